@@ -1,0 +1,4 @@
+//! The `peermux` command line.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Ready-made subprotocols for [`peermux`].
+#![forbid(unsafe_code)]

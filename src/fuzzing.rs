@@ -1,0 +1,1 @@
+//! Bodies of the fuzz targets, as plain functions over bytes.

@@ -1,0 +1,1 @@
+//! Node identities and addresses.
