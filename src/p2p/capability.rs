@@ -1,0 +1,128 @@
+//! A protocol's name and version, as Hello lists them.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A protocol's name and version, written `eth/68`.
+///
+/// Capabilities are ordered by the bytes of the name (upper case first, a prefix before what it
+/// begins), then by version as a number. devp2p asks for names of at most eight ASCII characters;
+/// other names work too, with peers that let them.
+///
+/// ```
+/// use peermux::p2p::Capability;
+///
+/// let capability: Capability = "eth/68".parse()?;
+/// assert_eq!(capability, Capability::new("eth", 68));
+/// assert!(capability < Capability::new("eth", 100));
+/// # Ok::<(), peermux::p2p::CapabilityError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Capability {
+    // `str` compares by bytes, and the derived order looks at the name first.
+    name: Arc<str>,
+    version: u64,
+}
+
+impl Capability {
+    /// A capability of this name and version.
+    pub fn new(name: impl Into<Arc<str>>, version: u64) -> Self {
+        Self {
+            name: name.into(),
+            version,
+        }
+    }
+
+    /// The name, case-sensitive.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// Why a text is not a capability.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CapabilityError {
+    /// There is no `/` between name and version.
+    #[error("capability {text:?} is not of the form name/version")]
+    NoVersion {
+        /// The whole text.
+        text: String,
+    },
+    /// What follows the last `/` is not a 64-bit number in decimal digits.
+    #[error("capability version {version:?} is not a 64-bit number")]
+    Version {
+        /// What follows the last `/`.
+        version: String,
+    },
+}
+
+impl FromStr for Capability {
+    type Err = CapabilityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, version) = text
+            .rsplit_once('/')
+            .ok_or_else(|| CapabilityError::NoVersion {
+                text: text.to_owned(),
+            })?;
+        // The number parser would take a plus sign.
+        let digits = version.bytes().all(|byte| byte.is_ascii_digit());
+        match version.parse() {
+            Ok(version) if digits => Ok(Self::new(name, version)),
+            _ => Err(CapabilityError::Version {
+                version: version.to_owned(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn orders_by_name_bytes_then_by_version_as_number() {
+        let sorted = ["Zed/1", "abc/1", "eth/9", "eth/10", "eth2/1"]
+            .map(|text| text.parse::<Capability>().unwrap());
+        assert!(sorted.is_sorted());
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_text() {
+        assert_eq!(
+            "eth".parse::<Capability>(),
+            Err(CapabilityError::NoVersion { text: "eth".into() })
+        );
+        for version in ["", "+1", "-1", "1 ", "0x1", "18446744073709551616"] {
+            assert_eq!(
+                format!("eth/{version}").parse::<Capability>(),
+                Err(CapabilityError::Version {
+                    version: version.into()
+                })
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_returns(name in ".{0,12}", version: u64) {
+            let capability = Capability::new(name, version);
+            prop_assert_eq!(capability.to_string().parse(), Ok(capability));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Which protocols two nodes share, and which message ids each of them gets.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::{BASE_LENGTH, Capability};
+
+/// The last message id that takes one byte on the wire.
+const LAST_ONE_BYTE_ID: u64 = 0x7f;
+
+/// A protocol that both sides speak, with its message ids on this connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SharedCapability {
+    /// Name and version.
+    pub capability: Capability,
+    /// The message id of the protocol's code 0.
+    pub offset: u64,
+    /// How many codes the protocol has; with none it can neither send nor receive.
+    pub length: u64,
+    /// Where the protocol stands in the local list.
+    pub local: usize,
+}
+
+impl SharedCapability {
+    /// The protocol's message ids, `offset..offset + length`.
+    pub fn codes(&self) -> Range<u64> {
+        // `match_capabilities` checked this sum.
+        self.offset..self.offset.saturating_add(self.length)
+    }
+}
+
+/// Why the shared protocols cannot get message ids.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MatchError {
+    /// The protocols' lengths add up to more than 64 bits hold.
+    #[error("{length} codes of {capability} from message id {offset} on exceed 64 bits")]
+    IdsExhausted {
+        /// The protocol that does not fit.
+        capability: Capability,
+        /// Where it would begin.
+        offset: u64,
+        /// How many codes it has.
+        length: u64,
+    },
+}
+
+/// Finds what `local`, a list of capabilities with their numbers of codes, and `remote` share, and
+/// gives each shared name a range of message ids.
+///
+/// Of several shared versions of one name the highest wins. The winners get adjacent ranges from
+/// [`BASE_LENGTH`] up, in the order of their names; they are returned in that order. The order of
+/// the two lists does not matter, nor do repeated entries of `remote`; of equal entries of `local`
+/// the first counts.
+///
+/// # Errors
+/// [`MatchError::IdsExhausted`] if the message ids do not fit into 64 bits.
+///
+/// ```
+/// use peermux::p2p::{Capability, match_capabilities};
+///
+/// let local = [(Capability::new("snap", 1), 8), (Capability::new("eth", 69), 18)];
+/// let remote = [Capability::new("eth", 69), Capability::new("snap", 1)];
+/// let shared = match_capabilities(&local, &remote)?;
+/// assert_eq!(shared[0].codes(), 16..34);
+/// assert_eq!(shared[1].codes(), 34..42);
+/// # Ok::<(), peermux::p2p::MatchError>(())
+/// ```
+pub fn match_capabilities(
+    local: &[(Capability, u64)],
+    remote: &[Capability],
+) -> Result<Vec<SharedCapability>, MatchError> {
+    let mut highest: BTreeMap<&str, (usize, &Capability, u64)> = BTreeMap::new();
+    for (index, (capability, length)) in local.iter().enumerate() {
+        if !remote.contains(capability) {
+            continue;
+        }
+        let best = highest
+            .entry(capability.name())
+            .or_insert((index, capability, *length));
+        if best.1.version() < capability.version() {
+            *best = (index, capability, *length);
+        }
+    }
+
+    let mut offset = BASE_LENGTH;
+    let mut shared = Vec::with_capacity(highest.len());
+    for (local, capability, length) in highest.into_values() {
+        let end = offset
+            .checked_add(length)
+            .ok_or_else(|| MatchError::IdsExhausted {
+                capability: capability.clone(),
+                offset,
+                length,
+            })?;
+        shared.push(SharedCapability {
+            capability: capability.clone(),
+            offset,
+            length,
+            local,
+        });
+        offset = end;
+    }
+    Ok(shared)
+}
+
+/// Whether some ids of these protocols take more than one byte, because they have more than 112
+/// codes together. reth and EthereumJS read only the first byte of an id, so such ids do not reach
+/// them.
+pub fn exceeds_one_byte_ids(shared: &[SharedCapability]) -> bool {
+    shared
+        .iter()
+        .any(|shared| shared.codes().end > LAST_ONE_BYTE_ID + 1)
+}
+
+#[cfg(test)]
+mod tests;
