@@ -1,10 +1,14 @@
 //! Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 #![forbid(unsafe_code)]
 
+mod fault;
+mod keccak;
 pub mod node;
 pub mod p2p;
 pub mod rlp;
 pub mod rlpx;
+
+pub use fault::Fault;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

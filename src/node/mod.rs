@@ -1,1 +1,5 @@
 //! Node identities and addresses.
+
+mod key;
+
+pub use key::{KeyError, NodeId, PublicKey, SecretKey};
