@@ -7,6 +7,8 @@ pub mod node;
 pub mod p2p;
 pub mod rlp;
 pub mod rlpx;
+#[cfg(feature = "serde")]
+mod serde_text;
 
 pub use fault::Fault;
 

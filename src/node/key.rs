@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rand::CryptoRng;
-use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
 use secp256k1::{Message, ecdh};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -210,6 +210,13 @@ impl PublicKey {
         self.0.serialize_uncompressed()
     }
 
+    /// Checks a signature r || s of the 32 bytes as they are; s must be in the lower half.
+    pub(crate) fn verify(&self, signature: &[u8; 64], message: &[u8; 32]) -> Result<(), KeyError> {
+        Signature::from_compact(signature)
+            .and_then(|signature| self.0.verify(Message::from_digest(*message), &signature))
+            .map_err(|_| KeyError::Signature)
+    }
+
     /// Keccak-256 of the 64 bytes of the key.
     pub fn node_id(&self) -> NodeId {
         NodeId(keccak256(&[&self.to_bytes()]))
@@ -295,27 +302,8 @@ impl FromStr for NodeId {
     }
 }
 
-/// Text forms for serde: what `Display` writes and `FromStr` reads.
 #[cfg(feature = "serde")]
-macro_rules! serde_as_text {
-    ($($name:ty),+) => {$(
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-
-#[cfg(feature = "serde")]
-serde_as_text!(PublicKey, NodeId);
+crate::serde_text::serde_as_text!(PublicKey, NodeId);
 
 fn sized<const N: usize>(bytes: &[u8]) -> Result<&[u8; N], KeyError> {
     bytes.try_into().map_err(|_| KeyError::Length {

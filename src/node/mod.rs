@@ -1,5 +1,20 @@
-//! Node identities and addresses.
+//! Who a node is and where it can be reached.
+//!
+//! A node is its static key on the curve secp256k1. [`PublicKey`] is that key, [`NodeId`] its hash
+//! and the name by which peers are told apart. [`Enode`] and [`NodeRecord`] add an [`Endpoint`] and
+//! are the two texts by which people and programs pass nodes on; [`Node`] reads either.
 
+mod any;
+mod endpoint;
+mod enode;
 mod key;
+mod record;
 
+pub use any::{Node, NodeError};
+pub use endpoint::{Endpoint, EndpointError, Host};
+pub use enode::{Enode, EnodeError};
 pub use key::{KeyError, NodeId, PublicKey, SecretKey};
+pub use record::{MAX_RECORD, NodeRecord, NodeRecordBuilder, RecordError};
+
+#[cfg(feature = "serde")]
+crate::serde_text::serde_as_text!(Enode, Node, NodeRecord);

@@ -45,6 +45,9 @@ impl Capability {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::serde_text::serde_as_text!(Capability);
+
 /// Why a text is not a capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -116,6 +119,18 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn serialises_as_text() {
+        let capability = Capability::new("eth", 68);
+        let json = serde_json::to_string(&capability).unwrap();
+        assert_eq!(json, r#""eth/68""#);
+        assert_eq!(
+            serde_json::from_str::<Capability>(&json).unwrap(),
+            capability
+        );
     }
 
     proptest! {

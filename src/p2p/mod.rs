@@ -8,11 +8,13 @@
 
 mod capability;
 mod disconnect;
+mod hello;
 pub mod ids;
 mod matching;
 
 pub use capability::{Capability, CapabilityError};
 pub use disconnect::{DisconnectReason, decode_disconnect};
+pub use hello::{Hello, HelloError, MAX_HELLO};
 pub use matching::{MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities};
 
 /// How many message ids the base protocol takes; subprotocols begin here.

@@ -1,0 +1,370 @@
+//! Node records.
+
+mod builder;
+mod endpoint;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+
+use super::endpoint::excerpt;
+use super::{Endpoint, Enode, KeyError, NodeId, PublicKey};
+use crate::keccak::keccak256;
+use crate::rlp::{CanonicalError, Decodable, DecoderError, Rlp, RlpStream, check_exact};
+
+pub use builder::NodeRecordBuilder;
+
+/// The longest record, in encoded bytes.
+pub const MAX_RECORD: usize = 300;
+
+const PREFIX: &str = "enr:";
+const SCHEME: &[u8] = b"v4";
+const SIGNATURE_LENGTH: usize = 64;
+
+/// The record's pairs: a key's bytes, and its value as RLP.
+type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What a node says about itself, signed by its static key
+/// ([EIP-778](https://eips.ethereum.org/EIPS/eip-778), identity scheme "v4").
+///
+/// A record has a sequence number and pairs of key and value; the newer of two records of a node is
+/// the one with the higher number. Every value of this type carries a valid signature. The text
+/// form is `enr:` and the encoding in base64 for URLs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeRecord {
+    signature: [u8; SIGNATURE_LENGTH],
+    seq: u64,
+    pairs: Pairs,
+    public_key: PublicKey,
+}
+
+impl NodeRecord {
+    /// Starts a record with this sequence number; the usual first one is the current Unix time in
+    /// milliseconds.
+    pub fn builder(seq: u64) -> NodeRecordBuilder {
+        NodeRecordBuilder::new(seq)
+    }
+
+    /// Starts the record that follows this one: the same pairs, the next sequence number.
+    ///
+    /// # Errors
+    /// [`RecordError::SequenceExhausted`] if there is no next sequence number.
+    pub fn update(&self) -> Result<NodeRecordBuilder, RecordError> {
+        let seq = self
+            .seq
+            .checked_add(1)
+            .ok_or(RecordError::SequenceExhausted)?;
+        Ok(NodeRecordBuilder {
+            seq,
+            pairs: self.pairs.clone(),
+        })
+    }
+
+    /// Reads a record of at most [`MAX_RECORD`] bytes, with nothing behind it, and verifies it.
+    ///
+    /// # Errors
+    /// [`RecordError`] says which rule is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.len() > MAX_RECORD {
+            return Err(RecordError::TooLong {
+                got: bytes.len(),
+                limit: MAX_RECORD,
+            });
+        }
+        check_exact(bytes)?;
+        let list = Rlp::new(bytes);
+        let elements = list.item_count().map_err(|_| RecordError::NotAList)?;
+        if elements < 2 {
+            return Err(RecordError::TooFewElements {
+                got: elements,
+                expected: 2,
+            });
+        }
+        let signature: Vec<u8> = value(&list, 0, "signature")?;
+        let seq = value(&list, 1, "sequence number")?;
+        let pairs = read_pairs(&list, elements)?;
+        let public_key = verify(&signature, seq, &pairs)?;
+        Ok(Self {
+            signature: exact_signature(&signature)?,
+            seq,
+            pairs,
+            public_key,
+        })
+    }
+
+    /// The record as RLP, at most [`MAX_RECORD`] bytes; exactly the bytes it was decoded from.
+    pub fn encode(&self) -> Bytes {
+        encode(Some(&self.signature), self.seq, &self.pairs)
+    }
+
+    /// The sequence number.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The node's static key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The node's id, the hash of its key.
+    pub fn node_id(&self) -> NodeId {
+        self.public_key.node_id()
+    }
+
+    /// The keys and their values as RLP, in the order of the keys.
+    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|(key, raw)| (&key[..], &raw[..]))
+    }
+
+    /// The value under a key, or `None` if there is none or it is not of this type.
+    pub fn get<T: Decodable>(&self, key: impl AsRef<[u8]>) -> Option<T> {
+        crate::rlp::decode(self.pairs.get(key.as_ref())?).ok()
+    }
+
+    /// Where the node is; `None` if the record has no usable address.
+    ///
+    /// With addresses of both families the more global one is taken: unspecified, loopback,
+    /// link-local, private, global; of equal ones the IPv4 address. Multicast addresses and values
+    /// of a wrong length are as good as absent. An IPv6 address goes with `tcp6` and `udp6`, and
+    /// with `tcp` and `udp` in their absence. A port that is absent is 0.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        endpoint::choose(self)
+    }
+
+    /// Key and [`endpoint`](Self::endpoint) as an enode.
+    pub fn to_enode(&self) -> Enode {
+        match self.endpoint() {
+            Some(endpoint) => Enode::with_endpoint(self.public_key, endpoint),
+            None => Enode::incomplete(self.public_key),
+        }
+    }
+}
+
+/// Why bytes or text are not a valid node record, or why one cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The text does not begin with `enr:`.
+    #[error("node record begins with {found:?} instead of \"enr:\"")]
+    Prefix {
+        /// The beginning of the text.
+        found: String,
+    },
+    /// The text is not base64 for URLs without padding.
+    #[error("node record is not URL-safe base64 without padding, at character {position}")]
+    Base64 {
+        /// Where behind the prefix, from 0.
+        position: usize,
+    },
+    /// The record is longer than [`MAX_RECORD`].
+    #[error("node record of {got} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The record's length in bytes.
+        got: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The record is not exactly one canonical RLP value.
+    #[error("node record is not one canonical RLP value")]
+    Canonical(#[from] CanonicalError),
+    /// The record is not a list.
+    #[error("node record is not a list")]
+    NotAList,
+    /// The list has too few elements.
+    #[error("node record has {got} elements, at least {expected} are needed")]
+    TooFewElements {
+        /// How many there are.
+        got: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// An element is not what its place asks for.
+    #[error("node record's {field} cannot be decoded")]
+    Field {
+        /// Which element.
+        field: &'static str,
+        /// What is wrong with it.
+        source: DecoderError,
+    },
+    /// The last key has no value.
+    #[error("node record's last key has no value")]
+    KeyWithoutValue,
+    /// A key comes before one that it should follow.
+    #[error("node record's key {key:?} is not in order")]
+    Unsorted {
+        /// The key that comes too late.
+        key: String,
+    },
+    /// A key occurs twice.
+    #[error("node record has the key {key:?} twice")]
+    Duplicate {
+        /// The key.
+        key: String,
+    },
+    /// A key that every record of this scheme has is absent.
+    #[error("node record has no key {key:?}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// The identity scheme is not "v4".
+    #[error("node record has identity scheme {found:?} instead of \"v4\"")]
+    Scheme {
+        /// The value of `id`.
+        found: String,
+    },
+    /// The value of `secp256k1` is not a compressed public key.
+    #[error("node record has an invalid public key")]
+    Key(#[source] KeyError),
+    /// The signature is of a wrong length.
+    #[error("node record has a signature of {got} bytes instead of {expected}")]
+    SignatureLength {
+        /// Its length in bytes.
+        got: usize,
+        /// The right one.
+        expected: usize,
+    },
+    /// The signature is not the key's for this content.
+    #[error("node record has an invalid signature")]
+    Signature,
+    /// The sequence number cannot be raised.
+    #[error("node record's sequence number is at its maximum")]
+    SequenceExhausted,
+}
+
+impl FromStr for NodeRecord {
+    type Err = RecordError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let base64 = text
+            .strip_prefix(PREFIX)
+            .ok_or_else(|| RecordError::Prefix {
+                found: excerpt(text),
+            })?;
+        let bytes =
+            BASE64URL_NOPAD
+                .decode(base64.as_bytes())
+                .map_err(|error| RecordError::Base64 {
+                    position: error.position,
+                })?;
+        Self::decode(&bytes)
+    }
+}
+
+impl fmt::Display for NodeRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", BASE64URL_NOPAD.encode(&self.encode()))
+    }
+}
+
+impl fmt::Debug for NodeRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeRecord")
+            .field("id", &self.node_id())
+            .field("seq", &self.seq)
+            .field("endpoint", &self.endpoint())
+            .finish_non_exhaustive()
+    }
+}
+
+fn value<T: Decodable>(
+    record: &Rlp<'_>,
+    index: usize,
+    field: &'static str,
+) -> Result<T, RecordError> {
+    record
+        .val_at(index)
+        .map_err(|source| RecordError::Field { field, source })
+}
+
+fn read_pairs(list: &Rlp<'_>, elements: usize) -> Result<Pairs, RecordError> {
+    let mut pairs = Pairs::new();
+    for index in (2..elements).step_by(2) {
+        let key: Vec<u8> = value(list, index, "key")?;
+        let text = || String::from_utf8_lossy(&key).into_owned();
+        match pairs.last_key_value() {
+            Some((last, _)) if *last == key => {
+                return Err(RecordError::Duplicate { key: text() });
+            }
+            Some((last, _)) if *last > key => {
+                return Err(RecordError::Unsorted { key: text() });
+            }
+            _ => {}
+        }
+        if index + 1 == elements {
+            return Err(RecordError::KeyWithoutValue);
+        }
+        let raw = list
+            .at(index + 1)
+            .map_err(|source| RecordError::Field {
+                field: "value",
+                source,
+            })?
+            .as_raw()
+            .to_vec();
+        pairs.insert(key, raw);
+    }
+    Ok(pairs)
+}
+
+fn required(pairs: &Pairs, key: &'static str) -> Result<Vec<u8>, RecordError> {
+    let raw = pairs
+        .get(key.as_bytes())
+        .ok_or(RecordError::Missing { key })?;
+    crate::rlp::decode(raw).map_err(|source| RecordError::Field { field: key, source })
+}
+
+/// Checks the signature under the scheme "v4" and returns the key that made it.
+fn verify(signature: &[u8], seq: u64, pairs: &Pairs) -> Result<PublicKey, RecordError> {
+    let scheme = required(pairs, "id")?;
+    if scheme != SCHEME {
+        return Err(RecordError::Scheme {
+            found: String::from_utf8_lossy(&scheme).into_owned(),
+        });
+    }
+    let key = required(pairs, "secp256k1")?;
+    let key = key.try_into().map_err(|key: Vec<u8>| KeyError::Length {
+        got: key.len(),
+        expected: 33,
+    });
+    let key = key
+        .and_then(|key| PublicKey::from_compressed(&key))
+        .map_err(RecordError::Key)?;
+    key.verify(
+        &exact_signature(signature)?,
+        &keccak256(&[&encode(None, seq, pairs)]),
+    )
+    .map_err(|_| RecordError::Signature)?;
+    Ok(key)
+}
+
+fn exact_signature(signature: &[u8]) -> Result<[u8; SIGNATURE_LENGTH], RecordError> {
+    signature
+        .try_into()
+        .map_err(|_| RecordError::SignatureLength {
+            got: signature.len(),
+            expected: SIGNATURE_LENGTH,
+        })
+}
+
+/// The record, or without the signature what is signed.
+fn encode(signature: Option<&[u8; SIGNATURE_LENGTH]>, seq: u64, pairs: &Pairs) -> Bytes {
+    let mut stream = RlpStream::new();
+    stream.begin_list(usize::from(signature.is_some()) + 1 + 2 * pairs.len());
+    if let Some(signature) = signature {
+        stream.append(&&signature[..]);
+    }
+    stream.append(&seq);
+    for (key, raw) in pairs {
+        stream.append(key);
+        stream.append_raw(raw, 1);
+    }
+    stream.out().freeze()
+}
+
+#[cfg(test)]
+mod tests;

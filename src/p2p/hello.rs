@@ -1,0 +1,219 @@
+//! Hello, by which each side says who it is and what it speaks.
+
+use bytes::Bytes;
+
+use super::{Capability, DisconnectReason};
+use crate::Fault;
+use crate::node::PublicKey;
+use crate::rlp::{CanonicalError, Decodable, DecoderError, Rlp, RlpStream, check_canonical};
+
+/// The longest Hello payload, in bytes; longer ones are refused, by others as well.
+pub const MAX_HELLO: usize = 2048;
+
+/// A Hello has at least so many list elements.
+const ELEMENTS: usize = 5;
+
+/// The longest [`Hello::client_text`], in characters.
+const CLIENT_TEXT: usize = 128;
+
+/// The payload of the first frame of each side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The version of the base protocol, see [`P2P_VERSION`](super::P2P_VERSION). Others than ours
+    /// are no reason to refuse the peer.
+    pub version: u64,
+    /// What the node calls its software: any bytes, [`client_text`](Self::client_text) is for
+    /// display.
+    pub client: Bytes,
+    /// What the node speaks, in the order of the Hello.
+    ///
+    /// Decoding leaves out entries whose name is not UTF-8: no protocol of ours can have such a
+    /// name, so they cannot match.
+    pub capabilities: Vec<Capability>,
+    /// The TCP port on which the node says it listens, or 0. Legacy, and as it came: not even
+    /// limited to 16 bits.
+    pub listen_port: u64,
+    /// The node's static key. Compare it with the one that the handshake proved.
+    pub public_key: PublicKey,
+}
+
+impl Hello {
+    /// The payload, without the message id.
+    ///
+    /// It may exceed [`MAX_HELLO`] if the client's name or the capabilities do; remotes refuse it
+    /// then.
+    pub fn encode(&self) -> Bytes {
+        let mut stream = RlpStream::new_list(ELEMENTS);
+        stream.append(&self.version);
+        stream.append(&&self.client[..]);
+        stream.begin_list(self.capabilities.len());
+        for capability in &self.capabilities {
+            stream.begin_list(2);
+            stream.append(&capability.name());
+            stream.append(&capability.version());
+        }
+        stream.append(&self.listen_port);
+        stream.append(&&self.public_key.to_bytes()[..]);
+        stream.out().freeze()
+    }
+
+    /// Reads a payload, the bytes behind the message id.
+    ///
+    /// As [EIP-8](https://eips.ethereum.org/EIPS/eip-8) asks, further list elements and bytes
+    /// behind the list are ignored. The encoding must be canonical.
+    ///
+    /// # Errors
+    /// [`HelloError`]; its [`reason`](HelloError::reason) is what to tell the remote.
+    pub fn decode(payload: &[u8]) -> Result<Self, HelloError> {
+        if payload.len() > MAX_HELLO {
+            return Err(HelloError::TooLong {
+                got: payload.len(),
+                limit: MAX_HELLO,
+            });
+        }
+        // Cut first: the RLP crate would read on behind a list that is too short.
+        let list = Rlp::new(&payload[..check_canonical(payload)?]);
+        let got = list.item_count().map_err(|_| HelloError::NotAList)?;
+        if got < ELEMENTS {
+            return Err(HelloError::TooFewElements {
+                got,
+                expected: ELEMENTS,
+            });
+        }
+        Ok(Self {
+            version: value(&list, 0, "version")?,
+            client: value::<Vec<u8>>(&list, 1, "client")?.into(),
+            capabilities: capabilities(&list)?,
+            listen_port: value(&list, 3, "listen port")?,
+            public_key: public_key(&value::<Vec<u8>>(&list, 4, "public key")?)?,
+        })
+    }
+
+    /// The client's name for logs: at most 128 characters, and what is neither UTF-8 nor printable
+    /// is replaced.
+    pub fn client_text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.client);
+        let printable = |char: char| match char.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => char,
+        };
+        text.chars().take(CLIENT_TEXT).map(printable).collect()
+    }
+}
+
+/// Why a Hello is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HelloError {
+    /// The payload is longer than [`MAX_HELLO`].
+    #[error("hello of {got} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The payload's length in bytes.
+        got: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The payload does not begin with a canonical RLP value.
+    #[error("hello is not canonical RLP")]
+    Canonical(#[from] CanonicalError),
+    /// The payload is not a list.
+    #[error("hello is not a list")]
+    NotAList,
+    /// The list has too few elements.
+    #[error("hello has {got} elements, at least {expected} are needed")]
+    TooFewElements {
+        /// How many there are.
+        got: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// An element is not what its place asks for.
+    #[error("hello's {field} cannot be decoded")]
+    Field {
+        /// Which element.
+        field: &'static str,
+        /// What is wrong with it.
+        source: DecoderError,
+    },
+    /// A capability is not a pair of name and version.
+    #[error("hello's capability {index} has {got} elements instead of 2")]
+    CapabilityElements {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// How many elements it has.
+        got: usize,
+    },
+    /// The public key is of a wrong length.
+    #[error("hello's public key has {got} bytes instead of 64")]
+    KeyLength {
+        /// Its length in bytes.
+        got: usize,
+    },
+    /// The public key is all zero.
+    #[error("hello's public key is zero")]
+    KeyZero,
+    /// The public key is not a point on the curve, and so not the one of the handshake.
+    #[error("hello's public key is not on the curve")]
+    KeyNotOnCurve,
+}
+
+impl HelloError {
+    /// The reason to send to the remote.
+    pub fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::KeyLength { .. } | Self::KeyZero => DisconnectReason::INVALID_IDENTITY,
+            Self::KeyNotOnCurve => DisconnectReason::UNEXPECTED_IDENTITY,
+            _ => DisconnectReason::BREACH_OF_PROTOCOL,
+        }
+    }
+
+    /// Always the remote's.
+    pub fn fault(&self) -> Fault {
+        Fault::Remote
+    }
+}
+
+fn value<T: Decodable>(
+    hello: &Rlp<'_>,
+    index: usize,
+    field: &'static str,
+) -> Result<T, HelloError> {
+    hello
+        .val_at(index)
+        .map_err(|source| HelloError::Field { field, source })
+}
+
+fn capabilities(hello: &Rlp<'_>) -> Result<Vec<Capability>, HelloError> {
+    let field = |source| HelloError::Field {
+        field: "capabilities",
+        source,
+    };
+    let list = hello.at(2).map_err(field)?;
+    let mut capabilities = Vec::new();
+    for index in 0..list.item_count().map_err(field)? {
+        let pair = list.at(index).map_err(field)?;
+        let got = pair.item_count().map_err(field)?;
+        if got != 2 {
+            return Err(HelloError::CapabilityElements { index, got });
+        }
+        let name: Vec<u8> = pair.val_at(0).map_err(field)?;
+        let version = pair.val_at(1).map_err(field)?;
+        if let Ok(name) = String::from_utf8(name) {
+            capabilities.push(Capability::new(name, version));
+        }
+    }
+    Ok(capabilities)
+}
+
+fn public_key(bytes: &[u8]) -> Result<PublicKey, HelloError> {
+    let bytes: &[u8; 64] = bytes
+        .try_into()
+        .map_err(|_| HelloError::KeyLength { got: bytes.len() })?;
+    if bytes.iter().all(|&byte| byte == 0) {
+        return Err(HelloError::KeyZero);
+    }
+    PublicKey::from_bytes(bytes).map_err(|_| HelloError::KeyNotOnCurve)
+}
+
+#[cfg(test)]
+mod tests;
