@@ -11,6 +11,7 @@ pub mod rlpx;
 mod serde_text;
 
 pub use fault::Fault;
+pub use node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey, SecretKey};
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

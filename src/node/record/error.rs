@@ -1,0 +1,96 @@
+//! What can be wrong with a record.
+
+use crate::node::KeyError;
+use crate::rlp::{CanonicalError, DecoderError};
+
+/// Why bytes or text are not a valid node record, or why one cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The text does not begin with `enr:`.
+    #[error("node record begins with {found:?} instead of \"enr:\"")]
+    Prefix {
+        /// The beginning of the text.
+        found: String,
+    },
+    /// The text is not base64 for URLs without padding.
+    #[error("node record is not URL-safe base64 without padding, at character {position}")]
+    Base64 {
+        /// Where behind the prefix, from 0.
+        position: usize,
+    },
+    /// The record is longer than [`MAX_RECORD`](super::MAX_RECORD).
+    #[error("node record of {got} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The record's length in bytes.
+        got: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The record is not exactly one canonical RLP value.
+    #[error("node record is not one canonical RLP value")]
+    Canonical(#[from] CanonicalError),
+    /// The record is not a list.
+    #[error("node record is not a list")]
+    NotAList,
+    /// The list has too few elements.
+    #[error("node record has {got} elements, at least {expected} are needed")]
+    TooFewElements {
+        /// How many there are.
+        got: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// An element is not what its place asks for.
+    #[error("node record's {field} cannot be decoded")]
+    Field {
+        /// Which element.
+        field: &'static str,
+        /// What is wrong with it.
+        source: DecoderError,
+    },
+    /// The last key has no value.
+    #[error("node record's last key has no value")]
+    KeyWithoutValue,
+    /// A key comes before one that it should follow.
+    #[error("node record's key {key:?} is not in order")]
+    Unsorted {
+        /// The key that comes too late.
+        key: String,
+    },
+    /// A key occurs twice.
+    #[error("node record has the key {key:?} twice")]
+    Duplicate {
+        /// The key.
+        key: String,
+    },
+    /// A key that every record of this scheme has is absent.
+    #[error("node record has no key {key:?}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// The identity scheme is not "v4".
+    #[error("node record has identity scheme {found:?} instead of \"v4\"")]
+    Scheme {
+        /// The value of `id`.
+        found: String,
+    },
+    /// The value of `secp256k1` is not a compressed public key.
+    #[error("node record has an invalid public key")]
+    Key(#[source] KeyError),
+    /// The signature is of a wrong length.
+    #[error("node record has a signature of {got} bytes instead of {expected}")]
+    SignatureLength {
+        /// Its length in bytes.
+        got: usize,
+        /// The right one.
+        expected: usize,
+    },
+    /// The signature is not the key's for this content.
+    #[error("node record has an invalid signature")]
+    Signature,
+    /// The sequence number cannot be raised.
+    #[error("node record's sequence number is at its maximum")]
+    SequenceExhausted,
+}
