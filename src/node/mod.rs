@@ -2,4 +2,5 @@
 
 mod key;
 
+pub(crate) use key::recover;
 pub use key::{KeyError, NodeId, PublicKey, SecretKey};
