@@ -27,10 +27,11 @@ const TAG: usize = 32;
 pub(super) const OVERHEAD: usize = POINT + IV + TAG;
 
 /// What a packet's sender draws at random.
-#[derive(Clone)]
-pub(super) struct EciesRandomness {
+pub(super) struct PacketRandomness {
     pub(super) ephemeral: SecretKey,
     pub(super) iv: [u8; IV],
+    /// How many zeros are encrypted behind the plaintext.
+    pub(super) padding: usize,
 }
 
 /// The two keys that a shared secret gives.
@@ -68,17 +69,20 @@ impl Keys {
     }
 }
 
-/// Appends `plaintext` and `padding` zeros, encrypted for `remote`, to `out`; `shared_mac_data` is
+/// Appends `plaintext` and the padding, encrypted for `remote`, to `out`; `shared_mac_data` is
 /// authenticated too.
 pub(super) fn seal(
     plaintext: &[u8],
-    padding: usize,
     remote: &PublicKey,
-    randomness: &EciesRandomness,
+    randomness: &PacketRandomness,
     shared_mac_data: &[u8],
     out: &mut Vec<u8>,
 ) {
-    let EciesRandomness { ephemeral, iv } = randomness;
+    let PacketRandomness {
+        ephemeral,
+        iv,
+        padding,
+    } = randomness;
     let keys = Keys::derive(&ephemeral.ecdh(remote));
     out.extend_from_slice(&ephemeral.public_key().to_uncompressed());
     let iv_start = out.len();
@@ -123,4 +127,87 @@ fn split(packet: &[u8]) -> Option<(&[u8; POINT], &[u8], &[u8; TAG])> {
     let (point, rest) = packet.split_first_chunk()?;
     let (sealed, tag) = rest.split_last_chunk()?;
     (sealed.len() >= IV).then_some((point, sealed, tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rlpx::testing::{VECTORS, array, hex, key};
+    use serde_json::Value;
+
+    /// Checks each step from the shared secret to the plaintext against published values.
+    fn check(packet: &[u8], prefix: usize, receiver: &SecretKey, expected: &Value) {
+        let (shared_mac_data, packet) = packet.split_at(prefix);
+        assert_eq!(shared_mac_data, hex(expected, "shared_mac_data"));
+        let (point, sealed, tag) = split(packet).unwrap();
+        let shared = receiver.ecdh(&PublicKey::from_uncompressed(point).unwrap());
+        assert_eq!(shared[..], hex(expected, "z"));
+        let keys = Keys::derive(&shared);
+        assert_eq!(keys.encryption[..], hex(expected, "k_enc"));
+        assert_eq!(keys.mac[..32], hex(expected, "k_mac_hmac_key"));
+        assert_eq!(sealed[..IV], hex(expected, "iv"));
+        assert_eq!(tag[..], hex(expected, "tag"));
+        let plaintext = open(packet, receiver, shared_mac_data).unwrap();
+        if expected["plaintext"].is_string() {
+            assert_eq!(plaintext[..], hex(expected, "plaintext"));
+        } else {
+            let body = hex(expected, "rlp_body");
+            let padding = expected["zero_padding_bytes"].as_u64().unwrap();
+            assert_eq!(plaintext[..body.len()], body);
+            assert_eq!(plaintext[body.len()..], vec![0; padding as usize]);
+        }
+    }
+
+    #[test]
+    fn intermediate_values_of_eip8() {
+        let eip8 = &VECTORS["eip8_handshake"];
+        for (packet, prefix, receiver) in [
+            ("auth1_legacy", 0, "static_key_B"),
+            ("auth2", 2, "static_key_B"),
+            ("ack1_legacy", 0, "static_key_A"),
+            ("ack2", 2, "static_key_A"),
+        ] {
+            let expected = &eip8[format!("ecies_{packet}")];
+            check(&hex(eip8, packet), prefix, &key(eip8, receiver), expected);
+        }
+    }
+
+    #[test]
+    fn intermediate_values_of_the_transcripts() {
+        for name in ["transcript_v4_uncompressed", "transcript_v5_snappy"] {
+            let transcript = &VECTORS[name];
+            for (packet, receiver) in [
+                ("auth", "recipient_static_key"),
+                ("ack", "initiator_static_key"),
+            ] {
+                let expected = &transcript[packet];
+                let receiver = key(transcript, receiver);
+                check(&hex(expected, "packet"), 2, &receiver, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sealed_packet_opens_with_the_same_shared_data_only() {
+        let transcript = &VECTORS["transcript_v4_uncompressed"];
+        let receiver = key(transcript, "recipient_static_key");
+        let randomness = PacketRandomness {
+            ephemeral: key(transcript, "initiator_ephemeral_key"),
+            iv: array(&transcript["auth"], "iv"),
+            padding: 5,
+        };
+        let mut packet = Vec::new();
+        let public = receiver.public_key();
+        seal(b"plaintext", &public, &randomness, b"shared", &mut packet);
+        assert_eq!(packet.len(), 9 + 5 + OVERHEAD);
+        let plaintext = open(&packet, &receiver, b"shared").unwrap();
+        assert_eq!(plaintext[..], *b"plaintext\0\0\0\0\0");
+        let mismatch = Err(HandshakeError::TagMismatch);
+        assert_eq!(open(&packet, &receiver, b"sharer"), mismatch);
+        let too_small = open(&packet[..OVERHEAD - 1], &receiver, b"shared");
+        assert!(matches!(
+            too_small,
+            Err(HandshakeError::PacketTooSmall { got: 112, min: 113 })
+        ));
+    }
 }

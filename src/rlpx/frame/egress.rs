@@ -125,15 +125,15 @@ impl fmt::Debug for Egress {
 }
 
 /// What was appended for a frame.
-struct Plaintext {
+pub(super) struct Plaintext {
     /// Bytes of id and data.
-    frame_size: usize,
+    pub(super) frame_size: usize,
     /// Bytes of data.
-    data: usize,
+    pub(super) data: usize,
 }
 
 /// Appends the plaintext of a frame: zeros for header and MACs, id, data, padding.
-fn append_plaintext(
+pub(super) fn append_plaintext(
     id: u64,
     data: &[u8],
     encoder: Option<&mut Encoder>,

@@ -32,16 +32,18 @@ impl Initiator {
         remote: &PublicKey,
         randomness: HandshakeRandomness,
     ) -> Result<(Self, Bytes), HandshakeError> {
-        let signed = xor(&key.ecdh(remote), &randomness.nonce);
-        let auth = Auth {
-            signature: randomness.ephemeral.sign_recoverable(&signed),
-            initiator: key.public_key(),
-            nonce: randomness.nonce.clone(),
-        };
-        let auth = packet::seal(auth.encode(), remote, &randomness)?;
         let HandshakeRandomness {
-            ephemeral, nonce, ..
+            ephemeral,
+            nonce,
+            packet,
         } = randomness;
+        let signed = xor(&key.ecdh(remote), &nonce);
+        let auth = Auth {
+            signature: ephemeral.sign_recoverable(&signed),
+            initiator: key.public_key(),
+            nonce: nonce.clone(),
+        };
+        let auth = packet::seal(auth.encode(), remote, &packet)?;
         let initiator = Self {
             key: key.clone(),
             remote: *remote,

@@ -10,10 +10,10 @@
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use super::Nonce;
 use super::packet::{Ack, Auth, public_key};
-use super::{HandshakeRandomness, Nonce};
 use crate::node::PublicKey;
-use crate::rlpx::ecies;
+use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
 const AUTH_PLAINTEXT: usize = 194;
@@ -48,13 +48,17 @@ pub(super) fn decode_ack(plaintext: &[u8]) -> Result<Ack, HandshakeError> {
 }
 
 /// Writes an ack and encrypts it for `remote`.
-pub(super) fn seal_ack(ack: &Ack, remote: &PublicKey, randomness: &HandshakeRandomness) -> Bytes {
+pub(super) fn seal_ack(ack: &Ack, remote: &PublicKey, randomness: PacketRandomness) -> Bytes {
     let mut plaintext = Zeroizing::new(Vec::with_capacity(ACK_PLAINTEXT));
     plaintext.extend_from_slice(&ack.ephemeral.to_bytes());
     plaintext.extend_from_slice(ack.nonce.as_slice());
     plaintext.push(0);
     let mut packet = Vec::with_capacity(ACK_LENGTH);
-    ecies::seal(&plaintext, 0, remote, &randomness.ecies, &[], &mut packet);
+    let unpadded = PacketRandomness {
+        padding: 0,
+        ..randomness
+    };
+    ecies::seal(&plaintext, remote, &unpadded, &[], &mut packet);
     packet.into()
 }
 

@@ -27,7 +27,7 @@ use rand::{CryptoRng, RngExt};
 use zeroize::Zeroizing;
 
 use super::binding::ChannelBinding;
-use super::ecies::EciesRandomness;
+use super::ecies::PacketRandomness;
 use super::frame::{Egress, Ingress};
 use crate::node::{PublicKey, SecretKey};
 
@@ -56,8 +56,7 @@ pub enum Legacy {
 pub struct HandshakeRandomness {
     ephemeral: SecretKey,
     nonce: Nonce,
-    ecies: EciesRandomness,
-    padding: usize,
+    packet: PacketRandomness,
 }
 
 impl HandshakeRandomness {
@@ -89,11 +88,11 @@ impl HandshakeRandomness {
         Self {
             ephemeral,
             nonce,
-            ecies: EciesRandomness {
+            packet: PacketRandomness {
                 ephemeral: packet_key,
                 iv: packet_iv,
+                padding,
             },
-            padding,
         }
     }
 }

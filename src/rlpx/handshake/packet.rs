@@ -9,10 +9,10 @@
 use bytes::{Bytes, BytesMut};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{HandshakeRandomness, Nonce};
+use super::Nonce;
 use crate::node::{PublicKey, SecretKey};
 use crate::rlp::{Rlp, RlpStream, check_canonical};
-use crate::rlpx::ecies;
+use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
 /// Bytes behind the size prefix that are accepted and sent.
@@ -101,7 +101,7 @@ fn checked_size(prefix: [u8; PREFIX]) -> Result<usize, HandshakeError> {
 pub(super) fn seal(
     mut body: BytesMut,
     remote: &PublicKey,
-    randomness: &HandshakeRandomness,
+    randomness: &PacketRandomness,
 ) -> Result<Bytes, HandshakeError> {
     let padding = randomness.padding;
     if padding > MAX_SIZE - ecies::OVERHEAD - body.len() {
@@ -114,8 +114,7 @@ pub(super) fn seal(
     let prefix = (size as u16).to_be_bytes();
     let mut packet = Vec::with_capacity(PREFIX + size);
     packet.extend_from_slice(&prefix);
-    let ecies = &randomness.ecies;
-    ecies::seal(&body, padding, remote, ecies, &prefix, &mut packet);
+    ecies::seal(&body, remote, randomness, &prefix, &mut packet);
     body.zeroize();
     Ok(packet.into())
 }

@@ -90,17 +90,20 @@ impl AuthReceived {
         self,
         randomness: HandshakeRandomness,
     ) -> Result<(Bytes, Session), HandshakeError> {
+        let HandshakeRandomness {
+            ephemeral,
+            nonce,
+            packet,
+        } = randomness;
         let ack = Ack {
-            ephemeral: randomness.ephemeral.public_key(),
-            nonce: randomness.nonce.clone(),
+            ephemeral: ephemeral.public_key(),
+            nonce: nonce.clone(),
         };
         let packet = match self.format {
-            Format::Eip8 => packet::seal(ack.encode(), &self.remote, &randomness)?,
-            Format::Legacy => legacy::seal_ack(&ack, &self.remote, &randomness),
+            Format::Eip8 => packet::seal(ack.encode(), &self.remote, &packet)?,
+            Format::Legacy => legacy::seal_ack(&ack, &self.remote, packet),
         };
-        let session = self
-            .exchange(&randomness.ephemeral, &randomness.nonce, &packet)
-            .session();
+        let session = self.exchange(&ephemeral, &nonce, &packet).session();
         Ok((packet, session))
     }
 
