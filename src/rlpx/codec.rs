@@ -122,3 +122,70 @@ impl Decoder for RlpxCodec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rlpx::testing::sessions;
+
+    fn codecs() -> (RlpxCodec, RlpxCodec) {
+        let (initiator, recipient) = sessions();
+        (
+            RlpxCodec::new(initiator.egress, initiator.ingress),
+            RlpxCodec::new(recipient.egress, recipient.ingress),
+        )
+    }
+
+    fn message(id: u64, length: usize) -> RawMessage {
+        let payload = vec![7; length].into();
+        RawMessage { id, payload }
+    }
+
+    #[test]
+    fn switches_between_frames_that_were_already_read() {
+        let (mut a, mut b) = codecs();
+        let mut wire = BytesMut::new();
+        a.encode(message(0, 100), &mut wire).unwrap();
+        a.set_snappy(true);
+        a.encode(message(16, 100_000), &mut wire).unwrap();
+        assert!(wire.len() < 10_000);
+        assert_eq!(b.decode(&mut wire).unwrap(), Some(message(0, 100)));
+        b.set_snappy(true);
+        b.set_max_frame_size(u32::MAX);
+        assert_eq!(b.decode(&mut wire).unwrap(), Some(message(16, 100_000)));
+        assert_eq!(b.decode(&mut wire).unwrap(), None);
+        assert!(wire.is_empty());
+    }
+
+    #[test]
+    fn an_announcement_reserves_64_kib() {
+        let (mut a, mut b) = codecs();
+        b.set_max_frame_size(u32::MAX);
+        let mut wire = BytesMut::new();
+        a.encode(message(16, 4 << 20), &mut wire).unwrap();
+        let mut input = BytesMut::from(&wire[..32]);
+        assert_eq!(b.decode(&mut input).unwrap(), None);
+        assert!(input.capacity() <= 2 * READ_AHEAD);
+        input.extend_from_slice(&wire[32..]);
+        let decoded = b.decode(&mut input).unwrap();
+        assert_eq!(decoded, Some(message(16, 4 << 20)));
+    }
+
+    #[test]
+    fn errors_say_whose_they_are() {
+        let (mut a, b) = codecs();
+        let mut b = b.with_max_payload(9);
+        let mut wire = BytesMut::new();
+        let error = a.encode(message(1, 16 << 20), &mut wire).unwrap_err();
+        assert_eq!(error.fault(), Fault::Local);
+        a.encode(message(1, 10), &mut wire).unwrap();
+        let error = b.decode(&mut wire).unwrap_err();
+        assert!(matches!(
+            error,
+            CodecError::Frame(FrameError::PayloadTooLarge { got: 10, max: 9 })
+        ));
+        assert_eq!(error.fault(), Fault::Remote);
+        let error = CodecError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(error.fault(), Fault::Io);
+    }
+}

@@ -1,0 +1,9 @@
+//! Integration tests: what a user of the crate can see.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in helper functions too"
+)]
+
+mod vectors;
