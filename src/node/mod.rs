@@ -13,6 +13,7 @@ mod record;
 pub use any::{Node, NodeError};
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use enode::{Enode, EnodeError};
+pub(crate) use key::recover;
 pub use key::{KeyError, NodeId, PublicKey, SecretKey};
 pub use record::{MAX_RECORD, NodeRecord, NodeRecordBuilder, RecordError};
 

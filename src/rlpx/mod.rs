@@ -1,1 +1,49 @@
-//! The RLPx transport, without input or output.
+//! The RLPx transport, without input or output: bytes go in, bytes come out.
+//!
+//! ```text
+//!   Initiator::new ── auth ──▶ Recipient::read_auth ─▶ AuthReceived
+//!   Initiator::read_ack ◀── ack ── AuthReceived::answer
+//!          │                             │
+//!          ▼                             ▼
+//!       Session { Egress, Ingress }   Session { Egress, Ingress }
+//!                 └── frames ──────────────────────┘
+//! ```
+//!
+//! The handshake is a chain of types: each step consumes the one before, so a session cannot exist
+//! without both packets. [`Egress`] seals messages into frames and [`Ingress`] opens them, both in
+//! the caller's buffer; [`ReadBuffer`] is such a buffer for the reading side, whose memory follows
+//! the bytes that arrived and not the sizes that a remote announces.
+//!
+//! Randomness is an argument, nothing reads a clock, and nothing here knows what a socket is.
+//! Sources: the [RLPx transport protocol][rlpx], [EIP-8] (the handshake's packet format) and
+//! [EIP-706] (Snappy compression).
+//!
+//! [rlpx]: https://github.com/ethereum/devp2p/blob/master/rlpx.md
+//! [EIP-8]: https://eips.ethereum.org/EIPS/eip-8
+//! [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
+
+mod binding;
+#[cfg(feature = "codec")]
+mod codec;
+mod ecies;
+mod error;
+mod frame;
+mod handshake;
+mod mac;
+pub mod message_id;
+mod read_buffer;
+mod secrets;
+mod snappy;
+
+pub use binding::ChannelBinding;
+#[cfg(feature = "codec")]
+pub use codec::{CodecError, RawMessage, RlpxCodec};
+pub use error::{FrameError, HandshakeError, MessageIdError, SealError, SnappyError};
+pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened};
+pub use handshake::{
+    AuthReceived, HandshakeRandomness, Initiator, Legacy, Recipient, Session, Step,
+};
+pub use read_buffer::ReadBuffer;
+
+#[cfg(test)]
+mod testing;

@@ -1,9 +1,9 @@
-//! The integration tests, one binary.
+//! Integration tests: what a user of the crate can see.
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "clippy takes the helpers of tests for production code"
+    reason = "a test fails by panicking, in helper functions too"
 )]
 
 mod vectors;

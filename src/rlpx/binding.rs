@@ -1,0 +1,41 @@
+//! A value that both ends of one connection know and that no other connection has.
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+
+use crate::keccak::keccak256;
+
+const DOMAIN: &[u8] = b"peermux/rlpx/channel-binding/v1";
+
+/// 32 bytes that name one connection: a hash over both handshake packets and the secret that was
+/// agreed with them. Both ends compute the same value.
+///
+/// Signing it proves to the other end that an identity holds *this* connection: a man in the
+/// middle has two connections, and so two values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChannelBinding([u8; 32]);
+
+impl ChannelBinding {
+    /// Hashing the packets first fixes the length of each input, so that no two sets of inputs
+    /// concatenate to the same bytes.
+    pub(super) fn new(shared_secret: &[u8; 32], auth: &[u8], ack: &[u8]) -> Self {
+        Self(keccak256(&[
+            DOMAIN,
+            shared_secret,
+            &keccak256(&[auth]),
+            &keccak256(&[ack]),
+        ]))
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelBinding({}…)", HEXLOWER.encode(&self.0[..4]))
+    }
+}

@@ -1,0 +1,202 @@
+//! What can go wrong, one enum for each operation.
+
+use crate::Fault;
+use crate::node::KeyError;
+use crate::rlp::CanonicalError;
+
+/// Why a handshake failed. The connection must be closed without a message: before both packets
+/// were read there are no secrets to encrypt one with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// A packet announces more bytes than anyone needs.
+    #[error("handshake packet of {got} bytes, at most {max} are accepted")]
+    PacketTooLarge {
+        /// Bytes announced by the size prefix.
+        got: usize,
+        /// Bytes accepted behind the size prefix.
+        max: usize,
+    },
+    /// A packet announces fewer bytes than the encryption alone takes.
+    #[error("handshake packet of {got} bytes, at least {min} are needed")]
+    PacketTooSmall {
+        /// Bytes announced by the size prefix.
+        got: usize,
+        /// Bytes that an empty message takes.
+        min: usize,
+    },
+    /// The authentication tag is wrong: the packet was made for another key, or was changed.
+    #[error("handshake packet has a wrong authentication tag")]
+    TagMismatch,
+    /// A public key in the packet is not a point on the curve.
+    #[error("handshake packet holds an invalid public key")]
+    InvalidPublicKey(#[source] KeyError),
+    /// The initiator's ephemeral key cannot be recovered from its signature.
+    #[error("handshake packet holds an invalid signature")]
+    InvalidSignature(#[source] KeyError),
+    /// The plaintext does not start with a canonical RLP value.
+    #[error("handshake packet is not canonical RLP")]
+    NotCanonical(#[source] CanonicalError),
+    /// The plaintext does not start with an RLP list.
+    #[error("handshake packet is not an RLP list")]
+    NotAList,
+    /// The list is shorter than the packet's format says.
+    #[error("handshake packet has {got} list elements, at least {expected} are needed")]
+    TooFewElements {
+        /// Elements in the list.
+        got: usize,
+        /// Elements that the format names.
+        expected: usize,
+    },
+    /// An element has the wrong number of bytes, or is a list.
+    #[error("{element} in handshake packet has {got} bytes instead of {expected}")]
+    ElementLength {
+        /// The element's name.
+        element: &'static str,
+        /// Bytes in the element; 0 for a list.
+        got: usize,
+        /// Bytes that the format says.
+        expected: usize,
+    },
+    /// The padding that was asked for makes our own packet larger than receivers accept.
+    #[error("{got} bytes of padding make a handshake packet larger than {max} bytes")]
+    PaddingTooLong {
+        /// Bytes of padding.
+        got: usize,
+        /// Bytes accepted behind the size prefix.
+        max: usize,
+    },
+}
+
+impl HandshakeError {
+    /// Whose doing it is. Anybody can send a bad packet, so [`Fault::Remote`] says nothing about
+    /// the node behind an identity.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::PaddingTooLong { .. } => Fault::Local,
+            _ => Fault::Remote,
+        }
+    }
+}
+
+/// Why a received frame is refused. After an error from [`Ingress::open`](super::Ingress::open)
+/// the connection is lost: the cipher state of both sides can never agree again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// The MAC of a header is wrong. On the first frame this is how a wrong key shows.
+    #[error("frame header has a wrong MAC")]
+    HeaderMac,
+    /// The MAC of a body is wrong.
+    #[error("frame body has a wrong MAC")]
+    BodyMac,
+    /// A frame is larger than is accepted at this point.
+    #[error("frame of {got} bytes, at most {max} are accepted")]
+    FrameTooLarge {
+        /// Bytes announced by the header.
+        got: usize,
+        /// Bytes accepted.
+        max: usize,
+    },
+    /// The message id is missing or malformed.
+    #[error("frame has no valid message id")]
+    MessageId(#[from] MessageIdError),
+    /// The payload is larger, uncompressed, than is accepted.
+    #[error("payload of {got} bytes, at most {max} are accepted")]
+    PayloadTooLarge {
+        /// Bytes declared for a compressed payload, present of an uncompressed one.
+        got: u64,
+        /// Bytes accepted.
+        max: usize,
+    },
+    /// A compressed payload is malformed.
+    #[error("payload is not valid Snappy data")]
+    Snappy(#[from] SnappyError),
+    /// A frame before this one was refused.
+    #[error("a frame of this connection was refused before")]
+    AlreadyFailed,
+}
+
+impl FrameError {
+    /// Whose doing it is: only the holder of the session's secrets, or something that changes
+    /// bytes on the way, can make a frame that is refused.
+    pub fn fault(&self) -> Fault {
+        Fault::Remote
+    }
+}
+
+/// Why compressed data is malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnappyError {
+    /// There is not even a length.
+    #[error("no data at all")]
+    Empty,
+    /// The length in front never ends or does not fit into 64 bits.
+    #[error("length cannot be read")]
+    Length,
+    /// The declared length is more than this much data can ever expand to.
+    #[error("{compressed} bytes cannot expand to {declared}")]
+    Expansion {
+        /// Bytes declared.
+        declared: usize,
+        /// Bytes of compressed data.
+        compressed: usize,
+    },
+    /// The data does not decode to exactly the declared length.
+    #[error("data does not decode to the declared length of {declared} bytes")]
+    Corrupt {
+        /// Bytes declared.
+        declared: usize,
+    },
+}
+
+/// Why bytes do not start with a message id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageIdError {
+    /// The frame ends before the id does.
+    #[error("message id is missing or cut off")]
+    Missing,
+    /// The id is not in its shortest form.
+    #[error("message id is not canonical RLP")]
+    NotCanonical,
+    /// The id is an RLP list.
+    #[error("message id is not an integer")]
+    NotAnInteger,
+    /// The id takes more than 64 bits.
+    #[error("message id overflows 64 bits")]
+    Overflow,
+}
+
+/// Why a message cannot be sent. Nothing was written and no state changed: the connection lives.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The payload is larger than every receiver is sure to accept.
+    #[error("payload of {got} bytes, at most {max} can be sent")]
+    PayloadTooLarge {
+        /// Bytes given.
+        got: usize,
+        /// [`MAX_PAYLOAD`](super::MAX_PAYLOAD).
+        max: usize,
+    },
+    /// Id and payload, after compression, do not fit into one frame.
+    #[error("frame of {got} bytes, at most {max} can be sent")]
+    FrameTooLarge {
+        /// Bytes of id and compressed payload.
+        got: usize,
+        /// [`MAX_FRAME_SIZE`](super::MAX_FRAME_SIZE).
+        max: usize,
+    },
+    /// The compressor refused the payload.
+    #[error("payload cannot be compressed")]
+    Compression(#[source] snap::Error),
+}
+
+impl SealError {
+    /// Whose doing it is: always ours.
+    pub fn fault(&self) -> Fault {
+        Fault::Local
+    }
+}

@@ -1,0 +1,174 @@
+//! The sending direction.
+
+use std::fmt;
+
+use bytes::{BufMut, BytesMut};
+use ctr::cipher::StreamCipher;
+use snap::raw::Encoder;
+
+use super::{BLOCK, Cipher, HEADER, MAX_FRAME_SIZE, MAX_PAYLOAD, cipher, padded};
+use crate::rlpx::error::SealError;
+use crate::rlpx::mac::{self, FrameMac};
+use crate::rlpx::{message_id, snappy};
+
+/// A body is encrypted and authenticated in pieces of this size, so that a piece is still in the
+/// cache when the MAC reads it. A multiple of the cipher's block and of the cache line.
+const PIECE: usize = 8 * 1024;
+
+/// Header data: the RLP list `[0, 0]`, which receivers ignore.
+const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
+
+/// Seals messages into frames, in the order in which they must go over the wire.
+pub struct Egress {
+    cipher: Cipher,
+    pub(super) mac: FrameMac,
+    /// Present while compression is on. Its tables of up to 34 KiB are kept between messages.
+    encoder: Option<Box<Encoder>>,
+}
+
+impl Egress {
+    pub(in crate::rlpx) fn new(aes_secret: &[u8; 32], mac: FrameMac) -> Self {
+        Self {
+            cipher: cipher(aes_secret),
+            mac,
+            encoder: None,
+        }
+    }
+
+    /// Switches compression on or off for the messages that follow. It starts switched off, and
+    /// is switched on when both Hellos say version 5 ([EIP-706]).
+    ///
+    /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
+    pub fn set_snappy(&mut self, on: bool) {
+        if on != self.encoder.is_some() {
+            self.encoder = on.then(|| Box::new(Encoder::new()));
+        }
+    }
+
+    /// Appends one frame with the message `id` and `data` to `out`, with `data` compressed if
+    /// compression is on. Returns the bytes that `data` takes on the wire.
+    ///
+    /// The message is built, compressed and encrypted in place; if `out` has room, nothing is
+    /// allocated.
+    ///
+    /// # Errors
+    /// [`SealError`] for data longer than [`MAX_PAYLOAD`](super::MAX_PAYLOAD), or if id and data
+    /// do not fit into a frame. Then `out` and the state of the connection are as before, and the
+    /// connection lives.
+    pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {
+        let start = out.len();
+        let result = append_plaintext(id, data, self.encoder.as_deref_mut(), out);
+        self.encrypt_appended(start, result, out)
+    }
+
+    /// As [`seal`](Self::seal), but never compresses: for the Hello, and for a Disconnect that is
+    /// sent instead of one.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_uncompressed(
+        &mut self,
+        id: u64,
+        data: &[u8],
+        out: &mut BytesMut,
+    ) -> Result<usize, SealError> {
+        let start = out.len();
+        let result = append_plaintext(id, data, None, out);
+        self.encrypt_appended(start, result, out)
+    }
+
+    /// Encrypts the plaintext that was appended at `start`, or takes it away if that failed.
+    fn encrypt_appended(
+        &mut self,
+        start: usize,
+        appended: Result<Plaintext, SealError>,
+        out: &mut BytesMut,
+    ) -> Result<usize, SealError> {
+        match appended {
+            Ok(plaintext) => {
+                self.encrypt(plaintext.frame_size, &mut out[start..]);
+                Ok(plaintext.data)
+            }
+            Err(error) => {
+                out.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// Turns the plaintext of a frame, with room for its header and MACs, into the frame.
+    pub(super) fn encrypt(&mut self, frame_size: usize, frame: &mut [u8]) {
+        let (header, body) = frame.split_at_mut(HEADER);
+        let (header, header_mac) = header.split_at_mut(BLOCK);
+        let mut block = [0; BLOCK];
+        block[..3].copy_from_slice(&frame_size.to_be_bytes()[size_of::<usize>() - 3..]);
+        block[3..6].copy_from_slice(&HEADER_DATA);
+        self.cipher.apply_keystream(&mut block);
+        header.copy_from_slice(&block);
+        header_mac.copy_from_slice(&self.mac.header(&block).0);
+
+        let (body, body_mac) = body.split_at_mut(padded(frame_size));
+        for piece in body.chunks_mut(PIECE) {
+            self.cipher.apply_keystream(piece);
+            self.mac.body(piece);
+        }
+        body_mac.copy_from_slice(&self.mac.finish().0);
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("snappy", &self.encoder.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What was appended for a frame.
+pub(super) struct Plaintext {
+    /// Bytes of id and data.
+    pub(super) frame_size: usize,
+    /// Bytes of data.
+    pub(super) data: usize,
+}
+
+/// Appends the plaintext of a frame: zeros for header and MACs, id, data, padding.
+pub(super) fn append_plaintext(
+    id: u64,
+    data: &[u8],
+    encoder: Option<&mut Encoder>,
+    out: &mut BytesMut,
+) -> Result<Plaintext, SealError> {
+    if data.len() > MAX_PAYLOAD {
+        return Err(SealError::PayloadTooLarge {
+            got: data.len(),
+            max: MAX_PAYLOAD,
+        });
+    }
+    let mut buffer = [0; message_id::MAX_LENGTH];
+    let id = message_id::encode(id, &mut buffer);
+    let start = out.len();
+    if encoder.is_none() {
+        out.reserve(HEADER + padded(id.len() + data.len()) + mac::LENGTH);
+    }
+    out.put_bytes(0, HEADER);
+    out.put_slice(id);
+    match encoder {
+        Some(encoder) => {
+            snappy::compress(encoder, data, out).map_err(SealError::Compression)?;
+        }
+        None => out.put_slice(data),
+    }
+    let frame_size = out.len() - start - HEADER;
+    if frame_size > MAX_FRAME_SIZE {
+        return Err(SealError::FrameTooLarge {
+            got: frame_size,
+            max: MAX_FRAME_SIZE,
+        });
+    }
+    out.put_bytes(0, padded(frame_size) - frame_size + mac::LENGTH);
+    Ok(Plaintext {
+        frame_size,
+        data: frame_size - id.len(),
+    })
+}

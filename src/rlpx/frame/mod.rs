@@ -1,0 +1,51 @@
+//! Frames: what travels after the handshake ([devp2p rlpx.md], "Framing").
+//!
+//! ```text
+//! frame  = header (16) || header MAC (16) || body (multiple of 16) || body MAC (16)
+//! header = size of id and data (3) || c2 80 80 || zeros
+//! body   = message id || data || zeros
+//! ```
+//!
+//! Header and body are encrypted with one AES-256-CTR stream for each direction, which never
+//! restarts; the MACs are not encrypted.
+//!
+//! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#framing
+
+mod egress;
+mod ingress;
+#[cfg(test)]
+mod tests;
+
+use aes::Aes256;
+use ctr::cipher::{Array, KeyIvInit};
+
+use super::mac;
+
+pub use egress::Egress;
+pub use ingress::{Frame, Ingress, Opened};
+
+/// The largest payload, uncompressed, that every receiver is sure to accept: incompressible data
+/// of this size grows under Snappy to just what one frame with a one-byte message id holds.
+pub const MAX_PAYLOAD: usize = 16_776_442;
+
+/// The most bytes that a message id and its data may have in one frame: the size field's maximum.
+pub const MAX_FRAME_SIZE: usize = (1 << 24) - 1;
+
+/// Bytes of the first frame's id and data that are accepted: a Hello of 2048 bytes and its id.
+const MAX_FIRST_FRAME: usize = 2049;
+
+const BLOCK: usize = 16;
+const HEADER: usize = BLOCK + mac::LENGTH;
+
+/// The initial vector is zero, so a counter of 64 bits yields the same stream as one of 128 for
+/// longer than any connection lives, and it is faster.
+type Cipher = ctr::Ctr64BE<Aes256>;
+
+fn cipher(aes_secret: &[u8; 32]) -> Cipher {
+    Cipher::new(aes_secret.into(), &Array::default())
+}
+
+/// `size` rounded up to whole blocks.
+const fn padded(size: usize) -> usize {
+    size.next_multiple_of(BLOCK)
+}

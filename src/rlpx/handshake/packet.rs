@@ -1,0 +1,213 @@
+//! Packets in the format of [EIP-8], and how a packet of either format is taken from the input.
+//!
+//! ```text
+//! packet = size (2) || ECIES(RLP list || padding), authenticated together with the size
+//! ```
+//!
+//! [EIP-8]: https://eips.ethereum.org/EIPS/eip-8
+
+use bytes::{Bytes, BytesMut};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Nonce;
+use crate::node::{PublicKey, SecretKey};
+use crate::rlp::{Rlp, RlpStream, check_canonical};
+use crate::rlpx::ecies::{self, PacketRandomness};
+use crate::rlpx::error::HandshakeError;
+
+/// Bytes behind the size prefix that are accepted and sent.
+const MAX_SIZE: usize = 2048;
+
+const PREFIX: usize = 2;
+
+/// Sent in both packets; receivers ignore it.
+const VERSION: u8 = 4;
+
+/// The format of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Eip8,
+    Legacy,
+}
+
+/// A packet that was taken from the input and decrypted.
+pub(super) struct Received {
+    /// As it came over the wire, for the MACs.
+    pub(super) packet: Bytes,
+    pub(super) plaintext: Zeroizing<Vec<u8>>,
+    pub(super) format: Format,
+}
+
+/// Takes one packet from the input.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Receiver {
+    /// Bytes of the legacy packet, as long as the next packet may be one.
+    pub(super) legacy: Option<usize>,
+}
+
+impl Receiver {
+    /// Takes a packet for `key` from the front of `input`, or says how many more bytes it takes.
+    pub(super) fn receive(
+        &mut self,
+        key: &SecretKey,
+        input: &mut BytesMut,
+    ) -> Result<Result<Received, usize>, HandshakeError> {
+        // A legacy packet starts with the format byte of its point. EIP-8 packets of 1024 to 1279
+        // bytes start so too: they are longer, so waiting for the legacy size stalls neither.
+        if let Some(length) = self.legacy
+            && input.first() == Some(&4)
+        {
+            if input.len() < length {
+                return Ok(Err(length - input.len()));
+            }
+            if let Ok(plaintext) = ecies::open(&input[..length], key, &[]) {
+                return Ok(Ok(Received {
+                    packet: input.split_to(length).freeze(),
+                    plaintext,
+                    format: Format::Legacy,
+                }));
+            }
+            self.legacy = None;
+        }
+        let Some(&prefix) = input.first_chunk::<PREFIX>() else {
+            return Ok(Err(PREFIX - input.len()));
+        };
+        let length = PREFIX + checked_size(prefix)?;
+        if input.len() < length {
+            return Ok(Err(length - input.len()));
+        }
+        let plaintext = ecies::open(&input[PREFIX..length], key, &prefix)?;
+        Ok(Ok(Received {
+            packet: input.split_to(length).freeze(),
+            plaintext,
+            format: Format::Eip8,
+        }))
+    }
+}
+
+fn checked_size(prefix: [u8; PREFIX]) -> Result<usize, HandshakeError> {
+    let got = usize::from(u16::from_be_bytes(prefix));
+    if got > MAX_SIZE {
+        return Err(HandshakeError::PacketTooLarge { got, max: MAX_SIZE });
+    }
+    if got < ecies::OVERHEAD {
+        let min = ecies::OVERHEAD;
+        return Err(HandshakeError::PacketTooSmall { got, min });
+    }
+    Ok(got)
+}
+
+/// Pads `body`, encrypts it for `remote` and wipes it.
+pub(super) fn seal(
+    mut body: BytesMut,
+    remote: &PublicKey,
+    randomness: &PacketRandomness,
+) -> Result<Bytes, HandshakeError> {
+    let padding = randomness.padding;
+    if padding > MAX_SIZE - ecies::OVERHEAD - body.len() {
+        return Err(HandshakeError::PaddingTooLong {
+            got: padding,
+            max: MAX_SIZE,
+        });
+    }
+    let size = body.len() + padding + ecies::OVERHEAD;
+    let prefix = (size as u16).to_be_bytes();
+    let mut packet = Vec::with_capacity(PREFIX + size);
+    packet.extend_from_slice(&prefix);
+    ecies::seal(&body, remote, randomness, &prefix, &mut packet);
+    body.zeroize();
+    Ok(packet.into())
+}
+
+/// A list that is encoded in memory which need not move, so that wiping the result wipes it all.
+fn new_list(elements: usize) -> RlpStream {
+    RlpStream::new_list_with_buffer(BytesMut::with_capacity(256), elements)
+}
+
+/// What an auth packet says.
+pub(super) struct Auth {
+    pub(super) signature: [u8; 65],
+    pub(super) initiator: PublicKey,
+    pub(super) nonce: Nonce,
+}
+
+impl Auth {
+    pub(super) fn encode(&self) -> BytesMut {
+        let mut list = new_list(4);
+        list.append(&self.signature.as_slice())
+            .append(&self.initiator.to_bytes().as_slice())
+            .append(&self.nonce.as_slice())
+            .append(&VERSION);
+        list.out()
+    }
+
+    pub(super) fn decode(plaintext: &[u8]) -> Result<Self, HandshakeError> {
+        let list = list(plaintext, 4)?;
+        Ok(Self {
+            signature: element(&list, 0, "signature")?,
+            initiator: public_key(element(&list, 1, "initiator's public key")?)?,
+            nonce: Nonce::new(element(&list, 2, "initiator's nonce")?),
+        })
+    }
+}
+
+/// What an ack packet says.
+pub(super) struct Ack {
+    pub(super) ephemeral: PublicKey,
+    pub(super) nonce: Nonce,
+}
+
+impl Ack {
+    pub(super) fn encode(&self) -> BytesMut {
+        let mut list = new_list(3);
+        list.append(&self.ephemeral.to_bytes().as_slice())
+            .append(&self.nonce.as_slice())
+            .append(&VERSION);
+        list.out()
+    }
+
+    pub(super) fn decode(plaintext: &[u8]) -> Result<Self, HandshakeError> {
+        let list = list(plaintext, 3)?;
+        Ok(Self {
+            ephemeral: public_key(element(&list, 0, "recipient's ephemeral key")?)?,
+            nonce: Nonce::new(element(&list, 1, "recipient's nonce")?),
+        })
+    }
+}
+
+pub(super) fn public_key(bytes: [u8; 64]) -> Result<PublicKey, HandshakeError> {
+    PublicKey::from_bytes(&bytes).map_err(HandshakeError::InvalidPublicKey)
+}
+
+/// The list at the front of `plaintext`; EIP-8 says to ignore what follows it, and elements
+/// beyond the `expected` ones.
+fn list(plaintext: &[u8], expected: usize) -> Result<Rlp<'_>, HandshakeError> {
+    let length = check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
+    let list = Rlp::new(&plaintext[..length]);
+    if !list.is_list() {
+        return Err(HandshakeError::NotAList);
+    }
+    match list.item_count().map_err(|_| HandshakeError::NotAList)? {
+        got if got < expected => Err(HandshakeError::TooFewElements { got, expected }),
+        _ => Ok(list),
+    }
+}
+
+/// The byte string of `N` bytes at `index`.
+fn element<const N: usize>(
+    list: &Rlp<'_>,
+    index: usize,
+    element: &'static str,
+) -> Result<[u8; N], HandshakeError> {
+    let data = list
+        .at(index)
+        .ok()
+        .filter(Rlp::is_data)
+        .and_then(|item| item.data().ok())
+        .unwrap_or_default();
+    data.try_into().map_err(|_| HandshakeError::ElementLength {
+        element,
+        got: data.len(),
+        expected: N,
+    })
+}

@@ -1,0 +1,135 @@
+//! The side that accepted.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use super::packet::{self, Ack, Auth, Format, Receiver};
+use super::{HandshakeRandomness, Legacy, Nonce, Session, Step, legacy};
+use crate::node::{PublicKey, SecretKey, recover};
+use crate::rlpx::error::HandshakeError;
+use crate::rlpx::secrets::{Exchange, Role, xor};
+
+/// The recipient, while it waits for the auth.
+pub struct Recipient {
+    key: SecretKey,
+    receiver: Receiver,
+}
+
+impl Recipient {
+    /// Waits for a handshake with the node with the static `key`.
+    pub fn new(key: &SecretKey, legacy: Legacy) -> Self {
+        Self {
+            key: key.clone(),
+            receiver: Receiver {
+                legacy: (legacy == Legacy::Accept).then_some(legacy::AUTH_LENGTH),
+            },
+        }
+    }
+
+    /// Takes the auth from the front of `input`, if it is complete.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] if the packet is malformed or made for another key. A size prefix that
+    /// is out of range fails before the rest of the packet arrived.
+    pub fn read_auth(
+        mut self,
+        input: &mut BytesMut,
+    ) -> Result<Step<Self, AuthReceived>, HandshakeError> {
+        let received = match self.receiver.receive(&self.key, input)? {
+            Ok(received) => received,
+            Err(bytes) => return Ok(Step::NeedMore { state: self, bytes }),
+        };
+        let auth = match received.format {
+            Format::Eip8 => Auth::decode(&received.plaintext)?,
+            Format::Legacy => legacy::decode_auth(&received.plaintext)?,
+        };
+        let signed = xor(&self.key.ecdh(&auth.initiator), &auth.nonce);
+        let remote_ephemeral =
+            recover(&auth.signature, &signed).map_err(HandshakeError::InvalidSignature)?;
+        Ok(Step::Done(AuthReceived {
+            remote: auth.initiator,
+            remote_ephemeral,
+            nonce: auth.nonce,
+            auth: received.packet,
+            format: received.format,
+        }))
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipient").finish_non_exhaustive()
+    }
+}
+
+/// The recipient, after the auth: the moment to decide whether this remote is welcome.
+///
+/// The identity is not proven yet. Anybody can send the packet of somebody else again; only the
+/// holder of the ephemeral key can go on to send a frame.
+pub struct AuthReceived {
+    remote: PublicKey,
+    pub(super) remote_ephemeral: PublicKey,
+    nonce: Nonce,
+    auth: Bytes,
+    format: Format,
+}
+
+impl AuthReceived {
+    /// The static key that the initiator claims.
+    pub fn remote(&self) -> &PublicKey {
+        &self.remote
+    }
+
+    /// Answers, in the format in which the initiator spoke. Returns the ack packet to send and
+    /// the session.
+    ///
+    /// # Errors
+    /// [`HandshakeError::PaddingTooLong`], which random `randomness` never causes.
+    pub fn answer(
+        self,
+        randomness: HandshakeRandomness,
+    ) -> Result<(Bytes, Session), HandshakeError> {
+        let HandshakeRandomness {
+            ephemeral,
+            nonce,
+            packet,
+        } = randomness;
+        let ack = Ack {
+            ephemeral: ephemeral.public_key(),
+            nonce: nonce.clone(),
+        };
+        let packet = match self.format {
+            Format::Eip8 => packet::seal(ack.encode(), &self.remote, &packet)?,
+            Format::Legacy => legacy::seal_ack(&ack, &self.remote, packet),
+        };
+        let session = self.exchange(&ephemeral, &nonce, &packet).session();
+        Ok((packet, session))
+    }
+
+    pub(super) fn exchange<'a>(
+        &'a self,
+        ephemeral: &'a SecretKey,
+        nonce: &'a [u8; 32],
+        ack: &'a [u8],
+    ) -> Exchange<'a> {
+        Exchange {
+            role: Role::Recipient,
+            remote: self.remote,
+            ephemeral,
+            remote_ephemeral: &self.remote_ephemeral,
+            initiator_nonce: &self.nonce,
+            recipient_nonce: nonce,
+            auth: &self.auth,
+            ack,
+        }
+    }
+}
+
+impl fmt::Debug for AuthReceived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthReceived")
+            .field("remote", &self.remote)
+            .finish_non_exhaustive()
+    }
+}

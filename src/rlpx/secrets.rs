@@ -1,0 +1,84 @@
+//! From both handshake packets to the keys of a session ([devp2p rlpx.md], "Initial Handshake").
+//!
+//! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake
+
+use std::array;
+
+use sha3::{Digest, Keccak256};
+use zeroize::Zeroizing;
+
+use super::binding::ChannelBinding;
+use super::frame::{Egress, Ingress};
+use super::handshake::Session;
+use super::mac::FrameMac;
+use crate::keccak::keccak256;
+use crate::node::{PublicKey, SecretKey};
+
+type Secret = Zeroizing<[u8; 32]>;
+
+/// Which side of the handshake we are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Initiator,
+    Recipient,
+}
+
+/// Everything that the two packets exchanged, as one side knows it.
+pub(super) struct Exchange<'a> {
+    pub(super) role: Role,
+    pub(super) remote: PublicKey,
+    pub(super) ephemeral: &'a SecretKey,
+    pub(super) remote_ephemeral: &'a PublicKey,
+    pub(super) initiator_nonce: &'a [u8; 32],
+    pub(super) recipient_nonce: &'a [u8; 32],
+    /// The packets as they went over the wire, size prefixes included.
+    pub(super) auth: &'a [u8],
+    pub(super) ack: &'a [u8],
+}
+
+/// What both sides derive from an exchange.
+pub(super) struct Secrets {
+    pub(super) shared: Secret,
+    pub(super) aes: Secret,
+    pub(super) mac: Secret,
+}
+
+impl Exchange<'_> {
+    pub(super) fn secrets(&self) -> Secrets {
+        let agreed = self.ephemeral.ecdh(self.remote_ephemeral);
+        let nonces = keccak256(&[self.recipient_nonce, self.initiator_nonce]);
+        let chain = |last: &[u8; 32]| Secret::new(keccak256(&[agreed.as_ref(), last]));
+        let shared = chain(&nonces);
+        let aes = chain(&shared);
+        let mac = chain(&aes);
+        Secrets { shared, aes, mac }
+    }
+
+    /// The session that follows; each direction's MAC starts from the other side's nonce and the
+    /// packet that went in that direction.
+    pub(super) fn session(&self) -> Session {
+        let Secrets { shared, aes, mac } = self.secrets();
+        let seeded = |nonce: &[u8; 32], packet: &[u8]| {
+            let seed = xor(&mac, nonce);
+            let state = Keccak256::new_with_prefix(seed.as_ref()).chain_update(packet);
+            FrameMac::new(&mac, state)
+        };
+        let from_initiator = seeded(self.recipient_nonce, self.auth);
+        let from_recipient = seeded(self.initiator_nonce, self.ack);
+        let (egress, ingress) = match self.role {
+            Role::Initiator => (from_initiator, from_recipient),
+            Role::Recipient => (from_recipient, from_initiator),
+        };
+        Session {
+            remote: self.remote,
+            egress: Egress::new(&aes, egress),
+            ingress: Ingress::new(&aes, ingress),
+            binding: ChannelBinding::new(&shared, self.auth, self.ack),
+        }
+    }
+}
+
+/// Byte-wise exclusive or.
+pub(super) fn xor(a: &[u8; 32], b: &[u8; 32]) -> Secret {
+    Secret::new(array::from_fn(|i| a[i] ^ b[i]))
+}

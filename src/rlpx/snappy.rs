@@ -1,0 +1,118 @@
+//! Snappy in its block format, without the framing of Snappy streams ([EIP-706]).
+//!
+//! [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
+
+use bytes::{BufMut, BytesMut};
+use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
+
+use super::error::SnappyError;
+
+/// No element of the format yields more than 64 bytes for 3, so data never expands beyond this.
+const MAX_EXPANSION: usize = 22;
+
+/// Appends the compressed form of `data` to `out`, without a buffer in between.
+pub(super) fn compress(
+    encoder: &mut Encoder,
+    data: &[u8],
+    out: &mut BytesMut,
+) -> Result<(), snap::Error> {
+    let start = out.len();
+    out.put_bytes(0, max_compress_len(data.len()));
+    let length = encoder.compress(data, &mut out[start..])?;
+    out.truncate(start + length);
+    Ok(())
+}
+
+/// The length that compressed `data` declares for what it holds; nothing is allocated.
+pub(super) fn declared_length(data: &[u8]) -> Result<u64, SnappyError> {
+    if data.is_empty() {
+        // The library says 0, but an empty payload compresses to one byte.
+        return Err(SnappyError::Empty);
+    }
+    match decompress_len(data) {
+        Ok(length) => Ok(length as u64),
+        Err(snap::Error::TooBig { given, .. }) => Ok(given),
+        Err(_) => Err(SnappyError::Length),
+    }
+}
+
+/// Decompresses `data`, whose declared length the caller has read and found acceptable.
+pub(super) fn decompress(data: &[u8], declared: usize) -> Result<Vec<u8>, SnappyError> {
+    let compressed = data.len();
+    if declared > compressed.saturating_mul(MAX_EXPANSION) {
+        // What we allocate stays in proportion to what the remote really sent.
+        return Err(SnappyError::Expansion {
+            declared,
+            compressed,
+        });
+    }
+    let mut out = vec![0; declared];
+    match Decoder::new().decompress(data, &mut out) {
+        Ok(length) if length == declared => Ok(out),
+        _ => Err(SnappyError::Corrupt { declared }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_densest_data_stays_below_the_expansion_limit() {
+        for length in (1..100_000).step_by(997) {
+            let mut out = BytesMut::new();
+            compress(&mut Encoder::new(), &vec![7; length], &mut out).unwrap();
+            assert_eq!(decompress(&out, length).unwrap(), vec![7; length]);
+        }
+        // A literal and then nothing but copies of 64 bytes, as dense as the format allows.
+        let copies = 1_000;
+        let mut densest = vec![0x81, 0xf4, 0x03, 0x00, b'x'];
+        densest.extend([0xfe, 0x01, 0x00].repeat(copies));
+        assert_eq!(declared_length(&densest), Ok(1 + 64 * copies as u64));
+        assert_eq!(decompress(&densest, 64_001).unwrap(), vec![b'x'; 64_001]);
+    }
+
+    #[test]
+    fn a_small_input_cannot_make_us_allocate() {
+        let bomb = [0xff, 0xff, 0xff, 0x07, 0x00];
+        assert_eq!(declared_length(&bomb), Ok(0xff_ffff));
+        assert!(matches!(
+            decompress(&bomb, 0xff_ffff),
+            Err(SnappyError::Expansion { compressed: 5, .. })
+        ));
+    }
+
+    #[test]
+    fn lengths_beyond_32_bits_are_told() {
+        assert_eq!(
+            declared_length(&[0x80, 0x80, 0x80, 0x80, 0x10]),
+            Ok(1 << 32)
+        );
+        assert_eq!(declared_length(&[0xff; 11]), Err(SnappyError::Length));
+        assert_eq!(declared_length(&[]), Err(SnappyError::Empty));
+        assert_eq!(declared_length(&[0]), Ok(0));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_data_never_panics(data: Vec<u8>) {
+            if let Ok(declared @ 0..=0xff_ffff) = declared_length(&data) {
+                let declared = declared as usize;
+                if let Ok(out) = decompress(&data, declared) {
+                    prop_assert_eq!(out.len(), declared);
+                }
+            }
+        }
+
+        #[test]
+        fn appends_and_round_trips(data: Vec<u8>, before: Vec<u8>) {
+            let mut out = BytesMut::from(&before[..]);
+            compress(&mut Encoder::new(), &data, &mut out).unwrap();
+            prop_assert!(out.starts_with(&before));
+            let compressed = &out[before.len()..];
+            prop_assert_eq!(declared_length(compressed), Ok(data.len() as u64));
+            prop_assert_eq!(decompress(compressed, data.len()).unwrap(), data);
+        }
+    }
+}
