@@ -3,11 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/ethereum/go-ethereum/p2p"
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
+
+// dynDialed is p2p's flag of an outbound connection that is not a static node's.
+const dynDialed = 1
 
 // driveOptions is the drive command's command line.
 type driveOptions struct {
@@ -68,6 +72,19 @@ func connect(o driveOptions) (*node, *connection, error) {
 		return nil, nil, err
 	}
 	return n, <-n.connected, nil
+}
+
+// dial connects to a node outside the server's own scheduler, which would hide the error and dial again.
+func (n *node) dial(target *enode.Node) error {
+	address, ok := target.TCPEndpoint()
+	if !ok {
+		return fmt.Errorf("the enode URL has no TCP endpoint")
+	}
+	socket, err := net.DialTimeout("tcp", address.String(), 5*time.Second)
+	if err != nil {
+		return err
+	}
+	return n.server.SetupConn(socket, dynDialed, target)
 }
 
 // runMode runs a mode until it is done, the connection ends or the time is up.

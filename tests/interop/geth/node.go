@@ -2,9 +2,7 @@ package main
 
 import (
 	"crypto/ecdsa"
-	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"sync"
@@ -13,11 +11,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/ethereum/go-ethereum/p2p"
-	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// dynDialed is p2p's flag of an outbound connection that is not a static node's.
-const dynDialed = 1
+// noReason stands for a disconnect that this side did not ask for.
+const noReason = -1
 
 // node is a p2p server that prints what happens to its peers.
 type node struct {
@@ -36,7 +33,7 @@ type connection struct {
 	peer  *p2p.Peer
 	bench chan *bench
 	echo  chan *echo
-	ours  atomic.Bool   // this side asked for the disconnect
+	ours  atomic.Int32  // the reason that this side asked to disconnect with, or noReason
 	gone  chan struct{} // closed once the drop was printed
 }
 
@@ -68,8 +65,8 @@ func (n *node) protocol(capability p2p.Cap) p2p.Protocol {
 	protocol.Run = func(peer *p2p.Peer, rw p2p.MsgReadWriter) error {
 		conn := n.announce(peer)
 		err := n.handle(capability.Name, conn, rw)
-		if _, ok := err.(p2p.DiscReason); ok {
-			conn.ours.Store(true)
+		if reason, ok := err.(p2p.DiscReason); ok {
+			conn.ours.Store(int32(reason))
 		}
 		return err
 	}
@@ -109,6 +106,7 @@ func (n *node) announce(peer *p2p.Peer) *connection {
 		return conn
 	}
 	conn := &connection{peer: peer, bench: make(chan *bench, 1), echo: make(chan *echo, 1), gone: make(chan struct{})}
+	conn.ours.Store(noReason)
 	n.peers[address] = conn
 	var matched []string
 	for _, capability := range n.caps {
@@ -125,8 +123,8 @@ func (n *node) announce(peer *p2p.Peer) *connection {
 	return conn
 }
 
-// watch prints peer_drop. The server's event does not say who asked: what this side asked for is on
-// record, and any other reason came from the remote.
+// watch prints peer_drop. The server's event does not say who asked: the reason that this side asked with
+// is on record, and any other came from the remote.
 func (n *node) watch(events <-chan *p2p.PeerEvent) {
 	for event := range events {
 		if event.Type != p2p.PeerEventTypeDrop {
@@ -137,29 +135,17 @@ func (n *node) watch(events <-chan *p2p.PeerEvent) {
 		delete(n.peers, event.RemoteAddress)
 		n.mu.Unlock()
 		drop := peerDropEvent{"peer_drop", event.Peer.String(), reasonFromText(event.Error), event.Error, byUnknown}
-		if conn != nil && conn.ours.Load() {
-			drop.RequestedBy = byLocal
-		} else if drop.ReasonCode != nil {
+		if drop.ReasonCode != nil {
 			drop.RequestedBy = byRemote
+			if conn != nil && conn.ours.Load() == int32(*drop.ReasonCode) {
+				drop.RequestedBy = byLocal
+			}
 		}
 		emit(drop)
 		if conn != nil {
 			close(conn.gone)
 		}
 	}
-}
-
-// dial connects to a node outside the server's own scheduler, which would hide the error and dial again.
-func (n *node) dial(target *enode.Node) error {
-	address, ok := target.TCPEndpoint()
-	if !ok {
-		return fmt.Errorf("the enode URL has no TCP endpoint")
-	}
-	socket, err := net.DialTimeout("tcp", address.String(), 5*time.Second)
-	if err != nil {
-		return err
-	}
-	return n.server.SetupConn(socket, dynDialed, target)
 }
 
 // live lists the connections that are up.
@@ -175,7 +161,7 @@ func (n *node) live() []*connection {
 
 // disconnect ends a connection with a reason of ours, without waiting for its end.
 func (c *connection) disconnect(reason p2p.DiscReason) {
-	c.ours.Store(true)
+	c.ours.Store(int32(reason))
 	c.peer.Disconnect(reason)
 }
 
@@ -184,7 +170,7 @@ func (c *connection) disconnect(reason p2p.DiscReason) {
 func (n *node) stop() {
 	conns := n.live()
 	for _, conn := range conns {
-		conn.ours.Store(true)
+		conn.ours.Store(int32(p2p.DiscQuitting))
 	}
 	go n.server.Stop()
 	deadline := time.After(3 * time.Second)

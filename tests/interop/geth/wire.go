@@ -84,7 +84,7 @@ func (q *questions) ask(answerCode uint64, sendQuestion func() error) ([]byte, e
 	q.open = open
 	q.mu.Unlock()
 	if err := sendQuestion(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errGone, err)
 	}
 	select {
 	case payload := <-open.answer:
