@@ -22,7 +22,7 @@ import (
 
 const usage = `usage: geth-peer serve [--max-peers N] [--caps LIST] [--key HEX]
        geth-peer drive --enode URL --mode sink|source|echo|hold [--size N] [--count N]
-                       [--protocol bench|echo] [--caps LIST] [--key HEX] [--timeout DURATION]`
+                       [--protocol bench|echo] [--caps LIST] [--key HEX] [--timeout SECONDS]`
 
 func main() {
 	log.SetOutput(os.Stderr)
@@ -51,8 +51,9 @@ func driveMain(args []string) int {
 	flags.Uint64Var(&o.count, "count", 100, "messages")
 	flags.StringVar(&o.caps, "caps", "bench/1,echo/1", "capabilities to offer")
 	flags.StringVar(&o.key, "key", "", "private key in hex; a fresh one by default")
-	flags.DurationVar(&o.timeout, "timeout", time.Minute, "bound on the mode's run")
+	seconds := flags.Uint("timeout", 60, "bound on the mode's run, in seconds")
 	flags.Parse(args)
+	o.timeout = time.Duration(*seconds) * time.Second
 	stop := newStopper()
 	if o.mode == "hold" {
 		go func() {
