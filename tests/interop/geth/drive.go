@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/p2p/enode"
+)
+
+// dynDialed is p2p's flag of an outbound connection that is not a static node's.
+const dynDialed = 1
+
+// driveOptions is the drive command's command line.
+type driveOptions struct {
+	enode, mode, protocol, caps, key string
+	size, count                      uint64
+	timeout                          time.Duration
+}
+
+// drive dials a node, runs one mode against it, prints the result and returns the exit code.
+func drive(o driveOptions, stop <-chan struct{}) int {
+	begin := time.Now()
+	n, conn, err := connect(o)
+	if err == nil && o.mode == "hold" {
+		return hold(n, conn, stop)
+	}
+	result := resultEvent{Event: "result", Mode: o.mode, Protocol: o.protocol, Size: o.size, Count: o.count}
+	if err == nil {
+		begin = time.Now()
+		err = runMode(o, conn, stop)
+	}
+	result.Seconds = time.Since(begin).Seconds()
+	if result.OK = err == nil; err != nil {
+		result.Error = err.Error()
+	}
+	if o.mode != "hold" {
+		emit(result)
+	}
+	if conn != nil {
+		finish(conn)
+	}
+	var reason p2p.DiscReason
+	if result.OK || o.mode == "hold" && errors.As(err, &reason) {
+		return 0
+	}
+	return 1
+}
+
+// connect dials and waits for the peer; a refusal is printed as a peer_drop.
+func connect(o driveOptions) (*node, *connection, error) {
+	target, err := enode.ParseV4(o.enode)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := parseKey(o.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	caps, err := parseCaps(o.caps)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := startNode(key, caps, "", 8)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := n.dial(target); err != nil {
+		emit(setupDrop(target.ID().String(), err))
+		return nil, nil, err
+	}
+	return n, <-n.connected, nil
+}
+
+// dial connects to a node outside the server's own scheduler, which would hide the error and dial again.
+func (n *node) dial(target *enode.Node) error {
+	address, ok := target.TCPEndpoint()
+	if !ok {
+		return fmt.Errorf("the enode URL has no TCP endpoint")
+	}
+	socket, err := net.DialTimeout("tcp", address.String(), 5*time.Second)
+	if err != nil {
+		return err
+	}
+	return n.server.SetupConn(socket, dynDialed, target)
+}
+
+// runMode runs a mode until it is done, the connection ends or the time is up.
+func runMode(o driveOptions, conn *connection, stop <-chan struct{}) error {
+	if !conn.peer.RunningCap(o.protocol, []uint{1}) {
+		return fmt.Errorf("%s/1 was not matched", o.protocol)
+	}
+	done := make(chan error, 1)
+	go func() {
+		if o.protocol == "echo" {
+			done <- (<-conn.echo).drive(o.size, o.count)
+		} else {
+			done <- (<-conn.bench).drive(o.mode, o.size, o.count)
+		}
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-conn.gone:
+		return errGone
+	case <-stop:
+		return errors.New("interrupted")
+	case <-time.After(o.timeout):
+		return fmt.Errorf("not done within %v", o.timeout)
+	}
+}
+
+// hold stays until the remote disconnects or the caller says stop.
+func hold(n *node, conn *connection, stop <-chan struct{}) int {
+	select {
+	case <-conn.gone:
+	case <-stop:
+		finish(conn)
+	}
+	return 0
+}
+
+// finish disconnects with client quitting and waits until the drop is printed.
+func finish(conn *connection) {
+	select {
+	case <-conn.gone:
+		return
+	default:
+	}
+	conn.disconnect(p2p.DiscQuitting)
+	select {
+	case <-conn.gone:
+	case <-time.After(3 * time.Second):
+	}
+}

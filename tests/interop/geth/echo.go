@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/p2p"
+)
+
+// The codes of echo/1: the receiver of a Request answers a Response with the same byte string.
+const (
+	codeRequest = iota
+	codeResponse
+	echoLength
+)
+
+// echo is one connection's side of echo/1.
+type echo struct {
+	rw        p2p.MsgReadWriter
+	questions *questions
+}
+
+func newEcho(rw p2p.MsgReadWriter) *echo {
+	return &echo{rw: rw, questions: newQuestions()}
+}
+
+// run answers requests until the connection ends.
+func (e *echo) run() error {
+	defer close(e.questions.closed)
+	for {
+		code, payload, err := receive(e.rw)
+		if err != nil {
+			return err
+		}
+		if _, err := decodeString(payload); err != nil {
+			return breach("echo code %d: %v", code, err)
+		}
+		if code == codeRequest {
+			err = send(e.rw, codeResponse, payload)
+		} else if !e.questions.answered(code, payload) {
+			err = breach("a Response that nobody asked for")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// drive makes sequential round trips and verifies each content.
+func (e *echo) drive(size, count uint64) error {
+	return roundTrips(e.rw, e.questions, codeRequest, codeResponse, size, count)
+}
+
+func roundTrips(rw p2p.MsgReadWriter, q *questions, askCode, answerCode, size, count uint64) error {
+	for i := range count {
+		content := randomBytes(size)
+		payload, err := q.ask(answerCode, func() error { return sendValue(rw, askCode, content) })
+		if err != nil {
+			return err
+		}
+		if got, err := decodeString(payload); err != nil || !bytes.Equal(got, content) {
+			return fmt.Errorf("round trip %d: %d bytes came back for %d, or others (%v)", i, len(got), size, err)
+		}
+	}
+	return nil
+}

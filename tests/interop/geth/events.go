@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"log"
+	"os"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/p2p"
+)
+
+// Who ended a connection, as far as this side can tell.
+const (
+	byLocal   = "local"
+	byRemote  = "remote"
+	byUnknown = "unknown"
+)
+
+type listeningEvent struct {
+	Event string `json:"event"`
+	Enode string `json:"enode"`
+}
+
+type peerAddEvent struct {
+	Event        string   `json:"event"`
+	NodeID       string   `json:"node_id"`
+	Client       string   `json:"client"`
+	Capabilities []string `json:"capabilities"`
+}
+
+type peerDropEvent struct {
+	Event       string `json:"event"`
+	NodeID      string `json:"node_id"`
+	ReasonCode  *uint8 `json:"reason_code"`
+	Reason      string `json:"reason"`
+	RequestedBy string `json:"requested_by"`
+}
+
+type statsEvent struct {
+	Event    string `json:"event"`
+	Peers    int    `json:"peers"`
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+type resultEvent struct {
+	Event    string  `json:"event"`
+	OK       bool    `json:"ok"`
+	Error    string  `json:"error,omitempty"`
+	Mode     string  `json:"mode"`
+	Protocol string  `json:"protocol"`
+	Size     uint64  `json:"size"`
+	Count    uint64  `json:"count"`
+	Seconds  float64 `json:"seconds"`
+}
+
+var stdout sync.Mutex
+
+// emit writes one event as one line; os.Stdout is unbuffered, so it is out when emit returns.
+func emit(event any) {
+	line, err := json.Marshal(event)
+	if err != nil {
+		log.Fatalf("encoding an event: %v", err)
+	}
+	stdout.Lock()
+	defer stdout.Unlock()
+	os.Stdout.Write(append(line, '\n'))
+}
+
+// reasonFromText finds the reason behind a peer event's error, which carries its text alone.
+func reasonFromText(text string) *uint8 {
+	for code := range 256 {
+		if p2p.DiscReason(code).String() == text {
+			found := uint8(code)
+			return &found
+		}
+	}
+	return nil
+}
+
+// setupDrop describes a connection that ended before it became a peer. The server's own checks return
+// a bare reason, while one that the remote sent comes wrapped as a handshake error.
+func setupDrop(nodeID string, err error) peerDropEvent {
+	drop := peerDropEvent{Event: "peer_drop", NodeID: nodeID, Reason: err.Error(), RequestedBy: byUnknown}
+	var reason p2p.DiscReason
+	if errors.As(err, &reason) {
+		code := uint8(reason)
+		drop.ReasonCode, drop.Reason, drop.RequestedBy = &code, reason.String(), byRemote
+		if err == error(reason) {
+			drop.RequestedBy = byLocal
+		}
+	}
+	return drop
+}

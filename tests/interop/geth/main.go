@@ -1,0 +1,140 @@
+// geth-peer is a devp2p node on go-ethereum's p2p package. It serves and drives bench/1 and echo/1 for
+// peermux's interop tests; ../README.md has its command line and its output.
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/p2p"
+)
+
+const usage = `usage: geth-peer serve [--max-peers N] [--caps LIST] [--key HEX]
+       geth-peer drive --enode URL --mode sink|source|echo|hold [--size N] [--count N]
+                       [--protocol bench|echo] [--caps LIST] [--key HEX] [--timeout SECONDS]`
+
+func main() {
+	log.SetOutput(os.Stderr)
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+	switch os.Args[1] {
+	case "serve":
+		os.Exit(serveMain(os.Args[2:]))
+	case "drive":
+		os.Exit(driveMain(os.Args[2:]))
+	default:
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+}
+
+func driveMain(args []string) int {
+	var o driveOptions
+	flags := flag.NewFlagSet("drive", flag.ExitOnError)
+	flags.StringVar(&o.enode, "enode", "", "the node to dial")
+	flags.StringVar(&o.mode, "mode", "echo", "sink, source, echo or hold")
+	flags.StringVar(&o.protocol, "protocol", "bench", "bench or echo")
+	flags.Uint64Var(&o.size, "size", 1024, "bytes a message")
+	flags.Uint64Var(&o.count, "count", 100, "messages")
+	flags.StringVar(&o.caps, "caps", "bench/1,echo/1", "capabilities to offer")
+	flags.StringVar(&o.key, "key", "", "private key in hex; a fresh one by default")
+	seconds := flags.Uint("timeout", 60, "bound on the mode's run, in seconds")
+	flags.Parse(args)
+	o.timeout = time.Duration(*seconds) * time.Second
+	stop := newStopper()
+	if o.mode == "hold" {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			stop.stop()
+		}()
+	}
+	return drive(o, stop.stopped)
+}
+
+func serveMain(args []string) int {
+	flags := flag.NewFlagSet("serve", flag.ExitOnError)
+	maxPeers := flags.Int("max-peers", 50, "peers to admit")
+	capsText := flags.String("caps", "bench/1,echo/1", "capabilities to offer")
+	keyText := flags.String("key", "", "private key in hex; a fresh one by default")
+	flags.Parse(args)
+	key, err := parseKey(*keyText)
+	if err != nil {
+		log.Fatal(err)
+	}
+	caps, err := parseCaps(*capsText)
+	if err != nil {
+		log.Fatal(err)
+	}
+	n, err := startNode(key, caps, "127.0.0.1:0", *maxPeers)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Node.URLv4 would add "?discport=0", as there is no discovery.
+	id := crypto.FromECDSAPub(&key.PublicKey)[1:]
+	emit(listeningEvent{"listening", fmt.Sprintf("enode://%x@%s", id, n.server.ListenAddr)})
+	stop := newStopper()
+	go func() {
+		n.obey(os.Stdin)
+		stop.stop()
+	}()
+	<-stop.stopped
+	n.stop()
+	return 0
+}
+
+// obey carries out the commands on standard input until its end.
+func (n *node) obey(input io.Reader) {
+	lines := bufio.NewScanner(input)
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		switch {
+		case len(words) == 1 && words[0] == "stats":
+			emit(statsEvent{"stats", len(n.live()), n.messages.Load(), n.size.Load()})
+		case len(words) == 2 && words[0] == "disconnect":
+			code, err := strconv.ParseUint(words[1], 0, 8)
+			if err != nil {
+				log.Printf("not a disconnect reason: %q", words[1])
+				continue
+			}
+			for _, conn := range n.live() {
+				conn.disconnect(p2p.DiscReason(code))
+			}
+		default:
+			log.Printf("not a command: %q", lines.Text())
+		}
+	}
+}
+
+// stopper closes a channel once, at SIGTERM, SIGINT or a call.
+type stopper struct {
+	once    sync.Once
+	stopped chan struct{}
+}
+
+func newStopper() *stopper {
+	s := &stopper{stopped: make(chan struct{})}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		<-signals
+		s.stop()
+	}()
+	return s
+}
+
+func (s *stopper) stop() {
+	s.once.Do(func() { close(s.stopped) })
+}
