@@ -34,6 +34,14 @@ impl ChannelBinding {
     }
 }
 
+#[cfg(feature = "test-util")]
+impl From<[u8; 32]> for ChannelBinding {
+    /// A binding of a connection that does not exist.
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl fmt::Debug for ChannelBinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ChannelBinding({}…)", HEXLOWER.encode(&self.0[..4]))

@@ -80,7 +80,7 @@ impl RlpxCodec {
     }
 
     /// As [`Ingress::set_max_frame_size`].
-    pub fn set_max_frame_size(&mut self, bytes: u32) {
+    pub fn set_max_frame_size(&mut self, bytes: usize) {
         self.ingress.set_max_frame_size(bytes);
     }
 
@@ -151,7 +151,7 @@ mod tests {
         assert!(wire.len() < 10_000);
         assert_eq!(b.decode(&mut wire).unwrap(), Some(message(0, 100)));
         b.set_snappy(true);
-        b.set_max_frame_size(u32::MAX);
+        b.set_max_frame_size(usize::MAX);
         assert_eq!(b.decode(&mut wire).unwrap(), Some(message(16, 100_000)));
         assert_eq!(b.decode(&mut wire).unwrap(), None);
         assert!(wire.is_empty());
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn an_announcement_reserves_64_kib() {
         let (mut a, mut b) = codecs();
-        b.set_max_frame_size(u32::MAX);
+        b.set_max_frame_size(usize::MAX);
         let mut wire = BytesMut::new();
         a.encode(message(16, 4 << 20), &mut wire).unwrap();
         let mut input = BytesMut::from(&wire[..32]);

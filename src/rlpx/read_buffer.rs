@@ -41,6 +41,13 @@ impl ReadBuffer {
         }
     }
 
+    /// A buffer that starts with these bytes, as those behind a handshake packet.
+    pub fn with_unread(unread: &[u8]) -> Self {
+        let mut buffer = Self::new();
+        buffer.bytes.extend_from_slice(unread);
+        buffer
+    }
+
     /// The bytes that were read and not consumed.
     pub fn filled(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]

@@ -26,7 +26,7 @@ impl Ingress {
 fn pair() -> (Egress, Ingress) {
     let (initiator, recipient) = sessions();
     let mut ingress = recipient.ingress;
-    ingress.set_max_frame_size(u32::MAX);
+    ingress.set_max_frame_size(usize::MAX);
     (initiator.egress, ingress)
 }
 

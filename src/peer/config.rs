@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+/// The timing of a connected peer.
+///
+/// The defaults suit the public networks; they stay below the patience of every known
+/// implementation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerConfig {
+    pub(crate) ping_interval: Duration,
+    pub(crate) liveness_timeout: Duration,
+    pub(crate) message_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) stall_limit: Duration,
+    pub(crate) grace_period: Duration,
+    pub(crate) linger: Duration,
+}
+
+/// How long the final Disconnect may take to write.
+pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The slowest rate at which a message may arrive, in bytes a second, beyond the message timeout.
+pub(crate) const MIN_RATE: u64 = 64 << 10;
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(15),
+            liveness_timeout: Duration::from_secs(15),
+            message_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(20),
+            stall_limit: Duration::from_secs(8),
+            grace_period: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+impl PeerConfig {
+    /// From one Ping to the next. Default: 15 s.
+    #[must_use]
+    pub fn with_ping_interval(mut self, interval: Duration) -> Self {
+        self.ping_interval = interval;
+        self
+    }
+
+    /// How old an unanswered Ping may be, with no byte received meanwhile, before the peer ends
+    /// with [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Default: 15 s.
+    #[must_use]
+    pub fn with_liveness_timeout(mut self, timeout: Duration) -> Self {
+        self.liveness_timeout = timeout;
+        self
+    }
+
+    /// How long a message of no size may take from its first byte to its last; 64 KiB a second
+    /// is granted on top. Default: 30 s.
+    #[must_use]
+    pub fn with_message_timeout(mut self, timeout: Duration) -> Self {
+        self.message_timeout = timeout;
+        self
+    }
+
+    /// How long one write may take. Default: 20 s.
+    #[must_use]
+    pub fn with_write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How long in total the connection may stand still for one protocol whose queue is full,
+    /// before the peer ends with
+    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). The time counts afresh
+    /// once the queue fell below half. Default: 8 s, which is below every known pong timeout.
+    #[must_use]
+    pub fn with_stall_limit(mut self, limit: Duration) -> Self {
+        self.stall_limit = limit;
+        self
+    }
+
+    /// How long protocols and queued messages get to end before they are aborted. Default: 5 s.
+    #[must_use]
+    pub fn with_grace_period(mut self, period: Duration) -> Self {
+        self.grace_period = period;
+        self
+    }
+
+    /// How long the receiving side stays open after our Disconnect, so that the kernel does not
+    /// destroy it with a reset. Default: 2 s.
+    #[must_use]
+    pub fn with_linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+}

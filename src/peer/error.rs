@@ -1,0 +1,188 @@
+use std::io;
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::p2p::{Capability, DisconnectReason};
+use crate::protocol::ProtocolError;
+use crate::rlpx::FrameError;
+use crate::setup::breach_reason;
+use crate::stage::Stage;
+
+/// Why a peer ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// The remote sent a Disconnect, or one without a reason.
+    #[error("the remote disconnected: {}", reason_text(.0))]
+    Remote(Option<DisconnectReason>),
+    /// This side asked for it.
+    #[error("disconnected locally: {0}")]
+    Local(DisconnectReason),
+    /// A protocol's function returned successfully.
+    #[error("protocol {0} returned")]
+    ProtocolReturned(Capability),
+    /// A protocol's function returned an error.
+    #[error("protocol {capability} failed: {source}")]
+    Protocol {
+        /// Which protocol.
+        capability: Capability,
+        /// What it returned.
+        source: ProtocolError,
+    },
+    /// A protocol did not take its messages for longer than the stall limit.
+    #[error("protocol {capability} took no messages for {stalled:?}")]
+    Stalled {
+        /// Which protocol.
+        capability: Capability,
+        /// For how long the connection stood still for it in total.
+        stalled: Duration,
+    },
+    /// A frame could not be opened.
+    #[error("malformed frame: {0}")]
+    Frame(#[from] FrameError),
+    /// A message id lies outside all matched protocols.
+    #[error("message id {id:#x} belongs to no protocol; the last one in use is {last:#x}")]
+    UnknownMessage {
+        /// The id received.
+        id: u64,
+        /// The highest id of any matched protocol, or of the base protocol.
+        last: u64,
+    },
+    /// The remote sent more Pings than one a second after a burst of five.
+    #[error("the remote sent too many pings")]
+    PingFlood,
+    /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
+    #[error("the remote is silent: no answer to a ping within {0:?}")]
+    Silent(Duration),
+    /// One message took too long to arrive.
+    #[error("a message was not complete after {waited:?}, {received} bytes of it arrived")]
+    SlowMessage {
+        /// From its first byte.
+        waited: Duration,
+        /// How many bytes of it had arrived.
+        received: usize,
+    },
+    /// The node's memory budget is used up, and this peer was in the middle of the largest
+    /// message.
+    #[error("ended to free memory: the node's budget for received data is used up")]
+    Evicted,
+    /// The socket could not be read.
+    #[error("reading failed: {0}")]
+    Read(#[source] io::Error),
+    /// The remote closed the connection without a Disconnect.
+    #[error("the remote closed the connection")]
+    Closed,
+    /// The socket could not be written.
+    #[error("writing failed: {0}")]
+    Write(#[source] io::Error),
+    /// A task of the peer ended unexpectedly.
+    #[error("internal failure in the {0} task")]
+    Internal(&'static str),
+}
+
+fn reason_text(reason: &Option<DisconnectReason>) -> String {
+    reason.map_or_else(|| "no reason given".to_owned(), |reason| reason.to_string())
+}
+
+impl PeerError {
+    /// The stage at which it happened.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => {
+                Stage::Protocol
+            }
+            Self::UnknownMessage { .. } | Self::PingFlood | Self::Remote(_) | Self::Local(_) => {
+                Stage::Message
+            }
+            _ => Stage::Frame,
+        }
+    }
+
+    /// Who brought it about.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Local(_)
+            | Self::ProtocolReturned(_)
+            | Self::Stalled { .. }
+            | Self::Evicted
+            | Self::Internal(_) => Fault::Local,
+            Self::Protocol { source, .. } => source.fault(),
+            Self::Remote(_)
+            | Self::Frame(_)
+            | Self::UnknownMessage { .. }
+            | Self::PingFlood
+            | Self::SlowMessage { .. } => Fault::Remote,
+            Self::Silent(_) | Self::Read(_) | Self::Closed | Self::Write(_) => Fault::Io,
+        }
+    }
+
+    /// The reason that travelled in a Disconnect, in either direction; `None` if none did.
+    #[must_use]
+    pub fn reason(&self) -> Option<DisconnectReason> {
+        match self {
+            Self::Remote(reason) => *reason,
+            _ => self.reason_to_send(),
+        }
+    }
+
+    /// The reason that the remote is told, or `None` if the connection just closes: a Disconnect
+    /// is not echoed, and after a MAC error or an I/O error no frame can be trusted to arrive.
+    #[must_use]
+    pub fn reason_to_send(&self) -> Option<DisconnectReason> {
+        match self {
+            Self::Remote(_) | Self::Read(_) | Self::Closed | Self::Write(_) => None,
+            Self::Local(DisconnectReason::NETWORK_ERROR) => None,
+            Self::Local(reason) => Some(*reason),
+            Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
+            Self::Protocol { source, .. } => Some(source.reason()),
+            Self::Stalled { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
+            Self::Frame(error) => breach_reason(error),
+            Self::UnknownMessage { .. } | Self::PingFlood => {
+                Some(DisconnectReason::BREACH_OF_PROTOCOL)
+            }
+            Self::Silent(_) | Self::SlowMessage { .. } => Some(DisconnectReason::READ_TIMEOUT),
+            Self::Evicted => Some(DisconnectReason::TOO_MANY_PEERS),
+            Self::Internal(_) => Some(DisconnectReason::REQUESTED),
+        }
+    }
+
+    /// Whether the remote asked for the end with a Disconnect.
+    #[must_use]
+    pub fn remote_requested(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+
+    /// The order among causes that are there at the same time; the lowest wins.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Remote(_) => 0,
+            Self::Local(_) => 1,
+            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => 2,
+            Self::Write(_) => 3,
+            _ => 4,
+        }
+    }
+
+    /// Whether what the remote had sent before is still worth delivering.
+    pub(crate) fn keeps_received(&self) -> bool {
+        matches!(
+            self,
+            Self::Remote(_) | Self::Closed | Self::Read(_) | Self::Write(_)
+        )
+    }
+}
+
+/// How a peer ended, for the application.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PeerOutcome {
+    /// The first cause, by a fixed priority where several were there at once: the remote's
+    /// Disconnect, a local disconnect, a protocol's result, a write error, a read error.
+    pub error: PeerError,
+    /// How many protocol messages were queued and never written.
+    pub unsent: usize,
+    /// How long the peer was connected.
+    pub lifetime: Duration,
+}

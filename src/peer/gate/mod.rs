@@ -1,0 +1,198 @@
+//! The write gate: one message is sealed at a time, and only while the connection is healthy.
+//!
+//! The gate's token is the sealing half of the session, and its holder is the write loop, the one
+//! task that takes messages out of here. Protocols put messages in, each into a lane of its own.
+//! What the gate promises:
+//!
+//! - messages go out one at a time, those of one lane in order;
+//! - control frames go first, then lanes by deficit round robin over bytes, by weight;
+//! - after a failed write nothing is written any more, and everyone who waits gets
+//!   [`SendError::ShuttingDown`];
+//! - the Disconnect is the last frame.
+
+mod lane;
+mod schedule;
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot};
+
+pub(crate) use lane::Lane;
+use schedule::Schedule;
+pub(crate) use schedule::{Batch, Frame, LaneSettings};
+
+use crate::p2p::DisconnectReason;
+use crate::protocol::{SendError, TrySendError};
+
+/// How many payload bytes the write loop gathers for one write, unless one message has more.
+const GATHER: usize = 64 << 10;
+
+/// The gate of one peer, shared by its protocols, its read loop and its write loop.
+#[derive(Debug)]
+pub(crate) struct WriteGate {
+    state: Mutex<State>,
+    /// Where senders wait for room, a place for each lane.
+    room: Vec<Notify>,
+}
+
+#[derive(Debug)]
+struct State {
+    schedule: Schedule,
+    phase: Phase,
+    writer: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Messages come in and go out.
+    Open,
+    /// Nothing comes in; what is queued goes out, then the final frame.
+    Ending(Option<DisconnectReason>),
+    /// Nothing moves any more.
+    Closed,
+}
+
+/// What the write loop does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Write this batch.
+    Batch,
+    /// Write the Disconnect, if there is a reason, then close the sending direction.
+    Finish(Option<DisconnectReason>),
+    /// Close without another byte.
+    Stop,
+}
+
+impl WriteGate {
+    pub(crate) fn new(lanes: Vec<LaneSettings>) -> Arc<Self> {
+        let room = lanes.iter().map(|_| Notify::new()).collect();
+        let state = State {
+            schedule: Schedule::new(lanes),
+            phase: Phase::Open,
+            writer: None,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            room,
+        })
+    }
+
+    /// Asks for a Ping.
+    pub(crate) fn ping(&self) {
+        self.control(Schedule::ping);
+    }
+
+    /// Asks for a Pong.
+    pub(crate) fn pong(&self) {
+        self.control(Schedule::pong);
+    }
+
+    fn control(&self, request: impl FnOnce(&mut Schedule)) {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            request(&mut state.schedule);
+            wake(state);
+        }
+    }
+
+    /// Lets no more messages in. With `drain` those that are queued still go out, else they are
+    /// dropped; then comes a Disconnect, if there is a reason. Returns how many were dropped.
+    pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) -> usize {
+        let mut state = self.lock();
+        let dropped = if drain { 0 } else { state.schedule.clear() };
+        if state.phase != Phase::Closed {
+            state.phase = Phase::Ending(reason);
+        }
+        wake(state);
+        self.release_senders();
+        dropped
+    }
+
+    /// Ends everything at once, as after a failed write. Returns how many messages were dropped.
+    pub(crate) fn close(&self) -> usize {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        let dropped = state.schedule.clear();
+        wake(state);
+        self.release_senders();
+        dropped
+    }
+
+    /// Waits until there is something to write, and moves it into `batch`, which is cleared
+    /// first. Cancel safe. Only the write loop calls this.
+    pub(crate) async fn next(&self, batch: &mut Batch) -> Next {
+        batch.clear();
+        poll_fn(|cx| self.poll_next(cx, batch)).await
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Next> {
+        let mut state = self.lock();
+        if state.phase == Phase::Closed {
+            return Poll::Ready(Next::Stop);
+        }
+        state.schedule.take(batch, GATHER);
+        if !batch.is_empty() {
+            drop(state);
+            for lane in batch.drained_lanes() {
+                self.room[lane].notify_one();
+            }
+            return Poll::Ready(Next::Batch);
+        }
+        if let Phase::Ending(reason) = state.phase {
+            state.phase = Phase::Closed;
+            return Poll::Ready(Next::Finish(reason));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Queues a message in a lane, or says that there is no room.
+    fn push(
+        &self,
+        lane: usize,
+        id: u64,
+        payload: &Bytes,
+        flushed: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<(), TrySendError> {
+        let mut state = self.lock();
+        if state.phase != Phase::Open {
+            return Err(SendError::ShuttingDown.into());
+        }
+        if !state.schedule.has_room(lane, payload.len()) {
+            return Err(TrySendError::Full);
+        }
+        let frame = Frame {
+            id,
+            payload: payload.clone(),
+            flushed: flushed.take(),
+        };
+        state.schedule.push(lane, frame);
+        wake(state);
+        Ok(())
+    }
+
+    fn release_senders(&self) {
+        for room in &self.room {
+            room.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the write loop if it waits, outside the lock. A burst wakes it once.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let writer = state.writer.take();
+    drop(state);
+    if let Some(writer) = writer {
+        writer.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! What goes out next: control frames, then the lanes by deficit round robin. Pure.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::p2p::ids;
+use crate::protocol::ProtocolLimits;
+
+/// What a lane of weight 1 may send in one round, in bytes.
+const QUANTUM: usize = 16 << 10;
+/// What a frame costs beside its payload, so that small messages are not free.
+const FRAME_COST: usize = 64;
+/// The payload of a Ping and of a Pong.
+const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
+
+/// One lane's bounds and share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneSettings {
+    pub(crate) limits: ProtocolLimits,
+    pub(crate) weight: u32,
+}
+
+impl LaneSettings {
+    fn quantum(&self) -> usize {
+        QUANTUM * self.weight as usize
+    }
+}
+
+/// One message on its way out, under its absolute id.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) id: u64,
+    pub(crate) payload: Bytes,
+    /// Told when the frame was handed to the socket; dropped if that never happens.
+    pub(crate) flushed: Option<oneshot::Sender<()>>,
+}
+
+/// The frames of one write, and the lanes that they came from.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    frames: Vec<(Option<usize>, Frame)>,
+    bytes: usize,
+}
+
+impl Batch {
+    pub(crate) fn clear(&mut self) {
+        self.frames.clear();
+        self.bytes = 0;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// The frames in order, each with its lane; control frames have none.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &Frame)> {
+        self.frames.iter().map(|(lane, frame)| (*lane, frame))
+    }
+
+    /// Takes the frames out, in order.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Option<usize>, Frame)> {
+        self.bytes = 0;
+        self.frames.drain(..)
+    }
+
+    /// The lanes that gave frames, some of them more than once.
+    pub(crate) fn drained_lanes(&self) -> impl Iterator<Item = usize> {
+        let mut last = None;
+        self.frames.iter().filter_map(move |(lane, _)| {
+            let fresh = *lane != last;
+            last = *lane;
+            lane.filter(|_| fresh)
+        })
+    }
+
+    fn add(&mut self, lane: Option<usize>, frame: Frame) {
+        self.bytes += cost(&frame);
+        self.frames.push((lane, frame));
+    }
+}
+
+#[derive(Debug)]
+struct LaneState {
+    settings: LaneSettings,
+    queue: VecDeque<Frame>,
+    bytes: usize,
+    /// What the lane may still send in this round, in bytes.
+    deficit: usize,
+}
+
+/// Everything that waits to be sealed.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    ping: bool,
+    pongs: u32,
+    lanes: Vec<LaneState>,
+    /// The lanes that have frames, in the order of their turns.
+    turns: VecDeque<usize>,
+}
+
+impl Schedule {
+    pub(crate) fn new(lanes: Vec<LaneSettings>) -> Self {
+        let state = |settings| LaneState {
+            settings,
+            queue: VecDeque::new(),
+            bytes: 0,
+            deficit: 0,
+        };
+        Self {
+            ping: false,
+            pongs: 0,
+            turns: VecDeque::with_capacity(lanes.len()),
+            lanes: lanes.into_iter().map(state).collect(),
+        }
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.ping = true;
+    }
+
+    pub(crate) fn pong(&mut self) {
+        self.pongs += 1;
+    }
+
+    /// Whether a lane takes one more message of `size` bytes.
+    pub(crate) fn has_room(&self, lane: usize, size: usize) -> bool {
+        let lane = &self.lanes[lane];
+        lane.settings
+            .limits
+            .admits(lane.queue.len(), lane.bytes, size)
+    }
+
+    pub(crate) fn push(&mut self, lane: usize, frame: Frame) {
+        let state = &mut self.lanes[lane];
+        if state.queue.is_empty() {
+            // A lane that was idle may send at its first turn, so that a lone message is not late.
+            state.deficit = state.settings.quantum();
+            self.turns.push_back(lane);
+        }
+        state.bytes += frame.payload.len();
+        state.queue.push_back(frame);
+    }
+
+    /// Moves frames into `batch`: all control frames, then lanes in turn until `limit` bytes are
+    /// reached.
+    pub(crate) fn take(&mut self, batch: &mut Batch, limit: usize) {
+        for _ in 0..std::mem::take(&mut self.pongs) {
+            batch.add(None, control(ids::PONG));
+        }
+        if std::mem::take(&mut self.ping) {
+            batch.add(None, control(ids::PING));
+        }
+        while batch.bytes < limit {
+            let Some(&lane) = self.turns.front() else {
+                break;
+            };
+            self.take_turn(lane, batch, limit);
+        }
+    }
+
+    /// Lets one lane send until its share of the round or the batch is used up.
+    fn take_turn(&mut self, lane: usize, batch: &mut Batch, limit: usize) {
+        let alone = self.turns.len() == 1;
+        let state = &mut self.lanes[lane];
+        while batch.bytes < limit {
+            let Some(frame) = state.queue.front() else {
+                break;
+            };
+            let cost = cost(frame);
+            if cost > state.deficit && !alone {
+                state.deficit += state.settings.quantum();
+                self.turns.rotate_left(1);
+                return;
+            }
+            state.deficit = state.deficit.saturating_sub(cost);
+            if let Some(frame) = state.queue.pop_front() {
+                state.bytes -= frame.payload.len();
+                batch.add(Some(lane), frame);
+            }
+        }
+        if state.queue.is_empty() {
+            self.turns.pop_front();
+        }
+    }
+
+    /// Drops everything; returns how many protocol messages that were.
+    pub(crate) fn clear(&mut self) -> usize {
+        self.ping = false;
+        self.pongs = 0;
+        self.turns.clear();
+        let mut dropped = 0;
+        for lane in &mut self.lanes {
+            dropped += lane.queue.len();
+            lane.queue = VecDeque::new();
+            lane.bytes = 0;
+        }
+        dropped
+    }
+}
+
+fn control(id: u64) -> Frame {
+    Frame {
+        id,
+        payload: EMPTY_LIST,
+        flushed: None,
+    }
+}
+
+fn cost(frame: &Frame) -> usize {
+    frame.payload.len() + FRAME_COST
+}

@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protocol::ProtocolLimits;
+
+fn settings(weight: u32) -> LaneSettings {
+    LaneSettings {
+        limits: ProtocolLimits::default(),
+        weight,
+    }
+}
+
+fn payload(bytes: usize) -> Bytes {
+    Bytes::from(vec![0; bytes])
+}
+
+async fn ids(gate: &WriteGate) -> Vec<u64> {
+    let mut batch = Batch::default();
+    assert_eq!(gate.next(&mut batch).await, Next::Batch);
+    batch.frames().map(|(_, frame)| frame.id).collect()
+}
+
+#[tokio::test]
+async fn control_frames_go_first_and_a_lane_keeps_its_order() {
+    let gate = WriteGate::new(vec![settings(1)]);
+    let lane = Lane::new(&gate, 0, 16);
+    for code in [3, 1, 2] {
+        lane.send(code, payload(10)).await.expect("open");
+    }
+    gate.ping();
+    gate.pong();
+    gate.pong();
+    assert_eq!(ids(&gate).await, [3, 3, 2, 19, 17, 18]);
+}
+
+#[tokio::test]
+async fn a_small_message_waits_for_one_large_message_at_most() {
+    let gate = WriteGate::new(vec![settings(1), settings(1)]);
+    let (bulk, echo) = (Lane::new(&gate, 0, 16), Lane::new(&gate, 1, 32));
+    for _ in 0..3 {
+        bulk.send(0, payload(1 << 20)).await.expect("open");
+    }
+    assert_eq!(ids(&gate).await, [16]);
+    echo.send(0, payload(32)).await.expect("open");
+    assert_eq!(ids(&gate).await[0], 32);
+}
+
+#[tokio::test]
+async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
+    let limits = ProtocolLimits::default().with_queue_messages(2);
+    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
+    let lane = Lane::new(&gate, 0, 16);
+    lane.send(0, payload(1)).await.expect("open");
+    lane.send(1, payload(1)).await.expect("open");
+    assert_eq!(lane.try_send(2, &payload(1)), Err(TrySendError::Full));
+    let (sent, first) = tokio::join!(lane.send(2, payload(1)), ids(&gate));
+    assert_eq!((sent, first), (Ok(()), vec![16, 17]));
+    assert_eq!(ids(&gate).await, [18]);
+}
+
+#[tokio::test]
+async fn waiting_senders_are_released_at_the_end() {
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
+    let lane = Lane::new(&gate, 0, 16);
+    let flushed = lane.send_and_flush(0, payload(1));
+    let waiting = lane.send(1, payload(1));
+    let end = async {
+        tokio::task::yield_now().await;
+        gate.close()
+    };
+    let (flushed, waiting, dropped) = tokio::join!(flushed, waiting, end);
+    assert_eq!(flushed, Err(SendError::ShuttingDown));
+    assert_eq!(waiting, Err(SendError::ShuttingDown));
+    assert_eq!(dropped, 1);
+    assert_eq!(lane.send(0, payload(1)).await, Err(SendError::ShuttingDown));
+    assert_eq!(gate.next(&mut Batch::default()).await, Next::Stop);
+}
+
+#[tokio::test]
+async fn the_disconnect_is_last_and_draining_comes_before_it() {
+    let gate = WriteGate::new(vec![settings(1)]);
+    let lane = Lane::new(&gate, 0, 16);
+    lane.send(0, payload(1)).await.expect("open");
+    assert_eq!(
+        gate.finish(true, Some(DisconnectReason::CLIENT_QUITTING)),
+        0
+    );
+    assert_eq!(lane.send(1, payload(1)).await, Err(SendError::ShuttingDown));
+    assert_eq!(ids(&gate).await, [16]);
+    let mut batch = Batch::default();
+    let last = gate.next(&mut batch).await;
+    assert_eq!(last, Next::Finish(Some(DisconnectReason::CLIENT_QUITTING)));
+    assert_eq!(gate.next(&mut batch).await, Next::Stop);
+}
+
+#[tokio::test]
+async fn finishing_without_draining_drops_and_counts() {
+    let gate = WriteGate::new(vec![settings(1)]);
+    let lane = Lane::new(&gate, 0, 16);
+    for _ in 0..5 {
+        lane.send(0, payload(1)).await.expect("open");
+    }
+    assert_eq!(gate.finish(false, None), 5);
+    assert_eq!(gate.next(&mut Batch::default()).await, Next::Finish(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_senders_of_one_lane_all_get_through() {
+    let limits = ProtocolLimits::default().with_queue_messages(3);
+    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
+    let mut senders = tokio::task::JoinSet::new();
+    for code in 0..100 {
+        let lane = Lane::new(&gate, 0, 16);
+        senders.spawn(async move { lane.send(code, payload(1)).await });
+    }
+    let mut seen = 0;
+    while seen < 100 {
+        let next = tokio::time::timeout(Duration::from_secs(1), ids(&gate)).await;
+        seen += next.expect("a sender was not woken").len();
+    }
+    while let Some(sent) = senders.join_next().await {
+        assert_eq!(sent.expect("no panic"), Ok(()));
+    }
+}
+
+proptest! {
+    /// While all lanes have something to send, each sends by its weight, within one round and
+    /// one message.
+    #[test]
+    fn lanes_share_by_weight(
+        lanes in prop::collection::vec((1u32..5, 1usize..40_000), 2..5),
+    ) {
+        let mut schedule = Schedule::new(lanes.iter().map(|lane| settings(lane.0)).collect());
+        for (index, (_, size)) in lanes.iter().enumerate() {
+            for _ in 0..2_000_000 / size {
+                let frame = Frame { id: index as u64, payload: payload(*size), flushed: None };
+                schedule.push(index, frame);
+            }
+        }
+        let mut sent = vec![0usize; lanes.len()];
+        let mut batch = Batch::default();
+        while sent.iter().sum::<usize>() < 400_000 {
+            batch.clear();
+            schedule.take(&mut batch, GATHER);
+            for (_, frame) in batch.frames() {
+                sent[frame.id as usize] += frame.payload.len() + 64;
+            }
+        }
+        let shares: Vec<f64> =
+            sent.iter().zip(&lanes).map(|(sent, lane)| *sent as f64 / f64::from(lane.0)).collect();
+        let (least, most) = shares.iter().fold((f64::MAX, 0f64), |(least, most), &share| {
+            (least.min(share), most.max(share))
+        });
+        prop_assert!(most - least < 16_384.0 * 2.0 + 40_064.0 * 2.0, "{shares:?}");
+    }
+}

@@ -1,0 +1,340 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::PeerOutcome;
+use super::liveness::Liveness;
+use crate::node::{Enode, NodeId, PublicKey};
+use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
+use crate::rlpx::ChannelBinding;
+use crate::setup::Established;
+use crate::transport::Transport;
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The remote dialled us.
+    Inbound,
+    /// We dialled the remote.
+    Outbound,
+}
+
+impl Direction {
+    /// `inbound` or `outbound`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A handle on a connected peer. Cheap to clone; holding or dropping one neither keeps the
+/// connection open nor closes it.
+#[derive(Clone)]
+pub struct Peer(Arc<Shared>);
+
+struct Shared {
+    about: About,
+    control: Control,
+}
+
+/// What is known of a peer once it is connected; it does not change.
+pub(crate) struct About {
+    pub(crate) public_key: PublicKey,
+    pub(crate) id: NodeId,
+    pub(crate) hello: Hello,
+    pub(crate) shared: Vec<SharedCapability>,
+    pub(crate) direction: Direction,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) binding: ChannelBinding,
+    pub(crate) created: Instant,
+}
+
+impl About {
+    pub(crate) fn new<T: Transport>(
+        established: &Established<T>,
+        shared: Vec<SharedCapability>,
+    ) -> Self {
+        let mut hello = established.hello.clone();
+        hello.capabilities.sort();
+        Self {
+            public_key: established.link.public_key,
+            id: established.id(),
+            hello,
+            shared,
+            direction: established.link.direction,
+            local: established.link.local,
+            remote: established.link.remote,
+            binding: established.link.binding,
+            created: Instant::now(),
+        }
+    }
+}
+
+/// What the handle and the driver say to each other.
+pub(crate) struct Control {
+    request: Mutex<Option<EndRequest>>,
+    requested: Notify,
+    /// Fires when the peer begins to end.
+    pub(crate) ending: CancellationToken,
+    /// Fires when nothing of the peer runs any more.
+    ended: CancellationToken,
+    outcome: OnceLock<Arc<PeerOutcome>>,
+    pub(crate) liveness: Mutex<Liveness>,
+}
+
+/// How this side wants the peer to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EndRequest {
+    pub(crate) reason: DisconnectReason,
+    /// Whether what is queued is written first, and for how long at most.
+    pub(crate) drain: Option<Duration>,
+}
+
+impl Control {
+    fn request(&self, request: EndRequest) {
+        self.request
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(request);
+        self.requested.notify_one();
+    }
+
+    /// Waits for a request to end. Cancel safe.
+    pub(crate) async fn requested(&self) -> EndRequest {
+        loop {
+            if let Some(request) = *self.request.lock().unwrap_or_else(PoisonError::into_inner) {
+                return request;
+            }
+            self.requested.notified().await;
+        }
+    }
+
+    /// Records how the peer ended, and tells everybody who waits for that.
+    pub(crate) fn set_ended(&self, outcome: Arc<PeerOutcome>) {
+        // The driver runs once, so there is no earlier outcome to lose.
+        let _ = self.outcome.set(outcome);
+        self.ended.cancel();
+    }
+
+    pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
+        f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Peer {
+    pub(crate) fn new(about: About, liveness: Liveness) -> Self {
+        let control = Control {
+            request: Mutex::new(None),
+            requested: Notify::new(),
+            ending: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            outcome: OnceLock::new(),
+            liveness: Mutex::new(liveness),
+        };
+        Self(Arc::new(Shared { about, control }))
+    }
+
+    /// A handle without a driver.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn detached(
+        mut hello: Hello,
+        direction: Direction,
+        binding: ChannelBinding,
+        config: &super::PeerConfig,
+    ) -> Self {
+        hello.capabilities.sort();
+        let created = Instant::now();
+        let about = About {
+            public_key: hello.public_key,
+            id: hello.public_key.node_id(),
+            hello,
+            shared: Vec::new(),
+            direction,
+            local: None,
+            remote: None,
+            binding,
+            created,
+        };
+        Self::new(about, Liveness::new(config, created))
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
+    }
+
+    /// The remote's node id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.0.about.id
+    }
+
+    /// The remote's static key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.0.about.public_key
+    }
+
+    /// The remote's client name, cut to 20 characters and `...`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.full_name();
+        match name.char_indices().nth(20) {
+            Some((cut, _)) => format!("{}...", &name[..cut]),
+            None => name,
+        }
+    }
+
+    /// The remote's whole client name; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        String::from_utf8_lossy(&self.0.about.hello.client).into_owned()
+    }
+
+    /// All capabilities that the remote announced, in order.
+    #[must_use]
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.0.about.hello.capabilities
+    }
+
+    /// The capabilities that both sides speak, with their ranges of message codes, by offset.
+    #[must_use]
+    pub fn shared_capabilities(&self) -> &[SharedCapability] {
+        &self.0.about.shared
+    }
+
+    /// Whether the remote announced `name` in one of `versions`.
+    #[must_use]
+    pub fn has_capability(&self, name: &str, versions: &[u64]) -> bool {
+        self.capabilities()
+            .iter()
+            .any(|cap| cap.name() == name && versions.contains(&cap.version()))
+    }
+
+    /// The remote's Hello, with its capabilities in order.
+    #[must_use]
+    pub fn hello(&self) -> &Hello {
+        &self.0.about.hello
+    }
+
+    /// Who opened the connection.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.0.about.direction
+    }
+
+    /// The own address of the connection, if its transport has one.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.about.local
+    }
+
+    /// The remote address of the connection, if its transport has one. For an inbound peer the
+    /// port is the one it dialled from, not one it listens on.
+    #[must_use]
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.0.about.remote
+    }
+
+    /// The remote as an enode URL with the connection's remote address, if it has one.
+    #[must_use]
+    pub fn enode(&self) -> Enode {
+        match self.0.about.remote {
+            Some(addr) => Enode::new(self.0.about.public_key, addr),
+            None => Enode::incomplete(self.0.about.public_key),
+        }
+    }
+
+    /// 32 bytes that both sides of this connection, and nobody else, derive from its handshake: a
+    /// protocol that signs over them cannot be relayed or replayed.
+    #[must_use]
+    pub fn channel_binding(&self) -> &ChannelBinding {
+        &self.0.about.binding
+    }
+
+    /// For how long the peer has been connected.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.0.about.created.elapsed()
+    }
+
+    /// The last round trip of a Ping, if one was answered yet.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.0.control.with_liveness(|liveness| liveness.rtt())
+    }
+
+    /// Ends the peer with a Disconnect of this reason, dropping what is queued. Returns at once;
+    /// only the first request counts, and none after the end.
+    /// With [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) nothing is sent.
+    pub fn disconnect(&self, reason: DisconnectReason) {
+        self.0.control.request(EndRequest {
+            reason,
+            drain: None,
+        });
+    }
+
+    /// Ends the peer after everything that is queued was written, or after `deadline`, and waits
+    /// for the end. Cancel safe: the peer ends in any case.
+    pub async fn close_gracefully(&self, reason: DisconnectReason, deadline: Duration) {
+        self.request_close(reason, deadline);
+        self.ended().await;
+    }
+
+    /// As [`close_gracefully`](Self::close_gracefully), without waiting.
+    pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
+        self.0.control.request(EndRequest {
+            reason,
+            drain: Some(deadline),
+        });
+    }
+
+    /// Completes when the peer begins to end, by whatever cause. Cancel safe.
+    pub async fn ending(&self) {
+        self.0.control.ending.cancelled().await;
+    }
+
+    /// Completes when nothing of the peer runs any more, with how it ended; `None` if its driver
+    /// was dropped before the end. Cancel safe.
+    pub async fn ended(&self) -> Option<Arc<PeerOutcome>> {
+        self.0.control.ended.cancelled().await;
+        self.outcome()
+    }
+
+    /// How the peer ended, if it did.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
+        self.0.control.outcome.get().cloned()
+    }
+
+    pub(crate) fn mark_ended(&self) {
+        self.0.control.ending.cancel();
+        self.0.control.ended.cancel();
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Peer");
+        out.field("id", &self.id())
+            .field("direction", &self.direction());
+        if let Some(remote) = self.remote_addr() {
+            out.field("remote", &remote);
+        }
+        out.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! When to send a Ping and when to give a silent remote up, as a state machine over time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::PeerConfig;
+
+/// How many Pings may come in one burst; one more is granted each second.
+const PING_BURST: u32 = 5;
+
+/// What the ping loop does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Send a Ping now.
+    SendPing,
+    /// The remote is gone.
+    TimedOut,
+    /// Look again at this time.
+    WaitUntil(Instant),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ping {
+    /// None is in flight; the last was sent, or the peer started, at this time.
+    Idle { since: Instant },
+    /// One waits to be written.
+    Queued { since: Instant },
+    /// One was written at this time and not answered yet.
+    InFlight { since: Instant },
+}
+
+/// The liveness of one connection.
+///
+/// At most one Ping is in flight. The remote counts as gone when a Ping is as old as the timeout
+/// and no byte arrived for as long; while this side pauses reading, nothing counts.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    interval: Duration,
+    timeout: Duration,
+    ping: Ping,
+    last_byte: Instant,
+    paused: bool,
+    rtt: Option<Duration>,
+}
+
+impl Liveness {
+    pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
+        Self {
+            interval: config.ping_interval,
+            timeout: config.liveness_timeout,
+            ping: Ping::Idle { since: now },
+            last_byte: now,
+            paused: false,
+            rtt: None,
+        }
+    }
+
+    /// Bytes arrived.
+    pub(crate) fn on_bytes(&mut self, now: Instant) {
+        self.last_byte = now;
+    }
+
+    /// Reading stops, or goes on, by our own choice.
+    pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) {
+        self.paused = paused;
+        self.last_byte = now;
+    }
+
+    /// The queued Ping was handed to the socket.
+    pub(crate) fn on_ping_written(&mut self, now: Instant) {
+        if let Ping::Queued { .. } = self.ping {
+            self.ping = Ping::InFlight { since: now };
+        }
+    }
+
+    /// A Pong arrived. One that answers nothing is ignored.
+    pub(crate) fn on_pong(&mut self, now: Instant) {
+        if let Ping::InFlight { since } = self.ping {
+            self.rtt = Some(now - since);
+            self.ping = Ping::Idle { since };
+        }
+    }
+
+    /// The last measured round trip.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// What to do at `now`.
+    pub(crate) fn poll(&mut self, now: Instant) -> Action {
+        match self.ping {
+            Ping::Idle { since } if now >= since + self.interval => {
+                self.ping = Ping::Queued { since: now };
+                Action::SendPing
+            }
+            Ping::Idle { since } => Action::WaitUntil(since + self.interval),
+            // A write that hangs has a timeout of its own.
+            Ping::Queued { since } => Action::WaitUntil(since.max(now) + self.timeout),
+            Ping::InFlight { .. } if self.paused => Action::WaitUntil(now + self.timeout),
+            Ping::InFlight { since } => {
+                let end = since.max(self.last_byte) + self.timeout;
+                if now >= end {
+                    Action::TimedOut
+                } else {
+                    Action::WaitUntil(end)
+                }
+            }
+        }
+    }
+}
+
+/// Bounds the Pings that a remote may send.
+#[derive(Debug)]
+pub(crate) struct PingLimiter {
+    tokens: u32,
+    refilled: Instant,
+}
+
+impl PingLimiter {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            tokens: PING_BURST,
+            refilled: now,
+        }
+    }
+
+    /// Takes a token for one Ping; false if there is none.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.refilled).as_secs();
+        if elapsed > 0 {
+            let gained = u32::try_from(elapsed).unwrap_or(u32::MAX);
+            self.tokens = self.tokens.saturating_add(gained).min(PING_BURST);
+            self.refilled += Duration::from_secs(elapsed);
+        }
+        let admitted = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn start() -> (Liveness, Instant) {
+        let now = Instant::now();
+        (Liveness::new(&PeerConfig::default(), now), now)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_every_interval_while_answered() {
+        let (mut liveness, start) = start();
+        assert_eq!(liveness.poll(start), Action::WaitUntil(start + 15 * SECOND));
+        for round in 1..4u32 {
+            let now = start + 15 * SECOND * round;
+            assert_eq!(liveness.poll(now), Action::SendPing);
+            liveness.on_ping_written(now);
+            liveness.on_bytes(now + SECOND);
+            liveness.on_pong(now + SECOND);
+            assert_eq!(liveness.rtt(), Some(SECOND));
+            assert_eq!(
+                liveness.poll(now + SECOND),
+                Action::WaitUntil(now + 15 * SECOND)
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_remote_times_out_and_one_that_sends_does_not() {
+        let (mut liveness, start) = start();
+        let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.poll(pinged), Action::SendPing);
+        liveness.on_ping_written(pinged);
+        liveness.on_bytes(pinged + 10 * SECOND);
+        let end = pinged + 25 * SECOND;
+        assert_eq!(liveness.poll(pinged + 15 * SECOND), Action::WaitUntil(end));
+        assert_eq!(liveness.poll(end), Action::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_ours_does_not_count() {
+        let (mut liveness, start) = start();
+        let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.poll(pinged), Action::SendPing);
+        liveness.on_ping_written(pinged);
+        liveness.on_pause(true, pinged + SECOND);
+        assert!(matches!(
+            liveness.poll(pinged + 60 * SECOND),
+            Action::WaitUntil(_)
+        ));
+        liveness.on_pause(false, pinged + 61 * SECOND);
+        let end = pinged + 76 * SECOND;
+        assert_eq!(liveness.poll(pinged + 62 * SECOND), Action::WaitUntil(end));
+        assert_eq!(liveness.poll(end), Action::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unsolicited_pong_is_ignored() {
+        let (mut liveness, start) = start();
+        liveness.on_pong(start + SECOND);
+        assert_eq!(liveness.rtt(), None);
+        assert_eq!(
+            liveness.poll(start + SECOND),
+            Action::WaitUntil(start + 15 * SECOND)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_pings_pass_and_the_sixth_does_not() {
+        let now = Instant::now();
+        let mut limiter = PingLimiter::new(now);
+        assert!((0..5).all(|_| limiter.admit(now)));
+        assert!(!limiter.admit(now));
+        assert!(limiter.admit(now + SECOND));
+        assert!(!limiter.admit(now + SECOND));
+        assert!((0..5).all(|_| limiter.admit(now + 100 * SECOND)));
+        assert!(!limiter.admit(now + 100 * SECOND));
+    }
+}

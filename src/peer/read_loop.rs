@@ -1,0 +1,144 @@
+//! The read loop: socket → frames → messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::config::MIN_RATE;
+use super::dispatch::Dispatch;
+use super::{Peer, PeerBudget, PeerConfig, PeerError};
+use crate::rlpx::{Ingress, Opened, ReadBuffer};
+use crate::transport::Transport;
+
+/// Reads one connection until it ends.
+pub(crate) struct ReadLoop<T: Transport> {
+    pub(crate) reader: T::Reader,
+    pub(crate) ingress: Ingress,
+    pub(crate) buffer: ReadBuffer,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) budget: Arc<PeerBudget>,
+    pub(crate) peer: Peer,
+    pub(crate) config: PeerConfig,
+    pub(crate) stop: CancellationToken,
+    /// What of the buffer is charged to the budget, in bytes.
+    pub(crate) charged: usize,
+    /// When the first byte of the message being read arrived.
+    pub(crate) started: Option<Instant>,
+}
+
+impl<T: Transport> ReadLoop<T> {
+    /// Runs until the connection ends or is stopped; gives the socket back in either case, so
+    /// that it can be closed in an orderly way. `None`: stopped.
+    pub(crate) async fn run(mut self) -> (T::Reader, Option<PeerError>) {
+        let stop = self.stop.clone();
+        let error = tokio::select! {
+            biased;
+            error = self.read() => Some(error),
+            () = stop.cancelled() => None,
+        };
+        self.budget.note_incomplete(0);
+        self.budget.release(self.charged);
+        (self.reader, error)
+    }
+
+    async fn read(&mut self) -> PeerError {
+        loop {
+            if let Err(error) = self.step().await {
+                return error;
+            }
+        }
+    }
+
+    /// Handles one whole message, or reads more bytes.
+    async fn step(&mut self) -> Result<(), PeerError> {
+        match self.ingress.open(self.buffer.filled())? {
+            Opened::Frame { frame, consumed } => {
+                self.dispatch.handle(&frame).await?;
+                self.buffer.consume(consumed);
+                self.started = None;
+                Ok(())
+            }
+            Opened::NeedMore { total } => {
+                if self.buffer.is_empty() {
+                    self.started = None;
+                    self.shrink();
+                }
+                self.fill(total).await
+            }
+        }
+    }
+
+    /// One read call. The message that is being read has a deadline that progress does not move.
+    async fn fill(&mut self, total: usize) -> Result<(), PeerError> {
+        self.charge(total).await?;
+        let held = self.buffer.len();
+        let read = self.reader.read_buf(self.buffer.prepare(total));
+        let read = match self.started.filter(|_| held > 0) {
+            None => {
+                let idle = read.await;
+                self.started = Some(Instant::now());
+                idle
+            }
+            Some(started) => {
+                let allowed = self.config.message_timeout
+                    + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
+                tokio::select! {
+                    read = timeout_at(started + allowed, read) => match read {
+                        Ok(read) => read,
+                        Err(_) => {
+                            let waited = allowed;
+                            return Err(PeerError::SlowMessage { waited, received: held });
+                        }
+                    },
+                    () = self.budget.evicted() => return Err(PeerError::Evicted),
+                }
+            }
+        };
+        match read {
+            Ok(0) => Err(PeerError::Closed),
+            Ok(_) => {
+                let now = Instant::now();
+                self.peer
+                    .control()
+                    .with_liveness(|liveness| liveness.on_bytes(now));
+                if self.charged > 0 {
+                    self.budget.note_incomplete(self.buffer.len());
+                }
+                Ok(())
+            }
+            Err(error) => Err(PeerError::Read(error)),
+        }
+    }
+
+    /// Charges what the buffer is about to grow by; waits while a budget has no room.
+    async fn charge(&mut self, total: usize) -> Result<(), PeerError> {
+        let capacity = self.buffer.next_capacity(total);
+        let more = capacity.saturating_sub(self.charged);
+        if more == 0 {
+            return Ok(());
+        }
+        if self.budget.try_charge(more).is_err() {
+            let deadline = Instant::now() + self.config.message_timeout;
+            let room = self.budget.when_freed(|| self.budget.try_charge(more));
+            tokio::select! {
+                room = timeout_at(deadline, room) => room.map_err(|_| PeerError::Evicted)?,
+                () = self.budget.evicted() => return Err(PeerError::Evicted),
+            }
+        }
+        self.charged = capacity;
+        Ok(())
+    }
+
+    /// Gives memory back once everything that arrived is handled.
+    fn shrink(&mut self) {
+        self.buffer.shrink();
+        let surplus = self.charged.saturating_sub(self.buffer.capacity());
+        if surplus > 0 {
+            self.budget.release(surplus);
+            self.charged -= surplus;
+        }
+    }
+}

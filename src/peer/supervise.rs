@@ -1,0 +1,271 @@
+//! The tasks of a running peer: which of them ends it, and how the others are ended then.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::gate::WriteGate;
+use super::handle::EndRequest;
+use super::liveness::Action;
+use super::{DISCONNECT_TIMEOUT, Peer, PeerConfig, PeerError};
+use crate::p2p::Capability;
+use crate::protocol::{Inbox, ProtocolError};
+use crate::setup::{LINGER_BYTES, drain};
+use crate::transport::Transport;
+
+/// How long an aborted protocol task may take to notice; one that never yields does not.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a failed write waits for the remote's Disconnect, which may have arrived already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
+type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
+
+/// The tasks of one peer.
+pub(crate) struct Tasks<T: Transport> {
+    /// `None` once it has ended.
+    pub(crate) reader: Option<JoinHandle<ReadEnd<T>>>,
+    /// What an ended read loop leaves.
+    pub(crate) read_half: Option<T::Reader>,
+    /// `None` once it has ended.
+    pub(crate) writer: Option<JoinHandle<io::Result<()>>>,
+    pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
+    /// Which protocol a task runs.
+    pub(crate) names: HashMap<Id, Capability>,
+    pub(crate) inboxes: Vec<Inbox>,
+    pub(crate) gate: Arc<WriteGate>,
+    pub(crate) stop_reading: CancellationToken,
+}
+
+impl<T: Transport> Tasks<T> {
+    /// Waits for the first cause to end; among several that are there at once, the one of the
+    /// highest rank. With a request to write everything first comes how long that may take.
+    pub(crate) async fn first_cause(
+        &mut self,
+        peer: &Peer,
+        config: &PeerConfig,
+    ) -> (PeerError, Option<Duration>) {
+        let gate = Arc::clone(&self.gate);
+        let requested = peer.control().requested();
+        let silent = ping_loop(peer, &gate, config);
+        tokio::pin!(requested, silent);
+        let mut drain_for = None;
+        let error = poll_fn(|cx| {
+            let request = poll(requested.as_mut(), cx);
+            let causes = [
+                self.poll_reader(cx),
+                request.map(|EndRequest { reason, drain }| {
+                    drain_for = drain;
+                    PeerError::Local(reason)
+                }),
+                self.poll_protocols(cx),
+                self.poll_writer(cx),
+                poll(silent.as_mut(), cx),
+            ];
+            let first = causes.into_iter().flatten().min_by_key(PeerError::rank);
+            first.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await;
+        (self.or_last_words(error).await, drain_for)
+    }
+
+    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Option<PeerError> {
+        let ended = poll(Pin::new(self.reader.as_mut()?), cx)?;
+        self.reader = None;
+        match ended {
+            Ok((half, error)) => {
+                self.read_half = Some(half);
+                error
+            }
+            Err(_) => Some(PeerError::Internal("read")),
+        }
+    }
+
+    fn poll_writer(&mut self, cx: &mut Context<'_>) -> Option<PeerError> {
+        let ended = poll(Pin::new(self.writer.as_mut()?), cx)?;
+        self.writer = None;
+        Some(match ended {
+            Ok(Err(error)) => PeerError::Write(error),
+            _ => PeerError::Internal("write"),
+        })
+    }
+
+    fn poll_protocols(&mut self, cx: &mut Context<'_>) -> Option<PeerError> {
+        match self.protocols.poll_join_next_with_id(cx) {
+            Poll::Ready(Some(ended)) => self.protocol_cause(ended),
+            _ => None,
+        }
+    }
+
+    /// What a protocol's end means for the peer.
+    fn protocol_cause(&self, ended: ProtocolEnd) -> Option<PeerError> {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, result),
+            Err(error) => (error.id(), Err(ProtocolError::Panicked)),
+        };
+        let capability = self.names.get(&id)?.clone();
+        Some(match result {
+            Ok(()) => PeerError::ProtocolReturned(capability),
+            Err(source) => PeerError::Protocol { capability, source },
+        })
+    }
+
+    /// A write fails when the remote has closed, and its Disconnect may still be unread.
+    async fn or_last_words(&mut self, error: PeerError) -> PeerError {
+        let (PeerError::Write(_), Some(reader)) = (&error, self.reader.as_mut()) else {
+            return error;
+        };
+        match timeout(LAST_WORDS, reader).await {
+            Ok(Ok((half, last))) => {
+                self.reader = None;
+                self.read_half = Some(half);
+                last.filter(PeerError::remote_requested).unwrap_or(error)
+            }
+            Ok(Err(_)) => {
+                self.reader = None;
+                error
+            }
+            Err(_) => error,
+        }
+    }
+
+    /// Ends everything, in bounded time. Returns how many queued messages were never written.
+    pub(crate) async fn wind_down(
+        &mut self,
+        error: &PeerError,
+        drain_for: Option<Duration>,
+        config: &PeerConfig,
+    ) -> usize {
+        self.stop_reading.cancel();
+        for inbox in &self.inboxes {
+            inbox.close(error.keeps_received());
+        }
+        let drain = drain_for.is_some() || matches!(error, PeerError::ProtocolReturned(_));
+        let dropped = self.gate.finish(drain, error.reason_to_send());
+        let limit = match drain_for {
+            Some(limit) => limit,
+            None if drain => config.grace_period,
+            None => DISCONNECT_TIMEOUT,
+        };
+        let wire = Closing::<T> {
+            reader: self.reader.take(),
+            read_half: self.read_half.take(),
+            writer: self.writer.take(),
+            told: error.reason_to_send().is_some(),
+        };
+        let protocols = end_protocols(&mut self.protocols, &self.names, config.grace_period);
+        tokio::join!(
+            wire.close(limit + 2 * DISCONNECT_TIMEOUT, config.linger),
+            protocols
+        );
+        dropped + self.gate.close()
+    }
+}
+
+/// The socket's halves on their way to being closed.
+struct Closing<T: Transport> {
+    reader: Option<JoinHandle<ReadEnd<T>>>,
+    read_half: Option<T::Reader>,
+    writer: Option<JoinHandle<io::Result<()>>>,
+    /// Whether the remote is sent a Disconnect, and should be able to read it.
+    told: bool,
+}
+
+impl<T: Transport> Closing<T> {
+    /// Waits for the write loop to finish, then for the remote to close. Meanwhile what arrives
+    /// is read and forgotten: a remote that cannot send might not read either, and unread input
+    /// would turn the close into a reset.
+    async fn close(self, write_limit: Duration, linger: Duration) {
+        let mut half = match self.reader {
+            Some(reader) => reader.await.ok().map(|(half, _)| half),
+            None => self.read_half,
+        };
+        let Some(mut writer) = self.writer else {
+            return;
+        };
+        let written = {
+            let forget = async {
+                match half.as_mut().filter(|_| self.told) {
+                    Some(half) => drain(half, usize::MAX).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let finished = timeout(write_limit, &mut writer);
+            tokio::pin!(finished, forget);
+            tokio::select! {
+                finished = &mut finished => finished,
+                // The remote has closed; the write loop will notice.
+                _ = &mut forget => finished.await,
+            }
+        };
+        match (written, half) {
+            (Ok(Ok(Ok(()))), Some(mut half)) if self.told => {
+                // Whether the remote closes in time or not, nothing is left to do.
+                let _ = timeout(linger, drain(&mut half, LINGER_BYTES)).await;
+            }
+            (Err(_), _) => writer.abort(),
+            _ => {}
+        }
+    }
+}
+
+/// Waits for all protocols, then aborts those that do not end.
+async fn end_protocols(
+    protocols: &mut JoinSet<Result<(), ProtocolError>>,
+    names: &HashMap<Id, Capability>,
+    grace: Duration,
+) {
+    let all = async {
+        while let Some(ended) = protocols.join_next_with_id().await {
+            if let Ok((id, Err(error))) = ended
+                && !error.is_shutting_down()
+            {
+                debug!(protocol = ?names.get(&id), %error, "protocol failed while the peer ended");
+            }
+        }
+    };
+    if timeout(grace, all).await.is_err() {
+        warn!(
+            left = protocols.len(),
+            "protocols did not return within the grace period"
+        );
+        protocols.abort_all();
+        let gone = async { while protocols.join_next().await.is_some() {} };
+        if timeout(ABORT_TIMEOUT, gone).await.is_err() {
+            warn!(
+                left = protocols.len(),
+                "protocols block their thread and cannot be aborted"
+            );
+            protocols.detach_all();
+        }
+    }
+}
+
+/// Sends Pings in time, and ends when the remote is silent.
+async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerError {
+    loop {
+        let now = Instant::now();
+        match peer.control().with_liveness(|liveness| liveness.poll(now)) {
+            Action::SendPing => gate.ping(),
+            Action::TimedOut => return PeerError::Silent(config.liveness_timeout),
+            Action::WaitUntil(at) => sleep_until(at).await,
+        }
+    }
+}
+
+fn poll<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Option<F::Output> {
+    match future.poll(cx) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}

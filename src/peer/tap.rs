@@ -1,0 +1,82 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::events::{MessageEvent, PeerEvent, PeerEvents};
+use super::meters::MessageMeters;
+use crate::node::NodeId;
+use crate::p2p::Capability;
+
+/// Where one protocol's messages on one connection are counted and told.
+#[derive(Clone)]
+pub(crate) struct MessageTap(Option<Arc<Tap>>);
+
+struct Tap {
+    meters: MessageMeters,
+    events: Option<PeerEvents>,
+    peer: NodeId,
+    protocol: Arc<str>,
+    local: Option<SocketAddr>,
+    remote: Option<SocketAddr>,
+}
+
+impl MessageTap {
+    /// One that tells nobody.
+    pub(crate) fn silent() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(
+        capability: &Capability,
+        events: Option<&PeerEvents>,
+        peer: NodeId,
+        local: Option<SocketAddr>,
+        remote: Option<SocketAddr>,
+    ) -> Self {
+        Self(Some(Arc::new(Tap {
+            meters: MessageMeters::new(capability),
+            events: events.filter(|events| events.wants_messages()).cloned(),
+            peer,
+            protocol: capability.name().into(),
+            local,
+            remote,
+        })))
+    }
+
+    /// A message was handed to the socket.
+    pub(crate) fn sent(&self, code: u64, size: usize) {
+        if let Some(tap) = &self.0 {
+            tap.meters.sent(size);
+            tap.tell(code, size, PeerEvent::MessageSent);
+        }
+    }
+
+    /// A handler received a message.
+    pub(crate) fn received(&self, code: u64, size: usize) {
+        if let Some(tap) = &self.0 {
+            tap.meters.received(size);
+            tap.tell(code, size, PeerEvent::MessageReceived);
+        }
+    }
+}
+
+impl Tap {
+    fn tell(&self, code: u64, size: usize, event: fn(MessageEvent) -> PeerEvent) {
+        if let Some(events) = &self.events {
+            events.emit(event(MessageEvent {
+                peer: self.peer,
+                protocol: Arc::clone(&self.protocol),
+                code,
+                size,
+                local: self.local,
+                remote: self.remote,
+            }));
+        }
+    }
+}
+
+impl fmt::Debug for MessageTap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MessageTap")
+    }
+}

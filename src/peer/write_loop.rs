@@ -1,0 +1,108 @@
+//! The write loop: messages → frames → socket. It holds the write gate's token, the sealing half
+//! of the session.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout};
+
+use super::gate::{Batch, Next, WriteGate};
+use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerConfig};
+use crate::p2p::{DisconnectReason, ids};
+use crate::rlpx::Egress;
+use crate::transport::Transport;
+
+/// An outgoing buffer above this size is given back once it is empty.
+const KEEP_BUFFER: usize = 128 << 10;
+
+/// Writes one connection until the gate closes or a write fails.
+pub(crate) struct WriteLoop<T: Transport> {
+    pub(crate) writer: T::Writer,
+    pub(crate) egress: Egress,
+    pub(crate) gate: Arc<WriteGate>,
+    /// One a lane.
+    pub(crate) taps: Vec<MessageTap>,
+    pub(crate) peer: Peer,
+    pub(crate) config: PeerConfig,
+}
+
+impl<T: Transport> WriteLoop<T> {
+    /// Runs to the end. `Ok` after the final frame was written and the sending side closed.
+    pub(crate) async fn run(mut self) -> io::Result<()> {
+        let mut batch = Batch::default();
+        let mut out = BytesMut::new();
+        loop {
+            match self.gate.next(&mut batch).await {
+                Next::Batch => self.write(&mut batch, &mut out).await?,
+                Next::Finish(reason) => return self.finish(reason, out).await,
+                Next::Stop => return Ok(()),
+            }
+        }
+    }
+
+    /// Seals a batch and writes it with one call. Nothing of it is sealed twice: an error here
+    /// ends the connection.
+    async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> io::Result<()> {
+        for (_, frame) in batch.frames() {
+            self.egress
+                .seal(frame.id, &frame.payload, out)
+                .map_err(io::Error::other)?;
+        }
+        let write = async {
+            self.writer.write_all(out).await?;
+            self.writer.flush().await
+        };
+        timeout(self.config.write_timeout, write)
+            .await
+            .map_err(timed_out)??;
+        out.clear();
+        if out.capacity() > KEEP_BUFFER {
+            *out = BytesMut::new();
+        }
+        self.tell_written(batch);
+        Ok(())
+    }
+
+    fn tell_written(&self, batch: &mut Batch) {
+        for (lane, frame) in batch.drain() {
+            if let Some(tap) = lane.and_then(|lane| self.taps.get(lane)) {
+                tap.sent(frame.id, frame.payload.len());
+            } else if frame.id == ids::PING {
+                let now = Instant::now();
+                self.peer
+                    .control()
+                    .with_liveness(|liveness| liveness.on_ping_written(now));
+            }
+            if let Some(flushed) = frame.flushed {
+                // A sender that stopped waiting does not need to know.
+                let _ = flushed.send(());
+            }
+        }
+    }
+
+    async fn finish(
+        mut self,
+        reason: Option<DisconnectReason>,
+        mut out: BytesMut,
+    ) -> io::Result<()> {
+        if let Some(reason) = reason {
+            self.egress
+                .seal(ids::DISCONNECT, &reason.encode(), &mut out)
+                .map_err(io::Error::other)?;
+            let write = self.writer.write_all(&out);
+            timeout(DISCONNECT_TIMEOUT, write)
+                .await
+                .map_err(timed_out)??;
+        }
+        let close = self.writer.shutdown();
+        timeout(DISCONNECT_TIMEOUT, close)
+            .await
+            .map_err(timed_out)?
+    }
+}
+
+fn timed_out(_: tokio::time::error::Elapsed) -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}

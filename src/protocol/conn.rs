@@ -1,0 +1,243 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{
+    Inbox, InboxReader, Message, MessageError, Outlet, ProtocolLimits, Received, SendError,
+    TrySendError, WireMessage,
+};
+use crate::peer::MessageTap;
+
+/// One protocol's own channel to one peer.
+///
+/// Codes are relative to the protocol. Receiving needs `&mut`, sending does not; [`split`] makes
+/// two halves for two tasks, [`sender`] a clonable sender.
+///
+/// Dropping it (or its receiving half) lets nothing more in; the runner ends the peer when the
+/// protocol's function returns.
+///
+/// [`split`]: Self::split
+/// [`sender`]: Self::sender
+pub struct ProtocolConn<M = Message> {
+    receiver: ProtocolReceiver<M>,
+    sender: ProtocolSender<M>,
+}
+
+impl<M: WireMessage> ProtocolConn<M> {
+    pub(crate) fn new(inbox: Inbox, outlet: Outlet, tap: MessageTap) -> Self {
+        Self {
+            receiver: ProtocolReceiver {
+                inbox: inbox.reader(),
+                tap,
+                messages: PhantomData,
+            },
+            sender: ProtocolSender {
+                outlet,
+                messages: PhantomData,
+            },
+        }
+    }
+
+    /// Two connected ends in memory, to test a handler without a network. Each direction holds as
+    /// much as a real connection's queue does by default.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use peermux::{Message, ProtocolConn};
+    ///
+    /// let (mut left, right) = ProtocolConn::<Message>::pair();
+    /// right.send(&Message::new(7, vec![0xc0])).await.unwrap();
+    /// let message = left.recv().await.unwrap().expect("still open");
+    /// assert_eq!((message.code, message.size()), (7, 1));
+    ///
+    /// drop(right);
+    /// assert!(left.recv().await.unwrap().is_none());
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn pair() -> (Self, Self) {
+        Self::pair_with(ProtocolLimits::default())
+    }
+
+    /// As [`pair`](Self::pair), with bounds of your own.
+    #[must_use]
+    pub fn pair_with(limits: ProtocolLimits) -> (Self, Self) {
+        let (left, right) = (Inbox::new(limits, None), Inbox::new(limits, None));
+        let length = M::LENGTH.unwrap_or(u64::MAX);
+        let end = |own: &Inbox, other: &Inbox| {
+            Self::new(
+                own.clone(),
+                Outlet::pair(other.clone(), length),
+                MessageTap::silent(),
+            )
+        };
+        (end(&left, &right), end(&right, &left))
+    }
+
+    /// The next message, or `None` once the peer is ending: a handler then returns.
+    ///
+    /// After the remote went away, what it had sent before is still delivered first; after a
+    /// local disconnect nothing is. The message gives its room in the protocol's bounds back
+    /// when it is dropped.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// [`MessageError`] for a typed message that does not decode. It is consumed; receiving can
+    /// go on, though most protocols return the error, which ends the peer with
+    /// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
+    pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
+        self.receiver.recv().await
+    }
+
+    /// Queues a message, waiting while the protocol's sending queue is full. Messages that one
+    /// task sends arrive in that order.
+    ///
+    /// Cancel safe: a dropped call has either queued the message or done nothing.
+    ///
+    /// # Errors
+    /// [`SendError`] if the message cannot be sent; the connection lives on.
+    pub async fn send(&self, message: &M) -> Result<(), SendError> {
+        self.sender.send(message).await
+    }
+
+    /// As [`send`](Self::send), and waits until the message was handed to the socket.
+    ///
+    /// A dropped call may or may not have sent the message.
+    ///
+    /// # Errors
+    /// [`SendError`], also if the connection ended before the message was written.
+    pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
+        self.sender.send_and_flush(message).await
+    }
+
+    /// Queues a message if there is room at once.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] if [`send`](Self::send) would wait, else why the message cannot be
+    /// sent.
+    pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
+        self.sender.try_send(message)
+    }
+
+    /// A sender for other tasks.
+    #[must_use]
+    pub fn sender(&self) -> ProtocolSender<M> {
+        self.sender.clone()
+    }
+
+    /// The same connection, for another set of messages.
+    pub(crate) fn retyped<N: WireMessage>(self) -> ProtocolConn<N> {
+        ProtocolConn {
+            receiver: self.receiver.retyped(),
+            sender: self.sender.retyped(),
+        }
+    }
+
+    /// Both directions apart.
+    #[must_use]
+    pub fn split(self) -> (ProtocolSender<M>, ProtocolReceiver<M>) {
+        (self.sender, self.receiver)
+    }
+}
+
+/// The sending direction of a [`ProtocolConn`]; cheap to clone.
+pub struct ProtocolSender<M = Message> {
+    outlet: Outlet,
+    messages: PhantomData<fn(M)>,
+}
+
+impl<M: WireMessage> ProtocolSender<M> {
+    /// As [`ProtocolConn::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send(&self, message: &M) -> Result<(), SendError> {
+        self.outlet.send(message.code(), message.encode()).await
+    }
+
+    /// As [`ProtocolConn::send_and_flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
+        self.outlet
+            .send_and_flush(message.code(), message.encode())
+            .await
+    }
+
+    /// As [`ProtocolConn::try_send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
+        self.outlet.try_send(message.code(), message.encode())
+    }
+}
+
+impl<M> ProtocolSender<M> {
+    fn retyped<N>(self) -> ProtocolSender<N> {
+        ProtocolSender {
+            outlet: self.outlet,
+            messages: PhantomData,
+        }
+    }
+}
+
+impl<M> Clone for ProtocolSender<M> {
+    fn clone(&self) -> Self {
+        Self {
+            outlet: self.outlet.clone(),
+            messages: PhantomData,
+        }
+    }
+}
+
+/// The receiving direction of a [`ProtocolConn`].
+pub struct ProtocolReceiver<M = Message> {
+    inbox: InboxReader,
+    tap: MessageTap,
+    messages: PhantomData<fn() -> M>,
+}
+
+impl<M: WireMessage> ProtocolReceiver<M> {
+    /// As [`ProtocolConn::recv`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
+        let Some((message, charge)) = self.inbox.recv().await else {
+            return Ok(None);
+        };
+        let size = message.payload.len();
+        self.tap.received(message.code, size);
+        Ok(Some(Received::new(M::decode(message)?, size, charge)))
+    }
+}
+
+impl<M> ProtocolReceiver<M> {
+    fn retyped<N>(self) -> ProtocolReceiver<N> {
+        ProtocolReceiver {
+            inbox: self.inbox,
+            tap: self.tap,
+            messages: PhantomData,
+        }
+    }
+}
+
+impl<M> fmt::Debug for ProtocolConn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtocolConn").finish_non_exhaustive()
+    }
+}
+
+impl<M> fmt::Debug for ProtocolSender<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtocolSender").finish_non_exhaustive()
+    }
+}
+
+impl<M> fmt::Debug for ProtocolReceiver<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtocolReceiver").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,223 @@
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::{Message, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol, WireMessage};
+use crate::node::NodeId;
+use crate::p2p::Capability;
+use crate::peer::Peer;
+
+type RunFuture = Pin<Box<dyn Future<Output = Result<(), ProtocolError>> + Send>>;
+type RunFn = dyn Fn(Peer, ProtocolConn) -> RunFuture + Send + Sync;
+
+/// What a protocol tells about itself in
+/// [`NodeInfo`](crate::peer::NodeInfo) and [`PeerInfo`](crate::peer::PeerInfo).
+#[cfg(feature = "serde")]
+pub(crate) type Info = serde_json::Value;
+
+#[cfg(feature = "serde")]
+#[derive(Clone, Default)]
+struct InfoFns {
+    node: Option<Arc<dyn Fn() -> Info + Send + Sync>>,
+    peer: Option<Arc<dyn Fn(NodeId) -> Option<Info> + Send + Sync>>,
+}
+
+/// A registered subprotocol: its capability, how many message codes it takes, its bounds, and the
+/// function that runs it with each peer. Cheap to clone.
+#[derive(Clone)]
+pub struct Protocol {
+    capability: Capability,
+    length: u64,
+    limits: ProtocolLimits,
+    weight: u32,
+    run: Arc<RunFn>,
+    #[cfg(feature = "serde")]
+    info: InfoFns,
+}
+
+impl Protocol {
+    /// Starts the definition of a protocol of raw messages with `length` message codes.
+    ///
+    /// Both sides of a connection must give the same name and version, and mean the same length,
+    /// which is not transmitted. Names are ASCII of at most 8 characters by convention.
+    ///
+    /// ```
+    /// use peermux::{Message, Protocol};
+    ///
+    /// let protocol = Protocol::builder("mirror", 1, 1).run(|_peer, mut conn| async move {
+    ///     while let Some(message) = conn.recv().await? {
+    ///         conn.send(&message).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// assert_eq!(protocol.length(), 1);
+    /// ```
+    pub fn builder(name: &str, version: u64, length: u64) -> ProtocolBuilder {
+        ProtocolBuilder::new(Capability::new(name, version), length)
+    }
+
+    /// Starts the definition of a protocol of typed messages, as many codes as `M` states.
+    pub fn typed<M: WireMessage>(name: &str, version: u64) -> ProtocolBuilder<M> {
+        ProtocolBuilder::new(Capability::new(name, version), M::LENGTH.unwrap_or(0))
+    }
+
+    /// Registers a type that implements [`Subprotocol`].
+    #[must_use]
+    pub fn new<P: Subprotocol>(protocol: P) -> Self {
+        let protocol = Arc::new(protocol);
+        let builder =
+            ProtocolBuilder::<P::Message>::new(Capability::new(P::NAME, P::VERSION), P::LENGTH)
+                .limits(protocol.limits())
+                .weight(protocol.weight());
+        #[cfg(feature = "serde")]
+        let builder = {
+            let (node, peer) = (Arc::clone(&protocol), Arc::clone(&protocol));
+            builder
+                .node_info(move || node.node_info())
+                .peer_info(move |id| peer.peer_info(id))
+        };
+        builder.run(move |peer, conn| Arc::clone(&protocol).run(peer, conn))
+    }
+
+    /// Name and version.
+    #[must_use]
+    pub fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    /// How many message codes the protocol takes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The protocol's bounds on each connection.
+    #[must_use]
+    pub fn limits(&self) -> ProtocolLimits {
+        self.limits
+    }
+
+    /// The protocol's share of a busy connection, relative to others.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    pub(crate) fn start(&self, peer: Peer, conn: ProtocolConn) -> RunFuture {
+        (self.run)(peer, conn)
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn node_info(&self) -> Option<Info> {
+        self.info.node.as_ref().map(|info| info())
+    }
+
+    /// `None` without a function, `Some(None)` while it yields nothing.
+    #[cfg(feature = "serde")]
+    pub(crate) fn peer_info(&self, id: NodeId) -> Option<Option<Info>> {
+        self.info.peer.as_ref().map(|info| info(id))
+    }
+}
+
+impl<P: Subprotocol> From<P> for Protocol {
+    fn from(protocol: P) -> Self {
+        Self::new(protocol)
+    }
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Protocol({}, {} codes)", self.capability, self.length)
+    }
+}
+
+/// A protocol's definition on its way to a [`Protocol`], finished by [`run`](Self::run).
+#[must_use]
+pub struct ProtocolBuilder<M = Message> {
+    capability: Capability,
+    length: u64,
+    limits: ProtocolLimits,
+    weight: u32,
+    #[cfg(feature = "serde")]
+    info: InfoFns,
+    messages: PhantomData<fn() -> M>,
+}
+
+impl<M: WireMessage> ProtocolBuilder<M> {
+    fn new(capability: Capability, length: u64) -> Self {
+        Self {
+            capability,
+            length,
+            limits: ProtocolLimits::default(),
+            weight: 1,
+            #[cfg(feature = "serde")]
+            info: InfoFns::default(),
+            messages: PhantomData,
+        }
+    }
+
+    /// Sets the bounds on each connection.
+    pub fn limits(mut self, limits: ProtocolLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the share of a busy connection, by bytes, relative to other protocols; from 1, the
+    /// default, to 100.
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = weight.clamp(1, 100);
+        self
+    }
+
+    /// Sets what the protocol tells about this node.
+    #[cfg(feature = "serde")]
+    pub fn node_info(mut self, info: impl Fn() -> Info + Send + Sync + 'static) -> Self {
+        self.info.node = Some(Arc::new(info));
+        self
+    }
+
+    /// Sets what the protocol tells about one peer; `None` while its own handshake is running.
+    #[cfg(feature = "serde")]
+    pub fn peer_info(
+        mut self,
+        info: impl Fn(NodeId) -> Option<Info> + Send + Sync + 'static,
+    ) -> Self {
+        self.info.peer = Some(Arc::new(info));
+        self
+    }
+
+    /// Sets the function that runs the protocol with each peer, and ends the definition.
+    ///
+    /// The peer ends when the function returns: with
+    /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING) after `Ok`, once everything
+    /// queued before was written; with [`ProtocolError::reason`] after an error, when what is
+    /// queued is dropped. It must return soon after [`ProtocolConn::recv`] gave `None` or a send
+    /// failed; it is aborted after the grace period.
+    pub fn run<F, Fut>(self, run: F) -> Protocol
+    where
+        F: Fn(Peer, ProtocolConn<M>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
+    {
+        Protocol {
+            capability: self.capability,
+            length: self.length,
+            limits: self.limits,
+            weight: self.weight,
+            run: Arc::new(move |peer, conn| Box::pin(run(peer, conn.retyped()))),
+            #[cfg(feature = "serde")]
+            info: self.info,
+        }
+    }
+}
+
+impl<M> fmt::Debug for ProtocolBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "ProtocolBuilder({}, {} codes)",
+            self.capability, self.length
+        )
+    }
+}

@@ -1,0 +1,229 @@
+//! The bounded queue of received messages in front of one protocol's handler.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+
+use super::{Message, ProtocolLimits};
+use crate::peer::{OverBudget, PeerBudget};
+
+/// The queue; cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbox(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: ProtocolLimits,
+    budget: Option<Arc<PeerBudget>>,
+    state: Mutex<State>,
+    /// For senders of the in-memory pair, which have no read loop that waits in their place.
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Message>,
+    /// Messages and bytes that are queued or held by the handler.
+    held_messages: usize,
+    held_bytes: usize,
+    /// Set when the queue fell below half since the last look.
+    relaxed: bool,
+    closed: bool,
+    reader: Option<Waker>,
+}
+
+/// Why a message does not enter the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PushError {
+    /// The handler's end is gone, or the peer is ending.
+    Closed,
+    /// The queue is full.
+    Full,
+    /// The peer's or the node's memory budget is used up.
+    OverBudget(OverBudget),
+}
+
+/// Room for one message, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    /// `None` once the room passed to a queued message.
+    inbox: Option<Arc<Shared>>,
+    bytes: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(limits: ProtocolLimits, budget: Option<Arc<PeerBudget>>) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            budget,
+            state: Mutex::new(State {
+                relaxed: true,
+                ..State::default()
+            }),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// Takes room for a message of `bytes`, before its payload is decompressed.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Charge, PushError> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return Err(PushError::Closed);
+        }
+        if !self
+            .0
+            .limits
+            .admits(state.held_messages, state.held_bytes, bytes)
+        {
+            return Err(PushError::Full);
+        }
+        if let Some(budget) = &self.0.budget {
+            budget.try_charge(bytes).map_err(PushError::OverBudget)?;
+        }
+        state.held_messages += 1;
+        state.held_bytes += bytes;
+        Ok(Charge {
+            inbox: Some(Arc::clone(&self.0)),
+            bytes,
+        })
+    }
+
+    /// Queues a message whose room was reserved; the message keeps the room until it is dropped.
+    pub(crate) fn push(&self, message: Message, mut charge: Charge) {
+        let mut state = self.0.lock();
+        if state.closed {
+            drop(state);
+            return;
+        }
+        // A guard inside the queue would keep the queue alive for ever, so the room is only
+        // counted there, and a guard is made anew when the message leaves.
+        charge.inbox = None;
+        state.queue.push_back(message);
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Waits until there is room, as the in-memory pair's sender does. Cancel safe.
+    pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Charge, PushError> {
+        loop {
+            let freed = self.0.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            match self.reserve(bytes) {
+                Err(PushError::Full) => freed.await,
+                result => return result,
+            }
+        }
+    }
+
+    /// The handler's end, which closes the queue when it is dropped.
+    pub(crate) fn reader(self) -> InboxReader {
+        InboxReader(self)
+    }
+
+    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+        let mut state = self.0.lock();
+        if let Some(message) = state.queue.pop_front() {
+            let bytes = message.payload.len();
+            let charge = Charge {
+                inbox: Some(Arc::clone(&self.0)),
+                bytes,
+            };
+            return Poll::Ready(Some((message, charge)));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        if !state
+            .reader
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            state.reader = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Lets nothing more in. What is queued stays readable if `keep`, else it is dropped.
+    pub(crate) fn close(&self, keep: bool) {
+        let mut state = self.0.lock();
+        state.closed = true;
+        let dropped = if keep {
+            VecDeque::new()
+        } else {
+            std::mem::take(&mut state.queue)
+        };
+        let reader = state.reader.take();
+        drop(state);
+        for message in dropped {
+            self.0.release(message.payload.len());
+        }
+        match &self.0.budget {
+            Some(budget) => budget.nudge(),
+            None => self.0.freed.notify_waiters(),
+        }
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Whether the queue fell below half of its bounds since the last call.
+    pub(crate) fn take_relaxed(&self) -> bool {
+        std::mem::take(&mut self.0.lock().relaxed)
+    }
+}
+
+/// The only end that takes messages out.
+#[derive(Debug)]
+pub(crate) struct InboxReader(Inbox);
+
+impl InboxReader {
+    /// The next message, or `None` once the queue is closed and empty. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Option<(Message, Charge)> {
+        poll_fn(|cx| self.0.poll_recv(cx)).await
+    }
+}
+
+impl Drop for InboxReader {
+    fn drop(&mut self) {
+        self.0.close(false);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self, bytes: usize) {
+        {
+            let mut state = self.lock();
+            state.held_messages -= 1;
+            state.held_bytes -= bytes;
+            if self
+                .limits
+                .below_half(state.held_messages, state.held_bytes)
+            {
+                state.relaxed = true;
+            }
+        }
+        match &self.budget {
+            Some(budget) => budget.release(bytes),
+            None => self.freed.notify_one(),
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        if let Some(inbox) = &self.inbox {
+            inbox.release(self.bytes);
+        }
+    }
+}

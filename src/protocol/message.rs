@@ -1,0 +1,113 @@
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::rlp::{CanonicalError, DecoderError};
+
+/// A message as it is routed: a code relative to its protocol, and an undecoded payload.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The code, from 0 to the protocol's length, exclusive.
+    pub code: u64,
+    /// The payload, uncompressed; a single RLP value by convention, which nothing here looks into.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// A message of `code` with a payload that is already encoded.
+    #[must_use]
+    pub fn new(code: u64, payload: impl Into<Bytes>) -> Self {
+        Self {
+            code,
+            payload: payload.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Message {{ code: {:#04x}, {} bytes }}",
+            self.code,
+            self.payload.len()
+        )
+    }
+}
+
+/// What a [`ProtocolConn`](crate::ProtocolConn) carries: raw [`Message`]s, or an enum made with
+/// [`messages!`](crate::messages).
+pub trait WireMessage: Sized + Send + 'static {
+    /// How many codes the set takes, for typed messages; `None` if the protocol states it.
+    const LENGTH: Option<u64>;
+
+    /// The message's code, relative to the protocol.
+    fn code(&self) -> u64;
+
+    /// The encoded payload.
+    fn encode(&self) -> Bytes;
+
+    /// Decodes a received payload, which must be exactly one canonical RLP value.
+    ///
+    /// # Errors
+    /// [`MessageError`] for a code that the set does not have, and for a payload that is not what
+    /// the code says.
+    fn decode(message: Message) -> Result<Self, MessageError>;
+}
+
+impl WireMessage for Message {
+    const LENGTH: Option<u64> = None;
+
+    fn code(&self) -> u64 {
+        self.code
+    }
+
+    fn encode(&self) -> Bytes {
+        self.payload.clone()
+    }
+
+    fn decode(message: Message) -> Result<Self, MessageError> {
+        Ok(message)
+    }
+}
+
+/// A received message that its protocol cannot accept. A handler that returns it ends the peer
+/// with [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// The protocol has no such message.
+    #[error("unknown message code {code:#04x}")]
+    UnknownCode {
+        /// The code received, relative to the protocol.
+        code: u64,
+    },
+    /// The payload is not one canonical RLP value.
+    #[error("message {code:#04x} of {size} bytes is malformed: {source}")]
+    Malformed {
+        /// The code received, relative to the protocol.
+        code: u64,
+        /// The payload's size in bytes.
+        size: usize,
+        /// What is wrong with it.
+        source: CanonicalError,
+    },
+    /// The payload is RLP, but not of the shape that the code asks for.
+    #[error("message {code:#04x} of {size} bytes does not decode: {source}")]
+    Undecodable {
+        /// The code received, relative to the protocol.
+        code: u64,
+        /// The payload's size in bytes.
+        size: usize,
+        /// What is wrong with it.
+        source: DecoderError,
+    },
+    /// The message is well-formed but not allowed here, in the protocol's own judgement.
+    #[error("message {code:#04x} breaks the protocol: {rule}")]
+    NotAllowed {
+        /// The code received, relative to the protocol.
+        code: u64,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+}

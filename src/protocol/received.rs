@@ -1,0 +1,65 @@
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use super::inbox::Charge;
+
+/// A received message, together with the room that it takes in its protocol's bounds.
+///
+/// The room is given back when this is dropped or taken apart with [`into_inner`]; until then a
+/// message that a handler keeps counts as waiting.
+///
+/// [`into_inner`]: Self::into_inner
+pub struct Received<M> {
+    message: M,
+    size: usize,
+    charge: Option<Charge>,
+}
+
+impl<M> Received<M> {
+    pub(crate) fn new(message: M, size: usize, charge: Charge) -> Self {
+        Self {
+            message,
+            size,
+            charge: Some(charge),
+        }
+    }
+
+    /// The uncompressed payload's size in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Takes the message out and gives its room back at once.
+    #[must_use]
+    pub fn into_inner(self) -> M {
+        self.message
+    }
+
+    /// Takes the message out, apart from the room that it takes, which is given back when the
+    /// second part is dropped.
+    #[must_use]
+    pub fn into_parts(self) -> (M, impl Send + use<M>) {
+        (self.message, self.charge)
+    }
+}
+
+impl<M> Deref for Received<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.message
+    }
+}
+
+impl<M> DerefMut for Received<M> {
+    fn deref_mut(&mut self) -> &mut M {
+        &mut self.message
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Received<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.message.fmt(f)
+    }
+}

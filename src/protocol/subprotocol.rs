@@ -1,0 +1,85 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{ProtocolConn, ProtocolError, ProtocolLimits, WireMessage};
+use crate::peer::Peer;
+
+/// A subprotocol as a type, for those with state of their own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use peermux::{Peer, Protocol, ProtocolConn, ProtocolError, Subprotocol, messages};
+///
+/// messages! {
+///     pub enum Tick, length = 1 {
+///         0x00 => Beat,
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Counter(AtomicU64);
+///
+/// impl Subprotocol for Counter {
+///     type Message = Tick;
+///     const NAME: &'static str = "tick";
+///     const VERSION: u64 = 1;
+///
+///     async fn run(
+///         self: Arc<Self>,
+///         _peer: Peer,
+///         mut conn: ProtocolConn<Tick>,
+///     ) -> Result<(), ProtocolError> {
+///         while conn.recv().await?.is_some() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// assert_eq!(Protocol::new(Counter::default()).length(), 1);
+/// ```
+pub trait Subprotocol: Send + Sync + 'static {
+    /// What it carries: an enum made with [`messages!`](crate::messages), or
+    /// [`Message`](crate::Message).
+    type Message: WireMessage;
+    /// The capability's name.
+    const NAME: &'static str;
+    /// The capability's version.
+    const VERSION: u64;
+    /// How many message codes it takes; to be stated for raw messages.
+    const LENGTH: u64 = match Self::Message::LENGTH {
+        Some(length) => length,
+        None => 0,
+    };
+
+    /// Runs the protocol with one peer; see [`ProtocolBuilder::run`](crate::ProtocolBuilder::run).
+    fn run(
+        self: Arc<Self>,
+        peer: Peer,
+        conn: ProtocolConn<Self::Message>,
+    ) -> impl Future<Output = Result<(), ProtocolError>> + Send;
+
+    /// The bounds on each connection.
+    fn limits(&self) -> ProtocolLimits {
+        ProtocolLimits::default()
+    }
+
+    /// The share of a busy connection, relative to others.
+    fn weight(&self) -> u32 {
+        1
+    }
+
+    /// What the protocol tells about this node.
+    #[cfg(feature = "serde")]
+    fn node_info(&self) -> serde_json::Value {
+        serde_json::Value::from("unknown")
+    }
+
+    /// What the protocol tells about one peer; `None` while its own handshake is running.
+    #[cfg(feature = "serde")]
+    fn peer_info(&self, _id: crate::node::NodeId) -> Option<serde_json::Value> {
+        Some(serde_json::Value::from("unknown"))
+    }
+}

@@ -1,0 +1,237 @@
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::builder::{Limits, ServerBuilder};
+use super::peer_set::PeerSet;
+use super::{DialError, ShutdownTimedOut, dial, setup};
+use crate::node::{Enode, NodeId, PublicKey, SecretKey};
+use crate::p2p::{DisconnectReason, Hello};
+use crate::peer::{NodeBudget, Peer, PeerEvent, PeerEvents, PeerOptions};
+use crate::protocol::Protocol;
+use crate::rlpx::Legacy;
+use crate::setup::SetupError;
+use crate::transport::Transport;
+
+/// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
+/// connections close without a Disconnect, so end it with [`shutdown`](Self::shutdown).
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+    _last: Arc<KillOnDrop>,
+}
+
+/// What all tasks of a server share.
+pub(crate) struct Inner {
+    pub(crate) key: SecretKey,
+    pub(crate) hello: Hello,
+    pub(crate) protocols: Vec<Protocol>,
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) limits: Limits,
+    pub(crate) legacy: Legacy,
+    pub(crate) options: PeerOptions,
+    pub(crate) events: PeerEvents,
+    pub(crate) peers: PeerSet,
+    pub(crate) tasks: TaskTracker,
+    /// Fires when nothing new is taken on.
+    pub(crate) stopping: CancellationToken,
+    /// Fires when everything must end at once.
+    pub(crate) killed: CancellationToken,
+}
+
+struct KillOnDrop(CancellationToken);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Runs a task of the server, which ends when the server is killed.
+pub(crate) fn spawn(inner: &Arc<Inner>, task: impl Future<Output = ()> + Send + 'static) {
+    let killed = inner.killed.clone();
+    inner.tasks.spawn(async move {
+        tokio::select! {
+            () = task => {}
+            () = killed.cancelled() => {}
+        }
+    });
+}
+
+impl Server {
+    /// Starts the description of a node with this static key.
+    pub fn builder(key: SecretKey) -> ServerBuilder {
+        ServerBuilder::new(key)
+    }
+
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        let last = Arc::new(KillOnDrop(inner.killed.clone()));
+        Self { inner, _last: last }
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.inner.hello.public_key.node_id()
+    }
+
+    /// The address that the node listens on, if it does, with the port that the system chose.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.inner.local_addr
+    }
+
+    /// The node as an enode URL. A listener on all addresses is given as the loopback address; a
+    /// node that does not listen has no endpoint.
+    #[must_use]
+    pub fn enode(&self) -> Enode {
+        let public_key = self.inner.hello.public_key;
+        match self.inner.local_addr {
+            Some(addr) => Enode::new(
+                public_key,
+                SocketAddr::new(reachable(addr.ip()), addr.port()),
+            ),
+            None => Enode::incomplete(public_key),
+        }
+    }
+
+    /// The registered protocols.
+    #[must_use]
+    pub fn protocols(&self) -> &[Protocol] {
+        &self.inner.protocols
+    }
+
+    /// The memory budget that all peers share.
+    #[must_use]
+    pub fn memory(&self) -> &NodeBudget {
+        &self.inner.options.budget
+    }
+
+    /// Connects to a node and returns once it is a peer. Cancel safe: a dropped call gives the
+    /// attempt up.
+    ///
+    /// # Errors
+    /// [`DialError`], which says who, where and at which stage.
+    pub async fn dial(&self, node: &Enode) -> Result<Peer, DialError> {
+        dial::dial(&self.inner, node).await
+    }
+
+    /// Makes a peer over a stream that was opened to a node by other means, such as a proxy.
+    ///
+    /// # Errors
+    /// [`DialError::Setup`], or [`DialError::Unwanted`].
+    pub async fn dial_over<T: Transport>(
+        &self,
+        stream: T,
+        remote: &PublicKey,
+    ) -> Result<Peer, DialError> {
+        dial::dial_over(&self.inner, stream, remote).await
+    }
+
+    /// Makes a peer over a stream that a remote opened by other means than the listener.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub async fn accept_over<T: Transport>(&self, stream: T) -> Result<Peer, SetupError> {
+        setup::inbound(&self.inner, stream).await
+    }
+
+    /// The connected peers, by node id.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.inner.peers.snapshot()
+    }
+
+    /// One connected peer.
+    #[must_use]
+    pub fn peer(&self, id: &NodeId) -> Option<Peer> {
+        self.inner.peers.get(id)
+    }
+
+    /// How many peers are connected.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.inner.peers.len()
+    }
+
+    /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
+    /// is told how many.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<PeerEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// What this node tells about itself.
+    #[cfg(feature = "serde")]
+    #[must_use]
+    pub fn node_info(&self) -> crate::peer::NodeInfo {
+        let addr = self.inner.local_addr;
+        let port = addr.map_or(0, |addr| addr.port());
+        crate::peer::NodeInfo {
+            id: self.id(),
+            name: self.inner.hello.client_text(),
+            enode: self.enode().to_string(),
+            ip: addr.map_or_else(String::new, |addr| reachable(addr.ip()).to_string()),
+            ports: crate::peer::Ports::new(0, port),
+            listen_addr: addr.map_or_else(String::new, |addr| addr.to_string()),
+            protocols: crate::peer::node_protocols(&self.inner.protocols),
+        }
+    }
+
+    /// What this node tells about its peers, by node id.
+    #[cfg(feature = "serde")]
+    #[must_use]
+    pub fn peers_info(&self) -> Vec<crate::peer::PeerInfo> {
+        let protocols = &self.inner.protocols;
+        self.peers()
+            .iter()
+            .map(|peer| crate::peer::PeerInfo::new(peer, protocols))
+            .collect()
+    }
+
+    /// Stops the node: the listener closes, every peer is sent a Disconnect
+    /// ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)) after what is queued for it, and
+    /// all connections end. What is still there after `deadline` is aborted. A second call waits
+    /// likewise.
+    ///
+    /// # Errors
+    /// [`ShutdownTimedOut`] if something had to be aborted.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
+        self.inner.stopping.cancel();
+        for peer in self.inner.peers.close() {
+            peer.request_close(DisconnectReason::CLIENT_QUITTING, deadline);
+        }
+        self.inner.tasks.close();
+        let ended = timeout(deadline, self.inner.tasks.wait()).await;
+        let tasks = self.inner.tasks.len();
+        self.inner.killed.cancel();
+        self.inner.tasks.wait().await;
+        ended.map_err(|_| ShutdownTimedOut { tasks, deadline })
+    }
+}
+
+/// An address that a local program can dial, for a listener on `ip`.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("id", &self.id())
+            .field("local_addr", &self.local_addr())
+            .field("peers", &self.peer_count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,240 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::wire::write_flushed;
+use super::{Established, SetupError, Wire};
+use crate::node::{NodeId, PublicKey};
+use crate::p2p::{self, DisconnectReason, Hello, decode_disconnect, ids};
+use crate::peer::Direction;
+use crate::rlpx::{ChannelBinding, Ingress, MAX_FRAME_SIZE, Opened, ReadBuffer};
+use crate::stage::Stage;
+use crate::transport::Transport;
+
+/// The largest first frame: a one-byte id and a Hello.
+const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
+
+/// A stream after auth and ack: secrets exist, Hello is still to come.
+pub struct Authenticated<T: Transport> {
+    wire: Wire<T>,
+    pub(super) about: Link,
+}
+
+/// What the encryption handshake tells of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) public_key: PublicKey,
+    pub(crate) binding: ChannelBinding,
+    pub(crate) direction: Direction,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+}
+
+impl<T: Transport> Authenticated<T> {
+    pub(super) fn new(
+        mut wire: Wire<T>,
+        public_key: PublicKey,
+        binding: ChannelBinding,
+        direction: Direction,
+        local: Option<SocketAddr>,
+        remote: Option<SocketAddr>,
+    ) -> Self {
+        wire.ingress.set_max_frame_size(MAX_FIRST_FRAME);
+        Self {
+            wire,
+            about: Link {
+                public_key,
+                binding,
+                direction,
+                local,
+                remote,
+            },
+        }
+    }
+
+    /// The remote's static key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.about.public_key
+    }
+
+    /// The remote's node id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.about.public_key.node_id()
+    }
+
+    /// Sends `hello` and reads the remote's, both at once
+    /// ([RLPx, "p2p" capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)).
+    /// Snappy is switched on if both sides speak version 5 or higher. Not cancel safe.
+    ///
+    /// # Errors
+    /// [`SetupError`] at stage hello, after the remote was told the reason, if it has one.
+    /// [`SetupError::Refused`] if the remote sent a Disconnect.
+    pub async fn exchange_hello(mut self, hello: &Hello) -> Result<Established<T>, SetupError> {
+        let mut out = BytesMut::new();
+        seal_hello(&mut self.wire, hello, &mut out)?;
+        let Wire {
+            reader,
+            writer,
+            ingress,
+            buffer,
+            ..
+        } = &mut self.wire;
+        let read = read_hello(reader, ingress, buffer);
+        let result = prefer_read(read, write_flushed(writer, &out)).await;
+        self.finish(result, hello.version).await
+    }
+
+    /// Reads the remote's Hello first and answers with one that depends on it. Not cancel safe.
+    ///
+    /// Only one side of a connection can do this; most send at once.
+    ///
+    /// # Errors
+    /// As [`exchange_hello`](Self::exchange_hello).
+    pub async fn answer_hello(
+        mut self,
+        answer: impl FnOnce(&Hello) -> Hello,
+    ) -> Result<Established<T>, SetupError> {
+        let Wire {
+            reader,
+            ingress,
+            buffer,
+            ..
+        } = &mut self.wire;
+        let theirs = match read_hello(reader, ingress, buffer).await {
+            Ok(theirs) => theirs,
+            Err(error) => return self.fail(error).await,
+        };
+        let ours = answer(&theirs);
+        let mut out = BytesMut::new();
+        seal_hello(&mut self.wire, &ours, &mut out)?;
+        let written = write_flushed(&mut self.wire.writer, &out).await;
+        let result = written
+            .map(|()| theirs)
+            .map_err(SetupError::io(Stage::Hello));
+        self.finish(result, ours.version).await
+    }
+
+    /// Sends a Disconnect instead of Hello and closes in an orderly way, within 3 s.
+    pub async fn refuse(self, reason: DisconnectReason) {
+        self.wire.refuse(reason).await;
+    }
+
+    async fn finish(
+        mut self,
+        hello: Result<Hello, SetupError>,
+        own_version: u64,
+    ) -> Result<Established<T>, SetupError> {
+        let hello = match hello {
+            Ok(hello) => hello,
+            Err(error) => return self.fail(error).await,
+        };
+        let snappy = hello.version.min(own_version) >= p2p::SNAPPY_VERSION;
+        self.wire.egress.set_snappy(snappy);
+        self.wire.ingress.set_snappy(snappy);
+        self.wire.ingress.set_max_frame_size(MAX_FRAME_SIZE);
+        if hello.public_key != self.about.public_key {
+            let claimed = hello.public_key.node_id();
+            let error = SetupError::UnexpectedIdentity {
+                claimed,
+                proven: self.id(),
+            };
+            return self.fail(error).await;
+        }
+        Ok(Established::new(self.wire, self.about, hello))
+    }
+
+    async fn fail(self, error: SetupError) -> Result<Established<T>, SetupError> {
+        if let Some(reason) = error.reason_to_send() {
+            self.wire.refuse(reason).await;
+        }
+        Err(error)
+    }
+}
+
+fn seal_hello<T: Transport>(
+    wire: &mut Wire<T>,
+    hello: &Hello,
+    out: &mut BytesMut,
+) -> Result<(), SetupError> {
+    let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), out);
+    sealed.map(|_| ()).map_err(|error| SetupError::Io {
+        stage: Stage::Hello,
+        source: std::io::Error::other(error),
+    })
+}
+
+async fn read_hello<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    ingress: &mut Ingress,
+    buffer: &mut ReadBuffer,
+) -> Result<Hello, SetupError> {
+    loop {
+        let total = match ingress.open(buffer.filled())? {
+            Opened::NeedMore { total } => total,
+            Opened::Frame { frame, consumed } => {
+                let result = match frame.id() {
+                    ids::HELLO => Hello::decode(frame.data()).map_err(SetupError::from),
+                    ids::DISCONNECT => {
+                        Err(SetupError::Refused(decode_disconnect(frame.data(), false)))
+                    }
+                    id => Err(SetupError::NotHello { id }),
+                };
+                buffer.consume(consumed);
+                return result;
+            }
+        };
+        let read = reader.read_buf(buffer.prepare(total)).await;
+        if read.map_err(SetupError::io(Stage::Hello))? == 0 {
+            return Err(SetupError::Closed {
+                stage: Stage::Hello,
+            });
+        }
+    }
+}
+
+/// Waits for both, but fails as soon as reading fails, and with the read error where both do: an
+/// early Disconnect's reason is what the caller needs, and its sender may not read any more.
+async fn prefer_read(
+    read: impl Future<Output = Result<Hello, SetupError>>,
+    write: impl Future<Output = std::io::Result<()>>,
+) -> Result<Hello, SetupError> {
+    tokio::pin!(read, write);
+    let mut written = None;
+    let mut hello = None;
+    poll_fn(|cx| {
+        if hello.is_none()
+            && let Poll::Ready(result) = read.as_mut().poll(cx)
+        {
+            match result {
+                Ok(theirs) => hello = Some(theirs),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if written.is_none()
+            && let Poll::Ready(result) = write.as_mut().poll(cx)
+        {
+            written = Some(result);
+        }
+        match (hello.take(), written.take()) {
+            (Some(hello), Some(Ok(()))) => Poll::Ready(Ok(hello)),
+            (Some(_), Some(Err(error))) => Poll::Ready(Err(SetupError::io(Stage::Hello)(error))),
+            (theirs, ours) => {
+                (hello, written) = (theirs, ours);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+impl<T: Transport> fmt::Debug for Authenticated<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authenticated").field(&self.about).finish()
+    }
+}

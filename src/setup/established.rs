@@ -1,0 +1,99 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use tokio_util::codec::{Framed, FramedParts};
+
+use super::Wire;
+use super::authenticated::Link;
+use crate::node::{NodeId, PublicKey};
+use crate::p2p::{DisconnectReason, Hello};
+use crate::peer::Direction;
+use crate::rlpx::{ChannelBinding, RawMessage, RlpxCodec};
+use crate::transport::Transport;
+
+/// Both halves of a transport as one stream again.
+pub type Joined<T> = tokio::io::Join<<T as Transport>::Reader, <T as Transport>::Writer>;
+
+/// A connection after both Hellos: what is still to decide is whether it is wanted.
+///
+/// Usually it becomes a peer, through [`PeerDriver::new`](crate::peer::PeerDriver::new). Tools
+/// that speak single messages take [`into_framed`](Self::into_framed).
+pub struct Established<T: Transport> {
+    pub(crate) wire: Wire<T>,
+    pub(crate) link: Link,
+    pub(crate) hello: Hello,
+}
+
+impl<T: Transport> Established<T> {
+    pub(super) fn new(wire: Wire<T>, link: Link, hello: Hello) -> Self {
+        Self { wire, link, hello }
+    }
+
+    /// The remote's Hello.
+    #[must_use]
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// The remote's static key, proven by the handshake.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.link.public_key
+    }
+
+    /// The remote's node id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.link.public_key.node_id()
+    }
+
+    /// Who opened the connection.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.link.direction
+    }
+
+    /// The remote address, if the transport has one.
+    #[must_use]
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.link.remote
+    }
+
+    /// What binds signatures to this very connection.
+    #[must_use]
+    pub fn channel_binding(&self) -> &ChannelBinding {
+        &self.link.binding
+    }
+
+    /// Sends a Disconnect and closes in an orderly way, within 3 s.
+    pub async fn refuse(self, reason: DisconnectReason) {
+        self.wire.refuse(reason).await;
+    }
+
+    /// The connection as a stream and sink of raw messages, without a runner: nobody answers
+    /// Pings or watches time-outs but the caller.
+    #[must_use]
+    pub fn into_framed(self) -> Framed<Joined<T>, RlpxCodec> {
+        let Wire {
+            reader,
+            writer,
+            ingress,
+            egress,
+            mut buffer,
+        } = self.wire;
+        let stream = tokio::io::join(reader, writer);
+        let mut parts = FramedParts::new::<RawMessage>(stream, RlpxCodec::new(egress, ingress));
+        parts.read_buf = BytesMut::from(&*buffer.filled());
+        Framed::from_parts(parts)
+    }
+}
+
+impl<T: Transport> fmt::Debug for Established<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Established")
+            .field("link", &self.link)
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}

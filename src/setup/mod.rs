@@ -1,0 +1,23 @@
+//! Setting a connection up: auth and ack, then Hello both ways, as one-way steps.
+//!
+//! ```text
+//!   stream ──initiate / accept──▶ Authenticated ──exchange_hello──▶ Established ──▶ PeerDriver
+//!                                      │ refuse(reason)                  │ refuse(reason)
+//! ```
+//!
+//! None of these steps has a deadline of its own: whoever drives them bounds the whole, as
+//! [`Server`](crate::Server) does.
+
+mod authenticated;
+mod error;
+mod established;
+mod handshake;
+mod wire;
+
+pub use authenticated::Authenticated;
+pub use error::SetupError;
+pub use established::{Established, Joined};
+pub use handshake::{accept, initiate};
+
+pub(crate) use error::breach_reason;
+pub(crate) use wire::{LINGER_BYTES, Wire, drain};

@@ -1,0 +1,81 @@
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::p2p::{DisconnectReason, ids};
+use crate::peer::DISCONNECT_TIMEOUT;
+use crate::rlpx::{Egress, Ingress, ReadBuffer};
+use crate::transport::Transport;
+
+/// How long the receiving side stays open behind a refusal, and for how many bytes.
+const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER_BYTES: usize = 1 << 20;
+
+/// A stream with a session on it: the two directions, each with its cipher and buffer.
+pub(crate) struct Wire<T: Transport> {
+    pub(crate) reader: T::Reader,
+    pub(crate) writer: T::Writer,
+    pub(crate) ingress: Ingress,
+    pub(crate) egress: Egress,
+    /// Bytes that arrived and are not consumed.
+    pub(crate) buffer: ReadBuffer,
+}
+
+impl<T: Transport> Wire<T> {
+    /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s.
+    pub(crate) async fn refuse(mut self, reason: DisconnectReason) {
+        let mut out = BytesMut::new();
+        let sealed = self
+            .egress
+            .seal(ids::DISCONNECT, &reason.encode(), &mut out);
+        if sealed.is_ok()
+            && matches!(
+                timeout(DISCONNECT_TIMEOUT, self.writer.write_all(&out)).await,
+                Ok(Ok(()))
+            )
+        {
+            hang_up::<T>(&mut self.reader, &mut self.writer, LINGER).await;
+        }
+    }
+}
+
+/// Closes in an orderly way: the sending side first, then, once the remote closed too or after
+/// `linger`, the rest. A close with unread input would make the kernel reset the connection,
+/// which can destroy the last frame at the receiver.
+pub(crate) async fn hang_up<T: Transport>(
+    reader: &mut T::Reader,
+    writer: &mut T::Writer,
+    linger: Duration,
+) {
+    let close = async {
+        writer.shutdown().await?;
+        drain(reader, LINGER_BYTES).await
+    };
+    // Whether the remote listened to the end or not, there is nothing left to do.
+    let _: Result<io::Result<()>, _> = timeout(linger, close).await;
+}
+
+/// Reads and forgets until the remote closes, or `limit` bytes came.
+pub(crate) async fn drain<R: AsyncRead + Unpin>(reader: &mut R, limit: usize) -> io::Result<()> {
+    let mut sink = vec![0; 4096];
+    let mut total = 0;
+    while total < limit {
+        match reader.read(&mut sink).await? {
+            0 => break,
+            read => total += read,
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` and hands them on at once.
+pub(crate) async fn write_flushed<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    bytes: &[u8],
+) -> io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
+}

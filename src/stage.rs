@@ -1,0 +1,35 @@
+use std::fmt;
+
+/// The stage of a connection at which an error arose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Opening the socket.
+    Dial,
+    /// Reading or answering the initiator's auth packet.
+    Auth,
+    /// Reading the recipient's ack packet.
+    Ack,
+    /// Exchanging Hello, and the admission decision around it.
+    Hello,
+    /// Opening or writing frames.
+    Frame,
+    /// Decoding and routing messages.
+    Message,
+    /// Inside a subprotocol.
+    Protocol,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dial => "dial",
+            Self::Auth => "auth",
+            Self::Ack => "ack",
+            Self::Hello => "hello",
+            Self::Frame => "frame",
+            Self::Message => "message",
+            Self::Protocol => "protocol",
+        })
+    }
+}

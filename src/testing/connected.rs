@@ -1,0 +1,137 @@
+use bytes::Bytes;
+use tokio::io::{DuplexStream, duplex};
+
+use crate::node::SecretKey;
+use crate::p2p::{Hello, P2P_VERSION};
+use crate::peer::{Peer, PeerDriver, PeerOptions};
+use crate::protocol::Protocol;
+use crate::rlpx::Legacy;
+use crate::setup::{Established, SetupError, accept, initiate};
+
+/// How many bytes the in-memory stream holds in each direction.
+const PIPE: usize = 64 << 10;
+
+/// One of two connected peers: its protocols, and how it is run.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What it speaks.
+    pub protocols: Vec<Protocol>,
+    /// Its timing, memory budget and events.
+    pub options: PeerOptions,
+}
+
+impl From<Protocol> for Settings {
+    fn from(protocol: Protocol) -> Self {
+        vec![protocol].into()
+    }
+}
+
+impl From<Vec<Protocol>> for Settings {
+    fn from(protocols: Vec<Protocol>) -> Self {
+        Self {
+            protocols,
+            options: PeerOptions::default(),
+        }
+    }
+}
+
+/// Two peers at work on the two ends of an in-memory stream. Each handle is on the other side:
+/// `left` is what the initiator holds.
+#[derive(Debug)]
+pub struct Connected {
+    /// The initiator's handle on the recipient.
+    pub left: Peer,
+    /// The recipient's handle on the initiator.
+    pub right: Peer,
+}
+
+/// Connects two peers in memory, with a real handshake between fresh keys, and runs both in the
+/// background.
+///
+/// ```
+/// use peermux::{Protocol, testing};
+///
+/// # tokio_test::block_on(async {
+/// let quiet = Protocol::builder("quiet", 1, 1).run(|peer, _conn| async move {
+///     peer.ending().await;
+///     Ok(())
+/// });
+/// let connected = testing::connect(quiet.clone(), quiet).await.expect("connects");
+/// assert_eq!(connected.left.shared_capabilities()[0].offset, 16);
+/// # });
+/// ```
+///
+/// # Errors
+/// [`SetupError`] if the Hellos do not go together, as with one that is too large.
+pub async fn connect(
+    left: impl Into<Settings>,
+    right: impl Into<Settings>,
+) -> Result<Connected, SetupError> {
+    let (left, right) = (left.into(), right.into());
+    let (ours, theirs) = establish(&left.protocols, &right.protocols).await?;
+    Ok(Connected {
+        left: run(ours, left),
+        right: run(theirs, right),
+    })
+}
+
+fn run(established: Established<DuplexStream>, settings: Settings) -> Peer {
+    match PeerDriver::new(established, &settings.protocols, settings.options) {
+        Ok(driver) => {
+            let peer = driver.peer().clone();
+            tokio::spawn(driver.run());
+            peer
+        }
+        Err(error) => unreachable_lengths(&error),
+    }
+}
+
+/// A test that registers more than 2^64 codes is told so at once.
+#[expect(clippy::panic, reason = "this is for tests, which fail by panicking")]
+fn unreachable_lengths(error: &crate::p2p::MatchError) -> ! {
+    panic!("{error}")
+}
+
+/// Sets up both ends of an in-memory connection, with nothing running on it yet: first the
+/// initiator's, then the recipient's.
+///
+/// # Errors
+/// [`SetupError`] as for [`connect`].
+pub async fn establish(
+    left: &[Protocol],
+    right: &[Protocol],
+) -> Result<(Established<DuplexStream>, Established<DuplexStream>), SetupError> {
+    let (left_key, right_key) = (
+        SecretKey::random(&mut rand::rng()),
+        SecretKey::random(&mut rand::rng()),
+    );
+    let (left_end, right_end) = duplex(PIPE);
+    let remote = right_key.public_key();
+    let dial = async {
+        let authenticated = initiate(left_end, &left_key, &remote).await?;
+        authenticated
+            .exchange_hello(&hello("left", &left_key, left))
+            .await
+    };
+    let answer = async {
+        let authenticated = accept(right_end, &right_key, Legacy::Refuse).await?;
+        authenticated
+            .exchange_hello(&hello("right", &right_key, right))
+            .await
+    };
+    tokio::try_join!(dial, answer)
+}
+
+/// The Hello of a node that speaks `protocols`.
+pub(super) fn hello(client: &'static str, key: &SecretKey, protocols: &[Protocol]) -> Hello {
+    Hello {
+        version: P2P_VERSION,
+        client: Bytes::from_static(client.as_bytes()),
+        capabilities: protocols
+            .iter()
+            .map(|protocol| protocol.capability().clone())
+            .collect(),
+        listen_port: 0,
+        public_key: key.public_key(),
+    }
+}

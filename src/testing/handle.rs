@@ -1,0 +1,36 @@
+use bytes::Bytes;
+
+use crate::node::SecretKey;
+use crate::p2p::{Capability, Hello, P2P_VERSION};
+use crate::peer::{Direction, Peer, PeerConfig};
+use crate::rlpx::ChannelBinding;
+
+/// A handle on a peer that does not exist: it tells what it is given, its node id belongs to a
+/// fresh key, and disconnecting it does nothing.
+///
+/// ```
+/// use peermux::{Capability, DisconnectReason, testing};
+///
+/// # tokio_test::block_on(async {
+/// let peer = testing::peer("someone/v1", vec![Capability::new("chat", 1)]);
+/// assert_eq!(peer.name(), "someone/v1");
+/// assert!(peer.has_capability("chat", &[1, 2]));
+/// peer.disconnect(DisconnectReason::REQUESTED);
+/// # });
+/// ```
+#[must_use]
+pub fn peer(client: &str, capabilities: Vec<Capability>) -> Peer {
+    let hello = Hello {
+        version: P2P_VERSION,
+        client: Bytes::copy_from_slice(client.as_bytes()),
+        capabilities,
+        listen_port: 0,
+        public_key: SecretKey::random(&mut rand::rng()).public_key(),
+    };
+    Peer::detached(
+        hello,
+        Direction::Outbound,
+        ChannelBinding::from([0; 32]),
+        &PeerConfig::default(),
+    )
+}

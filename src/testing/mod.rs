@@ -1,0 +1,18 @@
+//! In-memory peers and a scripted remote, to test protocols without a network.
+//!
+//! | what | for |
+//! |---|---|
+//! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against messages of the test's own |
+//! | [`peer`] | a [`Peer`] handle where a handler wants one |
+//! | [`connect`] | two whole peers, with everything between two handlers but a socket |
+//! | [`Scripted`] | one peer against frames of the test's own, malformed ones too |
+//!
+//! All of them run on tokio's clock, which tests can pause: time-outs then take no time.
+
+mod connected;
+mod handle;
+mod scripted;
+
+pub use connected::{Connected, Settings, connect, establish};
+pub use handle::peer;
+pub use scripted::{Scripted, ScriptedFrame};

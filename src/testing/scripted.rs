@@ -1,0 +1,212 @@
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::Settings;
+use super::connected::hello;
+use crate::node::SecretKey;
+use crate::p2p::{Capability, DisconnectReason, Hello, P2P_VERSION, decode_disconnect, ids};
+use crate::peer::{Peer, PeerDriver};
+use crate::rlpx::{Legacy, Opened};
+use crate::setup::{Established, SetupError, Wire, accept, initiate};
+
+/// How many bytes the in-memory stream holds in each direction.
+const PIPE: usize = 64 << 10;
+
+/// A remote that does what the test says, frame by frame.
+///
+/// ```
+/// use peermux::p2p::ids;
+/// use peermux::testing::Scripted;
+///
+/// # tokio_test::block_on(async {
+/// let (_peer, mut remote) = Scripted::remote_of(vec![], &[]).await.expect("connects");
+/// remote.send(ids::PING, &[0xc0]).await;
+/// let answer = remote.expect().await;
+/// assert_eq!((answer.id, &answer.payload[..]), (ids::PONG, &[0xc0][..]));
+/// # });
+/// ```
+pub struct Scripted {
+    wire: Wire<DuplexStream>,
+    hello: Hello,
+}
+
+/// A message as it came over the wire, under its absolute id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptedFrame {
+    /// The message id.
+    pub id: u64,
+    /// The payload, uncompressed; of a Disconnect as it came.
+    pub payload: Bytes,
+    /// The reason, if it is a Disconnect that gives one.
+    pub reason: Option<DisconnectReason>,
+}
+
+impl Scripted {
+    /// Runs a peer with `settings` in the background, and is its remote, which announces
+    /// `capabilities`.
+    ///
+    /// # Errors
+    /// [`SetupError`] as for [`connect`](super::connect).
+    pub async fn remote_of(
+        settings: impl Into<Settings>,
+        capabilities: &[Capability],
+    ) -> Result<(Peer, Self), SetupError> {
+        let Settings { protocols, options } = settings.into();
+        let (near, far) = duplex(PIPE);
+        let (key, far_key) = (
+            SecretKey::random(&mut rand::rng()),
+            SecretKey::random(&mut rand::rng()),
+        );
+        let ours = async {
+            let authenticated = accept(near, &key, Legacy::Refuse).await?;
+            authenticated
+                .exchange_hello(&hello("near", &key, &protocols))
+                .await
+        };
+        let theirs = async {
+            let authenticated = initiate(far, &far_key, &key.public_key()).await?;
+            let hello = Hello {
+                version: P2P_VERSION,
+                client: Bytes::from_static(b"scripted"),
+                capabilities: capabilities.to_vec(),
+                listen_port: 0,
+                public_key: far_key.public_key(),
+            };
+            authenticated.exchange_hello(&hello).await
+        };
+        let (ours, theirs) = tokio::try_join!(ours, theirs)?;
+        let driver = PeerDriver::new(ours, &protocols, options)
+            .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
+        let peer = driver.peer().clone();
+        tokio::spawn(driver.run());
+        Ok((peer, Self::over(theirs)))
+    }
+
+    /// Is the remote of whoever holds the other end of `established`.
+    #[must_use]
+    pub fn over(established: Established<DuplexStream>) -> Self {
+        Self {
+            wire: established.wire,
+            hello: established.hello,
+        }
+    }
+
+    /// The Hello that the other side sent.
+    #[must_use]
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Sends one message, compressed as agreed. False if the other side has closed.
+    pub async fn send(&mut self, id: u64, payload: &[u8]) -> bool {
+        self.send_all(&[(id, payload)]).await
+    }
+
+    /// Sends several messages in one write.
+    pub async fn send_all(&mut self, messages: &[(u64, &[u8])]) -> bool {
+        let mut out = BytesMut::new();
+        let sealed = messages
+            .iter()
+            .all(|(id, data)| self.wire.egress.seal(*id, data, &mut out).is_ok());
+        sealed && self.send_bytes(&out).await
+    }
+
+    /// Seals a frame without sending it, for a test that changes or cuts it.
+    #[must_use]
+    pub fn seal(&mut self, id: u64, payload: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        // A payload over the limit gives no bytes, which the test notices.
+        let _ = self.wire.egress.seal(id, payload, &mut out);
+        out
+    }
+
+    /// Seals a frame whose data is not compressed although Snappy is on.
+    #[must_use]
+    pub fn seal_raw(&mut self, id: u64, data: &[u8]) -> BytesMut {
+        self.wire.egress.set_snappy(false);
+        let out = self.seal(id, data);
+        self.wire.egress.set_snappy(true);
+        out
+    }
+
+    /// Writes bytes as they are. False if the other side has closed.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.wire.writer.write_all(bytes).await.is_ok()
+    }
+
+    /// The next message, or `None` once the other side has closed.
+    ///
+    /// # Panics
+    /// If the other side sends a frame that cannot be opened.
+    pub async fn next(&mut self) -> Option<ScriptedFrame> {
+        loop {
+            let total = match self.wire.ingress.open(self.wire.buffer.filled()) {
+                Ok(Opened::NeedMore { total }) => total,
+                Ok(Opened::Frame { frame, consumed }) => {
+                    let reason = (frame.id() == ids::DISCONNECT)
+                        .then(|| decode_disconnect(frame.data(), frame.is_compressed()))
+                        .flatten();
+                    let payload = ok(frame.payload(usize::MAX));
+                    let id = frame.id();
+                    self.wire.buffer.consume(consumed);
+                    return Some(ScriptedFrame {
+                        id,
+                        payload,
+                        reason,
+                    });
+                }
+                Err(error) => fail(&error),
+            };
+            let read = self
+                .wire
+                .reader
+                .read_buf(self.wire.buffer.prepare(total))
+                .await;
+            if read.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// The next message.
+    ///
+    /// # Panics
+    /// If the other side closes instead.
+    pub async fn expect(&mut self) -> ScriptedFrame {
+        match self.next().await {
+            Some(frame) => frame,
+            None => fail(&"the other side closed the connection"),
+        }
+    }
+
+    /// Reads until the Disconnect; `None` if the other side closes without one or gives no
+    /// reason.
+    pub async fn disconnected(&mut self) -> Option<DisconnectReason> {
+        while let Some(frame) = self.next().await {
+            if frame.id == ids::DISCONNECT {
+                return frame.reason;
+            }
+        }
+        None
+    }
+}
+
+fn ok<R, E: std::fmt::Display>(result: Result<R, E>) -> R {
+    match result {
+        Ok(value) => value,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::panic, reason = "this is for tests, which fail by panicking")]
+fn fail(error: &dyn std::fmt::Display) -> ! {
+    panic!("scripted remote: {error}")
+}
+
+impl std::fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripted")
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}

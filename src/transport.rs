@@ -1,0 +1,102 @@
+//! What a connection runs over: any ordered byte stream that splits into two halves.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// An ordered, reliable byte stream with two independent directions.
+///
+/// Implemented for [`TcpStream`] and for tokio's in-memory [`DuplexStream`]; any other
+/// `AsyncRead + AsyncWrite` comes in through [`Generic`].
+pub trait Transport: Send + 'static {
+    /// The receiving half.
+    type Reader: AsyncRead + Unpin + Send + 'static;
+    /// The sending half; shutting it down tells the remote that nothing more comes.
+    type Writer: AsyncWrite + Unpin + Send + 'static;
+
+    /// The own address, if the stream has one.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// The remote address, if the stream has one.
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Takes the two directions apart.
+    fn split(self) -> (Self::Reader, Self::Writer);
+}
+
+impl Transport for TcpStream {
+    type Reader = OwnedReadHalf;
+    type Writer = OwnedWriteHalf;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        Self::local_addr(self).ok()
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr().ok()
+    }
+
+    fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        self.into_split()
+    }
+}
+
+impl Transport for DuplexStream {
+    type Reader = ReadHalf<Self>;
+    type Writer = WriteHalf<Self>;
+
+    fn split(self) -> (ReadHalf<Self>, WriteHalf<Self>) {
+        tokio::io::split(self)
+    }
+}
+
+/// Any stream as a [`Transport`], with addresses if it has some.
+#[derive(Debug)]
+pub struct Generic<S> {
+    stream: S,
+    local: Option<SocketAddr>,
+    remote: Option<SocketAddr>,
+}
+
+impl<S> Generic<S> {
+    /// A stream without addresses.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            local: None,
+            remote: None,
+        }
+    }
+
+    /// A stream between these addresses, which show up in information records and logs.
+    pub fn with_addresses(stream: S, local: SocketAddr, remote: SocketAddr) -> Self {
+        Self {
+            stream,
+            local: Some(local),
+            remote: Some(remote),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + 'static> Transport for Generic<S> {
+    type Reader = ReadHalf<S>;
+    type Writer = WriteHalf<S>;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        tokio::io::split(self.stream)
+    }
+}
