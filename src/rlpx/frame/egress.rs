@@ -52,7 +52,7 @@ impl Egress {
     /// allocated.
     ///
     /// # Errors
-    /// [`SealError`] for data longer than [`MAX_PAYLOAD`](super::MAX_PAYLOAD), or if id and data
+    /// [`SealError`] for data longer than [`MAX_PAYLOAD`], or if id and data
     /// do not fit into a frame. Then `out` and the state of the connection are as before, and the
     /// connection lives.
     pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {

@@ -76,7 +76,7 @@ impl Ingress {
     }
 
     /// Sets how many bytes of id and data a frame may announce. It starts with 2049, which a
-    /// Hello never exceeds; raise it, at most to [`MAX_FRAME_SIZE`](super::MAX_FRAME_SIZE), once
+    /// Hello never exceeds; raise it, at most to [`MAX_FRAME_SIZE`], once
     /// the Hello was read. A larger value means no limit but the format's.
     pub fn set_max_frame_size(&mut self, bytes: usize) {
         self.max_frame_size = bytes.min(MAX_FRAME_SIZE);

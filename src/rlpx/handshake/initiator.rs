@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::packet::{self, Ack, Auth, Format, Receiver};
+use super::packet::{self, Ack, Auth, Format, Receiver, Reception};
 use super::{HandshakeRandomness, Legacy, Nonce, Session, Step, legacy};
 use crate::node::{PublicKey, SecretKey};
 use crate::rlpx::error::HandshakeError;
@@ -68,8 +68,8 @@ impl Initiator {
     /// [`HandshakeError`] if the packet is malformed or made for another key.
     pub fn read_ack(mut self, input: &mut BytesMut) -> Result<Step<Self, Session>, HandshakeError> {
         let received = match self.receiver.receive(&self.key, input)? {
-            Ok(received) => received,
-            Err(bytes) => return Ok(Step::NeedMore { state: self, bytes }),
+            Reception::Packet(received) => received,
+            Reception::NeedMore { bytes } => return Ok(Step::NeedMore { state: self, bytes }),
         };
         let ack = match received.format {
             Format::Eip8 => Ack::decode(&received.plaintext)?,

@@ -38,6 +38,15 @@ pub(super) struct Received {
     pub(super) format: Format,
 }
 
+/// Whether the input holds a whole packet.
+pub(super) enum Reception {
+    NeedMore {
+        /// How many more bytes are needed, at least.
+        bytes: usize,
+    },
+    Packet(Received),
+}
+
 /// Takes one packet from the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiver {
@@ -51,17 +60,18 @@ impl Receiver {
         &mut self,
         key: &SecretKey,
         input: &mut BytesMut,
-    ) -> Result<Result<Received, usize>, HandshakeError> {
+    ) -> Result<Reception, HandshakeError> {
         // A legacy packet starts with the format byte of its point. EIP-8 packets of 1024 to 1279
         // bytes start so too: they are longer, so waiting for the legacy size stalls neither.
         if let Some(length) = self.legacy
             && input.first() == Some(&4)
         {
             if input.len() < length {
-                return Ok(Err(length - input.len()));
+                let bytes = length - input.len();
+                return Ok(Reception::NeedMore { bytes });
             }
             if let Ok(plaintext) = ecies::open(&input[..length], key, &[]) {
-                return Ok(Ok(Received {
+                return Ok(Reception::Packet(Received {
                     packet: input.split_to(length).freeze(),
                     plaintext,
                     format: Format::Legacy,
@@ -70,14 +80,16 @@ impl Receiver {
             self.legacy = None;
         }
         let Some(&prefix) = input.first_chunk::<PREFIX>() else {
-            return Ok(Err(PREFIX - input.len()));
+            let bytes = PREFIX - input.len();
+            return Ok(Reception::NeedMore { bytes });
         };
         let length = PREFIX + checked_size(prefix)?;
         if input.len() < length {
-            return Ok(Err(length - input.len()));
+            let bytes = length - input.len();
+            return Ok(Reception::NeedMore { bytes });
         }
         let plaintext = ecies::open(&input[PREFIX..length], key, &prefix)?;
-        Ok(Ok(Received {
+        Ok(Reception::Packet(Received {
             packet: input.split_to(length).freeze(),
             plaintext,
             format: Format::Eip8,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::packet::{self, Ack, Auth, Format, Receiver};
+use super::packet::{self, Ack, Auth, Format, Receiver, Reception};
 use super::{HandshakeRandomness, Legacy, Nonce, Session, Step, legacy};
 use crate::node::{PublicKey, SecretKey, recover};
 use crate::rlpx::error::HandshakeError;
@@ -37,8 +37,8 @@ impl Recipient {
         input: &mut BytesMut,
     ) -> Result<Step<Self, AuthReceived>, HandshakeError> {
         let received = match self.receiver.receive(&self.key, input)? {
-            Ok(received) => received,
-            Err(bytes) => return Ok(Step::NeedMore { state: self, bytes }),
+            Reception::Packet(received) => received,
+            Reception::NeedMore { bytes } => return Ok(Step::NeedMore { state: self, bytes }),
         };
         let auth = match received.format {
             Format::Eip8 => Auth::decode(&received.plaintext)?,
