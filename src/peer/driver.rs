@@ -178,11 +178,12 @@ impl<T: Transport> PeerDriver<T> {
             charged: 0,
             started: None,
         };
+        let offsets = matched.iter().map(|(shared, _)| shared.offset);
         let writer = WriteLoop::<T> {
             writer: wire.writer,
             egress: wire.egress,
             gate: Arc::clone(&gate),
-            taps: taps.clone(),
+            taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
             config,
         };

@@ -22,8 +22,8 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) writer: T::Writer,
     pub(crate) egress: Egress,
     pub(crate) gate: Arc<WriteGate>,
-    /// One a lane.
-    pub(crate) taps: Vec<MessageTap>,
+    /// One a lane, with the lane's first message id.
+    pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) peer: Peer,
     pub(crate) config: PeerConfig,
 }
@@ -67,8 +67,8 @@ impl<T: Transport> WriteLoop<T> {
 
     fn tell_written(&self, batch: &mut Batch) {
         for (lane, frame) in batch.drain() {
-            if let Some(tap) = lane.and_then(|lane| self.taps.get(lane)) {
-                tap.sent(frame.id, frame.payload.len());
+            if let Some((offset, tap)) = lane.and_then(|lane| self.taps.get(lane)) {
+                tap.sent(frame.id - offset, frame.payload.len());
             } else if frame.id == ids::PING {
                 let now = Instant::now();
                 self.peer

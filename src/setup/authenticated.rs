@@ -20,7 +20,7 @@ const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
 
 /// A stream after auth and ack: secrets exist, Hello is still to come.
 pub struct Authenticated<T: Transport> {
-    wire: Wire<T>,
+    pub(crate) wire: Wire<T>,
     pub(super) about: Link,
 }
 

@@ -7,7 +7,7 @@ use crate::node::SecretKey;
 use crate::p2p::{Capability, DisconnectReason, Hello, P2P_VERSION, decode_disconnect, ids};
 use crate::peer::{Peer, PeerDriver};
 use crate::rlpx::{Legacy, Opened};
-use crate::setup::{Established, SetupError, Wire, accept, initiate};
+use crate::setup::{Authenticated, Established, SetupError, Wire, accept, initiate};
 
 /// How many bytes the in-memory stream holds in each direction.
 const PIPE: usize = 64 << 10;
@@ -27,7 +27,7 @@ const PIPE: usize = 64 << 10;
 /// ```
 pub struct Scripted {
     wire: Wire<DuplexStream>,
-    hello: Hello,
+    hello: Option<Hello>,
 }
 
 /// A message as it came over the wire, under its absolute id.
@@ -87,14 +87,23 @@ impl Scripted {
     pub fn over(established: Established<DuplexStream>) -> Self {
         Self {
             wire: established.wire,
-            hello: established.hello,
+            hello: Some(established.hello),
         }
     }
 
-    /// The Hello that the other side sent.
+    /// Is the remote of whoever holds the other end of `authenticated`, and has sent no Hello.
     #[must_use]
-    pub fn hello(&self) -> &Hello {
-        &self.hello
+    pub fn before_hello(authenticated: Authenticated<DuplexStream>) -> Self {
+        Self {
+            wire: authenticated.wire,
+            hello: None,
+        }
+    }
+
+    /// The Hello that the other side sent, if the connection got so far before the script began.
+    #[must_use]
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
     }
 
     /// Sends one message, compressed as agreed. False if the other side has closed.

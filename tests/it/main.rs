@@ -6,4 +6,6 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod peer;
+mod setup;
 mod vectors;

@@ -1,0 +1,174 @@
+//! How a peer winds down: grace, draining, and what a handler still sees.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use peermux::p2p::ids;
+use peermux::{DisconnectReason, Message, PeerError, SendError};
+use tokio::time::Instant;
+
+use super::{idle, outcome, peer, protocol};
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_messages_queued_before_the_return_arrive_before_the_disconnect() {
+    let sends = protocol(1).run(|_, conn| async move {
+        for number in 0..100u8 {
+            conn.send(&Message::new(0, vec![0x81, 0x80 | number]))
+                .await?;
+        }
+        Ok(())
+    });
+    let (peer, mut remote) = peer(sends).await;
+    for number in 0..100u8 {
+        let message = remote.expect().await;
+        assert_eq!(
+            (message.id, &message.payload[..]),
+            (16, &[0x81, 0x80 | number][..])
+        );
+    }
+    let last = remote.expect().await;
+    assert_eq!(
+        (last.id, last.reason),
+        (ids::DISCONNECT, Some(DisconnectReason::CLIENT_QUITTING))
+    );
+    assert!(remote.next().await.is_none());
+    assert_eq!(outcome(&peer).await.unsent, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graceful_close_writes_what_is_queued_first() {
+    let (queued, ready) = tokio::sync::oneshot::channel::<()>();
+    let queued = std::sync::Mutex::new(Some(queued));
+    let sends = protocol(1).run(move |peer, conn| {
+        let queued = queued.lock().unwrap().take();
+        async move {
+            for _ in 0..50 {
+                conn.send(&Message::new(0, vec![0xc0])).await?;
+            }
+            drop(queued);
+            peer.ending().await;
+            assert_eq!(
+                conn.send(&Message::new(0, vec![0xc0])).await,
+                Err(SendError::ShuttingDown)
+            );
+            Ok(())
+        }
+    });
+    let (peer, mut remote) = peer(sends).await;
+    assert!(ready.await.is_err());
+    let close = peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(3));
+    let read = async move {
+        let mut messages = 0;
+        loop {
+            match remote.expect().await {
+                frame if frame.id == ids::DISCONNECT => return (messages, frame.reason),
+                _ => messages += 1,
+            }
+        }
+    };
+    let ((), (messages, reason)) = tokio::join!(close, read);
+    assert_eq!((messages, reason), (50, Some(DisconnectReason::REQUESTED)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protocol_that_ignores_the_end_is_aborted_after_the_grace_period() {
+    let deaf = protocol(1).run(|_, _conn| std::future::pending());
+    let (peer, remote) = peer(deaf).await;
+    drop(remote);
+    let started = Instant::now();
+    outcome(&peer).await;
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_remote_sent_before_it_left_is_still_delivered() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let counts = protocol(1).run(move |_, mut conn| {
+        let counter = Arc::clone(&counter);
+        async move {
+            while conn.recv().await?.is_some() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    });
+    let (peer, mut remote) = peer(counts).await;
+    let mut messages: Vec<(u64, &[u8])> = vec![(16, &[0xc0]); 20];
+    messages.push((ids::DISCONNECT, &[0xc1, 0x08]));
+    remote.send_all(&messages).await;
+    assert!(matches!(outcome(&peer).await.error, PeerError::Remote(_)));
+    assert_eq!(count.load(Ordering::Relaxed), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_local_disconnect_nothing_is_delivered_any_more() {
+    let (peer, mut remote) = peer(protocol(1).run(|peer, mut conn| async move {
+        peer.disconnect(DisconnectReason::REQUESTED);
+        peer.ending().await;
+        assert!(conn.recv().await?.is_none());
+        Ok(())
+    }))
+    .await;
+    remote.send(16, &[0xc0]).await;
+    assert_eq!(
+        remote.disconnected().await,
+        Some(DisconnectReason::REQUESTED)
+    );
+    drop(remote);
+    outcome(&peer).await;
+}
+
+/// The remote does not read: the write in progress must not hold the end up.
+#[tokio::test(start_paused = true)]
+async fn a_remote_that_does_not_read_cannot_hold_the_end_up() {
+    let floods = protocol(1).run(|_, conn| async move {
+        loop {
+            conn.send(&Message::new(0, vec![0x55; 100_000])).await?;
+        }
+    });
+    let (peer, mut remote) = peer(floods).await;
+    remote.expect().await;
+    peer.disconnect(DisconnectReason::REQUESTED);
+    let started = Instant::now();
+    outcome(&peer).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_hangs_ends_the_peer_after_20_seconds() {
+    let noise: Vec<u8> = (0..1_000_000u64)
+        .map(|i| ((i * i * 31) >> 5) as u8)
+        .collect();
+    let sends = protocol(1).run(move |peer, conn| {
+        let noise = noise.clone();
+        async move {
+            conn.send(&Message::new(0, noise)).await?;
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let (peer, _remote) = peer(sends).await;
+    let started = Instant::now();
+    let outcome = outcome(&peer).await;
+    assert!(matches!(outcome.error, PeerError::Write(_)), "{outcome:?}");
+    assert!(
+        started.elapsed() < Duration::from_secs(28),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_handle_changes_nothing() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    drop(peer);
+    remote.send(ids::PING, &[0xc0]).await;
+    assert_eq!(remote.expect().await.id, ids::PONG);
+}

@@ -1,0 +1,114 @@
+//! Pings, pongs and silence.
+
+use std::time::Duration;
+
+use peermux::p2p::ids;
+use peermux::{DisconnectReason, PeerError};
+use tokio::time::Instant;
+
+use super::{idle, outcome, peer};
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    let started = Instant::now();
+    for round in 1..4u32 {
+        assert_eq!(remote.expect().await.id, ids::PING);
+        assert_eq!(started.elapsed().as_secs(), u64::from(15 * round));
+        tokio::time::sleep(Duration::from_millis(70)).await;
+        remote.send(ids::PONG, &[0xc0]).await;
+    }
+    // A Ping of the remote's own shows that the Pong before it was handled.
+    remote.send(ids::PING, &[0xc0]).await;
+    assert_eq!(remote.expect().await.id, ids::PONG);
+    let rtt = peer.rtt().expect("measured");
+    assert!(
+        rtt >= Duration::from_millis(70) && rtt < Duration::from_millis(75),
+        "{rtt:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_remote_is_given_up_30_seconds_after_the_start() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    let started = Instant::now();
+    assert_eq!(
+        remote.disconnected().await,
+        Some(DisconnectReason::READ_TIMEOUT)
+    );
+    assert_eq!(started.elapsed().as_secs(), 30);
+    drop(remote);
+    assert!(matches!(outcome(&peer).await.error, PeerError::Silent(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remote_that_sends_is_alive_even_without_pongs() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(remote.send(ids::PONG + 1, &[0xc0]).await);
+    }
+    assert!(peer.outcome().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_pings_in_a_burst_are_answered_and_six_are_a_breach() {
+    let ping: (u64, &[u8]) = (ids::PING, &[0xc0]);
+    let (_peer, mut remote) = peer(vec![]).await;
+    remote.send_all(&[ping; 5]).await;
+    for _ in 0..5 {
+        assert_eq!(remote.expect().await.id, ids::PONG);
+    }
+
+    let (peer, mut remote) = peer_again().await;
+    remote.send_all(&[ping; 6]).await;
+    assert_eq!(
+        remote.disconnected().await,
+        Some(DisconnectReason::BREACH_OF_PROTOCOL)
+    );
+    drop(remote);
+    assert!(matches!(outcome(&peer).await.error, PeerError::PingFlood));
+}
+
+async fn peer_again() -> (peermux::Peer, peermux::testing::Scripted) {
+    peer(vec![]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_payload_of_a_ping_is_answered_but_a_large_one_is_refused_unread() {
+    let (_peer, mut remote) = peer(vec![]).await;
+    remote.send(ids::PING, &[0x83, 1, 2, 3]).await;
+    assert_eq!(remote.expect().await.id, ids::PONG);
+
+    let (_peer, mut remote) = peer(vec![]).await;
+    // Declares 16 MiB - 1 in five bytes.
+    let frame = remote.seal_raw(ids::PING, &[0xff, 0xff, 0xff, 0x07, 0x00]);
+    remote.send_bytes(&frame).await;
+    assert_eq!(
+        remote.disconnected().await,
+        Some(DisconnectReason::BREACH_OF_PROTOCOL)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trickled_message_ends_by_its_deadline() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    let started = Instant::now();
+    let frame = remote.seal(16, &vec![7; 100_000]);
+    for chunk in frame.chunks(10) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if !remote.send_bytes(chunk).await {
+            break;
+        }
+    }
+    let outcome = outcome(&peer).await;
+    assert!(
+        matches!(outcome.error, PeerError::SlowMessage { .. }),
+        "{outcome:?}"
+    );
+    let waited = started.elapsed();
+    assert!(
+        waited > Duration::from_secs(30) && waited < Duration::from_secs(40),
+        "{waited:?}"
+    );
+}

@@ -1,0 +1,51 @@
+//! A running peer against a scripted remote, in virtual time.
+
+mod bounds;
+mod ending;
+mod liveness;
+mod messages;
+mod outcomes;
+mod writing;
+
+use peermux::testing::{Scripted, Settings};
+use peermux::{Capability, Peer, PeerOutcome, Protocol, ProtocolBuilder};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The first message id of the only protocol.
+const OFFSET: u64 = 16;
+
+/// A protocol "a/0" with this many codes.
+fn protocol(length: u64) -> ProtocolBuilder {
+    Protocol::builder("a", 0, length)
+}
+
+/// A protocol that does nothing until the peer ends.
+fn idle(name: &str, length: u64) -> Protocol {
+    Protocol::builder(name, 0, length).run(|peer, conn| async move {
+        peer.ending().await;
+        drop(conn);
+        Ok(())
+    })
+}
+
+/// A peer with these protocols, and its remote, which announces all of them.
+async fn peer(settings: impl Into<Settings>) -> (Peer, Scripted) {
+    let settings = settings.into();
+    let capabilities: Vec<Capability> = settings
+        .protocols
+        .iter()
+        .map(|protocol| protocol.capability().clone())
+        .collect();
+    Scripted::remote_of(settings, &capabilities)
+        .await
+        .expect("connects")
+}
+
+/// How the peer ended; in virtual time any wait is short, but not for ever.
+async fn outcome(peer: &Peer) -> Arc<PeerOutcome> {
+    let ended = tokio::time::timeout(Duration::from_secs(120), peer.ended()).await;
+    ended
+        .expect("the peer does not end")
+        .expect("its driver ran to the end")
+}

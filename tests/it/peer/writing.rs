@@ -1,0 +1,136 @@
+//! The sending direction: limits, order, batches.
+
+use peermux::p2p::ids;
+use peermux::peer::{PeerEvents, PeerOptions};
+use peermux::rlpx::MAX_PAYLOAD;
+use peermux::testing::Settings;
+use peermux::{Message, PeerEvent, SendError, TrySendError};
+
+use super::{peer, protocol};
+
+#[tokio::test(start_paused = true)]
+async fn an_oversized_message_is_an_error_to_its_sender_alone() {
+    let sends = protocol(1).run(|peer, conn| async move {
+        let size = MAX_PAYLOAD + 1;
+        let refused = conn.send(&Message::new(0, vec![0; size])).await;
+        assert_eq!(
+            refused,
+            Err(SendError::TooLarge {
+                size,
+                limit: MAX_PAYLOAD
+            })
+        );
+        conn.send(&Message::new(0, vec![0x05])).await?;
+        peer.ending().await;
+        Ok(())
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    assert_eq!(&remote.expect().await.payload[..], [0x05]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_incompressible_message_arrives_whole() {
+    let noise: Vec<u8> = {
+        let mut state = 1u64;
+        std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 56) as u8
+        })
+        .take(MAX_PAYLOAD)
+        .collect()
+    };
+    let expected = noise.clone();
+    let sends = protocol(1).run(move |peer, conn| {
+        let noise = noise.clone();
+        async move {
+            conn.send_and_flush(&Message::new(0, noise)).await?;
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    assert_eq!(remote.expect().await.payload, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_send_says_when_the_queue_is_full() {
+    let sends = protocol(1).run(|_, conn| async move {
+        let message = Message::new(0, vec![0x55; 1000]);
+        let mut sent = 0;
+        // Nothing is written before this task yields.
+        let full = loop {
+            match conn.try_send(&message) {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((full, sent), (TrySendError::Full, 256));
+        Ok(())
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    for _ in 0..256 {
+        assert_eq!(remote.expect().await.id, 16);
+    }
+    assert_eq!(remote.expect().await.id, ids::DISCONNECT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn flushing_fails_when_the_connection_ends_first() {
+    let (result, seen) = tokio::sync::oneshot::channel();
+    let result = std::sync::Mutex::new(Some(result));
+    let sends = protocol(1).run(move |peer, conn| {
+        let result = result.lock().unwrap().take();
+        async move {
+            peer.ending().await;
+            let flushed = conn.send_and_flush(&Message::new(0, vec![0xc0])).await;
+            if let Some(result) = result {
+                let _ = result.send(flushed);
+            }
+            Ok(())
+        }
+    });
+    let (_peer, remote) = peer(sends).await;
+    drop(remote);
+    assert_eq!(
+        seen.await.expect("the handler reports"),
+        Err(SendError::ShuttingDown)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_events_tell_code_and_uncompressed_size() {
+    let events = PeerEvents::new(16, true);
+    let mut feed = events.subscribe();
+    let mirror = protocol(4).run(|_, mut conn| async move {
+        while let Some(message) = conn.recv().await? {
+            conn.send_and_flush(&message).await?;
+        }
+        Ok(())
+    });
+    let options = PeerOptions {
+        events: Some(events),
+        ..PeerOptions::default()
+    };
+    let (peer, mut remote) = peer(Settings {
+        protocols: vec![mirror],
+        options,
+    })
+    .await;
+    remote.send(19, &[0x55; 500]).await;
+    remote.expect().await;
+    let PeerEvent::MessageReceived(received) = feed.recv().await.expect("told") else {
+        panic!()
+    };
+    assert_eq!(
+        (received.code, received.size, &*received.protocol),
+        (3, 500, "a")
+    );
+    let sent = feed.recv().await.expect("told");
+    let json = serde_json::to_value(&sent).expect("serialises");
+    let id = peer.id().to_string();
+    let expected = serde_json::json!(
+        {"type": "msgsend", "peer": id, "protocol": "a", "msg_code": 3, "msg_size": 500});
+    assert_eq!(json, expected);
+}

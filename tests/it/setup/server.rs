@@ -1,0 +1,228 @@
+//! Servers on loopback.
+
+use std::time::Duration;
+
+use peermux::server::StartError;
+use peermux::{
+    DialError, Direction, DisconnectReason, Enode, Message, PeerError, PeerEvent, Protocol,
+    SecretKey, Server, ServerBuilder, Stage,
+};
+use tokio::sync::broadcast;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn key() -> SecretKey {
+    SecretKey::random(&mut rand::rng())
+}
+
+fn mirror(version: u64) -> Protocol {
+    Protocol::builder("mirror", version, 1).run(|_, mut conn| async move {
+        while let Some(message) = conn.recv().await? {
+            conn.send(&message).await?;
+        }
+        Ok(())
+    })
+}
+
+fn node() -> ServerBuilder {
+    Server::builder(key())
+        .listen("127.0.0.1:0".parse().unwrap())
+        .protocol(mirror(1))
+}
+
+async fn dropped(feed: &mut broadcast::Receiver<PeerEvent>) -> PeerEvent {
+    let find = async {
+        loop {
+            let event = feed.recv().await.expect("the feed goes on");
+            if matches!(event, PeerEvent::Dropped { .. }) {
+                return event;
+            }
+        }
+    };
+    tokio::time::timeout(SOON, find)
+        .await
+        .expect("a peer is dropped")
+}
+
+#[tokio::test]
+async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
+    let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
+    let mut feed = listener.subscribe();
+    let peer = dialler.dial(&listener.enode()).await.expect("connects");
+    assert_eq!(
+        (peer.id(), peer.direction()),
+        (listener.id(), Direction::Outbound)
+    );
+    let PeerEvent::Added { peer: inbound } = feed.recv().await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        (inbound.id(), inbound.direction()),
+        (dialler.id(), Direction::Inbound)
+    );
+    assert_eq!(inbound.remote_addr(), peer.local_addr());
+    assert_eq!((listener.peer_count(), dialler.peer_count()), (1, 1));
+
+    dialler.shutdown(SOON).await.expect("all end");
+    let PeerEvent::Dropped { outcome, .. } = dropped(&mut feed).await else {
+        panic!()
+    };
+    let quitting = Some(DisconnectReason::CLIENT_QUITTING);
+    assert!(matches!(outcome.error, PeerError::Remote(reason) if reason == quitting));
+    assert_eq!(
+        listener.peer_count(),
+        0,
+        "an event of an end comes after the removal"
+    );
+    listener.shutdown(SOON).await.expect("all end");
+}
+
+#[tokio::test]
+async fn unwanted_nodes_are_refused_each_with_its_reason() {
+    let full = node().max_peers(1).start().await.unwrap();
+    let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
+    let peer = first.dial(&full.enode()).await.expect("connects");
+
+    let error = second.dial(&full.enode()).await.expect_err("one too many");
+    assert_eq!(
+        error.reason(),
+        Some(DisconnectReason::TOO_MANY_PEERS),
+        "{error}"
+    );
+    assert_eq!(error.stage(), Stage::Hello);
+
+    let error = first.dial(&full.enode()).await.expect_err("connected");
+    assert_eq!(
+        error.reason(),
+        Some(DisconnectReason::ALREADY_CONNECTED),
+        "{error}"
+    );
+
+    let error = second.dial(&second.enode()).await.expect_err("self");
+    assert_eq!(
+        error.reason(),
+        Some(DisconnectReason::CONNECTED_TO_SELF),
+        "{error}"
+    );
+
+    let stranger = Server::builder(key())
+        .protocol(mirror(2))
+        .start()
+        .await
+        .unwrap();
+    let error = stranger.dial(&second.enode()).await.expect_err("useless");
+    assert_eq!(
+        error.reason(),
+        Some(DisconnectReason::USELESS_PEER),
+        "{error}"
+    );
+
+    let impostor = Enode::new(key().public_key(), second.local_addr().unwrap());
+    let error = first.dial(&impostor).await.expect_err("another key");
+    assert!(matches!(error, DialError::Setup { .. }), "{error}");
+    assert_eq!(error.reason(), None);
+    drop(peer);
+}
+
+#[tokio::test]
+async fn a_node_without_an_endpoint_or_a_listener_is_not_reached() {
+    let server = node().start().await.unwrap();
+    let error = server
+        .dial(&Enode::incomplete(key().public_key()))
+        .await
+        .expect_err("nowhere");
+    assert!(matches!(error, DialError::NoEndpoint { .. }));
+
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let error = server
+        .dial(&Enode::new(key().public_key(), closed))
+        .await
+        .expect_err("closed");
+    assert!(matches!(error, DialError::Connect { .. }));
+    assert!(error.to_string().contains(&closed.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
+    let twice = node().protocol(mirror(1)).start().await.expect_err("twice");
+    assert!(matches!(twice, StartError::DuplicateProtocol(_)));
+
+    let huge = |name| Protocol::builder(name, 1, u64::MAX / 2).run(|_, _| async { Ok(()) });
+    let overflow = node().protocol(huge("x")).protocol(huge("y")).start().await;
+    assert!(matches!(
+        overflow.expect_err("too long"),
+        StartError::Lengths(_)
+    ));
+
+    let long = Server::builder(key()).name("n".repeat(3000)).start().await;
+    assert!(matches!(
+        long.expect_err("too large"),
+        StartError::HelloTooLarge { .. }
+    ));
+}
+
+#[tokio::test]
+async fn messages_of_all_sizes_come_back() {
+    let (listener, dialler) = (node().start().await.unwrap(), Server::builder(key()));
+    let (done, all_back) = tokio::sync::oneshot::channel();
+    let done = std::sync::Mutex::new(Some(done));
+    let client = Protocol::builder("mirror", 1, 1).run(move |_, mut conn| {
+        let done = done.lock().unwrap().take();
+        async move {
+            for size in [0, 1, 15, 16, 17, 1000, 65_536, 1 << 20, 5 << 20] {
+                let payload: Vec<u8> = (0..size).map(|i| ((i * 7) >> 3) as u8).collect();
+                conn.send(&Message::new(0, payload.clone())).await?;
+                let back = conn.recv().await?.expect("still connected");
+                assert!(back.payload == payload, "{size} bytes changed");
+            }
+            if let Some(done) = done {
+                let _ = done.send(());
+            }
+            Ok(())
+        }
+    });
+    let dialler = dialler.protocol(client).start().await.unwrap();
+    dialler.dial(&listener.enode()).await.expect("connects");
+    tokio::time::timeout(SOON, all_back)
+        .await
+        .expect("in time")
+        .expect("no panic");
+}
+
+#[tokio::test]
+async fn information_records_have_their_json_form() {
+    let told = Protocol::builder("told", 3, 1)
+        .node_info(|| serde_json::json!({"height": 7}))
+        .peer_info(|_| None)
+        .run(|peer, _conn| async move {
+            peer.ending().await;
+            Ok(())
+        });
+    let (a, b) = (
+        node().protocol(told.clone()),
+        node().name("someone").protocol(told),
+    );
+    let (a, b) = (a.start().await.unwrap(), b.start().await.unwrap());
+    a.dial(&b.enode()).await.expect("connects");
+    let node = serde_json::to_value(a.node_info()).unwrap();
+    assert_eq!(
+        node["protocols"],
+        serde_json::json!({"mirror": "unknown", "told": {"height": 7}})
+    );
+    assert_eq!(node["enode"], a.enode().to_string());
+    assert_eq!(node["ports"]["listener"], a.local_addr().unwrap().port());
+    let peers = serde_json::to_value(a.peers_info()).unwrap();
+    assert_eq!(peers[0]["id"], b.id().to_string());
+    assert_eq!(peers[0]["name"], "someone");
+    assert_eq!(peers[0]["caps"], serde_json::json!(["mirror/1", "told/3"]));
+    assert_eq!(peers[0]["network"]["inbound"], false);
+    assert_eq!(
+        peers[0]["network"]["remoteAddress"],
+        b.local_addr().unwrap().to_string()
+    );
+    let protocols = serde_json::json!({"mirror": "unknown", "told": "handshake"});
+    assert_eq!(peers[0]["protocols"], protocols);
+}
