@@ -1,2 +1,39 @@
-//! Ready-made subprotocols for [`peermux`].
+//! Ready-made subprotocols for [`peermux`], each in one folder with the same four files, so that
+//! they are examples too: they use nothing but the public API.
+//!
+//! | protocol | what it does | codes |
+//! |---|---|---|
+//! | [`echo`] | returns each request's bytes | 2 |
+//! | [`bench`](mod@bench) | measures throughput and round trips | 8 |
+//!
+//! Each has one cheap handle for a whole node, which is registered with
+//! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and kept by the application:
+//!
+//! ```
+//! use peermux::{SecretKey, Server};
+//! use peermux_protocols::echo::{self, Echo};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = || SecretKey::random(&mut rand::rng());
+//! let listener = Server::builder(key())
+//!     .listen("127.0.0.1:0".parse()?)
+//!     .protocol(Echo::new(echo::Config::default()))
+//!     .start()
+//!     .await?;
+//!
+//! let echo = Echo::new(echo::Config::default());
+//! let dialer = Server::builder(key()).protocol(echo.clone()).start().await?;
+//! let peer = dialer.dial(&listener.enode()).await?;
+//! let took = echo.client(&peer).await?.round_trip("hello").await?;
+//! println!("echoed after {took:?}");
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
+
+pub mod bench;
+mod client;
+pub mod echo;
+
+pub use client::{ClientError, Totals};

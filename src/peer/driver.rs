@@ -108,6 +108,11 @@ impl<T: Transport> PeerDriver<T> {
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
     pub async fn run(self) -> Arc<PeerOutcome> {
+        self.run_until(|| {}).await
+    }
+
+    /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
+    pub(crate) async fn run_until(self, before_told: impl FnOnce()) -> Arc<PeerOutcome> {
         let peer = self.peer.clone();
         let guard = EndGuard(peer.clone());
         let meter = PeerMeter::new(peer.direction());
@@ -124,6 +129,7 @@ impl<T: Transport> PeerDriver<T> {
             unsent,
             lifetime: peer.lifetime(),
         });
+        before_told();
         peer.control().set_ended(Arc::clone(&outcome));
         drop(guard);
         outcome

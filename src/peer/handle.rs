@@ -309,7 +309,8 @@ impl Peer {
     }
 
     /// Completes when nothing of the peer runs any more, with how it ended; `None` if its driver
-    /// was dropped before the end. Cancel safe.
+    /// was dropped before the end. A server has let go of the peer by then: its node can be
+    /// dialled again. Cancel safe.
     pub async fn ended(&self) -> Option<Arc<PeerOutcome>> {
         self.0.control.ended.cancelled().await;
         self.outcome()

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{Message, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol, WireMessage};
+#[cfg(feature = "serde")]
 use crate::node::NodeId;
 use crate::p2p::Capability;
 use crate::peer::Peer;

@@ -112,7 +112,8 @@ fn launch<T: Transport>(
 
 async fn run<T: Transport>(inner: Arc<Inner>, driver: PeerDriver<T>) {
     let peer = driver.peer().clone();
-    let outcome = driver.run().await;
-    inner.peers.remove(&peer.id());
+    // Whoever waits for the end may dial the node again at once.
+    let remove = || inner.peers.remove(&peer.id());
+    let outcome = driver.run_until(remove).await;
     inner.events.emit(PeerEvent::Dropped { peer, outcome });
 }

@@ -77,6 +77,20 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
     listener.shutdown(SOON).await.expect("all end");
 }
 
+/// The waiting task runs on another thread than the peer, so this is tried often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_seen_a_peer_end_can_dial_its_node_again() {
+    let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
+    for round in 0..100 {
+        let mut feed = listener.subscribe();
+        let peer = dialler.dial(&listener.enode()).await.expect("connects");
+        peer.disconnect(DisconnectReason::REQUESTED);
+        peer.ended().await.expect("it ends in order");
+        assert_eq!(dialler.peer_count(), 0, "round {round}");
+        dropped(&mut feed).await;
+    }
+}
+
 #[tokio::test]
 async fn unwanted_nodes_are_refused_each_with_its_reason() {
     let full = node().max_peers(1).start().await.unwrap();

@@ -1,0 +1,141 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use peermux::{Bytes, MessageError, ProtocolSender};
+use tokio::sync::Mutex as Turn;
+
+use super::BenchMessage;
+use crate::Totals;
+use crate::client::{Connection, Question};
+
+/// `bench/1` on one connection: what its server and its clients share.
+#[derive(Debug)]
+pub(super) struct BenchConnection {
+    pub(super) sender: ProtocolSender<BenchMessage>,
+    /// Held by whoever sends Data, so that those of a sink and of an answer do not mix.
+    pub(super) data: Turn<()>,
+    pub(super) ask: Question<Arriving, Answer>,
+    pub(super) echo: Question<(), Bytes>,
+    pub(super) flush: Question<(), Totals>,
+    /// Data for the next Stats.
+    counted: Mutex<Totals>,
+    /// All Data that ever arrived, to see whether something comes.
+    arrived: AtomicU64,
+}
+
+/// Data that arrived since the last Flush, while an Ask is open: whether they answer the Ask or
+/// were sent by the remote's own driver shows when the next Done or Flush arrives.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    pub(super) size: usize,
+    since: Totals,
+    wrong: u64,
+}
+
+impl Arriving {
+    pub(super) fn of(size: usize) -> Self {
+        Self {
+            size,
+            since: Totals::default(),
+            wrong: 0,
+        }
+    }
+}
+
+/// What came for an Ask.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// What Done says.
+    pub(super) told: Totals,
+    /// What was counted.
+    pub(super) got: Totals,
+    /// How many Data had another length than asked for.
+    pub(super) wrong: u64,
+}
+
+impl BenchConnection {
+    pub(super) fn new(sender: ProtocolSender<BenchMessage>) -> Self {
+        Self {
+            sender,
+            data: Turn::default(),
+            ask: Question::new(),
+            echo: Question::new(),
+            flush: Question::new(),
+            counted: Mutex::default(),
+            arrived: AtomicU64::new(0),
+        }
+    }
+
+    /// How many Data arrived so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn on_data(&self, size: usize) {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+        let asked = self.ask.with_open(|arriving| {
+            arriving.since.add(size);
+            arriving.wrong += u64::from(size != arriving.size);
+        });
+        if asked.is_none() {
+            self.with_counted(|counted| counted.add(size));
+        }
+    }
+
+    /// The Data for Stats, whose counters begin anew.
+    pub(super) fn on_flush(&self) -> Totals {
+        let undecided = self.ask.with_open(|arriving| {
+            arriving.wrong = 0;
+            std::mem::take(&mut arriving.since)
+        });
+        let mut counted = self.with_counted(std::mem::take);
+        counted.merge(undecided.unwrap_or_default());
+        counted
+    }
+
+    pub(super) fn on_done(&self, told: Totals) -> Result<(), MessageError> {
+        let asked = self
+            .ask
+            .take()
+            .ok_or_else(|| unasked(0x02, "a Done that nobody asked for"))?;
+        let answer = Answer {
+            told,
+            got: asked.progress.since,
+            wrong: asked.progress.wrong,
+        };
+        asked.answer(answer);
+        Ok(())
+    }
+
+    pub(super) fn on_echoed(&self, content: Bytes) -> Result<(), MessageError> {
+        let asked = self.echo.take();
+        asked
+            .ok_or_else(|| unasked(0x04, "an Echoed that nobody asked for"))?
+            .answer(content);
+        Ok(())
+    }
+
+    pub(super) fn on_stats(&self, told: Totals) -> Result<(), MessageError> {
+        let asked = self.flush.take();
+        asked
+            .ok_or_else(|| unasked(0x06, "a Stats that nobody asked for"))?
+            .answer(told);
+        Ok(())
+    }
+
+    fn with_counted<R>(&self, f: impl FnOnce(&mut Totals) -> R) -> R {
+        f(&mut self.counted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn unasked(code: u64, rule: &'static str) -> MessageError {
+    MessageError::NotAllowed { code, rule }
+}
+
+impl Connection for BenchConnection {
+    fn end(&self) {
+        self.ask.end();
+        self.echo.end();
+        self.flush.end();
+    }
+}

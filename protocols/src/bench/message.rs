@@ -1,0 +1,30 @@
+use peermux::{Bytes, messages};
+
+messages! {
+    /// The messages of `bench/1`. Code 0x07 is reserved.
+    pub enum BenchMessage, length = 8 {
+        /// Counted by the receiver.
+        0x00 => Data(Bytes),
+        /// The receiver streams Data, then Done.
+        0x01 => Ask {
+            count: u64,
+            size: u64,
+        },
+        /// Ends the answer to an Ask.
+        0x02 => Done {
+            count: u64,
+            bytes: u64,
+        },
+        /// The receiver answers with the same bytes.
+        0x03 => Echo(Bytes),
+        /// The bytes of an Echo.
+        0x04 => Echoed(Bytes),
+        /// The receiver tells its counters and resets them.
+        0x05 => Flush,
+        /// Data received since the last Flush.
+        0x06 => Stats {
+            messages: u64,
+            bytes: u64,
+        },
+    }
+}

@@ -1,0 +1,102 @@
+//! `bench/1`: measures throughput and round trips, in both directions at once.
+//!
+//! All integers are unsigned, all payloads RLP.
+//!
+//! | code | name | payload | meaning |
+//! |---|---|---|---|
+//! | 0x00 | Data | byte string, any size | the receiver counts one message and the string's bytes; it answers nothing |
+//! | 0x01 | Ask | `[count, size]` | the receiver streams `count` Data of `size` incompressible random bytes each, then one Done |
+//! | 0x02 | Done | `[count, bytes]` | ends an Ask: how many Data were sent and the sum of their string bytes |
+//! | 0x03 | Echo | byte string | the receiver answers Echoed with the same string |
+//! | 0x04 | Echoed | byte string | |
+//! | 0x05 | Flush | empty list | the receiver answers Stats, then resets its counters |
+//! | 0x06 | Stats | `[messages, bytes]` | Data received since the last Flush |
+//! | 0x07 | – | | reserved |
+//!
+//! A malformed payload, code 0x07, an Ask above the receiver's ceiling, and a Done, Stats or
+//! Echoed that nobody asked for break the protocol: the peer ends with
+//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
+//!
+//! Both sides serve and drive at the same time. Asks are answered in order, beside everything
+//! else: a side goes on reading while it streams, so that both can ask for any amount at once.
+//! Data that answers an Ask does not count in the asker's Stats. To keep the two kinds of Data
+//! apart, this implementation does not mix them: its own Data up to their Flush and its answer to
+//! an Ask up to the Done follow one another.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use peermux_protocols::bench::{Bench, Config};
+//!
+//! let (ours, theirs) = (Bench::new(Config::default()), Bench::new(Config::default()));
+//! let connected = peermux::testing::connect(
+//!     peermux::Protocol::new(ours.clone()),
+//!     peermux::Protocol::new(theirs),
+//! )
+//! .await?;
+//! let client = ours.client(&connected.left).await?;
+//! let measured = client.source(100, 1024).await?;
+//! println!("{:.1} MB/s", measured.megabytes_per_second());
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod drive;
+mod filler;
+mod message;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use drive::{Client, Measured};
+pub use message::BenchMessage;
+pub use run::Bench;
+
+/// The settings of a [`Bench`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    max_count: u64,
+    max_size: usize,
+    answer_timeout: Duration,
+}
+
+impl Config {
+    /// The most bytes that one message can have: 16 MiB − 1 KiB, since data that does not
+    /// compress grows a little.
+    pub const MAX_SIZE: usize = (16 << 20) - (1 << 10);
+
+    /// Sets how many messages a remote may ask for at once. Default: 2^32.
+    #[must_use]
+    pub fn with_max_count(mut self, messages: u64) -> Self {
+        self.max_count = messages;
+        self
+    }
+
+    /// Sets how many bytes a message may have that a remote asks for; so much memory is used for
+    /// each remote that does. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
+    #[must_use]
+    pub fn with_max_size(mut self, bytes: usize) -> Self {
+        self.max_size = bytes.min(Self::MAX_SIZE);
+        self
+    }
+
+    /// Sets how long the client waits for an answer while nothing comes. Default: 30 s.
+    #[must_use]
+    pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_count: 1 << 32,
+            max_size: Self::MAX_SIZE,
+            answer_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use std::sync::Arc;
+
+use peermux::{
+    Capability, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolReceiver, Received,
+    SendError, Subprotocol, WireMessage,
+};
+use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
+
+use super::connection::BenchConnection;
+use super::filler::Filler;
+use super::{BenchMessage, Client, Config};
+use crate::client::Registry;
+use crate::{ClientError, Totals};
+
+/// A node's `bench/1`: register a clone of it with a server, and keep one to measure peers.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    running: Registry<BenchConnection>,
+}
+
+impl Bench {
+    /// A node's part in the protocol.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let running = Registry::new();
+        Self {
+            shared: Arc::new(Shared { config, running }),
+        }
+    }
+
+    /// A client for a connected peer; waits until the protocol runs with it. Cancel safe.
+    ///
+    /// # Errors
+    /// [`ClientError::NotShared`] if the peer does not speak `bench/1`, [`ClientError::Ended`] if
+    /// it is ending.
+    pub async fn client(&self, peer: &Peer) -> Result<Client, ClientError> {
+        let capability = Capability::new(Self::NAME, Self::VERSION);
+        let connection = self.shared.running.find(peer, capability).await?;
+        Ok(Client::new(connection, self.shared.config))
+    }
+}
+
+impl Subprotocol for Bench {
+    type Message = BenchMessage;
+    const NAME: &'static str = "bench";
+    const VERSION: u64 = 1;
+
+    /// Reads, streams and answers side by side. The reader never waits for the connection to take
+    /// something: if it did, two sides that stream to each other would each wait for the other
+    /// one to read. What waits to be answered keeps its room in the protocol's bounds instead.
+    async fn run(
+        self: Arc<Self>,
+        peer: Peer,
+        conn: ProtocolConn<BenchMessage>,
+    ) -> Result<(), ProtocolError> {
+        let config = self.shared.config;
+        let (sender, receiver) = conn.split();
+        let connection = Arc::new(BenchConnection::new(sender));
+        let _listed = (self.shared.running).list(peer.id(), Arc::clone(&connection));
+        let waiting = self.limits().queue_messages();
+        let (asks, asks_to_serve) = mpsc::channel(waiting);
+        let (replies, replies_to_send) = mpsc::channel(waiting);
+        let reader = Reader {
+            connection: &connection,
+            config,
+            asks,
+            replies,
+        };
+        tokio::select! {
+            result = reader.run(receiver) => result,
+            result = stream(&connection, asks_to_serve) => result,
+            result = reply(&connection, replies_to_send) => result,
+        }
+    }
+}
+
+/// Takes the remote's messages.
+struct Reader<'a> {
+    connection: &'a BenchConnection,
+    config: Config,
+    /// Asks to be streamed, in order.
+    asks: mpsc::Sender<Received<BenchMessage>>,
+    /// Messages to be sent.
+    replies: mpsc::Sender<Received<BenchMessage>>,
+}
+
+impl Reader<'_> {
+    async fn run(self, mut receiver: ProtocolReceiver<BenchMessage>) -> Result<(), ProtocolError> {
+        while let Some(message) = receiver.recv().await? {
+            self.handle(message).await?;
+            consume_budget().await;
+        }
+        Ok(())
+    }
+
+    async fn handle(&self, mut message: Received<BenchMessage>) -> Result<(), ProtocolError> {
+        match &mut *message {
+            BenchMessage::Data(content) => self.connection.on_data(content.len()),
+            BenchMessage::Ask { count, size } => {
+                let max_size = self.config.max_size as u64;
+                if *count > self.config.max_count || *size > max_size {
+                    return Err(above_ceiling(&message).into());
+                }
+                queue(&self.asks, message).await?;
+            }
+            BenchMessage::Echo(content) => {
+                let content = std::mem::take(content);
+                *message = BenchMessage::Echoed(content);
+                queue(&self.replies, message).await?;
+            }
+            BenchMessage::Flush => {
+                let Totals { messages, bytes } = self.connection.on_flush();
+                *message = BenchMessage::Stats { messages, bytes };
+                queue(&self.replies, message).await?;
+            }
+            &mut BenchMessage::Done {
+                count: messages,
+                bytes,
+            } => self.connection.on_done(Totals { messages, bytes })?,
+            BenchMessage::Echoed(content) => {
+                self.connection.on_echoed(std::mem::take(content))?;
+            }
+            &mut BenchMessage::Stats { messages, bytes } => {
+                self.connection.on_stats(Totals { messages, bytes })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn above_ceiling(ask: &BenchMessage) -> MessageError {
+    MessageError::NotAllowed {
+        code: ask.code(),
+        rule: "an Ask above the ceiling",
+    }
+}
+
+/// Hands a message over. There is room: each message in the queue has its place in the protocol's
+/// bounds, which are no wider than the queue.
+async fn queue(
+    to: &mpsc::Sender<Received<BenchMessage>>,
+    message: Received<BenchMessage>,
+) -> Result<(), SendError> {
+    to.send(message).await.map_err(|_| SendError::ShuttingDown)
+}
+
+/// Answers Asks, one after the other.
+async fn stream(
+    connection: &BenchConnection,
+    mut asks: mpsc::Receiver<Received<BenchMessage>>,
+) -> Result<(), ProtocolError> {
+    while let Some(ask) = asks.recv().await {
+        let BenchMessage::Ask { count, size } = ask.into_inner() else {
+            continue;
+        };
+        // Below the ceiling, which is a `usize`.
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let _turn = connection.data.lock().await;
+        send_data(connection, count, size).await?;
+        let Totals { messages, bytes } = Totals::of(count, size);
+        let done = BenchMessage::Done {
+            count: messages,
+            bytes,
+        };
+        connection.sender.send(&done).await?;
+    }
+    Ok(())
+}
+
+/// Sends `count` Data of `size` random bytes, as fast as the connection takes them.
+pub(super) async fn send_data(
+    connection: &BenchConnection,
+    count: u64,
+    size: usize,
+) -> Result<(), SendError> {
+    let mut filler = Filler::new(size);
+    for _ in 0..count {
+        let data = BenchMessage::Data(filler.next());
+        connection.sender.send(&data).await?;
+        consume_budget().await;
+    }
+    Ok(())
+}
+
+/// Sends what was asked for beside Data.
+async fn reply(
+    connection: &BenchConnection,
+    mut replies: mpsc::Receiver<Received<BenchMessage>>,
+) -> Result<(), ProtocolError> {
+    while let Some(reply) = replies.recv().await {
+        connection.sender.send(&reply).await?;
+    }
+    Ok(())
+}

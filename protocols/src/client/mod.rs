@@ -1,0 +1,9 @@
+//! What the client handles of `echo` and `bench` have in common.
+
+mod error;
+mod question;
+mod registry;
+
+pub use error::{ClientError, Totals};
+pub(crate) use question::Question;
+pub(crate) use registry::{Connection, Registry};

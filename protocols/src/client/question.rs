@@ -1,0 +1,116 @@
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use peermux::SendError;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, oneshot};
+
+use super::ClientError;
+
+/// One kind of request to one peer, of which one at a time is open.
+///
+/// `P` is what is noted while the answer is on its way, `A` the answer. A caller that gives up
+/// leaves the request open, so that its late answer is neither taken for the next one's nor for
+/// a breach.
+#[derive(Debug)]
+pub(crate) struct Question<P, A> {
+    turn: Arc<Turn<()>>,
+    state: Mutex<State<P, A>>,
+}
+
+#[derive(Debug)]
+enum State<P, A> {
+    Idle,
+    Open(Asked<P, A>),
+    Ended,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Asked<P, A> {
+    pub(crate) progress: P,
+    answer: oneshot::Sender<A>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl<P, A> Asked<P, A> {
+    /// Gives the answer to the caller, if it still waits.
+    pub(crate) fn answer(self, answer: A) {
+        let _ = self.answer.send(answer);
+    }
+}
+
+impl<P, A> Question<P, A> {
+    pub(crate) fn new() -> Self {
+        Self {
+            turn: Arc::default(),
+            state: Mutex::new(State::Idle),
+        }
+    }
+
+    /// Waits for the turn, opens a request and sends it. The receiver fails when the peer ends.
+    /// Cancel safe: a request that was not sent is not open.
+    pub(crate) async fn ask(
+        &self,
+        progress: P,
+        send: impl Future<Output = Result<(), SendError>>,
+    ) -> Result<oneshot::Receiver<A>, ClientError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let (answer, receiver) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            if matches!(*state, State::Ended) {
+                return Err(ClientError::Ended);
+            }
+            *state = State::Open(Asked {
+                progress,
+                answer,
+                _turn: turn,
+            });
+        }
+        // The answer may be there before `send` returns, so the request is open already.
+        let mut unsent = Unsent(Some(self));
+        send.await?;
+        unsent.0 = None;
+        Ok(receiver)
+    }
+
+    /// Looks at the open request, if there is one.
+    pub(crate) fn with_open<R>(&self, look: impl FnOnce(&mut P) -> R) -> Option<R> {
+        match &mut *self.lock() {
+            State::Open(asked) => Some(look(&mut asked.progress)),
+            _ => None,
+        }
+    }
+
+    /// Closes the open request, if there is one.
+    pub(crate) fn take(&self) -> Option<Asked<P, A>> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut *state, State::Idle) {
+            State::Open(asked) => Some(asked),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// Fails the open request and all later ones.
+    pub(crate) fn end(&self) {
+        *self.lock() = State::Ended;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<P, A>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a request that is not sent after all.
+struct Unsent<'a, P, A>(Option<&'a Question<P, A>>);
+
+impl<P, A> Drop for Unsent<'_, P, A> {
+    fn drop(&mut self) {
+        if let Some(question) = self.0 {
+            question.take();
+        }
+    }
+}

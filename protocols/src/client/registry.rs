@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use peermux::{Capability, NodeId, Peer};
+use tokio::sync::Notify;
+
+use super::ClientError;
+
+/// A protocol's part of one connection, as its clients hold it.
+pub(crate) trait Connection {
+    /// Fails everything that waits for the peer.
+    fn end(&self);
+}
+
+/// The connections on which a protocol runs, by node id.
+#[derive(Debug)]
+pub(crate) struct Registry<C> {
+    running: Mutex<HashMap<NodeId, Arc<C>>>,
+    changed: Notify,
+}
+
+impl<C: Connection> Registry<C> {
+    pub(crate) fn new() -> Self {
+        Self {
+            running: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Lists a connection for as long as the guard lives.
+    pub(crate) fn list(&self, id: NodeId, connection: Arc<C>) -> Listed<'_, C> {
+        self.lock().insert(id, Arc::clone(&connection));
+        self.changed.notify_waiters();
+        Listed {
+            registry: self,
+            id,
+            connection,
+        }
+    }
+
+    /// Waits until the protocol, which is `capability`, runs with `peer`: soon after a dial
+    /// returned it does.
+    pub(crate) async fn find(
+        &self,
+        peer: &Peer,
+        capability: Capability,
+    ) -> Result<Arc<C>, ClientError> {
+        let mut shared = peer.shared_capabilities().iter();
+        if !shared.any(|shared| shared.capability == capability) {
+            return Err(ClientError::NotShared(capability));
+        }
+        let listed = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(connection) = self.lock().get(&peer.id()) {
+                    return Arc::clone(connection);
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            connection = listed => Ok(connection),
+            () = peer.ending() => Err(ClientError::Ended),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<C>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes its connection off the list again.
+pub(crate) struct Listed<'a, C: Connection> {
+    registry: &'a Registry<C>,
+    id: NodeId,
+    connection: Arc<C>,
+}
+
+impl<C: Connection> Drop for Listed<'_, C> {
+    fn drop(&mut self) {
+        {
+            let mut running = self.registry.lock();
+            // A node that came back meanwhile is listed with its new connection.
+            let same = |listed: &Arc<C>| Arc::ptr_eq(listed, &self.connection);
+            if running.get(&self.id).is_some_and(same) {
+                running.remove(&self.id);
+            }
+        }
+        self.connection.end();
+    }
+}

@@ -1,0 +1,11 @@
+use peermux::{Bytes, messages};
+
+messages! {
+    /// The messages of `echo/1`.
+    pub enum EchoMessage, length = 2 {
+        /// The receiver answers with the same bytes.
+        0x00 => Request(Bytes),
+        /// The bytes of a request.
+        0x01 => Response(Bytes),
+    }
+}

@@ -1,0 +1,74 @@
+//! `echo/1`: each request's bytes come back.
+//!
+//! | code | name | payload | meaning |
+//! |---|---|---|---|
+//! | 0x00 | Request | byte string | the receiver answers Response with the same bytes |
+//! | 0x01 | Response | byte string | the answer to the oldest open Request |
+//!
+//! Requests are answered in order. A Response that nobody asked for, like any malformed payload,
+//! breaks the protocol: the peer ends with
+//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use peermux_protocols::echo::{Config, Echo};
+//!
+//! let (ours, theirs) = (Echo::new(Config::default()), Echo::new(Config::default()));
+//! let connected = peermux::testing::connect(
+//!     peermux::Protocol::new(ours.clone()),
+//!     peermux::Protocol::new(theirs),
+//! )
+//! .await?;
+//! let took = ours.client(&connected.left).await?.round_trip("hello").await?;
+//! println!("{took:?}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod message;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use message::EchoMessage;
+pub use run::{Client, Echo};
+
+/// The settings of an [`Echo`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    max_size: usize,
+    answer_timeout: Duration,
+}
+
+impl Config {
+    /// The most bytes that a request can have: 16 MiB − 1 KiB, since data that does not compress
+    /// grows a little.
+    pub const MAX_SIZE: usize = (16 << 20) - (1 << 10);
+
+    /// Sets how many bytes a request may have, in both directions; a larger one that arrives ends
+    /// the peer. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
+    #[must_use]
+    pub fn with_max_size(mut self, bytes: usize) -> Self {
+        self.max_size = bytes.min(Self::MAX_SIZE);
+        self
+    }
+
+    /// Sets how long the client waits for a response. Default: 30 s.
+    #[must_use]
+    pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
+        self.answer_timeout = timeout;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_size: Self::MAX_SIZE,
+            answer_timeout: Duration::from_secs(30),
+        }
+    }
+}
