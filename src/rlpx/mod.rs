@@ -28,6 +28,8 @@ mod codec;
 mod ecies;
 mod error;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handshake;
 mod mac;
 pub mod message_id;

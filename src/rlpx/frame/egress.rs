@@ -86,7 +86,7 @@ impl Egress {
     ) -> Result<usize, SealError> {
         match appended {
             Ok(plaintext) => {
-                self.encrypt(plaintext.frame_size, &mut out[start..]);
+                self.encrypt(header(plaintext.frame_size), &mut out[start..]);
                 Ok(plaintext.data)
             }
             Err(error) => {
@@ -97,17 +97,14 @@ impl Egress {
     }
 
     /// Turns the plaintext of a frame, with room for its header and MACs, into the frame.
-    pub(super) fn encrypt(&mut self, frame_size: usize, frame: &mut [u8]) {
-        let (header, body) = frame.split_at_mut(HEADER);
-        let (header, header_mac) = header.split_at_mut(BLOCK);
-        let mut block = [0; BLOCK];
-        block[..3].copy_from_slice(&frame_size.to_be_bytes()[size_of::<usize>() - 3..]);
-        block[3..6].copy_from_slice(&HEADER_DATA);
-        self.cipher.apply_keystream(&mut block);
-        header.copy_from_slice(&block);
-        header_mac.copy_from_slice(&self.mac.header(&block).0);
+    pub(in crate::rlpx) fn encrypt(&mut self, mut header: [u8; BLOCK], frame: &mut [u8]) {
+        let (head, body) = frame.split_at_mut(HEADER);
+        let (ciphertext, header_mac) = head.split_at_mut(BLOCK);
+        self.cipher.apply_keystream(&mut header);
+        ciphertext.copy_from_slice(&header);
+        header_mac.copy_from_slice(&self.mac.header(&header).0);
 
-        let (body, body_mac) = body.split_at_mut(padded(frame_size));
+        let (body, body_mac) = body.split_at_mut(body.len() - mac::LENGTH);
         for piece in body.chunks_mut(PIECE) {
             self.cipher.apply_keystream(piece);
             self.mac.body(piece);
@@ -122,6 +119,14 @@ impl fmt::Debug for Egress {
             .field("snappy", &self.encoder.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// The header's plaintext for this many bytes of id and data.
+pub(in crate::rlpx) fn header(frame_size: usize) -> [u8; BLOCK] {
+    let mut header = [0; BLOCK];
+    header[..3].copy_from_slice(&frame_size.to_be_bytes()[size_of::<usize>() - 3..]);
+    header[3..6].copy_from_slice(&HEADER_DATA);
+    header
 }
 
 /// What was appended for a frame.

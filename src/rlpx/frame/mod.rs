@@ -34,8 +34,8 @@ pub const MAX_FRAME_SIZE: usize = (1 << 24) - 1;
 /// Bytes of the first frame's id and data that are accepted: a Hello of 2048 bytes and its id.
 const MAX_FIRST_FRAME: usize = 2049;
 
-const BLOCK: usize = 16;
-const HEADER: usize = BLOCK + mac::LENGTH;
+pub(super) const BLOCK: usize = 16;
+pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
 
 /// The initial vector is zero, so a counter of 64 bits yields the same stream as one of 128 for
 /// longer than any connection lives, and it is faster.

@@ -2,7 +2,7 @@ use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
 use sha3::{Digest, Keccak256};
 
-use super::egress::append_plaintext;
+use super::egress::{append_plaintext, header};
 use super::*;
 use crate::Fault;
 use crate::rlpx::error::{FrameError, MessageIdError, SealError, SnappyError};
@@ -227,7 +227,7 @@ fn an_id_that_is_cut_off_fails() {
     let (initiator, recipient) = sessions();
     let (mut egress, mut ingress) = (initiator.egress, recipient.ingress);
     let mut wire = BytesMut::from(&[[0; HEADER].as_slice(), &[0x82, 1], &[0; 30]].concat()[..]);
-    egress.encrypt(2, &mut wire);
+    egress.encrypt(header(2), &mut wire);
     assert_eq!(
         ingress.open(&mut wire).unwrap_err(),
         FrameError::MessageId(MessageIdError::Missing)

@@ -13,6 +13,8 @@
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake
 //! [EIP-8]: https://eips.ethereum.org/EIPS/eip-8
 
+#[cfg(feature = "fuzzing")]
+pub(in crate::rlpx) mod fuzzing;
 mod initiator;
 mod legacy;
 mod packet;

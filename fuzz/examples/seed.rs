@@ -1,0 +1,184 @@
+//! Writes inputs made from the published vectors into `corpus/`, for a fuzzer to start from.
+//!
+//! `cargo run --example seed`, in this folder. The forms of the inputs are described in the
+//! targets' bodies.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde_json::Value;
+
+fn main() {
+    let vectors = include_str!("../../tests/vectors/devp2p.json");
+    let vectors: Value = serde_json::from_str(vectors).expect("valid JSON");
+    payloads(&vectors);
+    nodes(&vectors);
+    messages(&vectors);
+    frames(&vectors);
+    handshakes(&vectors);
+}
+
+fn payloads(vectors: &Value) {
+    for case in cases(vectors, "disconnect_payloads") {
+        keep("disconnect", &[&hex(case, "payload")]);
+    }
+    for case in cases(vectors, "disconnect_with_snappy_on") {
+        let data = hex(case, "data");
+        keep("disconnect", &[&data]);
+        keep("message", &[&[0x81, 1], &data]);
+    }
+    for case in cases(vectors, "hello_payloads") {
+        let payload = hex(case, "payload");
+        keep("rlp", &[&payload]);
+        // Choices for the local protocols follow.
+        keep(
+            "hello",
+            &[&payload, &[0x03, 0x70, 0x48, 0, 0, 0, 0, 0, 0, 0, 9, 0x21]],
+        );
+        keep("message", &[&[0xf8, 0x80], &payload]);
+    }
+}
+
+fn nodes(vectors: &Value) {
+    for case in cases(vectors, "node_records_and_urls") {
+        let text = case["input"].as_str().expect("text");
+        keep("enode", &[text.as_bytes()]);
+        if let Some((_, endpoint)) = text.split_once('@') {
+            keep("enode", &[&[0], b"@", endpoint.as_bytes()]);
+        }
+        let record = text.strip_prefix("enr:").unwrap_or_default();
+        if let Ok(record) = BASE64URL_NOPAD.decode(record.as_bytes()) {
+            keep("enode", &[&[1, 0], &record]);
+            keep("rlp", &[&record]);
+        }
+    }
+    // Content to be signed with a key that is added, and pairs for the builder.
+    keep("enode", &[&[1, 1, 1, 5]]);
+    keep("enode", &[&[1, 1, 1, 5, 0x61, 1, 0x62, 0xc2, 1, 2]]);
+    let builder = [
+        0, 0, 0, 0, 0, 0, 0, 1, 0, 10, 0, 0, 1, 2, 0x76, 0x5f, 3, 0x76, 0x60,
+    ];
+    keep("enode", &[&[1, 2], &builder]);
+}
+
+fn messages(vectors: &Value) {
+    for case in cases(vectors, "message_ids") {
+        keep("message", &[&[0xf8], &hex(case, "encoded"), &[0xc0]]);
+    }
+    for (name, flags) in [
+        ("transcript_v4_uncompressed", 0x80),
+        ("transcript_v5_snappy", 0x81),
+    ] {
+        for frame in list(&vectors[name]["frames"]) {
+            keep("message", &[&[flags], &hex(frame, "frame_data")]);
+        }
+    }
+}
+
+/// Scripts that send a transcript's messages, in small and in large reads.
+fn frames(vectors: &Value) {
+    for name in ["transcript_v4_uncompressed", "transcript_v5_snappy"] {
+        for (reads, damage, large) in [
+            ([255; 4], 0, 255),
+            ([4, 9, 1, 30], 0, 90),
+            ([20; 4], 24, 40),
+            ([90; 4], 28, 60),
+        ] {
+            let mut script = reads.to_vec();
+            for (index, frame) in list(&vectors[name]["frames"]).iter().take(9).enumerate() {
+                let payload = hex(frame, "payload");
+                script.push(if index == 7 { damage << 3 } else { 0 });
+                script.push(frame["msg_id"].as_u64().map_or(1, |id| id as u8 & 0x7f));
+                script.extend(sized(&payload));
+                if index == 1 {
+                    // The frames that follow may be large, and compressed in one transcript.
+                    script.extend([5, 0xff, 0xff]);
+                    script.extend((name == "transcript_v5_snappy").then_some(4));
+                    script.extend([1, 0x20, large, 0x07, 1, 0x21, 40, 0x08, 6]);
+                }
+            }
+            keep("frame", &[&script]);
+        }
+    }
+    let [unusual] = list(&vectors["accepted_unusual_first_frames"]["cases"]) else {
+        panic!("one unusual frame");
+    };
+    let header = [0, 0, 0, 0xc4, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9];
+    let payload = hex(unusual, "payload");
+    let body = [&[16], &payload[..]].concat();
+    for damage in 24..30 {
+        let first = [&[3, 0][..], &header, &sized(&body)].concat();
+        let second = [&[3 | damage << 3, 0][..], &header, &sized(&body), &[0, 40]].concat();
+        keep("frame", &[&[255, 40, 7, 3], &first, &second, &first]);
+    }
+}
+
+fn handshakes(vectors: &Value) {
+    let transcript = &vectors["transcript_v4_uncompressed"];
+    for packet in ["auth", "ack"] {
+        let body = hex(&transcript[packet], "rlp_body");
+        for how in [7, 0x22, 0x45] {
+            keep(packet, &[&[0x21, how], &body]);
+            keep(packet, &[&[0x03, how]]);
+            keep(packet, &[&[0x0f, how, 0, 77, 1]]);
+        }
+        keep(packet, &[&[1, 7], &body, &[0xc0; 800]]);
+        keep(packet, &[&[0, 7], &hex(&transcript[packet], "packet")]);
+    }
+    for section in ["accepted_auth_packets", "rejected_auth_packets"] {
+        for case in cases(vectors, section) {
+            keep("auth", &[&[4, 6], &hex(case, "packet")]);
+        }
+        for case in cases(vectors, section) {
+            if case["plaintext"].is_string() {
+                keep("auth", &[&[1, 6], &hex(case, "plaintext")]);
+            }
+        }
+    }
+    // The old format's plaintexts: the same elements at fixed places.
+    let bytes = |name| hex(transcript, name);
+    let (key, nonce) = (bytes("initiator_static_pub"), bytes("initiator_nonce"));
+    let auth = [bytes("signature"), vec![0; 32], key, nonce, vec![0]].concat();
+    let (key, nonce) = (bytes("recipient_ephemeral_pub"), bytes("recipient_nonce"));
+    let ack = [key, nonce, vec![0]].concat();
+    for (packet, plaintext) in [("auth", auth), ("ack", ack)] {
+        keep(packet, &[&[6, 7], &plaintext]);
+        keep(packet, &[&[2, 3], &plaintext]);
+    }
+}
+
+/// Bytes behind their number, in two bytes.
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list")
+}
+
+fn cases<'v>(vectors: &'v Value, section: &str) -> &'v [Value] {
+    list(&vectors[section]["cases"])
+}
+
+fn hex(value: &Value, name: &str) -> Vec<u8> {
+    let text = value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {value}"));
+    HEXLOWER
+        .decode(text.as_bytes())
+        .expect("hexadecimal digits")
+}
+
+fn keep(target: &str, parts: &[&[u8]]) {
+    let input = parts.concat();
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
+    fs::create_dir_all(&folder).expect("a folder");
+    let name = format!("seed-{:016x}", hasher.finish());
+    fs::write(folder.join(name), input).expect("a file");
+}

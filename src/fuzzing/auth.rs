@@ -1,0 +1,145 @@
+//! Auth packets, as a recipient receives them.
+
+use bytes::BytesMut;
+
+use super::handshake::{
+    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, received,
+};
+use super::input::Input;
+use crate::node::PublicKey;
+use crate::rlp::RlpStream;
+use crate::rlpx::fuzzing::{reencode_auth, seal_eip8, seal_legacy};
+use crate::rlpx::{AuthReceived, HandshakeError, Legacy, Recipient, Step};
+
+/// Plaintexts are cut here, well above what a packet can hold.
+const MAX_PLAINTEXT: usize = 4096;
+
+/// How a run goes.
+struct Setting {
+    legacy: Legacy,
+    padding: usize,
+    how: u8,
+}
+
+/// The first byte says what the rest is (bits 0 and 1: a packet, an EIP-8 plaintext, an old
+/// plaintext, changes to a good packet), whether the old format is accepted (bit 2) and how much
+/// padding there is (bits 3 to 7); the second how the packet is read.
+pub fn auth(data: &[u8]) {
+    let mut input = Input::new(data);
+    let flags = input.byte();
+    let setting = Setting {
+        legacy: match flags & 4 {
+            0 => Legacy::Refuse,
+            _ => Legacy::Accept,
+        },
+        padding: usize::from(flags >> 3),
+        how: input.byte(),
+    };
+    match flags & 3 {
+        0 => {
+            let _ = setting.deliver(input.rest());
+        }
+        1 => setting.eip8(input.take(MAX_PLAINTEXT)),
+        2 => setting.old(input.take(MAX_PLAINTEXT)),
+        _ => setting.changed(input),
+    }
+}
+
+impl Setting {
+    /// A packet that was encrypted well: only the plaintext decides.
+    fn eip8(&self, plaintext: &[u8]) {
+        let (remote, randomness) = (recipient(), INITIATOR.randomness(self.padding));
+        let packet = seal_eip8(plaintext, &remote, &randomness);
+        let encoded = reencode_auth(plaintext);
+        match self.deliver(&packet) {
+            Ok(Some(claims)) => {
+                let encoded = encoded.expect("a decoded auth");
+                assert_eq!(reencode_auth(&encoded).as_ref(), Some(&encoded));
+                let again = seal_eip8(&encoded, &remote, &INITIATOR.randomness(1));
+                assert_eq!(Claims::of(&received(&again, Legacy::Refuse)), claims);
+            }
+            Ok(None) => panic!("a whole packet was not enough"),
+            Err(HandshakeError::PacketTooLarge { got, .. }) => assert_eq!(got, packet.len() - 2),
+            // Decoding does not look at the signature.
+            Err(HandshakeError::InvalidSignature(_)) => assert!(encoded.is_some()),
+            Err(HandshakeError::TagMismatch) => panic!("the tag is right"),
+            Err(_) => assert!(encoded.is_none()),
+        }
+    }
+
+    /// A packet in the old format: it must say the same as one of EIP-8 with the same elements.
+    fn old(&self, plaintext: &[u8]) {
+        let (remote, randomness) = (recipient(), INITIATOR.randomness(0));
+        let result = self.deliver(&seal_legacy(plaintext, &remote, &randomness));
+        if plaintext.len() != 194 || self.legacy == Legacy::Refuse {
+            assert!(!matches!(result, Ok(Some(_))));
+            return;
+        }
+        let mut body = RlpStream::new_list(4);
+        body.append(&&plaintext[..65])
+            .append(&&plaintext[97..161])
+            .append(&&plaintext[161..193])
+            .append(&4u8);
+        let new = seal_eip8(&body.out(), &remote, &randomness);
+        assert_eq!(result, self.deliver(&new));
+    }
+
+    /// A good packet to which something happened on its way.
+    fn changed(&self, changes: Input<'_>) {
+        let (_, intact) = initiator(self.padding);
+        let packet = damaged(&intact, changes);
+        let unchanged = Delivery::new(&packet, self.how).wire.starts_with(&intact);
+        let accepted = matches!(self.deliver(&packet), Ok(Some(_)));
+        assert_eq!(accepted, unchanged);
+    }
+
+    fn deliver(&self, packet: &[u8]) -> Result<Option<Claims>, HandshakeError> {
+        let recipient = Recipient::new(&RECIPIENT.key(), self.legacy);
+        let taken = Delivery::new(packet, self.how).run(recipient, Recipient::read_auth)?;
+        Ok(taken.map(|(packet, auth)| {
+            let claims = Claims::of(&auth);
+            self.answer(auth, &packet);
+            claims
+        }))
+    }
+
+    /// Answers an auth that was accepted. If it is the initiator's own, both ends must agree; with
+    /// any other they must not.
+    fn answer(&self, auth: AuthReceived, packet: &[u8]) {
+        let Claims { remote, ephemeral } = Claims::of(&auth);
+        let (ack, session) = auth.answer(RECIPIENT.randomness(self.padding)).unwrap();
+        if remote != INITIATOR.key().public_key() {
+            return;
+        }
+        let (initiator, _) = initiator(0);
+        let initiator = initiator.having_sent(packet).with_legacy(self.legacy);
+        match initiator.read_ack(&mut BytesMut::from(&ack[..])) {
+            Ok(Step::Done(theirs)) => {
+                let same = ephemeral == INITIATOR.ephemeral().public_key();
+                check_sessions(session, theirs, same);
+            }
+            Ok(Step::NeedMore { bytes, .. }) => panic!("{bytes} more bytes needed"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// The keys that an auth claims to come from.
+#[derive(Debug, PartialEq)]
+struct Claims {
+    remote: PublicKey,
+    ephemeral: PublicKey,
+}
+
+impl Claims {
+    fn of(auth: &AuthReceived) -> Self {
+        Self {
+            remote: *auth.remote(),
+            ephemeral: *auth.ephemeral(),
+        }
+    }
+}
+
+fn recipient() -> PublicKey {
+    RECIPIENT.key().public_key()
+}

@@ -1,0 +1,68 @@
+//! The text forms of nodes and of what they are made of.
+
+use std::fmt::Debug;
+use std::str::FromStr;
+
+use super::assert_explained;
+use super::record::record;
+use crate::node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey};
+use crate::p2p::Capability;
+
+/// The input is text behind an optional byte: 0x00 puts an enode URL's beginning, with a valid
+/// key, in front of it, 0x01 says that what follows makes a node record.
+pub fn enode(data: &[u8]) {
+    const KEY: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138\
+                       7574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";
+    match data {
+        [0, tail @ ..] => text(&format!("enode://{KEY}{}", String::from_utf8_lossy(tail))),
+        [1, script @ ..] => record(script),
+        _ => text(&String::from_utf8_lossy(data)),
+    }
+}
+
+fn text(text: &str) {
+    let enode = returns::<Enode>(text);
+    let record = returns::<NodeRecord>(text);
+    returns::<Endpoint>(text);
+    returns::<Host>(text);
+    returns::<PublicKey>(text);
+    returns::<NodeId>(text);
+    returns::<Capability>(text);
+    let node = returns::<Node>(text);
+    assert!(enode.is_none() || record.is_none());
+    match node {
+        Some(Node::Enode(node)) => assert_eq!(Some(node), enode),
+        Some(Node::Record(node)) => {
+            check_enode(&node);
+            assert_eq!(Some(node), record);
+        }
+        // A bare key is an enode, but no text of a node.
+        None => assert!(record.is_none() && (enode.is_none() || !text.starts_with("enode:"))),
+    }
+}
+
+/// Checks that a record's enode is one, whatever the record says.
+pub(super) fn check_enode(record: &NodeRecord) {
+    let enode = record.to_enode();
+    assert_eq!(enode.node_id(), record.node_id());
+    assert_eq!(enode.endpoint(), record.endpoint().as_ref());
+    assert_eq!(enode.to_string().parse(), Ok(enode));
+}
+
+/// Parses `text`; what comes out must print as text with the same meaning, and that text as itself.
+fn returns<T>(text: &str) -> Option<T>
+where
+    T: FromStr<Err: std::error::Error + PartialEq> + ToString + PartialEq + Debug,
+{
+    match text.parse::<T>() {
+        Ok(value) => {
+            let printed = value.to_string();
+            assert_eq!(printed.parse().as_ref(), Ok(&value));
+            Some(value)
+        }
+        Err(error) => {
+            assert_explained(&error);
+            None
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The receiving side, as the read loop of a connection does it.
+
+use super::script::{Expect, Sent};
+use crate::fuzzing::message::{check_error, check_frame};
+use crate::rlpx::{Frame, FrameError, Ingress, Opened, ReadBuffer};
+
+/// What may be reserved before bytes arrive.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// A body that is smaller than this may be read one byte at a time.
+const STEPS: usize = 2048;
+
+pub(super) struct Reader {
+    ingress: Ingress,
+    buffer: ReadBuffer,
+    /// Everything sent, and how much of it arrived.
+    wire: Vec<u8>,
+    arrived: usize,
+    /// The sizes of reads, in turn.
+    reads: [usize; 4],
+    turn: usize,
+}
+
+/// How it went with one frame.
+enum Outcome {
+    Opened,
+    Refused(FrameError),
+    /// No more bytes.
+    Starved,
+}
+
+impl Reader {
+    pub(super) fn new(ingress: Ingress, reads: [u8; 4], sent: &[Sent]) -> Self {
+        let wire: Vec<u8> = sent.iter().flat_map(|sent| &sent.wire).copied().collect();
+        let shortest = (wire.len() / STEPS).max(1);
+        Self {
+            ingress,
+            buffer: ReadBuffer::new(),
+            arrived: 0,
+            reads: reads.map(|read| (usize::from(read).pow(2)).max(shortest)),
+            turn: 0,
+            wire,
+        }
+    }
+
+    /// Receives what was sent, up to the first frame that is refused.
+    pub(super) fn run(mut self, sent: &[Sent]) {
+        for sent in sent {
+            self.ingress.set_snappy(sent.snappy);
+            self.ingress.set_max_frame_size(sent.max_frame_size);
+            let outcome = self.receive(|frame| check(frame, sent));
+            match (&sent.expect, outcome) {
+                (Expect::Message { .. } | Expect::Frame { .. }, Outcome::Opened) => {}
+                (Expect::Refused(expected), Outcome::Refused(error)) => {
+                    assert_eq!(error, *expected);
+                    return self.assert_failed();
+                }
+                (Expect::Never, Outcome::Refused(_)) => return self.assert_failed(),
+                (Expect::Never, Outcome::Starved) => return,
+                (_, Outcome::Opened) => panic!("a frame was opened that must not be"),
+                (_, Outcome::Refused(error)) => panic!("refused: {error}"),
+                (_, Outcome::Starved) => panic!("the frame needs more bytes than it has"),
+            }
+        }
+        assert!(self.buffer.is_empty() && self.arrived == self.wire.len());
+        self.buffer.shrink();
+        assert!(self.buffer.capacity() <= READ_AHEAD);
+    }
+
+    /// Receives one frame.
+    fn receive(&mut self, check: impl FnOnce(&Frame<'_>)) -> Outcome {
+        let length = loop {
+            let total = match self.ingress.open(self.buffer.filled()) {
+                Ok(Opened::Frame { frame, consumed }) => {
+                    check(&frame);
+                    break consumed;
+                }
+                Ok(Opened::NeedMore { total }) => total,
+                Err(error) => {
+                    check_error(&error);
+                    return Outcome::Refused(error);
+                }
+            };
+            assert!(total > self.buffer.len());
+            if !self.read(total) {
+                return Outcome::Starved;
+            }
+        };
+        assert!(length <= self.buffer.len());
+        self.buffer.consume(length);
+        self.buffer.shrink();
+        Outcome::Opened
+    }
+
+    /// One read; whether there was anything to read.
+    fn read(&mut self, total: usize) -> bool {
+        let before = self.buffer.capacity();
+        let (length, next) = (self.buffer.len(), self.buffer.next_capacity(total));
+        let spare = self.buffer.prepare(total);
+        let room = spare.capacity() - spare.len();
+        assert!(room > 0);
+        self.turn = (self.turn + 1) % self.reads.len();
+        let rest = &self.wire[self.arrived..];
+        let count = self.reads[self.turn].min(room).min(rest.len());
+        spare.extend_from_slice(&rest[..count]);
+        self.arrived += count;
+
+        let capacity = self.buffer.capacity();
+        assert_eq!(capacity, next);
+        assert_eq!(self.buffer.len(), length + count);
+        // Memory follows what arrived of a frame, and never exceeds the frame.
+        assert!(capacity <= before.max(READ_AHEAD).max(2 * length));
+        assert!(capacity <= before.max(READ_AHEAD).max(total));
+        count > 0
+    }
+
+    /// Checks that there is no way on after an error.
+    fn assert_failed(mut self) {
+        let failed = Some(FrameError::AlreadyFailed);
+        assert_eq!(self.ingress.open(&mut []).err(), failed);
+        assert_eq!(self.ingress.open(self.buffer.filled()).err(), failed);
+        assert_eq!(self.ingress.open(&mut [0; 64]).err(), failed);
+    }
+}
+
+/// Checks a frame that was opened.
+fn check(frame: &Frame<'_>, sent: &Sent) {
+    assert_eq!(frame.is_compressed(), sent.snappy);
+    match &sent.expect {
+        Expect::Message { id, payload } => {
+            assert_eq!(frame.id(), *id);
+            assert_eq!(frame.payload_len(), Ok(payload.len()));
+            assert!(
+                frame
+                    .payload(payload.len())
+                    .is_ok_and(|got| got == *payload)
+            );
+            if let Some(less) = payload.len().checked_sub(1) {
+                assert!(frame.payload(less).is_err());
+            }
+            if !sent.snappy {
+                assert!(frame.data() == payload);
+            }
+        }
+        Expect::Frame { plaintext } => check_frame(frame, plaintext, READ_AHEAD),
+        Expect::Refused(_) | Expect::Never => panic!("a frame was opened that must not be"),
+    }
+}

@@ -1,0 +1,172 @@
+//! What the targets for both handshake packets share.
+
+use bytes::{Bytes, BytesMut};
+use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
+
+use super::assert_explained;
+use super::input::Input;
+use crate::Fault;
+use crate::node::SecretKey;
+use crate::rlpx::{
+    AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, Opened, Recipient,
+    Session, Step,
+};
+
+/// The longest packet, size prefix included.
+pub(super) const MAX_PACKET: usize = 2 + 2048;
+
+/// Keys and nonces of one side. They are those of a published transcript, so that its packets are
+/// inputs too.
+pub(super) struct Side {
+    static_key: &'static str,
+    ephemeral: &'static str,
+    nonce: &'static str,
+    packet_key: &'static str,
+}
+
+pub(super) const INITIATOR: Side = Side {
+    static_key: "97e13d7aa04c33b37db1a55399d593b6ba03210b68d3bd5e46006a66b1dbf034",
+    ephemeral: "11ae8daa7d0df8476348cdb5978da1ed80936b0d83a3b79ebf3fdb00c737bcc7",
+    nonce: "0edb9f963bc9ce539c65dc59a0d90494a80ee0f72162ae9158823a2181af8b58",
+    packet_key: "5a82f59638006d29e0f98485631f33b96840baaea9e5dfc3e01cab30a393f2e0",
+};
+
+pub(super) const RECIPIENT: Side = Side {
+    static_key: "154d21440ec155461da2bbcb0600bf53f22f7f885b6bb74a0ec5cea02534ea64",
+    ephemeral: "bb030aca9489dd4c37c9c1d2f3d647e8ecceb5de3c1b5892bdb5d8779fcca598",
+    nonce: "1662bf3a53dc62b867065c6c7ca1d51241592779f8ed06fbe0e1cf387ba8c51f",
+    packet_key: "a275ac5767a88115fd45a0a49336144927f89c1f300401a6230bed9d4bb663a4",
+};
+
+impl Side {
+    pub(super) fn key(&self) -> SecretKey {
+        self.static_key.parse().unwrap()
+    }
+
+    pub(super) fn ephemeral(&self) -> SecretKey {
+        self.ephemeral.parse().unwrap()
+    }
+
+    pub(super) fn nonce(&self) -> [u8; 32] {
+        let digits = HEXLOWER.decode(self.nonce.as_bytes()).unwrap();
+        digits.try_into().unwrap()
+    }
+
+    pub(super) fn randomness(&self, padding: usize) -> HandshakeRandomness {
+        HandshakeRandomness::from_parts(
+            self.ephemeral(),
+            Zeroizing::new(self.nonce()),
+            self.packet_key.parse().unwrap(),
+            [0xff; 16],
+            padding,
+        )
+    }
+}
+
+/// The initiator after it sent an auth with this much padding, and that auth.
+pub(super) fn initiator(padding: usize) -> (Initiator, Bytes) {
+    let remote = RECIPIENT.key().public_key();
+    Initiator::new(&INITIATOR.key(), &remote, INITIATOR.randomness(padding)).unwrap()
+}
+
+/// What the recipient makes of an auth that is good.
+pub(super) fn received(auth: &[u8], legacy: Legacy) -> AuthReceived {
+    let recipient = Recipient::new(&RECIPIENT.key(), legacy);
+    match recipient.read_auth(&mut BytesMut::from(auth)) {
+        Ok(Step::Done(received)) => received,
+        Ok(Step::NeedMore { bytes, .. }) => panic!("{bytes} more bytes needed"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// How bytes get to the other side.
+pub(super) struct Delivery {
+    /// The packet and what comes behind it, as a first frame would.
+    pub(super) wire: Vec<u8>,
+    /// The size of a read.
+    read: usize,
+}
+
+/// What a step took from the input, and what it made of it.
+pub(super) type Taken<T> = Option<(Vec<u8>, T)>;
+
+impl Delivery {
+    pub(super) fn new(packet: &[u8], how: u8) -> Self {
+        let behind = vec![how; usize::from(how >> 5)];
+        Self {
+            wire: [packet, &behind].concat(),
+            read: [1, 2, 100, 307, 500, 1000, 2050, usize::MAX][usize::from(how & 7)],
+        }
+    }
+
+    /// Delivers to `state`, and checks what each step says; `None` if it waits for more.
+    pub(super) fn run<S, T>(
+        &self,
+        mut state: S,
+        step: impl Fn(S, &mut BytesMut) -> Result<Step<S, T>, HandshakeError>,
+    ) -> Result<Taken<T>, HandshakeError> {
+        let (mut input, mut arrived) = (BytesMut::new(), 0);
+        let mut needed = 0;
+        loop {
+            let before = input.clone();
+            match step(state, &mut input).inspect_err(check_error)? {
+                Step::Done(result) => {
+                    assert!(before.len() >= needed);
+                    let (taken, rest) = before.split_at(before.len() - input.len());
+                    assert_eq!(rest, input);
+                    assert!(taken.len() <= MAX_PACKET);
+                    return Ok(Some((taken.to_vec(), result)));
+                }
+                Step::NeedMore { state: next, bytes } => {
+                    assert_eq!(before, input);
+                    needed = input.len() + bytes;
+                    assert!(bytes > 0 && needed <= MAX_PACKET);
+                    if arrived == self.wire.len() {
+                        return Ok(None);
+                    }
+                    let end = arrived.saturating_add(self.read).min(self.wire.len());
+                    input.extend_from_slice(&self.wire[arrived..end]);
+                    arrived = end;
+                    state = next;
+                }
+            }
+        }
+    }
+}
+
+fn check_error(error: &HandshakeError) {
+    assert_explained(error);
+    assert_eq!(error.fault(), Fault::Remote);
+}
+
+/// Changes some bytes of a packet, as `input` says.
+pub(super) fn damaged(packet: &[u8], mut input: Input<'_>) -> Vec<u8> {
+    let mut packet = packet.to_vec();
+    while !input.is_empty() {
+        let (position, change) = (input.u16(), input.byte());
+        match position.checked_rem(packet.len()) {
+            Some(_) if position >= 0xf000 => packet.truncate(position & 0xfff),
+            Some(position) => packet[position] ^= change,
+            None => packet.push(change),
+        }
+    }
+    packet
+}
+
+/// Checks that two sessions are the ends of one connection, or that they are not.
+pub(super) fn check_sessions(mut ours: Session, mut theirs: Session, same: bool) {
+    assert_eq!(ours.binding == theirs.binding, same);
+    for (egress, ingress) in [
+        (&mut ours.egress, &mut theirs.ingress),
+        (&mut theirs.egress, &mut ours.ingress),
+    ] {
+        let mut wire = BytesMut::new();
+        egress.seal(0, b"hello", &mut wire).unwrap();
+        match ingress.open(&mut wire) {
+            Ok(Opened::Frame { frame, .. }) => assert!(same && frame.data() == b"hello"),
+            Ok(Opened::NeedMore { total }) => panic!("{total} bytes needed"),
+            Err(_) => assert!(!same),
+        }
+    }
+}

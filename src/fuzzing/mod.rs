@@ -1,0 +1,57 @@
+//! Bodies of the fuzz targets, as plain functions over bytes.
+//!
+//! Each takes any bytes, treats them as input or as a script of what to do, and panics if something
+//! that must always hold does not. `fuzz/` runs them under a fuzzer; the tests run them over the
+//! kept inputs. Everything is deterministic: keys and nonces are fixed.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a violated invariant ends the fuzzer's run"
+)]
+
+mod ack;
+mod auth;
+mod disconnect;
+mod enode;
+mod frame;
+mod handshake;
+mod hello;
+mod input;
+mod message;
+mod record;
+mod rlp;
+mod snappy;
+
+pub use ack::ack;
+pub use auth::auth;
+pub use disconnect::disconnect;
+pub use enode::enode;
+pub use frame::frame;
+pub use hello::hello;
+pub use message::message;
+pub use rlp::rlp;
+
+/// The body of a fuzz target.
+pub type Body = fn(&[u8]);
+
+/// All targets, under the names of their binaries and of the folders with their kept inputs.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("ack", ack),
+    ("auth", auth),
+    ("disconnect", disconnect),
+    ("enode", enode),
+    ("frame", frame),
+    ("hello", hello),
+    ("message", message),
+    ("rlp", rlp),
+];
+
+/// Checks that an error explains itself in a line of bounded length.
+fn assert_explained(error: &dyn std::error::Error) {
+    let text = error.to_string();
+    assert!(!text.is_empty() && text.len() < 1024, "{text}");
+    if let Some(source) = error.source() {
+        assert_explained(source);
+    }
+}

@@ -1,0 +1,108 @@
+//! Node records as bytes, and with valid signatures over any content.
+
+use super::assert_explained;
+use super::enode::check_enode;
+use super::input::Input;
+use crate::keccak::keccak256;
+use crate::node::{MAX_RECORD, NodeRecord, RecordError, SecretKey};
+use crate::rlp::{Encodable, RlpStream};
+
+/// The first byte says what the rest is: a whole record, a record's content to be signed, or pairs
+/// for the builder.
+pub(super) fn record(script: &[u8]) {
+    let mut input = Input::new(script);
+    let key = SecretKey::from_bytes(&[7; 32]).unwrap();
+    match input.byte() % 3 {
+        0 => check(input.rest()),
+        1 => check(&signed(&key, input)),
+        _ => built(&key, input),
+    }
+}
+
+/// A record whose signature covers whatever follows: elements as RLP, well-formed or not.
+fn signed(key: &SecretKey, mut input: Input<'_>) -> Vec<u8> {
+    let compressed = key.public_key().to_compressed();
+    let flags = input.byte();
+    let mut content = input.rest().to_vec();
+    let mut elements = RlpStream::new();
+    if flags & 1 == 1 {
+        // What makes the scheme complete, so that the rest has to be wrong or right by itself.
+        elements.append(&"id").append(&"v4");
+        elements.append(&"secp256k1").append(&&compressed[..]);
+        content.extend_from_slice(&elements.out());
+    }
+    let [signature @ .., _] = key.sign_recoverable(&keccak256(&[&list(&[&content])]));
+    let signature = crate::rlp::encode(&&signature[..]);
+    list(&[&signature, &content])
+}
+
+/// A list with this payload.
+fn list(payload: &[&[u8]]) -> Vec<u8> {
+    struct Raw(Vec<u8>);
+    impl Encodable for Raw {
+        fn rlp_append(&self, stream: &mut RlpStream) {
+            stream.begin_list(1).append_raw(&self.0, 1);
+        }
+    }
+    crate::rlp::encode(&Raw(payload.concat())).to_vec()
+}
+
+/// A record of our own making: what the builder signs must be valid.
+fn built(key: &SecretKey, mut input: Input<'_>) {
+    let mut builder = NodeRecord::builder(input.u64());
+    while !input.is_empty() {
+        builder = match input.byte() % 8 {
+            0 => builder.ip(input.array::<4>().into()),
+            1 => builder.ip(input.array::<16>().into()),
+            2 => builder.tcp(input.u16() as u16),
+            3 => builder.udp(input.u16() as u16),
+            4 => builder.tcp6(input.u16() as u16),
+            5 => builder.udp6(input.u16() as u16),
+            6 => {
+                let length = input.byte() % 32;
+                let name = input.take(length.into());
+                builder.value(name, &input.u64())
+            }
+            _ => {
+                let length = input.byte() % 64;
+                let name = input.take(length.into());
+                let length = input.byte();
+                builder.value(name, &input.take(length.into()))
+            }
+        };
+    }
+    match builder.sign(key) {
+        Ok(record) => {
+            assert_eq!(*record.public_key(), key.public_key());
+            check(&record.encode());
+        }
+        Err(error) => assert!(matches!(error, RecordError::TooLong { .. }), "{error}"),
+    }
+}
+
+fn check(bytes: &[u8]) {
+    let record = match NodeRecord::decode(bytes) {
+        Ok(record) => record,
+        Err(error) => return assert_explained(&error),
+    };
+    assert!(bytes.len() <= MAX_RECORD);
+    assert_eq!(record.encode(), bytes);
+    assert_eq!(record.to_string().parse().as_ref(), Ok(&record));
+    assert_eq!(record.get::<String>("id").as_deref(), Some("v4"));
+    let keys: Vec<_> = record.pairs().map(|(key, _)| key).collect();
+    assert!(keys.is_sorted_by(|a, b| a < b));
+    check_enode(&record);
+    match record.update() {
+        Ok(update) => {
+            let key = SecretKey::from_bytes(&[7; 32]).unwrap();
+            match update.sign(&key) {
+                Ok(next) => assert_eq!(next.seq(), record.seq() + 1),
+                Err(error) => assert!(matches!(error, RecordError::TooLong { .. })),
+            }
+        }
+        Err(error) => assert_eq!(
+            (error, record.seq()),
+            (RecordError::SequenceExhausted, u64::MAX)
+        ),
+    }
+}
