@@ -146,7 +146,7 @@ fn open(c: &mut Criterion) {
             let (mut egress, mut ingress) = (initiator.egress, recipient.ingress);
             egress.set_snappy(snappy);
             ingress.set_snappy(snappy);
-            ingress.set_max_frame_size(u32::MAX);
+            ingress.set_max_frame_size(usize::MAX);
             let batch = (BATCH_BYTES / size).clamp(1, 4096) as u64;
             group.throughput(Throughput::Bytes(size as u64));
             group.bench_function(BenchmarkId::from_parameter(size), |b| {
