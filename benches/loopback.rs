@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peermux::{Message, Protocol, ProtocolConn, SecretKey, Server};
 use rand::Rng;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 const SIZES: [usize; 5] = [16, 256, 1 << 10, 32 << 10, 1 << 20];
 
