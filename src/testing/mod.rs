@@ -3,7 +3,7 @@
 //! | what | for |
 //! |---|---|
 //! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against messages of the test's own |
-//! | [`peer`] | a [`Peer`] handle where a handler wants one |
+//! | [`peer`] | a [`Peer`](crate::Peer) handle where a handler wants one |
 //! | [`connect`] | two whole peers, with everything between two handlers but a socket |
 //! | [`Scripted`] | one peer against frames of the test's own, malformed ones too |
 //!
