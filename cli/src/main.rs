@@ -1,4 +1,49 @@
-//! The `peermux` command line.
+//! The `peermux` command line: run a node, look at one, measure one, talk to one.
+//!
+//! Results go to standard output, for people or, with `--json`, one JSON object a line. Logs and
+//! the one line that says why a command failed go to standard error. The exit code is 0 for
+//! success, 1 for failure, 2 for wrong usage.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod commands;
+mod explain;
+mod failure;
+mod keys;
+mod logs;
+mod node;
+mod output;
+mod signals;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Cli;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::init(cli.common.verbose);
+    let result = run(cli);
+    if let Err(failure) = &result {
+        if let Some(text) = failure.text() {
+            // Without standard error there is nobody to tell.
+            let _ = writeln!(io::stderr(), "peermux: {text}");
+        }
+        return failure.exit_code();
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::because)?;
+    let result = runtime.block_on(commands::run(cli));
+    // A thread may still wait for a line of standard input, which nobody wants any more.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,255 @@
+//! `peermux chat`: lines of standard input go to all peers, theirs come out.
+
+use std::fmt;
+use std::io;
+
+use peermux::{Enode, NodeId, SecretKey, Server};
+use peermux_protocols::chat::{Chat, Config, Event, Events, MAX_LINE};
+use serde::Serialize;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+
+use super::listen::Listening;
+use crate::explain;
+use crate::failure::Failure;
+use crate::node;
+use crate::output::{Output, printable};
+use crate::signals::interrupted;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    whereto: Whereto,
+    /// Your name, at most 64 bytes; without one, the beginning of your node id
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Whereto {
+    /// Wait for others here; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Join whoever is there, as an enode URL
+    #[arg(long, value_name = "ENODE")]
+    dial: Option<Enode>,
+}
+
+/// What is to be read, as it came.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Report {
+    Joined {
+        node_id: NodeId,
+        name: String,
+    },
+    Line {
+        node_id: NodeId,
+        name: String,
+        text: String,
+    },
+    History {
+        node_id: NodeId,
+        name: String,
+        text: String,
+    },
+    Left {
+        node_id: NodeId,
+        name: String,
+    },
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined { name, .. } => write!(f, "* {} is here", printable(name)),
+            Self::Line { name, text, .. } => write!(f, "{}: {}", printable(name), printable(text)),
+            Self::History { name, text, .. } => {
+                write!(f, "(earlier) {}: {}", printable(name), printable(text))
+            }
+            Self::Left { name, .. } => write!(f, "* {} is gone", printable(name)),
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), Failure> {
+    let id = key.public_key().node_id().to_string();
+    let name = args.name.unwrap_or_else(|| id.chars().take(8).collect());
+    let config = Config::new(name).map_err(|error| Failure::Usage(format!("--name: {error}")))?;
+    let (chat, mut events) = Chat::new(config);
+    let mut builder = Server::builder(key).protocol(chat.clone());
+    if let Some(addr) = &args.whereto.listen {
+        builder = builder.listen(node::resolve(addr).await?);
+    }
+    let server = builder.start().await.map_err(Failure::because)?;
+    let talking = async {
+        match &args.whereto.dial {
+            Some(enode) => join(&server, enode, &mut events, out).await?,
+            None => out.tell(&Listening::of(&server))?,
+        }
+        talk(&chat, &mut events, out).await
+    };
+    let result = tokio::select! {
+        result = talking => result,
+        signal = interrupted() => signal.map_err(Failure::because),
+    };
+    // What was said is written before the peers are told of the end; what they say is still heard.
+    let leaving = async {
+        node::shut_down(&server).await;
+        drop((server, chat));
+    };
+    let ((), heard) = tokio::join!(leaving, hear(&mut events, out));
+    result.and(heard)
+}
+
+/// Dials, and waits until the other side has told its name: from then on lines reach it.
+async fn join(
+    server: &Server,
+    enode: &Enode,
+    events: &mut Events,
+    out: Output,
+) -> Result<(), Failure> {
+    let peer = server.dial(enode).await;
+    let peer = peer.map_err(|error| Failure::because(explain::dial_error(&error)))?;
+    tokio::select! {
+        event = events.next() => event.map_or(Ok(()), |event| report(event, out)),
+        outcome = peer.ended() => Err(match outcome {
+            Some(outcome) => Failure::because(outcome.error.to_string()),
+            None => Failure::because("the connection has ended"),
+        }),
+    }
+}
+
+/// Says what comes in and prints what is heard, until the end of input.
+async fn talk(chat: &Chat, events: &mut Events, out: Output) -> Result<(), Failure> {
+    tokio::select! {
+        result = say_all(chat) => result,
+        result = hear(events, out) => result,
+    }
+}
+
+async fn say_all(chat: &Chat) -> Result<(), Failure> {
+    let mut input = BufReader::new(tokio::io::stdin());
+    while let Some(line) = next_line(&mut input)
+        .await
+        .map_err(|error| cannot_read(&error))?
+    {
+        match line {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => {
+                chat.say(&text).await.map_err(Failure::because)?;
+            }
+            Err(problem) => tracing::error!("a line was not sent: {problem}"),
+        }
+    }
+    Ok(())
+}
+
+fn cannot_read(error: &io::Error) -> Failure {
+    Failure::because(format!("cannot read standard input: {error}"))
+}
+
+async fn hear(events: &mut Events, out: Output) -> Result<(), Failure> {
+    while let Some(event) = events.next().await {
+        report(event, out)?;
+    }
+    Ok(())
+}
+
+fn report(event: Event, out: Output) -> Result<(), Failure> {
+    match event {
+        Event::Joined { peer, name } => out.tell(&Report::Joined {
+            node_id: peer,
+            name,
+        }),
+        Event::Left { peer, name } => out.tell(&Report::Left {
+            node_id: peer,
+            name,
+        }),
+        Event::Said { peer, line } => out.tell(&Report::Line {
+            node_id: peer,
+            name: line.name,
+            text: line.text,
+        }),
+        Event::History { peer, lines } => lines.into_iter().try_for_each(|line| {
+            out.tell(&Report::History {
+                node_id: peer,
+                name: line.name,
+                text: line.text,
+            })
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The next line without its end, or why it cannot be sent; `None` at the end of input. However
+/// long a line is, no more than can be sent is kept of it.
+async fn next_line(
+    input: &mut (impl AsyncBufRead + Unpin),
+) -> io::Result<Option<Result<String, String>>> {
+    let mut line = Vec::new();
+    let mut length = 0usize;
+    loop {
+        let read = input.fill_buf().await?;
+        if read.is_empty() && length == 0 {
+            return Ok(None);
+        }
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let part = read.get(..end.unwrap_or(read.len())).unwrap_or_default();
+        let room = (MAX_LINE + 1).saturating_sub(line.len());
+        line.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
+        let used = part.len() + usize::from(end.is_some());
+        let ended = end.is_some() || read.is_empty();
+        length += used;
+        input.consume(used);
+        if ended {
+            return Ok(Some(finish_line(line)));
+        }
+    }
+}
+
+fn finish_line(mut line: Vec<u8>) -> Result<String, String> {
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.len() > MAX_LINE {
+        return Err(format!("it is longer than {MAX_LINE} bytes"));
+    }
+    String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines(input: &[u8]) -> Vec<Result<String, String>> {
+        let mut input = BufReader::with_capacity(7, input);
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut input).await.expect("memory can be read") {
+            lines.push(line);
+        }
+        lines
+    }
+
+    #[tokio::test]
+    async fn lines_end_with_a_newline_or_the_input() {
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines(b"").await, []);
+        assert_eq!(
+            lines(b"a\n\nlonger than the buffer\r\nend").await,
+            [ok("a"), ok(""), ok("longer than the buffer"), ok("end")]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_is_told_and_skipped() {
+        let mut input = vec![b'x'; MAX_LINE];
+        input.push(b'\n');
+        input.extend(vec![b'y'; 3 * MAX_LINE]);
+        input.extend(b"\n\xff\nlast");
+        let lines = lines(&input).await;
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].is_ok() && lines[1].is_err() && lines[2].is_err());
+        assert_eq!(lines[3], Ok("last".to_owned()));
+    }
+}

@@ -1,0 +1,67 @@
+//! `peermux key`: makes a key file, or shows what belongs to a key.
+
+use std::fmt;
+
+use clap::Subcommand;
+use peermux::{Endpoint, Enode, NodeId, PublicKey, SecretKey};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::keys::{self, KeyArgs};
+use crate::output::Output;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// Where the node can be dialled, for its enode URL
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    addr: Option<Endpoint>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a file (--key-file) with a fresh key that only its owner can read; never overwrites one
+    New,
+    /// Show the public key and the enode URL of a key (--key-file or --key)
+    Show,
+}
+
+/// What may be known of a key.
+#[derive(Debug, Serialize)]
+struct Report {
+    public_key: PublicKey,
+    node_id: NodeId,
+    enode: Enode,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "public key {}", self.public_key)?;
+        writeln!(f, "node id    {}", self.node_id)?;
+        write!(f, "enode      {}", self.enode)
+    }
+}
+
+pub(crate) fn run(args: &Args, given: &KeyArgs, out: Output) -> Result<(), Failure> {
+    let key = match args.action {
+        Action::New => {
+            let path = given.file()?;
+            let key = SecretKey::random(&mut rand::rng());
+            keys::create(path, &key)?;
+            key
+        }
+        Action::Show => given.load()?.ok_or_else(|| {
+            Failure::Usage("--key-file PATH or --key HEX is needed: which key to show".to_owned())
+        })?,
+    };
+    let public_key = key.public_key();
+    out.tell(&Report {
+        public_key,
+        node_id: public_key.node_id(),
+        enode: match &args.addr {
+            Some(endpoint) => Enode::with_endpoint(public_key, endpoint.clone()),
+            None => Enode::incomplete(public_key),
+        },
+    })
+}

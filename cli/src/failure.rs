@@ -1,0 +1,39 @@
+//! How a command ends when it does not succeed.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It could not do what it was asked for.
+    Failed(Box<dyn Error + Send + Sync>),
+    /// It was asked for something that makes no sense.
+    Usage(String),
+    /// Nobody reads its output any more, which is nobody's fault.
+    OutputClosed,
+}
+
+impl Failure {
+    /// A failure for this reason, an error or a text.
+    pub(crate) fn because(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(reason.into())
+    }
+
+    /// What to say, in one line.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Self::Failed(reason) => Some(reason.to_string()),
+            Self::Usage(text) => Some(text.clone()),
+            Self::OutputClosed => None,
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(2),
+            Self::OutputClosed => ExitCode::SUCCESS,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Secret keys from the command line and in files.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use peermux::SecretKey;
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// No key file is larger, in bytes.
+const MAX_FILE: u64 = 1024;
+
+/// The node's key.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KeyArgs {
+    /// The node's secret key, 64 hexadecimal digits (visible to other users; see --key-file)
+    #[arg(long, global = true, value_name = "HEX", conflicts_with = "key_file")]
+    key: Option<String>,
+    /// A file with the node's secret key, as `peermux key new` makes it
+    #[arg(long, global = true, value_name = "PATH")]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    /// The key that was given, else a fresh one.
+    pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
+        let given = self.load()?;
+        Ok(given.unwrap_or_else(|| SecretKey::random(&mut rand::rng())))
+    }
+
+    /// The key that was given, if one was.
+    pub(crate) fn load(&self) -> Result<Option<SecretKey>, Failure> {
+        if let Some(path) = &self.key_file {
+            return read(path).map(Some);
+        }
+        // Not through clap, whose messages would repeat a mistyped key.
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|e| Failure::Usage(format!("--key: {e}")))
+        };
+        self.key.as_ref().map(parse).transpose()
+    }
+
+    /// The file that `key new` is to make.
+    pub(crate) fn file(&self) -> Result<&Path, Failure> {
+        let file = self.key_file.as_deref();
+        file.ok_or_else(|| {
+            Failure::Usage("--key-file PATH is needed: where to write the key".to_owned())
+        })
+    }
+}
+
+/// Reads a key file.
+fn read(path: &Path) -> Result<SecretKey, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
+    read.map_err(|error| cannot("read", path, &error))?;
+    let parsed = text.trim().parse();
+    parsed.map_err(|error| Failure::because(format!("key file {}: {error}", path.display())))
+}
+
+/// Makes a key file that only its owner can read; an existing file is left alone.
+pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * SecretKey::LENGTH + 1));
+    for byte in key.to_bytes().iter() {
+        write!(text, "{byte:02x}").map_err(Failure::because)?;
+    }
+    text.push('\n');
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| cannot("make", path, &error))
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::because(format!(
+        "cannot {what} key file {}: {error}",
+        path.display()
+    ))
+}

@@ -1,0 +1,104 @@
+//! Nodes and addresses, as several commands need them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peermux::p2p::{MAX_HELLO, P2P_VERSION};
+use peermux::setup::{Established, SetupError, initiate};
+use peermux::{Bytes, Endpoint, Enode, Hello, Host, PublicKey, SecretKey, Server, Stage};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::explain;
+use crate::failure::Failure;
+
+/// What we call ourselves.
+const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
+
+/// How long a node gets to take leave of its peers.
+pub(crate) const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Ends a node: its peers are told, and what is queued for them is written first.
+pub(crate) async fn shut_down(server: &Server) {
+    if let Err(error) = server.shutdown(SHUTDOWN).await {
+        tracing::warn!(%error, "unclean end");
+    }
+}
+
+/// The address of `HOST:PORT`.
+pub(crate) async fn resolve(text: &str) -> Result<SocketAddr, Failure> {
+    let resolved = lookup_host(text).await;
+    let first = resolved
+        .map_err(|error| cannot_resolve(text, &error))?
+        .next();
+    first.ok_or_else(|| cannot_resolve(text, &"the name has no address"))
+}
+
+fn cannot_resolve(text: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::because(format!("cannot resolve {text}: {error}"))
+}
+
+/// Where to dial a node.
+pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
+    match node.endpoint().filter(|endpoint| endpoint.tcp != 0) {
+        Some(Endpoint {
+            host: Host::Ip(ip),
+            tcp,
+            ..
+        }) => Ok(SocketAddr::new(*ip, *tcp)),
+        Some(Endpoint {
+            host: Host::Dns(name),
+            tcp,
+            ..
+        }) => resolve(&format!("{name}:{tcp}")).await,
+        None => Err(Failure::Usage(
+            "the enode URL names no TCP port to dial".to_owned(),
+        )),
+    }
+}
+
+/// Opens a TCP connection.
+pub(crate) async fn connect(addr: SocketAddr, limit: Duration) -> Result<TcpStream, Failure> {
+    let connected = timeout(limit, TcpStream::connect(addr)).await;
+    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    let stream =
+        connected.map_err(|error| Failure::because(explain::connect_error(addr, &error)))?;
+    stream.set_nodelay(true).map_err(Failure::because)?;
+    Ok(stream)
+}
+
+/// Sets a connection up with whatever node is at the other end: it announces what the remote
+/// does, so that it is not refused as useless.
+pub(crate) async fn set_up(
+    stream: TcpStream,
+    key: &SecretKey,
+    remote: &PublicKey,
+    limit: Duration,
+) -> Result<Established<TcpStream>, SetupError> {
+    let deadline = Instant::now() + limit;
+    let timed_out = |stage| {
+        move |_| SetupError::TimedOut {
+            stage,
+            after: limit,
+        }
+    };
+    let authenticate = timeout_at(deadline, initiate(stream, key, remote)).await;
+    let authenticated = authenticate.map_err(timed_out(Stage::Ack))??;
+    let hello = authenticated.answer_hello(|theirs| mirror(theirs, key));
+    timeout_at(deadline, hello)
+        .await
+        .map_err(timed_out(Stage::Hello))?
+}
+
+fn mirror(theirs: &Hello, key: &SecretKey) -> Hello {
+    let mut ours = Hello {
+        version: P2P_VERSION,
+        client: Bytes::from_static(CLIENT.as_bytes()),
+        capabilities: theirs.capabilities.clone(),
+        listen_port: 0,
+        public_key: key.public_key(),
+    };
+    // Theirs fitted, but our name may be longer.
+    while ours.encode().len() > MAX_HELLO && ours.capabilities.pop().is_some() {}
+    ours
+}

@@ -1,0 +1,124 @@
+//! Standard output, for people or for programs.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use peermux::p2p::Capability;
+use peermux::{DisconnectReason, SharedCapability};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Where results go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether programs read it.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Tells something: its text, or its JSON object.
+    pub(crate) fn tell(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
+        let line = match self.json {
+            true => serde_json::to_string(report).map_err(Failure::because)?,
+            false => report.to_string(),
+        };
+        write_line(&line)
+    }
+
+    /// Tells something that only people need.
+    pub(crate) fn remark(self, text: &str) -> Result<(), Failure> {
+        match self.json {
+            true => Ok(()),
+            false => write_line(text),
+        }
+    }
+}
+
+fn write_line(line: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::because(format!("cannot write to standard output: {error}")),
+    })
+}
+
+/// A text from a remote as a terminal may show it.
+pub(crate) fn printable(text: &str) -> String {
+    let safe = |char: char| match char.is_control() && char != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => char,
+    };
+    text.chars().map(safe).collect()
+}
+
+/// A capability, with its message codes on a connection if they are known.
+#[derive(Debug, Serialize)]
+pub(crate) struct CapabilityReport {
+    name: String,
+    version: u64,
+    offset: Option<u64>,
+    length: Option<u64>,
+}
+
+impl From<&SharedCapability> for CapabilityReport {
+    fn from(shared: &SharedCapability) -> Self {
+        Self {
+            name: shared.capability.name().to_owned(),
+            version: shared.capability.version(),
+            offset: Some(shared.offset),
+            length: Some(shared.length),
+        }
+    }
+}
+
+/// Of a remote whose protocols we do not speak: how many codes they take is not transmitted.
+impl From<&Capability> for CapabilityReport {
+    fn from(capability: &Capability) -> Self {
+        Self {
+            name: capability.name().to_owned(),
+            version: capability.version(),
+            offset: None,
+            length: None,
+        }
+    }
+}
+
+/// As `bench/1 0x10–0x17`, or without the codes.
+impl Display for CapabilityReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", printable(&self.name), self.version)?;
+        match (self.offset, self.length) {
+            (Some(offset), Some(length)) if length > 0 => {
+                write!(f, " {offset:#04x}–{:#04x}", offset + length - 1)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Several capabilities, for people.
+pub(crate) fn list(capabilities: &[CapabilityReport]) -> String {
+    let texts: Vec<_> = capabilities.iter().map(ToString::to_string).collect();
+    match texts.is_empty() {
+        true => "none".to_owned(),
+        false => texts.join(", "),
+    }
+}
+
+/// A disconnect reason for people, as `too many peers (0x04)`.
+pub(crate) fn reason_text(reason: Option<DisconnectReason>) -> String {
+    reason.map_or_else(
+        || "no reason given".to_owned(),
+        |reason| format!("{reason} ({:#04x})", reason.0),
+    )
+}
