@@ -98,6 +98,7 @@ impl Display for CapabilityReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", printable(&self.name), self.version)?;
         match (self.offset, self.length) {
+            (Some(offset), Some(1)) => write!(f, " {offset:#04x}"),
             (Some(offset), Some(length)) if length > 0 => {
                 write!(f, " {offset:#04x}–{:#04x}", offset + length - 1)
             }

@@ -130,10 +130,7 @@ async fn talk(chat: &Chat, events: &mut Events, out: Output) -> Result<(), Failu
 
 async fn say_all(chat: &Chat) -> Result<(), Failure> {
     let mut input = BufReader::new(tokio::io::stdin());
-    while let Some(line) = next_line(&mut input)
-        .await
-        .map_err(|error| cannot_read(&error))?
-    {
+    while let Some(line) = next_line(&mut input).await.map_err(|e| cannot_read(&e))? {
         match line {
             Ok(text) if text.is_empty() => {}
             Ok(text) => {

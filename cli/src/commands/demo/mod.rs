@@ -19,8 +19,8 @@ use report::{Done, Dropped, Matched, NodeReport, SlowReport, Throughput};
 
 /// How many round trips give a median.
 const ROUND_TRIPS: u64 = 200;
-/// How much each throughput measurement carries, in bytes.
-const VOLUME: usize = 16 << 20;
+/// Sizes in bytes, and how many messages of each are sent.
+const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 512)];
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -83,21 +83,20 @@ async fn the_end(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
 
 async fn measure(alice: &Node, bob: &Peer, out: Output) -> Result<(), Failure> {
     let client = alice.bench.client(bob).await.map_err(Failure::because)?;
-    for size in [256, 1 << 10, 32 << 10] {
-        let count = (VOLUME / size / if size < 1 << 10 { 4 } else { 1 }) as u64;
+    for (size, count) in SINKS {
         let measured = client.sink(count, size).await.map_err(Failure::because)?;
         out.tell(&Throughput::new("sink", &measured))?;
     }
-    let measured = client.source((VOLUME / (32 << 10)) as u64, 32 << 10).await;
-    out.tell(&Throughput::new(
-        "source",
-        &measured.map_err(Failure::because)?,
-    ))?;
-    let measured = client.echo(ROUND_TRIPS, 32).await;
-    out.tell(&Throughput::new(
-        "echo",
-        &measured.map_err(Failure::because)?,
-    ))
+    let measured = client
+        .source(512, 32 << 10)
+        .await
+        .map_err(Failure::because)?;
+    out.tell(&Throughput::new("source", &measured))?;
+    let measured = client
+        .echo(ROUND_TRIPS, 32)
+        .await
+        .map_err(Failure::because)?;
+    out.tell(&Throughput::new("echo", &measured))
 }
 
 async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: Output) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use peermux::{DisconnectReason, Enode, Peer, PeerOutcome};
+use peermux::{DisconnectReason, Endpoint, Enode, Peer, PeerOutcome};
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
 
@@ -40,10 +40,7 @@ impl NodeReport {
 impl fmt::Display for NodeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id: String = self.enode.node_id().to_string().chars().take(8).collect();
-        let addr = self
-            .enode
-            .endpoint()
-            .and_then(peermux::Endpoint::socket_addr);
+        let addr = self.enode.endpoint().and_then(Endpoint::socket_addr);
         let addr = addr.map_or_else(String::new, |addr| addr.to_string());
         let protocols = self.protocols.join(", ");
         write!(
