@@ -160,7 +160,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// The start of a piece of the input, short enough for an error message.
-pub(super) fn excerpt(piece: &str) -> String {
+pub(crate) fn excerpt(piece: &str) -> String {
     const LONGEST: usize = 64;
     match piece.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &piece[..end]),

@@ -11,6 +11,7 @@ mod key;
 mod record;
 
 pub use any::{Node, NodeError};
+pub(crate) use endpoint::excerpt;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use enode::{Enode, EnodeError};
 pub(crate) use key::recover;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::node::excerpt;
+
 /// A protocol's name and version, written `eth/68`.
 ///
 /// Capabilities are ordered by the bytes of the name (upper case first, a prefix before what it
@@ -55,13 +57,13 @@ pub enum CapabilityError {
     /// There is no `/` between name and version.
     #[error("capability {text:?} is not of the form name/version")]
     NoVersion {
-        /// The whole text.
+        /// The beginning of the text.
         text: String,
     },
     /// What follows the last `/` is not a 64-bit number in decimal digits.
     #[error("capability version {version:?} is not a 64-bit number")]
     Version {
-        /// What follows the last `/`.
+        /// The beginning of what follows the last `/`.
         version: String,
     },
 }
@@ -73,14 +75,14 @@ impl FromStr for Capability {
         let (name, version) = text
             .rsplit_once('/')
             .ok_or_else(|| CapabilityError::NoVersion {
-                text: text.to_owned(),
+                text: excerpt(text),
             })?;
         // The number parser would take a plus sign.
         let digits = version.bytes().all(|byte| byte.is_ascii_digit());
         match version.parse() {
             Ok(version) if digits => Ok(Self::new(name, version)),
             _ => Err(CapabilityError::Version {
-                version: version.to_owned(),
+                version: excerpt(version),
             }),
         }
     }
@@ -118,6 +120,14 @@ mod tests {
                     version: version.into()
                 })
             );
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_in_the_error() {
+        for text in ["x".repeat(5000), format!("eth/{}", "x".repeat(5000))] {
+            let error = text.parse::<Capability>().unwrap_err();
+            assert!(error.to_string().len() < 256);
         }
     }
 

@@ -132,7 +132,7 @@ pub enum SnappyError {
     /// There is not even a length.
     #[error("no data at all")]
     Empty,
-    /// The length in front never ends or does not fit into 64 bits.
+    /// The length in front takes more than five bytes, or the data ends before it does.
     #[error("length cannot be read")]
     Length,
     /// The declared length is more than this much data can ever expand to.
