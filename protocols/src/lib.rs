@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`echo`] | returns each request's bytes | 2 |
 //! | [`bench`](mod@bench) | measures throughput and round trips | 8 |
+//! | [`chat`] | carries lines of text to all peers | 3 |
 //!
 //! Each has one cheap handle for a whole node, which is registered with
 //! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and kept by the application:
@@ -33,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod chat;
 mod client;
 pub mod echo;
 

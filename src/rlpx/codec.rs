@@ -6,8 +6,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::error::{FrameError, SealError};
-use super::frame::{Egress, Ingress, MAX_FRAME_SIZE, Opened};
+use super::frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, Opened};
 use crate::Fault;
+use crate::p2p::ids::DISCONNECT;
 
 /// What is reserved for a frame before its bytes arrive.
 const READ_AHEAD: usize = 64 * 1024;
@@ -114,12 +115,23 @@ impl Decoder for RlpxCodec {
             Opened::Frame { frame, consumed } => {
                 let message = RawMessage {
                     id: frame.id(),
-                    payload: frame.payload(self.max_payload)?,
+                    payload: payload(&frame, self.max_payload)?,
                 };
                 input.advance(consumed);
                 Ok(Some(message))
             }
         }
+    }
+}
+
+/// A frame's payload. EthereumJS and reth are known to send an uncompressed Disconnect where
+/// compression was agreed; its reason is of more use than an error about its form.
+fn payload(frame: &Frame<'_>, max: usize) -> Result<Bytes, FrameError> {
+    match frame.payload(max) {
+        Err(FrameError::Snappy(_)) if frame.id() == DISCONNECT && frame.data().len() <= 2 => {
+            Ok(Bytes::copy_from_slice(frame.data()))
+        }
+        payload => payload,
     }
 }
 
@@ -155,6 +167,25 @@ mod tests {
         assert_eq!(b.decode(&mut wire).unwrap(), Some(message(16, 100_000)));
         assert_eq!(b.decode(&mut wire).unwrap(), None);
         assert!(wire.is_empty());
+    }
+
+    #[test]
+    fn a_disconnect_may_come_uncompressed() {
+        for form in [&[0x04][..], &[0xc1, 0x04]] {
+            let (mut a, mut b) = codecs();
+            b.set_snappy(true);
+            let mut wire = BytesMut::new();
+            for id in [1, 2] {
+                let payload = Bytes::copy_from_slice(form);
+                a.encode(RawMessage { id, payload }, &mut wire).unwrap();
+            }
+            let disconnect = b.decode(&mut wire).unwrap().unwrap();
+            assert_eq!((disconnect.id, &disconnect.payload[..]), (1, form));
+            assert!(matches!(
+                b.decode(&mut wire),
+                Err(CodecError::Frame(FrameError::Snappy(_)))
+            ));
+        }
     }
 
     #[test]

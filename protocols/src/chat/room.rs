@@ -1,0 +1,94 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use peermux::{NodeId, Peer, ProtocolSender, TrySendError};
+
+use super::{ChatMessage, History, Line};
+
+/// Who is there, and what was said.
+#[derive(Debug)]
+pub(super) struct Room {
+    name: String,
+    keep: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    members: HashMap<NodeId, Member>,
+    history: VecDeque<Line>,
+}
+
+/// A peer that lines are sent to.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) peer: Peer,
+    pub(super) sender: ProtocolSender<ChatMessage>,
+}
+
+impl Room {
+    pub(super) fn new(name: String, keep: usize) -> Self {
+        let state = Mutex::default();
+        Self { name, keep, state }
+    }
+
+    /// Greets a peer and lets it in, in one step, so that each line is either in its History or
+    /// sent to it.
+    pub(super) fn enter(&self, member: Member) -> Result<Inside<'_>, TrySendError> {
+        let mut state = self.lock();
+        let sender = &member.sender;
+        sender.try_send(&ChatMessage::Name(self.name.clone()))?;
+        if !state.history.is_empty() {
+            let lines = state.history.iter().cloned().collect();
+            sender.try_send(&ChatMessage::History(History(lines)))?;
+        }
+        let peer = member.peer.clone();
+        state.members.insert(peer.id(), member);
+        Ok(Inside { room: self, peer })
+    }
+
+    /// Keeps a line of one's own; returns who has to get it.
+    pub(super) fn say(&self, text: &str) -> Vec<Member> {
+        let mut state = self.lock();
+        let line = Line {
+            name: self.name.clone(),
+            text: text.to_owned(),
+        };
+        self.keep(&mut state, line);
+        state.members.values().cloned().collect()
+    }
+
+    /// Keeps a peer's line.
+    pub(super) fn heard(&self, line: &Line) {
+        self.keep(&mut self.lock(), line.clone());
+    }
+
+    fn keep(&self, state: &mut State, line: Line) {
+        state.history.push_back(line);
+        while state.history.len() > self.keep {
+            state.history.pop_front();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A peer's place in the room, which it leaves when this is dropped.
+pub(super) struct Inside<'a> {
+    room: &'a Room,
+    peer: Peer,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let mut state = self.room.lock();
+        let id = self.peer.id();
+        let same = |member: &Member| member.peer.channel_binding() == self.peer.channel_binding();
+        // A node that came back meanwhile has a place of its own.
+        if state.members.get(&id).is_some_and(same) {
+            state.members.remove(&id);
+        }
+    }
+}

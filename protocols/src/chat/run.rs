@@ -1,0 +1,212 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use peermux::{
+    DisconnectReason, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol,
+    TrySendError, WireMessage,
+};
+use tokio::sync::{Mutex as Turn, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::debug;
+
+use super::room::{Member, Room};
+use super::{
+    ChatMessage, Config, Event, LengthError, Line, MAX_HISTORY, MAX_LINE, MAX_NAME, check,
+};
+
+/// How long a peer may take to tell its name.
+const NAME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many events wait for the application.
+const EVENTS: usize = 256;
+/// What RLP adds to one line of a history, at most: three headers.
+const LINE_HEADERS: usize = 16;
+
+/// A node's `chat/1`: register a clone of it with a server, and keep one to say something.
+#[derive(Clone)]
+pub struct Chat {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    room: Room,
+    events: mpsc::Sender<Event>,
+    /// Held while a line is sent, so that all peers get the lines in one order.
+    speaking: Turn<()>,
+}
+
+/// What happens in a chat, in order.
+#[derive(Debug)]
+pub struct Events(mpsc::Receiver<Event>);
+
+impl Events {
+    /// The next event, or `None` once no clone of the [`Chat`] is left. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+}
+
+impl Chat {
+    /// A node's part in the chat, and what it hears. Dropping the events means not to listen.
+    #[must_use]
+    pub fn new(config: Config) -> (Self, Events) {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let shared = Shared {
+            room: Room::new(config.name.clone(), config.history),
+            config,
+            events,
+            speaking: Turn::default(),
+        };
+        let shared = Arc::new(shared);
+        (Self { shared }, Events(receiver))
+    }
+
+    /// Sends a line to all peers; returns how many took it. Waits while their queues are full,
+    /// at most for the [patience](Config::with_patience) in all; a peer whose queue is full then
+    /// is disconnected. A dropped call may have sent the line to some of them.
+    ///
+    /// # Errors
+    /// [`LengthError`] for an empty line and for one over [`MAX_LINE`].
+    pub async fn say(&self, text: &str) -> Result<usize, LengthError> {
+        check("a line", text, MAX_LINE)?;
+        let _turn = self.shared.speaking.lock().await;
+        let members = self.shared.room.say(text);
+        let line = ChatMessage::Line(text.to_owned());
+        let all = members.len();
+        let slow = members
+            .into_iter()
+            .map(|member| (member.sender.try_send(&line), member));
+        let slow: Vec<_> = slow.filter(|(sent, _)| sent.is_err()).collect();
+        let mut missed = 0;
+        let deadline = Instant::now() + self.shared.config.patience;
+        for (sent, member) in slow {
+            let full = sent == Err(TrySendError::Full);
+            match timeout_at(deadline, member.sender.send(&line)).await {
+                Ok(Ok(())) => continue,
+                Err(_) if full => {
+                    debug!(peer = %member.peer.id(), "chat peer is too slow");
+                    member.peer.disconnect(DisconnectReason::SUBPROTOCOL_ERROR);
+                }
+                _ => {}
+            }
+            missed += 1;
+        }
+        Ok(all - missed)
+    }
+}
+
+impl Subprotocol for Chat {
+    type Message = ChatMessage;
+    const NAME: &'static str = "chat";
+    const VERSION: u64 = 1;
+
+    async fn run(
+        self: Arc<Self>,
+        peer: Peer,
+        mut conn: ProtocolConn<ChatMessage>,
+    ) -> Result<(), ProtocolError> {
+        let member = Member {
+            peer: peer.clone(),
+            sender: conn.sender(),
+        };
+        let _inside = self
+            .shared
+            .room
+            .enter(member)
+            .map_err(ProtocolError::other)?;
+        let named = timeout(NAME_TIMEOUT, first_name(&mut conn)).await;
+        let Some(name) = named.map_err(|_| ProtocolError::other("no name came in time"))?? else {
+            return Ok(());
+        };
+        self.tell(Event::Joined {
+            peer: peer.id(),
+            name: name.clone(),
+        })
+        .await;
+        let result = self.listen(&peer, &name, &mut conn).await;
+        let peer = peer.id();
+        self.tell(Event::Left { peer, name }).await;
+        result
+    }
+
+    fn limits(&self) -> ProtocolLimits {
+        ProtocolLimits::default()
+            .with_max_message(MAX_HISTORY * (MAX_NAME + MAX_LINE + LINE_HEADERS))
+    }
+}
+
+impl Chat {
+    /// Takes what a peer says after its name.
+    async fn listen(
+        &self,
+        peer: &Peer,
+        name: &str,
+        conn: &mut ProtocolConn<ChatMessage>,
+    ) -> Result<(), ProtocolError> {
+        let mut history_may_come = true;
+        while let Some(message) = conn.recv().await? {
+            let code = message.code();
+            let peer = peer.id();
+            match message.into_inner() {
+                ChatMessage::Line(text) => {
+                    check("a line", &text, MAX_LINE).map_err(breach(code))?;
+                    let name = name.to_owned();
+                    let line = Line { name, text };
+                    self.shared.room.heard(&line);
+                    self.tell(Event::Said { peer, line }).await;
+                }
+                ChatMessage::History(history) if history_may_come => {
+                    let lines = history.0;
+                    for line in &lines {
+                        check("a name", &line.name, MAX_NAME).map_err(breach(code))?;
+                        check("a line", &line.text, MAX_LINE).map_err(breach(code))?;
+                    }
+                    self.tell(Event::History { peer, lines }).await;
+                }
+                ChatMessage::History(_) => {
+                    return Err(not_allowed(code, "a History that is not behind the Name").into());
+                }
+                ChatMessage::Name(_) => return Err(not_allowed(code, "a second Name").into()),
+            }
+            history_may_come = false;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: Event) {
+        // Nobody has to listen.
+        let _ = self.shared.events.send(event).await;
+    }
+}
+
+/// The peer's name, or `None` if the peer ends before.
+async fn first_name(conn: &mut ProtocolConn<ChatMessage>) -> Result<Option<String>, ProtocolError> {
+    let Some(message) = conn.recv().await? else {
+        return Ok(None);
+    };
+    let code = message.code();
+    match message.into_inner() {
+        ChatMessage::Name(name) => {
+            check("a name", &name, MAX_NAME).map_err(breach(code))?;
+            Ok(Some(name))
+        }
+        _ => Err(not_allowed(code, "a message before the Name").into()),
+    }
+}
+
+fn breach(code: u64) -> impl FnOnce(LengthError) -> MessageError {
+    move |_| not_allowed(code, "a name or line that is empty or too long")
+}
+
+fn not_allowed(code: u64, rule: &'static str) -> MessageError {
+    MessageError::NotAllowed { code, rule }
+}
+
+impl fmt::Debug for Chat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,219 @@
+use std::time::Duration;
+
+use peermux::testing::{Scripted, ScriptedFrame, connect};
+use peermux::{Capability, DisconnectReason, Message, Peer, PeerError, Protocol, WireMessage};
+
+use super::{Chat, ChatMessage, Config, Event, Events, History, Line, MAX_HISTORY, MAX_LINE};
+
+/// Where the only protocol's codes begin.
+const OFFSET: u64 = 16;
+
+fn chat(name: &str) -> (Chat, Events) {
+    Chat::new(Config::new(name).expect("a name"))
+}
+
+fn line(name: &str, text: &str) -> Line {
+    Line {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+async fn scripted(chat: &Chat) -> (Peer, Scripted) {
+    let capabilities = [Capability::new("chat", 1)];
+    Scripted::remote_of(Protocol::new(chat.clone()), &capabilities)
+        .await
+        .expect("connects")
+}
+
+async fn send(remote: &mut Scripted, message: &ChatMessage) {
+    remote
+        .send(OFFSET + message.code(), &message.encode())
+        .await;
+}
+
+fn decode(frame: ScriptedFrame) -> ChatMessage {
+    ChatMessage::decode(Message::new(frame.id - OFFSET, frame.payload)).expect("decodes")
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_participants_hear_each_other_and_the_end() {
+    let ((ann, mut ann_hears), (ben, mut ben_hears)) = (chat("Ann"), chat("Ben"));
+    let connected = connect(Protocol::new(ann.clone()), Protocol::new(ben.clone()))
+        .await
+        .expect("connects");
+    let (to_ben, to_ann) = (connected.left.id(), connected.right.id());
+    let joined = |peer, name: &str| Event::Joined {
+        peer,
+        name: name.to_owned(),
+    };
+    assert_eq!(ann_hears.next().await, Some(joined(to_ben, "Ben")));
+    assert_eq!(ben_hears.next().await, Some(joined(to_ann, "Ann")));
+    assert_eq!(ann.say("hello").await, Ok(1));
+    assert_eq!(ben.say("hi").await, Ok(1));
+    assert_eq!(
+        ben_hears.next().await,
+        Some(Event::Said {
+            peer: to_ann,
+            line: line("Ann", "hello")
+        })
+    );
+    assert_eq!(
+        ann_hears.next().await,
+        Some(Event::Said {
+            peer: to_ben,
+            line: line("Ben", "hi")
+        })
+    );
+    connected
+        .left
+        .close_gracefully(DisconnectReason::CLIENT_QUITTING, Duration::from_secs(1))
+        .await;
+    for events in [&mut ann_hears, &mut ben_hears] {
+        assert!(matches!(events.next().await, Some(Event::Left { .. })));
+    }
+    assert_eq!(ann.say("anybody?").await, Ok(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_peer_gets_the_last_lines_in_order() {
+    let config = Config::new("Ann").expect("a name").with_history(3);
+    let (ann, _events) = Chat::new(config);
+    for text in ["a", "b", "c", "d"] {
+        assert_eq!(ann.say(text).await, Ok(0));
+    }
+    let (_peer, mut remote) = scripted(&ann).await;
+    assert_eq!(
+        decode(remote.expect().await),
+        ChatMessage::Name("Ann".to_owned())
+    );
+    let history = ["b", "c", "d"].map(|text| line("Ann", text));
+    assert_eq!(
+        decode(remote.expect().await),
+        ChatMessage::History(History(history.to_vec()))
+    );
+    ann.say("e").await.expect("short enough");
+    assert_eq!(
+        decode(remote.expect().await),
+        ChatMessage::Line("e".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_is_told_and_others_lines_are_kept() {
+    let (ann, mut events) = chat("Ann");
+    let (peer, mut remote) = scripted(&ann).await;
+    send(&mut remote, &ChatMessage::Name("Ben".to_owned())).await;
+    let lines = vec![line("Cat", "before")];
+    send(&mut remote, &ChatMessage::History(History(lines.clone()))).await;
+    send(&mut remote, &ChatMessage::Line("now".to_owned())).await;
+    let id = peer.id();
+    assert!(matches!(events.next().await, Some(Event::Joined { .. })));
+    assert_eq!(
+        events.next().await,
+        Some(Event::History { peer: id, lines })
+    );
+    assert!(matches!(events.next().await, Some(Event::Said { .. })));
+
+    let (_other, mut late) = scripted(&ann).await;
+    late.expect().await;
+    assert_eq!(
+        decode(late.expect().await),
+        ChatMessage::History(History(vec![line("Ben", "now")]))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_breach_ends_the_peer_with_0x02() {
+    let name = || ChatMessage::Name("Ben".to_owned());
+    let say = |text: &str| ChatMessage::Line(text.to_owned());
+    let history =
+        |lines: usize, text: &str| ChatMessage::History(History(vec![line("C", text); lines]));
+    let breaches = [
+        vec![say("nameless")],
+        vec![ChatMessage::Name(String::new())],
+        vec![ChatMessage::Name("n".repeat(65))],
+        vec![name(), name()],
+        vec![name(), say("")],
+        vec![name(), say(&"l".repeat(MAX_LINE + 1))],
+        vec![name(), history(0, "x")],
+        vec![name(), history(MAX_HISTORY + 1, "x")],
+        vec![name(), history(1, "")],
+        vec![name(), history(1, "x"), history(1, "x")],
+        vec![name(), say("first"), history(1, "x")],
+    ];
+    for messages in breaches {
+        let (chat, _events) = chat("Ann");
+        let (_peer, mut remote) = scripted(&chat).await;
+        for message in &messages {
+            send(&mut remote, message).await;
+        }
+        let reason = remote.disconnected().await;
+        let breach = Some(DisconnectReason::BREACH_OF_PROTOCOL);
+        assert_eq!(reason, breach, "{:?}", messages.last());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_history_fits_into_one_message() {
+    let config = Config::new("A".repeat(64)).expect("a name");
+    let (ann, _hears) = Chat::new(config.with_history(MAX_HISTORY));
+    let text = "x".repeat(MAX_LINE);
+    for _ in 0..MAX_HISTORY {
+        ann.say(&text).await.expect("fits");
+    }
+    let (ben, mut events) = chat("Ben");
+    let _connected = connect(Protocol::new(ann), Protocol::new(ben))
+        .await
+        .expect("connects");
+    assert!(matches!(events.next().await, Some(Event::Joined { .. })));
+    let Some(Event::History { lines, .. }) = events.next().await else {
+        panic!("the history comes")
+    };
+    assert_eq!(lines.len(), MAX_HISTORY);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_peer_is_dropped_and_stops_nobody() {
+    let (ann, _events) = chat("Ann");
+    let (slow, mut slow_remote) = scripted(&ann).await;
+    let (quick, mut quick_remote) = scripted(&ann).await;
+    for remote in [&mut slow_remote, &mut quick_remote] {
+        // Once greeted it is in the room. The slow one reads nothing more, so that it fills up.
+        remote.expect().await;
+        send(remote, &ChatMessage::Name("Ben".to_owned())).await;
+    }
+    let reading = tokio::spawn(async move {
+        for _ in 0..2000 {
+            let said = decode(quick_remote.expect().await);
+            assert!(matches!(said, ChatMessage::Line(_)));
+        }
+        quick_remote
+    });
+    let text = "x".repeat(MAX_LINE);
+    for _ in 0..2000 {
+        ann.say(&text).await.expect("short enough");
+    }
+    let _quick_remote = reading.await.expect("hears every line");
+    assert!(quick.outcome().is_none());
+    let outcome = slow.ended().await.expect("has ended");
+    assert!(matches!(
+        outcome.error,
+        PeerError::Local(DisconnectReason::SUBPROTOCOL_ERROR)
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_without_a_name_is_dropped() {
+    let (ann, _events) = chat("Ann");
+    let (_peer, mut remote) = scripted(&ann).await;
+    let reason = remote.disconnected().await;
+    assert_eq!(reason, Some(DisconnectReason::SUBPROTOCOL_ERROR));
+}
+
+#[test]
+fn lengths_are_checked_before_sending() {
+    assert!(Config::new("").is_err());
+    assert!(Config::new("n".repeat(65)).is_err());
+    assert!(Config::new("n".repeat(64)).is_ok());
+}
