@@ -1,0 +1,128 @@
+//! The other implementations: what they are called, and how their programs are built and run.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::program::Program;
+use crate::{ethereumjs, geth};
+
+/// Set to `required`, this environment variable makes a missing tool a failure.
+const SWITCH: &str = "PEERMUX_INTEROP";
+
+/// An implementation that shares no code with this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Implementation {
+    Geth,
+    EthereumJs,
+}
+
+/// An implementation whose program is ready to run.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    pub(crate) implementation: Implementation,
+    /// The program and the arguments before those of a run.
+    pub(crate) command: Vec<OsString>,
+    /// A part of the client name in its Hello.
+    pub(crate) client: &'static str,
+    /// The sizes of message that it is tried with, in bytes.
+    pub(crate) sizes: &'static [usize],
+    /// go-ethereum's own command line, where there is one.
+    pub(crate) devp2p: Option<PathBuf>,
+}
+
+impl Implementation {
+    pub(crate) const ALL: [Self; 2] = [Self::Geth, Self::EthereumJs];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Geth => "go-ethereum",
+            Self::EthereumJs => "ethereumjs",
+        }
+    }
+
+    /// Builds the program, once in a run of the tests.
+    ///
+    /// The error is why that did not work, in one line. All of it goes to standard error, once,
+    /// because a test that did not run is easily overlooked.
+    pub(crate) fn ready(self) -> Result<&'static Foreign, &'static str> {
+        static GETH: OnceLock<Result<Foreign, String>> = OnceLock::new();
+        static ETHEREUMJS: OnceLock<Result<Foreign, String>> = OnceLock::new();
+        let (once, build): (_, fn() -> _) = match self {
+            Self::Geth => (&GETH, geth::build),
+            Self::EthereumJs => (&ETHEREUMJS, ethereumjs::build),
+        };
+        let ready = once.get_or_init(|| {
+            let built = build();
+            if let Err(why) = &built {
+                eprintln!("interop with {} did not run: {why}", self.name());
+            }
+            built
+        });
+        let why = |why: &'static String| why.lines().next().unwrap_or_default();
+        ready.as_ref().map_err(why)
+    }
+}
+
+/// Whether a test that cannot run has failed.
+pub(crate) fn is_required() -> bool {
+    env::var_os(SWITCH).is_some_and(|value| value == "required")
+}
+
+impl Foreign {
+    fn run(&self, arguments: &[&str]) -> Program {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]).args(arguments);
+        Program::spawn(self.implementation.name(), command)
+    }
+
+    /// Starts a listening node, and returns it with its enode URL.
+    pub(crate) fn serve(&self, arguments: &[&str]) -> (Program, String) {
+        let mut program = self.run(&[&["serve"], arguments].concat());
+        let listening = program.event("listening");
+        let enode = listening["enode"].as_str().expect("an enode URL");
+        (program, enode.to_owned())
+    }
+
+    /// Starts a node that dials `enode`.
+    pub(crate) fn drive(&self, enode: &str, mode: &str, arguments: &[&str]) -> Program {
+        self.run(&[&["drive", "--enode", enode, "--mode", mode], arguments].concat())
+    }
+}
+
+/// The folder of the foreign programs' sources.
+pub(crate) fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop")
+}
+
+/// The folder that they are built in, below the target folder.
+pub(crate) fn output() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop")
+}
+
+/// Runs a build tool to its end. The error is the reader's: a missing tool, or what it printed.
+pub(crate) fn build_with(
+    tool: &str,
+    folder: &Path,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Result<(), String> {
+    let run = Command::new(tool)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output();
+    let output = run.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("no `{tool}` on this machine"),
+        _ => format!("`{tool}` does not start: {error}"),
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let printed = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "`{tool}` failed with {}:\n{printed}",
+        output.status
+    ))
+}

@@ -1,0 +1,31 @@
+//! Building the node on go-ethereum's p2p package.
+
+use std::ffi::OsStr;
+
+use crate::foreign::{Foreign, Implementation, build_with, output, sources};
+
+/// The last one is the largest that both sides' 16 MiB limit allows for data that Snappy makes longer.
+const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10, (16 << 20) - (1 << 10)];
+
+/// Builds the node and go-ethereum's own `devp2p`, both from the versions that go.mod pins.
+pub(crate) fn build() -> Result<Foreign, String> {
+    let (node, devp2p) = (output().join("geth-peer"), output().join("devp2p"));
+    let packages = [
+        (&node, "."),
+        (&devp2p, "github.com/ethereum/go-ethereum/cmd/devp2p"),
+    ];
+    for (binary, package) in packages {
+        let arguments = ["build", "-o"].map(OsStr::new);
+        let arguments = arguments
+            .into_iter()
+            .chain([binary.as_ref(), package.as_ref()]);
+        build_with("go", &sources().join("geth"), arguments)?;
+    }
+    Ok(Foreign {
+        implementation: Implementation::Geth,
+        command: vec![node.into()],
+        client: "go-ethereum",
+        sizes: SIZES,
+        devp2p: Some(devp2p),
+    })
+}

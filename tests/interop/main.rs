@@ -1,0 +1,47 @@
+//! Interop tests: this implementation and others are real peers of each other, over TCP.
+//!
+//! README.md describes the foreign programs. A test whose program cannot be built is shown as ignored, with
+//! the reason on standard error; with `PEERMUX_INTEROP=required` in the environment it fails.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in helper functions too"
+)]
+
+mod cases;
+mod ethereumjs;
+mod foreign;
+mod geth;
+mod node;
+mod peermux_cli;
+mod program;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::cases::Case;
+use crate::foreign::{Implementation, is_required};
+
+fn main() -> ExitCode {
+    let trials = Implementation::ALL.into_iter().flat_map(|implementation| {
+        let cases = cases::all().filter(move |case| case.concerns(implementation));
+        cases.map(move |case| {
+            let name = format!("{}::{}", implementation.name(), case.name);
+            Trial::ignorable_test(name, move || run(&case, implementation))
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn run(case: &Case, implementation: Implementation) -> Result<Completion, Failed> {
+    match implementation.ready() {
+        Ok(foreign) => {
+            (case.run)(foreign);
+            Ok(Completion::Completed)
+        }
+        Err(why) if is_required() => Err(why.into()),
+        Err(why) => Ok(Completion::ignored_with(why)),
+    }
+}
