@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::handle::{Inner, Server, spawn};
 use super::peer_set::PeerSet;
-use super::{StartError, listener};
+use super::{SocketOptions, StartError, listener};
 use crate::node::SecretKey;
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
 use crate::peer::{MemoryLimits, NodeBudget, PeerConfig, PeerEvents, PeerOptions};
@@ -40,6 +40,7 @@ pub(crate) struct Limits {
     pub(crate) max_pending: usize,
     pub(crate) setup_timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) socket: SocketOptions,
 }
 
 impl Default for Limits {
@@ -48,6 +49,7 @@ impl Default for Limits {
             max_pending: 50,
             setup_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(15),
+            socket: SocketOptions::default(),
         }
     }
 }
@@ -112,6 +114,12 @@ impl ServerBuilder {
     /// Sets how long a TCP connection may take to come about. Default: 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect_timeout = timeout;
+        self
+    }
+
+    /// Bounds what the kernel holds for a connection. Default: [`SocketOptions::default`].
+    pub fn socket_options(mut self, options: SocketOptions) -> Self {
+        self.limits.socket = options;
         self
     }
 

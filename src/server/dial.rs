@@ -20,7 +20,7 @@ pub(crate) async fn dial(inner: &Arc<Inner>, node: &Enode) -> Result<Peer, DialE
     let connect = async {
         let addr = resolve(node).await?;
         let stream = TcpStream::connect(addr).await;
-        let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let stream = stream.and_then(|stream| inner.limits.socket.apply(&stream).map(|()| stream));
         stream.map_err(|source| DialError::Connect {
             id,
             addr: Some(addr),
