@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -185,4 +186,14 @@ pub struct PeerOutcome {
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,
+}
+
+impl fmt::Display for PeerOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (after {:.1?}", self.error, self.lifetime)?;
+        match self.unsent {
+            0 => f.write_str(")"),
+            unsent => write!(f, ", {unsent} messages unsent)"),
+        }
+    }
 }
