@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod metrics;
+mod pair;
 mod peer;
 mod setup;
 mod vectors;
