@@ -30,6 +30,10 @@
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod fault;
 mod keccak;
 pub mod node;
