@@ -6,7 +6,7 @@ mod report;
 use clap::{ValueEnum, value_parser};
 use peermux::{Enode, Peer, SecretKey, Server};
 use peermux_protocols::ClientError;
-use peermux_protocols::bench::{Bench, Client, Config, Measured};
+use peermux_protocols::bench::{Bench, Config, Measured};
 use serde::Serialize;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -126,8 +126,7 @@ async fn messages(
     let measuring = async {
         let peer = server.dial(target).await;
         let peer = peer.map_err(|error| Trouble::dialling(&error))?;
-        let client = bench.client(&peer).await.map_err(Failure::because)?;
-        match measure(args, &client).await {
+        match measure(args, &bench, &peer).await {
             Ok(measured) => Ok(measured),
             Err(error) => Err(why(error, &peer).await),
         }
@@ -146,7 +145,8 @@ async fn messages(
     }
 }
 
-async fn measure(args: &Args, client: &Client) -> Result<Measured, ClientError> {
+async fn measure(args: &Args, bench: &Bench, peer: &Peer) -> Result<Measured, ClientError> {
+    let client = bench.client(peer).await?;
     let (count, size) = (args.count, args.size as usize);
     match args.mode {
         Mode::Sink => client.sink(count, size).await,

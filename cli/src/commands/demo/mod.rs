@@ -121,7 +121,9 @@ async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: Output) -> Result<(),
         p50_before_us: micros(before),
         p50_beside_us: micros(beside),
     })?;
-    // One more does not fit: bob stops reading, and gives up after the stall limit.
+    out.remark(
+        "   one more does not fit: the connection waits, and ends when bob's patience does",
+    )?;
     slow.send(&protocols::Slow::Ignored)
         .await
         .map_err(Failure::because)?;
