@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handle::{Inner, Server, spawn};
-use super::peer_set::PeerSet;
+use super::peer_set::{PeerSet, Seats};
+use super::tie_break::TieBreak;
 use super::{SocketOptions, StartError, listener};
 use crate::node::SecretKey;
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
@@ -26,6 +27,7 @@ pub struct ServerBuilder {
     protocols: Vec<Protocol>,
     listen: Option<SocketAddr>,
     max_peers: usize,
+    dial_ratio: usize,
     limits: Limits,
     legacy: Legacy,
     peer: PeerConfig,
@@ -62,6 +64,7 @@ impl ServerBuilder {
             protocols: Vec::new(),
             listen: None,
             max_peers: 50,
+            dial_ratio: 0,
             limits: Limits::default(),
             legacy: Legacy::default(),
             peer: PeerConfig::default(),
@@ -94,6 +97,13 @@ impl ServerBuilder {
     /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS). Default: 50.
     pub fn max_peers(mut self, peers: usize) -> Self {
         self.max_peers = peers;
+        self
+    }
+
+    /// Keeps one of so many peers' places for nodes that this one dials, at least one; 0, the
+    /// default, keeps none.
+    pub fn dial_ratio(mut self, ratio: usize) -> Self {
+        self.dial_ratio = ratio;
         self
     }
 
@@ -173,7 +183,11 @@ impl ServerBuilder {
         let hello = self.hello(local_addr)?;
         let events = PeerEvents::new(self.event_capacity, self.message_events);
         let inner = Arc::new(Inner {
-            peers: PeerSet::new(self.key.public_key().node_id(), self.max_peers),
+            peers: PeerSet::new(
+                self.key.public_key().node_id(),
+                Seats::new(self.max_peers, self.dial_ratio),
+            ),
+            tie_break: TieBreak::new(self.key.public_key().node_id()),
             key: self.key,
             hello,
             protocols: self.protocols,

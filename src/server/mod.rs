@@ -34,6 +34,7 @@ mod listener;
 mod peer_set;
 mod setup;
 mod socket;
+mod tie_break;
 
 pub use builder::ServerBuilder;
 pub use error::{DialError, ShutdownTimedOut, StartError};

@@ -3,3 +3,4 @@
 mod deadline;
 mod hello;
 mod server;
+mod simultaneous;
