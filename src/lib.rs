@@ -24,12 +24,15 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
+//! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "connmgr")]
+pub mod connmgr;
 mod fault;
 mod keccak;
 pub mod node;

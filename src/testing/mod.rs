@@ -5,6 +5,7 @@
 //! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against messages of the test's own |
 //! | [`peer`] | a [`Peer`](crate::Peer) handle where a handler wants one |
 //! | [`connect`] | two whole peers, with everything between two handlers but a socket |
+//! | [`FnDialer`], [`dial_script`], [`memory_listener`] | a [connection manager](crate::connmgr) without sockets |
 //! | [`Scripted`] | one peer against frames of the test's own, malformed ones too |
 //!
 //! All of them run on tokio's clock, which tests can pause: time-outs then take no time.
@@ -12,7 +13,12 @@
 mod connected;
 mod handle;
 mod scripted;
+mod sockets;
 
 pub use connected::{Connected, Settings, connect, establish};
 pub use handle::peer;
 pub use scripted::{Scripted, ScriptedFrame};
+pub use sockets::{
+    Caller, DialScript, FnDialer, MemoryListener, PendingDial, ScriptedDialer, dial_script,
+    memory_listener,
+};
