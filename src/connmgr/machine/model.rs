@@ -21,7 +21,7 @@ const MAX_REQUESTS: usize = 6;
 const CAP: Duration = Duration::from_secs(300);
 
 /// A step. Numbers choose among what there is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Connect { addr: u8, permanent: bool },
     Disconnect(usize, Reconnect),
