@@ -1,3 +1,5 @@
+//! How requests, connections and the manager end. "There" is upstream.
+
 use std::collections::{HashMap, HashSet};
 
 use peermux::connmgr::{CloseReason, ConnState, ManagerError, Reconnect, RetryPolicy};

@@ -1,3 +1,5 @@
+//! How fast things are tried again. "There" is upstream.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;

@@ -1,3 +1,5 @@
+//! Commands, and what becomes of requests. "There" is upstream.
+
 use peermux::connmgr::{
     AddressSource, DialFilter, ManagerError, Reconnect, Request, RequestInfo, RetryPolicy,
 };

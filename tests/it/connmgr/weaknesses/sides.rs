@@ -1,3 +1,5 @@
+//! Accepted connections, and the edges of the configuration. "There" is upstream.
+
 use peermux::connmgr::{CloseReason, Filter, ManagerError, Refusal, TcpDialer};
 use peermux::testing::memory_listener;
 
