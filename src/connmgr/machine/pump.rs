@@ -37,10 +37,10 @@ impl<A: Address> Machine<A> {
     /// Starts dials while there are slots, and asks for addresses while slots are to be filled.
     pub(super) fn pump(&mut self, now: Instant, rng: &mut impl Rng) {
         self.pace_at = None;
+        self.claims.forget(now);
         if self.stopping || self.paused {
             return;
         }
-        self.claims.forget(now);
         if !self.start_dials(now, rng) {
             // The driver looks first whether the events can still be taken.
             self.pace_at = Some(now);

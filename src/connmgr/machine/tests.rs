@@ -244,3 +244,38 @@ fn refusals_come_in_bounded_rounds() {
         bench.advance(Duration::ZERO);
     }
 }
+
+/// A deadline that stays in the past would let the driver spin.
+#[test]
+fn no_deadline_is_left_in_the_past() {
+    let mut bench = Bench::new(ConnConfig::default(), AllowAll);
+    let policy = Some(RetryPolicy::default());
+    bench.connect(1, policy).expect("free");
+    let dial = bench.dials()[0];
+    bench.dialed(dial, Err(DialError::Refused));
+    assert!(bench.machine.pacing.asking);
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(true, now, rng);
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(false, now, rng);
+    assert_eq!(bench.dials().len(), 1);
+    bench.machine.stop();
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
+}
