@@ -24,6 +24,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
+//! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
@@ -34,6 +35,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "connmgr")]
+pub mod connmgr;
 mod fault;
 mod keccak;
 pub mod node;
