@@ -24,12 +24,15 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
+//! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "addrbook")]
+pub mod addrbook;
 mod fault;
 mod keccak;
 pub mod node;
