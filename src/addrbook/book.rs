@@ -1,6 +1,6 @@
 //! The address book itself: entries, their buckets, and the rules by which they move.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use super::entry::{AHEAD, Entry, Place};
 use super::keyed::BucketKey;
 use super::table::{Shape, Table};
 use super::time::{age, earlier, later};
+use super::unsaved::Unsaved;
 use super::{AddError, BookConfig, Group, Source};
 use crate::node::{Endpoint, Enode, Host, NodeId};
 
@@ -43,7 +44,7 @@ pub struct Book {
     pub(super) successes: u64,
     pub(super) shared: Option<(SystemTime, Arc<[Enode]>)>,
     /// Entries that the store does not hold as they are now.
-    pub(super) unsaved: BTreeSet<NodeId>,
+    pub(super) unsaved: Unsaved<NodeId>,
 }
 
 /// What [`Book::add`] changed.
@@ -75,7 +76,7 @@ impl Book {
             contests: BTreeMap::new(),
             successes: 0,
             shared: None,
-            unsaved: BTreeSet::new(),
+            unsaved: Unsaved::default(),
         }
     }
 
@@ -112,7 +113,7 @@ impl Book {
         let newer = last_seen > entry.last_seen;
         if newer {
             entry.last_seen = last_seen;
-            self.unsaved.insert(id);
+            self.unsaved.changed(id);
         }
         let Place::New(buckets) = &entry.place else {
             return Ok(refreshed(newer));
@@ -138,7 +139,7 @@ impl Book {
         }
         entry.successes_seen = self.successes;
         entry.last_attempt = Some(now);
-        self.unsaved.insert(*id);
+        self.unsaved.changed(*id);
         true
     }
 
@@ -156,7 +157,7 @@ impl Book {
         };
         if age(now, entry.last_seen) > REFRESH {
             entry.last_seen = now;
-            self.unsaved.insert(*id);
+            self.unsaved.changed(*id);
         }
         true
     }
@@ -266,7 +267,7 @@ impl Book {
         if let Some(endpoint) = entry.enode.endpoint() {
             self.by_endpoint.insert(slot(endpoint), id);
         }
-        self.unsaved.insert(id);
+        self.unsaved.changed(id);
         self.entries.insert(id, entry);
     }
 
@@ -286,7 +287,7 @@ impl Book {
             return false;
         }
         buckets.push(bucket);
-        self.unsaved.insert(id);
+        self.unsaved.changed(id);
         true
     }
 
@@ -316,7 +317,7 @@ impl Book {
     /// Takes one of a node's places among the new ones; with the last one the node is forgotten.
     fn leave_new(&mut self, id: &NodeId, bucket: u16) {
         self.new.remove(bucket, id);
-        self.unsaved.insert(*id);
+        self.unsaved.changed(*id);
         let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
         if let Some(Place::New(buckets)) = place {
             buckets.retain(|held| *held != bucket);
@@ -348,12 +349,7 @@ impl Book {
                     .collect();
             }
         }
-        // What was never stored needs no removal, which bounds this set.
-        if entry.stored {
-            self.unsaved.insert(*id);
-        } else {
-            self.unsaved.remove(id);
-        }
+        self.unsaved.removed(*id);
         Some(entry)
     }
 

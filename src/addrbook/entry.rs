@@ -67,8 +67,6 @@ pub struct Entry {
     pub(super) place: Place,
     /// How many dials of this process had succeeded at the last attempt.
     pub(super) successes_seen: u64,
-    /// Whether the store may hold this entry, so that its removal must be written.
-    pub(super) stored: bool,
 }
 
 impl Entry {
@@ -83,7 +81,6 @@ impl Entry {
             last_success: None,
             place: Place::New(Vec::new()),
             successes_seen: 0,
-            stored: false,
         }
     }
 

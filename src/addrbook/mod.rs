@@ -97,6 +97,7 @@ mod store;
 mod table;
 mod time;
 mod tried;
+mod unsaved;
 
 #[cfg(test)]
 mod tests;

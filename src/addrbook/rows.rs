@@ -88,8 +88,8 @@ impl Pending {
     /// All that the store does not hold yet.
     pub(super) fn take(book: &mut Book, nodes: &mut NodeDb) -> Self {
         Self {
-            addresses: std::mem::take(&mut book.unsaved),
-            nodes: std::mem::take(&mut nodes.unsaved),
+            addresses: book.unsaved.take(),
+            nodes: nodes.unsaved.take(),
         }
     }
 
@@ -100,33 +100,38 @@ impl Pending {
         while changes.len() < most
             && let Some(id) = self.addresses.pop_first()
         {
-            let value = book.entries.get_mut(&id).map(|entry| {
-                entry.stored = true;
-                entry_value(entry)
-            });
+            let value = book.entries.get(&id).map(entry_value);
+            book.unsaved.writing(id, value.is_some());
             changes.push(change(Table::Addresses, id.as_bytes(), value));
         }
         while changes.len() < most
             && let Some(target) = self.nodes.pop_first()
         {
-            changes.push(match target {
+            let row = match target {
                 BanTarget::Node(id) => {
-                    let value = nodes.mark_stored(&id).map(node_value);
+                    let value = nodes.node(&id).map(node_value);
                     change(Table::Nodes, id.as_bytes(), value)
                 }
                 BanTarget::Ip(net) => {
-                    let value = nodes.mark_ip_stored(net).map(ban_value);
-                    change(Table::IpBans, net.to_string().as_bytes(), value)
+                    let value = nodes.ip_ban(net).map(ban_value);
+                    let key = net.to_string();
+                    change(Table::IpBans, key.as_bytes(), value)
                 }
-            });
+            };
+            nodes.unsaved.writing(target, row.value.is_some());
+            changes.push(row);
         }
         changes
     }
 
     /// Marks everything to be taken again.
     pub(super) fn put_back(self, book: &mut Book, nodes: &mut NodeDb) {
-        book.unsaved.extend(self.addresses);
-        nodes.unsaved.extend(self.nodes);
+        self.addresses
+            .into_iter()
+            .for_each(|id| book.unsaved.put_back(id));
+        self.nodes
+            .into_iter()
+            .for_each(|target| nodes.unsaved.put_back(target));
     }
 }
 
@@ -135,11 +140,15 @@ pub(super) fn put_back(book: &mut Book, nodes: &mut NodeDb, changes: &[Change]) 
     for change in changes {
         match change.table {
             Table::Meta => {}
-            Table::Addresses => book.unsaved.extend(node_id(&change.key)),
-            Table::Nodes => nodes
-                .unsaved
-                .extend(node_id(&change.key).map(BanTarget::Node)),
-            Table::IpBans => nodes.unsaved.extend(net(&change.key).map(BanTarget::Ip)),
+            Table::Addresses => node_id(&change.key)
+                .into_iter()
+                .for_each(|id| book.unsaved.put_back(id)),
+            Table::Nodes => node_id(&change.key)
+                .into_iter()
+                .for_each(|id| nodes.unsaved.put_back(BanTarget::Node(id))),
+            Table::IpBans => net(&change.key)
+                .into_iter()
+                .for_each(|net| nodes.unsaved.put_back(BanTarget::Ip(net))),
         }
     }
 }
@@ -206,7 +215,7 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     }
     // Own, because a proven address may be a name whoever told of it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
-        book.unsaved.insert(id);
+        book.unsaved.put_back(id);
         return Ok(());
     };
     let slot = slot(endpoint);
@@ -214,7 +223,6 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     entry.attempts = field(&value, 3)?;
     entry.last_attempt = optional_time(&value, 4)?;
     entry.last_success = optional_time(&value, 5)?;
-    entry.stored = true;
     if book.by_endpoint.contains_key(&slot) {
         return Err(format!("second entry at {}:{}", slot.0, slot.1));
     }
@@ -238,7 +246,7 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
         entry.place = Place::New(buckets);
     }
     book.insert(entry);
-    book.unsaved.remove(&id);
+    book.unsaved.restored(id);
     Ok(())
 }
 

@@ -75,7 +75,7 @@ impl Book {
             entry.last_success = Some(now);
             entry.successes_seen = successes;
         }
-        self.unsaved.insert(id);
+        self.unsaved.changed(id);
         if self.entries.get(&id).is_some_and(Entry::is_tried) {
             self.contests.retain(|_, contest| contest.incumbent != id);
             return Ok(Promotion::AlreadyTried);
@@ -168,7 +168,7 @@ impl Book {
             return;
         };
         entry.place = Place::New(Vec::new());
-        self.unsaved.insert(*incumbent);
+        self.unsaved.changed(*incumbent);
         let own = self.own_bucket(incumbent);
         match freed.first() {
             Some(freed) if own.is_none_or(|own| self.new.is_full(own)) => {
@@ -219,6 +219,6 @@ impl Book {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = Place::Tried(bucket);
         }
-        self.unsaved.insert(id);
+        self.unsaved.changed(id);
     }
 }

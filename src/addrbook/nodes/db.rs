@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::super::time::later;
+use super::super::unsaved::Unsaved;
 use super::ban::IpBans;
 use super::{Ban, BanTarget, NodeInfo};
 use crate::node::NodeId;
@@ -81,9 +82,7 @@ pub struct NodeDb {
     /// All records, in the order in which they give way.
     by_rank: BTreeSet<(bool, SystemTime, NodeId)>,
     ip_bans: IpBans,
-    /// The addresses whose bans the store may hold.
-    stored_ips: BTreeSet<IpAddr>,
-    pub(in crate::addrbook) unsaved: BTreeSet<BanTarget>,
+    pub(in crate::addrbook) unsaved: Unsaved<BanTarget>,
 }
 
 impl NodeDb {
@@ -210,11 +209,7 @@ impl NodeDb {
         };
         let (banned, time) = info.rank();
         self.by_rank.remove(&(banned, time, *id));
-        if info.stored {
-            self.unsaved.insert(BanTarget::Node(*id));
-        } else {
-            self.unsaved.remove(&BanTarget::Node(*id));
-        }
+        self.unsaved.removed(BanTarget::Node(*id));
         true
     }
 
@@ -273,51 +268,35 @@ impl NodeDb {
         info.touched = now;
         let (banned, time) = info.rank();
         self.by_rank.insert((banned, time, *id));
-        self.unsaved.insert(BanTarget::Node(*id));
+        self.unsaved.changed(BanTarget::Node(*id));
         result
     }
 
     /// Takes in a record from the store.
-    pub(in crate::addrbook) fn restore(&mut self, id: NodeId, mut info: NodeInfo) {
-        info.stored = true;
+    pub(in crate::addrbook) fn restore(&mut self, id: NodeId, info: NodeInfo) {
         let touched = info.touched;
         self.change(&id, touched, |slot| *slot = info);
-        self.unsaved.remove(&BanTarget::Node(id));
+        self.unsaved.restored(BanTarget::Node(id));
     }
 
     /// Takes in a ban from the store.
     pub(in crate::addrbook) fn restore_ip_ban(&mut self, net: IpAddr, ban: Ban) {
-        self.stored_ips.insert(net);
+        self.unsaved.restored(BanTarget::Ip(net));
         let changed = self.ip_bans.insert(net, ban, self.config.max_ip_bans);
-        changed.into_iter().for_each(|net| self.ip_changed(net));
-        if self.ip_bans.get_exact(net).is_some() {
-            self.unsaved.remove(&BanTarget::Ip(net));
-        }
+        let others = changed.into_iter().skip(1);
+        others.for_each(|net| self.ip_changed(net));
     }
 
-    pub(in crate::addrbook) fn mark_ip_stored(&mut self, net: IpAddr) -> Option<&Ban> {
-        let ban = self.ip_bans.get_exact(net);
-        if ban.is_some() {
-            self.stored_ips.insert(net);
-        } else {
-            self.stored_ips.remove(&net);
-        }
-        ban
+    /// The ban of exactly this address or network, which may have ended.
+    pub(in crate::addrbook) fn ip_ban(&self, net: IpAddr) -> Option<&Ban> {
+        self.ip_bans.get_exact(net)
     }
 
-    /// Has the ban of an address written; but what was never stored needs no removal, which
-    /// bounds the set.
     fn ip_changed(&mut self, net: IpAddr) {
-        if self.ip_bans.get_exact(net).is_some() || self.stored_ips.contains(&net) {
-            self.unsaved.insert(BanTarget::Ip(net));
+        if self.ip_bans.get_exact(net).is_some() {
+            self.unsaved.changed(BanTarget::Ip(net));
         } else {
-            self.unsaved.remove(&BanTarget::Ip(net));
+            self.unsaved.removed(BanTarget::Ip(net));
         }
-    }
-
-    pub(in crate::addrbook) fn mark_stored(&mut self, id: &NodeId) -> Option<&NodeInfo> {
-        let info = self.records.get_mut(id)?;
-        info.stored = true;
-        Some(info)
     }
 }

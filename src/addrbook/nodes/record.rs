@@ -23,8 +23,6 @@ pub struct NodeInfo {
     pub ban: Option<Ban>,
     /// When any of this last changed.
     pub(in crate::addrbook) touched: SystemTime,
-    /// Whether the store may hold this record.
-    pub(in crate::addrbook) stored: bool,
 }
 
 impl NodeInfo {
@@ -37,7 +35,6 @@ impl NodeInfo {
             score: Score::default(),
             ban: None,
             touched: now,
-            stored: false,
         }
     }
 
