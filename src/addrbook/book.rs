@@ -12,7 +12,7 @@ use super::keyed::BucketKey;
 use super::table::{Shape, Table};
 use super::time::{age, earlier, later};
 use super::unsaved::Unsaved;
-use super::{AddError, BookConfig, Group, Source};
+use super::{AddError, BookConfig, Source};
 use crate::node::{Endpoint, Enode, Host, NodeId};
 
 /// Below so many addresses a node asks its peers for more.
@@ -340,26 +340,14 @@ impl Book {
             self.by_endpoint.remove(&slot(endpoint));
         }
         self.contests.retain(|_, contest| !contest.involves(id));
-        if let Some((_, list)) = &mut self.shared {
-            if list.contains(&entry.enode) {
-                *list = list
-                    .iter()
-                    .filter(|enode| **enode != entry.enode)
-                    .cloned()
-                    .collect();
-            }
+        if let Some((_, list)) = &mut self.shared
+            && list.contains(&entry.enode)
+        {
+            let others = list.iter().filter(|enode| **enode != entry.enode);
+            *list = others.cloned().collect();
         }
         self.unsaved.removed(*id);
         Some(entry)
-    }
-
-    /// The groups of the book's addresses, each with how many there are.
-    pub fn groups(&self) -> BTreeMap<&Group, usize> {
-        let mut groups = BTreeMap::new();
-        for entry in self.entries.values() {
-            *groups.entry(&entry.group).or_default() += 1;
-        }
-        groups
     }
 }
 

@@ -30,9 +30,10 @@ const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 /// Who told us of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// We ourselves: configuration, a command, a node that dialled us and told where it listens.
+    /// We ourselves: configuration, or a command of our user.
     Own,
-    /// The node at this address. Everything it tells goes into few of the buckets.
+    /// The node at this address, which may also have told of itself. Everything it tells goes
+    /// into few of the buckets.
     Ip(IpAddr),
 }
 

@@ -33,15 +33,16 @@
 //!
 //! # On disk
 //!
-//! The store is [`redb`](https://docs.rs/redb): one file, no background thread, in Rust without
-//! `unsafe` of ours, and maintained. Every commit is a transaction of copy-on-write pages with checksums, so a
-//! process or machine that dies at any moment leaves the last commit intact; a log-structured
-//! database (`fjall`) buys write rates that a book does not need with many files and threads, and
-//! SQLite or LMDB bring a C library. The rows carry a format version of their own.
+//! The store is [`redb`](https://docs.rs/redb): one file, no threads of its own, written in Rust,
+//! with a stable file format, and maintained. A commit is a transaction of copy-on-write pages with
+//! checksums, so a process or machine that dies at any moment leaves the last commit intact. A
+//! log-structured database such as `fjall` buys write rates that a book does not need with many
+//! files and background threads, and SQLite or LMDB bring a C library. The rows carry a format
+//! version of their own.
 //!
 //! A file that is not what was written gives [`StoreError::Damaged`] and is renamed, one that a
-//! newer version wrote gives [`StoreError::Newer`] and is left alone; neither is ever deleted or
-//! written to by this library.
+//! newer version wrote gives [`StoreError::Newer`] and is left alone; neither is ever deleted.
+//! An empty file is a new one.
 //!
 //! # Example
 //!

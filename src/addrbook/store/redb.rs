@@ -47,12 +47,8 @@ impl RedbStore {
             let mut name = path.as_os_str().to_owned();
             name.push(format!(".damaged-{number}"));
             let kept = PathBuf::from(name);
-            // A link, unlike a renaming, never replaces what is there.
-            match std::fs::hard_link(path, &kept) {
-                Ok(()) => {
-                    std::fs::remove_file(path).map_err(|error| failed(path, "rename", error))?;
-                    return Ok(kept);
-                }
+            match move_to_free(path, &kept) {
+                Ok(()) => return Ok(kept),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(failed(path, "rename", error)),
             }
@@ -119,6 +115,17 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         .set_check_integrity_on_open(true)
         .create_with_backend(backend)
         .map_err(|error| Problem::from(error).at(path, "open"))
+}
+
+/// Renames a file, but fails where there is one already.
+fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    // A link, unlike a renaming, never replaces what is there; not every file system has links.
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) if to.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
+    }
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 
 use super::super::book::slot;
-use super::super::entry::Place;
+use super::super::entry::{Entry, Place};
 use super::super::rows::{self, Pending};
 use super::super::{NodeDb, Row, Table};
 use super::*;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Op {
     Add {
         node: u32,
@@ -151,7 +151,7 @@ impl Model {
             }
             Op::Draw => {
                 assert_eq!(self.book.get(now, rng).is_none(), self.book.is_empty());
-                self.book.draw(|entry| entry.is_tried(), now, rng);
+                self.book.draw(Entry::is_tried, now, rng);
             }
             Op::Share => {
                 let list = self.book.share(now, rng);

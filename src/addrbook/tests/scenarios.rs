@@ -9,7 +9,7 @@
 //! - 49 "with services": a devp2p address has none; source, times, counts and buckets are compared.
 //! - 55 Tor groups: an enode has no onion address.
 
-use super::super::{AddError, Added, Book, BookConfig, Promotion, Source};
+use super::super::{AddError, Added, Book, BookConfig, Entry, Promotion, Source};
 use super::*;
 
 /// 39: a book starts, takes an address and ends; on disk in `persistence`.
@@ -313,7 +313,7 @@ fn draw_keeps_its_rules() {
     }
     let used = book.entry(&id(&rested)).unwrap().group().clone();
     let drawn = book.draw(|entry| *entry.group() != used, now, &mut rng);
-    assert_eq!(drawn.map(|entry| entry.enode()), Some(&recent));
+    assert_eq!(drawn.map(Entry::enode), Some(&recent));
     let mut draws = 0;
     assert!(
         book.draw(
