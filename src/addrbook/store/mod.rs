@@ -3,6 +3,7 @@
 use std::path::Path;
 
 mod error;
+mod file;
 mod memory;
 mod redb;
 

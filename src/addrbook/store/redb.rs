@@ -1,13 +1,12 @@
 //! A store in one file.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 
-use super::{Change, Row, Store, StoreError, Table};
+use super::{Change, Row, Store, StoreError, Table, file};
 
 /// The rows fit into far less; this bounds what the database's cache may take, in bytes.
 const CACHE: usize = 4 << 20;
@@ -17,6 +16,9 @@ const CACHE: usize = 4 << 20;
 /// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
 /// moment leaves the file as it was after the last commit. The file is created readable for its
 /// owner only, because it holds the secret that chooses buckets. One process can have it open.
+///
+/// A new file is made under another name, `path.new-…`, and renamed when it is complete; a process
+/// that is killed meanwhile leaves one behind, which nobody reads again.
 #[derive(Debug)]
 pub struct RedbStore {
     path: PathBuf,
@@ -42,17 +44,7 @@ impl RedbStore {
     /// # Errors
     /// [`StoreError::Io`] if the file cannot be renamed.
     pub fn keep_aside(path: &Path) -> Result<PathBuf, StoreError> {
-        let mut number = 1u32;
-        loop {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!(".damaged-{number}"));
-            let kept = PathBuf::from(name);
-            match move_to_free(path, &kept) {
-                Ok(()) => return Ok(kept),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(failed(path, "rename", error)),
-            }
-        }
+        file::keep_aside(path).map_err(|error| failed(path, "rename", error))
     }
 
     fn read(&self) -> Result<Vec<Row>, Problem> {
@@ -108,32 +100,24 @@ const fn definition(table: Table) -> Bytes {
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
-    let file = create(path).map_err(|error| failed(path, "open", error))?;
+    if file::is_missing(path).map_err(|error| failed(path, "open", error))? {
+        // A database that is just being created does not survive a crash, so it gets its name
+        // when it is complete.
+        let unfinished = file::unfinished(path);
+        drop(open_file(&unfinished, true)?);
+        file::put_in_place(&unfinished, path).map_err(|error| failed(path, "rename", error))?;
+    }
+    open_file(path, false)
+}
+
+fn open_file(path: &Path, new: bool) -> Result<Database, StoreError> {
+    let file = file::open_private(path, new).map_err(|error| failed(path, "open", error))?;
     let backend = FileBackend::new(file).map_err(|error| Problem::from(error).at(path, "open"))?;
     Database::builder()
         .set_cache_size(CACHE)
         .set_check_integrity_on_open(true)
         .create_with_backend(backend)
         .map_err(|error| Problem::from(error).at(path, "open"))
-}
-
-/// Renames a file, but fails where there is one already.
-fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    // A link, unlike a renaming, never replaces what is there; not every file system has links.
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        Err(_) if to.try_exists()? => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(_) => std::fs::rename(from, to),
-    }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 fn write(database: &Database, changes: &[Change]) -> Result<(), Problem> {
