@@ -1,7 +1,7 @@
 //! The address book itself: entries, their buckets, and the rules by which they move.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -167,11 +167,20 @@ impl Book {
         self.forget(id).map(|entry| entry.enode)
     }
 
-    /// Forgets all nodes at an IP address and says how many there were.
+    /// Forgets all nodes at an IPv4 address or in the /64 of an IPv6 address, as they are banned,
+    /// and says how many there were.
     pub fn remove_ip(&mut self, ip: IpAddr) -> usize {
-        let host = Host::Ip(ip.to_canonical());
-        let ports = self.by_endpoint.range((host.clone(), 0)..=(host, u16::MAX));
-        let ids: Vec<_> = ports.map(|(_, id)| *id).collect();
+        let (first, last) = match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let host_bits = u128::from(u64::MAX);
+                let first = Ipv6Addr::from_bits(ip.to_bits() & !host_bits);
+                let last = Ipv6Addr::from_bits(ip.to_bits() | host_bits);
+                (first.into(), last.into())
+            }
+            v4 => (v4, v4),
+        };
+        let range = (Host::Ip(first), 0)..=(Host::Ip(last), u16::MAX);
+        let ids: Vec<_> = self.by_endpoint.range(range).map(|(_, id)| *id).collect();
         for id in &ids {
             self.forget(id);
         }
@@ -228,27 +237,25 @@ impl Book {
         now: SystemTime,
     ) -> Result<(), AddError> {
         let slot = slot(endpoint);
-        if let Some(holder) = self.by_endpoint.get(&slot).filter(|holder| *holder != id) {
-            let holder = *holder;
-            if !self.yields(&holder, source, now) {
-                return Err(AddError::EndpointTaken {
-                    holder,
-                    endpoint: endpoint.clone(),
-                });
-            }
-            self.forget(&holder);
+        let holder = self.by_endpoint.get(&slot).copied();
+        let holder = holder.filter(|holder| holder != id);
+        if let Some(holder) = holder.filter(|holder| !self.yields(holder, source, now)) {
+            return Err(AddError::EndpointTaken {
+                holder,
+                endpoint: endpoint.clone(),
+            });
         }
-        let known = self
-            .entries
-            .get(id)
-            .and_then(|entry| entry.enode.endpoint());
-        if let Some(known) = known.filter(|known| self::slot(known) != slot) {
-            if !self.yields(id, source, now) {
-                return Err(AddError::KnownElsewhere {
-                    endpoint: known.clone(),
-                });
-            }
-            self.forget(id);
+        let known = self.entries.get(id);
+        let known = known.and_then(|entry| entry.enode.endpoint());
+        let moved = known.filter(|known| self::slot(known) != slot);
+        if let Some(known) = moved.filter(|_| !self.yields(id, source, now)) {
+            return Err(AddError::KnownElsewhere {
+                endpoint: known.clone(),
+            });
+        }
+        let moved = moved.is_some().then_some(*id);
+        for id in holder.into_iter().chain(moved) {
+            self.forget(&id);
         }
         Ok(())
     }
@@ -293,9 +300,9 @@ impl Book {
 
     /// Drops the bad entries of a new bucket; only if there are none, the one seen longest ago.
     fn make_room(&mut self, bucket: u16, now: SystemTime) {
-        let held = || self.new.bucket(bucket).iter();
         let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
-        let bad: Vec<_> = held().filter(is_bad).copied().collect();
+        let bad = self.new.bucket(bucket).iter().filter(is_bad);
+        let bad: Vec<_> = bad.copied().collect();
         for id in &bad {
             self.forget(id);
         }
@@ -303,12 +310,8 @@ impl Book {
             return;
         }
         let last_seen = |id: &&NodeId| self.entries.get(id).map(|entry| entry.last_seen);
-        let oldest = self
-            .new
-            .bucket(bucket)
-            .iter()
-            .min_by_key(last_seen)
-            .copied();
+        let held = self.new.bucket(bucket).iter();
+        let oldest = held.min_by_key(last_seen).copied();
         if let Some(id) = oldest {
             self.leave_new(&id, bucket);
         }
@@ -340,10 +343,11 @@ impl Book {
             self.by_endpoint.remove(&slot(endpoint));
         }
         self.contests.retain(|_, contest| !contest.involves(id));
+        let is_other = |enode: &&Enode| enode.public_key() != entry.enode.public_key();
         if let Some((_, list)) = &mut self.shared
-            && list.contains(&entry.enode)
+            && !list.iter().all(|enode| is_other(&enode))
         {
-            let others = list.iter().filter(|enode| **enode != entry.enode);
+            let others = list.iter().filter(is_other);
             *list = others.cloned().collect();
         }
         self.unsaved.removed(*id);

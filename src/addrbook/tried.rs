@@ -70,6 +70,8 @@ impl Book {
         }
         let successes = self.successes;
         if let Some(entry) = self.entries.get_mut(&id) {
+            // Its discovery port may be another one now.
+            entry.enode.clone_from(enode);
             entry.attempts = 0;
             entry.last_attempt = Some(now);
             entry.last_success = Some(now);

@@ -298,6 +298,29 @@ fn a_place_belongs_to_whom_a_handshake_proves() {
     assert_eq!(book.len(), 1);
 }
 
+/// A claim that is refused for one reason does not put out what stood in its way otherwise.
+#[test]
+fn a_refused_claim_changes_nothing() {
+    let mut book = book();
+    book.good(&at(1, "12.1.2.3:1"), start()).unwrap();
+    add(&mut book, &at(2, "12.1.2.4:1"), start());
+    book.dial_succeeded();
+    book.attempt(&id(&at(2, "12.1.2.4:1")), start());
+    let claim = at(1, "12.1.2.4:1");
+    let refused = book.add(&claim, stranger(), start(), start() + HOUR, &mut rng());
+    assert!(matches!(refused, Err(AddError::KnownElsewhere { .. })));
+    assert_eq!(book.len(), 2);
+}
+
+#[test]
+fn a_handshake_brings_the_newest_discovery_port() {
+    let mut book = book();
+    add(&mut book, &node(1), start());
+    let other: Enode = format!("{}?discport=9", node(1)).parse().unwrap();
+    book.good(&other, start()).unwrap();
+    assert_eq!(book.entry(&id(&other)).unwrap().enode(), &other);
+}
+
 /// Groups in use are skipped; a recently tried address is drawn only if there is nothing else.
 #[test]
 fn draw_keeps_its_rules() {
@@ -337,6 +360,9 @@ fn remove_and_expire() {
     }
     book.good(&at(1, "12.1.2.3:1"), start()).unwrap();
     assert_eq!(book.remove_ip(ip("12.1.2.3")), 2);
+    add(&mut book, &at(4, "[2a00:1:2:3::4]:1"), start());
+    assert_eq!(book.remove_ip(ip("2a00:1:2:4::4")), 0);
+    assert_eq!(book.remove_ip(ip("2a00:1:2:3:ffff::")), 1);
     assert_eq!(book.expire(start()), 0);
     assert_eq!(book.expire(start() + 31 * DAY), 1);
     assert!(book.is_empty() && book.remove(&id(&node(1))).is_none());
