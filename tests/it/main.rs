@@ -7,6 +7,8 @@
 )]
 
 mod addrbook;
+mod metrics;
+mod pair;
 mod peer;
 mod setup;
 mod vectors;
