@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod addrbook;
 mod connmgr;
 mod fuzz_replay;
 mod metrics;
