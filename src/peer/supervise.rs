@@ -258,7 +258,10 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerEr
         match peer.control().with_liveness(|liveness| liveness.poll(now)) {
             Action::SendPing => gate.ping(),
             Action::TimedOut => return PeerError::Silent(config.liveness_timeout),
-            Action::WaitUntil(at) => sleep_until(at).await,
+            Action::WaitUntil(at) => tokio::select! {
+                () = sleep_until(at) => {}
+                () = peer.control().ping_wanted.notified() => {}
+            },
         }
     }
 }
