@@ -7,6 +7,7 @@
 //! go-ethereum, reth and EthereumJS nodes are its peers.
 //!
 //! ```text
+//!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events         what an application holds
 //!   peer       read loop · ping loop · write gate · one task per protocol
 //!   protocol   registration, typed messages, the channel a handler reads and writes
@@ -25,11 +26,14 @@
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
+//! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "comm")]
+pub mod comm;
 mod fault;
 mod keccak;
 pub mod node;

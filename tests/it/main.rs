@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod comm;
 mod peer;
 mod setup;
 mod vectors;
