@@ -2,6 +2,7 @@
 
 mod basics;
 mod net;
+mod weaknesses;
 
 use std::time::Duration;
 
