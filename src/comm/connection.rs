@@ -1,5 +1,6 @@
 //! One connection at work: proof of identity, reader, writer, handler.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::establish::{Terms, exchange};
 use super::link::{AckTable, Link, Outgoing};
 use super::message::Incoming;
 use super::shared::Shared;
-use super::store::{ConnId, Entry, Landed, News, Opened, Purpose};
+use super::store::{Entry, Landed, News, Opened, Purpose};
 use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, ReceivedMessage};
 use crate::peer::{Direction, Peer};
 use crate::protocol::{
@@ -72,7 +73,7 @@ pub(crate) async fn run(
         let mut store = shared.store();
         let unix_now = shared.unix_now();
         match store.identities.put(info.id, &info.identity, unix_now) {
-            Ok(()) => store.opened(Arc::clone(&info), &peer, dialler, now, &mut news),
+            Ok(()) => store.opened(&info, &peer, dialler, now, &mut news),
             Err(error) => Opened::Refused(HandshakeError::Identity(error)),
         }
     };
@@ -81,12 +82,13 @@ pub(crate) async fn run(
     match opened {
         Opened::Refused(error) => Err(refuse(shared, &peer, error)),
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
-        Opened::Lost => {
+        Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity stays");
-            let link = Link::new(&shared.config);
-            link.fail(&CommError::PeerClosed(CloseReason::Replaced));
-            let mut work = Work::new(shared, &info, link, conn);
+            // What the remote sends before it knows is received, and answered over the other one.
+            let (sender, receiver) = conn.split();
+            let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;
+            drop(sender);
             Ok(())
         }
     }
@@ -131,9 +133,7 @@ fn refuse(shared: &Shared, peer: &Peer, error: HandshakeError) -> ProtocolError 
 /// Removes the connection from the store even if its task is aborted.
 struct Guard<'a> {
     shared: &'a Shared,
-    conn: ConnId,
-    acks: Arc<AckTable>,
-    info: &'a ConnInfo,
+    entry: &'a Entry,
     open: bool,
 }
 
@@ -142,25 +142,20 @@ impl Guard<'_> {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
-        let news = self.shared.store().closed(self.conn, reason);
+        let news = self.shared.store().closed(self.entry.conn, reason);
         self.shared.tell(news);
-        let id = self.info.id;
+        let id = self.entry.info.id;
         debug!(%id, %reason, "connection of an identity ended");
         self.shared.emit(CommEvent::Closed {
             id,
             reason: reason.clone(),
         });
-        if *reason != CloseReason::Replaced {
-            self.acks.fail(&CommError::PeerClosed(reason.clone()));
-        }
     }
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.end(&CloseReason::TransportEnded);
-        let error = CommError::PeerClosed(CloseReason::TransportEnded);
-        self.acks.fail(&error);
     }
 }
 
@@ -169,17 +164,18 @@ async fn serve(
     entry: &Entry,
     conn: ProtocolConn,
 ) -> Result<(), ProtocolError> {
-    let (info, link) = (&entry.info, Arc::clone(&entry.link));
+    let info = &entry.info;
     debug!(id = %info.id, node = %info.node, "connection of an identity opened");
     shared.emit(CommEvent::Opened {
         info: Arc::clone(info),
     });
-    let mut work = Work::new(shared, info, link, conn);
+    let (sender, receiver) = conn.split();
+    let mut work = Work::new(shared, entry, info, receiver);
+    let (link, acks) = (Arc::clone(&entry.link), Arc::clone(&entry.acks));
+    work.writer = write(link, acks, sender).boxed().fuse();
     let mut guard = Guard {
         shared,
-        conn: entry.conn,
-        acks: Arc::clone(&work.acks),
-        info,
+        entry,
         open: true,
     };
     let (reason, error) = tokio::select! {
@@ -201,34 +197,32 @@ type Part<T> = Fuse<BoxFuture<'static, T>>;
 /// The parts of one connection that move: what comes in, what goes out, and what happens to the
 /// former.
 struct Work {
-    acks: Arc<AckTable>,
     reader: Part<End>,
     writer: Part<()>,
     handler: Part<()>,
 }
 
 impl Work {
+    /// Receives over a connection of `info`, and answers over that of `entry`. Nothing is written
+    /// until there is a writer.
     fn new(
         shared: &Arc<Shared>,
+        entry: &Entry,
         info: &Arc<ConnInfo>,
-        link: Arc<Link>,
-        conn: ProtocolConn,
+        receiver: ProtocolReceiver,
     ) -> Self {
-        let (sender, receiver) = conn.split();
         let (inbox, received) = mpsc::channel(shared.config.receive_queue);
-        let acks = Arc::new(AckTable::default());
         let reader = Reader {
             shared: Arc::clone(shared),
             info: Arc::clone(info),
-            link: Arc::clone(&link),
-            acks: Arc::clone(&acks),
+            link: Arc::clone(&entry.link),
+            acks: Arc::clone(&entry.acks),
             inbox,
         };
         Self {
             reader: reader.run(receiver).boxed().fuse(),
-            writer: write(link, Arc::clone(&acks), sender).boxed().fuse(),
+            writer: pending().boxed().fuse(),
             handler: handle(Arc::clone(shared), received).boxed().fuse(),
-            acks,
         }
     }
 
@@ -363,8 +357,10 @@ async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
         }
     }
     while written.next().await.is_some() {}
-    // A queue that has ended is the sign of an end from elsewhere.
-    link.ended().await;
+    // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
+    if link.has_ended() {
+        pending::<()>().await;
+    }
 }
 
 type WriteReceipt = oneshot::Receiver<()>;

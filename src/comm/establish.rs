@@ -230,9 +230,9 @@ pub(crate) async fn exchange(
         })?;
     let received = conn.recv().await.map_err(HandshakeError::Malformed)?;
     let message = received.ok_or(HandshakeError::Ended)?.into_inner();
-    let theirs = match Incoming::decode(&message).map_err(HandshakeError::Malformed)? {
-        Incoming::Establish(theirs) => theirs,
-        _ => return Err(HandshakeError::WrongType { code: message.code }),
+    let incoming = Incoming::decode(&message).map_err(HandshakeError::Malformed)?;
+    let Incoming::Establish(theirs) = incoming else {
+        return Err(HandshakeError::WrongType { code: message.code });
     };
     let id = terms.check(provider, &theirs, now)?;
     let info = ConnInfo {

@@ -225,11 +225,6 @@ impl Link {
         }
     }
 
-    /// Never completes: a connection whose queue has ended is ended by whoever ended the queue.
-    pub(crate) async fn ended(&self) {
-        std::future::pending().await
-    }
-
     pub(crate) fn has_ended(&self) -> bool {
         self.lock().end.is_some()
     }

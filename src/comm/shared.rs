@@ -49,8 +49,8 @@ pub(crate) struct Shared {
 
 /// Why a message was not queued; with room to wait for, it comes back.
 pub(crate) enum NotQueued {
-    Full(Arc<Link>, Draft),
-    Failed(CommError, Draft),
+    Full(Arc<Link>, Box<Draft>),
+    Failed(CommError, Box<Draft>),
 }
 
 type Reserved = (Arc<Link>, OwnedSemaphorePermit);
@@ -198,13 +198,13 @@ impl Shared {
         reserved: Option<Reserved>,
     ) -> Result<(), NotQueued> {
         if let Err(error) = self.check_size(draft.payload.len()) {
-            return Err(NotQueued::Failed(error, draft));
+            return Err(NotQueued::Failed(error, draft.into()));
         }
         let mut news = News::default();
         let mut store = self.store();
         let route = store.route(to, Purpose::Open, Instant::now(), &mut news);
         let queued = match &route {
-            Err(error) => Err(NotQueued::Failed(error.clone(), draft)),
+            Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
             Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved),
             Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved),
         };
@@ -232,7 +232,7 @@ impl Shared {
                 link.push(Part::Messages, message);
                 Ok(())
             }
-            None => Err(NotQueued::Full(Arc::clone(link), draft)),
+            None => Err(NotQueued::Full(Arc::clone(link), draft.into())),
         }
     }
 
@@ -246,9 +246,12 @@ impl Shared {
         loop {
             let link = match self.enqueue(to, draft, reserved.take()) {
                 Ok(()) => return Ok(()),
-                Err(NotQueued::Failed(error, _)) => return Err(error),
+                Err(NotQueued::Failed(error, _)) => {
+                    self.stats.failed(&error);
+                    return Err(error);
+                }
                 Err(NotQueued::Full(link, back)) => {
-                    draft = back;
+                    draft = *back;
                     link
                 }
             };

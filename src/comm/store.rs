@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::identity::IdentityStore;
-use super::link::Link;
+use super::link::{AckTable, Link};
 use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
@@ -68,9 +68,20 @@ pub(crate) struct Entry {
     pub(crate) info: Arc<ConnInfo>,
     pub(crate) peer: Peer,
     pub(crate) link: Arc<Link>,
+    /// Goes over to the connection that takes this one's place, as what is acknowledged may.
+    pub(crate) acks: Arc<AckTable>,
     pub(crate) control: Arc<ConnControl>,
     dialler: NodeId,
     opened: Instant,
+}
+
+impl Entry {
+    /// Tells all who wait that nothing comes of it.
+    fn fail(&self, reason: &CloseReason) {
+        let error = CommError::PeerClosed(reason.clone());
+        self.link.fail(&error);
+        self.acks.fail(&error);
+    }
 }
 
 /// What a connection attempt is for.
@@ -137,8 +148,8 @@ pub(crate) struct News {
 pub(crate) enum Opened {
     /// It is the one.
     Kept(Arc<Entry>),
-    /// Another one of the same identity stays.
-    Lost,
+    /// Another one of the same identity, this, stays.
+    Lost(Arc<Entry>),
     /// It is not wanted.
     Refused(HandshakeError),
 }
@@ -323,7 +334,7 @@ impl Store {
     /// Takes an authenticated connection in, unless another one of its identity stays.
     pub(crate) fn opened(
         &mut self,
-        info: Arc<ConnInfo>,
+        info: &Arc<ConnInfo>,
         peer: &Peer,
         dialler: NodeId,
         now: Instant,
@@ -341,7 +352,7 @@ impl Store {
                 Choice::New => {}
                 Choice::Old => {
                     self.land(&info.node, old, news);
-                    return Opened::Lost;
+                    return Opened::Lost(Arc::clone(old));
                 }
                 Choice::Neither => return Opened::Refused(HandshakeError::ReplacedTooSoon),
             }
@@ -351,9 +362,12 @@ impl Store {
         let conn = ConnId(self.serial());
         let entry = Arc::new(Entry {
             conn,
-            info: Arc::clone(&info),
+            info: Arc::clone(info),
             peer: peer.clone(),
             link,
+            acks: old
+                .as_ref()
+                .map_or_else(Arc::default, |old| Arc::clone(&old.acks)),
             control: Arc::default(),
             dialler,
             opened: now,
@@ -487,7 +501,7 @@ impl Store {
     pub(crate) fn closed(&mut self, conn: ConnId, reason: &CloseReason) -> News {
         let mut news = News::default();
         if let Some(entry) = self.remove(conn) {
-            entry.link.fail(&CommError::PeerClosed(reason.clone()));
+            entry.fail(reason);
             if !reason.is_local() {
                 self.report_dead(entry.info.id, &mut news);
             }

@@ -2,6 +2,8 @@
 
 mod secp256k1;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;

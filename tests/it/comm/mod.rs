@@ -1,7 +1,10 @@
 //! The communication layer, over in-memory streams in virtual time.
 
 mod basics;
+mod demux;
 mod net;
+mod raw;
+mod scenarios;
 mod weaknesses;
 
 use std::time::Duration;

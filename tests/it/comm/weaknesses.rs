@@ -9,7 +9,7 @@ use peermux::comm::{
     CloseReason, CommError, CommEvent, Config, Connected, Connector, Delivery, HandshakeError,
     Overflow, PeerId, RemotePeer, Secp256k1Identity,
 };
-use peermux::{DialError, DisconnectReason, Enode, Message, Peer, Protocol, SecretKey};
+use peermux::{DialError, Enode, Message, Peer, Protocol, SecretKey};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 
@@ -730,5 +730,4 @@ async fn no_task_is_left_after_a_storm() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!((comm.stats().dials, comm.stats().waiting), (0, 0));
     assert!(comm.stop().await);
-    let _ = DisconnectReason::REQUESTED;
 }
