@@ -27,6 +27,7 @@
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
+//! | `x509` | no | identities for [`comm`] that are X.509 certificates |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |

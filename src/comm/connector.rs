@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
@@ -37,7 +38,10 @@ impl Connector for Server {
         let known = |peer| Connected { peer, new: false };
         let mut events = self.subscribe();
         if let Some(peer) = self.peer(&id) {
-            return Ok(known(peer));
+            if peer.ending().now_or_never().is_none() {
+                return Ok(known(peer));
+            }
+            peer.ended().await;
         }
         let error = match self.dial(node).await {
             Ok(peer) => return Ok(Connected { peer, new: true }),

@@ -128,6 +128,8 @@ pub use identity::{
     IdentityError, IdentityLimits, IdentityProvider, IdentityRecord, Organisation, PeerId,
     Secp256k1Identity,
 };
+#[cfg(feature = "x509")]
+pub use identity::{X509Error, X509Identity};
 pub use message::Envelope;
 pub use received::ReceivedMessage;
 pub use result::{AggregatedSendResult, Delivery, Receipt, SendResult};
@@ -137,3 +139,8 @@ pub use stats::CommStats;
 const NAME: &str = "comm";
 /// The capability's version.
 const VERSION: u64 = 1;
+
+/// Compiles and runs the program in the introduction.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/comm.md")]
+mod introduction {}

@@ -4,6 +4,8 @@ mod secp256k1;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "x509")]
+mod x509;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use data_encoding::HEXLOWER;
 pub use self::secp256k1::Secp256k1Identity;
 pub(crate) use self::store::IdentityStore;
 pub use self::store::{IdentityLimits, IdentityRecord};
+#[cfg(feature = "x509")]
+pub use self::x509::{X509Error, X509Identity};
 
 /// The digest that names an identity, 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

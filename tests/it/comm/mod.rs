@@ -6,6 +6,7 @@ mod net;
 mod raw;
 mod scenarios;
 mod weaknesses;
+mod x509;
 
 use std::time::Duration;
 
