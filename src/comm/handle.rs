@@ -126,15 +126,23 @@ impl Comm {
         Ok(message)
     }
 
-    /// Checks the signature of a message that was passed on.
+    /// Checks a message that was passed on: that `identity` is valid now, and signed it. Returns
+    /// the author's id.
     ///
     /// # Errors
-    /// [`IdentityError::BadSignature`], or why the identity cannot be read.
-    pub fn verify(&self, identity: &[u8], message: &Envelope) -> Result<(), IdentityError> {
-        let signed = message.signed_bytes();
-        self.shared
-            .provider
-            .verify(identity, &signed, &message.signature)
+    /// [`IdentityError::BadSignature`], or why the identity is not accepted.
+    pub fn verify(&self, identity: &[u8], message: &Envelope) -> Result<PeerId, IdentityError> {
+        let provider = &self.shared.provider;
+        let id = provider.id_of(identity)?;
+        provider.verify(identity, &message.signed_bytes(), &message.signature)?;
+        provider.validate(identity, self.shared.unix_now())?;
+        Ok(id)
+    }
+
+    /// The own identity itself.
+    #[must_use]
+    pub fn identity(&self) -> Bytes {
+        self.shared.provider.identity()
     }
 
     /// Sends a message to each of `peers`, connecting to those that are not connected. It never

@@ -201,7 +201,7 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     );
     assert_eq!(received.envelope(), &message);
     let author = &received.sender().identity;
-    assert_eq!(b.comm.verify(author, received.envelope()), Ok(()));
+    assert_eq!(b.comm.verify(author, received.envelope()), Ok(a.comm.id()));
     let forged = Envelope {
         nonce: 78,
         ..message
