@@ -731,3 +731,55 @@ async fn no_task_is_left_after_a_storm() {
     assert_eq!((comm.stats().dials, comm.stats().waiting), (0, 0));
     assert!(comm.stop().await);
 }
+
+/// Everything at once, on several threads: whatever happens in whatever order, each message ends,
+/// each call returns, and nothing is left at the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_of_calls_on_many_threads_leaves_nothing_behind() {
+    use rand::RngExt;
+
+    let net = Net::default();
+    let nodes: Vec<_> = (0..6).map(|_| Arc::new(net.node())).collect();
+    for node in &nodes {
+        acknowledge_all(node);
+    }
+    let storm = nodes.iter().map(|node| {
+        let (node, others) = (Arc::clone(node), nodes.clone());
+        tokio::spawn(async move {
+            let mut receipts = Vec::new();
+            for n in 0..300 {
+                let (what, whom) = {
+                    let mut rng = rand::rng();
+                    (rng.random_range(0..20), rng.random_range(0..others.len()))
+                };
+                let peer = others[whom].peer();
+                match what {
+                    0 => drop(node.comm.probe(&peer).await),
+                    1 => drop(node.comm.handshake(&peer).await),
+                    2 => drop(node.comm.close_conn(&others[whom].comm.id())),
+                    3 => {
+                        let all: Vec<_> = others.iter().map(|one| one.peer()).collect();
+                        let policy = policy(all.len() - 1, 200);
+                        drop(node.comm.send_with_ack(&numbered(n), policy, &all).await);
+                    }
+                    4 => drop(node.comm.send_and_wait(&numbered(n), &peer, SOON).await),
+                    _ => receipts.extend(node.comm.send(&numbered(n), &[peer])),
+                }
+            }
+            receipts
+        })
+    });
+    let mut receipts = Vec::new();
+    for calls in storm.collect::<Vec<_>>() {
+        let ended = timeout(4 * SOON, calls).await.expect("the calls return");
+        receipts.extend(ended.expect("no panic"));
+    }
+    for node in &nodes {
+        assert!(node.comm.stop().await, "no task is left");
+        let stats = node.comm.stats();
+        assert_eq!((stats.connections, stats.dials, stats.waiting), (0, 0, 0));
+    }
+    for receipt in receipts {
+        timeout(SOON, receipt).await.expect("each message ends");
+    }
+}

@@ -573,3 +573,6 @@ enum Choice {
     New,
     Neither,
 }
+
+#[cfg(test)]
+mod tests;
