@@ -159,14 +159,19 @@ impl Comm {
         peers.iter().map(send).collect()
     }
 
-    /// Sends a message to one peer, and waits until it was handed to the transport, for `limit` at
-    /// most. Cancel safe in that a dropped call has either queued the message or not.
-    pub async fn send_and_wait(
+    /// As [`send`](Self::send) to one peer, waiting for room in its queue, for `limit` at most.
+    /// Those who wait are served in order. Cancel safe: a dropped call has either queued the
+    /// message or done nothing.
+    ///
+    /// # Errors
+    /// [`CommError::Deadline`], or why the peer is not reached. A dial that fails after the
+    /// message was queued is the receipt's matter.
+    pub async fn send_waiting(
         &self,
         message: &Envelope,
         peer: &RemotePeer,
         limit: Duration,
-    ) -> Delivery {
+    ) -> Result<Receipt, CommError> {
         let (done, receipt) = oneshot::channel();
         let draft = Draft {
             code: DATA,
@@ -174,21 +179,12 @@ impl Comm {
             ack: None,
             done: Some(done),
         };
-        let send = async {
-            if let Err(error) = self.shared.enqueue_waiting(peer, draft).await {
-                return Delivery::Dropped(error);
-            }
-            let peer = peer.clone();
-            Receipt {
-                peer,
-                done: receipt,
-            }
-            .await
-        };
-        let after = limit;
-        timeout(limit, send)
-            .await
-            .unwrap_or(Delivery::Dropped(CommError::Deadline { after }))
+        let queued = timeout(limit, self.shared.enqueue_waiting(peer, draft)).await;
+        queued.unwrap_or(Err(CommError::Deadline { after: limit }))?;
+        Ok(Receipt {
+            peer: peer.clone(),
+            done: receipt,
+        })
     }
 
     /// Sends a message to each of `peers`, and waits until `policy.min` of them have acknowledged

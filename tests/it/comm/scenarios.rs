@@ -550,7 +550,7 @@ async fn what_is_sent_received_and_dropped_is_counted() {
     );
 }
 
-/// A remote that learns of each other's connection only later, and all of the above over sockets.
+/// The whole way over sockets.
 #[tokio::test]
 async fn three_nodes_on_sockets_acknowledge() {
     let mut nodes = Vec::new();
@@ -558,7 +558,11 @@ async fn three_nodes_on_sockets_acknowledge() {
         let key = SecretKey::random(&mut rand::rng());
         let node = key.public_key().node_id();
         let identity = Secp256k1Identity::new(super::key());
-        let (protocol, comm) = Comm::new(Config::default(), node, identity).unwrap();
+        let patient = Config::default()
+            .with_dial_timeout(SOON)
+            .with_handshake_timeout(SOON)
+            .with_probe_timeout(SOON);
+        let (protocol, comm) = Comm::new(patient, node, identity).unwrap();
         let server = Server::builder(key)
             .listen("127.0.0.1:0".parse().unwrap())
             .protocol(protocol)

@@ -732,6 +732,30 @@ async fn no_task_is_left_after_a_storm() {
     assert!(comm.stop().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_is_served_in_order_and_within_the_limit() {
+    let net = Net::default();
+    let one = Config::default().with_queue_messages(1);
+    let (a, b) = (
+        net.node_with(one, Secp256k1Identity::new(key())),
+        net.node(),
+    );
+    let mut inbox = everything(&b.comm);
+    for n in 0..100 {
+        let receipt = a.comm.send_waiting(&numbered(n), &b.peer(), SOON).await;
+        drop(receipt.expect("room comes"));
+    }
+    for n in 0..100 {
+        assert_eq!(next(&mut inbox).await.envelope().nonce, n);
+    }
+    net.set_latency(Duration::from_secs(3));
+    let slow = net.node().peer();
+    drop(a.comm.send(&text("x"), std::slice::from_ref(&slow)));
+    let brief = Duration::from_millis(50);
+    let full = a.comm.send_waiting(&text("y"), &slow, brief).await;
+    assert!(matches!(full, Err(CommError::Deadline { .. })));
+}
+
 /// Everything at once, on several threads: whatever happens in whatever order, each message ends,
 /// each call returns, and nothing is left at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -739,7 +763,9 @@ async fn a_storm_of_calls_on_many_threads_leaves_nothing_behind() {
     use rand::RngExt;
 
     let net = Net::default();
-    let nodes: Vec<_> = (0..6).map(|_| Arc::new(net.node())).collect();
+    let config = Config::default().with_stop_timeout(SOON);
+    let node = |_| net.node_with(config.clone(), Secp256k1Identity::new(key()));
+    let nodes: Vec<_> = (0..6).map(node).map(Arc::new).collect();
     for node in &nodes {
         acknowledge_all(node);
     }
@@ -762,7 +788,7 @@ async fn a_storm_of_calls_on_many_threads_leaves_nothing_behind() {
                         let policy = policy(all.len() - 1, 200);
                         drop(node.comm.send_with_ack(&numbered(n), policy, &all).await);
                     }
-                    4 => drop(node.comm.send_and_wait(&numbered(n), &peer, SOON).await),
+                    4 => drop(node.comm.send_waiting(&numbered(n), &peer, SOON).await),
                     _ => receipts.extend(node.comm.send(&numbered(n), &[peer])),
                 }
             }
