@@ -22,8 +22,10 @@ use crate::protocol::{
     Message, MessageError, ProtocolConn, ProtocolError, ProtocolReceiver, ProtocolSender,
 };
 
-/// How many messages may be on their way to the socket at once.
-const WRITING: usize = 256;
+/// How many messages are handed to the transport together.
+const BATCH: usize = 64;
+/// How many such batches may be on their way to the socket at once.
+const BATCHES: usize = 16;
 /// How long a replaced connection goes on receiving what was sent before its remote knew.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
@@ -347,13 +349,12 @@ async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
         tokio::select! {
             biased;
             Some(()) = written.next(), if !written.is_empty() => {}
-            next = link.next(), if written.len() < WRITING => match next {
-                Some(message) => match put(message, &acks, &sender).await {
-                    Some((message, receipt)) => written.push_back(settle(message, receipt)),
+            batch = link.next(BATCH), if written.len() < BATCHES => {
+                match put(batch, &acks, &sender).await {
+                    Some((batch, receipt)) => written.push_back(settle(batch, receipt)),
                     None => break,
-                },
-                None => break,
-            },
+                }
+            }
         }
     }
     while written.next().await.is_some() {}
@@ -365,31 +366,47 @@ async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
 
 type WriteReceipt = oneshot::Receiver<()>;
 
-/// Hands one message to the transport; `None` if it takes no more.
+/// Hands messages to the transport; `None` if there are none, or it takes no more. They are
+/// written in order, so that one receipt, the last one's, is enough.
 async fn put(
-    mut message: Outgoing,
+    mut batch: Vec<Outgoing>,
     acks: &AckTable,
     sender: &ProtocolSender,
-) -> Option<(Outgoing, WriteReceipt)> {
-    let number = message.ack.take().map(|(number, waiter)| {
-        acks.expect(number, waiter);
-        number
-    });
-    let raw = Message::new(message.code, message.payload.clone());
-    match sender.send_tracked(raw.code, raw.payload).await {
-        Ok(receipt) => Some((message, receipt)),
+) -> Option<(Vec<Outgoing>, WriteReceipt)> {
+    for message in &mut batch {
+        if let Some((number, waiter)) = message.ack.take() {
+            acks.expect(number, waiter);
+        }
+    }
+    let raw = |message: &Outgoing| Message::new(message.code, message.payload.clone());
+    let (last, others) = batch.split_last()?;
+    let sent = async {
+        for message in others {
+            sender.send(&raw(message)).await?;
+        }
+        let last = raw(last);
+        sender.send_tracked(last.code, last.payload).await
+    };
+    match sent.await {
+        Ok(receipt) => Some((batch, receipt)),
         Err(error) => {
-            message.ack = number.and_then(|number| Some((number, acks.take(number)?)));
-            message.fail(CommError::PeerClosed(CloseReason::TransportEnded));
             debug!(%error, "the transport takes no more messages");
+            fail(batch);
             None
         }
     }
 }
 
-async fn settle(message: Outgoing, receipt: WriteReceipt) {
+async fn settle(batch: Vec<Outgoing>, receipt: WriteReceipt) {
     match receipt.await {
-        Ok(()) => message.sent(),
-        Err(_) => message.fail(CommError::PeerClosed(CloseReason::TransportEnded)),
+        Ok(()) => batch.into_iter().for_each(Outgoing::sent),
+        Err(_) => fail(batch),
+    }
+}
+
+/// Those who wait for acknowledgements hear of it from the store, when the connection leaves it.
+fn fail(batch: Vec<Outgoing>) {
+    for message in batch {
+        message.fail(CommError::PeerClosed(CloseReason::TransportEnded));
     }
 }

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
+use super::PeerId;
 use crate::node::{Enode, NodeId};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent};
@@ -83,32 +85,60 @@ impl<C: Connector> DynConnector for C {
     }
 }
 
-/// Where somebody is, and who it is meant to be.
+/// Where somebody is, and who it is meant to be. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePeer {
-    /// The node to connect to.
-    pub endpoint: Enode,
-    /// The identity expected there; `None` for whoever answers.
-    pub id: Option<super::PeerId>,
+    endpoint: Arc<Enode>,
+    /// The endpoint's node id, which takes a hash to compute.
+    node: NodeId,
+    id: Option<PeerId>,
 }
 
 impl RemotePeer {
     /// Whoever answers at this endpoint.
     #[must_use]
     pub fn at(endpoint: Enode) -> Self {
-        Self { endpoint, id: None }
+        Self {
+            node: endpoint.node_id(),
+            endpoint: Arc::new(endpoint),
+            id: None,
+        }
     }
 
     /// The identity `id`, to be found at this endpoint.
     #[must_use]
-    pub fn new(endpoint: Enode, id: super::PeerId) -> Self {
-        Self {
-            endpoint,
-            id: Some(id),
-        }
+    pub fn new(endpoint: Enode, id: PeerId) -> Self {
+        Self::at(endpoint).with_id(id)
     }
 
-    pub(crate) fn node(&self) -> NodeId {
-        self.endpoint.node_id()
+    /// The same endpoint, where the identity `id` is expected.
+    #[must_use]
+    pub fn with_id(self, id: PeerId) -> Self {
+        let id = Some(id);
+        Self { id, ..self }
+    }
+
+    /// The same endpoint, whoever answers there.
+    #[must_use]
+    pub fn anybody(self) -> Self {
+        Self { id: None, ..self }
+    }
+
+    /// The node to connect to.
+    #[must_use]
+    pub fn endpoint(&self) -> &Enode {
+        &self.endpoint
+    }
+
+    /// The id of the node to connect to.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The identity expected there; `None` for whoever answers.
+    #[must_use]
+    pub fn id(&self) -> Option<PeerId> {
+        self.id
     }
 }

@@ -18,9 +18,9 @@ use super::shared::Shared;
 use super::stats::CommStats;
 use super::store::{FlightResult, Landed, Purpose, Route, Store};
 use super::{
-    AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Delivery,
-    Envelope, IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage,
-    RemotePeer, SendResult, connection,
+    AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Envelope,
+    IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer,
+    SendResult, connection,
 };
 use crate::node::NodeId;
 use crate::peer::Peer;
@@ -269,7 +269,7 @@ impl Comm {
     /// # Errors
     /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
     pub async fn probe(&self, peer: &RemotePeer) -> Result<Duration, CommError> {
-        let to = RemotePeer::at(peer.endpoint.clone());
+        let to = peer.clone().anybody();
         let limit = self.shared.config.dial_timeout + 2 * self.shared.config.probe_timeout;
         let probe = async {
             loop {
@@ -306,7 +306,7 @@ impl Comm {
     /// [`CommError::Handshake`], [`CommError::Dial`], [`CommError::Deadline`],
     /// [`CommError::Stopped`].
     pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
-        let to = RemotePeer::at(peer.endpoint.clone());
+        let to = peer.clone().anybody();
         let config = &self.shared.config;
         let limit = 2 * (config.dial_timeout + 2 * config.handshake_timeout);
         let ask = async {
@@ -324,7 +324,7 @@ impl Comm {
         let info = timeout(limit, ask)
             .await
             .unwrap_or(Err(CommError::Deadline { after: limit }))?;
-        match peer.id {
+        match peer.id() {
             Some(expected) if expected != info.id => Err(CommError::IdMismatch {
                 expected,
                 actual: info.id,
@@ -454,7 +454,7 @@ fn distinct(peers: &[RemotePeer]) -> Vec<RemotePeer> {
     let (mut nodes, mut ids) = (HashSet::new(), HashSet::new());
     peers
         .iter()
-        .filter(|peer| nodes.insert(peer.node()) && peer.id.is_none_or(|id| ids.insert(id)))
+        .filter(|peer| nodes.insert(peer.node()) && peer.id().is_none_or(|id| ids.insert(id)))
         .cloned()
         .collect()
 }

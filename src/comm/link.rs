@@ -207,18 +207,23 @@ impl Link {
         link
     }
 
-    /// The next message to write, answers first; `None` once the queue has ended. Cancel safe.
-    /// Only one connection's writer calls this.
-    pub(crate) async fn next(&self) -> Option<Outgoing> {
+    /// The next messages to write, at least one and at most `max`, answers first; none once the
+    /// queue has ended. Cancel safe. Only one connection's writer calls this.
+    pub(crate) async fn next(&self, max: usize) -> Vec<Outgoing> {
         loop {
             {
                 let mut state = self.lock();
-                let next = state.replies.pop_front();
-                if let Some(message) = next.or_else(|| state.messages.pop_front()) {
-                    return Some(message);
+                let State {
+                    messages, replies, ..
+                } = &mut *state;
+                let answers = replies.len().min(max);
+                let others = messages.len().min(max - answers);
+                if answers + others > 0 {
+                    let answers = replies.drain(..answers);
+                    return answers.chain(messages.drain(..others)).collect();
                 }
                 if state.end.is_some() {
-                    return None;
+                    return Vec::new();
                 }
             }
             self.filled.notified().await;
@@ -320,15 +325,10 @@ impl AckTable {
         table.by_number.insert(number, waiter);
     }
 
-    /// Takes back an expectation whose message was not written.
-    pub(crate) fn take(&self, number: u64) -> Option<AckSender> {
-        self.lock().by_number.remove(&number)
-    }
-
     /// Tells the waiter; false if there is none.
     pub(crate) fn answer(&self, number: u64, answer: Result<(), CommError>) -> bool {
-        self.take(number)
-            .is_some_and(|waiter| waiter.send(answer).is_ok())
+        let waiter = self.lock().by_number.remove(&number);
+        waiter.is_some_and(|waiter| waiter.send(answer).is_ok())
     }
 
     /// Tells all waiters that no answer comes.

@@ -16,7 +16,7 @@ pub enum Delivery {
     Sent,
     /// It was not queued.
     Dropped(CommError),
-    /// It was queued and not written.
+    /// It was queued, and is not known to have been written.
     Failed(CommError),
 }
 

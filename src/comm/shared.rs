@@ -228,7 +228,7 @@ impl Shared {
         let room = room.or_else(|| link.try_reserve(Part::Messages, draft.payload.len()));
         match room {
             Some(room) => {
-                let message = Outgoing::new(draft, to.id, room, Arc::clone(&self.stats));
+                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats));
                 link.push(Part::Messages, message);
                 Ok(())
             }

@@ -124,7 +124,7 @@ impl Gossip {
     /// Sets whom to gossip with, in place of those before.
     pub fn set_peers(&self, mut peers: Vec<RemotePeer>) {
         let own = self.shared.comm.id();
-        peers.retain(|peer| peer.id != Some(own));
+        peers.retain(|peer| peer.id() != Some(own));
         *self.shared.peers() = peers;
     }
 

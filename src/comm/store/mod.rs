@@ -236,15 +236,15 @@ impl Store {
             return Err(CommError::Stopped);
         }
         let node = to.node();
-        if node == self.own_node || to.id == Some(self.identities.own()) {
+        if node == self.own_node || to.id() == Some(self.identities.own()) {
             return Err(CommError::SelfDial);
         }
-        if let Some(entry) = to.id.as_ref().and_then(|id| self.by_id(id)) {
+        if let Some(entry) = to.id().as_ref().and_then(|id| self.by_id(id)) {
             return Ok(Route::Open(Arc::clone(entry)));
         }
         if let Some(entry) = self.by_node.get(&node).and_then(|id| self.open.get(id)) {
             let entry = Arc::clone(entry);
-            if let Some(expected) = to.id {
+            if let Some(expected) = to.id() {
                 self.accept_other(expected, &entry.info, news)
                     .map_or(Ok(()), Err)?;
             }
@@ -252,7 +252,7 @@ impl Store {
         }
         if let Some(flight) = self.flights.get_mut(&node) {
             if flight.wanted.len() < MAX_WANTED {
-                flight.wanted.extend(to.id);
+                flight.wanted.extend(to.id());
             }
             return Ok(Route::Flight {
                 link: Arc::clone(&flight.link),
@@ -262,12 +262,12 @@ impl Store {
         }
         self.failures.retain(|_, failure| now < failure.until);
         match self.failures.get(&node) {
-            Some(failure) if failure.enode == to.endpoint => Err(failure.error.clone()),
+            Some(failure) if failure.enode == *to.endpoint() => Err(failure.error.clone()),
             _ if self.flights.len() >= self.config.max_dials => Err(CommError::Full),
             _ => {
                 let link = Link::new(&self.config);
-                let wanted = to.id.into_iter().collect();
-                let start = self.take_off(node, &to.endpoint, purpose, Arc::clone(&link), wanted);
+                let wanted = to.id().into_iter().collect();
+                let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&link), wanted);
                 let result = start.result.clone();
                 let start = Some(start);
                 Ok(Route::Flight {

@@ -294,17 +294,8 @@ async fn w10_reports_that_nobody_reads_hold_nothing_up() {
     let mut unread = a.comm.presumed_dead();
     for _ in 0..300 {
         let gone = RemotePeer::at(Enode::incomplete(key().public_key()));
-        let id = PeerId::from_bytes(*gone.endpoint.node_id().as_bytes());
-        a.comm
-            .send(
-                &text("x"),
-                &[RemotePeer {
-                    id: Some(id),
-                    ..gone
-                }],
-            )
-            .remove(0)
-            .await;
+        let id = PeerId::from_bytes(*gone.node().as_bytes());
+        a.comm.send(&text("x"), &[gone.with_id(id)]).remove(0).await;
     }
     assert_eq!(a.comm.stats().dials, 0);
     assert!(a.comm.stop().await, "no task is left");
@@ -532,13 +523,7 @@ async fn w17_a_relayed_or_reflected_proof_is_refused() {
         }
     });
     a.comm
-        .send(
-            &text("x"),
-            &[RemotePeer {
-                id: Some(b.comm.id()),
-                ..relay
-            }],
-        )
+        .send(&text("x"), &[relay.with_id(b.comm.id())])
         .remove(0)
         .await;
     assert_eq!(refusal(&mut events).await, HandshakeError::BindingMismatch);
