@@ -93,7 +93,8 @@ pub struct Demux<T> {
 }
 
 struct Table<T> {
-    slots: Vec<Arc<Slot<T>>>,
+    /// Replaced as a whole, so that a message takes no copy of it.
+    slots: Arc<Vec<Arc<Slot<T>>>>,
     closed: bool,
 }
 
@@ -105,10 +106,19 @@ struct Slot<T> {
     stalled: Mutex<bool>,
 }
 
+impl<T> Table<T> {
+    /// Leaves those out that nobody reads any more, and adds one.
+    fn replace(&mut self, new: Option<Slot<T>>) {
+        let open = self.slots.iter().filter(|slot| !slot.queue.is_closed());
+        let slots = open.cloned().chain(new.map(Arc::new)).collect();
+        self.slots = Arc::new(slots);
+    }
+}
+
 impl<T> Default for Demux<T> {
     fn default() -> Self {
         let table = Table {
-            slots: Vec::new(),
+            slots: Arc::new(Vec::new()),
             closed: false,
         };
         Self {
@@ -139,8 +149,7 @@ impl<T: Clone> Demux<T> {
         if table.closed {
             queue.close();
         } else {
-            table.slots.retain(|slot| !slot.queue.is_closed());
-            table.slots.push(Arc::new(Slot {
+            table.replace(Some(Slot {
                 predicate: Box::new(predicate),
                 queue: Arc::clone(&queue),
                 overflow: config.overflow,
@@ -159,8 +168,10 @@ impl<T: Clone> Demux<T> {
     pub async fn publish(&self, message: &T, size: usize) -> usize {
         let slots = {
             let mut table = self.lock();
-            table.slots.retain(|slot| !slot.queue.is_closed());
-            table.slots.clone()
+            if table.slots.iter().any(|slot| slot.queue.is_closed()) {
+                table.replace(None);
+            }
+            Arc::clone(&table.slots)
         };
         let matching = slots.iter().filter(|slot| (slot.predicate)(message));
         let mut given = 0;
@@ -187,7 +198,7 @@ impl<T: Clone> Demux<T> {
     pub fn close(&self) {
         let mut table = self.lock();
         table.closed = true;
-        for slot in table.slots.drain(..) {
+        for slot in std::mem::take(&mut table.slots).iter() {
             slot.queue.close();
         }
     }

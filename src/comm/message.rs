@@ -1,6 +1,6 @@
 //! The messages of `comm/1` as bytes; the table stands in the module's documentation.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::protocol::{Message, MessageError};
 use crate::rlp::{DecoderError, Rlp, RlpStream, check_exact};
@@ -15,6 +15,8 @@ pub(crate) const LENGTH: u64 = 4;
 pub(crate) const MAX_IDENTITY: usize = 16 << 10;
 /// The largest signature that is read, in bytes.
 pub(crate) const MAX_SIGNATURE: usize = 4 << 10;
+/// What a Data takes at most beside its payload and its signature.
+const HEADERS: usize = 64;
 /// The longest error text in an Ack, in bytes.
 pub(crate) const MAX_ERROR: usize = 1 << 10;
 
@@ -70,7 +72,8 @@ impl Envelope {
 
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
     pub(crate) fn encode(&self, ack: u64) -> Bytes {
-        let mut out = RlpStream::new_list(5);
+        let size = self.payload.len() + self.signature.len() + HEADERS;
+        let mut out = RlpStream::new_list_with_buffer(BytesMut::with_capacity(size), 5);
         out.append(&ack).append(&self.nonce).append(&self.tag);
         out.append(&self.payload).append(&self.signature);
         out.out().freeze()
