@@ -25,6 +25,8 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
+//! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
+//! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
 //! | `x509` | no | identities for [`comm`] that are X.509 certificates |
@@ -33,8 +35,16 @@
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[cfg(feature = "addrbook")]
+pub mod addrbook;
 #[cfg(feature = "comm")]
 pub mod comm;
+#[cfg(feature = "connmgr")]
+pub mod connmgr;
 mod fault;
 mod keccak;
 pub mod node;

@@ -6,7 +6,12 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod addrbook;
 mod comm;
+mod connmgr;
+mod fuzz_replay;
+mod metrics;
+mod pair;
 mod peer;
 mod setup;
 mod vectors;

@@ -1,0 +1,45 @@
+//! Who came a moment ago.
+
+use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::prefix::Visitor;
+
+/// Lets each visitor in once per period. Holds only those of the current period.
+#[derive(Debug)]
+pub(super) struct Recent {
+    period: Duration,
+    visitors: HashSet<Visitor>,
+    /// The same in the order of time.
+    order: VecDeque<(Instant, Visitor)>,
+}
+
+impl Recent {
+    pub(super) fn new(period: Duration) -> Self {
+        Self {
+            period,
+            visitors: HashSet::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// Whether `ip` may come in now; if so it may not for a period. A refusal does not make that
+    /// longer.
+    pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
+        while let Some(&(then, visitor)) = self.order.front()
+            && then + self.period <= now
+        {
+            self.order.pop_front();
+            self.visitors.remove(&visitor);
+        }
+        let visitor = ip.into();
+        let admitted = self.visitors.insert(visitor);
+        if admitted {
+            self.order.push_back((now, visitor));
+        }
+        admitted
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::config::ConnConfig;
+use super::dialer::Dialer;
+use super::error::ConfigError;
+use super::events::{self, ConnEvents};
+use super::filter::{AllowAll, Filter};
+use super::handle::ConnHandle;
+use super::listener::{DynListener, Listener};
+use super::machine::Machine;
+use super::manager::ConnManager;
+use super::slots::InboundSlots;
+use super::source::{AddressSource, DynSource};
+
+/// How many commands wait before a handle has to.
+const COMMANDS: usize = 64;
+
+/// Puts a connection manager together; see [`ConnManager::builder`].
+pub struct ConnManagerBuilder<D: Dialer> {
+    dialer: D,
+    config: ConnConfig,
+    source: Option<Box<dyn DynSource<D::Addr>>>,
+    filter: Arc<dyn Filter<D::Addr>>,
+    listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
+    seed: Option<u64>,
+}
+
+/// A manager that does nothing until it is run, its handle and its events.
+pub type Built<D> = (
+    ConnManager<D>,
+    ConnHandle<<D as Dialer>::Addr>,
+    ConnEvents<<D as Dialer>::Addr, <D as Dialer>::Io>,
+);
+
+impl<D: Dialer> ConnManagerBuilder<D> {
+    pub(super) fn new(dialer: D) -> Self {
+        Self {
+            dialer,
+            config: ConnConfig::default(),
+            source: None,
+            filter: Arc::new(AllowAll),
+            listeners: Vec::new(),
+            seed: None,
+        }
+    }
+
+    /// Counts, rates and times; [`ConnConfig::default`] otherwise.
+    #[must_use]
+    pub fn config(mut self, config: ConnConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Where automatic connections lead. Without a source there are none.
+    #[must_use]
+    pub fn source(mut self, source: impl AddressSource<D::Addr>) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Who may be talked to; everybody otherwise.
+    #[must_use]
+    pub fn filter(mut self, filter: impl Filter<D::Addr>) -> Self {
+        self.filter = Arc::new(filter);
+        self
+    }
+
+    /// Accepts connections; may be called several times. The manager closes the listener when it
+    /// stops.
+    #[must_use]
+    pub fn listener(mut self, listener: impl Listener<Addr = D::Addr, Io = D::Io>) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Makes the waits that are drawn at random repeatable, for tests.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot work.
+    pub fn build(self) -> Result<Built<D>, ConfigError> {
+        self.config.check()?;
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let (sender, events) = events::channel(self.config.events);
+        let handle = ConnHandle {
+            commands,
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        };
+        let has_source = self.source.is_some();
+        let machine = Machine::new(self.config.clone(), self.filter, has_source, Instant::now());
+        let manager = ConnManager {
+            slots: InboundSlots::new(self.config.max_inbound),
+            config: self.config,
+            machine,
+            dialer: Arc::new(self.dialer),
+            source: self.source,
+            listeners: self.listeners,
+            rng: self.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64),
+            commands: received,
+            events: sender,
+            stop: handle.stop.clone(),
+            stopped: handle.stopped.clone().drop_guard(),
+        };
+        Ok((manager, handle, events))
+    }
+}
+
+impl<D: Dialer> std::fmt::Debug for ConnManagerBuilder<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnManagerBuilder")
+            .field("config", &self.config)
+            .field("listeners", &self.listeners.len())
+            .finish_non_exhaustive()
+    }
+}

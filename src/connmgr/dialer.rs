@@ -1,0 +1,40 @@
+//! How connections are made.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::error::DialError;
+use super::request::Address;
+
+/// Connects to addresses: directly, through a proxy, in memory.
+pub trait Dialer: Send + Sync + 'static {
+    /// What connections lead to.
+    type Addr: Address;
+    /// What a connection is.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects to `addr`. The manager ends a dial by dropping the future, when its time is up
+    /// and when nobody wants it any more; what it has opened must close then.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    fn dial(&self, addr: &Self::Addr) -> impl Future<Output = Result<Self::Io, DialError>> + Send;
+}
+
+/// Connects to socket addresses by TCP, with `TCP_NODELAY`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpDialer;
+
+impl Dialer for TcpDialer {
+    type Addr = SocketAddr;
+    type Io = TcpStream;
+
+    async fn dial(&self, addr: &SocketAddr) -> Result<TcpStream, DialError> {
+        let stream = TcpStream::connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}

@@ -1,0 +1,94 @@
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::connmgr::dialer::Dialer;
+use crate::connmgr::error::ManagerError;
+use crate::connmgr::handle::{Command, Request};
+use crate::connmgr::request::{Candidate, ConnState, ReqId, RetryPolicy};
+
+impl<D: Dialer> Driver<D> {
+    /// Carries a command out and answers it. Who asked may be gone: then nobody hears the answer.
+    pub(super) fn carry_out(&mut self, command: Command<D::Addr>, now: Instant) {
+        let (machine, rng) = (&mut self.machine, &mut self.rng);
+        match command {
+            Command::Connect {
+                candidate,
+                retry,
+                reply,
+            } => {
+                let request = self.connect(candidate, retry, now);
+                reply.send(request).ok();
+            }
+            Command::Disconnect {
+                id,
+                reconnect,
+                reply,
+            } => {
+                reply.send(machine.disconnect(id, reconnect, now, rng)).ok();
+            }
+            Command::Remove { id, reply } => {
+                reply.send(machine.remove(id, now, rng)).ok();
+            }
+            Command::RemoveAddr { addr, reply } => {
+                let removed = machine.find(&addr);
+                let removed = removed.and_then(|id| machine.remove(id, now, rng).map(|()| id));
+                reply.send(removed).ok();
+            }
+            Command::SetTarget { target, reply } => {
+                reply.send(machine.set_target(target, now, rng)).ok();
+            }
+            Command::SetAddr {
+                id,
+                candidate,
+                reply,
+            } => {
+                reply.send(machine.set_addr(id, candidate, now, rng)).ok();
+            }
+            Command::SetPermanent { id, retry, reply } => {
+                reply.send(machine.set_permanent(id, retry, now, rng)).ok();
+            }
+            Command::Watch { id, reply } => {
+                reply.send(self.watch(id)).ok();
+            }
+            Command::Get { id, reply } => {
+                reply.send(machine.get(id)).ok();
+            }
+            Command::Find { addr, reply } => {
+                let found = machine.find(&addr).and_then(|id| machine.get(id));
+                reply.send(found).ok();
+            }
+            Command::List { reply } => {
+                reply.send(Ok(machine.list())).ok();
+            }
+            Command::Counts { reply } => {
+                reply.send(Ok(machine.counts())).ok();
+            }
+        }
+    }
+
+    fn connect(
+        &mut self,
+        candidate: Candidate<D::Addr>,
+        retry: Option<RetryPolicy>,
+        now: Instant,
+    ) -> Result<Request, ManagerError> {
+        let rng = &mut self.rng;
+        let id = self.machine.connect(candidate, retry, now, rng)?;
+        let (sender, state) = watch::channel(ConnState::Pending { attempt: 0 });
+        self.states.insert(id, sender);
+        Ok(Request { id, state })
+    }
+
+    fn watch(&mut self, id: ReqId) -> Result<Request, ManagerError> {
+        let state = self.machine.get(id)?.state;
+        let sender = self
+            .states
+            .entry(id)
+            .or_insert_with(|| watch::channel(state).0);
+        Ok(Request {
+            id,
+            state: sender.subscribe(),
+        })
+    }
+}

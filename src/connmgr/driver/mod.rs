@@ -1,0 +1,319 @@
+//! The loop around the state machine: sockets, timers and channels.
+
+mod commands;
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::config::ConnConfig;
+use super::connection::{Connection, Lease, Shared};
+use super::dialer::Dialer;
+use super::dials::{Dialed, Dials};
+use super::error::DialError;
+use super::events::{ConnEvent, EventSender};
+use super::handle::Command;
+use super::listener::{AcceptQueue, Accepted};
+use super::machine::{Action, Machine, Opening};
+use super::notices::{Notice, Notices};
+use super::request::{Address, ConnState, ReqId};
+use super::slots::{InboundSlots, Slot};
+use super::source::{Answer, DynSource};
+
+/// What the driver wakes up for.
+enum Wake<A: Address, Io> {
+    Stop,
+    DrainOver,
+    Notices,
+    Dialed(Dialed<Io>),
+    Deadline,
+    Sourced(Answer<A>),
+    Command(Option<Command<A>>),
+    Accepted(Accepted<A, Io>),
+    EventsChanged,
+}
+
+pub(super) struct Driver<D: Dialer> {
+    pub(super) config: ConnConfig,
+    pub(super) machine: Machine<D::Addr>,
+    pub(super) dialer: Arc<D>,
+    /// Away while it is asked.
+    pub(super) source: Option<Box<dyn DynSource<D::Addr>>>,
+    pub(super) asking: Option<BoxFuture<'static, Answer<D::Addr>>>,
+    pub(super) listeners: JoinSet<()>,
+    /// Gone when stopping.
+    pub(super) accepted: Option<AcceptQueue<D::Addr, D::Io>>,
+    pub(super) slots: InboundSlots,
+    pub(super) dials: Dials<D::Io>,
+    pub(super) conns: HashMap<ReqId, Open<D::Io>>,
+    pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
+    pub(super) notices: Arc<Notices>,
+    pub(super) rng: StdRng,
+    /// Gone when no handle is left.
+    pub(super) commands: Option<mpsc::Receiver<Command<D::Addr>>>,
+    pub(super) events: EventSender<D::Addr, D::Io>,
+    pub(super) stop: CancellationToken,
+    pub(super) stopping: bool,
+    /// When to close what owners have not ended.
+    pub(super) drain_until: Option<Instant>,
+}
+
+/// How to end an open connection.
+pub(super) struct Open<Io> {
+    shared: Arc<Shared<Io>>,
+    closing: CancellationToken,
+}
+
+impl<D: Dialer> Driver<D> {
+    pub(super) async fn run(mut self) {
+        self.machine.advance(Instant::now(), &mut self.rng);
+        loop {
+            self.act();
+            if self.machine.is_drained() {
+                break;
+            }
+            let paused = self.events.is_full();
+            if self
+                .machine
+                .set_paused(paused, Instant::now(), &mut self.rng)
+            {
+                continue;
+            }
+            let wake = self.next_wake(paused).await;
+            self.handle(wake);
+        }
+        self.listeners.shutdown().await;
+    }
+
+    async fn next_wake(&mut self, paused: bool) -> Wake<D::Addr, D::Io> {
+        let deadline = self.machine.next_deadline();
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if !self.stopping => Wake::Stop,
+            () = until(self.drain_until) => Wake::DrainOver,
+            () = self.notices.arrived() => Wake::Notices,
+            Some(dialed) = self.dials.next() => Wake::Dialed(dialed),
+            () = until(deadline) => Wake::Deadline,
+            answer = some(self.asking.as_mut()) => Wake::Sourced(answer),
+            command = receive(self.commands.as_mut()) => Wake::Command(command),
+            Some(accepted) = receive(self.accepted.as_mut()), if !paused => {
+                Wake::Accepted(accepted)
+            }
+            () = self.events.changed() => Wake::EventsChanged,
+        }
+    }
+
+    fn handle(&mut self, wake: Wake<D::Addr, D::Io>) {
+        let now = Instant::now();
+        match wake {
+            Wake::Stop => self.begin_stop(now),
+            Wake::DrainOver => {
+                self.drain_until = None;
+                self.machine.close_all();
+            }
+            Wake::Notices => self.take_notices(now),
+            Wake::Dialed(dialed) => self.take_dialed(dialed, now),
+            Wake::Deadline => self.machine.advance(now, &mut self.rng),
+            Wake::Sourced((source, candidate)) => {
+                self.asking = None;
+                self.source = Some(source);
+                self.machine.sourced(candidate, now, &mut self.rng);
+            }
+            Wake::Command(Some(command)) => self.carry_out(command, now),
+            Wake::Command(None) => {
+                self.commands = None;
+                if !self.config.keep_running {
+                    self.stop.cancel();
+                }
+            }
+            Wake::Accepted(accepted) => self.take_accepted(accepted, now),
+            Wake::EventsChanged => {
+                if self.events.reader_gone() {
+                    self.stop.cancel();
+                }
+            }
+        }
+    }
+
+    fn begin_stop(&mut self, now: Instant) {
+        self.stopping = true;
+        self.drain_until = Some(now + self.config.drain);
+        self.listeners.abort_all();
+        self.accepted = None;
+        self.asking = None;
+        self.machine.stop();
+    }
+
+    fn take_notices(&mut self, now: Instant) {
+        for notice in self.notices.take() {
+            match notice {
+                Notice::Ready { id, generation } => self.machine.ready(id, generation),
+                Notice::Dropped {
+                    id,
+                    generation,
+                    reason,
+                    reconnect,
+                } => {
+                    let rng = &mut self.rng;
+                    self.machine
+                        .dropped(id, generation, reason, reconnect, now, rng);
+                }
+            }
+        }
+    }
+
+    fn take_dialed(&mut self, dialed: Dialed<D::Io>, now: Instant) {
+        let Dialed {
+            id,
+            generation,
+            result,
+        } = dialed;
+        let (io, outcome) = match result {
+            Ok(io) => (Some(io), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let rng = &mut self.rng;
+        let opening = self.machine.dial_done(id, generation, outcome, now, rng);
+        // Without an opening the socket closes here.
+        if let Some((opening, io)) = opening.zip(io) {
+            self.open(opening, io, None);
+        }
+    }
+
+    fn take_accepted(&mut self, accepted: Accepted<D::Addr, D::Io>, now: Instant) {
+        let (io, addr) = match accepted {
+            Accepted::Connection(io, addr) => (io, addr),
+            Accepted::Failed { listener, error } => {
+                tracing::error!(listener, %error, "a listener failed");
+                let event = ConnEvent::ListenerFailed { listener, error };
+                return self.events.push(event);
+            }
+        };
+        let admitted = self.slots.take().and_then(|slot| {
+            let opening = self.machine.accepted(addr.clone(), now)?;
+            Ok((opening, slot))
+        });
+        match admitted {
+            Ok((opening, slot)) => self.open(opening, io, Some(slot)),
+            Err(cause) => {
+                tracing::debug!(?addr, %cause, "closed an accepted connection");
+                self.events.push(ConnEvent::InboundRejected { addr, cause });
+            }
+        }
+    }
+
+    fn open(&mut self, opening: Opening<D::Addr>, io: D::Io, slot: Option<Slot>) {
+        let (id, kind, addr) = (opening.id, opening.kind, opening.addr.clone());
+        tracing::debug!(%id, ?addr, ?kind, "connection opened");
+        let closing = CancellationToken::new();
+        let lease = Lease::new(opening, slot, Arc::clone(&self.notices), closing.clone());
+        let (conn, shared) = Connection::new(io, lease);
+        self.conns.insert(id, Open { shared, closing });
+        self.events.push(ConnEvent::Opened {
+            id,
+            kind,
+            addr,
+            conn,
+        });
+    }
+
+    /// Carries out what the machine has decided.
+    fn act(&mut self) {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Ask => self.ask(),
+                Action::Dial {
+                    id,
+                    generation,
+                    addr,
+                } => self.dial(id, generation, addr),
+                Action::CancelDial { id } => self.dials.cancel(id),
+                Action::Drain { id } => {
+                    if let Some(open) = self.conns.get(&id) {
+                        open.closing.cancel();
+                    }
+                }
+                Action::Close { id } => {
+                    if let Some(open) = self.conns.get(&id) {
+                        open.closing.cancel();
+                        open.shared.close();
+                    }
+                }
+                Action::State { id, state } => self.tell_state(id, state),
+                Action::Closed { id, reason } => {
+                    tracing::debug!(%id, %reason, "connection closed");
+                    self.conns.remove(&id);
+                    self.events.push(ConnEvent::Closed { id, reason });
+                }
+                Action::DialFailed {
+                    id,
+                    addr,
+                    error,
+                    retry_in,
+                } => {
+                    tracing::debug!(%id, ?addr, %error, ?retry_in, "dial failed");
+                    self.events.push(ConnEvent::DialFailed {
+                        id,
+                        addr,
+                        error,
+                        retry_in,
+                    });
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self) {
+        if let Some(source) = self.source.take() {
+            self.asking = Some(source.ask(self.machine.dial_filter()));
+        }
+    }
+
+    fn dial(&mut self, id: ReqId, generation: u32, addr: D::Addr) {
+        let dialer = Arc::clone(&self.dialer);
+        let limit = self.config.dial_timeout;
+        self.dials.start(id, generation, async move {
+            timeout(limit, dialer.dial(&addr))
+                .await
+                .unwrap_or(Err(DialError::Timeout))
+        });
+    }
+
+    fn tell_state(&mut self, id: ReqId, state: ConnState) {
+        let terminal = state.is_terminal();
+        if let Some(sender) = self.states.get(&id) {
+            sender.send_replace(state);
+        }
+        if terminal {
+            self.states.remove(&id);
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+async fn some<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+async fn receive<T>(receiver: Option<&mut mpsc::Receiver<T>>) -> Option<T> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,186 @@
+//! What can go wrong, and why connections end.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use super::request::ReqId;
+
+/// A command that the manager did not carry out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// The manager has stopped, or is stopping.
+    #[error("the connection manager has stopped")]
+    Stopped,
+    /// No request has this id; it may have ended.
+    #[error("there is no request {0}")]
+    UnknownId(ReqId),
+    /// No request leads to this address.
+    #[error("there is no request for this address")]
+    UnknownAddress,
+    /// A request for this address or this node exists.
+    #[error("request {0} already leads there")]
+    AlreadyManaged(ReqId),
+    /// The filter does not want it.
+    #[error("not wanted: {0}")]
+    Refused(Refusal),
+    /// So many requests exist already.
+    #[error("there are {limit} requests already, as many as allowed")]
+    LimitReached {
+        /// The limit.
+        limit: usize,
+    },
+    /// Only an outbound request can do this.
+    #[error("request {0} is an accepted connection")]
+    Inbound(ReqId),
+    /// Only a permanent request can do this.
+    #[error("request {0} is not permanent")]
+    NotPermanent(ReqId),
+}
+
+/// Why an address is not connected to, or a connection not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// All slots for accepted connections are taken.
+    #[error("all {limit} inbound slots are taken")]
+    LimitReached {
+        /// How many there are.
+        limit: usize,
+    },
+    /// The address is banned.
+    #[error("it is banned")]
+    Banned,
+    /// It is outside the networks that may be talked to.
+    #[error("it is outside the permitted networks")]
+    Restricted,
+    /// It came back too soon.
+    #[error("it connected a moment ago")]
+    TooSoon,
+    /// Its network has too many handshakes under way.
+    #[error("its network has {limit} incomplete handshakes already")]
+    TooManyHandshakes {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Handshakes come too fast.
+    #[error("handshakes come too fast")]
+    RateLimited,
+    /// So many handshakes are worked on at once.
+    #[error("{limit} handshakes are being worked on already")]
+    Busy {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// There is a connection to this node.
+    #[error("it is connected already")]
+    AlreadyConnected,
+    /// Another reason.
+    #[error("{0}")]
+    Other(&'static str),
+}
+
+impl Refusal {
+    /// Whether waiting does not help: nothing that is refused so becomes a request.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Banned | Self::Restricted)
+    }
+}
+
+/// Why a dial brought no connection. Cheap to clone.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// It took too long.
+    #[error("the dial timed out")]
+    Timeout,
+    /// The remote host has nothing there.
+    #[error("the connection was refused")]
+    Refused,
+    /// No route leads there.
+    #[error("the address is unreachable")]
+    Unreachable,
+    /// The filter does not want it, for now.
+    #[error("not wanted: {0}")]
+    Unwanted(Refusal),
+    /// The dialer failed in a way that is a fault of its own, such as a panic.
+    #[error("the dialer failed")]
+    Broken,
+    /// The address can never be dialled.
+    #[error("the address cannot be dialled: {0}")]
+    Invalid(#[source] Arc<dyn Error + Send + Sync>),
+    /// Another failure of the connection, or of a proxy.
+    #[error("no connection: {0}")]
+    Io(#[source] Arc<io::Error>),
+}
+
+impl DialError {
+    /// Whether a later dial of the same address may succeed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Invalid(_))
+    }
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind;
+        match error.kind() {
+            ErrorKind::TimedOut => Self::Timeout,
+            ErrorKind::ConnectionRefused => Self::Refused,
+            ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable => Self::Unreachable,
+            ErrorKind::InvalidInput | ErrorKind::Unsupported => Self::Invalid(Arc::new(error)),
+            _ => Self::Io(Arc::new(error)),
+        }
+    }
+}
+
+/// Why a connection ended. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Its owner dropped it.
+    #[default]
+    Dropped,
+    /// Its owner ended it and said why.
+    Ended(Arc<dyn Error + Send + Sync>),
+    /// By a [`disconnect`](super::ConnHandle::disconnect).
+    Requested,
+    /// Its request was removed.
+    Removed,
+    /// The manager stopped.
+    Shutdown,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dropped => f.write_str("dropped by its owner"),
+            Self::Ended(source) => source.fmt(f),
+            Self::Requested => f.write_str("disconnected on request"),
+            Self::Removed => f.write_str("removed on request"),
+            Self::Shutdown => f.write_str("the connection manager stopped"),
+        }
+    }
+}
+
+/// A configuration that cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No dial could ever start.
+    #[error("the bound on concurrent dials is 0")]
+    NoDials,
+    /// No event could ever be told.
+    #[error("the capacity of the event stream is 0")]
+    NoEvents,
+    /// Every dial would time out at once.
+    #[error("the dial timeout is 0")]
+    NoDialTime,
+}

@@ -1,0 +1,264 @@
+//! What the owner of a manager asks of it.
+
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::{Action, Machine, Phase, counter};
+use crate::connmgr::claims::Taken;
+use crate::connmgr::error::{CloseReason, ManagerError};
+use crate::connmgr::request::{
+    Address, Candidate, Counts, Kind, Reconnect, ReqId, RequestInfo, RetryPolicy,
+};
+
+impl<A: Address> Machine<A> {
+    /// Makes a request that the caller asked for: `Permanent` or `OneShot`.
+    pub(in crate::connmgr) fn connect(
+        &mut self,
+        candidate: Candidate<A>,
+        retry: Option<RetryPolicy>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<ReqId, ManagerError> {
+        self.check_running()?;
+        let explicit = [self.counts.permanent, self.counts.one_shot];
+        let explicit: usize = explicit
+            .iter()
+            .map(|kind| kind.pending + kind.connected)
+            .sum();
+        if explicit >= self.config.max_requests {
+            let limit = self.config.max_requests;
+            return Err(ManagerError::LimitReached { limit });
+        }
+        match self.filter.dial(&candidate) {
+            Err(refusal) if retry.is_none() || refusal.is_lasting() => {
+                return Err(ManagerError::Refused(refusal));
+            }
+            _ => {}
+        }
+        let id = self.fresh_id();
+        let claim = self.claims.claim(&candidate, id, false);
+        let claim = claim.map_err(|taken| ManagerError::AlreadyManaged(holder(taken, id)))?;
+        let kind = retry.map_or(Kind::OneShot, Kind::Permanent);
+        let last_dial = self.claims.last_dial(&candidate);
+        let phase = Phase::Queued { place: 0 };
+        self.insert(id, kind, candidate, Some(claim), phase);
+        self.schedule(
+            id,
+            retry
+                .zip(last_dial)
+                .map(|(retry, last)| last + retry.min_gap()),
+            now,
+        );
+        self.pump(now, rng);
+        Ok(id)
+    }
+
+    /// Ends the connection of a request, or the request if it has none; with `Force` dials at
+    /// once what waits.
+    pub(in crate::connmgr) fn disconnect(
+        &mut self,
+        id: ReqId,
+        reconnect: Reconnect,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
+        if reconnect == Reconnect::Force && entry.kind == Kind::Inbound {
+            return Err(ManagerError::Inbound(id));
+        }
+        match (entry.phase, reconnect) {
+            (Phase::Connected { .. }, _) => {
+                self.actions.push_back(Action::Close { id });
+                self.end(id, CloseReason::Requested, reconnect, now, rng);
+            }
+            (Phase::Waiting { .. }, Reconnect::Force) => self.enqueue(id),
+            (Phase::Queued { .. } | Phase::Dialing, Reconnect::Force) => {}
+            (_, Reconnect::ByKind | Reconnect::Never) => self.cancel(id),
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// Ends a request for good, whatever it is doing.
+    pub(in crate::connmgr) fn remove(
+        &mut self,
+        id: ReqId,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
+        if entry.is_connected() {
+            self.close(id, CloseReason::Removed);
+        } else {
+            self.cancel(id);
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// The request that leads to this address, or came from it.
+    pub(in crate::connmgr) fn find(&self, addr: &A) -> Result<ReqId, ManagerError> {
+        self.check_running()?;
+        let inbound = || self.inbound_addrs.get(addr).copied();
+        let found = self.claims.by_addr(addr).or_else(inbound);
+        found.ok_or(ManagerError::UnknownAddress)
+    }
+
+    /// Changes how many automatic connections to hold. Attempts beyond that are given up,
+    /// connections beyond it end by themselves.
+    pub(in crate::connmgr) fn set_target(
+        &mut self,
+        target: usize,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        self.pacing.target = target;
+        let surplus = self.automatic.len().saturating_sub(target);
+        let entries = &self.entries;
+        let unconnected = |id: &&ReqId| entries.get(id).is_some_and(|entry| !entry.is_connected());
+        let newest = self.automatic.iter().rev().filter(unconnected);
+        for id in newest.take(surplus).copied().collect::<Vec<_>>() {
+            self.cancel(id);
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// Gives a permanent request another address. A dial or wait of the old one is given up, a
+    /// connection stays.
+    pub(in crate::connmgr) fn set_addr(
+        &mut self,
+        id: ReqId,
+        candidate: Candidate<A>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        let filter = &self.filter;
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .ok_or(ManagerError::UnknownId(id))?;
+        if !matches!(entry.kind, Kind::Permanent(_)) {
+            return Err(ManagerError::NotPermanent(id));
+        }
+        if entry.candidate == candidate {
+            return Ok(());
+        }
+        match filter.dial(&candidate) {
+            Err(refusal) if refusal.is_lasting() => return Err(ManagerError::Refused(refusal)),
+            _ => {}
+        }
+        self.claims
+            .swap(&mut entry.claim, &candidate, id)
+            .map_err(|taken| ManagerError::AlreadyManaged(holder(taken, id)))?;
+        entry.candidate = candidate;
+        if !entry.is_connected() {
+            entry.failures = 0;
+            entry.last_dial = None;
+            if entry.phase == Phase::Dialing {
+                self.actions.push_back(Action::CancelDial { id });
+            }
+            self.enqueue(id);
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// Makes a request permanent, or changes its policy for the waits to come.
+    pub(in crate::connmgr) fn set_permanent(
+        &mut self,
+        id: ReqId,
+        retry: RetryPolicy,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .ok_or(ManagerError::UnknownId(id))?;
+        if entry.kind == Kind::Inbound {
+            return Err(ManagerError::Inbound(id));
+        }
+        let connected = entry.is_connected();
+        *counter(&mut self.counts, entry.kind, connected) -= 1;
+        entry.kind = Kind::Permanent(retry);
+        *counter(&mut self.counts, entry.kind, connected) += 1;
+        self.automatic.remove(&id);
+        if let Phase::Queued { place } = entry.phase
+            && self.automatic_queue.remove(&place).is_some()
+        {
+            self.queue.insert(place, id);
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    pub(in crate::connmgr) fn get(&self, id: ReqId) -> Result<RequestInfo<A>, ManagerError> {
+        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
+        Ok(entry.info(id))
+    }
+
+    /// Everything, in the order of ids.
+    pub(in crate::connmgr) fn list(&self) -> Vec<RequestInfo<A>> {
+        let mut all: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(&id, entry)| entry.info(id))
+            .collect();
+        all.sort_unstable_by_key(|info| info.id);
+        all
+    }
+
+    pub(in crate::connmgr) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Gives up everything that is not connected, and asks the owners of the rest to end it.
+    pub(in crate::connmgr) fn stop(&mut self) {
+        self.stopping = true;
+        self.pace_at = None;
+        let mut ids: Vec<_> = self.entries.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            if self
+                .entries
+                .get(&id)
+                .is_some_and(|entry| !entry.is_connected())
+            {
+                self.cancel(id);
+            } else {
+                self.actions.push_back(Action::Drain { id });
+            }
+        }
+    }
+
+    /// Closes what owners have not ended.
+    pub(in crate::connmgr) fn close_all(&mut self) {
+        let mut ids: Vec<_> = self.entries.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.close(id, CloseReason::Shutdown);
+        }
+    }
+
+    fn check_running(&self) -> Result<(), ManagerError> {
+        if self.stopping {
+            Err(ManagerError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// An explicit claim only fails because of another request.
+fn holder(taken: Taken, id: ReqId) -> ReqId {
+    match taken {
+        Taken::By(holder) => holder,
+        Taken::Group | Taken::Recent => id,
+    }
+}

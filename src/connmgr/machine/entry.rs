@@ -1,0 +1,94 @@
+//! One request and where it is.
+
+use tokio::time::Instant;
+
+use crate::connmgr::claims::Claim;
+use crate::connmgr::request::{
+    Address, Candidate, ConnState, Count, Counts, Kind, ReqId, RequestInfo,
+};
+
+/// Where a live request is; terminal ones are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It waits for a dial slot.
+    Queued {
+        /// Its place in the queue.
+        place: u64,
+    },
+    /// Its dial is in flight.
+    Dialing,
+    /// It waits for a time.
+    Waiting {
+        until: Instant,
+        /// Whether a dial failed before, rather than a connection ended.
+        failed: bool,
+    },
+    /// It is connected.
+    Connected {
+        since: Instant,
+        /// Whether its owner called it ready.
+        ready: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Entry<A: Address> {
+    pub(super) kind: Kind,
+    pub(super) candidate: Candidate<A>,
+    pub(super) phase: Phase,
+    /// Counts dials, so that the result of one that was given up is not taken for the next one's,
+    /// and likewise the end of a connection.
+    pub(super) generation: u32,
+    pub(super) failures: u32,
+    pub(super) last_dial: Option<Instant>,
+    /// Held while the request lives; accepted connections claim nothing.
+    pub(super) claim: Option<Claim<A>>,
+}
+
+impl<A: Address> Entry<A> {
+    pub(super) fn state(&self) -> ConnState {
+        match self.phase {
+            Phase::Waiting {
+                until,
+                failed: true,
+            } => ConnState::Failing { next: until },
+            Phase::Queued { .. } | Phase::Dialing | Phase::Waiting { .. } => ConnState::Pending {
+                attempt: self.failures,
+            },
+            Phase::Connected { ready: false, .. } => ConnState::Established,
+            Phase::Connected { ready: true, .. } => ConnState::Ready,
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected { .. })
+    }
+
+    pub(super) fn info(&self, id: ReqId) -> RequestInfo<A> {
+        RequestInfo {
+            id,
+            kind: self.kind,
+            addr: self.candidate.addr().clone(),
+            state: self.state(),
+            failures: self.failures,
+            next_dial: match self.phase {
+                Phase::Waiting { until, .. } => Some(until),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The counter for requests of `kind` that are or are not connected.
+pub(super) fn counter(counts: &mut Counts, kind: Kind, connected: bool) -> &mut usize {
+    let Count {
+        pending,
+        connected: up,
+    } = match kind {
+        Kind::Automatic => &mut counts.automatic,
+        Kind::Permanent(_) => &mut counts.permanent,
+        Kind::OneShot => &mut counts.one_shot,
+        Kind::Inbound => &mut counts.inbound,
+    };
+    if connected { up } else { pending }
+}

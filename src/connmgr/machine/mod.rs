@@ -1,0 +1,233 @@
+//! The decisions of a connection manager, without sockets, tasks and clocks.
+//!
+//! Commands and outcomes go in, [`Action`]s come out. Time and randomness are arguments. After
+//! each call the driver takes the actions with `poll_action`, in order, and calls `advance` when
+//! `next_deadline` has come.
+
+mod action;
+mod commands;
+mod entry;
+#[cfg(test)]
+mod model;
+mod outcomes;
+mod pacing;
+mod pump;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::claims::{Claim, Claims};
+use super::config::ConnConfig;
+use super::error::CloseReason;
+use super::filter::{DialFilter, Filter};
+use super::request::{Address, Candidate, ConnState, Counts, Kind, ReqId};
+pub(super) use action::{Action, Opening};
+use entry::{Entry, Phase, counter};
+use pacing::Pacing;
+
+/// All requests, and what comes next for each of them. No input takes more than logarithmic time
+/// in the number of requests, except `list` and `stop`.
+pub(super) struct Machine<A: Address> {
+    config: ConnConfig,
+    filter: Arc<dyn Filter<A>>,
+    claims: Claims<A>,
+    entries: HashMap<ReqId, Entry<A>>,
+    inbound_addrs: HashMap<A, ReqId>,
+    automatic: BTreeSet<ReqId>,
+    timers: BTreeSet<(Instant, ReqId)>,
+    /// Explicit requests that wait for a dial slot, by their place in the queue.
+    queue: BTreeMap<u64, ReqId>,
+    /// Automatic ones, which take turns with the explicit ones.
+    automatic_queue: BTreeMap<u64, ReqId>,
+    automatic_turn: bool,
+    counts: Counts,
+    pacing: Pacing,
+    /// When the pacing wants to be asked again.
+    pace_at: Option<Instant>,
+    has_source: bool,
+    paused: bool,
+    /// Requests that failed for want of the filter's consent since `set_paused`.
+    refusals: usize,
+    stopping: bool,
+    last_id: u64,
+    last_place: u64,
+    actions: VecDeque<Action<A>>,
+}
+
+impl<A: Address> Machine<A> {
+    pub(super) fn new(
+        config: ConnConfig,
+        filter: Arc<dyn Filter<A>>,
+        has_source: bool,
+        now: Instant,
+    ) -> Self {
+        Self {
+            claims: Claims::new(config.min_gap),
+            pacing: Pacing::new(&config, now),
+            config,
+            filter,
+            entries: HashMap::new(),
+            inbound_addrs: HashMap::new(),
+            automatic: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            queue: BTreeMap::new(),
+            automatic_queue: BTreeMap::new(),
+            automatic_turn: false,
+            counts: Counts::default(),
+            pace_at: None,
+            has_source,
+            paused: false,
+            refusals: 0,
+            stopping: false,
+            last_id: 0,
+            last_place: 0,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll_action(&mut self) -> Option<Action<A>> {
+        self.actions.pop_front()
+    }
+
+    /// When to call `advance`.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let timer = self.timers.first().map(|&(time, _)| time);
+        let forgetting = self.pacing.asking.then(|| self.claims.next_forgotten());
+        [timer, self.pace_at, forgetting.flatten()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What an address source is asked with.
+    pub(super) fn dial_filter(&self) -> DialFilter<A> {
+        DialFilter {
+            claims: self.claims.clone(),
+            filter: Arc::clone(&self.filter),
+        }
+    }
+
+    /// Whether a stopped machine waits for nothing any more.
+    pub(super) fn is_drained(&self) -> bool {
+        self.stopping && self.entries.is_empty() && self.counts.dialing == 0
+    }
+
+    fn fresh_id(&mut self) -> ReqId {
+        self.last_id = self.last_id.saturating_add(1);
+        ReqId(NonZeroU64::new(self.last_id).unwrap_or(NonZeroU64::MIN))
+    }
+
+    fn insert(
+        &mut self,
+        id: ReqId,
+        kind: Kind,
+        candidate: Candidate<A>,
+        claim: Option<Claim<A>>,
+        phase: Phase,
+    ) {
+        if kind == Kind::Automatic {
+            self.automatic.insert(id);
+        }
+        let entry = Entry {
+            kind,
+            candidate,
+            phase,
+            generation: 0,
+            failures: 0,
+            last_dial: None,
+            claim,
+        };
+        *counter(&mut self.counts, kind, entry.is_connected()) += 1;
+        self.actions.push_back(Action::State {
+            id,
+            state: entry.state(),
+        });
+        self.entries.insert(id, entry);
+    }
+
+    /// Puts a request into its queue, at the end.
+    fn enqueue(&mut self, id: ReqId) {
+        self.last_place += 1;
+        let place = self.last_place;
+        self.set_phase(id, Phase::Queued { place });
+    }
+
+    /// The only way in which a phase changes: keeps queues, timers and counters in step.
+    fn set_phase(&mut self, id: ReqId, phase: Phase) {
+        self.unschedule(id);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        *counter(&mut self.counts, entry.kind, entry.is_connected()) -= 1;
+        entry.phase = phase;
+        *counter(&mut self.counts, entry.kind, entry.is_connected()) += 1;
+        match phase {
+            Phase::Queued { place } if entry.kind == Kind::Automatic => {
+                self.automatic_queue.insert(place, id);
+            }
+            Phase::Queued { place } => {
+                self.queue.insert(place, id);
+            }
+            Phase::Waiting { until, .. } => {
+                self.timers.insert((until, id));
+            }
+            Phase::Dialing | Phase::Connected { .. } => {}
+        }
+        let state = entry.state();
+        self.actions.push_back(Action::State { id, state });
+    }
+
+    /// Takes a request out of queue and timers.
+    fn unschedule(&mut self, id: ReqId) {
+        match self.entries.get(&id).map(|entry| entry.phase) {
+            Some(Phase::Queued { place }) => {
+                self.queue.remove(&place);
+                self.automatic_queue.remove(&place);
+            }
+            Some(Phase::Waiting { until, .. }) => {
+                self.timers.remove(&(until, id));
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets a request, which gives its claim back.
+    fn finish(&mut self, id: ReqId, state: ConnState) {
+        debug_assert!(state.is_terminal());
+        self.unschedule(id);
+        let Some(entry) = self.entries.remove(&id) else {
+            return;
+        };
+        *counter(&mut self.counts, entry.kind, entry.is_connected()) -= 1;
+        self.automatic.remove(&id);
+        let addr = entry.candidate.addr();
+        if entry.kind == Kind::Inbound && self.inbound_addrs.get(addr) == Some(&id) {
+            self.inbound_addrs.remove(addr);
+        }
+        self.actions.push_back(Action::State { id, state });
+    }
+
+    /// Ends a request that has no connection.
+    fn cancel(&mut self, id: ReqId) {
+        if let Some(Phase::Dialing) = self.entries.get(&id).map(|entry| entry.phase) {
+            self.actions.push_back(Action::CancelDial { id });
+        }
+        self.finish(id, ConnState::Canceled);
+    }
+
+    /// Closes a connection for good, without waiting for its owner.
+    fn close(&mut self, id: ReqId, reason: CloseReason) {
+        self.actions.push_back(Action::Close { id });
+        self.actions.push_back(Action::Closed {
+            id,
+            reason: reason.clone(),
+        });
+        self.finish(id, ConnState::Disconnected(reason));
+    }
+}

@@ -1,0 +1,256 @@
+//! What happened to dials, sockets and connections.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::{Action, Machine, Opening, Phase};
+use crate::connmgr::error::{CloseReason, DialError, Refusal};
+use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
+
+impl<A: Address> Machine<A> {
+    /// A dial ended. Of a success nobody waits for any more nothing comes: its socket is to be
+    /// closed.
+    pub(in crate::connmgr) fn dial_done(
+        &mut self,
+        id: ReqId,
+        generation: u32,
+        result: Result<(), DialError>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Opening<A>> {
+        self.counts.dialing = self.counts.dialing.saturating_sub(1);
+        let opening = self.settle(id, generation, result, now, rng);
+        self.pump(now, rng);
+        opening
+    }
+
+    fn settle(
+        &mut self,
+        id: ReqId,
+        generation: u32,
+        result: Result<(), DialError>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Option<Opening<A>> {
+        let entry = self.entries.get(&id)?;
+        if entry.phase != Phase::Dialing || entry.generation != generation {
+            return None;
+        }
+        match result {
+            Ok(()) => {
+                let (kind, addr) = (entry.kind, entry.candidate.addr().clone());
+                self.pacing.on_success();
+                self.set_phase(id, connected(now));
+                Some(Opening {
+                    id,
+                    kind,
+                    addr,
+                    generation,
+                })
+            }
+            Err(error) => {
+                if entry.kind == Kind::Automatic {
+                    self.pacing.on_failure(now, rng);
+                }
+                self.fail(id, error, now, rng);
+                None
+            }
+        }
+    }
+
+    /// A dial failed, or was not even tried: a permanent request waits, others end.
+    pub(super) fn fail(&mut self, id: ReqId, error: DialError, now: Instant, rng: &mut impl Rng) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.failures = entry.failures.saturating_add(1);
+        let until = match entry.kind {
+            Kind::Permanent(_) if error.is_retryable() => Some(self.retry_at(id, now, rng)),
+            _ => None,
+        };
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        self.actions.push_back(Action::DialFailed {
+            id,
+            addr: entry.candidate.addr().clone(),
+            error: error.clone(),
+            retry_in: until.map(|until| until.saturating_duration_since(now)),
+        });
+        match until {
+            Some(until) => self.set_phase(
+                id,
+                Phase::Waiting {
+                    until,
+                    failed: true,
+                },
+            ),
+            None => self.finish(id, ConnState::Failed(error)),
+        }
+    }
+
+    /// When a request that failed, or lost its connection, is dialled again.
+    fn retry_at(&self, id: ReqId, now: Instant, rng: &mut impl Rng) -> Instant {
+        let Some(entry) = self.entries.get(&id) else {
+            return now;
+        };
+        let (backoff, gap) = match entry.kind {
+            Kind::Permanent(retry) => (retry.backoff(), retry.min_gap()),
+            _ => (self.config.backoff, Duration::ZERO),
+        };
+        // Even the first retry is spread: what one outage ended must not come back as one.
+        let wait = backoff.draw(entry.failures.max(1), rng);
+        let earliest = entry.last_dial.map_or(now, |last| last + gap);
+        (now + wait).max(earliest)
+    }
+
+    /// A socket was accepted.
+    pub(in crate::connmgr) fn accepted(
+        &mut self,
+        addr: A,
+        now: Instant,
+    ) -> Result<Opening<A>, Refusal> {
+        self.filter.accept(&addr)?;
+        let id = self.fresh_id();
+        self.inbound_addrs.insert(addr.clone(), id);
+        let candidate = Candidate::new(addr.clone());
+        self.insert(id, Kind::Inbound, candidate, None, connected(now));
+        Ok(Opening {
+            id,
+            kind: Kind::Inbound,
+            addr,
+            generation: 0,
+        })
+    }
+
+    /// The owner called a connection good.
+    pub(in crate::connmgr) fn ready(&mut self, id: ReqId, generation: u32) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.generation == generation
+            && let Phase::Connected {
+                since,
+                ready: false,
+            } = entry.phase
+        {
+            entry.failures = 0;
+            self.set_phase(id, Phase::Connected { since, ready: true });
+        }
+    }
+
+    /// The owner let go of a connection.
+    pub(in crate::connmgr) fn dropped(
+        &mut self,
+        id: ReqId,
+        generation: u32,
+        reason: CloseReason,
+        reconnect: Reconnect,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        let entry = self.entries.get(&id);
+        if entry.is_some_and(|entry| entry.generation == generation && entry.is_connected()) {
+            self.end(id, reason, reconnect, now, rng);
+            self.pump(now, rng);
+        }
+    }
+
+    /// A connection is over: reports it, and decides what becomes of its request.
+    pub(super) fn end(
+        &mut self,
+        id: ReqId,
+        reason: CloseReason,
+        reconnect: Reconnect,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let Phase::Connected { since, ready } = entry.phase else {
+            return;
+        };
+        let lasted = ready || now.saturating_duration_since(since) >= self.config.stable_after;
+        entry.failures = if lasted {
+            0
+        } else {
+            entry.failures.saturating_add(1)
+        };
+        let again = match (entry.kind, reconnect) {
+            _ if self.stopping => false,
+            (Kind::Inbound, _) | (_, Reconnect::Never) => false,
+            (Kind::Permanent(_), _) | (_, Reconnect::Force) => true,
+            (Kind::Automatic | Kind::OneShot, Reconnect::ByKind) => false,
+        };
+        let reason = if self.stopping {
+            CloseReason::Shutdown
+        } else {
+            reason
+        };
+        self.actions.push_back(Action::Closed {
+            id,
+            reason: reason.clone(),
+        });
+        if again {
+            let until = self.retry_at(id, now, rng);
+            self.set_phase(
+                id,
+                Phase::Waiting {
+                    until,
+                    failed: false,
+                },
+            );
+        } else {
+            self.finish(id, ConnState::Disconnected(reason));
+        }
+    }
+
+    /// The address source answered.
+    pub(in crate::connmgr) fn sourced(
+        &mut self,
+        candidate: Option<Candidate<A>>,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        self.pacing.on_answer(candidate.is_some(), now, rng);
+        if let Some(candidate) = candidate
+            && !self.stopping
+            && self.automatic.len() < self.pacing.target
+            && self.filter.dial(&candidate).is_ok()
+        {
+            let id = self.fresh_id();
+            if let Ok(claim) = self.claims.claim(&candidate, id, true) {
+                let phase = Phase::Queued { place: 0 };
+                self.insert(id, Kind::Automatic, candidate, Some(claim), phase);
+                self.enqueue(id);
+            }
+        }
+        self.pump(now, rng);
+    }
+
+    /// Stops or resumes the start of dials, as the driver can take their outcome or not; answers
+    /// whether that is a change. To be called after each round of actions: there is a bound on
+    /// the failures of one round.
+    pub(in crate::connmgr) fn set_paused(
+        &mut self,
+        paused: bool,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> bool {
+        self.refusals = 0;
+        let changed = self.paused != paused;
+        self.paused = paused;
+        if changed {
+            self.pump(now, rng);
+        }
+        changed
+    }
+}
+
+fn connected(now: Instant) -> Phase {
+    Phase::Connected {
+        since: now,
+        ready: false,
+    }
+}

@@ -1,0 +1,114 @@
+//! Turns what is due into dials.
+
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::pacing::Pace;
+use super::{Action, Machine, Phase};
+use crate::connmgr::error::DialError;
+use crate::connmgr::request::{Address, Kind, ReqId};
+
+impl<A: Address> Machine<A> {
+    /// Time has passed: queues what is due.
+    pub(in crate::connmgr) fn advance(&mut self, now: Instant, rng: &mut impl Rng) {
+        while let Some(&(until, id)) = self.timers.first()
+            && until <= now
+        {
+            self.timers.remove(&(until, id));
+            self.enqueue(id);
+        }
+        self.pump(now, rng);
+    }
+
+    /// Lets a request be dialled as soon as a slot is free, but not before `earliest`.
+    pub(super) fn schedule(&mut self, id: ReqId, earliest: Option<Instant>, now: Instant) {
+        match earliest {
+            Some(until) if until > now => self.set_phase(
+                id,
+                Phase::Waiting {
+                    until,
+                    failed: false,
+                },
+            ),
+            _ => self.enqueue(id),
+        }
+    }
+
+    /// Starts dials while there are slots, and asks for addresses while slots are to be filled.
+    pub(super) fn pump(&mut self, now: Instant, rng: &mut impl Rng) {
+        self.pace_at = None;
+        self.claims.forget(now);
+        if self.stopping || self.paused {
+            return;
+        }
+        if !self.start_dials(now, rng) {
+            // The driver looks first whether the events can still be taken.
+            self.pace_at = Some(now);
+            return;
+        }
+        // An address that has to wait for a slot would be old when its turn comes.
+        if self.has_source && self.automatic_queue.is_empty() {
+            let unconnected = self.counts.automatic.pending;
+            match self.pacing.next(self.automatic.len(), unconnected, now) {
+                Pace::Ask => self.actions.push_back(Action::Ask),
+                Pace::At(time) => self.pace_at = Some(time),
+                Pace::Wait => {}
+            }
+        }
+    }
+
+    /// Fills the dial slots from the queues. Requests that the filter does not want at their turn
+    /// fail; false if that were so many that there may be more.
+    fn start_dials(&mut self, now: Instant, rng: &mut impl Rng) -> bool {
+        while self.counts.dialing < self.config.max_dials {
+            if self.refusals >= self.config.max_dials {
+                return self.queue.is_empty() && self.automatic_queue.is_empty();
+            }
+            let Some(id) = self.next_queued() else {
+                break;
+            };
+            let wanted = self.entries.get(&id).map(|entry| &entry.candidate);
+            match wanted.map_or(Ok(()), |candidate| self.filter.dial(candidate)) {
+                Ok(()) => self.start_dial(id, now),
+                Err(refusal) => {
+                    self.fail(id, DialError::Unwanted(refusal), now, rng);
+                    self.refusals += 1;
+                }
+            }
+        }
+        true
+    }
+
+    /// Automatic and explicit requests take turns, so that neither starves the other.
+    fn next_queued(&mut self) -> Option<ReqId> {
+        let (first, second) = if self.automatic_turn {
+            (&self.automatic_queue, &self.queue)
+        } else {
+            (&self.queue, &self.automatic_queue)
+        };
+        let (_, &id) = first.first_key_value().or(second.first_key_value())?;
+        self.automatic_turn = !self.automatic_queue_holds(id);
+        Some(id)
+    }
+
+    fn automatic_queue_holds(&self, id: ReqId) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| entry.kind == Kind::Automatic)
+    }
+
+    fn start_dial(&mut self, id: ReqId, now: Instant) {
+        self.set_phase(id, Phase::Dialing);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.last_dial = Some(now);
+        self.claims.note_dial(&entry.candidate, now);
+        self.counts.dialing += 1;
+        self.actions.push_back(Action::Dial {
+            id,
+            generation: entry.generation,
+            addr: entry.candidate.addr().clone(),
+        });
+    }
+}

@@ -1,0 +1,281 @@
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::connmgr::error::{DialError, ManagerError, Refusal};
+use crate::connmgr::filter::AllowAll;
+use crate::connmgr::{Reconnect, RetryPolicy};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bench {
+    machine: Machine<u32>,
+    now: Instant,
+    rng: StdRng,
+}
+
+impl Bench {
+    fn new(config: ConnConfig, filter: impl Filter<u32>) -> Self {
+        let now = Instant::now();
+        Self {
+            machine: Machine::new(config, Arc::new(filter), true, now),
+            now,
+            rng: StdRng::seed_from_u64(1),
+        }
+    }
+
+    fn connect(&mut self, addr: u32, retry: Option<RetryPolicy>) -> Result<ReqId, ManagerError> {
+        let candidate = Candidate::new(addr);
+        self.machine
+            .connect(candidate, retry, self.now, &mut self.rng)
+    }
+
+    fn dials(&mut self) -> Vec<(ReqId, u32, u32)> {
+        std::iter::from_fn(|| self.machine.poll_action())
+            .filter_map(|action| match action {
+                Action::Dial {
+                    id,
+                    generation,
+                    addr,
+                } => Some((id, generation, addr)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn dialed(&mut self, dial: (ReqId, u32, u32), result: Result<(), DialError>) -> bool {
+        let (id, generation, _) = dial;
+        self.machine
+            .dial_done(id, generation, result, self.now, &mut self.rng)
+            .is_some()
+    }
+
+    fn advance(&mut self, time: Duration) {
+        self.now += time;
+        self.machine.advance(self.now, &mut self.rng);
+    }
+}
+
+fn explicit_only() -> ConnConfig {
+    ConnConfig::default().with_target(0)
+}
+
+/// Timers of removed requests keep them in memory upstream; here nothing of them is left.
+#[test]
+fn w18_nothing_is_left_of_a_removed_request() {
+    let config = explicit_only().with_min_gap(Duration::ZERO);
+    let mut bench = Bench::new(config, AllowAll);
+    let id = bench
+        .connect(1, Some(RetryPolicy::default()))
+        .expect("free");
+    let dial = bench.dials()[0];
+    bench.dialed(dial, Err(DialError::Refused));
+    assert!(bench.machine.next_deadline().is_some());
+    let removed = bench.machine.remove(id, bench.now, &mut bench.rng);
+    assert_eq!(removed, Ok(()));
+    assert_eq!(bench.machine.next_deadline(), None);
+    assert!(bench.machine.entries.is_empty() && bench.machine.queue.is_empty());
+    assert_eq!(bench.machine.counts(), Counts::default());
+}
+
+#[test]
+fn the_result_of_a_dial_that_was_given_up_is_not_taken_for_the_next_one_s() {
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let id = bench
+        .connect(1, Some(RetryPolicy::default()))
+        .expect("free");
+    let old = bench.dials()[0];
+    let moved = Candidate::new(2);
+    let moved = bench.machine.set_addr(id, moved, bench.now, &mut bench.rng);
+    assert_eq!(moved, Ok(()));
+    let new = bench.dials()[0];
+    assert_eq!((old.2, new.2), (1, 2));
+    assert!(!bench.dialed(old, Ok(())));
+    assert!(bench.dialed(new, Ok(())));
+    assert_eq!(bench.machine.counts().dialing, 0);
+}
+
+#[test]
+fn dials_are_bounded_and_ten_thousand_requests_get_their_turn() {
+    const REQUESTS: u32 = 10_000;
+    let mut bench = Bench::new(explicit_only().with_max_dials(20), AllowAll);
+    for addr in 0..REQUESTS {
+        bench
+            .connect(addr, Some(RetryPolicy::default()))
+            .expect("free");
+    }
+    let mut order = Vec::new();
+    loop {
+        let dials = bench.dials();
+        if dials.is_empty() {
+            break;
+        }
+        for dial in dials {
+            assert!(bench.machine.counts().dialing <= 20);
+            order.push(dial.2);
+            bench.dialed(dial, Err(DialError::Refused));
+        }
+    }
+    assert_eq!(order, (0..REQUESTS).collect::<Vec<_>>());
+    assert_eq!(bench.machine.timers.len(), REQUESTS as usize);
+}
+
+#[test]
+fn explicit_and_automatic_requests_take_turns() {
+    let config = ConnConfig::default().with_max_dials(1);
+    let mut bench = Bench::new(config, AllowAll);
+    for addr in 0..10 {
+        bench.connect(addr, None).expect("free");
+    }
+    let mut order = Vec::new();
+    for automatic in 100..104 {
+        for _ in 0..2 {
+            bench.now += SECOND;
+            if bench.machine.pacing.asking {
+                let found = Some(Candidate::new(automatic));
+                bench.machine.sourced(found, bench.now, &mut bench.rng);
+            }
+            let dial = bench.dials()[0];
+            order.push(dial.2 >= 100);
+            bench.dialed(dial, Err(DialError::Refused));
+        }
+    }
+    assert!(
+        order.windows(3).all(|turns| turns.contains(&true)),
+        "{order:?}"
+    );
+    assert!(
+        order.windows(3).all(|turns| turns.contains(&false)),
+        "{order:?}"
+    );
+}
+
+#[test]
+fn the_least_time_between_dials_holds_for_a_request_that_is_made_again() {
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let policy = RetryPolicy::default().with_min_gap(35 * SECOND);
+    let first = bench.connect(1, Some(policy)).expect("free");
+    assert_eq!(bench.dials().len(), 1);
+    bench.advance(SECOND);
+    let removed = bench.machine.remove(first, bench.now, &mut bench.rng);
+    assert_eq!(removed, Ok(()));
+    bench.connect(1, Some(policy)).expect("free");
+    assert!(bench.dials().is_empty());
+    bench.advance(33 * SECOND);
+    assert!(bench.dials().is_empty());
+    bench.advance(SECOND);
+    assert_eq!(bench.dials().len(), 1);
+}
+
+#[test]
+fn forcing_what_waits_dials_it_at_once() {
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let id = bench
+        .connect(1, Some(RetryPolicy::default()))
+        .expect("free");
+    let dial = bench.dials()[0];
+    bench.dialed(dial, Err(DialError::Refused));
+    let (now, rng) = (bench.now, &mut bench.rng);
+    let forced = bench.machine.disconnect(id, Reconnect::Force, now, rng);
+    assert_eq!(forced, Ok(()));
+    assert_eq!(bench.dials().len(), 1);
+}
+
+#[test]
+fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let id = bench
+        .connect(1, Some(RetryPolicy::default()))
+        .expect("free");
+    let dial = bench.dials()[0];
+    let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    bench.dialed(dial, Err(source.into()));
+    let gone = bench.machine.get(id).map(drop);
+    assert_eq!(gone, Err(ManagerError::UnknownId(id)));
+}
+
+/// Refuses everything for this reason.
+struct Closed(Refusal);
+
+impl Filter<u32> for Closed {
+    fn accept(&self, _: &u32) -> Result<(), Refusal> {
+        Err(self.0)
+    }
+
+    fn dial(&self, _: &Candidate<u32>) -> Result<(), Refusal> {
+        Err(self.0)
+    }
+}
+
+#[test]
+fn a_permanent_request_that_is_not_wanted_now_waits() {
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::AlreadyConnected));
+    let policy = Some(RetryPolicy::default());
+    let id = bench.connect(1, policy).expect("free");
+    assert!(bench.dials().is_empty());
+    let state = bench.machine.get(id).expect("known").state;
+    assert!(matches!(state, ConnState::Failing { .. }));
+    let refused = ManagerError::Refused(Refusal::AlreadyConnected);
+    assert_eq!(bench.connect(2, None), Err(refused));
+
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::Banned));
+    let refused = ManagerError::Refused(Refusal::Banned);
+    assert_eq!(bench.connect(1, policy), Err(refused));
+    let accepted = bench.machine.accepted(1, bench.now);
+    assert_eq!(accepted, Err(Refusal::Banned));
+}
+
+#[test]
+fn refusals_come_in_bounded_rounds() {
+    let config = explicit_only().with_max_dials(10);
+    let mut bench = Bench::new(config, Closed(Refusal::AlreadyConnected));
+    for addr in 0..100 {
+        let made = bench.connect(addr, Some(RetryPolicy::default()));
+        made.expect("free");
+    }
+    for round in 1..=10 {
+        assert_eq!(bench.machine.timers.len(), round * 10);
+        let more = bench.machine.next_deadline() == Some(bench.now);
+        assert_eq!(more, round < 10);
+        let (now, rng) = (bench.now, &mut bench.rng);
+        bench.machine.set_paused(false, now, rng);
+        bench.advance(Duration::ZERO);
+    }
+}
+
+/// A deadline that stays in the past would let the driver spin.
+#[test]
+fn no_deadline_is_left_in_the_past() {
+    let mut bench = Bench::new(ConnConfig::default(), AllowAll);
+    let policy = Some(RetryPolicy::default());
+    bench.connect(1, policy).expect("free");
+    let dial = bench.dials()[0];
+    bench.dialed(dial, Err(DialError::Refused));
+    assert!(bench.machine.pacing.asking);
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(true, now, rng);
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(false, now, rng);
+    assert_eq!(bench.dials().len(), 1);
+    bench.machine.stop();
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
+}

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::builder::ConnManagerBuilder;
+use super::config::ConnConfig;
+use super::dialer::Dialer;
+use super::dials::Dials;
+use super::driver::Driver;
+use super::events::EventSender;
+use super::handle::Command;
+use super::listener::{AcceptQueue, DynListener};
+use super::machine::Machine;
+use super::request::Address;
+use super::slots::InboundSlots;
+use super::source::DynSource;
+
+/// The task that owns all of a manager's connections and requests. Made by a
+/// [builder](Self::builder); commands given before it runs wait for it.
+#[must_use = "a manager does nothing until it is run"]
+pub struct ConnManager<D: Dialer> {
+    pub(super) config: ConnConfig,
+    pub(super) machine: Machine<D::Addr>,
+    pub(super) dialer: Arc<D>,
+    pub(super) source: Option<Box<dyn DynSource<D::Addr>>>,
+    pub(super) listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
+    pub(super) slots: InboundSlots,
+    pub(super) rng: StdRng,
+    pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
+    pub(super) events: EventSender<D::Addr, D::Io>,
+    pub(super) stop: CancellationToken,
+    // Dropped last: who waits for the end finds everything closed.
+    pub(super) stopped: DropGuard,
+}
+
+impl<D: Dialer> std::fmt::Debug for ConnManager<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnManager")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D: Dialer> ConnManager<D> {
+    /// Starts to put a manager together that connects with `dialer`.
+    pub fn builder(dialer: D) -> ConnManagerBuilder<D> {
+        ConnManagerBuilder::new(dialer)
+    }
+
+    /// Runs until it is [stopped](super::ConnHandle::stop), its last handle is dropped or its
+    /// events are. Dropping the future closes everything at once, without a word.
+    pub async fn run(self) {
+        let Self {
+            config,
+            machine,
+            dialer,
+            source,
+            listeners,
+            slots,
+            rng,
+            commands,
+            events,
+            stop,
+            stopped,
+        } = self;
+        let (accepted, listeners) = listen(listeners);
+        Driver {
+            config,
+            machine,
+            dialer,
+            source,
+            asking: None,
+            listeners,
+            accepted: Some(accepted),
+            slots,
+            dials: Dials::default(),
+            conns: HashMap::new(),
+            states: HashMap::new(),
+            notices: Arc::default(),
+            rng,
+            commands: Some(commands),
+            events,
+            stop,
+            stopping: false,
+            drain_until: None,
+        }
+        .run()
+        .await;
+        drop(stopped);
+    }
+}
+
+/// Starts the accept loops. Each holds at most one connection that was not taken.
+fn listen<A: Address, Io: Send + 'static>(
+    listeners: Vec<Box<dyn DynListener<A, Io>>>,
+) -> (AcceptQueue<A, Io>, JoinSet<()>) {
+    let (sender, accepted) = mpsc::channel(listeners.len().max(1));
+    let mut tasks = JoinSet::new();
+    for (index, listener) in listeners.into_iter().enumerate() {
+        tasks.spawn(listener.run(index, sender.clone()));
+    }
+    (accepted, tasks)
+}

@@ -1,0 +1,137 @@
+//! Keeps a node connected: what to dial, when to try again, whom to let in.
+//!
+//! A manager holds a number of *automatic* connections to addresses that a source finds, keeps
+//! *permanent* ones for ever, dials *one-shot* ones, and takes over listeners. It tells its owner
+//! about every connection, in one ordered stream of events, and speaks no protocol. It works over
+//! any address, [`Dialer`] and stream and needs nothing else of this crate.
+//!
+//! ```
+//! use peermux::connmgr::{ConnConfig, ConnEvent, ConnManager, RetryPolicy, TcpDialer};
+//! use tokio::net::TcpListener;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let own_addr = listener.local_addr()?;
+//! let config = ConnConfig::default().with_target(0).with_max_inbound(50);
+//! let (manager, handle, mut events) = ConnManager::builder(TcpDialer)
+//!     .config(config)
+//!     .listener(listener)
+//!     .build()?;
+//! let task = tokio::spawn(manager.run());
+//!
+//! // For want of anybody else it keeps a connection with itself.
+//! handle.connect_permanent(own_addr, RetryPolicy::default()).await?;
+//! for _ in 0..2 {
+//!     if let Some(ConnEvent::Opened { id, kind, conn, .. }) = events.recv().await {
+//!         println!("{id} is a {kind:?} connection with {}", conn.addr());
+//!         // Run a protocol on `conn`, which reads and writes; dropping it reports its end.
+//!         conn.mark_ready();
+//!     }
+//! }
+//! handle.stop().await;
+//! task.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Parts
+//!
+//! The decisions are made by a state machine that knows no socket, task or clock: commands and
+//! outcomes go in, actions come out. [`ConnManager`] is the task that carries them out and owns
+//! everything. [`ConnHandle`] gives it commands, each of which is answered. [`ConnEvents`] is the
+//! stream of events: while too many are unread nothing is dialled and nothing accepted, so nothing
+//! is lost either. A [`Connection`] is the socket together with its place in the manager: dropping
+//! it *is* the report that it ended.
+//!
+//! # States of a request
+//!
+//! ```text
+//!             ┌──────── failed, or ended: a permanent request ────────┐
+//!             ▼                                                       │
+//!          Pending ── dial succeeds ──▶ Established ── mark_ready ──▶ Ready
+//!           │ ▲  │                           │                         │
+//! dial fails│ │  └─ removed ──▶ Canceled     └───────── ends ──────────┴──▶ Disconnected
+//!           ▼ │ time comes
+//!         Failing            (not permanent: Failed)
+//! ```
+//!
+//! | state | what happens | then | what else |
+//! |---|---|---|---|
+//! | – | a request is made | `Pending` | address and node are claimed |
+//! | `Pending` | dial succeeds | `Established` | [`Opened`](ConnEvent::Opened) |
+//! | `Pending` | dial fails, permanent | `Failing` | [`DialFailed`](ConnEvent::DialFailed), dialled again after its wait |
+//! | `Pending` | dial fails, others, or an address that can never be dialled | `Failed`, terminal | `DialFailed`; an automatic slot gets another address |
+//! | `Failing` | the wait is over | `Pending` | dialled when one of the dial slots is free |
+//! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
+//! | `Pending`, `Failing` | `disconnect` with [`Reconnect::Force`] | `Pending` | dialled at once |
+//! | `Established` | [`mark_ready`](Connection::mark_ready) | `Ready` | failures are forgotten |
+//! | `Established`, `Ready` | connection dropped, `disconnect` | permanent or forced: `Pending`, dialled after a wait; others: `Disconnected`, terminal | [`Closed`](ConnEvent::Closed) |
+//! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
+//! | – | a connection is accepted | `Established` | `Opened`, or [`InboundRejected`](ConnEvent::InboundRejected) |
+//!
+//! A terminal request is forgotten and its id never used again; its address is free. A dial that
+//! succeeds when nobody wants it any more is closed and never announced.
+//!
+//! # Waiting
+//!
+//! After the n-th failure in a row a permanent request waits for a time drawn uniformly between
+//! the base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing,
+//! so only a connection that its owner called ready, or that lived for 60 s, ends the row of
+//! failures.
+//!
+//! Automatic dials take tokens: 8 at once, then 2 a second. After 25 failures in a row the network
+//! counts as down: one dial at a time probes it, with growing waits, until one succeeds.
+//!
+//! All dials together are bounded; automatic and other requests take turns. No two requests lead to
+//! one address or one node ([`ManagerError::AlreadyManaged`]), and automatic ones keep out of
+//! groups and of what was dialled within the last 35 s.
+//!
+//! # Inbound
+//!
+//! [`admission`] counts strangers, [`BanScore`] their misdeeds, and a [`Filter`] is asked before
+//! anything is accepted or dialled.
+
+pub mod admission;
+mod backoff;
+mod ban_score;
+mod budget;
+mod builder;
+mod claims;
+mod config;
+mod connection;
+mod dialer;
+mod dials;
+mod driver;
+mod error;
+mod events;
+mod filter;
+mod handle;
+mod listener;
+mod machine;
+mod manager;
+mod notices;
+mod request;
+mod slots;
+mod source;
+mod token_bucket;
+
+pub use backoff::Backoff;
+pub use ban_score::BanScore;
+pub use budget::Budget;
+pub use builder::{Built, ConnManagerBuilder};
+pub use config::ConnConfig;
+pub use connection::{Connection, Lease};
+pub use dialer::{Dialer, TcpDialer};
+pub use error::{CloseReason, ConfigError, DialError, ManagerError, Refusal};
+pub use events::{ConnEvent, ConnEvents};
+pub use filter::{AllowAll, DialFilter, Filter};
+pub use handle::{ConnHandle, Request};
+pub use listener::Listener;
+pub use manager::ConnManager;
+pub use request::{
+    Address, Candidate, ConnState, Count, Counts, Key, Kind, Reconnect, ReqId, RequestInfo,
+    RetryPolicy,
+};
+pub use source::AddressSource;
+pub use token_bucket::Rate;

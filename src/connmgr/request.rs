@@ -1,0 +1,262 @@
+//! What a wanted connection is: its id, its kind, where it goes, and the state it is in.
+
+use std::fmt;
+use std::hash::Hash;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::error::{CloseReason, DialError};
+
+/// What connections lead to. Implemented by everything that can be compared, hashed and shown;
+/// with TCP it is [`SocketAddr`](std::net::SocketAddr).
+pub trait Address: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
+
+impl<T: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Address for T {}
+
+/// Names one request, or one accepted connection, for ever: ids grow and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReqId(pub(super) NonZeroU64);
+
+impl ReqId {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for ReqId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Bytes that identify something: a node behind several addresses, or a group of addresses under
+/// one hand. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key(Arc<[u8]>);
+
+impl<T: AsRef<[u8]>> From<T> for Key {
+    fn from(bytes: T) -> Self {
+        Self(bytes.as_ref().into())
+    }
+}
+
+/// Somewhere to connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate<A> {
+    addr: A,
+    key: Option<Key>,
+    group: Option<Key>,
+}
+
+impl<A: Address> Candidate<A> {
+    /// An address of which nothing more is known.
+    pub fn new(addr: A) -> Self {
+        Self {
+            addr,
+            key: None,
+            group: None,
+        }
+    }
+
+    /// Says who is there, such as a node id. Only one request at a time leads to one key.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Key>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Says which addresses are probably under one hand, such as the /16 prefix of an IPv4
+    /// address. An automatic request never joins a group that another request is in.
+    #[must_use]
+    pub fn with_group(mut self, group: impl Into<Key>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Where to connect.
+    #[must_use]
+    pub fn addr(&self) -> &A {
+        &self.addr
+    }
+
+    /// Who is there.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    /// The group that it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Option<&Key> {
+        self.group.as_ref()
+    }
+}
+
+impl<A: Address> From<A> for Candidate<A> {
+    fn from(addr: A) -> Self {
+        Self::new(addr)
+    }
+}
+
+/// How a permanent request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    backoff: Backoff,
+    min_gap: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            backoff: Backoff::default(),
+            min_gap: Duration::ZERO,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait after a failure; by default 5 s, doubling to 5 min.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The least time between the starts of two dials of one address or node, also when it is
+    /// removed and added again; by default none. Beyond the manager's own
+    /// [minimum gap](super::ConnConfig::with_min_gap) it holds only while the request lives.
+    #[must_use]
+    pub fn with_min_gap(mut self, gap: Duration) -> Self {
+        self.min_gap = gap;
+        self
+    }
+
+    /// How long to wait after a failure.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// The least time between the starts of two dials.
+    #[must_use]
+    pub fn min_gap(&self) -> Duration {
+        self.min_gap
+    }
+}
+
+/// Why there is a connection, and what becomes of it when it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It fills one of the automatic slots; another address takes its place.
+    Automatic,
+    /// It is wanted for ever: the same address is tried again.
+    Permanent(RetryPolicy),
+    /// It was asked for once.
+    OneShot,
+    /// It was accepted.
+    Inbound,
+}
+
+/// Where a request is; the [module](super) shows the transitions.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnState {
+    /// It is dialled, or waits for that after an established connection ended.
+    Pending {
+        /// How many attempts in a row failed before.
+        attempt: u32,
+    },
+    /// The connection is up.
+    Established,
+    /// The owner has called it good.
+    Ready,
+    /// The last dial failed.
+    Failing {
+        /// When the next one is due.
+        next: Instant,
+    },
+    /// It was ended before it had a connection. Terminal.
+    Canceled,
+    /// Its connection ended for good. Terminal.
+    Disconnected(CloseReason),
+    /// Its dial failed for good. Terminal.
+    Failed(DialError),
+}
+
+impl ConnState {
+    /// Whether nothing more will happen to the request.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(
+            self,
+            Self::Canceled | Self::Disconnected(_) | Self::Failed(_)
+        )
+    }
+
+    /// Whether the connection is up.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Established | Self::Ready)
+    }
+}
+
+/// Whether to connect again after an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reconnect {
+    /// As the kind says: a permanent request is tried again, an automatic one replaced, others end.
+    #[default]
+    ByKind,
+    /// The same address again, whatever the kind, after the usual wait.
+    Force,
+    /// Not this address, not even of a permanent request.
+    Never,
+}
+
+/// One row of the manager's table.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RequestInfo<A> {
+    /// Its id.
+    pub id: ReqId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Where it leads to or, if accepted, comes from.
+    pub addr: A,
+    /// Where it is.
+    pub state: ConnState,
+    /// How many attempts in a row failed, or brought a connection that did not last.
+    pub failures: u32,
+    /// When it is dialled next, while it waits.
+    pub next_dial: Option<Instant>,
+}
+
+/// How many requests of one kind there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Without a connection.
+    pub pending: usize,
+    /// With one.
+    pub connected: usize,
+}
+
+/// How many requests there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Automatic ones.
+    pub automatic: Count,
+    /// Permanent ones.
+    pub permanent: Count,
+    /// One-shot ones.
+    pub one_shot: Count,
+    /// Accepted ones.
+    pub inbound: Count,
+    /// Dials in flight.
+    pub dialing: usize,
+}

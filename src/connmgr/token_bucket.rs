@@ -1,0 +1,112 @@
+//! A rate with bursts.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A rate limit: `burst` at once, then one per `period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    burst: u32,
+    period: Duration,
+}
+
+impl Rate {
+    /// `burst` events at once, then `per_second` of them each second. A rate of 0 never grants
+    /// anything beyond the burst.
+    #[must_use]
+    pub fn new(burst: u32, per_second: u32) -> Self {
+        Self {
+            burst,
+            period: Duration::from_secs(1)
+                .checked_div(per_second)
+                .unwrap_or(Duration::MAX),
+        }
+    }
+}
+
+/// Grants events at a [`Rate`].
+#[derive(Debug, Clone)]
+pub(super) struct TokenBucket {
+    rate: Rate,
+    tokens: u32,
+    /// When the newest token that was counted came about.
+    refilled: Instant,
+}
+
+impl TokenBucket {
+    /// A full one.
+    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+        Self {
+            rate,
+            tokens: rate.burst,
+            refilled: now,
+        }
+    }
+
+    /// Takes a token, or tells when there will be one; `None` is never.
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
+        self.refill(now);
+        match self.tokens.checked_sub(1) {
+            Some(rest) => {
+                self.tokens = rest;
+                Ok(())
+            }
+            None if self.rate.burst == 0 => Err(None),
+            None => Err(self.refilled.checked_add(self.rate.period)),
+        }
+    }
+
+    /// Gives a token back that was taken for nothing.
+    pub(super) fn give_back(&mut self) {
+        self.tokens = self.tokens.saturating_add(1).min(self.rate.burst);
+    }
+
+    fn refill(&mut self, now: Instant) {
+        if self.tokens >= self.rate.burst {
+            self.refilled = now;
+            return;
+        }
+        let elapsed = now.saturating_duration_since(self.refilled).as_nanos();
+        let gained = elapsed
+            .checked_div(self.rate.period.as_nanos())
+            .map_or(u32::MAX, |gained| u32::try_from(gained).unwrap_or(u32::MAX));
+        self.tokens = self.tokens.saturating_add(gained).min(self.rate.burst);
+        self.refilled = if self.tokens >= self.rate.burst {
+            now
+        } else {
+            self.refilled + self.rate.period.saturating_mul(gained)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::new(2, 2), start);
+        assert!((0..2).all(|_| bucket.take(start).is_ok()));
+        assert_eq!(bucket.take(start), Err(Some(start + HALF)));
+        assert_eq!(bucket.take(start + HALF), Ok(()));
+        assert_eq!(bucket.take(start + HALF), Err(Some(start + 2 * HALF)));
+        bucket.give_back();
+        assert_eq!(bucket.take(start + HALF), Ok(()));
+        assert!((0..2).all(|_| bucket.take(start + 100 * HALF).is_ok()));
+        assert!(bucket.take(start + 100 * HALF).is_err());
+    }
+
+    #[test]
+    fn a_rate_of_nothing_never_grants() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::new(0, 5), start);
+        assert_eq!(bucket.take(start + 10 * HALF), Err(None));
+        let mut once = TokenBucket::new(Rate::new(1, 0), start);
+        assert_eq!(once.take(start), Ok(()));
+        assert!(once.take(start + 1_000_000 * HALF).is_err());
+    }
+}

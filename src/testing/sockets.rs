@@ -1,0 +1,155 @@
+//! Dialers and listeners for [`connmgr`](crate::connmgr) that open no socket.
+
+use std::io;
+use std::marker::PhantomData;
+
+use tokio::io::{DuplexStream, duplex};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connmgr::{Address, DialError, Dialer, Listener};
+
+/// How many bytes an in-memory stream holds in each direction.
+const PIPE: usize = 4 << 10;
+
+/// How many dials or calls wait to be taken.
+const WAITING: usize = 1024;
+
+/// A dialer that answers each dial at once, by a function of the address.
+#[derive(Debug)]
+pub struct FnDialer<A, F>(F, PhantomData<fn(&A)>);
+
+impl<A, F> FnDialer<A, F>
+where
+    A: Address,
+    F: Fn(&A) -> Result<DuplexStream, DialError> + Send + Sync + 'static,
+{
+    /// Dials with `dial`.
+    pub fn new(dial: F) -> Self {
+        Self(dial, PhantomData)
+    }
+}
+
+impl<A, F> Dialer for FnDialer<A, F>
+where
+    A: Address,
+    F: Fn(&A) -> Result<DuplexStream, DialError> + Send + Sync + 'static,
+{
+    type Addr = A;
+    type Io = DuplexStream;
+
+    async fn dial(&self, addr: &A) -> Result<DuplexStream, DialError> {
+        (self.0)(addr)
+    }
+}
+
+/// A dialer whose dials the test decides one by one; see [`dial_script`].
+#[derive(Debug)]
+pub struct ScriptedDialer<A>(mpsc::Sender<PendingDial<A>>);
+
+/// The dials of a [`ScriptedDialer`], in the order of their start.
+#[derive(Debug)]
+pub struct DialScript<A>(mpsc::Receiver<PendingDial<A>>);
+
+/// A dialer, and what decides its dials.
+#[must_use]
+pub fn dial_script<A: Address>() -> (ScriptedDialer<A>, DialScript<A>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (ScriptedDialer(sender), DialScript(receiver))
+}
+
+impl<A: Address> Dialer for ScriptedDialer<A> {
+    type Addr = A;
+    type Io = DuplexStream;
+
+    async fn dial(&self, addr: &A) -> Result<DuplexStream, DialError> {
+        let (answer, answered) = oneshot::channel();
+        let addr = addr.clone();
+        let dial = PendingDial { addr, answer };
+        self.0.send(dial).await.map_err(|_| DialError::Broken)?;
+        answered.await.unwrap_or(Err(DialError::Broken))
+    }
+}
+
+impl<A: Address> DialScript<A> {
+    /// The next dial; `None` after the dialer is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<PendingDial<A>> {
+        self.0.recv().await
+    }
+
+    /// The next dial if one has started.
+    pub fn try_next(&mut self) -> Option<PendingDial<A>> {
+        self.0.try_recv().ok()
+    }
+}
+
+/// A dial in flight. Dropping it lets it fail.
+#[derive(Debug)]
+pub struct PendingDial<A> {
+    addr: A,
+    answer: oneshot::Sender<Result<DuplexStream, DialError>>,
+}
+
+impl<A> PendingDial<A> {
+    /// Where it leads.
+    pub fn addr(&self) -> &A {
+        &self.addr
+    }
+
+    /// Lets it succeed; the result is the remote's end of the connection.
+    pub fn succeed(self) -> DuplexStream {
+        let (near, far) = duplex(PIPE);
+        // A dial that was given up closes the connection here.
+        self.answer.send(Ok(near)).ok();
+        far
+    }
+
+    /// Lets it fail.
+    pub fn fail(self, error: DialError) {
+        self.answer.send(Err(error)).ok();
+    }
+
+    /// Waits until nobody wants its result any more. Cancel safe.
+    pub async fn given_up(&mut self) {
+        self.answer.closed().await;
+    }
+}
+
+/// A listener that the test calls; see [`memory_listener`].
+#[derive(Debug)]
+pub struct MemoryListener<A>(mpsc::Receiver<io::Result<(DuplexStream, A)>>);
+
+/// Calls a [`MemoryListener`]. Dropping it breaks the listener.
+#[derive(Debug, Clone)]
+pub struct Caller<A>(mpsc::Sender<io::Result<(DuplexStream, A)>>);
+
+/// A listener, and what calls it.
+#[must_use]
+pub fn memory_listener<A: Address>() -> (MemoryListener<A>, Caller<A>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (MemoryListener(receiver), Caller(sender))
+}
+
+impl<A: Address> Listener for MemoryListener<A> {
+    type Addr = A;
+    type Io = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, A)> {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.recv().await.ok_or_else(broken)?
+    }
+}
+
+impl<A: Address> Caller<A> {
+    /// Connects from `addr`; the result is the caller's end. After the listener is closed that
+    /// end is closed too.
+    pub async fn call(&self, addr: A) -> DuplexStream {
+        let (near, far) = duplex(PIPE);
+        self.0.send(Ok((near, addr))).await.ok();
+        far
+    }
+
+    /// Lets one accept fail.
+    pub async fn fail(&self, error: io::Error) {
+        self.0.send(Err(error)).await.ok();
+    }
+}

@@ -1,0 +1,133 @@
+//! The connection manager as its owner sees it. Addresses are numbers, sockets are in memory, time
+//! is virtual.
+
+mod automatic;
+mod inbound;
+mod lifecycle;
+mod requests;
+mod weaknesses;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use peermux::connmgr::{
+    Backoff, Candidate, CloseReason, ConnConfig, ConnEvent, ConnEvents, ConnHandle, ConnManager,
+    ConnManagerBuilder, Connection, DialError, Dialer, ReqId, RetryPolicy,
+};
+use peermux::testing::{DialScript, FnDialer, ScriptedDialer, dial_script};
+use tokio::io::{AsyncRead, AsyncReadExt, DuplexStream, duplex};
+use tokio::time::timeout;
+
+const MILLI: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Events = ConnEvents<u32, DuplexStream>;
+type Event = ConnEvent<u32, DuplexStream>;
+type Conn = Connection<u32, DuplexStream>;
+
+/// No automatic connections.
+fn explicit_only() -> ConnConfig {
+    ConnConfig::default().with_target(0)
+}
+
+/// What the owner of a manager holds.
+type Owner<A, Io> = (ConnHandle<A>, ConnEvents<A, Io>);
+
+/// Builds a manager and runs it.
+fn start<D: Dialer>(builder: ConnManagerBuilder<D>) -> Owner<D::Addr, D::Io> {
+    let (manager, handle, events) = builder.seed(7).build().expect("a good configuration");
+    tokio::spawn(manager.run());
+    (handle, events)
+}
+
+/// A running manager whose dials the test decides.
+fn scripted(config: ConnConfig) -> (ConnHandle<u32>, Events, DialScript<u32>) {
+    let (dialer, script) = dial_script();
+    let (handle, events) =
+        start(ConnManager::<ScriptedDialer<u32>>::builder(dialer).config(config));
+    (handle, events, script)
+}
+
+/// A dialer that always succeeds.
+fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, DialError>> {
+    FnDialer::new(|_: &u32| Ok(duplex(64).0))
+}
+
+/// A dialer that always fails and counts.
+struct ClosedDialer(Arc<AtomicUsize>);
+
+impl Dialer for ClosedDialer {
+    type Addr = u32;
+    type Io = DuplexStream;
+
+    async fn dial(&self, _: &u32) -> Result<DuplexStream, DialError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(DialError::Refused)
+    }
+}
+
+fn closed_dialer() -> (Arc<AtomicUsize>, ClosedDialer) {
+    let dials = Arc::new(AtomicUsize::new(0));
+    (Arc::clone(&dials), ClosedDialer(dials))
+}
+
+fn numbers(range: std::ops::Range<u32>) -> VecDeque<Candidate<u32>> {
+    range.map(Candidate::new).collect()
+}
+
+fn retry(base: Duration, cap: Duration) -> RetryPolicy {
+    RetryPolicy::default().with_backoff(Backoff::new(base, cap))
+}
+
+async fn next(events: &mut Events) -> Event {
+    timeout(10 * MINUTE, events.recv())
+        .await
+        .expect("an event")
+        .expect("the manager runs")
+}
+
+async fn opened(events: &mut Events) -> Conn {
+    match next(events).await {
+        ConnEvent::Opened { id, conn, .. } => {
+            assert_eq!(conn.id(), id);
+            conn
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn closed(events: &mut Events) -> (ReqId, CloseReason) {
+    match next(events).await {
+        ConnEvent::Closed { id, reason } => (id, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The wait that a failed dial announces.
+async fn dial_failed(events: &mut Events) -> (ReqId, DialError, Option<Duration>) {
+    match next(events).await {
+        ConnEvent::DialFailed {
+            id,
+            error,
+            retry_in,
+            ..
+        } => (id, error, retry_in),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing happens for this long.
+async fn quiet(events: &mut Events, time: Duration) {
+    let event = timeout(time, events.recv()).await;
+    assert!(event.is_err(), "{event:?}");
+}
+
+/// The other end has closed.
+async fn at_end(stream: &mut (impl AsyncRead + Unpin)) -> bool {
+    timeout(MILLI, stream.read_u8())
+        .await
+        .is_ok_and(|read| read.is_err())
+}
