@@ -182,7 +182,7 @@ impl DialTurn {
             // What is looked at is let go of before anything else is waited for.
             if contest.wait_for(taken).await.is_err() {
                 // The dial is over, and with it whoever waited for this.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Superseded
         }
