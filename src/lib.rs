@@ -7,6 +7,7 @@
 //! go-ethereum, reth and EthereumJS nodes are its peers.
 //!
 //! ```text
+//!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events         what an application holds
 //!   peer       read loop · ping loop · write gate · one task per protocol
 //!   protocol   registration, typed messages, the channel a handler reads and writes
@@ -28,6 +29,8 @@
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `asm` | yes | Keccak in assembly on x86-64 and aarch64; plain Rust otherwise |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
+//! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
+//! | `x509` | no | identities for [`comm`] that are X.509 certificates |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
@@ -39,6 +42,8 @@ struct Readme;
 
 #[cfg(feature = "addrbook")]
 pub mod addrbook;
+#[cfg(feature = "comm")]
+pub mod comm;
 #[cfg(feature = "connmgr")]
 pub mod connmgr;
 mod fault;

@@ -7,7 +7,10 @@
 //! | [`bench`](mod@bench) | measures throughput and round trips | 8 |
 //! | [`chat`] | carries lines of text to all peers | 3 |
 //!
-//! Each has one cheap handle for a whole node, which is registered with
+//! [`gossip`] is no subprotocol of its own but rests on [`peermux::comm`]: it spreads messages to all
+//! identities of a network.
+//!
+//! Each protocol has one cheap handle for a whole node, which is registered with
 //! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and kept by the application:
 //!
 //! ```
@@ -37,5 +40,6 @@ pub mod bench;
 pub mod chat;
 mod client;
 pub mod echo;
+pub mod gossip;
 
 pub use client::{ClientError, Totals};

@@ -99,10 +99,9 @@ impl Dispatch {
             ids::PING if !self.pings.admit(Instant::now()) => return Err(PeerError::PingFlood),
             ids::PING => self.gate.pong(),
             ids::PONG => {
-                let now = Instant::now();
-                self.peer
-                    .control()
-                    .with_liveness(|liveness| liveness.on_pong(now));
+                let (now, control) = (Instant::now(), self.peer.control());
+                control.with_liveness(|liveness| liveness.on_pong(now));
+                control.ponged.notify_waiters();
             }
             // A second Hello and reserved ids are ignored.
             _ => {}

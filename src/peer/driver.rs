@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
 use super::dispatch::{Dispatch, Route};
@@ -204,9 +205,9 @@ impl<T: Transport> PeerDriver<T> {
             names.insert(protocols.spawn(run).id(), shared.capability.clone());
         }
         Tasks {
-            reader: Some(tokio::spawn(reader.run().instrument(span.clone()))),
+            reader: Some(spawn(reader.run().instrument(span.clone()))),
             read_half: None,
-            writer: Some(tokio::spawn(writer.run().instrument(span.clone()))),
+            writer: Some(spawn(writer.run().instrument(span.clone()))),
             protocols,
             names,
             inboxes,
@@ -214,6 +215,13 @@ impl<T: Transport> PeerDriver<T> {
             stop_reading,
         }
     }
+}
+
+/// Runs one loop of the peer, which ends with the driver if that is dropped.
+fn spawn<R: Send + 'static>(
+    task: impl Future<Output = R> + Send + 'static,
+) -> AbortOnDropHandle<R> {
+    AbortOnDropHandle::new(tokio::spawn(task))
 }
 
 fn tap(capability: &Capability, options: &PeerOptions, peer: &Peer) -> MessageTap {

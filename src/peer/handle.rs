@@ -96,6 +96,10 @@ pub(crate) struct Control {
     ended: CancellationToken,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
+    /// Wakes the ping loop before its time.
+    pub(crate) ping_wanted: Notify,
+    /// Wakes who waits for a Pong.
+    pub(crate) ponged: Notify,
     trusted: AtomicBool,
 }
 
@@ -151,6 +155,8 @@ impl Peer {
             ended: CancellationToken::new(),
             outcome: OnceLock::new(),
             liveness: Mutex::new(liveness),
+            ping_wanted: Notify::new(),
+            ponged: Notify::new(),
             trusted: AtomicBool::new(false),
         };
         Self(Arc::new(Shared { about, control }))
@@ -289,6 +295,26 @@ impl Peer {
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
         self.0.control.with_liveness(|liveness| liveness.rtt())
+    }
+
+    /// Sends a Ping now and waits for the answer; returns the round trip, or `None` if the peer
+    /// ends first. A round trip of less than a second ago stands for a new one. It waits as long
+    /// as the peer's own liveness timeout allows, so put a time limit around it. Cancel safe.
+    pub async fn ping(&self) -> Option<Duration> {
+        let control = self.control();
+        let ponged = control.ponged.notified();
+        tokio::pin!(ponged);
+        // Registered before the Ping goes out, so that no answer is missed.
+        ponged.as_mut().enable();
+        let now = Instant::now();
+        if let Some(rtt) = control.with_liveness(|liveness| liveness.want_ping(now)) {
+            return Some(rtt);
+        }
+        control.ping_wanted.notify_one();
+        tokio::select! {
+            () = ponged => self.rtt(),
+            () = self.ending() => None,
+        }
     }
 
     /// Ends the peer with a Disconnect of this reason, dropping what is queued. Returns at once;

@@ -9,6 +9,9 @@ use super::PeerConfig;
 /// How many Pings may come in one burst; one more is granted each second.
 const PING_BURST: u32 = 5;
 
+/// Pings that are asked for keep at least this distance.
+const PING_SPACING: Duration = Duration::from_secs(1);
+
 /// What the ping loop does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -41,7 +44,10 @@ pub(crate) struct Liveness {
     ping: Ping,
     last_byte: Instant,
     paused: bool,
+    /// Somebody waits for a round trip now.
+    wanted: bool,
     rtt: Option<Duration>,
+    last_pong: Option<Instant>,
 }
 
 impl Liveness {
@@ -52,7 +58,9 @@ impl Liveness {
             ping: Ping::Idle { since: now },
             last_byte: now,
             paused: false,
+            wanted: false,
             rtt: None,
+            last_pong: None,
         }
     }
 
@@ -78,8 +86,18 @@ impl Liveness {
     pub(crate) fn on_pong(&mut self, now: Instant) {
         if let Ping::InFlight { since } = self.ping {
             self.rtt = Some(now - since);
+            self.last_pong = Some(now);
+            self.wanted = false;
             self.ping = Ping::Idle { since };
         }
+    }
+
+    /// Asks for a Ping before its time. If the last one was answered less than a second ago, it
+    /// stands for this one, because remotes grant one Ping a second; its round trip is returned.
+    pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
+        let recent = self.last_pong.is_some_and(|at| now < at + PING_SPACING);
+        self.wanted |= !recent;
+        self.rtt.filter(|_| recent)
     }
 
     /// The last measured round trip.
@@ -90,7 +108,8 @@ impl Liveness {
     /// What to do at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
         match self.ping {
-            Ping::Idle { since } if now >= since + self.interval => {
+            Ping::Idle { since } if self.wanted || now >= since + self.interval => {
+                self.wanted = false;
                 self.ping = Ping::Queued { since: now };
                 Action::SendPing
             }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::gate::WriteGate;
@@ -34,11 +35,11 @@ type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
 /// The tasks of one peer.
 pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
-    pub(crate) reader: Option<JoinHandle<ReadEnd<T>>>,
+    pub(crate) reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     /// What an ended read loop leaves.
     pub(crate) read_half: Option<T::Reader>,
     /// `None` once it has ended.
-    pub(crate) writer: Option<JoinHandle<io::Result<()>>>,
+    pub(crate) writer: Option<AbortOnDropHandle<io::Result<()>>>,
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
     /// Which protocol a task runs.
     pub(crate) names: HashMap<Id, Capability>,
@@ -174,9 +175,9 @@ impl<T: Transport> Tasks<T> {
 
 /// The socket's halves on their way to being closed.
 struct Closing<T: Transport> {
-    reader: Option<JoinHandle<ReadEnd<T>>>,
+    reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     read_half: Option<T::Reader>,
-    writer: Option<JoinHandle<io::Result<()>>>,
+    writer: Option<AbortOnDropHandle<io::Result<()>>>,
     /// Whether the remote is sent a Disconnect, and should be able to read it.
     told: bool,
 }
@@ -258,7 +259,10 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerEr
         match peer.control().with_liveness(|liveness| liveness.poll(now)) {
             Action::SendPing => gate.ping(),
             Action::TimedOut => return PeerError::Silent(config.liveness_timeout),
-            Action::WaitUntil(at) => sleep_until(at).await,
+            Action::WaitUntil(at) => tokio::select! {
+                () = sleep_until(at) => {}
+                () = peer.control().ping_wanted.notified() => {}
+            },
         }
     }
 }

@@ -174,6 +174,19 @@ impl<M: WireMessage> ProtocolSender<M> {
     }
 }
 
+impl ProtocolSender {
+    /// Queues a message; what is returned tells when it was handed to the socket, or fails if it
+    /// never is. Cancel safe as [`send`](Self::send) is.
+    #[cfg(feature = "comm")]
+    pub(crate) async fn send_tracked(
+        &self,
+        code: u64,
+        payload: bytes::Bytes,
+    ) -> Result<tokio::sync::oneshot::Receiver<()>, SendError> {
+        self.outlet.send_tracked(code, payload).await
+    }
+}
+
 impl<M> ProtocolSender<M> {
     fn retyped<N>(self) -> ProtocolSender<N> {
         ProtocolSender {

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(feature = "comm")]
+use tokio::sync::oneshot;
 
 use super::inbox::PushError;
 use super::{Inbox, Message, SendError, TrySendError};
@@ -67,6 +69,26 @@ impl Outlet {
         match &self.target {
             Target::Gate(lane) => lane.send_and_flush(code, payload).await,
             Target::Pair(_) => self.send(code, payload).await,
+        }
+    }
+
+    /// Queues a message; what is returned tells when it was handed to the socket.
+    #[cfg(feature = "comm")]
+    pub(crate) async fn send_tracked(
+        &self,
+        code: u64,
+        payload: Bytes,
+    ) -> Result<oneshot::Receiver<()>, SendError> {
+        self.check(code, &payload)?;
+        match &self.target {
+            Target::Gate(lane) => lane.send_tracked(code, payload).await,
+            Target::Pair(_) => {
+                self.send(code, payload).await?;
+                let (written, receipt) = oneshot::channel();
+                // The receipt is right here.
+                let _ = written.send(());
+                Ok(receipt)
+            }
         }
     }
 

@@ -179,11 +179,12 @@ impl DialTurn {
         let mut contest = self.member.contest.subscribe();
         async move {
             let taken = |c: &Contest| c.verified && c.dial != Some(Progress::HelloSent);
-            match contest.wait_for(taken).await {
-                Ok(_) => Superseded,
+            // What is looked at is let go of before anything else is waited for.
+            if contest.wait_for(taken).await.is_err() {
                 // The dial is over, and with it whoever waited for this.
-                Err(_) => std::future::pending().await,
+                std::future::pending::<()>().await;
             }
+            Superseded
         }
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod addrbook;
+mod comm;
 mod connmgr;
 mod fuzz_replay;
 mod metrics;

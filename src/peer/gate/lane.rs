@@ -30,10 +30,21 @@ impl Lane {
 
     /// Queues a message and waits until it was handed to the socket.
     pub(crate) async fn send_and_flush(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
+        let written = self.send_tracked(code, payload).await?;
+        written.await.map_err(|_| SendError::ShuttingDown)
+    }
+
+    /// Queues a message, as [`send`](Self::send); what is returned tells when it was handed to
+    /// the socket, or fails if it never is.
+    pub(crate) async fn send_tracked(
+        &self,
+        code: u64,
+        payload: Bytes,
+    ) -> Result<oneshot::Receiver<()>, SendError> {
         let (flushed, written) = oneshot::channel();
         self.push_when_room(code, payload, &mut Some(flushed))
             .await?;
-        written.await.map_err(|_| SendError::ShuttingDown)
+        Ok(written)
     }
 
     pub(crate) fn try_send(&self, code: u64, payload: &Bytes) -> Result<(), TrySendError> {

@@ -172,3 +172,17 @@ async fn dropping_a_handle_changes_nothing() {
     remote.send(ids::PING, &[0xc0]).await;
     assert_eq!(remote.expect().await.id, ids::PONG);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_whose_driver_is_dropped_closes_its_connection() {
+    let (ours, theirs) = peermux::testing::establish(&[], &[])
+        .await
+        .expect("connects");
+    let driver = peermux::peer::PeerDriver::new(ours, &[], Default::default()).expect("fits");
+    let running = tokio::spawn(driver.run());
+    let mut remote = peermux::testing::Scripted::over(theirs);
+    remote.send(peermux::p2p::ids::PING, &[0xc0]).await;
+    assert_eq!(remote.expect().await.id, peermux::p2p::ids::PONG);
+    running.abort();
+    assert_eq!(remote.next().await, None);
+}

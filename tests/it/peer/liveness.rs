@@ -29,6 +29,25 @@ async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ping_that_is_asked_for_goes_out_at_once_and_stands_for_a_second() {
+    let (peer, mut remote) = peer(idle("a", 1)).await;
+    let started = Instant::now();
+    let answer = async {
+        assert_eq!(remote.expect().await.id, ids::PING);
+        tokio::time::sleep(Duration::from_millis(70)).await;
+        remote.send(ids::PONG, &[0xc0]).await;
+    };
+    let (rtt, ()) = tokio::join!(peer.ping(), answer);
+    assert!(rtt.expect("answered") >= Duration::from_millis(70));
+    assert_eq!(peer.ping().await, rtt, "less than a second ago");
+    assert!(started.elapsed() < Duration::from_millis(75));
+
+    drop(remote);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(peer.ping().await, None, "the peer has ended");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_remote_is_given_up_30_seconds_after_the_start() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let started = Instant::now();

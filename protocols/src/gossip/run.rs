@@ -1,0 +1,366 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::StreamExt;
+use peermux::Bytes;
+use peermux::comm::{
+    Comm, Demux, IdentityError, PeerId, ReceivedMessage, RemotePeer, Subscription,
+    SubscriptionConfig,
+};
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::debug;
+
+use super::Config;
+use super::message::{DATA, DIGEST, Gossiped, MessageId, REQUEST, Signed};
+use super::store::Store;
+
+/// A message that has reached this node, or was published by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GossipMessage {
+    /// Which one it is, and whose.
+    pub id: MessageId,
+    /// What its author wrote.
+    pub content: Bytes,
+}
+
+/// Why a message was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GossipError {
+    /// It is too large.
+    #[error("a message of {size} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It could not be signed.
+    #[error(transparent)]
+    Signing(#[from] IdentityError),
+}
+
+/// What a node has sent and received; a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct GossipStats {
+    /// Rounds since the start.
+    pub rounds: u64,
+    /// Digests that were sent.
+    pub digests: u64,
+    /// Requests that were sent.
+    pub requests: u64,
+    /// Messages that were sent with their content.
+    pub data: u64,
+    /// Messages that were new when they arrived.
+    pub fresh: u64,
+    /// Messages that were known already when they arrived, or too old.
+    pub stale: u64,
+    /// Peers that broke the protocol.
+    pub broken: u64,
+    /// Messages that are kept at present.
+    pub kept: usize,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    rounds: AtomicU64,
+    digests: AtomicU64,
+    requests: AtomicU64,
+    data: AtomicU64,
+    fresh: AtomicU64,
+    stale: AtomicU64,
+    broken: AtomicU64,
+}
+
+/// A node's part in the gossip. Cheap to clone; it ends with the last clone, or when its
+/// [`Comm`] stops.
+#[derive(Clone)]
+pub struct Gossip {
+    shared: Arc<Shared>,
+    _last: watch::Sender<()>,
+}
+
+struct Shared {
+    comm: Comm,
+    config: Config,
+    store: Mutex<Store>,
+    peers: Mutex<Vec<RemotePeer>>,
+    feed: Demux<GossipMessage>,
+    counters: Counters,
+    sequence: AtomicU64,
+}
+
+impl Gossip {
+    /// Takes part, in a task of the current tokio runtime. The node has no peers yet.
+    #[must_use]
+    pub fn start(comm: Comm, config: Config) -> Self {
+        let inbox = comm.accept(|message| {
+            let tag = message.envelope().tag;
+            matches!(tag, DIGEST | REQUEST | DATA)
+        });
+        let shared = Arc::new(Shared {
+            comm,
+            config,
+            store: Mutex::new(Store::new(config)),
+            peers: Mutex::default(),
+            feed: Demux::new(),
+            counters: Counters::default(),
+            // A node that comes back under its old identity must not use a number again.
+            sequence: AtomicU64::new(rand::rng().random::<u64>() >> 1),
+        });
+        let (last, ended) = watch::channel(());
+        tokio::spawn(run(Arc::clone(&shared), inbox, ended));
+        Self {
+            shared,
+            _last: last,
+        }
+    }
+
+    /// Sets whom to gossip with, in place of those before.
+    pub fn set_peers(&self, mut peers: Vec<RemotePeer>) {
+        let own = self.shared.comm.id();
+        peers.retain(|peer| peer.id() != Some(own));
+        *self.shared.peers() = peers;
+    }
+
+    /// Spreads a message from the next round on; own subscriptions see it too.
+    ///
+    /// # Errors
+    /// [`GossipError`]; nothing is spread then.
+    pub async fn publish(&self, content: impl Into<Bytes>) -> Result<MessageId, GossipError> {
+        let (content, shared) = (content.into(), &self.shared);
+        let (size, limit) = (content.len(), shared.config.max_content);
+        if size > limit {
+            return Err(GossipError::TooLarge { size, limit });
+        }
+        let sequence = shared.sequence.fetch_add(1, Relaxed);
+        let mut message = Signed {
+            identity: shared.comm.identity(),
+            sequence,
+            content: content.clone(),
+            signature: Bytes::new(),
+        };
+        message.signature = shared.comm.sign(message.envelope())?.signature;
+        let id = MessageId::new(shared.comm.id(), sequence);
+        let now = Instant::now();
+        (shared.store()).insert(id, message, std::time::Duration::ZERO, now);
+        shared
+            .feed
+            .publish(&GossipMessage { id, content }, size)
+            .await;
+        Ok(id)
+    }
+
+    /// Receives all messages from now on. A subscriber that is too slow loses the newest.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription<GossipMessage> {
+        self.shared
+            .feed
+            .subscribe(SubscriptionConfig::default(), |_| true)
+    }
+
+    /// What the node has sent and received.
+    #[must_use]
+    pub fn stats(&self) -> GossipStats {
+        let counters = &self.shared.counters;
+        GossipStats {
+            rounds: counters.rounds.load(Relaxed),
+            digests: counters.digests.load(Relaxed),
+            requests: counters.requests.load(Relaxed),
+            data: counters.data.load(Relaxed),
+            fresh: counters.fresh.load(Relaxed),
+            stale: counters.stale.load(Relaxed),
+            broken: counters.broken.load(Relaxed),
+            kept: self.shared.store().len(),
+        }
+    }
+}
+
+async fn run(
+    shared: Arc<Shared>,
+    mut inbox: Subscription<ReceivedMessage>,
+    mut ended: watch::Receiver<()>,
+) {
+    let mut rounds = interval(shared.config.interval);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => shared.round(),
+            received = inbox.next() => match received {
+                Some(received) => shared.receive(&received).await,
+                None => break,
+            },
+            _ = ended.changed() => break,
+        }
+    }
+    shared.feed.close();
+}
+
+impl Shared {
+    /// Tells some peers what is new, and asks one what else there is.
+    fn round(&self) {
+        let (hot, digest) = {
+            let mut store = self.store();
+            store.expire(Instant::now());
+            (store.take_hot(), store.digest())
+        };
+        self.counters.rounds.fetch_add(1, Relaxed);
+        let some = self.some_peers(self.config.fanout + 1);
+        let Some((asked, told)) = some.split_first() else {
+            return;
+        };
+        if !hot.is_empty() {
+            let news = Gossiped::Digest {
+                pull: false,
+                ids: hot,
+            };
+            self.send(&news, told);
+        }
+        let question = Gossiped::Digest {
+            pull: true,
+            ids: digest,
+        };
+        self.send(&question, std::slice::from_ref(asked));
+    }
+
+    fn send(&self, message: &Gossiped, peers: &[RemotePeer]) {
+        let envelope = message.encode();
+        for peer in peers {
+            self.count(message);
+            if !self.is_lost() {
+                // What does not arrive is found again in a later round.
+                drop(self.comm.send(&envelope, std::slice::from_ref(peer)));
+            }
+        }
+    }
+
+    fn answer(&self, received: &ReceivedMessage, message: &Gossiped) {
+        self.count(message);
+        if !self.is_lost()
+            && let Err(error) = received.try_respond(&message.encode())
+        {
+            // It is asked for again in a later round.
+            debug!(%error, "gossip not answered");
+        }
+    }
+
+    fn count(&self, message: &Gossiped) {
+        let counter = match message {
+            Gossiped::Digest { .. } => &self.counters.digests,
+            Gossiped::Request(_) => &self.counters.requests,
+            Gossiped::Data { .. } => &self.counters.data,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    #[cfg(test)]
+    fn is_lost(&self) -> bool {
+        rand::rng().random_bool(self.config.loss)
+    }
+
+    #[cfg(not(test))]
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    async fn receive(&self, received: &ReceivedMessage) {
+        let now = Instant::now();
+        match Gossiped::decode(received.envelope()) {
+            Some(Gossiped::Digest { pull, ids }) => {
+                let missing = self.store().missing(&ids, now);
+                if !missing.is_empty() {
+                    self.answer(received, &Gossiped::Request(missing));
+                }
+                if pull {
+                    let ids = self.store().digest();
+                    self.answer(received, &Gossiped::Digest { pull: false, ids });
+                }
+            }
+            Some(Gossiped::Request(ids)) => {
+                for id in ids {
+                    let found = self.store().get(&id, now);
+                    if let Some((age, message)) = found {
+                        self.answer(received, &Gossiped::Data { age, message });
+                    }
+                }
+            }
+            Some(Gossiped::Data { age, message }) => {
+                if message.content.len() > self.config.max_content {
+                    return self.broken(received.sender().id, "the message is too large");
+                }
+                match self.comm.verify(&message.identity, &message.envelope()) {
+                    Ok(author) => self.take_in(author, message, age, now).await,
+                    Err(_) => self.broken(received.sender().id, "the author did not sign it"),
+                }
+            }
+            None => self.broken(received.sender().id, "malformed gossip"),
+        }
+    }
+
+    async fn take_in(
+        &self,
+        author: PeerId,
+        message: Signed,
+        age: std::time::Duration,
+        now: Instant,
+    ) {
+        let id = MessageId::new(author, message.sequence);
+        // A slice of the received message would keep all of it.
+        let content = Bytes::copy_from_slice(&message.content);
+        let kept = Signed {
+            identity: Bytes::copy_from_slice(&message.identity),
+            sequence: message.sequence,
+            content: content.clone(),
+            signature: Bytes::copy_from_slice(&message.signature),
+        };
+        if !self.store().insert(id, kept, age, now) {
+            self.counters.stale.fetch_add(1, Relaxed);
+            return;
+        }
+        self.counters.fresh.fetch_add(1, Relaxed);
+        let size = content.len();
+        self.feed
+            .publish(&GossipMessage { id, content }, size)
+            .await;
+    }
+
+    fn broken(&self, id: PeerId, rule: &str) {
+        debug!(%id, rule, "peer breaks the gossip");
+        self.counters.broken.fetch_add(1, Relaxed);
+        self.comm.close_conn(&id);
+    }
+
+    /// Some distinct peers, by chance.
+    fn some_peers(&self, count: usize) -> Vec<RemotePeer> {
+        let (peers, mut rng) = (self.peers(), rand::rng());
+        let mut left: Vec<_> = (0..peers.len()).collect();
+        let mut some = Vec::new();
+        while some.len() < count && !left.is_empty() {
+            let index = left.swap_remove(rng.random_range(0..left.len()));
+            some.extend(peers.get(index).cloned());
+        }
+        some
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn peers(&self) -> MutexGuard<'_, Vec<RemotePeer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Gossip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gossip")
+            .field("id", &self.shared.comm.id())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! Whom the layer asks for connections.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
+
+use super::PeerId;
+use crate::node::{Enode, NodeId};
+use crate::p2p::DisconnectReason;
+use crate::peer::{Peer, PeerEvent};
+use crate::server::{DialError, Server};
+
+/// A connected node.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// The node.
+    pub peer: Peer,
+    /// Whether the connection was made for this call, so that the caller may end it again.
+    pub new: bool,
+}
+
+/// Makes connections for the layer, which never dials by itself. A [`Server`] is one.
+pub trait Connector: Send + Sync + 'static {
+    /// Connects to a node, or finds the connection that there is. The caller bounds it in time;
+    /// a dropped call gives the attempt up.
+    fn connect(&self, node: &Enode) -> impl Future<Output = Result<Connected, DialError>> + Send;
+}
+
+/// For how long a connection that the remote reports and we do not see yet is waited for.
+const APPEARS_WITHIN: Duration = Duration::from_secs(2);
+
+impl Connector for Server {
+    async fn connect(&self, node: &Enode) -> Result<Connected, DialError> {
+        let id = node.node_id();
+        let known = |peer| Connected { peer, new: false };
+        let mut events = self.subscribe();
+        if let Some(peer) = self.peer(&id) {
+            if peer.ending().now_or_never().is_none() {
+                return Ok(known(peer));
+            }
+            peer.ended().await;
+        }
+        let error = match self.dial(node).await {
+            Ok(peer) => return Ok(Connected { peer, new: true }),
+            Err(error) => error,
+        };
+        if error.reason() != Some(DisconnectReason::ALREADY_CONNECTED) {
+            return Err(error);
+        }
+        // The node dialled us at the same time; its connection is there or about to be.
+        let appears = async {
+            loop {
+                if let Some(peer) = self.peer(&id) {
+                    return Some(peer);
+                }
+                match events.recv().await {
+                    Ok(PeerEvent::Added { peer }) if peer.id() == id => return Some(peer),
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        };
+        match timeout(APPEARS_WITHIN, appears).await {
+            Ok(Some(peer)) => Ok(known(peer)),
+            _ => Err(error),
+        }
+    }
+}
+
+type ConnectFuture<'a> = Pin<Box<dyn Future<Output = Result<Connected, DialError>> + Send + 'a>>;
+
+/// A connector without its type.
+pub(crate) trait DynConnector: Send + Sync {
+    fn connect<'a>(&'a self, node: &'a Enode) -> ConnectFuture<'a>;
+}
+
+impl<C: Connector> DynConnector for C {
+    fn connect<'a>(&'a self, node: &'a Enode) -> ConnectFuture<'a> {
+        Box::pin(Connector::connect(self, node))
+    }
+}
+
+/// Where somebody is, and who it is meant to be. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemotePeer {
+    endpoint: Arc<Enode>,
+    /// The endpoint's node id, which takes a hash to compute.
+    node: NodeId,
+    id: Option<PeerId>,
+}
+
+impl RemotePeer {
+    /// Whoever answers at this endpoint.
+    #[must_use]
+    pub fn at(endpoint: Enode) -> Self {
+        Self {
+            node: endpoint.node_id(),
+            endpoint: Arc::new(endpoint),
+            id: None,
+        }
+    }
+
+    /// The identity `id`, to be found at this endpoint.
+    #[must_use]
+    pub fn new(endpoint: Enode, id: PeerId) -> Self {
+        Self::at(endpoint).with_id(id)
+    }
+
+    /// The same endpoint, where the identity `id` is expected.
+    #[must_use]
+    pub fn with_id(self, id: PeerId) -> Self {
+        let id = Some(id);
+        Self { id, ..self }
+    }
+
+    /// The same endpoint, whoever answers there.
+    #[must_use]
+    pub fn anybody(self) -> Self {
+        Self { id: None, ..self }
+    }
+
+    /// The node to connect to.
+    #[must_use]
+    pub fn endpoint(&self) -> &Enode {
+        &self.endpoint
+    }
+
+    /// The id of the node to connect to.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The identity expected there; `None` for whoever answers.
+    #[must_use]
+    pub fn id(&self) -> Option<PeerId> {
+        self.id
+    }
+}

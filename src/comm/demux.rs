@@ -1,0 +1,294 @@
+//! Received messages, handed to whoever subscribed with a matching predicate.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use futures::future::join_all;
+use tokio::time::{Instant, timeout_at};
+
+use super::queue::{Bound, Full, Queue, Reader};
+
+/// What happens to a message that a subscription has no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The connection that the message came from waits, at most so long: its other messages, for
+    /// other subscriptions too, wait with it, acknowledgements do not until its receive queue is
+    /// full. After that the message is dropped for this subscription and counted, and so are all
+    /// further ones until the subscription reads again.
+    Wait(Duration),
+    /// The message is dropped for this subscription, and counted.
+    DropNewest,
+    /// The subscription is closed; what it holds can still be read.
+    Close,
+}
+
+/// The bounds of one subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscriptionConfig {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) overflow: Overflow,
+}
+
+impl Default for SubscriptionConfig {
+    fn default() -> Self {
+        Self {
+            messages: 256,
+            bytes: 4 << 20,
+            overflow: Overflow::DropNewest,
+        }
+    }
+}
+
+impl SubscriptionConfig {
+    /// How many messages may wait to be read; at least 1. Default: 256.
+    #[must_use]
+    pub fn with_messages(mut self, messages: usize) -> Self {
+        self.messages = messages.max(1);
+        self
+    }
+
+    /// How many payload bytes may wait; one message of any size is let into an empty queue.
+    /// Default: 4 MiB.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// What happens when there is no room. Default: [`Overflow::DropNewest`].
+    #[must_use]
+    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+}
+
+type Predicate<T> = dyn Fn(&T) -> bool + Send + Sync;
+
+/// Hands messages to subscriptions.
+///
+/// ```
+/// use peermux::comm::{Demux, SubscriptionConfig};
+/// use futures::StreamExt;
+///
+/// # tokio_test::block_on(async {
+/// let demux = Demux::new();
+/// let mut even = demux.subscribe(SubscriptionConfig::default(), |n: &u32| n % 2 == 0);
+/// for n in 0..4 {
+///     demux.publish(&n, 4).await;
+/// }
+/// demux.close();
+/// assert_eq!((even.next().await, even.next().await), (Some(0), Some(2)));
+/// assert_eq!(even.next().await, None);
+/// # });
+/// ```
+pub struct Demux<T> {
+    table: Mutex<Table<T>>,
+}
+
+struct Table<T> {
+    /// Replaced as a whole, so that a message takes no copy of it.
+    slots: Arc<Vec<Arc<Slot<T>>>>,
+    closed: bool,
+}
+
+struct Slot<T> {
+    predicate: Box<Predicate<T>>,
+    queue: Arc<Queue<T>>,
+    overflow: Overflow,
+    /// The subscription has used up its waiting time and has not read since.
+    stalled: Mutex<bool>,
+}
+
+impl<T> Table<T> {
+    /// Leaves those out that nobody reads any more, and adds one.
+    fn replace(&mut self, new: Option<Slot<T>>) {
+        let open = self.slots.iter().filter(|slot| !slot.queue.is_closed());
+        let slots = open.cloned().chain(new.map(Arc::new)).collect();
+        self.slots = Arc::new(slots);
+    }
+}
+
+impl<T> Default for Demux<T> {
+    fn default() -> Self {
+        let table = Table {
+            slots: Arc::new(Vec::new()),
+            closed: false,
+        };
+        Self {
+            table: Mutex::new(table),
+        }
+    }
+}
+
+impl<T: Clone> Demux<T> {
+    /// Without subscriptions yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a subscription to all messages for which `predicate` holds; after
+    /// [`close`](Self::close) one that has ended. It ends when it is dropped.
+    pub fn subscribe(
+        &self,
+        config: SubscriptionConfig,
+        predicate: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> Subscription<T> {
+        let queue = Queue::new(Bound {
+            items: config.messages,
+            weight: config.bytes,
+        });
+        let mut table = self.lock();
+        if table.closed {
+            queue.close();
+        } else {
+            table.replace(Some(Slot {
+                predicate: Box::new(predicate),
+                queue: Arc::clone(&queue),
+                overflow: config.overflow,
+                stalled: Mutex::new(false),
+            }));
+        }
+        Subscription(Reader(queue))
+    }
+
+    /// Hands a message of `size` bytes to all subscriptions whose predicate holds, in the order
+    /// in which they were added; those with room have it at once, for the others each one's
+    /// policy decides. Returns to how many it was given. After [`close`](Self::close) no
+    /// predicate is called.
+    ///
+    /// A dropped call has given the message to some of the subscriptions.
+    pub async fn publish(&self, message: &T, size: usize) -> usize {
+        let slots = {
+            let mut table = self.lock();
+            if table.slots.iter().any(|slot| slot.queue.is_closed()) {
+                table.replace(None);
+            }
+            Arc::clone(&table.slots)
+        };
+        let matching = slots.iter().filter(|slot| (slot.predicate)(message));
+        let mut given = 0;
+        let mut waiting = Vec::new();
+        for slot in matching {
+            match slot.offer(message, size) {
+                Offer::Taken => given += 1,
+                Offer::Gone => {}
+                Offer::Wait(limit) => waiting.push(slot.wait(message, size, limit)),
+            }
+        }
+        if !waiting.is_empty() {
+            given += join_all(waiting)
+                .await
+                .into_iter()
+                .filter(|taken| *taken)
+                .count();
+        }
+        given
+    }
+
+    /// Ends all subscriptions, whose waiting messages can still be read, and whoever waits in
+    /// [`publish`](Self::publish). A second call does nothing.
+    pub fn close(&self) {
+        let mut table = self.lock();
+        table.closed = true;
+        for slot in std::mem::take(&mut table.slots).iter() {
+            slot.queue.close();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<T>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Offer {
+    Taken,
+    Gone,
+    Wait(Duration),
+}
+
+impl<T: Clone> Slot<T> {
+    fn offer(&self, message: &T, size: usize) -> Offer {
+        match self.queue.push(message.clone(), size) {
+            Ok(()) => {
+                self.set_stalled(false);
+                return Offer::Taken;
+            }
+            Err(Full::Closed) => return Offer::Gone,
+            Err(Full::NoRoom(_)) => {}
+        }
+        match self.overflow {
+            Overflow::Wait(limit) if !self.is_stalled() => return Offer::Wait(limit),
+            Overflow::Close => self.queue.close(),
+            _ => {}
+        }
+        self.queue.count_dropped();
+        Offer::Gone
+    }
+
+    async fn wait(&self, message: &T, size: usize, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            if timeout_at(deadline, self.queue.room(size)).await.is_err() {
+                self.set_stalled(true);
+                self.queue.count_dropped();
+                return false;
+            }
+            match self.queue.push(message.clone(), size) {
+                Ok(()) => return true,
+                Err(Full::Closed) => return false,
+                // Another connection was faster.
+                Err(Full::NoRoom(_)) => {}
+            }
+        }
+    }
+
+    fn is_stalled(&self) -> bool {
+        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_stalled(&self, stalled: bool) {
+        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = stalled;
+    }
+}
+
+/// A stream of the messages that one predicate selects. It ends when the layer stops; dropping it
+/// unsubscribes.
+pub struct Subscription<T>(Reader<T>);
+
+impl<T> Subscription<T> {
+    /// How many messages were dropped because they were not read in time.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.0.dropped()
+    }
+}
+
+impl<T> Stream for Subscription<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll_next(cx)
+    }
+}
+
+impl<T> fmt::Debug for Subscription<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Demux<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Demux").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{HandshakeError, PeerId};
+use crate::node::NodeId;
+use crate::server::DialError;
+
+/// Why an operation of [`Comm`](super::Comm) failed, or a message was not delivered.
+///
+/// Cheap to clone: one failed dial is shared by everybody who waited for it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommError {
+    /// The layer has been stopped, or is stopping.
+    #[error("comm is stopping")]
+    Stopped,
+    /// No server was attached, so that there is nobody to ask for a connection.
+    #[error("comm is not attached to a server")]
+    NotAttached,
+    /// The destination is this node itself.
+    #[error("the destination is this node itself")]
+    SelfDial,
+    /// The node was not connected to.
+    #[error(transparent)]
+    Dial(Arc<DialError>),
+    /// The node is connected but does not speak `comm/1`.
+    #[error("{node} does not speak comm/1")]
+    NotSupported {
+        /// The node that was asked.
+        node: NodeId,
+    },
+    /// The node is connected but did not prove an identity.
+    #[error("no identity of {node} was established: {source}")]
+    Handshake {
+        /// The node at the other end.
+        node: NodeId,
+        /// What was wrong.
+        source: HandshakeError,
+    },
+    /// The node has another identity than the one asked for, and of another organisation.
+    #[error("{actual} answers where {expected} was expected")]
+    IdMismatch {
+        /// The id that was asked for.
+        expected: PeerId,
+        /// The id that the node proved.
+        actual: PeerId,
+    },
+    /// The sending queue is full.
+    #[error("the sending queue is full")]
+    Full,
+    /// The message is larger than the configuration allows.
+    #[error("a message of {size} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Its size in bytes, as encoded.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The connection ended.
+    #[error("the connection was closed: {0}")]
+    PeerClosed(CloseReason),
+    /// The time limit passed.
+    #[error("timed out")]
+    Deadline {
+        /// The limit that passed.
+        after: Duration,
+    },
+    /// The receiver answered that it could not accept the message.
+    #[error("{0}")]
+    Nack(String),
+    /// More acknowledgements are asked for than there are receivers.
+    #[error("{min} acknowledgements are asked of {peers} peers")]
+    TooManyAcks {
+        /// How many are asked for.
+        min: usize,
+        /// How many peers there are, duplicates merged.
+        peers: usize,
+    },
+    /// The message was answered already.
+    #[error("the message was acknowledged before")]
+    AlreadyAcknowledged,
+    /// The sender did not ask for an acknowledgement.
+    #[error("the sender asked for no acknowledgement")]
+    NoAckWanted,
+}
+
+impl From<DialError> for CommError {
+    fn from(error: DialError) -> Self {
+        Self::Dial(Arc::new(error))
+    }
+}
+
+/// Why a connection of an identity ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// [`Comm::close_conn`](super::Comm::close_conn) was called.
+    #[error("on request")]
+    Requested,
+    /// The layer was stopped.
+    #[error("comm is stopping")]
+    Stopped,
+    /// Another connection of the same identity took its place.
+    #[error("replaced by another connection")]
+    Replaced,
+    /// The remote sent something that is no message.
+    #[error("malformed message: {0}")]
+    Malformed(String),
+    /// The identity has expired, or was withdrawn.
+    #[error("the identity is no longer valid")]
+    IdentityGone,
+    /// The transport ended, by either side or by a failure.
+    #[error("the transport ended")]
+    TransportEnded,
+}
+
+impl CloseReason {
+    /// Whether the end was this side's own decision, so that the remote is not presumed dead.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Self::Requested | Self::Stopped | Self::Replaced | Self::IdentityGone
+        )
+    }
+}

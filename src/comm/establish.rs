@@ -1,0 +1,326 @@
+//! How an identity proves that it holds a connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::message::{ESTABLISH, Establish, Incoming};
+use super::{ConnInfo, IdentityError, IdentityProvider, PeerId};
+use crate::node::NodeId;
+use crate::p2p::DisconnectReason;
+use crate::peer::{Direction, Peer};
+use crate::protocol::{Message, MessageError, ProtocolConn, ProtocolError, SendError};
+
+const DOMAIN: &[u8] = b"peermux/comm/1/establish";
+
+/// Why the remote did not prove an identity; one variant for each step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The remote said nothing in time.
+    #[error("nothing was received within {after:?}")]
+    TimedOut {
+        /// The limit that passed.
+        after: Duration,
+    },
+    /// The connection ended first.
+    #[error("the connection ended first")]
+    Ended,
+    /// The own proof could not be made.
+    #[error("no own proof: {0}")]
+    Own(IdentityError),
+    /// The own proof could not be sent.
+    #[error("the own proof was not sent: {0}")]
+    Send(SendError),
+    /// The remote's message cannot be decoded.
+    #[error(transparent)]
+    Malformed(MessageError),
+    /// The remote's first message is none of this kind.
+    #[error("the first message has the code {code:#04x} instead of {ESTABLISH:#04x}")]
+    WrongType {
+        /// The code that came.
+        code: u64,
+    },
+    /// The remote gave no id.
+    #[error("the remote gave no id")]
+    MissingId,
+    /// The remote's identity has another id than the one it gave.
+    #[error("the identity's id is {actual}, not the one that came with it")]
+    IdMismatch {
+        /// The id computed from the identity.
+        actual: PeerId,
+    },
+    /// The remote's identity is not accepted.
+    #[error(transparent)]
+    Identity(IdentityError),
+    /// The proof was made for another connection.
+    #[error("the proof is for another connection")]
+    BindingMismatch,
+    /// The signature does not fit the identity and this connection.
+    #[error("the signature does not fit the identity, the nodes and the connection")]
+    BadSignature,
+    /// The remote proved this node's own identity.
+    #[error("the remote has this node's own identity")]
+    OwnIdentity,
+    /// The same identity came with another connection less than a second ago.
+    #[error("the identity replaced its connection a moment ago")]
+    ReplacedTooSoon,
+    /// The layer was stopped.
+    #[error("comm is stopping")]
+    Stopped,
+}
+
+impl HandshakeError {
+    /// The reason that the remote is told.
+    pub(crate) fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::TimedOut { .. } => DisconnectReason::READ_TIMEOUT,
+            Self::Malformed(_) | Self::WrongType { .. } | Self::MissingId => {
+                DisconnectReason::BREACH_OF_PROTOCOL
+            }
+            Self::IdMismatch { .. } | Self::BindingMismatch | Self::BadSignature => {
+                DisconnectReason::UNEXPECTED_IDENTITY
+            }
+            Self::OwnIdentity => DisconnectReason::CONNECTED_TO_SELF,
+            Self::ReplacedTooSoon => DisconnectReason::ALREADY_CONNECTED,
+            Self::Stopped | Self::Ended => DisconnectReason::CLIENT_QUITTING,
+            _ => DisconnectReason::SUBPROTOCOL_ERROR,
+        }
+    }
+}
+
+/// A failed establishment as the end of the peer: the error for us, its reason for the remote.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Refusal {
+    error: HandshakeError,
+    #[source]
+    reason: DisconnectReason,
+}
+
+impl From<HandshakeError> for ProtocolError {
+    fn from(error: HandshakeError) -> Self {
+        let reason = error.reason();
+        Self::other(Refusal { error, reason })
+    }
+}
+
+/// What both proofs of one connection are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) own: NodeId,
+    pub(crate) remote: NodeId,
+    pub(crate) direction: Direction,
+    pub(crate) binding: [u8; 32],
+}
+
+impl Terms {
+    pub(crate) fn new(own: NodeId, peer: &Peer) -> Self {
+        Self {
+            own,
+            remote: peer.id(),
+            direction: peer.direction(),
+            binding: *peer.channel_binding().as_bytes(),
+        }
+    }
+
+    /// The node that opened the connection.
+    pub(crate) fn dialler(&self) -> NodeId {
+        match self.direction {
+            Direction::Outbound => self.own,
+            Direction::Inbound => self.remote,
+        }
+    }
+
+    /// What a proof signs. All parts but the last have a fixed length, so that no two statements
+    /// are the same bytes.
+    fn statement(&self, signer: Direction, probe: bool, identity: &[u8]) -> Vec<u8> {
+        let (dialler, listener) = match self.direction {
+            Direction::Outbound => (self.own, self.remote),
+            Direction::Inbound => (self.remote, self.own),
+        };
+        let role = u8::from(signer == Direction::Inbound);
+        [
+            DOMAIN,
+            &[role, u8::from(probe)],
+            dialler.as_bytes(),
+            listener.as_bytes(),
+            &self.binding,
+            identity,
+        ]
+        .concat()
+    }
+
+    /// The own proof.
+    pub(crate) fn prove(
+        &self,
+        provider: &dyn IdentityProvider,
+        probe: bool,
+    ) -> Result<Establish, IdentityError> {
+        let identity = provider.identity();
+        let id = provider.id_of(&identity)?;
+        let statement = self.statement(self.direction, probe, &identity);
+        Ok(Establish {
+            id: Bytes::copy_from_slice(id.as_bytes()),
+            signature: provider.sign(&statement)?,
+            identity,
+            binding: self.binding,
+            probe,
+        })
+    }
+
+    /// Checks the remote's proof.
+    pub(crate) fn check(
+        &self,
+        provider: &dyn IdentityProvider,
+        theirs: &Establish,
+        now: Duration,
+    ) -> Result<PeerId, HandshakeError> {
+        if theirs.id.is_empty() {
+            return Err(HandshakeError::MissingId);
+        }
+        let actual = provider
+            .id_of(&theirs.identity)
+            .map_err(HandshakeError::Identity)?;
+        if theirs.id[..] != actual.as_bytes()[..] {
+            return Err(HandshakeError::IdMismatch { actual });
+        }
+        if theirs.binding != self.binding {
+            return Err(HandshakeError::BindingMismatch);
+        }
+        let (statement, identity) = (self.theirs(theirs), &theirs.identity);
+        provider
+            .verify(identity, &statement, &theirs.signature)
+            .map_err(|error| match error {
+                IdentityError::BadSignature => HandshakeError::BadSignature,
+                error => HandshakeError::Identity(error),
+            })?;
+        provider
+            .validate(identity, now)
+            .map_err(HandshakeError::Identity)?;
+        Ok(actual)
+    }
+
+    /// What the remote's proof signs.
+    pub(crate) fn theirs(&self, theirs: &Establish) -> Vec<u8> {
+        let signer = match self.direction {
+            Direction::Outbound => Direction::Inbound,
+            Direction::Inbound => Direction::Outbound,
+        };
+        self.statement(signer, theirs.probe, &theirs.identity)
+    }
+}
+
+/// Sends the own proof and checks the remote's, both at once. The remote's probe flag comes with
+/// who it is. The caller bounds it in time.
+pub(crate) async fn exchange(
+    peer: &Peer,
+    conn: &mut ProtocolConn,
+    terms: &Terms,
+    provider: &dyn IdentityProvider,
+    probe: bool,
+    now: Duration,
+) -> Result<(ConnInfo, bool), HandshakeError> {
+    let ours = terms.prove(provider, probe).map_err(HandshakeError::Own)?;
+    conn.send(&Message::new(ESTABLISH, ours.encode()))
+        .await
+        .map_err(|error| match error {
+            SendError::ShuttingDown => HandshakeError::Ended,
+            error => HandshakeError::Send(error),
+        })?;
+    let received = conn.recv().await.map_err(HandshakeError::Malformed)?;
+    let message = received.ok_or(HandshakeError::Ended)?.into_inner();
+    let incoming = Incoming::decode(&message).map_err(HandshakeError::Malformed)?;
+    let Incoming::Establish(theirs) = incoming else {
+        return Err(HandshakeError::WrongType { code: message.code });
+    };
+    let id = terms.check(provider, &theirs, now)?;
+    let info = ConnInfo {
+        id,
+        organisation: provider.organisation(&theirs.identity),
+        node: peer.id(),
+        enode: peer.enode(),
+        direction: peer.direction(),
+        signed: terms.theirs(&theirs).into(),
+        // Apart from the received message, which would be kept whole by a slice of it.
+        identity: Bytes::copy_from_slice(&theirs.identity),
+        signature: Bytes::copy_from_slice(&theirs.signature),
+    };
+    Ok((info, theirs.probe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Secp256k1Identity;
+    use super::*;
+    use crate::node::SecretKey;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn identity() -> Secp256k1Identity {
+        Secp256k1Identity::new(SecretKey::random(&mut rand::rng()))
+    }
+
+    /// The terms of one connection as its dialler and as its listener see them.
+    fn both_ends(binding: u8) -> (Terms, Terms) {
+        let (a, b) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let terms = |own, remote, direction| Terms {
+            own,
+            remote,
+            direction,
+            binding: [binding; 32],
+        };
+        (
+            terms(a, b, Direction::Outbound),
+            terms(b, a, Direction::Inbound),
+        )
+    }
+
+    #[test]
+    fn a_proof_is_good_for_one_connection_one_direction_and_one_pair_of_nodes() {
+        let (dialler, listener) = both_ends(7);
+        let provider = identity();
+        let proof = dialler.prove(&provider, false).unwrap();
+        assert!(listener.check(&provider, &proof, NOW).is_ok());
+
+        let (_, other) = both_ends(8);
+        let relayed = other.check(&provider, &proof, NOW);
+        assert_eq!(relayed, Err(HandshakeError::BindingMismatch));
+        let mut claimed = proof.clone();
+        claimed.binding = [8; 32];
+        let forged = other.check(&provider, &claimed, NOW);
+        assert_eq!(forged, Err(HandshakeError::BadSignature));
+
+        let reflected = dialler.check(&provider, &proof, NOW);
+        assert_eq!(reflected, Err(HandshakeError::BadSignature));
+
+        let mut elsewhere = listener;
+        elsewhere.own = NodeId::from_bytes([3; 32]);
+        let forwarded = elsewhere.check(&provider, &proof, NOW);
+        assert_eq!(forwarded, Err(HandshakeError::BadSignature));
+    }
+
+    #[test]
+    fn each_changed_part_of_a_proof_has_its_error() {
+        let (dialler, listener) = both_ends(7);
+        let provider = identity();
+        let proof = dialler.prove(&provider, false).unwrap();
+        let check = |change: &dyn Fn(&mut Establish)| {
+            let mut changed = proof.clone();
+            change(&mut changed);
+            listener
+                .check(&provider, &changed, NOW)
+                .expect_err("changed")
+        };
+        let error = check(&|proof| proof.id = Bytes::new());
+        assert_eq!(error, HandshakeError::MissingId);
+        let error = check(&|proof| proof.id = Bytes::from_static(&[0; 32]));
+        assert!(matches!(error, HandshakeError::IdMismatch { .. }));
+        let error = check(&|proof| proof.identity = Bytes::from_static(b"?"));
+        assert!(matches!(error, HandshakeError::Identity(_)));
+        let error = check(&|proof| proof.signature = Bytes::from_static(&[1; 64]));
+        assert_eq!(error, HandshakeError::BadSignature);
+        let error = check(&|proof| proof.probe = true);
+        assert_eq!(error, HandshakeError::BadSignature);
+    }
+}

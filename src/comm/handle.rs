@@ -1,0 +1,469 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{broadcast, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::demux::{Subscription, SubscriptionConfig};
+use super::feed::PeerIds;
+use super::identity::IdentityStore;
+use super::link::Draft;
+use super::message::{DATA, LENGTH};
+use super::shared::Shared;
+use super::stats::CommStats;
+use super::store::{FlightResult, Landed, Purpose, Route, Store};
+use super::{
+    AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Envelope,
+    IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer,
+    SendResult, connection,
+};
+use crate::node::NodeId;
+use crate::peer::Peer;
+use crate::protocol::{Message, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol};
+
+/// The subprotocol `comm/1` of one node, to be registered with its server.
+#[derive(Clone)]
+pub struct CommProtocol(Arc<Shared>);
+
+impl Subprotocol for CommProtocol {
+    type Message = Message;
+    const NAME: &'static str = super::NAME;
+    const VERSION: u64 = super::VERSION;
+    const LENGTH: u64 = LENGTH;
+
+    async fn run(self: Arc<Self>, peer: Peer, conn: ProtocolConn) -> Result<(), ProtocolError> {
+        connection::run(&self.0, peer, conn).await
+    }
+
+    fn limits(&self) -> ProtocolLimits {
+        ProtocolLimits::default().with_max_message(self.0.config.max_message)
+    }
+}
+
+impl fmt::Debug for CommProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommProtocol").finish_non_exhaustive()
+    }
+}
+
+/// How many acknowledgements are waited for, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckPolicy {
+    /// How many receivers have to acknowledge; with 0 the call returns once the message is queued
+    /// for all of them.
+    pub min: usize,
+    /// One limit for everything: dialling, queueing, acknowledging.
+    pub deadline: Duration,
+}
+
+/// Sends to identities, and receives from them. Cheap to clone; when the last clone is dropped,
+/// the layer stops, without waiting for its connections to end.
+///
+/// It is used inside a tokio runtime. See the [module](super) for an example.
+#[derive(Clone)]
+pub struct Comm {
+    shared: Arc<Shared>,
+    own: PeerId,
+    _last: Arc<StopOnDrop>,
+}
+
+struct StopOnDrop(Arc<Shared>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Comm {
+    /// The layer of the node `node`: the protocol to register with its server, and the handle,
+    /// which has to be [attached](Self::attach) to the server once that is running.
+    ///
+    /// # Errors
+    /// [`IdentityError`] if the provider's own identity is not valid.
+    pub fn new(
+        config: Config,
+        node: NodeId,
+        provider: impl IdentityProvider,
+    ) -> Result<(CommProtocol, Self), IdentityError> {
+        let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
+        let known = Arc::clone(&provider);
+        let identities = IdentityStore::new(known, config.identities, config.unix_time)?;
+        let own = identities.own();
+        let store = Store::new(node, config.clone(), identities);
+        let shared = Shared::new(node, config, provider, store);
+        let comm = Self {
+            own,
+            _last: Arc::new(StopOnDrop(Arc::clone(&shared))),
+            shared: Arc::clone(&shared),
+        };
+        Ok((CommProtocol(shared), comm))
+    }
+
+    /// Sets whom to ask for connections, which is the server that the protocol is registered with.
+    /// It is held until the layer stops.
+    pub fn attach(&self, connector: impl Connector) {
+        self.shared.attach(Arc::new(connector));
+    }
+
+    /// The id of the own identity.
+    #[must_use]
+    pub fn id(&self) -> PeerId {
+        self.own
+    }
+
+    /// Signs a message with the own identity, for messages that others pass on.
+    ///
+    /// # Errors
+    /// [`IdentityError::Signing`].
+    pub fn sign(&self, mut message: Envelope) -> Result<Envelope, IdentityError> {
+        message.signature = self.shared.provider.sign(&message.signed_bytes())?;
+        Ok(message)
+    }
+
+    /// Checks a message that was passed on: that `identity` is valid now, and signed it. Returns
+    /// the author's id.
+    ///
+    /// # Errors
+    /// [`IdentityError::BadSignature`], or why the identity is not accepted.
+    pub fn verify(&self, identity: &[u8], message: &Envelope) -> Result<PeerId, IdentityError> {
+        let provider = &self.shared.provider;
+        let id = provider.id_of(identity)?;
+        provider.verify(identity, &message.signed_bytes(), &message.signature)?;
+        provider.validate(identity, self.shared.unix_now())?;
+        Ok(id)
+    }
+
+    /// The own identity itself.
+    #[must_use]
+    pub fn identity(&self) -> Bytes {
+        self.shared.provider.identity()
+    }
+
+    /// Sends a message to each of `peers`, connecting to those that are not connected. It never
+    /// waits: a message that finds its queue full is dropped, which its receipt tells, as it tells
+    /// any other end. Messages from one task to one peer keep their order.
+    ///
+    /// The receipts, one for each peer in order, need not be waited for.
+    pub fn send(&self, message: &Envelope, peers: &[RemotePeer]) -> Vec<Receipt> {
+        let payload = message.encode(0);
+        let send = |peer: &RemotePeer| Receipt {
+            peer: peer.clone(),
+            done: self.shared.send_now(peer, payload.clone()),
+        };
+        peers.iter().map(send).collect()
+    }
+
+    /// As [`send`](Self::send) to one peer, waiting for room in its queue, for `limit` at most.
+    /// Those who wait are served in order. Cancel safe: a dropped call has either queued the
+    /// message or done nothing.
+    ///
+    /// # Errors
+    /// [`CommError::Deadline`], or why the peer is not reached. A dial that fails after the
+    /// message was queued is the receipt's matter.
+    pub async fn send_waiting(
+        &self,
+        message: &Envelope,
+        peer: &RemotePeer,
+        limit: Duration,
+    ) -> Result<Receipt, CommError> {
+        let (done, receipt) = oneshot::channel();
+        let draft = Draft {
+            code: DATA,
+            payload: message.encode(0),
+            ack: None,
+            done: Some(done),
+        };
+        let queued = timeout(limit, self.shared.enqueue_waiting(peer, draft)).await;
+        queued.unwrap_or(Err(CommError::Deadline { after: limit }))?;
+        Ok(Receipt {
+            peer: peer.clone(),
+            done: receipt,
+        })
+    }
+
+    /// Sends a message to each of `peers`, and waits until `policy.min` of them have acknowledged
+    /// it, or all have answered or failed, or the deadline is over. Peers that are given twice
+    /// count once. The result holds what is known by then; at the deadline that is one entry for
+    /// each peer. After the layer stopped each peer fails with [`CommError::Stopped`].
+    ///
+    /// Cancel safe: messages that are queued by then are sent.
+    ///
+    /// # Errors
+    /// [`CommError::TooManyAcks`] if more acknowledgements are asked for than there are peers;
+    /// nothing is sent then.
+    pub async fn send_with_ack(
+        &self,
+        message: &Envelope,
+        policy: AckPolicy,
+        peers: &[RemotePeer],
+    ) -> Result<AggregatedSendResult, CommError> {
+        let mut total = AggregatedSendResult::default();
+        let peers = distinct(peers);
+        if peers.is_empty() {
+            return Ok(total);
+        }
+        if policy.min > peers.len() {
+            return Err(CommError::TooManyAcks {
+                min: policy.min,
+                peers: peers.len(),
+            });
+        }
+        let deadline = Instant::now() + policy.deadline;
+        let number = self.shared.ack_number();
+        let payload = message.encode(number);
+        let ask = |peer: RemotePeer| self.ask(peer, number, payload.clone(), policy, deadline);
+        let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
+        let mut acks = 0;
+        while let Some(answer) = answers.next().await {
+            acks += usize::from(answer.error.is_none());
+            total.results.push(answer);
+            if policy.min > 0 && acks >= policy.min {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    async fn ask(
+        &self,
+        peer: RemotePeer,
+        number: u64,
+        payload: Bytes,
+        policy: AckPolicy,
+        deadline: Instant,
+    ) -> SendResult {
+        let (waiter, answer) = oneshot::channel();
+        let draft = Draft {
+            code: DATA,
+            payload,
+            ack: Some((number, waiter)),
+            done: None,
+        };
+        let round_trip = async {
+            self.shared.enqueue_waiting(&peer, draft).await?;
+            if policy.min == 0 {
+                return Ok(());
+            }
+            let lost = CommError::PeerClosed(CloseReason::TransportEnded);
+            answer.await.unwrap_or(Err(lost))
+        };
+        let after = policy.deadline;
+        let result = timeout_at(deadline, round_trip)
+            .await
+            .unwrap_or(Err(CommError::Deadline { after }));
+        let error = result.err();
+        SendResult { peer, error }
+    }
+
+    /// Finds out whether a node answers: a round trip of a Ping over the connection that there is,
+    /// or over one that is made for it and closed again. No identity is asked for. Returns the
+    /// round trip; one of less than a second ago stands for a new one. Bounded by the dial and
+    /// probe timeouts. Cancel safe.
+    ///
+    /// # Errors
+    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
+    pub async fn probe(&self, peer: &RemotePeer) -> Result<Duration, CommError> {
+        let to = peer.clone().anybody();
+        let limit = self.shared.config.dial_timeout + 2 * self.shared.config.probe_timeout;
+        let probe = async {
+            loop {
+                let result = match self.shared.route(&to, Purpose::Probe)? {
+                    Route::Open(entry) => return self.ping(&entry.peer).await,
+                    Route::Flight { result, .. } => result,
+                };
+                match landed(result).await? {
+                    Landed::Probe(rtt) => return Ok(rtt),
+                    Landed::Open(_) => {}
+                    Landed::Handshake(_) => self.until_over(&to.node()).await,
+                }
+            }
+        };
+        timeout(limit, probe)
+            .await
+            .unwrap_or(Err(CommError::Deadline { after: limit }))
+    }
+
+    async fn ping(&self, peer: &Peer) -> Result<Duration, CommError> {
+        let after = self.shared.config.probe_timeout;
+        match timeout(after, peer.ping()).await {
+            Ok(Some(rtt)) => Ok(rtt),
+            Ok(None) => Err(CommError::PeerClosed(CloseReason::TransportEnded)),
+            Err(_) => Err(CommError::Deadline { after }),
+        }
+    }
+
+    /// Finds out who answers at an endpoint: the identity of the connection that there is, or of
+    /// one that is made for it and closed again. Cancel safe.
+    ///
+    /// # Errors
+    /// [`CommError::IdMismatch`] if an id was given and another one answers,
+    /// [`CommError::Handshake`], [`CommError::Dial`], [`CommError::Deadline`],
+    /// [`CommError::Stopped`].
+    pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
+        let to = peer.clone().anybody();
+        let config = &self.shared.config;
+        let limit = 2 * (config.dial_timeout + 2 * config.handshake_timeout);
+        let ask = async {
+            loop {
+                let result = match self.shared.route(&to, Purpose::Handshake)? {
+                    Route::Open(entry) => return Ok(Arc::clone(&entry.info)),
+                    Route::Flight { result, .. } => result,
+                };
+                match landed(result).await? {
+                    Landed::Open(info) | Landed::Handshake(info) => return Ok(info),
+                    Landed::Probe(_) => self.until_over(&to.node()).await,
+                }
+            }
+        };
+        let info = timeout(limit, ask)
+            .await
+            .unwrap_or(Err(CommError::Deadline { after: limit }))?;
+        match peer.id() {
+            Some(expected) if expected != info.id => Err(CommError::IdMismatch {
+                expected,
+                actual: info.id,
+            }),
+            _ => Ok(info),
+        }
+    }
+
+    /// Waits until the transport of a finished attempt is gone.
+    async fn until_over(&self, node: &NodeId) {
+        let flight = self.shared.store().flight(node);
+        if let Some((_, mut result)) = flight {
+            while result.changed().await.is_ok() {}
+        }
+    }
+
+    /// Receives the messages for which `predicate` holds, with the bounds of the configuration.
+    /// The stream ends when the layer stops; dropping it unsubscribes.
+    pub fn accept(
+        &self,
+        predicate: impl Fn(&ReceivedMessage) -> bool + Send + Sync + 'static,
+    ) -> Subscription<ReceivedMessage> {
+        self.accept_with(self.shared.config.subscription, predicate)
+    }
+
+    /// As [`accept`](Self::accept), with bounds of its own.
+    pub fn accept_with(
+        &self,
+        config: SubscriptionConfig,
+        predicate: impl Fn(&ReceivedMessage) -> bool + Send + Sync + 'static,
+    ) -> Subscription<ReceivedMessage> {
+        self.shared.demux.subscribe(config, predicate)
+    }
+
+    /// The ids whose connection ended by itself, or could not be made; each once until it is
+    /// connected again. The stream ends when the layer stops.
+    #[must_use]
+    pub fn presumed_dead(&self) -> PeerIds {
+        self.shared.dead.listen()
+    }
+
+    /// The ids that have given way to another identity of their organisation, or whose identity is
+    /// over. The stream ends when the layer stops.
+    #[must_use]
+    pub fn identity_switch(&self) -> PeerIds {
+        self.shared.switched.listen()
+    }
+
+    /// What happens to connections from now on, for logs and tests. A subscriber that is too slow
+    /// loses the oldest events and is told how many.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<CommEvent> {
+        self.shared.subscribe_events()
+    }
+
+    /// Closes the connection of an identity; what waits for it fails. False if there is none.
+    pub fn close_conn(&self, id: &PeerId) -> bool {
+        self.shared.store().close_id(id, &CloseReason::Requested)
+    }
+
+    /// How many identities are connected.
+    #[must_use]
+    pub fn conn_count(&self) -> usize {
+        self.shared.store().gauges().0
+    }
+
+    /// The connected identities, by id.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Arc<ConnInfo>> {
+        let store = self.shared.store();
+        let mut all: Vec<_> = store
+            .entries()
+            .map(|entry| Arc::clone(&entry.info))
+            .collect();
+        drop(store);
+        all.sort_by_key(|info| info.id);
+        all
+    }
+
+    /// The identities that are remembered, the own one among them, by id.
+    #[must_use]
+    pub fn identities(&self) -> Vec<IdentityRecord> {
+        self.shared.store().identities.list()
+    }
+
+    /// What the layer has done so far.
+    #[must_use]
+    pub fn stats(&self) -> CommStats {
+        let (connections, dials, waiting) = self.shared.store().gauges();
+        CommStats {
+            connections,
+            dials,
+            waiting,
+            ..self.shared.stats.snapshot()
+        }
+    }
+
+    /// Whether the layer has been stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.store().is_stopped()
+    }
+
+    /// Stops the layer: nothing is taken on any more, queued messages fail, connections close, all
+    /// streams end. Waits for the connections' tasks, for the stop timeout at most; false if some
+    /// are left then, which their peers' own limits end. A second call waits likewise. The server
+    /// is the caller's to shut down.
+    pub async fn stop(&self) -> bool {
+        self.shared.stop();
+        let limit = self.shared.config.stop_timeout;
+        timeout(limit, self.shared.tasks.wait()).await.is_ok()
+    }
+}
+
+/// How an attempt ended.
+async fn landed(mut result: watch::Receiver<FlightResult>) -> Result<Landed, CommError> {
+    let lost = || CommError::PeerClosed(CloseReason::TransportEnded);
+    let settled = result.wait_for(Option::is_some).await;
+    settled
+        .map_err(|_| lost())?
+        .clone()
+        .unwrap_or_else(|| Err(lost()))
+}
+
+/// The peers without those that name a node or an identity a second time.
+fn distinct(peers: &[RemotePeer]) -> Vec<RemotePeer> {
+    let (mut nodes, mut ids) = (HashSet::new(), HashSet::new());
+    peers
+        .iter()
+        .filter(|peer| nodes.insert(peer.node()) && peer.id().is_none_or(|id| ids.insert(id)))
+        .cloned()
+        .collect()
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comm")
+            .field("id", &self.own)
+            .field("connections", &self.conn_count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! Who somebody is, beyond the node that they run.
+
+mod secp256k1;
+mod store;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "x509")]
+mod x509;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+
+pub use self::secp256k1::Secp256k1Identity;
+pub(crate) use self::store::IdentityStore;
+pub use self::store::{IdentityLimits, IdentityRecord};
+#[cfg(feature = "x509")]
+pub use self::x509::{X509Error, X509Identity};
+
+/// The digest that names an identity, 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId([u8; 32]);
+
+impl PeerId {
+    /// Bytes of an id.
+    pub const LENGTH: usize = 32;
+
+    /// The id with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerId({}…)", HEXLOWER.encode(&self.0[..4]))
+    }
+}
+
+/// The group that an identity belongs to, in the identity provider's own encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Organisation(pub Bytes);
+
+/// Why an identity is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The bytes are not an identity of this provider.
+    #[error("malformed identity: {0}")]
+    Malformed(String),
+    /// The identity is well-formed but not one that this node trusts.
+    #[error("unknown identity: {0}")]
+    Unknown(String),
+    /// The identity's time is over.
+    #[error("the identity expired {ago:?} ago")]
+    Expired {
+        /// For how long it has been invalid.
+        ago: Duration,
+    },
+    /// The identity is not valid yet.
+    #[error("the identity is valid only in {wait:?}")]
+    NotYetValid {
+        /// How long it takes until it is.
+        wait: Duration,
+    },
+    /// The signature does not fit the identity and the signed bytes.
+    #[error("the signature does not fit the identity")]
+    BadSignature,
+    /// Own key material cannot sign.
+    #[error("cannot sign: {0}")]
+    Signing(String),
+}
+
+/// What the layer needs to know about identities. An identity is an opaque string of bytes, such
+/// as a public key or a certificate; at most 16 KiB.
+///
+/// All functions answer at once: they are called while a connection is set up, within its time
+/// limit. Times are durations since the Unix epoch.
+pub trait IdentityProvider: Send + Sync + 'static {
+    /// This node's own identity.
+    fn identity(&self) -> Bytes;
+
+    /// The digest that names `identity`.
+    ///
+    /// # Errors
+    /// [`IdentityError::Malformed`].
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError>;
+
+    /// Whether `identity` is trusted and valid at the time `now`.
+    ///
+    /// # Errors
+    /// [`IdentityError`] that says why not.
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError>;
+
+    /// Signs with the key of the own identity.
+    ///
+    /// # Errors
+    /// [`IdentityError::Signing`].
+    fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError>;
+
+    /// Checks a signature that `identity` made.
+    ///
+    /// # Errors
+    /// [`IdentityError::BadSignature`], or why the identity cannot be read.
+    fn verify(
+        &self,
+        identity: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), IdentityError>;
+
+    /// The organisation that `identity` belongs to, if there is one: a node that answers under
+    /// another identity of the same organisation is still accepted.
+    fn organisation(&self, identity: &[u8]) -> Option<Organisation>;
+
+    /// When `identity` ends, or `None` if it never does.
+    ///
+    /// # Errors
+    /// [`IdentityError`] if that cannot be read.
+    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError>;
+}
+
+/// A provider that several owners share.
+impl<P: IdentityProvider + ?Sized> IdentityProvider for Arc<P> {
+    fn identity(&self) -> Bytes {
+        (**self).identity()
+    }
+
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError> {
+        (**self).id_of(identity)
+    }
+
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+        (**self).validate(identity, now)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
+        (**self).sign(message)
+    }
+
+    fn verify(
+        &self,
+        identity: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), IdentityError> {
+        (**self).verify(identity, message, signature)
+    }
+
+    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
+        (**self).organisation(identity)
+    }
+
+    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
+        (**self).expiry(identity)
+    }
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{IdentityError, IdentityProvider, Organisation, PeerId};
+use crate::keccak::keccak256;
+use crate::node::{PublicKey, SecretKey};
+
+/// Identities that are public keys on secp256k1, 64 bytes x ‖ y; whoever holds the secret key is
+/// trusted, and for ever. The id is the Keccak-256 hash of the key, as a node id is.
+///
+/// All such identities together are no organisation, unless the constructor
+/// [`in_organisation`](Self::in_organisation) says so.
+#[derive(Debug, Clone)]
+pub struct Secp256k1Identity {
+    key: SecretKey,
+    organisation: Option<Organisation>,
+}
+
+impl Secp256k1Identity {
+    /// The identity of the holder of `key`, which can be the node's own static key or another one.
+    #[must_use]
+    pub fn new(key: SecretKey) -> Self {
+        Self {
+            key,
+            organisation: None,
+        }
+    }
+
+    /// As [`new`](Self::new), in a network where all identities belong to one organisation: a node
+    /// that answers under a new key is accepted, and reported as an identity switch.
+    #[must_use]
+    pub fn in_organisation(key: SecretKey, organisation: impl Into<Bytes>) -> Self {
+        Self {
+            key,
+            organisation: Some(Organisation(organisation.into())),
+        }
+    }
+}
+
+fn public_key(identity: &[u8]) -> Result<PublicKey, IdentityError> {
+    PublicKey::from_slice(identity).map_err(|error| IdentityError::Malformed(error.to_string()))
+}
+
+impl IdentityProvider for Secp256k1Identity {
+    fn identity(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.key.public_key().to_bytes())
+    }
+
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError> {
+        Ok(PeerId::from_bytes(
+            *public_key(identity)?.node_id().as_bytes(),
+        ))
+    }
+
+    fn validate(&self, identity: &[u8], _now: Duration) -> Result<(), IdentityError> {
+        public_key(identity).map(|_| ())
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
+        let signature = self.key.sign_recoverable(&keccak256(&[message]));
+        Ok(Bytes::copy_from_slice(&signature[..64]))
+    }
+
+    fn verify(
+        &self,
+        identity: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), IdentityError> {
+        let signature = signature
+            .try_into()
+            .map_err(|_| IdentityError::BadSignature)?;
+        public_key(identity)?
+            .verify(signature, &keccak256(&[message]))
+            .map_err(|_| IdentityError::BadSignature)
+    }
+
+    fn organisation(&self, _identity: &[u8]) -> Option<Organisation> {
+        self.organisation.clone()
+    }
+
+    fn expiry(&self, _identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
+        Ok(None)
+    }
+}

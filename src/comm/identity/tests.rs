@@ -1,0 +1,141 @@
+//! Scenario 26: what is remembered of identities, and for how long.
+
+use super::*;
+use crate::node::SecretKey;
+
+/// Identities are a name and a second at which they end, 0 for never: `name@second`.
+struct Named(&'static str);
+
+fn parts(identity: &[u8]) -> Result<(&str, u64), IdentityError> {
+    let text = std::str::from_utf8(identity).ok();
+    let parsed = text.and_then(|text| text.split_once('@'));
+    parsed
+        .and_then(|(name, end)| Some((name, end.parse().ok()?)))
+        .ok_or_else(|| IdentityError::Malformed("no name@second".to_owned()))
+}
+
+impl IdentityProvider for Named {
+    fn identity(&self) -> Bytes {
+        Bytes::from_static(self.0.as_bytes())
+    }
+
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError> {
+        parts(identity)?;
+        Ok(PeerId::from_bytes(crate::keccak::keccak256(&[identity])))
+    }
+
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+        match (parts(identity)?.0, now.as_secs()) {
+            ("mallory", _) | ("revoked", 50..) => Err(IdentityError::Unknown("him".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Bytes, IdentityError> {
+        Err(IdentityError::Signing("no key".to_owned()))
+    }
+
+    fn verify(&self, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), IdentityError> {
+        Ok(())
+    }
+
+    fn organisation(&self, _: &[u8]) -> Option<Organisation> {
+        None
+    }
+
+    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
+        let end = parts(identity)?.1;
+        Ok((end > 0).then(|| Duration::from_secs(end)))
+    }
+}
+
+fn at(second: u64) -> Duration {
+    Duration::from_secs(second)
+}
+
+fn store() -> IdentityStore {
+    let limits = IdentityLimits {
+        max: 4,
+        unused: at(100),
+    };
+    IdentityStore::new(Arc::new(Named("own@0")), limits, at(0)).unwrap()
+}
+
+fn id(identity: &str) -> PeerId {
+    Named("").id_of(identity.as_bytes()).unwrap()
+}
+
+fn put(store: &mut IdentityStore, identity: &'static str, now: u64) -> Result<(), IdentityError> {
+    store.put(
+        id(identity),
+        &Bytes::from_static(identity.as_bytes()),
+        at(now),
+    )
+}
+
+#[test]
+fn only_what_is_whole_and_valid_is_taken_in() {
+    let mut store = store();
+    assert_eq!(put(&mut store, "alice@0", 1), Ok(()));
+    assert_eq!(put(&mut store, "alice@0", 2), Ok(()), "known already");
+    assert_eq!(store.list().len(), 2);
+    assert!(store.put(id("alice@0"), &Bytes::new(), at(1)).is_err());
+    let wrong = store.put(id("alice@0"), &Bytes::from_static(b"bob@0"), at(1));
+    assert!(matches!(wrong, Err(IdentityError::Unknown(_))));
+    let malformed = store.put(id("alice@0"), &Bytes::from_static(b"bob"), at(1));
+    assert!(matches!(malformed, Err(IdentityError::Malformed(_))));
+    assert!(matches!(
+        put(&mut store, "mallory@0", 1),
+        Err(IdentityError::Unknown(_))
+    ));
+    assert_eq!(
+        put(&mut store, "late@5", 7),
+        Err(IdentityError::Expired { ago: at(2) })
+    );
+    let own = IdentityStore::new(Arc::new(Named("own@5")), IdentityLimits::default(), at(5));
+    assert_eq!(own.err(), Some(IdentityError::Expired { ago: at(0) }));
+}
+
+#[test]
+fn what_is_over_or_unused_or_withdrawn_leaves_and_the_own_one_stays() {
+    let mut store = store();
+    put(&mut store, "short@20", 0).unwrap();
+    put(&mut store, "revoked@0", 0).unwrap();
+    put(&mut store, "used@0", 0).unwrap();
+    assert_eq!(store.next_purge(), Some(at(20)));
+    assert!(store.purge(at(19)).is_empty());
+    assert_eq!(store.purge(at(20)), [id("short@20")]);
+    assert_eq!(store.purge(at(50)), [id("revoked@0")]);
+    store.touch(&id("used@0"), at(60));
+    assert!(store.purge(at(159)).is_empty());
+    assert_eq!(store.purge(at(160)), [id("used@0")]);
+    assert_eq!((store.list().len(), store.list()[0].id), (1, store.own()));
+}
+
+#[test]
+fn a_full_store_forgets_what_was_unused_for_longest() {
+    let mut store = store();
+    for (now, identity) in ["a@0", "b@0", "c@0", "d@0"].into_iter().enumerate() {
+        put(&mut store, identity, now as u64).unwrap();
+    }
+    assert_eq!(store.list().len(), 4);
+    assert!(store.peek(&id("a@0")).is_none() && store.peek(&id("d@0")).is_some());
+}
+
+#[test]
+fn a_key_signs_for_its_own_identity_only() {
+    let provider = || Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
+    let (one, other) = (provider(), provider());
+    let signature = one.sign(b"message").unwrap();
+    assert_eq!(
+        other.verify(&one.identity(), b"message", &signature),
+        Ok(())
+    );
+    let refused = [
+        one.verify(&one.identity(), b"massage", &signature),
+        one.verify(&other.identity(), b"message", &signature),
+        one.verify(&one.identity(), b"message", &signature[1..]),
+    ];
+    assert_eq!(refused, [const { Err(IdentityError::BadSignature) }; 3]);
+    assert!(one.verify(b"?", b"message", &signature).is_err());
+}

@@ -1,0 +1,231 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use sha2::{Digest, Sha256};
+use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{IdentityError, IdentityProvider, Organisation, PeerId};
+use crate::rlp::{Rlp, RlpStream, check_exact};
+
+/// The most certificates in one identity.
+const MAX_CHAIN: usize = 8;
+
+/// With which keys certificates and proofs can be signed.
+const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    webpki::ring::ECDSA_P256_SHA256,
+    webpki::ring::ECDSA_P384_SHA384,
+    webpki::ring::ED25519,
+];
+
+/// Why key material cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum X509Error {
+    /// A trusted certificate cannot be read.
+    #[error("root certificate {index} cannot be used: {reason}")]
+    Root {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The secret key is neither ECDSA on P-256 nor Ed25519, as PKCS #8.
+    #[error("the secret key is neither ECDSA on P-256 nor Ed25519 in PKCS #8")]
+    Key,
+    /// The certificate and the secret key do not belong together, or one is malformed.
+    #[error("the certificate cannot be used with the key: {0}")]
+    Certificate(IdentityError),
+}
+
+/// Identities that are X.509 certificates with their intermediate certificates, issued under roots
+/// that this node trusts. The id is the SHA-256 digest of the first certificate, the organisation
+/// its subject's organisation name.
+///
+/// An identity is the RLP list of its certificates in DER, its own first, at most 8 of them. Keys
+/// are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
+/// client authentication. There are no revocation lists; a provider of your own around this one
+/// can refuse what it likes.
+pub struct X509Identity {
+    roots: Vec<TrustAnchor<'static>>,
+    identity: Bytes,
+    key: Key,
+}
+
+enum Key {
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
+impl X509Identity {
+    /// An identity of this node: certificates in DER, the own one first, and the own secret key in
+    /// PKCS #8; and the roots that it and all others are issued under, in DER.
+    ///
+    /// # Errors
+    /// [`X509Error`]. Whether the certificate is valid is judged later, by the layer's clock.
+    pub fn new(chain: &[&[u8]], pkcs8: &[u8], roots: &[&[u8]]) -> Result<Self, X509Error> {
+        let anchor = |(index, der): (usize, &&[u8])| {
+            anchor_from_trusted_cert(&CertificateDer::from(*der))
+                .map(|anchor| anchor.to_owned())
+                .map_err(|error| X509Error::Root {
+                    index,
+                    reason: error.to_string(),
+                })
+        };
+        let p256 =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &SystemRandom::new());
+        let key = match p256 {
+            Ok(key) => Key::P256(key),
+            Err(_) => Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8)
+                .map(Key::Ed25519)
+                .map_err(|_| X509Error::Key)?,
+        };
+        let mut list = RlpStream::new_list(chain.len());
+        for certificate in chain {
+            list.append(certificate);
+        }
+        let own = Self {
+            roots: roots
+                .iter()
+                .enumerate()
+                .map(anchor)
+                .collect::<Result<_, _>>()?,
+            identity: list.out().freeze(),
+            key,
+        };
+        let test = b"does the key belong to the certificate?";
+        let signature = own.sign(test).map_err(X509Error::Certificate)?;
+        own.verify(&own.identity, test, &signature)
+            .map_err(X509Error::Certificate)?;
+        Ok(own)
+    }
+}
+
+fn malformed(error: impl fmt::Display) -> IdentityError {
+    IdentityError::Malformed(error.to_string())
+}
+
+/// The certificates of an identity, which has at least one.
+fn certificates(identity: &[u8]) -> Result<Vec<CertificateDer<'_>>, IdentityError> {
+    check_exact(identity).map_err(malformed)?;
+    let list = Rlp::new(identity);
+    if !list.is_list() {
+        return Err(malformed("no list of certificates"));
+    }
+    let count = list.item_count().map_err(malformed)?;
+    if !(1..=MAX_CHAIN).contains(&count) {
+        return Err(malformed(format!("{count} certificates")));
+    }
+    list.iter()
+        .map(|one| one.data().map(CertificateDer::from).map_err(malformed))
+        .collect()
+}
+
+/// The first certificate's bytes.
+fn leaf(identity: &[u8]) -> Result<CertificateDer<'_>, IdentityError> {
+    let first = certificates(identity)?.into_iter().next();
+    first.ok_or_else(|| malformed("no certificate"))
+}
+
+fn refusal(error: Error) -> IdentityError {
+    match error {
+        Error::CertExpired { time, not_after } => IdentityError::Expired {
+            ago: Duration::from_secs(time.as_secs().saturating_sub(not_after.as_secs())),
+        },
+        Error::CertNotValidYet { time, not_before } => IdentityError::NotYetValid {
+            wait: Duration::from_secs(not_before.as_secs().saturating_sub(time.as_secs())),
+        },
+        Error::BadDer => malformed(error),
+        error => IdentityError::Unknown(error.to_string()),
+    }
+}
+
+impl IdentityProvider for X509Identity {
+    fn identity(&self) -> Bytes {
+        self.identity.clone()
+    }
+
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError> {
+        let leaf = leaf(identity)?;
+        EndEntityCert::try_from(&leaf).map_err(malformed)?;
+        let digest = Sha256::digest(leaf);
+        Ok(PeerId::from_bytes(digest.into()))
+    }
+
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+        let chain = certificates(identity)?;
+        let (leaf, intermediates) = chain
+            .split_first()
+            .ok_or_else(|| malformed("no certificate"))?;
+        let certificate = EndEntityCert::try_from(leaf).map_err(refusal)?;
+        certificate
+            .verify_for_usage(
+                ALGORITHMS,
+                &self.roots,
+                intermediates,
+                UnixTime::since_unix_epoch(now),
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
+            .map(|_| ())
+            .map_err(refusal)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
+        match &self.key {
+            Key::P256(key) => key
+                .sign(&SystemRandom::new(), message)
+                .map(|signature| Bytes::copy_from_slice(signature.as_ref()))
+                .map_err(|error| IdentityError::Signing(error.to_string())),
+            Key::Ed25519(key) => Ok(Bytes::copy_from_slice(key.sign(message).as_ref())),
+        }
+    }
+
+    fn verify(
+        &self,
+        identity: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), IdentityError> {
+        let leaf = leaf(identity)?;
+        let certificate = EndEntityCert::try_from(&leaf).map_err(malformed)?;
+        // Which of them it is, the certificate's key says; the others are refused for it.
+        ALGORITHMS
+            .iter()
+            .any(|algorithm| {
+                certificate
+                    .verify_signature(*algorithm, message, signature)
+                    .is_ok()
+            })
+            .then_some(())
+            .ok_or(IdentityError::BadSignature)
+    }
+
+    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
+        let leaf = leaf(identity).ok()?;
+        let (_, certificate) = X509Certificate::from_der(&leaf).ok()?;
+        let name = certificate.subject().iter_organization().next()?;
+        Some(Organisation(Bytes::copy_from_slice(name.as_slice())))
+    }
+
+    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
+        let leaf = leaf(identity)?;
+        let (_, certificate) = X509Certificate::from_der(&leaf).map_err(malformed)?;
+        let end = certificate.validity().not_after.timestamp();
+        Ok(Some(Duration::from_secs(u64::try_from(end).unwrap_or(0))))
+    }
+}
+
+impl fmt::Debug for X509Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("X509Identity")
+            .field("roots", &self.roots.len())
+            .field("bytes", &self.identity.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,289 @@
+//! The messages of `comm/1` as bytes; the table stands in the module's documentation.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::protocol::{Message, MessageError};
+use crate::rlp::{DecoderError, Rlp, RlpStream, check_exact};
+
+pub(crate) const ESTABLISH: u64 = 0x00;
+pub(crate) const DATA: u64 = 0x01;
+pub(crate) const ACK: u64 = 0x02;
+/// How many message codes the protocol takes.
+pub(crate) const LENGTH: u64 = 4;
+
+/// The largest identity that is read, in bytes.
+pub(crate) const MAX_IDENTITY: usize = 16 << 10;
+/// The largest signature that is read, in bytes.
+pub(crate) const MAX_SIGNATURE: usize = 4 << 10;
+/// What a Data takes at most beside its payload and its signature.
+const HEADERS: usize = 64;
+/// The longest error text in an Ack, in bytes.
+pub(crate) const MAX_ERROR: usize = 1 << 10;
+
+/// What an upper layer sends: a payload that this layer does not look into, and what helps to
+/// route and to match it.
+///
+/// A message is never changed by sending it. Whether an acknowledgement is wanted belongs to the
+/// call, not to the message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Envelope {
+    /// A number for the upper layer's own use, such as matching an answer to its question.
+    pub nonce: u64,
+    /// The kind of message, for predicates.
+    pub tag: u64,
+    /// The content.
+    pub payload: Bytes,
+    /// The author's signature, for messages that are passed on; empty for those from point to
+    /// point, which the connection authenticates. See [`Comm::sign`](super::Comm::sign).
+    pub signature: Bytes,
+}
+
+impl Envelope {
+    /// A message of kind `tag` without a nonce or a signature.
+    #[must_use]
+    pub fn new(tag: u64, payload: impl Into<Bytes>) -> Self {
+        Self {
+            tag,
+            payload: payload.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the nonce.
+    #[must_use]
+    pub fn with_nonce(mut self, nonce: u64) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    /// What a signature of this message is made over: a domain, nonce and tag as eight big-endian
+    /// bytes each, and the payload.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let domain = b"peermux/comm/1/envelope".as_slice();
+        [
+            domain,
+            &self.nonce.to_be_bytes(),
+            &self.tag.to_be_bytes(),
+            &self.payload,
+        ]
+        .concat()
+    }
+
+    /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
+    pub(crate) fn encode(&self, ack: u64) -> Bytes {
+        let size = self.payload.len() + self.signature.len() + HEADERS;
+        let mut out = RlpStream::new_list_with_buffer(BytesMut::with_capacity(size), 5);
+        out.append(&ack).append(&self.nonce).append(&self.tag);
+        out.append(&self.payload).append(&self.signature);
+        out.out().freeze()
+    }
+}
+
+/// An identity's proof that it holds this connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Establish {
+    pub(crate) id: Bytes,
+    pub(crate) identity: Bytes,
+    pub(crate) binding: [u8; 32],
+    pub(crate) probe: bool,
+    pub(crate) signature: Bytes,
+}
+
+impl Establish {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = RlpStream::new_list(5);
+        out.append(&self.id).append(&self.identity);
+        out.append(&self.binding.as_slice());
+        out.append(&u8::from(self.probe)).append(&self.signature);
+        out.out().freeze()
+    }
+}
+
+/// The payload of an Ack; an empty text means success. A longer text is cut.
+pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
+    let mut end = error.len().min(MAX_ERROR);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut out = RlpStream::new_list(2);
+    out.append(&ack).append(&&error[..end]);
+    out.out().freeze()
+}
+
+/// A received message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    Establish(Establish),
+    Data { ack: u64, envelope: Envelope },
+    Ack { ack: u64, error: String },
+}
+
+impl Incoming {
+    /// Decodes a message; its byte strings share the received buffer.
+    pub(crate) fn decode(message: &Message) -> Result<Self, MessageError> {
+        let (code, size) = (message.code, message.payload.len());
+        if code > ACK {
+            return Err(MessageError::UnknownCode { code });
+        }
+        check_exact(&message.payload).map_err(|source| MessageError::Malformed {
+            code,
+            size,
+            source,
+        })?;
+        let fields = Fields::new(&message.payload);
+        let decoded = match code {
+            ESTABLISH => fields.establish().map(Self::Establish),
+            DATA => fields.data(),
+            _ => fields.ack(),
+        };
+        decoded.map_err(|source| MessageError::Undecodable { code, size, source })
+    }
+}
+
+/// The elements of a list, cut from the buffer without a copy.
+struct Fields<'a> {
+    payload: &'a Bytes,
+    list: Rlp<'a>,
+}
+
+impl<'a> Fields<'a> {
+    fn new(payload: &'a Bytes) -> Self {
+        Self {
+            payload,
+            list: Rlp::new(payload),
+        }
+    }
+
+    fn count(&self, count: usize) -> Result<(), DecoderError> {
+        if !self.list.is_list() {
+            return Err(DecoderError::RlpExpectedToBeList);
+        }
+        match self.list.item_count()? == count {
+            true => Ok(()),
+            false => Err(DecoderError::RlpIncorrectListLen),
+        }
+    }
+
+    fn bytes(&self, index: usize, max: usize) -> Result<Bytes, DecoderError> {
+        let data = self.list.at(index)?.data()?;
+        match data.len() <= max {
+            true => Ok(self.payload.slice_ref(data)),
+            false => Err(DecoderError::RlpIsTooBig),
+        }
+    }
+
+    fn number(&self, index: usize) -> Result<u64, DecoderError> {
+        self.list.val_at(index)
+    }
+
+    fn establish(&self) -> Result<Establish, DecoderError> {
+        self.count(5)?;
+        let binding = self.bytes(2, 32)?;
+        let binding = <[u8; 32]>::try_from(&binding[..])
+            .map_err(|_| DecoderError::Custom("the channel binding does not have 32 bytes"))?;
+        let probe = match self.number(3)? {
+            0 => false,
+            1 => true,
+            _ => return Err(DecoderError::Custom("the probe flag is neither 0 nor 1")),
+        };
+        Ok(Establish {
+            id: self.bytes(0, 64)?,
+            identity: self.bytes(1, MAX_IDENTITY)?,
+            binding,
+            probe,
+            signature: self.bytes(4, MAX_SIGNATURE)?,
+        })
+    }
+
+    fn data(&self) -> Result<Incoming, DecoderError> {
+        self.count(5)?;
+        let envelope = Envelope {
+            nonce: self.number(1)?,
+            tag: self.number(2)?,
+            payload: self.bytes(3, usize::MAX)?,
+            signature: self.bytes(4, MAX_SIGNATURE)?,
+        };
+        let ack = self.number(0)?;
+        Ok(Incoming::Data { ack, envelope })
+    }
+
+    fn ack(&self) -> Result<Incoming, DecoderError> {
+        self.count(2)?;
+        let error = String::from_utf8_lossy(&self.bytes(1, MAX_ERROR)?).into_owned();
+        let ack = self.number(0)?;
+        Ok(Incoming::Ack { ack, error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(code: u64, payload: impl Into<Bytes>) -> Result<Incoming, MessageError> {
+        Incoming::decode(&Message::new(code, payload))
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        let envelope = Envelope {
+            nonce: u64::MAX,
+            tag: 3,
+            payload: Bytes::from_static(b"content"),
+            signature: Bytes::from_static(b"sig"),
+        };
+        let data = decode(DATA, envelope.encode(7));
+        assert_eq!(data, Ok(Incoming::Data { ack: 7, envelope }));
+
+        let establish = Establish {
+            id: Bytes::from_static(&[1; 32]),
+            identity: Bytes::from_static(b"me"),
+            binding: [2; 32],
+            probe: true,
+            signature: Bytes::from_static(b"sig"),
+        };
+        let decoded = decode(ESTABLISH, establish.encode());
+        assert_eq!(decoded, Ok(Incoming::Establish(establish)));
+
+        let long = "é".repeat(MAX_ERROR);
+        let Ok(Incoming::Ack { ack: 9, error }) = decode(ACK, encode_ack(9, &long)) else {
+            panic!("an Ack")
+        };
+        assert_eq!(error, "é".repeat(MAX_ERROR / 2));
+    }
+
+    #[test]
+    fn what_breaks_the_form_is_refused() {
+        let three = [0xc3, 1, 2, 3].as_slice();
+        assert!(matches!(
+            decode(9, three),
+            Err(MessageError::UnknownCode { code: 9 })
+        ));
+        for code in [ESTABLISH, DATA, ACK] {
+            assert!(matches!(
+                decode(code, three),
+                Err(MessageError::Undecodable { .. })
+            ));
+            assert!(matches!(
+                decode(code, &b""[..]),
+                Err(MessageError::Malformed { .. })
+            ));
+        }
+        let mut out = RlpStream::new_list(5);
+        out.append(&0u8).append(&0u8).append(&0u8);
+        out.append(&0u8).append(&vec![0u8; MAX_SIGNATURE + 1]);
+        assert!(matches!(
+            decode(DATA, out.out()),
+            Err(MessageError::Undecodable { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_or_refused(code in 0u64..4, bytes: Vec<u8>) {
+            let _ = decode(code, bytes);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Sending to identities instead of connections.
+//!
+//! Upper layers name a peer by where it is, an enode URL, and by who it is, the digest of an
+//! identity. This layer finds or opens the connection, has the identity prove that it holds it,
+//! queues messages without blocking the caller, hands received messages to whoever subscribed with
+//! a matching predicate, collects acknowledgements, and reports peers that look dead. It does not
+//! retry, does not choose peers, and keeps no membership.
+//!
+//! It is the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`], which a
+//! [`Server`](crate::Server) is.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use futures::StreamExt;
+//! use peermux::comm::{AckPolicy, Comm, Config, Envelope, RemotePeer, Secp256k1Identity};
+//! use peermux::{SecretKey, Server};
+//!
+//! # async fn node() -> Result<(Server, Comm), Box<dyn std::error::Error>> {
+//! let key = SecretKey::random(&mut rand::rng());
+//! let identity = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
+//! let (protocol, comm) = Comm::new(Config::default(), key.public_key().node_id(), identity)?;
+//! let server = Server::builder(key)
+//!     .listen("127.0.0.1:0".parse()?)
+//!     .protocol(protocol)
+//!     .start()
+//!     .await?;
+//! comm.attach(server.clone());
+//! # Ok((server, comm))
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (_server, comm) = node().await?;
+//! # let (their_server, their_comm) = node().await?;
+//!
+//! let mut inbox = their_comm.accept(|message| message.envelope().tag == 7);
+//! tokio::spawn(async move {
+//!     while let Some(message) = inbox.next().await {
+//!         let _ = message.ack(Ok(())).await;
+//!     }
+//! });
+//!
+//! let peer = RemotePeer::new(their_server.enode(), their_comm.id());
+//! let policy = AckPolicy { min: 1, deadline: Duration::from_secs(10) };
+//! let result = comm.send_with_ack(&Envelope::new(7, "hello"), policy, &[peer]).await?;
+//! assert_eq!(result.ack_count(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # On the wire
+//!
+//! All integers are unsigned, all payloads are RLP lists of exactly these elements.
+//!
+//! | code | name | payload | meaning |
+//! |---|---|---|---|
+//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves who holds the connection; the first message in each direction, and only that |
+//! | 0x01 | Data | `[ack, nonce, tag, payload, signature]` | a message; with `ack` ≠ 0 the receiver answers with one Ack of that number |
+//! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that it was accepted |
+//! | 0x03 | – | | reserved |
+//!
+//! | element | form |
+//! |---|---|
+//! | `id` | the digest of the identity as its provider computes it, 32 bytes |
+//! | `identity` | the identity, opaque here, at most 16 KiB |
+//! | `binding` | the [channel binding](crate::Peer::channel_binding) of the connection, 32 bytes |
+//! | `probe` | 1 if the sender only wants to know who answers, and closes the connection next; else 0 |
+//! | `ack` | a number that the sender has not used before on this connection, or 0 |
+//! | `nonce`, `tag` | 64 bits each for the upper layer: what the message belongs to, and its kind |
+//! | `payload` | any bytes |
+//! | `signature` | of an Establish see below; of a Data the author's, made over `"peermux/comm/1/envelope"`, nonce and tag as 8 big-endian bytes each and the payload, or empty; at most 4 KiB |
+//! | `error` | UTF-8, at most 1 KiB |
+//!
+//! The signature of an Establish is made over
+//!
+//! ```text
+//! "peermux/comm/1/establish" ‖ role ‖ probe ‖ dialler ‖ listener ‖ binding ‖ identity
+//! ```
+//!
+//! with `role` 0 if the signer dialled and 1 if it listened, one byte each for `role` and `probe`,
+//! and the 32-byte node ids of both ends. So a proof is good for one connection, one direction and
+//! one pair of nodes: a relayed, replayed or reflected one fails.
+//!
+//! Both sides send their Establish at once. What breaks the form ends the connection with
+//! [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL), and so does a second
+//! Establish; an identity that is not proven ends it with the reason that
+//! fits, [`UNEXPECTED_IDENTITY`](crate::DisconnectReason::UNEXPECTED_IDENTITY) for a wrong proof. An
+//! Ack that nobody waits for is counted and otherwise ignored: it may only be late.
+//!
+//! # One connection for each identity
+//!
+//! If an identity gets a second connection within 5 s, both sides keep the one that the node with
+//! the larger id dialled; later, or if the same node dialled both, the newer one takes the place of
+//! the older. What waited in the queue of the one that ends goes to the other. The one that ends is
+//! read for another second, so that nothing that was written to it before both sides knew is lost.
+//!
+//! A message ends in exactly one way, which its [`Receipt`] tells: handed to the transport, dropped
+//! before it was queued, or failed after that.
+
+mod config;
+mod connection;
+mod connector;
+mod demux;
+mod error;
+mod establish;
+mod event;
+mod feed;
+mod handle;
+mod identity;
+mod link;
+mod message;
+mod queue;
+mod received;
+mod result;
+mod shared;
+mod stats;
+mod store;
+
+pub use config::Config;
+pub use connector::{Connected, Connector, RemotePeer};
+pub use demux::{Demux, Overflow, Subscription, SubscriptionConfig};
+pub use error::{CloseReason, CommError};
+pub use establish::HandshakeError;
+pub use event::{CommEvent, ConnInfo};
+pub use feed::PeerIds;
+pub use handle::{AckPolicy, Comm, CommProtocol};
+pub use identity::{
+    IdentityError, IdentityLimits, IdentityProvider, IdentityRecord, Organisation, PeerId,
+    Secp256k1Identity,
+};
+#[cfg(feature = "x509")]
+pub use identity::{X509Error, X509Identity};
+pub use message::Envelope;
+pub use received::ReceivedMessage;
+pub use result::{AggregatedSendResult, Delivery, Receipt, SendResult};
+pub use stats::CommStats;
+
+/// The capability's name.
+const NAME: &str = "comm";
+/// The capability's version.
+const VERSION: u64 = 1;
+
+/// Compiles and runs the program in the introduction.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/comm.md")]
+mod introduction {}

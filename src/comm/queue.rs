@@ -1,0 +1,187 @@
+//! A bounded queue with one reader, for subscriptions and feeds.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures::Stream;
+use tokio::sync::Notify;
+
+/// How much a queue holds. One item of any weight fits an empty queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) items: usize,
+    pub(crate) weight: usize,
+}
+
+/// What a queue that has no room for an item does with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Full<T> {
+    /// It is given back.
+    NoRoom(T),
+    /// Nobody reads any more.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    state: Mutex<State<T>>,
+    /// Wakes who waits for room or for the end.
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    bound: Bound,
+    items: VecDeque<(T, usize)>,
+    weight: usize,
+    dropped: u64,
+    closed: bool,
+    reader: Option<Waker>,
+}
+
+impl<T> State<T> {
+    fn fits(&self, weight: usize) -> bool {
+        let beside_others = self.items.len() < self.bound.items
+            && self.weight.saturating_add(weight) <= self.bound.weight;
+        self.items.is_empty() || beside_others
+    }
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(bound: Bound) -> Arc<Self> {
+        let state = State {
+            bound,
+            items: VecDeque::new(),
+            weight: 0,
+            dropped: 0,
+            closed: false,
+            reader: None,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            room: Notify::new(),
+        })
+    }
+
+    /// Puts an item in if there is room.
+    pub(crate) fn push(&self, item: T, weight: usize) -> Result<(), Full<T>> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Full::Closed);
+        }
+        if !state.fits(weight) {
+            return Err(Full::NoRoom(item));
+        }
+        state.weight = state.weight.saturating_add(weight);
+        state.items.push_back((item, weight));
+        wake(state);
+        Ok(())
+    }
+
+    /// Puts an item in, and the oldest ones out that it has no room beside.
+    pub(crate) fn push_over_oldest(&self, item: T) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        while state.items.len() >= state.bound.items.max(1) {
+            state.items.pop_front();
+            state.dropped += 1;
+        }
+        state.items.push_back((item, 0));
+        wake(state);
+    }
+
+    /// Waits until there is room for an item of this weight, or the queue is closed. Another may
+    /// be faster to take it. Cancel safe.
+    pub(crate) async fn room(&self, weight: usize) {
+        loop {
+            let freed = self.room.notified();
+            tokio::pin!(freed);
+            // Registered before the look, so that nothing in between is missed.
+            freed.as_mut().enable();
+            {
+                let state = self.lock();
+                if state.closed || state.fits(weight) {
+                    return;
+                }
+            }
+            freed.await;
+        }
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.lock().dropped += 1;
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Lets nothing more in; what is there can still be read.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        wake(state);
+        self.room.notify_waiters();
+    }
+
+    /// As [`close`](Self::close), and forgets what is there: nobody reads any more.
+    fn abandon(&self) {
+        self.close();
+        let items = std::mem::take(&mut self.lock().items);
+        drop(items);
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = self.lock();
+        if let Some((item, weight)) = state.items.pop_front() {
+            state.weight = state.weight.saturating_sub(weight);
+            drop(state);
+            self.room.notify_waiters();
+            return Poll::Ready(Some(item));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the reader outside the lock.
+fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
+    let reader = state.reader.take();
+    drop(state);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+/// The reading end of a queue; dropping it closes the queue.
+#[derive(Debug)]
+pub(crate) struct Reader<T>(pub(crate) Arc<Queue<T>>);
+
+impl<T> Stream for Reader<T> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.poll(cx)
+    }
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}

@@ -1,0 +1,186 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::link::{Draft, Link, Outgoing, Part};
+use super::message::{ACK, DATA, encode_ack};
+use super::shared::Shared;
+use super::{CloseReason, CommError, ConnInfo, Envelope, Receipt, RemotePeer};
+
+/// A message together with who sent it and the way back. Cheap to clone.
+#[derive(Clone)]
+pub struct ReceivedMessage(Arc<Inner>);
+
+struct Inner {
+    envelope: Envelope,
+    info: Arc<ConnInfo>,
+    /// The number of the Ack that the sender waits for; 0 for none.
+    ack: u64,
+    answered: AtomicBool,
+    link: Arc<Link>,
+    shared: Weak<Shared>,
+}
+
+impl ReceivedMessage {
+    pub(crate) fn new(
+        envelope: Envelope,
+        info: Arc<ConnInfo>,
+        ack: u64,
+        link: Arc<Link>,
+        shared: &Arc<Shared>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            envelope,
+            info,
+            ack,
+            answered: AtomicBool::new(false),
+            link,
+            shared: Arc::downgrade(shared),
+        }))
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.0.envelope
+    }
+
+    /// Who sent it, with the proof that the identity gave for the connection.
+    #[must_use]
+    pub fn sender(&self) -> &ConnInfo {
+        &self.0.info
+    }
+
+    /// Whether the sender waits for an acknowledgement.
+    #[must_use]
+    pub fn wants_ack(&self) -> bool {
+        self.0.ack != 0
+    }
+
+    /// Tells the sender that the message was accepted, or with a text why not. Waits for room in
+    /// the queue of answers, for the reply timeout at most. Only the first answer counts, of all
+    /// clones.
+    ///
+    /// # Errors
+    /// [`CommError::NoAckWanted`] if nobody waits, [`CommError::AlreadyAcknowledged`] after the
+    /// first answer, [`CommError::PeerClosed`], [`CommError::Deadline`].
+    pub async fn ack(&self, result: Result<(), &str>) -> Result<(), CommError> {
+        let shared = self.claim()?;
+        let text = match result {
+            Ok(()) => "",
+            Err("") => "refused",
+            Err(text) => text,
+        };
+        let payload = encode_ack(self.0.ack, text);
+        self.reply(&shared, ACK, payload).await.map(|_| ())
+    }
+
+    /// Whether this call is the one that may answer.
+    fn claim(&self) -> Result<Arc<Shared>, CommError> {
+        if !self.wants_ack() {
+            return Err(CommError::NoAckWanted);
+        }
+        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        match self.0.answered.swap(true, Ordering::AcqRel) {
+            true => Err(CommError::AlreadyAcknowledged),
+            false => Ok(shared),
+        }
+    }
+
+    /// Answers with a message over the connection that this one came from, ahead of ordinary
+    /// messages. Waits for room, for the reply timeout at most. Cancel safe.
+    ///
+    /// # Errors
+    /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
+    /// [`CommError::TooLarge`].
+    pub async fn respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
+        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        self.reply(&shared, DATA, message.encode(0)).await
+    }
+
+    /// As [`respond`](Self::respond), at once or not at all.
+    ///
+    /// # Errors
+    /// [`CommError::Full`] if there is no room, else as there.
+    pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
+        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        let payload = message.encode(0);
+        shared.check_size(payload.len())?;
+        let link = self.0.link.current();
+        let Some(room) = link.try_reserve(Part::Replies, payload.len()) else {
+            return Err(self.no_room(&shared, &link));
+        };
+        Ok(self.push(&shared, &link, DATA, payload, room))
+    }
+
+    fn no_room(&self, shared: &Shared, link: &Link) -> CommError {
+        let error = match link.has_ended() {
+            true => CommError::PeerClosed(CloseReason::TransportEnded),
+            false => CommError::Full,
+        };
+        shared.stats.failed(&error);
+        error
+    }
+
+    async fn reply(
+        &self,
+        shared: &Arc<Shared>,
+        code: u64,
+        payload: bytes::Bytes,
+    ) -> Result<Receipt, CommError> {
+        shared.check_size(payload.len())?;
+        let after = shared.config.reply_timeout;
+        let reserve = async {
+            loop {
+                let link = self.0.link.current();
+                match link.reserve(Part::Replies, payload.len()).await {
+                    Some(room) => return Ok((link, room)),
+                    // Another connection took this one's place meanwhile, or none did.
+                    None if !Arc::ptr_eq(&link, &link.current()) => {}
+                    None => return Err(CommError::PeerClosed(CloseReason::TransportEnded)),
+                }
+            }
+        };
+        let (link, room) = timeout(after, reserve)
+            .await
+            .unwrap_or(Err(CommError::Deadline { after }))?;
+        Ok(self.push(shared, &link, code, payload, room))
+    }
+
+    fn push(
+        &self,
+        shared: &Shared,
+        link: &Link,
+        code: u64,
+        payload: bytes::Bytes,
+        room: tokio::sync::OwnedSemaphorePermit,
+    ) -> Receipt {
+        let (done, receipt) = oneshot::channel();
+        let draft = Draft {
+            code,
+            payload,
+            ack: None,
+            done: Some(done),
+        };
+        let message = Outgoing::new(draft, None, room, Arc::clone(&shared.stats));
+        link.push(Part::Replies, message);
+        Receipt {
+            peer: RemotePeer::new(self.0.info.enode.clone(), self.0.info.id),
+            done: receipt,
+        }
+    }
+}
+
+impl fmt::Debug for ReceivedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedMessage")
+            .field("sender", &self.0.info.id)
+            .field("nonce", &self.0.envelope.nonce)
+            .field("tag", &self.0.envelope.tag)
+            .field("bytes", &self.0.envelope.payload.len())
+            .finish_non_exhaustive()
+    }
+}

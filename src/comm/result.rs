@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use super::{CloseReason, CommError, RemotePeer};
+
+/// How sending one message ended.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// It was handed to the transport. Only an acknowledgement tells whether it arrived.
+    Sent,
+    /// It was not queued.
+    Dropped(CommError),
+    /// It was queued, and is not known to have been written.
+    Failed(CommError),
+}
+
+impl Delivery {
+    /// Whether the message was handed to the transport.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent)
+    }
+
+    /// Why it was not.
+    #[must_use]
+    pub fn error(&self) -> Option<&CommError> {
+        match self {
+            Self::Sent => None,
+            Self::Dropped(error) | Self::Failed(error) => Some(error),
+        }
+    }
+}
+
+/// Waits for the end of one message; dropping it changes nothing about the message.
+#[derive(Debug)]
+pub struct Receipt {
+    pub(super) peer: RemotePeer,
+    pub(super) done: oneshot::Receiver<Delivery>,
+}
+
+impl Receipt {
+    /// To whom the message goes.
+    #[must_use]
+    pub fn peer(&self) -> &RemotePeer {
+        &self.peer
+    }
+}
+
+impl Future for Receipt {
+    type Output = Delivery;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivery> {
+        let lost = CommError::PeerClosed(CloseReason::TransportEnded);
+        Pin::new(&mut self.done)
+            .poll(cx)
+            .map(|done| done.unwrap_or(Delivery::Failed(lost)))
+    }
+}
+
+/// One receiver's answer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SendResult {
+    /// The receiver, as the caller gave it.
+    pub peer: RemotePeer,
+    /// Why it did not acknowledge; `None` if it did.
+    pub error: Option<CommError>,
+}
+
+/// The error's text; empty on success.
+impl fmt::Display for SendResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => error.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The answers that a call of [`Comm::send_with_ack`](super::Comm::send_with_ack) has collected,
+/// in the order of their arrival.
+///
+/// With the feature `serde` it serialises to `{"successes": 2, "failures": {"timed out": 1}}`,
+/// where an absent key means zero.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AggregatedSendResult {
+    /// One for each receiver that answered or failed in time.
+    pub results: Vec<SendResult>,
+}
+
+impl AggregatedSendResult {
+    /// How many receivers acknowledged.
+    #[must_use]
+    pub fn ack_count(&self) -> usize {
+        self.results
+            .iter()
+            .filter(|one| one.error.is_none())
+            .count()
+    }
+
+    /// How many did not.
+    #[must_use]
+    pub fn nack_count(&self) -> usize {
+        self.results.len() - self.ack_count()
+    }
+
+    /// How often each error came, by its text.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for error in self.results.iter().filter_map(|one| one.error.as_ref()) {
+            *counts.entry(error.to_string()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The JSON form as a text.
+    #[cfg(feature = "serde")]
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Numbers and texts always have a JSON form.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for AggregatedSendResult {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+
+        let mut map = serializer.serialize_map(None)?;
+        if self.ack_count() > 0 {
+            map.serialize_entry("successes", &self.ack_count())?;
+        }
+        if self.nack_count() > 0 {
+            map.serialize_entry("failures", &self.failures())?;
+        }
+        map.end()
+    }
+}

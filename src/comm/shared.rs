@@ -1,0 +1,392 @@
+//! What the handle, the connections and the dials of one node share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::connector::DynConnector;
+use super::feed::Feed;
+use super::link::{Draft, Link, Outgoing, Part};
+use super::stats::Stats;
+use super::store::{Landed, News, Purpose, Route, Start, Store};
+use super::{
+    CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
+};
+use crate::node::NodeId;
+use crate::p2p::{Capability, DisconnectReason};
+use crate::peer::Peer;
+
+/// How many events a slow subscriber may be behind.
+const EVENTS: usize = 1024;
+/// How long after a purge of identities the next one comes at the earliest.
+const PURGE_SPACING: Duration = Duration::from_millis(1);
+/// How often identities are looked at without need, so that withdrawn ones are noticed.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) config: Config,
+    pub(crate) provider: Arc<dyn IdentityProvider>,
+    store: Mutex<Store>,
+    pub(crate) demux: Demux<ReceivedMessage>,
+    pub(crate) dead: Feed,
+    pub(crate) switched: Feed,
+    pub(crate) stats: Arc<Stats>,
+    events: Mutex<Option<broadcast::Sender<CommEvent>>>,
+    connector: Mutex<Option<Arc<dyn DynConnector>>>,
+    pub(crate) stopping: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) identities_changed: Notify,
+    started: Instant,
+    acks: AtomicU64,
+}
+
+/// Why a message was not queued; with room to wait for, it comes back.
+pub(crate) enum NotQueued {
+    Full(Arc<Link>, Box<Draft>),
+    Failed(CommError, Box<Draft>),
+}
+
+type Reserved = (Arc<Link>, OwnedSemaphorePermit);
+
+impl Shared {
+    pub(crate) fn new(
+        node: NodeId,
+        config: Config,
+        provider: Arc<dyn IdentityProvider>,
+        store: Store,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            config,
+            provider,
+            store: Mutex::new(store),
+            demux: Demux::new(),
+            dead: Feed::default(),
+            switched: Feed::default(),
+            stats: Arc::default(),
+            events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
+            connector: Mutex::new(None),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            identities_changed: Notify::new(),
+            started: Instant::now(),
+            acks: AtomicU64::new(1),
+        })
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time since the Unix epoch.
+    pub(crate) fn unix_now(&self) -> Duration {
+        self.config.unix_time + self.started.elapsed()
+    }
+
+    /// A number under which no other Ack is waited for; 0 means that none is.
+    pub(crate) fn ack_number(&self) -> u64 {
+        self.acks.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn tell(&self, news: News) {
+        for id in news.dead {
+            self.dead.tell(id);
+        }
+        for id in news.switched {
+            self.switched.tell(id);
+        }
+    }
+
+    pub(crate) fn emit(&self, event: CommEvent) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = &*events {
+            // Without subscribers an event goes nowhere, which is not a failure.
+            let _ = events.send(event);
+        }
+    }
+
+    pub(crate) fn subscribe_events(&self) -> broadcast::Receiver<CommEvent> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*events {
+            Some(events) => events.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    pub(crate) fn attach(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
+        if !self.stopping.is_cancelled() {
+            *self.connector() = Some(connector);
+        }
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = purge_identities(&shared) => {}
+                () = shared.stopping.cancelled() => {}
+            }
+        });
+    }
+
+    fn connector(&self) -> MutexGuard<'_, Option<Arc<dyn DynConnector>>> {
+        self.connector
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends everything without waiting; a second call does nothing.
+    pub(crate) fn stop(&self) {
+        self.stopping.cancel();
+        self.store().stop();
+        self.demux.close();
+        self.dead.close();
+        self.switched.close();
+        let events = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // The connector may hold the server, which holds the protocol, which holds this.
+        let connector = self.connector().take();
+        drop((events, connector));
+        self.tasks.close();
+    }
+
+    /// Finds the way to a peer, and sets off if there is none yet.
+    pub(crate) fn route(
+        self: &Arc<Self>,
+        to: &RemotePeer,
+        purpose: Purpose,
+    ) -> Result<Route, CommError> {
+        let mut news = News::default();
+        let route = self
+            .store()
+            .route(to, purpose, Instant::now(), &mut news)
+            .map(|route| self.set_off(to.node(), route));
+        self.tell(news);
+        route
+    }
+
+    fn set_off(self: &Arc<Self>, node: NodeId, mut route: Route) -> Route {
+        if let Route::Flight { start, .. } = &mut route
+            && let Some(start) = start.take()
+        {
+            self.spawn_flight(node, start);
+        }
+        route
+    }
+
+    pub(crate) fn check_size(&self, size: usize) -> Result<(), CommError> {
+        let limit = self.config.max_message;
+        match size > limit {
+            true => Err(CommError::TooLarge { size, limit }),
+            false => Ok(()),
+        }
+    }
+
+    /// Queues a message without waiting. `reserved` is room that was waited for; it is of use only
+    /// if the message still goes through the same queue.
+    pub(crate) fn enqueue(
+        self: &Arc<Self>,
+        to: &RemotePeer,
+        draft: Draft,
+        reserved: Option<Reserved>,
+    ) -> Result<(), NotQueued> {
+        if let Err(error) = self.check_size(draft.payload.len()) {
+            return Err(NotQueued::Failed(error, draft.into()));
+        }
+        let mut news = News::default();
+        let mut store = self.store();
+        let route = store.route(to, Purpose::Open, Instant::now(), &mut news);
+        let queued = match &route {
+            Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
+            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved),
+            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved),
+        };
+        drop(store);
+        if let Ok(route) = route {
+            self.set_off(to.node(), route);
+        }
+        self.tell(news);
+        queued
+    }
+
+    fn push(
+        &self,
+        link: &Arc<Link>,
+        to: &RemotePeer,
+        draft: Draft,
+        reserved: Option<Reserved>,
+    ) -> Result<(), NotQueued> {
+        let same = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link));
+        let room = same.map(|(_, room)| room);
+        let room = room.or_else(|| link.try_reserve(Part::Messages, draft.payload.len()));
+        match room {
+            Some(room) => {
+                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats));
+                link.push(Part::Messages, message);
+                Ok(())
+            }
+            None => Err(NotQueued::Full(Arc::clone(link), draft.into())),
+        }
+    }
+
+    /// Queues a message, waiting for room. The caller bounds it in time. Cancel safe.
+    pub(crate) async fn enqueue_waiting(
+        self: &Arc<Self>,
+        to: &RemotePeer,
+        mut draft: Draft,
+    ) -> Result<(), CommError> {
+        let mut reserved = None;
+        loop {
+            let link = match self.enqueue(to, draft, reserved.take()) {
+                Ok(()) => return Ok(()),
+                Err(NotQueued::Failed(error, _)) => {
+                    self.stats.failed(&error);
+                    return Err(error);
+                }
+                Err(NotQueued::Full(link, back)) => {
+                    draft = *back;
+                    link
+                }
+            };
+            let room = link.reserve(Part::Messages, draft.payload.len()).await;
+            reserved = room.map(|room| (link, room));
+        }
+    }
+
+    /// A message to one peer, at once or not at all.
+    pub(crate) fn send_now(
+        self: &Arc<Self>,
+        to: &RemotePeer,
+        payload: bytes::Bytes,
+    ) -> oneshot::Receiver<Delivery> {
+        let (done, receipt) = oneshot::channel();
+        let draft = Draft {
+            code: super::message::DATA,
+            payload,
+            ack: None,
+            done: Some(done),
+        };
+        let (error, draft) = match self.enqueue(to, draft, None) {
+            Ok(()) => return receipt,
+            Err(NotQueued::Full(_, draft)) => (CommError::Full, draft),
+            Err(NotQueued::Failed(error, draft)) => (error, draft),
+        };
+        self.stats.failed(&error);
+        draft.refuse(Delivery::Dropped(error));
+        receipt
+    }
+
+    fn spawn_flight(self: &Arc<Self>, node: NodeId, start: Start) {
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let mut next = Some(start);
+            while let Some(start) = next.take() {
+                next = shared.fly(node, start).await;
+            }
+        });
+    }
+
+    /// Carries out one attempt, to its end; returns the one that has to follow.
+    async fn fly(&self, node: NodeId, start: Start) -> Option<Start> {
+        let serial = start.serial;
+        let attempt = async {
+            tokio::select! {
+                result = self.attempt(node, start) => result,
+                () = self.stopping.cancelled() => Err(CommError::Stopped),
+            }
+        };
+        match attempt.await {
+            Ok(()) => self.store().flight_over(&node, serial),
+            Err(error) => {
+                debug!(%node, %error, "node not reached");
+                let now = Instant::now();
+                let news = self.store().flight_failed(&node, serial, &error, now);
+                self.tell(news);
+                None
+            }
+        }
+    }
+
+    async fn attempt(&self, node: NodeId, start: Start) -> Result<(), CommError> {
+        let connector = self.connector().clone().ok_or(CommError::NotAttached)?;
+        let limit = self.config.dial_timeout;
+        let connected = timeout(limit, connector.connect(&start.enode))
+            .await
+            .map_err(|_| CommError::Deadline { after: limit })??;
+        drop(connector);
+        let peer = connected.peer;
+        let end = |peer: Peer| async move {
+            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.ended().await;
+        };
+        if start.purpose == Purpose::Probe {
+            let limit = self.config.probe_timeout;
+            let answered = timeout(limit, peer.ping()).await;
+            let result = match answered {
+                Ok(Some(rtt)) => {
+                    self.store().found(&node, Landed::Probe(rtt));
+                    Ok(())
+                }
+                Ok(None) => Err(closed()),
+                Err(_) => Err(CommError::Deadline { after: limit }),
+            };
+            if connected.new {
+                end(peer).await;
+            }
+            return result;
+        }
+        let capability = Capability::new(super::NAME, super::VERSION);
+        let mut shared = peer.shared_capabilities().iter();
+        if !shared.any(|one| one.capability == capability) {
+            return Err(CommError::NotSupported { node });
+        }
+        let mut result = start.result;
+        // The connection's own task has the shorter limit and knows the cause.
+        let limit = 2 * self.config.handshake_timeout;
+        let settled = async {
+            tokio::select! {
+                landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
+                _ = peer.ended() => Err(closed()),
+            }
+        };
+        timeout(limit, settled)
+            .await
+            .map_err(|_| CommError::Deadline { after: limit })??;
+        let landed = result.borrow().clone();
+        if let (Some(Ok(Landed::Handshake(_))), true) = (landed, connected.new) {
+            end(peer).await;
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> CommError {
+    CommError::PeerClosed(super::CloseReason::TransportEnded)
+}
+
+/// Lets go of identities when their time is over.
+async fn purge_identities(shared: &Shared) {
+    loop {
+        let unix_now = shared.unix_now();
+        let news = shared.store().purge(unix_now);
+        for id in &news.switched {
+            debug!(%id, "identity is over");
+        }
+        shared.tell(news);
+        let next = shared.store().identities.next_purge();
+        let wait = next.map_or(PURGE_INTERVAL, |at| {
+            at.saturating_sub(unix_now).min(PURGE_INTERVAL) + PURGE_SPACING
+        });
+        tokio::select! {
+            () = sleep_until(Instant::now() + wait) => {}
+            () = shared.identities_changed.notified() => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::CommError;
+
+/// What the layer has done so far; a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CommStats {
+    /// Messages that were handed to the transport.
+    pub sent: u64,
+    /// Messages and answers that were dropped because a queue was full.
+    pub overflowed: u64,
+    /// Messages that failed because their destination was not reached.
+    pub failed_dial: u64,
+    /// Messages that failed because the connection ended.
+    pub failed_closed: u64,
+    /// Messages that failed for another cause.
+    pub failed_other: u64,
+    /// Messages that were received, well-formed, from an authenticated identity.
+    pub received: u64,
+    /// Messages that were received malformed; each ended its connection.
+    pub malformed: u64,
+    /// Acknowledgements that nobody waited for, or no longer.
+    pub unasked_acks: u64,
+    /// Connections on which the remote proved no identity.
+    pub refused: u64,
+    /// The time that messages spent in queues, in total.
+    pub queued: Duration,
+    /// Open connections.
+    pub connections: usize,
+    /// Nodes that are being dialled.
+    pub dials: usize,
+    /// Messages that wait in queues.
+    pub waiting: usize,
+}
+
+macro_rules! counters {
+    ($($name:ident),+) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct Stats {
+            $($name: AtomicU64,)+
+            queued_nanos: AtomicU64,
+        }
+
+        impl Stats {
+            pub(crate) fn snapshot(&self) -> CommStats {
+                CommStats {
+                    $($name: self.$name.load(Relaxed),)+
+                    queued: Duration::from_nanos(self.queued_nanos.load(Relaxed)),
+                    ..CommStats::default()
+                }
+            }
+        }
+    };
+}
+
+counters!(
+    sent,
+    overflowed,
+    failed_dial,
+    failed_closed,
+    failed_other,
+    received,
+    malformed,
+    unasked_acks,
+    refused
+);
+
+impl Stats {
+    pub(crate) fn sent(&self, queued: Duration) {
+        self.sent.fetch_add(1, Relaxed);
+        let nanos = u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX);
+        self.queued_nanos.fetch_add(nanos, Relaxed);
+    }
+
+    pub(crate) fn failed(&self, error: &CommError) {
+        let counter = match error {
+            CommError::Full => &self.overflowed,
+            CommError::PeerClosed(_) => &self.failed_closed,
+            CommError::Dial(_) | CommError::Handshake { .. } | CommError::NotSupported { .. } => {
+                &self.failed_dial
+            }
+            _ => &self.failed_other,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn received(&self) {
+        self.received.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn malformed(&self) {
+        self.malformed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn unasked_ack(&self) {
+        self.unasked_acks.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,578 @@
+//! Which identities are connected, which nodes are being dialled: a state machine over time.
+//!
+//! ```text
+//!              route                    opened
+//!   none ───────────────▶ flight ─────────────────────▶ open ──┐ opened, the new one wins
+//!    ▲  ▲                   │  │                        │ │ ▲  │
+//!    │  └── failure is      │  └─ flight_ended: error   │ │ └──┘
+//!    │      remembered ◀────┘                           │ │
+//!    └──────────────────────────────────────────────────┘ │ closed, close_id, stop
+//!                          opened, the old one wins: ◀────┘
+//!                          the new connection is closed
+//! ```
+//!
+//! An open connection is removed by its own number only, so that the end of one never removes
+//! another. All queues end while the store is locked, so that whoever finds a queue through
+//! [`Store::route`] under the same lock can put a message in.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::identity::IdentityStore;
+use super::link::{AckTable, Link};
+use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
+use crate::node::{Enode, NodeId};
+use crate::peer::Peer;
+
+/// How many expected ids of one dial are reported when it fails.
+const MAX_WANTED: usize = 16;
+/// How many ids are remembered as dead, so that each is reported once.
+const MAX_DEAD: usize = 4096;
+/// An identity can take the place of its own connection once in this time.
+const REPLACE_SPACING: Duration = Duration::from_secs(1);
+
+/// One connection; a number is never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnId(u64);
+
+/// How a connection is told to end.
+#[derive(Debug, Default)]
+pub(crate) struct ConnControl {
+    closing: CancellationToken,
+    reason: OnceLock<CloseReason>,
+}
+
+impl ConnControl {
+    /// Only the first reason counts.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.reason.get_or_init(|| reason);
+        self.closing.cancel();
+    }
+
+    pub(crate) async fn closed(&self) -> CloseReason {
+        self.closing.cancelled().await;
+        let reason = self.reason.get().cloned();
+        reason.unwrap_or(CloseReason::TransportEnded)
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) conn: ConnId,
+    pub(crate) info: Arc<ConnInfo>,
+    pub(crate) peer: Peer,
+    pub(crate) link: Arc<Link>,
+    /// Goes over to the connection that takes this one's place, as what is acknowledged may.
+    pub(crate) acks: Arc<AckTable>,
+    pub(crate) control: Arc<ConnControl>,
+    dialler: NodeId,
+    opened: Instant,
+}
+
+impl Entry {
+    /// Tells all who wait that nothing comes of it.
+    fn fail(&self, reason: &CloseReason) {
+        let error = CommError::PeerClosed(reason.clone());
+        self.link.fail(&error);
+        self.acks.fail(&error);
+    }
+}
+
+/// What a connection attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To stay open.
+    Open,
+    /// To learn who is there.
+    Handshake,
+    /// To learn whether somebody is there.
+    Probe,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Landed {
+    Open(Arc<ConnInfo>),
+    Handshake(Arc<ConnInfo>),
+    Probe(Duration),
+}
+
+pub(crate) type FlightResult = Option<Result<Landed, CommError>>;
+
+/// One attempt to connect to a node, shared by all who want it.
+#[derive(Debug)]
+struct Flight {
+    serial: u64,
+    enode: Enode,
+    purpose: Purpose,
+    link: Arc<Link>,
+    wanted: HashSet<PeerId>,
+    result: watch::Sender<FlightResult>,
+}
+
+/// An attempt that the caller has to carry out.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) serial: u64,
+    pub(crate) enode: Enode,
+    pub(crate) purpose: Purpose,
+    pub(crate) result: watch::Receiver<FlightResult>,
+}
+
+/// Where a message goes.
+#[derive(Debug)]
+pub(crate) enum Route {
+    Open(Arc<Entry>),
+    Flight {
+        link: Arc<Link>,
+        result: watch::Receiver<FlightResult>,
+        start: Option<Start>,
+    },
+}
+
+/// What is to be told to the feeds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    pub(crate) dead: Vec<PeerId>,
+    pub(crate) switched: Vec<PeerId>,
+}
+
+/// What became of an authenticated connection.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// It is the one.
+    Kept(Arc<Entry>),
+    /// Another one of the same identity, this, stays.
+    Lost(Arc<Entry>),
+    /// It is not wanted.
+    Refused(HandshakeError),
+}
+
+#[derive(Debug)]
+struct Failure {
+    enode: Enode,
+    until: Instant,
+    error: CommError,
+}
+
+/// The connections of one node.
+pub(crate) struct Store {
+    own_node: NodeId,
+    config: Config,
+    pub(crate) identities: IdentityStore,
+    next: u64,
+    open: HashMap<ConnId, Arc<Entry>>,
+    by_id: HashMap<PeerId, ConnId>,
+    by_node: HashMap<NodeId, ConnId>,
+    flights: HashMap<NodeId, Flight>,
+    failures: HashMap<NodeId, Failure>,
+    dead: HashSet<PeerId>,
+    stopped: bool,
+}
+
+impl Store {
+    pub(crate) fn new(own_node: NodeId, config: Config, identities: IdentityStore) -> Self {
+        Self {
+            own_node,
+            config,
+            identities,
+            next: 1,
+            open: HashMap::new(),
+            by_id: HashMap::new(),
+            by_node: HashMap::new(),
+            flights: HashMap::new(),
+            failures: HashMap::new(),
+            dead: HashSet::new(),
+            stopped: false,
+        }
+    }
+
+    fn serial(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.open.values()
+    }
+
+    pub(crate) fn by_id(&self, id: &PeerId) -> Option<&Arc<Entry>> {
+        self.open.get(self.by_id.get(id)?)
+    }
+
+    /// How many connections are open, how many nodes are dialled, how many messages wait.
+    pub(crate) fn gauges(&self) -> (usize, usize, usize) {
+        let links = self.open.values().map(|entry| &entry.link);
+        let links = links.chain(self.flights.values().map(|flight| &flight.link));
+        let waiting = links.map(|link| link.len()).sum();
+        (self.open.len(), self.flights.len(), waiting)
+    }
+
+    /// What this side wants of a node that it is being connected to, if anything.
+    pub(crate) fn flight(&self, node: &NodeId) -> Option<(Purpose, watch::Receiver<FlightResult>)> {
+        let flight = self.flights.get(node)?;
+        Some((flight.purpose, flight.result.subscribe()))
+    }
+
+    /// The way to a peer: its connection, the attempt to make one, or why there is none.
+    pub(crate) fn route(
+        &mut self,
+        to: &RemotePeer,
+        purpose: Purpose,
+        now: Instant,
+        news: &mut News,
+    ) -> Result<Route, CommError> {
+        if self.stopped {
+            return Err(CommError::Stopped);
+        }
+        let node = to.node();
+        if node == self.own_node || to.id() == Some(self.identities.own()) {
+            return Err(CommError::SelfDial);
+        }
+        if let Some(entry) = to.id().as_ref().and_then(|id| self.by_id(id)) {
+            return Ok(Route::Open(Arc::clone(entry)));
+        }
+        if let Some(entry) = self.by_node.get(&node).and_then(|id| self.open.get(id)) {
+            let entry = Arc::clone(entry);
+            if let Some(expected) = to.id() {
+                self.accept_other(expected, &entry.info, news)
+                    .map_or(Ok(()), Err)?;
+            }
+            return Ok(Route::Open(entry));
+        }
+        if let Some(flight) = self.flights.get_mut(&node) {
+            if flight.wanted.len() < MAX_WANTED {
+                flight.wanted.extend(to.id());
+            }
+            return Ok(Route::Flight {
+                link: Arc::clone(&flight.link),
+                result: flight.result.subscribe(),
+                start: None,
+            });
+        }
+        self.failures.retain(|_, failure| now < failure.until);
+        match self.failures.get(&node) {
+            Some(failure) if failure.enode == *to.endpoint() => Err(failure.error.clone()),
+            _ if self.flights.len() >= self.config.max_dials => Err(CommError::Full),
+            _ => {
+                let link = Link::new(&self.config);
+                let wanted = to.id().into_iter().collect();
+                let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&link), wanted);
+                let result = start.result.clone();
+                let start = Some(start);
+                Ok(Route::Flight {
+                    link,
+                    result,
+                    start,
+                })
+            }
+        }
+    }
+
+    fn take_off(
+        &mut self,
+        node: NodeId,
+        enode: &Enode,
+        purpose: Purpose,
+        link: Arc<Link>,
+        wanted: HashSet<PeerId>,
+    ) -> Start {
+        let serial = self.serial();
+        let (result, watcher) = watch::channel(None);
+        let flight = Flight {
+            serial,
+            enode: enode.clone(),
+            purpose,
+            link,
+            wanted,
+            result,
+        };
+        self.flights.insert(node, flight);
+        Start {
+            serial,
+            enode: enode.clone(),
+            purpose,
+            result: watcher,
+        }
+    }
+
+    /// Whether an identity may stand for another one that was expected: only within one
+    /// organisation, which is reported.
+    fn accept_other(
+        &mut self,
+        expected: PeerId,
+        actual: &ConnInfo,
+        news: &mut News,
+    ) -> Option<CommError> {
+        if expected == actual.id {
+            return None;
+        }
+        let known = self.identities.peek(&expected);
+        let organisation = known.and_then(|record| record.organisation.as_ref());
+        if organisation.is_some() && organisation == actual.organisation.as_ref() {
+            if !news.switched.contains(&expected) {
+                news.switched.push(expected);
+            }
+            return None;
+        }
+        Some(CommError::IdMismatch {
+            expected,
+            actual: actual.id,
+        })
+    }
+
+    /// Takes an authenticated connection in, unless another one of its identity stays.
+    pub(crate) fn opened(
+        &mut self,
+        info: &Arc<ConnInfo>,
+        peer: &Peer,
+        dialler: NodeId,
+        now: Instant,
+        news: &mut News,
+    ) -> Opened {
+        if self.stopped {
+            return Opened::Refused(HandshakeError::Stopped);
+        }
+        if info.id == self.identities.own() {
+            return Opened::Refused(HandshakeError::OwnIdentity);
+        }
+        let old = self.by_id(&info.id).cloned();
+        if let Some(old) = &old {
+            match self.compare(old, dialler, now) {
+                Choice::New => {}
+                Choice::Old => {
+                    self.land(&info.node, old, news);
+                    return Opened::Lost(Arc::clone(old));
+                }
+                Choice::Neither => return Opened::Refused(HandshakeError::ReplacedTooSoon),
+            }
+        }
+        let flight = self.flights.get(&info.node);
+        let link = flight.map_or_else(|| Link::new(&self.config), |one| Arc::clone(&one.link));
+        let conn = ConnId(self.serial());
+        let entry = Arc::new(Entry {
+            conn,
+            info: Arc::clone(info),
+            peer: peer.clone(),
+            link,
+            acks: old
+                .as_ref()
+                .map_or_else(Arc::default, |old| Arc::clone(&old.acks)),
+            control: Arc::default(),
+            dialler,
+            opened: now,
+        });
+        if let Some(old) = old {
+            self.remove(old.conn);
+            old.link.move_to(&entry.link);
+            old.control.close(CloseReason::Replaced);
+        }
+        self.dead.remove(&info.id);
+        self.failures.remove(&info.node);
+        self.by_id.insert(info.id, conn);
+        self.by_node.insert(info.node, conn);
+        self.open.insert(conn, Arc::clone(&entry));
+        self.land(&info.node, &entry, news);
+        Opened::Kept(entry)
+    }
+
+    /// Which of two connections of one identity stays. Of two that came about at the same time
+    /// both sides keep the one that the larger node id dialled.
+    fn compare(&self, old: &Entry, dialler: NodeId, now: Instant) -> Choice {
+        let age = now.saturating_duration_since(old.opened);
+        if old.dialler != dialler && age < self.config.simultaneous {
+            match dialler > old.dialler {
+                true => Choice::New,
+                false => Choice::Old,
+            }
+        } else if old.dialler == dialler && age < REPLACE_SPACING {
+            Choice::Neither
+        } else {
+            Choice::New
+        }
+    }
+
+    /// Ends the attempt to connect to `node` with an open connection.
+    fn land(&mut self, node: &NodeId, entry: &Arc<Entry>, news: &mut News) {
+        let Some(flight) = self.flights.remove(node) else {
+            return;
+        };
+        let link = &flight.link;
+        link.sift(|expected| self.accept_other(expected, &entry.info, news));
+        if !Arc::ptr_eq(link, &entry.link) {
+            link.move_to(&entry.link);
+        }
+        let landed = Landed::Open(Arc::clone(&entry.info));
+        flight.result.send_replace(Some(Ok(landed)));
+    }
+
+    /// Tells those who wait what an attempt found that is not to stay open; it goes on until the
+    /// transport is gone.
+    pub(crate) fn found(&mut self, node: &NodeId, landed: Landed) {
+        if let Some(flight) = self.flights.get(node) {
+            flight.result.send_replace(Some(Ok(landed)));
+        }
+    }
+
+    /// Fails the attempt to connect to `node`, for whichever cause came first.
+    pub(crate) fn refused(&mut self, node: &NodeId, error: &CommError, now: Instant) -> News {
+        let serial = self.flights.get(node).map(|flight| flight.serial);
+        serial.map_or_else(News::default, |serial| {
+            self.flight_failed(node, serial, error, now)
+        })
+    }
+
+    pub(crate) fn flight_failed(
+        &mut self,
+        node: &NodeId,
+        serial: u64,
+        error: &CommError,
+        now: Instant,
+    ) -> News {
+        let mut news = News::default();
+        let Some(flight) = self.take_flight(node, serial) else {
+            return news;
+        };
+        if flight.purpose == Purpose::Open {
+            for id in flight.wanted {
+                self.report_dead(id, &mut news);
+            }
+        }
+        self.failures.insert(
+            *node,
+            Failure {
+                enode: flight.enode,
+                until: now + self.config.failure_memory,
+                error: error.clone(),
+            },
+        );
+        flight.link.fail(error);
+        flight.result.send_replace(Some(Err(error.clone())));
+        news
+    }
+
+    fn take_flight(&mut self, node: &NodeId, serial: u64) -> Option<Flight> {
+        match self.flights.get(node) {
+            Some(flight) if flight.serial == serial => self.flights.remove(node),
+            _ => None,
+        }
+    }
+
+    /// Ends an attempt whose transport is gone again. If messages wait for the node meanwhile,
+    /// it is followed by one that stays open.
+    pub(crate) fn flight_over(&mut self, node: &NodeId, serial: u64) -> Option<Start> {
+        let flight = self.take_flight(node, serial)?;
+        if flight.link.is_empty() || self.stopped {
+            flight
+                .link
+                .fail(&CommError::PeerClosed(CloseReason::TransportEnded));
+            return None;
+        }
+        let Flight {
+            enode,
+            link,
+            wanted,
+            ..
+        } = flight;
+        Some(self.take_off(*node, &enode, Purpose::Open, link, wanted))
+    }
+
+    fn report_dead(&mut self, id: PeerId, news: &mut News) {
+        if self.dead.len() >= MAX_DEAD {
+            // A second report of one id does less harm than a set without a bound.
+            self.dead.clear();
+        }
+        if !self.by_id.contains_key(&id) && self.dead.insert(id) {
+            news.dead.push(id);
+        }
+    }
+
+    /// A connection ended. If it is no longer in the store, that changes nothing.
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: &CloseReason) -> News {
+        let mut news = News::default();
+        if let Some(entry) = self.remove(conn) {
+            entry.fail(reason);
+            if !reason.is_local() {
+                self.report_dead(entry.info.id, &mut news);
+            }
+        }
+        news
+    }
+
+    fn remove(&mut self, conn: ConnId) -> Option<Arc<Entry>> {
+        let entry = self.open.remove(&conn)?;
+        if self.by_id.get(&entry.info.id) == Some(&conn) {
+            self.by_id.remove(&entry.info.id);
+        }
+        if self.by_node.get(&entry.info.node) == Some(&conn) {
+            self.by_node.remove(&entry.info.node);
+        }
+        Some(entry)
+    }
+
+    /// Ends the connection of an identity; false if there is none.
+    pub(crate) fn close_id(&mut self, id: &PeerId, reason: &CloseReason) -> bool {
+        let Some(conn) = self.by_id.get(id).copied() else {
+            return false;
+        };
+        let entry = self.open.get(&conn).cloned();
+        // By our own will, so there is no news of a death.
+        self.closed(conn, reason);
+        if let Some(entry) = entry {
+            entry.control.close(reason.clone());
+        }
+        true
+    }
+
+    /// Ends everything, and lets nothing in any more.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        for (_, entry) in self.open.drain() {
+            entry
+                .link
+                .fail(&CommError::PeerClosed(CloseReason::Stopped));
+            entry.control.close(CloseReason::Stopped);
+        }
+        for (_, flight) in self.flights.drain() {
+            flight.link.fail(&CommError::Stopped);
+            flight.result.send_replace(Some(Err(CommError::Stopped)));
+        }
+        self.by_id.clear();
+        self.by_node.clear();
+        self.failures.clear();
+    }
+
+    /// Lets go of identities that are over, and of their connections.
+    pub(crate) fn purge(&mut self, unix_now: Duration) -> News {
+        for entry in self.open.values() {
+            self.identities.touch(&entry.info.id, unix_now);
+        }
+        let gone = self.identities.purge(unix_now);
+        for id in &gone {
+            self.close_id(id, &CloseReason::IdentityGone);
+        }
+        News {
+            dead: Vec::new(),
+            switched: gone,
+        }
+    }
+}
+
+enum Choice {
+    Old,
+    New,
+    Neither,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Identities that are certificates.
+
+use std::sync::Arc;
+
+use peermux::comm::{
+    CloseReason, CommEvent, Config, Delivery, HandshakeError, IdentityError, IdentityProvider,
+    X509Error, X509Identity,
+};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+use super::*;
+
+/// 2030-01-01 and one day, as seconds since 1970.
+const NEW_YEAR_2030: Duration = Duration::from_secs(1_893_456_000);
+const DAY: Duration = Duration::from_secs(86_400);
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root: Vec<u8>,
+}
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "root");
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap().der().to_vec();
+    Authority {
+        issuer: Issuer::new(params, key),
+        root,
+    }
+}
+
+impl Authority {
+    /// A certificate for a new key, valid through the year 2029.
+    fn issue(&self, organisation: &str) -> X509Identity {
+        let mut params = CertificateParams::new(vec!["node.example".to_owned()]).unwrap();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::OrganizationName, organisation);
+        params.not_before = date_time_ymd(2029, 1, 1);
+        params.not_after = date_time_ymd(2030, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let roots = [&self.root[..]];
+        X509Identity::new(&[certificate.der()], &key.serialize_der(), &roots).unwrap()
+    }
+}
+
+fn in_2029() -> Config {
+    Config::default().with_unix_time(NEW_YEAR_2030 - DAY)
+}
+
+#[test]
+fn a_certificate_is_judged_by_its_root_and_its_time() {
+    let authority = authority();
+    let (one, other) = (authority.issue("one"), authority.issue("one"));
+    let identity = other.identity();
+    assert_eq!(one.validate(&identity, NEW_YEAR_2030 - DAY), Ok(()));
+    let expired = one.validate(&identity, NEW_YEAR_2030 + DAY);
+    assert_eq!(expired, Err(IdentityError::Expired { ago: DAY }));
+    let early = one.validate(&identity, Duration::from_secs(0));
+    assert!(matches!(early, Err(IdentityError::NotYetValid { .. })));
+    let stranger = self::authority().issue("one");
+    let unknown = one.validate(&stranger.identity(), NEW_YEAR_2030 - DAY);
+    assert!(
+        matches!(unknown, Err(IdentityError::Unknown(_))),
+        "{unknown:?}"
+    );
+    assert_eq!(one.expiry(&identity), Ok(Some(NEW_YEAR_2030)));
+    assert_eq!(&one.organisation(&identity).unwrap().0[..], b"one");
+
+    let signature = other.sign(b"message").unwrap();
+    assert_eq!(one.verify(&identity, b"message", &signature), Ok(()));
+    let forged = one.verify(&one.identity(), b"message", &signature);
+    assert_eq!(forged, Err(IdentityError::BadSignature));
+    for malformed in [&b""[..], b"\xc0", b"\xc1\x05", b"\x83abc"] {
+        assert!(one.id_of(malformed).is_err() && one.validate(malformed, DAY).is_err());
+    }
+}
+
+#[test]
+fn a_key_that_does_not_fit_its_certificate_is_refused() {
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "x");
+    let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let certificate = params.self_signed(&key).unwrap();
+    let chain: [&[u8]; 1] = [certificate.der()];
+    let error = X509Identity::new(&chain, &other.serialize_der(), &[]).unwrap_err();
+    assert!(matches!(error, X509Error::Certificate(_)), "{error}");
+    let error = X509Identity::new(&chain, b"no key", &[]).unwrap_err();
+    assert!(matches!(error, X509Error::Key), "{error}");
+    let error = X509Identity::new(&chain, &key.serialize_der(), &[b"no root"]).unwrap_err();
+    assert!(matches!(error, X509Error::Root { index: 0, .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_certified_nodes_talk_and_only_as_long_as_they_are() {
+    let authority = authority();
+    let net = Net::default();
+    let a = net.node_with(in_2029(), authority.issue("one"));
+    let b = net.node_with(in_2029(), Arc::new(authority.issue("two")));
+    acknowledge_all(&b);
+    let result = a
+        .comm
+        .send_with_ack(&text("x"), policy(1, 1000), &[b.peer()])
+        .await;
+    assert_eq!(result.unwrap().ack_count(), 1);
+
+    let stranger = net.node_with(in_2029(), self::authority().issue("one"));
+    let mut events = a.comm.events();
+    let refused = a.comm.send(&text("x"), &[stranger.peer()]).remove(0).await;
+    assert!(matches!(refused, Delivery::Failed(_)), "{refused:?}");
+    let error = raw::refusal(&mut events).await;
+    assert!(
+        matches!(error, HandshakeError::Identity(IdentityError::Unknown(_))),
+        "{error}"
+    );
+
+    let mut switched = a.comm.identity_switch();
+    tokio::time::sleep(DAY + Duration::from_secs(1)).await;
+    assert_eq!(switched.next().await, Some(b.comm.id()));
+    let mut reasons = std::iter::from_fn(|| events.try_recv().ok());
+    assert!(reasons.any(|event| matches!(
+        event,
+        CommEvent::Closed {
+            reason: CloseReason::IdentityGone,
+            ..
+        }
+    )));
+    let expired = a.comm.handshake(&b.anybody()).await.expect_err("expired");
+    assert!(expired.to_string().contains("expired"), "{expired}");
+}
