@@ -31,6 +31,10 @@
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
 
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "connmgr")]
 pub mod connmgr;
 mod fault;

@@ -5,9 +5,21 @@ use clap::{Parser, Subcommand};
 use crate::commands::{bench, chat, key, listen, ping};
 use crate::keys::KeyArgs;
 
+/// Where the options are listed that every command takes.
+pub(crate) const COMMON: &str = "Common options";
+
+const EXAMPLES: &str = "\
+Begin with:
+  peermux demo                          the tour
+  peermux listen                        a node; its first line is its enode URL
+  peermux ping ENODE --count 3          in another terminal
+
+Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage.
+SIGINT (Ctrl-C) and SIGTERM end a command cleanly: its peers are told first.";
+
 /// Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 #[derive(Debug, Parser)]
-#[command(name = "peermux", version)]
+#[command(name = "peermux", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -18,25 +30,25 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// Print one JSON object a line
-    #[arg(long, global = true)]
+    /// Print for programs: one JSON object a line, nothing else
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
-    /// Log more to standard error; -vv and -vvv still more. PEERMUX_LOG takes a whole filter
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log more to standard error (-vv, -vvv), or what PEERMUX_LOG=FILTER says
+    #[arg(short, long, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show what it is all about: nodes in one process over real TCP
+    /// Take the tour: three nodes over loopback TCP, their protocols matched, routed and measured
     Demo,
     /// Run a node and print its peers' coming and going
     Listen(listen::Args),
-    /// Connect to a node, show what it says of itself, and measure base-protocol pings
+    /// Ask a node who it is and how long it takes to answer
     Ping(ping::Args),
-    /// Measure throughput, round trips or handshakes
+    /// Measure throughput, round trips or handshakes, every message verified
     Bench(bench::Args),
     /// Make or show a node's key
     Key(key::Args),

@@ -1,30 +1,160 @@
-//! What went wrong with a connection, in one line for whoever wants to connect.
+//! What went wrong with a connection, in one line for whoever wanted it.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use peermux::rlpx::HandshakeError;
+use peermux::rlpx::{CodecError, HandshakeError};
 use peermux::setup::SetupError;
-use peermux::{DialError, DisconnectReason, Stage};
+use peermux::{DialError, DisconnectReason, Fault, PeerError, Stage};
+use serde::{Serialize, Serializer};
 
 use crate::output::reason_text;
 
-/// No TCP connection came about.
-pub(crate) fn connect_error(addr: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            format!("cannot connect to {addr}: connection refused, nothing listens there")
-        }
-        io::ErrorKind::TimedOut => format!("cannot connect to {addr}: no answer"),
-        _ => format!("cannot connect to {addr}: {error}"),
+/// Why there is no connection, or none any more.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "failed")]
+pub(crate) struct Trouble {
+    #[serde(serialize_with = "as_text")]
+    stage: Stage,
+    #[serde(serialize_with = "fault_as_text")]
+    fault: Fault,
+    /// What travelled in a Disconnect, in either direction.
+    reason: Option<DisconnectReason>,
+    error: String,
+}
+
+impl Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            stage,
+            fault,
+            error,
+            ..
+        } = self;
+        write!(f, "{error} [stage: {stage}, fault: {}]", fault_text(*fault))
     }
 }
 
-/// The remote at `addr` is not what it was hoped to be.
-pub(crate) fn setup_error(addr: &dyn Display, error: &SetupError) -> String {
+impl Trouble {
+    /// No TCP connection came about.
+    pub(crate) fn connecting(addr: SocketAddr, error: &io::Error) -> Self {
+        let why = match error.kind() {
+            io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there",
+            io::ErrorKind::TimedOut => "no answer",
+            _ => &error.to_string(),
+        };
+        Self {
+            stage: Stage::Dial,
+            fault: Fault::Io,
+            reason: None,
+            error: format!("cannot connect to {addr}: {why}"),
+        }
+    }
+
+    /// What answers at `addr` is not the node that it was hoped to be.
+    pub(crate) fn setting_up(addr: SocketAddr, error: &SetupError) -> Self {
+        Self {
+            stage: error.stage(),
+            fault: error.fault(),
+            reason: error.reason(),
+            error: setup_text(addr, error),
+        }
+    }
+
+    /// A node was not dialled successfully.
+    pub(crate) fn dialling(error: &DialError) -> Self {
+        match error {
+            DialError::Connect {
+                addr: Some(addr),
+                source,
+                ..
+            } => Self::connecting(*addr, source),
+            DialError::Setup {
+                addr: Some(addr),
+                source,
+                ..
+            } => Self::setting_up(*addr, source),
+            error => Self {
+                stage: error.stage(),
+                fault: error.fault(),
+                reason: error.reason(),
+                error: error.to_string(),
+            },
+        }
+    }
+
+    /// The node at `addr` disconnected.
+    pub(crate) fn disconnected(addr: SocketAddr, reason: Option<DisconnectReason>) -> Self {
+        Self {
+            stage: Stage::Message,
+            fault: Fault::Remote,
+            reason,
+            error: format!("{addr} disconnected: {}", reason_text(reason)),
+        }
+    }
+
+    /// The connection with the node at `addr` broke.
+    pub(crate) fn broken(addr: SocketAddr, error: &CodecError) -> Self {
+        Self {
+            stage: Stage::Frame,
+            fault: error.fault(),
+            reason: None,
+            error: format!("the connection with {addr} broke: {error}"),
+        }
+    }
+
+    /// The node at `addr` closed the connection without a word.
+    pub(crate) fn closed(addr: SocketAddr) -> Self {
+        Self {
+            stage: Stage::Frame,
+            fault: Fault::Io,
+            reason: None,
+            error: format!("{addr} closed the connection without a Disconnect"),
+        }
+    }
+
+    /// The node at `addr` does not answer a Ping.
+    pub(crate) fn no_pong(addr: SocketAddr, limit: Duration) -> Self {
+        Self {
+            stage: Stage::Message,
+            fault: Fault::Io,
+            reason: None,
+            error: format!("{addr} sent no Pong within {limit:?}"),
+        }
+    }
+
+    /// A peer ended although it was still needed.
+    pub(crate) fn peer_ended(error: &PeerError) -> Self {
+        Self {
+            stage: error.stage(),
+            fault: error.fault(),
+            reason: error.reason(),
+            error: format!("the connection ended: {}", ending(error)),
+        }
+    }
+}
+
+/// How a peer ended, with the reason that was told.
+pub(crate) fn ending(error: &PeerError) -> String {
+    match (error, error.reason()) {
+        (PeerError::Remote(reason), _) => format!("it disconnected: {}", reason_text(*reason)),
+        (PeerError::Local(reason), _) => format!("we disconnected: {}", reason_text(Some(*reason))),
+        (error, Some(reason)) => format!("{error}; we disconnected: {}", reason_text(Some(reason))),
+        (error, None) => error.to_string(),
+    }
+}
+
+fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
     match error {
-        SetupError::Refused(reason) => refused(addr, *reason),
+        SetupError::Refused(reason) => {
+            format!("{addr} refused the connection: {}", reason_text(*reason))
+        }
+        SetupError::RefusedHere(reason @ DisconnectReason::USELESS_PEER) => format!(
+            "{addr} speaks none of the protocols needed here: {}",
+            reason_text(Some(*reason))
+        ),
         SetupError::TimedOut {
             stage: Stage::Auth | Stage::Ack,
             after,
@@ -36,6 +166,9 @@ pub(crate) fn setup_error(addr: &dyn Display, error: &SetupError) -> String {
                 source @ (HandshakeError::PacketTooLarge { .. } | HandshakeError::PacketTooSmall { .. }),
             ..
         } => format!("{addr} does not speak RLPx: its answer is no handshake packet ({source})"),
+        SetupError::Handshake { source, .. } => {
+            format!("{addr} answered the handshake wrongly: {source}")
+        }
         SetupError::Closed {
             stage: Stage::Auth | Stage::Ack,
         } => other_key(addr),
@@ -54,30 +187,25 @@ pub(crate) fn setup_error(addr: &dyn Display, error: &SetupError) -> String {
 }
 
 /// What a node does that cannot read our handshake packet, made for the key in its URL.
-fn other_key(addr: &dyn Display) -> String {
+fn other_key(addr: SocketAddr) -> String {
     format!(
         "{addr} hung up on the handshake: its key is not the one in the enode URL, or it does not speak RLPx"
     )
 }
 
-/// The remote sent a Disconnect.
-pub(crate) fn refused(addr: &dyn Display, reason: Option<DisconnectReason>) -> String {
-    format!("{addr} refused the connection: {}", reason_text(reason))
+/// As programs read it.
+pub(crate) fn fault_text(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Local => "local",
+        Fault::Remote => "remote",
+        Fault::Io => "io",
+    }
 }
 
-/// A node was not dialled successfully.
-pub(crate) fn dial_error(error: &DialError) -> String {
-    match error {
-        DialError::Connect {
-            addr: Some(addr),
-            source,
-            ..
-        } => connect_error(*addr, source),
-        DialError::Setup {
-            addr: Some(addr),
-            source,
-            ..
-        } => setup_error(addr, source),
-        error => error.to_string(),
-    }
+fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn fault_as_text<S: Serializer>(fault: &Fault, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(fault_text(*fault))
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use peermux::SecretKey;
 use zeroize::Zeroizing;
 
+use crate::args::COMMON;
 use crate::failure::Failure;
 
 /// No key file is larger, in bytes.
@@ -17,11 +18,11 @@ const MAX_FILE: u64 = 1024;
 /// The node's key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArgs {
-    /// The node's secret key, 64 hexadecimal digits (visible to other users; see --key-file)
-    #[arg(long, global = true, value_name = "HEX", conflicts_with = "key_file")]
+    /// The node's secret key in 64 hex digits, visible to other users [default: a fresh key]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "HEX", conflicts_with = "key_file")]
     key: Option<String>,
-    /// A file with the node's secret key, as `peermux key new` makes it
-    #[arg(long, global = true, value_name = "PATH")]
+    /// A file with the node's secret key, as `key new` makes it
+    #[arg(long, global = true, help_heading = COMMON, value_name = "PATH")]
     key_file: Option<PathBuf>,
 }
 
@@ -40,7 +41,7 @@ impl KeyArgs {
         // Not through clap, whose messages would repeat a mistyped key.
         let parse = |text: &String| {
             text.parse()
-                .map_err(|e| Failure::Usage(format!("--key: {e}")))
+                .map_err(|e| Failure::Usage(format!("--key takes 64 hexadecimal digits: {e}")))
         };
         self.key.as_ref().map(parse).transpose()
     }

@@ -22,15 +22,15 @@ use clap::Parser;
 
 use args::Cli;
 use failure::Failure;
+use output::printable;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logs::init(cli.common.verbose);
-    let result = run(cli);
+    let result = logs::init(cli.common.verbose).and_then(|()| run(cli));
     if let Err(failure) = &result {
         if let Some(text) = failure.text() {
             // Without standard error there is nobody to tell.
-            let _ = writeln!(io::stderr(), "peermux: {text}");
+            let _ = writeln!(io::stderr(), "peermux: {}", printable(&text));
         }
         return failure.exit_code();
     }

@@ -1,5 +1,7 @@
 //! Nodes and addresses, as several commands need them.
 
+use std::error::Error;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use peermux::{Bytes, Endpoint, Enode, Hello, Host, PublicKey, SecretKey, Server,
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::explain;
+use crate::explain::Trouble;
 use crate::failure::Failure;
 
 /// What we call ourselves.
@@ -25,44 +27,49 @@ pub(crate) async fn shut_down(server: &Server) {
     }
 }
 
-/// The address of `HOST:PORT`.
-pub(crate) async fn resolve(text: &str) -> Result<SocketAddr, Failure> {
-    let resolved = lookup_host(text).await;
-    let first = resolved
-        .map_err(|error| cannot_resolve(text, &error))?
-        .next();
-    first.ok_or_else(|| cannot_resolve(text, &"the name has no address"))
+/// An enode URL that says where to dial the node.
+pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
+    let node: Enode = text.parse()?;
+    match endpoint(&node) {
+        Some(_) => Ok(node),
+        None => Err("enode URL names no host and TCP port to dial".into()),
+    }
 }
 
-fn cannot_resolve(text: &str, error: &dyn std::fmt::Display) -> Failure {
-    Failure::because(format!("cannot resolve {text}: {error}"))
+fn endpoint(node: &Enode) -> Option<&Endpoint> {
+    node.endpoint().filter(|endpoint| endpoint.tcp != 0)
 }
 
 /// Where to dial a node.
 pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
-    match node.endpoint().filter(|endpoint| endpoint.tcp != 0) {
-        Some(Endpoint {
-            host: Host::Ip(ip),
-            tcp,
-            ..
-        }) => Ok(SocketAddr::new(*ip, *tcp)),
-        Some(Endpoint {
-            host: Host::Dns(name),
-            tcp,
-            ..
-        }) => resolve(&format!("{name}:{tcp}")).await,
-        None => Err(Failure::Usage(
-            "the enode URL names no TCP port to dial".to_owned(),
-        )),
+    match endpoint(node) {
+        Some(endpoint) => resolve(endpoint).await,
+        None => Err(Failure::Usage("the node has no TCP port".to_owned())),
     }
+}
+
+/// The address of `HOST:PORT`.
+pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
+    let name = match &endpoint.host {
+        Host::Ip(ip) => return Ok(SocketAddr::new(*ip, endpoint.tcp)),
+        Host::Dns(name) => name,
+    };
+    let resolved = lookup_host((name.as_str(), endpoint.tcp)).await;
+    let first = resolved
+        .map_err(|error| cannot_resolve(name, &error))?
+        .next();
+    first.ok_or_else(|| cannot_resolve(name, &"it has no address"))
+}
+
+fn cannot_resolve(name: &str, error: &dyn Display) -> Failure {
+    Failure::because(format!("cannot resolve {name}: {error}"))
 }
 
 /// Opens a TCP connection.
 pub(crate) async fn connect(addr: SocketAddr, limit: Duration) -> Result<TcpStream, Failure> {
     let connected = timeout(limit, TcpStream::connect(addr)).await;
     let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    let stream =
-        connected.map_err(|error| Failure::because(explain::connect_error(addr, &error)))?;
+    let stream = connected.map_err(|error| Trouble::connecting(addr, &error))?;
     stream.set_nodelay(true).map_err(Failure::because)?;
     Ok(stream)
 }

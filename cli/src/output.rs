@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use peermux::p2p::Capability;
 use peermux::{DisconnectReason, SharedCapability};
@@ -28,7 +29,7 @@ impl Output {
     /// Tells something: its text, or its JSON object.
     pub(crate) fn tell(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
         let line = match self.json {
-            true => serde_json::to_string(report).map_err(Failure::because)?,
+            true => escape(&serde_json::to_string(report).map_err(Failure::because)?),
             false => report.to_string(),
         };
         write_line(&line)
@@ -52,13 +53,38 @@ fn write_line(line: &str) -> Result<(), Failure> {
     })
 }
 
-/// A text from a remote as a terminal may show it.
+/// A text from a remote as a terminal may show it, in one line.
 pub(crate) fn printable(text: &str) -> String {
-    let safe = |char: char| match char.is_control() && char != '\t' {
+    let safe = |char| match is_hostile(char) {
         true => char::REPLACEMENT_CHARACTER,
         false => char,
     };
     text.chars().map(safe).collect()
+}
+
+/// A line of JSON as a terminal may show it. It has such characters inside of strings only, and
+/// those below U+0020 are escaped already.
+fn escape(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for char in json.chars() {
+        match is_hostile(char) {
+            true => safe.push_str(&format!("\\u{:04x}", u32::from(char))),
+            false => safe.push(char),
+        }
+    }
+    safe
+}
+
+/// Whether a terminal may take a character as a command, or show what follows elsewhere.
+fn is_hostile(char: char) -> bool {
+    let line_ends = '\u{2028}'..='\u{2029}';
+    let marks = '\u{200e}'..='\u{200f}';
+    let embeddings = '\u{202a}'..='\u{202e}';
+    let isolates = '\u{2066}'..='\u{2069}';
+    (char.is_control() && char != '\t')
+        || [line_ends, marks, embeddings, isolates]
+            .iter()
+            .any(|range| range.contains(&char))
 }
 
 /// A capability, with its message codes on a connection if they are known.
@@ -107,6 +133,11 @@ impl Display for CapabilityReport {
     }
 }
 
+/// Microseconds, to a tenth.
+pub(crate) fn micros(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e7).round() / 10.0
+}
+
 /// Several capabilities, for people.
 pub(crate) fn list(capabilities: &[CapabilityReport]) -> String {
     let texts: Vec<_> = capabilities.iter().map(ToString::to_string).collect();
@@ -122,4 +153,28 @@ pub(crate) fn reason_text(reason: Option<DisconnectReason>) -> String {
         || "no reason given".to_owned(),
         |reason| format!("{reason} ({:#04x})", reason.0),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced() {
+        let hostile = "a\u{1b}[31m\u{9b}2J\r\n\u{7f}\u{202e}z\u{2066}\u{2028}";
+        assert_eq!(
+            printable(hostile),
+            "a\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}z\u{fffd}\u{fffd}"
+        );
+        assert_eq!(printable("ä\t漢字 👩‍💻"), "ä\t漢字 👩‍💻");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_when_escaped() {
+        let text = "a\u{1b}\u{9b}2J\u{7f}\u{202e}\\\"ä";
+        let json = escape(&serde_json::to_string(text).expect("a string"));
+        assert!(!json.contains(is_hostile), "{json}");
+        let read: String = serde_json::from_str(&json).expect("still JSON");
+        assert_eq!(read, text);
+    }
 }

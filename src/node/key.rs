@@ -52,7 +52,13 @@ impl SecretKey {
     /// Bytes of a secret key.
     pub const LENGTH: usize = 32;
 
-    /// A new random key.
+    /// A new random key, from the thread's cryptographic generator, which the system seeds.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self::random(&mut rand::rng())
+    }
+
+    /// A new random key from a generator of the caller's choice.
     pub fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = Zeroizing::new([0u8; Self::LENGTH]);
         loop {

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub enum PeerError {
         source: ProtocolError,
     },
     /// A protocol did not take its messages for longer than the stall limit.
-    #[error("protocol {capability} took no messages for {stalled:?}")]
+    #[error("protocol {capability} took no messages for {stalled:.1?}")]
     Stalled {
         /// Which protocol.
         capability: Capability,
@@ -55,7 +56,7 @@ pub enum PeerError {
     #[error("the remote is silent: no answer to a ping within {0:?}")]
     Silent(Duration),
     /// One message took too long to arrive.
-    #[error("a message was not complete after {waited:?}, {received} bytes of it arrived")]
+    #[error("a message was not complete after {waited:.1?}, {received} bytes of it arrived")]
     SlowMessage {
         /// From its first byte.
         waited: Duration,
@@ -185,4 +186,14 @@ pub struct PeerOutcome {
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,
+}
+
+impl fmt::Display for PeerOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (after {:.1?}", self.error, self.lifetime)?;
+        match self.unsent {
+            0 => f.write_str(")"),
+            unsent => write!(f, ", {unsent} messages unsent)"),
+        }
+    }
 }

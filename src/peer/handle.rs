@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,7 @@ pub(crate) struct Control {
     ended: CancellationToken,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
+    trusted: AtomicBool,
 }
 
 /// How this side wants the peer to end.
@@ -131,6 +133,10 @@ impl Control {
         self.ended.cancel();
     }
 
+    pub(crate) fn set_trusted(&self, trusted: bool) {
+        self.trusted.store(trusted, Ordering::Relaxed);
+    }
+
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
         f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -145,6 +151,7 @@ impl Peer {
             ended: CancellationToken::new(),
             outcome: OnceLock::new(),
             liveness: Mutex::new(liveness),
+            trusted: AtomicBool::new(false),
         };
         Self(Arc::new(Shared { about, control }))
     }
@@ -270,6 +277,12 @@ impl Peer {
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.0.about.created.elapsed()
+    }
+
+    /// Whether the node is exempt from the limits on peers, as of now.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.control().trusted.load(Ordering::Relaxed)
     }
 
     /// The last round trip of a Ping, if one was answered yet.

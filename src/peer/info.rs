@@ -113,7 +113,7 @@ impl PeerInfo {
                 local_address: text(peer.local_addr()),
                 remote_address: text(peer.remote_addr()),
                 inbound: peer.direction() == Direction::Inbound,
-                trusted: false,
+                trusted: peer.is_trusted(),
                 static_dialled: false,
             },
             protocols: running.collect(),

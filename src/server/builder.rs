@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handle::{Inner, Server, spawn};
-use super::peer_set::PeerSet;
-use super::{StartError, listener};
+use super::peer_set::{PeerSet, Seats};
+use super::tie_break::TieBreak;
+use super::{SocketOptions, StartError, listener};
 use crate::node::SecretKey;
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
 use crate::peer::{MemoryLimits, NodeBudget, PeerConfig, PeerEvents, PeerOptions};
@@ -26,6 +27,7 @@ pub struct ServerBuilder {
     protocols: Vec<Protocol>,
     listen: Option<SocketAddr>,
     max_peers: usize,
+    dial_ratio: usize,
     limits: Limits,
     legacy: Legacy,
     peer: PeerConfig,
@@ -40,6 +42,7 @@ pub(crate) struct Limits {
     pub(crate) max_pending: usize,
     pub(crate) setup_timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) socket: SocketOptions,
 }
 
 impl Default for Limits {
@@ -48,6 +51,7 @@ impl Default for Limits {
             max_pending: 50,
             setup_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(15),
+            socket: SocketOptions::default(),
         }
     }
 }
@@ -60,6 +64,7 @@ impl ServerBuilder {
             protocols: Vec::new(),
             listen: None,
             max_peers: 50,
+            dial_ratio: 0,
             limits: Limits::default(),
             legacy: Legacy::default(),
             peer: PeerConfig::default(),
@@ -95,6 +100,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Keeps one of so many peers' places for nodes that this one dials, at least one; 0, the
+    /// default, keeps none.
+    pub fn dial_ratio(mut self, ratio: usize) -> Self {
+        self.dial_ratio = ratio;
+        self
+    }
+
     /// Sets how many inbound connections may be in set-up at once; further ones wait in the
     /// kernel's queue. At least 1. Default: 50.
     pub fn max_pending(mut self, connections: usize) -> Self {
@@ -112,6 +124,12 @@ impl ServerBuilder {
     /// Sets how long a TCP connection may take to come about. Default: 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.limits.connect_timeout = timeout;
+        self
+    }
+
+    /// Bounds what the kernel holds for a connection. Default: [`SocketOptions::default`].
+    pub fn socket_options(mut self, options: SocketOptions) -> Self {
+        self.limits.socket = options;
         self
     }
 
@@ -165,7 +183,11 @@ impl ServerBuilder {
         let hello = self.hello(local_addr)?;
         let events = PeerEvents::new(self.event_capacity, self.message_events);
         let inner = Arc::new(Inner {
-            peers: PeerSet::new(self.key.public_key().node_id(), self.max_peers),
+            peers: PeerSet::new(
+                self.key.public_key().node_id(),
+                Seats::new(self.max_peers, self.dial_ratio),
+            ),
+            tie_break: TieBreak::new(self.key.public_key().node_id()),
             key: self.key,
             hello,
             protocols: self.protocols,

@@ -8,19 +8,19 @@ use tokio::time::timeout;
 use super::handle::Inner;
 use super::{DialError, setup};
 use crate::node::{Endpoint, Enode, Host, PublicKey};
-use crate::peer::Peer;
+use crate::peer::{Direction, Peer};
 use crate::transport::Transport;
 
 pub(crate) async fn dial(inner: &Arc<Inner>, node: &Enode) -> Result<Peer, DialError> {
     let id = node.node_id();
     inner
         .peers
-        .check(&id)
+        .check(&id, Direction::Outbound)
         .map_err(|reason| DialError::Unwanted { id, reason })?;
     let connect = async {
         let addr = resolve(node).await?;
         let stream = TcpStream::connect(addr).await;
-        let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let stream = stream.and_then(|stream| inner.limits.socket.apply(&stream).map(|()| stream));
         stream.map_err(|source| DialError::Connect {
             id,
             addr: Some(addr),
@@ -66,7 +66,7 @@ pub(crate) async fn dial_over<T: Transport>(
     let id = remote.node_id();
     inner
         .peers
-        .check(&id)
+        .check(&id, Direction::Outbound)
         .map_err(|reason| DialError::Unwanted { id, reason })?;
     let addr = stream.remote_addr();
     let peer = setup::outbound(inner, stream, remote).await;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::builder::{Limits, ServerBuilder};
 use super::peer_set::PeerSet;
+use super::tie_break::TieBreak;
 use super::{DialError, ShutdownTimedOut, dial, setup};
 use crate::node::{Enode, NodeId, PublicKey, SecretKey};
 use crate::p2p::{DisconnectReason, Hello};
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) options: PeerOptions,
     pub(crate) events: PeerEvents,
     pub(crate) peers: PeerSet,
+    pub(crate) tie_break: TieBreak,
     pub(crate) tasks: TaskTracker,
     /// Fires when nothing new is taken on.
     pub(crate) stopping: CancellationToken,
@@ -153,6 +155,17 @@ impl Server {
     #[must_use]
     pub fn peer(&self, id: &NodeId) -> Option<Peer> {
         self.inner.peers.get(id)
+    }
+
+    /// Exempts a node from the limits on peers, from now on and if it is connected already. This
+    /// does not dial it.
+    pub fn trust(&self, id: NodeId) {
+        self.inner.peers.set_trusted(id, true);
+    }
+
+    /// Takes a node's exemption back. This does not disconnect it.
+    pub fn distrust(&self, id: NodeId) {
+        self.inner.peers.set_trusted(id, false);
     }
 
     /// How many peers are connected.

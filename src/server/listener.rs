@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::handle::{Inner, spawn};
-use super::setup;
+use super::{SocketOptions, setup};
 
 /// How long to wait after the system could not accept, e.g. for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -18,7 +18,7 @@ pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener) {
     let slots = Arc::new(Semaphore::new(inner.limits.max_pending));
     let accepting = async {
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-            match accept(&listener).await {
+            match accept(&listener, inner.limits.socket).await {
                 Ok(stream) => {
                     let server = Arc::clone(&inner);
                     spawn(&inner, async move {
@@ -39,9 +39,9 @@ pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> std::io::Result<TcpStream> {
+async fn accept(listener: &TcpListener, options: SocketOptions) -> std::io::Result<TcpStream> {
     let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
+    options.apply(&stream)?;
     Ok(stream)
 }
 

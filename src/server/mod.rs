@@ -12,7 +12,7 @@
 //!     }
 //!     Ok(())
 //! });
-//! let server = Server::builder(SecretKey::random(&mut rand::rng()))
+//! let server = Server::builder(SecretKey::generate())
 //!     .listen("127.0.0.1:0".parse()?)
 //!     .protocol(protocol)
 //!     .start()
@@ -33,7 +33,10 @@ mod handle;
 mod listener;
 mod peer_set;
 mod setup;
+mod socket;
+mod tie_break;
 
 pub use builder::ServerBuilder;
 pub use error::{DialError, ShutdownTimedOut, StartError};
 pub use handle::Server;
+pub use socket::SocketOptions;

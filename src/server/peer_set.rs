@@ -1,44 +1,78 @@
 //! Who is connected, and who may.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::node::NodeId;
 use crate::p2p::DisconnectReason;
-use crate::peer::Peer;
+use crate::peer::{Direction, Peer};
 
-/// The connected peers of one node.
+/// How many peers a node wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seats {
+    /// In all.
+    pub(crate) all: usize,
+    /// That dialled us.
+    pub(crate) inbound: usize,
+}
+
+impl Seats {
+    /// One of `ratio` seats is kept for dialled peers, at least one; with `ratio` 0 none is.
+    pub(crate) fn new(all: usize, ratio: usize) -> Self {
+        let dialled = match (all, ratio) {
+            (0, _) | (_, 0) => 0,
+            (all, ratio) => (all / ratio).max(1),
+        };
+        Self {
+            all,
+            inbound: all - dialled,
+        }
+    }
+}
+
+/// The connected peers of a node. The checks are made under the same lock as the changes.
 #[derive(Debug)]
 pub(crate) struct PeerSet {
     own: NodeId,
-    max_peers: usize,
+    seats: Seats,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     peers: HashMap<NodeId, Peer>,
+    inbound: usize,
+    trusted: HashSet<NodeId>,
     closed: bool,
 }
 
 impl PeerSet {
-    pub(crate) fn new(own: NodeId, max_peers: usize) -> Self {
+    pub(crate) fn new(own: NodeId, seats: Seats) -> Self {
         Self {
             own,
-            max_peers,
+            seats,
             state: Mutex::default(),
         }
     }
 
-    /// Whether a node would be taken in now.
-    pub(crate) fn check(&self, id: &NodeId) -> Result<(), DisconnectReason> {
-        self.check_in(&self.lock(), id)
+    /// Whether a node may become a peer as things stand.
+    pub(crate) fn check(&self, id: &NodeId, direction: Direction) -> Result<(), DisconnectReason> {
+        self.check_in(&self.lock(), id, direction)
     }
 
-    fn check_in(&self, state: &State, id: &NodeId) -> Result<(), DisconnectReason> {
+    /// The order of the checks is that of go-ethereum, whose reasons remotes know; trusted nodes
+    /// are exempt from the limits alone.
+    fn check_in(
+        &self,
+        state: &State,
+        id: &NodeId,
+        direction: Direction,
+    ) -> Result<(), DisconnectReason> {
+        let full = state.peers.len() >= self.seats.all
+            || direction == Direction::Inbound && state.inbound >= self.seats.inbound;
         if state.closed {
             Err(DisconnectReason::CLIENT_QUITTING)
-        } else if state.peers.len() >= self.max_peers {
+        } else if full && !state.trusted.contains(id) {
             Err(DisconnectReason::TOO_MANY_PEERS)
         } else if state.peers.contains_key(id) {
             Err(DisconnectReason::ALREADY_CONNECTED)
@@ -49,16 +83,34 @@ impl PeerSet {
         }
     }
 
-    /// Takes a peer in, unless the set has changed so that it is not wanted any more.
+    /// Adds a peer, unless things have changed since it was checked.
     pub(crate) fn insert(&self, peer: Peer) -> Result<(), DisconnectReason> {
         let mut state = self.lock();
-        self.check_in(&state, &peer.id())?;
-        state.peers.insert(peer.id(), peer);
+        let id = peer.id();
+        self.check_in(&state, &id, peer.direction())?;
+        peer.control().set_trusted(state.trusted.contains(&id));
+        state.inbound += usize::from(peer.direction() == Direction::Inbound);
+        state.peers.insert(id, peer);
         Ok(())
     }
 
     pub(crate) fn remove(&self, id: &NodeId) {
-        self.lock().peers.remove(id);
+        let mut state = self.lock();
+        if let Some(peer) = state.peers.remove(id) {
+            state.inbound -= usize::from(peer.direction() == Direction::Inbound);
+        }
+    }
+
+    /// Sets whether a node is exempt from the limits; a connected one is told so at once.
+    pub(crate) fn set_trusted(&self, id: NodeId, trusted: bool) {
+        let mut state = self.lock();
+        match trusted {
+            true => state.trusted.insert(id),
+            false => state.trusted.remove(&id),
+        };
+        if let Some(peer) = state.peers.get(&id) {
+            peer.control().set_trusted(trusted);
+        }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<Peer> {
@@ -76,7 +128,7 @@ impl PeerSet {
         peers
     }
 
-    /// Lets nobody in any more; returns who is there.
+    /// Lets nobody in any more, and tells who is there.
     pub(crate) fn close(&self) -> Vec<Peer> {
         self.lock().closed = true;
         self.snapshot()
@@ -84,5 +136,23 @@ impl PeerSet {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_shared_between_dialled_and_inbound_peers() {
+        let shares = |all, ratio| {
+            let seats = Seats::new(all, ratio);
+            (seats.all - seats.inbound, seats.inbound)
+        };
+        assert_eq!(shares(50, 3), (16, 34));
+        assert_eq!(shares(10, 2), (5, 5));
+        assert_eq!(shares(1, 7), (1, 0));
+        assert_eq!(shares(0, 3), (0, 0));
+        assert_eq!(shares(8, 0), (0, 8));
     }
 }

@@ -7,10 +7,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span, debug, info_span};
 
 use super::handle::{Inner, spawn};
+use super::tie_break::Superseded;
 use crate::node::PublicKey;
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerDriver, PeerEvent};
-use crate::setup::{Authenticated, Established, SetupError, accept, initiate};
+use crate::setup::{Authenticated, Established, SetupError, initiate, receive_auth};
 use crate::stage::Stage;
 use crate::transport::Transport;
 
@@ -20,10 +21,22 @@ pub(crate) async fn inbound<T: Transport>(
     stream: T,
 ) -> Result<Peer, SetupError> {
     let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-    let authenticate = accept(stream, &inner.key, inner.legacy);
-    admit(inner, Stage::Auth, authenticate)
-        .instrument(span)
-        .await
+    let deadline = Instant::now() + inner.limits.setup_timeout;
+    let steps = async {
+        let receive = receive_auth(stream, &inner.key, inner.legacy);
+        let received = bounded(inner, deadline, Stage::Auth, receive).await?;
+        let mut turn = inner.tie_break.inbound(received.claimed().node_id());
+        let held = async {
+            turn.before_ack().await;
+            Ok(())
+        };
+        bounded(inner, deadline, Stage::Auth, held).await?;
+        let authenticated = bounded(inner, deadline, Stage::Ack, received.answer()).await?;
+        let established = introduce(inner, deadline, authenticated).await?;
+        turn.verified();
+        launch(inner, established)
+    };
+    steps.instrument(span).await
 }
 
 /// Sets up a connection that this side opened to `remote`.
@@ -33,30 +46,45 @@ pub(crate) async fn outbound<T: Transport>(
     remote: &PublicKey,
 ) -> Result<Peer, SetupError> {
     let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-    let authenticate = initiate(stream, &inner.key, remote);
-    admit(inner, Stage::Ack, authenticate)
-        .instrument(span)
-        .await
+    let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
+    let Some(mut turn) = inner.tie_break.dial(remote.node_id()) else {
+        return Err(taken);
+    };
+    let superseded = turn.superseded();
+    let steps = async {
+        let given_up = |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
+        turn.before_auth().await.map_err(given_up)?;
+        let (deadline, paused) = (Instant::now() + inner.limits.setup_timeout, turn.paused());
+        let initiate = initiate(stream, &inner.key, remote);
+        let authenticated = bounded(inner, deadline, Stage::Ack, initiate).await?;
+        turn.before_hello().await.map_err(given_up)?;
+        // The pause is not the remote's.
+        let deadline = deadline + (turn.paused() - paused);
+        let established = introduce(inner, deadline, authenticated).await?;
+        launch(inner, established)
+    };
+    let steps = steps.instrument(span);
+    tokio::select! {
+        biased;
+        result = steps => result,
+        Superseded = superseded => Err(taken),
+    }
 }
 
-/// Authenticates, asks the peer set, exchanges Hello, asks again, and starts the peer; all under
-/// one deadline.
-async fn admit<T: Transport>(
+/// Asks the peer set and exchanges Hello.
+async fn introduce<T: Transport>(
     inner: &Arc<Inner>,
-    stage: Stage,
-    authenticate: impl Future<Output = Result<Authenticated<T>, SetupError>>,
-) -> Result<Peer, SetupError> {
-    let deadline = Instant::now() + inner.limits.setup_timeout;
-    let authenticated = bounded(inner, deadline, stage, authenticate).await?;
+    deadline: Instant,
+    authenticated: Authenticated<T>,
+) -> Result<Established<T>, SetupError> {
     let id = authenticated.id();
     Span::current().record("peer", tracing::field::display(id));
-    if let Err(reason) = inner.peers.check(&id) {
+    if let Err(reason) = inner.peers.check(&id, authenticated.direction()) {
         spawn(inner, authenticated.refuse(reason).in_current_span());
         return Err(SetupError::RefusedHere(reason));
     }
     let hello = authenticated.exchange_hello(&inner.hello);
-    let established = bounded(inner, deadline, Stage::Hello, hello).await?;
-    launch(inner, established)
+    bounded(inner, deadline, Stage::Hello, hello).await
 }
 
 /// Bounds one step by the deadline of the whole set-up and by the server's own end.

@@ -68,6 +68,12 @@ impl<T: Transport> Authenticated<T> {
         self.about.public_key.node_id()
     }
 
+    /// Who dialled.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.about.direction
+    }
+
     /// Sends `hello` and reads the remote's, both at once
     /// ([RLPx, "p2p" capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)).
     /// Snappy is switched on if both sides speak version 5 or higher. Not cancel safe.

@@ -1,4 +1,6 @@
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -8,7 +10,8 @@ use super::{Authenticated, SetupError, Wire};
 use crate::node::{PublicKey, SecretKey};
 use crate::peer::Direction;
 use crate::rlpx::{
-    HandshakeError, HandshakeRandomness, Initiator, Legacy, ReadBuffer, Recipient, Session, Step,
+    AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, ReadBuffer, Recipient,
+    Session, Step,
 };
 use crate::stage::Stage;
 use crate::transport::Transport;
@@ -63,7 +66,8 @@ pub async fn initiate<T: Transport>(
 }
 
 /// Answers the node that opened a stream, and learns its key
-/// ([RLPx, initial handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake)).
+/// ([RLPx, initial handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake)):
+/// [`receive_auth`], then [`ReceivedAuth::answer`].
 ///
 /// An auth packet can be replayed by anybody, so the identity is proven only when
 /// [`Authenticated::exchange_hello`] succeeds. Not cancel safe: a dropped call loses the stream.
@@ -76,16 +80,40 @@ pub async fn accept<T: Transport>(
     key: &SecretKey,
     legacy: Legacy,
 ) -> Result<Authenticated<T>, SetupError> {
-    let handshake = |stage| move |source: HandshakeError| SetupError::Handshake { stage, source };
+    receive_auth(stream, key, legacy).await?.answer().await
+}
+
+/// A stream whose auth packet was read and not answered yet.
+pub struct ReceivedAuth<T: Transport> {
+    auth: AuthReceived,
+    reader: T::Reader,
+    writer: T::Writer,
+    input: BytesMut,
+    addresses: Addresses,
+}
+
+/// The own and the remote address, if the stream has them.
+type Addresses = (Option<SocketAddr>, Option<SocketAddr>);
+
+/// Reads the auth packet of the node that opened a stream. Not cancel safe.
+///
+/// # Errors
+/// [`SetupError`] at stage auth; the stream is closed.
+pub async fn receive_auth<T: Transport>(
+    stream: T,
+    key: &SecretKey,
+    legacy: Legacy,
+) -> Result<ReceivedAuth<T>, SetupError> {
+    let handshake = |source: HandshakeError| SetupError::Handshake {
+        stage: Stage::Auth,
+        source,
+    };
     let addresses = (stream.local_addr(), stream.remote_addr());
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, writer) = stream.split();
     let mut input = BytesMut::new();
     let mut recipient = Recipient::new(key, legacy);
     let auth = loop {
-        match recipient
-            .read_auth(&mut input)
-            .map_err(handshake(Stage::Auth))?
-        {
+        match recipient.read_auth(&mut input).map_err(handshake)? {
             Step::Done(auth) => break auth,
             Step::NeedMore { state, bytes } => {
                 recipient = state;
@@ -95,19 +123,53 @@ pub async fn accept<T: Transport>(
             }
         }
     };
-    let randomness = HandshakeRandomness::random(&mut rand::rng());
-    let (ack, session) = auth.answer(randomness).map_err(handshake(Stage::Ack))?;
-    write_flushed(&mut writer, &ack)
-        .await
-        .map_err(SetupError::io(Stage::Ack))?;
-    Ok(authenticated(
-        session,
+    Ok(ReceivedAuth {
+        auth,
         reader,
         writer,
-        &input,
-        Direction::Inbound,
+        input,
         addresses,
-    ))
+    })
+}
+
+impl<T: Transport> ReceivedAuth<T> {
+    /// The node that the auth claims to come from. It may be replayed, so this is no proof.
+    #[must_use]
+    pub fn claimed(&self) -> &PublicKey {
+        self.auth.remote()
+    }
+
+    /// Answers with an ack. Not cancel safe.
+    ///
+    /// # Errors
+    /// [`SetupError`] at stage ack; the stream is closed.
+    pub async fn answer(mut self) -> Result<Authenticated<T>, SetupError> {
+        let randomness = HandshakeRandomness::random(&mut rand::rng());
+        let answered = self.auth.answer(randomness);
+        let (ack, session) = answered.map_err(|source| SetupError::Handshake {
+            stage: Stage::Ack,
+            source,
+        })?;
+        write_flushed(&mut self.writer, &ack)
+            .await
+            .map_err(SetupError::io(Stage::Ack))?;
+        Ok(authenticated(
+            session,
+            self.reader,
+            self.writer,
+            &self.input,
+            Direction::Inbound,
+            self.addresses,
+        ))
+    }
+}
+
+impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedAuth")
+            .field("claimed", self.claimed())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads whatever is there, at least one byte. Packets are at most 2050 bytes, so what is asked
@@ -130,7 +192,7 @@ fn authenticated<T: Transport>(
     writer: T::Writer,
     input: &BytesMut,
     direction: Direction,
-    (local, remote): (Option<std::net::SocketAddr>, Option<std::net::SocketAddr>),
+    (local, remote): Addresses,
 ) -> Authenticated<T> {
     let Session {
         remote: public_key,

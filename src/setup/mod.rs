@@ -17,7 +17,7 @@ mod wire;
 pub use authenticated::Authenticated;
 pub use error::SetupError;
 pub use established::{Established, Joined};
-pub use handshake::{accept, initiate};
+pub use handshake::{ReceivedAuth, accept, initiate, receive_auth};
 
 pub(crate) use error::breach_reason;
 pub(crate) use wire::{LINGER_BYTES, Wire, drain};

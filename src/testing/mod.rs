@@ -5,6 +5,7 @@
 //! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against messages of the test's own |
 //! | [`peer`] | a [`Peer`](crate::Peer) handle where a handler wants one |
 //! | [`connect`] | two whole peers, with everything between two handlers but a socket |
+//! | [`link`] | a stream with a latency, for whole nodes on the two ends of a long way |
 //! | [`FnDialer`], [`dial_script`], [`memory_listener`] | a [connection manager](crate::connmgr) without sockets |
 //! | [`Scripted`] | one peer against frames of the test's own, malformed ones too |
 //!
@@ -12,11 +13,13 @@
 
 mod connected;
 mod handle;
+mod link;
 mod scripted;
 mod sockets;
 
 pub use connected::{Connected, Settings, connect, establish};
 pub use handle::peer;
+pub use link::link;
 pub use scripted::{Scripted, ScriptedFrame};
 pub use sockets::{
     Caller, DialScript, FnDialer, MemoryListener, PendingDial, ScriptedDialer, dial_script,

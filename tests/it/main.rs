@@ -7,6 +7,8 @@
 )]
 
 mod connmgr;
+mod metrics;
+mod pair;
 mod peer;
 mod setup;
 mod vectors;

@@ -3,19 +3,28 @@
 use std::fmt;
 use std::io;
 
-use peermux::{Enode, NodeId, SecretKey, Server};
+use peermux::{Endpoint, Enode, NodeId, SecretKey, Server};
 use peermux_protocols::chat::{Chat, Config, Event, Events, MAX_LINE};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio_util::sync::CancellationToken;
 
 use super::listen::Listening;
-use crate::explain;
+use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::node;
 use crate::output::{Output, printable};
-use crate::signals::interrupted;
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux chat --listen 127.0.0.1:0 --name Ann        prints an enode URL; for Ben:
+  peermux chat --dial enode://…@127.0.0.1:40404 --name Ben
+  date | peermux chat --dial enode://…@127.0.0.1:40404
+
+Ends at the end of input (Ctrl-D) or at Ctrl-C, after all that was said has been sent.";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     whereto: Whereto,
@@ -29,9 +38,9 @@ pub(crate) struct Args {
 struct Whereto {
     /// Wait for others here; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT")]
-    listen: Option<String>,
-    /// Join whoever is there, as an enode URL
-    #[arg(long, value_name = "ENODE")]
+    listen: Option<Endpoint>,
+    /// Join the node there, given as enode://KEY@HOST:PORT
+    #[arg(long, value_name = "ENODE", value_parser = node::dialable)]
     dial: Option<Enode>,
 }
 
@@ -72,7 +81,12 @@ impl fmt::Display for Report {
     }
 }
 
-pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: Args,
+    key: SecretKey,
+    out: Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
     let id = key.public_key().node_id().to_string();
     let name = args.name.unwrap_or_else(|| id.chars().take(8).collect());
     let config = Config::new(name).map_err(|error| Failure::Usage(format!("--name: {error}")))?;
@@ -91,7 +105,7 @@ pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), F
     };
     let result = tokio::select! {
         result = talking => result,
-        signal = interrupted() => signal.map_err(Failure::because),
+        () = interrupted.cancelled() => Ok(()),
     };
     // What was said is written before the peers are told of the end; what they say is still heard.
     let leaving = async {
@@ -110,11 +124,11 @@ async fn join(
     out: Output,
 ) -> Result<(), Failure> {
     let peer = server.dial(enode).await;
-    let peer = peer.map_err(|error| Failure::because(explain::dial_error(&error)))?;
+    let peer = peer.map_err(|error| Trouble::dialling(&error))?;
     tokio::select! {
         event = events.next() => event.map_or(Ok(()), |event| report(event, out)),
         outcome = peer.ended() => Err(match outcome {
-            Some(outcome) => Failure::because(outcome.error.to_string()),
+            Some(outcome) => Trouble::peer_ended(&outcome.error).into(),
             None => Failure::because("the connection has ended"),
         }),
     }

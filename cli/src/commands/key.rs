@@ -10,7 +10,13 @@ use crate::failure::Failure;
 use crate::keys::{self, KeyArgs};
 use crate::output::Output;
 
+const EXAMPLES: &str = "\
+Examples:
+  peermux key new --key-file node.key
+  peermux key show --key-file node.key --addr 192.0.2.1:30303";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
@@ -21,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a file (--key-file) with a fresh key that only its owner can read; never overwrites one
+    /// Make a file (--key-file) with a fresh key, mode 0600; an existing file is left alone
     New,
     /// Show the public key and the enode URL of a key (--key-file or --key)
     Show,

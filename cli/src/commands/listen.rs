@@ -4,32 +4,42 @@ use std::fmt;
 
 use clap::ValueEnum;
 use peermux::{
-    DisconnectReason, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol, SecretKey,
-    Server,
+    DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol,
+    SecretKey, Server,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
 
+use crate::explain;
 use crate::failure::Failure;
 use crate::node;
-use crate::output::{CapabilityReport, Output, list, reason_text};
-use crate::signals::interrupted;
+use crate::output::{CapabilityReport, Output, list, printable};
 
 /// How many events may wait to be printed.
 const EVENTS: usize = 4096;
 
+const EXAMPLES: &str = "\
+Examples:
+  peermux listen --key-file node.key    always the same node
+  peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
+
+The first line is the node's enode URL, printed once it accepts connections. Each further
+line is a peer that came (peer_add) or went (peer_drop).";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:30303")]
-    addr: String,
-    /// How many peers to have at most
+    addr: Endpoint,
+    /// How many peers to have at most; further ones are told so
     #[arg(long, value_name = "N", default_value_t = 50)]
     max_peers: usize,
-    /// What to speak; can be given several times
+    /// What to speak; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
 }
@@ -128,7 +138,7 @@ pub(crate) enum PeerReport {
         requested_by: &'static str,
         /// For people, who get the whole story.
         #[serde(skip)]
-        cause: String,
+        ending: String,
     },
 }
 
@@ -143,18 +153,17 @@ impl PeerReport {
     }
 
     fn dropped(peer: &Peer, outcome: &PeerOutcome) -> Self {
-        let reason = outcome.error.reason();
         Self::PeerDrop {
             about: About::new(peer),
-            reason,
+            reason: outcome.error.reason(),
             requested_by: requested_by(&outcome.error),
-            cause: outcome.error.to_string(),
+            ending: printable(&explain::ending(&outcome.error)),
         }
     }
 }
 
 /// Who ended a peer; `io` where no Disconnect went either way.
-fn requested_by(error: &PeerError) -> &'static str {
+pub(crate) fn requested_by(error: &PeerError) -> &'static str {
     if error.remote_requested() {
         "remote"
     } else if error.reason().is_some() {
@@ -168,23 +177,17 @@ impl fmt::Display for PeerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PeerAdd(about) => write!(f, "peer_add {about}"),
-            Self::PeerDrop {
-                about,
-                reason,
-                requested_by,
-                cause,
-            } => {
-                write!(f, "peer_drop {about}: {cause}")?;
-                match reason {
-                    Some(_) => write!(f, "; {requested_by}: {}", reason_text(*reason)),
-                    None => write!(f, "; {requested_by}"),
-                }
-            }
+            Self::PeerDrop { about, ending, .. } => write!(f, "peer_drop {about}: {ending}"),
         }
     }
 }
 
-pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: Args,
+    key: SecretKey,
+    out: Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
     let mut builder = Server::builder(key)
         .listen(node::resolve(&args.addr).await?)
         .max_peers(args.max_peers)
@@ -200,7 +203,7 @@ pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), F
     };
     let result = tokio::select! {
         result = told => result,
-        signal = interrupted() => signal.map_err(Failure::because),
+        () = interrupted.cancelled() => Ok(()),
     };
     node::shut_down(&server).await;
     // The peers that were told of the end.

@@ -10,17 +10,35 @@ pub(crate) mod ping;
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals;
 
 /// Runs the command that was asked for, to its end.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let out = Output::new(cli.common.json);
+    let interrupted = signals::watch().map_err(Failure::because)?;
     let key = &cli.common.key;
     match cli.command {
-        Command::Demo => demo::run(out).await,
-        Command::Listen(args) => listen::run(args, key.load_or_random()?, out).await,
-        Command::Ping(args) => ping::run(args, key.load_or_random()?, out).await,
-        Command::Bench(args) => bench::run(args, key.load_or_random()?, out).await,
+        Command::Demo => demo::run(out, &interrupted).await,
+        Command::Listen(args) => listen::run(args, key.load_or_random()?, out, &interrupted).await,
+        Command::Ping(args) => {
+            let result = ping::run(args, key.load_or_random()?, out, &interrupted).await;
+            with_trouble(result, out)
+        }
+        Command::Bench(args) => bench::run(args, key.load_or_random()?, out, &interrupted).await,
         Command::Key(args) => key::run(&args, key, out),
-        Command::Chat(args) => chat::run(args, key.load_or_random()?, out).await,
+        Command::Chat(args) => {
+            let result = chat::run(args, key.load_or_random()?, out, &interrupted).await;
+            with_trouble(result, out)
+        }
     }
+}
+
+/// Tells programs what is wrong with a connection; people read it on standard error.
+fn with_trouble(result: Result<(), Failure>, out: Output) -> Result<(), Failure> {
+    if let Err(Failure::Connection(trouble)) = &result
+        && out.is_json()
+    {
+        out.tell(&**trouble)?;
+    }
+    result
 }

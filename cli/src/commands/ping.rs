@@ -1,6 +1,7 @@
 //! `peermux ping`: what a node says of itself, and how long it takes to answer.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,31 +14,49 @@ use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
 
-use crate::explain;
+use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::node;
-use crate::output::{CapabilityReport, Output, list};
-use crate::signals::interrupted;
+use crate::output::{CapabilityReport, Output, list, micros};
+
+/// A day.
+const MAX_SECONDS: f64 = 86_400.0;
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux ping enode://…@127.0.0.1:30303 --count 3
+  peermux ping enode://…@127.0.0.1:30303 --json
+
+Prints the node's client name, p2p version, listen port and capabilities, the time of the
+handshake (encryption and Hello, without the TCP connection), and each ping's round trip.";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The node, as an enode URL
+    /// The node, as enode://KEY@HOST:PORT
+    #[arg(value_parser = node::dialable)]
     enode: Enode,
-    /// How many pings to send
+    /// How many pings to send; with 0, only shake hands
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u32,
-    /// From one ping to the next, in seconds; nodes may drop those who ping more than once a second
+    /// From one ping to the next; nodes may drop those who ping more than once a second
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
-    /// How long to wait for each step, in seconds
+    /// How long to wait for each step: connection, handshake, pong
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
 }
 
+/// What a clock can take.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    match text.parse() {
+        Ok(seconds) if (0.0..=MAX_SECONDS).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err(format!("not a number from 0 to {MAX_SECONDS}")),
+    }
 }
 
 /// What a node says of itself.
@@ -82,41 +101,24 @@ struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let least = self.rtt_us.iter().copied().reduce(f64::min).unwrap_or(0.0);
-        write!(
-            f,
-            "{} pings, the fastest {:.3} ms",
-            self.rtt_us.len(),
-            least / 1e3
-        )
+        let count = self.rtt_us.len();
+        match self.rtt_us.iter().copied().reduce(f64::min) {
+            Some(least) => write!(f, "{count} pings, the fastest {:.3} ms", least / 1e3),
+            None => f.write_str("no pings"),
+        }
     }
 }
 
-/// Microseconds, to a tenth.
-fn micros(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e7).round() / 10.0
-}
-
-pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), Failure> {
-    let addr = node::address_of(&args.enode).await?;
-    let addr_text = addr.to_string();
-    let setting_up = async {
-        let stream = node::connect(addr, args.timeout).await?;
-        let started = Instant::now();
-        let established = node::set_up(stream, &key, args.enode.public_key(), args.timeout).await;
-        let explained = |error| Failure::because(explain::setup_error(&addr_text, &error));
-        Ok((established.map_err(explained)?, started.elapsed()))
-    };
-    let (established, handshake) = tokio::select! {
+pub(crate) async fn run(
+    args: Args,
+    key: SecretKey,
+    out: Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    let setting_up = set_up(&args, &key);
+    let (greeting, mut pinger) = tokio::select! {
         result = setting_up => result?,
-        signal = interrupted() => return signal.map_err(Failure::because),
-    };
-    let greeting = Greeting::new(established.hello(), handshake);
-    let mut pinger = Pinger {
-        framed: established.into_framed(),
-        addr: addr_text,
-        limit: args.timeout,
-        rtt_us: Vec::new(),
+        () = interrupted.cancelled() => return Ok(()),
     };
     let pinging = async {
         out.remark(&greeting.to_string())?;
@@ -124,17 +126,33 @@ pub(crate) async fn run(args: Args, key: SecretKey, out: Output) -> Result<(), F
     };
     let result = tokio::select! {
         result = pinging => result,
-        signal = interrupted() => signal.map_err(Failure::because),
+        () = interrupted.cancelled() => Ok(()),
     };
     let rtt_us = pinger.close().await;
     result?;
     out.tell(&Report { greeting, rtt_us })
 }
 
+async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Failure> {
+    let addr = node::address_of(&args.enode).await?;
+    let stream = node::connect(addr, args.timeout).await?;
+    let started = Instant::now();
+    let established = node::set_up(stream, key, args.enode.public_key(), args.timeout).await;
+    let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
+    let greeting = Greeting::new(established.hello(), started.elapsed());
+    let pinger = Pinger {
+        framed: established.into_framed(),
+        addr,
+        limit: args.timeout,
+        rtt_us: Vec::new(),
+    };
+    Ok((greeting, pinger))
+}
+
 /// A connection without a runner.
 struct Pinger {
     framed: Framed<Joined<TcpStream>, RlpxCodec>,
-    addr: String,
+    addr: SocketAddr,
     limit: Duration,
     rtt_us: Vec<f64>,
 }
@@ -161,7 +179,7 @@ impl Pinger {
         };
         match timeout(limit, answered).await {
             Ok(took) => took,
-            Err(_) => Err(self.failed(&format!("no pong within {limit:?}"))),
+            Err(_) => Err(Trouble::no_pong(self.addr, limit).into()),
         }
     }
 
@@ -180,14 +198,14 @@ impl Pinger {
     async fn receive(&mut self) -> Result<u64, Failure> {
         let RawMessage { id, payload } = match self.framed.next().await {
             Some(Ok(message)) => message,
-            Some(Err(error)) => return Err(self.failed(&error)),
-            None => return Err(self.failed(&"closed the connection")),
+            Some(Err(error)) => return Err(Trouble::broken(self.addr, &error).into()),
+            None => return Err(Trouble::closed(self.addr).into()),
         };
         match id {
             ids::PING => self.send(ids::PONG, &p2p::EMPTY_LIST).await?,
             ids::DISCONNECT => {
                 let reason = decode_disconnect(&payload, false);
-                return Err(Failure::because(explain::refused(&self.addr, reason)));
+                return Err(Trouble::disconnected(self.addr, reason).into());
             }
             _ => {}
         }
@@ -197,11 +215,7 @@ impl Pinger {
     async fn send(&mut self, id: u64, payload: &[u8]) -> Result<(), Failure> {
         let payload = Bytes::copy_from_slice(payload);
         let sent = self.framed.send(RawMessage { id, payload }).await;
-        sent.map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, what: &dyn fmt::Display) -> Failure {
-        Failure::because(format!("{}: {what}", self.addr))
+        sent.map_err(|error| Trouble::broken(self.addr, &error).into())
     }
 
     /// Takes leave in an orderly way, within the time limit.

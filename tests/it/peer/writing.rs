@@ -1,10 +1,19 @@
 //! The sending direction: limits, order, batches.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use peermux::p2p::ids;
 use peermux::peer::{PeerEvents, PeerOptions};
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
-use peermux::{Message, PeerEvent, SendError, TrySendError};
+use peermux::transport::Generic;
+use peermux::{DisconnectReason, Message, PeerEvent, SecretKey, SendError, Server, TrySendError};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{peer, protocol};
 
@@ -133,4 +142,84 @@ async fn message_events_tell_code_and_uncompressed_size() {
     let expected = serde_json::json!(
         {"type": "msgsend", "peer": id, "protocol": "a", "msg_code": 3, "msg_size": 500});
     assert_eq!(json, expected);
+}
+
+/// Counts the writes that reach the stream below.
+struct CountWrites {
+    stream: tokio::io::DuplexStream,
+    writes: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for CountWrites {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for CountWrites {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_messages_queued_together_share_a_write() {
+    let sends = protocol(1).run(|peer, conn| async move {
+        for n in 0..100 {
+            conn.send(&Message::new(0, vec![n])).await?;
+        }
+        peer.ending().await;
+        Ok(())
+    });
+    let receives = protocol(1).run(|_, mut conn| async move {
+        while conn.recv().await?.is_some() {}
+        Ok(())
+    });
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let near = Generic::new(CountWrites {
+        stream: near,
+        writes: writes.clone(),
+    });
+    let key = SecretKey::generate;
+    let (dialler, listener) = (
+        Server::builder(key())
+            .protocol(sends)
+            .start()
+            .await
+            .unwrap(),
+        Server::builder(key())
+            .protocol(receives)
+            .start()
+            .await
+            .unwrap(),
+    );
+    let remote = *listener.enode().public_key();
+    let (peer, accepted) =
+        tokio::join!(dialler.dial_over(near, &remote), listener.accept_over(far));
+    let (peer, accepted) = (peer.expect("connects"), accepted.expect("connects"));
+    peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(5))
+        .await;
+    let outcome = accepted.ended().await.expect("ends");
+    assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
+    // Auth, Hello, Disconnect, and the messages.
+    let writes = writes.load(Ordering::Relaxed);
+    assert!(writes <= 10, "{writes} writes");
 }

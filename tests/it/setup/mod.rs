@@ -1,4 +1,6 @@
 //! Setting connections up: handshake, Hello, admission, a server on loopback.
 
+mod deadline;
 mod hello;
 mod server;
+mod simultaneous;

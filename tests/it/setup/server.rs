@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peermux::server::StartError;
 use peermux::{
-    DialError, Direction, DisconnectReason, Enode, Message, PeerError, PeerEvent, Protocol,
+    DialError, Direction, DisconnectReason, Enode, Message, Peer, PeerError, PeerEvent, Protocol,
     SecretKey, Server, ServerBuilder, Stage,
 };
 use tokio::sync::broadcast;
@@ -95,7 +95,9 @@ async fn who_has_seen_a_peer_end_can_dial_its_node_again() {
 async fn unwanted_nodes_are_refused_each_with_its_reason() {
     let full = node().max_peers(1).start().await.unwrap();
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
+    let mut feed = full.subscribe();
     let peer = first.dial(&full.enode()).await.expect("connects");
+    added(&mut feed, &first).await;
 
     let error = second.dial(&full.enode()).await.expect_err("one too many");
     assert_eq!(
@@ -239,4 +241,54 @@ async fn information_records_have_their_json_form() {
     );
     let protocols = serde_json::json!({"mirror": "unknown", "told": "handshake"});
     assert_eq!(peers[0]["protocols"], protocols);
+}
+
+/// Waits until `node` has taken `other` in.
+async fn added(feed: &mut broadcast::Receiver<PeerEvent>, other: &Server) -> Peer {
+    let find = async {
+        loop {
+            let event = feed.recv().await.expect("the feed goes on");
+            if let PeerEvent::Added { peer } = event {
+                assert_eq!(peer.id(), other.id());
+                return peer;
+            }
+        }
+    };
+    let found = tokio::time::timeout(SOON, find).await;
+    found.expect("a peer is added")
+}
+
+#[tokio::test]
+async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
+    let full = node().max_peers(1).start().await.unwrap();
+    let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
+    let mut feed = full.subscribe();
+    let joined = first.dial(&full.enode()).await;
+    joined.expect("the first is let in");
+    added(&mut feed, &first).await;
+    let refused = second.dial(&full.enode()).await.expect_err("is full");
+    assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+
+    full.trust(second.id());
+    second.dial(&full.enode()).await.expect("is trusted");
+    let peer = added(&mut feed, &second).await;
+    assert!(peer.is_trusted());
+    full.distrust(second.id());
+    assert!(!peer.is_trusted());
+    full.trust(second.id());
+    assert!(peer.is_trusted());
+    assert_eq!(full.peer_count(), 2);
+}
+
+#[tokio::test]
+async fn places_kept_for_dialled_nodes_are_not_given_to_inbound_ones() {
+    let keeps = node().max_peers(2).dial_ratio(2).start().await.unwrap();
+    let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
+    let mut feed = keeps.subscribe();
+    let joined = first.dial(&keeps.enode()).await;
+    joined.expect("the first is let in");
+    added(&mut feed, &first).await;
+    let refused = second.dial(&keeps.enode()).await.expect_err("is full");
+    assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+    keeps.dial(&second.enode()).await.expect("has a place");
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use peermux::Peer;
 use peermux_protocols::{ClientError, echo};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::node;
-use crate::output::Output;
-use crate::signals::interrupted;
+use crate::output::{Output, micros};
 use nodes::{Node, Nodes};
 use report::{Done, Dropped, Matched, NodeReport, SlowReport, Throughput};
 
@@ -24,19 +24,17 @@ const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 5
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(out: Output) -> Result<(), Failure> {
+pub(crate) async fn run(out: Output, interrupted: &CancellationToken) -> Result<(), Failure> {
     let mut nodes = Nodes::start().await?;
     let result = tokio::select! {
-        result = tour(&mut nodes, out) => result,
-        signal = interrupted() => signal.map_err(Failure::because),
-    };
-    let told = match result {
-        Ok(()) => the_end(&mut nodes, out).await,
-        Err(failure) => Err(failure),
+        result = tour(&mut nodes, out) => result.map(|()| true),
+        () = interrupted.cancelled() => Ok(false),
     };
     nodes.shut_down().await;
-    told?;
-    out.tell(&Done { ok: true })
+    match result? {
+        true => out.tell(&Done { ok: true }),
+        false => Ok(()),
+    }
 }
 
 async fn tour(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
@@ -67,12 +65,13 @@ async fn tour(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
     out.remark(
         "\n5. bob's handler of slow/1 reads nothing: the others go on until its queue is full",
     )?;
-    slow_protocol(nodes, &bob, out).await
+    slow_protocol(nodes, &bob, out).await?;
+
+    out.remark("\n6. alice quits, and tells her peers")?;
+    goodbye(nodes, out).await
 }
 
-/// alice goes first, so that the others are told.
-async fn the_end(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
-    out.remark("\n6. alice quits, and tells her peers")?;
+async fn goodbye(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
     node::shut_down(&nodes.alice.server).await;
     let dropped = timeout(PATIENCE, nodes.carol.next_drop()).await;
     match dropped.map_err(|_| late("the end"))? {
@@ -119,10 +118,12 @@ async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: Output) -> Result<(),
     let beside = median(&client).await.map_err(Failure::because)?;
     out.tell(&SlowReport {
         queued: nodes::SLOW_QUEUE,
-        p50_before_us: report::micros(before),
-        p50_beside_us: report::micros(beside),
+        p50_before_us: micros(before),
+        p50_beside_us: micros(beside),
     })?;
-    // One more does not fit: bob stops reading, and gives up after the stall limit.
+    out.remark(
+        "   one more does not fit: the connection waits, and ends when bob's patience does",
+    )?;
     slow.send(&protocols::Slow::Ignored)
         .await
         .map_err(Failure::because)?;

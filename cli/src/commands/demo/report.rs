@@ -1,19 +1,15 @@
 //! What the demo tells, for people and for programs.
 
 use std::fmt;
-use std::time::Duration;
 
 use peermux::{DisconnectReason, Endpoint, Enode, Peer, PeerOutcome};
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
 
 use super::nodes::Node;
-use crate::output::{CapabilityReport, list, reason_text};
-
-/// Microseconds, to a tenth.
-pub(super) fn micros(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e7).round() / 10.0
-}
+use crate::commands::listen::requested_by;
+use crate::explain;
+use crate::output::{CapabilityReport, list, micros};
 
 /// A node has started.
 #[derive(Debug, Serialize)]
@@ -164,14 +160,9 @@ impl fmt::Display for SlowReport {
             p50_before_us,
             p50_beside_us,
         } = self;
-        writeln!(
-            f,
-            "   echo before                          median {p50_before_us:.0} µs"
-        )?;
-        write!(
-            f,
-            "   echo beside {queued} messages nobody reads  median {p50_beside_us:.0} µs"
-        )
+        writeln!(f, "   {:<41} median {p50_before_us:.0} µs", "echo before")?;
+        let beside = format!("echo beside {queued} messages that nobody reads");
+        write!(f, "   {beside:<41} median {p50_beside_us:.0} µs")
     }
 }
 
@@ -182,7 +173,8 @@ pub(super) struct Dropped {
     at: &'static str,
     peer: &'static str,
     reason: Option<DisconnectReason>,
-    cause: String,
+    requested_by: &'static str,
+    ending: String,
 }
 
 impl Dropped {
@@ -191,7 +183,8 @@ impl Dropped {
             at,
             peer,
             reason: outcome.error.reason(),
-            cause: outcome.error.to_string(),
+            requested_by: requested_by(&outcome.error),
+            ending: explain::ending(&outcome.error),
         }
     }
 }
@@ -199,12 +192,9 @@ impl Dropped {
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            at,
-            peer,
-            reason,
-            cause,
+            at, peer, ending, ..
         } = self;
-        write!(f, "   {at} drops {peer}: {cause}; {}", reason_text(*reason))
+        write!(f, "   {at} drops {peer}: {ending}")
     }
 }
 

@@ -1,0 +1,78 @@
+//! Full connects, one after the other and many at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use peermux::{DisconnectReason, Enode, SecretKey};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::report::HandshakeReport;
+use super::{Args, Measurement};
+use crate::explain::Trouble;
+use crate::failure::Failure;
+use crate::node;
+use crate::output::Output;
+
+/// How long each step of a handshake may take.
+const STEP: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(
+    args: &Args,
+    target: &Enode,
+    interrupted: &CancellationToken,
+    out: Output,
+) -> Result<Measurement, Failure> {
+    let begun = Arc::new(AtomicU64::new(0));
+    let started = Instant::now();
+    let connecting = connect_all(args, target, &begun);
+    tokio::pin!(connecting);
+    tokio::select! {
+        result = &mut connecting => result?,
+        () = interrupted.cancelled() => {
+            // No further ones; those that are under way take leave in an orderly way.
+            begun.store(args.count, Ordering::Relaxed);
+            return match timeout(node::SHUTDOWN, connecting).await {
+                Ok(Err(failure)) => Err(failure),
+                Ok(Ok(())) | Err(_) => Ok(Measurement::Interrupted),
+            };
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    out.tell(&HandshakeReport {
+        mode: args.mode,
+        count: args.count,
+        concurrency: args.concurrency,
+        ok: true,
+        seconds,
+        handshakes_per_s: args.count as f64 / seconds.max(1e-9),
+    })?;
+    Ok(Measurement::Complete)
+}
+
+/// Connects as often as asked for, in as many tasks; the first failure ends all of them.
+async fn connect_all(args: &Args, target: &Enode, begun: &Arc<AtomicU64>) -> Result<(), Failure> {
+    let addr = node::address_of(target).await?;
+    let (remote, count) = (*target.public_key(), args.count);
+    let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
+    for _ in 0..args.concurrency {
+        let begun = Arc::clone(begun);
+        tasks.spawn(async move {
+            while begun.fetch_add(1, Ordering::Relaxed) < count {
+                // A node takes no second connection of the same key.
+                let key = SecretKey::random(&mut rand::rng());
+                let stream = node::connect(addr, STEP).await?;
+                let established = node::set_up(stream, &key, &remote, STEP).await;
+                let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
+                established.refuse(DisconnectReason::CLIENT_QUITTING).await;
+            }
+            Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(Failure::because)??;
+    }
+    Ok(())
+}

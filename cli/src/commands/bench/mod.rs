@@ -1,0 +1,166 @@
+//! `peermux bench`: throughput and round trips over `bench/1`, and handshakes.
+
+mod handshakes;
+mod report;
+
+use clap::{ValueEnum, value_parser};
+use peermux::{Enode, Peer, SecretKey, Server};
+use peermux_protocols::ClientError;
+use peermux_protocols::bench::{Bench, Config, Measured};
+use serde::Serialize;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::explain::Trouble;
+use crate::failure::Failure;
+use crate::node;
+use crate::output::Output;
+use report::{NoResult, Report};
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux bench --mode sink
+  peermux bench --mode echo --size 32 --count 100000
+  peermux bench --mode handshake --count 1000 --concurrency 16
+  peermux bench enode://…@127.0.0.1:30303 --mode source --size 65536
+
+MB are 10^6 bytes of payload. The data are random, so that compression gains nothing.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The node to measure, as enode://KEY@HOST:PORT; without one, a second node is started here
+    #[arg(value_parser = node::dialable)]
+    enode: Option<Enode>,
+    /// What to measure
+    #[arg(long)]
+    mode: Mode,
+    /// The size of each message, in bytes, up to 16 MiB - 1 KiB
+    #[arg(long, value_name = "BYTES", default_value_t = 1024,
+        value_parser = value_parser!(u32).range(..=Config::MAX_SIZE as i64))]
+    size: u32,
+    /// How many messages, round trips or handshakes
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+        value_parser = value_parser!(u64).range(..=1 << 32))]
+    count: u64,
+    /// How many handshakes at once, each with a fresh key; the other modes do not use it
+    #[arg(long, value_name = "C", default_value_t = 1,
+        value_parser = value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// Send messages, and compare with what the node counted
+    Sink,
+    /// Ask the node to send messages, and count them
+    Source,
+    /// Make round trips one after the other
+    Echo,
+    /// Connect, exchange Hello, disconnect, again and again
+    Handshake,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    key: SecretKey,
+    out: Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    let own = match &args.enode {
+        Some(_) => None,
+        None => Some(second_node().await?),
+    };
+    let target = match (&args.enode, &own) {
+        (Some(enode), _) => enode.clone(),
+        (None, Some(server)) => server.enode(),
+        (None, None) => return Err(Failure::because("there is no node to measure")),
+    };
+    let result = match args.mode {
+        Mode::Handshake => handshakes::run(&args, &target, interrupted, out).await,
+        _ => messages(&args, key, &target, interrupted, out).await,
+    };
+    if let Some(server) = own {
+        node::shut_down(&server).await;
+    }
+    match result {
+        Ok(Measurement::Complete) => Ok(()),
+        Ok(Measurement::Interrupted) => out.tell(&NoResult::new(&args, None)),
+        Err(failure @ (Failure::Failed(_) | Failure::Connection(_))) if out.is_json() => {
+            out.tell(&NoResult::new(&args, Some(&failure)))?;
+            Err(failure)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// How a measurement ended that did not fail.
+enum Measurement {
+    Complete,
+    Interrupted,
+}
+
+/// The node that is measured when no other is named.
+async fn second_node() -> Result<Server, Failure> {
+    Server::builder(SecretKey::random(&mut rand::rng()))
+        .listen(([127, 0, 0, 1], 0).into())
+        .max_peers(usize::from(u16::MAX))
+        .max_pending(2048)
+        .protocol(Bench::new(Config::default()))
+        .start()
+        .await
+        .map_err(Failure::because)
+}
+
+async fn messages(
+    args: &Args,
+    key: SecretKey,
+    target: &Enode,
+    interrupted: &CancellationToken,
+    out: Output,
+) -> Result<Measurement, Failure> {
+    let bench = Bench::new(Config::default());
+    let builder = Server::builder(key).protocol(bench.clone());
+    let server = builder.start().await.map_err(Failure::because)?;
+    let measuring = async {
+        let peer = server.dial(target).await;
+        let peer = peer.map_err(|error| Trouble::dialling(&error))?;
+        match measure(args, &bench, &peer).await {
+            Ok(measured) => Ok(measured),
+            Err(error) => Err(why(error, &peer).await),
+        }
+    };
+    let result = tokio::select! {
+        result = measuring => result.map(Some),
+        () = interrupted.cancelled() => Ok(None),
+    };
+    node::shut_down(&server).await;
+    match result? {
+        Some(measured) => {
+            out.tell(&Report::new(args.mode, &measured))?;
+            Ok(Measurement::Complete)
+        }
+        None => Ok(Measurement::Interrupted),
+    }
+}
+
+async fn measure(args: &Args, bench: &Bench, peer: &Peer) -> Result<Measured, ClientError> {
+    let client = bench.client(peer).await?;
+    let (count, size) = (args.count, args.size as usize);
+    match args.mode {
+        Mode::Sink => client.sink(count, size).await,
+        Mode::Source => client.source(count, size).await,
+        Mode::Echo | Mode::Handshake => client.echo(count, size).await,
+    }
+}
+
+/// Why a measurement failed: if the peer ended, how it ended.
+async fn why(error: ClientError, peer: &Peer) -> Failure {
+    if error == ClientError::Ended
+        && let Ok(Some(outcome)) = timeout(node::SHUTDOWN, peer.ended()).await
+    {
+        return Trouble::peer_ended(&outcome.error).into();
+    }
+    Failure::because(error)
+}

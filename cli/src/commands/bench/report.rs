@@ -1,0 +1,138 @@
+//! What a measurement tells, for people and for programs.
+
+use std::fmt;
+
+use peermux_protocols::bench::Measured;
+use serde::Serialize;
+
+use super::{Args, Mode};
+use crate::explain::Trouble;
+use crate::failure::Failure;
+use crate::output::micros;
+
+/// A verified measurement of messages.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    mode: Mode,
+    size: usize,
+    count: u64,
+    ok: bool,
+    seconds: f64,
+    msgs_per_s: f64,
+    mb_per_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p50_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_us: Option<f64>,
+}
+
+impl Report {
+    pub(super) fn new(mode: Mode, measured: &Measured) -> Self {
+        let percentile = |part| measured.percentile(part).map(micros);
+        Self {
+            mode,
+            size: measured.size,
+            count: measured.count,
+            ok: true,
+            seconds: measured.elapsed.as_secs_f64(),
+            msgs_per_s: measured.messages_per_second(),
+            mb_per_s: measured.megabytes_per_second(),
+            p50_us: percentile(0.5),
+            p99_us: percentile(0.99),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            size,
+            count,
+            seconds,
+            msgs_per_s,
+            mb_per_s,
+            ..
+        } = self;
+        let what = match self.mode {
+            Mode::Sink => "messages sent",
+            Mode::Source => "messages received",
+            Mode::Echo | Mode::Handshake => "round trips",
+        };
+        write!(
+            f,
+            "{count} {what}, {size} bytes each, all verified: {seconds:.3} s, {msgs_per_s:.0}/s, {mb_per_s:.1} MB/s"
+        )?;
+        if let (Some(p50), Some(p99)) = (self.p50_us, self.p99_us) {
+            write!(f, "; median {p50:.1} µs, 99 % within {p99:.1} µs")?;
+        }
+        Ok(())
+    }
+}
+
+/// A measurement of full connects.
+#[derive(Debug, Serialize)]
+pub(super) struct HandshakeReport {
+    pub(super) mode: Mode,
+    pub(super) count: u64,
+    pub(super) concurrency: u16,
+    pub(super) ok: bool,
+    pub(super) seconds: f64,
+    pub(super) handshakes_per_s: f64,
+}
+
+impl fmt::Display for HandshakeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            count,
+            concurrency,
+            seconds,
+            handshakes_per_s,
+            ..
+        } = self;
+        write!(
+            f,
+            "{count} handshakes, {concurrency} at once: {seconds:.3} s, {handshakes_per_s:.0}/s"
+        )
+    }
+}
+
+/// What is told to programs of a measurement without a result; people read standard error.
+#[derive(Debug, Serialize)]
+pub(super) struct NoResult<'a> {
+    mode: Mode,
+    size: u32,
+    count: u64,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(flatten)]
+    trouble: Option<&'a Trouble>,
+}
+
+impl<'a> NoResult<'a> {
+    pub(super) fn new(args: &Args, failure: Option<&'a Failure>) -> Self {
+        let trouble = match failure {
+            Some(Failure::Connection(trouble)) => Some(&**trouble),
+            _ => None,
+        };
+        let error = match (failure, trouble) {
+            (None, _) => Some("interrupted before the end of the measurement".to_owned()),
+            (Some(failure), None) => failure.text(),
+            (Some(_), Some(_)) => None,
+        };
+        Self {
+            mode: args.mode,
+            size: args.size,
+            count: args.count,
+            ok: false,
+            error,
+            trouble,
+        }
+    }
+}
+
+impl fmt::Display for NoResult<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.error.as_deref().unwrap_or("failed"))
+    }
+}

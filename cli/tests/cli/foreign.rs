@@ -1,0 +1,59 @@
+//! What a node can be mistaken for: sockets that speak something else, or nothing.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use tokio::net::TcpSocket;
+
+/// The public key of the secret key 1, which no node here has.
+pub(crate) const OTHER_KEY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
+    483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+
+/// A node that is said to be at `addr`, with a key that nobody there has.
+pub(crate) fn enode_at(addr: SocketAddr) -> String {
+    format!("enode://{OTHER_KEY}@{addr}")
+}
+
+/// The same address with another key.
+pub(crate) fn with_other_key(enode: &str) -> String {
+    let (_, addr) = enode.split_once('@').expect("an address");
+    format!("enode://{OTHER_KEY}@{addr}")
+}
+
+/// A port that refuses connections: it is taken, and nobody listens.
+pub(crate) fn closed_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(([127, 0, 0, 1], 0).into())
+        .expect("a free port");
+    let addr = socket.local_addr().expect("it is bound");
+    (socket, addr)
+}
+
+/// A server that takes connections and says nothing: the kernel does the taking.
+pub(crate) fn silent_server() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("it is bound");
+    (listener, addr)
+}
+
+/// A server that hangs up on the first connection at once.
+pub(crate) fn closing_server() -> SocketAddr {
+    let (listener, addr) = silent_server();
+    thread::spawn(move || listener.accept().map(drop));
+    addr
+}
+
+/// A web server: it does not understand the first connection's request, and says so.
+pub(crate) fn web_server() -> SocketAddr {
+    let (listener, addr) = silent_server();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept()?;
+        let mut request = [0; 64];
+        stream.read_exact(&mut request)?;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new())
+    });
+    addr
+}

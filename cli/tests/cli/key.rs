@@ -1,0 +1,101 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use crate::foreign::OTHER_KEY;
+use crate::process::{keys, run};
+
+/// The secret key 1, and what belongs to it.
+const ONE: &str = "0000000000000000000000000000000000000000000000000000000000000001";
+
+/// A file of this name that is not there yet.
+fn file(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("peermux-{name}.key"));
+    // It may be there from the last run.
+    let _ = fs::remove_file(&path);
+    path.into_os_string()
+        .into_string()
+        .expect("a path in UTF-8")
+}
+
+#[test]
+fn a_new_key_is_for_its_owner_alone_and_never_overwritten() {
+    let path = file("new");
+    let made = run(&["key", "new", "--key-file", &path, "--json"]).events();
+    assert_eq!(made.len(), 1);
+    assert_eq!(keys(&made[0]), ["enode", "node_id", "public_key"]);
+    let mode = fs::metadata(&path)
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let secret = fs::read_to_string(&path).expect("text");
+    assert_eq!(secret.len(), 65, "64 digits and a newline");
+
+    let (line, output) = run(&["key", "new", "--key-file", &path, "--json"]).failed();
+    assert!(
+        line.starts_with(&format!("cannot make key file {path}: ")),
+        "{line}"
+    );
+    assert!(output.is_empty(), "{output:?}");
+    assert_eq!(fs::read_to_string(&path).expect("text"), secret);
+
+    let shown = run(&["key", "show", "--key-file", &path, "--json"]).events();
+    assert_eq!(shown, made);
+    let shown = run(&["key", "show", "--key", secret.trim(), "--json"]).events();
+    assert_eq!(shown, made);
+}
+
+#[test]
+fn a_key_is_shown_with_its_enode_url() {
+    let shown = ["key", "show", "--key", ONE];
+    let lines = run(&shown).succeeded();
+    assert_eq!(lines[0], format!("public key {OTHER_KEY}"));
+    assert_eq!(
+        lines[1],
+        "node id    c0a6c424ac7157ae408398df7e5f4552091a69125d5dfcb7b8c2659029395bdf"
+    );
+    assert_eq!(lines[2], format!("enode      enode://{OTHER_KEY}"));
+    let events = run(&[&shown[..], &["--addr", "[::1]:30303", "--json"]].concat()).events();
+    assert_eq!(events[0]["public_key"], OTHER_KEY);
+    assert_eq!(
+        events[0]["enode"],
+        format!("enode://{OTHER_KEY}@[::1]:30303")
+    );
+}
+
+#[test]
+fn key_files_that_are_none_are_failures() {
+    let missing = file("missing");
+    let (line, _) = run(&["listen", "--key-file", &missing]).failed();
+    assert!(
+        line.starts_with(&format!("cannot read key file {missing}: ")),
+        "{line}"
+    );
+    let junk = file("junk");
+    fs::write(&junk, "not a key").expect("it can be written");
+    let (line, _) = run(&["key", "show", "--key-file", &junk]).failed();
+    assert!(line.starts_with(&format!("key file {junk}: ")), "{line}");
+}
+
+#[test]
+fn a_wrong_key_is_refused_and_not_repeated() {
+    for wrong in ["c0ffee".to_owned(), "c0ffee".repeat(11), "0".repeat(64)] {
+        let text = run(&["key", "show", "--key", &wrong]).refused();
+        assert!(text.contains("--key takes 64 hexadecimal digits"), "{text}");
+        assert!(!text.contains(&wrong), "{text}");
+    }
+}
+
+#[test]
+fn it_must_be_said_which_key() {
+    let text = run(&["key", "new"]).refused();
+    assert!(text.contains("--key-file PATH is needed"), "{text}");
+    let text = run(&["key", "show"]).refused();
+    assert!(
+        text.contains("--key-file PATH or --key HEX is needed"),
+        "{text}"
+    );
+    let text = run(&["key", "show", "--key", ONE, "--key-file", "x"]).refused();
+    assert!(text.contains("cannot be used with"), "{text}");
+}

@@ -1,0 +1,23 @@
+//! The `peermux` binary as its users meet it: real processes, real sockets on loopback.
+//!
+//! Nothing here waits by the clock. A test reads a line that says how far a process is, and every
+//! wait has a generous deadline, so that a process that hangs is a failure.
+#![cfg(unix)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in helper functions too"
+)]
+
+mod bench;
+mod chat;
+mod demo;
+mod foreign;
+mod key;
+mod listen;
+mod output;
+mod ping;
+mod process;
+mod signals;
+mod usage;

@@ -1,0 +1,103 @@
+//! Where output goes, and what becomes of it.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::process::{Child, Stdio};
+
+use peermux::{SecretKey, Server};
+
+use crate::process::{Ended, command, run};
+
+/// Runs a command with its standard output or standard error closed by whoever read it.
+fn run_unread(arguments: &[&str], unread: &str) -> Ended {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = command(arguments);
+    command.stdin(Stdio::null());
+    let output = match unread {
+        "stdout" => command.stdout(writer).stderr(Stdio::piped()),
+        _ => command.stdout(Stdio::piped()).stderr(writer),
+    };
+    let output = output.spawn().and_then(Child::wait_with_output);
+    let output = output.expect("it runs");
+    let lines = |bytes| {
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        text.lines().map(str::to_owned).collect()
+    };
+    Ended {
+        code: output.status.code(),
+        output: lines(output.stdout),
+        errors: lines(output.stderr),
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let one = "0000000000000000000000000000000000000000000000000000000000000001";
+    let cases: [&[&str]; 6] = [
+        &["demo"],
+        &["demo", "--json"],
+        &["listen", "--addr", "127.0.0.1:0"],
+        &["chat", "--listen", "127.0.0.1:0"],
+        &["bench", "--mode", "echo", "--count", "1"],
+        &["key", "show", "--key", one],
+    ];
+    for arguments in cases {
+        run_unread(arguments, "stdout").succeeded();
+    }
+    assert_eq!(run_unread(&["--help"], "stdout").code, Some(0));
+}
+
+#[test]
+fn logs_that_nobody_reads_do_no_harm() {
+    let arguments = ["bench", "--mode", "handshake", "--count", "2", "-vvv"];
+    assert_eq!(run_unread(&arguments, "stderr").code, Some(0));
+    assert_eq!(run_unread(&["key", "show"], "stderr").code, Some(2));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_a_failure() {
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let mut command = command(&["bench", "--mode", "sink", "--count", "1"]);
+    command.stdin(Stdio::null()).stdout(full.expect("a device"));
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(
+        errors.starts_with("peermux: cannot write to standard output: "),
+        "{errors}"
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn logs_go_to_standard_error() {
+    let ended = run(&["bench", "--mode", "sink", "--count", "1", "--json", "-vv"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.output.len(), 1, "{ended:?}");
+    assert!(!ended.errors.is_empty(), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remote_cannot_write_to_the_terminal() {
+    let server = Server::builder(SecretKey::random(&mut rand::rng()))
+        .name("evil\u{1b}[2J\u{9b}2J\r\n\u{7}")
+        .listen(([127, 0, 0, 1], 0).into())
+        .start()
+        .await
+        .expect("it starts");
+    let enode = server.enode().to_string();
+    for json in [None, Some("--json")] {
+        let ping = ["ping", enode.as_str()].into_iter().chain(json);
+        let arguments: Vec<_> = ping.map(str::to_owned).collect();
+        let ended = tokio::task::spawn_blocking(move || {
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            run(&arguments)
+        });
+        let lines = ended.await.expect("no panic").succeeded();
+        let all = lines.concat();
+        assert!(all.contains("evil"), "{all}");
+        assert!(!all.contains(char::is_control), "{all:?}");
+    }
+}

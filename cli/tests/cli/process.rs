@@ -1,0 +1,214 @@
+//! A `peermux` process under test.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// How long one line may take, on a machine that is busy with other tests too.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The binary with these arguments, not yet running.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
+    command.args(arguments).env_remove("PEERMUX_LOG");
+    command
+}
+
+/// Runs a command without input to its end.
+pub(crate) fn run(arguments: &[&str]) -> Ended {
+    let mut process = Peermux::start(arguments);
+    process.end_input();
+    process.ended()
+}
+
+/// A running process. It is killed when dropped.
+pub(crate) struct Peermux {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+/// What a process that ended has left: the lines that nobody had waited for.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: Vec<String>,
+    pub(crate) errors: Vec<String>,
+}
+
+impl Peermux {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::spawn(command(arguments))
+    }
+
+    /// Standard output goes where the command says, if it does.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        Self {
+            input: child.stdin.take(),
+            output: lines(child.stdout.take().expect("a pipe")),
+            errors: lines(child.stderr.take().expect("a pipe")),
+            child,
+        }
+    }
+
+    /// A node on a free port of loopback, and its enode URL.
+    pub(crate) fn listen(arguments: &[&str]) -> (Self, String) {
+        let mut node =
+            Self::start(&[&["listen", "--addr", "127.0.0.1:0", "--json"], arguments].concat());
+        let listening = node.event("listening");
+        let enode = listening["enode"].as_str().expect("an enode URL");
+        (node, enode.to_owned())
+    }
+
+    /// The next line on standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let line = next(&self.output, "standard output");
+        line.unwrap_or_else(|| panic!("no further line; {:?}", self.collect()))
+    }
+
+    /// The next line on standard output, as JSON.
+    pub(crate) fn json(&mut self) -> Value {
+        parse(&self.line())
+    }
+
+    /// The next event, which must be of this kind.
+    pub(crate) fn event(&mut self, kind: &str) -> Value {
+        let event = self.json();
+        assert_eq!(event["event"], kind, "{event}");
+        event
+    }
+
+    /// Waits for a line on standard error that contains this.
+    pub(crate) fn log(&mut self, part: &str) {
+        while let Some(line) = next(&self.errors, "standard error") {
+            if line.contains(part) {
+                return;
+            }
+        }
+        panic!("ended without logging {part:?}");
+    }
+
+    /// Writes a line to its standard input.
+    pub(crate) fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("the input is still open");
+        writeln!(input, "{line}").expect("the process reads its input");
+    }
+
+    pub(crate) fn end_input(&mut self) {
+        self.input = None;
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a child of ours");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn terminated(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits for the end. Standard input stays as it is until then.
+    pub(crate) fn ended(mut self) -> Ended {
+        self.collect()
+    }
+
+    fn collect(&mut self) -> Ended {
+        let output = std::iter::from_fn(|| next(&self.output, "standard output")).collect();
+        let errors = std::iter::from_fn(|| next(&self.errors, "standard error")).collect();
+        let status = self.child.wait().expect("a child of ours");
+        Ended {
+            code: status.code(),
+            output,
+            errors,
+        }
+    }
+}
+
+impl Drop for Peermux {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The lines of a process that must have succeeded, and have said nothing else.
+    pub(crate) fn succeeded(self) -> Vec<String> {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert!(self.errors.is_empty(), "{self:?}");
+        self.output
+    }
+
+    /// As [`succeeded`](Self::succeeded), with JSON in each line.
+    pub(crate) fn events(self) -> Vec<Value> {
+        let lines = self.succeeded();
+        lines.iter().map(|line| parse(line)).collect()
+    }
+
+    /// The one line on standard error of a process that must have failed, and its output.
+    pub(crate) fn failed(self) -> (String, Vec<String>) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let Ended { output, errors, .. } = self;
+        let [line] = errors.as_slice() else {
+            panic!("not one line: {errors:#?}");
+        };
+        let text = line.strip_prefix("peermux: ").expect(line);
+        (text.to_owned(), output)
+    }
+
+    /// What a process says that must have refused its arguments.
+    pub(crate) fn refused(self) -> String {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.output.is_empty(), "{self:?}");
+        self.errors.join("\n")
+    }
+}
+
+/// The names in a JSON object, sorted.
+pub(crate) fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<_> = object
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+pub(crate) fn parse(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is not JSON: {error}"))
+}
+
+/// Reads lines, up to as many ahead as a process may log while its output is read.
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = sync_channel(1024);
+    thread::spawn(move || {
+        let mut read = BufReader::new(from).lines().map_while(Result::ok);
+        read.all(|line| sender.send(line).is_ok())
+    });
+    lines
+}
+
+/// The next line, or `None` at the end.
+fn next(lines: &Receiver<String>, what: &str) -> Option<String> {
+    match lines.recv_timeout(DEADLINE) {
+        Ok(line) => Some(line),
+        Err(RecvTimeoutError::Disconnected) => None,
+        Err(RecvTimeoutError::Timeout) => panic!("nothing on {what} within {DEADLINE:?}"),
+    }
+}

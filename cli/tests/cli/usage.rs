@@ -1,0 +1,53 @@
+use crate::process::{Peermux, command, run};
+
+#[test]
+fn wrong_usage_is_told_with_exit_code_2() {
+    let cases: [(&[&str], &str); 12] = [
+        (&[], "Usage: peermux"),
+        (&["fly"], "unrecognized subcommand 'fly'"),
+        (&["demo", "--fast"], "unexpected argument '--fast'"),
+        (
+            &["listen", "--addr", "localhost"],
+            "no port follows \"localhost\"",
+        ),
+        (
+            &["listen", "--addr", "127.0.0.1:70000"],
+            "port \"70000\" is not",
+        ),
+        (&["listen", "--protocol", "eth"], "invalid value 'eth'"),
+        (&["listen", "--max-peers", "many"], "invalid value 'many'"),
+        (&["ping"], "<ENODE>"),
+        (&["bench"], "--mode <MODE>"),
+        (&["bench", "--mode", "fast"], "invalid value 'fast'"),
+        (
+            &["bench", "--mode", "handshake", "--concurrency", "0"],
+            "0 is not in 1..=1024",
+        ),
+        (&["key"], "Usage: peermux key"),
+    ];
+    for (arguments, part) in cases {
+        let text = run(arguments).refused();
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn help_is_for_every_command() {
+    let general = run(&["--help"]).succeeded().join("\n");
+    for name in ["demo", "listen", "ping", "bench", "key", "chat"] {
+        assert!(general.contains(&format!("\n  {name} ")), "{general}");
+        let help = run(&[name, "--help"]).succeeded().join("\n");
+        assert!(help.contains("--json"), "{help}");
+        assert!(name == "demo" || help.contains("Examples:"), "{help}");
+    }
+    let version = run(&["--version"]).succeeded();
+    assert_eq!(version, [format!("peermux {}", env!("CARGO_PKG_VERSION"))]);
+}
+
+#[test]
+fn a_malformed_log_filter_is_told() {
+    let mut command = command(&["demo"]);
+    command.env("PEERMUX_LOG", "peermux=loud");
+    let text = Peermux::spawn(command).ended().refused();
+    assert!(text.contains("PEERMUX_LOG: "), "{text}");
+}

@@ -1,0 +1,253 @@
+//! Which of two connections goes on when two nodes dial each other.
+//!
+//! Without a rule each side completes its own dial first and refuses the other's, and both are lost. The
+//! rule is applied when an inbound auth names a node, before our ack:
+//!
+//! | our dial to that node | the inbound connection | the dial |
+//! |---|---|---|
+//! | there is none | goes on | none starts before the inbound one is decided |
+//! | has sent no auth yet | goes on | pauses |
+//! | has sent its auth, no Hello, and the remote's node id is larger | goes on | pauses |
+//! | anything else | waits for the dial's end | goes on |
+//!
+//! Only a verified first frame proves who the inbound connection comes from; it cancels the paused dial. An
+//! auth can be replayed by anybody, so a dial pauses once, for [`PAUSE`] at most, and then goes on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::node::NodeId;
+
+/// The longest that inbound connections delay a dial, in all.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How far an outbound connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Connected,
+    AuthSent,
+    HelloSent,
+}
+
+/// What becomes of an inbound connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Go,
+    Hold,
+}
+
+fn judge(own: &NodeId, remote: &NodeId, dial: Option<Progress>) -> Verdict {
+    match dial {
+        None | Some(Progress::Connected) => Verdict::Go,
+        Some(Progress::AuthSent) if remote > own => Verdict::Go,
+        Some(_) => Verdict::Hold,
+    }
+}
+
+/// The connections with one node that are being set up.
+#[derive(Debug, Default)]
+struct Contest {
+    dial: Option<Progress>,
+    /// Inbound connections that went on and are not decided.
+    inbound: usize,
+    /// Whether an inbound connection has proven its identity.
+    verified: bool,
+    /// Everyone who takes part, also who only waits.
+    members: usize,
+}
+
+/// All contests of a node. An entry exists for as long as anybody takes part.
+#[derive(Debug, Clone)]
+pub(crate) struct TieBreak {
+    own: NodeId,
+    contests: Arc<Mutex<HashMap<NodeId, watch::Sender<Contest>>>>,
+}
+
+impl TieBreak {
+    pub(crate) fn new(own: NodeId) -> Self {
+        Self {
+            own,
+            contests: Arc::default(),
+        }
+    }
+
+    /// An outbound connection was opened. `None` if there is another one to this node.
+    pub(crate) fn dial(&self, remote: NodeId) -> Option<DialTurn> {
+        let member = self.join(remote);
+        let mut first = false;
+        member.change(|contest| {
+            first = contest.dial.is_none();
+            contest.dial.get_or_insert(Progress::Connected);
+        });
+        first.then_some(DialTurn {
+            member,
+            paused: None,
+        })
+    }
+
+    /// An inbound connection has sent an auth that names `remote`.
+    pub(crate) fn inbound(&self, remote: NodeId) -> InboundTurn {
+        InboundTurn {
+            member: self.join(remote),
+            going: false,
+        }
+    }
+
+    fn join(&self, remote: NodeId) -> Member {
+        let mut contests = self.lock();
+        let contest = contests.entry(remote).or_default();
+        contest.send_modify(|contest| contest.members += 1);
+        Member {
+            contest: contest.clone(),
+            remote,
+            all: self.clone(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, watch::Sender<Contest>>> {
+        self.contests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who takes part in a contest, until dropped.
+#[derive(Debug)]
+struct Member {
+    contest: watch::Sender<Contest>,
+    remote: NodeId,
+    all: TieBreak,
+}
+
+impl Member {
+    fn change(&self, change: impl FnOnce(&mut Contest)) {
+        self.contest.send_modify(change);
+    }
+
+    async fn until(&self, condition: impl FnMut(&Contest) -> bool) {
+        // This side holds a sender, so the channel is open.
+        let _ = self.contest.subscribe().wait_for(condition).await;
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut contests = self.all.lock();
+        let mut empty = false;
+        self.change(|contest| {
+            contest.members -= 1;
+            empty = contest.members == 0;
+        });
+        if empty {
+            contests.remove(&self.remote);
+        }
+    }
+}
+
+/// An inbound connection of the same node has taken a dial's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Superseded;
+
+/// A dial's part in a contest, until dropped.
+#[derive(Debug)]
+pub(crate) struct DialTurn {
+    member: Member,
+    /// How long its one pause was.
+    paused: Option<Duration>,
+}
+
+impl DialTurn {
+    /// To be called before the auth is sent; pauses while an inbound connection goes on.
+    pub(crate) async fn before_auth(&mut self) -> Result<(), Superseded> {
+        self.step(Progress::AuthSent).await
+    }
+
+    /// To be called before the Hello is sent; likewise.
+    pub(crate) async fn before_hello(&mut self) -> Result<(), Superseded> {
+        self.step(Progress::HelloSent).await
+    }
+
+    /// How long it has paused, which its deadline does not count.
+    pub(crate) fn paused(&self) -> Duration {
+        self.paused.unwrap_or_default()
+    }
+
+    /// Ends when an inbound connection takes the dial's place, before its Hello is sent.
+    pub(crate) fn superseded(&self) -> impl Future<Output = Superseded> + use<> {
+        let mut contest = self.member.contest.subscribe();
+        async move {
+            let taken = |c: &Contest| c.verified && c.dial != Some(Progress::HelloSent);
+            match contest.wait_for(taken).await {
+                Ok(_) => Superseded,
+                // The dial is over, and with it whoever waited for this.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn step(&mut self, next: Progress) -> Result<(), Superseded> {
+        let decided = |contest: &Contest| contest.verified || contest.inbound == 0;
+        if self.paused.is_none() && !decided(&self.member.contest.borrow()) {
+            let started = Instant::now();
+            // Past the pause the dial goes on, whatever the inbound connections do.
+            let _ = timeout(PAUSE, self.member.until(decided)).await;
+            self.paused = Some(started.elapsed());
+        }
+        let mut result = Ok(());
+        self.member.change(|contest| {
+            contest.dial = Some(next);
+            if contest.verified {
+                result = Err(Superseded);
+            }
+        });
+        result
+    }
+}
+
+impl Drop for DialTurn {
+    fn drop(&mut self) {
+        self.member.change(|contest| contest.dial = None);
+    }
+}
+
+/// An inbound connection's part in a contest, until dropped.
+#[derive(Debug)]
+pub(crate) struct InboundTurn {
+    member: Member,
+    going: bool,
+}
+
+impl InboundTurn {
+    /// To be called before the ack is sent; waits for the end of a dial that has precedence.
+    pub(crate) async fn before_ack(&mut self) {
+        loop {
+            let mut verdict = Verdict::Hold;
+            self.member.change(|contest| {
+                verdict = judge(&self.member.all.own, &self.member.remote, contest.dial);
+                if verdict == Verdict::Go {
+                    contest.inbound += 1;
+                }
+            });
+            if verdict == Verdict::Go {
+                self.going = true;
+                return;
+            }
+            self.member.until(|contest| contest.dial.is_none()).await;
+        }
+    }
+
+    /// The first frame came from the node itself.
+    pub(crate) fn verified(&self) {
+        self.member.change(|contest| contest.verified = true);
+    }
+}
+
+impl Drop for InboundTurn {
+    fn drop(&mut self) {
+        if self.going {
+            self.member.change(|contest| contest.inbound -= 1);
+        }
+    }
+}
