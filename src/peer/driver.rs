@@ -108,11 +108,14 @@ impl<T: Transport> PeerDriver<T> {
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
     pub async fn run(self) -> Arc<PeerOutcome> {
-        self.run_until(|| {}).await
+        self.run_until(|_| {}).await
     }
 
     /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
-    pub(crate) async fn run_until(self, before_told: impl FnOnce()) -> Arc<PeerOutcome> {
+    pub(crate) async fn run_until(
+        self,
+        before_told: impl FnOnce(&Arc<PeerOutcome>),
+    ) -> Arc<PeerOutcome> {
         let peer = self.peer.clone();
         let guard = EndGuard(peer.clone());
         let meter = PeerMeter::new(peer.direction());
@@ -129,7 +132,7 @@ impl<T: Transport> PeerDriver<T> {
             unsent,
             lifetime: peer.lifetime(),
         });
-        before_told();
+        before_told(&outcome);
         peer.control().set_ended(Arc::clone(&outcome));
         drop(guard);
         outcome

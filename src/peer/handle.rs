@@ -97,6 +97,7 @@ pub(crate) struct Control {
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
     trusted: AtomicBool,
+    statically_dialled: AtomicBool,
 }
 
 /// How this side wants the peer to end.
@@ -137,6 +138,10 @@ impl Control {
         self.trusted.store(trusted, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_static(&self, wanted: bool) {
+        self.statically_dialled.store(wanted, Ordering::Relaxed);
+    }
+
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
         f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -152,6 +157,7 @@ impl Peer {
             outcome: OnceLock::new(),
             liveness: Mutex::new(liveness),
             trusted: AtomicBool::new(false),
+            statically_dialled: AtomicBool::new(false),
         };
         Self(Arc::new(Shared { about, control }))
     }
@@ -283,6 +289,12 @@ impl Peer {
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.control().trusted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the node is one that is dialled again and again, as of now.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        self.control().statically_dialled.load(Ordering::Relaxed)
     }
 
     /// The last round trip of a Ping, if one was answered yet.

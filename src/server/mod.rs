@@ -27,16 +27,36 @@
 //! ```
 
 mod builder;
+mod config;
+mod connections;
 mod dial;
 mod error;
+mod events;
+mod gate;
+mod gated_dialer;
 mod handle;
 mod listener;
+mod memory;
+mod net_list;
+mod node_addr;
+mod node_dialer;
 mod peer_set;
+mod run_peer;
 mod setup;
 mod socket;
+mod socket_io;
+mod source;
+mod static_nodes;
 mod tie_break;
+mod waiters;
 
 pub use builder::ServerBuilder;
-pub use error::{DialError, ShutdownTimedOut, StartError};
+pub use config::ServerConfig;
+pub use error::{DialError, ShutdownTimedOut, StartError, StaticNodeError};
+pub use events::ConnectionEvent;
 pub use handle::Server;
+pub use memory::NodeMemory;
+pub use net_list::{NetList, NetListError};
+pub use node_dialer::NodeDialer;
 pub use socket::SocketOptions;
+pub use source::{NodeSource, Wanted};

@@ -179,11 +179,11 @@ impl DialTurn {
         let mut contest = self.member.contest.subscribe();
         async move {
             let taken = |c: &Contest| c.verified && c.dial != Some(Progress::HelloSent);
-            match contest.wait_for(taken).await {
-                Ok(_) => Superseded,
-                // The dial is over, and with it whoever waited for this.
-                Err(_) => std::future::pending().await,
+            if contest.wait_for(taken).await.is_ok() {
+                return Superseded;
             }
+            // The dial is over, and with it whoever waited for this.
+            std::future::pending().await
         }
     }
 
