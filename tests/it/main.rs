@@ -10,5 +10,6 @@ mod connmgr;
 mod metrics;
 mod pair;
 mod peer;
+mod server;
 mod setup;
 mod vectors;
