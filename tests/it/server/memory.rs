@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
+use peermux::addrbook::{
+    AddressBook, AddressBookConfig, BanTarget, MemoryStore, Source, SteadyClock,
+};
 use peermux::connmgr::{DialError as RawError, Refusal};
 use peermux::server::NodeMemory;
 use peermux::setup::SetupError;
@@ -151,4 +155,29 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
         ("20.3.1.1:9".into(), Some(remote.id()))
     );
     assert!(matches!(*error, SetupError::Banned { .. }), "{error}");
+}
+
+/// The address book itself.
+#[tokio::test]
+async fn an_address_book_finds_nodes_and_learns_which_are_good() {
+    let clock = SteadyClock::starting_at(SystemTime::UNIX_EPOCH + 1_000_000 * LONG);
+    let config = AddressBookConfig::default();
+    let loaded = AddressBook::load(MemoryStore::default(), config, clock).await;
+    let (book, _persistence) = loaded.unwrap();
+    let remote = remote().await;
+    let node = at(&remote, &public(1));
+    book.add(&node, Source::Own).unwrap();
+    let (builder, mut script) = scripted();
+    let server = builder.node_memory(book.clone()).start().await.unwrap();
+    let mut feed = server.subscribe();
+    let dial = next_dial(&mut script).await;
+    assert!(book.entry(&remote.id()).unwrap().last_attempt().is_some());
+    reach(dial, &remote);
+    added(&mut feed).await;
+    assert!(book.entry(&remote.id()).unwrap().is_tried());
+
+    let elsewhere = stranger(&public(2));
+    book.ban(BanTarget::Node(elsewhere.node_id()), LONG, "for a test");
+    let error = server.dial(&elsewhere).await.expect_err("banned");
+    assert!(matches!(error, DialError::NotAllowed { .. }), "{error}");
 }

@@ -59,9 +59,8 @@ async fn peers_are_told_dials_are_given_up_and_nothing_is_left() {
     let quitting = DisconnectReason::CLIENT_QUITTING;
     assert!(matches!(outcome.error, PeerError::Local(reason) if reason == quitting));
     let event = loop {
-        match feed.recv().await.unwrap() {
-            PeerEvent::Dropped { outcome, .. } => break outcome,
-            _ => {}
+        if let PeerEvent::Dropped { outcome, .. } = feed.recv().await.unwrap() {
+            break outcome;
         }
     };
     assert!(matches!(event.error, PeerError::Remote(Some(reason)) if reason == quitting));
