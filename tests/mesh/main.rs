@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use peermux::server::{NodeSource, Wanted};
-use peermux::{Direction, Enode, NodeId, Protocol, SecretKey, Server};
+use peermux::{Direction, Enode, NodeId, Peer, Protocol, SecretKey, Server};
 use rand::seq::SliceRandom;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -81,11 +81,10 @@ impl Mesh {
         self.servers.insert(server.id(), server);
     }
 
-    /// Who is connected to whom, from both sides.
+    /// Whether everybody has dialled as many as wanted, and both sides know of each connection.
     fn is_complete(&self) -> bool {
-        let peers = |server: &Server| -> BTreeSet<NodeId> {
-            server.peers().iter().map(|peer| peer.id()).collect()
-        };
+        let peers =
+            |server: &Server| -> BTreeSet<NodeId> { server.peers().iter().map(Peer::id).collect() };
         let dialled = |server: &Server| {
             let peers = server.peers();
             let dialled = peers
