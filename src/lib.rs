@@ -68,6 +68,9 @@ pub mod testing;
 #[cfg(feature = "server")]
 pub mod transport;
 
+#[cfg(all(feature = "serde", feature = "server"))]
+mod units;
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -88,4 +91,4 @@ pub use protocol::{
     ProtocolReceiver, ProtocolSender, Received, SendError, Subprotocol, TrySendError, WireMessage,
 };
 #[cfg(feature = "server")]
-pub use server::{DialError, Server, ServerBuilder, StartError};
+pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};

@@ -5,13 +5,22 @@ use std::time::Duration;
 /// The defaults suit the public networks; they stay below the patience of every known
 /// implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct PeerConfig {
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) ping_interval: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) liveness_timeout: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) message_timeout: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) write_timeout: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) stall_limit: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) grace_period: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) linger: Duration,
 }
 

@@ -109,11 +109,14 @@ impl<T: Transport> PeerDriver<T> {
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
     pub async fn run(self) -> Arc<PeerOutcome> {
-        self.run_until(|| {}).await
+        self.run_until(|_| {}).await
     }
 
     /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
-    pub(crate) async fn run_until(self, before_told: impl FnOnce()) -> Arc<PeerOutcome> {
+    pub(crate) async fn run_until(
+        self,
+        before_told: impl FnOnce(&Arc<PeerOutcome>),
+    ) -> Arc<PeerOutcome> {
         let peer = self.peer.clone();
         let guard = EndGuard(peer.clone());
         let meter = PeerMeter::new(peer.direction());
@@ -130,7 +133,7 @@ impl<T: Transport> PeerDriver<T> {
             unsent,
             lifetime: peer.lifetime(),
         });
-        before_told();
+        before_told(&outcome);
         peer.control().set_ended(Arc::clone(&outcome));
         drop(guard);
         outcome
@@ -205,9 +208,9 @@ impl<T: Transport> PeerDriver<T> {
             names.insert(protocols.spawn(run).id(), shared.capability.clone());
         }
         Tasks {
-            reader: Some(spawn(reader.run().instrument(span.clone()))),
+            reader: Some(spawn(reader.run(), span)),
             read_half: None,
-            writer: Some(spawn(writer.run().instrument(span.clone()))),
+            writer: Some(spawn(writer.run(), span)),
             protocols,
             names,
             inboxes,
@@ -217,11 +220,11 @@ impl<T: Transport> PeerDriver<T> {
     }
 }
 
-/// Runs one loop of the peer, which ends with the driver if that is dropped.
 fn spawn<R: Send + 'static>(
     task: impl Future<Output = R> + Send + 'static,
+    span: &Span,
 ) -> AbortOnDropHandle<R> {
-    AbortOnDropHandle::new(tokio::spawn(task))
+    AbortOnDropHandle::new(tokio::spawn(task.instrument(span.clone())))
 }
 
 fn tap(capability: &Capability, options: &PeerOptions, peer: &Peer) -> MessageTap {

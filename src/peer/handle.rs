@@ -101,6 +101,7 @@ pub(crate) struct Control {
     /// Wakes who waits for a Pong.
     pub(crate) ponged: Notify,
     trusted: AtomicBool,
+    statically_dialled: AtomicBool,
 }
 
 /// How this side wants the peer to end.
@@ -141,6 +142,10 @@ impl Control {
         self.trusted.store(trusted, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_static(&self, wanted: bool) {
+        self.statically_dialled.store(wanted, Ordering::Relaxed);
+    }
+
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
         f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -158,6 +163,7 @@ impl Peer {
             ping_wanted: Notify::new(),
             ponged: Notify::new(),
             trusted: AtomicBool::new(false),
+            statically_dialled: AtomicBool::new(false),
         };
         Self(Arc::new(Shared { about, control }))
     }
@@ -289,6 +295,12 @@ impl Peer {
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.control().trusted.load(Ordering::Relaxed)
+    }
+
+    /// Whether the node is one that is dialled again and again, as of now.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        self.control().statically_dialled.load(Ordering::Relaxed)
     }
 
     /// The last round trip of a Ping, if one was answered yet.

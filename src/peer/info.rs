@@ -114,7 +114,7 @@ impl PeerInfo {
                 remote_address: text(peer.remote_addr()),
                 inbound: peer.direction() == Direction::Inbound,
                 trusted: peer.is_trusted(),
-                static_dialled: false,
+                static_dialled: peer.is_static(),
             },
             protocols: running.collect(),
         }

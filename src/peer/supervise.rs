@@ -32,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
 type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
 
-/// The tasks of one peer.
+/// The tasks of one peer. Dropping it aborts them, which closes the connection.
 pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
     pub(crate) reader: Option<AbortOnDropHandle<ReadEnd<T>>>,

@@ -1,82 +1,95 @@
 use std::collections::HashSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::either::Either;
 
-use super::handle::{Inner, Server, spawn};
-use super::peer_set::{PeerSet, Seats};
-use super::tie_break::TieBreak;
-use super::{SocketOptions, StartError, listener};
-use crate::node::SecretKey;
+use super::events::ConnectionEvents;
+use super::gate::{Gate, GateFilter};
+use super::gated_dialer::GatedDialer;
+use super::handle::{Inner, Parts, Server, spawn_service};
+use super::listener::{SlotListener, SocketListener};
+use super::memory::{NoMemory, NodeMemory};
+use super::peer_set::PeerSet;
+use super::source::{DynSource, Mixed, Remembered};
+use super::static_nodes::{Keeper, StaticNodes};
+use super::waiters::Waiters;
+use super::{
+    NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError, connections,
+};
+use crate::connmgr::admission::Admission;
+use crate::connmgr::{ConnManager, Dialer, Listener};
+use crate::node::{Enode, NodeId, SecretKey};
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
 use crate::peer::{MemoryLimits, NodeBudget, PeerConfig, PeerEvents, PeerOptions};
 use crate::protocol::Protocol;
 use crate::rlpx::Legacy;
+use crate::transport::Transport;
 
-/// The settings of a [`Server`] on its way to start.
-#[derive(Debug, Clone)]
+/// The settings of a [`Server`] on its way to start. `D` connects to nodes, and `L` is a listener
+/// besides the configured address.
 #[must_use]
-pub struct ServerBuilder {
+pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     key: SecretKey,
-    name: String,
+    config: ServerConfig,
     protocols: Vec<Protocol>,
-    listen: Option<SocketAddr>,
-    max_peers: usize,
-    dial_ratio: usize,
-    limits: Limits,
+    trusted: Vec<NodeId>,
     legacy: Legacy,
-    peer: PeerConfig,
-    memory: MemoryLimits,
-    event_capacity: usize,
-    message_events: bool,
+    memory: Option<Arc<dyn NodeMemory>>,
+    sources: Vec<Box<dyn DynSource>>,
+    dialer: DialerFor<D>,
+    listener: Option<L>,
 }
 
-/// Bounds on setting connections up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) max_pending: usize,
-    pub(crate) setup_timeout: Duration,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) socket: SocketOptions,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_pending: 50,
-            setup_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(15),
-            socket: SocketOptions::default(),
-        }
-    }
-}
+/// Makes the dialer once the configuration is known.
+type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
 impl ServerBuilder {
     pub(super) fn new(key: SecretKey) -> Self {
         Self {
             key,
-            name: concat!("peermux/v", env!("CARGO_PKG_VERSION")).to_owned(),
+            config: ServerConfig::default(),
             protocols: Vec::new(),
-            listen: None,
-            max_peers: 50,
-            dial_ratio: 0,
-            limits: Limits::default(),
+            trusted: Vec::new(),
             legacy: Legacy::default(),
-            peer: PeerConfig::default(),
-            memory: MemoryLimits::default(),
-            event_capacity: 1024,
-            message_events: false,
+            memory: None,
+            sources: Vec::new(),
+            dialer: Box::new(|config| {
+                let dialer = NodeDialer::default().with_socket_options(config.socket);
+                match &config.net_restrict {
+                    Some(networks) => dialer.with_permitted(networks.clone()),
+                    None => dialer,
+                }
+            }),
+            listener: None,
         }
+    }
+}
+
+impl<D, L> ServerBuilder<D, L> {
+    /// Replaces the whole configuration. What was set before by other methods that concern it is
+    /// lost.
+    pub fn config(mut self, config: ServerConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Changes the configuration, for what has no method here.
+    pub fn configure(mut self, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        change(&mut self.config);
+        self
     }
 
     /// Sets the client name in the Hello. Default: `peermux/v` and the version.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.config.name = name.into();
         self
     }
 
@@ -89,48 +102,117 @@ impl ServerBuilder {
 
     /// Listens on `addr`; port 0 picks a free one. Default: no listener.
     pub fn listen(mut self, addr: SocketAddr) -> Self {
-        self.listen = Some(addr);
+        self.config.listen = Some(addr);
         self
     }
 
-    /// Sets how many peers are connected at most; further ones are refused with
-    /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS). Default: 50.
+    /// Sets [how many peers](ServerConfig::max_peers) are connected at most. Default: 50.
     pub fn max_peers(mut self, peers: usize) -> Self {
-        self.max_peers = peers;
+        self.config.max_peers = peers;
         self
     }
 
-    /// Keeps one of so many peers' places for nodes that this one dials, at least one; 0, the
-    /// default, keeps none.
+    /// Keeps [one of so many](ServerConfig::dial_ratio) peers' places for nodes that this one dials.
     pub fn dial_ratio(mut self, ratio: usize) -> Self {
-        self.dial_ratio = ratio;
+        self.config.dial_ratio = ratio;
         self
     }
 
-    /// Sets how many inbound connections may be in set-up at once; further ones wait in the
-    /// kernel's queue. At least 1. Default: 50.
+    /// Sets [how many inbound connections](ServerConfig::max_pending) may be in set-up at once.
+    /// Default: 50.
     pub fn max_pending(mut self, connections: usize) -> Self {
-        self.limits.max_pending = connections.max(1);
+        self.config.max_pending = connections;
         self
     }
 
     /// Sets how long a connection may take from its first byte to the end of both Hellos.
     /// Default: 5 s.
     pub fn setup_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.setup_timeout = timeout;
+        self.config.setup_timeout = timeout;
         self
     }
 
-    /// Sets how long a TCP connection may take to come about. Default: 15 s.
+    /// Sets how long a stream to a node may take to open. Default: 15 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect_timeout = timeout;
+        self.config.connect_timeout = timeout;
         self
     }
 
     /// Bounds what the kernel holds for a connection. Default: [`SocketOptions::default`].
     pub fn socket_options(mut self, options: SocketOptions) -> Self {
-        self.limits.socket = options;
+        self.config.socket = options;
         self
+    }
+
+    /// Talks to these networks only, in both directions. Default: to all.
+    pub fn net_restrict(mut self, networks: NetList) -> Self {
+        self.config.net_restrict = Some(networks);
+        self
+    }
+
+    /// Keeps a node connected for ever, besides those before; see
+    /// [`Server::add_static`].
+    pub fn static_node(mut self, node: Enode) -> Self {
+        self.config.static_nodes.push(node);
+        self
+    }
+
+    /// Exempts a node from the limits on peers; see [`Server::trust`].
+    pub fn trusted_node(mut self, id: NodeId) -> Self {
+        self.trusted.push(id);
+        self
+    }
+
+    /// Finds nodes to dial, besides the sources before; all of them take turns. With a source the
+    /// server keeps [a part of its places](ServerConfig::dial_ratio) filled by itself.
+    pub fn source(mut self, source: impl NodeSource) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
+
+    /// Remembers nodes, such as an address book does, which is a [`source`](Self::source) too.
+    pub fn node_memory(mut self, memory: impl NodeMemory) -> Self {
+        self.memory = Some(Arc::new(memory));
+        self
+    }
+
+    /// Connects to nodes by other means than TCP: through a proxy, in memory. The
+    /// [`socket options`](Self::socket_options) are the dialer's own matter then, and so is a name
+    /// that leads [where it should not](Self::net_restrict).
+    pub fn dialer<E>(self, dialer: E) -> ServerBuilder<E, L>
+    where
+        E: Dialer<Addr = Enode, Io: Transport>,
+    {
+        ServerBuilder {
+            key: self.key,
+            config: self.config,
+            protocols: self.protocols,
+            trusted: self.trusted,
+            legacy: self.legacy,
+            memory: self.memory,
+            sources: self.sources,
+            dialer: Box::new(|_| dialer),
+            listener: self.listener,
+        }
+    }
+
+    /// Accepts connections from a listener that was made by other means, as well as on the
+    /// [configured address](Self::listen). It counts as listener 1 then, else as 0.
+    pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
+    where
+        M: Listener<Addr = SocketAddr, Io: Transport + AsyncRead + AsyncWrite + Unpin>,
+    {
+        ServerBuilder {
+            key: self.key,
+            config: self.config,
+            protocols: self.protocols,
+            trusted: self.trusted,
+            legacy: self.legacy,
+            memory: self.memory,
+            sources: self.sources,
+            dialer: self.dialer,
+            listener: Some(listener),
+        }
     }
 
     /// Sets whether handshake packets of the form before EIP-8, which no current implementation
@@ -142,72 +224,50 @@ impl ServerBuilder {
 
     /// Sets the timing of connected peers.
     pub fn peer_config(mut self, config: PeerConfig) -> Self {
-        self.peer = config;
+        self.config.peer = config;
         self
     }
 
     /// Sets the bounds on the memory for received data.
     pub fn memory(mut self, limits: MemoryLimits) -> Self {
-        self.memory = limits;
+        self.config.memory_per_peer = limits.per_peer();
+        self.config.memory_per_node = limits.per_node();
         self
     }
 
     /// Sets how many events a slow subscriber may be behind before it loses some. Default: 1024.
     pub fn event_capacity(mut self, events: usize) -> Self {
-        self.event_capacity = events;
+        self.config.event_capacity = events;
         self
     }
 
     /// Sets whether each message is an event too. Default: no.
     pub fn message_events(mut self, on: bool) -> Self {
-        self.message_events = on;
+        self.config.message_events = on;
         self
     }
 
-    /// Starts the server in the current tokio runtime.
-    ///
-    /// # Errors
-    /// [`StartError`] if the address cannot be listened on, or if the protocols cannot be
-    /// offered together.
-    pub async fn start(self) -> Result<Server, StartError> {
-        let listener = match self.listen {
-            Some(addr) => {
-                let bind = TcpListener::bind(addr).await;
-                Some(bind.map_err(|source| StartError::Listen { addr, source })?)
-            }
-            None => None,
-        };
-        let local_addr = listener
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok());
-        let hello = self.hello(local_addr)?;
-        let events = PeerEvents::new(self.event_capacity, self.message_events);
-        let inner = Arc::new(Inner {
-            peers: PeerSet::new(
-                self.key.public_key().node_id(),
-                Seats::new(self.max_peers, self.dial_ratio),
-            ),
-            tie_break: TieBreak::new(self.key.public_key().node_id()),
-            key: self.key,
-            hello,
-            protocols: self.protocols,
-            local_addr,
-            limits: self.limits,
-            legacy: self.legacy,
-            options: PeerOptions {
-                config: self.peer,
-                budget: NodeBudget::new(self.memory),
-                events: Some(events.clone()),
-            },
-            events,
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            killed: CancellationToken::new(),
-        });
-        if let Some(listener) = listener {
-            spawn(&inner, listener::run(Arc::clone(&inner), listener));
+    /// Who decides about connections, and where nodes to dial come from.
+    fn gate(&mut self) -> (Arc<Gate>, Option<Mixed>) {
+        let own = self.key.public_key().node_id();
+        let memory = self.memory.take();
+        let mut sources = std::mem::take(&mut self.sources);
+        if let Some(memory) = &memory {
+            sources.push(Box::new(Remembered(Arc::clone(memory))));
         }
-        Ok(Server::new(inner))
+        let memory = memory.unwrap_or_else(|| Arc::new(NoMemory));
+        let seats = self.config.seats(!sources.is_empty());
+        let gate = Gate {
+            own,
+            peers: PeerSet::new(own, seats),
+            waiters: Waiters::default(),
+            memory: Arc::clone(&memory),
+            permitted: self.config.net_restrict.clone(),
+            exempt: self.config.throttle_exempt.clone(),
+            admission: Admission::new(self.config.admission(), Instant::now()),
+        };
+        let dials = !sources.is_empty() && !self.config.no_dial;
+        (Arc::new(gate), dials.then(|| Mixed::new(sources, memory)))
     }
 
     /// The Hello of all connections, once it is certain that the protocols go together.
@@ -226,7 +286,7 @@ impl ServerBuilder {
         match_capabilities(&lengths, &capabilities)?;
         let hello = Hello {
             version: P2P_VERSION,
-            client: Bytes::from(self.name.clone()),
+            client: Bytes::from(self.config.name.clone()),
             capabilities,
             listen_port: local_addr.map_or(0, |addr| u64::from(addr.port())),
             public_key: self.key.public_key(),
@@ -238,5 +298,104 @@ impl ServerBuilder {
             }),
             _ => Ok(hello),
         }
+    }
+}
+
+impl<D, L> ServerBuilder<D, L>
+where
+    D: Dialer<Addr = Enode, Io: Transport>,
+    L: Listener<Addr = SocketAddr, Io: Transport + AsyncRead + AsyncWrite + Unpin>,
+{
+    /// Starts the server in the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
+    /// offered together, if the configuration cannot work, or if a static node cannot be dialled.
+    pub async fn start(mut self) -> Result<Server, StartError> {
+        let bound = match self.config.listen {
+            Some(addr) => Some(
+                TcpListener::bind(addr)
+                    .await
+                    .map_err(|source| StartError::Listen { addr, source })?,
+            ),
+            None => None,
+        };
+        let local_addr = bound
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
+        let hello = self.hello(local_addr)?;
+        let (gate, sources) = self.gate();
+        let config = self.config;
+        let trusted = config.trusted_nodes.iter().map(Enode::node_id);
+        for id in trusted.chain(self.trusted) {
+            gate.peers.set_trusted(id, true);
+        }
+
+        let dialer = GatedDialer::new((self.dialer)(&config), Arc::clone(&gate));
+        let places = gate.peers.seats().dialled();
+        let target = places.saturating_sub(config.static_nodes.len());
+        let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
+        let mut manager = ConnManager::builder(dialer)
+            .config(config.connections(target))
+            .filter(GateFilter(Arc::clone(&gate)));
+        if let Some(sources) = sources {
+            manager = manager.source(sources);
+        }
+        if let Some(listener) = bound {
+            let options = config.socket;
+            manager = manager.listener(SlotListener {
+                listener: SocketListener { listener, options },
+                slots: Arc::clone(&slots),
+                convert: |stream| Either::Right(Either::Left(stream)),
+            });
+        }
+        if let Some(listener) = self.listener {
+            manager = manager.listener(SlotListener {
+                listener,
+                slots,
+                convert: |stream| Either::Right(Either::Right(stream)),
+            });
+        }
+        let (manager, connections, opened) = manager.build()?;
+        let (static_nodes, commands) = StaticNodes::new();
+        let events = PeerEvents::new(config.event_capacity, config.message_events);
+        let inner = Arc::new(Inner::new(Parts {
+            gate,
+            key: self.key,
+            hello,
+            protocols: self.protocols,
+            local_addr,
+            setup_timeout: config.setup_timeout,
+            legacy: self.legacy,
+            options: PeerOptions {
+                config: config.peer,
+                budget: NodeBudget::new(config.memory()),
+                events: Some(events.clone()),
+            },
+            events,
+            connection_events: ConnectionEvents::new(config.event_capacity),
+            connections,
+            static_nodes,
+        }));
+        let keeper = Keeper::new(Arc::clone(&inner), config.retry());
+        spawn_service(&inner, manager.run());
+        spawn_service(&inner, connections::run(Arc::clone(&inner), opened));
+        spawn_service(&inner, keeper.run(commands));
+        let server = Server::new(inner);
+        for node in config.static_nodes {
+            server.add_static(node).await?;
+        }
+        Ok(server)
+    }
+}
+
+impl<D, L> fmt::Debug for ServerBuilder<D, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("key", &self.key)
+            .field("config", &self.config)
+            .field("protocols", &self.protocols)
+            .field("sources", &self.sources.len())
+            .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,12 @@
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::node_dialer::NodeDialError;
+use crate::connmgr::{self, ConfigError, Refusal};
 use crate::fault::Fault;
-use crate::node::NodeId;
+use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason, MatchError};
 use crate::setup::SetupError;
 use crate::stage::Stage;
@@ -34,10 +37,53 @@ pub enum StartError {
         /// The limit, 2048 bytes.
         limit: usize,
     },
+    /// A number or time of the configuration cannot work.
+    #[error("cannot manage connections: {0}")]
+    Config(#[from] ConfigError),
+    /// A static node cannot be dialled.
+    #[error(transparent)]
+    StaticNode(#[from] StaticNodeError),
 }
 
-/// Why a node was not connected to.
-#[derive(Debug, thiserror::Error)]
+/// Why a static node was not added or removed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StaticNodeError {
+    /// The enode URL names no address, or TCP port 0.
+    #[error("{id} has no TCP endpoint to dial")]
+    NoEndpoint {
+        /// The node.
+        id: NodeId,
+    },
+    /// It is the server itself.
+    #[error("{id} is this node itself")]
+    Itself {
+        /// The node.
+        id: NodeId,
+    },
+    /// It may not be talked to.
+    #[error("{id} may not be dialled: {cause}")]
+    NotAllowed {
+        /// The node.
+        id: NodeId,
+        /// Why not.
+        cause: Refusal,
+    },
+    /// The connection manager has no room for it, or another node has its address.
+    #[error("{id} cannot be kept connected: {source}")]
+    Manager {
+        /// The node.
+        id: NodeId,
+        /// What the manager said.
+        source: connmgr::ManagerError,
+    },
+    /// The server has stopped, or is stopping.
+    #[error("the server has stopped")]
+    Stopped,
+}
+
+/// Why a node was not connected to. Cheap to clone.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
     /// The enode URL names no address, or TCP port 0.
@@ -54,9 +100,9 @@ pub enum DialError {
         /// The name.
         host: String,
         /// What the system said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
-    /// No TCP connection came about.
+    /// No connection came about.
     #[error("cannot connect to {id}{}: {source}", at(.addr))]
     Connect {
         /// The node that was to be dialled.
@@ -64,7 +110,7 @@ pub enum DialError {
         /// Where, unless a name was never resolved.
         addr: Option<SocketAddr>,
         /// What the system said; `TimedOut` after 15 s.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// The connection was not set up.
     #[error("no connection with {id}{}: {source}", at(.addr))]
@@ -74,7 +120,7 @@ pub enum DialError {
         /// Where, if the transport has addresses.
         addr: Option<SocketAddr>,
         /// What went wrong.
-        source: Box<SetupError>,
+        source: Arc<SetupError>,
     },
     /// This side does not want the connection: it is its own node, a connected one, or one too
     /// many.
@@ -85,6 +131,30 @@ pub enum DialError {
         /// Why not.
         reason: DisconnectReason,
     },
+    /// The node may not be dialled: it is banned, or outside the permitted networks.
+    #[error("not dialling {id}{}: {cause}", at(.addr))]
+    NotAllowed {
+        /// The node that was to be dialled.
+        id: NodeId,
+        /// Where, if its address is known.
+        addr: Option<SocketAddr>,
+        /// Why not.
+        cause: Refusal,
+    },
+    /// The connection manager did not take the request.
+    #[error("not dialling {id}: {source}")]
+    Manager {
+        /// The node that was to be dialled.
+        id: NodeId,
+        /// What it said.
+        source: connmgr::ManagerError,
+    },
+    /// The attempt was given up before it was decided: the node was removed, or the server stops.
+    #[error("gave up dialling {id}")]
+    GivenUp {
+        /// The node that was to be dialled.
+        id: NodeId,
+    },
 }
 
 fn at(addr: &Option<SocketAddr>) -> String {
@@ -92,6 +162,21 @@ fn at(addr: &Option<SocketAddr>) -> String {
 }
 
 impl DialError {
+    /// The node that was to be dialled.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        match self {
+            Self::NoEndpoint { id }
+            | Self::Resolve { id, .. }
+            | Self::Connect { id, .. }
+            | Self::Setup { id, .. }
+            | Self::Unwanted { id, .. }
+            | Self::NotAllowed { id, .. }
+            | Self::Manager { id, .. }
+            | Self::GivenUp { id } => *id,
+        }
+    }
+
     /// The stage at which it happened.
     #[must_use]
     pub fn stage(&self) -> Stage {
@@ -105,9 +190,9 @@ impl DialError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NoEndpoint { .. } | Self::Unwanted { .. } => Fault::Local,
             Self::Resolve { .. } | Self::Connect { .. } => Fault::Io,
             Self::Setup { source, .. } => source.fault(),
+            _ => Fault::Local,
         }
     }
 
@@ -119,6 +204,62 @@ impl DialError {
             Self::Unwanted { reason, .. } => Some(*reason),
             Self::Setup { source, .. } => source.reason(),
             _ => None,
+        }
+    }
+
+    /// Whether the node, or the way to it, is to blame, and not this side.
+    pub(crate) fn counts_against_the_node(&self) -> bool {
+        self.fault() != Fault::Local
+    }
+
+    /// What the connection manager says of a dial, told of a node.
+    pub(crate) fn of_dial(node: &Enode, error: &connmgr::DialError) -> Self {
+        use connmgr::DialError as Raw;
+        let (id, addr) = (
+            node.node_id(),
+            node.endpoint().and_then(Endpoint::socket_addr),
+        );
+        let connect = |source: io::Error| Self::Connect {
+            id,
+            addr,
+            source: Arc::new(source),
+        };
+        match error {
+            Raw::Timeout => connect(io::ErrorKind::TimedOut.into()),
+            Raw::Refused => connect(io::ErrorKind::ConnectionRefused.into()),
+            Raw::Unreachable => connect(io::ErrorKind::HostUnreachable.into()),
+            Raw::Unwanted(Refusal::AlreadyConnected) => Self::Unwanted {
+                id,
+                reason: DisconnectReason::ALREADY_CONNECTED,
+            },
+            Raw::Unwanted(Refusal::LimitReached { .. }) => Self::Unwanted {
+                id,
+                reason: DisconnectReason::TOO_MANY_PEERS,
+            },
+            Raw::Unwanted(cause) => Self::NotAllowed {
+                id,
+                addr,
+                cause: *cause,
+            },
+            Raw::Io(source) => match source.get_ref().and_then(|e| e.downcast_ref()) {
+                Some(NodeDialError::Resolve { host, source }) => Self::Resolve {
+                    id,
+                    host: host.clone(),
+                    source: Arc::clone(source),
+                },
+                Some(NodeDialError::Connect { addr, source }) => Self::Connect {
+                    id,
+                    addr: Some(*addr),
+                    source: Arc::clone(source),
+                },
+                _ => Self::Connect {
+                    id,
+                    addr,
+                    source: Arc::clone(source),
+                },
+            },
+            Raw::Invalid(source) if source.is::<NodeDialError>() => Self::NoEndpoint { id },
+            error => connect(io::Error::other(error.clone())),
         }
     }
 }

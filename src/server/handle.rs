@@ -9,10 +9,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::builder::{Limits, ServerBuilder};
-use super::peer_set::PeerSet;
+use super::builder::ServerBuilder;
+use super::events::{ConnectionEvent, ConnectionEvents};
+use super::gate::Gate;
+use super::node_addr::NodeAddr;
+use super::setup::Setup;
+use super::static_nodes::StaticNodes;
 use super::tie_break::TieBreak;
-use super::{DialError, ShutdownTimedOut, dial, setup};
+use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
+use crate::connmgr::ConnHandle;
 use crate::node::{Enode, NodeId, PublicKey, SecretKey};
 use crate::p2p::{DisconnectReason, Hello};
 use crate::peer::{NodeBudget, Peer, PeerEvent, PeerEvents, PeerOptions};
@@ -31,21 +36,53 @@ pub struct Server {
 
 /// What all tasks of a server share.
 pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    pub(crate) tie_break: TieBreak,
+    /// What serves all connections.
+    services: TaskTracker,
+    /// Connections.
+    tasks: TaskTracker,
+    /// Fires when nothing new is taken on.
+    pub(crate) stopping: CancellationToken,
+    /// Fires when everything must end at once.
+    killed: CancellationToken,
+}
+
+/// What the builder puts together.
+pub(crate) struct Parts {
+    pub(crate) gate: Arc<Gate>,
     pub(crate) key: SecretKey,
     pub(crate) hello: Hello,
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) local_addr: Option<SocketAddr>,
-    pub(crate) limits: Limits,
+    pub(crate) setup_timeout: Duration,
     pub(crate) legacy: Legacy,
     pub(crate) options: PeerOptions,
     pub(crate) events: PeerEvents,
-    pub(crate) peers: PeerSet,
-    pub(crate) tie_break: TieBreak,
-    pub(crate) tasks: TaskTracker,
-    /// Fires when nothing new is taken on.
-    pub(crate) stopping: CancellationToken,
-    /// Fires when everything must end at once.
-    pub(crate) killed: CancellationToken,
+    pub(crate) connection_events: ConnectionEvents,
+    pub(crate) connections: ConnHandle<NodeAddr>,
+    pub(crate) static_nodes: StaticNodes,
+}
+
+impl Inner {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            tie_break: TieBreak::new(parts.gate.own),
+            parts,
+            services: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            killed: CancellationToken::new(),
+        }
+    }
+}
+
+impl std::ops::Deref for Inner {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 struct KillOnDrop(CancellationToken);
@@ -56,10 +93,19 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Runs a task of the server, which ends when the server is killed.
+/// Runs a task of one connection, which ends when the server is killed.
 pub(crate) fn spawn(inner: &Arc<Inner>, task: impl Future<Output = ()> + Send + 'static) {
+    spawn_on(&inner.tasks, inner, task);
+}
+
+/// Runs a task that serves all connections, likewise.
+pub(crate) fn spawn_service(inner: &Arc<Inner>, task: impl Future<Output = ()> + Send + 'static) {
+    spawn_on(&inner.services, inner, task);
+}
+
+fn spawn_on(tasks: &TaskTracker, inner: &Inner, task: impl Future<Output = ()> + Send + 'static) {
     let killed = inner.killed.clone();
-    inner.tasks.spawn(async move {
+    tasks.spawn(async move {
         tokio::select! {
             () = task => {}
             () = killed.cancelled() => {}
@@ -116,8 +162,10 @@ impl Server {
         &self.inner.options.budget
     }
 
-    /// Connects to a node and returns once it is a peer. Cancel safe: a dropped call gives the
-    /// attempt up.
+    /// Connects to a node once, and returns when it is a peer. If it is being dialled already, also
+    /// for another reason, this waits for that; a static node that waits for its next dial is dialled
+    /// at once. Cancel safe: when the last call that waits for a node is dropped, the attempt is
+    /// given up.
     ///
     /// # Errors
     /// [`DialError`], which says who, where and at which stage.
@@ -142,36 +190,63 @@ impl Server {
     /// # Errors
     /// [`SetupError`].
     pub async fn accept_over<T: Transport>(&self, stream: T) -> Result<Peer, SetupError> {
-        setup::inbound(&self.inner, stream).await
+        Setup::new(&self.inner, None).inbound(stream).await
+    }
+
+    /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
+    /// could not be reached or its connection ended. For a static node that has another endpoint
+    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not.
+    ///
+    /// # Errors
+    /// [`StaticNodeError`] if it can or may never be dialled, or if the server has stopped.
+    pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
+        self.inner.static_nodes.add(node).await
+    }
+
+    /// Dials a static node no more, disconnects it if it is connected, and waits for the end of
+    /// that. Answers whether it was a static node. Must not be called by a handler of a protocol,
+    /// which is waited for. Cancel safe: a dropped call may have removed it or not.
+    ///
+    /// # Errors
+    /// [`StaticNodeError::Stopped`].
+    pub async fn remove_static(&self, id: &NodeId) -> Result<bool, StaticNodeError> {
+        let peer = self.peer(id);
+        let removed = self.inner.static_nodes.remove(*id).await?;
+        // It may have become a peer while it was removed.
+        if removed && let Some(peer) = self.peer(id).or(peer) {
+            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.ended().await;
+        }
+        Ok(removed)
     }
 
     /// The connected peers, by node id.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        self.inner.peers.snapshot()
+        self.inner.gate.peers.snapshot()
     }
 
     /// One connected peer.
     #[must_use]
     pub fn peer(&self, id: &NodeId) -> Option<Peer> {
-        self.inner.peers.get(id)
+        self.inner.gate.peers.get(id)
     }
 
     /// Exempts a node from the limits on peers, from now on and if it is connected already. This
     /// does not dial it.
     pub fn trust(&self, id: NodeId) {
-        self.inner.peers.set_trusted(id, true);
+        self.inner.gate.peers.set_trusted(id, true);
     }
 
     /// Takes a node's exemption back. This does not disconnect it.
     pub fn distrust(&self, id: NodeId) {
-        self.inner.peers.set_trusted(id, false);
+        self.inner.gate.peers.set_trusted(id, false);
     }
 
     /// How many peers are connected.
     #[must_use]
     pub fn peer_count(&self) -> usize {
-        self.inner.peers.len()
+        self.inner.gate.peers.len()
     }
 
     /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
@@ -179,6 +254,12 @@ impl Server {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<PeerEvent> {
         self.inner.events.subscribe()
+    }
+
+    /// Receives what becomes of connections that do not become peers, likewise.
+    #[must_use]
+    pub fn subscribe_connections(&self) -> broadcast::Receiver<ConnectionEvent> {
+        self.inner.connection_events.subscribe()
     }
 
     /// What this node tells about itself.
@@ -209,23 +290,32 @@ impl Server {
             .collect()
     }
 
-    /// Stops the node: the listener closes, every peer is sent a Disconnect
-    /// ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)) after what is queued for it, and
-    /// all connections end. What is still there after `deadline` is aborted. A second call waits
-    /// likewise.
+    /// Stops the node: listeners close, dials are given up, connections in set-up and peers are
+    /// sent a Disconnect ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)), peers after what
+    /// is queued for them, and all connections end. What is still there after `deadline` is aborted.
+    /// A second call waits likewise.
     ///
     /// # Errors
     /// [`ShutdownTimedOut`] if something had to be aborted.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
-        self.inner.stopping.cancel();
-        for peer in self.inner.peers.close() {
+        let inner = &self.inner;
+        inner.stopping.cancel();
+        for peer in inner.gate.peers.close() {
             peer.request_close(DisconnectReason::CLIENT_QUITTING, deadline);
         }
-        self.inner.tasks.close();
-        let ended = timeout(deadline, self.inner.tasks.wait()).await;
-        let tasks = self.inner.tasks.len();
-        self.inner.killed.cancel();
-        self.inner.tasks.wait().await;
+        inner.services.close();
+        inner.tasks.close();
+        let all_ended = async {
+            inner.connections.stop().await;
+            inner.services.wait().await;
+            inner.tasks.wait().await;
+        };
+        let ended = timeout(deadline, all_ended).await;
+        let tasks = inner.tasks.len();
+        inner.killed.cancel();
+        inner.services.wait().await;
+        inner.tasks.wait().await;
+        inner.gate.waiters.close();
         ended.map_err(|_| ShutdownTimedOut { tasks, deadline })
     }
 }

@@ -1,53 +1,65 @@
+//! How connections are accepted.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
-use tracing::{debug, warn};
 
-use super::handle::{Inner, spawn};
-use super::{SocketOptions, setup};
+use super::SocketOptions;
+use super::node_addr::NodeAddr;
+use super::socket_io::Socket;
+use crate::connmgr::Listener;
 
-/// How long to wait after the system could not accept, e.g. for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Listens on TCP, and sets accepted sockets up.
+#[derive(Debug)]
+pub(crate) struct SocketListener {
+    pub(crate) listener: TcpListener,
+    pub(crate) options: SocketOptions,
+}
 
-/// Accepts connections until the server stops. A slot is taken before each one and given back
-/// when its set-up ends; without a slot connections wait in the kernel.
-pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener) {
-    let slots = Arc::new(Semaphore::new(inner.limits.max_pending));
-    let accepting = async {
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-            match accept(&listener, inner.limits.socket).await {
-                Ok(stream) => {
-                    let server = Arc::clone(&inner);
-                    spawn(&inner, async move {
-                        serve(&server, stream).await;
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    warn!(%error, "cannot accept connections");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = accepting => {}
-        () = inner.stopping.cancelled() => {}
+impl Listener for SocketListener {
+    type Addr = SocketAddr;
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, addr) = self.listener.accept().await?;
+        self.options.apply(&stream)?;
+        Ok((stream, addr))
     }
 }
 
-async fn accept(listener: &TcpListener, options: SocketOptions) -> std::io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
-    options.apply(&stream)?;
-    Ok(stream)
+/// Takes a slot before each connection is accepted; it is given back when the set-up ends. Without
+/// a slot connections wait in the kernel.
+pub(crate) struct SlotListener<L: Listener, Io> {
+    pub(crate) listener: L,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) convert: fn(L::Io) -> Io,
 }
 
-async fn serve(inner: &Arc<Inner>, stream: TcpStream) {
-    let remote = stream.peer_addr().ok();
-    if let Err(error) = setup::inbound(inner, stream).await {
-        debug!(?remote, %error, "inbound connection not set up");
+impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListener<L, Io> {
+    type Addr = NodeAddr;
+    type Io = Socket<Io>;
+
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Socket<Io>, NodeAddr)>> + Send {
+        let (slots, convert) = (Arc::clone(&self.slots), self.convert);
+        let listener = &mut self.listener;
+        async move {
+            let slot = slots.acquire_owned().await;
+            let slot = slot.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            let (stream, addr) = listener.accept().await?;
+            let stream = convert(stream);
+            let socket = Socket {
+                stream,
+                slot: Some(slot),
+            };
+            Ok((socket, NodeAddr::Inbound(addr)))
+        }
+    }
+
+    fn is_fatal(&self, error: &io::Error) -> bool {
+        self.listener.is_fatal(error)
     }
 }

@@ -28,6 +28,11 @@ impl Seats {
             inbound: all - dialled,
         }
     }
+
+    /// How many are kept for dialled peers.
+    pub(crate) fn dialled(self) -> usize {
+        self.all - self.inbound
+    }
 }
 
 /// The connected peers of a node. The checks are made under the same lock as the changes.
@@ -43,6 +48,7 @@ struct State {
     peers: HashMap<NodeId, Peer>,
     inbound: usize,
     trusted: HashSet<NodeId>,
+    statics: HashSet<NodeId>,
     closed: bool,
 }
 
@@ -89,6 +95,7 @@ impl PeerSet {
         let id = peer.id();
         self.check_in(&state, &id, peer.direction())?;
         peer.control().set_trusted(state.trusted.contains(&id));
+        peer.control().set_static(state.statics.contains(&id));
         state.inbound += usize::from(peer.direction() == Direction::Inbound);
         state.peers.insert(id, peer);
         Ok(())
@@ -111,6 +118,26 @@ impl PeerSet {
         if let Some(peer) = state.peers.get(&id) {
             peer.control().set_trusted(trusted);
         }
+    }
+
+    /// Sets whether a node is dialled again and again; a connected one is told so at once.
+    pub(crate) fn set_static(&self, id: NodeId, wanted: bool) {
+        let mut state = self.lock();
+        match wanted {
+            true => state.statics.insert(id),
+            false => state.statics.remove(&id),
+        };
+        if let Some(peer) = state.peers.get(&id) {
+            peer.control().set_static(wanted);
+        }
+    }
+
+    pub(crate) fn is_static(&self, id: &NodeId) -> bool {
+        self.lock().statics.contains(id)
+    }
+
+    pub(crate) fn seats(&self) -> Seats {
+        self.seats
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<Peer> {

@@ -3,145 +3,194 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, info_span};
 
 use super::handle::{Inner, spawn};
+use super::node_addr::NodeAddr;
+use super::run_peer;
 use super::tie_break::Superseded;
-use crate::node::PublicKey;
+use crate::connmgr::Lease;
+use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerDriver, PeerEvent};
 use crate::setup::{Authenticated, Established, SetupError, initiate, receive_auth};
 use crate::stage::Stage;
 use crate::transport::Transport;
 
-/// Sets up a connection that the remote opened.
-pub(crate) async fn inbound<T: Transport>(
-    inner: &Arc<Inner>,
-    stream: T,
-) -> Result<Peer, SetupError> {
-    let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-    let deadline = Instant::now() + inner.limits.setup_timeout;
-    let steps = async {
-        let receive = receive_auth(stream, &inner.key, inner.legacy);
-        let received = bounded(inner, deadline, Stage::Auth, receive).await?;
-        let mut turn = inner.tie_break.inbound(received.claimed().node_id());
-        let held = async {
-            turn.before_ack().await;
-            Ok(())
-        };
-        bounded(inner, deadline, Stage::Auth, held).await?;
-        let authenticated = bounded(inner, deadline, Stage::Ack, received.answer()).await?;
-        let established = introduce(inner, deadline, authenticated).await?;
-        turn.verified();
-        launch(inner, established)
-    };
-    steps.instrument(span).await
+/// A connection on its way to become a peer.
+pub(crate) struct Setup<'a> {
+    inner: &'a Arc<Inner>,
+    /// Its place in the connection manager, if that has opened it. The peer takes it along.
+    lease: Option<Lease<NodeAddr>>,
+    /// Fires when the connection manager wants it ended.
+    closing: CancellationToken,
+    /// Who the remote is, as far as its handshake says.
+    id: Option<NodeId>,
 }
 
-/// Sets up a connection that this side opened to `remote`.
-pub(crate) async fn outbound<T: Transport>(
-    inner: &Arc<Inner>,
-    stream: T,
-    remote: &PublicKey,
-) -> Result<Peer, SetupError> {
-    let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-    let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
-    let Some(mut turn) = inner.tie_break.dial(remote.node_id()) else {
-        return Err(taken);
-    };
-    let superseded = turn.superseded();
-    let steps = async {
-        let given_up = |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
-        turn.before_auth().await.map_err(given_up)?;
-        let (deadline, paused) = (Instant::now() + inner.limits.setup_timeout, turn.paused());
-        let initiate = initiate(stream, &inner.key, remote);
-        let authenticated = bounded(inner, deadline, Stage::Ack, initiate).await?;
-        turn.before_hello().await.map_err(given_up)?;
-        // The pause is not the remote's.
-        let deadline = deadline + (turn.paused() - paused);
-        let established = introduce(inner, deadline, authenticated).await?;
-        launch(inner, established)
-    };
-    let steps = steps.instrument(span);
-    tokio::select! {
-        biased;
-        result = steps => result,
-        Superseded = superseded => Err(taken),
-    }
-}
-
-/// Asks the peer set and exchanges Hello.
-async fn introduce<T: Transport>(
-    inner: &Arc<Inner>,
-    deadline: Instant,
-    authenticated: Authenticated<T>,
-) -> Result<Established<T>, SetupError> {
-    let id = authenticated.id();
-    Span::current().record("peer", tracing::field::display(id));
-    if let Err(reason) = inner.peers.check(&id, authenticated.direction()) {
-        spawn(inner, authenticated.refuse(reason).in_current_span());
-        return Err(SetupError::RefusedHere(reason));
-    }
-    let hello = authenticated.exchange_hello(&inner.hello);
-    bounded(inner, deadline, Stage::Hello, hello).await
-}
-
-/// Bounds one step by the deadline of the whole set-up and by the server's own end.
-async fn bounded<R>(
-    inner: &Inner,
-    deadline: Instant,
-    stage: Stage,
-    step: impl Future<Output = Result<R, SetupError>>,
-) -> Result<R, SetupError> {
-    let after = inner.limits.setup_timeout;
-    tokio::select! {
-        result = timeout_at(deadline, step) => {
-            result.unwrap_or(Err(SetupError::TimedOut { stage, after }))
-        }
-        () = inner.stopping.cancelled() => {
-            Err(SetupError::RefusedHere(DisconnectReason::CLIENT_QUITTING))
-        }
-    }
-}
-
-fn launch<T: Transport>(
-    inner: &Arc<Inner>,
-    established: Established<T>,
-) -> Result<Peer, SetupError> {
-    let theirs = &established.hello().capabilities;
-    let useful = inner.protocols.is_empty()
-        || inner
-            .protocols
-            .iter()
-            .any(|protocol| theirs.contains(protocol.capability()));
-    if !useful {
-        spawn(
+impl<'a> Setup<'a> {
+    pub(crate) fn new(inner: &'a Arc<Inner>, lease: Option<Lease<NodeAddr>>) -> Self {
+        let closing = lease.as_ref().map(Lease::closing_token);
+        Self {
             inner,
-            established
-                .refuse(DisconnectReason::USELESS_PEER)
-                .in_current_span(),
-        );
-        return Err(SetupError::RefusedHere(DisconnectReason::USELESS_PEER));
+            lease,
+            closing: closing.unwrap_or_default(),
+            id: None,
+        }
     }
-    // The sum of all lengths was checked at the start, that of some of them is smaller.
-    let driver = PeerDriver::new(established, &inner.protocols, inner.options.clone())
-        .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
-    let peer = driver.peer().clone();
-    if let Err(reason) = inner.peers.insert(peer.clone()) {
-        spawn(inner, driver.refuse(reason).in_current_span());
-        return Err(SetupError::RefusedHere(reason));
-    }
-    debug!(client = %peer.name(), shared = peer.shared_capabilities().len(), "peer connected");
-    inner.events.emit(PeerEvent::Added { peer: peer.clone() });
-    spawn(inner, run(Arc::clone(inner), driver).in_current_span());
-    Ok(peer)
-}
 
-async fn run<T: Transport>(inner: Arc<Inner>, driver: PeerDriver<T>) {
-    let peer = driver.peer().clone();
-    // Whoever waits for the end may dial the node again at once.
-    let remove = || inner.peers.remove(&peer.id());
-    let outcome = driver.run_until(remove).await;
-    inner.events.emit(PeerEvent::Dropped { peer, outcome });
+    /// Who the remote is, and what a failed set-up has left.
+    pub(crate) fn into_parts(self) -> (Option<NodeId>, Option<Lease<NodeAddr>>) {
+        (self.id, self.lease)
+    }
+
+    /// Sets up a connection that the remote opened.
+    pub(crate) async fn inbound<T: Transport>(&mut self, stream: T) -> Result<Peer, SetupError> {
+        let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
+        let inner = self.inner;
+        let deadline = Instant::now() + inner.setup_timeout;
+        let steps = async {
+            let receive = receive_auth(stream, &inner.key, inner.legacy);
+            let received = self.bounded(deadline, Stage::Auth, receive).await?;
+            let mut turn = inner.tie_break.inbound(received.claimed().node_id());
+            let held = async {
+                turn.before_ack().await;
+                Ok(())
+            };
+            self.bounded(deadline, Stage::Auth, held).await?;
+            let answer = received.answer();
+            let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
+            let established = self.introduce(deadline, authenticated).await?;
+            turn.verified();
+            self.launch(established)
+        };
+        steps.instrument(span).await
+    }
+
+    /// Sets up a connection that this side opened to `remote`.
+    pub(crate) async fn outbound<T: Transport>(
+        &mut self,
+        stream: T,
+        remote: &PublicKey,
+    ) -> Result<Peer, SetupError> {
+        let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
+        let inner = self.inner;
+        let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
+        let Some(mut turn) = inner.tie_break.dial(remote.node_id()) else {
+            return Err(taken);
+        };
+        let superseded = turn.superseded();
+        let steps = async {
+            let given_up =
+                |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
+            turn.before_auth().await.map_err(given_up)?;
+            let (deadline, paused) = (Instant::now() + inner.setup_timeout, turn.paused());
+            let initiate = initiate(stream, &inner.key, remote);
+            let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
+            turn.before_hello().await.map_err(given_up)?;
+            // The pause is not the remote's.
+            let deadline = deadline + (turn.paused() - paused);
+            let established = self.introduce(deadline, authenticated).await?;
+            self.launch(established)
+        };
+        let steps = steps.instrument(span);
+        tokio::select! {
+            biased;
+            result = steps => result,
+            Superseded = superseded => Err(taken),
+        }
+    }
+
+    /// Asks the peer set and exchanges Hello.
+    async fn introduce<T: Transport>(
+        &mut self,
+        deadline: Instant,
+        authenticated: Authenticated<T>,
+    ) -> Result<Established<T>, SetupError> {
+        let id = authenticated.id();
+        self.id = Some(id);
+        Span::current().record("peer", tracing::field::display(id));
+        let gate = &self.inner.gate;
+        let refusal = if gate.memory.is_banned(&id) {
+            Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
+        } else {
+            let checked = gate.peers.check(&id, authenticated.direction());
+            checked.err().map(|r| (SetupError::RefusedHere(r), r))
+        };
+        if let Some((error, reason)) = refusal {
+            let refuse = authenticated.refuse(reason);
+            spawn(self.inner, refuse.in_current_span());
+            return Err(error);
+        }
+        let interrupted = self.interrupted(deadline, Stage::Hello);
+        authenticated
+            .exchange_hello_unless(&self.inner.hello, interrupted)
+            .await
+    }
+
+    /// Bounds one step, which cannot tell the remote why it is interrupted.
+    async fn bounded<R>(
+        &self,
+        deadline: Instant,
+        stage: Stage,
+        step: impl Future<Output = Result<R, SetupError>>,
+    ) -> Result<R, SetupError> {
+        tokio::select! {
+            biased;
+            result = step => result,
+            error = self.interrupted(deadline, stage) => Err(error),
+        }
+    }
+
+    /// Completes at the deadline of the whole set-up, when the server stops, and when the
+    /// connection is not wanted any more.
+    async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
+        let stopping = &self.inner.stopping;
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => {
+                SetupError::RefusedHere(DisconnectReason::CLIENT_QUITTING)
+            }
+            () = self.closing.cancelled() => {
+                SetupError::RefusedHere(DisconnectReason::REQUESTED)
+            }
+            () = sleep_until(deadline) => {
+                let after = self.inner.setup_timeout;
+                SetupError::TimedOut { stage, after }
+            }
+        }
+    }
+
+    /// The second checkpoint; a connection that passes is a peer.
+    fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
+        let inner = self.inner;
+        let theirs = &established.hello().capabilities;
+        let useful = inner.protocols.is_empty()
+            || inner
+                .protocols
+                .iter()
+                .any(|protocol| theirs.contains(protocol.capability()));
+        if !useful {
+            let refuse = established.refuse(DisconnectReason::USELESS_PEER);
+            spawn(inner, refuse.in_current_span());
+            return Err(SetupError::RefusedHere(DisconnectReason::USELESS_PEER));
+        }
+        // The sum of all lengths was checked at the start, that of some of them is smaller.
+        let driver = PeerDriver::new(established, &inner.protocols, inner.options.clone())
+            .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
+        let peer = driver.peer().clone();
+        if let Err(reason) = inner.gate.peers.insert(peer.clone()) {
+            spawn(inner, driver.refuse(reason).in_current_span());
+            return Err(SetupError::RefusedHere(reason));
+        }
+        let lease = self.lease.take();
+        run_peer::begin(inner, &peer, lease.as_ref());
+        debug!(client = %peer.name(), shared = peer.shared_capabilities().len(), "peer connected");
+        inner.events.emit(PeerEvent::Added { peer: peer.clone() });
+        let run = run_peer::run(Arc::clone(inner), driver, lease, self.closing.clone());
+        spawn(inner, run.in_current_span());
+        Ok(peer)
+    }
 }

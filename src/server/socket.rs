@@ -10,13 +10,19 @@ use tokio::net::TcpStream;
 /// A message that is urgent stands behind all bytes that are already in the kernel, on this side and
 /// on the other. Bounds make a short way; a long fat network path needs larger ones, at least its
 /// bandwidth times its round-trip time for the receive buffer. `TCP_NODELAY` is always on.
+///
+/// With the feature `serde` both are sizes such as `"128 KiB"`, where 0 leaves it to the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct SocketOptions {
     /// From how many unsent bytes on a socket takes no more (`TCP_NOTSENT_LOWAT`). `None` leaves it
     /// to the system, as on systems that have no such bound.
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::optional_size"))]
     pub unsent: Option<u32>,
     /// The size of the receive buffer in bytes (`SO_RCVBUF`). `None` leaves it to the system, which
     /// then adapts it to the path.
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::optional_size"))]
     pub receive_buffer: Option<usize>,
 }
 

@@ -179,12 +179,11 @@ impl DialTurn {
         let mut contest = self.member.contest.subscribe();
         async move {
             let taken = |c: &Contest| c.verified && c.dial != Some(Progress::HelloSent);
-            // What is looked at is let go of before anything else is waited for.
-            if contest.wait_for(taken).await.is_err() {
-                // The dial is over, and with it whoever waited for this.
-                std::future::pending::<()>().await;
+            if contest.wait_for(taken).await.is_ok() {
+                return Superseded;
             }
-            Superseded
+            // The dial is over, and with it whoever waited for this.
+            std::future::pending().await
         }
     }
 

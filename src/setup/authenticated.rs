@@ -1,5 +1,5 @@
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::task::Poll;
 
@@ -81,7 +81,17 @@ impl<T: Transport> Authenticated<T> {
     /// # Errors
     /// [`SetupError`] at stage hello, after the remote was told the reason, if it has one.
     /// [`SetupError::Refused`] if the remote sent a Disconnect.
-    pub async fn exchange_hello(mut self, hello: &Hello) -> Result<Established<T>, SetupError> {
+    pub async fn exchange_hello(self, hello: &Hello) -> Result<Established<T>, SetupError> {
+        self.exchange_hello_unless(hello, pending()).await
+    }
+
+    /// As [`exchange_hello`](Self::exchange_hello), but fails with what `interrupted` says as soon as
+    /// that completes. The remote is told the reason then too, if there is one.
+    pub(crate) async fn exchange_hello_unless(
+        mut self,
+        hello: &Hello,
+        interrupted: impl Future<Output = SetupError>,
+    ) -> Result<Established<T>, SetupError> {
         let mut out = BytesMut::new();
         seal_hello(&mut self.wire, hello, &mut out)?;
         let Wire {
@@ -91,9 +101,24 @@ impl<T: Transport> Authenticated<T> {
             buffer,
             ..
         } = &mut self.wire;
-        let read = read_hello(reader, ingress, buffer);
-        let result = prefer_read(read, write_flushed(writer, &out)).await;
-        self.finish(result, hello.version).await
+        let mut sent = false;
+        let write = async {
+            let written = write_flushed(writer, &out).await;
+            sent = written.is_ok();
+            written
+        };
+        let exchanged = prefer_read(read_hello(reader, ingress, buffer), write);
+        let result = tokio::select! {
+            biased;
+            result = exchanged => Ok(result),
+            error = interrupted => Err(error),
+        };
+        match result {
+            Ok(result) => self.finish(result, hello.version).await,
+            Err(error) if sent => self.fail(error).await,
+            // In the middle of our Hello nothing else can be said.
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the remote's Hello first and answers with one that depends on it. Not cancel safe.

@@ -61,6 +61,12 @@ pub enum SetupError {
     /// This side refused the connection, and told the remote so.
     #[error("hello: refused here: {0}")]
     RefusedHere(DisconnectReason),
+    /// The node is banned here; it was told that it is not wanted.
+    #[error("hello: {id} is banned here")]
+    Banned {
+        /// The node.
+        id: crate::node::NodeId,
+    },
     /// The steps took too long.
     #[error("{stage}: no end after {after:?}")]
     TimedOut {
@@ -90,7 +96,7 @@ impl SetupError {
         match self {
             Self::Io { .. } | Self::Closed { .. } | Self::TimedOut { .. } => Fault::Io,
             Self::Handshake { source, .. } => source.fault(),
-            Self::RefusedHere(_) => Fault::Local,
+            Self::RefusedHere(_) | Self::Banned { .. } => Fault::Local,
             _ => Fault::Remote,
         }
     }
@@ -113,6 +119,7 @@ impl SetupError {
             Self::NotHello { .. } => Some(DisconnectReason::BREACH_OF_PROTOCOL),
             Self::UnexpectedIdentity { .. } => Some(DisconnectReason::UNEXPECTED_IDENTITY),
             Self::RefusedHere(reason) => Some(*reason),
+            Self::Banned { .. } => Some(DisconnectReason::REQUESTED),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ impl Connector for Link {
         let server = server.ok_or_else(|| DialError::Connect {
             id,
             addr: None,
-            source: io::ErrorKind::ConnectionRefused.into(),
+            source: Arc::new(io::ErrorKind::ConnectionRefused.into()),
         })?;
         let (near, far) = tokio::io::duplex(64 << 10);
         tokio::spawn(async move { server.accept_over(far).await });

@@ -192,7 +192,11 @@ impl Connector for Link {
         let connected = self.net.connect(&self.own, &id).await;
         connected
             .map(|peer| Connected { peer, new: true })
-            .map_err(|source| DialError::Connect { id, addr, source })
+            .map_err(|source| DialError::Connect {
+                id,
+                addr,
+                source: source.into(),
+            })
     }
 }
 

@@ -1,0 +1,133 @@
+//! What becomes of the connections that the connection manager opens.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tracing::debug;
+
+use super::DialError;
+use super::events::ConnectionEvent;
+use super::handle::{Inner, spawn};
+use super::node_addr::NodeAddr;
+use super::setup::Setup;
+use super::socket_io::Socket;
+use crate::connmgr::admission::Handshake;
+use crate::connmgr::{ConnEvent, ConnEvents, Connection, Lease, Reconnect, Refusal};
+use crate::node::{Endpoint, Enode};
+use crate::setup::SetupError;
+use crate::transport::Transport;
+
+/// Sets up what is opened, and tells what was not, until the connection manager has stopped.
+pub(crate) async fn run<T: Transport>(
+    inner: Arc<Inner>,
+    mut events: ConnEvents<NodeAddr, Socket<T>>,
+) {
+    while let Some(event) = events.recv().await {
+        match event {
+            ConnEvent::Opened { conn, .. } => opened(&inner, conn),
+            // Its peer, or its set-up, has told already.
+            ConnEvent::Closed { .. } => {}
+            ConnEvent::DialFailed { addr, error, .. } => {
+                if let NodeAddr::Node(node) = addr {
+                    failed(&inner, &node, DialError::of_dial(&node, &error));
+                }
+            }
+            ConnEvent::InboundRejected { addr, cause } => {
+                if let NodeAddr::Inbound(addr) = addr {
+                    rejected(&inner, addr, cause);
+                }
+            }
+            ConnEvent::ListenerFailed { listener, error } => {
+                let error = Arc::new(error);
+                let event = ConnectionEvent::ListenerFailed { listener, error };
+                inner.connection_events.emit(event);
+            }
+        }
+    }
+}
+
+fn opened<T: Transport>(inner: &Arc<Inner>, conn: Connection<NodeAddr, Socket<T>>) {
+    // One that the manager has closed meanwhile is over.
+    let Some((socket, lease)) = conn.into_parts() else {
+        return;
+    };
+    match lease.addr().clone() {
+        NodeAddr::Node(node) => {
+            let dialled = dialled(Arc::clone(inner), socket.stream, node, lease);
+            spawn(inner, dialled);
+        }
+        NodeAddr::Inbound(addr) => match inner.gate.begin_handshake(addr.ip()) {
+            Ok(handshake) => {
+                let accepted = accepted(Arc::clone(inner), socket, addr, lease, handshake);
+                spawn(inner, accepted);
+            }
+            Err(cause) => rejected(inner, addr, cause),
+        },
+    }
+}
+
+async fn dialled<T: Transport>(inner: Arc<Inner>, stream: T, node: Enode, lease: Lease<NodeAddr>) {
+    let id = node.node_id();
+    let addr = stream.remote_addr();
+    let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
+    let mut setup = Setup::new(&inner, Some(lease));
+    match setup.outbound(stream, node.public_key()).await {
+        Ok(peer) => inner.gate.waiters.answer(&id, &Ok(peer)),
+        Err(error) => {
+            let source = Arc::new(error);
+            // Before anybody hears of it: whoever does may dial again at once.
+            if let (_, Some(lease)) = setup.into_parts() {
+                lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
+            }
+            failed(&inner, &node, DialError::Setup { id, addr, source });
+        }
+    }
+}
+
+async fn accepted<T: Transport>(
+    inner: Arc<Inner>,
+    socket: Socket<T>,
+    addr: SocketAddr,
+    lease: Lease<NodeAddr>,
+    handshake: Handshake,
+) {
+    let Socket { stream, slot } = socket;
+    let mut setup = Setup::new(&inner, Some(lease));
+    let result = setup.inbound(stream).await;
+    drop((slot, handshake));
+    if let Err(error) = result {
+        debug!(%addr, %error, "inbound connection not set up");
+        let error = Arc::new(error);
+        let (id, lease) = setup.into_parts();
+        if let Some(lease) = lease {
+            lease.close(NotSetUp(Arc::clone(&error)), Reconnect::ByKind);
+        }
+        let event = ConnectionEvent::InboundFailed { addr, id, error };
+        inner.connection_events.emit(event);
+    }
+}
+
+/// A node was not connected to.
+fn failed(inner: &Inner, node: &Enode, error: DialError) {
+    let id = node.node_id();
+    debug!(%id, %error, "not connected");
+    if error.counts_against_the_node() {
+        inner.gate.memory.failed(&id);
+    }
+    inner.gate.waiters.answer(&id, &Err(error.clone()));
+    let node = node.clone();
+    let event = ConnectionEvent::DialFailed { node, error };
+    inner.connection_events.emit(event);
+}
+
+/// A connection was closed as soon as it was accepted.
+fn rejected(inner: &Inner, addr: SocketAddr, cause: Refusal) {
+    debug!(%addr, %cause, "inbound connection rejected");
+    let event = ConnectionEvent::InboundRejected { addr, cause };
+    inner.connection_events.emit(event);
+}
+
+/// Why a connection ended that was never a peer.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct NotSetUp(Arc<SetupError>);

@@ -1,0 +1,101 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use super::DialError;
+use crate::connmgr::Refusal;
+use crate::node::{Enode, NodeId};
+use crate::setup::SetupError;
+
+/// A connection that did not become a peer. What happens to peers is told in
+/// [`PeerEvent`](crate::PeerEvent)s.
+///
+/// With the feature `serde` an event serialises to one JSON object, e.g.
+/// `{"type":"reject","remote":"192.0.2.1:4000","error":"it connected a moment ago"}`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnectionEvent {
+    /// A node was dialled, for whatever reason, and is not connected. A static one is dialled
+    /// again, another one takes the place of one from a source.
+    DialFailed {
+        /// The node.
+        node: Enode,
+        /// What went wrong.
+        error: DialError,
+    },
+    /// An accepted connection was closed before a byte was read.
+    InboundRejected {
+        /// Where it came from.
+        addr: SocketAddr,
+        /// Why it was not wanted.
+        cause: Refusal,
+    },
+    /// An accepted connection did not become a peer.
+    InboundFailed {
+        /// Where it came from.
+        addr: SocketAddr,
+        /// Who it was, if its handshake got so far.
+        id: Option<NodeId>,
+        /// What went wrong, or why it was refused.
+        error: Arc<SetupError>,
+    },
+    /// A listener will accept nothing more; the others go on.
+    ListenerFailed {
+        /// Its number: 0 is the one of the configured address, if there is one.
+        listener: usize,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+}
+
+/// The bounded feed of [`ConnectionEvent`]s: a slow subscriber loses the oldest ones.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionEvents(broadcast::Sender<ConnectionEvent>);
+
+impl ConnectionEvents {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self(broadcast::channel(capacity.max(1)).0)
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<ConnectionEvent> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn emit(&self, event: ConnectionEvent) {
+        // Without subscribers an event goes nowhere, which is not a failure.
+        let _ = self.0.send(event);
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ConnectionEvent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+
+        let (kind, id, addr, error) = match self {
+            Self::DialFailed { node, error } => {
+                let addr = node.endpoint().map(ToString::to_string);
+                ("dialfail", Some(node.node_id()), addr, error.to_string())
+            }
+            Self::InboundRejected { addr, cause } => {
+                ("reject", None, Some(addr.to_string()), cause.to_string())
+            }
+            Self::InboundFailed { addr, id, error } => {
+                ("fail", *id, Some(addr.to_string()), error.to_string())
+            }
+            Self::ListenerFailed { error, .. } => ("listenfail", None, None, error.to_string()),
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", kind)?;
+        if let Some(id) = id {
+            map.serialize_entry("peer", &id)?;
+        }
+        if let Some(addr) = addr {
+            map.serialize_entry("remote", &addr)?;
+        }
+        map.serialize_entry("error", &error)?;
+        map.end()
+    }
+}

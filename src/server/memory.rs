@@ -1,0 +1,51 @@
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::node::{Enode, NodeId};
+
+/// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
+/// banned. An address book is one; [`ServerBuilder::memory`](super::ServerBuilder::memory) takes it.
+///
+/// All methods are called from the server's tasks, so they must answer at once. Those that only
+/// tell do nothing by default.
+pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
+    /// A node to dial that `allowed` accepts, or `None` if there is none now. Drawing a node counts
+    /// as an attempt on it. `allowed` is quick, and asks nothing of this memory, so it may be
+    /// called under a lock.
+    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode>;
+
+    /// A node that was not drawn is about to be dialled.
+    fn attempt(&self, _node: &NodeId) {}
+
+    /// A dial opened a connection, to whomever: this node is not offline.
+    fn dial_succeeded(&self) {}
+
+    /// A dialled node has proved by its handshake to be at this address.
+    fn good(&self, _node: &Enode) {}
+
+    /// A node is, or just was, connected, whoever dialled.
+    fn connected(&self, _node: &NodeId) {}
+
+    /// A dial failed, or its handshake did.
+    fn failed(&self, _node: &NodeId) {}
+
+    /// Whether a node must neither be dialled nor become a peer.
+    fn is_banned(&self, _node: &NodeId) -> bool {
+        false
+    }
+
+    /// Whether no connection with an address is wanted.
+    fn is_banned_ip(&self, _ip: IpAddr) -> bool {
+        false
+    }
+}
+
+/// Remembers nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NoMemory;
+
+impl NodeMemory for NoMemory {
+    fn draw(&self, _: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
+        None
+    }
+}

@@ -1,0 +1,75 @@
+//! What the connection manager's connections lead to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::connmgr::Candidate;
+use crate::connmgr::admission::is_local;
+use crate::node::{Endpoint, Enode, Host};
+
+/// A node to dial, or where an inbound connection comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum NodeAddr {
+    Node(Enode),
+    Inbound(SocketAddr),
+}
+
+/// A node as the connection manager wants it: one request per node, and one automatic request per
+/// network of addresses.
+pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
+    let candidate =
+        Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
+    match group(node) {
+        Some(group) => candidate.with_group(group),
+        None => candidate,
+    }
+}
+
+/// The node that a candidate leads to.
+pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
+    match candidate.addr() {
+        NodeAddr::Node(node) => Some(node),
+        NodeAddr::Inbound(_) => None,
+    }
+}
+
+/// The IP address of a node that is not named.
+pub(crate) fn ip_of(node: &Enode) -> Option<IpAddr> {
+    let addr = node.endpoint().and_then(Endpoint::socket_addr)?;
+    Some(addr.ip())
+}
+
+/// The network that a node's address belongs to, in which one party easily has many addresses: /16
+/// of IPv4, /32 of IPv6. Local addresses are nobody else's, so they have none.
+fn group(node: &Enode) -> Option<Vec<u8>> {
+    let endpoint = node.endpoint()?;
+    match &endpoint.host {
+        Host::Dns(name) => Some(name.to_ascii_lowercase().into_bytes()),
+        Host::Ip(ip) if is_local(*ip) => None,
+        Host::Ip(ip) => Some(match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.octets().into_iter().take(2).collect(),
+            IpAddr::V6(ip) => ip.octets().into_iter().take(4).collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::SecretKey;
+
+    #[test]
+    fn public_networks_are_groups_and_local_ones_are_not() {
+        let key = SecretKey::generate().public_key();
+        let group_of = |host: &str| {
+            let url = format!("enode://{key}@{host}:1");
+            group(&url.parse().unwrap())
+        };
+        assert_eq!(group_of("20.1.2.3"), Some(vec![20, 1]));
+        assert_eq!(group_of("20.1.9.9"), group_of("20.1.2.3"));
+        assert_eq!(group_of("[2001:db8:1::1]"), Some(vec![0x20, 1, 0x0d, 0xb8]));
+        assert_eq!(group_of("Node.Example"), group_of("node.example"));
+        for local in ["127.0.0.1", "10.1.1.1", "[::1]", "[fd00::1]"] {
+            assert_eq!(group_of(local), None, "{local}");
+        }
+    }
+}

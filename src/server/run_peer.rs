@@ -1,0 +1,62 @@
+//! A peer from its place in the set to its end.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::handle::Inner;
+use super::node_addr::NodeAddr;
+use crate::connmgr::{Lease, Reconnect};
+use crate::p2p::DisconnectReason;
+use crate::peer::{Peer, PeerDriver, PeerEvent, PeerOutcome};
+use crate::transport::Transport;
+
+/// Tells everybody whom a good connection matters to.
+pub(crate) fn begin(inner: &Inner, peer: &Peer, lease: Option<&Lease<NodeAddr>>) {
+    let memory = &inner.gate.memory;
+    memory.connected(&peer.id());
+    if let Some(lease) = lease {
+        lease.mark_ready();
+        if let NodeAddr::Node(node) = lease.addr() {
+            memory.good(node);
+        }
+    }
+}
+
+/// Runs a peer. It ends by itself, or when the connection manager does not want it any more.
+pub(crate) async fn run<T: Transport>(
+    inner: Arc<Inner>,
+    driver: PeerDriver<T>,
+    lease: Option<Lease<NodeAddr>>,
+    closing: CancellationToken,
+) {
+    let peer = driver.peer().clone();
+    // Whoever waits for the end may dial the node again at once.
+    let let_go = |outcome: &Arc<PeerOutcome>| {
+        inner.gate.peers.remove(&peer.id());
+        if let Some(lease) = lease {
+            lease.close(PeerEnded(Arc::clone(outcome)), Reconnect::ByKind);
+        }
+    };
+    let unwanted = async {
+        closing.cancelled().await;
+        peer.disconnect(DisconnectReason::REQUESTED);
+        pending::<Infallible>().await
+    };
+    let outcome = tokio::select! {
+        outcome = driver.run_until(let_go) => outcome,
+        never = unwanted => match never {},
+    };
+    inner.gate.memory.connected(&peer.id());
+    if inner.gate.peers.is_static(&peer.id()) {
+        inner.static_nodes.disconnected(peer.id()).await;
+    }
+    inner.events.emit(PeerEvent::Dropped { peer, outcome });
+}
+
+/// Why a connection ended that was a peer.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.error)]
+struct PeerEnded(Arc<PeerOutcome>);

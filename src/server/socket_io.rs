@@ -1,0 +1,80 @@
+//! The streams that a server's connection manager holds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::either::Either;
+
+use crate::transport::Transport;
+
+/// Either of two transports, for a node whose dialled and accepted streams differ.
+impl<A: Transport, B: Transport> Transport for Either<A, B> {
+    type Reader = Either<A::Reader, B::Reader>;
+    type Writer = Either<A::Writer, B::Writer>;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Left(stream) => stream.local_addr(),
+            Self::Right(stream) => stream.local_addr(),
+        }
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Left(stream) => stream.remote_addr(),
+            Self::Right(stream) => stream.remote_addr(),
+        }
+    }
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        match self {
+            Self::Left(stream) => {
+                let (reader, writer) = stream.split();
+                (Either::Left(reader), Either::Left(writer))
+            }
+            Self::Right(stream) => {
+                let (reader, writer) = stream.split();
+                (Either::Right(reader), Either::Right(writer))
+            }
+        }
+    }
+}
+
+/// A stream, with the slot that an accepted one holds until its set-up ends.
+#[derive(Debug)]
+pub(crate) struct Socket<T> {
+    pub(crate) stream: T,
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Socket<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

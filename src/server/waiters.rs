@@ -1,0 +1,70 @@
+//! Who waits for a node to be connected.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::DialError;
+use crate::node::NodeId;
+use crate::peer::Peer;
+
+type Answer = Result<Peer, DialError>;
+
+/// The calls that wait for a node: all of one node get the same answer.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: HashMap<NodeId, Vec<oneshot::Sender<Answer>>>,
+    closed: bool,
+}
+
+impl Waiters {
+    /// Waits for the next answer about a node. After [`close`](Self::close) there is none.
+    pub(crate) fn join(&self, id: NodeId) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if !state.closed {
+            state.waiting.entry(id).or_default().push(sender);
+        }
+        receiver
+    }
+
+    /// Whether anybody waits for a node.
+    pub(crate) fn any(&self, id: &NodeId) -> bool {
+        self.lock().waiting.contains_key(id)
+    }
+
+    /// Somebody has stopped waiting.
+    pub(crate) fn leave(&self, id: &NodeId) {
+        let mut state = self.lock();
+        if let Some(waiting) = state.waiting.get_mut(id) {
+            waiting.retain(|sender| !sender.is_closed());
+            if waiting.is_empty() {
+                state.waiting.remove(id);
+            }
+        }
+    }
+
+    /// Answers everybody who waits for a node.
+    pub(crate) fn answer(&self, id: &NodeId, answer: &Answer) {
+        let waiting = self.lock().waiting.remove(id);
+        for sender in waiting.into_iter().flatten() {
+            // Who does not wait any more needs no answer.
+            sender.send(answer.clone()).ok();
+        }
+    }
+
+    /// Nobody will be answered any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
