@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
 //! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
+//! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
@@ -35,6 +36,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "addrbook")]
+pub mod addrbook;
 #[cfg(feature = "connmgr")]
 pub mod connmgr;
 mod fault;

@@ -82,6 +82,14 @@ pub enum Refusal {
     Other(&'static str),
 }
 
+impl Refusal {
+    /// Whether waiting does not help: nothing that is refused so becomes a request.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Banned | Self::Restricted)
+    }
+}
+
 /// Why a dial brought no connection. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

@@ -16,10 +16,12 @@ pub trait Filter<A>: Send + Sync + 'static {
     /// [`InboundRejected`](super::ConnEvent::InboundRejected).
     fn accept(&self, addr: &A) -> Result<(), Refusal>;
 
-    /// Asked before each dial, and when a request is made.
+    /// Asked before each dial, and when a request is made. A permanent request that is refused
+    /// waits and asks again, unless the refusal [is lasting](Refusal::is_lasting) and comes when it
+    /// is made.
     ///
     /// # Errors
-    /// Why it is not dialled. A permanent request that waits asks again later.
+    /// Why it is not dialled.
     fn dial(&self, candidate: &Candidate<A>) -> Result<(), Refusal>;
 }
 

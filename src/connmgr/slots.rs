@@ -38,3 +38,37 @@ impl InboundSlots {
             .map_err(|_| Refusal::LimitReached { limit: self.limit })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    // TestInboundLimitConcurrent
+    #[test]
+    fn never_more_than_the_limit_at_once() {
+        let slots = InboundSlots::new(Some(8));
+        let live = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..100 {
+                scope.spawn(|| {
+                    let Ok(slot) = slots.take() else { return };
+                    assert!(live.fetch_add(1, Ordering::AcqRel) < 8);
+                    std::thread::yield_now();
+                    live.fetch_sub(1, Ordering::AcqRel);
+                    drop(slot);
+                });
+            }
+        });
+        assert_eq!(slots.free.available_permits(), 8);
+    }
+
+    #[test]
+    fn no_slots_and_no_limit() {
+        let none = InboundSlots::new(Some(0)).take().map(drop);
+        assert_eq!(none, Err(Refusal::LimitReached { limit: 0 }));
+        assert!(InboundSlots::new(None).take().is_ok());
+        assert!(InboundSlots::new(Some(usize::MAX)).take().is_ok());
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::handshake::{
-    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, received,
+    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
 };
 use super::input::Input;
 use crate::node::PublicKey;
@@ -62,7 +62,7 @@ impl Setting {
     /// A packet that was encrypted well: only the plaintext decides.
     fn eip8(&self, plaintext: &[u8]) {
         let packet = seal_eip8(plaintext, &dialler(), &RECIPIENT.randomness(self.padding));
-        let encoded = reencode_ack(plaintext);
+        let encoded = reencode_ack(&padded(plaintext, self.padding));
         let own = encoded.as_ref().is_some_and(|encoded| *encoded == OWN[..]);
         match self.deliver(&packet, Some(own)) {
             Ok(true) => {

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::handshake::{
-    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, received,
+    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
 };
 use super::input::Input;
 use crate::node::PublicKey;
@@ -50,7 +50,7 @@ impl Setting {
     fn eip8(&self, plaintext: &[u8]) {
         let (remote, randomness) = (recipient(), INITIATOR.randomness(self.padding));
         let packet = seal_eip8(plaintext, &remote, &randomness);
-        let encoded = reencode_auth(plaintext);
+        let encoded = reencode_auth(&padded(plaintext, self.padding));
         match self.deliver(&packet) {
             Ok(Some(claims)) => {
                 let encoded = encoded.expect("a decoded auth");
@@ -142,4 +142,26 @@ impl Claims {
 
 fn recipient() -> PublicKey {
     RECIPIENT.key().public_key()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_may_complete_the_list() {
+        let mut body = RlpStream::new_list(5);
+        body.append(&[7; 65].as_slice())
+            .append(&recipient().to_bytes().as_slice())
+            .append(&[7; 32].as_slice())
+            .append(&4u8)
+            .append(&[0; 4].as_slice());
+        let body = body.out();
+        let cut = &body[..body.len() - 4];
+        assert!(reencode_auth(cut).is_none());
+        assert!(reencode_auth(&padded(cut, 4)).is_some());
+        for padding in [3, 4, 5] {
+            auth(&[&[1 | padding << 3, 7], cut].concat());
+        }
+    }
 }

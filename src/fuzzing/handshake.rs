@@ -140,6 +140,14 @@ fn check_error(error: &HandshakeError) {
     assert_eq!(error.fault(), Fault::Remote);
 }
 
+/// What the receiver decrypts. Padding is not marked off from the plaintext: its zeros may complete
+/// a list that the plaintext began.
+pub(super) fn padded(plaintext: &[u8], padding: usize) -> Vec<u8> {
+    let mut padded = plaintext.to_vec();
+    padded.resize(plaintext.len() + padding, 0);
+    padded
+}
+
 /// Changes some bytes of a packet, as `input` says.
 pub(super) fn damaged(packet: &[u8], mut input: Input<'_>) -> Vec<u8> {
     let mut packet = packet.to_vec();

@@ -27,6 +27,9 @@ pub struct PeerConfig {
 /// How long the final Disconnect may take to write.
 pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// After so long without a byte a direction of a connection gives its buffers back.
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+
 /// The slowest rate at which a message may arrive, in bytes a second, beyond the message timeout.
 pub(crate) const MIN_RATE: u64 = 64 << 10;
 

@@ -65,6 +65,13 @@ impl Dispatch {
         }
     }
 
+    /// Gives the memory of empty queues back.
+    pub(crate) fn shrink(&self) {
+        for route in &self.routes {
+            route.inbox.shrink();
+        }
+    }
+
     /// Handles one frame. Waits only while the queue of the frame's protocol, or a memory
     /// budget, is full. An error ends the peer.
     pub(crate) async fn handle(&mut self, frame: &Frame<'_>) -> Result<(), PeerError> {

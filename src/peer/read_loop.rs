@@ -1,13 +1,14 @@
 //! The read loop: socket → frames → messages.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::config::MIN_RATE;
+use super::config::{MIN_RATE, SILENCE};
 use super::dispatch::Dispatch;
 use super::{Peer, PeerBudget, PeerConfig, PeerError};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
@@ -75,14 +76,14 @@ impl<T: Transport> ReadLoop<T> {
     async fn fill(&mut self, total: usize) -> Result<(), PeerError> {
         self.charge(total).await?;
         let held = self.buffer.len();
-        let read = self.reader.read_buf(self.buffer.prepare(total));
         let read = match self.started.filter(|_| held > 0) {
             None => {
-                let idle = read.await;
+                let first = self.wait(total).await;
                 self.started = Some(Instant::now());
-                idle
+                first
             }
             Some(started) => {
+                let read = self.reader.read_buf(self.buffer.prepare(total));
                 let allowed = self.config.message_timeout
                     + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
                 tokio::select! {
@@ -113,6 +114,20 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
+    /// Reads the first bytes of a message. A connection that falls silent gives its memory back.
+    async fn wait(&mut self, total: usize) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            let read = self.reader.read_buf(self.buffer.prepare(total));
+            if let Ok(read) = timeout(SILENCE, read).await {
+                return read;
+            }
+            self.buffer.shrink_idle();
+            self.settle();
+            self.dispatch.shrink();
+        }
+        self.reader.read_buf(self.buffer.prepare(total)).await
+    }
+
     /// Charges what the buffer is about to grow by; waits while a budget has no room.
     async fn charge(&mut self, total: usize) -> Result<(), PeerError> {
         let capacity = self.buffer.next_capacity(total);
@@ -135,6 +150,11 @@ impl<T: Transport> ReadLoop<T> {
     /// Gives memory back once everything that arrived is handled.
     fn shrink(&mut self) {
         self.buffer.shrink();
+        self.settle();
+    }
+
+    /// Charges no more than the buffer holds.
+    fn settle(&mut self) {
         let surplus = self.charged.saturating_sub(self.buffer.capacity());
         if surplus > 0 {
             self.budget.release(surplus);

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
+use super::config::SILENCE;
 use super::gate::{Batch, Next, WriteGate};
 use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerConfig};
 use crate::p2p::{DisconnectReason, ids};
@@ -34,12 +35,26 @@ impl<T: Transport> WriteLoop<T> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
         loop {
-            match self.gate.next(&mut batch).await {
+            match self.next(&mut batch, &mut out).await {
                 Next::Batch => self.write(&mut batch, &mut out).await?,
                 Next::Finish(reason) => return self.finish(reason, out).await,
                 Next::Stop => return Ok(()),
             }
         }
+    }
+
+    /// Waits for something to write. A connection that falls silent gives its memory back.
+    async fn next(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Next {
+        if out.capacity() > 0 {
+            if let Ok(next) = timeout(SILENCE, self.gate.next(batch)).await {
+                return next;
+            }
+            *out = BytesMut::new();
+            *batch = Batch::default();
+            self.egress.shrink();
+            self.gate.shrink();
+        }
+        self.gate.next(batch).await
     }
 
     /// Seals a batch and writes it with one call. Nothing of it is sealed twice: an error here

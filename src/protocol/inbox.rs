@@ -173,6 +173,14 @@ impl Inbox {
         }
     }
 
+    /// Gives the memory of an empty queue back.
+    pub(crate) fn shrink(&self) {
+        let mut state = self.0.lock();
+        if state.queue.is_empty() {
+            state.queue = VecDeque::new();
+        }
+    }
+
     /// Whether the queue fell below half of its bounds since the last call.
     pub(crate) fn take_relaxed(&self) -> bool {
         std::mem::take(&mut self.0.lock().relaxed)

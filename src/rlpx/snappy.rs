@@ -84,12 +84,21 @@ mod tests {
     }
 
     #[test]
+    fn a_length_takes_five_bytes_at_most() {
+        let five = [0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert_eq!(declared_length(&five), Ok((1 << 35) - 1));
+        let six = [0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
+        assert_eq!(declared_length(&six), Err(SnappyError::Length));
+        assert_eq!(declared_length(&[0xff; 11]), Err(SnappyError::Length));
+        assert_eq!(declared_length(&[0x80; 4]), Err(SnappyError::Length));
+    }
+
+    #[test]
     fn lengths_beyond_32_bits_are_told() {
         assert_eq!(
             declared_length(&[0x80, 0x80, 0x80, 0x80, 0x10]),
             Ok(1 << 32)
         );
-        assert_eq!(declared_length(&[0xff; 11]), Err(SnappyError::Length));
         assert_eq!(declared_length(&[]), Err(SnappyError::Empty));
         assert_eq!(declared_length(&[0]), Ok(0));
     }

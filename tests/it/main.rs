@@ -6,7 +6,9 @@
     reason = "a test fails by panicking, in helper functions too"
 )]
 
+mod addrbook;
 mod connmgr;
+mod fuzz_replay;
 mod metrics;
 mod pair;
 mod peer;

@@ -8,8 +8,7 @@
 //! | handshakes begun | all | 40 at once, then 20/s |
 //! | handshakes worked on | all | 4 at once |
 //!
-//! The first is asked with [`Admission::accept`], most easily from a
-//! [`Filter`](super::Filter). Then [`Admission::handshake`] counts one that begins, until what it
+//! The first is asked with [`Admission::accept`]; an admission is a [`Filter`] that does so. Then [`Admission::handshake`] counts one that begins, until what it
 //! answers is dropped, and [`Handshake::work`] lets it do its cryptography.
 
 mod prefix;
@@ -18,13 +17,15 @@ mod recent;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::error::Refusal;
+use super::filter::Filter;
+use super::request::Candidate;
 use super::token_bucket::Rate;
 pub use prefix::{Prefix, is_local};
 use rates::Rates;
@@ -194,6 +195,17 @@ impl Admission {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets strangers in as [`Admission::accept`] says, and everything be dialled.
+impl Filter<SocketAddr> for Admission {
+    fn accept(&self, addr: &SocketAddr) -> Result<(), Refusal> {
+        Self::accept(self, addr.ip(), Instant::now())
+    }
+
+    fn dial(&self, _: &Candidate<SocketAddr>) -> Result<(), Refusal> {
+        Ok(())
     }
 }
 

@@ -132,3 +132,15 @@ fn one_visit_in_thirty_seconds() {
     assert_eq!(strict.accept(ip("127.0.0.1"), now), Ok(()));
     assert_eq!(strict.accept(ip("127.0.0.1"), now), Err(Refusal::TooSoon));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_admission_is_a_filter() {
+    let (admission, _) = admission(AdmissionConfig::default());
+    let addr: SocketAddr = "192.0.2.1:1".parse().expect("an address");
+    let filter: &dyn Filter<SocketAddr> = &admission;
+    assert_eq!(filter.accept(&addr), Ok(()));
+    assert_eq!(filter.accept(&addr), Err(Refusal::TooSoon));
+    assert_eq!(filter.dial(&addr.into()), Ok(()));
+    tokio::time::advance(30 * SECOND).await;
+    assert_eq!(filter.accept(&addr), Ok(()));
+}

@@ -29,9 +29,12 @@ impl<A: Address> Machine<A> {
             let limit = self.config.max_requests;
             return Err(ManagerError::LimitReached { limit });
         }
-        self.filter
-            .dial(&candidate)
-            .map_err(ManagerError::Refused)?;
+        match self.filter.dial(&candidate) {
+            Err(refusal) if retry.is_none() || refusal.is_lasting() => {
+                return Err(ManagerError::Refused(refusal));
+            }
+            _ => {}
+        }
         let id = self.fresh_id();
         let claim = self.claims.claim(&candidate, id, false);
         let claim = claim.map_err(|taken| ManagerError::AlreadyManaged(holder(taken, id)))?;
@@ -145,7 +148,10 @@ impl<A: Address> Machine<A> {
         if entry.candidate == candidate {
             return Ok(());
         }
-        filter.dial(&candidate).map_err(ManagerError::Refused)?;
+        match filter.dial(&candidate) {
+            Err(refusal) if refusal.is_lasting() => return Err(ManagerError::Refused(refusal)),
+            _ => {}
+        }
         self.claims
             .swap(&mut entry.claim, &candidate, id)
             .map_err(|taken| ManagerError::AlreadyManaged(holder(taken, id)))?;

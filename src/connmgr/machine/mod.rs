@@ -51,6 +51,8 @@ pub(super) struct Machine<A: Address> {
     pace_at: Option<Instant>,
     has_source: bool,
     paused: bool,
+    /// Requests that failed for want of the filter's consent since `set_paused`.
+    refusals: usize,
     stopping: bool,
     last_id: u64,
     last_place: u64,
@@ -80,6 +82,7 @@ impl<A: Address> Machine<A> {
             pace_at: None,
             has_source,
             paused: false,
+            refusals: 0,
             stopping: false,
             last_id: 0,
             last_place: 0,

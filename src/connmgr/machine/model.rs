@@ -21,7 +21,7 @@ const MAX_REQUESTS: usize = 6;
 const CAP: Duration = Duration::from_secs(300);
 
 /// A step. Numbers choose among what there is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Connect { addr: u8, permanent: bool },
     Disconnect(usize, Reconnect),
@@ -334,10 +334,27 @@ impl Model {
     fn dropped(&mut self, number: usize, reconnect: Reconnect) {
         if number < self.held.len() {
             let (id, generation) = self.held.remove(number);
+            let current = self.machine.entries.get(&id);
+            let current =
+                current.is_some_and(|entry| entry.generation == generation && entry.is_connected());
+            let before = self.seen[&id].clone();
             let reason = CloseReason::Dropped;
             let (now, rng) = (self.now, &mut self.rng);
             self.machine
                 .dropped(id, generation, reason, reconnect, now, rng);
+            self.settle();
+            // The end of a connection that was closed before is old news.
+            let ends = u32::from(current);
+            assert_eq!(self.seen[&id].closed, before.closed + ends);
+            let again = match (before.kind, reconnect) {
+                _ if self.stopped => false,
+                (Kind::Inbound, _) | (_, Reconnect::Never) => false,
+                (kind, how) => how == Reconnect::Force || matches!(kind, Kind::Permanent(_)),
+            };
+            if current {
+                let after = if again { Place::Pending } else { Place::Over };
+                assert_eq!(self.place(id), after);
+            }
         }
     }
 

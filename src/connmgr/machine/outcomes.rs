@@ -230,13 +230,15 @@ impl<A: Address> Machine<A> {
     }
 
     /// Stops or resumes the start of dials, as the driver can take their outcome or not; answers
-    /// whether that is a change.
+    /// whether that is a change. To be called after each round of actions: there is a bound on
+    /// the failures of one round.
     pub(in crate::connmgr) fn set_paused(
         &mut self,
         paused: bool,
         now: Instant,
         rng: &mut impl Rng,
     ) -> bool {
+        self.refusals = 0;
         let changed = self.paused != paused;
         self.paused = paused;
         if changed {

@@ -37,10 +37,10 @@ impl<A: Address> Machine<A> {
     /// Starts dials while there are slots, and asks for addresses while slots are to be filled.
     pub(super) fn pump(&mut self, now: Instant, rng: &mut impl Rng) {
         self.pace_at = None;
+        self.claims.forget(now);
         if self.stopping || self.paused {
             return;
         }
-        self.claims.forget(now);
         if !self.start_dials(now, rng) {
             // The driver looks first whether the events can still be taken.
             self.pace_at = Some(now);
@@ -60,22 +60,20 @@ impl<A: Address> Machine<A> {
     /// Fills the dial slots from the queues. Requests that the filter does not want at their turn
     /// fail; false if that were so many that there may be more.
     fn start_dials(&mut self, now: Instant, rng: &mut impl Rng) -> bool {
-        let mut refused = 0;
-        while self.counts.dialing < self.config.max_dials
-            && let Some(id) = self.next_queued()
-        {
-            let Some(entry) = self.entries.get(&id) else {
+        while self.counts.dialing < self.config.max_dials {
+            if self.refusals >= self.config.max_dials {
+                return self.queue.is_empty() && self.automatic_queue.is_empty();
+            }
+            let Some(id) = self.next_queued() else {
                 break;
             };
-            match self.filter.dial(&entry.candidate) {
+            let wanted = self.entries.get(&id).map(|entry| &entry.candidate);
+            match wanted.map_or(Ok(()), |candidate| self.filter.dial(candidate)) {
                 Ok(()) => self.start_dial(id, now),
                 Err(refusal) => {
                     self.fail(id, DialError::Unwanted(refusal), now, rng);
-                    refused += 1;
+                    self.refusals += 1;
                 }
-            }
-            if refused == self.config.max_dials {
-                return false;
             }
         }
         true

@@ -196,33 +196,86 @@ fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
     assert_eq!(gone, Err(ManagerError::UnknownId(id)));
 }
 
-/// Lets a request be made, and then no dial start.
-struct SecondThoughts(std::sync::atomic::AtomicU32);
+/// Refuses everything for this reason.
+struct Closed(Refusal);
 
-impl Filter<u32> for SecondThoughts {
+impl Filter<u32> for Closed {
     fn accept(&self, _: &u32) -> Result<(), Refusal> {
-        Err(Refusal::Restricted)
+        Err(self.0)
     }
 
     fn dial(&self, _: &Candidate<u32>) -> Result<(), Refusal> {
-        let asked = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if asked == 0 {
-            Ok(())
-        } else {
-            Err(Refusal::AlreadyConnected)
-        }
+        Err(self.0)
     }
 }
 
 #[test]
 fn a_permanent_request_that_is_not_wanted_now_waits() {
-    let mut bench = Bench::new(explicit_only(), SecondThoughts(0.into()));
-    let id = bench
-        .connect(1, Some(RetryPolicy::default()))
-        .expect("free");
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::AlreadyConnected));
+    let policy = Some(RetryPolicy::default());
+    let id = bench.connect(1, policy).expect("free");
     assert!(bench.dials().is_empty());
     let state = bench.machine.get(id).expect("known").state;
     assert!(matches!(state, ConnState::Failing { .. }));
-    let refused = bench.machine.accepted(1, bench.now);
-    assert_eq!(refused, Err(Refusal::Restricted));
+    let refused = ManagerError::Refused(Refusal::AlreadyConnected);
+    assert_eq!(bench.connect(2, None), Err(refused));
+
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::Banned));
+    let refused = ManagerError::Refused(Refusal::Banned);
+    assert_eq!(bench.connect(1, policy), Err(refused));
+    let accepted = bench.machine.accepted(1, bench.now);
+    assert_eq!(accepted, Err(Refusal::Banned));
+}
+
+#[test]
+fn refusals_come_in_bounded_rounds() {
+    let config = explicit_only().with_max_dials(10);
+    let mut bench = Bench::new(config, Closed(Refusal::AlreadyConnected));
+    for addr in 0..100 {
+        let made = bench.connect(addr, Some(RetryPolicy::default()));
+        made.expect("free");
+    }
+    for round in 1..=10 {
+        assert_eq!(bench.machine.timers.len(), round * 10);
+        let more = bench.machine.next_deadline() == Some(bench.now);
+        assert_eq!(more, round < 10);
+        let (now, rng) = (bench.now, &mut bench.rng);
+        bench.machine.set_paused(false, now, rng);
+        bench.advance(Duration::ZERO);
+    }
+}
+
+/// A deadline that stays in the past would let the driver spin.
+#[test]
+fn no_deadline_is_left_in_the_past() {
+    let mut bench = Bench::new(ConnConfig::default(), AllowAll);
+    let policy = Some(RetryPolicy::default());
+    bench.connect(1, policy).expect("free");
+    let dial = bench.dials()[0];
+    bench.dialed(dial, Err(DialError::Refused));
+    assert!(bench.machine.pacing.asking);
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(true, now, rng);
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
+    let (now, rng) = (bench.now, &mut bench.rng);
+    bench.machine.set_paused(false, now, rng);
+    assert_eq!(bench.dials().len(), 1);
+    bench.machine.stop();
+    for _ in 0..100 {
+        bench.advance(SECOND);
+        assert!(
+            bench
+                .machine
+                .next_deadline()
+                .is_none_or(|next| next > bench.now)
+        );
+    }
 }

@@ -1,10 +1,11 @@
 //! A stream of frames from a sender that may do anything, in reads of any size.
 //!
-//! [`script`] seals messages as the input says, correctly or not, and foretells of each what the
-//! receiver must make of it; [`reader`] receives them.
+//! [`script`] seals messages as the input says, correctly or not, and damages them on their way;
+//! [`sent`] foretells of each what the receiver must make of what arrives, [`reader`] receives it.
 
 mod reader;
 mod script;
+mod sent;
 
 use super::input::Input;
 use reader::Reader;
@@ -13,6 +14,5 @@ use reader::Reader;
 pub fn frame(data: &[u8]) {
     let mut input = Input::new(data);
     let reads = input.array();
-    let (sent, ingress) = script::run(input);
-    Reader::new(ingress, reads, &sent).run(&sent);
+    Reader::new(script::run(input), reads).run();
 }

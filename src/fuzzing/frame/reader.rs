@@ -1,6 +1,7 @@
 //! The receiving side, as the read loop of a connection does it.
 
-use super::script::{Expect, Sent};
+use super::script::Played;
+use super::sent::{Content, Expect, Sent, expect_none};
 use crate::fuzzing::message::{check_error, check_frame};
 use crate::rlpx::{Frame, FrameError, Ingress, Opened, ReadBuffer};
 
@@ -13,9 +14,11 @@ const STEPS: usize = 2048;
 pub(super) struct Reader {
     ingress: Ingress,
     buffer: ReadBuffer,
-    /// Everything sent, and how much of it arrived.
-    wire: Vec<u8>,
+    sent: Vec<Sent>,
+    /// All bytes that arrive, how many of them did, and where the next frame should start.
+    stream: Vec<u8>,
     arrived: usize,
+    start: usize,
     /// The sizes of reads, in turn.
     reads: [usize; 4],
     turn: usize,
@@ -30,41 +33,58 @@ enum Outcome {
 }
 
 impl Reader {
-    pub(super) fn new(ingress: Ingress, reads: [u8; 4], sent: &[Sent]) -> Self {
-        let wire: Vec<u8> = sent.iter().flat_map(|sent| &sent.wire).copied().collect();
-        let shortest = (wire.len() / STEPS).max(1);
+    pub(super) fn new(played: Played, reads: [u8; 4]) -> Self {
+        let Played {
+            ingress,
+            sent,
+            stream,
+        } = played;
+        let shortest = (stream.len() / STEPS).max(1);
         Self {
             ingress,
             buffer: ReadBuffer::new(),
+            sent,
+            stream,
             arrived: 0,
+            start: 0,
             reads: reads.map(|read| (usize::from(read).pow(2)).max(shortest)),
             turn: 0,
-            wire,
         }
     }
 
-    /// Receives what was sent, up to the first frame that is refused.
-    pub(super) fn run(mut self, sent: &[Sent]) {
-        for sent in sent {
+    /// Receives what arrives, up to the first frame that is refused.
+    pub(super) fn run(mut self) {
+        for sent in std::mem::take(&mut self.sent) {
             self.ingress.set_snappy(sent.snappy);
             self.ingress.set_max_frame_size(sent.max_frame_size);
-            let outcome = self.receive(|frame| check(frame, sent));
-            match (&sent.expect, outcome) {
-                (Expect::Message { .. } | Expect::Frame { .. }, Outcome::Opened) => {}
-                (Expect::Refused(expected), Outcome::Refused(error)) => {
-                    assert_eq!(error, *expected);
-                    return self.assert_failed();
-                }
-                (Expect::Never, Outcome::Refused(_)) => return self.assert_failed(),
-                (Expect::Never, Outcome::Starved) => return,
-                (_, Outcome::Opened) => panic!("a frame was opened that must not be"),
-                (_, Outcome::Refused(error)) => panic!("refused: {error}"),
-                (_, Outcome::Starved) => panic!("the frame needs more bytes than it has"),
+            let expect = sent.expect(&self.stream[self.start..]);
+            if !self.receive_as(&expect, sent.snappy) {
+                return;
             }
         }
-        assert!(self.buffer.is_empty() && self.arrived == self.wire.len());
-        self.buffer.shrink();
-        assert!(self.buffer.capacity() <= READ_AHEAD);
+        let rest = expect_none(&self.stream[self.start..]);
+        self.receive_as(&rest, false);
+    }
+
+    /// Receives one frame, which must be as foretold. Whether there may be another.
+    fn receive_as(&mut self, expect: &Expect<'_>, compressed: bool) -> bool {
+        let outcome = self.receive(|frame| match expect {
+            Expect::Opened(content) => check(frame, content, compressed),
+            _ => panic!("a frame was opened that must not be"),
+        });
+        match (expect, outcome) {
+            (Expect::Opened(_), Outcome::Opened) => return true,
+            (Expect::Refused(expected), Outcome::Refused(error)) => {
+                assert_eq!(error, *expected);
+                self.assert_failed();
+            }
+            (Expect::BadId, Outcome::Refused(FrameError::MessageId(_))) => self.assert_failed(),
+            (Expect::Starved, Outcome::Starved) => self.assert_starved(),
+            (_, Outcome::Opened) => panic!("a frame was opened that must not be"),
+            (_, Outcome::Refused(error)) => panic!("refused: {error}"),
+            (_, Outcome::Starved) => panic!("the frame needs more bytes than it has"),
+        }
+        false
     }
 
     /// Receives one frame.
@@ -87,6 +107,7 @@ impl Reader {
             }
         };
         assert!(length <= self.buffer.len());
+        self.start += length;
         self.buffer.consume(length);
         self.buffer.shrink();
         Outcome::Opened
@@ -100,7 +121,7 @@ impl Reader {
         let room = spare.capacity() - spare.len();
         assert!(room > 0);
         self.turn = (self.turn + 1) % self.reads.len();
-        let rest = &self.wire[self.arrived..];
+        let rest = &self.stream[self.arrived..];
         let count = self.reads[self.turn].min(room).min(rest.len());
         spare.extend_from_slice(&rest[..count]);
         self.arrived += count;
@@ -114,8 +135,18 @@ impl Reader {
         count > 0
     }
 
+    /// Checks that nothing was lost while waiting, and that nothing is kept without need.
+    fn assert_starved(&mut self) {
+        assert_eq!(self.arrived, self.stream.len());
+        assert_eq!(self.buffer.len(), self.stream.len() - self.start);
+        self.buffer.shrink();
+        if self.buffer.is_empty() {
+            assert!(self.buffer.capacity() <= READ_AHEAD);
+        }
+    }
+
     /// Checks that there is no way on after an error.
-    fn assert_failed(mut self) {
+    fn assert_failed(&mut self) {
         let failed = Some(FrameError::AlreadyFailed);
         assert_eq!(self.ingress.open(&mut []).err(), failed);
         assert_eq!(self.ingress.open(self.buffer.filled()).err(), failed);
@@ -124,10 +155,10 @@ impl Reader {
 }
 
 /// Checks a frame that was opened.
-fn check(frame: &Frame<'_>, sent: &Sent) {
-    assert_eq!(frame.is_compressed(), sent.snappy);
-    match &sent.expect {
-        Expect::Message { id, payload } => {
+fn check(frame: &Frame<'_>, content: &Content, compressed: bool) {
+    assert_eq!(frame.is_compressed(), compressed);
+    match content {
+        Content::Message { id, payload } => {
             assert_eq!(frame.id(), *id);
             assert_eq!(frame.payload_len(), Ok(payload.len()));
             assert!(
@@ -138,11 +169,11 @@ fn check(frame: &Frame<'_>, sent: &Sent) {
             if let Some(less) = payload.len().checked_sub(1) {
                 assert!(frame.payload(less).is_err());
             }
-            if !sent.snappy {
+            if !compressed {
                 assert!(frame.data() == payload);
             }
         }
-        Expect::Frame { plaintext } => check_frame(frame, plaintext, READ_AHEAD),
-        Expect::Refused(_) | Expect::Never => panic!("a frame was opened that must not be"),
+        Content::Frame { plaintext } => check_frame(frame, plaintext, READ_AHEAD),
+        Content::NoId => panic!("a frame without an id was opened"),
     }
 }

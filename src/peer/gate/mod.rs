@@ -128,6 +128,11 @@ impl WriteGate {
         poll_fn(|cx| self.poll_next(cx, batch)).await
     }
 
+    /// Gives the memory of empty lanes back.
+    pub(crate) fn shrink(&self) {
+        self.lock().schedule.shrink();
+    }
+
     fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Next> {
         let mut state = self.lock();
         if state.phase == Phase::Closed {

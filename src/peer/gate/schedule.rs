@@ -198,6 +198,15 @@ impl Schedule {
         }
         dropped
     }
+
+    /// Gives the memory of empty lanes back.
+    pub(crate) fn shrink(&mut self) {
+        for lane in &mut self.lanes {
+            if lane.queue.is_empty() {
+                lane.queue = VecDeque::new();
+            }
+        }
+    }
 }
 
 fn control(id: u64) -> Frame {

@@ -45,6 +45,14 @@ impl Egress {
         }
     }
 
+    /// Gives the tables back that compressing large messages took. For a connection that fell
+    /// silent.
+    pub fn shrink(&mut self) {
+        if self.encoder.is_some() {
+            self.encoder = Some(Box::new(Encoder::new()));
+        }
+    }
+
     /// Appends one frame with the message `id` and `data` to `out`, with `data` compressed if
     /// compression is on. Returns the bytes that `data` takes on the wire.
     ///

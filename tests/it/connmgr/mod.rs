@@ -33,10 +33,11 @@ fn explicit_only() -> ConnConfig {
     ConnConfig::default().with_target(0)
 }
 
-/// Builds a manager, runs it, and answers what its owner holds.
-fn start<D: Dialer>(
-    builder: ConnManagerBuilder<D>,
-) -> (ConnHandle<D::Addr>, ConnEvents<D::Addr, D::Io>) {
+/// What the owner of a manager holds.
+type Owner<A, Io> = (ConnHandle<A>, ConnEvents<A, Io>);
+
+/// Builds a manager and runs it.
+fn start<D: Dialer>(builder: ConnManagerBuilder<D>) -> Owner<D::Addr, D::Io> {
     let (manager, handle, events) = builder.seed(7).build().expect("a good configuration");
     tokio::spawn(manager.run());
     (handle, events)
@@ -56,17 +57,21 @@ fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, DialErro
 }
 
 /// A dialer that always fails and counts.
-fn closed_dialer() -> (
-    Arc<AtomicUsize>,
-    FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, DialError>>,
-) {
-    let dials = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&dials);
-    let dialer = FnDialer::new(move |_: &u32| {
-        counter.fetch_add(1, Ordering::Relaxed);
+struct ClosedDialer(Arc<AtomicUsize>);
+
+impl Dialer for ClosedDialer {
+    type Addr = u32;
+    type Io = DuplexStream;
+
+    async fn dial(&self, _: &u32) -> Result<DuplexStream, DialError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         Err(DialError::Refused)
-    });
-    (dials, dialer)
+    }
+}
+
+fn closed_dialer() -> (Arc<AtomicUsize>, ClosedDialer) {
+    let dials = Arc::new(AtomicUsize::new(0));
+    (Arc::clone(&dials), ClosedDialer(dials))
 }
 
 fn numbers(range: std::ops::Range<u32>) -> VecDeque<Candidate<u32>> {

@@ -1,0 +1,376 @@
+//! The address book itself: entries, their buckets, and the rules by which they move.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand::{CryptoRng, RngExt};
+
+use super::entry::{AHEAD, Entry, Place};
+use super::keyed::BucketKey;
+use super::table::{Shape, Table};
+use super::time::{age, earlier, later};
+use super::unsaved::Unsaved;
+use super::{AddError, BookConfig, Source};
+use crate::node::{Endpoint, Enode, Host, NodeId};
+
+/// Below so many addresses a node asks its peers for more.
+const NEED_MORE: usize = 1000;
+
+/// A sighting is not refreshed more often than this.
+const REFRESH: Duration = Duration::from_secs(20 * 60);
+
+/// A sighting in the future is taken for one so long ago.
+const DOUBTFUL: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// The addresses a node knows, as a pure data structure: time and randomness are arguments.
+///
+/// Entries are named by node id. There is at most one entry for a node and at most one for a host
+/// and port. See the [module](super) for the buckets.
+///
+/// All methods take `now` from one [`Clock`](super::Clock).
+#[derive(Debug)]
+pub struct Book {
+    pub(super) config: BookConfig,
+    pub(super) key: BucketKey,
+    pub(super) shape: Shape,
+    pub(super) entries: BTreeMap<NodeId, Entry>,
+    pub(super) by_endpoint: BTreeMap<(Host, u16), NodeId>,
+    pub(super) new: Table,
+    pub(super) tried: Table,
+    pub(super) contests: BTreeMap<u16, super::tried::Contest>,
+    /// Dials that succeeded in this process.
+    pub(super) successes: u64,
+    pub(super) shared: Option<(SystemTime, Arc<[Enode]>)>,
+    /// Entries that the store does not hold as they are now.
+    pub(super) unsaved: Unsaved<NodeId>,
+}
+
+/// What [`Book::add`] changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// The address is new in the book.
+    New,
+    /// The address was known; its last sighting moved on or it got one more place.
+    Refreshed,
+    /// The address was known and nothing changed.
+    Known,
+}
+
+impl Book {
+    /// An empty book with a secret of its own for choosing buckets.
+    pub fn new(config: BookConfig, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        Self::with_shape(config, BucketKey::random(rng), Shape::default())
+    }
+
+    pub(super) fn with_shape(config: BookConfig, key: BucketKey, shape: Shape) -> Self {
+        Self {
+            config,
+            key,
+            entries: BTreeMap::new(),
+            by_endpoint: BTreeMap::new(),
+            new: Table::new(shape.new_buckets, shape.new_capacity),
+            tried: Table::new(shape.tried_buckets, shape.tried_capacity),
+            shape,
+            contests: BTreeMap::new(),
+            successes: 0,
+            shared: None,
+            unsaved: Unsaved::default(),
+        }
+    }
+
+    /// Takes in an address that `source` told of and that was seen at `last_seen`. A sighting more
+    /// than ten minutes ahead of us is taken for five days old.
+    ///
+    /// # Errors
+    /// Tells why the address was refused. A place that is disputed – the node is known elsewhere,
+    /// or another node is known there – goes to the newcomer if the entry in its way is bad, or if
+    /// that entry was never proven by a handshake and either failed once or the newcomer comes
+    /// from [`Source::Own`].
+    pub fn add(
+        &mut self,
+        enode: &Enode,
+        source: Source,
+        last_seen: SystemTime,
+        now: SystemTime,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Result<Added, AddError> {
+        let (endpoint, group) = self.config.admit(enode, &source)?;
+        let id = enode.node_id();
+        self.settle(&id, endpoint, &source, now)?;
+        let last_seen = if last_seen > later(now, AHEAD) {
+            earlier(now, DOUBTFUL)
+        } else {
+            last_seen
+        };
+        let bucket = self.key.new_bucket(&self.shape, &group, &source.group());
+        let Some(entry) = self.entries.get_mut(&id) else {
+            self.insert(Entry::new(enode.clone(), group, source, last_seen));
+            self.put_new(id, bucket, now);
+            return Ok(Added::New);
+        };
+        let newer = last_seen > entry.last_seen;
+        if newer {
+            entry.last_seen = last_seen;
+            self.unsaved.changed(id);
+        }
+        let Place::New(buckets) = &entry.place else {
+            return Ok(refreshed(newer));
+        };
+        // The more sources have told of an address, the less one more is worth.
+        let places = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
+        let further = buckets.len() < self.shape.new_per_address
+            && rng.random_ratio(1, places.saturating_mul(2).max(1));
+        Ok(refreshed(
+            (further && self.put_new(id, bucket, now)) || newer,
+        ))
+    }
+
+    /// Counts a dial that is about to start. It counts against the address only if some dial has
+    /// succeeded since the previous attempt on it: while we are offline, nobody else is at fault.
+    /// Says whether the node is known.
+    pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if self.successes > entry.successes_seen {
+            entry.attempts = entry.attempts.saturating_add(1);
+        }
+        entry.successes_seen = self.successes;
+        entry.last_attempt = Some(now);
+        self.unsaved.changed(*id);
+        true
+    }
+
+    /// Tells that a connection could be opened, no matter to whom: we are not offline.
+    /// [`good`](Self::good) does so by itself.
+    pub fn dial_succeeded(&mut self) {
+        self.successes = self.successes.saturating_add(1);
+    }
+
+    /// Refreshes the sighting of a node that is or was connected, if it is older than 20 minutes.
+    /// Says whether the node is known.
+    pub fn connected(&mut self, id: &NodeId, now: SystemTime) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        if age(now, entry.last_seen) > REFRESH {
+            entry.last_seen = now;
+            self.unsaved.changed(*id);
+        }
+        true
+    }
+
+    /// Forgets a node, wherever it stands.
+    pub fn remove(&mut self, id: &NodeId) -> Option<Enode> {
+        self.forget(id).map(|entry| entry.enode)
+    }
+
+    /// Forgets all nodes at an IPv4 address or in the /64 of an IPv6 address, as they are banned,
+    /// and says how many there were.
+    pub fn remove_ip(&mut self, ip: IpAddr) -> usize {
+        let (first, last) = match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let host_bits = u128::from(u64::MAX);
+                let first = Ipv6Addr::from_bits(ip.to_bits() & !host_bits);
+                let last = Ipv6Addr::from_bits(ip.to_bits() | host_bits);
+                (first.into(), last.into())
+            }
+            v4 => (v4, v4),
+        };
+        let range = (Host::Ip(first), 0)..=(Host::Ip(last), u16::MAX);
+        let ids: Vec<_> = self.by_endpoint.range(range).map(|(_, id)| *id).collect();
+        for id in &ids {
+            self.forget(id);
+        }
+        ids.len()
+    }
+
+    /// Forgets every bad address and says how many there were. Without this call bad addresses go
+    /// when their place is needed.
+    pub fn expire(&mut self, now: SystemTime) -> usize {
+        let bad = self.entries.iter().filter(|(_, entry)| entry.is_bad(now));
+        let bad: Vec<_> = bad.map(|(id, _)| *id).collect();
+        for id in &bad {
+            self.forget(id);
+        }
+        bad.len()
+    }
+
+    /// The entry of a node.
+    pub fn entry(&self, id: &NodeId) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
+    /// All entries, in the order of their node ids.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// How many addresses the book holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the book holds no address.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many of the addresses were proven by a handshake.
+    pub fn tried_len(&self) -> usize {
+        self.tried.places()
+    }
+
+    /// Whether to ask peers for more addresses: there are fewer than 1000.
+    pub fn need_more(&self) -> bool {
+        self.len() < NEED_MORE
+    }
+
+    /// Clears the way for a node at an endpoint, or tells what stands in it.
+    fn settle(
+        &mut self,
+        id: &NodeId,
+        endpoint: &Endpoint,
+        source: &Source,
+        now: SystemTime,
+    ) -> Result<(), AddError> {
+        let slot = slot(endpoint);
+        let holder = self.by_endpoint.get(&slot).copied();
+        let holder = holder.filter(|holder| holder != id);
+        if let Some(holder) = holder.filter(|holder| !self.yields(holder, source, now)) {
+            return Err(AddError::EndpointTaken {
+                holder,
+                endpoint: endpoint.clone(),
+            });
+        }
+        let known = self.entries.get(id);
+        let known = known.and_then(|entry| entry.enode.endpoint());
+        let moved = known.filter(|known| self::slot(known) != slot);
+        if let Some(known) = moved.filter(|_| !self.yields(id, source, now)) {
+            return Err(AddError::KnownElsewhere {
+                endpoint: known.clone(),
+            });
+        }
+        let moved = moved.is_some().then_some(*id);
+        for id in holder.into_iter().chain(moved) {
+            self.forget(&id);
+        }
+        Ok(())
+    }
+
+    /// Whether an entry gives way to another claim from this source.
+    fn yields(&self, id: &NodeId, source: &Source, now: SystemTime) -> bool {
+        self.entries.get(id).is_none_or(|entry| {
+            let unproven = !entry.is_tried() && (*source == Source::Own || entry.attempts > 0);
+            unproven || entry.is_bad(now)
+        })
+    }
+
+    /// Takes in an entry that has no place yet and whose endpoint is free.
+    pub(super) fn insert(&mut self, entry: Entry) {
+        let id = entry.enode.node_id();
+        if let Some(endpoint) = entry.enode.endpoint() {
+            self.by_endpoint.insert(slot(endpoint), id);
+        }
+        self.unsaved.changed(id);
+        self.entries.insert(id, entry);
+    }
+
+    /// Gives a node one more place among the new ones and says whether it did.
+    pub(super) fn put_new(&mut self, id: NodeId, bucket: u16, now: SystemTime) -> bool {
+        if self.new.contains(bucket, &id) {
+            return false;
+        }
+        if self.new.is_full(bucket) {
+            self.make_room(bucket, now);
+        }
+        let Some(Place::New(buckets)) = self.entries.get_mut(&id).map(|entry| &mut entry.place)
+        else {
+            return false;
+        };
+        if !self.new.insert(bucket, id) {
+            return false;
+        }
+        buckets.push(bucket);
+        self.unsaved.changed(id);
+        true
+    }
+
+    /// Drops the bad entries of a new bucket; only if there are none, the one seen longest ago.
+    fn make_room(&mut self, bucket: u16, now: SystemTime) {
+        let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
+        let bad = self.new.bucket(bucket).iter().filter(is_bad);
+        let bad: Vec<_> = bad.copied().collect();
+        for id in &bad {
+            self.forget(id);
+        }
+        if !bad.is_empty() {
+            return;
+        }
+        let last_seen = |id: &&NodeId| self.entries.get(id).map(|entry| entry.last_seen);
+        let held = self.new.bucket(bucket).iter();
+        let oldest = held.min_by_key(last_seen).copied();
+        if let Some(id) = oldest {
+            self.leave_new(&id, bucket);
+        }
+    }
+
+    /// Takes one of a node's places among the new ones; with the last one the node is forgotten.
+    fn leave_new(&mut self, id: &NodeId, bucket: u16) {
+        self.new.remove(bucket, id);
+        self.unsaved.changed(*id);
+        let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
+        if let Some(Place::New(buckets)) = place {
+            buckets.retain(|held| *held != bucket);
+            if buckets.is_empty() {
+                self.forget(id);
+            }
+        }
+    }
+
+    /// Removes an entry from everything that knows of it.
+    pub(super) fn forget(&mut self, id: &NodeId) -> Option<Entry> {
+        let entry = self.entries.remove(id)?;
+        match &entry.place {
+            Place::New(buckets) => buckets
+                .iter()
+                .for_each(|bucket| self.new.remove(*bucket, id)),
+            Place::Tried(bucket) => self.tried.remove(*bucket, id),
+        }
+        if let Some(endpoint) = entry.enode.endpoint() {
+            self.by_endpoint.remove(&slot(endpoint));
+        }
+        self.contests.retain(|_, contest| !contest.involves(id));
+        let is_other = |enode: &&Enode| enode.public_key() != entry.enode.public_key();
+        if let Some((_, list)) = &mut self.shared
+            && !list.iter().all(|enode| is_other(&enode))
+        {
+            let others = list.iter().filter(is_other);
+            *list = others.cloned().collect();
+        }
+        self.unsaved.removed(*id);
+        Some(entry)
+    }
+}
+
+fn refreshed(changed: bool) -> Added {
+    if changed {
+        Added::Refreshed
+    } else {
+        Added::Known
+    }
+}
+
+/// What no two entries share: host and TCP port, however a name is written.
+pub(super) fn slot(endpoint: &Endpoint) -> (Host, u16) {
+    let host = match &endpoint.host {
+        Host::Ip(ip) => Host::Ip(ip.to_canonical()),
+        Host::Dns(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            Host::Dns(name.to_ascii_lowercase())
+        }
+    };
+    (host, endpoint.tcp)
+}

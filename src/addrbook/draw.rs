@@ -1,0 +1,126 @@
+//! How addresses are chosen: to be dialled, and to be told to others.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{CryptoRng, RngExt};
+
+use super::Book;
+use super::entry::{Entry, RECENTLY};
+use super::time::age;
+use crate::node::{Enode, NodeId};
+
+/// Draws for one dial, and how many of them pass over addresses that were tried recently.
+const DRAWS: u32 = 100;
+const DRAWS_OF_RESTED: u32 = 30;
+
+/// How much readier the next address is taken after each that was passed over.
+const IMPATIENCE: f64 = 1.2;
+
+/// Of all addresses, so many in a hundred are told to others, and no more than the second number.
+const SHARED_PERCENT: usize = 23;
+const SHARED_MOST: usize = 2500;
+
+/// For so long everybody is told the same addresses: fresh samples for everyone who asks would
+/// soon give the whole book away.
+const SHARED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Book {
+    /// A random address: a tried or a new one with equal chance, then a bucket, then an entry,
+    /// which is taken by its [`chance`](Entry::chance), the readier the more were passed over.
+    /// `None` if the book is empty.
+    pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
+        Drawer::new(self).draw(now, rng)
+    }
+
+    /// An address to dial, from up to 100 draws of [`get`](Self::get): the first one that
+    /// `allowed` takes; among the first 30 draws, addresses that were tried within ten minutes are
+    /// passed over. Let `allowed` refuse groups that have a connection already, and nodes that are
+    /// connected or being dialled. Report [`attempt`](Self::attempt) before the dial.
+    ///
+    /// ```
+    /// use std::collections::HashSet;
+    /// use std::time::SystemTime;
+    /// use peermux::addrbook::{Book, BookConfig, Source};
+    /// use peermux::{Enode, SecretKey};
+    ///
+    /// let (now, mut rng) = (SystemTime::now(), rand::rng());
+    /// let mut book = Book::new(BookConfig::default(), &mut rng);
+    /// let key = SecretKey::random(&mut rng).public_key();
+    /// let enode = Enode::new(key, ([9, 9, 9, 9], 30303).into());
+    /// book.add(&enode, Source::Own, now, now, &mut rng)?;
+    ///
+    /// let mut in_use = HashSet::new();
+    /// let drawn = book.draw(|entry| !in_use.contains(entry.group()), now, &mut rng);
+    /// assert_eq!(drawn.map(|entry| entry.enode()), Some(&enode));
+    /// in_use.insert(drawn.unwrap().group().clone());
+    /// assert!(book.draw(|entry| !in_use.contains(entry.group()), now, &mut rng).is_none());
+    /// # Ok::<(), peermux::addrbook::AddError>(())
+    /// ```
+    pub fn draw(
+        &self,
+        mut allowed: impl FnMut(&Entry) -> bool,
+        now: SystemTime,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Option<&Entry> {
+        let drawer = Drawer::new(self);
+        (0..DRAWS).find_map(|draw| {
+            let entry = drawer.draw(now, rng)?;
+            let rested = draw >= DRAWS_OF_RESTED || !entry.attempted_within(RECENTLY, now);
+            (rested && allowed(entry)).then_some(entry)
+        })
+    }
+
+    /// The addresses to tell others: a random 23 %, at most 2500, of those that are not bad. The
+    /// list stays the same for 24 hours, but for addresses that were removed.
+    pub fn share(&mut self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Arc<[Enode]> {
+        if let Some((since, list)) = &self.shared
+            && age(now, *since) < SHARED_FOR
+        {
+            return Arc::clone(list);
+        }
+        let count = (self.len() * SHARED_PERCENT / 100).min(SHARED_MOST);
+        let fit = self.entries.values().filter(|entry| !entry.is_bad(now));
+        let mut fit: Vec<_> = fit.map(Entry::enode).collect();
+        let (chosen, _) = fit.partial_shuffle(rng, count);
+        let list: Arc<[Enode]> = chosen.iter().copied().cloned().collect();
+        self.shared = Some((now, Arc::clone(&list)));
+        list
+    }
+}
+
+/// The buckets that hold something, gathered once for many draws.
+struct Drawer<'a> {
+    book: &'a Book,
+    new: Vec<&'a [NodeId]>,
+    tried: Vec<&'a [NodeId]>,
+}
+
+impl<'a> Drawer<'a> {
+    fn new(book: &'a Book) -> Self {
+        Self {
+            book,
+            new: book.new.occupied(),
+            tried: book.tried.occupied(),
+        }
+    }
+
+    fn draw(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&'a Entry> {
+        let tried = match (self.new.is_empty(), self.tried.is_empty()) {
+            (false, false) => rng.random(),
+            (new_is_empty, _) => new_is_empty,
+        };
+        let buckets = if tried { &self.tried } else { &self.new };
+        let mut readiness = 1.0;
+        // A chance is never zero, so readiness overtakes it.
+        loop {
+            let id = buckets.choose(rng)?.choose(rng)?;
+            let entry = self.book.entries.get(id)?;
+            if rng.random::<f64>() < entry.chance(now) * readiness {
+                return Some(entry);
+            }
+            readiness *= IMPATIENCE;
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! The handle that everybody shares, and how a book is opened.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, oneshot};
+
+use super::nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
+use super::persistence::{self, FlushError, FlushRequest, Persistence};
+use super::rows::{self, Pending};
+use super::store::{Change, RedbStore, Store, StoreError};
+use super::table::Shape;
+use super::{AddError, Added, Book, BookConfig, Clock, Entry, Promotion, Source};
+use crate::node::{Enode, Host, NodeId};
+
+/// How an [`AddressBook`] behaves.
+#[derive(Debug, Clone)]
+pub struct AddressBookConfig {
+    book: BookConfig,
+    nodes: NodeDbConfig,
+    flush_every: Duration,
+}
+
+impl Default for AddressBookConfig {
+    fn default() -> Self {
+        Self {
+            book: BookConfig::default(),
+            nodes: NodeDbConfig::default(),
+            flush_every: Duration::from_secs(60),
+        }
+    }
+}
+
+impl AddressBookConfig {
+    /// Which addresses are admitted.
+    pub fn with_book(mut self, book: BookConfig) -> Self {
+        self.book = book;
+        self
+    }
+
+    /// How much is remembered of nodes and when they are banned.
+    pub fn with_nodes(mut self, nodes: NodeDbConfig) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// How often changes are written, at least a millisecond apart. Default: every 60 s. A crash
+    /// loses what changed since, and nothing else.
+    pub fn with_flush_every(mut self, time: Duration) -> Self {
+        self.flush_every = time.max(Duration::from_millis(1));
+        self
+    }
+}
+
+/// Addresses to dial and what is remembered of nodes: a handle that can be cloned and shared.
+///
+/// All methods but [`open`](Self::open), [`load`](Self::load) and [`flush`](Self::flush) take a
+/// lock for a moment and wait for nothing else. They bring time from the [`Clock`] and randomness
+/// from a generator that is seeded by the operating system.
+#[derive(Debug, Clone)]
+pub struct AddressBook {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<FlushRequest>,
+}
+
+/// What handles and writer share.
+pub(super) struct Shared {
+    clock: Box<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    book: Book,
+    nodes: NodeDb,
+    rng: StdRng,
+}
+
+impl AddressBook {
+    /// Opens the book in a file, or starts one there.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] after the file was renamed: call again to start an empty book.
+    /// [`StoreError::Newer`], [`StoreError::InUse`] and [`StoreError::Io`] leave the file alone.
+    pub async fn open(
+        path: impl Into<PathBuf>,
+        config: AddressBookConfig,
+        clock: impl Clock,
+    ) -> Result<(Self, Persistence), StoreError> {
+        let path = path.into();
+        let name = path.clone();
+        in_background(name, move || {
+            let opened = RedbStore::open(&path).and_then(|store| build(store, config, clock));
+            opened.map_err(|error| match error {
+                StoreError::Damaged { path, what, .. } => match RedbStore::keep_aside(&path) {
+                    Ok(kept) => StoreError::Damaged {
+                        path,
+                        what,
+                        kept: Some(kept),
+                    },
+                    Err(error) => error,
+                },
+                error => error,
+            })
+        })
+        .await
+    }
+
+    /// Reads the book from any store, or starts one there.
+    ///
+    /// # Errors
+    /// As of the store, which is dropped then; and [`StoreError::Newer`] or
+    /// [`StoreError::Damaged`] if its rows make no book.
+    pub async fn load(
+        store: impl Store,
+        config: AddressBookConfig,
+        clock: impl Clock,
+    ) -> Result<(Self, Persistence), StoreError> {
+        let name = store.path().to_owned();
+        in_background(name, move || build(store, config, clock)).await
+    }
+
+    /// Takes in an address that somebody told of just now. See [`Book::add`].
+    ///
+    /// # Errors
+    /// Why the address was refused; [`AddError::Banned`] if the node or its IP address is banned.
+    pub fn add(&self, enode: &Enode, source: Source) -> Result<Added, AddError> {
+        self.add_seen(enode, source, self.shared.clock.now())
+    }
+
+    /// Takes in an address that was last seen at a certain time. See [`Book::add`].
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_seen(
+        &self,
+        enode: &Enode,
+        source: Source,
+        last_seen: SystemTime,
+    ) -> Result<Added, AddError> {
+        self.with(|state, now| {
+            if let Some(ban) = state.ban_of(enode, now) {
+                return Err(AddError::Banned {
+                    reason: ban.reason.clone(),
+                    until: ban.until,
+                });
+            }
+            let State { book, rng, .. } = state;
+            book.add(enode, source, last_seen, now, rng)
+        })
+    }
+
+    /// An address to dial, which is marked as attempted: the first that `allowed` takes and that
+    /// is not banned. See [`Book::draw`]. `allowed` runs under the lock: it must be quick and must
+    /// not use this book.
+    pub fn draw(&self, mut allowed: impl FnMut(&Entry) -> bool) -> Option<Enode> {
+        self.with(|state, now| {
+            let State { book, nodes, rng } = state;
+            let fits =
+                |entry: &Entry| ban_of(nodes, entry.enode(), now).is_none() && allowed(entry);
+            let enode = book.draw(fits, now, rng)?.enode().clone();
+            book.attempt(&enode.node_id(), now);
+            Some(enode)
+        })
+    }
+
+    /// A tried address to dial only to see whether it answers, which is marked as attempted.
+    /// Report [`good`](Self::good) or [`failed`](Self::failed). See [`Book::probe`].
+    pub fn probe(&self) -> Option<Enode> {
+        self.with(|state, now| {
+            let enode = state.book.probe(now)?;
+            state.book.attempt(&enode.node_id(), now);
+            Some(enode)
+        })
+    }
+
+    /// Counts a dial that is about to start and that did not come from [`draw`](Self::draw). See
+    /// [`Book::attempt`].
+    pub fn attempt(&self, id: &NodeId) -> bool {
+        self.with(|state, now| state.book.attempt(id, now))
+    }
+
+    /// Marks a node that a handshake of ours has just proved to be at this address. See
+    /// [`Book::good`].
+    ///
+    /// # Errors
+    /// The book does not admit such an address. The node counts as seen all the same.
+    pub fn good(&self, enode: &Enode) -> Result<Promotion, AddError> {
+        self.with(|state, now| {
+            state.nodes.seen(&enode.node_id(), now);
+            state.book.good(enode, now)
+        })
+    }
+
+    /// Tells that a dial failed or a handshake did not get through, and returns how often in a row
+    /// that happened with this node. A probed address gives way now.
+    pub fn failed(&self, id: &NodeId) -> u32 {
+        self.with(|state, now| {
+            state.book.probe_failed(id, now);
+            state.nodes.failed(id, now)
+        })
+    }
+
+    /// Tells that a node is or was just connected, whoever dialled. See [`Book::connected`].
+    pub fn connected(&self, id: &NodeId) {
+        self.with(|state, now| {
+            state.nodes.seen(id, now);
+            state.book.connected(id, now);
+        });
+    }
+
+    /// Tells that a connection could be opened, no matter to whom. See [`Book::dial_succeeded`].
+    pub fn dial_succeeded(&self) {
+        self.with(|state, _| state.book.dial_succeeded());
+    }
+
+    /// The addresses to tell others, the same ones for 24 hours. See [`Book::share`].
+    pub fn share(&self) -> Arc<[Enode]> {
+        self.with(|state, now| state.book.share(now, &mut state.rng))
+    }
+
+    /// Whether to ask peers for more addresses.
+    pub fn need_more(&self) -> bool {
+        self.with(|state, _| state.book.need_more())
+    }
+
+    /// How many addresses there are.
+    pub fn len(&self) -> usize {
+        self.with(|state, _| state.book.len())
+    }
+
+    /// Whether there is no address.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy of a node's entry.
+    pub fn entry(&self, id: &NodeId) -> Option<Entry> {
+        self.with(|state, _| state.book.entry(id).cloned())
+    }
+
+    /// A copy of what is remembered of a node.
+    pub fn node(&self, id: &NodeId) -> Option<NodeInfo> {
+        self.with(|state, _| state.nodes.node(id).cloned())
+    }
+
+    /// Forgets a node's address, but not what is remembered of the node.
+    pub fn remove(&self, id: &NodeId) -> Option<Enode> {
+        self.with(|state, _| state.book.remove(id))
+    }
+
+    /// Drops every bad address and every ban that has ended.
+    pub fn expire(&self) {
+        self.with(|state, now| {
+            state.book.expire(now);
+            state.nodes.expire(now);
+        });
+    }
+
+    /// Adds to a node's misbehaviour and returns its score; too much of it bans the node. See
+    /// [`NodeDb::penalise`].
+    pub fn penalise(&self, id: &NodeId, lasting: u32, fading: u32, reason: &str) -> u32 {
+        self.with(|state, now| {
+            let score = state.nodes.penalise(id, lasting, fading, reason, now);
+            if state.nodes.banned(id, now).is_some() {
+                state.book.remove(id);
+            }
+            score
+        })
+    }
+
+    /// Bans a node or an IP address for some time; its addresses leave the book.
+    pub fn ban(&self, target: BanTarget, time: Duration, reason: &str) {
+        self.with(|state, now| {
+            state.nodes.ban(target, time, reason, now);
+            match target {
+                BanTarget::Node(id) => {
+                    state.book.remove(&id);
+                }
+                BanTarget::Ip(ip) => {
+                    state.book.remove_ip(ip);
+                }
+            }
+        });
+    }
+
+    /// Lifts a ban and says whether there was one.
+    pub fn unban(&self, target: BanTarget) -> bool {
+        self.with(|state, now| state.nodes.unban(target, now))
+    }
+
+    /// The ban of a node that holds now; to be asked before a dial and after a handshake.
+    pub fn banned(&self, id: &NodeId) -> Option<Ban> {
+        self.with(|state, now| state.nodes.banned(id, now).cloned())
+    }
+
+    /// The ban of an IP address that holds now; to be asked when a connection is accepted.
+    pub fn banned_ip(&self, ip: IpAddr) -> Option<Ban> {
+        self.with(|state, now| state.nodes.banned_ip(ip, now).cloned())
+    }
+
+    /// All bans that hold now.
+    pub fn bans(&self) -> Vec<(BanTarget, Ban)> {
+        self.with(|state, now| {
+            let bans = state.nodes.bans(now);
+            bans.map(|(target, ban)| (target, ban.clone())).collect()
+        })
+    }
+
+    /// Returns when everything that changed before this call is on the disk. Cancel safe: the
+    /// write goes on.
+    ///
+    /// # Errors
+    /// The store refused, or the [`Persistence`] does not run any more.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        let (sender, receiver) = oneshot::channel();
+        let sent = self.requests.send(sender).await;
+        sent.map_err(|_| FlushError::Stopped)?;
+        receiver.await.map_err(|_| FlushError::Stopped)?
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
+        let now = self.shared.clock.now();
+        act(&mut self.shared.lock(), now)
+    }
+}
+
+impl Shared {
+    /// Everything that the store does not hold yet.
+    pub(super) fn take_pending(&self) -> Pending {
+        let State { book, nodes, .. } = &mut *self.lock();
+        Pending::take(book, nodes)
+    }
+
+    /// The next rows of it.
+    pub(super) fn next_changes(&self, pending: &mut Pending, most: usize) -> Vec<Change> {
+        let State { book, nodes, .. } = &mut *self.lock();
+        pending.next(book, nodes, most)
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn put_back(&self, changes: &[Change], pending: Pending) {
+        let State { book, nodes, .. } = &mut *self.lock();
+        rows::put_back(book, nodes, changes);
+        pending.put_back(book, nodes);
+    }
+
+    /// A caller's closure that panics leaves nothing half done: it sees the book read-only.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
+        f.debug_struct("AddressBook")
+            .field("addresses", &state.book.len())
+            .field("nodes", &state.nodes.len())
+            .finish()
+    }
+}
+
+impl State {
+    fn ban_of(&self, enode: &Enode, now: SystemTime) -> Option<&Ban> {
+        ban_of(&self.nodes, enode, now)
+    }
+}
+
+fn ban_of<'a>(nodes: &'a NodeDb, enode: &Enode, now: SystemTime) -> Option<&'a Ban> {
+    let by_ip = || match &enode.endpoint()?.host {
+        Host::Ip(ip) => nodes.banned_ip(*ip, now),
+        Host::Dns(_) => None,
+    };
+    nodes.banned(&enode.node_id(), now).or_else(by_ip)
+}
+
+fn build(
+    mut store: impl Store,
+    config: AddressBookConfig,
+    clock: impl Clock,
+) -> Result<(AddressBook, Persistence), StoreError> {
+    let mut rng: StdRng = rand::make_rng();
+    let rows = store.load()?;
+    let (book, nodes) = rows::load(&rows, config.book, config.nodes, Shape::default(), &mut rng)
+        .map_err(|bad| persistence::bad_rows(bad, store.path()))?;
+    persistence::begin(&mut store, &rows::meta_rows(&book), rows.is_empty())?;
+    let shared = Arc::new(Shared {
+        clock: Box::new(clock),
+        state: Mutex::new(State { book, nodes, rng }),
+    });
+    let (sender, receiver) = mpsc::channel(persistence::WAITING);
+    let book = AddressBook {
+        shared: Arc::clone(&shared),
+        requests: sender,
+    };
+    let persistence = Persistence {
+        shared,
+        store: Box::new(store),
+        requests: receiver,
+        every: config.flush_every,
+    };
+    Ok((book, persistence))
+}
+
+/// Runs what blocks away from the runtime's threads.
+async fn in_background<T: Send + 'static>(
+    path: PathBuf,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Io {
+        path,
+        doing: "open",
+        source: std::io::Error::other(error),
+    })?
+}

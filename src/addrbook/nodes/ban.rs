@@ -1,0 +1,123 @@
+//! Bans by IP address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::SystemTime;
+
+use crate::node::NodeId;
+
+/// More of a reason is cut off, in characters.
+const LONGEST_REASON: usize = 256;
+
+/// Why and for how long a node or an address is kept out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// When the ban ends.
+    pub until: SystemTime,
+    /// Why, for people; at most 256 characters.
+    pub reason: String,
+}
+
+impl Ban {
+    pub(super) fn new(until: SystemTime, reason: &str) -> Self {
+        let reason = reason.chars().take(LONGEST_REASON).collect();
+        Self { until, reason }
+    }
+
+    pub(super) fn holds(&self, now: SystemTime) -> bool {
+        self.until > now
+    }
+}
+
+/// Who is banned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BanTarget {
+    /// A node, wherever it is.
+    Node(NodeId),
+    /// Whoever is at this IPv4 address, or in the /64 of this IPv6 address, which is the least
+    /// that one customer gets.
+    Ip(IpAddr),
+}
+
+impl BanTarget {
+    /// The ban of an IP address; an IPv6 address is cut to its /64.
+    pub fn ip(ip: IpAddr) -> Self {
+        Self::Ip(banned_net(ip))
+    }
+}
+
+impl fmt::Display for BanTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(id) => id.fmt(f),
+            Self::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            Self::Ip(IpAddr::V6(ip)) => write!(f, "{ip}/64"),
+        }
+    }
+}
+
+/// A bounded number of bans of IP addresses; the one that ends first gives way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct IpBans {
+    bans: BTreeMap<IpAddr, Ban>,
+    by_end: BTreeSet<(SystemTime, IpAddr)>,
+}
+
+impl IpBans {
+    pub(super) fn get(&self, ip: IpAddr, now: SystemTime) -> Option<&Ban> {
+        self.bans.get(&banned_net(ip)).filter(|ban| ban.holds(now))
+    }
+
+    pub(super) fn get_exact(&self, net: IpAddr) -> Option<&Ban> {
+        self.bans.get(&net)
+    }
+
+    /// Sets a ban and returns the addresses whose bans changed or went.
+    pub(super) fn insert(&mut self, ip: IpAddr, ban: Ban, most: usize) -> Vec<IpAddr> {
+        let net = banned_net(ip);
+        self.remove(net);
+        self.by_end.insert((ban.until, net));
+        self.bans.insert(net, ban);
+        let mut changed = vec![net];
+        while self.bans.len() > most {
+            let Some((_, first)) = self.by_end.pop_first() else {
+                break;
+            };
+            self.bans.remove(&first);
+            changed.push(first);
+        }
+        changed
+    }
+
+    pub(super) fn remove(&mut self, ip: IpAddr) -> bool {
+        let net = banned_net(ip);
+        let Some(ban) = self.bans.remove(&net) else {
+            return false;
+        };
+        self.by_end.remove(&(ban.until, net));
+        true
+    }
+
+    /// Drops the bans that have ended and returns whose they were.
+    pub(super) fn expire(&mut self, now: SystemTime) -> Vec<IpAddr> {
+        let mut ended = Vec::new();
+        while let Some((_, net)) = self.by_end.first().filter(|(until, _)| *until <= now) {
+            let net = *net;
+            self.remove(net);
+            ended.push(net);
+        }
+        ended
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (IpAddr, &Ban)> {
+        self.bans.iter().map(|(net, ban)| (*net, ban))
+    }
+}
+
+fn banned_net(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}

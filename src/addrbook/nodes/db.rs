@@ -1,0 +1,302 @@
+//! The node database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use super::super::time::later;
+use super::super::unsaved::Unsaved;
+use super::ban::IpBans;
+use super::{Ban, BanTarget, NodeInfo};
+use crate::node::NodeId;
+
+/// How much a [`NodeDb`] remembers and when it bans.
+#[derive(Debug, Clone)]
+pub struct NodeDbConfig {
+    max_nodes: usize,
+    max_ip_bans: usize,
+    ban_above: u32,
+    ban_for: Duration,
+}
+
+impl Default for NodeDbConfig {
+    fn default() -> Self {
+        Self {
+            max_nodes: 65_536,
+            max_ip_bans: 16_384,
+            ban_above: 100,
+            ban_for: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl NodeDbConfig {
+    /// How many nodes are remembered, at least one. Default: 65,536. Beyond, the unbanned node
+    /// gives way of which nothing was heard for longest; only where all are banned, the one whose
+    /// ban ends first.
+    pub fn with_max_nodes(mut self, nodes: usize) -> Self {
+        self.max_nodes = nodes.max(1);
+        self
+    }
+
+    /// How many IP addresses can be banned, at least one. Default: 16,384. Beyond, the ban that
+    /// ends first gives way.
+    pub fn with_max_ip_bans(mut self, bans: usize) -> Self {
+        self.max_ip_bans = bans.max(1);
+        self
+    }
+
+    /// A score above this bans a node. Default: 100.
+    pub fn with_ban_above(mut self, score: u32) -> Self {
+        self.ban_above = score;
+        self
+    }
+
+    /// How long such a ban lasts. Default: 24 hours.
+    pub fn with_ban_for(mut self, time: Duration) -> Self {
+        self.ban_for = time;
+        self
+    }
+}
+
+/// What a node remembers of others by their ids, and the IP addresses it bans, as a pure data
+/// structure: time is an argument, from one [`Clock`](super::super::Clock).
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use peermux::addrbook::{NodeDb, NodeDbConfig};
+/// use peermux::NodeId;
+///
+/// let mut nodes = NodeDb::new(NodeDbConfig::default());
+/// let (id, now) = (NodeId::from_bytes([7; 32]), SystemTime::now());
+/// nodes.penalise(&id, 0, 60, "spam", now);
+/// assert!(nodes.banned(&id, now).is_none());
+/// nodes.penalise(&id, 0, 60, "more spam", now);
+/// assert_eq!(nodes.banned(&id, now).unwrap().reason, "more spam");
+/// assert!(nodes.banned(&id, now + Duration::from_secs(86_400)).is_none());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct NodeDb {
+    config: NodeDbConfig,
+    records: BTreeMap<NodeId, NodeInfo>,
+    /// All records, in the order in which they give way.
+    by_rank: BTreeSet<(bool, SystemTime, NodeId)>,
+    ip_bans: IpBans,
+    pub(in crate::addrbook) unsaved: Unsaved<BanTarget>,
+}
+
+impl NodeDb {
+    /// An empty database.
+    pub fn new(config: NodeDbConfig) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// Notes that a node is connected: its failures are over.
+    pub fn seen(&mut self, id: &NodeId, now: SystemTime) {
+        self.change(id, now, |info| {
+            info.last_seen = Some(now);
+            info.failures = 0;
+        });
+    }
+
+    /// Notes that a node could not be reached or did not get through its handshake, and returns
+    /// how often in a row that has happened.
+    pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> u32 {
+        self.change(id, now, |info| {
+            info.failures = info.failures.saturating_add(1);
+            info.last_failure = Some(now);
+            info.failures
+        })
+    }
+
+    /// Adds to a node's [`Score`](super::super::Score) and returns it. A score above the limit
+    /// bans the node with this reason, and the score starts afresh.
+    pub fn penalise(
+        &mut self,
+        id: &NodeId,
+        lasting: u32,
+        fading: u32,
+        reason: &str,
+        now: SystemTime,
+    ) -> u32 {
+        let score = self.change(id, now, |info| info.score.add(lasting, fading, now));
+        if score > self.config.ban_above {
+            self.ban(BanTarget::Node(*id), self.config.ban_for, reason, now);
+            self.change(id, now, |info| info.score = Default::default());
+        }
+        score
+    }
+
+    /// Bans for some time from now, in place of an earlier ban.
+    pub fn ban(&mut self, target: BanTarget, time: Duration, reason: &str, now: SystemTime) {
+        let ban = Ban::new(later(now, time), reason);
+        match target {
+            BanTarget::Node(id) => self.change(&id, now, |info| info.ban = Some(ban)),
+            BanTarget::Ip(ip) => {
+                let changed = self.ip_bans.insert(ip, ban, self.config.max_ip_bans);
+                changed.into_iter().for_each(|net| self.ip_changed(net));
+            }
+        }
+    }
+
+    /// Lifts a ban and says whether there was one.
+    pub fn unban(&mut self, target: BanTarget, now: SystemTime) -> bool {
+        match target {
+            BanTarget::Node(id) => {
+                self.banned(&id, now).is_some()
+                    && self.change(&id, now, |info| info.ban.take().is_some())
+            }
+            BanTarget::Ip(ip) => {
+                let was_banned = self.ip_bans.remove(ip);
+                if let BanTarget::Ip(net) = BanTarget::ip(ip) {
+                    self.ip_changed(net);
+                }
+                was_banned
+            }
+        }
+    }
+
+    /// The ban of a node that holds now. An IP address has its own:
+    /// [`banned_ip`](Self::banned_ip).
+    pub fn banned(&self, id: &NodeId, now: SystemTime) -> Option<&Ban> {
+        let ban = self.records.get(id)?.ban.as_ref();
+        ban.filter(|ban| ban.holds(now))
+    }
+
+    /// The ban of an IP address that holds now.
+    pub fn banned_ip(&self, ip: IpAddr, now: SystemTime) -> Option<&Ban> {
+        self.ip_bans.get(ip, now)
+    }
+
+    /// All bans that hold now.
+    pub fn bans(&self, now: SystemTime) -> impl Iterator<Item = (BanTarget, &Ban)> {
+        let nodes = self.records.iter().filter_map(|(id, info)| {
+            let ban = info.ban.as_ref()?;
+            Some((BanTarget::Node(*id), ban))
+        });
+        let ips = self.ip_bans.iter();
+        let all = nodes.chain(ips.map(|(ip, ban)| (BanTarget::Ip(ip), ban)));
+        all.filter(move |(_, ban)| ban.holds(now))
+    }
+
+    /// What is remembered of a node.
+    pub fn node(&self, id: &NodeId) -> Option<&NodeInfo> {
+        self.records.get(id)
+    }
+
+    /// All nodes, in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeId, &NodeInfo)> {
+        self.records.iter()
+    }
+
+    /// How many nodes are remembered.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether no node is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets a node, its ban too, and says whether it was known.
+    pub fn forget(&mut self, id: &NodeId) -> bool {
+        let Some(info) = self.records.remove(id) else {
+            return false;
+        };
+        let (banned, time) = info.rank();
+        self.by_rank.remove(&(banned, time, *id));
+        self.unsaved.removed(BanTarget::Node(*id));
+        true
+    }
+
+    /// Drops the bans that have ended and says how many there were. This happens by itself
+    /// whenever a node comes in.
+    pub fn expire(&mut self, now: SystemTime) -> usize {
+        let ended = self.ip_bans.expire(now);
+        let mut count = ended.len();
+        ended.into_iter().for_each(|net| self.ip_changed(net));
+        while let Some((until, id)) = self.first_ban().filter(|(until, _)| *until <= now) {
+            // The record was last of use when the ban ended.
+            self.change_at(&id, until, |info| info.ban = None);
+            count += 1;
+        }
+        count
+    }
+
+    /// The ban of a node that ends first.
+    fn first_ban(&self) -> Option<(SystemTime, NodeId)> {
+        let first = NodeId::from_bytes([0; NodeId::LENGTH]);
+        let mut banned = self.by_rank.range((true, SystemTime::UNIX_EPOCH, first)..);
+        banned.next().map(|(_, until, id)| (*until, *id))
+    }
+
+    fn change<T>(
+        &mut self,
+        id: &NodeId,
+        now: SystemTime,
+        change: impl FnOnce(&mut NodeInfo) -> T,
+    ) -> T {
+        if !self.records.contains_key(id) {
+            self.expire(now);
+            while self.records.len() >= self.config.max_nodes {
+                let Some((_, _, id)) = self.by_rank.first().copied() else {
+                    break;
+                };
+                self.forget(&id);
+            }
+        }
+        self.change_at(id, now, change)
+    }
+
+    fn change_at<T>(
+        &mut self,
+        id: &NodeId,
+        now: SystemTime,
+        change: impl FnOnce(&mut NodeInfo) -> T,
+    ) -> T {
+        let info = self
+            .records
+            .entry(*id)
+            .or_insert_with(|| NodeInfo::new(now));
+        let (banned, time) = info.rank();
+        self.by_rank.remove(&(banned, time, *id));
+        let result = change(info);
+        info.touched = now;
+        let (banned, time) = info.rank();
+        self.by_rank.insert((banned, time, *id));
+        self.unsaved.changed(BanTarget::Node(*id));
+        result
+    }
+
+    /// Takes in a record from the store.
+    pub(in crate::addrbook) fn restore(&mut self, id: NodeId, info: NodeInfo) {
+        let touched = info.touched;
+        self.change(&id, touched, |slot| *slot = info);
+        self.unsaved.restored(BanTarget::Node(id));
+    }
+
+    /// Takes in a ban from the store.
+    pub(in crate::addrbook) fn restore_ip_ban(&mut self, net: IpAddr, ban: Ban) {
+        self.unsaved.restored(BanTarget::Ip(net));
+        let changed = self.ip_bans.insert(net, ban, self.config.max_ip_bans);
+        let others = changed.into_iter().skip(1);
+        others.for_each(|net| self.ip_changed(net));
+    }
+
+    /// The ban of exactly this address or network, which may have ended.
+    pub(in crate::addrbook) fn ip_ban(&self, net: IpAddr) -> Option<&Ban> {
+        self.ip_bans.get_exact(net)
+    }
+
+    fn ip_changed(&mut self, net: IpAddr) {
+        if self.ip_bans.get_exact(net).is_some() {
+            self.unsaved.changed(BanTarget::Ip(net));
+        } else {
+            self.unsaved.removed(BanTarget::Ip(net));
+        }
+    }
+}

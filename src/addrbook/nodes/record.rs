@@ -1,0 +1,49 @@
+//! What is remembered of one node.
+
+use std::time::SystemTime;
+
+use super::super::Score;
+use super::Ban;
+
+/// What is remembered of one node.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct NodeInfo {
+    /// When the node was first heard of.
+    pub first_seen: SystemTime,
+    /// When it was last connected, or `None` if it never was.
+    pub last_seen: Option<SystemTime>,
+    /// Failures since it was last connected.
+    pub failures: u32,
+    /// When it last failed.
+    pub last_failure: Option<SystemTime>,
+    /// Its misbehaviour.
+    pub score: Score,
+    /// Its ban, which may have ended.
+    pub ban: Option<Ban>,
+    /// When any of this last changed.
+    pub(in crate::addrbook) touched: SystemTime,
+}
+
+impl NodeInfo {
+    pub(in crate::addrbook) fn new(now: SystemTime) -> Self {
+        Self {
+            first_seen: now,
+            last_seen: None,
+            failures: 0,
+            last_failure: None,
+            score: Score::default(),
+            ban: None,
+            touched: now,
+        }
+    }
+
+    /// Where the record stands in the order in which records give way: the unbanned before the
+    /// banned, the longest untouched first, of the banned the one whose ban ends first.
+    pub(super) fn rank(&self) -> (bool, SystemTime) {
+        match &self.ban {
+            None => (false, self.touched),
+            Some(ban) => (true, ban.until),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The task that writes a book to its store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::handle::Shared;
+use super::rows;
+use super::store::{Change, Store, StoreError};
+
+/// Changes that go into one commit: bounds memory and how long the lock is held.
+const BATCH: usize = 1024;
+
+/// Callers of [`AddressBook::flush`](super::AddressBook::flush) that wait for their turn.
+pub(super) const WAITING: usize = 16;
+
+pub(super) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
+
+/// Why changes are not on the disk.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The [`Persistence`] does not run any more.
+    #[error("the address book's writer has stopped")]
+    Stopped,
+    /// The store refused. The changes are kept and will be tried again.
+    #[error("the address book was not written")]
+    Store(#[source] Arc<StoreError>),
+}
+
+/// Writes what changes in an [`AddressBook`](super::AddressBook) to its store: at an interval, on
+/// request, and at the end. Nothing is written unless [`run`](Self::run) runs.
+#[must_use = "nothing is written unless it runs"]
+#[derive(Debug)]
+pub struct Persistence {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Box<dyn Store>,
+    pub(super) requests: mpsc::Receiver<FlushRequest>,
+    pub(super) every: Duration,
+}
+
+impl Persistence {
+    /// Writes until `stop` is cancelled or all handles are gone, then writes what is left. A write
+    /// that fails is logged and tried again with the next one.
+    ///
+    /// If this future is dropped, a commit under way still ends, but changes since are lost.
+    ///
+    /// # Errors
+    /// Why the last write failed.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Arc<StoreError>> {
+        let mut ticks = interval_at(Instant::now() + self.every, self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.flush().await,
+                request = self.requests.recv() => match request {
+                    Some(request) => Some(request),
+                    None => return self.flush().await,
+                },
+                _ = ticks.tick() => None,
+            };
+            let result = self.flush().await;
+            if let Err(error) = &result {
+                warn!(
+                    error = error.as_ref() as &dyn std::error::Error,
+                    "address book not written"
+                );
+            }
+            if let Some(request) = request {
+                // Whoever asked may have gone.
+                let _ = request.send(result.map_err(FlushError::Store));
+            }
+        }
+    }
+
+    /// Writes what changed until now, in batches.
+    async fn flush(&mut self) -> Result<(), Arc<StoreError>> {
+        let mut pending = self.shared.take_pending();
+        loop {
+            let changes = self.shared.next_changes(&mut pending, BATCH);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let (changes, result) = self.commit(changes).await;
+            if let Err(error) = result {
+                self.shared.put_back(&changes, pending);
+                return Err(Arc::new(error));
+            }
+        }
+    }
+
+    async fn commit(&mut self, changes: Vec<Change>) -> (Arc<[Change]>, Result<(), StoreError>) {
+        let changes: Arc<[Change]> = changes.into();
+        let lost = Lost(self.store.path().to_owned());
+        let mut store = std::mem::replace(&mut self.store, Box::new(lost));
+        let batch = Arc::clone(&changes);
+        let commit = tokio::task::spawn_blocking(move || {
+            let result = store.commit(&batch);
+            (store, result)
+        });
+        let result = match commit.await {
+            Ok((store, result)) => {
+                self.store = store;
+                result
+            }
+            Err(_) => Err(Lost(self.store.path().to_owned()).error()),
+        };
+        (changes, result)
+    }
+}
+
+/// In place of a store that panicked.
+#[derive(Debug)]
+struct Lost(PathBuf);
+
+impl Store for Lost {
+    fn load(&mut self) -> Result<Vec<super::Row>, StoreError> {
+        Err(self.error())
+    }
+
+    fn commit(&mut self, _: &[Change]) -> Result<(), StoreError> {
+        Err(self.error())
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Lost {
+    fn error(&self) -> StoreError {
+        StoreError::Io {
+            path: self.0.clone(),
+            doing: "write",
+            source: std::io::Error::other("the store panicked"),
+        }
+    }
+}
+
+/// Writes the rows that must be there before all others, if the store is empty.
+pub(super) fn begin(
+    store: &mut dyn Store,
+    meta: &[Change],
+    is_new: bool,
+) -> Result<(), StoreError> {
+    if is_new { store.commit(meta) } else { Ok(()) }
+}
+
+/// Names the path of a store in what is wrong with its rows.
+pub(super) fn bad_rows(bad: rows::BadRows, path: &Path) -> StoreError {
+    let path = path.to_owned();
+    match bad {
+        rows::BadRows::Newer { found } => StoreError::Newer {
+            path,
+            found,
+            supported: rows::VERSION,
+        },
+        rows::BadRows::Damaged(what) => StoreError::Damaged {
+            path,
+            what,
+            kept: None,
+        },
+    }
+}

@@ -1,0 +1,350 @@
+//! The rows of a store: how entries, records and bans are written, and how a book is built from
+//! them.
+//!
+//! Values are RLP lists. Times are milliseconds since 1970, and 0 means never.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use rand::CryptoRng;
+use rlp::{Rlp, RlpStream};
+
+use super::book::slot;
+use super::entry::{Entry, Place};
+use super::keyed::BucketKey;
+use super::nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
+use super::store::{Change, Row, Table};
+use super::table::Shape;
+use super::time::{from_millis, to_millis};
+use super::{Book, BookConfig, Score, Source};
+use crate::node::{Enode, NodeId};
+
+/// The version of the rows that is written, and the newest that can be read.
+pub(super) const VERSION: u32 = 1;
+
+const VERSION_KEY: &[u8] = b"version";
+const SECRET_KEY: &[u8] = b"bucket key";
+
+/// Why rows do not make a book.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum BadRows {
+    Newer { found: u32 },
+    Damaged(String),
+}
+
+/// Builds a book and a node database from all rows, or fails as a whole. No rows at all make an
+/// empty book. Addresses that the configuration no longer admits are left out, and removed from
+/// the store with the next changes.
+pub(super) fn load(
+    rows: &[Row],
+    config: BookConfig,
+    nodes: NodeDbConfig,
+    shape: Shape,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<(Book, NodeDb), BadRows> {
+    if rows.is_empty() {
+        let key = BucketKey::random(rng);
+        return Ok((Book::with_shape(config, key, shape), NodeDb::new(nodes)));
+    }
+    let mut book = Book::with_shape(config, meta(rows)?, shape);
+    let mut nodes = NodeDb::new(nodes);
+    for row in rows {
+        let read = match row.table {
+            Table::Meta => Ok(()),
+            Table::Addresses => restore_entry(&mut book, row),
+            Table::Nodes => restore_node(&mut nodes, row),
+            Table::IpBans => restore_ip_ban(&mut nodes, row),
+        };
+        read.map_err(|what| {
+            let key = data_encoding::HEXLOWER.encode(&row.key);
+            BadRows::Damaged(format!("{} row {key}: {what}", row.table.name()))
+        })?;
+    }
+    Ok((book, nodes))
+}
+
+/// The rows that a store needs before all others.
+pub(super) fn meta_rows(book: &Book) -> Vec<Change> {
+    let meta = |key: &[u8], value: &[u8]| Change {
+        table: Table::Meta,
+        key: key.to_vec(),
+        value: Some(value.to_vec()),
+    };
+    vec![
+        meta(VERSION_KEY, &VERSION.to_be_bytes()),
+        meta(SECRET_KEY, book.key.as_bytes()),
+    ]
+}
+
+/// What changed up to a moment and is still to be written.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    addresses: BTreeSet<NodeId>,
+    nodes: BTreeSet<BanTarget>,
+}
+
+impl Pending {
+    /// All that the store does not hold yet.
+    pub(super) fn take(book: &mut Book, nodes: &mut NodeDb) -> Self {
+        Self {
+            addresses: book.unsaved.take(),
+            nodes: nodes.unsaved.take(),
+        }
+    }
+
+    /// Up to `most` of the rows, as they should be now; hand them to [`put_back`] if they cannot
+    /// be written.
+    pub(super) fn next(&mut self, book: &mut Book, nodes: &mut NodeDb, most: usize) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while changes.len() < most
+            && let Some(id) = self.addresses.pop_first()
+        {
+            let value = book.entries.get(&id).map(entry_value);
+            book.unsaved.writing(id, value.is_some());
+            changes.push(change(Table::Addresses, id.as_bytes(), value));
+        }
+        while changes.len() < most
+            && let Some(target) = self.nodes.pop_first()
+        {
+            let row = match target {
+                BanTarget::Node(id) => {
+                    let value = nodes.node(&id).map(node_value);
+                    change(Table::Nodes, id.as_bytes(), value)
+                }
+                BanTarget::Ip(net) => {
+                    let value = nodes.ip_ban(net).map(ban_value);
+                    let key = net.to_string();
+                    change(Table::IpBans, key.as_bytes(), value)
+                }
+            };
+            nodes.unsaved.writing(target, row.value.is_some());
+            changes.push(row);
+        }
+        changes
+    }
+
+    /// Marks everything to be taken again.
+    pub(super) fn put_back(self, book: &mut Book, nodes: &mut NodeDb) {
+        self.addresses
+            .into_iter()
+            .for_each(|id| book.unsaved.put_back(id));
+        self.nodes
+            .into_iter()
+            .for_each(|target| nodes.unsaved.put_back(target));
+    }
+}
+
+/// Marks changes that were not written to be taken again.
+pub(super) fn put_back(book: &mut Book, nodes: &mut NodeDb, changes: &[Change]) {
+    for change in changes {
+        match change.table {
+            Table::Meta => {}
+            Table::Addresses => node_id(&change.key)
+                .into_iter()
+                .for_each(|id| book.unsaved.put_back(id)),
+            Table::Nodes => node_id(&change.key)
+                .into_iter()
+                .for_each(|id| nodes.unsaved.put_back(BanTarget::Node(id))),
+            Table::IpBans => net(&change.key)
+                .into_iter()
+                .for_each(|net| nodes.unsaved.put_back(BanTarget::Ip(net))),
+        }
+    }
+}
+
+fn change(table: Table, key: &[u8], value: Option<Vec<u8>>) -> Change {
+    Change {
+        table,
+        key: key.to_vec(),
+        value,
+    }
+}
+
+fn meta(rows: &[Row]) -> Result<BucketKey, BadRows> {
+    let value = |key: &[u8]| {
+        let row = rows
+            .iter()
+            .find(|row| row.table == Table::Meta && row.key == key)?;
+        Some(row.value.as_slice())
+    };
+    let version =
+        value(VERSION_KEY).and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)));
+    match version {
+        Some(VERSION) => {}
+        Some(found) if found > VERSION => return Err(BadRows::Newer { found }),
+        Some(found) => return Err(BadRows::Damaged(format!("format version {found}"))),
+        None => return Err(BadRows::Damaged("no format version".to_owned())),
+    }
+    value(SECRET_KEY)
+        .and_then(BucketKey::from_slice)
+        .ok_or_else(|| BadRows::Damaged("no bucket key".to_owned()))
+}
+
+fn entry_value(entry: &Entry) -> Vec<u8> {
+    let source = match entry.source {
+        Source::Own => String::new(),
+        Source::Ip(ip) => ip.to_string(),
+    };
+    let mut row = RlpStream::new_list(7);
+    row.append(&entry.enode.to_string());
+    row.append(&source);
+    row.append(&to_millis(entry.last_seen));
+    row.append(&entry.attempts);
+    row.append(&optional_millis(entry.last_attempt));
+    row.append(&optional_millis(entry.last_success));
+    match &entry.place {
+        Place::New(buckets) => row.append_list(buckets),
+        // Its bucket follows from the key.
+        Place::Tried(_) => row.append_list::<u16, u16>(&[]),
+    };
+    row.out().to_vec()
+}
+
+fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
+    let value = Rlp::new(&row.value);
+    let enode: Enode = parse(&value, 0, "enode")?;
+    let source: String = field(&value, 1)?;
+    let source = match source.as_str() {
+        "" => Source::Own,
+        ip => Source::Ip(ip.parse().map_err(|_| format!("source {ip:?}"))?),
+    };
+    let id = enode.node_id();
+    if row.key != id.as_bytes() {
+        return Err("key and enode differ".to_owned());
+    }
+    // Own, because a proven address may be a name whoever told of it.
+    let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
+        book.unsaved.put_back(id);
+        return Ok(());
+    };
+    let slot = slot(endpoint);
+    let mut entry = Entry::new(enode, group, source, time(&value, 2)?);
+    entry.attempts = field(&value, 3)?;
+    entry.last_attempt = optional_time(&value, 4)?;
+    entry.last_success = optional_time(&value, 5)?;
+    if book.by_endpoint.contains_key(&slot) {
+        return Err(format!("second entry at {}:{}", slot.0, slot.1));
+    }
+    let buckets: Vec<u16> = value
+        .list_at(6)
+        .map_err(|error| format!("field 6: {error}"))?;
+    if buckets.is_empty() {
+        let address = format!("{}:{}", slot.0, slot.1);
+        let bucket = book.key.tried_bucket(&book.shape, &entry.group, &address);
+        if !book.tried.insert(bucket, id) {
+            return Err(format!("tried bucket {bucket} overflows"));
+        }
+        entry.place = Place::Tried(bucket);
+    } else {
+        if buckets.len() > book.shape.new_per_address {
+            return Err(format!("in {} buckets", buckets.len()));
+        }
+        if let Some(bucket) = buckets.iter().find(|bucket| !book.new.insert(**bucket, id)) {
+            return Err(format!("new bucket {bucket} overflows"));
+        }
+        entry.place = Place::New(buckets);
+    }
+    book.insert(entry);
+    book.unsaved.restored(id);
+    Ok(())
+}
+
+fn node_value(info: &NodeInfo) -> Vec<u8> {
+    let mut row = RlpStream::new_list(9);
+    row.append(&to_millis(info.first_seen));
+    row.append(&optional_millis(info.last_seen));
+    row.append(&info.failures);
+    row.append(&optional_millis(info.last_failure));
+    row.append(&info.score.lasting);
+    row.append(&info.score.fading.to_bits());
+    row.append(&optional_millis(info.score.since));
+    row.append(&to_millis(info.touched));
+    match &info.ban {
+        Some(ban) => row.append_raw(&ban_value(ban), 1),
+        None => row.begin_list(0),
+    };
+    row.out().to_vec()
+}
+
+fn restore_node(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
+    let id = node_id(&row.key).ok_or("key is no node id")?;
+    let value = Rlp::new(&row.value);
+    let mut info = NodeInfo::new(time(&value, 0)?);
+    info.last_seen = optional_time(&value, 1)?;
+    info.failures = field(&value, 2)?;
+    info.last_failure = optional_time(&value, 3)?;
+    let fading = f64::from_bits(field(&value, 5)?);
+    if !(fading.is_finite() && fading >= 0.0) {
+        return Err(format!("score {fading}"));
+    }
+    info.score = Score {
+        lasting: field(&value, 4)?,
+        fading,
+        since: optional_time(&value, 6)?,
+    };
+    info.touched = time(&value, 7)?;
+    let ban = value.at(8).map_err(|error| format!("field 8: {error}"))?;
+    if ban.item_count() != Ok(0) {
+        info.ban = Some(read_ban(&ban)?);
+    }
+    nodes.restore(id, info);
+    Ok(())
+}
+
+fn ban_value(ban: &Ban) -> Vec<u8> {
+    let mut row = RlpStream::new_list(2);
+    row.append(&to_millis(ban.until));
+    row.append(&ban.reason);
+    row.out().to_vec()
+}
+
+fn read_ban(value: &Rlp<'_>) -> Result<Ban, String> {
+    Ok(Ban {
+        until: time(value, 0)?,
+        reason: field(value, 1)?,
+    })
+}
+
+fn restore_ip_ban(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
+    let net = net(&row.key).ok_or("key is no IP address")?;
+    nodes.restore_ip_ban(net, read_ban(&Rlp::new(&row.value))?);
+    Ok(())
+}
+
+fn node_id(key: &[u8]) -> Option<NodeId> {
+    Some(NodeId::from_bytes(key.try_into().ok()?))
+}
+
+fn net(key: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(key).ok()?.parse().ok()
+}
+
+fn field<T: rlp::Decodable>(value: &Rlp<'_>, index: usize) -> Result<T, String> {
+    let field = value.val_at(index);
+    field.map_err(|error| format!("field {index}: {error}"))
+}
+
+fn parse<T>(value: &Rlp<'_>, index: usize, what: &str) -> Result<T, String>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text: String = field(value, index)?;
+    text.parse().map_err(|error| format!("{what}: {error}"))
+}
+
+fn time(value: &Rlp<'_>, index: usize) -> Result<SystemTime, String> {
+    let millis = field(value, index)?;
+    from_millis(millis).ok_or_else(|| format!("field {index}: time {millis}"))
+}
+
+fn optional_time(value: &Rlp<'_>, index: usize) -> Result<Option<SystemTime>, String> {
+    match field::<u64>(value, index)? {
+        0 => Ok(None),
+        _ => time(value, index).map(Some),
+    }
+}
+
+fn optional_millis(time: Option<SystemTime>) -> u64 {
+    time.map(to_millis).unwrap_or_default()
+}

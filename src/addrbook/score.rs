@@ -1,0 +1,53 @@
+//! A misbehaviour score that fades.
+
+use std::time::{Duration, SystemTime};
+
+use super::time::age;
+
+const HALF_LIFE: Duration = Duration::from_secs(60);
+
+/// After so long the fading part counts as nothing, however large it was.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// How badly a node has behaved: a part that stays, and one that halves every minute and is gone
+/// after half an hour. Sums stop at the largest value. The default is no score.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use peermux::addrbook::Score;
+///
+/// let (mut score, start) = (Score::default(), SystemTime::now());
+/// assert_eq!(score.add(100, 50, start), 150);
+/// assert_eq!(score.value(start + Duration::from_secs(60)), 125);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Score {
+    pub(super) lasting: u32,
+    /// As of `since`.
+    pub(super) fading: f64,
+    pub(super) since: Option<SystemTime>,
+}
+
+impl Score {
+    /// Adds to both parts and returns the score.
+    pub fn add(&mut self, lasting: u32, fading: u32, now: SystemTime) -> u32 {
+        self.lasting = self.lasting.saturating_add(lasting);
+        self.fading = self.faded(now) + f64::from(fading);
+        self.since = Some(now);
+        self.value(now)
+    }
+
+    /// The score, rounded down.
+    pub fn value(&self, now: SystemTime) -> u32 {
+        // The cast saturates.
+        self.lasting.saturating_add(self.faded(now) as u32)
+    }
+
+    fn faded(&self, now: SystemTime) -> f64 {
+        let age = self.since.map(|since| age(now, since)).unwrap_or_default();
+        if age > LIFETIME {
+            return 0.0;
+        }
+        self.fading * (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2()
+    }
+}

@@ -1,0 +1,41 @@
+//! A store that lives as long as the process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Change, Row, Store, StoreError, Table};
+
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+/// A store in memory. Clones share their rows, so that one can outlive a book and feed the next.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Rows>>);
+
+impl Store for MemoryStore {
+    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Row {
+            table: *table,
+            key: key.clone(),
+            value: value.clone(),
+        };
+        Ok(rows.iter().map(row).collect())
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            let key = (change.table, change.key.clone());
+            match &change.value {
+                Some(value) => rows.insert(key, value.clone()),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        Path::new("<memory>")
+    }
+}

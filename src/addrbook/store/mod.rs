@@ -1,0 +1,83 @@
+//! Where a book is kept between two runs.
+
+use std::path::Path;
+
+mod error;
+mod file;
+mod memory;
+mod redb;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use redb::RedbStore;
+
+/// One table of a [`Store`]. What stands in it is the book's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Table {
+    /// The version of the rows and the secret that chooses buckets.
+    Meta,
+    /// Addresses by node id.
+    Addresses,
+    /// Node records by node id.
+    Nodes,
+    /// Bans by IP address.
+    IpBans,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 4] = [Self::Meta, Self::Addresses, Self::Nodes, Self::IpBans];
+
+    /// The table's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Addresses => "addresses",
+            Self::Nodes => "nodes",
+            Self::IpBans => "ip_bans",
+        }
+    }
+}
+
+/// A row that a [`Store`] holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// In which table.
+    pub table: Table,
+    /// The row's name in its table.
+    pub key: Vec<u8>,
+    /// What it says.
+    pub value: Vec<u8>,
+}
+
+/// A row to be written or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// In which table.
+    pub table: Table,
+    /// The row's name in its table.
+    pub key: Vec<u8>,
+    /// What it says from now on, or `None` to remove it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A place for rows. Its calls may block; they are never made on a thread of the async runtime.
+pub trait Store: std::fmt::Debug + Send + 'static {
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if what is there is not what was written, [`StoreError::Io`] if it
+    /// cannot be read.
+    fn load(&mut self) -> Result<Vec<Row>, StoreError>;
+
+    /// Makes all changes or, on an error or a crash, none of them. When it returns `Ok`, they
+    /// survive a crash of the process and of the machine.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if nothing was written; a later call may succeed.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// The file, for errors; a name in angle brackets if there is none.
+    fn path(&self) -> &Path;
+}

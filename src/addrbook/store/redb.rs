@@ -1,0 +1,183 @@
+//! A store in one file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+
+use super::{Change, Row, Store, StoreError, Table, file};
+
+/// The rows fit into far less; this bounds what the database's cache may take, in bytes.
+const CACHE: usize = 4 << 20;
+
+/// A store in one file, by the embedded database `redb`.
+///
+/// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
+/// moment leaves the file as it was after the last commit. The file is created readable for its
+/// owner only, because it holds the secret that chooses buckets. One process can have it open.
+///
+/// A new file is made under another name, `path.new-…`, and renamed when it is complete; a process
+/// that is killed meanwhile leaves one behind, which nobody reads again.
+#[derive(Debug)]
+pub struct RedbStore {
+    path: PathBuf,
+    /// `None` after an error, which closes the database.
+    database: Option<Database>,
+}
+
+impl RedbStore {
+    /// Opens a file or creates it, and checks the checksums of all that it holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the file is not such a database or was changed from outside; it
+    /// stays where it is. [`StoreError::InUse`], [`StoreError::Io`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let database = Some(open(&path)?);
+        Ok(Self { path, database })
+    }
+
+    /// Renames a file to the first free one of `path.damaged-1`, `path.damaged-2` and so on, and
+    /// returns that. Close the store before.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the file cannot be renamed.
+    pub fn keep_aside(path: &Path) -> Result<PathBuf, StoreError> {
+        file::keep_aside(path).map_err(|error| failed(path, "rename", error))
+    }
+
+    fn read(&self) -> Result<Vec<Row>, Problem> {
+        let Some(database) = &self.database else {
+            return Err(StorageError::DatabaseClosed.into());
+        };
+        let read = database.begin_read().map_err(redb::Error::from)?;
+        let mut rows = Vec::new();
+        for table in Table::ALL {
+            let opened = match read.open_table(definition(table)) {
+                Err(TableError::TableDoesNotExist(_)) => continue,
+                opened => opened.map_err(redb::Error::from)?,
+            };
+            for row in opened.iter()? {
+                let (key, value) = row?;
+                rows.push(Row {
+                    table,
+                    key: key.value().to_vec(),
+                    value: value.value().to_vec(),
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Store for RedbStore {
+    fn load(&mut self) -> Result<Vec<Row>, StoreError> {
+        self.read()
+            .map_err(|problem| problem.at(&self.path, "read"))
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open(&self.path)?,
+        };
+        // On an error the database stays closed: redb takes no more writes then.
+        write(&database, changes).map_err(|problem| problem.at(&self.path, "write"))?;
+        self.database = Some(database);
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+const fn definition(table: Table) -> Bytes {
+    TableDefinition::new(table.name())
+}
+
+fn open(path: &Path) -> Result<Database, StoreError> {
+    if file::is_missing(path).map_err(|error| failed(path, "open", error))? {
+        // A database that is just being created does not survive a crash, so it gets its name
+        // when it is complete.
+        let unfinished = file::unfinished(path);
+        drop(open_file(&unfinished, true)?);
+        file::put_in_place(&unfinished, path).map_err(|error| failed(path, "rename", error))?;
+    }
+    open_file(path, false)
+}
+
+fn open_file(path: &Path, new: bool) -> Result<Database, StoreError> {
+    let file = file::open_private(path, new).map_err(|error| failed(path, "open", error))?;
+    let backend = FileBackend::new(file).map_err(|error| Problem::from(error).at(path, "open"))?;
+    Database::builder()
+        .set_cache_size(CACHE)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(backend)
+        .map_err(|error| Problem::from(error).at(path, "open"))
+}
+
+fn write(database: &Database, changes: &[Change]) -> Result<(), Problem> {
+    let write = database.begin_write().map_err(redb::Error::from)?;
+    for table in Table::ALL {
+        let mut opened = write
+            .open_table(definition(table))
+            .map_err(redb::Error::from)?;
+        for change in changes.iter().filter(|change| change.table == table) {
+            match &change.value {
+                Some(value) => opened.insert(&*change.key, &**value)?,
+                None => opened.remove(&*change.key)?,
+            };
+        }
+    }
+    write.commit().map_err(redb::Error::from)?;
+    Ok(())
+}
+
+/// An error of the database, before it is told apart.
+struct Problem(redb::Error);
+
+impl<E: Into<redb::Error>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl Problem {
+    fn at(self, path: &Path, doing: &'static str) -> StoreError {
+        let damaged = |what: String| StoreError::Damaged {
+            path: path.to_owned(),
+            what,
+            kept: None,
+        };
+        match self.0 {
+            redb::Error::DatabaseAlreadyOpen => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                damaged(format!("not a database: {error}"))
+            }
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                damaged(format!("cut off: {error}"))
+            }
+            redb::Error::Io(error) => failed(path, doing, error),
+            error @ (redb::Error::Corrupted(_)
+            | redb::Error::UpgradeRequired(_)
+            | redb::Error::RepairAborted
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)) => damaged(error.to_string()),
+            error => failed(path, doing, io::Error::other(error)),
+        }
+    }
+}
+
+fn failed(path: &Path, doing: &'static str, source: io::Error) -> StoreError {
+    StoreError::Io {
+        path: path.to_owned(),
+        doing,
+        source,
+    }
+}

@@ -1,0 +1,66 @@
+//! The one time line of the book.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// Tells the time to an [`AddressBook`](super::AddressBook).
+///
+/// Marks outlive the process, so they are points of calendar time; but decisions within a process
+/// must not jump when somebody sets the machine's clock. [`SteadyClock`] serves both.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> SystemTime;
+}
+
+/// Calendar time that was read once and goes on with the monotonic clock.
+///
+/// A correction of the machine's clock shows after the next start only. The monotonic part is
+/// tokio's, so that a test with paused time controls it.
+#[derive(Debug, Clone, Copy)]
+pub struct SteadyClock {
+    wall: SystemTime,
+    start: Instant,
+}
+
+impl SteadyClock {
+    /// A clock that shows `wall` now; an application passes `SystemTime::now()`.
+    pub fn starting_at(wall: SystemTime) -> Self {
+        Self {
+            wall,
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Clock for SteadyClock {
+    fn now(&self) -> SystemTime {
+        later(self.wall, self.start.elapsed())
+    }
+}
+
+/// How long ago `then` was; zero if it is still to come.
+pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
+    now.duration_since(then).unwrap_or_default()
+}
+
+/// The point `wait` after `time`, or `time` where the calendar ends.
+pub(super) fn later(time: SystemTime, wait: Duration) -> SystemTime {
+    time.checked_add(wait).unwrap_or(time)
+}
+
+/// The point `ago` before `time`, or `time` where the calendar begins.
+pub(super) fn earlier(time: SystemTime, ago: Duration) -> SystemTime {
+    time.checked_sub(ago).unwrap_or(time)
+}
+
+/// Milliseconds since 1970, as the store holds a time; 0 for anything before.
+pub(super) fn to_millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The time that [`to_millis`] wrote, if the calendar reaches that far.
+pub(super) fn from_millis(millis: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))
+}

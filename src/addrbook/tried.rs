@@ -1,0 +1,226 @@
+//! Proven addresses: how one gets into a tried bucket, and how one is put out of it.
+
+use std::time::{Duration, SystemTime};
+
+use super::book::slot;
+use super::entry::{Entry, Place};
+use super::time::age;
+use super::{AddError, Book, Source};
+use crate::node::{Enode, NodeId};
+
+/// A probe of which nothing was heard for so long is asked for again.
+const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
+
+/// Two nodes that want one place in a full tried bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Contest {
+    /// Holds the place, and keeps it if it answers a probe.
+    pub(super) incumbent: NodeId,
+    /// Proven too, waits among the new ones.
+    pub(super) challenger: NodeId,
+    /// When the probe was last asked for.
+    asked: Option<SystemTime>,
+    /// How many dials had succeeded when the contest began or a probe last failed.
+    successes_seen: u64,
+}
+
+impl Contest {
+    pub(super) fn involves(&self, id: &NodeId) -> bool {
+        self.incumbent == *id || self.challenger == *id
+    }
+}
+
+/// Where [`Book::good`] put a proven address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promotion {
+    /// It is among the tried ones now.
+    Tried,
+    /// It was there before.
+    AlreadyTried,
+    /// Its bucket is full: it stays among the new ones until [`Book::probe`] has settled whether
+    /// an older entry must go.
+    Waiting,
+}
+
+impl Book {
+    /// Marks a node that a handshake has just proved to be at this address, and moves it to the
+    /// tried ones. What another source claimed of this node or of this host and port is dropped,
+    /// for a handshake proves who lives there. The time of the last sighting stays, because peers
+    /// who ask for addresses would see from it to whom we are connected.
+    ///
+    /// # Errors
+    /// As for [`add`](Self::add), for an address that the book does not admit at all.
+    pub fn good(&mut self, enode: &Enode, now: SystemTime) -> Result<Promotion, AddError> {
+        self.dial_succeeded();
+        let (endpoint, group) = self.config.admit(enode, &Source::Own)?;
+        let (id, slot) = (enode.node_id(), slot(endpoint));
+        let holder = self.by_endpoint.get(&slot).copied();
+        if let Some(holder) = holder.filter(|holder| *holder != id) {
+            self.forget(&holder);
+        }
+        let known = self
+            .entries
+            .get(&id)
+            .and_then(|entry| entry.enode.endpoint());
+        if known.is_some_and(|known| self::slot(known) != slot) {
+            self.forget(&id);
+        }
+        if !self.entries.contains_key(&id) {
+            self.insert(Entry::new(enode.clone(), group.clone(), Source::Own, now));
+        }
+        let successes = self.successes;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            // Its discovery port may be another one now.
+            entry.enode.clone_from(enode);
+            entry.attempts = 0;
+            entry.last_attempt = Some(now);
+            entry.last_success = Some(now);
+            entry.successes_seen = successes;
+        }
+        self.unsaved.changed(id);
+        if self.entries.get(&id).is_some_and(Entry::is_tried) {
+            self.contests.retain(|_, contest| contest.incumbent != id);
+            return Ok(Promotion::AlreadyTried);
+        }
+        let address = format!("{}:{}", slot.0, slot.1);
+        let bucket = self.key.tried_bucket(&self.shape, &group, &address);
+        Ok(self.promote(id, bucket, now))
+    }
+
+    /// A tried address that must be dialled to settle whether it keeps its place: report
+    /// [`attempt`](Self::attempt) before the dial, then [`good`](Self::good) or
+    /// [`probe_failed`](Self::probe_failed). Each is handed out once in ten minutes.
+    pub fn probe(&mut self, now: SystemTime) -> Option<Enode> {
+        let contest = self.contests.values_mut().find(|contest| {
+            contest
+                .asked
+                .is_none_or(|asked| age(now, asked) >= PROBE_AGAIN)
+        })?;
+        contest.asked = Some(now);
+        let incumbent = self.entries.get(&contest.incumbent)?;
+        Some(incumbent.enode.clone())
+    }
+
+    /// Tells that a probed address did not answer: it goes back among the new ones, and the
+    /// address that waited for its place gets it. Says whether that happened: not if no dial
+    /// succeeded since the contest began or its last probe failed, when it is we who may be
+    /// offline, and not if there is no contest for this node.
+    pub fn probe_failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
+        let successes = self.successes;
+        let contest = self
+            .contests
+            .iter_mut()
+            .find(|(_, contest)| contest.incumbent == *id);
+        let Some((bucket, contest)) = contest else {
+            return false;
+        };
+        if contest.successes_seen == successes {
+            return false;
+        }
+        contest.successes_seen = successes;
+        let (bucket, challenger) = (*bucket, contest.challenger);
+        self.contests.remove(&bucket);
+        self.replace(id, challenger, bucket, now);
+        true
+    }
+
+    /// How many places in full tried buckets are disputed.
+    pub fn probes_pending(&self) -> usize {
+        self.contests.len()
+    }
+
+    fn promote(&mut self, id: NodeId, bucket: u16, now: SystemTime) -> Promotion {
+        if self.tried.is_full(bucket) {
+            self.drop_a_bad_one(bucket, now);
+        }
+        if !self.tried.is_full(bucket) {
+            self.leave_all_new(&id);
+            self.enter_tried(id, bucket);
+            return Promotion::Tried;
+        }
+        // A node that nobody told of has no place yet to wait in.
+        let place = self.entries.get(&id).map(|entry| &entry.place);
+        if place == Some(&Place::New(Vec::new())) {
+            self.put_own(id, now);
+        }
+        let age = |id: &&NodeId| {
+            let entry = self.entries.get(id);
+            entry.map(|entry| (entry.last_seen, entry.last_success))
+        };
+        let oldest = self.tried.bucket(bucket).iter().min_by_key(age).copied();
+        if let Some(incumbent) = oldest {
+            let successes_seen = self.successes;
+            self.contests.entry(bucket).or_insert(Contest {
+                incumbent,
+                challenger: id,
+                asked: None,
+                successes_seen,
+            });
+        }
+        Promotion::Waiting
+    }
+
+    /// Puts the challenger into the incumbent's place, and that into a new bucket: its own if
+    /// there is room, else the one that the challenger has left.
+    fn replace(&mut self, incumbent: &NodeId, challenger: NodeId, bucket: u16, now: SystemTime) {
+        let freed = self.leave_all_new(&challenger);
+        self.tried.remove(bucket, incumbent);
+        self.enter_tried(challenger, bucket);
+        let Some(entry) = self.entries.get_mut(incumbent) else {
+            return;
+        };
+        entry.place = Place::New(Vec::new());
+        self.unsaved.changed(*incumbent);
+        let own = self.own_bucket(incumbent);
+        match freed.first() {
+            Some(freed) if own.is_none_or(|own| self.new.is_full(own)) => {
+                self.put_new(*incumbent, *freed, now);
+            }
+            _ => self.put_own(*incumbent, now),
+        }
+    }
+
+    fn put_own(&mut self, id: NodeId, now: SystemTime) {
+        if let Some(bucket) = self.own_bucket(&id) {
+            self.put_new(id, bucket, now);
+        }
+    }
+
+    /// The new bucket in which the node stood first.
+    fn own_bucket(&self, id: &NodeId) -> Option<u16> {
+        let entry = self.entries.get(id)?;
+        let source = entry.source.group();
+        Some(self.key.new_bucket(&self.shape, &entry.group, &source))
+    }
+
+    fn drop_a_bad_one(&mut self, bucket: u16, now: SystemTime) {
+        let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
+        let bad = self.tried.bucket(bucket).iter().find(is_bad).copied();
+        if let Some(id) = bad {
+            self.forget(&id);
+        }
+    }
+
+    /// Takes all of a node's places among the new ones, which must get another, and tells which
+    /// they were.
+    fn leave_all_new(&mut self, id: &NodeId) -> Vec<u16> {
+        let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
+        let Some(Place::New(buckets)) = place else {
+            return Vec::new();
+        };
+        let buckets = std::mem::take(buckets);
+        for bucket in &buckets {
+            self.new.remove(*bucket, id);
+        }
+        buckets
+    }
+
+    fn enter_tried(&mut self, id: NodeId, bucket: u16) {
+        self.tried.insert(bucket, id);
+        self.contests.retain(|_, contest| contest.challenger != id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = Place::Tried(bucket);
+        }
+        self.unsaved.changed(id);
+    }
+}

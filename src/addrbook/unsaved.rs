@@ -1,0 +1,68 @@
+//! What the store does not hold yet.
+
+use std::collections::BTreeSet;
+
+/// The names of rows that must be written or removed, no more of them than there are rows in the
+/// memory and in the store.
+#[derive(Debug, Clone)]
+pub(super) struct Unsaved<K> {
+    changed: BTreeSet<K>,
+    /// What the store may hold.
+    stored: BTreeSet<K>,
+}
+
+impl<K> Default for Unsaved<K> {
+    fn default() -> Self {
+        Self {
+            changed: BTreeSet::new(),
+            stored: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Ord + Copy> Unsaved<K> {
+    /// Has a row written.
+    pub(super) fn changed(&mut self, key: K) {
+        self.changed.insert(key);
+    }
+
+    /// Has a row removed. What was never stored needs no removal, which bounds the set.
+    pub(super) fn removed(&mut self, key: K) {
+        if self.stored.contains(&key) {
+            self.changed.insert(key);
+        } else {
+            self.changed.remove(&key);
+        }
+    }
+
+    /// Notes that the store holds a row as it is.
+    pub(super) fn restored(&mut self, key: K) {
+        self.stored.insert(key);
+        self.changed.remove(&key);
+    }
+
+    /// All changes until now.
+    pub(super) fn take(&mut self) -> BTreeSet<K> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Notes that a row is being written or removed.
+    pub(super) fn writing(&mut self, key: K, exists: bool) {
+        if exists {
+            self.stored.insert(key);
+        } else {
+            self.stored.remove(&key);
+        }
+    }
+
+    /// Has a row written again, of which nobody knows whether the store holds it.
+    pub(super) fn put_back(&mut self, key: K) {
+        self.stored.insert(key);
+        self.changed.insert(key);
+    }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &K> {
+        self.changed.iter()
+    }
+}

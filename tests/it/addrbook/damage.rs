@@ -1,0 +1,134 @@
+//! A file that cannot be read gives an error that says so, and is kept.
+
+use std::path::{Path, PathBuf};
+
+use peermux::addrbook::{Change, RedbStore, Source, Store, StoreError, Table};
+use tokio_util::sync::CancellationToken;
+
+use super::{Folder, node, open};
+
+async fn write_some(path: &Path) {
+    let (book, writer) = open(path).await.unwrap();
+    for number in 0..200 {
+        book.add(&node(number), Source::Own).unwrap();
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    writer.run(stop).await.unwrap();
+}
+
+fn aside(path: &Path, number: u32) -> PathBuf {
+    PathBuf::from(format!("{}.damaged-{number}", path.display()))
+}
+
+#[tokio::test]
+async fn what_is_no_book_is_kept_aside() {
+    let folder = Folder::new();
+    let path = folder.file();
+    for (number, content) in [(1, "not a database"), (2, "neither")] {
+        std::fs::write(&path, content.repeat(1000)).unwrap();
+        let error = open(&path).await.unwrap_err();
+        let StoreError::Damaged {
+            path: named, kept, ..
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((named, kept.as_ref()), (&path, Some(&aside(&path, number))));
+        assert!(!path.exists());
+        let kept = std::fs::read_to_string(aside(&path, number)).unwrap();
+        assert_eq!(kept, content.repeat(1000));
+        // The owner goes on with an empty book.
+        let (book, _writer) = open(&path).await.unwrap();
+        assert!(book.is_empty());
+    }
+}
+
+/// Wherever a file is changed or cut, it is either read as it was or told to be damaged: no wrong
+/// address, no panic.
+#[tokio::test]
+async fn a_changed_byte_is_noticed() {
+    let folder = Folder::new();
+    let path = folder.file();
+    write_some(&path).await;
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = 0;
+    for step in 0..60 {
+        let mut bytes = whole.clone();
+        // Dense at the start, where the header is, then over the whole file.
+        let at = if step < 30 {
+            step * 11
+        } else {
+            (step - 30) * whole.len() / 30
+        };
+        if step % 5 == 4 {
+            bytes.truncate(at);
+        } else {
+            bytes[at] ^= 0x10;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        match open(&path).await {
+            // An empty file is a new one.
+            Ok((book, _writer)) => assert!(book.len() == 200 || bytes.is_empty(), "at {at}"),
+            Err(StoreError::Damaged { kept, .. }) => {
+                assert!(kept.unwrap().exists() && !path.exists());
+                damaged += 1;
+            }
+            Err(error) => panic!("at {at}: {error}"),
+        }
+    }
+    assert!(damaged > 10, "{damaged}");
+}
+
+#[tokio::test]
+async fn a_newer_file_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file();
+    write_some(&path).await;
+    let version = Change {
+        table: Table::Meta,
+        key: b"version".to_vec(),
+        value: Some(2u32.to_be_bytes().to_vec()),
+    };
+    RedbStore::open(&path).unwrap().commit(&[version]).unwrap();
+    for _ in 0..2 {
+        let error = open(&path).await.unwrap_err();
+        assert!(matches!(
+            error,
+            StoreError::Newer {
+                found: 2,
+                supported: 1,
+                ..
+            }
+        ));
+    }
+    assert!(path.exists() && !aside(&path, 1).exists());
+}
+
+#[tokio::test]
+async fn a_file_in_use_or_out_of_reach_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let (_book, _writer) = open(&path).await.unwrap();
+    assert!(matches!(open(&path).await, Err(StoreError::InUse { .. })));
+    assert!(!aside(&path, 1).exists());
+    let error = open(&folder.0.join("missing/addresses")).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::Io { doing: "open", .. }),
+        "{error}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let (_book, _writer) = open(&folder.file()).await.unwrap();
+    let mode = std::fs::metadata(folder.file())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}

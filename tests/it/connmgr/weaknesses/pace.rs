@@ -1,0 +1,147 @@
+//! How fast things are tried again. "There" is upstream.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use peermux::connmgr::Listener;
+use tokio::time::Instant;
+
+use crate::connmgr::*;
+
+/// Waits grow linearly and without chance there, so that after an outage everything comes back in
+/// one moment.
+#[tokio::test(start_paused = true)]
+async fn w08_what_failed_together_comes_back_spread() {
+    let (_dials, dialer) = closed_dialer();
+    let (handle, mut events) = start(ConnManager::builder(dialer).config(explicit_only()));
+    let policy = retry(SECOND, 20 * SECOND);
+    for addr in 0..100 {
+        let request = handle.connect_permanent(addr, policy).await;
+        request.expect("accepted");
+    }
+    let mut failures: HashMap<ReqId, u32> = HashMap::new();
+    let mut waits: HashMap<u32, HashSet<Duration>> = HashMap::new();
+    while failures.len() < 100 || failures.values().any(|&count| count < 8) {
+        let (id, _, wait) = dial_failed(&mut events).await;
+        let failure = failures.entry(id).or_default();
+        *failure += 1;
+        let wait = wait.expect("permanent");
+        let longest = (SECOND * 2u32.pow((*failure).min(8))).min(20 * SECOND);
+        assert!((SECOND..=longest).contains(&wait), "{failure}: {wait:?}");
+        waits.entry(*failure).or_default().insert(wait);
+    }
+    for failure in 1..8 {
+        assert!(waits[&failure].len() > 90, "{failure}");
+    }
+    let longest = waits[&7].iter().max().expect("100 waits");
+    assert!(*longest > 15 * SECOND);
+}
+
+/// The count of failures is reset by an open socket there: a peer that accepts and hangs up is
+/// dialled at the base rate for ever.
+#[tokio::test(start_paused = true)]
+async fn w09_only_a_connection_that_lasted_resets_the_waits() {
+    let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
+    let request = handle
+        .connect_permanent(1, retry(SECOND, 300 * SECOND))
+        .await;
+    let id = request.expect("accepted").id();
+    for round in 1..=10 {
+        drop(opened(&mut events).await);
+        closed(&mut events).await;
+        assert_eq!(handle.get(id).await.expect("known").failures, round);
+    }
+    let lasting = opened(&mut events).await;
+    tokio::time::advance(MINUTE).await;
+    drop(lasting);
+    closed(&mut events).await;
+    assert_eq!(handle.get(id).await.expect("known").failures, 0);
+
+    drop(opened(&mut events).await);
+    closed(&mut events).await;
+    assert_eq!(handle.get(id).await.expect("known").failures, 1);
+    let ready = opened(&mut events).await;
+    ready.mark_ready();
+    drop(ready);
+    closed(&mut events).await;
+    let info = handle.get(id).await.expect("known");
+    assert_eq!(info.failures, 0);
+    let wait = info.next_dial.expect("waits") - Instant::now();
+    assert!(wait <= 2 * SECOND);
+}
+
+/// Without a network the first 25 dials go out in one burst there, and then all slots fire together
+/// for ever.
+#[tokio::test(start_paused = true)]
+async fn w10_a_dead_network_is_probed_slower_and_slower() {
+    let up = Arc::new(AtomicBool::new(false));
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let dialer = FnDialer::new({
+        let (up, times) = (Arc::clone(&up), Arc::clone(&times));
+        move |_: &u32| {
+            times.lock().expect("no panic").push(Instant::now());
+            let up = up.load(Ordering::Relaxed);
+            up.then(|| duplex(64).0).ok_or(DialError::Unreachable)
+        }
+    });
+    let begun = Instant::now();
+    let builder = ConnManager::builder(dialer).config(ConnConfig::default());
+    let (_handle, mut events) = start(builder.source(numbers(0..5000)));
+    for _ in 0..40 {
+        dial_failed(&mut events).await;
+    }
+    let ages: Vec<_> = {
+        let times = times.lock().expect("no panic");
+        times.iter().map(|&time| time - begun).collect()
+    };
+    assert!(ages[7] < 50 * MILLI && ages[8] >= 450 * MILLI, "{ages:?}");
+    for pair in ages[8..25].windows(2) {
+        assert!(pair[1] - pair[0] >= 450 * MILLI, "{ages:?}");
+    }
+    for pair in ages[25..].windows(2) {
+        assert!(pair[1] - pair[0] >= 4900 * MILLI, "{ages:?}");
+    }
+    assert!(ages[39] - ages[30] > 9 * MINUTE, "{ages:?}");
+
+    up.store(true, Ordering::Relaxed);
+    let mut conns = vec![opened(&mut events).await];
+    let back = Instant::now();
+    while conns.len() < 8 {
+        conns.push(opened(&mut events).await);
+    }
+    assert!(back.elapsed() < 5 * SECOND);
+}
+
+/// Counts how often it is asked, and always fails.
+struct FailingListener(Arc<AtomicUsize>, std::io::ErrorKind);
+
+impl Listener for FailingListener {
+    type Addr = u32;
+    type Io = DuplexStream;
+
+    async fn accept(&mut self) -> std::io::Result<(DuplexStream, u32)> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(self.1.into())
+    }
+}
+
+/// A failing listener is asked in a spin there, 1.69 million times in 100 ms.
+#[tokio::test(start_paused = true)]
+async fn w11_a_failing_listener_is_asked_slower_and_slower() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let full = FailingListener(Arc::clone(&asked), std::io::ErrorKind::OutOfMemory);
+    let broken = FailingListener(Arc::default(), std::io::ErrorKind::InvalidInput);
+    let builder = ConnManager::builder(open_dialer()).config(explicit_only());
+    let (handle, mut events) = start(builder.listener(full).listener(broken));
+    match next(&mut events).await {
+        ConnEvent::ListenerFailed { listener, .. } => assert_eq!(listener, 1),
+        other => panic!("{other:?}"),
+    }
+    quiet(&mut events, 100 * MILLI).await;
+    // At 0, 5, 15, 35 and 75 ms.
+    assert_eq!(asked.load(Ordering::Relaxed), 5);
+    quiet(&mut events, 100 * SECOND).await;
+    assert!((100..110).contains(&asked.load(Ordering::Relaxed)));
+    handle.stop().await;
+}
