@@ -26,6 +26,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "addrbook")]
+mod address_book;
 mod builder;
 mod config;
 mod connections;

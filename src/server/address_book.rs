@@ -1,0 +1,76 @@
+//! The address book as a server's memory.
+
+use std::net::IpAddr;
+
+use tracing::debug;
+
+use super::NodeMemory;
+use crate::addrbook::AddressBook;
+use crate::node::{Enode, NodeId};
+
+/// A clone of the book for [`ServerBuilder::node_memory`](super::ServerBuilder::node_memory): what
+/// it knows is dialled, what comes of that is written down, and whoever it bans is kept away.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use peermux::addrbook::{AddressBook, AddressBookConfig, MemoryStore, Source, SteadyClock};
+/// use peermux::{SecretKey, Server};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clock = SteadyClock::starting_at(SystemTime::now());
+/// let store = MemoryStore::default();
+/// let (book, persistence) =
+///     AddressBook::load(store, AddressBookConfig::default(), clock).await?;
+/// let stop = CancellationToken::new();
+/// let writer = tokio::spawn(persistence.run(stop.clone()));
+///
+/// let key = SecretKey::generate();
+/// let server = Server::builder(key).node_memory(book.clone()).start().await?;
+/// // Whatever is learnt of, by other means than this:
+/// let friend = SecretKey::generate().public_key();
+/// book.add(&format!("enode://{friend}@203.0.114.9:30303").parse()?, Source::Own)?;
+///
+/// server.shutdown(Duration::from_secs(5)).await?;
+/// stop.cancel();
+/// writer.await??;
+/// # Ok(())
+/// # }
+/// ```
+impl NodeMemory for AddressBook {
+    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
+        Self::draw(self, |entry| allowed(entry.enode()))
+    }
+
+    /// A node that the book does not know is no loss.
+    fn attempt(&self, node: &NodeId) {
+        Self::attempt(self, node);
+    }
+
+    fn dial_succeeded(&self) {
+        Self::dial_succeeded(self);
+    }
+
+    fn good(&self, node: &Enode) {
+        if let Err(error) = Self::good(self, node) {
+            debug!(id = %node.node_id(), %error, "not kept in the address book");
+        }
+    }
+
+    fn connected(&self, node: &NodeId) {
+        Self::connected(self, node);
+    }
+
+    fn failed(&self, node: &NodeId) {
+        Self::failed(self, node);
+    }
+
+    fn is_banned(&self, node: &NodeId) -> bool {
+        self.banned(node).is_some()
+    }
+
+    fn is_banned_ip(&self, ip: IpAddr) -> bool {
+        self.banned_ip(ip).is_some()
+    }
+}
