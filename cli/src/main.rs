@@ -7,6 +7,8 @@
 
 mod args;
 mod commands;
+mod config;
+mod data_dir;
 mod explain;
 mod failure;
 mod keys;

@@ -1,11 +1,14 @@
 //! `peermux listen`: a node, and its peers' coming and going.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
+use peermux::addrbook::BookConfig;
 use peermux::{
     DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol,
-    SecretKey, Server,
+    Server, ServerBuilder, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
@@ -14,34 +17,90 @@ use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
+use crate::config;
+use crate::data_dir::{DataDir, KeptBook};
 use crate::explain;
 use crate::failure::Failure;
+use crate::keys::KeyArgs;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, printable};
 
-/// How many events may wait to be printed.
+/// How many events may wait to be printed, at least.
 const EVENTS: usize = 4096;
+
+/// Where to listen if nobody says.
+const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30303);
 
 const EXAMPLES: &str = "\
 Examples:
   peermux listen --key-file node.key    always the same node
+  peermux listen --data-dir node        that too, and it remembers whom it met
   peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
+  peermux listen --static ENODE --config node.toml
 
 The first line is the node's enode URL, printed once it accepts connections. Each further
-line is a peer that came (peer_add) or went (peer_drop).";
+line is a peer that came (peer_add) or went (peer_drop).
+
+A data directory holds the files
+  key               the node's secret key, unless --key or --key-file gives one
+  addresses.redb    the address book and the node database; a damaged one is kept aside
+
+A configuration file is TOML, for example
+  listen = \"0.0.0.0:30303\"
+  max_peers = 25
+  static_nodes = [\"enode://...@192.0.2.1:30303\"]
+  net_restrict = \"10.0.0.0/8, 192.0.2.0/24\"
+  redial_gap = \"35s\"
+  peer.stall_limit = \"6s\"
+  memory_per_peer = \"32 MiB\"
+All its fields are those of ServerConfig in the library's documentation.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:30303")]
-    addr: Endpoint,
-    /// How many peers to have at most; further ones are told so
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    max_peers: usize,
+    /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<Endpoint>,
+    /// How many peers to have at most; further ones are told so [default: 50]
+    #[arg(long, value_name = "N")]
+    max_peers: Option<usize>,
     /// What to speak; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
+    /// A node to be connected with for ever; can be repeated
+    #[arg(long = "static", value_name = "ENODE", value_parser = node::dialable)]
+    static_nodes: Vec<Enode>,
+    /// A node that is let in whatever the number of peers; can be repeated
+    #[arg(long = "trusted", value_name = "ENODE")]
+    trusted_nodes: Vec<Enode>,
+    /// Where to keep the node's key and the nodes it knows; made if there is none
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Remember addresses of private networks and of this machine too
+    #[arg(long, requires = "data_dir")]
+    private_networks: bool,
+    /// A TOML file with the node's configuration; options given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Args {
+    /// The configuration: the file's, and on top of it what was given as options.
+    async fn config(&self) -> Result<ServerConfig, Failure> {
+        let mut config = match &self.config {
+            Some(path) => config::read(path)?,
+            None => ServerConfig::default(),
+        };
+        match &self.addr {
+            Some(addr) => config.listen = Some(node::resolve(addr).await?),
+            None => config.listen = config.listen.or(Some(ADDR)),
+        }
+        config.max_peers = self.max_peers.unwrap_or(config.max_peers);
+        config.static_nodes.extend_from_slice(&self.static_nodes);
+        config.trusted_nodes.extend_from_slice(&self.trusted_nodes);
+        config.event_capacity = config.event_capacity.max(EVENTS);
+        Ok(config)
+    }
 }
 
 /// A protocol that the node can speak.
@@ -184,17 +243,45 @@ impl fmt::Display for PeerReport {
 
 pub(crate) async fn run(
     args: Args,
-    key: SecretKey,
+    key: &KeyArgs,
     out: Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut builder = Server::builder(key)
-        .listen(node::resolve(&args.addr).await?)
-        .max_peers(args.max_peers)
-        .event_capacity(EVENTS);
-    for offer in distinct(args.protocols) {
+    let config = args.config().await?;
+    let Some(path) = &args.data_dir else {
+        let server = Server::builder(key.load_or_random()?).config(config);
+        return serve(with_protocols(server, args.protocols)?, out, interrupted).await;
+    };
+    let folder = DataDir::open(path)?;
+    let key = key.load_or_keep(&folder.key())?;
+    let admitted = BookConfig::default()
+        .with_own_id(key.public_key().node_id())
+        .with_private_networks(args.private_networks);
+    let kept = KeptBook::open(&folder, admitted).await?;
+    let server = Server::builder(key).config(config).node_memory(kept.book());
+    let served = match with_protocols(server, args.protocols) {
+        Ok(server) => serve(server, out, interrupted).await,
+        Err(failure) => Err(failure),
+    };
+    served.and(kept.close().await)
+}
+
+fn with_protocols(
+    mut builder: ServerBuilder,
+    offers: Vec<Offer>,
+) -> Result<ServerBuilder, Failure> {
+    for offer in distinct(offers) {
         builder = builder.protocol(offer.protocol()?);
     }
+    Ok(builder)
+}
+
+/// Runs a node until it is interrupted.
+async fn serve(
+    builder: ServerBuilder,
+    out: Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
     let server = builder.start().await.map_err(Failure::because)?;
     let mut events = server.subscribe();
     let told = async {

@@ -19,7 +19,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let key = &cli.common.key;
     match cli.command {
         Command::Demo => demo::run(out, &interrupted).await,
-        Command::Listen(args) => listen::run(args, key.load_or_random()?, out, &interrupted).await,
+        Command::Listen(args) => listen::run(args, key, out, &interrupted).await,
         Command::Ping(args) => {
             let result = ping::run(args, key.load_or_random()?, out, &interrupted).await;
             with_trouble(result, out)

@@ -12,7 +12,10 @@
 
 mod bench;
 mod chat;
+mod config;
+mod data_dir;
 mod demo;
+mod folder;
 mod foreign;
 mod key;
 mod listen;
@@ -20,4 +23,5 @@ mod output;
 mod ping;
 mod process;
 mod signals;
+mod static_nodes;
 mod usage;
