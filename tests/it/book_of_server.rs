@@ -8,6 +8,7 @@ use peermux::addrbook::{
     SteadyClock,
 };
 use peermux::connmgr::Refusal;
+use peermux::peer::PeerEvents;
 use peermux::server::ConnectionEvent;
 use peermux::{DialError, Enode, NodeId, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
 use tokio::net::TcpListener;
@@ -92,8 +93,9 @@ async fn what_was_found_is_dialled_after_a_restart() {
         let (book, writer) = book_in(&store).await;
         let stop = CancellationToken::new();
         let writer = tokio::spawn(writer.run(stop.clone()));
-        let server = started(node().node_memory(book)).await;
-        let mut feed = server.subscribe();
+        let events = PeerEvents::new(16, false);
+        let mut feed = events.subscribe();
+        let server = started(node().events(events).node_memory(book)).await;
         if found_by_hand {
             server.dial(&other.enode()).await.unwrap();
         }
