@@ -38,6 +38,12 @@ impl DataDir {
     }
 }
 
+/// The path of the admin socket in a data directory.
+#[cfg(unix)]
+pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin.sock")
+}
+
 /// The address book of a data directory, and the task that writes it.
 #[derive(Debug)]
 pub(crate) struct KeptBook {

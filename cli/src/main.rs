@@ -5,6 +5,8 @@
 //! success, 1 for failure, 2 for wrong usage.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod admin;
 mod args;
 mod commands;
 mod config;

@@ -6,18 +6,26 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use peermux::addrbook::BookConfig;
+use peermux::peer::PeerEvents;
 use peermux::{
     DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol,
-    Server, ServerBuilder, ServerConfig,
+    SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(unix)]
+use crate::admin::{Service, Socket};
 use crate::config;
+#[cfg(unix)]
+use crate::data_dir;
 use crate::data_dir::{DataDir, KeptBook};
 use crate::explain;
 use crate::failure::Failure;
@@ -44,6 +52,7 @@ line is a peer that came (peer_add) or went (peer_drop).
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
   addresses.redb    the address book and the node database; a damaged one is kept aside
+  admin.sock        the running node's socket for `peermux peers`, see `peermux peers --help`
 
 A configuration file is TOML, for example
   listen = \"0.0.0.0:30303\"
@@ -79,6 +88,10 @@ pub(crate) struct Args {
     /// Remember addresses of private networks and of this machine too
     #[arg(long, requires = "data_dir")]
     private_networks: bool,
+    /// Where to open the admin socket [default: admin.sock in the data directory]
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    admin: Option<PathBuf>,
     /// A TOML file with the node's configuration; options given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -100,6 +113,28 @@ impl Args {
         config.trusted_nodes.extend_from_slice(&self.trusted_nodes);
         config.event_capacity = config.event_capacity.max(EVENTS);
         Ok(config)
+    }
+
+    /// The node's key, and what it remembers if it has a data directory.
+    async fn identity(&self, key: &KeyArgs) -> Result<(SecretKey, Option<KeptBook>), Failure> {
+        let Some(path) = &self.data_dir else {
+            return Ok((key.load_or_random()?, None));
+        };
+        let folder = DataDir::open(path)?;
+        let key = key.load_or_keep(&folder.key())?;
+        let admitted = BookConfig::default()
+            .with_own_id(key.public_key().node_id())
+            .with_private_networks(self.private_networks);
+        let kept = KeptBook::open(&folder, admitted).await?;
+        Ok((key, Some(kept)))
+    }
+
+    /// The socket at which the node takes commands, if it does.
+    #[cfg(unix)]
+    fn socket(&self) -> Result<Option<Socket>, Failure> {
+        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
+        let path = self.admin.clone().or(in_folder);
+        path.map(|path| Socket::bind(&path)).transpose()
     }
 }
 
@@ -248,54 +283,48 @@ pub(crate) async fn run(
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     let config = args.config().await?;
-    let Some(path) = &args.data_dir else {
-        let server = Server::builder(key.load_or_random()?).config(config);
-        return serve(with_protocols(server, args.protocols)?, out, interrupted).await;
-    };
-    let folder = DataDir::open(path)?;
-    let key = key.load_or_keep(&folder.key())?;
-    let admitted = BookConfig::default()
-        .with_own_id(key.public_key().node_id())
-        .with_private_networks(args.private_networks);
-    let kept = KeptBook::open(&folder, admitted).await?;
-    let server = Server::builder(key).config(config).node_memory(kept.book());
-    let served = match with_protocols(server, args.protocols) {
-        Ok(server) => serve(server, out, interrupted).await,
-        Err(failure) => Err(failure),
-    };
-    served.and(kept.close().await)
-}
-
-fn with_protocols(
-    mut builder: ServerBuilder,
-    offers: Vec<Offer>,
-) -> Result<ServerBuilder, Failure> {
-    for offer in distinct(offers) {
+    let (key, kept) = args.identity(key).await?;
+    #[cfg(unix)]
+    let socket = args.socket()?;
+    let events = PeerEvents::new(config.event_capacity, false);
+    let feed = events.subscribe();
+    let mut builder = Server::builder(key).config(config).events(events);
+    if let Some(kept) = &kept {
+        builder = builder.node_memory(kept.book());
+    }
+    for offer in distinct(args.protocols) {
         builder = builder.protocol(offer.protocol()?);
     }
-    Ok(builder)
+    let server = builder.start().await.map_err(Failure::because)?;
+    let stop = interrupted.child_token();
+    // Its connections close when all else has ended.
+    #[cfg(unix)]
+    let _service = socket.map(|socket| Service::start(socket, server.clone(), stop.clone()));
+    let served = serve(&server, feed, out, &stop).await;
+    let closed = match kept {
+        Some(kept) => kept.close().await,
+        None => Ok(()),
+    };
+    served.and(closed)
 }
 
-/// Runs a node until it is interrupted.
+/// Tells what happens to a node's peers until it is to stop, and ends it.
 async fn serve(
-    builder: ServerBuilder,
+    server: &Server,
+    mut events: broadcast::Receiver<PeerEvent>,
     out: Output,
-    interrupted: &CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let server = builder.start().await.map_err(Failure::because)?;
-    let mut events = server.subscribe();
     let told = async {
-        out.tell(&Listening::of(&server))?;
+        out.tell(&Listening::of(server))?;
         report(&mut events, out).await
     };
     let result = tokio::select! {
         result = told => result,
-        () = interrupted.cancelled() => Ok(()),
+        () = stop.cancelled() => Ok(()),
     };
-    node::shut_down(&server).await;
-    // The peers that were told of the end.
-    drop(server);
-    result.and(report(&mut events, out).await)
+    node::shut_down(server).await;
+    result.and(report_rest(&mut events, out))
 }
 
 fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
@@ -308,15 +337,31 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 async fn report(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
     loop {
         match events.recv().await {
-            Ok(event) => {
-                if let Some(report) = PeerReport::of(&event) {
-                    out.tell(&report)?;
-                }
-            }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "output is too slow, events are lost");
-            }
+            Ok(event) => tell(&event, out)?,
+            Err(RecvError::Lagged(missed)) => lost(missed),
             Err(RecvError::Closed) => return Ok(()),
         }
     }
+}
+
+/// Prints what has happened to peers, such as those that were told of the node's end.
+fn report_rest(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
+    loop {
+        match events.try_recv() {
+            Ok(event) => tell(&event, out)?,
+            Err(TryRecvError::Lagged(missed)) => lost(missed),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+fn tell(event: &PeerEvent, out: Output) -> Result<(), Failure> {
+    match PeerReport::of(event) {
+        Some(report) => out.tell(&report),
+        None => Ok(()),
+    }
+}
+
+fn lost(missed: u64) {
+    tracing::warn!(missed, "output is too slow, events are lost");
 }

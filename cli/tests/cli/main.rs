@@ -20,6 +20,7 @@ mod foreign;
 mod key;
 mod listen;
 mod output;
+mod peers;
 mod ping;
 mod process;
 mod signals;
