@@ -82,7 +82,8 @@ pub(crate) struct Args {
     /// A node that is let in whatever the number of peers; can be repeated
     #[arg(long = "trusted", value_name = "ENODE")]
     trusted_nodes: Vec<Enode>,
-    /// Where to keep the node's key and the nodes it knows; made if there is none
+    /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
+    /// places for peers is kept for them. Made if there is none
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Remember addresses of private networks and of this machine too
