@@ -26,6 +26,7 @@
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
 //! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
+//! | `asm` | yes | Keccak in assembly on x86-64 and aarch64; plain Rust otherwise |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
 use super::dispatch::{Dispatch, Route};
@@ -207,9 +208,9 @@ impl<T: Transport> PeerDriver<T> {
             names.insert(protocols.spawn(run).id(), shared.capability.clone());
         }
         Tasks {
-            reader: Some(tokio::spawn(reader.run().instrument(span.clone()))),
+            reader: Some(spawn(reader.run(), span)),
             read_half: None,
-            writer: Some(tokio::spawn(writer.run().instrument(span.clone()))),
+            writer: Some(spawn(writer.run(), span)),
             protocols,
             names,
             inboxes,
@@ -217,6 +218,13 @@ impl<T: Transport> PeerDriver<T> {
             stop_reading,
         }
     }
+}
+
+fn spawn<R: Send + 'static>(
+    task: impl Future<Output = R> + Send + 'static,
+    span: &Span,
+) -> AbortOnDropHandle<R> {
+    AbortOnDropHandle::new(tokio::spawn(task.instrument(span.clone())))
 }
 
 fn tap(capability: &Capability, options: &PeerOptions, peer: &Peer) -> MessageTap {

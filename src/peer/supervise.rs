@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::gate::WriteGate;
@@ -31,14 +32,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
 type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
 
-/// The tasks of one peer.
+/// The tasks of one peer. Dropping it aborts them, which closes the connection.
 pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
-    pub(crate) reader: Option<JoinHandle<ReadEnd<T>>>,
+    pub(crate) reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     /// What an ended read loop leaves.
     pub(crate) read_half: Option<T::Reader>,
     /// `None` once it has ended.
-    pub(crate) writer: Option<JoinHandle<io::Result<()>>>,
+    pub(crate) writer: Option<AbortOnDropHandle<io::Result<()>>>,
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
     /// Which protocol a task runs.
     pub(crate) names: HashMap<Id, Capability>,
@@ -174,9 +175,9 @@ impl<T: Transport> Tasks<T> {
 
 /// The socket's halves on their way to being closed.
 struct Closing<T: Transport> {
-    reader: Option<JoinHandle<ReadEnd<T>>>,
+    reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     read_half: Option<T::Reader>,
-    writer: Option<JoinHandle<io::Result<()>>>,
+    writer: Option<AbortOnDropHandle<io::Result<()>>>,
     /// Whether the remote is sent a Disconnect, and should be able to read it.
     told: bool,
 }

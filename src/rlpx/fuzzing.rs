@@ -1,7 +1,7 @@
 //! What fuzz targets do that a correct sender never does.
 
+use crate::keccak::Keccak256;
 use bytes::BytesMut;
-use sha3::{Digest, Keccak256};
 
 use super::frame::{BLOCK, Egress, HEADER, Ingress};
 use super::mac::{self, FrameMac};

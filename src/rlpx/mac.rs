@@ -2,8 +2,9 @@
 
 use aes::Aes256Enc;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
-use sha3::{Digest, Keccak256};
 use subtle::ConstantTimeEq;
+
+use crate::keccak::Keccak256;
 
 /// Bytes of a MAC.
 pub(super) const LENGTH: usize = 16;
@@ -70,9 +71,8 @@ impl FrameMac {
 
 /// The first half of the state's digest; the state goes on as if nobody had looked.
 fn digest(state: &Keccak256) -> [u8; LENGTH] {
-    let full: [u8; 32] = state.clone().finalize().into();
     let mut half = [0; LENGTH];
-    half.copy_from_slice(&full[..LENGTH]);
+    half.copy_from_slice(&state.digest()[..LENGTH]);
     half
 }
 
@@ -80,6 +80,6 @@ fn digest(state: &Keccak256) -> [u8; LENGTH] {
 impl FrameMac {
     /// All 32 bytes of the state's digest after `suffix`.
     pub(super) fn digest_after(&self, suffix: &[u8]) -> [u8; 32] {
-        self.state.clone().chain_update(suffix).finalize().into()
+        self.state.clone().chain(suffix).digest()
     }
 }

@@ -4,14 +4,13 @@
 
 use std::array;
 
-use sha3::{Digest, Keccak256};
 use zeroize::Zeroizing;
 
 use super::binding::ChannelBinding;
 use super::frame::{Egress, Ingress};
 use super::handshake::Session;
 use super::mac::FrameMac;
-use crate::keccak::keccak256;
+use crate::keccak::{Keccak256, keccak256};
 use crate::node::{PublicKey, SecretKey};
 
 type Secret = Zeroizing<[u8; 32]>;
@@ -60,7 +59,7 @@ impl Exchange<'_> {
         let Secrets { shared, aes, mac } = self.secrets();
         let seeded = |nonce: &[u8; 32], packet: &[u8]| {
             let seed = xor(&mac, nonce);
-            let state = Keccak256::new_with_prefix(seed.as_ref()).chain_update(packet);
+            let state = Keccak256::new().chain(seed.as_ref()).chain(packet);
             FrameMac::new(&mac, state)
         };
         let from_initiator = seeded(self.recipient_nonce, self.auth);

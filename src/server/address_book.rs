@@ -54,6 +54,7 @@ impl NodeMemory for AddressBook {
 
     fn good(&self, node: &Enode) {
         if let Err(error) = Self::good(self, node) {
+            // A static node may be where nobody else should look for it.
             debug!(id = %node.node_id(), %error, "not kept in the address book");
         }
     }

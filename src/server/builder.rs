@@ -343,7 +343,8 @@ where
         }
 
         let dialer = GatedDialer::new((self.dialer)(&config), Arc::clone(&gate));
-        let target = gate.peers.seats().dialled();
+        let places = gate.peers.seats().dialled();
+        let target = places.saturating_sub(config.static_nodes.len());
         let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
         let mut manager = ConnManager::builder(dialer)
             .config(config.connections(target))

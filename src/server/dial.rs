@@ -11,6 +11,7 @@ use super::node_addr::{NodeAddr, candidate};
 use super::setup::Setup;
 use crate::connmgr::{self, ConnState, Kind, ManagerError, Reconnect, Refusal};
 use crate::node::{Enode, PublicKey};
+use crate::p2p::DisconnectReason;
 use crate::peer::{Direction, Peer};
 use crate::transport::Transport;
 
@@ -35,6 +36,10 @@ pub(crate) async fn dial(inner: &Arc<Inner>, node: &Enode) -> Result<Peer, DialE
             }
         }
         Err(ManagerError::Refused(cause)) => return Err(refused(node, cause)),
+        Err(ManagerError::Stopped) => {
+            let reason = DisconnectReason::CLIENT_QUITTING;
+            return Err(DialError::Unwanted { id, reason });
+        }
         Err(source) => return Err(DialError::Manager { id, source }),
     }
     waiter.answer().await

@@ -19,12 +19,54 @@
 //!     .await?;
 //! println!("listening as {}", server.enode());
 //!
+//! // Once, and for ever.
 //! let peer = server.dial(&"enode://…@192.0.2.1:30303".parse()?).await?;
 //! println!("connected to {}", peer.full_name());
+//! server.add_static("enode://…@192.0.2.2:30303".parse()?).await?;
 //! server.shutdown(Duration::from_secs(5)).await?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Who is connected
+//!
+//! | nodes | how they come | dialled again |
+//! |---|---|---|
+//! | asked for | [`Server::dial`] | no |
+//! | static | [`Server::add_static`] | for ever, after growing waits |
+//! | dynamic | a [`NodeSource`] or a [`NodeMemory`] finds them | another one takes the place |
+//! | inbound | they dial us | – |
+//!
+//! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
+//! decides and runs the peers. Dialled and inbound ones share
+//! [`max_peers`](ServerConfig::max_peers) places by the [dial ratio](ServerConfig::dial_ratio): with
+//! 50 places and a source, 16 are kept for dialled peers. Static nodes take theirs from these.
+//! [Trusted](Server::trust) nodes are exempt from the limits.
+//!
+//! # What a connection passes
+//!
+//! ```text
+//!   dialled                                   inbound
+//!   permitted network? banned? connected?     a slot of max_pending, else it waits in the kernel
+//!   dialled a moment ago? room?               permitted network? banned? here a moment ago?
+//!        │                                    its network's and all set-ups' bounds
+//!        └───────────────┬─────────────────────────┘
+//!             auth, ack  │  of two simultaneous connections one waits
+//!          checkpoint 1  │  banned, too many, connected, itself  → Disconnect instead of Hello
+//!                 Hello  │
+//!          checkpoint 2  │  no protocol in common, and checkpoint 1 again  → Disconnect
+//!                        ▼
+//!                      a peer
+//! ```
+//!
+//! What does not get so far is a [`ConnectionEvent`]; what happens to peers is a
+//! [`PeerEvent`](crate::PeerEvent). Both feeds are bounded and hold nobody up.
+//!
+//! # Other sockets
+//!
+//! A [`Dialer`](crate::connmgr::Dialer) of [`Enode`](crate::Enode)s takes the place of TCP with
+//! [`ServerBuilder::dialer`]: a proxy, a pipe in memory. [`ServerBuilder::listener`] does the same for
+//! the other direction.
 
 #[cfg(feature = "addrbook")]
 mod address_book;

@@ -51,3 +51,25 @@ fn group(node: &Enode) -> Option<Vec<u8>> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::SecretKey;
+
+    #[test]
+    fn public_networks_are_groups_and_local_ones_are_not() {
+        let key = SecretKey::generate().public_key();
+        let group_of = |host: &str| {
+            let url = format!("enode://{key}@{host}:1");
+            group(&url.parse().unwrap())
+        };
+        assert_eq!(group_of("20.1.2.3"), Some(vec![20, 1]));
+        assert_eq!(group_of("20.1.9.9"), group_of("20.1.2.3"));
+        assert_eq!(group_of("[2001:db8:1::1]"), Some(vec![0x20, 1, 0x0d, 0xb8]));
+        assert_eq!(group_of("Node.Example"), group_of("node.example"));
+        for local in ["127.0.0.1", "10.1.1.1", "[::1]", "[fd00::1]"] {
+            assert_eq!(group_of(local), None, "{local}");
+        }
+    }
+}

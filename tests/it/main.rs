@@ -13,5 +13,6 @@ mod fuzz_replay;
 mod metrics;
 mod pair;
 mod peer;
+mod server;
 mod setup;
 mod vectors;

@@ -1,10 +1,10 @@
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
-use sha3::{Digest, Keccak256};
 
 use super::egress::{append_plaintext, header};
 use super::*;
 use crate::Fault;
+use crate::keccak::Keccak256;
 use crate::rlpx::error::{FrameError, MessageIdError, SealError, SnappyError};
 use crate::rlpx::mac::FrameMac;
 use crate::rlpx::snappy;
@@ -67,8 +67,9 @@ fn mac_states_of_every_frame_of_the_transcripts() {
         let seeded = |nonce: &str, packet: &str| {
             let nonce: [u8; 32] = array(transcript, nonce);
             let seed = crate::rlpx::secrets::xor(&mac, &nonce);
-            let state = Keccak256::new_with_prefix(seed.as_ref())
-                .chain_update(hex(&transcript[packet], "packet"));
+            let state = Keccak256::new()
+                .chain(seed.as_ref())
+                .chain(hex(&transcript[packet], "packet"));
             FrameMac::new(&mac, state)
         };
         let mut forth = Egress::new(&aes, seeded("recipient_nonce", "auth"));

@@ -1,0 +1,211 @@
+//! Who is let in.
+
+use std::io;
+
+use peermux::connmgr::Refusal;
+use peermux::rlpx::Legacy;
+use peermux::setup::{SetupError, accept, initiate};
+use peermux::testing::{Caller, Scripted, memory_listener};
+use peermux::{DialError, DisconnectReason};
+use tokio::io::{AsyncReadExt, DuplexStream};
+
+use super::*;
+
+/// Reads until the other side closes, and says whether it sent anything.
+async fn is_closed_without_a_word(stream: &mut DuplexStream) -> bool {
+    let mut sent = Vec::new();
+    let read = timeout(SECOND, stream.read_to_end(&mut sent)).await;
+    matches!(read, Ok(Ok(0)))
+}
+
+async fn call(caller: &Caller<SocketAddr>, from: &str) -> DuplexStream {
+    caller.call(from.parse().unwrap()).await
+}
+
+fn rejection(event: ConnectionEvent) -> (String, Refusal) {
+    match event {
+        ConnectionEvent::InboundRejected { addr, cause } => (addr.to_string(), cause),
+        event => panic!("{event:?}"),
+    }
+}
+
+// TestServerInboundThrottle
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()), listener).await;
+    let mut feed = server.subscribe_connections();
+    let mut first = call(&caller, "20.1.1.1:1000").await;
+    assert!(timeout(SECOND, first.read_u8()).await.is_err(), "is closed");
+    tokio::time::advance(20 * SECOND).await;
+    let mut second = call(&caller, "20.1.1.1:2000").await;
+    assert!(is_closed_without_a_word(&mut second).await);
+    // The first one's set-up has taken too long meanwhile.
+    let fate = [told(&mut feed).await, told(&mut feed).await];
+    let rejected = fate.into_iter().find_map(|event| match event {
+        ConnectionEvent::InboundRejected { addr, cause } => Some((addr.to_string(), cause)),
+        _ => None,
+    });
+    let expected = ("20.1.1.1:2000".to_owned(), Refusal::TooSoon);
+    assert_eq!(rejected, Some(expected));
+
+    // Trying does not make it longer; local addresses need not wait.
+    tokio::time::advance(11 * SECOND).await;
+    for addr in [
+        "20.1.1.1:3000",
+        "127.0.0.1:1",
+        "127.0.0.1:2",
+        "10.1.1.1:1",
+        "10.1.1.1:2",
+    ] {
+        let mut stream = call(&caller, addr).await;
+        assert!(timeout(SECOND, stream.read_u8()).await.is_err(), "{addr}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn exempt_networks_are_not_throttled() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).configure(|config| {
+        config.throttle_exempt = "20.1.0.0/16".parse().unwrap();
+    });
+    let _server = called(builder, listener).await;
+    for port in 1..20 {
+        let mut stream = call(&caller, &format!("20.1.1.1:{port}")).await;
+        assert!(timeout(SECOND / 100, stream.read_u8()).await.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_network_has_a_bounded_number_of_set_ups() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()), listener).await;
+    let mut feed = server.subscribe_connections();
+    let mut streams = Vec::new();
+    for host in 1..=8 {
+        streams.push(call(&caller, &format!("20.1.1.{host}:1")).await);
+    }
+    let mut ninth = call(&caller, "20.1.1.9:1").await;
+    assert!(is_closed_without_a_word(&mut ninth).await);
+    let limit = Refusal::TooManyHandshakes { limit: 8 };
+    let expected = ("20.1.1.9:1".to_owned(), limit);
+    assert_eq!(rejection(told(&mut feed).await), expected);
+    let mut elsewhere = call(&caller, "20.1.2.1:1").await;
+    assert!(timeout(SECOND, elsewhere.read_u8()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).configure(|config| config.setups_per_second = Some(1));
+    let server = called(builder, listener).await;
+    let mut feed = server.subscribe_connections();
+    let mut streams = Vec::new();
+    for host in 1..=3 {
+        streams.push(call(&caller, &format!("20.{host}.1.1:1")).await);
+    }
+    let expected = ("20.3.1.1:1".to_owned(), Refusal::RateLimited);
+    assert_eq!(rejection(told(&mut feed).await), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_networks_than_the_permitted_ones_are_closed_at_once() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).net_restrict("20.1.0.0/16".parse().unwrap());
+    let server = called(builder, listener).await;
+    let mut feed = server.subscribe_connections();
+    let mut stream = call(&caller, "20.2.1.1:1").await;
+    assert!(is_closed_without_a_word(&mut stream).await);
+    let expected = ("20.2.1.1:1".to_owned(), Refusal::Restricted);
+    assert_eq!(rejection(told(&mut feed).await), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn set_ups_beyond_the_pending_ones_wait_outside() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()).max_pending(2), listener).await;
+    let mut feed = server.subscribe_connections();
+    let mut streams = Vec::new();
+    for host in 1..=3 {
+        streams.push(call(&caller, &format!("20.{host}.1.1:1")).await);
+    }
+    // The two that are silent end after 5 s, and only then the third begins.
+    let started = tokio::time::Instant::now();
+    for _ in 0..2 {
+        told(&mut feed).await;
+        assert_eq!(started.elapsed(), 5 * SECOND);
+    }
+    told(&mut feed).await;
+    assert_eq!(started.elapsed(), 10 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_listener_is_told() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()), listener).await;
+    let mut feed = server.subscribe_connections();
+    drop(caller);
+    let event = told(&mut feed).await;
+    let ConnectionEvent::ListenerFailed { listener: 0, error } = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+// TestServerPeerLimits
+#[tokio::test(start_paused = true)]
+async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
+    let (builder, mut script) = scripted();
+    let server = builder.max_peers(0).start().await.unwrap();
+    let other = Server::builder(key()).protocol(idle("other"));
+    let other = other.start().await.unwrap();
+    let node = at(&other, "20.1.1.1:1");
+    let full = Some(DisconnectReason::TOO_MANY_PEERS);
+    assert_eq!(server.dial(&node).await.unwrap_err().reason(), full);
+    server.trust(other.id());
+    let (result, ()) = tokio::join!(server.dial(&node), async {
+        reach(next_dial(&mut script).await, &other);
+    });
+    let useless = Some(DisconnectReason::USELESS_PEER);
+    assert_eq!(result.unwrap_err().reason(), useless);
+    server.distrust(other.id());
+    assert_eq!(server.dial(&node).await.unwrap_err().reason(), full);
+}
+
+// TestServerSetupConn: what a set-up comes to, on the side that decides it.
+#[tokio::test(start_paused = true)]
+async fn a_set_up_that_fails_says_how_far_it_got() {
+    let server_key = key();
+    let server = Server::builder(server_key.clone()).protocol(idle("test"));
+    let server = server.start().await.unwrap();
+    let public_key = server_key.public_key();
+
+    // A node with our own key is ourselves.
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let dial = async {
+        let authenticated = initiate(far, &server_key, &public_key).await.unwrap();
+        Scripted::before_hello(authenticated).disconnected().await
+    };
+    let (result, reason) = tokio::join!(server.accept_over(near), dial);
+    let own = DisconnectReason::CONNECTED_TO_SELF;
+    assert!(matches!(result, Err(SetupError::RefusedHere(reason)) if reason == own));
+    assert_eq!(reason, Some(own));
+
+    // A remote may refuse instead of saying Hello.
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let remote = key();
+    let refuse = async {
+        let authenticated = accept(far, &remote, Legacy::Refuse).await.unwrap();
+        authenticated.refuse(DisconnectReason::TOO_MANY_PEERS).await;
+    };
+    let remote_key = remote.public_key();
+    let (result, ()) = tokio::join!(server.dial_over(near, &remote_key), refuse);
+    let error = result.unwrap_err();
+    assert_eq!(error.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+    assert!(matches!(error, DialError::Setup { .. }));
+
+    // A server that has stopped wants nobody.
+    server.shutdown(SECOND).await.unwrap();
+    let error = server.dial(&stranger("20.1.1.1:1")).await.unwrap_err();
+    assert_eq!(error.reason(), Some(DisconnectReason::CLIENT_QUITTING));
+}

@@ -1,0 +1,128 @@
+//! Whole servers: whom they dial, let in, keep and let go.
+//!
+//! Most of it runs on in-memory streams and a stopped clock. Of go-ethereum's tests of its server and
+//! its dial scheduler these have no counterpart here: what concerns discovery and address translation,
+//! of which there is none; that static nodes are picked at random, since ours are dialled in turn;
+//! that a second failed dial asks discovery; and that a node is not dialled while its own connection is
+//! only being set up, since anybody could fake that: such a dial pauses instead.
+
+mod admission;
+mod automatic;
+mod configuration;
+mod dialling;
+mod memory;
+mod proxy;
+mod shutdown;
+mod static_nodes;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use peermux::connmgr::Listener;
+use peermux::server::ConnectionEvent;
+use peermux::testing::{DialScript, PendingDial, ScriptedDialer, dial_script};
+use peermux::{Enode, Peer, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::time::timeout;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Longer than everything that a server waits for.
+const LONG: Duration = Duration::from_secs(1000);
+
+fn key() -> SecretKey {
+    SecretKey::random(&mut rand::rng())
+}
+
+fn idle(name: &str) -> Protocol {
+    Protocol::builder(name, 1, 1).run(|peer, _conn| async move {
+        peer.ending().await;
+        Ok(())
+    })
+}
+
+/// A server whose dials the test decides.
+fn scripted() -> (
+    ServerBuilder<ScriptedDialer<Enode>, TcpListener>,
+    DialScript<Enode>,
+) {
+    let (dialer, script) = dial_script();
+    let builder = Server::builder(key()).protocol(idle("test"));
+    (builder.dialer(dialer), script)
+}
+
+/// A node that is reached only by what the test hands it.
+async fn remote() -> Server {
+    let builder = Server::builder(key()).protocol(idle("test"));
+    builder.start().await.expect("starts")
+}
+
+/// Where `server` is said to be.
+fn at(server: &Server, addr: &str) -> Enode {
+    Enode::new(
+        *server.enode().public_key(),
+        addr.parse().expect("an address"),
+    )
+}
+
+/// A node that nobody is.
+fn stranger(addr: &str) -> Enode {
+    Enode::new(key().public_key(), addr.parse().expect("an address"))
+}
+
+/// Public addresses in networks of their own.
+fn public(number: u8) -> String {
+    format!("20.{number}.1.1:30303")
+}
+
+async fn next_dial(script: &mut DialScript<Enode>) -> PendingDial<Enode> {
+    let dial = timeout(LONG, script.next()).await;
+    dial.expect("in time").expect("the server runs")
+}
+
+/// Nothing is dialled for `time`.
+async fn no_dial(script: &mut DialScript<Enode>, time: Duration) {
+    let dial = timeout(time, script.next()).await;
+    assert!(dial.is_err(), "dialled {dial:?}");
+}
+
+/// Lets a dial reach `server`.
+fn reach(dial: PendingDial<Enode>, server: &Server) {
+    let (stream, server) = (dial.succeed(), server.clone());
+    tokio::spawn(async move {
+        // The dialling side says what went wrong.
+        server.accept_over(stream).await.ok();
+    });
+}
+
+async fn added(feed: &mut broadcast::Receiver<PeerEvent>) -> Peer {
+    loop {
+        let event = timeout(LONG, feed.recv()).await.expect("in time");
+        if let PeerEvent::Added { peer } = event.expect("the feed goes on") {
+            return peer;
+        }
+    }
+}
+
+async fn dropped(feed: &mut broadcast::Receiver<PeerEvent>) -> Peer {
+    loop {
+        let event = timeout(LONG, feed.recv()).await.expect("in time");
+        if let PeerEvent::Dropped { peer, .. } = event.expect("the feed goes on") {
+            return peer;
+        }
+    }
+}
+
+async fn told(feed: &mut broadcast::Receiver<ConnectionEvent>) -> ConnectionEvent {
+    let event = timeout(LONG, feed.recv()).await.expect("in time");
+    event.expect("the feed goes on")
+}
+
+/// A server that the test calls from any address.
+async fn called<L>(builder: ServerBuilder, listener: L) -> Server
+where
+    L: Listener<Addr = SocketAddr, Io = tokio::io::DuplexStream>,
+{
+    let builder = builder.protocol(idle("test")).listener(listener);
+    builder.start().await.expect("starts")
+}

@@ -1,0 +1,84 @@
+//! The end of a server.
+
+use peermux::setup::initiate;
+use peermux::testing::{Scripted, memory_listener};
+use peermux::{DialError, DisconnectReason, PeerError};
+use tokio::io::AsyncReadExt;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_remote_that_was_said_hello_to_is_told_of_the_end() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()), listener).await;
+    let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
+    let server_key = *server.enode().public_key();
+    let authenticated = initiate(stream, &key(), &server_key).await.unwrap();
+    let mut remote = Scripted::before_hello(authenticated);
+    // Its Hello; ours is not sent.
+    assert_eq!(remote.expect().await.id, 0);
+    let (ended, reason) = tokio::join!(server.shutdown(LONG), remote.disconnected());
+    ended.expect("in time");
+    assert_eq!(reason, Some(DisconnectReason::CLIENT_QUITTING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_remote_does_not_hold_the_end_up() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()), listener).await;
+    let mut stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
+    tokio::task::yield_now().await;
+    let started = tokio::time::Instant::now();
+    server.shutdown(LONG).await.expect("in time");
+    assert!(started.elapsed() < SECOND);
+    assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_are_told_dials_are_given_up_and_nothing_is_left() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = remote.subscribe();
+    let node = at(&remote, &public(1));
+    let (peer, ()) = tokio::join!(server.dial(&node), async {
+        reach(next_dial(&mut script).await, &remote);
+    });
+    server.add_static(stranger(&public(2))).await.unwrap();
+    let mut fixed = next_dial(&mut script).await;
+    let nobody = stranger(&public(3));
+    let wanted = server.dial(&nobody);
+    let (wanted, ended, ()) = tokio::join!(wanted, server.shutdown(LONG), async {
+        fixed.given_up().await;
+    });
+    assert!(matches!(
+        wanted,
+        Err(DialError::GivenUp { .. } | DialError::Unwanted { .. })
+    ));
+    ended.expect("in time");
+    let outcome = peer.unwrap().outcome().expect("it has ended");
+    let quitting = DisconnectReason::CLIENT_QUITTING;
+    assert!(matches!(outcome.error, PeerError::Local(reason) if reason == quitting));
+    let event = loop {
+        if let PeerEvent::Dropped { outcome, .. } = feed.recv().await.unwrap() {
+            break outcome;
+        }
+    };
+    assert!(matches!(event.error, PeerError::Remote(Some(reason)) if reason == quitting));
+    server
+        .shutdown(LONG)
+        .await
+        .expect("a second call is harmless");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_dropped_closes_everything_at_once() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = remote.subscribe();
+    server.add_static(at(&remote, &public(1))).await.unwrap();
+    reach(next_dial(&mut script).await, &remote);
+    added(&mut feed).await;
+    drop(server);
+    dropped(&mut feed).await;
+    assert!(script.next().await.is_none(), "the dialer is gone");
+}

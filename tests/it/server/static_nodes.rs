@@ -1,0 +1,222 @@
+//! Nodes that are kept connected.
+
+use peermux::connmgr::DialError as RawError;
+use peermux::server::StaticNodeError;
+use peermux::{Direction, DisconnectReason};
+use tokio::time::Instant;
+
+use super::*;
+
+// TestServerDial, TestServerRemovePeerDisconnect
+#[tokio::test(start_paused = true)]
+async fn a_static_node_is_connected_until_it_is_removed() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    server
+        .add_static(at(&remote, "20.1.1.1:30303"))
+        .await
+        .unwrap();
+    reach(next_dial(&mut script).await, &remote);
+    let peer = added(&mut feed).await;
+    assert!(peer.is_static() && peer.direction() == Direction::Outbound);
+    assert!(server.peers_info()[0].network.static_dialled);
+
+    assert!(server.remove_static(&remote.id()).await.unwrap());
+    assert_eq!(server.peer_count(), 0);
+    assert!(!peer.is_static());
+    assert!(!server.remove_static(&remote.id()).await.unwrap());
+    no_dial(&mut script, LONG).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_node_is_dialled_again_after_its_end() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let node = at(&remote, "20.1.1.1:30303");
+    server.add_static(node.clone()).await.unwrap();
+    for _ in 0..3 {
+        reach(next_dial(&mut script).await, &remote);
+        let peer = added(&mut feed).await;
+        peer.disconnect(DisconnectReason::USELESS_PEER);
+        dropped(&mut feed).await;
+    }
+}
+
+// TestDialSchedHistory. Ours waits at least 5 s after a failure, and 35 s between two dials.
+#[tokio::test(start_paused = true)]
+async fn a_failed_static_dial_is_not_repeated_too_soon() {
+    let (builder, mut script) = scripted();
+    let server = builder.start().await.unwrap();
+    server.add_static(stranger(&public(1))).await.unwrap();
+    let dial = next_dial(&mut script).await;
+    let started = Instant::now();
+    tokio::time::advance(SECOND).await;
+    dial.fail(RawError::Refused);
+    next_dial(&mut script).await;
+    let gap = started.elapsed();
+    assert!(gap >= 35 * SECOND && gap < 48 * SECOND, "{gap:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let node = at(&remote, &public(1));
+    server.add_static(node.clone()).await.unwrap();
+    next_dial(&mut script).await.fail(RawError::Refused);
+    no_dial(&mut script, SECOND).await;
+    let (result, dial) = tokio::join!(server.dial(&node), async {
+        let started = Instant::now();
+        reach(next_dial(&mut script).await, &remote);
+        started.elapsed()
+    });
+    assert!(result.expect("connects").is_static());
+    assert!(dial < SECOND, "{dial:?}");
+}
+
+// TestDialSchedRemoveStatic
+#[tokio::test(start_paused = true)]
+async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.max_dials = 1);
+    let server = builder.start().await.unwrap();
+    let nodes = [1, 2, 3].map(|number| stranger(&public(number)));
+    for node in &nodes {
+        server.add_static(node.clone()).await.unwrap();
+    }
+    // The first waits after a failure, the second is dialled, the third waits for the slot.
+    next_dial(&mut script).await.fail(RawError::Refused);
+    let mut dial = next_dial(&mut script).await;
+    for node in nodes.iter().rev() {
+        assert!(server.remove_static(&node.node_id()).await.unwrap());
+    }
+    dial.given_up().await;
+    no_dial(&mut script, LONG).await;
+}
+
+// TestDialSchedManyStaticNodes. Ours are dialled in their order.
+#[tokio::test(start_paused = true)]
+async fn many_static_nodes_take_turns_for_few_slots() {
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.max_dials = 4);
+    let server = builder.start().await.unwrap();
+    for number in 0..500u16 {
+        let [high, low] = number.to_be_bytes();
+        let node = stranger(&format!("20.{high}.{low}.1:30303"));
+        server.add_static(node).await.unwrap();
+    }
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..100 {
+        let mut dials = Vec::new();
+        for _ in 0..4 {
+            dials.push(next_dial(&mut script).await);
+        }
+        assert!(script.try_next().is_none(), "more dials than slots");
+        for dial in dials {
+            assert!(seen.insert(dial.addr().clone()), "{dial:?} is not in turn");
+            dial.fail(RawError::Refused);
+        }
+    }
+}
+
+// TestDialSchedStaticDial, TestDialSchedPendingInbound
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let key = *server.enode().public_key();
+    let (accepted, dialled) = tokio::join!(server.accept_over(near), remote.dial_over(far, &key));
+    let (peer, _) = (accepted.unwrap(), dialled.unwrap());
+    assert!(!peer.is_static());
+
+    server.add_static(at(&remote, &public(1))).await.unwrap();
+    assert!(peer.is_static());
+    no_dial(&mut script, LONG).await;
+    peer.disconnect(DisconnectReason::REQUESTED);
+    dropped(&mut feed).await;
+    let gone = Instant::now();
+    reach(next_dial(&mut script).await, &remote);
+    assert!(gone.elapsed() < SECOND);
+    assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
+}
+
+// go-ethereum ignores the second add. TestDialSchedResolve is about discovery otherwise.
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_moved_is_dialled_at_its_new_endpoint() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let places = [1, 2, 3].map(|number| at(&remote, &public(number)));
+    server.add_static(places[0].clone()).await.unwrap();
+    let mut first = next_dial(&mut script).await;
+    assert_eq!(*first.addr(), places[0]);
+    server.add_static(places[1].clone()).await.unwrap();
+    first.given_up().await;
+    let second = next_dial(&mut script).await;
+    assert_eq!(*second.addr(), places[1]);
+    reach(second, &remote);
+    let peer = added(&mut feed).await;
+
+    server.add_static(places[2].clone()).await.unwrap();
+    no_dial(&mut script, LONG).await;
+    peer.disconnect(DisconnectReason::REQUESTED);
+    assert_eq!(*next_dial(&mut script).await.addr(), places[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_never_be_dialled_is_no_static_node() {
+    let (builder, mut script) = scripted();
+    let builder = builder.net_restrict("20.0.0.0/8".parse().unwrap());
+    let server = builder.start().await.unwrap();
+    let nowhere = Enode::incomplete(key().public_key());
+    let error = server.add_static(nowhere).await.expect_err("no endpoint");
+    assert!(matches!(error, StaticNodeError::NoEndpoint { .. }));
+    let itself = at(&server, "20.1.1.1:1");
+    let error = server.add_static(itself).await.expect_err("itself");
+    assert!(matches!(error, StaticNodeError::Itself { .. }));
+    let outside = stranger("21.1.1.1:1");
+    let error = server.add_static(outside).await.expect_err("outside");
+    assert!(matches!(error, StaticNodeError::NotAllowed { .. }));
+    no_dial(&mut script, LONG).await;
+    server.shutdown(LONG).await.unwrap();
+    let error = server.add_static(stranger("20.1.1.1:1")).await;
+    assert_eq!(error, Err(StaticNodeError::Stopped));
+}
+
+/// It comes back elsewhere, since its old port may be somebody else's by then.
+#[tokio::test]
+async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() {
+    let node_key = key();
+    let start = || {
+        let builder = Server::builder(node_key.clone()).protocol(idle("test"));
+        builder.listen("127.0.0.1:0".parse().unwrap()).start()
+    };
+    let remote = start().await.unwrap();
+    let builder = Server::builder(key()).protocol(idle("test"));
+    let builder = builder.configure(|config| {
+        config.redial_gap = Duration::ZERO;
+        config.retry_min = Duration::from_millis(10);
+        config.retry_max = Duration::from_millis(100);
+    });
+    let server = builder.start().await.unwrap();
+    let (mut feed, mut failures) = (server.subscribe(), server.subscribe_connections());
+    server.add_static(remote.enode()).await.unwrap();
+    added(&mut feed).await;
+    drop(remote);
+    dropped(&mut feed).await;
+    // Nobody is there, again and again.
+    for _ in 0..3 {
+        let event = told(&mut failures).await;
+        assert!(
+            matches!(event, ConnectionEvent::DialFailed { .. }),
+            "{event:?}"
+        );
+    }
+    let remote = start().await.unwrap();
+    server.add_static(remote.enode()).await.unwrap();
+    assert_eq!(added(&mut feed).await.id(), remote.id());
+}
