@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(unix)]
+use crate::commands::peers;
 use crate::commands::{bench, chat, key, listen, ping};
 use crate::keys::KeyArgs;
 
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     Demo,
     /// Run a node and print its peers' coming and going
     Listen(listen::Args),
+    /// Look at a running node of your own and its peers, or change whom it keeps connected
+    #[cfg(unix)]
+    Peers(peers::Args),
     /// Ask a node who it is and how long it takes to answer
     Ping(ping::Args),
     /// Measure throughput, round trips or handshakes, every message verified

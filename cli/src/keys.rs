@@ -33,6 +33,22 @@ impl KeyArgs {
         Ok(given.unwrap_or_else(|| SecretKey::random(&mut rand::rng())))
     }
 
+    /// The key that was given, else the one in a file, which is made if there is none.
+    pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
+        if let Some(given) = self.load()? {
+            return Ok(given);
+        }
+        if path
+            .try_exists()
+            .map_err(|error| cannot("read", path, &error))?
+        {
+            return read(path);
+        }
+        let key = SecretKey::random(&mut rand::rng());
+        create(path, &key)?;
+        Ok(key)
+    }
+
     /// The key that was given, if one was.
     pub(crate) fn load(&self) -> Result<Option<SecretKey>, Failure> {
         if let Some(path) = &self.key_file {

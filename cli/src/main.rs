@@ -5,8 +5,12 @@
 //! success, 1 for failure, 2 for wrong usage.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod admin;
 mod args;
 mod commands;
+mod config;
+mod data_dir;
 mod explain;
 mod failure;
 mod keys;

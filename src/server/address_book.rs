@@ -1,3 +1,5 @@
+//! The address book as a server's memory.
+
 use std::net::IpAddr;
 
 use tracing::debug;
@@ -6,12 +8,42 @@ use super::NodeMemory;
 use crate::addrbook::AddressBook;
 use crate::node::{Enode, NodeId};
 
-/// What a server remembers of nodes, in its book and node database.
+/// A clone of the book for [`ServerBuilder::node_memory`](super::ServerBuilder::node_memory): what
+/// it knows is dialled, what comes of that is written down, and whoever it bans is kept away.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use peermux::addrbook::{AddressBook, AddressBookConfig, MemoryStore, Source, SteadyClock};
+/// use peermux::{SecretKey, Server};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let clock = SteadyClock::starting_at(SystemTime::now());
+/// let store = MemoryStore::default();
+/// let (book, persistence) =
+///     AddressBook::load(store, AddressBookConfig::default(), clock).await?;
+/// let stop = CancellationToken::new();
+/// let writer = tokio::spawn(persistence.run(stop.clone()));
+///
+/// let key = SecretKey::generate();
+/// let server = Server::builder(key).node_memory(book.clone()).start().await?;
+/// // Whatever is learnt of, by other means than this:
+/// let friend = SecretKey::generate().public_key();
+/// book.add(&format!("enode://{friend}@203.0.114.9:30303").parse()?, Source::Own)?;
+///
+/// server.shutdown(Duration::from_secs(5)).await?;
+/// stop.cancel();
+/// writer.await??;
+/// # Ok(())
+/// # }
+/// ```
 impl NodeMemory for AddressBook {
     fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
         Self::draw(self, |entry| allowed(entry.enode()))
     }
 
+    /// A node that the book does not know is no loss.
     fn attempt(&self, node: &NodeId) {
         Self::attempt(self, node);
     }
@@ -23,7 +55,7 @@ impl NodeMemory for AddressBook {
     fn good(&self, node: &Enode) {
         if let Err(error) = Self::good(self, node) {
             // A static node may be where nobody else should look for it.
-            debug!(id = %node.node_id(), %error, "not taken into the address book");
+            debug!(id = %node.node_id(), %error, "not kept in the address book");
         }
     }
 

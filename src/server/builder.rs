@@ -44,6 +44,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     legacy: Legacy,
     memory: Option<Arc<dyn NodeMemory>>,
     sources: Vec<Box<dyn DynSource>>,
+    events: Option<PeerEvents>,
     dialer: DialerFor<D>,
     listener: Option<L>,
 }
@@ -61,6 +62,7 @@ impl ServerBuilder {
             legacy: Legacy::default(),
             memory: None,
             sources: Vec::new(),
+            events: None,
             dialer: Box::new(|config| {
                 let dialer = NodeDialer::default().with_socket_options(config.socket);
                 match &config.net_restrict {
@@ -191,6 +193,7 @@ impl<D, L> ServerBuilder<D, L> {
             legacy: self.legacy,
             memory: self.memory,
             sources: self.sources,
+            events: self.events,
             dialer: Box::new(|_| dialer),
             listener: self.listener,
         }
@@ -210,6 +213,7 @@ impl<D, L> ServerBuilder<D, L> {
             legacy: self.legacy,
             memory: self.memory,
             sources: self.sources,
+            events: self.events,
             dialer: self.dialer,
             listener: Some(listener),
         }
@@ -238,6 +242,13 @@ impl<D, L> ServerBuilder<D, L> {
     /// Sets how many events a slow subscriber may be behind before it loses some. Default: 1024.
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.config.event_capacity = events;
+        self
+    }
+
+    /// Emits the node's events to this feed. Who subscribed to it before the start misses none, such
+    /// as the first of a static node. What the configuration says of events does not matter then.
+    pub fn events(mut self, events: PeerEvents) -> Self {
+        self.events = Some(events);
         self
     }
 
@@ -358,7 +369,9 @@ where
         }
         let (manager, connections, opened) = manager.build()?;
         let (static_nodes, commands) = StaticNodes::new();
-        let events = PeerEvents::new(config.event_capacity, config.message_events);
+        let events = self
+            .events
+            .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
         let inner = Arc::new(Inner::new(Parts {
             gate,
             key: self.key,

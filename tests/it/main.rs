@@ -7,6 +7,7 @@
 )]
 
 mod addrbook;
+mod book_of_server;
 mod comm;
 mod connmgr;
 mod fuzz_replay;

@@ -1,47 +1,142 @@
 //! `peermux listen`: a node, and its peers' coming and going.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
+use peermux::addrbook::BookConfig;
+use peermux::peer::PeerEvents;
 use peermux::{
     DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol,
-    SecretKey, Server,
+    SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(unix)]
+use crate::admin::{Service, Socket};
+use crate::config;
+#[cfg(unix)]
+use crate::data_dir;
+use crate::data_dir::{DataDir, KeptBook};
 use crate::explain;
 use crate::failure::Failure;
+use crate::keys::KeyArgs;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, printable};
 
-/// How many events may wait to be printed.
+/// How many events may wait to be printed, at least.
 const EVENTS: usize = 4096;
+
+/// Where to listen if nobody says.
+const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30303);
 
 const EXAMPLES: &str = "\
 Examples:
   peermux listen --key-file node.key    always the same node
+  peermux listen --data-dir node        that too, and it remembers whom it met
   peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
+  peermux listen --static ENODE --config node.toml
 
 The first line is the node's enode URL, printed once it accepts connections. Each further
-line is a peer that came (peer_add) or went (peer_drop).";
+line is a peer that came (peer_add) or went (peer_drop).
+
+A data directory holds the files
+  key               the node's secret key, unless --key or --key-file gives one
+  addresses.redb    the address book and the node database; a damaged one is kept aside
+  admin.sock        the running node's socket for `peermux peers`, see `peermux peers --help`
+
+A configuration file is TOML, for example
+  listen = \"0.0.0.0:30303\"
+  max_peers = 25
+  static_nodes = [\"enode://...@192.0.2.1:30303\"]
+  net_restrict = \"10.0.0.0/8, 192.0.2.0/24\"
+  redial_gap = \"35s\"
+  peer.stall_limit = \"6s\"
+  memory_per_peer = \"32 MiB\"
+All its fields are those of ServerConfig in the library's documentation.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:30303")]
-    addr: Endpoint,
-    /// How many peers to have at most; further ones are told so
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    max_peers: usize,
+    /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<Endpoint>,
+    /// How many peers to have at most; further ones are told so [default: 50]
+    #[arg(long, value_name = "N")]
+    max_peers: Option<usize>,
     /// What to speak; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
+    /// A node to be connected with for ever; can be repeated
+    #[arg(long = "static", value_name = "ENODE", value_parser = node::dialable)]
+    static_nodes: Vec<Enode>,
+    /// A node that is let in whatever the number of peers; can be repeated
+    #[arg(long = "trusted", value_name = "ENODE")]
+    trusted_nodes: Vec<Enode>,
+    /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
+    /// places for peers is kept for them. Made if there is none
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Remember addresses of private networks and of this machine too
+    #[arg(long, requires = "data_dir")]
+    private_networks: bool,
+    /// Where to open the admin socket [default: admin.sock in the data directory]
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    admin: Option<PathBuf>,
+    /// A TOML file with the node's configuration; options given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Args {
+    /// The configuration: the file's, and on top of it what was given as options.
+    async fn config(&self) -> Result<ServerConfig, Failure> {
+        let mut config = match &self.config {
+            Some(path) => config::read(path)?,
+            None => ServerConfig::default(),
+        };
+        match &self.addr {
+            Some(addr) => config.listen = Some(node::resolve(addr).await?),
+            None => config.listen = config.listen.or(Some(ADDR)),
+        }
+        config.max_peers = self.max_peers.unwrap_or(config.max_peers);
+        config.static_nodes.extend_from_slice(&self.static_nodes);
+        config.trusted_nodes.extend_from_slice(&self.trusted_nodes);
+        config.event_capacity = config.event_capacity.max(EVENTS);
+        Ok(config)
+    }
+
+    /// The node's key, and what it remembers if it has a data directory.
+    async fn identity(&self, key: &KeyArgs) -> Result<(SecretKey, Option<KeptBook>), Failure> {
+        let Some(path) = &self.data_dir else {
+            return Ok((key.load_or_random()?, None));
+        };
+        let folder = DataDir::open(path)?;
+        let key = key.load_or_keep(&folder.key())?;
+        let admitted = BookConfig::default()
+            .with_own_id(key.public_key().node_id())
+            .with_private_networks(self.private_networks);
+        let kept = KeptBook::open(&folder, admitted).await?;
+        Ok((key, Some(kept)))
+    }
+
+    /// The socket at which the node takes commands, if it does.
+    #[cfg(unix)]
+    fn socket(&self) -> Result<Option<Socket>, Failure> {
+        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
+        let path = self.admin.clone().or(in_folder);
+        path.map(|path| Socket::bind(&path)).transpose()
+    }
 }
 
 /// A protocol that the node can speak.
@@ -184,31 +279,53 @@ impl fmt::Display for PeerReport {
 
 pub(crate) async fn run(
     args: Args,
-    key: SecretKey,
+    key: &KeyArgs,
     out: Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut builder = Server::builder(key)
-        .listen(node::resolve(&args.addr).await?)
-        .max_peers(args.max_peers)
-        .event_capacity(EVENTS);
+    let config = args.config().await?;
+    let (key, kept) = args.identity(key).await?;
+    #[cfg(unix)]
+    let socket = args.socket()?;
+    let events = PeerEvents::new(config.event_capacity, false);
+    let feed = events.subscribe();
+    let mut builder = Server::builder(key).config(config).events(events);
+    if let Some(kept) = &kept {
+        builder = builder.node_memory(kept.book());
+    }
     for offer in distinct(args.protocols) {
         builder = builder.protocol(offer.protocol()?);
     }
     let server = builder.start().await.map_err(Failure::because)?;
-    let mut events = server.subscribe();
+    let stop = interrupted.child_token();
+    // Its connections close when all else has ended.
+    #[cfg(unix)]
+    let _service = socket.map(|socket| Service::start(socket, server.clone(), stop.clone()));
+    let served = serve(&server, feed, out, &stop).await;
+    let closed = match kept {
+        Some(kept) => kept.close().await,
+        None => Ok(()),
+    };
+    served.and(closed)
+}
+
+/// Tells what happens to a node's peers until it is to stop, and ends it.
+async fn serve(
+    server: &Server,
+    mut events: broadcast::Receiver<PeerEvent>,
+    out: Output,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let told = async {
-        out.tell(&Listening::of(&server))?;
+        out.tell(&Listening::of(server))?;
         report(&mut events, out).await
     };
     let result = tokio::select! {
         result = told => result,
-        () = interrupted.cancelled() => Ok(()),
+        () = stop.cancelled() => Ok(()),
     };
-    node::shut_down(&server).await;
-    // The peers that were told of the end.
-    drop(server);
-    result.and(report(&mut events, out).await)
+    node::shut_down(server).await;
+    result.and(report_rest(&mut events, out))
 }
 
 fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
@@ -221,15 +338,31 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 async fn report(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
     loop {
         match events.recv().await {
-            Ok(event) => {
-                if let Some(report) = PeerReport::of(&event) {
-                    out.tell(&report)?;
-                }
-            }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "output is too slow, events are lost");
-            }
+            Ok(event) => tell(&event, out)?,
+            Err(RecvError::Lagged(missed)) => lost(missed),
             Err(RecvError::Closed) => return Ok(()),
         }
     }
+}
+
+/// Prints what has happened to peers, such as those that were told of the node's end.
+fn report_rest(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
+    loop {
+        match events.try_recv() {
+            Ok(event) => tell(&event, out)?,
+            Err(TryRecvError::Lagged(missed)) => lost(missed),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+fn tell(event: &PeerEvent, out: Output) -> Result<(), Failure> {
+    match PeerReport::of(event) {
+        Some(report) => out.tell(&report),
+        None => Ok(()),
+    }
+}
+
+fn lost(missed: u64) {
+    tracing::warn!(missed, "output is too slow, events are lost");
 }

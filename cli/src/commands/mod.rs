@@ -5,6 +5,8 @@ pub(crate) mod chat;
 mod demo;
 pub(crate) mod key;
 pub(crate) mod listen;
+#[cfg(unix)]
+pub(crate) mod peers;
 pub(crate) mod ping;
 
 use crate::args::{Cli, Command};
@@ -19,7 +21,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     let key = &cli.common.key;
     match cli.command {
         Command::Demo => demo::run(out, &interrupted).await,
-        Command::Listen(args) => listen::run(args, key.load_or_random()?, out, &interrupted).await,
+        Command::Listen(args) => listen::run(args, key, out, &interrupted).await,
+        #[cfg(unix)]
+        Command::Peers(args) => tokio::select! {
+            result = peers::run(args, out) => result,
+            () = interrupted.cancelled() => Ok(()),
+        },
         Command::Ping(args) => {
             let result = ping::run(args, key.load_or_random()?, out, &interrupted).await;
             with_trouble(result, out)

@@ -12,12 +12,17 @@
 
 mod bench;
 mod chat;
+mod config;
+mod data_dir;
 mod demo;
+mod folder;
 mod foreign;
 mod key;
 mod listen;
 mod output;
+mod peers;
 mod ping;
 mod process;
 mod signals;
+mod static_nodes;
 mod usage;

@@ -34,7 +34,7 @@ fn wrong_usage_is_told_with_exit_code_2() {
 #[test]
 fn help_is_for_every_command() {
     let general = run(&["--help"]).succeeded().join("\n");
-    for name in ["demo", "listen", "ping", "bench", "key", "chat"] {
+    for name in ["demo", "listen", "peers", "ping", "bench", "key", "chat"] {
         assert!(general.contains(&format!("\n  {name} ")), "{general}");
         let help = run(&[name, "--help"]).succeeded().join("\n");
         assert!(help.contains("--json"), "{help}");

@@ -1,0 +1,88 @@
+//! The side of whoever asks.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+use tokio_util::codec::{FramedRead, LinesCodec};
+
+use super::{Answer, Request};
+use crate::failure::Failure;
+
+/// The longest answer, in bytes: tens of thousands of peers.
+const LONGEST: usize = 64 << 20;
+
+/// How long a node may take to answer, or to end.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// A connection with a running node.
+pub(crate) struct Client {
+    path: PathBuf,
+    lines: FramedRead<OwnedReadHalf, LinesCodec>,
+    writer: OwnedWriteHalf,
+}
+
+impl Client {
+    pub(crate) async fn connect(path: &Path) -> Result<Self, Failure> {
+        let connected = timeout(DEADLINE, UnixStream::connect(path)).await;
+        let connected = connected.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        let stream = connected.map_err(|error| {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "there is no such socket, so no node runs here",
+                io::ErrorKind::ConnectionRefused => "no node runs here any more",
+                _ => &error.to_string(),
+            };
+            Failure::because(format!("cannot ask at {}: {why}", path.display()))
+        })?;
+        let (reader, writer) = stream.into_split();
+        Ok(Self {
+            path: path.to_owned(),
+            lines: FramedRead::new(reader, LinesCodec::new_with_max_length(LONGEST)),
+            writer,
+        })
+    }
+
+    /// Asks for something, and returns what the node says, or why it does not.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &mut self,
+        request: &Request,
+    ) -> Result<T, Failure> {
+        let mut line = serde_json::to_vec(request).map_err(Failure::because)?;
+        line.push(b'\n');
+        let exchange = async {
+            // A node that serves too many has answered already, and takes nothing.
+            let written = self.writer.write_all(&line).await;
+            match self.lines.next().await {
+                Some(answer) => answer.map_err(|error| self.broken(&error)),
+                None => {
+                    written.map_err(|error| self.broken(&error))?;
+                    Err(self.broken(&"the node closed the connection"))
+                }
+            }
+        };
+        let answered = timeout(DEADLINE, exchange).await;
+        let answer = answered.map_err(|_| self.broken(&format!("no answer in {DEADLINE:?}")))??;
+        match serde_json::from_str(&answer) {
+            Ok(Answer::Ok(result)) => Ok(result),
+            Ok(Answer::Error(error)) => Err(Failure::because(error)),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    /// Waits for the end of a node that was told to stop.
+    pub(crate) async fn ended(mut self) -> Result<(), Failure> {
+        let end = async { while let Some(Ok(_)) = self.lines.next().await {} };
+        let ended = timeout(DEADLINE, end).await;
+        ended.map_err(|_| self.broken(&format!("the node still runs after {DEADLINE:?}")))
+    }
+
+    fn broken(&self, why: &dyn std::fmt::Display) -> Failure {
+        Failure::because(format!("asked at {}: {why}", self.path.display()))
+    }
+}

@@ -1,0 +1,92 @@
+//! The admin interface of a running node: a Unix socket that only its owner can open.
+//!
+//! `peermux listen --data-dir DIR` opens `DIR/admin.sock`, and `--admin PATH` another one; both go
+//! with the node. `peermux peers` speaks to it, and so can anything that speaks JSON lines: each
+//! line is a request, and each gets one line as its answer, in order.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `{"command":"peers"}` | `{"ok":[…]}`, a [`PeerInfo`](peermux::peer::PeerInfo) for each peer, by node id |
+//! | `{"command":"node-info"}` | `{"ok":{…}}`, a [`NodeInfo`](peermux::peer::NodeInfo) |
+//! | `{"command":"add","enode":"enode://…"}` | `{"ok":null}`: the node is kept connected from now on |
+//! | `{"command":"remove","node":"…"}` | `{"ok":null}`: it is that no more, and is disconnected |
+//! | `{"command":"trust","node":"…"}` | `{"ok":null}`: it is let in whatever the number of peers |
+//! | `{"command":"distrust","node":"…"}` | `{"ok":null}`: it counts as others do |
+//! | `{"command":"stop"}` | `{"ok":null}`; the connection closes when the node has ended |
+//! | anything else, or if it cannot be done | `{"error":"…"}`, one sentence |
+//!
+//! A `node` is a node id in 64 hexadecimal digits, or an enode URL. What was added, removed or
+//! trusted is forgotten when the node ends.
+//!
+//! # Limits
+//!
+//! A request has at most 4096 bytes; after a longer one, or one that is not UTF-8, the connection is
+//! closed. So it is when no whole request came for a minute, or when an answer was not read within
+//! ten seconds. A request that takes longer than ten seconds is answered with an error. Sixteen
+//! connections are served at once; a further one is told so and closed.
+
+mod client;
+mod service;
+mod socket;
+
+use peermux::{Enode, NodeId};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use client::Client;
+pub(crate) use service::Service;
+pub(crate) use socket::Socket;
+
+/// What a node is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    Peers,
+    NodeInfo,
+    Add { enode: Enode },
+    Remove { node: Whom },
+    Trust { node: Whom },
+    Distrust { node: Whom },
+    Stop,
+}
+
+/// What it answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer<T> {
+    Ok(T),
+    Error(String),
+}
+
+/// A node by its id, or by its enode URL.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+#[serde(into = "NodeId")]
+pub(crate) struct Whom(pub(crate) NodeId);
+
+impl std::str::FromStr for Whom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("enode://") {
+            let node: Enode = text.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Self(node.node_id()));
+        }
+        let id = text.parse();
+        id.map(Self)
+            .map_err(|error| format!("neither an enode URL nor a node id: {error}"))
+    }
+}
+
+impl TryFrom<String> for Whom {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Whom> for NodeId {
+    fn from(whom: Whom) -> Self {
+        whom.0
+    }
+}

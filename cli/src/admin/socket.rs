@@ -1,0 +1,87 @@
+//! The socket's place in the file system.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixSocket};
+
+use crate::failure::Failure;
+
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 16;
+
+/// A listening socket that only its owner can connect to.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(super) listener: UnixListener,
+    pub(super) file: SocketFile,
+}
+
+/// The socket's name, which goes with this.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Socket {
+    /// Listens at a path. What a node left there that was killed is replaced; anything else is left
+    /// alone.
+    pub(crate) fn bind(path: &Path) -> Result<Self, Failure> {
+        clear(path)?;
+        bind(path).map_err(|error| cannot_listen(path, &error))
+    }
+}
+
+fn bind(path: &Path) -> io::Result<Socket> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    let metadata = fs::symlink_metadata(path)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        inode: (metadata.dev(), metadata.ino()),
+    };
+    // Nobody can connect before it listens.
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let listener = socket.listen(BACKLOG)?;
+    Ok(Socket { listener, file })
+}
+
+/// Removes a socket at which nobody listens.
+fn clear(path: &Path) -> Result<(), Failure> {
+    let file_type = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot_listen(path, &error)),
+    };
+    if !file_type.is_socket() {
+        return Err(cannot_listen(path, &"it is there, and is no socket"));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(cannot_listen(path, &"another node does")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(|error| cannot_listen(path, &error))
+        }
+        Err(error) => Err(cannot_listen(path, &error)),
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let now = fs::symlink_metadata(&self.path);
+        let ours = now.is_ok_and(|now| (now.dev(), now.ino()) == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "admin socket not removed");
+        }
+    }
+}
+
+fn cannot_listen(path: &Path, why: &dyn std::fmt::Display) -> Failure {
+    Failure::because(format!(
+        "cannot listen at admin socket {}: {why}",
+        path.display()
+    ))
+}

@@ -1,0 +1,50 @@
+//! A node's configuration in a file.
+
+use std::path::Path;
+
+use peermux::ServerConfig;
+
+use crate::failure::Failure;
+
+/// Reads a TOML file with the fields of [`ServerConfig`]; what is left out keeps its default.
+pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let (line, column) = position(&text, start);
+        // A value in several lines may be quoted.
+        let what = error.message().replace('\n', " ");
+        Failure::Usage(format!(
+            "config file {file}, line {line}, column {column}: {what}"
+        ))
+    })
+}
+
+/// Line and column of a byte, counted from 1, the column in characters.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .chars()
+        .rev()
+        .take_while(|char| *char != '\n')
+        .count()
+        + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_counted_from_one_in_characters() {
+        let text = "a = \"ä\" # ö\n\nb";
+        assert_eq!(position(text, 0), (1, 1));
+        assert_eq!(position(text, text.find('#').expect("there")), (1, 9));
+        assert_eq!(position(text, text.find('b').expect("there")), (3, 1));
+        assert_eq!(position(text, text.len()), (3, 2));
+    }
+}

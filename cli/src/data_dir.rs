@@ -1,0 +1,129 @@
+//! What a node keeps between two runs: its key, and whom it knows.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, SteadyClock, StoreError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+
+/// A folder of a node's own, with these files.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the folder, for its owner only, if there is none.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let made = builder.create(path);
+        made.map_err(|error| cannot_make(path, &error))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The file with the node's secret key.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.0.join("key")
+    }
+
+    /// The file with the address book and the node database.
+    fn book(&self) -> PathBuf {
+        self.0.join("addresses.redb")
+    }
+}
+
+/// The path of the admin socket in a data directory.
+#[cfg(unix)]
+pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("admin.sock")
+}
+
+/// The address book of a data directory, and the task that writes it.
+#[derive(Debug)]
+pub(crate) struct KeptBook {
+    book: AddressBook,
+    stop: CancellationToken,
+    writer: JoinHandle<Result<(), Arc<StoreError>>>,
+}
+
+impl KeptBook {
+    /// Opens the book, or begins one.
+    pub(crate) async fn open(folder: &DataDir, config: BookConfig) -> Result<Self, Failure> {
+        let config = AddressBookConfig::default().with_book(config);
+        let opened = AddressBook::open(folder.book(), config, clock()).await;
+        let (book, persistence) = opened.map_err(|error| Failure::because(advice(&error)))?;
+        let stop = CancellationToken::new();
+        let writer = tokio::spawn(persistence.run(stop.clone()));
+        Ok(Self { book, stop, writer })
+    }
+
+    /// A handle on the book.
+    pub(crate) fn book(&self) -> AddressBook {
+        self.book.clone()
+    }
+
+    /// Writes what changed to the last.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        self.stop.cancel();
+        let written = self.writer.await.map_err(Failure::because)?;
+        written.map_err(|error| Failure::because(advice(&error)))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the calendar is read"
+)]
+fn clock() -> SteadyClock {
+    SteadyClock::starting_at(SystemTime::now())
+}
+
+/// What is wrong with a book, and what to do about it.
+fn advice(error: &StoreError) -> String {
+    match error {
+        StoreError::Damaged {
+            path,
+            what,
+            kept: Some(kept),
+        } => format!(
+            "address book {} is damaged ({what}) and was renamed to {}; start again to begin with an empty one",
+            path.display(),
+            kept.display()
+        ),
+        StoreError::Damaged { path, what, .. } => format!(
+            "address book {} is damaged ({what}); move it away to begin with an empty one",
+            path.display()
+        ),
+        StoreError::Newer {
+            path,
+            found,
+            supported,
+        } => format!(
+            "address book {} is of a newer peermux (format {found}, this one reads up to {supported}); use that, or move the file away to begin with an empty one",
+            path.display()
+        ),
+        StoreError::InUse { path } => format!(
+            "address book {} is open in another process; give each node a data directory of its own",
+            path.display()
+        ),
+        StoreError::Io {
+            path,
+            doing,
+            source,
+        } => format!("cannot {doing} address book {}: {source}", path.display()),
+        error => error.to_string(),
+    }
+}
+
+fn cannot_make(path: &Path, error: &io::Error) -> Failure {
+    Failure::because(format!(
+        "cannot make data directory {}: {error}",
+        path.display()
+    ))
+}

@@ -1,0 +1,64 @@
+use crate::folder::Folder;
+use crate::process::{Peermux, run};
+
+fn listen(file: &str) -> [&str; 5] {
+    ["listen", "--addr", "127.0.0.1:0", "--config", file]
+}
+
+#[test]
+fn options_win_over_the_file() {
+    let folder = Folder::new();
+    // Where nobody can listen: the address is for documentation.
+    let text = "name = \"named\"\nlisten = \"192.0.2.1:1\"\nmax_peers = 0\n";
+    let file = folder.file("node.toml", text);
+    let (_node, enode) = Peermux::listen(&["--config", &file, "--max-peers", "1"]);
+    let told = run(&["ping", &enode, "--json"]).events();
+    assert_eq!(told[0]["client"], "named");
+    let (_node, enode) = Peermux::listen(&["--config", &file]);
+    let (line, _) = run(&["ping", &enode]).failed();
+    assert!(line.contains("too many peers (0x04)"), "{line}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let folder = Folder::new();
+    let cases = [
+        (
+            "max_peers = 25\n\n  max_pears = 25\n",
+            "line 3, column 3: unknown field `max_pears`",
+        ),
+        (
+            "name = \"ä\"\nretry_min = \"5 parsecs\"\n",
+            "line 2, column 13: \"5 parsecs\" is no time such as 30s",
+        ),
+        ("memory_per_peer = \"4 bits\"\n", "line 1, column 19: "),
+        ("peer.stall_limit = 6\n", "line 1, column 20: "),
+        (
+            "[peer]\nstall = \"6s\"\n",
+            "line 2, column 1: unknown field `stall`",
+        ),
+        (
+            "static_nodes = [\n  \"enode://nobody\",\n]\n",
+            "line 1, column 16: ",
+        ),
+        ("max_peers = \n", "line 1, column 13: "),
+    ];
+    for (text, part) in cases {
+        let file = folder.file("node.toml", text);
+        let told = run(&listen(&file)).refused();
+        let expected = format!("peermux: config file {file}, {part}");
+        assert!(told.starts_with(&expected), "{text:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_failure() {
+    let folder = Folder::new();
+    let file = folder.text("node.toml");
+    let (line, _) = run(&listen(&file)).failed();
+    assert!(
+        line.starts_with(&format!("cannot read config file {file}: ")),
+        "{line}"
+    );
+}

@@ -1,0 +1,124 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use peermux::addrbook::{Change, RedbStore, Store, Table};
+
+use crate::folder::Folder;
+use crate::process::{Peermux, run};
+
+fn mode(path: &Path) -> u32 {
+    let metadata = fs::metadata(path).expect("it is there");
+    metadata.permissions().mode() & 0o777
+}
+
+fn key_of(enode: &str) -> &str {
+    enode.split('@').next().expect("a part")
+}
+
+#[test]
+fn holds_a_key_that_is_made_once_and_for_its_owner_alone() {
+    let folder = Folder::new();
+    let home = folder.text("deep/home");
+    let (node, first) = Peermux::listen(&["--data-dir", &home]);
+    node.terminated().succeeded();
+    assert_eq!(mode(Path::new(&home)), 0o700);
+    assert_eq!(mode(&folder.path("deep/home/key")), 0o600);
+    let secret = fs::read_to_string(folder.path("deep/home/key")).expect("text");
+
+    let (node, second) = Peermux::listen(&["--data-dir", &home]);
+    assert_eq!(key_of(&first), key_of(&second));
+    node.terminated().succeeded();
+
+    let given = "00000000000000000000000000000000000000000000000000000000000000dd";
+    let (node, third) = Peermux::listen(&["--data-dir", &home, "--key", given]);
+    assert_ne!(key_of(&first), key_of(&third));
+    node.terminated().succeeded();
+    let kept = fs::read_to_string(folder.path("deep/home/key")).expect("text");
+    assert_eq!(kept, secret);
+}
+
+#[test]
+fn a_damaged_address_book_is_told_of_and_kept() {
+    let folder = Folder::new();
+    let garbage = "no address book ".repeat(1000);
+    let book = folder.file("addresses.redb", &garbage);
+    let home = folder.text("");
+    let arguments = ["listen", "--addr", "127.0.0.1:0", "--data-dir", &home];
+    let (line, output) = run(&arguments).failed();
+    assert!(
+        line.starts_with(&format!("address book {book} is damaged (")),
+        "{line}"
+    );
+    let kept = format!("{book}.damaged-1");
+    assert!(
+        line.ends_with(&format!(
+            "was renamed to {kept}; start again to begin with an empty one"
+        )),
+        "{line}"
+    );
+    assert!(output.is_empty(), "{output:?}");
+    assert_eq!(fs::read_to_string(kept).expect("it is there"), garbage);
+    let (node, _) = Peermux::listen(&["--data-dir", &home]);
+    node.terminated().succeeded();
+}
+
+#[test]
+fn a_newer_address_book_is_told_of_and_left_alone() {
+    let folder = Folder::new();
+    let home = folder.text("");
+    let (node, _) = Peermux::listen(&["--data-dir", &home]);
+    node.terminated().succeeded();
+    let version = Change {
+        table: Table::Meta,
+        key: b"version".to_vec(),
+        value: Some(99u32.to_be_bytes().to_vec()),
+    };
+    let store = RedbStore::open(folder.path("addresses.redb"));
+    store
+        .and_then(|mut store| store.commit(&[version]))
+        .expect("written");
+    for _ in 0..2 {
+        let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--data-dir", &home]).failed();
+        assert!(
+            line.contains("addresses.redb is of a newer peermux (format 99, "),
+            "{line}"
+        );
+        assert!(line.ends_with("or move the file away to begin with an empty one"));
+    }
+}
+
+#[test]
+fn is_for_one_node_at_a_time() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (_node, _) = Peermux::listen(&["--data-dir", &home]);
+    let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--data-dir", &home]).failed();
+    assert!(line.contains("is open in another process; "), "{line}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_a_failure() {
+    let folder = Folder::new();
+    let home = format!("{}/home", folder.file("file", ""));
+    let (line, _) = run(&["listen", "--data-dir", &home]).failed();
+    assert!(
+        line.starts_with(&format!("cannot make data directory {home}: ")),
+        "{line}"
+    );
+}
+
+#[test]
+fn who_was_met_is_met_again_after_a_restart() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (_other, enode) = Peermux::listen(&[]);
+    let remembers = ["--data-dir", &home, "--private-networks"];
+    let (mut node, _) = Peermux::listen(&[&remembers[..], &["--static", &enode]].concat());
+    let met = node.event("peer_add");
+    node.terminated();
+    let (mut node, _) = Peermux::listen(&remembers);
+    let again = node.event("peer_add");
+    assert_eq!(again["node_id"], met["node_id"]);
+    assert_eq!(again["direction"], "outbound");
+}

@@ -1,0 +1,262 @@
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::folder::Folder;
+use crate::process::{Ended, Peermux, keys, parse, run};
+
+/// A node with an admin socket.
+struct Node {
+    folder: Folder,
+    process: Peermux,
+    enode: String,
+}
+
+impl Node {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = Folder::new();
+        let home = folder.text("home");
+        let (process, enode) = Peermux::listen(&[&["--data-dir", &home], arguments].concat());
+        Self {
+            folder,
+            process,
+            enode,
+        }
+    }
+
+    /// `peermux peers` about this node.
+    fn peers(&self, arguments: &[&str]) -> Ended {
+        let home = self.folder.text("home");
+        run(&[&["peers", "--data-dir", &home], arguments].concat())
+    }
+
+    /// A connection with its admin socket.
+    fn admin(&self) -> BufReader<UnixStream> {
+        let path = self.folder.path("home/admin.sock");
+        BufReader::new(UnixStream::connect(path).expect("the node runs"))
+    }
+}
+
+fn ask(admin: &mut BufReader<UnixStream>, request: &str) -> Value {
+    writeln!(admin.get_mut(), "{request}").expect("the node reads");
+    parse(&answer(admin))
+}
+
+/// The next line, or nothing at the end.
+fn answer(admin: &mut BufReader<UnixStream>) -> String {
+    let mut line = String::new();
+    admin.read_line(&mut line).expect("the node answers");
+    line
+}
+
+#[test]
+fn the_table_has_a_line_for_each_peer() {
+    let mut node = Node::start(&[]);
+    assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
+    assert!(node.peers(&["--json"]).events().is_empty());
+
+    let (_other, enode) = Peermux::listen(&[]);
+    let added = node.peers(&["add", &enode, "--json"]).events();
+    assert_eq!(added[0]["event"], "added");
+    let peer = node.process.event("peer_add");
+    assert_eq!(peer["node_id"], added[0]["node_id"]);
+
+    let listed = node.peers(&["--json"]).events();
+    let [listed] = listed.as_slice() else {
+        panic!("not one line: {listed:?}");
+    };
+    let expected = ["caps", "enode", "id", "name", "network", "protocols"];
+    assert_eq!(keys(listed), expected);
+    assert_eq!(listed["id"], peer["node_id"]);
+    assert_eq!(listed["caps"], json!(["bench/1", "echo/1"]));
+    assert_eq!(listed["network"]["static"], true);
+    assert_eq!(listed["network"]["inbound"], false);
+    assert_eq!(listed["network"]["remoteAddress"], peer["addr"]);
+
+    let lines = node.peers(&[]).succeeded();
+    let id = peer["node_id"].as_str().expect("an id");
+    let addr = peer["addr"].as_str().expect("an address");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        lines,
+        [format!(
+            "{id} outbound {addr} peermux/v{version} [bench/1, echo/1] static"
+        )]
+    );
+}
+
+#[test]
+fn a_node_that_is_removed_is_disconnected() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&["--static", &enode]);
+    let peer = node.process.event("peer_add");
+    let id = peer["node_id"].as_str().expect("an id");
+    let removed = node.peers(&["remove", &enode]).succeeded();
+    assert_eq!(removed, [format!("removed {id}")]);
+    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
+    let (line, _) = node.peers(&["remove", id]).failed();
+    assert_eq!(line, format!("{id} is no static node"));
+}
+
+#[test]
+fn a_node_is_trusted_until_that_is_taken_back() {
+    let key = "00000000000000000000000000000000000000000000000000000000000000ef";
+    let shown = run(&["key", "show", "--key", key, "--json"]).events();
+    let id = shown[0]["node_id"].as_str().expect("an id");
+    let node = Node::start(&["--max-peers", "0"]);
+    assert_eq!(
+        node.peers(&["trust", id]).succeeded(),
+        [format!("trusted {id}")]
+    );
+    run(&["ping", &node.enode, "--key", key]).succeeded();
+    let distrusted = node.peers(&["distrust", id]).succeeded();
+    assert_eq!(distrusted, [format!("distrusted {id}")]);
+    let (line, _) = run(&["ping", &node.enode, "--key", key]).failed();
+    assert!(line.contains("too many peers (0x04)"), "{line}");
+}
+
+#[test]
+fn a_node_tells_about_itself() {
+    let node = Node::start(&["--protocol", "echo"]);
+    let told = node.peers(&["info", "--json"]).events();
+    assert_eq!(told[0]["enode"], node.enode);
+    assert_eq!(told[0]["protocols"], json!({ "echo": "unknown" }));
+    let lines = node.peers(&["info"]).succeeded();
+    assert_eq!(lines[2], format!("enode      {}", node.enode));
+    assert_eq!(lines[4], "protocols  echo");
+}
+
+#[test]
+fn a_node_that_is_stopped_has_ended_and_its_socket_is_gone() {
+    let (mut other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&["--static", &enode]);
+    node.process.event("peer_add");
+    other.event("peer_add");
+    assert_eq!(node.peers(&["stop"]).succeeded(), ["stopped"]);
+    assert_eq!(other.event("peer_drop")["reason"]["code"], 8);
+    let (line, _) = node.peers(&[]).failed();
+    assert!(line.ends_with("so no node runs here"), "{line}");
+    let events = node.process.ended().events();
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["event"], "peer_drop");
+}
+
+#[test]
+fn the_socket_is_for_its_owner_alone_and_replaced_after_a_kill() {
+    let folder = Folder::new();
+    let path = folder.path("chosen.sock");
+    let chosen = ["--admin", &folder.text("chosen.sock")];
+    let (node, _) = Peermux::listen(&chosen);
+    let metadata = fs::symlink_metadata(&path).expect("it is there");
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+
+    let (line, _) = run(&[&["listen", "--addr", "127.0.0.1:0"], &chosen[..]].concat()).failed();
+    assert!(line.ends_with(": another node does"), "{line}");
+
+    node.signal(Signal::KILL);
+    node.ended();
+    assert!(path.exists());
+    let (line, _) = run(&[&["peers"], &chosen[..]].concat()).failed();
+    assert!(line.ends_with("no node runs here any more"), "{line}");
+    let (node, _) = Peermux::listen(&chosen);
+    assert_eq!(
+        run(&[&["peers"], &chosen[..]].concat()).succeeded(),
+        ["no peers"]
+    );
+    node.terminated().succeeded();
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let folder = Folder::new();
+    let path = folder.file("notes", "dear");
+    let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--admin", &path]).failed();
+    assert!(line.ends_with("it is there, and is no socket"), "{line}");
+    assert_eq!(fs::read_to_string(path).expect("it is there"), "dear");
+}
+
+#[test]
+fn lines_of_json_are_answered_in_their_order() {
+    let node = Node::start(&[]);
+    let mut admin = node.admin();
+    assert_eq!(
+        ask(&mut admin, r#"{"command":"peers"}"#),
+        json!({ "ok": [] })
+    );
+    for bad in [
+        "peers",
+        r#"{"command":"dance"}"#,
+        r#"{"command":"add"}"#,
+        r#"{"command":"add","enode":"enode://nobody@127.0.0.1:1"}"#,
+        r#"{"command":"trust","node":"me"}"#,
+        "",
+    ] {
+        let answer = ask(&mut admin, bad);
+        let error = answer["error"].as_str().expect("an error");
+        assert!(error.starts_with("not a request: "), "{error}");
+    }
+    let itself = json!({ "command": "add", "enode": node.enode });
+    let answer = ask(&mut admin, &itself.to_string());
+    let error = answer["error"].as_str().expect("an error");
+    assert!(error.ends_with("is this node itself"), "{error}");
+    let two = "{\"command\":\"node-info\"}\n{\"command\":\"peers\"}";
+    assert_eq!(ask(&mut admin, two)["ok"]["enode"], node.enode);
+    assert_eq!(parse(&self::answer(&mut admin)), json!({ "ok": [] }));
+}
+
+#[test]
+fn a_line_that_is_too_long_ends_the_connection() {
+    let node = Node::start(&[]);
+    let mut admin = node.admin();
+    // Nothing is left unread, which would reset the connection.
+    write!(admin.get_mut(), "{}", "x".repeat(4097)).expect("the node reads");
+    let told = parse(&answer(&mut admin));
+    assert_eq!(told, json!({ "error": "max line length exceeded" }));
+    assert_eq!(answer(&mut admin), "");
+    assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
+}
+
+#[test]
+fn so_many_connections_are_served_and_no_more() {
+    let node = Node::start(&[]);
+    let mut served: Vec<_> = (0..16).map(|_| node.admin()).collect();
+    for admin in &mut served {
+        assert_eq!(ask(admin, r#"{"command":"peers"}"#), json!({ "ok": [] }));
+    }
+    let mut refused = node.admin();
+    let told = parse(&answer(&mut refused));
+    assert_eq!(
+        told,
+        json!({ "error": "16 connections are served already" })
+    );
+    assert_eq!(answer(&mut refused), "");
+    let (line, _) = node.peers(&[]).failed();
+    assert_eq!(line, "16 connections are served already");
+    assert_eq!(
+        ask(&mut served[0], r#"{"command":"peers"}"#),
+        json!({ "ok": [] })
+    );
+}
+
+#[test]
+fn it_must_be_said_which_node_is_meant() {
+    let told = run(&["peers"]).refused();
+    assert!(
+        told.contains("--data-dir DIR or --admin PATH is needed"),
+        "{told}"
+    );
+    let told = run(&["peers", "--admin", "a", "--data-dir", "b"]).refused();
+    assert!(told.contains("cannot be used with"), "{told}");
+    let told = run(&["peers", "--admin", "a", "remove", "somebody"]).refused();
+    assert!(
+        told.contains("neither an enode URL nor a node id"),
+        "{told}"
+    );
+}
