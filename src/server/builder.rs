@@ -272,13 +272,15 @@ impl<D, L> ServerBuilder<D, L> {
             own,
             peers: PeerSet::new(own, seats),
             waiters: Waiters::default(),
-            memory: Arc::clone(&memory),
+            memory,
             permitted: self.config.net_restrict.clone(),
             exempt: self.config.throttle_exempt.clone(),
             admission: Admission::new(self.config.admission(), Instant::now()),
         };
         let dials = !sources.is_empty() && !self.config.no_dial;
-        (Arc::new(gate), dials.then(|| Mixed::new(sources, memory)))
+        let gate = Arc::new(gate);
+        let sources = dials.then(|| Mixed::new(sources, Arc::clone(&gate)));
+        (gate, sources)
     }
 
     /// The Hello of all connections, once it is certain that the protocols go together.

@@ -10,7 +10,7 @@ use super::handle::Inner;
 use super::node_addr::{NodeAddr, candidate};
 use super::setup::Setup;
 use crate::connmgr::{self, ConnState, Kind, ManagerError, Reconnect, Refusal};
-use crate::node::{Enode, PublicKey};
+use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Direction, Peer};
 use crate::transport::Transport;
@@ -48,11 +48,7 @@ pub(crate) async fn dial(inner: &Arc<Inner>, node: &Enode) -> Result<Peer, DialE
 /// Whether a node may be dialled, and wants to be.
 fn check(inner: &Inner, node: &Enode) -> Result<(), DialError> {
     let id = node.node_id();
-    inner
-        .gate
-        .peers
-        .check(&id, Direction::Outbound)
-        .map_err(|reason| DialError::Unwanted { id, reason })?;
+    check_peer(inner, id)?;
     if node.endpoint().is_none_or(|endpoint| endpoint.tcp == 0) {
         return Err(DialError::NoEndpoint { id });
     }
@@ -60,6 +56,12 @@ fn check(inner: &Inner, node: &Enode) -> Result<(), DialError> {
         .gate
         .check_node(node)
         .map_err(|cause| refused(node, cause))
+}
+
+/// Whether the node with this id may become a peer as things stand.
+fn check_peer(inner: &Inner, id: NodeId) -> Result<(), DialError> {
+    let checked = inner.gate.peers.check(&id, Direction::Outbound);
+    checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 
 fn refused(node: &Enode, cause: Refusal) -> DialError {
@@ -127,11 +129,7 @@ pub(crate) async fn dial_over<T: Transport>(
     remote: &PublicKey,
 ) -> Result<Peer, DialError> {
     let id = remote.node_id();
-    inner
-        .gate
-        .peers
-        .check(&id, Direction::Outbound)
-        .map_err(|reason| DialError::Unwanted { id, reason })?;
+    check_peer(inner, id)?;
     let addr = stream.remote_addr();
     let peer = Setup::new(inner, None).outbound(stream, remote).await;
     peer.map_err(|error| DialError::Setup {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use crate::node::{Enode, NodeId};
 
 /// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
-/// banned. An address book is one; [`ServerBuilder::memory`](super::ServerBuilder::memory) takes it.
+/// banned. An address book is one; [`ServerBuilder::node_memory`](super::ServerBuilder::node_memory) takes it.
 ///
 /// All methods are called from the server's tasks, so they must answer at once. Those that only
 /// tell do nothing by default.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
+use super::gate::Gate;
 use super::memory::NodeMemory;
-use super::node_addr::{NodeAddr, candidate, ip_of};
+use super::node_addr::{NodeAddr, candidate};
 use crate::connmgr::{AddressSource, Candidate, DialFilter};
 use crate::node::Enode;
 
@@ -85,7 +86,7 @@ impl<S: NodeSource> DynSource for S {
 pub(crate) struct Mixed {
     /// The one whose turn it is comes first.
     sources: VecDeque<State>,
-    memory: Arc<dyn NodeMemory>,
+    gate: Arc<Gate>,
 }
 
 enum State {
@@ -94,10 +95,10 @@ enum State {
 }
 
 impl Mixed {
-    pub(crate) fn new(sources: Vec<Box<dyn DynSource>>, memory: Arc<dyn NodeMemory>) -> Self {
+    pub(crate) fn new(sources: Vec<Box<dyn DynSource>>, gate: Arc<Gate>) -> Self {
         Self {
             sources: sources.into_iter().map(State::Idle).collect(),
-            memory,
+            gate,
         }
     }
 
@@ -164,10 +165,8 @@ impl AddressSource<NodeAddr> for Mixed {
         let wanted = Wanted(filter.clone());
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;
-            let banned = self.memory.is_banned(&node.node_id())
-                || ip_of(&node).is_some_and(|ip| self.memory.is_banned_ip(ip));
             // A source that waited may answer with what was of use then.
-            if !banned && wanted.allows(&node) {
+            if self.gate.check_node(&node).is_ok() && wanted.allows(&node) {
                 return Some(candidate(&node));
             }
         }
