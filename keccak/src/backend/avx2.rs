@@ -1,0 +1,104 @@
+//! Two states in the halves of registers with AVX2. It has 16 of them and no rotation, so that a
+//! single state is faster in general-purpose registers, with the instructions that came with AVX2.
+
+use core::arch::x86_64::{
+    __m128i, _mm_andnot_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_extract_epi64,
+    _mm_or_si128, _mm_set_epi64x, _mm_set1_epi64x, _mm_setr_epi8, _mm_setzero_si128,
+    _mm_shuffle_epi8, _mm_sll_epi64, _mm_srl_epi64, _mm_xor_si128,
+};
+
+use super::plain;
+use super::round::{Lanes, RATE, ROUND_CONSTANTS, round};
+
+/// Says that the processor has AVX2, BMI1 and BMI2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token(());
+
+impl Token {
+    pub(super) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2"))
+        .then_some(Self(()))
+    }
+
+    pub(super) fn absorb(self, state: &mut Lanes, blocks: &[[u8; RATE]]) {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `absorb`.
+        unsafe { absorb(state, blocks) }
+    }
+
+    pub(super) fn permute_both(self, a: &mut Lanes, b: &mut Lanes) {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `permute_both`.
+        unsafe { permute_both(a, b) }
+    }
+}
+
+#[target_feature(enable = "bmi1,bmi2")]
+fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
+    plain::absorb(state, blocks);
+}
+
+#[target_feature(enable = "avx2")]
+fn permute_both(first: &mut Lanes, second: &mut Lanes) {
+    let mut a = [_mm_setzero_si128(); 25];
+    for (register, (low, high)) in a.iter_mut().zip(first.iter().zip(&*second)) {
+        *register = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+    }
+    for constant in ROUND_CONSTANTS {
+        round!(a, constant);
+    }
+    for (register, (low, high)) in a.iter().zip(first.iter_mut().zip(second)) {
+        *low = _mm_cvtsi128_si64(*register).cast_unsigned();
+        *high = _mm_extract_epi64::<1>(*register).cast_unsigned();
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn parity(a: __m128i, b: __m128i, c: __m128i, d: __m128i, e: __m128i) -> __m128i {
+    add(add(add(a, b), add(c, d)), e)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn effect(left: __m128i, right: __m128i) -> __m128i {
+    add(left, rotate::<1>(right))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add(a: __m128i, b: __m128i) -> __m128i {
+    _mm_xor_si128(a, b)
+}
+
+/// Whole bytes move in one instruction, anything else takes two shifts.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rotate<const N: i32>(lane: __m128i) -> __m128i {
+    match N {
+        8 => {
+            let moved = _mm_setr_epi8(7, 0, 1, 2, 3, 4, 5, 6, 15, 8, 9, 10, 11, 12, 13, 14);
+            _mm_shuffle_epi8(lane, moved)
+        }
+        56 => {
+            let moved = _mm_setr_epi8(1, 2, 3, 4, 5, 6, 7, 0, 9, 10, 11, 12, 13, 14, 15, 8);
+            _mm_shuffle_epi8(lane, moved)
+        }
+        _ => _mm_or_si128(
+            _mm_sll_epi64(lane, _mm_cvtsi32_si128(N)),
+            _mm_srl_epi64(lane, _mm_cvtsi32_si128(64 - N)),
+        ),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn chi(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
+    add(a, _mm_andnot_si128(b, c))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn iota(lane: __m128i, constant: u64) -> __m128i {
+    add(lane, _mm_set1_epi64x(constant.cast_signed()))
+}

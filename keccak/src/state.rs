@@ -1,0 +1,220 @@
+//! The sponge around the permutation.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::backend::{Backend, Lanes, RATE};
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of a digest.
+const LENGTH: usize = 32;
+
+/// A running Keccak-256: its digest is of everything absorbed so far, and looking at it changes
+/// nothing.
+///
+/// The state is wiped when dropped, as are the copies that digests are computed from, and doesn't
+/// show in `Debug`.
+///
+/// ```
+/// use peermux_keccak::Keccak256;
+///
+/// let mut state = Keccak256::new();
+/// state.update(b"header");
+/// let (header, body) = state.digest_update_digest(b"body");
+///
+/// let mut plain = Keccak256::new();
+/// plain.update(b"header");
+/// assert_eq!(plain.digest(), header);
+/// plain.update(b"body");
+/// assert_eq!(plain.digest(), body);
+/// ```
+#[derive(Clone)]
+pub struct Keccak256 {
+    lanes: Lanes,
+    /// Bytes of the current block that are absorbed already, fewer than [`RATE`].
+    filled: usize,
+    backend: Backend,
+}
+
+impl Keccak256 {
+    /// A state that absorbed nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_backend(Backend::detect())
+    }
+
+    fn with_backend(backend: Backend) -> Self {
+        Self {
+            lanes: [0; 25],
+            filled: 0,
+            backend,
+        }
+    }
+
+    /// Absorbs `data`, of any length. Absorbing it in pieces comes to the same.
+    pub fn update(&mut self, data: &[u8]) {
+        match self.split(data) {
+            None => self.extend(data),
+            Some((end, rest)) => {
+                self.extend(end);
+                let (blocks, tail) = rest.as_chunks();
+                self.backend.absorb(&mut self.lanes, blocks);
+                self.begin_block(tail);
+            }
+        }
+    }
+
+    /// The digest of what was absorbed so far; the state goes on as if nobody had looked.
+    #[must_use]
+    pub fn digest(&self) -> [u8; LENGTH] {
+        let mut last = self.last_block();
+        self.backend.absorb(&mut last.0, &[]);
+        last.digest()
+    }
+
+    /// The digest of what was absorbed so far; then absorbs `data`.
+    ///
+    /// The same as [`digest`](Self::digest) and [`update`](Self::update). If `data` reaches the end
+    /// of the current block of 136 bytes, the digest is computed along with that block.
+    pub fn digest_and_update(&mut self, data: &[u8]) -> [u8; LENGTH] {
+        match self.split(data) {
+            None => {
+                let digest = self.digest();
+                self.extend(data);
+                digest
+            }
+            Some((end, rest)) => self.digest_and_finish_block(end, rest),
+        }
+    }
+
+    /// The digest of what was absorbed so far; then absorbs `data`; then the digest after that.
+    ///
+    /// The same as [`digest`](Self::digest), [`update`](Self::update) and `digest` again. The first
+    /// digest is computed along with the end of the current block of 136 bytes if `data` reaches
+    /// it, else along with the second digest.
+    pub fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; LENGTH], [u8; LENGTH]) {
+        match self.split(data) {
+            None => {
+                let mut before = self.last_block();
+                self.extend(data);
+                let mut after = self.last_block();
+                self.backend.permute_both(&mut before.0, &mut after.0);
+                (before.digest(), after.digest())
+            }
+            Some((end, rest)) => {
+                let before = self.digest_and_finish_block(end, rest);
+                (before, self.digest())
+            }
+        }
+    }
+
+    /// The digest of what was absorbed before `end`, which ends a block, and `rest`.
+    fn digest_and_finish_block(&mut self, end: &[u8], rest: &[u8]) -> [u8; LENGTH] {
+        let mut last = self.last_block();
+        self.extend(end);
+        self.backend.permute_both(&mut last.0, &mut self.lanes);
+        self.begin_block(&[]);
+        self.update(rest);
+        last.digest()
+    }
+
+    /// What of `data` ends the current block, and what follows; none if the block stays open.
+    fn split<'a>(&self, data: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        data.split_at_checked(RATE - self.filled)
+    }
+
+    /// Adds `data` to the current block, which it doesn't overflow.
+    fn extend(&mut self, data: &[u8]) {
+        add(&mut self.lanes, self.filled, data);
+        self.filled += data.len();
+    }
+
+    /// Begins a block with `data`, which is shorter, after the one before was permuted.
+    fn begin_block(&mut self, data: &[u8]) {
+        self.filled = 0;
+        self.extend(data);
+    }
+
+    /// A copy of the state with padding, to be permuted into a digest.
+    fn last_block(&self) -> LastBlock {
+        let mut last = LastBlock(self.lanes);
+        last.0[self.filled / 8] ^= 0x01 << (8 * (self.filled % 8));
+        last.0[RATE / 8 - 1] ^= 0x80 << 56;
+        last
+    }
+}
+
+impl Default for Keccak256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Keccak256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keccak256").finish_non_exhaustive()
+    }
+}
+
+/// Leaves the state as [`Keccak256::new`] makes it.
+impl Zeroize for Keccak256 {
+    fn zeroize(&mut self) {
+        self.lanes.zeroize();
+        self.filled.zeroize();
+    }
+}
+
+impl Drop for Keccak256 {
+    fn drop(&mut self) {
+        self.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Keccak256 {}
+
+/// A state that ends with its digest.
+struct LastBlock(Lanes);
+
+impl LastBlock {
+    fn digest(&self) -> [u8; LENGTH] {
+        let mut digest = [0; LENGTH];
+        for (bytes, lane) in digest.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *bytes = lane.to_le_bytes();
+        }
+        digest
+    }
+}
+
+impl Drop for LastBlock {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: bytes
+/// written one by one could not be forwarded to the loads of whole lanes that follow.
+fn add(lanes: &mut Lanes, offset: usize, data: &[u8]) {
+    let shift = offset % 8 * 8;
+    let (words, tail) = data.as_chunks();
+    let mut lanes = lanes[offset / 8..].iter_mut();
+    let mut carry = 0;
+    let mut add = |bytes: [u8; 8]| {
+        let word = u128::from(u64::from_le_bytes(bytes)) << shift;
+        if let Some(lane) = lanes.next() {
+            *lane ^= word as u64 | carry;
+        }
+        carry = (word >> 64) as u64;
+    };
+    words.iter().copied().for_each(&mut add);
+    if !tail.is_empty() {
+        let mut last = [0; 8];
+        last[..tail.len()].copy_from_slice(tail);
+        add(last);
+    }
+    if let Some(lane) = lanes.next() {
+        *lane ^= carry;
+    }
+}
