@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::backend::{Backend, Lanes, RATE};
+use crate::backend::{Backend, Block, Digest, Lanes, RATE, add};
 
 #[cfg(test)]
 mod tests;
@@ -15,8 +15,7 @@ const LENGTH: usize = 32;
 /// A running Keccak-256: its digest is of everything absorbed so far, and looking at it changes
 /// nothing.
 ///
-/// The state is wiped when dropped, as are the copies that digests are computed from, and doesn't
-/// show in `Debug`.
+/// The state is wiped when dropped and doesn't show in `Debug`.
 ///
 /// ```
 /// use peermux_keccak::Keccak256;
@@ -62,7 +61,8 @@ impl Keccak256 {
                 self.extend(end);
                 let (blocks, tail) = rest.as_chunks();
                 self.backend.absorb(&mut self.lanes, blocks);
-                self.begin_block(tail);
+                self.filled = 0;
+                self.extend(tail);
             }
         }
     }
@@ -70,9 +70,7 @@ impl Keccak256 {
     /// The digest of what was absorbed so far; the state goes on as if nobody had looked.
     #[must_use]
     pub fn digest(&self) -> [u8; LENGTH] {
-        let mut last = self.last_block();
-        self.backend.absorb(&mut last.0, &[]);
-        last.digest()
+        bytes(self.backend.digest(&self.lanes, &self.padding()))
     }
 
     /// The digest of what was absorbed so far; then absorbs `data`.
@@ -98,11 +96,14 @@ impl Keccak256 {
     pub fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; LENGTH], [u8; LENGTH]) {
         match self.split(data) {
             None => {
-                let mut before = self.last_block();
-                self.extend(data);
-                let mut after = self.last_block();
-                self.backend.permute_both(&mut before.0, &mut after.0);
-                (before.digest(), after.digest())
+                let before = self.padding();
+                let block = block(self.filled, data);
+                self.filled += data.len();
+                let mut after = self.padding();
+                add(&mut after, &block);
+                let [before, after] = self.backend.digest_both(&self.lanes, [&before, &after]);
+                add(&mut self.lanes, &block);
+                (bytes(before), bytes(after))
             }
             Some((end, rest)) => {
                 let before = self.digest_and_finish_block(end, rest);
@@ -113,12 +114,13 @@ impl Keccak256 {
 
     /// The digest of what was absorbed before `end`, which ends a block, and `rest`.
     fn digest_and_finish_block(&mut self, end: &[u8], rest: &[u8]) -> [u8; LENGTH] {
-        let mut last = self.last_block();
-        self.extend(end);
-        self.backend.permute_both(&mut last.0, &mut self.lanes);
-        self.begin_block(&[]);
+        let (last, block) = (self.padding(), block(self.filled, end));
+        let digest = self
+            .backend
+            .digest_and_absorb(&mut self.lanes, &last, &block);
+        self.filled = 0;
         self.update(rest);
-        last.digest()
+        bytes(digest)
     }
 
     /// What of `data` ends the current block, and what follows; none if the block stays open.
@@ -128,22 +130,15 @@ impl Keccak256 {
 
     /// Adds `data` to the current block, which it doesn't overflow.
     fn extend(&mut self, data: &[u8]) {
-        add(&mut self.lanes, self.filled, data);
+        add_bytes(&mut self.lanes, self.filled, data);
         self.filled += data.len();
     }
 
-    /// Begins a block with `data`, which is shorter, after the one before was permuted.
-    fn begin_block(&mut self, data: &[u8]) {
-        self.filled = 0;
-        self.extend(data);
-    }
-
-    /// A copy of the state with padding, to be permuted into a digest.
-    fn last_block(&self) -> LastBlock {
-        let mut last = LastBlock(self.lanes);
-        last.0[self.filled / 8] ^= 0x01 << (8 * (self.filled % 8));
-        last.0[RATE / 8 - 1] ^= 0x80 << 56;
-        last
+    /// A block of zeroes but for the first bit of padding after what was absorbed so far.
+    fn padding(&self) -> Block {
+        let mut block = [0; _];
+        block[self.filled / 8] = 1 << (8 * (self.filled % 8));
+        block
     }
 }
 
@@ -175,28 +170,24 @@ impl Drop for Keccak256 {
 
 impl ZeroizeOnDrop for Keccak256 {}
 
-/// A state that ends with its digest.
-struct LastBlock(Lanes);
-
-impl LastBlock {
-    fn digest(&self) -> [u8; LENGTH] {
-        let mut digest = [0; LENGTH];
-        for (bytes, lane) in digest.as_chunks_mut().0.iter_mut().zip(self.0) {
-            *bytes = lane.to_le_bytes();
-        }
-        digest
-    }
+/// A block of zeroes but for `data` from `offset` on.
+fn block(offset: usize, data: &[u8]) -> Block {
+    let mut block = [0; _];
+    add_bytes(&mut block, offset, data);
+    block
 }
 
-impl Drop for LastBlock {
-    fn drop(&mut self) {
-        self.0.zeroize();
+fn bytes(digest: Digest) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    for (bytes, lane) in bytes.as_chunks_mut().0.iter_mut().zip(digest) {
+        *bytes = lane.to_le_bytes();
     }
+    bytes
 }
 
 /// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: bytes
 /// written one by one could not be forwarded to the loads of whole lanes that follow.
-fn add(lanes: &mut Lanes, offset: usize, data: &[u8]) {
+fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;
     let (words, tail) = data.as_chunks();
     let mut lanes = lanes[offset / 8..].iter_mut();

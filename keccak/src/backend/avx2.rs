@@ -7,8 +7,9 @@ use core::arch::x86_64::{
     _mm_shuffle_epi8, _mm_sll_epi64, _mm_srl_epi64, _mm_xor_si128,
 };
 
+use super::pair::pair;
 use super::plain;
-use super::round::{Lanes, RATE, ROUND_CONSTANTS, round};
+use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
 
 /// Says that the processor has AVX2, BMI1 and BMI2.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +28,24 @@ impl Token {
         unsafe { absorb(state, blocks) }
     }
 
-    pub(super) fn permute_both(self, a: &mut Lanes, b: &mut Lanes) {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `permute_both`.
-        unsafe { permute_both(a, b) }
+    pub(super) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
+        unsafe { digest(state, last) }
+    }
+
+    pub(super) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
+        unsafe { digest_both(state, last) }
+    }
+
+    pub(super) fn digest_and_absorb(
+        self,
+        state: &mut Lanes,
+        last: &Block,
+        block: &Block,
+    ) -> Digest {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
+        unsafe { digest_and_absorb(state, last, block) }
     }
 }
 
@@ -38,20 +54,12 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     plain::absorb(state, blocks);
 }
 
-#[target_feature(enable = "avx2")]
-fn permute_both(first: &mut Lanes, second: &mut Lanes) {
-    let mut a = [_mm_setzero_si128(); 25];
-    for (register, (low, high)) in a.iter_mut().zip(first.iter().zip(&*second)) {
-        *register = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
-    }
-    for constant in ROUND_CONSTANTS {
-        round!(a, constant);
-    }
-    for (register, (low, high)) in a.iter().zip(first.iter_mut().zip(second)) {
-        *low = _mm_cvtsi128_si64(*register).cast_unsigned();
-        *high = _mm_extract_epi64::<1>(*register).cast_unsigned();
-    }
+#[target_feature(enable = "bmi1,bmi2")]
+fn digest(state: &Lanes, last: &Block) -> Digest {
+    plain::digest(state, last)
 }
+
+pair!("avx2");
 
 #[inline]
 #[target_feature(enable = "avx2")]

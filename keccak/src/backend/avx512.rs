@@ -6,7 +6,8 @@ use core::arch::x86_64::{
     _mm_set_epi64x, _mm_set1_epi64x, _mm_setzero_si128, _mm_ternarylogic_epi64, _mm_xor_si128,
 };
 
-use super::round::{Lanes, RATE, ROUND_CONSTANTS, round};
+use super::pair::pair;
+use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
 
 /// Says that the processor has AVX-512F and AVX-512VL.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +24,24 @@ impl Token {
         unsafe { absorb(state, blocks) }
     }
 
-    pub(super) fn permute_both(self, a: &mut Lanes, b: &mut Lanes) {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `permute_both`.
-        unsafe { permute_both(a, b) }
+    pub(super) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
+        unsafe { digest(state, last) }
+    }
+
+    pub(super) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
+        unsafe { digest_both(state, last) }
+    }
+
+    pub(super) fn digest_and_absorb(
+        self,
+        state: &mut Lanes,
+        last: &Block,
+        block: &Block,
+    ) -> Digest {
+        // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
+        unsafe { digest_and_absorb(state, last, block) }
     }
 }
 
@@ -46,37 +62,34 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
             *register = add(*register, _mm_cvtsi64_si128(i64::from_le_bytes(*bytes)));
         }
     }
-    for (register, lane) in a.iter().zip(state) {
+    for (lane, register) in state.iter_mut().zip(&a) {
         *lane = _mm_cvtsi128_si64(*register).cast_unsigned();
     }
 }
 
 #[target_feature(enable = "avx512f,avx512vl")]
-fn permute_both(first: &mut Lanes, second: &mut Lanes) {
+fn digest(state: &Lanes, last: &Block) -> Digest {
     let mut a = [_mm_setzero_si128(); 25];
-    for (register, (low, high)) in a.iter_mut().zip(first.iter().zip(&*second)) {
-        *register = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+    for (register, lane) in a.iter_mut().zip(state) {
+        *register = _mm_cvtsi64_si128(lane.cast_signed());
     }
+    for (register, word) in a.iter_mut().zip(last) {
+        *register = add(*register, _mm_cvtsi64_si128(word.cast_signed()));
+    }
+    a[RATE / 8 - 1] = add(a[RATE / 8 - 1], _mm_cvtsi64_si128(LAST_BIT.cast_signed()));
     for constant in ROUND_CONSTANTS {
         round!(a, constant);
     }
-    for (register, (low, high)) in a.iter().zip(first.iter_mut().zip(second)) {
-        *low = _mm_cvtsi128_si64(*register).cast_unsigned();
-        *high = _mm_extract_epi64::<1>(*register).cast_unsigned();
-    }
+    low_halves(&a)
 }
+
+pair!("avx512f,avx512vl");
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn parity(a: __m128i, b: __m128i, c: __m128i, d: __m128i, e: __m128i) -> __m128i {
-    add3(add3(a, b, c), d, e)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512vl")]
-fn add3(a: __m128i, b: __m128i, c: __m128i) -> __m128i {
     const XOR: i32 = 0xf0 ^ 0xcc ^ 0xaa;
-    _mm_ternarylogic_epi64::<XOR>(a, b, c)
+    _mm_ternarylogic_epi64::<XOR>(add(add(a, b), c), d, e)
 }
 
 #[inline]

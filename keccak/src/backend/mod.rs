@@ -4,10 +4,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod pair;
 mod plain;
 mod round;
 
-pub(crate) use round::{Lanes, RATE};
+pub(crate) use round::{Block, Digest, Lanes, RATE};
 
 /// Which code computes the permutation. Only [`detect`](Self::detect) makes one that needs more
 /// than the target promises, and only where the processor has it.
@@ -58,18 +60,54 @@ impl Backend {
         }
     }
 
-    /// Permutes two states, in less time than one after the other where the processor can.
-    pub(crate) fn permute_both(self, a: &mut Lanes, b: &mut Lanes) {
+    /// The digest of `state` after the block `last`, which has the first bit of the padding.
+    pub(crate) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+        match self {
+            Self::Plain => plain::digest(state, last),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(token) => token.digest(state, last),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(token) => token.digest(state, last),
+        }
+    }
+
+    /// As [`digest`](Self::digest) for either of two blocks.
+    pub(crate) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+        match self {
+            Self::Plain => last.map(|last| plain::digest(state, last)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(token) => token.digest_both(state, last),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(token) => token.digest_both(state, last),
+        }
+    }
+
+    /// As [`digest`](Self::digest); then adds `block` to `state` and permutes it.
+    pub(crate) fn digest_and_absorb(
+        self,
+        state: &mut Lanes,
+        last: &Block,
+        block: &Block,
+    ) -> Digest {
         match self {
             Self::Plain => {
-                plain::absorb(a, &[]);
-                plain::absorb(b, &[]);
+                let digest = plain::digest(state, last);
+                add(state, block);
+                plain::absorb(state, &[]);
+                digest
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.permute_both(a, b),
+            Self::Avx2(token) => token.digest_and_absorb(state, last, block),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.permute_both(a, b),
+            Self::Avx512(token) => token.digest_and_absorb(state, last, block),
         }
+    }
+}
+
+/// Adds `block` to the beginning of `state`.
+pub(crate) fn add(state: &mut [u64], block: &Block) {
+    for (lane, word) in state.iter_mut().zip(block) {
+        *lane ^= word;
     }
 }
 
@@ -148,15 +186,33 @@ mod tests {
         }
     }
 
+    /// Two states from one, that share what no block reaches.
     #[test]
     fn permutes_two_states_without_mixing_them() {
+        let state = ZEROES_PERMUTED;
+        let blocks: [Block; 2] = [[0; 17], std::array::from_fn(|lane| 1 << (3 * lane))];
+        let expected = blocks.map(|block| {
+            let mut state = state;
+            add(&mut state, &block);
+            state[16] ^= round::LAST_BIT;
+            plain::absorb(&mut state, &[]);
+            [state[0], state[1], state[2], state[3]]
+        });
+        let mut absorbed = state;
+        add(&mut absorbed, &blocks[1]);
+        plain::absorb(&mut absorbed, &[]);
         for backend in Backend::all() {
-            let (mut a, mut b) = ([0; 25], ZEROES_PERMUTED);
-            backend.permute_both(&mut a, &mut b);
-            assert_eq!((a, b), (ZEROES_PERMUTED, PERMUTED_TWICE), "{backend:?}");
-            let (mut a, mut b) = (ZEROES_PERMUTED, [0; 25]);
-            backend.permute_both(&mut a, &mut b);
-            assert_eq!((a, b), (PERMUTED_TWICE, ZEROES_PERMUTED), "{backend:?}");
+            let [first, second] = &blocks;
+            assert_eq!(backend.digest(&state, first), expected[0], "{backend:?}");
+            assert_eq!(backend.digest(&state, second), expected[1], "{backend:?}");
+            assert_eq!(
+                backend.digest_both(&state, [first, second]),
+                expected,
+                "{backend:?}"
+            );
+            let mut state = state;
+            let digest = backend.digest_and_absorb(&mut state, first, second);
+            assert_eq!((digest, state), (expected[0], absorbed), "{backend:?}");
         }
     }
 }

@@ -1,27 +1,37 @@
 //! One state in general-purpose registers, on any processor.
 
-use super::round::{Lanes, RATE, ROUND_CONSTANTS, round};
+use zeroize::Zeroize;
+
+use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
 
 /// See [`Backend::absorb`](super::Backend::absorb). Always inlined so that a caller can compile it
 /// for the instructions it knows to be there.
 #[inline(always)]
 pub(super) fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
-    permute(state);
-    for block in blocks {
-        for (lane, bytes) in state.iter_mut().zip(block.as_chunks().0) {
+    let mut a = *state;
+    let mut blocks = blocks.iter();
+    loop {
+        for constant in ROUND_CONSTANTS {
+            round!(a, constant);
+        }
+        let Some(block) = blocks.next() else { break };
+        for (lane, bytes) in a.iter_mut().zip(block.as_chunks().0) {
             *lane ^= u64::from_le_bytes(*bytes);
         }
-        permute(state);
-    }
-}
-
-#[inline(always)]
-fn permute(state: &mut Lanes) {
-    let mut a = *state;
-    for constant in ROUND_CONSTANTS {
-        round!(a, constant);
     }
     *state = a;
+}
+
+/// See [`Backend::digest`](super::Backend::digest).
+#[inline(always)]
+pub(super) fn digest(state: &Lanes, last: &Block) -> Digest {
+    let mut copy = *state;
+    super::add(&mut copy, last);
+    copy[RATE / 8 - 1] ^= LAST_BIT;
+    absorb(&mut copy, &[]);
+    let digest = [copy[0], copy[1], copy[2], copy[3]];
+    copy.zeroize();
+    digest
 }
 
 #[inline(always)]

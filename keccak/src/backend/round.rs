@@ -6,6 +6,15 @@ pub(crate) type Lanes = [u64; 25];
 /// Bytes that a Keccak-256 state absorbs for each permutation.
 pub(crate) const RATE: usize = 136;
 
+/// The part of a state that data is added to.
+pub(crate) type Block = [u64; RATE / 8];
+
+/// The part of a state that is its digest, once permuted.
+pub(crate) type Digest = [u64; 4];
+
+/// The end of the padding: the last bit of a block.
+pub(super) const LAST_BIT: u64 = 1 << 63;
+
 /// What ι adds to lane 0, by round.
 pub(super) const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,
