@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::backend::{Backend, Block, Digest, Lanes, RATE, add};
+use crate::backend::{Backend, Block, Digest, Lanes, RATE, padding};
 
 #[cfg(test)]
 mod tests;
@@ -70,7 +70,7 @@ impl Keccak256 {
     /// The digest of what was absorbed so far; the state goes on as if nobody had looked.
     #[must_use]
     pub fn digest(&self) -> [u8; LENGTH] {
-        bytes(self.backend.digest(&self.lanes, &self.padding()))
+        bytes(self.backend.digest(&self.lanes, padding(self.filled)))
     }
 
     /// The digest of what was absorbed so far; then absorbs `data`.
@@ -96,13 +96,12 @@ impl Keccak256 {
     pub fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; LENGTH], [u8; LENGTH]) {
         match self.split(data) {
             None => {
-                let before = self.padding();
-                let block = block(self.filled, data);
-                self.filled += data.len();
-                let mut after = self.padding();
-                add(&mut after, &block);
-                let [before, after] = self.backend.digest_both(&self.lanes, [&before, &after]);
-                add(&mut self.lanes, &block);
+                let before = padding(self.filled);
+                let mut after = block(self.filled, data);
+                let end = self.filled + data.len();
+                after[end / 8] ^= 0x01 << (8 * (end % 8));
+                let [before, after] = self.backend.digest_both(&self.lanes, before, &after);
+                self.extend(data);
                 (bytes(before), bytes(after))
             }
             Some((end, rest)) => {
@@ -114,10 +113,10 @@ impl Keccak256 {
 
     /// The digest of what was absorbed before `end`, which ends a block, and `rest`.
     fn digest_and_finish_block(&mut self, end: &[u8], rest: &[u8]) -> [u8; LENGTH] {
-        let (last, block) = (self.padding(), block(self.filled, end));
+        let (padding, block) = (padding(self.filled), block(self.filled, end));
         let digest = self
             .backend
-            .digest_and_absorb(&mut self.lanes, &last, &block);
+            .digest_and_absorb(&mut self.lanes, padding, &block);
         self.filled = 0;
         self.update(rest);
         bytes(digest)
@@ -132,13 +131,6 @@ impl Keccak256 {
     fn extend(&mut self, data: &[u8]) {
         add_bytes(&mut self.lanes, self.filled, data);
         self.filled += data.len();
-    }
-
-    /// A block of zeroes but for the first bit of padding after what was absorbed so far.
-    fn padding(&self) -> Block {
-        let mut block = [0; _];
-        block[self.filled / 8] = 1 << (8 * (self.filled % 8));
-        block
     }
 }
 

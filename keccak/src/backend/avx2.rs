@@ -9,7 +9,7 @@ use core::arch::x86_64::{
 
 use super::pair::pair;
 use super::plain;
-use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
+use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
 /// Says that the processor has AVX2, BMI1 and BMI2.
 #[derive(Clone, Copy, Debug)]
@@ -28,24 +28,29 @@ impl Token {
         unsafe { absorb(state, blocks) }
     }
 
-    pub(super) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+    pub(super) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
-        unsafe { digest(state, last) }
+        unsafe { digest(state, padding) }
     }
 
-    pub(super) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+    pub(super) fn digest_both(
+        self,
+        state: &Lanes,
+        padding: &Padding,
+        other: &Block,
+    ) -> [Digest; 2] {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
-        unsafe { digest_both(state, last) }
+        unsafe { digest_both(state, padding, other) }
     }
 
     pub(super) fn digest_and_absorb(
         self,
         state: &mut Lanes,
-        last: &Block,
+        padding: &Padding,
         block: &Block,
     ) -> Digest {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
-        unsafe { digest_and_absorb(state, last, block) }
+        unsafe { digest_and_absorb(state, padding, block) }
     }
 }
 
@@ -55,8 +60,8 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
 }
 
 #[target_feature(enable = "bmi1,bmi2")]
-fn digest(state: &Lanes, last: &Block) -> Digest {
-    plain::digest(state, last)
+fn digest(state: &Lanes, padding: &Padding) -> Digest {
+    plain::digest(state, padding)
 }
 
 pair!("avx2");

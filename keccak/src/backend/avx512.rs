@@ -7,7 +7,7 @@ use core::arch::x86_64::{
 };
 
 use super::pair::pair;
-use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
+use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
 /// Says that the processor has AVX-512F and AVX-512VL.
 #[derive(Clone, Copy, Debug)]
@@ -24,24 +24,29 @@ impl Token {
         unsafe { absorb(state, blocks) }
     }
 
-    pub(super) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+    pub(super) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
-        unsafe { digest(state, last) }
+        unsafe { digest(state, padding) }
     }
 
-    pub(super) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+    pub(super) fn digest_both(
+        self,
+        state: &Lanes,
+        padding: &Padding,
+        other: &Block,
+    ) -> [Digest; 2] {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
-        unsafe { digest_both(state, last) }
+        unsafe { digest_both(state, padding, other) }
     }
 
     pub(super) fn digest_and_absorb(
         self,
         state: &mut Lanes,
-        last: &Block,
+        padding: &Padding,
         block: &Block,
     ) -> Digest {
         // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
-        unsafe { digest_and_absorb(state, last, block) }
+        unsafe { digest_and_absorb(state, padding, block) }
     }
 }
 
@@ -54,8 +59,8 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     }
     let mut blocks = blocks.iter();
     loop {
-        for constant in ROUND_CONSTANTS {
-            round!(a, constant);
+        for constant in &ROUND_CONSTANTS {
+            round!(a, *constant);
         }
         let Some(block) = blocks.next() else { break };
         for (register, bytes) in a.iter_mut().zip(block.as_chunks().0) {
@@ -68,17 +73,17 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
 }
 
 #[target_feature(enable = "avx512f,avx512vl")]
-fn digest(state: &Lanes, last: &Block) -> Digest {
+fn digest(state: &Lanes, padding: &Padding) -> Digest {
     let mut a = [_mm_setzero_si128(); 25];
     for (register, lane) in a.iter_mut().zip(state) {
         *register = _mm_cvtsi64_si128(lane.cast_signed());
     }
-    for (register, word) in a.iter_mut().zip(last) {
-        *register = add(*register, _mm_cvtsi64_si128(word.cast_signed()));
+    for (register, bytes) in a.iter_mut().zip(padding.as_chunks().0) {
+        *register = add(*register, _mm_cvtsi64_si128(i64::from_le_bytes(*bytes)));
     }
     a[RATE / 8 - 1] = add(a[RATE / 8 - 1], _mm_cvtsi64_si128(LAST_BIT.cast_signed()));
-    for constant in ROUND_CONSTANTS {
-        round!(a, constant);
+    for constant in &ROUND_CONSTANTS {
+        round!(a, *constant);
     }
     low_halves(&a)
 }

@@ -9,7 +9,9 @@ mod pair;
 mod plain;
 mod round;
 
-pub(crate) use round::{Block, Digest, Lanes, RATE};
+use zeroize::Zeroize;
+
+pub(crate) use round::{Block, Digest, Lanes, Padding, RATE, padding};
 
 /// Which code computes the permutation. Only [`detect`](Self::detect) makes one that needs more
 /// than the target promises, and only where the processor has it.
@@ -60,25 +62,38 @@ impl Backend {
         }
     }
 
-    /// The digest of `state` after the block `last`, which has the first bit of the padding.
-    pub(crate) fn digest(self, state: &Lanes, last: &Block) -> Digest {
+    /// The digest of `state`, with `padding` after what its block has.
+    pub(crate) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
         match self {
-            Self::Plain => plain::digest(state, last),
+            Self::Plain => plain::digest(state, padding),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.digest(state, last),
+            Self::Avx2(token) => token.digest(state, padding),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.digest(state, last),
+            Self::Avx512(token) => token.digest(state, padding),
         }
     }
 
-    /// As [`digest`](Self::digest) for either of two blocks.
-    pub(crate) fn digest_both(self, state: &Lanes, last: [&Block; 2]) -> [Digest; 2] {
+    /// As [`digest`](Self::digest), and the digest of `state` plus `other`, which is more of its
+    /// block and padding other than `padding`.
+    pub(crate) fn digest_both(
+        self,
+        state: &Lanes,
+        padding: &Padding,
+        other: &Block,
+    ) -> [Digest; 2] {
         match self {
-            Self::Plain => last.map(|last| plain::digest(state, last)),
+            Self::Plain => {
+                let first = plain::digest(state, padding);
+                let mut state = *state;
+                add(&mut state, other);
+                let second = plain::digest(&state, &[0; RATE]);
+                state.zeroize();
+                [first, second]
+            }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.digest_both(state, last),
+            Self::Avx2(token) => token.digest_both(state, padding, other),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.digest_both(state, last),
+            Self::Avx512(token) => token.digest_both(state, padding, other),
         }
     }
 
@@ -86,20 +101,20 @@ impl Backend {
     pub(crate) fn digest_and_absorb(
         self,
         state: &mut Lanes,
-        last: &Block,
+        padding: &Padding,
         block: &Block,
     ) -> Digest {
         match self {
             Self::Plain => {
-                let digest = plain::digest(state, last);
+                let digest = plain::digest(state, padding);
                 add(state, block);
                 plain::absorb(state, &[]);
                 digest
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(token) => token.digest_and_absorb(state, last, block),
+            Self::Avx2(token) => token.digest_and_absorb(state, padding, block),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.digest_and_absorb(state, last, block),
+            Self::Avx512(token) => token.digest_and_absorb(state, padding, block),
         }
     }
 }
@@ -190,29 +205,26 @@ mod tests {
     #[test]
     fn permutes_two_states_without_mixing_them() {
         let state = ZEROES_PERMUTED;
-        let blocks: [Block; 2] = [[0; 17], std::array::from_fn(|lane| 1 << (3 * lane))];
-        let expected = blocks.map(|block| {
-            let mut state = state;
-            add(&mut state, &block);
-            state[16] ^= round::LAST_BIT;
-            plain::absorb(&mut state, &[]);
-            [state[0], state[1], state[2], state[3]]
-        });
-        let mut absorbed = state;
-        add(&mut absorbed, &blocks[1]);
-        plain::absorb(&mut absorbed, &[]);
+        let block: Block = std::array::from_fn(|lane| 1 << (3 * lane));
+        let [mut unpadded, mut first, mut second] = [state; 3];
+        add(&mut unpadded, &block);
+        plain::absorb(&mut unpadded, &[]);
+        first[4] ^= 0x01 << 16;
+        first[16] ^= 0x80 << 56;
+        plain::absorb(&mut first, &[]);
+        add(&mut second, &block);
+        second[16] ^= 0x80 << 56;
+        plain::absorb(&mut second, &[]);
+        let [first, second] = [first, second].map(|[a, b, c, d, ..]| [a, b, c, d]);
+
+        let padding = padding(4 * 8 + 2);
         for backend in Backend::all() {
-            let [first, second] = &blocks;
-            assert_eq!(backend.digest(&state, first), expected[0], "{backend:?}");
-            assert_eq!(backend.digest(&state, second), expected[1], "{backend:?}");
-            assert_eq!(
-                backend.digest_both(&state, [first, second]),
-                expected,
-                "{backend:?}"
-            );
+            assert_eq!(backend.digest(&state, padding), first, "{backend:?}");
+            let digests = backend.digest_both(&state, padding, &block);
+            assert_eq!(digests, [first, second], "{backend:?}");
             let mut state = state;
-            let digest = backend.digest_and_absorb(&mut state, first, second);
-            assert_eq!((digest, state), (expected[0], absorbed), "{backend:?}");
+            let digest = backend.digest_and_absorb(&mut state, padding, &block);
+            assert_eq!((digest, state), (first, unpadded), "{backend:?}");
         }
     }
 }

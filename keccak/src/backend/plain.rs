@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use super::round::{Block, Digest, LAST_BIT, Lanes, RATE, ROUND_CONSTANTS, round};
+use super::round::{Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
 /// See [`Backend::absorb`](super::Backend::absorb). Always inlined so that a caller can compile it
 /// for the instructions it knows to be there.
@@ -11,8 +11,8 @@ pub(super) fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     let mut a = *state;
     let mut blocks = blocks.iter();
     loop {
-        for constant in ROUND_CONSTANTS {
-            round!(a, constant);
+        for constant in &ROUND_CONSTANTS {
+            round!(a, *constant);
         }
         let Some(block) = blocks.next() else { break };
         for (lane, bytes) in a.iter_mut().zip(block.as_chunks().0) {
@@ -24,9 +24,11 @@ pub(super) fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
 
 /// See [`Backend::digest`](super::Backend::digest).
 #[inline(always)]
-pub(super) fn digest(state: &Lanes, last: &Block) -> Digest {
+pub(super) fn digest(state: &Lanes, padding: &Padding) -> Digest {
     let mut copy = *state;
-    super::add(&mut copy, last);
+    for (lane, bytes) in copy.iter_mut().zip(padding.as_chunks().0) {
+        *lane ^= u64::from_le_bytes(*bytes);
+    }
     copy[RATE / 8 - 1] ^= LAST_BIT;
     absorb(&mut copy, &[]);
     let digest = [copy[0], copy[1], copy[2], copy[3]];

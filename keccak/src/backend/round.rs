@@ -12,6 +12,23 @@ pub(crate) type Block = [u64; RATE / 8];
 /// The part of a state that is its digest, once permuted.
 pub(crate) type Digest = [u64; 4];
 
+/// A block of zeroes, but for the first bit of the padding. (Its last bit is [`LAST_BIT`].)
+pub(crate) type Padding = [u8; RATE];
+
+/// The padding after `offset` bytes of a block. It lies in memory that nobody writes: loads of
+/// words just written as narrower ones would have to wait.
+pub(crate) fn padding(offset: usize) -> &'static Padding {
+    static ZEROES_AROUND: [u8; 2 * RATE - 1] = {
+        let mut bytes = [0; 2 * RATE - 1];
+        bytes[RATE - 1] = 0x01;
+        bytes
+    };
+    match ZEROES_AROUND[RATE - 1 - offset..].first_chunk() {
+        Some(padding) => padding,
+        None => unreachable!("the offset {offset} is within a block"),
+    }
+}
+
 /// The end of the padding: the last bit of a block.
 pub(super) const LAST_BIT: u64 = 1 << 63;
 
