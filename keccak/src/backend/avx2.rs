@@ -56,12 +56,12 @@ impl Token {
 
 #[target_feature(enable = "bmi1,bmi2")]
 fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
-    plain::absorb(state, blocks);
+    plain::absorb_inline(state, blocks);
 }
 
 #[target_feature(enable = "bmi1,bmi2")]
 fn digest(state: &Lanes, padding: &Padding) -> Digest {
-    plain::digest(state, padding)
+    plain::digest_inline(state, padding)
 }
 
 pair!("avx2");

@@ -4,10 +4,21 @@ use zeroize::Zeroize;
 
 use super::round::{Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
-/// See [`Backend::absorb`](super::Backend::absorb). Always inlined so that a caller can compile it
-/// for the instructions it knows to be there.
-#[inline(always)]
+/// See [`Backend::absorb`](super::Backend::absorb).
+#[inline(never)]
 pub(super) fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
+    absorb_inline(state, blocks);
+}
+
+/// See [`Backend::digest`](super::Backend::digest).
+#[inline(never)]
+pub(super) fn digest(state: &Lanes, padding: &Padding) -> Digest {
+    digest_inline(state, padding)
+}
+
+/// [`absorb`], to be compiled for the instructions that the caller knows to be there.
+#[inline(always)]
+pub(super) fn absorb_inline(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     let mut a = *state;
     let mut blocks = blocks.iter();
     loop {
@@ -22,15 +33,15 @@ pub(super) fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     *state = a;
 }
 
-/// See [`Backend::digest`](super::Backend::digest).
+/// [`digest`], to be compiled for the instructions that the caller knows to be there.
 #[inline(always)]
-pub(super) fn digest(state: &Lanes, padding: &Padding) -> Digest {
+pub(super) fn digest_inline(state: &Lanes, padding: &Padding) -> Digest {
     let mut copy = *state;
     for (lane, bytes) in copy.iter_mut().zip(padding.as_chunks().0) {
         *lane ^= u64::from_le_bytes(*bytes);
     }
     copy[RATE / 8 - 1] ^= LAST_BIT;
-    absorb(&mut copy, &[]);
+    absorb_inline(&mut copy, &[]);
     let digest = [copy[0], copy[1], copy[2], copy[3]];
     copy.zeroize();
     digest
