@@ -15,7 +15,8 @@ const LENGTH: usize = 32;
 /// A running Keccak-256: its digest is of everything absorbed so far, and looking at it changes
 /// nothing.
 ///
-/// The state is wiped when dropped and doesn't show in `Debug`.
+/// The state is wiped when dropped and doesn't show in `Debug`. What a permutation leaves in
+/// registers and on the stack is not wiped.
 ///
 /// ```
 /// use peermux_keccak::Keccak256;
@@ -97,7 +98,8 @@ impl Keccak256 {
         match self.split(data) {
             None => {
                 let before = padding(self.filled);
-                let mut after = block(self.filled, data);
+                let mut after: Block = [0; _];
+                add_bytes(&mut after, self.filled, data);
                 let end = self.filled + data.len();
                 after[end / 8] ^= 0x01 << (8 * (end % 8));
                 let [before, after] = self.backend.digest_both(&self.lanes, before, &after);
@@ -113,7 +115,9 @@ impl Keccak256 {
 
     /// The digest of what was absorbed before `end`, which ends a block, and `rest`.
     fn digest_and_finish_block(&mut self, end: &[u8], rest: &[u8]) -> [u8; LENGTH] {
-        let (padding, block) = (padding(self.filled), block(self.filled, end));
+        let padding = padding(self.filled);
+        let mut block: Block = [0; _];
+        add_bytes(&mut block, self.filled, end);
         let digest = self
             .backend
             .digest_and_absorb(&mut self.lanes, padding, &block);
@@ -162,13 +166,6 @@ impl Drop for Keccak256 {
 
 impl ZeroizeOnDrop for Keccak256 {}
 
-/// A block of zeroes but for `data` from `offset` on.
-fn block(offset: usize, data: &[u8]) -> Block {
-    let mut block = [0; _];
-    add_bytes(&mut block, offset, data);
-    block
-}
-
 fn bytes(digest: Digest) -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     for (bytes, lane) in bytes.as_chunks_mut().0.iter_mut().zip(digest) {
@@ -177,8 +174,8 @@ fn bytes(digest: Digest) -> [u8; LENGTH] {
     bytes
 }
 
-/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: bytes
-/// written one by one could not be forwarded to the loads of whole lanes that follow.
+/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: a load of a
+/// whole lane would have to wait for stores of its bytes.
 fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;
     let (words, tail) = data.as_chunks();

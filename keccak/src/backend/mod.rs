@@ -9,8 +9,6 @@ mod pair;
 mod plain;
 mod round;
 
-use zeroize::Zeroize;
-
 pub(crate) use round::{Block, Digest, Lanes, Padding, RATE, padding};
 
 /// Which code computes the permutation. Only [`detect`](Self::detect) makes one that needs more
@@ -42,13 +40,12 @@ impl Backend {
     /// All that this processor has.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Plain];
+        let all = [Self::Plain].into_iter();
         #[cfg(target_arch = "x86_64")]
-        {
-            all.extend(avx2::Token::detect().map(Self::Avx2));
-            all.extend(avx512::Token::detect().map(Self::Avx512));
-        }
-        all
+        let all = all
+            .chain(avx2::Token::detect().map(Self::Avx2))
+            .chain(avx512::Token::detect().map(Self::Avx512));
+        all.collect()
     }
 
     /// Permutes `state`, and once more after adding each of `blocks` to it.
@@ -86,9 +83,7 @@ impl Backend {
                 let first = plain::digest(state, padding);
                 let mut state = *state;
                 add(&mut state, other);
-                let second = plain::digest(&state, &[0; RATE]);
-                state.zeroize();
-                [first, second]
+                [first, plain::digest(&state, &[0; RATE])]
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(token) => token.digest_both(state, padding, other),

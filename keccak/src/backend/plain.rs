@@ -1,7 +1,5 @@
 //! One state in general-purpose registers, on any processor.
 
-use zeroize::Zeroize;
-
 use super::round::{Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
 /// See [`Backend::absorb`](super::Backend::absorb).
@@ -42,9 +40,7 @@ pub(super) fn digest_inline(state: &Lanes, padding: &Padding) -> Digest {
     }
     copy[RATE / 8 - 1] ^= LAST_BIT;
     absorb_inline(&mut copy, &[]);
-    let digest = [copy[0], copy[1], copy[2], copy[3]];
-    copy.zeroize();
-    digest
+    [copy[0], copy[1], copy[2], copy[3]]
 }
 
 #[inline(always)]

@@ -1,4 +1,5 @@
-//! What all backends share: Keccak-f\[1600\] as FIPS 202, section 3.2, defines it, over any type of lane.
+//! What all backends share: Keccak-f\[1600\] as FIPS 202, section 3.2, defines it, over any type of
+//! lane.
 
 /// The lanes of a state: lane `x + 5 * y` is the specification's `A[x, y]`.
 pub(crate) type Lanes = [u64; 25];
