@@ -174,8 +174,8 @@ fn bytes(digest: Digest) -> [u8; LENGTH] {
     bytes
 }
 
-/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: a load of a
-/// whole lane would have to wait for stores of its bytes.
+/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: a load of
+/// a whole lane would have to wait for stores of its bytes.
 fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;
     let (words, tail) = data.as_chunks();

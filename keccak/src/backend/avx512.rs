@@ -1,5 +1,6 @@
-//! Two states in the halves of 25 registers, of the 32 that AVX-512VL has, with its rotation and its
-//! three-operand logic. A single state leaves the upper halves unused and is still the fastest.
+//! Two states in the halves of 25 registers, of the 32 that AVX-512VL has, with its rotation and
+//! its three-operand logic. A single state leaves the upper halves unused and is still faster than
+//! in general-purpose registers.
 
 use core::arch::x86_64::{
     __m128i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_rol_epi64,
