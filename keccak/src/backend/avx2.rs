@@ -54,11 +54,13 @@ impl Token {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "bmi1,bmi2")]
 fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     plain::absorb_inline(state, blocks);
 }
 
+#[inline(never)]
 #[target_feature(enable = "bmi1,bmi2")]
 fn digest(state: &Lanes, padding: &Padding) -> Digest {
     plain::digest_inline(state, padding)

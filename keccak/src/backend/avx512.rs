@@ -52,6 +52,7 @@ impl Token {
 }
 
 /// Keeps the state in registers from block to block.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     let mut a = [_mm_setzero_si128(); 25];
@@ -73,6 +74,7 @@ fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     }
 }
 
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn digest(state: &Lanes, padding: &Padding) -> Digest {
     let mut a = [_mm_setzero_si128(); 25];

@@ -4,6 +4,7 @@
 /// The operations that [`round!`](super::round::round) asks for are the caller's.
 macro_rules! pair {
     ($features:literal) => {
+        #[inline(never)]
         #[target_feature(enable = $features)]
         fn digest_both(state: &Lanes, padding: &Padding, other: &Block) -> [Digest; 2] {
             let mut a = load(state, padding, other);
@@ -14,6 +15,7 @@ macro_rules! pair {
             [low_halves(&a), high_halves(&a)]
         }
 
+        #[inline(never)]
         #[target_feature(enable = $features)]
         fn digest_and_absorb(state: &mut Lanes, padding: &Padding, block: &Block) -> Digest {
             let mut a = load(state, padding, block);
