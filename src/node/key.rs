@@ -4,14 +4,26 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
-use rand::CryptoRng;
+use rand::{CryptoRng, Rng};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId, Signature};
-use secp256k1::{Message, ecdh};
+use secp256k1::{All, Message, Secp256k1, ecdh};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::keccak::keccak256;
+
+/// Blinded once, at random, against attacks through side channels. Blinding it anew for every
+/// signature and every new key, as newer versions of the crate do of themselves, would take more
+/// than half of the time of those operations.
+static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
+    let mut seed = Zeroizing::new([0; 32]);
+    rand::rng().fill_bytes(seed.as_mut());
+    let mut context = Secp256k1::new();
+    context.seeded_randomize(&seed);
+    context
+});
 
 /// Why bytes or text are not a key, a node id or a usable signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,14 +88,14 @@ impl SecretKey {
     /// [`KeyError::SecretRange`] for zero and for values not below the order of the curve.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         let secret =
-            secp256k1::SecretKey::from_secret_bytes(*bytes).map_err(|_| KeyError::SecretRange)?;
-        let public = PublicKey(secret.public_key());
+            secp256k1::SecretKey::from_byte_array(*bytes).map_err(|_| KeyError::SecretRange)?;
+        let public = PublicKey(secret.public_key(&CONTEXT));
         Ok(Self { secret, public })
     }
 
     /// The 32 big-endian bytes, wiped when the returned value is dropped.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.secret.to_secret_bytes())
+        Zeroizing::new(self.secret.secret_bytes())
     }
 
     /// The public key that belongs to this secret.
@@ -104,11 +116,12 @@ impl SecretKey {
     /// Returns r || s || v with v in 0..=3.
     pub(crate) fn sign_recoverable(&self, message: &[u8; 32]) -> [u8; 65] {
         let message = Message::from_digest(*message);
-        let (recovery_id, compact) =
-            RecoverableSignature::sign_ecdsa_recoverable(message, &self.secret).serialize_compact();
+        let (recovery_id, compact) = CONTEXT
+            .sign_ecdsa_recoverable(message, &self.secret)
+            .serialize_compact();
         let mut signature = [0u8; 65];
         signature[..64].copy_from_slice(&compact);
-        signature[64] = recovery_id.to_u8();
+        signature[64] = i32::from(recovery_id).to_be_bytes()[3];
         signature
     }
 }
@@ -142,8 +155,8 @@ impl FromStr for SecretKey {
 pub(crate) fn recover(signature: &[u8; 65], message: &[u8; 32]) -> Result<PublicKey, KeyError> {
     let recover = || {
         let recovery_id = RecoveryId::try_from(i32::from(signature[64]))?;
-        RecoverableSignature::from_compact(&signature[..64], recovery_id)?
-            .recover_ecdsa(Message::from_digest(*message))
+        let signature = RecoverableSignature::from_compact(&signature[..64], recovery_id)?;
+        CONTEXT.recover_ecdsa(Message::from_digest(*message), &signature)
     };
     recover()
         .map(PublicKey)
@@ -219,7 +232,10 @@ impl PublicKey {
     /// Checks a signature r || s of the 32 bytes as they are; s must be in the lower half.
     pub(crate) fn verify(&self, signature: &[u8; 64], message: &[u8; 32]) -> Result<(), KeyError> {
         Signature::from_compact(signature)
-            .and_then(|signature| self.0.verify(Message::from_digest(*message), &signature))
+            .and_then(|signature| {
+                self.0
+                    .verify(&CONTEXT, Message::from_digest(*message), &signature)
+            })
             .map_err(|_| KeyError::Signature)
     }
 
