@@ -1,0 +1,57 @@
+//! Sealing and opening in memory, one thread, frames packed into buffers of 64 KiB.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use super::frame::{Direction, HEADER};
+
+/// How many bytes of frames go together, unless one frame has more.
+pub(crate) const BUFFER: usize = 64 << 10;
+
+/// How many frames of this data size are packed together.
+pub(crate) fn frames_in_buffer(size: usize) -> usize {
+    (BUFFER / Direction::wire_size(size + 1)).max(1)
+}
+
+/// Seals `count` messages.
+pub(crate) fn seal(size: usize, count: usize) -> Duration {
+    let data = vec![0x5a; size];
+    let mut direction = Direction::new();
+    let frame = Direction::wire_size(size + 1);
+    let mut buffer = vec![0; frames_in_buffer(size) * frame];
+    let started = Instant::now();
+    let mut left = count;
+    while left > 0 {
+        for frame in buffer.chunks_exact_mut(frame).take(left) {
+            direction.seal(&data, frame);
+            left -= 1;
+        }
+        black_box(&mut buffer);
+    }
+    started.elapsed()
+}
+
+/// Opens `count` messages; sealing them is not timed.
+pub(crate) fn open(size: usize, count: usize) -> Duration {
+    let data = vec![0x5a; size];
+    let (mut sealing, mut opening) = (Direction::new(), Direction::new());
+    let frame = Direction::wire_size(size + 1);
+    let mut buffer = vec![0; frames_in_buffer(size) * frame];
+    let mut elapsed = Duration::ZERO;
+    let mut left = count;
+    while left > 0 {
+        let frames = left.min(buffer.len() / frame);
+        for frame in buffer.chunks_exact_mut(frame).take(frames) {
+            sealing.seal(&data, frame);
+        }
+        let started = Instant::now();
+        for frame in buffer.chunks_exact_mut(frame).take(frames) {
+            let (header, body) = frame.split_at_mut(HEADER);
+            opening.open_header(header);
+            opening.open_body(body);
+        }
+        elapsed += started.elapsed();
+        left -= frames;
+    }
+    elapsed
+}

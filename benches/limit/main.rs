@@ -1,0 +1,92 @@
+//! What the machine at hand can do at best: the denominator of every claim about speed.
+//!
+//! `cargo bench --bench limit` measures, with published crates alone and none of the library's
+//! own code on the path, how fast one thread seals frames and one thread opens them, how fast the
+//! two loops go when loopback TCP lies between them, and how many handshakes the public-key
+//! cryptography allows. Each figure is the median of several repetitions that take turns, with the
+//! least and the greatest beside it. `cargo bench --bench limit -- --tcp SIZE COUNT` prints the
+//! messages a second over loopback TCP, once, for a comparison that takes turns with others.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark has no caller to hand errors to, and measures real time"
+)]
+
+mod frame;
+mod handshake;
+mod loops;
+mod tcp;
+
+use std::time::Duration;
+
+/// Payload sizes, and how many messages one repetition has.
+const SIZES: [(usize, usize); 5] = [
+    (16, 400_000),
+    (256, 300_000),
+    (1 << 10, 150_000),
+    (32 << 10, 6_000),
+    (1 << 20, 200),
+];
+
+const REPETITIONS: usize = 5;
+
+/// Minimum, median and maximum.
+struct Spread([f64; 3]);
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self([
+            values[0],
+            values[values.len() / 2],
+            values[values.len() - 1],
+        ])
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [least, median, most] = self.0.map(|value| format!("{value:.*}", digits(value)));
+        write!(f, "{median} ({least}–{most})")
+    }
+}
+
+fn digits(value: f64) -> usize {
+    if value < 100.0 { 2 } else { 0 }
+}
+
+/// Seconds for each of `count` operations, as microseconds.
+fn micros(elapsed: Duration, count: usize) -> f64 {
+    elapsed.as_secs_f64() * 1e6 / count as f64
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--tcp") {
+        let [size, count] = [1, 2].map(|i| arguments[at + i].parse().unwrap());
+        return println!("{}", count as f64 / tcp::one_way(size, count).as_secs_f64());
+    }
+    println!("| payload | seal, µs | open, µs | both over loopback TCP, msg/s | MB/s |");
+    println!("|---|---|---|---|---|");
+    for (size, count) in SIZES {
+        let (mut seal, mut open, mut tcp) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..REPETITIONS {
+            seal.push(micros(loops::seal(size, count), count));
+            open.push(micros(loops::open(size, count), count));
+            tcp.push(count as f64 / tcp::one_way(size, count).as_secs_f64());
+        }
+        let megabytes = tcp.iter().map(|rate| rate * size as f64 / 1e6).collect();
+        let [seal, open, tcp, megabytes] = [seal, open, tcp, megabytes].map(Spread::of);
+        println!("| {size} B | {seal} | {open} | {tcp} | {megabytes} |");
+    }
+    println!("\n| handshakes | a second |\n|---|---|");
+    for cores in [1, 2] {
+        let rates = (0..REPETITIONS).map(|_| handshake::rate(cores)).collect();
+        println!(
+            "| both ends' cryptography, {cores} cores | {} |",
+            Spread::of(rates)
+        );
+    }
+}
