@@ -1,36 +1,52 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! The one place that knows which crate computes it: assembly with the feature `asm` on the
-//! processors that have it, plain Rust otherwise.
+//! The one place that knows which crate computes it. On x86-64, with the feature `vector`, it is
+//! one that computes digests side by side in vector registers; with `asm` it is published assembly
+//! where there is one for the processor; otherwise plain Rust.
 
-#[cfg(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64")))]
-use keccak_asm::{Digest, Keccak256 as State};
-#[cfg(not(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-use sha3::{Digest, Keccak256 as State};
+#[cfg(all(feature = "vector", target_arch = "x86_64"))]
+pub(crate) use peermux_keccak::Keccak256;
+#[cfg(not(all(feature = "vector", target_arch = "x86_64")))]
+pub(crate) use sequential::Keccak256;
 
-/// A state that goes on absorbing whenever its digest is looked at.
-#[derive(Clone)]
-pub(crate) struct Keccak256(State);
+/// One permutation after the other.
+#[cfg(any(test, not(all(feature = "vector", target_arch = "x86_64"))))]
+mod sequential {
+    #[cfg(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    use keccak_asm::{Digest, Keccak256 as State};
+    #[cfg(not(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    use sha3::{Digest, Keccak256 as State};
 
-impl Keccak256 {
-    pub(crate) fn new() -> Self {
-        Self(State::new())
-    }
+    /// A state that goes on absorbing whenever its digest is looked at.
+    #[derive(Clone)]
+    pub(crate) struct Keccak256(State);
 
-    /// Absorbs `data`.
-    pub(crate) fn update(&mut self, data: impl AsRef<[u8]>) {
-        self.0.update(data);
-    }
+    impl Keccak256 {
+        pub(crate) fn new() -> Self {
+            Self(State::new())
+        }
 
-    /// As [`update`](Self::update), by value.
-    pub(crate) fn chain(mut self, data: impl AsRef<[u8]>) -> Self {
-        self.update(data);
-        self
-    }
+        /// Absorbs `data`.
+        pub(crate) fn update(&mut self, data: &[u8]) {
+            self.0.update(data);
+        }
 
-    /// The digest of what was absorbed so far.
-    pub(crate) fn digest(&self) -> [u8; 32] {
-        self.0.clone().finalize().into()
+        /// The digest of what was absorbed so far.
+        pub(crate) fn digest(&self) -> [u8; 32] {
+            self.0.clone().finalize().into()
+        }
+
+        /// The digest of what was absorbed so far; then absorbs `data`.
+        pub(crate) fn digest_and_update(&mut self, data: &[u8]) -> [u8; 32] {
+            let digest = self.digest();
+            self.update(data);
+            digest
+        }
+
+        /// The digests before and after `data` is absorbed.
+        pub(crate) fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; 32], [u8; 32]) {
+            (self.digest_and_update(data), self.digest())
+        }
     }
 }
 
@@ -58,20 +74,71 @@ mod tests {
         assert_eq!(keccak256(&[b"ab", b"", b"c"]), keccak256(&[b"abc"]));
     }
 
+    /// One step with a running state.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Update(Vec<u8>),
+        DigestAndUpdate(Vec<u8>),
+        DigestUpdateDigest(Vec<u8>),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let data = || prop::collection::vec(any::<u8>(), 0..300);
+        let step = prop_oneof![
+            data().prop_map(Step::Update),
+            data().prop_map(Step::DigestAndUpdate),
+            data().prop_map(Step::DigestUpdateDigest),
+        ];
+        prop::collection::vec(step, 0..12)
+    }
+
+    macro_rules! digests {
+        ($state:ty, $steps:expr) => {{
+            let mut state = <$state>::new();
+            let mut digests = Vec::new();
+            for step in $steps {
+                match step {
+                    Step::Update(data) => state.update(data),
+                    Step::DigestAndUpdate(data) => digests.push(state.digest_and_update(data)),
+                    Step::DigestUpdateDigest(data) => {
+                        let (before, after) = state.digest_update_digest(data);
+                        digests.extend([before, after]);
+                    }
+                }
+                digests.push(state.digest());
+            }
+            digests
+        }};
+    }
+
+    /// The same digests, by plain Rust and nothing else.
+    fn plain_digests(steps: &[Step]) -> Vec<[u8; 32]> {
+        let mut state = sha3::Keccak256::default();
+        let digest = |state: &sha3::Keccak256| sha3::Digest::finalize(state.clone()).into();
+        let mut digests: Vec<[u8; 32]> = Vec::new();
+        for step in steps {
+            let (Step::Update(data) | Step::DigestAndUpdate(data) | Step::DigestUpdateDigest(data)) =
+                step;
+            if !matches!(step, Step::Update(_)) {
+                digests.push(digest(&state));
+            }
+            sha3::Digest::update(&mut state, data);
+            if matches!(step, Step::DigestUpdateDigest(_)) {
+                digests.push(digest(&state));
+            }
+            digests.push(digest(&state));
+        }
+        digests
+    }
+
     proptest! {
         /// Whichever crate computes it, each running digest is what plain Rust computes. The
         /// lengths cross the boundaries of several blocks of 136 bytes.
         #[test]
-        fn running_digests_are_those_of_plain_rust(
-            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..12)
-        ) {
-            let (mut state, mut plain) = (Keccak256::new(), sha3::Keccak256::default());
-            for part in parts {
-                state.update(&part);
-                sha3::Digest::update(&mut plain, &part);
-                let expected: [u8; 32] = sha3::Digest::finalize(plain.clone()).into();
-                prop_assert_eq!(state.digest(), expected);
-            }
+        fn running_digests_are_those_of_plain_rust(steps in steps()) {
+            let plain = plain_digests(&steps);
+            prop_assert_eq!(&digests!(Keccak256, &steps), &plain);
+            prop_assert_eq!(&digests!(sequential::Keccak256, &steps), &plain);
         }
     }
 }

@@ -35,27 +35,40 @@ impl FrameMac {
     pub(super) fn new(mac_secret: &[u8; 32], state: Keccak256) -> Self {
         Self {
             cipher: Aes256Enc::new(mac_secret.into()),
-            digest: digest(&state),
+            digest: half(state.digest()),
             state,
         }
     }
 
-    /// Absorbs a header and returns its MAC.
-    pub(super) fn header(&mut self, ciphertext: &[u8; 16]) -> Tag {
-        self.absorb_seeded(self.digest, ciphertext);
-        Tag(digest(&self.state))
+    /// Absorbs a whole frame and returns the MACs of its header and of its body. The header's MAC
+    /// does not go into the state, so the two digests behind it are computed side by side.
+    pub(super) fn frame(&mut self, header: &[u8; 16], body: &[u8]) -> (Tag, Tag) {
+        self.absorb_seeded(self.digest, header);
+        let (header, seed) = self.state.digest_update_digest(body);
+        (Tag(half(header)), self.end(half(seed)))
     }
 
-    /// Absorbs some of a body, padding included.
-    pub(super) fn body(&mut self, ciphertext: &[u8]) {
-        self.state.update(ciphertext);
+    /// Absorbs a header and returns its MAC, and absorbs the first piece of the body, padding
+    /// included, which may be empty.
+    pub(super) fn header(&mut self, ciphertext: &[u8; 16], piece: &[u8]) -> Tag {
+        self.absorb_seeded(self.digest, ciphertext);
+        Tag(half(self.state.digest_and_update(piece)))
+    }
+
+    /// Absorbs the next piece of a body.
+    pub(super) fn body(&mut self, piece: &[u8]) {
+        self.state.update(piece);
     }
 
     /// Ends the frame and returns the MAC of its body.
     pub(super) fn finish(&mut self) -> Tag {
-        let seed = digest(&self.state);
+        self.end(half(self.state.digest()))
+    }
+
+    /// `seed` is the digest behind the body.
+    fn end(&mut self, seed: [u8; LENGTH]) -> Tag {
         self.absorb_seeded(seed, &seed);
-        self.digest = digest(&self.state);
+        self.digest = half(self.state.digest());
         Tag(self.digest)
     }
 
@@ -65,14 +78,14 @@ impl FrameMac {
         for (byte, data) in block.iter_mut().zip(data) {
             *byte ^= data;
         }
-        self.state.update(block);
+        self.state.update(&block);
     }
 }
 
-/// The first half of the state's digest; the state goes on as if nobody had looked.
-fn digest(state: &Keccak256) -> [u8; LENGTH] {
+/// The half of a digest that a MAC is made of.
+fn half(digest: [u8; 32]) -> [u8; LENGTH] {
     let mut half = [0; LENGTH];
-    half.copy_from_slice(&state.digest()[..LENGTH]);
+    half.copy_from_slice(&digest[..LENGTH]);
     half
 }
 
@@ -80,6 +93,8 @@ fn digest(state: &Keccak256) -> [u8; LENGTH] {
 impl FrameMac {
     /// All 32 bytes of the state's digest after `suffix`.
     pub(super) fn digest_after(&self, suffix: &[u8]) -> [u8; 32] {
-        self.state.clone().chain(suffix).digest()
+        let mut state = self.state.clone();
+        state.update(suffix);
+        state.digest()
     }
 }

@@ -59,7 +59,9 @@ impl Exchange<'_> {
         let Secrets { shared, aes, mac } = self.secrets();
         let seeded = |nonce: &[u8; 32], packet: &[u8]| {
             let seed = xor(&mac, nonce);
-            let state = Keccak256::new().chain(seed.as_ref()).chain(packet);
+            let mut state = Keccak256::new();
+            state.update(seed.as_ref());
+            state.update(packet);
             FrameMac::new(&mac, state)
         };
         let from_initiator = seeded(self.recipient_nonce, self.auth);

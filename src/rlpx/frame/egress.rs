@@ -110,14 +110,23 @@ impl Egress {
         let (ciphertext, header_mac) = head.split_at_mut(BLOCK);
         self.cipher.apply_keystream(&mut header);
         ciphertext.copy_from_slice(&header);
-        header_mac.copy_from_slice(&self.mac.header(&header).0);
 
         let (body, body_mac) = body.split_at_mut(body.len() - mac::LENGTH);
-        for piece in body.chunks_mut(PIECE) {
-            self.cipher.apply_keystream(piece);
-            self.mac.body(piece);
-        }
-        body_mac.copy_from_slice(&self.mac.finish().0);
+        let (header_tag, body_tag) = if body.len() <= PIECE {
+            self.cipher.apply_keystream(body);
+            self.mac.frame(&header, body)
+        } else {
+            let (first, rest) = body.split_at_mut(PIECE);
+            self.cipher.apply_keystream(first);
+            let header_tag = self.mac.header(&header, first);
+            for piece in rest.chunks_mut(PIECE) {
+                self.cipher.apply_keystream(piece);
+                self.mac.body(piece);
+            }
+            (header_tag, self.mac.finish())
+        };
+        header_mac.copy_from_slice(&header_tag.0);
+        body_mac.copy_from_slice(&body_tag.0);
     }
 }
 

@@ -33,8 +33,9 @@ pub struct Ingress {
 enum State {
     /// The next bytes are a header.
     Header,
-    /// The header was verified and decrypted; its bytes are still in the caller's buffer.
-    Body { frame_size: usize },
+    /// The header was verified and decrypted; its bytes are still in the caller's buffer, and the
+    /// MAC has absorbed so much of the body behind it.
+    Body { frame_size: usize, absorbed: usize },
     /// A frame was refused; there is no way back into step.
     Failed,
 }
@@ -85,35 +86,39 @@ impl Ingress {
     /// Opens the frame at the start of `input`, in place.
     ///
     /// As soon as the header is there, it is verified and decrypted, once; until the whole frame
-    /// is there, call again with the same bytes in front and more behind. Each MAC is compared
-    /// in constant time and before anything that it covers is decrypted.
+    /// is there, call again with the same bytes in front and more behind. What arrived of the body
+    /// goes into its MAC meanwhile, so that little is left to do when the last byte comes. Each
+    /// MAC is compared in constant time and before anything that it covers is used, but for the
+    /// size in the header of a frame that is there in whole: that only says how far to compute.
     ///
     /// # Errors
     /// [`FrameError`]; the connection is lost then, and every later call fails too.
     pub fn open<'b>(&mut self, input: &'b mut [u8]) -> Result<Opened<'b>, FrameError> {
         // Whatever returns early below without setting another state leaves this one behind.
-        let frame_size = match mem::replace(&mut self.state, State::Failed) {
+        let (frame_size, body) = match mem::replace(&mut self.state, State::Failed) {
             State::Failed => return Err(FrameError::AlreadyFailed),
-            State::Body { frame_size } => frame_size,
-            State::Header => match input.first_chunk() {
-                Some(header) => self.open_header(header)?,
+            State::Body {
+                frame_size,
+                absorbed,
+            } => (frame_size, self.go_on(input, frame_size, absorbed)?),
+            State::Header => match input.split_first_chunk() {
+                Some((header, rest)) => self.begin(header, rest)?,
                 None => {
                     self.state = State::Header;
                     return Ok(Opened::NeedMore { total: HEADER });
                 }
             },
         };
-        let mac_start = HEADER + padded(frame_size);
-        let total = mac_start + mac::LENGTH;
-        if input.len() < total {
-            self.state = State::Body { frame_size };
+        let body_end = HEADER + padded(frame_size);
+        let total = body_end + mac::LENGTH;
+        if let Body::Incomplete { absorbed } = body {
+            self.state = State::Body {
+                frame_size,
+                absorbed,
+            };
             return Ok(Opened::NeedMore { total });
         }
-        let (body, body_mac) = input[HEADER..total].split_at_mut(mac_start - HEADER);
-        self.mac.body(body);
-        if !self.mac.finish().verify(body_mac) {
-            return Err(FrameError::BodyMac);
-        }
+        let body = &mut input[HEADER..body_end];
         self.cipher.apply_keystream(body);
         let frame = Frame::parse(&body[..frame_size], self.snappy)?;
         self.state = State::Header;
@@ -123,29 +128,91 @@ impl Ingress {
         })
     }
 
-    /// Verifies and decrypts a header; returns the bytes of id and data that it announces.
-    fn open_header(&mut self, header: &[u8; HEADER]) -> Result<usize, FrameError> {
-        let (ciphertext, received_mac) = header.split_at(BLOCK);
+    /// Verifies a header, and the body too if all of it is in `rest`. Returns the bytes of id and
+    /// data.
+    fn begin(&mut self, header: &[u8; HEADER], rest: &[u8]) -> Result<(usize, Body), FrameError> {
+        let (ciphertext, header_mac) = header.split_at(BLOCK);
         let mut block = [0; BLOCK];
         block.copy_from_slice(ciphertext);
-        if !self.mac.header(&block).verify(received_mac) {
+        let frame_size = self.announced(block);
+        let checked = check_size(frame_size, self.max_frame_size);
+        if let Some((body, body_mac)) = whole_body(frame_size, rest)
+            && checked.is_ok()
+        {
+            let (header_tag, body_tag) = self.mac.frame(&block, body);
+            if !header_tag.verify(header_mac) {
+                return Err(FrameError::HeaderMac);
+            }
+            if !body_tag.verify(body_mac) {
+                return Err(FrameError::BodyMac);
+            }
+            return Ok((frame_size, Body::Verified));
+        }
+        let arrived = &rest[..rest.len().min(padded(frame_size))];
+        if !self.mac.header(&block, arrived).verify(header_mac) {
             return Err(FrameError::HeaderMac);
         }
-        self.cipher.apply_keystream(&mut block);
-        let frame_size = block[..3]
-            .iter()
-            .fold(0, |size, &byte| (size << 8) | usize::from(byte));
-        if frame_size == 0 {
-            return Err(FrameError::MessageId(MessageIdError::Missing));
-        }
-        if frame_size > self.max_frame_size {
-            return Err(FrameError::FrameTooLarge {
-                got: frame_size,
-                max: self.max_frame_size,
-            });
-        }
-        Ok(frame_size)
+        checked?;
+        let absorbed = arrived.len();
+        Ok((frame_size, Body::Incomplete { absorbed }))
     }
+
+    /// Takes what more arrived of a body into its MAC, and verifies it if it is complete.
+    fn go_on(
+        &mut self,
+        input: &[u8],
+        frame_size: usize,
+        absorbed: usize,
+    ) -> Result<Body, FrameError> {
+        let end = HEADER + padded(frame_size);
+        let arrived = input.len().min(end);
+        if let Some(piece) = input.get(HEADER + absorbed..arrived) {
+            self.mac.body(piece);
+        }
+        let Some(body_mac) = input.get(end..end + mac::LENGTH) else {
+            let absorbed = absorbed.max(arrived.saturating_sub(HEADER));
+            return Ok(Body::Incomplete { absorbed });
+        };
+        match self.mac.finish().verify(body_mac) {
+            true => Ok(Body::Verified),
+            false => Err(FrameError::BodyMac),
+        }
+    }
+
+    /// Decrypts a header; returns the bytes of id and data that it announces.
+    fn announced(&mut self, mut header: [u8; BLOCK]) -> usize {
+        self.cipher.apply_keystream(&mut header);
+        header[..3]
+            .iter()
+            .fold(0, |size, &byte| (size << 8) | usize::from(byte))
+    }
+}
+
+/// How far a body has come.
+enum Body {
+    /// All of it is there, and its MAC is right.
+    Verified,
+    /// The MAC has absorbed what arrived.
+    Incomplete { absorbed: usize },
+}
+
+/// A frame's body and its MAC, if both are in `rest`.
+fn whole_body(frame_size: usize, rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (body, rest) = rest.split_at_checked(padded(frame_size))?;
+    Some((body, rest.get(..mac::LENGTH)?))
+}
+
+fn check_size(frame_size: usize, max: usize) -> Result<(), FrameError> {
+    if frame_size == 0 {
+        return Err(FrameError::MessageId(MessageIdError::Missing));
+    }
+    if frame_size > max {
+        return Err(FrameError::FrameTooLarge {
+            got: frame_size,
+            max,
+        });
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Ingress {

@@ -67,9 +67,9 @@ fn mac_states_of_every_frame_of_the_transcripts() {
         let seeded = |nonce: &str, packet: &str| {
             let nonce: [u8; 32] = array(transcript, nonce);
             let seed = crate::rlpx::secrets::xor(&mac, &nonce);
-            let state = Keccak256::new()
-                .chain(seed.as_ref())
-                .chain(hex(&transcript[packet], "packet"));
+            let mut state = Keccak256::new();
+            state.update(seed.as_ref());
+            state.update(&hex(&transcript[packet], "packet"));
             FrameMac::new(&mac, state)
         };
         let mut forth = Egress::new(&aes, seeded("recipient_nonce", "auth"));
