@@ -30,7 +30,7 @@ impl KeyArgs {
     /// The key that was given, else a fresh one.
     pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
         let given = self.load()?;
-        Ok(given.unwrap_or_else(|| SecretKey::random(&mut rand::rng())))
+        Ok(given.unwrap_or_else(|| SecretKey::generate()))
     }
 
     /// The key that was given, else the one in a file, which is made if there is none.
@@ -44,7 +44,7 @@ impl KeyArgs {
         {
             return read(path);
         }
-        let key = SecretKey::random(&mut rand::rng());
+        let key = SecretKey::generate();
         create(path, &key)?;
         Ok(key)
     }

@@ -46,7 +46,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::because)?;
-    let result = runtime.block_on(commands::run(cli));
+    // On a worker, as what it talks to: this thread would have to be woken for every answer.
+    let command = runtime.spawn(commands::run(cli));
+    let result = runtime.block_on(command).map_err(Failure::because);
+    let result = result.and_then(|result| result);
     // A thread may still wait for a line of standard input, which nobody wants any more.
     runtime.shutdown_background();
     result

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, given: &KeyArgs, out: Output) -> Result<(), Failu
     let key = match args.action {
         Action::New => {
             let path = given.file()?;
-            let key = SecretKey::random(&mut rand::rng());
+            let key = SecretKey::generate();
             keys::create(path, &key)?;
             key
         }

@@ -62,7 +62,7 @@ async fn connect_all(args: &Args, target: &Enode, begun: &Arc<AtomicU64>) -> Res
         tasks.spawn(async move {
             while begun.fetch_add(1, Ordering::Relaxed) < count {
                 // A node takes no second connection of the same key.
-                let key = SecretKey::random(&mut rand::rng());
+                let key = SecretKey::generate();
                 let stream = node::connect(addr, STEP).await?;
                 let established = node::set_up(stream, &key, &remote, STEP).await;
                 let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;

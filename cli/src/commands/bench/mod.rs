@@ -103,7 +103,7 @@ enum Measurement {
 
 /// The node that is measured when no other is named.
 async fn second_node() -> Result<Server, Failure> {
-    Server::builder(SecretKey::random(&mut rand::rng()))
+    Server::builder(SecretKey::generate())
         .listen(([127, 0, 0, 1], 0).into())
         .max_peers(usize::from(u16::MAX))
         .max_pending(2048)

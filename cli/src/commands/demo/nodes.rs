@@ -85,7 +85,7 @@ impl Node {
     async fn start(name: &'static str, protocols: Vec<Protocol>) -> Result<Self, Failure> {
         let bench = Bench::new(bench::Config::default());
         let echo = Echo::new(echo::Config::default());
-        let mut builder = Server::builder(SecretKey::random(&mut rand::rng()))
+        let mut builder = Server::builder(SecretKey::generate())
             .name(format!("peermux-demo/{name}"))
             .listen(([127, 0, 0, 1], 0).into())
             .peer_config(PeerConfig::default().with_stall_limit(STALL_LIMIT))
