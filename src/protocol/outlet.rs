@@ -95,7 +95,7 @@ impl Outlet {
     pub(crate) fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
         self.check(code, &payload)?;
         match &self.target {
-            Target::Gate(lane) => lane.try_send(code, &payload),
+            Target::Gate(lane) => lane.try_send(code, payload),
             Target::Pair(other) => match other.0.reserve(payload.len()) {
                 Ok(charge) => {
                     other.0.push(Message { code, payload }, charge);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::WriteGate;
+use super::{Frame, WriteGate};
 use crate::protocol::{SendError, TrySendError};
 
 /// One protocol's way into the write gate. Codes are made absolute here.
@@ -25,7 +25,7 @@ impl Lane {
 
     /// Queues a message, waiting for room. Cancel safe: dropped early it has queued nothing.
     pub(crate) async fn send(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
-        self.push_when_room(code, payload, &mut None).await
+        self.push_when_room(self.frame(code, payload, None)).await
     }
 
     /// Queues a message and waits until it was handed to the socket.
@@ -42,33 +42,36 @@ impl Lane {
         payload: Bytes,
     ) -> Result<oneshot::Receiver<()>, SendError> {
         let (flushed, written) = oneshot::channel();
-        self.push_when_room(code, payload, &mut Some(flushed))
+        self.push_when_room(self.frame(code, payload, Some(flushed)))
             .await?;
         Ok(written)
     }
 
-    pub(crate) fn try_send(&self, code: u64, payload: &Bytes) -> Result<(), TrySendError> {
-        self.gate
-            .push(self.index, self.offset + code, payload, &mut None)
+    pub(crate) fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
+        let frame = self.frame(code, payload, None);
+        self.gate.push(self.index, &mut Some(frame))
     }
 
-    async fn push_when_room(
-        &self,
-        code: u64,
-        payload: Bytes,
-        flushed: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<(), SendError> {
-        let id = self.offset + code;
-        let room = &self.gate.room[self.index];
-        if let Some(done) = settled(self.gate.push(self.index, id, &payload, flushed)) {
+    fn frame(&self, code: u64, payload: Bytes, flushed: Option<oneshot::Sender<()>>) -> Frame {
+        Frame {
+            id: self.offset + code,
+            payload,
+            flushed,
+        }
+    }
+
+    async fn push_when_room(&self, frame: Frame) -> Result<(), SendError> {
+        let mut frame = Some(frame);
+        if let Some(done) = settled(self.gate.push(self.index, &mut frame)) {
             return done;
         }
+        let room = &self.gate.room[self.index];
         loop {
             let freed = room.notified();
             tokio::pin!(freed);
             // Registered before the attempt, so that room which comes in between is not missed.
             freed.as_mut().enable();
-            if let Some(done) = settled(self.gate.push(self.index, id, &payload, flushed)) {
+            if let Some(done) = settled(self.gate.push(self.index, &mut frame)) {
                 // One batch wakes one sender; there may be room for the next one too.
                 room.notify_one();
                 return done;

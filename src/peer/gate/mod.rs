@@ -17,8 +17,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 pub(crate) use lane::Lane;
 use schedule::Schedule;
@@ -154,28 +153,20 @@ impl WriteGate {
         Poll::Pending
     }
 
-    /// Queues a message in a lane, or says that there is no room.
-    fn push(
-        &self,
-        lane: usize,
-        id: u64,
-        payload: &Bytes,
-        flushed: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<(), TrySendError> {
+    /// Queues a message in a lane, or says that there is no room and leaves it where it is.
+    fn push(&self, lane: usize, frame: &mut Option<Frame>) -> Result<(), TrySendError> {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             return Err(SendError::ShuttingDown.into());
         }
-        if !state.schedule.has_room(lane, payload.len()) {
+        let size = frame.as_ref().map_or(0, |frame| frame.payload.len());
+        if !state.schedule.has_room(lane, size) {
             return Err(TrySendError::Full);
         }
-        let frame = Frame {
-            id,
-            payload: payload.clone(),
-            flushed: flushed.take(),
-        };
-        state.schedule.push(lane, frame);
-        wake(state);
+        if let Some(frame) = frame.take() {
+            state.schedule.push(lane, frame);
+            wake(state);
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -54,7 +55,7 @@ async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
     let lane = Lane::new(&gate, 0, 16);
     lane.send(0, payload(1)).await.expect("open");
     lane.send(1, payload(1)).await.expect("open");
-    assert_eq!(lane.try_send(2, &payload(1)), Err(TrySendError::Full));
+    assert_eq!(lane.try_send(2, payload(1)), Err(TrySendError::Full));
     let (sent, first) = tokio::join!(lane.send(2, payload(1)), ids(&gate));
     assert_eq!((sent, first), (Ok(()), vec![16, 17]));
     assert_eq!(ids(&gate).await, [18]);
