@@ -42,6 +42,8 @@ struct Readme;
 
 #[cfg(feature = "addrbook")]
 pub mod addrbook;
+#[cfg(feature = "server")]
+mod arena;
 #[cfg(feature = "comm")]
 pub mod comm;
 #[cfg(feature = "connmgr")]

@@ -33,6 +33,10 @@ pub enum CanonicalError {
 /// # Errors
 /// [`CanonicalError`] for a truncated, non-canonical or too deeply nested value.
 pub fn check_canonical(bytes: &[u8]) -> Result<usize, CanonicalError> {
+    let first = Item::parse(bytes)?;
+    if !first.list {
+        return Ok(first.header + first.payload);
+    }
     // The ends of the lists that are open, innermost last.
     let mut open = [0usize; MAX_DEPTH];
     let mut depth = 0;

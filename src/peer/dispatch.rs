@@ -8,6 +8,7 @@ use super::gate::WriteGate;
 use super::liveness::PingLimiter;
 use super::stall::StallClock;
 use super::{OverBudget, Peer, PeerBudget, PeerConfig, PeerError};
+use crate::arena::Arena;
 use crate::p2p::{self, Capability, SharedCapability, decode_disconnect, ids};
 use crate::protocol::{Inbox, Message, ProtocolLimits, PushError};
 use crate::rlpx::{Frame, FrameError};
@@ -47,6 +48,7 @@ pub(crate) struct Dispatch {
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
     peer: Peer,
+    payloads: Arena,
 }
 
 impl Dispatch {
@@ -62,11 +64,13 @@ impl Dispatch {
             budget,
             pings: PingLimiter::new(Instant::now()),
             peer,
+            payloads: Arena::default(),
         }
     }
 
-    /// Gives the memory of empty queues back.
-    pub(crate) fn shrink(&self) {
+    /// Gives the memory of empty queues back, and that for payloads.
+    pub(crate) fn shrink(&mut self) {
+        self.payloads.shrink();
         for route in &self.routes {
             route.inbox.shrink();
         }
@@ -142,7 +146,7 @@ impl Dispatch {
                 }
             }
         };
-        let payload = frame.payload(declared)?;
+        let payload = frame.payload_in(declared, &mut self.payloads)?;
         route.inbox.push(
             Message {
                 code: id - route.shared.offset,

@@ -152,7 +152,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// # Errors
     /// As there.
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
-        self.outlet.send(message.code(), message.encode()).await
+        self.outlet.send(message.code(), message.to_payload()).await
     }
 
     /// As [`ProtocolConn::send_and_flush`].
@@ -161,7 +161,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// As there.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         self.outlet
-            .send_and_flush(message.code(), message.encode())
+            .send_and_flush(message.code(), message.to_payload())
             .await
     }
 
@@ -170,7 +170,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// # Errors
     /// As there.
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
-        self.outlet.try_send(message.code(), message.encode())
+        self.outlet.try_send(message.code(), message.to_payload())
     }
 }
 

@@ -1,38 +1,5 @@
 //! The macro that maps message codes to RLP types.
 
-use crate::rlp::{Decodable, DecoderError, Rlp};
-
-/// Reads list elements one after the other, for the code that [`messages!`](crate::messages)
-/// generates.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Fields<'a> {
-    list: Rlp<'a>,
-    next: usize,
-}
-
-impl Fields<'_> {
-    /// Decodes the next element.
-    pub fn take<T: Decodable>(&mut self) -> Result<T, DecoderError> {
-        let value = self.list.val_at(self.next)?;
-        self.next += 1;
-        Ok(value)
-    }
-}
-
-/// Opens a payload as a list of exactly `count` elements.
-#[doc(hidden)]
-pub fn decode_fields(payload: &[u8], count: usize) -> Result<Fields<'_>, DecoderError> {
-    let list = Rlp::new(payload);
-    if !list.is_list() {
-        return Err(DecoderError::RlpExpectedToBeList);
-    }
-    if list.item_count()? != count {
-        return Err(DecoderError::RlpIncorrectListLen);
-    }
-    Ok(Fields { list, next: 0 })
-}
-
 /// Defines the typed messages of a subprotocol: an enum whose variants are its message codes.
 ///
 /// Each variant takes one code and has one of three payloads:
@@ -118,14 +85,26 @@ macro_rules! messages {
             }
 
             fn encode(&self) -> $crate::Bytes {
-                match self {
+                $crate::protocol::fields::encode(
+                    |stream| $crate::messages!(@append self, stream, $(
+                        $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
+            }
+
+            fn to_payload(&self) -> $crate::Bytes {
+                #[allow(unused_imports)]
+                use $crate::protocol::fields::{AnyField as _, Field, encode_shared};
+                let size = match self {
                     $(
                         $crate::messages!(@pattern value, $variant
                             $( { $($field),+ } )? $( ( $value_type ) )?) =>
-                            $crate::messages!(@encode value,
-                                $( { $($field),+ } )? $( ( $value_type ) )?)
+                            1 $( $( + Field::<$field_type>::new().size($field) )+ )?
+                                $( + Field::<$value_type>::new().size(value) )?
                     ),+
-                }
+                };
+                encode_shared(
+                    size,
+                    |stream| $crate::messages!(@append self, stream, $(
+                        $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }
 
             fn decode(
@@ -133,7 +112,7 @@ macro_rules! messages {
             ) -> ::core::result::Result<Self, $crate::MessageError> {
                 let code = message.code;
                 let size = message.payload.len();
-                let payload: &[u8] = &message.payload;
+                let payload = &message.payload;
                 let malformed = |source| $crate::MessageError::Malformed { code, size, source };
                 let decoded = match code {
                     $(
@@ -156,26 +135,51 @@ macro_rules! messages {
     (@pattern $value:ident, $variant:ident ( $value_type:ty )) => { Self::$variant($value) };
     (@pattern $value:ident, $variant:ident) => { Self::$variant };
 
-    (@encode $value:ident, { $($field:ident),+ }) => {{
-        let mut list = $crate::rlp::RlpStream::new_list([$(stringify!($field)),+].len());
-        $( list.append($field); )+
-        list.out().freeze()
-    }};
-    (@encode $value:ident, ( $value_type:ty )) => { $crate::rlp::encode($value).freeze() };
-    (@encode $value:ident,) => { $crate::Bytes::from_static(&[0xc0]) };
+    (@append $self:ident, $stream:ident, $(
+        $variant:ident $( { $($field:ident : $field_type:ty),+ } )? $( ( $value_type:ty ) )?
+    ),+) => {
+        match $self {
+            $(
+                $crate::messages!(@pattern value, $variant
+                    $( { $($field),+ } )? $( ( $value_type ) )?) =>
+                    $crate::messages!(@encode value, $stream,
+                        $( { $($field : $field_type),+ } )? $( ( $value_type ) )?)
+            ),+
+        }
+    };
 
-    (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {
-        $crate::protocol::decode_fields($payload, [$(stringify!($field)),+].len()).and_then(
-            |mut fields| {
-                $( let $field = fields.take::<$field_type>()?; )+
-                ::core::result::Result::Ok(Self::$variant { $($field),+ })
-            })
-    };
-    (@decode $payload:ident, $variant:ident ( $value_type:ty )) => {
-        $crate::rlp::decode::<$value_type>($payload).map(Self::$variant)
-    };
+    (@encode $value:ident, $stream:ident, { $($field:ident : $field_type:ty),+ }) => {{
+        #[allow(unused_imports)]
+        use $crate::protocol::fields::{AnyField as _, Field};
+        $stream.begin_list([$(stringify!($field)),+].len());
+        $( Field::<$field_type>::new().append($field, $stream); )+
+    }};
+    (@encode $value:ident, $stream:ident, ( $value_type:ty )) => {{
+        #[allow(unused_imports)]
+        use $crate::protocol::fields::{AnyField as _, Field};
+        Field::<$value_type>::new().append($value, $stream);
+    }};
+    (@encode $value:ident, $stream:ident,) => {{
+        $stream.begin_list(0);
+    }};
+
+    (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {{
+        #[allow(unused_imports)]
+        use $crate::protocol::fields::{AnyField as _, Field, Fields};
+        Fields::open($payload, [$(stringify!($field)),+].len()).and_then(|mut fields| {
+            $( let $field = Field::<$field_type>::new().decode(&fields.take()?, $payload)?; )+
+            ::core::result::Result::Ok(Self::$variant { $($field),+ })
+        })
+    }};
+    (@decode $payload:ident, $variant:ident ( $value_type:ty )) => {{
+        #[allow(unused_imports)]
+        use $crate::protocol::fields::{AnyField as _, Field};
+        Field::<$value_type>::new()
+            .decode(&$crate::rlp::Rlp::new($payload), $payload)
+            .map(Self::$variant)
+    }};
     (@decode $payload:ident, $variant:ident) => {
-        $crate::protocol::decode_fields($payload, 0).map(|_| Self::$variant)
+        $crate::protocol::fields::Fields::open($payload, 0).map(|_| Self::$variant)
     };
 }
 

@@ -10,6 +10,9 @@ pub struct Message {
     /// The code, from 0 to the protocol's length, exclusive.
     pub code: u64,
     /// The payload, uncompressed; a single RLP value by convention, which nothing here looks into.
+    ///
+    /// A received one of up to 4 KiB shares a chunk of 16 KiB with its neighbours, as do the
+    /// [`Bytes`] that a typed message holds: copy what is kept for long.
     pub payload: Bytes,
 }
 
@@ -46,6 +49,13 @@ pub trait WireMessage: Sized + Send + 'static {
 
     /// The encoded payload.
     fn encode(&self) -> Bytes;
+
+    /// The encoded payload, for a message that goes out at once: it may share memory with others,
+    /// which it would keep alive.
+    #[doc(hidden)]
+    fn to_payload(&self) -> Bytes {
+        self.encode()
+    }
 
     /// Decodes a received payload, which must be exactly one canonical RLP value.
     ///

@@ -38,6 +38,8 @@
 mod conn;
 mod definition;
 mod error;
+#[doc(hidden)]
+pub mod fields;
 mod inbox;
 mod limits;
 mod macros;
@@ -56,6 +58,3 @@ pub use subprotocol::Subprotocol;
 
 pub(crate) use inbox::{Charge, Inbox, InboxReader, PushError};
 pub(crate) use outlet::Outlet;
-
-#[doc(hidden)]
-pub use macros::decode_fields;

@@ -36,8 +36,13 @@ pub(super) fn declared_length(data: &[u8]) -> Result<u64, SnappyError> {
     }
 }
 
-/// Decompresses `data`, whose declared length the caller has read and found acceptable.
-pub(super) fn decompress(data: &[u8], declared: usize) -> Result<Vec<u8>, SnappyError> {
+/// Appends what `data` decompresses to, whose declared length the caller has read and found
+/// acceptable.
+pub(super) fn decompress(
+    data: &[u8],
+    declared: usize,
+    out: &mut BytesMut,
+) -> Result<(), SnappyError> {
     let compressed = data.len();
     if declared > compressed.saturating_mul(MAX_EXPANSION) {
         // What we allocate stays in proportion to what the remote really sent.
@@ -46,9 +51,10 @@ pub(super) fn decompress(data: &[u8], declared: usize) -> Result<Vec<u8>, Snappy
             compressed,
         });
     }
-    let mut out = vec![0; declared];
-    match Decoder::new().decompress(data, &mut out) {
-        Ok(length) if length == declared => Ok(out),
+    let start = out.len();
+    out.resize(start + declared, 0);
+    match Decoder::new().decompress(data, &mut out[start..]) {
+        Ok(length) if length == declared => Ok(()),
         _ => Err(SnappyError::Corrupt { declared }),
     }
 }
@@ -57,6 +63,12 @@ pub(super) fn decompress(data: &[u8], declared: usize) -> Result<Vec<u8>, Snappy
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn decompress(data: &[u8], declared: usize) -> Result<BytesMut, SnappyError> {
+        let mut out = BytesMut::new();
+        super::decompress(data, declared, &mut out)?;
+        Ok(out)
+    }
 
     #[test]
     fn the_densest_data_stays_below_the_expansion_limit() {

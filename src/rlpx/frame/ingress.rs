@@ -3,10 +3,12 @@
 use std::fmt;
 use std::mem;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ctr::cipher::StreamCipher;
 
 use super::{BLOCK, Cipher, HEADER, MAX_FIRST_FRAME, MAX_FRAME_SIZE, cipher, padded};
+#[cfg(feature = "server")]
+use crate::arena::Arena;
 use crate::rlpx::error::{FrameError, MessageIdError};
 use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::{message_id, snappy};
@@ -281,10 +283,24 @@ impl<'b> Frame<'b> {
     /// that it declares.
     pub fn payload(&self, limit: usize) -> Result<Bytes, FrameError> {
         let length = at_most(self.payload_len()? as u64, limit)?;
+        let mut payload = BytesMut::with_capacity(length);
+        self.write_payload(length, &mut payload)?;
+        Ok(payload.freeze())
+    }
+
+    /// As [`payload`](Self::payload), in memory that small payloads share.
+    #[cfg(feature = "server")]
+    pub(crate) fn payload_in(&self, limit: usize, arena: &mut Arena) -> Result<Bytes, FrameError> {
+        let length = at_most(self.payload_len()? as u64, limit)?;
+        arena.payload(length, |payload| self.write_payload(length, payload))
+    }
+
+    fn write_payload(&self, length: usize, out: &mut BytesMut) -> Result<(), FrameError> {
         if self.compressed {
-            Ok(snappy::decompress(self.data, length)?.into())
+            Ok(snappy::decompress(self.data, length, out)?)
         } else {
-            Ok(Bytes::copy_from_slice(self.data))
+            out.extend_from_slice(self.data);
+            Ok(())
         }
     }
 }
