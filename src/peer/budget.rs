@@ -188,6 +188,11 @@ impl PeerBudget {
         self.freed.notify_one();
     }
 
+    /// Whether less than half of the node's budget is in use.
+    pub(crate) fn is_plentiful(&self) -> bool {
+        self.node.used() < self.node.0.limits.per_node / 2
+    }
+
     /// What the peer holds now, in bytes.
     pub(crate) fn used(&self) -> usize {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)

@@ -147,9 +147,14 @@ impl<T: Transport> ReadLoop<T> {
         Ok(())
     }
 
-    /// Gives memory back once everything that arrived is handled.
+    /// Gives memory back once everything that arrived is handled; only a little of it while the
+    /// node has plenty, since more of the same size may follow.
     fn shrink(&mut self) {
-        self.buffer.shrink();
+        if self.budget.is_plentiful() {
+            self.buffer.shrink_large();
+        } else {
+            self.buffer.shrink();
+        }
         self.settle();
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::SILENCE;
 use super::gate::{Batch, Next, WriteGate};
@@ -15,8 +15,8 @@ use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::Egress;
 use crate::transport::Transport;
 
-/// An outgoing buffer above this size is given back once it is empty.
-const KEEP_BUFFER: usize = 128 << 10;
+/// A message above this size is sealed in pieces of it, each of which is written at once.
+const PIECE: usize = 64 << 10;
 
 /// Writes one connection until the gate closes or a write fails.
 pub(crate) struct WriteLoop<T: Transport> {
@@ -57,27 +57,41 @@ impl<T: Transport> WriteLoop<T> {
         self.gate.next(batch).await
     }
 
-    /// Seals a batch and writes it with one call. Nothing of it is sealed twice: an error here
-    /// ends the connection.
+    /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
+    /// twice: an error here ends the connection.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> io::Result<()> {
-        for (_, frame) in batch.frames() {
-            self.egress
-                .seal(frame.id, &frame.payload, out)
-                .map_err(io::Error::other)?;
-        }
-        let write = async {
-            self.writer.write_all(out).await?;
-            self.writer.flush().await
-        };
-        timeout(self.config.write_timeout, write)
+        let deadline = Instant::now() + self.config.write_timeout;
+        timeout_at(deadline, self.write_frames(batch, out))
             .await
             .map_err(timed_out)??;
-        out.clear();
-        if out.capacity() > KEEP_BUFFER {
-            *out = BytesMut::new();
-        }
         self.tell_written(batch);
         Ok(())
+    }
+
+    async fn write_frames(&mut self, batch: &Batch, out: &mut BytesMut) -> io::Result<()> {
+        for (_, frame) in batch.frames() {
+            if frame.payload.len() <= PIECE {
+                self.egress
+                    .seal(frame.id, &frame.payload, out)
+                    .map_err(io::Error::other)?;
+                continue;
+            }
+            let begun = self.egress.begin(frame.id, &frame.payload);
+            let mut pieces = begun.map_err(io::Error::other)?;
+            let mut last = false;
+            while !last {
+                last = self
+                    .egress
+                    .next_piece(&mut pieces, &frame.payload, PIECE, out);
+                if out.len() >= PIECE {
+                    self.writer.write_all(out).await?;
+                    out.clear();
+                }
+            }
+        }
+        self.writer.write_all(out).await?;
+        out.clear();
+        self.writer.flush().await
     }
 
     fn tell_written(&self, batch: &mut Batch) {

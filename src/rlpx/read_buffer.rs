@@ -6,6 +6,9 @@ const SMALL: usize = 4 * 1024;
 /// What is read ahead, and reserved on the mere announcement of a frame.
 const READ_AHEAD: usize = 64 * 1024;
 
+/// What is kept between large messages.
+const KEEP: usize = 2 << 20;
+
 /// A read buffer whose memory follows what arrived, not what a remote announces.
 ///
 /// It starts at 4 KiB and doubles up to 64 KiB while reads fill it. For a larger frame it doubles
@@ -116,9 +119,18 @@ impl ReadBuffer {
         &mut self.bytes
     }
 
-    /// Gives back what is above 64 KiB, if the buffer is empty. For use after each message.
+    /// Gives back what is above 64 KiB, if the buffer is empty. For use after each message where
+    /// memory is short.
     pub fn shrink(&mut self) {
         self.shrink_to(READ_AHEAD);
+    }
+
+    /// Gives back all but 64 KiB of more than 2 MiB, if the buffer is empty. For use after each
+    /// message: those of the same size that follow find their room.
+    pub fn shrink_large(&mut self) {
+        if self.capacity() > KEEP {
+            self.shrink();
+        }
     }
 
     /// Gives back what is above 4 KiB, if the buffer is empty. For a connection that fell silent.

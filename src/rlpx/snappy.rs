@@ -5,22 +5,57 @@
 use bytes::{BufMut, BytesMut};
 use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
-use super::error::SnappyError;
+use super::error::{SealError, SnappyError};
 
 /// No element of the format yields more than 64 bytes for 3, so data never expands beyond this.
 const MAX_EXPANSION: usize = 22;
 
-/// Appends the compressed form of `data` to `out`, without a buffer in between.
-pub(super) fn compress(
-    encoder: &mut Encoder,
-    data: &[u8],
-    out: &mut BytesMut,
-) -> Result<(), snap::Error> {
-    let start = out.len();
-    out.put_bytes(0, max_compress_len(data.len()));
-    let length = encoder.compress(data, &mut out[start..])?;
-    out.truncate(start + length);
-    Ok(())
+/// What is kept of the memory for a large message's compressed form.
+const KEEP: usize = 2 << 20;
+
+/// Compresses one message after the other. Its tables of up to 34 KiB are kept between them.
+pub(super) struct Compressor {
+    encoder: Encoder,
+    /// The compressed form of a large message, in front.
+    large: Vec<u8>,
+    length: usize,
+}
+
+impl Compressor {
+    pub(super) fn new() -> Self {
+        Self {
+            encoder: Encoder::new(),
+            large: Vec::new(),
+            length: 0,
+        }
+    }
+
+    /// Appends the compressed form of `data` to `out`, without a buffer in between.
+    pub(super) fn append(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
+        let start = out.len();
+        out.put_bytes(0, max_compress_len(data.len()));
+        let length = self.encoder.compress(data, &mut out[start..]);
+        out.truncate(start + length.map_err(SealError::Compression)?);
+        Ok(())
+    }
+
+    /// Compresses `data` into memory of its own, where it stays until the next call.
+    pub(super) fn compress(&mut self, data: &[u8]) -> Result<&[u8], SealError> {
+        let room = max_compress_len(data.len());
+        if self.large.len() < room {
+            self.large.resize(room, 0);
+        } else if self.large.len() > KEEP.max(room) {
+            self.large = vec![0; room];
+        }
+        let length = self.encoder.compress(data, &mut self.large);
+        self.length = length.map_err(SealError::Compression)?;
+        Ok(self.compressed())
+    }
+
+    /// What [`compress`](Self::compress) returned last.
+    pub(super) fn compressed(&self) -> &[u8] {
+        &self.large[..self.length]
+    }
 }
 
 /// The length that compressed `data` declares for what it holds; nothing is allocated.
@@ -74,7 +109,9 @@ mod tests {
     fn the_densest_data_stays_below_the_expansion_limit() {
         for length in (1..100_000).step_by(997) {
             let mut out = BytesMut::new();
-            compress(&mut Encoder::new(), &vec![7; length], &mut out).unwrap();
+            Compressor::new()
+                .append(&vec![7; length], &mut out)
+                .unwrap();
             assert_eq!(decompress(&out, length).unwrap(), vec![7; length]);
         }
         // A literal and then nothing but copies of 64 bytes, as dense as the format allows.
@@ -129,7 +166,7 @@ mod tests {
         #[test]
         fn appends_and_round_trips(data: Vec<u8>, before: Vec<u8>) {
             let mut out = BytesMut::from(&before[..]);
-            compress(&mut Encoder::new(), &data, &mut out).unwrap();
+            Compressor::new().append(&data, &mut out).unwrap();
             prop_assert!(out.starts_with(&before));
             let compressed = &out[before.len()..];
             prop_assert_eq!(declared_length(compressed), Ok(data.len() as u64));

@@ -4,12 +4,12 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use ctr::cipher::StreamCipher;
-use snap::raw::Encoder;
 
 use super::{BLOCK, Cipher, HEADER, MAX_FRAME_SIZE, MAX_PAYLOAD, cipher, padded};
 use crate::rlpx::error::SealError;
 use crate::rlpx::mac::{self, FrameMac};
-use crate::rlpx::{message_id, snappy};
+use crate::rlpx::message_id;
+use crate::rlpx::snappy::Compressor;
 
 /// A body is encrypted and authenticated in pieces of this size, so that a piece is still in the
 /// cache when the MAC reads it. A multiple of the cipher's block and of the cache line.
@@ -20,10 +20,10 @@ const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
 /// Seals messages into frames, in the order in which they must go over the wire.
 pub struct Egress {
-    cipher: Cipher,
+    pub(super) cipher: Cipher,
     pub(super) mac: FrameMac,
-    /// Present while compression is on. Its tables of up to 34 KiB are kept between messages.
-    encoder: Option<Box<Encoder>>,
+    /// Present while compression is on.
+    pub(super) compressor: Option<Box<Compressor>>,
 }
 
 impl Egress {
@@ -31,7 +31,7 @@ impl Egress {
         Self {
             cipher: cipher(aes_secret),
             mac,
-            encoder: None,
+            compressor: None,
         }
     }
 
@@ -40,16 +40,16 @@ impl Egress {
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
-        if on != self.encoder.is_some() {
-            self.encoder = on.then(|| Box::new(Encoder::new()));
+        if on != self.compressor.is_some() {
+            self.compressor = on.then(|| Box::new(Compressor::new()));
         }
     }
 
-    /// Gives the tables back that compressing large messages took. For a connection that fell
+    /// Gives the memory back that compressing large messages took. For a connection that fell
     /// silent.
     pub fn shrink(&mut self) {
-        if self.encoder.is_some() {
-            self.encoder = Some(Box::new(Encoder::new()));
+        if self.compressor.is_some() {
+            self.compressor = Some(Box::new(Compressor::new()));
         }
     }
 
@@ -65,7 +65,7 @@ impl Egress {
     /// connection lives.
     pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {
         let start = out.len();
-        let result = append_plaintext(id, data, self.encoder.as_deref_mut(), out);
+        let result = append_plaintext(id, data, self.compressor.as_deref_mut(), out);
         self.encrypt_appended(start, result, out)
     }
 
@@ -133,7 +133,7 @@ impl Egress {
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Egress")
-            .field("snappy", &self.encoder.is_some())
+            .field("snappy", &self.compressor.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -158,39 +158,47 @@ pub(super) struct Plaintext {
 pub(super) fn append_plaintext(
     id: u64,
     data: &[u8],
-    encoder: Option<&mut Encoder>,
+    compressor: Option<&mut Compressor>,
     out: &mut BytesMut,
 ) -> Result<Plaintext, SealError> {
+    check_payload(data)?;
+    let mut buffer = [0; message_id::MAX_LENGTH];
+    let id = message_id::encode(id, &mut buffer);
+    let start = out.len();
+    if compressor.is_none() {
+        out.reserve(HEADER + padded(id.len() + data.len()) + mac::LENGTH);
+    }
+    out.put_bytes(0, HEADER);
+    out.put_slice(id);
+    match compressor {
+        Some(compressor) => compressor.append(data, out)?,
+        None => out.put_slice(data),
+    }
+    let frame_size = check_frame(out.len() - start - HEADER)?;
+    out.put_bytes(0, padded(frame_size) - frame_size + mac::LENGTH);
+    Ok(Plaintext {
+        frame_size,
+        data: frame_size - id.len(),
+    })
+}
+
+pub(super) fn check_payload(data: &[u8]) -> Result<(), SealError> {
     if data.len() > MAX_PAYLOAD {
         return Err(SealError::PayloadTooLarge {
             got: data.len(),
             max: MAX_PAYLOAD,
         });
     }
-    let mut buffer = [0; message_id::MAX_LENGTH];
-    let id = message_id::encode(id, &mut buffer);
-    let start = out.len();
-    if encoder.is_none() {
-        out.reserve(HEADER + padded(id.len() + data.len()) + mac::LENGTH);
-    }
-    out.put_bytes(0, HEADER);
-    out.put_slice(id);
-    match encoder {
-        Some(encoder) => {
-            snappy::compress(encoder, data, out).map_err(SealError::Compression)?;
-        }
-        None => out.put_slice(data),
-    }
-    let frame_size = out.len() - start - HEADER;
-    if frame_size > MAX_FRAME_SIZE {
+    Ok(())
+}
+
+/// Returns how many bytes of id and data there are, if a frame holds them.
+pub(super) fn check_frame(size: usize) -> Result<usize, SealError> {
+    if size > MAX_FRAME_SIZE {
         return Err(SealError::FrameTooLarge {
-            got: frame_size,
+            got: size,
             max: MAX_FRAME_SIZE,
         });
     }
-    out.put_bytes(0, padded(frame_size) - frame_size + mac::LENGTH);
-    Ok(Plaintext {
-        frame_size,
-        data: frame_size - id.len(),
-    })
+    Ok(size)
 }

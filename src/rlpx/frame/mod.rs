@@ -13,6 +13,8 @@
 
 mod egress;
 mod ingress;
+#[cfg(feature = "server")]
+mod pieces;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,105 @@
+//! Sealing a large message piece by piece, so that its first bytes travel while the last ones are
+//! still being encrypted, and no buffer has to hold the whole frame.
+
+use bytes::{BufMut, BytesMut};
+use ctr::cipher::StreamCipher;
+
+use super::egress::{check_frame, check_payload, header};
+use super::{BLOCK, Egress, HEADER, padded};
+use crate::rlpx::error::SealError;
+use crate::rlpx::mac;
+use crate::rlpx::message_id;
+
+/// A message that is being sealed. Nothing else may be sealed before it is done.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    id: [u8; message_id::MAX_LENGTH],
+    /// Bytes of id and data.
+    frame_size: usize,
+    /// Bytes of id, data and padding that were sealed.
+    sealed: usize,
+    /// Bytes of the id.
+    id_length: usize,
+}
+
+impl Egress {
+    /// Begins to seal the message `id` with `data`, which is compressed first if compression is
+    /// on.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub(crate) fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
+        check_payload(data)?;
+        let size = match &mut self.compressor {
+            Some(compressor) => compressor.compress(data)?.len(),
+            None => data.len(),
+        };
+        let mut buffer = [0; message_id::MAX_LENGTH];
+        let id_length = message_id::encode(id, &mut buffer).len();
+        let frame_size = check_frame(id_length + size)?;
+        Ok(Pieces {
+            id: buffer,
+            frame_size,
+            sealed: 0,
+            id_length,
+        })
+    }
+
+    /// Appends the next piece of the frame to `out`, of about `size` bytes; `data` is what
+    /// [`begin`](Self::begin) was given. Returns whether it was the last piece.
+    pub(crate) fn next_piece(
+        &mut self,
+        pieces: &mut Pieces,
+        data: &[u8],
+        size: usize,
+        out: &mut BytesMut,
+    ) -> bool {
+        let data = self
+            .compressor
+            .as_ref()
+            .map_or(data, |compressor| compressor.compressed());
+        let begin = pieces.sealed;
+        let end = (begin + size.next_multiple_of(BLOCK)).min(padded(pieces.frame_size));
+        out.reserve(HEADER + end - begin + mac::LENGTH);
+        let start = out.len();
+        if begin == 0 {
+            out.put_bytes(0, HEADER);
+        }
+        let body = out.len();
+        pieces.append_plaintext(data, begin..end, out);
+        pieces.sealed = end;
+        let done = end == padded(pieces.frame_size);
+        if begin == 0 {
+            let mut ciphertext = header(pieces.frame_size);
+            self.cipher.apply_keystream(&mut ciphertext);
+            self.cipher.apply_keystream(&mut out[body..]);
+            let tag = self.mac.header(&ciphertext, &out[body..]);
+            out[start..start + BLOCK].copy_from_slice(&ciphertext);
+            out[start + BLOCK..body].copy_from_slice(&tag.0);
+        } else {
+            self.cipher.apply_keystream(&mut out[body..]);
+            self.mac.body(&out[body..]);
+        }
+        if done {
+            out.put_slice(&self.mac.finish().0);
+        }
+        done
+    }
+}
+
+impl Pieces {
+    /// Appends what of the body lies in `range`.
+    fn append_plaintext(&self, data: &[u8], range: std::ops::Range<usize>, out: &mut BytesMut) {
+        let (id, length) = (&self.id[..self.id_length], self.id_length);
+        let part = |part: std::ops::Range<usize>, of: std::ops::Range<usize>| {
+            part.start.clamp(of.start, of.end) - of.start
+                ..part.end.clamp(of.start, of.end) - of.start
+        };
+        out.put_slice(&id[part(range.clone(), 0..length)]);
+        out.put_slice(&data[part(range.clone(), length..self.frame_size)]);
+        out.put_bytes(
+            0,
+            part(range, self.frame_size..padded(self.frame_size)).len(),
+        );
+    }
+}
