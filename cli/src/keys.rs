@@ -30,7 +30,7 @@ impl KeyArgs {
     /// The key that was given, else a fresh one.
     pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
         let given = self.load()?;
-        Ok(given.unwrap_or_else(|| SecretKey::generate()))
+        Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
     /// The key that was given, else the one in a file, which is made if there is none.

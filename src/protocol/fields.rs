@@ -1,15 +1,16 @@
 //! How one value of a message is written and read, for the code that
 //! [`messages!`](crate::messages) generates.
 //!
-//! Byte strings go a way of their own: the `rlp` crate copies them byte by byte, and a received one
-//! can share the memory of its payload. Which way a type takes is settled where the macro expands,
-//! by method resolution: an inherent method of [`Field`] goes before one of [`AnyField`].
+//! Byte strings and numbers go a way of their own: the `rlp` crate allocates for each value that it
+//! encodes and copies strings byte by byte, and a received one can share the memory of its payload.
+//! Which way a type takes is settled where the macro expands, by method resolution: an inherent
+//! method of [`Field`] goes before one of [`AnyField`].
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::arena::Arena;
 use crate::rlp::{Decodable, DecoderError, Encodable, Rlp, RlpStream};
@@ -41,7 +42,7 @@ pub trait AnyField<T> {
     fn size(&self, value: &T) -> usize;
 
     /// Appends `value`.
-    fn append(&self, value: &T, stream: &mut RlpStream)
+    fn append(&self, value: &T, out: &mut BytesMut)
     where
         T: Encodable;
 
@@ -59,11 +60,13 @@ impl<T> AnyField<T> for Field<T> {
         SOME
     }
 
-    fn append(&self, value: &T, stream: &mut RlpStream)
+    fn append(&self, value: &T, out: &mut BytesMut)
     where
         T: Encodable,
     {
+        let mut stream = RlpStream::new_with_buffer(std::mem::take(out));
         stream.append(value);
+        *out = stream.out();
     }
 
     fn decode(&self, rlp: &Rlp<'_>, _payload: &Bytes) -> Result<T, DecoderError>
@@ -82,8 +85,8 @@ impl Field<Bytes> {
     }
 
     /// Appends `value`.
-    pub fn append(&self, value: &Bytes, stream: &mut RlpStream) {
-        append_string(value, stream);
+    pub fn append(&self, value: &Bytes, out: &mut BytesMut) {
+        append_string(value, out);
     }
 
     /// The value in `rlp`, which shares the memory of `payload`.
@@ -110,8 +113,8 @@ impl Field<Vec<u8>> {
     }
 
     /// Appends `value`.
-    pub fn append(&self, value: &[u8], stream: &mut RlpStream) {
-        append_string(value, stream);
+    pub fn append(&self, value: &[u8], out: &mut BytesMut) {
+        append_string(value, out);
     }
 }
 
@@ -123,25 +126,71 @@ impl Field<String> {
     }
 
     /// Appends `value`.
-    pub fn append(&self, value: &str, stream: &mut RlpStream) {
-        append_string(value.as_bytes(), stream);
+    pub fn append(&self, value: &str, out: &mut BytesMut) {
+        append_string(value.as_bytes(), out);
     }
 }
 
-fn append_string(value: &[u8], stream: &mut RlpStream) {
-    match value {
-        [byte] if *byte < 0x80 => {}
-        _ if value.len() < 56 => {
-            stream.append_raw(&[0x80 + value.len() as u8], 0);
-        }
-        _ => {
-            let length = value.len().to_be_bytes();
-            let digits = &length[value.len().leading_zeros() as usize / 8..];
-            stream.append_raw(&[0xb7 + digits.len() as u8], 0);
-            stream.append_raw(digits, 0);
-        }
+macro_rules! numbers {
+    ($($number:ty),+) => {
+        $(
+            impl Field<$number> {
+                /// Appends `value`, big-endian and without leading zeros.
+                pub fn append(&self, value: &$number, out: &mut BytesMut) {
+                    let digits = value.to_be_bytes();
+                    append_string(&digits[value.leading_zeros() as usize / 8..], out);
+                }
+            }
+        )+
+    };
+}
+
+numbers!(u16, u32, u64, u128);
+
+fn append_string(value: &[u8], out: &mut BytesMut) {
+    if !matches!(value, [0..0x80]) {
+        out.put_slice(Header::new(0x80, value.len()).bytes());
     }
-    stream.append_raw(value, 1);
+    out.put_slice(value);
+}
+
+/// What stands before a string or a list.
+struct Header {
+    bytes: [u8; Self::MAX],
+    start: usize,
+}
+
+impl Header {
+    const MAX: usize = 9;
+
+    /// `kind` is 0x80 for a string and 0xc0 for a list.
+    fn new(kind: u8, length: usize) -> Self {
+        let mut bytes = [0; Self::MAX];
+        bytes[1..].copy_from_slice(&(length as u64).to_be_bytes());
+        let start = if length < 56 {
+            bytes[8] += kind;
+            8
+        } else {
+            let zeros = (length as u64).leading_zeros() as usize / 8;
+            bytes[zeros] = kind + 55 + (8 - zeros) as u8;
+            zeros
+        };
+        Self { bytes, start }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+/// Appends a list to `out`, which is empty, of the elements that `append` appends.
+pub fn append_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
+    // The length is known at the end, and its header then put right before the elements.
+    out.put_bytes(0, Header::MAX);
+    append(out);
+    let header = Header::new(0xc0, out.len() - Header::MAX);
+    out[header.start..Header::MAX].copy_from_slice(header.bytes());
+    out.advance(header.start);
 }
 
 /// Reads list elements one after the other.
@@ -179,21 +228,20 @@ impl<'a> Fields<'a> {
 }
 
 /// Encodes a payload of its own.
-pub fn encode(append: impl FnOnce(&mut RlpStream)) -> Bytes {
-    let mut stream = RlpStream::new();
-    append(&mut stream);
-    stream.out().freeze()
+pub fn encode(append: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut payload = BytesMut::new();
+    append(&mut payload);
+    payload.freeze()
 }
 
-/// Encodes a payload that is sent at once, of about `size` bytes, into memory that the payloads of a thread share.
-pub fn encode_shared(size: usize, append: impl FnOnce(&mut RlpStream)) -> Bytes {
+/// Encodes a payload that is sent at once, of about `size` bytes, into memory that the payloads of
+/// a thread share.
+pub fn encode_shared(size: usize, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     thread_local! {
         static ARENA: Cell<Arena> = Cell::default();
     }
     let write = |buffer: &mut BytesMut| {
-        let mut stream = RlpStream::new_with_buffer(std::mem::take(buffer));
-        append(&mut stream);
-        *buffer = stream.out();
+        append(buffer);
         Ok::<_, Infallible>(())
     };
     // While this thread encodes, or after its arena is gone, another one serves.
@@ -202,4 +250,47 @@ pub fn encode_shared(size: usize, append: impl FnOnce(&mut RlpStream)) -> Bytes 
     // Without a thread-local the arena ends here.
     let _ = ARENA.try_with(|shared| shared.set(arena));
     payload
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn appended(append: impl FnOnce(&mut BytesMut)) -> BytesMut {
+        let mut out = BytesMut::new();
+        append(&mut out);
+        out
+    }
+
+    #[test]
+    fn lengths_around_each_change_of_form() {
+        for length in [0, 1, 55, 56, 255, 256, 65_535, 65_536] {
+            let value = vec![0x80; length];
+            let string = appended(|out| append_string(&value, out));
+            assert_eq!(string, crate::rlp::encode(&value));
+            let list = appended(|out| append_list(out, |out| out.put_slice(&value)));
+            let mut stream = RlpStream::new_list(1);
+            stream.append_raw(&value, 1);
+            assert_eq!(list, stream.out());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_written_as_the_crate_does(number: u64, text: String, small in 0u16..300) {
+            let list = appended(|out| append_list(out, |out| {
+                Field::<u64>::new().append(&number, out);
+                Field::<String>::new().append(&text, out);
+                Field::<u16>::new().append(&small, out);
+                Field::<bool>::new().append(&true, out);
+                Field::<Bytes>::new().append(&Bytes::from(text.clone()), out);
+            }));
+            let mut stream = RlpStream::new_list(5);
+            stream.append(&number).append(&text).append(&small);
+            stream.append(&true).append(&text);
+            prop_assert_eq!(list, stream.out());
+        }
+    }
 }

@@ -86,7 +86,7 @@ macro_rules! messages {
 
             fn encode(&self) -> $crate::Bytes {
                 $crate::protocol::fields::encode(
-                    |stream| $crate::messages!(@append self, stream, $(
+                    |out| $crate::messages!(@append self, out, $(
                         $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }
 
@@ -103,7 +103,7 @@ macro_rules! messages {
                 };
                 encode_shared(
                     size,
-                    |stream| $crate::messages!(@append self, stream, $(
+                    |out| $crate::messages!(@append self, out, $(
                         $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }
 
@@ -135,33 +135,34 @@ macro_rules! messages {
     (@pattern $value:ident, $variant:ident ( $value_type:ty )) => { Self::$variant($value) };
     (@pattern $value:ident, $variant:ident) => { Self::$variant };
 
-    (@append $self:ident, $stream:ident, $(
+    (@append $self:ident, $out:ident, $(
         $variant:ident $( { $($field:ident : $field_type:ty),+ } )? $( ( $value_type:ty ) )?
     ),+) => {
         match $self {
             $(
                 $crate::messages!(@pattern value, $variant
                     $( { $($field),+ } )? $( ( $value_type ) )?) =>
-                    $crate::messages!(@encode value, $stream,
+                    $crate::messages!(@encode value, $out,
                         $( { $($field : $field_type),+ } )? $( ( $value_type ) )?)
             ),+
         }
     };
 
-    (@encode $value:ident, $stream:ident, { $($field:ident : $field_type:ty),+ }) => {{
+    (@encode $value:ident, $out:ident, { $($field:ident : $field_type:ty),+ }) => {{
+        #[allow(unused_imports)]
+        use $crate::protocol::fields::{AnyField as _, Field, append_list};
+        append_list($out, |list| {
+            $( Field::<$field_type>::new().append($field, list); )+
+        });
+    }};
+    (@encode $value:ident, $out:ident, ( $value_type:ty )) => {{
         #[allow(unused_imports)]
         use $crate::protocol::fields::{AnyField as _, Field};
-        $stream.begin_list([$(stringify!($field)),+].len());
-        $( Field::<$field_type>::new().append($field, $stream); )+
+        Field::<$value_type>::new().append($value, $out);
     }};
-    (@encode $value:ident, $stream:ident, ( $value_type:ty )) => {{
-        #[allow(unused_imports)]
-        use $crate::protocol::fields::{AnyField as _, Field};
-        Field::<$value_type>::new().append($value, $stream);
-    }};
-    (@encode $value:ident, $stream:ident,) => {{
-        $stream.begin_list(0);
-    }};
+    (@encode $value:ident, $out:ident,) => {
+        $crate::protocol::fields::append_list($out, |_| {})
+    };
 
     (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
