@@ -140,6 +140,8 @@ impl<A: Address> Machine<A> {
             phase,
             generation: 0,
             failures: 0,
+            unwanted: 0,
+            due: None,
             last_dial: None,
             claim,
         };

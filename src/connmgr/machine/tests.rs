@@ -228,6 +228,42 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
 }
 
 #[test]
+fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
+    const GAP: Duration = Duration::from_secs(35);
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let policy = RetryPolicy::default().with_min_gap(GAP);
+    let id = bench.connect(1, Some(policy)).expect("free");
+    let unwanted = || Err(DialError::Unwanted(Refusal::AlreadyConnected));
+    let reconsider = |bench: &mut Bench| {
+        let (now, rng) = (bench.now, &mut bench.rng);
+        let done = bench.machine.reconsider(id, now, rng);
+        assert_eq!(done, Ok(()));
+        bench.dials().pop()
+    };
+    let mut dial = bench.dials()[0];
+    for _ in 0..5 {
+        bench.dialed(dial, unwanted());
+        dial = reconsider(&mut bench).expect("dialled at once");
+    }
+    // What was not wanted does not make the wait after a failure longer.
+    bench.dialed(dial, Err(DialError::Refused));
+    assert_eq!(bench.machine.get(id).expect("known").failures, 1);
+    for _ in 0..GAP.as_secs() - 1 {
+        bench.advance(SECOND);
+        assert!(reconsider(&mut bench).is_none(), "dialled within the gap");
+    }
+    bench.advance(SECOND);
+    dial = bench.dials().pop().expect("dialled after the gap");
+    let long = bench.now + Duration::from_secs(1000);
+    bench.dialed(dial, unwanted());
+    assert!(
+        reconsider(&mut bench).is_some(),
+        "its last failure is long ago"
+    );
+    assert!(bench.machine.next_deadline().is_none_or(|next| next < long));
+}
+
+#[test]
 fn refusals_come_in_bounded_rounds() {
     let config = explicit_only().with_max_dials(10);
     let mut bench = Bench::new(config, Closed(Refusal::AlreadyConnected));
