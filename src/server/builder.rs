@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::either::Either;
 
@@ -22,7 +22,8 @@ use super::source::{DynSource, Mixed, Remembered};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::waiters::Waiters;
 use super::{
-    NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError, connections,
+    ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError,
+    connections,
 };
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -45,6 +46,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     memory: Option<Arc<dyn NodeMemory>>,
     sources: Vec<Box<dyn DynSource>>,
     events: Option<PeerEvents>,
+    connection_events: Option<ConnectionEvents>,
     dialer: DialerFor<D>,
     listener: Option<L>,
 }
@@ -63,6 +65,7 @@ impl ServerBuilder {
             memory: None,
             sources: Vec::new(),
             events: None,
+            connection_events: None,
             dialer: Box::new(|config| {
                 let dialer = NodeDialer::default().with_socket_options(config.socket);
                 match &config.net_restrict {
@@ -154,8 +157,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Keeps a node connected for ever, besides those before; see
     /// [`Server::add_static`].
-    pub fn static_node(mut self, node: Enode) -> Self {
-        self.config.static_nodes.push(node);
+    pub fn static_node(mut self, node: impl Into<Enode>) -> Self {
+        self.config.static_nodes.push(node.into());
         self
     }
 
@@ -194,6 +197,7 @@ impl<D, L> ServerBuilder<D, L> {
             memory: self.memory,
             sources: self.sources,
             events: self.events,
+            connection_events: self.connection_events,
             dialer: Box::new(|_| dialer),
             listener: self.listener,
         }
@@ -214,6 +218,7 @@ impl<D, L> ServerBuilder<D, L> {
             memory: self.memory,
             sources: self.sources,
             events: self.events,
+            connection_events: self.connection_events,
             dialer: self.dialer,
             listener: Some(listener),
         }
@@ -250,6 +255,15 @@ impl<D, L> ServerBuilder<D, L> {
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
+    }
+
+    /// As [`Server::subscribe_connections`], and misses nothing. Set the capacity of events first.
+    pub fn subscribe_connections(&mut self) -> broadcast::Receiver<ConnectionEvent> {
+        let capacity = self.config.event_capacity;
+        let events = &mut self.connection_events;
+        events
+            .get_or_insert_with(|| ConnectionEvents::new(capacity))
+            .subscribe()
     }
 
     /// Sets whether each message is an event too. Default: no.
@@ -374,6 +388,9 @@ where
         let events = self
             .events
             .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
+        let connection_events = self
+            .connection_events
+            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity));
         let inner = Arc::new(Inner::new(Parts {
             gate,
             key: self.key,
@@ -388,7 +405,7 @@ where
                 events: Some(events.clone()),
             },
             events,
-            connection_events: ConnectionEvents::new(config.event_capacity),
+            connection_events,
             connections,
             static_nodes,
         }));

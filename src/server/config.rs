@@ -55,9 +55,13 @@ pub struct ServerConfig {
     pub dial_ratio: usize,
     /// Whether nothing is dialled by itself: sources are not asked. Default: no.
     pub no_dial: bool,
-    /// Nodes that are kept connected for ever. Default: none.
+    /// Nodes that are kept connected for ever; in a file enode URLs or node records (`enr:`).
+    /// Default: none.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "enodes"))]
     pub static_nodes: Vec<Enode>,
-    /// Nodes that are exempt from the limits on peers; their endpoints do not matter. Default: none.
+    /// Nodes that are exempt from the limits on peers, likewise; their endpoints do not matter.
+    /// Default: none.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "enodes"))]
     pub trusted_nodes: Vec<Enode>,
     /// The networks that may be talked to, in both directions. Default: all.
     pub net_restrict: Option<NetList>,
@@ -112,6 +116,31 @@ pub struct ServerConfig {
     pub socket: SocketOptions,
     /// The timing of connected peers.
     pub peer: PeerConfig,
+}
+
+/// Nodes by their enode URLs or records.
+#[cfg(feature = "serde")]
+fn enodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Enode>, D::Error> {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Either(Enode);
+
+    impl TryFrom<String> for Either {
+        type Error = crate::node::NodeError;
+
+        fn try_from(text: String) -> Result<Self, Self::Error> {
+            let node = match text.starts_with("enr:") {
+                true => text.parse::<crate::node::NodeRecord>()?.to_enode(),
+                false => text.parse()?,
+            };
+            Ok(Self(node))
+        }
+    }
+
+    let nodes = Vec::<Either>::deserialize(deserializer)?;
+    Ok(nodes.into_iter().map(|Either(node)| node).collect())
 }
 
 impl Default for ServerConfig {

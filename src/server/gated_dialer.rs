@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::either::Either;
 
 use super::gate::Gate;
+use super::meters::DialMeter;
 use super::node_addr::NodeAddr;
 use super::socket_io::Socket;
 use crate::connmgr::{DialError, Dialer};
@@ -48,11 +49,13 @@ where
         if gate.peers.is_static(&id) || gate.waiters.any(&id) {
             gate.memory.attempt(&id);
         }
+        let meter = DialMeter::started();
         let stream = self.dialer.dial(node).await?;
         gate.memory.dial_succeeded();
         Ok(Socket {
             stream: Either::Left(stream),
             slot: None,
+            dial: Some(meter),
         })
     }
 }

@@ -81,10 +81,13 @@ mod gated_dialer;
 mod handle;
 mod listener;
 mod memory;
+mod meters;
 mod net_list;
 mod node_addr;
 mod node_dialer;
 mod peer_set;
+#[cfg(feature = "serde")]
+mod peer_view;
 mod run_peer;
 mod setup;
 mod socket;
@@ -102,5 +105,7 @@ pub use handle::Server;
 pub use memory::NodeMemory;
 pub use net_list::{NetList, NetListError};
 pub use node_dialer::NodeDialer;
+#[cfg(feature = "serde")]
+pub use peer_view::PeerView;
 pub use socket::SocketOptions;
 pub use source::{NodeSource, Wanted};
