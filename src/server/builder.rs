@@ -18,6 +18,7 @@ use super::handle::{Inner, Parts, Server, spawn_service};
 use super::listener::{SlotListener, SocketListener};
 use super::memory::{NoMemory, NodeMemory};
 use super::peer_set::PeerSet;
+use super::prober::Prober;
 use super::source::{DynSource, Mixed, Remembered};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::waiters::Waiters;
@@ -358,11 +359,12 @@ where
             gate.peers.set_trusted(id, true);
         }
 
-        let dialer = GatedDialer::new((self.dialer)(&config), Arc::clone(&gate));
+        let dialer = Arc::new((self.dialer)(&config));
+        let gated = GatedDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
         let places = gate.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes.len());
         let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
-        let mut manager = ConnManager::builder(dialer)
+        let mut manager = ConnManager::builder(gated)
             .config(config.connections(target))
             .filter(GateFilter(Arc::clone(&gate)));
         if let Some(sources) = sources {
@@ -413,6 +415,15 @@ where
         spawn_service(&inner, manager.run());
         spawn_service(&inner, connections::run(Arc::clone(&inner), opened));
         spawn_service(&inner, keeper.run(commands));
+        if !config.no_dial && !config.probe_interval.is_zero() {
+            let prober = Prober {
+                inner: Arc::clone(&inner),
+                dialer,
+                interval: config.probe_interval,
+                connect_timeout: config.connect_timeout,
+            };
+            spawn_service(&inner, prober.run());
+        }
         let server = Server::new(inner);
         for node in config.static_nodes {
             server.add_static(node).await?;

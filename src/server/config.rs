@@ -89,6 +89,11 @@ pub struct ServerConfig {
     /// The longest. Default: 5 min.
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub retry_max: Duration,
+    /// The average time after which the [memory](super::NodeMemory::probe) is asked for a node that
+    /// it is in doubt about, to see whether that still answers: one at a time, besides other dials.
+    /// Zero, and [`no_dial`](Self::no_dial), is never. Default: 2 min.
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
+    pub probe_interval: Duration,
     /// After which time an IPv4 address, or an IPv6 /64, is accepted again; zero is at once.
     /// Default: 30 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
@@ -164,6 +169,7 @@ impl Default for ServerConfig {
             redial_gap: Duration::from_secs(35),
             retry_min: Duration::from_secs(5),
             retry_max: Duration::from_secs(300),
+            probe_interval: Duration::from_secs(120),
             throttle: Duration::from_secs(30),
             throttle_exempt: NetList::default(),
             pending_per_network: 8,

@@ -15,13 +15,13 @@ use crate::node::Enode;
 
 /// Dials nodes that are wanted at that very moment, and lets the memory know.
 pub(crate) struct GatedDialer<D, In> {
-    dialer: D,
+    dialer: Arc<D>,
     gate: Arc<Gate>,
     accepts: PhantomData<fn() -> In>,
 }
 
 impl<D, In> GatedDialer<D, In> {
-    pub(crate) fn new(dialer: D, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(dialer: Arc<D>, gate: Arc<Gate>) -> Self {
         Self {
             dialer,
             gate,

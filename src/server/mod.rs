@@ -88,6 +88,7 @@ mod node_dialer;
 mod peer_set;
 #[cfg(feature = "serde")]
 mod peer_view;
+mod prober;
 mod run_peer;
 mod setup;
 mod socket;

@@ -243,7 +243,10 @@ impl<A: Address> Machine<A> {
     }
 
     pub(in crate::connmgr) fn counts(&self) -> Counts {
-        self.counts
+        Counts {
+            offline: self.pacing.is_offline(),
+            ..self.counts
+        }
     }
 
     /// Gives up everything that is not connected, and asks the owners of the rest to end it.

@@ -11,6 +11,7 @@ mod automatic;
 mod configuration;
 mod dialling;
 mod memory;
+mod probes;
 mod proxy;
 mod shutdown;
 mod static_nodes;
