@@ -32,7 +32,8 @@ const NODES: u16 = 1000;
 const KILLED: usize = 333;
 /// What a dial takes in the simulated network.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether the mesh is complete.
+const LOOK: Duration = Duration::from_millis(100);
 /// A mesh that never comes about fails by it.
 const LIMIT: Duration = Duration::from_secs(3600);
 

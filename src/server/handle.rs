@@ -105,6 +105,8 @@ pub(crate) fn spawn_service(inner: &Arc<Inner>, task: impl Future<Output = ()> +
 
 fn spawn_on(tasks: &TaskTracker, inner: &Inner, task: impl Future<Output = ()> + Send + 'static) {
     let killed = inner.killed.clone();
+    // What waits for two futures has room for each twice.
+    let task = Box::pin(task);
     tasks.spawn(async move {
         tokio::select! {
             () = task => {}

@@ -196,6 +196,31 @@ fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
     assert_eq!(gone, Err(ManagerError::UnknownId(id)));
 }
 
+#[test]
+fn requests_that_wait_in_great_number_are_dialled_together() {
+    const REQUESTS: u32 = 10_000;
+    let config = explicit_only().with_max_dials(REQUESTS as usize);
+    let mut bench = Bench::new(config, AllowAll);
+    for addr in 0..REQUESTS {
+        let made = bench.connect(addr, Some(RetryPolicy::default()));
+        made.expect("free");
+    }
+    for dial in bench.dials() {
+        bench.dialed(dial, Err(DialError::Refused));
+    }
+    let (began, mut wakes, mut dials) = (bench.now, 0, 0);
+    while let Some(next) = bench.machine.next_deadline() {
+        let first = bench.machine.timers.first().expect("one waits").0;
+        assert!(next - first <= Duration::from_millis(500));
+        bench.advance(next - bench.now);
+        dials += bench.dials().len();
+        wakes += 1;
+    }
+    assert_eq!(dials, REQUESTS as usize);
+    // The waits are spread over five seconds, and the last ones are not late.
+    assert!(bench.now - began <= 10 * SECOND && wakes < 1000, "{wakes}");
+}
+
 /// Refuses everything for this reason.
 struct Closed(Refusal);
 
