@@ -58,6 +58,8 @@ mod linux {
         let server = Server::builder(SecretKey::generate())
             .protocol(idle())
             .listen("127.0.0.1:0".parse().unwrap())
+            // Those that leave are not gone at once.
+            .max_peers(CALLS)
             .start()
             .await
             .unwrap();
@@ -94,13 +96,9 @@ mod linux {
         for _ in 0..CALLERS {
             let (begun, node) = (Arc::clone(&begun), node.clone());
             callers.spawn(async move {
-                let builder = Server::builder(SecretKey::generate()).protocol(idle());
-                let server = builder.start().await.unwrap();
                 while begun.fetch_add(1, Ordering::Relaxed) < CALLS {
                     if whole {
-                        let peer = server.dial(&node).await.unwrap();
-                        peer.disconnect(DisconnectReason::REQUESTED);
-                        peer.ended().await;
+                        call(&node).await;
                     } else {
                         call_falsely(&node).await;
                     }
@@ -110,6 +108,15 @@ mod linux {
         while let Some(ended) = callers.join_next().await {
             ended.unwrap();
         }
+    }
+
+    /// Becomes a peer and leaves, each time as somebody else.
+    async fn call(node: &Enode) {
+        let builder = Server::builder(SecretKey::generate()).protocol(idle());
+        let server = builder.start().await.unwrap();
+        let peer = server.dial(node).await.unwrap();
+        peer.disconnect(DisconnectReason::REQUESTED);
+        peer.ended().await;
     }
 
     /// Sends a packet of the right form that cannot be opened, and waits to be turned out.
