@@ -41,7 +41,8 @@
 //! decides and runs the peers. Dialled and inbound ones share
 //! [`max_peers`](ServerConfig::max_peers) places by the [dial ratio](ServerConfig::dial_ratio): with
 //! 50 places and a source, 16 are kept for dialled peers. Static nodes take theirs from these.
-//! [Trusted](Server::trust) nodes are exempt from the limits.
+//! [Trusted](Server::trust) nodes are exempt from the limits. Now and then a node of which a memory
+//! is [in doubt](NodeMemory::probe) is asked whether it is still there, which makes it no peer.
 //!
 //! # What a connection passes
 //!
