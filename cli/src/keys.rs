@@ -1,7 +1,7 @@
 //! Secret keys from the command line and in files.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,22 +80,49 @@ fn read(path: &Path) -> Result<SecretKey, Failure> {
     parsed.map_err(|error| Failure::because(format!("key file {}: {error}", path.display())))
 }
 
-/// Makes a key file that only its owner can read; an existing file is left alone.
+/// Makes a key file that only its owner can read; an existing file is left alone. A process that
+/// dies meanwhile leaves no part of a key under that name.
 pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
     let mut text = Zeroizing::new(String::with_capacity(2 * SecretKey::LENGTH + 1));
     for byte in key.to_bytes().iter() {
         write!(text, "{byte:02x}").map_err(Failure::because)?;
     }
     text.push('\n');
+    let written = write_whole(path, text.as_bytes());
+    written.map_err(|error| cannot("make", path, &error))
+}
+
+/// Writes a file that does not exist yet: under another name first, since a name is given at once
+/// and content is not.
+fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+    let unfinished = Path::new(&unfinished);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+    let mut file = options.open(unfinished)?;
+    let made = file.write_all(content).and_then(|()| {
+        file.sync_all()?;
+        // Unlike a rename this fails if the name is taken.
+        fs::hard_link(unfinished, path)
     });
-    written.map_err(|error| cannot("make", path, &error))
+    let removed = fs::remove_file(unfinished);
+    made.and(removed)?;
+    sync_folder(path)
+}
+
+/// Makes sure that a new name outlives the machine's end too.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -5,9 +5,14 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use peermux::node::NodeError;
 use peermux::p2p::{MAX_HELLO, P2P_VERSION};
 use peermux::setup::{Established, SetupError, initiate};
-use peermux::{Bytes, Endpoint, Enode, Hello, Host, PublicKey, SecretKey, Server, Stage};
+use peermux::{
+    Bytes, Endpoint, Enode, Hello, Host, NodeRecord, PublicKey, SecretKey, Server, Stage,
+};
+#[cfg(unix)]
+use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -27,13 +32,27 @@ pub(crate) async fn shut_down(server: &Server) {
     }
 }
 
-/// An enode URL that says where to dial the node.
+/// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
-    let node: Enode = text.parse()?;
+    let node = any(text)?;
     match endpoint(&node) {
         Some(_) => Ok(node),
-        None => Err("enode URL names no host and TCP port to dial".into()),
+        None => Err("it names no host and TCP port to dial".into()),
     }
+}
+
+/// A node by its enode URL or its record.
+pub(crate) fn any(text: &str) -> Result<Enode, NodeError> {
+    Ok(match text.starts_with("enr:") {
+        true => text.parse::<NodeRecord>()?.to_enode(),
+        false => text.parse()?,
+    })
+}
+
+/// The same, from JSON.
+#[cfg(unix)]
+pub(crate) fn read_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Enode, D::Error> {
+    any(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn endpoint(node: &Enode) -> Option<&Endpoint> {

@@ -28,11 +28,20 @@ impl Output {
 
     /// Tells something: its text, or its JSON object.
     pub(crate) fn tell(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
-        let line = match self.json {
+        write_line(&self.line(report)?)
+    }
+
+    /// Tells of many things, all at once.
+    pub(crate) fn tell_all(self, reports: &[impl Serialize + Display]) -> Result<(), Failure> {
+        let lines: Result<Vec<_>, _> = reports.iter().map(|report| self.line(report)).collect();
+        write_line(&lines?.join("\n"))
+    }
+
+    fn line(self, report: &(impl Serialize + Display)) -> Result<String, Failure> {
+        Ok(match self.json {
             true => escape(&serde_json::to_string(report).map_err(Failure::because)?),
             false => report.to_string(),
-        };
-        write_line(&line)
+        })
     }
 
     /// Tells something that only people need.

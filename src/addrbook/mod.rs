@@ -87,7 +87,6 @@ mod book;
 mod config;
 mod draw;
 mod entry;
-mod group;
 mod handle;
 mod keyed;
 mod nodes;
@@ -103,10 +102,10 @@ mod unsaved;
 #[cfg(test)]
 mod tests;
 
+pub use crate::node::{Group, Reach};
 pub use book::{Added, Book};
 pub use config::{AddError, BookConfig};
 pub use entry::{Entry, Source};
-pub use group::{Group, Reach};
 pub use handle::{AddressBook, AddressBookConfig};
 pub use nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
 pub use persistence::{FlushError, Persistence};

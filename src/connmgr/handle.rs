@@ -22,6 +22,10 @@ pub(super) enum Command<A: Address> {
         reconnect: Reconnect,
         reply: Reply<()>,
     },
+    Reconsider {
+        id: ReqId,
+        reply: Reply<()>,
+    },
     Remove {
         id: ReqId,
         reply: Reply<()>,
@@ -139,6 +143,16 @@ impl<A: Address> ConnHandle<A> {
             reply,
         })
         .await
+    }
+
+    /// Says that what the [filter](super::Filter) or the dialer did not want may be wanted now: a
+    /// request that waits because of that waits no longer, unless its last real attempt was too short
+    /// a time ago. Without effect on requests in any other state.
+    ///
+    /// # Errors
+    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
+    pub async fn reconsider(&self, id: ReqId) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::Reconsider { id, reply }).await
     }
 
     /// Ends a request for good in any state: a dial in flight, a wait, a connection.

@@ -65,6 +65,7 @@
 //! | `Failing` | the wait is over | `Pending` | dialled when one of the dial slots is free |
 //! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
 //! | `Pending`, `Failing` | `disconnect` with [`Reconnect::Force`] | `Pending` | dialled at once |
+//! | `Failing` | [`reconsider`](ConnHandle::reconsider), if the last attempt was not wanted | `Pending` | dialled as if that had not been |
 //! | `Established` | [`mark_ready`](Connection::mark_ready) | `Ready` | failures are forgotten |
 //! | `Established`, `Ready` | connection dropped, `disconnect` | permanent or forced: `Pending`, dialled after a wait; others: `Disconnected`, terminal | [`Closed`](ConnEvent::Closed) |
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
@@ -79,6 +80,9 @@
 //! the base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing,
 //! so only a connection that its owner called ready, or that lived for 60 s, ends the row of
 //! failures.
+//!
+//! Where thousands of requests wait, each is up to half a second late: they are gathered, because to
+//! wake up costs more than to dial.
 //!
 //! Automatic dials take tokens: 8 at once, then 2 a second. After 25 failures in a row the network
 //! counts as down: one dial at a time probes it, with growing waits, until one succeeds.

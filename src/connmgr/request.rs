@@ -259,4 +259,7 @@ pub struct Counts {
     pub inbound: Count,
     /// Dials in flight.
     pub dialing: usize,
+    /// Whether so many automatic dials in a row failed that the network
+    /// [counts as down](super::ConnConfig::with_offline_after).
+    pub offline: bool,
 }

@@ -57,6 +57,15 @@ impl Node {
     }
 }
 
+impl From<Node> for Enode {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Enode(enode) => enode,
+            Node::Record(record) => record.to_enode(),
+        }
+    }
+}
+
 /// Why a text describes no node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -7,6 +7,7 @@
 mod any;
 mod endpoint;
 mod enode;
+mod group;
 mod key;
 mod record;
 
@@ -14,6 +15,7 @@ pub use any::{Node, NodeError};
 pub(crate) use endpoint::excerpt;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use enode::{Enode, EnodeError};
+pub use group::{Group, Reach};
 pub(crate) use key::recover;
 pub use key::{KeyError, NodeId, PublicKey, SecretKey};
 pub use record::{MAX_RECORD, NodeRecord, NodeRecordBuilder, RecordError};

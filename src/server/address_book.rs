@@ -43,6 +43,10 @@ impl NodeMemory for AddressBook {
         Self::draw(self, |entry| allowed(entry.enode()))
     }
 
+    fn probe(&self) -> Option<Enode> {
+        Self::probe(self)
+    }
+
     /// A node that the book does not know is no loss.
     fn attempt(&self, node: &NodeId) {
         Self::attempt(self, node);

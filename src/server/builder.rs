@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::either::Either;
 
@@ -18,11 +18,13 @@ use super::handle::{Inner, Parts, Server, spawn_service};
 use super::listener::{SlotListener, SocketListener};
 use super::memory::{NoMemory, NodeMemory};
 use super::peer_set::PeerSet;
+use super::prober::Prober;
 use super::source::{DynSource, Mixed, Remembered};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::waiters::Waiters;
 use super::{
-    NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError, connections,
+    ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError,
+    connections,
 };
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -45,6 +47,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     memory: Option<Arc<dyn NodeMemory>>,
     sources: Vec<Box<dyn DynSource>>,
     events: Option<PeerEvents>,
+    connection_events: Option<ConnectionEvents>,
     dialer: DialerFor<D>,
     listener: Option<L>,
 }
@@ -63,6 +66,7 @@ impl ServerBuilder {
             memory: None,
             sources: Vec::new(),
             events: None,
+            connection_events: None,
             dialer: Box::new(|config| {
                 let dialer = NodeDialer::default().with_socket_options(config.socket);
                 match &config.net_restrict {
@@ -154,8 +158,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Keeps a node connected for ever, besides those before; see
     /// [`Server::add_static`].
-    pub fn static_node(mut self, node: Enode) -> Self {
-        self.config.static_nodes.push(node);
+    pub fn static_node(mut self, node: impl Into<Enode>) -> Self {
+        self.config.static_nodes.push(node.into());
         self
     }
 
@@ -194,6 +198,7 @@ impl<D, L> ServerBuilder<D, L> {
             memory: self.memory,
             sources: self.sources,
             events: self.events,
+            connection_events: self.connection_events,
             dialer: Box::new(|_| dialer),
             listener: self.listener,
         }
@@ -214,6 +219,7 @@ impl<D, L> ServerBuilder<D, L> {
             memory: self.memory,
             sources: self.sources,
             events: self.events,
+            connection_events: self.connection_events,
             dialer: self.dialer,
             listener: Some(listener),
         }
@@ -250,6 +256,15 @@ impl<D, L> ServerBuilder<D, L> {
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
+    }
+
+    /// As [`Server::subscribe_connections`], and misses nothing. Set the capacity of events first.
+    pub fn subscribe_connections(&mut self) -> broadcast::Receiver<ConnectionEvent> {
+        let capacity = self.config.event_capacity;
+        let events = &mut self.connection_events;
+        events
+            .get_or_insert_with(|| ConnectionEvents::new(capacity))
+            .subscribe()
     }
 
     /// Sets whether each message is an event too. Default: no.
@@ -344,11 +359,12 @@ where
             gate.peers.set_trusted(id, true);
         }
 
-        let dialer = GatedDialer::new((self.dialer)(&config), Arc::clone(&gate));
+        let dialer = Arc::new((self.dialer)(&config));
+        let gated = GatedDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
         let places = gate.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes.len());
         let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
-        let mut manager = ConnManager::builder(dialer)
+        let mut manager = ConnManager::builder(gated)
             .config(config.connections(target))
             .filter(GateFilter(Arc::clone(&gate)));
         if let Some(sources) = sources {
@@ -374,6 +390,9 @@ where
         let events = self
             .events
             .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
+        let connection_events = self
+            .connection_events
+            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity));
         let inner = Arc::new(Inner::new(Parts {
             gate,
             key: self.key,
@@ -388,7 +407,7 @@ where
                 events: Some(events.clone()),
             },
             events,
-            connection_events: ConnectionEvents::new(config.event_capacity),
+            connection_events,
             connections,
             static_nodes,
         }));
@@ -396,6 +415,15 @@ where
         spawn_service(&inner, manager.run());
         spawn_service(&inner, connections::run(Arc::clone(&inner), opened));
         spawn_service(&inner, keeper.run(commands));
+        if !config.no_dial && !config.probe_interval.is_zero() {
+            let prober = Prober {
+                inner: Arc::clone(&inner),
+                dialer,
+                interval: config.probe_interval,
+                connect_timeout: config.connect_timeout,
+            };
+            spawn_service(&inner, prober.run());
+        }
         let server = Server::new(inner);
         for node in config.static_nodes {
             server.add_static(node).await?;

@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::DialError;
 use super::events::ConnectionEvent;
 use super::handle::{Inner, spawn};
+use super::meters::{self, ServeMeter};
 use super::node_addr::NodeAddr;
 use super::setup::Setup;
 use super::socket_io::Socket;
@@ -27,9 +30,14 @@ pub(crate) async fn run<T: Transport>(
             ConnEvent::Opened { conn, .. } => opened(&inner, conn),
             // Its peer, or its set-up, has told already.
             ConnEvent::Closed { .. } => {}
-            ConnEvent::DialFailed { addr, error, .. } => {
+            ConnEvent::DialFailed {
+                addr,
+                error,
+                retry_in,
+                ..
+            } => {
                 if let NodeAddr::Node(node) = addr {
-                    failed(&inner, &node, DialError::of_dial(&node, &error));
+                    failed(&inner, &node, DialError::of_dial(&node, &error), retry_in);
                 }
             }
             ConnEvent::InboundRejected { addr, cause } => {
@@ -53,7 +61,7 @@ fn opened<T: Transport>(inner: &Arc<Inner>, conn: Connection<NodeAddr, Socket<T>
     };
     match lease.addr().clone() {
         NodeAddr::Node(node) => {
-            let dialled = dialled(Arc::clone(inner), socket.stream, node, lease);
+            let dialled = dialled(Arc::clone(inner), socket, node, lease);
             spawn(inner, dialled);
         }
         NodeAddr::Inbound(addr) => match inner.gate.begin_handshake(addr.ip()) {
@@ -66,20 +74,36 @@ fn opened<T: Transport>(inner: &Arc<Inner>, conn: Connection<NodeAddr, Socket<T>
     }
 }
 
-async fn dialled<T: Transport>(inner: Arc<Inner>, stream: T, node: Enode, lease: Lease<NodeAddr>) {
-    let id = node.node_id();
+async fn dialled<T: Transport>(
+    inner: Arc<Inner>,
+    socket: Socket<T>,
+    node: Enode,
+    lease: Lease<NodeAddr>,
+) {
+    let Socket { stream, dial, .. } = socket;
+    let (id, request) = (node.node_id(), lease.id());
     let addr = stream.remote_addr();
     let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
     let mut setup = Setup::new(&inner, Some(lease));
-    match setup.outbound(stream, node.public_key()).await {
-        Ok(peer) => inner.gate.waiters.answer(&id, &Ok(peer)),
+    let result = setup.outbound(stream, node.public_key()).await;
+    drop(dial);
+    match result {
+        Ok(peer) => {
+            meters::dial_succeeded();
+            inner.gate.waiters.answer(&id, &Ok(peer));
+        }
         Err(error) => {
             let source = Arc::new(error);
             // Before anybody hears of it: whoever does may dial again at once.
             if let (_, Some(lease)) = setup.into_parts() {
                 lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
             }
-            failed(&inner, &node, DialError::Setup { id, addr, source });
+            let error = DialError::Setup { id, addr, source };
+            // A request that is not tried again is unknown by now.
+            let waiting = inner.connections.get(request).await;
+            let next = waiting.ok().and_then(|info| info.next_dial);
+            let retry_in = next.map(|next| next.saturating_duration_since(Instant::now()));
+            failed(&inner, &node, error, retry_in);
         }
     }
 }
@@ -91,9 +115,11 @@ async fn accepted<T: Transport>(
     lease: Lease<NodeAddr>,
     handshake: Handshake,
 ) {
-    let Socket { stream, slot } = socket;
+    let Socket { stream, slot, .. } = socket;
+    let meter = ServeMeter::started();
     let mut setup = Setup::new(&inner, Some(lease));
     let result = setup.inbound(stream).await;
+    meter.ended(&result);
     drop((slot, handshake));
     if let Err(error) = result {
         debug!(%addr, %error, "inbound connection not set up");
@@ -108,21 +134,27 @@ async fn accepted<T: Transport>(
 }
 
 /// A node was not connected to.
-fn failed(inner: &Inner, node: &Enode, error: DialError) {
+fn failed(inner: &Inner, node: &Enode, error: DialError, retry_in: Option<Duration>) {
     let id = node.node_id();
-    debug!(%id, %error, "not connected");
+    debug!(%id, %error, ?retry_in, "not connected");
+    meters::dial_failed(&error);
     if error.counts_against_the_node() {
         inner.gate.memory.failed(&id);
     }
     inner.gate.waiters.answer(&id, &Err(error.clone()));
     let node = node.clone();
-    let event = ConnectionEvent::DialFailed { node, error };
+    let event = ConnectionEvent::DialFailed {
+        node,
+        error,
+        retry_in,
+    };
     inner.connection_events.emit(event);
 }
 
 /// A connection was closed as soon as it was accepted.
 fn rejected(inner: &Inner, addr: SocketAddr, cause: Refusal) {
     debug!(%addr, %cause, "inbound connection rejected");
+    meters::serve_rejected(cause);
     let event = ConnectionEvent::InboundRejected { addr, cause };
     inner.connection_events.emit(event);
 }

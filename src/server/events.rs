@@ -1,6 +1,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 
@@ -24,6 +25,8 @@ pub enum ConnectionEvent {
         node: Enode,
         /// What went wrong.
         error: DialError,
+        /// When it is dialled again by itself, unless never or at once.
+        retry_in: Option<Duration>,
     },
     /// An accepted connection was closed before a byte was read.
     InboundRejected {
@@ -75,7 +78,7 @@ impl serde::Serialize for ConnectionEvent {
         use serde::ser::SerializeMap;
 
         let (kind, id, addr, error) = match self {
-            Self::DialFailed { node, error } => {
+            Self::DialFailed { node, error, .. } => {
                 let addr = node.endpoint().map(ToString::to_string);
                 ("dialfail", Some(node.node_id()), addr, error.to_string())
             }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::either::Either;
 
 use super::gate::Gate;
+use super::meters::DialMeter;
 use super::node_addr::NodeAddr;
 use super::socket_io::Socket;
 use crate::connmgr::{DialError, Dialer};
@@ -14,13 +15,13 @@ use crate::node::Enode;
 
 /// Dials nodes that are wanted at that very moment, and lets the memory know.
 pub(crate) struct GatedDialer<D, In> {
-    dialer: D,
+    dialer: Arc<D>,
     gate: Arc<Gate>,
     accepts: PhantomData<fn() -> In>,
 }
 
 impl<D, In> GatedDialer<D, In> {
-    pub(crate) fn new(dialer: D, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(dialer: Arc<D>, gate: Arc<Gate>) -> Self {
         Self {
             dialer,
             gate,
@@ -48,11 +49,13 @@ where
         if gate.peers.is_static(&id) || gate.waiters.any(&id) {
             gate.memory.attempt(&id);
         }
+        let meter = DialMeter::started();
         let stream = self.dialer.dial(node).await?;
         gate.memory.dial_succeeded();
         Ok(Socket {
             stream: Either::Left(stream),
             slot: None,
+            dial: Some(meter),
         })
     }
 }

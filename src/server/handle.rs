@@ -105,6 +105,8 @@ pub(crate) fn spawn_service(inner: &Arc<Inner>, task: impl Future<Output = ()> +
 
 fn spawn_on(tasks: &TaskTracker, inner: &Inner, task: impl Future<Output = ()> + Send + 'static) {
     let killed = inner.killed.clone();
+    // What waits for two futures has room for each twice.
+    let task = Box::pin(task);
     tasks.spawn(async move {
         tokio::select! {
             () = task => {}
@@ -195,12 +197,13 @@ impl Server {
 
     /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
     /// could not be reached or its connection ended. For a static node that has another endpoint
-    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not.
+    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not. Takes an
+    /// [`Enode`], or a [`Node`](crate::Node), which may be a record too.
     ///
     /// # Errors
     /// [`StaticNodeError`] if it can or may never be dialled, or if the server has stopped.
-    pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
-        self.inner.static_nodes.add(node).await
+    pub async fn add_static(&self, node: impl Into<Enode>) -> Result<(), StaticNodeError> {
+        self.inner.static_nodes.add(node.into()).await
     }
 
     /// Dials a static node no more, disconnects it if it is connected, and waits for the end of
@@ -288,6 +291,14 @@ impl Server {
             .iter()
             .map(|peer| crate::peer::PeerInfo::new(peer, protocols))
             .collect()
+    }
+
+    /// The same one by one, as something to serialise. Whom it tells of is settled with this call.
+    #[cfg(feature = "serde")]
+    pub fn peer_views(&self) -> impl ExactSizeIterator<Item = super::PeerView<'_>> + Send {
+        let protocols = &self.inner.protocols;
+        let peers = self.peers().into_iter();
+        peers.map(move |peer| super::PeerView::new(peer, protocols))
     }
 
     /// Stops the node: listeners close, dials are given up, connections in set-up and peers are

@@ -54,6 +54,7 @@ impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListen
             let socket = Socket {
                 stream,
                 slot: Some(slot),
+                dial: None,
             };
             Ok((socket, NodeAddr::Inbound(addr)))
         }

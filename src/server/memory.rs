@@ -14,6 +14,13 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
     /// called under a lock.
     fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode>;
 
+    /// A node that the server shall ask whether it is still there, if there is one now: it connects
+    /// to it, tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, and takes
+    /// leave. Counts as an attempt on the node.
+    fn probe(&self) -> Option<Enode> {
+        None
+    }
+
     /// A node that was not drawn is about to be dialled.
     fn attempt(&self, _node: &NodeId) {}
 

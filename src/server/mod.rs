@@ -41,7 +41,8 @@
 //! decides and runs the peers. Dialled and inbound ones share
 //! [`max_peers`](ServerConfig::max_peers) places by the [dial ratio](ServerConfig::dial_ratio): with
 //! 50 places and a source, 16 are kept for dialled peers. Static nodes take theirs from these.
-//! [Trusted](Server::trust) nodes are exempt from the limits.
+//! [Trusted](Server::trust) nodes are exempt from the limits. Now and then a node of which a memory
+//! is [in doubt](NodeMemory::probe) is asked whether it is still there, which makes it no peer.
 //!
 //! # What a connection passes
 //!
@@ -81,10 +82,14 @@ mod gated_dialer;
 mod handle;
 mod listener;
 mod memory;
+mod meters;
 mod net_list;
 mod node_addr;
 mod node_dialer;
 mod peer_set;
+#[cfg(feature = "serde")]
+mod peer_view;
+mod prober;
 mod run_peer;
 mod setup;
 mod socket;
@@ -102,5 +107,7 @@ pub use handle::Server;
 pub use memory::NodeMemory;
 pub use net_list::{NetList, NetListError};
 pub use node_dialer::NodeDialer;
+#[cfg(feature = "serde")]
+pub use peer_view::PeerView;
 pub use socket::SocketOptions;
 pub use source::{NodeSource, Wanted};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::connmgr::Candidate;
 use crate::connmgr::admission::is_local;
-use crate::node::{Endpoint, Enode, Host};
+use crate::node::{Endpoint, Enode, Group, Host};
 
 /// A node to dial, or where an inbound connection comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     let candidate =
         Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
     match group(node) {
-        Some(group) => candidate.with_group(group),
+        Some(group) => candidate.with_group(group.to_string()),
         None => candidate,
     }
 }
@@ -38,17 +38,12 @@ pub(crate) fn ip_of(node: &Enode) -> Option<IpAddr> {
     Some(addr.ip())
 }
 
-/// The network that a node's address belongs to, in which one party easily has many addresses: /16
-/// of IPv4, /32 of IPv6. Local addresses are nobody else's, so they have none.
-fn group(node: &Enode) -> Option<Vec<u8>> {
-    let endpoint = node.endpoint()?;
-    match &endpoint.host {
-        Host::Dns(name) => Some(name.to_ascii_lowercase().into_bytes()),
+/// The group of a node's address, in which one party easily has many. Local addresses are nobody
+/// else's, so they have none.
+fn group(node: &Enode) -> Option<Group> {
+    match &node.endpoint()?.host {
         Host::Ip(ip) if is_local(*ip) => None,
-        Host::Ip(ip) => Some(match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.octets().into_iter().take(2).collect(),
-            IpAddr::V6(ip) => ip.octets().into_iter().take(4).collect(),
-        }),
+        host => Some(Group::of(host)),
     }
 }
 
@@ -64,9 +59,10 @@ mod tests {
             let url = format!("enode://{key}@{host}:1");
             group(&url.parse().unwrap())
         };
-        assert_eq!(group_of("20.1.2.3"), Some(vec![20, 1]));
         assert_eq!(group_of("20.1.9.9"), group_of("20.1.2.3"));
-        assert_eq!(group_of("[2001:db8:1::1]"), Some(vec![0x20, 1, 0x0d, 0xb8]));
+        assert_ne!(group_of("20.2.2.3"), group_of("20.1.2.3"));
+        // An IPv4 address inside an IPv6 one is that of the same party.
+        assert_eq!(group_of("[2002:1401:203::1]"), group_of("20.1.2.3"));
         assert_eq!(group_of("Node.Example"), group_of("node.example"));
         for local in ["127.0.0.1", "10.1.1.1", "[::1]", "[fd00::1]"] {
             assert_eq!(group_of(local), None, "{local}");

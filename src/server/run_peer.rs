@@ -1,7 +1,7 @@
 //! A peer from its place in the set to its end.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -26,34 +26,39 @@ pub(crate) fn begin(inner: &Inner, peer: &Peer, lease: Option<&Lease<NodeAddr>>)
 }
 
 /// Runs a peer. It ends by itself, or when the connection manager does not want it any more.
-pub(crate) async fn run<T: Transport>(
+pub(crate) fn run<T: Transport>(
     inner: Arc<Inner>,
     driver: PeerDriver<T>,
     lease: Option<Lease<NodeAddr>>,
     closing: CancellationToken,
-) {
+) -> impl Future<Output = ()> + Send {
     let peer = driver.peer().clone();
+    let (gate, id) = (Arc::clone(&inner.gate), peer.id());
     // Whoever waits for the end may dial the node again at once.
-    let let_go = |outcome: &Arc<PeerOutcome>| {
-        inner.gate.peers.remove(&peer.id());
+    let let_go = move |outcome: &Arc<PeerOutcome>| {
+        gate.peers.remove(&id);
         if let Some(lease) = lease {
             lease.close(PeerEnded(Arc::clone(outcome)), Reconnect::ByKind);
         }
     };
-    let unwanted = async {
-        closing.cancelled().await;
-        peer.disconnect(DisconnectReason::REQUESTED);
-        pending::<Infallible>().await
-    };
-    let outcome = tokio::select! {
-        outcome = driver.run_until(let_go) => outcome,
-        never = unwanted => match never {},
-    };
-    inner.gate.memory.connected(&peer.id());
-    if inner.gate.peers.is_static(&peer.id()) {
-        inner.static_nodes.disconnected(peer.id()).await;
+    // It is large, and lives as long as the peer: there must be one copy of it.
+    let driven = Box::pin(driver.run_until(let_go));
+    async move {
+        let unwanted = async {
+            closing.cancelled().await;
+            peer.disconnect(DisconnectReason::REQUESTED);
+            pending::<Infallible>().await
+        };
+        let outcome = tokio::select! {
+            outcome = driven => outcome,
+            never = unwanted => match never {},
+        };
+        inner.gate.memory.connected(&id);
+        if inner.gate.peers.is_static(&id) {
+            inner.static_nodes.disconnected(id).await;
+        }
+        inner.events.emit(PeerEvent::Dropped { peer, outcome });
     }
-    inner.events.emit(PeerEvent::Dropped { peer, outcome });
 }
 
 /// Why a connection ended that was a peer.

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::either::Either;
 
+use super::meters::DialMeter;
 use crate::transport::Transport;
 
 /// Either of two transports, for a node whose dialled and accepted streams differ.
@@ -44,11 +45,13 @@ impl<A: Transport, B: Transport> Transport for Either<A, B> {
     }
 }
 
-/// A stream, with the slot that an accepted one holds until its set-up ends.
+/// A stream, with the slot that an accepted one holds until its set-up ends, and what counts a
+/// dialled one until then.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) stream: T,
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    pub(crate) dial: Option<DialMeter>,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {

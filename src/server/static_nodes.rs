@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::handle::Inner;
 use super::node_addr::candidate;
 use super::{DialError, StaticNodeError};
-use crate::connmgr::{ConnState, ManagerError, Reconnect, ReqId, RetryPolicy};
+use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
 
 /// How many commands wait before callers have to.
@@ -170,17 +170,11 @@ impl Keeper {
     }
 
     /// While a static node is connected by its own dial, ours waits longer and longer; after that it
-    /// need not.
+    /// need not, however often the node does that, unless it was dialled a moment ago.
     async fn disconnected(&self, id: NodeId) {
-        let Some((_, request)) = self.nodes.get(&id) else {
-            return;
-        };
-        let connections = &self.inner.connections;
-        let waiting = connections.get(*request).await;
-        if waiting.is_ok_and(|info| matches!(info.state, ConnState::Failing { .. })) {
+        if let Some((_, request)) = self.nodes.get(&id) {
             // It may be removed meanwhile.
-            let forced = connections.disconnect(*request, Reconnect::Force);
-            forced.await.ok();
+            self.inner.connections.reconsider(*request).await.ok();
         }
     }
 

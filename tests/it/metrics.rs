@@ -1,10 +1,15 @@
 //! What is counted through the `metrics` facade.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use peermux::testing::Scripted;
-use peermux::{DisconnectReason, Protocol};
+use peermux::connmgr::DialError as RawError;
+use peermux::testing::{Scripted, dial_script, memory_listener};
+use peermux::{DisconnectReason, Enode, Protocol, SecretKey, Server};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// All values, under `name{label="value",…}` with the labels in their order.
 fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
@@ -74,4 +79,101 @@ fn peers_messages_bytes_and_disconnects_are_counted() {
         after[&format!("peermux_disconnects_total{{{reason},side=remote}}")],
         1.0
     );
+}
+
+fn idle() -> Protocol {
+    Protocol::builder("idle", 1, 1).run(|peer, _conn| async move {
+        peer.ending().await;
+        Ok(())
+    })
+}
+
+/// Runs on a clock of its own, and counts nobody else's.
+fn counted(test: impl Future<Output = ()>) -> Snapshotter {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(test));
+    snapshotter
+}
+
+#[test]
+fn dials_are_counted_by_what_came_of_them() {
+    let snapshotter = counted(async {
+        let node = || Server::builder(SecretKey::generate()).protocol(idle());
+        let (dialer, mut script) = dial_script();
+        let local = node().dialer(dialer).start().await.unwrap();
+        let open = node().start().await.unwrap();
+        let full = node().max_peers(0).start().await.unwrap();
+        let at = |server: &Server| {
+            let addr = "20.1.1.1:30303".parse().unwrap();
+            Enode::new(*server.enode().public_key(), addr)
+        };
+        for remote in [None, Some(&full), Some(&open)] {
+            let node = at(remote.unwrap_or(&full));
+            let answer = async {
+                let dial = script.next().await.unwrap();
+                match remote {
+                    Some(remote) => drop(remote.accept_over(dial.succeed()).await),
+                    None => dial.fail(RawError::Refused),
+                }
+            };
+            let (dialled, ()) = tokio::join!(local.dial(&node), answer);
+            let wanted = remote.is_some_and(|remote| remote.id() == open.id());
+            assert_eq!(dialled.is_ok(), wanted, "{dialled:?}");
+        }
+        // One that is given up is neither a success nor a failure.
+        let node = at(&full);
+        tokio::select! {
+            result = local.dial(&node) => panic!("{result:?}"),
+            dial = script.next() => {
+                local.shutdown(SECOND).await.unwrap();
+                drop(dial);
+            }
+        }
+    });
+    let counted = values(&snapshotter);
+    assert_eq!(counted["peermux_dials_total{}"], 4.0);
+    assert_eq!(counted["peermux_dials_in_flight{}"], 0.0);
+    assert_eq!(counted["peermux_dial_successes_total{}"], 1.0);
+    let failures = |stage: &str, reason: &str| {
+        let labels = format!("{{stage={stage},reason={reason}}}");
+        counted[&format!("peermux_dial_failures_total{labels}")]
+    };
+    assert_eq!(failures("dial", "refused"), 1.0);
+    let reason = DisconnectReason::TOO_MANY_PEERS.to_string();
+    assert_eq!(failures("hello", &reason), 1.0);
+}
+
+#[test]
+fn serves_are_counted_by_what_came_of_them() {
+    let snapshotter = counted(async {
+        let node = || Server::builder(SecretKey::generate()).protocol(idle());
+        let (listener, caller) = memory_listener::<SocketAddr>();
+        let server = node().listener(listener).start().await.unwrap();
+        let key = *server.enode().public_key();
+        let mut failures = server.subscribe_connections();
+        let stranger = node().start().await.unwrap();
+        let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
+        stranger.dial_over(stream, &key).await.unwrap();
+        // The same address again, and one that says nothing sensible.
+        let _early = caller.call("20.1.1.1:2".parse().unwrap()).await;
+        failures.recv().await.unwrap();
+        drop(caller.call("20.2.1.1:1".parse().unwrap()).await);
+        failures.recv().await.unwrap();
+    });
+    let counted = values(&snapshotter);
+    assert_eq!(counted["peermux_serves_total{}"], 3.0);
+    assert_eq!(counted["peermux_serve_slots_used{}"], 0.0);
+    assert_eq!(counted["peermux_serve_successes_total{}"], 1.0);
+    let failures = |stage: &str, reason: &str| {
+        let labels = format!("{{stage={stage},reason={reason}}}");
+        counted[&format!("peermux_serve_failures_total{labels}")]
+    };
+    assert_eq!(failures("accept", "too soon"), 1.0);
+    assert_eq!(failures("auth", "closed"), 1.0);
 }

@@ -18,6 +18,9 @@ use crate::failure::Failure;
 /// The longest answer, in bytes: tens of thousands of peers.
 const LONGEST: usize = 64 << 20;
 
+/// How much of an answer is read at once, in bytes.
+const READ_AT_ONCE: usize = 256 << 10;
+
 /// How long a node may take to answer, or to end.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -43,7 +46,11 @@ impl Client {
         let (reader, writer) = stream.into_split();
         Ok(Self {
             path: path.to_owned(),
-            lines: FramedRead::new(reader, LinesCodec::new_with_max_length(LONGEST)),
+            lines: FramedRead::with_capacity(
+                reader,
+                LinesCodec::new_with_max_length(LONGEST),
+                READ_AT_ONCE,
+            ),
             writer,
         })
     }

@@ -15,7 +15,8 @@
 //! | `{"command":"stop"}` | `{"ok":null}`; the connection closes when the node has ended |
 //! | anything else, or if it cannot be done | `{"error":"…"}`, one sentence |
 //!
-//! A `node` is a node id in 64 hexadecimal digits, or an enode URL. What was added, removed or
+//! An `enode` is an enode URL or a node record (`enr:`), a `node` one of these or a node id in 64
+//! hexadecimal digits. What was added, removed or
 //! trusted is forgotten when the node ends.
 //!
 //! # Limits
@@ -32,6 +33,8 @@ mod socket;
 use peermux::{Enode, NodeId};
 use serde::{Deserialize, Serialize};
 
+use crate::node;
+
 pub(crate) use client::Client;
 pub(crate) use service::Service;
 pub(crate) use socket::Socket;
@@ -42,10 +45,19 @@ pub(crate) use socket::Socket;
 pub(crate) enum Request {
     Peers,
     NodeInfo,
-    Add { enode: Enode },
-    Remove { node: Whom },
-    Trust { node: Whom },
-    Distrust { node: Whom },
+    Add {
+        #[serde(deserialize_with = "node::read_any")]
+        enode: Enode,
+    },
+    Remove {
+        node: Whom,
+    },
+    Trust {
+        node: Whom,
+    },
+    Distrust {
+        node: Whom,
+    },
     Stop,
 }
 
@@ -57,7 +69,7 @@ pub(crate) enum Answer<T> {
     Error(String),
 }
 
-/// A node by its id, or by its enode URL.
+/// A node by its id, its enode URL or its record.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 #[serde(into = "NodeId")]
@@ -67,13 +79,14 @@ impl std::str::FromStr for Whom {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("enode://") {
-            let node: Enode = text.parse().map_err(|error| format!("{error}"))?;
+        if text.starts_with("enode://") || text.starts_with("enr:") {
+            let node = node::any(text).map_err(|error| error.to_string())?;
             return Ok(Self(node.node_id()));
         }
         let id = text.parse();
-        id.map(Self)
-            .map_err(|error| format!("neither an enode URL nor a node id: {error}"))
+        id.map(Self).map_err(|error| {
+            format!("neither a node id nor an enode URL nor a node record: {error}")
+        })
     }
 }
 

@@ -1,15 +1,17 @@
 //! The node's side.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Server;
 use serde::Serialize;
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
@@ -17,12 +19,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::socket::{Socket, SocketFile};
 use super::{Answer, Request};
+use crate::failure::Failure;
 
 /// How many connections are served at once.
 const CLIENTS: usize = 16;
 
 /// The longest request, in bytes.
 const LONGEST: usize = 4096;
+
+/// Of a long answer so many bytes are written at once, or a little more.
+const PIECE: usize = 64 << 10;
 
 /// How long a connection may be without a whole request.
 const IDLE: Duration = Duration::from_secs(60);
@@ -41,23 +47,43 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts to serve. Who asks the node to stop cancels `stop`.
-    pub(crate) fn start(socket: Socket, server: Server, stop: CancellationToken) -> Self {
+    /// Starts to serve, on a thread of its own: in a node that is busy with messages an answer
+    /// would wait for its turn between all peers, again each time that the socket is full. Who
+    /// asks the node to stop cancels `stop`.
+    pub(crate) fn start(
+        socket: Socket,
+        server: Server,
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
         let closed = CancellationToken::new();
         let Socket { listener, file } = socket;
         let context = Context {
             server,
             stop,
             closed: closed.clone(),
+            node: Handle::current(),
         };
         let token = closed.clone();
-        tokio::spawn(async move {
-            token.run_until_cancelled(accept(listener, context)).await;
+        let started = Builder::new_current_thread().enable_all().build();
+        let started = started.and_then(|runtime| {
+            let listener = listener.into_std()?;
+            let serve = async move {
+                let listener = UnixListener::from_std(listener)?;
+                accept(listener, context).await
+            };
+            let serve = move || {
+                let served = runtime.block_on(token.run_until_cancelled(serve));
+                if let Some(Err(error)) = served {
+                    tracing::error!(%error, "admin socket not served");
+                }
+            };
+            thread::Builder::new().name("admin".to_owned()).spawn(serve)
         });
-        Self {
+        started.map_err(|error| Failure::because(format!("cannot serve admin socket: {error}")))?;
+        Ok(Self {
             _file: file,
             _open: closed.drop_guard(),
-        }
+        })
     }
 }
 
@@ -68,9 +94,11 @@ struct Context {
     stop: CancellationToken,
     /// The end of the service.
     closed: CancellationToken,
+    /// Where the node runs.
+    node: Handle,
 }
 
-async fn accept(listener: UnixListener, context: Context) {
+async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallible> {
     let slots = Arc::new(Semaphore::new(CLIENTS));
     loop {
         let stream = match listener.accept().await {
@@ -88,7 +116,10 @@ async fn accept(listener: UnixListener, context: Context) {
         let context = context.clone();
         tokio::spawn(async move {
             let closed = context.closed.clone();
-            let ended = closed.run_until_cancelled(attend(stream, context)).await;
+            let (reader, writer) = stream.into_split();
+            let ended = closed
+                .run_until_cancelled(attend(reader, writer, context))
+                .await;
             if let Some(Err(error)) = ended {
                 tracing::debug!(%error, "admin connection closed");
             }
@@ -107,8 +138,11 @@ fn refuse(stream: &UnixStream) {
 }
 
 /// Serves one connection.
-async fn attend(stream: UnixStream, context: Context) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
+async fn attend(
+    reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    context: Context,
+) -> io::Result<()> {
     let mut lines = FramedRead::new(reader, LinesCodec::new_with_max_length(LONGEST));
     loop {
         let text = match timeout(IDLE, lines.next()).await? {
@@ -118,7 +152,7 @@ async fn attend(stream: UnixStream, context: Context) -> io::Result<()> {
             Some(Err(error)) => return send(&mut writer, &refusal(&error)).await,
         };
         let stops = match serde_json::from_str(&text) {
-            Ok(request) => answer(request, &context.server, &mut writer).await?,
+            Ok(request) => answer(request, &context, &mut writer).await?,
             Err(error) => {
                 send(&mut writer, &refusal(&format!("not a request: {error}"))).await?;
                 false
@@ -133,20 +167,26 @@ async fn attend(stream: UnixStream, context: Context) -> io::Result<()> {
 }
 
 /// Does what was asked for and says so, and returns whether that is the node's end.
-async fn answer(request: Request, server: &Server, to: &mut OwnedWriteHalf) -> io::Result<bool> {
+async fn answer(
+    request: Request,
+    context: &Context,
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<bool> {
     match request {
-        Request::Peers => send(to, &Answer::Ok(server.peers_info())).await?,
-        Request::NodeInfo => send(to, &Answer::Ok(server.node_info())).await?,
+        Request::Peers => timeout(DEADLINE, send_peers(to, &context.server)).await??,
+        Request::NodeInfo => send(to, &Answer::Ok(context.server.node_info())).await?,
         Request::Stop => {
             send(to, &Answer::Ok(())).await?;
             return Ok(true);
         }
         change => {
-            let made = timeout(DEADLINE, make(change, server)).await;
-            let made = made.unwrap_or_else(|_| Err(format!("not done within {DEADLINE:?}")));
-            let answer = match made {
-                Ok(()) => Answer::Ok(()),
-                Err(error) => Answer::Error(error),
+            let server = context.server.clone();
+            let made = async move { timeout(DEADLINE, make(change, &server)).await };
+            let answer = match context.node.spawn(made).await {
+                Ok(Ok(Ok(()))) => Answer::Ok(()),
+                Ok(Ok(Err(error))) => Answer::Error(error),
+                Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
+                Err(error) => refusal(&error),
             };
             send(to, &answer).await?;
         }
@@ -178,11 +218,29 @@ async fn make(change: Request, server: &Server) -> Result<(), String> {
     }
 }
 
+/// Tells of all peers, each as soon as the one before is on its way.
+async fn send_peers(to: &mut (impl AsyncWrite + Unpin), server: &Server) -> io::Result<()> {
+    let mut text = Vec::with_capacity(PIECE + LONGEST);
+    text.extend_from_slice(b"{\"ok\":[");
+    for (number, view) in server.peer_views().enumerate() {
+        if number > 0 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, &view)?;
+        if text.len() >= PIECE {
+            to.write_all(&text).await?;
+            text.clear();
+        }
+    }
+    text.extend_from_slice(b"]}\n");
+    to.write_all(&text).await
+}
+
 fn refusal(error: &impl ToString) -> Answer<()> {
     Answer::Error(error.to_string())
 }
 
-async fn send(to: &mut OwnedWriteHalf, answer: &impl Serialize) -> io::Result<()> {
+async fn send(to: &mut (impl AsyncWrite + Unpin), answer: &impl Serialize) -> io::Result<()> {
     timeout(DEADLINE, to.write_all(&line(answer)?)).await?
 }
 
@@ -190,4 +248,87 @@ fn line(answer: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use peermux::SecretKey;
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex, split};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// What the socket holds that nobody reads from.
+    const PIPE: usize = 64;
+
+    /// A connection with a node, and how it ends.
+    async fn connect() -> (DuplexStream, JoinHandle<io::Result<()>>) {
+        let server = Server::builder(SecretKey::generate());
+        let context = Context {
+            server: server.start().await.expect("starts"),
+            stop: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            node: Handle::current(),
+        };
+        let (near, far) = duplex(PIPE);
+        let (reader, writer) = split(near);
+        (far, tokio::spawn(attend(reader, writer, context)))
+    }
+
+    async fn timed_out(ended: JoinHandle<io::Result<()>>) -> bool {
+        let ended = ended.await.expect("no panic");
+        ended.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_turned_out() {
+        let (_client, ended) = connect().await;
+        let since = Instant::now();
+        assert!(timed_out(ended).await);
+        assert_eq!(since.elapsed().as_secs(), IDLE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_ends_a_request_is_turned_out() {
+        let (mut client, ended) = connect().await;
+        let since = Instant::now();
+        // Until nobody reads it any more.
+        while client.write_all(b" ").await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(timed_out(ended).await);
+        let waited = since.elapsed();
+        assert!(IDLE <= waited && waited < IDLE + DEADLINE, "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_never_reads_an_answer_is_turned_out() {
+        let (mut client, ended) = connect().await;
+        let since = Instant::now();
+        let ask = b"{\"command\":\"node-info\"}\n";
+        client.write_all(ask).await.expect("read");
+        assert!(timed_out(ended).await);
+        assert_eq!(since.elapsed().as_secs(), DEADLINE.as_secs());
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("closed");
+        assert_eq!(answer.len(), PIPE, "the beginning of an answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_now_and_then_stays() {
+        let (mut client, ended) = connect().await;
+        for _ in 0..5 {
+            sleep(IDLE - Duration::from_secs(1)).await;
+            client
+                .write_all(b"{\"command\":\"peers\"}\n")
+                .await
+                .expect("read");
+            let mut answer = [0; 10];
+            client.read_exact(&mut answer).await.expect("answered");
+            assert_eq!(&answer, b"{\"ok\":[]}\n");
+        }
+        drop(client);
+        assert!(ended.await.expect("no panic").is_ok());
+    }
 }

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use peermux::addrbook::BookConfig;
 use peermux::peer::PeerEvents;
+use peermux::server::ConnectionEvent;
 use peermux::{
-    DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome, Protocol,
-    SecretKey, Server, ServerConfig,
+    DialError, DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome,
+    Protocol, SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
@@ -47,7 +49,8 @@ Examples:
   peermux listen --static ENODE --config node.toml
 
 The first line is the node's enode URL, printed once it accepts connections. Each further
-line is a peer that came (peer_add) or went (peer_drop).
+line is a peer that came (peer_add) or went (peer_drop), or a node that was dialled in vain
+(dial_failed), with the time until the next try if there will be one.
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
@@ -76,11 +79,11 @@ pub(crate) struct Args {
     /// What to speak; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
-    /// A node to be connected with for ever; can be repeated
-    #[arg(long = "static", value_name = "ENODE", value_parser = node::dialable)]
+    /// A node to be connected with for ever: its enode URL or record; can be repeated
+    #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
-    /// A node that is let in whatever the number of peers; can be repeated
-    #[arg(long = "trusted", value_name = "ENODE")]
+    /// A node that is let in whatever the number of peers, likewise; can be repeated
+    #[arg(long = "trusted", value_name = "NODE", value_parser = node::any)]
     trusted_nodes: Vec<Enode>,
     /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
     /// places for peers is kept for them. Made if there is none
@@ -257,6 +260,54 @@ impl PeerReport {
     }
 }
 
+/// A node was dialled, and is no peer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "dial_failed")]
+struct DialReport {
+    node_id: NodeId,
+    addr: Option<String>,
+    error: String,
+    /// Milliseconds until it is dialled again, if it is.
+    retry_in_ms: Option<u64>,
+}
+
+impl DialReport {
+    /// The report on an event, if it is about a dial. That a static node is connected by its own
+    /// dial is no failure of ours.
+    fn of(event: &ConnectionEvent) -> Option<Self> {
+        let ConnectionEvent::DialFailed {
+            node,
+            error,
+            retry_in,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let connected = DisconnectReason::ALREADY_CONNECTED;
+        if matches!(error, DialError::Unwanted { reason, .. } if *reason == connected) {
+            return None;
+        }
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Some(Self {
+            node_id: node.node_id(),
+            addr: node.endpoint().map(ToString::to_string),
+            error: error.to_string(),
+            retry_in_ms: retry_in.map(millis),
+        })
+    }
+}
+
+impl fmt::Display for DialReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dial_failed {}", printable(&self.error))?;
+        match self.retry_in_ms {
+            Some(millis) => write!(f, ", next try in {} s", millis.div_ceil(1000)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Who ended a peer; `io` where no Disconnect went either way.
 pub(crate) fn requested_by(error: &PeerError) -> &'static str {
     if error.remote_requested() {
@@ -290,6 +341,7 @@ pub(crate) async fn run(
     let events = PeerEvents::new(config.event_capacity, false);
     let feed = events.subscribe();
     let mut builder = Server::builder(key).config(config).events(events);
+    let failures = builder.subscribe_connections();
     if let Some(kept) = &kept {
         builder = builder.node_memory(kept.book());
     }
@@ -300,8 +352,10 @@ pub(crate) async fn run(
     let stop = interrupted.child_token();
     // Its connections close when all else has ended.
     #[cfg(unix)]
-    let _service = socket.map(|socket| Service::start(socket, server.clone(), stop.clone()));
-    let served = serve(&server, feed, out, &stop).await;
+    let _service = socket
+        .map(|socket| Service::start(socket, server.clone(), stop.clone()))
+        .transpose()?;
+    let served = serve(&server, (feed, failures), out, &stop).await;
     let closed = match kept {
         Some(kept) => kept.close().await,
         None => Ok(()),
@@ -309,19 +363,28 @@ pub(crate) async fn run(
     served.and(closed)
 }
 
+/// What happens to peers, and to connections that do not become peers.
+type Feeds = (
+    broadcast::Receiver<PeerEvent>,
+    broadcast::Receiver<ConnectionEvent>,
+);
+
 /// Tells what happens to a node's peers until it is to stop, and ends it.
 async fn serve(
     server: &Server,
-    mut events: broadcast::Receiver<PeerEvent>,
+    (mut events, mut failures): Feeds,
     out: Output,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let told = async {
         out.tell(&Listening::of(server))?;
-        report(&mut events, out).await
+        tokio::try_join!(
+            report(&mut events, out, PeerReport::of),
+            report(&mut failures, out, DialReport::of)
+        )
     };
     let result = tokio::select! {
-        result = told => result,
+        result = told => result.map(drop),
         () = stop.cancelled() => Ok(()),
     };
     node::shut_down(server).await;
@@ -334,14 +397,22 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
     offers
 }
 
-/// Prints what happens to peers until the node is gone.
-async fn report(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
+/// Prints what happens until the node is gone, as far as there is something to tell of it.
+async fn report<E: Clone, R: Serialize + fmt::Display>(
+    events: &mut broadcast::Receiver<E>,
+    out: Output,
+    report_of: impl Fn(&E) -> Option<R>,
+) -> Result<(), Failure> {
     loop {
-        match events.recv().await {
-            Ok(event) => tell(&event, out)?,
-            Err(RecvError::Lagged(missed)) => lost(missed),
+        let told = match events.recv().await {
+            Ok(event) => report_of(&event).map(|report| out.tell(&report)),
+            Err(RecvError::Lagged(missed)) => {
+                lost(missed);
+                None
+            }
             Err(RecvError::Closed) => return Ok(()),
-        }
+        };
+        told.transpose()?;
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use peermux::peer::{NodeInfo, PeerInfo};
 use peermux::{Enode, NodeId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::admin::{Client, Request, Whom};
 use crate::data_dir;
@@ -26,7 +26,7 @@ a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
   {\"command\":\"peers\"}
   {\"command\":\"node-info\"}
   {\"command\":\"add\",\"enode\":\"enode://...\"}
-  {\"command\":\"remove\",\"node\":\"NODE\"}     NODE is a node id or an enode URL
+  {\"command\":\"remove\",\"node\":\"NODE\"}     NODE is a node id, an enode URL or a record
   {\"command\":\"trust\",\"node\":\"NODE\"}
   {\"command\":\"distrust\",\"node\":\"NODE\"}
   {\"command\":\"stop\"}";
@@ -49,23 +49,23 @@ pub(crate) struct Args {
 enum Action {
     /// Keep a node connected from now on
     Add {
-        /// The node
-        #[arg(value_name = "ENODE", value_parser = node::dialable)]
+        /// The node: its enode URL or record
+        #[arg(value_parser = node::dialable)]
         node: Enode,
     },
     /// Keep a node connected no more, and disconnect it
     Remove {
-        /// The node: its id, or its enode URL
+        /// The node: its id, its enode URL or its record
         node: Whom,
     },
     /// Let a node in whatever the number of peers
     Trust {
-        /// The node: its id, or its enode URL
+        /// The node: its id, its enode URL or its record
         node: Whom,
     },
     /// Take that back
     Distrust {
-        /// The node: its id, or its enode URL
+        /// The node: its id, its enode URL or its record
         node: Whom,
     },
     /// Show what the node tells about itself
@@ -84,7 +84,7 @@ impl Args {
 }
 
 /// One line of the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Row(PeerInfo);
 
@@ -192,12 +192,9 @@ pub(crate) async fn run(args: Args, out: Output) -> Result<(), Failure> {
 }
 
 async fn show_peers(node: &mut Client, out: Output) -> Result<(), Failure> {
-    let peers: Vec<PeerInfo> = node.ask(&Request::Peers).await?;
-    if peers.is_empty() {
-        return out.remark("no peers");
+    let peers: Vec<Row> = node.ask(&Request::Peers).await?;
+    match peers.is_empty() {
+        true => out.remark("no peers"),
+        false => out.tell_all(&peers),
     }
-    for peer in peers {
-        out.tell(&Row(peer))?;
-    }
-    Ok(())
 }

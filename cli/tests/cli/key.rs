@@ -1,9 +1,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
+use crate::folder::Folder;
 use crate::foreign::OTHER_KEY;
-use crate::process::{keys, run};
+use crate::process::{Peermux, command, keys, run};
 
 /// The secret key 1, and what belongs to it.
 const ONE: &str = "0000000000000000000000000000000000000000000000000000000000000001";
@@ -44,6 +46,45 @@ fn a_new_key_is_for_its_owner_alone_and_never_overwritten() {
     assert_eq!(shown, made);
     let shown = run(&["key", "show", "--key", secret.trim(), "--json"]).events();
     assert_eq!(shown, made);
+}
+
+/// The process is killed as soon as there is any file, which is when it writes the key.
+#[test]
+fn a_kill_while_a_key_is_written_leaves_all_of_it_or_nothing() {
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let path = folder.text("node.key");
+        let mut process = command(&["key", "new", "--key-file", &path]);
+        let mut process = process.stdout(Stdio::null()).spawn().expect("it starts");
+        let files = || fs::read_dir(folder.path("")).expect("a folder").count();
+        while files() == 0 && process.try_wait().expect("a child of ours").is_none() {}
+        process.kill().expect("a child of ours");
+        process.wait().expect("a child of ours");
+        if let Ok(secret) = fs::read_to_string(&path) {
+            assert_eq!(secret.len(), 65, "{secret:?}");
+        }
+        // Whatever was left, the next run finds or makes a whole key.
+        if !fs::exists(&path).expect("a folder") {
+            run(&["key", "new", "--key-file", &path]).succeeded();
+        }
+        run(&["key", "show", "--key-file", &path]).succeeded();
+    }
+}
+
+#[test]
+fn many_that_make_one_key_file_at_once_agree_on_it() {
+    let folder = Folder::new();
+    let path = folder.text("node.key");
+    let makers: Vec<_> = (0..8)
+        .map(|_| Peermux::start(&["key", "new", "--key-file", &path, "--json"]))
+        .collect();
+    let ended: Vec<_> = makers.into_iter().map(Peermux::ended).collect();
+    let mut made = ended.into_iter().filter(|ended| ended.code == Some(0));
+    let shown = run(&["key", "show", "--key-file", &path, "--json"]).events();
+    assert_eq!(made.next().expect("one of them").events(), shown);
+    assert!(made.next().is_none(), "two keys were made");
+    let files = fs::read_dir(folder.path("")).expect("a folder").count();
+    assert_eq!(files, 1, "what was begun is gone");
 }
 
 #[test]

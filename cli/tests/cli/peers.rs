@@ -256,7 +256,7 @@ fn it_must_be_said_which_node_is_meant() {
     assert!(told.contains("cannot be used with"), "{told}");
     let told = run(&["peers", "--admin", "a", "remove", "somebody"]).refused();
     assert!(
-        told.contains("neither an enode URL nor a node id"),
+        told.contains("neither a node id nor an enode URL nor a node record"),
         "{told}"
     );
 }

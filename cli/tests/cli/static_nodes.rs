@@ -1,12 +1,45 @@
+use peermux::{NodeRecord, SecretKey};
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::{Peermux, run};
+use crate::process::{Peermux, keys, run};
 
 /// Dials again at once, which makes the test short.
 const IMPATIENT: &str = "redial_gap = \"0s\"\nretry_min = \"20ms\"\nretry_max = \"200ms\"\n";
 
 const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ee";
+
+/// The next event that is no failed dial, which must be of this kind.
+fn next(node: &mut Peermux, kind: &str) -> Value {
+    let mut events = std::iter::from_fn(|| Some(node.json()));
+    let event = events.find(|event| event["event"] != "dial_failed");
+    let event = event.expect("a further event");
+    assert_eq!(event["event"], kind, "{event}");
+    event
+}
+
+#[test]
+fn a_node_that_is_not_there_is_told_of_with_the_time_until_the_next_try() {
+    let (other, enode) = Peermux::listen(&["--key", KEY]);
+    other.terminated();
+    let (_, addr) = enode.split_once('@').expect("an address");
+    let (mut node, _) = Peermux::listen(&["--static", &enode]);
+    let failed = node.event("dial_failed");
+    let expected = ["addr", "error", "event", "node_id", "retry_in_ms"];
+    assert_eq!(keys(&failed), expected);
+    let id = failed["node_id"].as_str().expect("an id");
+    let error = failed["error"].as_str().expect("a text");
+    assert_eq!(failed["addr"], addr);
+    assert!(error.contains(id) && error.contains(addr), "{error}");
+    assert!(failed["retry_in_ms"].as_u64().expect("a time") <= 35_000);
+
+    let mut node = Peermux::start(&["listen", "--addr", "127.0.0.1:0", "--static", &enode]);
+    node.line();
+    let line = node.line();
+    let told = line.strip_prefix("dial_failed ").expect(&line);
+    assert_eq!(told, format!("{error}, next try in 35 s"));
+}
 
 #[test]
 fn a_static_node_is_connected_again_after_it_was_killed() {
@@ -24,8 +57,31 @@ fn a_static_node_is_connected_again_after_it_was_killed() {
         assert_eq!(dropped["node_id"], first["node_id"]);
         other = Peermux::start(&["listen", "--addr", addr, "--json", "--key", KEY]);
         other.event("listening");
-        let again = node.event("peer_add");
+        let again = next(&mut node, "peer_add");
         assert_eq!(again["node_id"], first["node_id"]);
+    }
+}
+
+#[test]
+fn a_node_can_be_given_by_its_record() {
+    let (mut other, enode) = Peermux::listen(&["--key", KEY]);
+    let port = enode.rsplit(':').next().and_then(|port| port.parse().ok());
+    let key: SecretKey = KEY.parse().expect("a key");
+    let record = NodeRecord::builder(1)
+        .ip([127, 0, 0, 1].into())
+        .tcp(port.expect("a port"))
+        .sign(&key)
+        .expect("a record")
+        .to_string();
+    let folder = Folder::new();
+    let config = folder.file("node.toml", &format!("static_nodes = [{record:?}]\n"));
+    for arguments in [["--static", &record], ["--config", &config]] {
+        let (mut node, _) = Peermux::listen(&arguments);
+        let peer = node.event("peer_add");
+        assert_eq!(peer["node_id"], key.public_key().node_id().to_string());
+        assert_eq!(other.event("peer_add")["direction"], "inbound");
+        node.terminated();
+        other.event("peer_drop");
     }
 }
 

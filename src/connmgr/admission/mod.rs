@@ -8,8 +8,12 @@
 //! | handshakes begun | all | 40 at once, then 20/s |
 //! | handshakes worked on | all | 4 at once |
 //!
-//! The first is asked with [`Admission::accept`]; an admission is a [`Filter`] that does so. Then [`Admission::handshake`] counts one that begins, until what it
-//! answers is dropped, and [`Handshake::work`] lets it do its cryptography.
+//! The rates are those of a node that does little else. A server sets its own, by what a handshake
+//! was measured to cost: see its configuration.
+//!
+//! The first is asked with [`Admission::accept`]; an admission is a [`Filter`] that does so. Then
+//! [`Admission::handshake`] counts one that begins, until what it answers is dropped, and
+//! [`Handshake::work`] lets it do its cryptography.
 
 mod prefix;
 mod rates;

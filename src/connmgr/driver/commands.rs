@@ -27,6 +27,9 @@ impl<D: Dialer> Driver<D> {
             } => {
                 reply.send(machine.disconnect(id, reconnect, now, rng)).ok();
             }
+            Command::Reconsider { id, reply } => {
+                reply.send(machine.reconsider(id, now, rng)).ok();
+            }
             Command::Remove { id, reply } => {
                 reply.send(machine.remove(id, now, rng)).ok();
             }

@@ -42,13 +42,13 @@ impl<A: Address> Machine<A> {
         let last_dial = self.claims.last_dial(&candidate);
         let phase = Phase::Queued { place: 0 };
         self.insert(id, kind, candidate, Some(claim), phase);
-        self.schedule(
-            id,
-            retry
-                .zip(last_dial)
-                .map(|(retry, last)| last + retry.min_gap()),
-            now,
-        );
+        let earliest = retry
+            .zip(last_dial)
+            .map(|(retry, last)| last + retry.min_gap());
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.due = earliest;
+        }
+        self.schedule(id, earliest, now);
         self.pump(now, rng);
         Ok(id)
     }
@@ -75,6 +75,34 @@ impl<A: Address> Machine<A> {
             (Phase::Waiting { .. }, Reconnect::Force) => self.enqueue(id),
             (Phase::Queued { .. } | Phase::Dialing, Reconnect::Force) => {}
             (_, Reconnect::ByKind | Reconnect::Never) => self.cancel(id),
+        }
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// Forgets that attempts of a waiting request were not wanted: what it has to wait for besides
+    /// that, such as its last real attempt, stays.
+    pub(in crate::connmgr) fn reconsider(
+        &mut self,
+        id: ReqId,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .ok_or(ManagerError::UnknownId(id))?;
+        if let Phase::Waiting { until, failed } = entry.phase {
+            entry.failures = entry.failures.saturating_sub(entry.unwanted);
+            entry.unwanted = 0;
+            match entry.due.filter(|due| *due > now) {
+                Some(due) => {
+                    let until = until.min(due);
+                    self.set_phase(id, Phase::Waiting { until, failed });
+                }
+                None => self.enqueue(id),
+            }
         }
         self.pump(now, rng);
         Ok(())
@@ -157,8 +185,8 @@ impl<A: Address> Machine<A> {
             .map_err(|taken| ManagerError::AlreadyManaged(holder(taken, id)))?;
         entry.candidate = candidate;
         if !entry.is_connected() {
-            entry.failures = 0;
-            entry.last_dial = None;
+            (entry.failures, entry.unwanted) = (0, 0);
+            (entry.due, entry.last_dial) = (None, None);
             if entry.phase == Phase::Dialing {
                 self.actions.push_back(Action::CancelDial { id });
             }
@@ -215,7 +243,10 @@ impl<A: Address> Machine<A> {
     }
 
     pub(in crate::connmgr) fn counts(&self) -> Counts {
-        self.counts
+        Counts {
+            offline: self.pacing.is_offline(),
+            ..self.counts
+        }
     }
 
     /// Gives up everything that is not connected, and asks the owners of the rest to end it.

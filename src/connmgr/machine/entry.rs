@@ -40,6 +40,10 @@ pub(super) struct Entry<A: Address> {
     /// and likewise the end of a connection.
     pub(super) generation: u32,
     pub(super) failures: u32,
+    /// How many of these failures were not wanted, and so no fault of the remote's.
+    pub(super) unwanted: u32,
+    /// When the last attempt that was one, or the last connection, allows another.
+    pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
     /// Held while the request lives; accepted connections claim nothing.
     pub(super) claim: Option<Claim<A>>,

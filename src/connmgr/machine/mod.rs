@@ -18,6 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -29,6 +30,12 @@ use super::request::{Address, Candidate, ConnState, Counts, Kind, ReqId};
 pub(super) use action::{Action, Opening};
 use entry::{Entry, Phase, counter};
 use pacing::Pacing;
+
+/// So many waiting requests make each other late by a millisecond.
+const WAITING_PER_MILLI: u64 = 20;
+
+/// No request is later than this for the others' sake.
+const LATEST: Duration = Duration::from_millis(500);
 
 /// All requests, and what comes next for each of them. No input takes more than logarithmic time
 /// in the number of requests, except `list` and `stop`.
@@ -95,9 +102,14 @@ impl<A: Address> Machine<A> {
         self.actions.pop_front()
     }
 
-    /// When to call `advance`.
+    /// When to call `advance`. Where many requests wait they are taken together, a little late:
+    /// to wake up costs more than to dial.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let timer = self.timers.first().map(|&(time, _)| time);
+        let late = Duration::from_millis(self.timers.len() as u64 / WAITING_PER_MILLI);
+        let timer = self
+            .timers
+            .first()
+            .map(|&(time, _)| time + late.min(LATEST));
         let forgetting = self.pacing.asking.then(|| self.claims.next_forgotten());
         [timer, self.pace_at, forgetting.flatten()]
             .into_iter()
@@ -140,6 +152,8 @@ impl<A: Address> Machine<A> {
             phase,
             generation: 0,
             failures: 0,
+            unwanted: 0,
+            due: None,
             last_dial: None,
             claim,
         };

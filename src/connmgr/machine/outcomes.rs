@@ -65,14 +65,22 @@ impl<A: Address> Machine<A> {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        let unwanted = matches!(error, DialError::Unwanted(_));
         entry.failures = entry.failures.saturating_add(1);
+        entry.unwanted = match unwanted {
+            true => entry.unwanted.saturating_add(1),
+            false => entry.unwanted,
+        };
         let until = match entry.kind {
             Kind::Permanent(_) if error.is_retryable() => Some(self.retry_at(id, now, rng)),
             _ => None,
         };
-        let Some(entry) = self.entries.get(&id) else {
+        let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        if !unwanted {
+            entry.due = until;
+        }
         self.actions.push_back(Action::DialFailed {
             id,
             addr: entry.candidate.addr().clone(),
@@ -134,7 +142,7 @@ impl<A: Address> Machine<A> {
                 ready: false,
             } = entry.phase
         {
-            entry.failures = 0;
+            (entry.failures, entry.unwanted) = (0, 0);
             self.set_phase(id, Phase::Connected { since, ready: true });
         }
     }
@@ -172,10 +180,9 @@ impl<A: Address> Machine<A> {
             return;
         };
         let lasted = ready || now.saturating_duration_since(since) >= self.config.stable_after;
-        entry.failures = if lasted {
-            0
-        } else {
-            entry.failures.saturating_add(1)
+        (entry.failures, entry.unwanted) = match lasted {
+            true => (0, 0),
+            false => (entry.failures.saturating_add(1), entry.unwanted),
         };
         let again = match (entry.kind, reconnect) {
             _ if self.stopping => false,
@@ -194,6 +201,9 @@ impl<A: Address> Machine<A> {
         });
         if again {
             let until = self.retry_at(id, now, rng);
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.due = Some(until);
+            }
             self.set_phase(
                 id,
                 Phase::Waiting {

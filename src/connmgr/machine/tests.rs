@@ -196,6 +196,31 @@ fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
     assert_eq!(gone, Err(ManagerError::UnknownId(id)));
 }
 
+#[test]
+fn requests_that_wait_in_great_number_are_dialled_together() {
+    const REQUESTS: u32 = 10_000;
+    let config = explicit_only().with_max_dials(REQUESTS as usize);
+    let mut bench = Bench::new(config, AllowAll);
+    for addr in 0..REQUESTS {
+        let made = bench.connect(addr, Some(RetryPolicy::default()));
+        made.expect("free");
+    }
+    for dial in bench.dials() {
+        bench.dialed(dial, Err(DialError::Refused));
+    }
+    let (began, mut wakes, mut dials) = (bench.now, 0, 0);
+    while let Some(next) = bench.machine.next_deadline() {
+        let first = bench.machine.timers.first().expect("one waits").0;
+        assert!(next - first <= Duration::from_millis(500));
+        bench.advance(next - bench.now);
+        dials += bench.dials().len();
+        wakes += 1;
+    }
+    assert_eq!(dials, REQUESTS as usize);
+    // The waits are spread over five seconds, and the last ones are not late.
+    assert!(bench.now - began <= 10 * SECOND && wakes < 1000, "{wakes}");
+}
+
 /// Refuses everything for this reason.
 struct Closed(Refusal);
 
@@ -225,6 +250,42 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
     assert_eq!(bench.connect(1, policy), Err(refused));
     let accepted = bench.machine.accepted(1, bench.now);
     assert_eq!(accepted, Err(Refusal::Banned));
+}
+
+#[test]
+fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
+    const GAP: Duration = Duration::from_secs(35);
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let policy = RetryPolicy::default().with_min_gap(GAP);
+    let id = bench.connect(1, Some(policy)).expect("free");
+    let unwanted = || Err(DialError::Unwanted(Refusal::AlreadyConnected));
+    let reconsider = |bench: &mut Bench| {
+        let (now, rng) = (bench.now, &mut bench.rng);
+        let done = bench.machine.reconsider(id, now, rng);
+        assert_eq!(done, Ok(()));
+        bench.dials().pop()
+    };
+    let mut dial = bench.dials()[0];
+    for _ in 0..5 {
+        bench.dialed(dial, unwanted());
+        dial = reconsider(&mut bench).expect("dialled at once");
+    }
+    // What was not wanted does not make the wait after a failure longer.
+    bench.dialed(dial, Err(DialError::Refused));
+    assert_eq!(bench.machine.get(id).expect("known").failures, 1);
+    for _ in 0..GAP.as_secs() - 1 {
+        bench.advance(SECOND);
+        assert!(reconsider(&mut bench).is_none(), "dialled within the gap");
+    }
+    bench.advance(SECOND);
+    dial = bench.dials().pop().expect("dialled after the gap");
+    let long = bench.now + Duration::from_secs(1000);
+    bench.dialed(dial, unwanted());
+    assert!(
+        reconsider(&mut bench).is_some(),
+        "its last failure is long ago"
+    );
+    assert!(bench.machine.next_deadline().is_none_or(|next| next < long));
 }
 
 #[test]

@@ -4,13 +4,17 @@
 //! its dial scheduler these have no counterpart here: what concerns discovery and address translation,
 //! of which there is none; that static nodes are picked at random, since ours are dialled in turn;
 //! that a second failed dial asks discovery; and that a node is not dialled while its own connection is
-//! only being set up, since anybody could fake that: such a dial pauses instead.
+//! only being set up, since anybody could fake that: such a dial pauses instead. Of btcd's tests of
+//! its node, that a remote which refuses the newer transport is dialled with the older one is not
+//! applicable: RLPx has one.
 
 mod admission;
 mod automatic;
 mod configuration;
 mod dialling;
+mod lifecycle;
 mod memory;
+mod probes;
 mod proxy;
 mod shutdown;
 mod static_nodes;

@@ -144,6 +144,35 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
+/// Its coming and going would otherwise be a way to make us dial as often as it likes.
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
+    let gap = 35 * SECOND;
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    server.add_static(at(&remote, &public(1))).await.unwrap();
+    next_dial(&mut script).await.fail(RawError::Refused);
+    let key = *server.enode().public_key();
+    let (mut dials, mut calls) = (vec![Instant::now()], 0);
+    while dials[0].elapsed() < 100 * gap {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let (accepted, dialled) =
+            tokio::join!(server.accept_over(near), remote.dial_over(far, &key));
+        let (peer, theirs) = (accepted.unwrap(), dialled.unwrap());
+        peer.disconnect(DisconnectReason::REQUESTED);
+        tokio::join!(peer.ended(), theirs.ended());
+        calls += 1;
+        while let Ok(dial) = timeout(5 * SECOND, script.next()).await {
+            dials.push(Instant::now());
+            dial.expect("the server runs").fail(RawError::Refused);
+        }
+    }
+    let gaps: Vec<_> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|between| *between >= gap), "{gaps:?}");
+    // The waits grow as if it had not called: uniform up to 300 s, 152 s on average.
+    assert!(dials.len() < 50, "{} dials, {calls} calls", dials.len());
+}
+
 // go-ethereum ignores the second add. TestDialSchedResolve is about discovery otherwise.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_moved_is_dialled_at_its_new_endpoint() {

@@ -231,6 +231,9 @@ async fn information_records_have_their_json_form() {
     assert_eq!(node["enode"], a.enode().to_string());
     assert_eq!(node["ports"]["listener"], a.local_addr().unwrap().port());
     let peers = serde_json::to_value(a.peers_info()).unwrap();
+    let views: Vec<_> = a.peer_views().collect();
+    let views = serde_json::to_string(&views).unwrap();
+    assert_eq!(views, serde_json::to_string(&a.peers_info()).unwrap());
     assert_eq!(peers[0]["id"], b.id().to_string());
     assert_eq!(peers[0]["name"], "someone");
     assert_eq!(peers[0]["caps"], serde_json::json!(["mirror/1", "told/3"]));

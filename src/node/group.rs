@@ -3,12 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::node::Host;
+use super::Host;
 
 /// A set of addresses that one party can easily get hold of together.
 ///
-/// Buckets are chosen by group, and a node is wise to hold few connections to one group: who owns
-/// one network then owns a small part of the book and of the connections.
+/// An address book chooses its buckets by group, and a server makes one connection to a group by
+/// itself: who owns one network then owns a small part of the book and of the connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Group {
@@ -29,8 +29,7 @@ pub enum Group {
         bits: u8,
     },
     /// The last two parts of a DNS name, in lower case: whoever owns `example.org` can make any
-    /// number of names below it. Which addresses the name stands for is not known to the book,
-    /// which never asks a resolver.
+    /// number of names below it. Which addresses the name stands for does not matter.
     Name(String),
     /// This machine.
     Local,

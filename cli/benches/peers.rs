@@ -1,0 +1,258 @@
+//! How fast a node with 1,000 peers answers `peers`, idle and while messages flow: over its admin
+//! socket, and by the command `peermux peers` from its start to its end.
+//!
+//! `cargo bench -p peermux-cli --bench peers` runs the node as a process of its own; its peers are
+//! all in this one. Each peer's message comes back as an answer, so a rate of 10,000 is 20,000
+//! messages a second that the node handles. The last rate is more than the machine can do.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a benchmark has no caller to hand errors to"
+)]
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("the admin socket is a Unix socket");
+}
+
+#[cfg(unix)]
+fn main() {
+    unix::main();
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use peermux::{Enode, Peer, Protocol, SecretKey, Server};
+    use peermux_protocols::echo::{Client, Config, Echo};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use tokio::runtime::Runtime;
+    use tokio::task::JoinSet;
+    use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+
+    const PEERS: usize = 1000;
+    const SIZE: usize = 256;
+    /// Messages a second that all peers together send.
+    const RATES: [u64; 4] = [0, 2_000, 10_000, 1_000_000];
+    const QUESTIONS: usize = 100;
+    const RUNS: usize = 20;
+    /// Between two questions, so that the load is seen in all its states.
+    const PAUSE: Duration = Duration::from_millis(20);
+    /// At once in set-up, which is what a node takes by default.
+    const SET_UPS: usize = 40;
+
+    pub(super) fn main() {
+        more_files();
+        let runtime = Runtime::new().expect("a runtime");
+        let node = Node::start();
+        let peers = runtime.block_on(connect(&node.enode));
+        println!("{PEERS} peers; times in ms: minimum, median, 90 %, maximum");
+        println!(
+            "{:>11} {:>11}  {:36}  `peermux peers`",
+            "messages/s", "done", "answer on the socket"
+        );
+        for rate in RATES {
+            let load = Load::start(&runtime, &peers, rate);
+            let since = Instant::now();
+            wait(&runtime, Duration::from_secs(1));
+            let answers = Spread::of(&runtime, QUESTIONS, || node.ask());
+            let runs = Spread::of(&runtime, RUNS, || node.run_command());
+            let done = load.end(&runtime) as f64 / since.elapsed().as_secs_f64();
+            println!("{rate:>11} {done:>11.0}  {answers}  {runs}");
+        }
+        println!("an answer has {} bytes", node.answer().len());
+    }
+
+    /// Allows this process and its children as many files as the system lets it.
+    fn more_files() {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let wanted = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        setrlimit(Resource::Nofile, wanted).expect("a process may raise its soft limit");
+    }
+
+    /// A node in a process of its own.
+    struct Node {
+        child: Child,
+        home: PathBuf,
+        enode: Enode,
+    }
+
+    impl Node {
+        fn start() -> Self {
+            let home = std::env::temp_dir().join(format!("peermux-bench-{}", std::process::id()));
+            let mut child = peermux()
+                .args(["listen", "--addr", "127.0.0.1:0", "--protocol", "echo"])
+                // Part of the places is kept for nodes from the address book.
+                .args(["--max-peers", &(2 * PEERS).to_string(), "--data-dir"])
+                .arg(&home)
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("the node starts");
+            let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+            let enode = lines.next().expect("a first line").expect("is read");
+            // The others are about its peers.
+            std::thread::spawn(move || lines.for_each(drop));
+            let enode = enode.parse().expect("an enode URL");
+            Self { child, home, enode }
+        }
+
+        fn socket(&self) -> PathBuf {
+            self.home.join("admin.sock")
+        }
+
+        /// From the connection to the end of the answer.
+        fn ask(&self) -> Duration {
+            let since = Instant::now();
+            let answer = self.answer();
+            let took = since.elapsed();
+            assert_eq!(answer.matches("\"enode\"").count(), PEERS);
+            took
+        }
+
+        fn answer(&self) -> String {
+            let mut stream = UnixStream::connect(self.socket()).expect("the node runs");
+            stream
+                .write_all(b"{\"command\":\"peers\"}\n")
+                .expect("asked");
+            let mut answer = String::new();
+            let mut reader = BufReader::with_capacity(1 << 18, stream);
+            reader.read_line(&mut answer).expect("an answer");
+            answer
+        }
+
+        fn run_command(&self) -> Duration {
+            let since = Instant::now();
+            let mut command = peermux();
+            command.arg("peers").arg("--data-dir").arg(&self.home);
+            let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+            let mut table = String::new();
+            let mut out = child.stdout.take().expect("a pipe");
+            out.read_to_string(&mut table).expect("a table");
+            assert!(child.wait().expect("it ends").success());
+            let took = since.elapsed();
+            assert_eq!(table.lines().count(), PEERS);
+            took
+        }
+    }
+
+    impl Drop for Node {
+        fn drop(&mut self) {
+            // It may have ended by itself, and what is left of it harms nobody.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            let _ = std::fs::remove_dir_all(&self.home);
+        }
+    }
+
+    fn peermux() -> Command {
+        Command::new(Path::new(env!("CARGO_BIN_EXE_peermux")))
+    }
+
+    /// The remote ends, each a server of its own.
+    async fn connect(node: &Enode) -> Vec<(Server, Client)> {
+        let mut dials = JoinSet::new();
+        let mut peers = Vec::new();
+        for _ in 0..PEERS {
+            if dials.len() >= SET_UPS {
+                peers.extend(dials.join_next().await);
+            }
+            let node = node.clone();
+            dials.spawn(async move {
+                let echo = Echo::new(Config::default());
+                let server = Server::builder(SecretKey::generate())
+                    .protocol(Protocol::new(echo.clone()))
+                    .start()
+                    .await
+                    .expect("a server");
+                let peer: Peer = server.dial(&node).await.expect("a peer");
+                let client = echo.client(&peer).await.expect("echo");
+                (server, client)
+            });
+        }
+        while let Some(peer) = dials.join_next().await {
+            peers.push(peer);
+        }
+        peers
+            .into_iter()
+            .map(|peer| peer.expect("connected"))
+            .collect()
+    }
+
+    /// Messages from all peers.
+    struct Load {
+        senders: JoinSet<()>,
+        done: Arc<AtomicU64>,
+    }
+
+    impl Load {
+        fn start(runtime: &Runtime, peers: &[(Server, Client)], rate: u64) -> Self {
+            let (mut senders, done) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+            let _runtime = runtime.enter();
+            let Some(nanos) = (PEERS as u64 * 1_000_000_000).checked_div(rate) else {
+                return Self { senders, done };
+            };
+            let period = Duration::from_nanos(nanos);
+            for (number, (_, client)) in peers.iter().enumerate() {
+                let (client, done) = (client.clone(), Arc::clone(&done));
+                let first = Instant::now() + period * number as u32 / PEERS as u32;
+                senders.spawn(async move {
+                    let mut turns = interval_at(first, period);
+                    turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                    loop {
+                        turns.tick().await;
+                        client.round_trip(vec![7; SIZE]).await.expect("an answer");
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            Self { senders, done }
+        }
+
+        fn end(mut self, runtime: &Runtime) -> u64 {
+            runtime.block_on(self.senders.shutdown());
+            // Answers that are under way still arrive.
+            wait(runtime, Duration::from_millis(200));
+            self.done.load(Ordering::Relaxed)
+        }
+    }
+
+    fn wait(runtime: &Runtime, time: Duration) {
+        runtime.block_on(async { sleep(time).await });
+    }
+
+    /// Times of many runs.
+    struct Spread(Vec<Duration>);
+
+    impl Spread {
+        fn of(runtime: &Runtime, runs: usize, mut run: impl FnMut() -> Duration) -> Self {
+            let mut times = Vec::new();
+            for _ in 0..runs {
+                times.push(run());
+                wait(runtime, PAUSE);
+            }
+            times.sort();
+            Self(times)
+        }
+    }
+
+    impl std::fmt::Display for Spread {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            let last = self.0.len() - 1;
+            for at in [0, last / 2, last * 9 / 10, last] {
+                write!(f, " {:>8.2}", self.0[at].as_secs_f64() * 1e3)?;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Asks after nodes that the memory is in doubt about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+
+use super::DialError;
+use super::handle::Inner;
+use crate::connmgr::{self, Dialer};
+use crate::node::{Endpoint, Enode};
+use crate::p2p::DisconnectReason;
+use crate::setup::{SetupError, initiate};
+use crate::stage::Stage;
+use crate::transport::Transport;
+
+/// The task that does so: one node at a time, at random moments that are `interval` apart on
+/// average, and none while the network is down.
+pub(crate) struct Prober<D> {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) dialer: Arc<D>,
+    pub(crate) interval: Duration,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
+    /// Runs until the server stops, which ends a probe under way too.
+    pub(crate) async fn run(self) {
+        let stopping = self.inner.stopping.clone();
+        stopping.run_until_cancelled(self.probe_on()).await;
+    }
+
+    async fn probe_on(&self) {
+        loop {
+            let part = rand::rng().random_range(0.5..1.5);
+            sleep(self.interval.mul_f64(part)).await;
+            // It fails when the manager has stopped.
+            let Ok(counts) = self.inner.connections.counts().await else {
+                return;
+            };
+            if counts.offline {
+                continue;
+            }
+            let memory = &self.inner.gate.memory;
+            if let Some(node) = memory.probe() {
+                self.probe(&node).await;
+            }
+        }
+    }
+
+    /// Connects to a node up to its Hello, which proves who it is, and takes leave.
+    async fn probe(&self, node: &Enode) {
+        let (id, memory) = (node.node_id(), &self.inner.gate.memory);
+        if self.inner.gate.check_node(node).is_err() {
+            return;
+        }
+        match self.ask(node).await {
+            Ok(()) => {
+                debug!(%id, "probe answered");
+                memory.good(node);
+            }
+            Err(error) => {
+                debug!(%id, %error, "probe not answered");
+                if error.counts_against_the_node() {
+                    memory.failed(&id);
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, node: &Enode) -> Result<(), DialError> {
+        let inner = &self.inner;
+        let dialled = timeout(self.connect_timeout, self.dialer.dial(node)).await;
+        let dialled = dialled.unwrap_or(Err(connmgr::DialError::Timeout));
+        let stream = dialled.map_err(|error| DialError::of_dial(node, &error))?;
+        inner.gate.memory.dial_succeeded();
+        let introduce = async {
+            let authenticated = initiate(stream, &inner.key, node.public_key()).await?;
+            authenticated.exchange_hello(&inner.hello).await
+        };
+        let introduced = timeout(inner.setup_timeout, introduce).await;
+        let result = introduced.unwrap_or(Err(SetupError::TimedOut {
+            stage: Stage::Hello,
+            after: inner.setup_timeout,
+        }));
+        match result {
+            Ok(established) => {
+                established.refuse(DisconnectReason::REQUESTED).await;
+                Ok(())
+            }
+            // Who refuses is there too.
+            Err(SetupError::Refused(_)) => Ok(()),
+            Err(error) => Err(DialError::Setup {
+                id: node.node_id(),
+                addr: node.endpoint().and_then(Endpoint::socket_addr),
+                source: Arc::new(error),
+            }),
+        }
+    }
+}

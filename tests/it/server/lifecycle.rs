@@ -1,0 +1,97 @@
+//! A connection from its slot to its last event, in every order of things.
+
+use std::collections::HashSet;
+
+use peermux::DisconnectReason;
+use peermux::testing::memory_listener;
+
+use super::*;
+
+/// An address in a network of its own.
+fn from(number: u8) -> SocketAddr {
+    public(number).parse().expect("an address")
+}
+
+// TestHandshakeReleaseOnDisconnect
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()).max_pending(1), listener).await;
+    let (mut feed, mut failures) = (server.subscribe(), server.subscribe_connections());
+    for number in 0..100 {
+        drop(caller.call(from(number)).await);
+        let event = told(&mut failures).await;
+        assert!(matches!(event, ConnectionEvent::InboundFailed { .. }));
+    }
+    let stream = caller.call(from(100)).await;
+    let (client, key) = (remote().await, *server.enode().public_key());
+    client
+        .dial_over(stream, &key)
+        .await
+        .expect("there is a slot");
+    assert_eq!(added(&mut feed).await.id(), client.id());
+}
+
+// TestOnVerAckDoubleCall
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_given_back_once() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key())
+        .max_pending(1)
+        .setup_timeout(5 * SECOND);
+    let server = called(builder, listener).await;
+    let patient = Server::builder(key()).protocol(idle("test"));
+    let patient = patient.setup_timeout(LONG).start();
+    let (first, third) = (remote().await, patient.await.unwrap());
+    let key = *server.enode().public_key();
+    let peer = first.dial_over(caller.call(from(1)).await, &key).await;
+    let peer = peer.expect("connects");
+    // The slot that the first gave back when it was set up.
+    let _silent = caller.call(from(2)).await;
+    peer.disconnect(DisconnectReason::REQUESTED);
+    peer.ended().await;
+    // Its end gives none back.
+    let waiting = third.dial_over(caller.call(from(3)).await, &key);
+    tokio::pin!(waiting);
+    let early = timeout(4 * SECOND, &mut waiting).await;
+    assert!(early.is_err(), "{early:?}");
+    let late = timeout(2 * SECOND, waiting).await.expect("in time");
+    assert_eq!(late.expect("connects").id(), server.id());
+}
+
+// TestPeerLifecycleOrdering, TestPeerLifecycleSimultaneousReady
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_dropped_after_it_was_added_however_short_it_was() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).max_peers(200).event_capacity(1000);
+    let server = called(builder, listener).await;
+    let mut feed = server.subscribe();
+    let key = *server.enode().public_key();
+    for number in 0..100 {
+        let client = remote().await;
+        let peer = client
+            .dial_over(caller.call(from(number)).await, &key)
+            .await;
+        // Half of the remotes are gone before the server knows that they are peers.
+        if number % 2 == 0 {
+            drop(client);
+        } else {
+            let peer = peer.expect("connects");
+            peer.disconnect(DisconnectReason::REQUESTED);
+        }
+    }
+    let (mut here, mut gone) = (HashSet::new(), 0);
+    while let Ok(Ok(event)) = timeout(20 * SECOND, feed.recv()).await {
+        match event {
+            PeerEvent::Added { peer } => assert!(here.insert(peer.id())),
+            PeerEvent::Dropped { peer, .. } => {
+                assert!(here.remove(&peer.id()), "dropped before it was added");
+                gone += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(here.is_empty(), "never dropped: {here:?}");
+    assert!((50..=100).contains(&gone), "{gone}");
+    assert_eq!(server.peer_count(), 0);
+}

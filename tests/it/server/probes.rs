@@ -1,0 +1,143 @@
+//! Nodes that a memory wants to be asked after.
+
+use std::sync::{Arc, Mutex};
+
+use peermux::connmgr::DialError as RawError;
+use peermux::server::NodeMemory;
+use peermux::{DisconnectReason, NodeId};
+use tokio::time::Instant;
+
+use super::*;
+
+/// A memory that doubts one node, and what it is told of it.
+#[derive(Debug, Clone, Default)]
+struct Doubtful {
+    doubted: Arc<Mutex<Option<Enode>>>,
+    candidates: Arc<Mutex<Vec<Enode>>>,
+    told: Arc<Mutex<Vec<(&'static str, NodeId)>>>,
+}
+
+impl Doubtful {
+    fn doubt(&self, node: &Enode) {
+        *self.doubted.lock().unwrap() = Some(node.clone());
+    }
+
+    fn told(&self) -> Vec<(&'static str, NodeId)> {
+        std::mem::take(&mut *self.told.lock().unwrap())
+    }
+}
+
+impl NodeMemory for Doubtful {
+    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
+        let candidates = self.candidates.lock().unwrap();
+        candidates.iter().find(|node| allowed(node)).cloned()
+    }
+
+    fn probe(&self) -> Option<Enode> {
+        self.doubted.lock().unwrap().clone()
+    }
+
+    fn good(&self, node: &Enode) {
+        self.told.lock().unwrap().push(("good", node.node_id()));
+    }
+
+    fn failed(&self, node: &NodeId) {
+        self.told.lock().unwrap().push(("failed", *node));
+    }
+}
+
+const INTERVAL: Duration = Duration::from_secs(120);
+
+#[tokio::test(start_paused = true)]
+async fn a_doubted_node_that_answers_is_good_and_no_peer() {
+    let memory = Doubtful::default();
+    let (builder, mut script) = scripted();
+    let server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let remote = remote().await;
+    let mut feed = remote.subscribe_connections();
+    no_dial(&mut script, 10 * INTERVAL).await;
+
+    let node = at(&remote, &public(1));
+    memory.doubt(&node);
+    let since = Instant::now();
+    let probe = next_dial(&mut script).await;
+    assert_eq!(*probe.addr(), node);
+    assert!(since.elapsed() <= 3 * INTERVAL);
+    let accepted = remote.accept_over(probe.succeed()).await.unwrap();
+    let outcome = accepted.ended().await.expect("it takes leave");
+    assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
+    assert_eq!(server.peer_count(), 0);
+    assert_eq!(memory.told(), [("good", remote.id())]);
+    assert!(feed.try_recv().is_err(), "nothing went wrong");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_refuses_a_probe_is_there_too() {
+    let memory = Doubtful::default();
+    let (builder, mut script) = scripted();
+    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let full = Server::builder(key()).protocol(idle("test")).max_peers(0);
+    let full = full.start().await.unwrap();
+    memory.doubt(&at(&full, &public(1)));
+    let probe = next_dial(&mut script).await;
+    full.accept_over(probe.succeed()).await.unwrap_err();
+    next_dial(&mut script).await;
+    assert_eq!(memory.told(), [("good", full.id())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubted_node_that_does_not_answer_has_failed() {
+    let memory = Doubtful::default();
+    let (builder, mut script) = scripted();
+    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let nobody = stranger(&public(1));
+    memory.doubt(&nobody);
+    next_dial(&mut script).await.fail(RawError::Refused);
+    // A dial that nobody answers ends, and so does a handshake.
+    let silent = next_dial(&mut script).await;
+    let again = next_dial(&mut script).await;
+    drop(silent);
+    let _stream = again.succeed();
+    next_dial(&mut script).await;
+    assert_eq!(memory.told(), [("failed", nobody.node_id()); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_probe_is_under_way_at_a_time_and_ends_with_the_server() {
+    let memory = Doubtful::default();
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.connect_timeout = LONG);
+    let server = builder.node_memory(memory.clone()).start().await.unwrap();
+    memory.doubt(&stranger(&public(1)));
+    let mut probe = next_dial(&mut script).await;
+    no_dial(&mut script, LONG / 2).await;
+    let (stopped, ()) = tokio::join!(server.shutdown(SECOND), probe.given_up());
+    stopped.unwrap();
+    assert_eq!(memory.told(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_dialled() {
+    let memory = Doubtful::default();
+    let (builder, mut script) = scripted();
+    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    // Enough failures in a row that the network counts as down.
+    let nobody: Vec<_> = (1..200).map(|number| stranger(&public(number))).collect();
+    memory.candidates.lock().unwrap().clone_from(&nobody);
+    for _ in 0..25 {
+        next_dial(&mut script).await.fail(RawError::Refused);
+    }
+    let doubted = stranger("30.1.1.1:30303");
+    memory.doubt(&doubted);
+    let since = Instant::now();
+    while since.elapsed() < LONG {
+        let dial = next_dial(&mut script).await;
+        assert_ne!(*dial.addr(), doubted);
+        dial.fail(RawError::Refused);
+    }
+
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.no_dial = true);
+    let _server = builder.node_memory(memory).start().await.unwrap();
+    no_dial(&mut script, LONG).await;
+}
