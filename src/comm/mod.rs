@@ -101,6 +101,7 @@ mod config;
 mod connection;
 mod connector;
 mod demux;
+mod encode;
 mod error;
 mod establish;
 mod event;
