@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::queue::{Bound, Full, Queue, Reader};
+use super::time::later;
 
 /// What happens to a message that a subscription has no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ struct Slot<T> {
     queue: Arc<Queue<T>>,
     overflow: Overflow,
     /// The subscription has used up its waiting time and has not read since.
-    stalled: Mutex<bool>,
+    stalled: AtomicBool,
 }
 
 impl<T> Table<T> {
@@ -153,7 +155,7 @@ impl<T: Clone> Demux<T> {
                 predicate: Box::new(predicate),
                 queue: Arc::clone(&queue),
                 overflow: config.overflow,
-                stalled: Mutex::new(false),
+                stalled: AtomicBool::new(false),
             }));
         }
         Subscription(Reader(queue))
@@ -166,6 +168,13 @@ impl<T: Clone> Demux<T> {
     ///
     /// A dropped call has given the message to some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
+        let (given, waiting) = self.offer(message, size);
+        given + waiting.finish(message, size).await
+    }
+
+    /// As [`publish`](Self::publish), without waiting: the subscriptions that have to be waited
+    /// for are left.
+    pub(crate) fn offer(&self, message: &T, size: usize) -> (usize, Waiting<T>) {
         let slots = {
             let mut table = self.lock();
             if table.slots.iter().any(|slot| slot.queue.is_closed()) {
@@ -173,24 +182,16 @@ impl<T: Clone> Demux<T> {
             }
             Arc::clone(&table.slots)
         };
-        let matching = slots.iter().filter(|slot| (slot.predicate)(message));
         let mut given = 0;
-        let mut waiting = Vec::new();
-        for slot in matching {
+        let mut waiting = Waiting(Vec::new());
+        for slot in slots.iter().filter(|slot| (slot.predicate)(message)) {
             match slot.offer(message, size) {
                 Offer::Taken => given += 1,
                 Offer::Gone => {}
-                Offer::Wait(limit) => waiting.push(slot.wait(message, size, limit)),
+                Offer::Wait(limit) => waiting.0.push((Arc::clone(slot), limit)),
             }
         }
-        if !waiting.is_empty() {
-            given += join_all(waiting)
-                .await
-                .into_iter()
-                .filter(|taken| *taken)
-                .count();
-        }
-        given
+        (given, waiting)
     }
 
     /// Ends all subscriptions, whose waiting messages can still be read, and whoever waits in
@@ -205,6 +206,25 @@ impl<T: Clone> Demux<T> {
 
     fn lock(&self) -> MutexGuard<'_, Table<T>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The subscriptions without room that one message waits for.
+pub(crate) struct Waiting<T>(Vec<(Arc<Slot<T>>, Duration)>);
+
+impl<T: Clone> Waiting<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Waits, for each as long as its policy allows; returns how many took the message.
+    pub(crate) async fn finish(self, message: &T, size: usize) -> usize {
+        let waits = self
+            .0
+            .iter()
+            .map(|(slot, limit)| slot.wait(message, size, *limit));
+        let taken = join_all(waits).await;
+        taken.into_iter().filter(|taken| *taken).count()
     }
 }
 
@@ -234,7 +254,7 @@ impl<T: Clone> Slot<T> {
     }
 
     async fn wait(&self, message: &T, size: usize, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+        let deadline = later(Instant::now(), limit);
         loop {
             if timeout_at(deadline, self.queue.room(size)).await.is_err() {
                 self.set_stalled(true);
@@ -251,11 +271,11 @@ impl<T: Clone> Slot<T> {
     }
 
     fn is_stalled(&self) -> bool {
-        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stalled.load(Ordering::Relaxed)
     }
 
     fn set_stalled(&self, stalled: bool) {
-        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = stalled;
+        self.stalled.store(stalled, Ordering::Relaxed);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::encode::{Number, list};
+use super::list::{self, Number};
 use crate::protocol::{Message, MessageError};
-use crate::rlp::{DecoderError, Rlp, check_exact};
+use crate::rlp::{DecoderError, check_exact};
 
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;
@@ -12,6 +12,8 @@ pub(crate) const ACK: u64 = 0x02;
 /// How many message codes the protocol takes.
 pub(crate) const LENGTH: u64 = 4;
 
+/// The largest id that is read, in bytes; whether it is one is for the proof's check to say.
+const MAX_ID: usize = 64;
 /// The largest identity that is read, in bytes.
 pub(crate) const MAX_IDENTITY: usize = 16 << 10;
 /// The largest signature that is read, in bytes.
@@ -72,7 +74,7 @@ impl Envelope {
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
     pub(crate) fn encode(&self, ack: u64) -> Bytes {
         let [ack, nonce, tag] = [ack, self.nonce, self.tag].map(Number::from);
-        list(&[
+        list::write(&[
             ack.bytes(),
             nonce.bytes(),
             tag.bytes(),
@@ -95,7 +97,7 @@ pub(crate) struct Establish {
 impl Establish {
     pub(crate) fn encode(&self) -> Bytes {
         let probe = Number::from(u64::from(self.probe));
-        list(&[
+        list::write(&[
             &self.id,
             &self.identity,
             &self.binding,
@@ -112,7 +114,7 @@ pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
         end -= 1;
     }
     let ack = Number::from(ack);
-    list(&[ack.bytes(), &error.as_bytes()[..end]])
+    list::write(&[ack.bytes(), &error.as_bytes()[..end]])
 }
 
 /// A received message.
@@ -130,92 +132,70 @@ impl Incoming {
         if code > ACK {
             return Err(MessageError::UnknownCode { code });
         }
-        check_exact(&message.payload).map_err(|source| MessageError::Malformed {
-            code,
-            size,
-            source,
-        })?;
         let decoded = match code {
             ESTABLISH => establish(&message.payload).map(Self::Establish),
             DATA => data(&message.payload),
             _ => acknowledgement(&message.payload),
         };
-        decoded.map_err(|source| MessageError::Undecodable { code, size, source })
-    }
-}
-
-/// The elements of a list that has exactly `N`.
-fn elements<const N: usize>(payload: &[u8]) -> Result<[Rlp<'_>; N], DecoderError> {
-    let list = Rlp::new(payload);
-    if !list.is_list() {
-        return Err(DecoderError::RlpExpectedToBeList);
-    }
-    let mut items = list.iter();
-    let mut missing = false;
-    let elements = [(); N].map(|()| {
-        items.next().unwrap_or_else(|| {
-            missing = true;
-            Rlp::new(&[])
+        decoded.map_err(|source| match check_exact(&message.payload) {
+            Ok(()) => MessageError::Undecodable { code, size, source },
+            Err(source) => MessageError::Malformed { code, size, source },
         })
-    });
-    match missing || items.next().is_some() {
-        true => Err(DecoderError::RlpIncorrectListLen),
-        false => Ok(elements),
     }
 }
 
-/// A byte string; the crate would give the content of a list for one.
-fn string<'a>(element: &Rlp<'a>) -> Result<&'a [u8], DecoderError> {
-    match element.is_data() {
-        true => element.data(),
-        false => Err(DecoderError::RlpExpectedToBeData),
-    }
+/// The elements of a list that has exactly `N`, all of them byte strings.
+fn elements<const N: usize>(payload: &[u8]) -> Result<[&[u8]; N], DecoderError> {
+    list::read(payload).ok_or(DecoderError::RlpIncorrectListLen)
 }
 
 /// A byte string of at most `max` bytes, cut from the received buffer without a copy.
-fn bytes(payload: &Bytes, element: &Rlp<'_>, max: usize) -> Result<Bytes, DecoderError> {
-    let data = string(element)?;
-    match data.len() <= max {
-        true => Ok(payload.slice_ref(data)),
+fn bytes(payload: &Bytes, element: &[u8], max: usize) -> Result<Bytes, DecoderError> {
+    match element.len() <= max {
+        true => Ok(payload.slice_ref(element)),
         false => Err(DecoderError::RlpIsTooBig),
     }
 }
 
+fn number(element: &[u8]) -> Result<u64, DecoderError> {
+    list::number(element).ok_or(DecoderError::Custom("not a number of at most 64 bits"))
+}
+
 fn establish(payload: &Bytes) -> Result<Establish, DecoderError> {
     let [id, identity, binding, probe, signature] = elements(payload)?;
-    let binding = <[u8; 32]>::try_from(string(&binding)?)
+    let binding = <[u8; 32]>::try_from(binding)
         .map_err(|_| DecoderError::Custom("the channel binding does not have 32 bytes"))?;
-    let probe = match probe.as_val::<u64>()? {
+    let probe = match number(probe)? {
         0 => false,
         1 => true,
         _ => return Err(DecoderError::Custom("the probe flag is neither 0 nor 1")),
     };
     Ok(Establish {
-        id: bytes(payload, &id, 64)?,
-        identity: bytes(payload, &identity, MAX_IDENTITY)?,
+        id: bytes(payload, id, MAX_ID)?,
+        identity: bytes(payload, identity, MAX_IDENTITY)?,
         binding,
         probe,
-        signature: bytes(payload, &signature, MAX_SIGNATURE)?,
+        signature: bytes(payload, signature, MAX_SIGNATURE)?,
     })
 }
 
 fn data(payload: &Bytes) -> Result<Incoming, DecoderError> {
     let [ack, nonce, tag, content, signature] = elements(payload)?;
+    let ack = number(ack)?;
     let envelope = Envelope {
-        nonce: nonce.as_val()?,
-        tag: tag.as_val()?,
-        payload: bytes(payload, &content, usize::MAX)?,
-        signature: bytes(payload, &signature, MAX_SIGNATURE)?,
+        nonce: number(nonce)?,
+        tag: number(tag)?,
+        payload: bytes(payload, content, usize::MAX)?,
+        signature: bytes(payload, signature, MAX_SIGNATURE)?,
     };
-    let ack = ack.as_val()?;
     Ok(Incoming::Data { ack, envelope })
 }
 
 fn acknowledgement(payload: &Bytes) -> Result<Incoming, DecoderError> {
     let [ack, error] = elements(payload)?;
-    let error = bytes(payload, &error, MAX_ERROR)?;
+    let error = bytes(payload, error, MAX_ERROR)?;
     Ok(Incoming::Ack {
-        ack: ack.as_val()?,
+        ack: number(ack)?,
         error: String::from_utf8_lossy(&error).into_owned(),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -15,6 +15,7 @@ use super::feed::Feed;
 use super::link::{Draft, Link, Outgoing, Part};
 use super::stats::Stats;
 use super::store::{Landed, News, Purpose, Route, Start, Store};
+use super::time::later;
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
 };
@@ -196,17 +197,18 @@ impl Shared {
         to: &RemotePeer,
         draft: Draft,
         reserved: Option<Reserved>,
+        now: Instant,
     ) -> Result<(), NotQueued> {
         if let Err(error) = self.check_size(draft.payload.len()) {
             return Err(NotQueued::Failed(error, draft.into()));
         }
         let mut news = News::default();
         let mut store = self.store();
-        let route = store.route(to, Purpose::Open, Instant::now(), &mut news);
+        let route = store.route(to, Purpose::Open, now, &mut news);
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
-            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved),
-            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved),
+            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved, now),
+            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved, now),
         };
         drop(store);
         if let Ok(route) = route {
@@ -222,13 +224,14 @@ impl Shared {
         to: &RemotePeer,
         draft: Draft,
         reserved: Option<Reserved>,
+        now: Instant,
     ) -> Result<(), NotQueued> {
         let same = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link));
         let room = same.map(|(_, room)| room);
         let room = room.or_else(|| link.try_reserve(Part::Messages, draft.payload.len()));
         match room {
             Some(room) => {
-                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats));
+                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats), now);
                 link.push(Part::Messages, message);
                 Ok(())
             }
@@ -236,15 +239,19 @@ impl Shared {
         }
     }
 
-    /// Queues a message, waiting for room. The caller bounds it in time. Cancel safe.
+    /// Queues a message, waiting for room for `limit` at most, from `now` on. Cancel safe.
     pub(crate) async fn enqueue_waiting(
         self: &Arc<Self>,
         to: &RemotePeer,
         mut draft: Draft,
+        now: Instant,
+        limit: Duration,
     ) -> Result<(), CommError> {
+        let deadline = later(now, limit);
+        let mut now = now;
         let mut reserved = None;
         loop {
-            let link = match self.enqueue(to, draft, reserved.take()) {
+            let link = match self.enqueue(to, draft, reserved.take(), now) {
                 Ok(()) => return Ok(()),
                 Err(NotQueued::Failed(error, _)) => {
                     self.stats.failed(&error);
@@ -255,7 +262,11 @@ impl Shared {
                     link
                 }
             };
-            let room = link.reserve(Part::Messages, draft.payload.len()).await;
+            let room = link.reserve(Part::Messages, draft.payload.len());
+            let room = timeout_at(deadline, room)
+                .await
+                .map_err(|_| CommError::Deadline { after: limit })?;
+            now = Instant::now();
             reserved = room.map(|room| (link, room));
         }
     }
@@ -273,7 +284,7 @@ impl Shared {
             ack: None,
             done: Some(done),
         };
-        let (error, draft) = match self.enqueue(to, draft, None) {
+        let (error, draft) = match self.enqueue(to, draft, None, Instant::now()) {
             Ok(()) => return receipt,
             Err(NotQueued::Full(_, draft)) => (CommError::Full, draft),
             Err(NotQueued::Failed(error, draft)) => (error, draft),
