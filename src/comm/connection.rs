@@ -13,10 +13,11 @@ use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-use super::demux::Waiting;
+use super::demux::{Given, Waiting};
 use super::establish::{Terms, exchange};
 use super::link::{AckTable, Link, Outgoing};
 use super::message::Incoming;
+use super::meters::AckState;
 use super::received::Origin;
 use super::shared::Shared;
 use super::store::{Entry, Landed, News, Opened, Purpose};
@@ -149,6 +150,7 @@ impl Guard<'_> {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
+        self.shared.stats.meters.disconnected();
         let news = self.shared.store().closed(self.entry.conn, reason);
         self.shared.tell(news);
         let id = self.entry.info.id;
@@ -180,6 +182,7 @@ async fn serve(
     let mut work = Work::new(shared, entry, info, receiver);
     let (link, acks) = (Arc::clone(&entry.link), Arc::clone(&entry.acks));
     work.writer = write(link, acks, sender).boxed().fuse();
+    shared.stats.meters.connected();
     let mut guard = Guard {
         shared,
         entry,
@@ -344,7 +347,8 @@ impl Reader {
     ) -> bool {
         let mut left = None;
         if self.backlog.load(Ordering::Relaxed) == 0 {
-            let (_, waiting) = self.shared.demux.offer(&message, size);
+            let (given, waiting) = self.shared.demux.offer(&message, size);
+            count_lost(&self.shared, given);
             if waiting.is_empty() {
                 return true;
             }
@@ -373,10 +377,16 @@ impl Reader {
             false => Err(CommError::Nack(error)),
         };
         if !self.acks.answer(ack, answer) {
-            self.shared.stats.unasked_ack();
+            self.shared.stats.ack(AckState::Unasked);
             let id = self.origin.info.id;
             self.shared.emit(CommEvent::UnaskedAck { id });
         }
+    }
+}
+
+fn count_lost(shared: &Shared, given: Given) {
+    if given.lost > 0 {
+        shared.stats.undelivered(given.lost);
     }
 }
 
@@ -390,10 +400,12 @@ async fn handle(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Inbound>) {
             room,
             backlog,
         } = inbound;
-        match left {
-            Some(left) => left.finish(&message, size).await,
-            None => shared.demux.publish(&message, size).await,
-        };
+        let left = left.unwrap_or_else(|| {
+            let (given, waiting) = shared.demux.offer(&message, size);
+            count_lost(&shared, given);
+            waiting
+        });
+        count_lost(&shared, left.finish(&message, size).await);
         drop((room, backlog));
     }
 }

@@ -168,13 +168,13 @@ impl<T: Clone> Demux<T> {
     ///
     /// A dropped call has given the message to some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
-        let (given, waiting) = self.offer(message, size);
-        given + waiting.finish(message, size).await
+        let (at_once, waiting) = self.offer(message, size);
+        at_once.taken + waiting.finish(message, size).await.taken
     }
 
     /// As [`publish`](Self::publish), without waiting: the subscriptions that have to be waited
     /// for are left.
-    pub(crate) fn offer(&self, message: &T, size: usize) -> (usize, Waiting<T>) {
+    pub(crate) fn offer(&self, message: &T, size: usize) -> (Given, Waiting<T>) {
         let slots = {
             let mut table = self.lock();
             if table.slots.iter().any(|slot| slot.queue.is_closed()) {
@@ -182,11 +182,12 @@ impl<T: Clone> Demux<T> {
             }
             Arc::clone(&table.slots)
         };
-        let mut given = 0;
+        let mut given = Given::default();
         let mut waiting = Waiting(Vec::new());
         for slot in slots.iter().filter(|slot| (slot.predicate)(message)) {
             match slot.offer(message, size) {
-                Offer::Taken => given += 1,
+                Offer::Taken => given.taken += 1,
+                Offer::Lost => given.lost += 1,
                 Offer::Gone => {}
                 Offer::Wait(limit) => waiting.0.push((Arc::clone(slot), limit)),
             }
@@ -209,6 +210,13 @@ impl<T: Clone> Demux<T> {
     }
 }
 
+/// How many subscriptions got a message, and how many lost it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given {
+    pub(crate) taken: usize,
+    pub(crate) lost: usize,
+}
+
 /// The subscriptions without room that one message waits for.
 pub(crate) struct Waiting<T>(Vec<(Arc<Slot<T>>, Duration)>);
 
@@ -217,19 +225,29 @@ impl<T: Clone> Waiting<T> {
         self.0.is_empty()
     }
 
-    /// Waits, for each as long as its policy allows; returns how many took the message.
-    pub(crate) async fn finish(self, message: &T, size: usize) -> usize {
+    /// Waits, for each as long as its policy allows.
+    pub(crate) async fn finish(self, message: &T, size: usize) -> Given {
         let waits = self
             .0
             .iter()
             .map(|(slot, limit)| slot.wait(message, size, *limit));
-        let taken = join_all(waits).await;
-        taken.into_iter().filter(|taken| *taken).count()
+        let mut given = Given::default();
+        for offer in join_all(waits).await {
+            match offer {
+                Offer::Taken => given.taken += 1,
+                Offer::Lost => given.lost += 1,
+                Offer::Gone | Offer::Wait(_) => {}
+            }
+        }
+        given
     }
 }
 
 enum Offer {
     Taken,
+    /// There was no room.
+    Lost,
+    /// Nobody reads any more.
     Gone,
     Wait(Duration),
 }
@@ -250,20 +268,20 @@ impl<T: Clone> Slot<T> {
             _ => {}
         }
         self.queue.count_dropped();
-        Offer::Gone
+        Offer::Lost
     }
 
-    async fn wait(&self, message: &T, size: usize, limit: Duration) -> bool {
+    async fn wait(&self, message: &T, size: usize, limit: Duration) -> Offer {
         let deadline = later(Instant::now(), limit);
         loop {
             if timeout_at(deadline, self.queue.room(size)).await.is_err() {
                 self.set_stalled(true);
                 self.queue.count_dropped();
-                return false;
+                return Offer::Lost;
             }
             match self.queue.push(message.clone(), size) {
-                Ok(()) => return true,
-                Err(Full::Closed) => return false,
+                Ok(()) => return Offer::Taken,
+                Err(Full::Closed) => return Offer::Gone,
                 // Another connection was faster.
                 Err(Full::NoRoom(_)) => {}
             }

@@ -14,6 +14,7 @@ use super::feed::PeerIds;
 use super::identity::IdentityStore;
 use super::link::Draft;
 use super::message::{DATA, LENGTH};
+use super::meters::AckState;
 use super::shared::Shared;
 use super::stats::CommStats;
 use super::store::{FlightResult, Landed, Purpose, Route, Store};
@@ -239,6 +240,9 @@ impl Comm {
         policy: AckPolicy,
         now: Instant,
     ) -> SendResult {
+        if policy.min > 0 {
+            self.shared.stats.ack(AckState::Awaited);
+        }
         let (waiter, answer) = oneshot::channel();
         let draft = Draft {
             code: DATA,
@@ -261,6 +265,14 @@ impl Comm {
             .await
             .unwrap_or(Err(CommError::Deadline { after }));
         let error = result.err();
+        if policy.min > 0 {
+            self.shared.stats.ack(match &error {
+                None => AckState::Received,
+                Some(CommError::Nack(_)) => AckState::Refused,
+                Some(CommError::Deadline { .. }) => AckState::TimedOut,
+                Some(_) => AckState::Failed,
+            });
+        }
         SendResult { peer, error }
     }
 

@@ -70,6 +70,7 @@ impl Outgoing {
         stats: Arc<Stats>,
         now: Instant,
     ) -> Self {
+        stats.meters.queued();
         Self {
             code: draft.code,
             payload: draft.payload,
@@ -96,6 +97,9 @@ impl Outgoing {
 
     fn finish(&mut self, delivery: Delivery) {
         self.settled = true;
+        if self.room.take().is_some() {
+            self.stats.meters.unqueued(1);
+        }
         settle(self.done.take(), self.ack.take(), delivery);
     }
 }
@@ -112,6 +116,9 @@ impl Drop for Outgoing {
 
 /// Gives the room of messages that left the queue back, as far as possible in one go.
 fn release(batch: &mut [Outgoing]) {
+    if let Some(first) = batch.first() {
+        first.stats.meters.unqueued(batch.len() as u32);
+    }
     let mut all: Option<OwnedSemaphorePermit> = None;
     for room in batch.iter_mut().filter_map(|message| message.room.take()) {
         match &mut all {

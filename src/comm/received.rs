@@ -118,7 +118,7 @@ impl ReceivedMessage {
             true => CommError::PeerClosed(CloseReason::TransportEnded),
             false => CommError::Full,
         };
-        shared.stats.failed(&error);
+        shared.stats.dropped(&error);
         error
     }
 

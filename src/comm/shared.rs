@@ -254,7 +254,7 @@ impl Shared {
             let link = match self.enqueue(to, draft, reserved.take(), now) {
                 Ok(()) => return Ok(()),
                 Err(NotQueued::Failed(error, _)) => {
-                    self.stats.failed(&error);
+                    self.stats.dropped(&error);
                     return Err(error);
                 }
                 Err(NotQueued::Full(link, back)) => {
@@ -263,9 +263,11 @@ impl Shared {
                 }
             };
             let room = link.reserve(Part::Messages, draft.payload.len());
-            let room = timeout_at(deadline, room)
-                .await
-                .map_err(|_| CommError::Deadline { after: limit })?;
+            let room = timeout_at(deadline, room).await.map_err(|_| {
+                let error = CommError::Deadline { after: limit };
+                self.stats.dropped(&error);
+                error
+            })?;
             now = Instant::now();
             reserved = room.map(|room| (link, room));
         }
@@ -289,7 +291,7 @@ impl Shared {
             Err(NotQueued::Full(_, draft)) => (CommError::Full, draft),
             Err(NotQueued::Failed(error, draft)) => (error, draft),
         };
-        self.stats.failed(&error);
+        self.stats.dropped(&error);
         draft.refuse(Delivery::Dropped(error));
         receipt
     }
@@ -299,7 +301,9 @@ impl Shared {
         self.tasks.spawn(async move {
             let mut next = Some(start);
             while let Some(start) = next.take() {
+                shared.stats.meters.dialling();
                 next = shared.fly(node, start).await;
+                shared.stats.meters.dialled();
             }
         });
     }
