@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::connector::DynConnector;
+use super::connector::{Connected, DynConnector};
 use super::feed::Feed;
 use super::link::{Draft, Link, Outgoing, Part};
 use super::stats::Stats;
@@ -19,7 +19,7 @@ use super::time::later;
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
 };
-use crate::node::NodeId;
+use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
 
@@ -330,12 +330,32 @@ impl Shared {
     }
 
     async fn attempt(&self, node: NodeId, start: Start) -> Result<(), CommError> {
+        let connected = self.connect(&start.enode).await?;
+        let found = (!connected.new).then(|| connected.peer.clone());
+        let used = self.make_use(node, &start, connected).await;
+        let was_ending = used.is_err() && found.is_some_and(|peer| peer.outcome().is_some());
+        if !was_ending || start.result.borrow().is_some() {
+            return used;
+        }
+        // The connection that was found was on its way out, as after a close; this one is new.
+        let connected = self.connect(&start.enode).await?;
+        self.make_use(node, &start, connected).await
+    }
+
+    async fn connect(&self, enode: &Enode) -> Result<Connected, CommError> {
         let connector = self.connector().clone().ok_or(CommError::NotAttached)?;
         let limit = self.config.dial_timeout;
-        let connected = timeout(limit, connector.connect(&start.enode))
-            .await
-            .map_err(|_| CommError::Deadline { after: limit })??;
-        drop(connector);
+        let connected = timeout(limit, connector.connect(enode)).await;
+        Ok(connected.map_err(|_| CommError::Deadline { after: limit })??)
+    }
+
+    /// Does with a connection what the attempt is for.
+    async fn make_use(
+        &self,
+        node: NodeId,
+        start: &Start,
+        connected: Connected,
+    ) -> Result<(), CommError> {
         let peer = connected.peer;
         let end = |peer: Peer| async move {
             peer.disconnect(DisconnectReason::REQUESTED);
@@ -362,7 +382,7 @@ impl Shared {
         if !shared.any(|one| one.capability == capability) {
             return Err(CommError::NotSupported { node });
         }
-        let mut result = start.result;
+        let mut result = start.result.clone();
         // The connection's own task has the shorter limit and knows the cause.
         let limit = 2 * self.config.handshake_timeout;
         let settled = async {

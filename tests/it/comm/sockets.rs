@@ -74,6 +74,17 @@ async fn two_servers_that_dial_each_other_at_once_keep_the_same_connection() {
 }
 
 #[tokio::test]
+async fn a_message_right_after_a_close_makes_a_new_connection() {
+    let (one, other) = (start().await, start().await);
+    let to_other = [address(&other)];
+    for round in 0..3 {
+        let sent = one.1.send(&text("x"), &to_other).remove(0).await;
+        assert!(sent.is_sent(), "round {round}: {sent:?}");
+        assert!(one.1.close_conn(&other.1.id()), "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn three_nodes_on_sockets_acknowledge() {
     let nodes = [start().await, start().await, start().await];
     let peers = nodes.each_ref().map(address);
