@@ -14,7 +14,7 @@ use peermux::{Message, Protocol, ProtocolConn, SecretKey, Server};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-const RUNS: usize = 9;
+const RUNS: usize = 21;
 const MESSAGES: u64 = 20_000;
 const SIZE: usize = 1 << 10;
 const LIMIT: Duration = Duration::from_secs(60);
@@ -103,9 +103,10 @@ async fn send_through(comm: &Comm, to: &RemotePeer) -> Duration {
     started.elapsed()
 }
 
-fn median(mut all: Vec<Duration>) -> (Duration, Duration, Duration) {
-    all.sort();
-    (all[all.len() / 2], all[0], all[all.len() - 1])
+/// The least, the middle and the largest.
+fn spread(mut all: Vec<f64>) -> [f64; 3] {
+    all.sort_by(f64::total_cmp);
+    [all[0], all[all.len() / 2], all[all.len() - 1]]
 }
 
 async fn sending() {
@@ -116,19 +117,24 @@ async fn sending() {
     let to = RemotePeer::new(far.enode(), remote.id());
     send_through(&comm, &to).await;
     let mut conn = lent.recv().await.unwrap();
-    let (mut raws, mut comms) = (Vec::new(), Vec::new());
+    send_raw(&mut conn).await;
+    let (mut raws, mut comms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let each = |took: Duration| took.as_nanos() as f64 / MESSAGES as f64;
     for _ in 0..RUNS {
-        raws.push(send_raw(&mut conn).await);
-        comms.push(send_through(&comm, &to).await);
+        let raw = each(send_raw(&mut conn).await);
+        let through = each(send_through(&comm, &to).await);
+        raws.push(raw);
+        comms.push(through);
+        ratios.push(through / raw);
     }
-    let show = |name, all: &[Duration]| {
-        let (middle, least, most) = median(all.to_vec());
-        let each = middle.as_nanos() as f64 / MESSAGES as f64;
-        println!("{name:12} {each:6.0} ns each; {middle:.1?}, {least:.1?} to {most:.1?}");
-        each
+    let show = |name, all| {
+        let [least, middle, most] = spread(all);
+        println!("{name:12} {middle:6.0} ns each, {least:.0} to {most:.0}");
+        middle
     };
-    let ratio = show("raw", &raws).recip() * show("through comm", &comms);
-    println!("ratio        {ratio:.2}");
+    let ratio = show("raw", raws).recip() * show("through comm", comms);
+    let [least, _, most] = spread(ratios);
+    println!("ratio        {ratio:6.2}, single runs {least:.2} to {most:.2}");
 }
 
 async fn acknowledging() {

@@ -18,6 +18,7 @@ fn main() {
     messages(&vectors);
     frames(&vectors);
     handshakes(&vectors);
+    comm();
 }
 
 fn payloads(vectors: &Value) {
@@ -146,6 +147,30 @@ fn handshakes(vectors: &Value) {
     for (packet, plaintext) in [("auth", auth), ("ack", ack)] {
         keep(packet, &[&[6, 7], &plaintext]);
         keep(packet, &[&[2, 3], &plaintext]);
+    }
+}
+
+/// Messages of each code, and true proofs of identity that are damaged or shown to others.
+fn comm() {
+    let long = [&[0xf8, 66, 7, 0x80, 3, 0xb8, 60][..], &[b'x'; 60], &[0x80]].concat();
+    let establish = [
+        &[0xf8, 143, 0xa0][..],
+        &[1; 32],
+        &[0xa0],
+        &[2; 32],
+        &[0xa0],
+        &[3; 32],
+        &[1, 0xaa],
+        &[4; 42],
+    ];
+    keep("comm", &[&[0], &establish.concat()]);
+    keep("comm", &[&[1, 0xc5, 0x80, 5, 1, b'a', 0x80]]);
+    keep("comm", &[&[1], &long]);
+    keep("comm", &[&[2, 0xc2, 7, 0x80]]);
+    keep("comm", &[&[2, 0xc4, 7, 0x82, b'n', b'o']]);
+    for choice in 0x80..0x90 {
+        keep("comm", &[&[choice]]);
+        keep("comm", &[&[choice, 0, 70, 1]]);
     }
 }
 

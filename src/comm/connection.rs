@@ -1,19 +1,24 @@
 //! One connection at work: proof of identity, reader, writer, handler.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse, FusedFuture};
-use futures::stream::FuturesOrdered;
-use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
+use super::demux::{Given, Waiting};
 use super::establish::{Terms, exchange};
 use super::link::{AckTable, Link, Outgoing};
 use super::message::Incoming;
+use super::meters::AckState;
+use super::received::Origin;
 use super::shared::Shared;
 use super::store::{Entry, Landed, News, Opened, Purpose};
 use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, ReceivedMessage};
@@ -24,8 +29,9 @@ use crate::protocol::{
 
 /// How many messages are handed to the transport together.
 const BATCH: usize = 64;
-/// How many such batches may be on their way to the socket at once.
-const BATCHES: usize = 16;
+/// How many such batches may be on their way to the socket at once. While they are, what comes
+/// next gathers, so that many messages cost one turn of the writer.
+const BATCHES: usize = 2;
 /// How long a replaced connection goes on receiving what was sent before its remote knew.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
@@ -144,6 +150,7 @@ impl Guard<'_> {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
+        self.shared.stats.meters.disconnected();
         let news = self.shared.store().closed(self.entry.conn, reason);
         self.shared.tell(news);
         let id = self.entry.info.id;
@@ -175,6 +182,7 @@ async fn serve(
     let mut work = Work::new(shared, entry, info, receiver);
     let (link, acks) = (Arc::clone(&entry.link), Arc::clone(&entry.acks));
     work.writer = write(link, acks, sender).boxed().fuse();
+    shared.stats.meters.connected();
     let mut guard = Guard {
         shared,
         entry,
@@ -214,12 +222,17 @@ impl Work {
         receiver: ProtocolReceiver,
     ) -> Self {
         let (inbox, received) = mpsc::channel(shared.config.receive_queue);
-        let reader = Reader {
-            shared: Arc::clone(shared),
+        let origin = Origin {
             info: Arc::clone(info),
             link: Arc::clone(&entry.link),
+            shared: Arc::downgrade(shared),
+        };
+        let reader = Reader {
+            shared: Arc::clone(shared),
+            origin: Arc::new(origin),
             acks: Arc::clone(&entry.acks),
             inbox,
+            backlog: Arc::default(),
         };
         Self {
             reader: reader.run(receiver).boxed().fuse(),
@@ -256,25 +269,48 @@ impl Work {
     }
 }
 
-/// A received message, its size, and the room that it takes in the protocol's bounds.
+/// A received message that some subscription has to be waited for.
 struct Inbound {
     message: ReceivedMessage,
     size: usize,
+    /// The subscriptions that are left; `None` if none has seen it yet.
+    left: Option<Waiting<ReceivedMessage>>,
+    /// The room that it takes in the protocol's bounds.
     room: Box<dyn Send>,
+    backlog: InBacklog,
+}
+
+/// Counts a message that waits for a subscription, or for another message that does.
+struct InBacklog(Arc<AtomicUsize>);
+
+impl InBacklog {
+    fn new(backlog: &Arc<AtomicUsize>) -> Self {
+        backlog.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(backlog))
+    }
+}
+
+impl Drop for InBacklog {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Reader {
     shared: Arc<Shared>,
-    info: Arc<ConnInfo>,
-    link: Arc<Link>,
+    origin: Arc<Origin>,
     acks: Arc<AckTable>,
     inbox: mpsc::Sender<Inbound>,
+    /// How many messages wait; the reader and the handler are parts of one task.
+    backlog: Arc<AtomicUsize>,
 }
 
 impl Reader {
     /// Takes messages in until there are no more. An Ack goes to its waiter past the inbox.
     async fn run(self, mut receiver: ProtocolReceiver) -> End {
         loop {
+            // A remote that never pauses leaves time for others.
+            consume_budget().await;
             let received = match receiver.recv().await {
                 Ok(Some(received)) => received,
                 Ok(None) => return (CloseReason::TransportEnded, None),
@@ -285,20 +321,8 @@ impl Reader {
             match Incoming::decode(&message) {
                 Ok(Incoming::Data { ack, envelope }) => {
                     self.shared.stats.received();
-                    let message = ReceivedMessage::new(
-                        envelope,
-                        Arc::clone(&self.info),
-                        ack,
-                        Arc::clone(&self.link),
-                        &self.shared,
-                    );
-                    let room = Box::new(room);
-                    let inbound = Inbound {
-                        message,
-                        size,
-                        room,
-                    };
-                    if self.inbox.send(inbound).await.is_err() {
+                    let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
+                    if !self.deliver(message, size, room).await {
                         return (CloseReason::TransportEnded, None);
                     }
                 }
@@ -314,6 +338,32 @@ impl Reader {
         }
     }
 
+    /// Hands a message to the subscriptions, at once if nothing is before it; false at the end.
+    async fn deliver(
+        &self,
+        message: ReceivedMessage,
+        size: usize,
+        room: impl Send + 'static,
+    ) -> bool {
+        let mut left = None;
+        if self.backlog.load(Ordering::Relaxed) == 0 {
+            let (given, waiting) = self.shared.demux.offer(&message, size);
+            count_lost(&self.shared, given);
+            if waiting.is_empty() {
+                return true;
+            }
+            left = Some(waiting);
+        }
+        let inbound = Inbound {
+            message,
+            size,
+            left,
+            room: Box::new(room),
+            backlog: InBacklog::new(&self.backlog),
+        };
+        self.inbox.send(inbound).await.is_ok()
+    }
+
     fn malformed(&self, error: MessageError) -> End {
         self.shared.stats.malformed();
         (CloseReason::Malformed(error.to_string()), Some(error))
@@ -327,68 +377,107 @@ impl Reader {
             false => Err(CommError::Nack(error)),
         };
         if !self.acks.answer(ack, answer) {
-            self.shared.stats.unasked_ack();
-            let id = self.info.id;
+            self.shared.stats.ack(AckState::Unasked);
+            let id = self.origin.info.id;
             self.shared.emit(CommEvent::UnaskedAck { id });
         }
+    }
+}
+
+fn count_lost(shared: &Shared, given: Given) {
+    if given.lost > 0 {
+        shared.stats.undelivered(given.lost);
     }
 }
 
 /// Hands messages to the subscriptions, in the order of their arrival, one at a time.
 async fn handle(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Inbound>) {
     while let Some(inbound) = inbox.recv().await {
-        shared.demux.publish(&inbound.message, inbound.size).await;
-        drop(inbound.room);
+        let Inbound {
+            message,
+            size,
+            left,
+            room,
+            backlog,
+        } = inbound;
+        let left = left.unwrap_or_else(|| {
+            let (given, waiting) = shared.demux.offer(&message, size);
+            count_lost(&shared, given);
+            waiting
+        });
+        count_lost(&shared, left.finish(&message, size).await);
+        drop((room, backlog));
     }
 }
 
 /// Writes what is queued, until the transport takes nothing more.
 async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
-    let mut written = FuturesOrdered::new();
+    let mut handed: VecDeque<Handed> = VecDeque::new();
     loop {
         tokio::select! {
             biased;
-            Some(()) = written.next(), if !written.is_empty() => {}
-            batch = link.next(BATCH), if written.len() < BATCHES => {
-                match put(batch, &acks, &sender).await {
-                    Some((batch, receipt)) => written.push_back(settle(batch, receipt)),
+            () = oldest_written(&mut handed), if !handed.is_empty() => {}
+            batch = link.next(BATCH), if handed.len() < BATCHES => {
+                match hand_over(batch, &acks, &sender).await {
+                    Some(batch) => handed.push_back(batch),
                     None => break,
                 }
             }
         }
     }
-    while written.next().await.is_some() {}
+    while !handed.is_empty() {
+        oldest_written(&mut handed).await;
+    }
     // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
     if link.has_ended() {
         pending::<()>().await;
     }
 }
 
-type WriteReceipt = oneshot::Receiver<()>;
+/// Messages that the transport has taken and may not have written yet.
+struct Handed {
+    batch: Vec<Outgoing>,
+    /// They are written in order, so that one receipt, the last one's, is enough.
+    written: oneshot::Receiver<()>,
+}
 
-/// Hands messages to the transport; `None` if there are none, or it takes no more. They are
-/// written in order, so that one receipt, the last one's, is enough.
-async fn put(
+/// Waits until the oldest of several batches is written, or never will be, and tells its senders.
+/// Cancel safe.
+async fn oldest_written(handed: &mut VecDeque<Handed>) {
+    let Some(oldest) = handed.front_mut() else {
+        return;
+    };
+    let written = (&mut oldest.written).await;
+    let batch = handed.pop_front().map(|oldest| oldest.batch);
+    let batch = batch.unwrap_or_default();
+    match written {
+        Ok(()) => {
+            let now = Instant::now();
+            batch.into_iter().for_each(|message| message.sent(now));
+        }
+        Err(_) => fail(batch),
+    }
+}
+
+/// Hands messages to the transport; `None` if there are none, or it takes no more.
+async fn hand_over(
     mut batch: Vec<Outgoing>,
     acks: &AckTable,
     sender: &ProtocolSender,
-) -> Option<(Vec<Outgoing>, WriteReceipt)> {
-    for message in &mut batch {
-        if let Some((number, waiter)) = message.ack.take() {
-            acks.expect(number, waiter);
-        }
-    }
-    let raw = |message: &Outgoing| Message::new(message.code, message.payload.clone());
-    let (last, others) = batch.split_last()?;
-    let sent = async {
+) -> Option<Handed> {
+    let mut handing = async || {
+        let (last, others) = batch.split_last_mut()?;
         for message in others {
-            sender.send(&raw(message)).await?;
+            let message = prepare(message, acks);
+            if let Err(error) = sender.send(&message).await {
+                return Some(Err(error));
+            }
         }
-        let last = raw(last);
-        sender.send_tracked(last.code, last.payload).await
+        let last = prepare(last, acks);
+        Some(sender.send_tracked(last.code, last.payload).await)
     };
-    match sent.await {
-        Ok(receipt) => Some((batch, receipt)),
+    match handing().await? {
+        Ok(written) => Some(Handed { batch, written }),
         Err(error) => {
             debug!(%error, "the transport takes no more messages");
             fail(batch);
@@ -397,11 +486,12 @@ async fn put(
     }
 }
 
-async fn settle(batch: Vec<Outgoing>, receipt: WriteReceipt) {
-    match receipt.await {
-        Ok(()) => batch.into_iter().for_each(Outgoing::sent),
-        Err(_) => fail(batch),
+/// What the transport gets of a message; from now on an Ack of it counts.
+fn prepare(message: &mut Outgoing, acks: &AckTable) -> Message {
+    if let Some((number, waiter)) = message.ack.take() {
+        acks.expect(number, waiter);
     }
+    Message::new(message.code, std::mem::take(&mut message.payload))
 }
 
 /// Those who wait for acknowledgements hear of it from the store, when the connection leaves it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::queue::{Bound, Full, Queue, Reader};
+use super::time::later;
 
 /// What happens to a message that a subscription has no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +105,7 @@ struct Slot<T> {
     queue: Arc<Queue<T>>,
     overflow: Overflow,
     /// The subscription has used up its waiting time and has not read since.
-    stalled: Mutex<bool>,
+    stalled: AtomicBool,
 }
 
 impl<T> Table<T> {
@@ -153,7 +155,7 @@ impl<T: Clone> Demux<T> {
                 predicate: Box::new(predicate),
                 queue: Arc::clone(&queue),
                 overflow: config.overflow,
-                stalled: Mutex::new(false),
+                stalled: AtomicBool::new(false),
             }));
         }
         Subscription(Reader(queue))
@@ -166,6 +168,13 @@ impl<T: Clone> Demux<T> {
     ///
     /// A dropped call has given the message to some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
+        let (at_once, waiting) = self.offer(message, size);
+        at_once.taken + waiting.finish(message, size).await.taken
+    }
+
+    /// As [`publish`](Self::publish), without waiting: the subscriptions that have to be waited
+    /// for are left.
+    pub(crate) fn offer(&self, message: &T, size: usize) -> (Given, Waiting<T>) {
         let slots = {
             let mut table = self.lock();
             if table.slots.iter().any(|slot| slot.queue.is_closed()) {
@@ -173,24 +182,17 @@ impl<T: Clone> Demux<T> {
             }
             Arc::clone(&table.slots)
         };
-        let matching = slots.iter().filter(|slot| (slot.predicate)(message));
-        let mut given = 0;
-        let mut waiting = Vec::new();
-        for slot in matching {
+        let mut given = Given::default();
+        let mut waiting = Waiting(Vec::new());
+        for slot in slots.iter().filter(|slot| (slot.predicate)(message)) {
             match slot.offer(message, size) {
-                Offer::Taken => given += 1,
+                Offer::Taken => given.taken += 1,
+                Offer::Lost => given.lost += 1,
                 Offer::Gone => {}
-                Offer::Wait(limit) => waiting.push(slot.wait(message, size, limit)),
+                Offer::Wait(limit) => waiting.0.push((Arc::clone(slot), limit)),
             }
         }
-        if !waiting.is_empty() {
-            given += join_all(waiting)
-                .await
-                .into_iter()
-                .filter(|taken| *taken)
-                .count();
-        }
-        given
+        (given, waiting)
     }
 
     /// Ends all subscriptions, whose waiting messages can still be read, and whoever waits in
@@ -208,8 +210,44 @@ impl<T: Clone> Demux<T> {
     }
 }
 
+/// How many subscriptions got a message, and how many lost it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given {
+    pub(crate) taken: usize,
+    pub(crate) lost: usize,
+}
+
+/// The subscriptions without room that one message waits for.
+pub(crate) struct Waiting<T>(Vec<(Arc<Slot<T>>, Duration)>);
+
+impl<T: Clone> Waiting<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Waits, for each as long as its policy allows.
+    pub(crate) async fn finish(self, message: &T, size: usize) -> Given {
+        let waits = self
+            .0
+            .iter()
+            .map(|(slot, limit)| slot.wait(message, size, *limit));
+        let mut given = Given::default();
+        for offer in join_all(waits).await {
+            match offer {
+                Offer::Taken => given.taken += 1,
+                Offer::Lost => given.lost += 1,
+                Offer::Gone | Offer::Wait(_) => {}
+            }
+        }
+        given
+    }
+}
+
 enum Offer {
     Taken,
+    /// There was no room.
+    Lost,
+    /// Nobody reads any more.
     Gone,
     Wait(Duration),
 }
@@ -230,20 +268,20 @@ impl<T: Clone> Slot<T> {
             _ => {}
         }
         self.queue.count_dropped();
-        Offer::Gone
+        Offer::Lost
     }
 
-    async fn wait(&self, message: &T, size: usize, limit: Duration) -> bool {
-        let deadline = Instant::now() + limit;
+    async fn wait(&self, message: &T, size: usize, limit: Duration) -> Offer {
+        let deadline = later(Instant::now(), limit);
         loop {
             if timeout_at(deadline, self.queue.room(size)).await.is_err() {
                 self.set_stalled(true);
                 self.queue.count_dropped();
-                return false;
+                return Offer::Lost;
             }
             match self.queue.push(message.clone(), size) {
-                Ok(()) => return true,
-                Err(Full::Closed) => return false,
+                Ok(()) => return Offer::Taken,
+                Err(Full::Closed) => return Offer::Gone,
                 // Another connection was faster.
                 Err(Full::NoRoom(_)) => {}
             }
@@ -251,11 +289,11 @@ impl<T: Clone> Slot<T> {
     }
 
     fn is_stalled(&self) -> bool {
-        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stalled.load(Ordering::Relaxed)
     }
 
     fn set_stalled(&self, stalled: bool) {
-        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner) = stalled;
+        self.stalled.store(stalled, Ordering::Relaxed);
     }
 }
 

@@ -84,6 +84,29 @@ pub enum CommError {
     NoAckWanted,
 }
 
+impl CommError {
+    /// The kind of error as a metric's label.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::NotAttached => "not_attached",
+            Self::SelfDial => "self",
+            Self::Dial(_) => "dial",
+            Self::NotSupported { .. } => "not_supported",
+            Self::Handshake { .. } => "handshake",
+            Self::IdMismatch { .. } => "id_mismatch",
+            Self::Full => "full",
+            Self::TooLarge { .. } => "too_large",
+            Self::PeerClosed(_) => "closed",
+            Self::Deadline { .. } => "deadline",
+            Self::Nack(_)
+            | Self::TooManyAcks { .. }
+            | Self::AlreadyAcknowledged
+            | Self::NoAckWanted => "other",
+        }
+    }
+}
+
 impl From<DialError> for CommError {
     fn from(error: DialError) -> Self {
         Self::Dial(Arc::new(error))

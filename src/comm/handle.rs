@@ -14,9 +14,11 @@ use super::feed::PeerIds;
 use super::identity::IdentityStore;
 use super::link::Draft;
 use super::message::{DATA, LENGTH};
+use super::meters::AckState;
 use super::shared::Shared;
 use super::stats::CommStats;
 use super::store::{FlightResult, Landed, Purpose, Route, Store};
+use super::time::later;
 use super::{
     AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Envelope,
     IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer,
@@ -179,8 +181,8 @@ impl Comm {
             ack: None,
             done: Some(done),
         };
-        let queued = timeout(limit, self.shared.enqueue_waiting(peer, draft)).await;
-        queued.unwrap_or(Err(CommError::Deadline { after: limit }))?;
+        let now = Instant::now();
+        self.shared.enqueue_waiting(peer, draft, now, limit).await?;
         Ok(Receipt {
             peer: peer.clone(),
             done: receipt,
@@ -214,10 +216,10 @@ impl Comm {
                 peers: peers.len(),
             });
         }
-        let deadline = Instant::now() + policy.deadline;
+        let now = Instant::now();
         let number = self.shared.ack_number();
         let payload = message.encode(number);
-        let ask = |peer: RemotePeer| self.ask(peer, number, payload.clone(), policy, deadline);
+        let ask = |peer: RemotePeer| self.ask(peer, number, payload.clone(), policy, now);
         let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
         let mut acks = 0;
         while let Some(answer) = answers.next().await {
@@ -236,8 +238,11 @@ impl Comm {
         number: u64,
         payload: Bytes,
         policy: AckPolicy,
-        deadline: Instant,
+        now: Instant,
     ) -> SendResult {
+        if policy.min > 0 {
+            self.shared.stats.ack(AckState::Awaited);
+        }
         let (waiter, answer) = oneshot::channel();
         let draft = Draft {
             code: DATA,
@@ -246,7 +251,9 @@ impl Comm {
             done: None,
         };
         let round_trip = async {
-            self.shared.enqueue_waiting(&peer, draft).await?;
+            self.shared
+                .enqueue_waiting(&peer, draft, now, policy.deadline)
+                .await?;
             if policy.min == 0 {
                 return Ok(());
             }
@@ -254,10 +261,18 @@ impl Comm {
             answer.await.unwrap_or(Err(lost))
         };
         let after = policy.deadline;
-        let result = timeout_at(deadline, round_trip)
+        let result = timeout_at(later(now, after), round_trip)
             .await
             .unwrap_or(Err(CommError::Deadline { after }));
         let error = result.err();
+        if policy.min > 0 {
+            self.shared.stats.ack(match &error {
+                None => AckState::Received,
+                Some(CommError::Nack(_)) => AckState::Refused,
+                Some(CommError::Deadline { .. }) => AckState::TimedOut,
+                Some(_) => AckState::Failed,
+            });
+        }
         SendResult { peer, error }
     }
 

@@ -58,7 +58,8 @@ pub(crate) struct Outgoing {
     queued: Instant,
     settled: bool,
     stats: Arc<Stats>,
-    _room: OwnedSemaphorePermit,
+    /// What it takes of the queue's bounds for as long as it is in there.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Outgoing {
@@ -67,22 +68,25 @@ impl Outgoing {
         expects: Option<PeerId>,
         room: OwnedSemaphorePermit,
         stats: Arc<Stats>,
+        now: Instant,
     ) -> Self {
+        stats.meters.queued();
         Self {
             code: draft.code,
             payload: draft.payload,
             expects,
             ack: draft.ack,
             done: draft.done,
-            queued: Instant::now(),
+            queued: now,
             settled: false,
             stats,
-            _room: room,
+            room: Some(room),
         }
     }
 
-    pub(crate) fn sent(mut self) {
-        self.stats.sent(self.queued.elapsed());
+    pub(crate) fn sent(mut self, now: Instant) {
+        let queued = now.saturating_duration_since(self.queued);
+        self.stats.sent(queued);
         self.finish(Delivery::Sent);
     }
 
@@ -93,6 +97,9 @@ impl Outgoing {
 
     fn finish(&mut self, delivery: Delivery) {
         self.settled = true;
+        if self.room.take().is_some() {
+            self.stats.meters.unqueued(1);
+        }
         settle(self.done.take(), self.ack.take(), delivery);
     }
 }
@@ -103,6 +110,20 @@ impl Drop for Outgoing {
             let error = CommError::PeerClosed(super::CloseReason::TransportEnded);
             self.stats.failed(&error);
             self.finish(Delivery::Failed(error));
+        }
+    }
+}
+
+/// Gives the room of messages that left the queue back, as far as possible in one go.
+fn release(batch: &mut [Outgoing]) {
+    if let Some(first) = batch.first() {
+        first.stats.meters.unqueued(batch.len() as u32);
+    }
+    let mut all: Option<OwnedSemaphorePermit> = None;
+    for room in batch.iter_mut().filter_map(|message| message.room.take()) {
+        match &mut all {
+            Some(all) if Arc::ptr_eq(all.semaphore(), room.semaphore()) => all.merge(room),
+            _ => all = Some(room),
         }
     }
 }
@@ -220,7 +241,10 @@ impl Link {
                 let others = messages.len().min(max - answers);
                 if answers + others > 0 {
                     let answers = replies.drain(..answers);
-                    return answers.chain(messages.drain(..others)).collect();
+                    let mut batch: Vec<_> = answers.chain(messages.drain(..others)).collect();
+                    drop(state);
+                    release(&mut batch);
+                    return batch;
                 }
                 if state.end.is_some() {
                     return Vec::new();

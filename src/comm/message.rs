@@ -1,9 +1,10 @@
 //! The messages of `comm/1` as bytes; the table stands in the module's documentation.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::list::{self, Number};
 use crate::protocol::{Message, MessageError};
-use crate::rlp::{DecoderError, Rlp, RlpStream, check_exact};
+use crate::rlp::{DecoderError, check_exact};
 
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;
@@ -11,12 +12,12 @@ pub(crate) const ACK: u64 = 0x02;
 /// How many message codes the protocol takes.
 pub(crate) const LENGTH: u64 = 4;
 
+/// The largest id that is read, in bytes; whether it is one is for the proof's check to say.
+const MAX_ID: usize = 64;
 /// The largest identity that is read, in bytes.
 pub(crate) const MAX_IDENTITY: usize = 16 << 10;
 /// The largest signature that is read, in bytes.
 pub(crate) const MAX_SIGNATURE: usize = 4 << 10;
-/// What a Data takes at most beside its payload and its signature.
-const HEADERS: usize = 64;
 /// The longest error text in an Ack, in bytes.
 pub(crate) const MAX_ERROR: usize = 1 << 10;
 
@@ -72,11 +73,14 @@ impl Envelope {
 
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
     pub(crate) fn encode(&self, ack: u64) -> Bytes {
-        let size = self.payload.len() + self.signature.len() + HEADERS;
-        let mut out = RlpStream::new_list_with_buffer(BytesMut::with_capacity(size), 5);
-        out.append(&ack).append(&self.nonce).append(&self.tag);
-        out.append(&self.payload).append(&self.signature);
-        out.out().freeze()
+        let [ack, nonce, tag] = [ack, self.nonce, self.tag].map(Number::from);
+        list::write(&[
+            ack.bytes(),
+            nonce.bytes(),
+            tag.bytes(),
+            &self.payload,
+            &self.signature,
+        ])
     }
 }
 
@@ -92,11 +96,14 @@ pub(crate) struct Establish {
 
 impl Establish {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = RlpStream::new_list(5);
-        out.append(&self.id).append(&self.identity);
-        out.append(&self.binding.as_slice());
-        out.append(&u8::from(self.probe)).append(&self.signature);
-        out.out().freeze()
+        let probe = Number::from(u64::from(self.probe));
+        list::write(&[
+            &self.id,
+            &self.identity,
+            &self.binding,
+            probe.bytes(),
+            &self.signature,
+        ])
     }
 }
 
@@ -106,9 +113,8 @@ pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
     while !error.is_char_boundary(end) {
         end -= 1;
     }
-    let mut out = RlpStream::new_list(2);
-    out.append(&ack).append(&&error[..end]);
-    out.out().freeze()
+    let ack = Number::from(ack);
+    list::write(&[ack.bytes(), &error.as_bytes()[..end]])
 }
 
 /// A received message.
@@ -126,94 +132,72 @@ impl Incoming {
         if code > ACK {
             return Err(MessageError::UnknownCode { code });
         }
-        check_exact(&message.payload).map_err(|source| MessageError::Malformed {
-            code,
-            size,
-            source,
-        })?;
-        let fields = Fields::new(&message.payload);
         let decoded = match code {
-            ESTABLISH => fields.establish().map(Self::Establish),
-            DATA => fields.data(),
-            _ => fields.ack(),
+            ESTABLISH => establish(&message.payload).map(Self::Establish),
+            DATA => data(&message.payload),
+            _ => acknowledgement(&message.payload),
         };
-        decoded.map_err(|source| MessageError::Undecodable { code, size, source })
-    }
-}
-
-/// The elements of a list, cut from the buffer without a copy.
-struct Fields<'a> {
-    payload: &'a Bytes,
-    list: Rlp<'a>,
-}
-
-impl<'a> Fields<'a> {
-    fn new(payload: &'a Bytes) -> Self {
-        Self {
-            payload,
-            list: Rlp::new(payload),
-        }
-    }
-
-    fn count(&self, count: usize) -> Result<(), DecoderError> {
-        if !self.list.is_list() {
-            return Err(DecoderError::RlpExpectedToBeList);
-        }
-        match self.list.item_count()? == count {
-            true => Ok(()),
-            false => Err(DecoderError::RlpIncorrectListLen),
-        }
-    }
-
-    fn bytes(&self, index: usize, max: usize) -> Result<Bytes, DecoderError> {
-        let data = self.list.at(index)?.data()?;
-        match data.len() <= max {
-            true => Ok(self.payload.slice_ref(data)),
-            false => Err(DecoderError::RlpIsTooBig),
-        }
-    }
-
-    fn number(&self, index: usize) -> Result<u64, DecoderError> {
-        self.list.val_at(index)
-    }
-
-    fn establish(&self) -> Result<Establish, DecoderError> {
-        self.count(5)?;
-        let binding = self.bytes(2, 32)?;
-        let binding = <[u8; 32]>::try_from(&binding[..])
-            .map_err(|_| DecoderError::Custom("the channel binding does not have 32 bytes"))?;
-        let probe = match self.number(3)? {
-            0 => false,
-            1 => true,
-            _ => return Err(DecoderError::Custom("the probe flag is neither 0 nor 1")),
-        };
-        Ok(Establish {
-            id: self.bytes(0, 64)?,
-            identity: self.bytes(1, MAX_IDENTITY)?,
-            binding,
-            probe,
-            signature: self.bytes(4, MAX_SIGNATURE)?,
+        decoded.map_err(|source| match check_exact(&message.payload) {
+            Ok(()) => MessageError::Undecodable { code, size, source },
+            Err(source) => MessageError::Malformed { code, size, source },
         })
     }
+}
 
-    fn data(&self) -> Result<Incoming, DecoderError> {
-        self.count(5)?;
-        let envelope = Envelope {
-            nonce: self.number(1)?,
-            tag: self.number(2)?,
-            payload: self.bytes(3, usize::MAX)?,
-            signature: self.bytes(4, MAX_SIGNATURE)?,
-        };
-        let ack = self.number(0)?;
-        Ok(Incoming::Data { ack, envelope })
-    }
+/// The elements of a list that has exactly `N`, all of them byte strings.
+fn elements<const N: usize>(payload: &[u8]) -> Result<[&[u8]; N], DecoderError> {
+    list::read(payload).ok_or(DecoderError::RlpIncorrectListLen)
+}
 
-    fn ack(&self) -> Result<Incoming, DecoderError> {
-        self.count(2)?;
-        let error = String::from_utf8_lossy(&self.bytes(1, MAX_ERROR)?).into_owned();
-        let ack = self.number(0)?;
-        Ok(Incoming::Ack { ack, error })
+/// A byte string of at most `max` bytes, cut from the received buffer without a copy.
+fn bytes(payload: &Bytes, element: &[u8], max: usize) -> Result<Bytes, DecoderError> {
+    match element.len() <= max {
+        true => Ok(payload.slice_ref(element)),
+        false => Err(DecoderError::RlpIsTooBig),
     }
+}
+
+fn number(element: &[u8]) -> Result<u64, DecoderError> {
+    list::number(element).ok_or(DecoderError::Custom("not a number of at most 64 bits"))
+}
+
+fn establish(payload: &Bytes) -> Result<Establish, DecoderError> {
+    let [id, identity, binding, probe, signature] = elements(payload)?;
+    let binding = <[u8; 32]>::try_from(binding)
+        .map_err(|_| DecoderError::Custom("the channel binding does not have 32 bytes"))?;
+    let probe = match number(probe)? {
+        0 => false,
+        1 => true,
+        _ => return Err(DecoderError::Custom("the probe flag is neither 0 nor 1")),
+    };
+    Ok(Establish {
+        id: bytes(payload, id, MAX_ID)?,
+        identity: bytes(payload, identity, MAX_IDENTITY)?,
+        binding,
+        probe,
+        signature: bytes(payload, signature, MAX_SIGNATURE)?,
+    })
+}
+
+fn data(payload: &Bytes) -> Result<Incoming, DecoderError> {
+    let [ack, nonce, tag, content, signature] = elements(payload)?;
+    let ack = number(ack)?;
+    let envelope = Envelope {
+        nonce: number(nonce)?,
+        tag: number(tag)?,
+        payload: bytes(payload, content, usize::MAX)?,
+        signature: bytes(payload, signature, MAX_SIGNATURE)?,
+    };
+    Ok(Incoming::Data { ack, envelope })
+}
+
+fn acknowledgement(payload: &Bytes) -> Result<Incoming, DecoderError> {
+    let [ack, error] = elements(payload)?;
+    let error = bytes(payload, error, MAX_ERROR)?;
+    Ok(Incoming::Ack {
+        ack: number(ack)?,
+        error: String::from_utf8_lossy(&error).into_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -221,6 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rlp::RlpStream;
 
     fn decode(code: u64, payload: impl Into<Bytes>) -> Result<Incoming, MessageError> {
         Incoming::decode(&Message::new(code, payload))
@@ -278,6 +263,19 @@ mod tests {
             decode(DATA, out.out()),
             Err(MessageError::Undecodable { .. })
         ));
+    }
+
+    #[test]
+    fn a_list_is_no_byte_string() {
+        let message = |content: &[u8]| {
+            let mut out = RlpStream::new_list(5);
+            out.append(&0u8).append(&0u8).append(&0u8);
+            out.append_raw(content, 1).append_empty_data();
+            out.out()
+        };
+        assert!(decode(DATA, message(&[0x81, 0x80])).is_ok());
+        let list = decode(DATA, message(&[0xc1, 0x05]));
+        assert!(matches!(list, Err(MessageError::Undecodable { .. })));
     }
 
     proptest! {

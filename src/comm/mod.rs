@@ -96,25 +96,45 @@
 //!
 //! A message ends in exactly one way, which its [`Receipt`] tells: handed to the transport, dropped
 //! before it was queued, or failed after that.
+//!
+//! # Metrics
+//!
+//! With the feature `metrics` the layer counts through the `metrics` facade:
+//!
+//! | name | kind | labels and what it counts |
+//! |---|---|---|
+//! | `peermux_comm_connections` | gauge | open connections |
+//! | `peermux_comm_dials` | gauge | nodes that are being dialled |
+//! | `peermux_comm_queued_messages` | gauge | messages and answers that wait in queues |
+//! | `peermux_comm_queue_seconds` | histogram | from queueing to the socket |
+//! | `peermux_comm_messages_total` | counter | `direction`: `ingress`, `egress` |
+//! | `peermux_comm_unsent_total` | counter | `end`: `dropped` before the queue, `failed` after; `cause`: `full`, `closed`, `dial`, `handshake`, `not_supported`, `id_mismatch`, `too_large`, `deadline`, `stopped`, `not_attached`, `self`, `other` |
+//! | `peermux_comm_acks_total` | counter | `state`: `awaited`, and of those `received`, `refused`, `timed_out`, `failed`, the rest given up; `unasked` |
+//! | `peermux_comm_undelivered_total` | counter | how often a subscription lost a message |
+//! | `peermux_comm_malformed_total` | counter | messages that ended their connection |
+//! | `peermux_comm_refused_total` | counter | connections without a proven identity |
 
 mod config;
 mod connection;
 mod connector;
 mod demux;
 mod error;
-mod establish;
+pub(crate) mod establish;
 mod event;
 mod feed;
 mod handle;
 mod identity;
 mod link;
-mod message;
+mod list;
+pub(crate) mod message;
+mod meters;
 mod queue;
 mod received;
 mod result;
 mod shared;
 mod stats;
 mod store;
+mod time;
 
 pub use config::Config;
 pub use connector::{Connected, Connector, RemotePeer};

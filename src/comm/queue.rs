@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -27,6 +28,8 @@ pub(crate) enum Full<T> {
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
+    /// Set under the lock.
+    closed: AtomicBool,
     /// Wakes who waits for room or for the end.
     room: Notify,
 }
@@ -37,7 +40,6 @@ struct State<T> {
     items: VecDeque<(T, usize)>,
     weight: usize,
     dropped: u64,
-    closed: bool,
     reader: Option<Waker>,
 }
 
@@ -56,11 +58,11 @@ impl<T> Queue<T> {
             items: VecDeque::new(),
             weight: 0,
             dropped: 0,
-            closed: false,
             reader: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
+            closed: AtomicBool::new(false),
             room: Notify::new(),
         })
     }
@@ -68,7 +70,7 @@ impl<T> Queue<T> {
     /// Puts an item in if there is room.
     pub(crate) fn push(&self, item: T, weight: usize) -> Result<(), Full<T>> {
         let mut state = self.lock();
-        if state.closed {
+        if self.is_closed() {
             return Err(Full::Closed);
         }
         if !state.fits(weight) {
@@ -83,7 +85,7 @@ impl<T> Queue<T> {
     /// Puts an item in, and the oldest ones out that it has no room beside.
     pub(crate) fn push_over_oldest(&self, item: T) {
         let mut state = self.lock();
-        if state.closed {
+        if self.is_closed() {
             return;
         }
         while state.items.len() >= state.bound.items.max(1) {
@@ -104,7 +106,7 @@ impl<T> Queue<T> {
             freed.as_mut().enable();
             {
                 let state = self.lock();
-                if state.closed || state.fits(weight) {
+                if self.is_closed() || state.fits(weight) {
                     return;
                 }
             }
@@ -121,13 +123,13 @@ impl<T> Queue<T> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Lets nothing more in; what is there can still be read.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
+        let state = self.lock();
+        self.closed.store(true, Ordering::Relaxed);
         wake(state);
         self.room.notify_waiters();
     }
@@ -147,7 +149,7 @@ impl<T> Queue<T> {
             self.room.notify_waiters();
             return Poll::Ready(Some(item));
         }
-        if state.closed {
+        if self.is_closed() {
             return Poll::Ready(None);
         }
         state.reader = Some(cx.waker().clone());

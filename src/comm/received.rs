@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::link::{Draft, Link, Outgoing, Part};
 use super::message::{ACK, DATA, encode_ack};
@@ -16,29 +16,26 @@ pub struct ReceivedMessage(Arc<Inner>);
 
 struct Inner {
     envelope: Envelope,
-    info: Arc<ConnInfo>,
     /// The number of the Ack that the sender waits for; 0 for none.
     ack: u64,
     answered: AtomicBool,
-    link: Arc<Link>,
-    shared: Weak<Shared>,
+    origin: Arc<Origin>,
+}
+
+/// The connection that messages come from, and the way back.
+pub(crate) struct Origin {
+    pub(crate) info: Arc<ConnInfo>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) shared: Weak<Shared>,
 }
 
 impl ReceivedMessage {
-    pub(crate) fn new(
-        envelope: Envelope,
-        info: Arc<ConnInfo>,
-        ack: u64,
-        link: Arc<Link>,
-        shared: &Arc<Shared>,
-    ) -> Self {
+    pub(crate) fn new(envelope: Envelope, ack: u64, origin: Arc<Origin>) -> Self {
         Self(Arc::new(Inner {
             envelope,
-            info,
             ack,
             answered: AtomicBool::new(false),
-            link,
-            shared: Arc::downgrade(shared),
+            origin,
         }))
     }
 
@@ -51,7 +48,7 @@ impl ReceivedMessage {
     /// Who sent it, with the proof that the identity gave for the connection.
     #[must_use]
     pub fn sender(&self) -> &ConnInfo {
-        &self.0.info
+        &self.0.origin.info
     }
 
     /// Whether the sender waits for an acknowledgement.
@@ -83,7 +80,7 @@ impl ReceivedMessage {
         if !self.wants_ack() {
             return Err(CommError::NoAckWanted);
         }
-        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
         match self.0.answered.swap(true, Ordering::AcqRel) {
             true => Err(CommError::AlreadyAcknowledged),
             false => Ok(shared),
@@ -97,7 +94,7 @@ impl ReceivedMessage {
     /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
     /// [`CommError::TooLarge`].
     pub async fn respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
         self.reply(&shared, DATA, message.encode(0)).await
     }
 
@@ -106,10 +103,10 @@ impl ReceivedMessage {
     /// # Errors
     /// [`CommError::Full`] if there is no room, else as there.
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        let shared = self.0.shared.upgrade().ok_or(CommError::Stopped)?;
+        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
         let payload = message.encode(0);
         shared.check_size(payload.len())?;
-        let link = self.0.link.current();
+        let link = self.0.origin.link.current();
         let Some(room) = link.try_reserve(Part::Replies, payload.len()) else {
             return Err(self.no_room(&shared, &link));
         };
@@ -121,7 +118,7 @@ impl ReceivedMessage {
             true => CommError::PeerClosed(CloseReason::TransportEnded),
             false => CommError::Full,
         };
-        shared.stats.failed(&error);
+        shared.stats.dropped(&error);
         error
     }
 
@@ -135,7 +132,7 @@ impl ReceivedMessage {
         let after = shared.config.reply_timeout;
         let reserve = async {
             loop {
-                let link = self.0.link.current();
+                let link = self.0.origin.link.current();
                 match link.reserve(Part::Replies, payload.len()).await {
                     Some(room) => return Ok((link, room)),
                     // Another connection took this one's place meanwhile, or none did.
@@ -165,10 +162,11 @@ impl ReceivedMessage {
             ack: None,
             done: Some(done),
         };
-        let message = Outgoing::new(draft, None, room, Arc::clone(&shared.stats));
+        let now = Instant::now();
+        let message = Outgoing::new(draft, None, room, Arc::clone(&shared.stats), now);
         link.push(Part::Replies, message);
         Receipt {
-            peer: RemotePeer::new(self.0.info.enode.clone(), self.0.info.id),
+            peer: RemotePeer::new(self.0.origin.info.enode.clone(), self.0.origin.info.id),
             done: receipt,
         }
     }
@@ -177,7 +175,7 @@ impl ReceivedMessage {
 impl fmt::Debug for ReceivedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceivedMessage")
-            .field("sender", &self.0.info.id)
+            .field("sender", &self.0.origin.info.id)
             .field("nonce", &self.0.envelope.nonce)
             .field("tag", &self.0.envelope.tag)
             .field("bytes", &self.0.envelope.payload.len())

@@ -5,20 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::connector::DynConnector;
+use super::connector::{Connected, DynConnector};
 use super::feed::Feed;
 use super::link::{Draft, Link, Outgoing, Part};
 use super::stats::Stats;
 use super::store::{Landed, News, Purpose, Route, Start, Store};
+use super::time::later;
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
 };
-use crate::node::NodeId;
+use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
 
@@ -196,17 +197,18 @@ impl Shared {
         to: &RemotePeer,
         draft: Draft,
         reserved: Option<Reserved>,
+        now: Instant,
     ) -> Result<(), NotQueued> {
         if let Err(error) = self.check_size(draft.payload.len()) {
             return Err(NotQueued::Failed(error, draft.into()));
         }
         let mut news = News::default();
         let mut store = self.store();
-        let route = store.route(to, Purpose::Open, Instant::now(), &mut news);
+        let route = store.route(to, Purpose::Open, now, &mut news);
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
-            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved),
-            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved),
+            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved, now),
+            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved, now),
         };
         drop(store);
         if let Ok(route) = route {
@@ -222,13 +224,14 @@ impl Shared {
         to: &RemotePeer,
         draft: Draft,
         reserved: Option<Reserved>,
+        now: Instant,
     ) -> Result<(), NotQueued> {
         let same = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link));
         let room = same.map(|(_, room)| room);
         let room = room.or_else(|| link.try_reserve(Part::Messages, draft.payload.len()));
         match room {
             Some(room) => {
-                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats));
+                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats), now);
                 link.push(Part::Messages, message);
                 Ok(())
             }
@@ -236,18 +239,22 @@ impl Shared {
         }
     }
 
-    /// Queues a message, waiting for room. The caller bounds it in time. Cancel safe.
+    /// Queues a message, waiting for room for `limit` at most, from `now` on. Cancel safe.
     pub(crate) async fn enqueue_waiting(
         self: &Arc<Self>,
         to: &RemotePeer,
         mut draft: Draft,
+        now: Instant,
+        limit: Duration,
     ) -> Result<(), CommError> {
+        let deadline = later(now, limit);
+        let mut now = now;
         let mut reserved = None;
         loop {
-            let link = match self.enqueue(to, draft, reserved.take()) {
+            let link = match self.enqueue(to, draft, reserved.take(), now) {
                 Ok(()) => return Ok(()),
                 Err(NotQueued::Failed(error, _)) => {
-                    self.stats.failed(&error);
+                    self.stats.dropped(&error);
                     return Err(error);
                 }
                 Err(NotQueued::Full(link, back)) => {
@@ -255,7 +262,13 @@ impl Shared {
                     link
                 }
             };
-            let room = link.reserve(Part::Messages, draft.payload.len()).await;
+            let room = link.reserve(Part::Messages, draft.payload.len());
+            let room = timeout_at(deadline, room).await.map_err(|_| {
+                let error = CommError::Deadline { after: limit };
+                self.stats.dropped(&error);
+                error
+            })?;
+            now = Instant::now();
             reserved = room.map(|room| (link, room));
         }
     }
@@ -273,12 +286,12 @@ impl Shared {
             ack: None,
             done: Some(done),
         };
-        let (error, draft) = match self.enqueue(to, draft, None) {
+        let (error, draft) = match self.enqueue(to, draft, None, Instant::now()) {
             Ok(()) => return receipt,
             Err(NotQueued::Full(_, draft)) => (CommError::Full, draft),
             Err(NotQueued::Failed(error, draft)) => (error, draft),
         };
-        self.stats.failed(&error);
+        self.stats.dropped(&error);
         draft.refuse(Delivery::Dropped(error));
         receipt
     }
@@ -288,7 +301,9 @@ impl Shared {
         self.tasks.spawn(async move {
             let mut next = Some(start);
             while let Some(start) = next.take() {
+                shared.stats.meters.dialling();
                 next = shared.fly(node, start).await;
+                shared.stats.meters.dialled();
             }
         });
     }
@@ -315,12 +330,32 @@ impl Shared {
     }
 
     async fn attempt(&self, node: NodeId, start: Start) -> Result<(), CommError> {
+        let connected = self.connect(&start.enode).await?;
+        let found = (!connected.new).then(|| connected.peer.clone());
+        let used = self.make_use(node, &start, connected).await;
+        let was_ending = used.is_err() && found.is_some_and(|peer| peer.outcome().is_some());
+        if !was_ending || start.result.borrow().is_some() {
+            return used;
+        }
+        // The connection that was found was on its way out, as after a close; this one is new.
+        let connected = self.connect(&start.enode).await?;
+        self.make_use(node, &start, connected).await
+    }
+
+    async fn connect(&self, enode: &Enode) -> Result<Connected, CommError> {
         let connector = self.connector().clone().ok_or(CommError::NotAttached)?;
         let limit = self.config.dial_timeout;
-        let connected = timeout(limit, connector.connect(&start.enode))
-            .await
-            .map_err(|_| CommError::Deadline { after: limit })??;
-        drop(connector);
+        let connected = timeout(limit, connector.connect(enode)).await;
+        Ok(connected.map_err(|_| CommError::Deadline { after: limit })??)
+    }
+
+    /// Does with a connection what the attempt is for.
+    async fn make_use(
+        &self,
+        node: NodeId,
+        start: &Start,
+        connected: Connected,
+    ) -> Result<(), CommError> {
         let peer = connected.peer;
         let end = |peer: Peer| async move {
             peer.disconnect(DisconnectReason::REQUESTED);
@@ -347,7 +382,7 @@ impl Shared {
         if !shared.any(|one| one.capability == capability) {
             return Err(CommError::NotSupported { node });
         }
-        let mut result = start.result;
+        let mut result = start.result.clone();
         // The connection's own task has the shorter limit and knows the cause.
         let limit = 2 * self.config.handshake_timeout;
         let settled = async {

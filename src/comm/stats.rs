@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::CommError;
+use super::meters::{AckState, Meters};
 
 /// What the layer has done so far; a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,11 +22,19 @@ pub struct CommStats {
     pub received: u64,
     /// Messages that were received malformed; each ended its connection.
     pub malformed: u64,
+    /// How often a subscription lost a message because it was not read in time.
+    pub undelivered: u64,
+    /// Acknowledgements that were asked for and waited for.
+    pub awaited_acks: u64,
+    /// Those of them that came, and said that the message was accepted.
+    pub received_acks: u64,
+    /// Those of them that did not come in time.
+    pub timed_out_acks: u64,
     /// Acknowledgements that nobody waited for, or no longer.
     pub unasked_acks: u64,
     /// Connections on which the remote proved no identity.
     pub refused: u64,
-    /// The time that messages spent in queues, in total.
+    /// The time that messages spent on their way to the transport, in total.
     pub queued: Duration,
     /// Open connections.
     pub connections: usize,
@@ -37,10 +46,12 @@ pub struct CommStats {
 
 macro_rules! counters {
     ($($name:ident),+) => {
+        /// The counters behind [`CommStats`], and the same for the `metrics` facade.
         #[derive(Debug, Default)]
         pub(crate) struct Stats {
             $($name: AtomicU64,)+
             queued_nanos: AtomicU64,
+            pub(crate) meters: Meters,
         }
 
         impl Stats {
@@ -63,6 +74,10 @@ counters!(
     failed_other,
     received,
     malformed,
+    undelivered,
+    awaited_acks,
+    received_acks,
+    timed_out_acks,
     unasked_acks,
     refused
 );
@@ -72,9 +87,20 @@ impl Stats {
         self.sent.fetch_add(1, Relaxed);
         let nanos = u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX);
         self.queued_nanos.fetch_add(nanos, Relaxed);
+        self.meters.sent(queued);
     }
 
+    /// A message was not queued.
+    pub(crate) fn dropped(&self, error: &CommError) {
+        self.unsent("dropped", error);
+    }
+
+    /// A queued message was not sent.
     pub(crate) fn failed(&self, error: &CommError) {
+        self.unsent("failed", error);
+    }
+
+    fn unsent(&self, end: &'static str, error: &CommError) {
         let counter = match error {
             CommError::Full => &self.overflowed,
             CommError::PeerClosed(_) => &self.failed_closed,
@@ -84,21 +110,42 @@ impl Stats {
             _ => &self.failed_other,
         };
         counter.fetch_add(1, Relaxed);
+        self.meters.unsent(end, error.label());
     }
 
     pub(crate) fn received(&self) {
         self.received.fetch_add(1, Relaxed);
+        self.meters.received();
     }
 
     pub(crate) fn malformed(&self) {
         self.malformed.fetch_add(1, Relaxed);
+        self.meters.malformed();
     }
 
-    pub(crate) fn unasked_ack(&self) {
-        self.unasked_acks.fetch_add(1, Relaxed);
+    /// Subscriptions lost a message.
+    pub(crate) fn undelivered(&self, subscriptions: usize) {
+        let subscriptions = subscriptions as u64;
+        self.undelivered.fetch_add(subscriptions, Relaxed);
+        self.meters.undelivered(subscriptions);
+    }
+
+    pub(crate) fn ack(&self, state: AckState) {
+        let counter = match state {
+            AckState::Awaited => Some(&self.awaited_acks),
+            AckState::Received => Some(&self.received_acks),
+            AckState::TimedOut => Some(&self.timed_out_acks),
+            AckState::Unasked => Some(&self.unasked_acks),
+            AckState::Refused | AckState::Failed => None,
+        };
+        if let Some(counter) = counter {
+            counter.fetch_add(1, Relaxed);
+        }
+        self.meters.ack(state);
     }
 
     pub(crate) fn refused(&self) {
         self.refused.fetch_add(1, Relaxed);
+        self.meters.refused();
     }
 }

@@ -12,6 +12,8 @@
 
 mod ack;
 mod auth;
+#[cfg(feature = "comm")]
+mod comm;
 mod disconnect;
 mod enode;
 mod frame;
@@ -25,6 +27,8 @@ mod snappy;
 
 pub use ack::ack;
 pub use auth::auth;
+#[cfg(feature = "comm")]
+pub use comm::comm;
 pub use disconnect::disconnect;
 pub use enode::enode;
 pub use frame::frame;
@@ -39,6 +43,8 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("auth", auth),
+    #[cfg(feature = "comm")]
+    ("comm", comm),
     ("disconnect", disconnect),
     ("enode", enode),
     ("frame", frame),

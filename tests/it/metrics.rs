@@ -12,7 +12,7 @@ use peermux::{DisconnectReason, Enode, Protocol, SecretKey, Server};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// All values, under `name{label="value",…}` with the labels in their order.
-fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
+pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let snapshot = snapshotter.snapshot().into_vec().into_iter();
     snapshot
         .map(|(key, _, _, value)| {

@@ -114,7 +114,7 @@ fn append_ids(out: &mut RlpStream, ids: &[MessageId]) {
 
 fn decode_list(tag: u64, list: &Rlp<'_>, payload: &Bytes) -> Result<Gossiped, DecoderError> {
     let bytes =
-        |index| -> Result<Bytes, DecoderError> { Ok(payload.slice_ref(list.at(index)?.data()?)) };
+        |index| -> Result<Bytes, DecoderError> { Ok(payload.slice_ref(string(&list.at(index)?)?)) };
     match tag {
         DIGEST => {
             exactly(list, 2)?;
@@ -142,6 +142,14 @@ fn decode_list(tag: u64, list: &Rlp<'_>, payload: &Bytes) -> Result<Gossiped, De
     }
 }
 
+/// A byte string; the `rlp` crate would give the content of a list for one.
+fn string<'a>(item: &Rlp<'a>) -> Result<&'a [u8], DecoderError> {
+    match item.is_data() {
+        true => item.data(),
+        false => Err(DecoderError::RlpExpectedToBeData),
+    }
+}
+
 fn exactly(list: &Rlp<'_>, count: usize) -> Result<(), DecoderError> {
     match list.is_list() && list.item_count()? == count {
         true => Ok(()),
@@ -154,9 +162,63 @@ fn decode_ids(list: &Rlp<'_>) -> Result<Vec<MessageId>, DecoderError> {
         return Err(DecoderError::RlpIncorrectListLen);
     }
     list.iter()
-        .map(|id| match id.data()? {
+        .map(|id| match string(&id)? {
             bytes if bytes.len() == ID => MessageId::from_bytes(bytes),
             _ => Err(DecoderError::RlpInvalidLength),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> MessageId {
+        MessageId::new(PeerId::from_bytes([byte; 32]), byte.into())
+    }
+
+    fn signed() -> Signed {
+        Signed {
+            identity: Bytes::from_static(b"me"),
+            sequence: 7,
+            content: Bytes::from_static(b"news"),
+            signature: Bytes::from_static(b"sig"),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        let age = Duration::from_millis(90);
+        let data = Gossiped::Data {
+            age,
+            message: signed(),
+        };
+        let digest = Gossiped::Digest {
+            pull: true,
+            ids: vec![id(1), id(2)],
+        };
+        for message in [data, digest, Gossiped::Request(vec![id(3)])] {
+            assert_eq!(Gossiped::decode(&message.encode()), Some(message));
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_form_is_refused() {
+        let many = RlpStream::new_list(MAX_IDS + 1);
+        let many = (0..=MAX_IDS).fold(many, |mut out, _| {
+            out.append(&id(1).to_bytes());
+            out
+        });
+        // A list in the place of an id's bytes.
+        let mut list = RlpStream::new_list(1);
+        list.begin_list(ID).append_raw(&[5; ID], ID);
+        for ids in [many.out(), list.out()] {
+            assert_eq!(Gossiped::decode(&Envelope::new(REQUEST, ids)), None);
+        }
+        for tag in [DIGEST, REQUEST, DATA, 0] {
+            for payload in [&[][..], &[0xc1], &[0xc2, 2, 0xc0], &[0xc0, 0]] {
+                assert_eq!(Gossiped::decode(&Envelope::new(tag, payload)), None);
+            }
+        }
+    }
 }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::IdentityStore;
 use super::link::{AckTable, Link};
+use super::time::later;
 use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
@@ -452,7 +453,7 @@ impl Store {
             *node,
             Failure {
                 enode: flight.enode,
-                until: now + self.config.failure_memory,
+                until: later(now, self.config.failure_memory),
                 error: error.clone(),
             },
         );

@@ -1,18 +1,35 @@
 //! The communication layer, over in-memory streams in virtual time.
+//!
+//! Of the situations that are numbered some do not arise here: connections without encryption or
+//! without a proof of identity, which this layer does not have; a double of the layer for tests,
+//! in whose place the in-memory network stands (`a_receiver_answers_over_an_in_memory_network`).
 
+mod acks;
 mod basics;
+mod counting;
 mod demux;
+mod faults_of_connections;
+mod faults_of_messages;
+mod faults_of_proofs;
+mod faults_of_streams;
+mod messages;
 mod net;
+mod proofs;
 mod raw;
-mod scenarios;
-mod weaknesses;
+mod reaching;
+mod sockets;
+mod storms;
 mod x509;
 
 use std::time::Duration;
 
 use futures::StreamExt;
-use peermux::comm::{AckPolicy, Comm, Envelope, ReceivedMessage, Subscription, SubscriptionConfig};
-use tokio::time::timeout;
+use peermux::comm::{
+    AckPolicy, CloseReason, Comm, CommError, CommEvent, Config, Delivery, Envelope, HandshakeError,
+    Overflow, ReceivedMessage, RemotePeer, Secp256k1Identity, Subscription, SubscriptionConfig,
+};
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout};
 
 use net::{Net, Node, key};
 
@@ -58,4 +75,23 @@ fn acknowledge_all(node: &Node) {
             }
         }
     });
+}
+
+fn org(name: &'static str) -> Secp256k1Identity {
+    Secp256k1Identity::in_organisation(key(), name.as_bytes())
+}
+
+/// A subscription that holds the connection up rather than losing a message.
+fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
+    let config = SubscriptionConfig::default().with_overflow(Overflow::Wait(SOON));
+    comm.accept_with(config, |_| true)
+}
+
+async fn refusal(events: &mut Receiver<CommEvent>) -> HandshakeError {
+    loop {
+        let event = timeout(SOON, events.recv()).await.expect("in time");
+        if let CommEvent::Refused { error, .. } = event.expect("the feed goes on") {
+            return error;
+        }
+    }
 }

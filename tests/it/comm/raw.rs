@@ -1,9 +1,9 @@
 //! A client that builds its messages itself.
 
-use peermux::comm::{CommEvent, HandshakeError, IdentityProvider, Secp256k1Identity};
+use peermux::comm::IdentityProvider;
 use peermux::rlp::RlpStream;
-use peermux::{Bytes, Direction, Message, NodeId, Protocol};
-use tokio::sync::{broadcast, oneshot, watch};
+use peermux::{Bytes, Direction, Message, NodeId, Peer, Protocol, ProtocolConn, ProtocolError};
+use tokio::sync::{oneshot, watch};
 
 use super::*;
 
@@ -13,6 +13,8 @@ pub(super) struct Proof {
     pub(super) id: Vec<u8>,
     pub(super) signature: Vec<u8>,
     pub(super) delay: Duration,
+    /// What is sent in its place.
+    pub(super) instead: Option<Message>,
     /// Send messages of 1 MiB until that fails.
     pub(super) flood: bool,
     /// Send a malformed message after the first one.
@@ -62,10 +64,10 @@ pub(super) fn client(net: &Net, change: fn(&mut Proof)) -> Client {
             );
             change(&mut proof);
             tokio::time::sleep(proof.delay).await;
-            conn.send(&encode(&proof)).await?;
+            let first = proof.instead.take().unwrap_or_else(|| encode(&proof));
+            conn.send(&first).await?;
             let theirs = conn.recv().await?;
             hear.send_replace(theirs.map(|message| message.into_inner().payload));
-            let data = |size| Message::new(1, Envelope::new(1, vec![1; size]).into_data());
             conn.send(&data(10)).await?;
             if proof.garbage {
                 conn.send(&Message::new(1, vec![0xc1, 0x01])).await?;
@@ -111,6 +113,7 @@ fn prove(
         id: identity.id_of(&own).unwrap().as_bytes().to_vec(),
         signature: identity.sign(&statement).unwrap().to_vec(),
         delay: Duration::ZERO,
+        instead: None,
         flood: false,
         garbage: false,
         binding: *binding,
@@ -127,24 +130,29 @@ fn encode(proof: &Proof) -> Message {
     Message::new(proof.code, out.out().freeze())
 }
 
-trait IntoData {
-    fn into_data(self) -> Bytes;
+/// A Data message that wants no Ack.
+pub(super) fn data(size: usize) -> Message {
+    let mut out = RlpStream::new_list(5);
+    out.append(&0u8).append(&0u8).append(&1u8);
+    out.append(&vec![1u8; size]).append_empty_data();
+    Message::new(1, out.out().freeze())
 }
 
-impl IntoData for Envelope {
-    fn into_data(self) -> Bytes {
-        let mut out = RlpStream::new_list(5);
-        out.append(&0u8).append(&self.nonce).append(&self.tag);
-        out.append(&self.payload).append(&self.signature);
-        out.out().freeze()
-    }
+/// A node that speaks `comm/1` and does what `run` says instead.
+pub(super) fn impostor<F, Fut>(net: &Net, run: F) -> RemotePeer
+where
+    F: Fn(Peer, ProtocolConn) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), ProtocolError>> + Send + 'static,
+{
+    let protocol = Protocol::builder("comm", 1, 4).run(run);
+    net.join(key(), vec![protocol])
 }
 
-pub(super) async fn refusal(events: &mut broadcast::Receiver<CommEvent>) -> HandshakeError {
-    loop {
-        let event = timeout(SOON, events.recv()).await.expect("in time");
-        if let CommEvent::Refused { error, .. } = event.expect("the feed goes on") {
-            return error;
-        }
-    }
+/// A node that speaks `comm/1` and never says a word.
+pub(super) fn mute(net: &Net) -> RemotePeer {
+    impostor(net, |peer, conn| async move {
+        peer.ending().await;
+        drop(conn);
+        Ok(())
+    })
 }

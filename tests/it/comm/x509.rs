@@ -110,7 +110,7 @@ async fn only_certified_nodes_talk_and_only_as_long_as_they_are() {
     let mut events = a.comm.events();
     let refused = a.comm.send(&text("x"), &[stranger.peer()]).remove(0).await;
     assert!(matches!(refused, Delivery::Failed(_)), "{refused:?}");
-    let error = raw::refusal(&mut events).await;
+    let error = refusal(&mut events).await;
     assert!(
         matches!(error, HandshakeError::Identity(IdentityError::Unknown(_))),
         "{error}"

@@ -1,0 +1,143 @@
+//! Acknowledgements: whom they reach, and how they are added up.
+
+use super::*;
+
+/// Acknowledges what a node receives, without losing any of it; tells how much that was.
+fn acknowledge_patiently(node: &Node, count: usize) -> tokio::task::JoinHandle<()> {
+    let mut inbox = patient(&node.comm);
+    tokio::spawn(async move {
+        for _ in 0..count {
+            let message = next(&mut inbox).await;
+            message.ack(Ok(())).await.expect("acknowledged once");
+        }
+    })
+}
+
+/// Scenario 1, parallel-acks.
+#[tokio::test(start_paused = true)]
+async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_acknowledged() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let (at_a, at_b) = (
+        acknowledge_patiently(&a, 1000),
+        acknowledge_patiently(&b, 1000),
+    );
+    let send = async |from: &Node, to: &Node| {
+        let peers = [to.peer()];
+        let calls = (0..1000).map(|n| {
+            let (comm, peers) = (from.comm.clone(), peers.clone());
+            async move {
+                comm.send_with_ack(&numbered(n), policy(1, 20_000), &peers)
+                    .await
+            }
+        });
+        let results = futures::future::join_all(calls).await;
+        results
+            .into_iter()
+            .map(|one| one.unwrap().ack_count())
+            .sum::<usize>()
+    };
+    assert_eq!(tokio::join!(send(&a, &b), send(&b, &a)), (1000, 1000));
+    at_a.await.unwrap();
+    at_b.await.unwrap();
+}
+
+/// Scenarios 16 and 25, ack-interception and pubsub: an acknowledgement goes to whoever waits for
+/// it and to nobody else, late ones are counted, and nothing is kept for those that never come.
+#[tokio::test(start_paused = true)]
+async fn acknowledgements_reach_only_those_who_wait_for_them() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let (mut at_a, mut at_b) = (everything(&a.comm), everything(&b.comm));
+    let mut events = a.comm.events();
+    let late = a
+        .comm
+        .send_with_ack(&text("x"), policy(1, 50), &[b.peer()])
+        .await
+        .unwrap();
+    assert_eq!(late.failures()["timed out"], 1);
+    let message = next(&mut at_b).await;
+    message.ack(Ok(())).await.expect("sent");
+    let twice = message.ack(Ok(())).await;
+    assert!(matches!(twice, Err(CommError::AlreadyAcknowledged)));
+    b.comm.send(&text("after"), &[a.peer()]);
+    assert_eq!(
+        content(&next(&mut at_a).await),
+        "after",
+        "the connection lives on"
+    );
+    assert_eq!(a.comm.stats().unasked_acks, 1);
+    let unasked = |event: &CommEvent| matches!(event, CommEvent::UnaskedAck { .. });
+    assert!(std::iter::from_fn(|| events.try_recv().ok()).any(|event| unasked(&event)));
+
+    let peers = [b.peer()];
+    let hundred = (0..100).map(|n| {
+        let (comm, peers) = (a.comm.clone(), peers.clone());
+        async move {
+            comm.send_with_ack(&numbered(n), policy(1, 1000), &peers)
+                .await
+        }
+    });
+    let answer = async {
+        for _ in 0..100 {
+            let message = next(&mut at_b).await;
+            let odd = message.envelope().nonce % 2 == 1;
+            message
+                .ack(if odd { Err("odd") } else { Ok(()) })
+                .await
+                .unwrap();
+        }
+    };
+    let (results, ()) = tokio::join!(futures::future::join_all(hundred), answer);
+    for (n, result) in results.into_iter().enumerate() {
+        assert_eq!(result.unwrap().ack_count(), (n + 1) % 2, "message {n}");
+    }
+}
+
+/// Scenario 17, ack-aggregation.
+#[tokio::test(start_paused = true)]
+async fn answers_are_counted_by_what_they_say() {
+    let net = Net::default();
+    let (a, b, c) = (net.node(), net.node(), net.node());
+    let (nay, silent) = (net.node(), net.node());
+    acknowledge_all(&b);
+    acknowledge_all(&c);
+    let mut refused = everything(&nay.comm);
+    tokio::spawn(async move {
+        while let Some(message) = refused.next().await {
+            message.ack(Err("no, thanks")).await.unwrap();
+        }
+    });
+    let send = async |min, peers: &[RemotePeer]| {
+        let started = Instant::now();
+        let result = a
+            .comm
+            .send_with_ack(&text("x"), policy(min, 1000), peers)
+            .await;
+        (result.unwrap(), started.elapsed())
+    };
+    let brief = Duration::from_millis(100);
+    let (both, took) = send(2, &[b.peer(), c.peer()]).await;
+    assert_eq!((both.ack_count(), both.nack_count()), (2, 0));
+    assert!(took < brief);
+    let (two, took) = send(2, &[b.peer(), silent.peer(), c.peer()]).await;
+    assert_eq!(two.ack_count(), 2);
+    assert!(took < brief);
+
+    let (mixed, took) = send(2, &[b.peer(), nay.peer(), silent.peer()]).await;
+    assert_eq!(took.as_millis(), 1000);
+    assert_eq!(
+        (mixed.results.len(), mixed.ack_count(), mixed.nack_count()),
+        (3, 1, 2)
+    );
+    let json: serde_json::Value = serde_json::from_str(&mixed.to_json()).unwrap();
+    let expected = serde_json::json!({
+        "successes": 1, "failures": {"no, thanks": 1, "timed out": 1}
+    });
+    assert_eq!(json, expected);
+    let (none, _) = send(0, &[]).await;
+    assert_eq!((none.results.len(), none.to_json()), (0, "{}".to_owned()));
+    a.comm.stop().await;
+    let (stopped, _) = send(1, &[b.peer(), c.peer()]).await;
+    assert_eq!(stopped.failures()["comm is stopping"], 2);
+}

@@ -1,0 +1,94 @@
+//! Nodes that are there, are gone, or come back.
+
+use super::*;
+
+/// Scenario 7, stuck-ping.
+#[tokio::test(start_paused = true)]
+async fn a_probe_of_a_node_that_takes_15_seconds_returns_within_10() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    net.set_latency(Duration::from_secs(15));
+    let started = Instant::now();
+    let error = a.comm.probe(&b.peer()).await.expect_err("too slow");
+    assert!(matches!(error, CommError::Deadline { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+/// Scenario 10, reconnect.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_comes_back_elsewhere_is_reached_again() {
+    let net = Net::default();
+    let identity = Secp256k1Identity::new(key());
+    let (a, b) = (
+        net.node_with(Config::default(), identity.clone()),
+        net.node(),
+    );
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    b.comm.send(&text("x"), &[a.peer()]).remove(0).await;
+    a.comm.stop().await;
+    a.unplug();
+    b.until_connected(0).await;
+    let a = net.node_with(Config::default(), identity);
+    let mut inbox = everything(&a.comm);
+    assert!(
+        b.comm
+            .send(&text("y"), &[a.peer()])
+            .remove(0)
+            .await
+            .is_sent()
+    );
+    assert_eq!(content(&next(&mut inbox).await), "y");
+}
+
+/// Scenario 11, probe-and-handshake.
+#[tokio::test(start_paused = true)]
+async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    assert!(a.comm.probe(&b.peer()).await.is_ok());
+    assert!(a.comm.handshake(&b.peer()).await.is_ok());
+    let nobody = RemotePeer::at(peermux::Enode::incomplete(key().public_key()));
+    assert!(matches!(
+        a.comm.probe(&nobody).await,
+        Err(CommError::Dial(_))
+    ));
+    assert!(matches!(
+        a.comm.handshake(&nobody).await,
+        Err(CommError::Dial(_))
+    ));
+    b.comm.stop().await;
+    b.unplug();
+    assert!(a.comm.probe(&b.peer()).await.is_err());
+    assert!(a.comm.handshake(&b.peer()).await.is_err());
+    let successor = net.node();
+    assert!(a.comm.probe(&successor.anybody()).await.is_ok());
+    assert!(successor.comm.probe(&a.peer()).await.is_ok());
+    let info = a
+        .comm
+        .handshake(&successor.anybody())
+        .await
+        .expect("answers");
+    assert_eq!(info.id, successor.comm.id());
+    assert!(successor.comm.handshake(&a.peer()).await.is_ok());
+    let wrong = a.comm.handshake(&successor.under(b.comm.id())).await;
+    assert!(
+        matches!(wrong, Err(CommError::IdMismatch { .. })),
+        "{wrong:?}"
+    );
+}
+
+/// Scenario 12, presumed-dead.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_stops_is_presumed_dead() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let mut dead = a.comm.presumed_dead();
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    b.comm.stop().await;
+    b.unplug();
+    for _ in 0..5 {
+        drop(a.comm.send(&text("y"), &[b.peer()]));
+    }
+    let report = timeout(Duration::from_secs(3), dead.next()).await;
+    assert_eq!(report, Ok(Some(b.comm.id())));
+}

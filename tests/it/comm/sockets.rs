@@ -1,0 +1,114 @@
+//! The whole way over sockets, where no time is asserted.
+
+use peermux::{SecretKey, Server};
+
+use super::*;
+
+/// A node that acknowledges what it receives, and takes its time where a machine is slow.
+async fn start() -> (Server, Comm) {
+    let key = SecretKey::random(&mut rand::rng());
+    let node = key.public_key().node_id();
+    let identity = Secp256k1Identity::new(super::key());
+    let patient = Config::default()
+        .with_dial_timeout(SOON)
+        .with_handshake_timeout(SOON)
+        .with_probe_timeout(SOON);
+    let (protocol, comm) = Comm::new(patient, node, identity).unwrap();
+    let server = Server::builder(key)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .protocol(protocol)
+        .start()
+        .await
+        .unwrap();
+    comm.attach(server.clone());
+    let mut inbox = everything(&comm);
+    tokio::spawn(async move {
+        while let Some(message) = inbox.next().await {
+            message.ack(Ok(())).await.expect("acknowledged once");
+        }
+    });
+    (server, comm)
+}
+
+fn address((server, comm): &(Server, Comm)) -> RemotePeer {
+    RemotePeer::new(server.enode(), comm.id())
+}
+
+/// Both ends of one connection name the same dialler, listener and channel binding in what they
+/// sign, after the domain, the role and the probe flag.
+fn what_both_signed(comm: &Comm) -> Option<Vec<u8>> {
+    match &comm.connections()[..] {
+        [only] => Some(only.signed[26..26 + 3 * 32].to_vec()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn two_servers_that_dial_each_other_at_once_keep_the_same_connection() {
+    for round in 0..10 {
+        let (one, other) = (start().await, start().await);
+        let (to_one, to_other) = ([address(&one)], [address(&other)]);
+        let send = async |from: &Comm, to: &[RemotePeer]| {
+            let result = from.send_with_ack(&text("x"), policy(1, 20_000), to).await;
+            let result = result.unwrap();
+            assert_eq!(result.ack_count(), 1, "round {round}: {}", result.to_json());
+        };
+        tokio::join!(send(&one.1, &to_other), send(&other.1, &to_one));
+        let settled = async {
+            loop {
+                let (near, far) = (what_both_signed(&one.1), what_both_signed(&other.1));
+                if near.is_some() && near == far {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = timeout(SOON, settled).await;
+        settled.expect("one connection, the same at both ends");
+        tokio::join!(send(&one.1, &to_other), send(&other.1, &to_one));
+        for (server, comm) in [&one, &other] {
+            assert!(comm.stop().await);
+            server.shutdown(SOON).await.expect("all end");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_right_after_a_close_makes_a_new_connection() {
+    let (one, other) = (start().await, start().await);
+    let to_other = [address(&other)];
+    for round in 0..3 {
+        let sent = one.1.send(&text("x"), &to_other).remove(0).await;
+        assert!(sent.is_sent(), "round {round}: {sent:?}");
+        assert!(one.1.close_conn(&other.1.id()), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn three_nodes_on_sockets_acknowledge() {
+    let nodes = [start().await, start().await, start().await];
+    let peers = nodes.each_ref().map(address);
+    let comm = &nodes[0].1;
+    let result = comm
+        .send_with_ack(&text("x"), policy(2, 20_000), &peers[1..])
+        .await
+        .unwrap();
+    assert_eq!(result.ack_count(), 2, "{}", result.to_json());
+    comm.probe(&peers[1]).await.expect("answers");
+    nodes[1].1.stop().await;
+    nodes[1].0.shutdown(SOON).await.expect("all end");
+    let mut dead = comm.presumed_dead();
+    drop(comm.send(&text("x"), &peers[1..2]));
+    // The end may have been noticed, and reported, before anybody listened.
+    let _ = futures::poll!(dead.next());
+    assert!(comm.handshake(&peers[1]).await.is_err());
+    let back = nodes[2]
+        .1
+        .send_with_ack(&text("y"), policy(1, 20_000), &peers[..1])
+        .await;
+    assert_eq!(back.unwrap().ack_count(), 1);
+    for (server, comm) in [&nodes[0], &nodes[2]] {
+        comm.stop().await;
+        server.shutdown(SOON).await.expect("all end");
+    }
+}
