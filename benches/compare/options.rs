@@ -13,6 +13,9 @@ pub(crate) struct Options {
     /// peers/100, or /peermux-geth for one that dials and one that listens
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     pub(crate) only: String,
+    /// None whose name contains this, such as ethereumjs
+    #[arg(long, value_name = "SUBSTRING")]
+    skip: Option<String>,
     /// How often everything is measured [default: 5, or 3 with --quick]
     #[arg(long, value_name = "N")]
     repetitions: Option<usize>,
@@ -37,7 +40,8 @@ fn output() -> PathBuf {
 
 impl Options {
     pub(crate) fn wants(&self, name: &str) -> bool {
-        name.contains(&self.only)
+        let skipped = self.skip.as_ref().is_some_and(|skip| name.contains(skip));
+        name.contains(&self.only) && !skipped
     }
 
     pub(crate) fn repetitions(&self) -> usize {
