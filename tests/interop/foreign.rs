@@ -57,7 +57,7 @@ impl Implementation {
         let ready = once.get_or_init(|| {
             let built = build();
             if let Err(why) = &built {
-                eprintln!("interop with {} did not run: {why}", self.name());
+                eprintln!("without {}: {why}", self.name());
             }
             built
         });

@@ -15,6 +15,10 @@ mod foreign;
 mod geth;
 mod node;
 mod peermux_cli;
+#[expect(
+    dead_code,
+    reason = "the comparison with others in benches uses more of it"
+)]
 mod program;
 
 use std::process::ExitCode;

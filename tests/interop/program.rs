@@ -96,6 +96,18 @@ impl Program {
         writeln!(input, "{line}").expect("the program reads its input");
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Takes what it prints from now on without reading it, so that it never waits to be read.
+    pub(crate) fn ignore_output(&mut self) {
+        let (_, nothing) = sync_channel(0);
+        let lines = std::mem::replace(&mut self.lines, nothing);
+        thread::spawn(move || lines.into_iter().for_each(drop));
+    }
+
     /// Ends its standard input.
     pub(crate) fn end_input(&mut self) {
         self.input = None;

@@ -26,11 +26,13 @@ fn messages_are_measured_with_and_without_a_node() {
             let told = result(run(&[&arguments, enode].concat()));
             let mut expected = vec![
                 "count",
+                "cpu_seconds",
                 "mb_per_s",
                 "mode",
                 "msgs_per_s",
                 "ok",
                 "p50_us",
+                "p999_us",
                 "p99_us",
                 "seconds",
                 "size",
@@ -58,6 +60,7 @@ fn handshakes_are_measured_with_and_without_a_node() {
         let expected = [
             "concurrency",
             "count",
+            "cpu_seconds",
             "handshakes_per_s",
             "mode",
             "ok",

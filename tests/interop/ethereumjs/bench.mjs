@@ -1,7 +1,6 @@
 // bench/1, server and driver in one.
 
-import { randomBytes } from 'node:crypto'
-
+import { Filler } from './filler.mjs'
 import { Breach, decodeIntegers, decodeString, Subprotocol } from './subprotocol.mjs'
 
 const DATA = 0
@@ -80,18 +79,24 @@ export class Bench extends Subprotocol {
   }
 
   async #answer(count, size) {
-    for (let i = 0; i < count; i++) await this.send(DATA, new Uint8Array(randomBytes(size)))
+    await this.#stream(count, size)
     await this.send(DONE, [count, count * size])
   }
 
+  /** Runs a mode; resolves to the milliseconds of each round trip, if there were any. */
   async drive(mode, size, count) {
     if (mode === 'sink') return this.#sink(size, count)
     if (mode === 'source') return this.#source(size, count)
     return this.roundTrips(ECHO, ECHOED, size, count)
   }
 
+  async #stream(count, size) {
+    const contents = new Filler(size)
+    for (let i = 0; i < count; i++) await this.send(DATA, contents.next())
+  }
+
   async #sink(size, count) {
-    for (let i = 0; i < count; i++) await this.send(DATA, new Uint8Array(randomBytes(size)))
+    await this.#stream(count, size)
     verifyTotals('Stats', await this.ask(FLUSH, [], STATS), size, count)
   }
 

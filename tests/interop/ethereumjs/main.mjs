@@ -8,8 +8,9 @@ import { log } from './events.mjs'
 import { serve } from './serve.mjs'
 
 const USAGE = `usage: main.mjs serve [--max-peers N] [--caps LIST] [--key HEX]
-       main.mjs drive --enode URL --mode sink|source|echo|hold [--size N] [--count N]
-                      [--protocol bench|echo] [--caps LIST] [--key HEX] [--timeout SECONDS]`
+       main.mjs drive --enode URL --mode sink|source|echo|hold|handshake [--size N] [--count N]
+                      [--warm-up N] [--concurrency N] [--protocol bench|echo] [--caps LIST]
+                      [--key HEX] [--timeout SECONDS]`
 
 const shared = { caps: { type: 'string', default: 'bench/1,echo/1' }, key: { type: 'string' } }
 const OPTIONS = {
@@ -21,6 +22,8 @@ const OPTIONS = {
     protocol: { type: 'string', default: 'bench' },
     size: { type: 'string', default: '1024' },
     count: { type: 'string', default: '100' },
+    'warm-up': { type: 'string', default: '0' },
+    concurrency: { type: 'string', default: '1' },
     timeout: { type: 'string', default: '60' },
   },
 }

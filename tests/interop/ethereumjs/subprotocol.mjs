@@ -1,12 +1,11 @@
 // What bench and echo have in common: sending with back-pressure, decoding, questions and their answers.
 
-import { randomBytes } from 'node:crypto'
-
 import { DISCONNECT_REASON, ProtocolType, SNAP } from '@ethereumjs/devp2p'
 import { RLP } from '@ethereumjs/rlp'
 import snappy from 'snappyjs'
 
 import { log } from './events.mjs'
+import { Filler } from './filler.mjs'
 
 // The package keeps the base class of its protocols to itself, so it is taken from one of them.
 const Protocol = Object.getPrototypeOf(SNAP)
@@ -91,15 +90,21 @@ export class Subprotocol extends Protocol {
     this.#open = null
   }
 
-  /** Makes sequential round trips and verifies each content. */
+  /** Makes sequential round trips, verifies each content and resolves to the milliseconds of each. */
   async roundTrips(askCode, answerCode, size, count) {
+    const contents = new Filler(size)
+    const took = []
     for (let i = 0; i < count; i++) {
-      const content = new Uint8Array(randomBytes(size))
-      const got = decodeString(await this.ask(askCode, content, answerCode))
+      const content = contents.next()
+      const begin = performance.now()
+      const answer = await this.ask(askCode, content, answerCode)
+      took.push(performance.now() - begin)
+      const got = decodeString(answer)
       if (Buffer.compare(got, content) !== 0) {
         throw new Error(`round trip ${i}: ${got.length} bytes came back for ${size}, or others`)
       }
     }
+    return took
   }
 }
 

@@ -44,6 +44,7 @@ type bench struct {
 	orders    chan order
 	questions *questions
 	received  totals // since the last Flush; touched by run alone
+	buffer    []byte // for the payloads of Data; touched by run alone
 
 	mu    sync.Mutex
 	asked *asked // the driver's Ask while it is being answered
@@ -72,11 +73,7 @@ func (b *bench) run() error {
 	}()
 	defer close(b.orders)
 	for {
-		code, payload, err := receive(b.rw)
-		if err == nil {
-			err = b.handle(code, payload)
-		}
-		if err != nil {
+		if err := b.next(); err != nil {
 			return err
 		}
 		select {
@@ -87,10 +84,27 @@ func (b *bench) run() error {
 	}
 }
 
+// next takes one message. Data go by in large numbers and are read into a buffer that is used again.
+func (b *bench) next() error {
+	msg, err := b.rw.ReadMsg()
+	if err != nil {
+		return err
+	}
+	if msg.Code != codeData {
+		payload, err := whole(msg, nil)
+		if err != nil {
+			return err
+		}
+		return b.handle(msg.Code, payload)
+	}
+	if b.buffer, err = whole(msg, b.buffer); err != nil {
+		return err
+	}
+	return b.countData(b.buffer)
+}
+
 func (b *bench) handle(code uint64, payload []byte) error {
 	switch code {
-	case codeData:
-		return b.countData(payload)
 	case codeAsk:
 		var o order
 		if err := rlp.DecodeBytes(payload, &o); err != nil {
@@ -145,10 +159,8 @@ func (b *bench) countData(payload []byte) error {
 
 func (b *bench) answerOrders() error {
 	for o := range b.orders {
-		for range o.Count {
-			if err := sendValue(b.rw, codeData, randomBytes(o.Size)); err != nil {
-				return err
-			}
+		if err := sendData(b.rw, o); err != nil {
+			return err
 		}
 		if err := sendValue(b.rw, codeDone, &totals{o.Count, o.Count * o.Size}); err != nil {
 			return err

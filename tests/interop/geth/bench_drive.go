@@ -3,28 +3,27 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// drive runs one mode against the remote.
-func (b *bench) drive(mode string, size, count uint64) error {
+// drive runs one mode against the remote. It returns how long each round trip took, if there were any.
+func (b *bench) drive(mode string, size, count uint64) ([]time.Duration, error) {
 	switch mode {
 	case "sink":
-		return b.sink(size, count)
+		return nil, b.sink(size, count)
 	case "source":
-		return b.source(size, count)
+		return nil, b.source(size, count)
 	case "echo":
 		return roundTrips(b.rw, b.questions, codeEcho, codeEchoed, size, count)
 	}
-	return errors.New("unknown mode " + mode)
+	return nil, errors.New("unknown mode " + mode)
 }
 
 func (b *bench) sink(size, count uint64) error {
-	for range count {
-		if err := sendValue(b.rw, codeData, randomBytes(size)); err != nil {
-			return err
-		}
+	if err := sendData(b.rw, order{count, size}); err != nil {
+		return err
 	}
 	payload, err := b.questions.ask(codeStats, func() error { return sendValue(b.rw, codeFlush, &struct{}{}) })
 	if err != nil {

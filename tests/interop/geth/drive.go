@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -16,26 +17,32 @@ const dynDialed = 1
 // driveOptions is the drive command's command line.
 type driveOptions struct {
 	enode, mode, protocol, caps, key string
-	size, count                      uint64
+	size, count, warmUp              uint64
+	concurrency                      int
 	timeout                          time.Duration
+	log                              slog.Level
 }
 
 // drive dials a node, runs one mode against it, prints the result and returns the exit code.
 func drive(o driveOptions, stop <-chan struct{}) int {
-	begin := time.Now()
+	if o.mode == "handshake" {
+		result := measure(o, func() ([]time.Duration, error) { return nil, handshakes(o) })
+		emit(result)
+		return exitCode(result.OK)
+	}
 	n, conn, err := connect(o)
 	if err == nil && o.mode == "hold" {
 		return hold(n, conn, stop)
 	}
-	result := resultEvent{Event: "result", Mode: o.mode, Protocol: o.protocol, Size: o.size, Count: o.count}
-	if err == nil {
-		begin = time.Now()
-		err = runMode(o, conn, stop)
+	if err == nil && o.warmUp > 0 {
+		_, err = runMode(o, o.warmUp, conn, stop)
 	}
-	result.Seconds = time.Since(begin).Seconds()
-	if result.OK = err == nil; err != nil {
-		result.Error = err.Error()
-	}
+	result := measure(o, func() ([]time.Duration, error) {
+		if err != nil {
+			return nil, err
+		}
+		return runMode(o, o.count, conn, stop)
+	})
 	if o.mode != "hold" {
 		emit(result)
 	}
@@ -43,7 +50,24 @@ func drive(o driveOptions, stop <-chan struct{}) int {
 		finish(conn)
 	}
 	var reason p2p.DiscReason
-	if result.OK || o.mode == "hold" && errors.As(err, &reason) {
+	return exitCode(result.OK || o.mode == "hold" && errors.As(err, &reason))
+}
+
+// measure runs a mode on the clock.
+func measure(o driveOptions, run func() ([]time.Duration, error)) resultEvent {
+	begin, cpu := time.Now(), cpuSeconds()
+	took, err := run()
+	result := resultEvent{Event: "result", Mode: o.mode, Protocol: o.protocol, Size: o.size, Count: o.count}
+	result.Seconds, result.CPUSeconds = time.Since(begin).Seconds(), cpuSeconds()-cpu
+	result.percentiles(took)
+	if result.OK = err == nil; err != nil {
+		result.Error = err.Error()
+	}
+	return result
+}
+
+func exitCode(ok bool) int {
+	if ok {
 		return 0
 	}
 	return 1
@@ -63,7 +87,7 @@ func connect(o driveOptions) (*node, *connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	n, err := startNode(key, caps, "", 8)
+	n, err := startNode(key, caps, "", 8, o.log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,28 +111,36 @@ func (n *node) dial(target *enode.Node) error {
 	return n.server.SetupConn(socket, dynDialed, target)
 }
 
-// runMode runs a mode until it is done, the connection ends or the time is up.
-func runMode(o driveOptions, conn *connection, stop <-chan struct{}) error {
+// runMode runs a mode until it is done, the connection ends or the time is up. It returns how long each
+// round trip took, if there were any.
+func runMode(o driveOptions, count uint64, conn *connection, stop <-chan struct{}) ([]time.Duration, error) {
 	if !conn.peer.RunningCap(o.protocol, []uint{1}) {
-		return fmt.Errorf("%s/1 was not matched", o.protocol)
+		return nil, fmt.Errorf("%s/1 was not matched", o.protocol)
 	}
+	var took []time.Duration
 	done := make(chan error, 1)
 	go func() {
+		var err error
 		if o.protocol == "echo" {
-			done <- (<-conn.echo).drive(o.size, o.count)
+			echo := <-conn.echo
+			took, err = echo.drive(o.size, count)
+			conn.echo <- echo
 		} else {
-			done <- (<-conn.bench).drive(o.mode, o.size, o.count)
+			bench := <-conn.bench
+			took, err = bench.drive(o.mode, o.size, count)
+			conn.bench <- bench
 		}
+		done <- err
 	}()
 	select {
 	case err := <-done:
-		return err
+		return took, err
 	case <-conn.gone:
-		return errGone
+		return nil, errGone
 	case <-stop:
-		return errors.New("interrupted")
+		return nil, errors.New("interrupted")
 	case <-time.After(o.timeout):
-		return fmt.Errorf("not done within %v", o.timeout)
+		return nil, fmt.Errorf("not done within %v", o.timeout)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/p2p"
 )
@@ -46,21 +47,25 @@ func (e *echo) run() error {
 	}
 }
 
-// drive makes sequential round trips and verifies each content.
-func (e *echo) drive(size, count uint64) error {
+// drive makes sequential round trips, verifies each content and returns how long each took.
+func (e *echo) drive(size, count uint64) ([]time.Duration, error) {
 	return roundTrips(e.rw, e.questions, codeRequest, codeResponse, size, count)
 }
 
-func roundTrips(rw p2p.MsgReadWriter, q *questions, askCode, answerCode, size, count uint64) error {
+func roundTrips(rw p2p.MsgReadWriter, q *questions, askCode, answerCode, size, count uint64) ([]time.Duration, error) {
+	contents := newFiller(size)
+	var took []time.Duration
 	for i := range count {
-		content := randomBytes(size)
+		content := contents.next()
+		begin := time.Now()
 		payload, err := q.ask(answerCode, func() error { return sendValue(rw, askCode, content) })
 		if err != nil {
-			return err
+			return nil, err
 		}
+		took = append(took, time.Since(begin))
 		if got, err := decodeString(payload); err != nil || !bytes.Equal(got, content) {
-			return fmt.Errorf("round trip %d: %d bytes came back for %d, or others (%v)", i, len(got), size, err)
+			return nil, fmt.Errorf("round trip %d: %d bytes came back for %d, or others (%v)", i, len(got), size, err)
 		}
 	}
-	return nil
+	return took, nil
 }

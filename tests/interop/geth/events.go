@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log"
+	"math"
 	"os"
+	"slices"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/ethereum/go-ethereum/p2p"
 )
@@ -45,14 +49,39 @@ type statsEvent struct {
 }
 
 type resultEvent struct {
-	Event    string  `json:"event"`
-	OK       bool    `json:"ok"`
-	Error    string  `json:"error,omitempty"`
-	Mode     string  `json:"mode"`
-	Protocol string  `json:"protocol"`
-	Size     uint64  `json:"size"`
-	Count    uint64  `json:"count"`
-	Seconds  float64 `json:"seconds"`
+	Event      string  `json:"event"`
+	OK         bool    `json:"ok"`
+	Error      string  `json:"error,omitempty"`
+	Mode       string  `json:"mode"`
+	Protocol   string  `json:"protocol"`
+	Size       uint64  `json:"size"`
+	Count      uint64  `json:"count"`
+	Seconds    float64 `json:"seconds"`
+	CPUSeconds float64 `json:"cpu_seconds"`
+	P50        float64 `json:"p50_us,omitempty"`
+	P99        float64 `json:"p99_us,omitempty"`
+	P999       float64 `json:"p999_us,omitempty"`
+}
+
+// percentiles notes what 50, 99 and 99.9 % of the round trips did not exceed.
+func (r *resultEvent) percentiles(took []time.Duration) {
+	if len(took) == 0 {
+		return
+	}
+	slices.Sort(took)
+	at := func(part float64) float64 {
+		return float64(took[int(math.Round(part*float64(len(took)-1)))].Nanoseconds()) / 1e3
+	}
+	r.P50, r.P99, r.P999 = at(0.5), at(0.99), at(0.999)
+}
+
+// cpuSeconds is how long this process has been on a processor.
+func cpuSeconds() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		log.Fatalf("getrusage: %v", err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
 var stdout sync.Mutex

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strconv"
@@ -20,9 +21,10 @@ import (
 	"github.com/ethereum/go-ethereum/p2p"
 )
 
-const usage = `usage: geth-peer serve [--max-peers N] [--caps LIST] [--key HEX]
-       geth-peer drive --enode URL --mode sink|source|echo|hold [--size N] [--count N]
-                       [--protocol bench|echo] [--caps LIST] [--key HEX] [--timeout SECONDS]`
+const usage = `usage: geth-peer serve [--max-peers N] [--caps LIST] [--key HEX] [--log LEVEL]
+       geth-peer drive --enode URL --mode sink|source|echo|hold|handshake [--size N] [--count N]
+                       [--warm-up N] [--concurrency N] [--protocol bench|echo] [--caps LIST]
+                       [--key HEX] [--timeout SECONDS] [--log LEVEL]`
 
 func main() {
 	log.SetOutput(os.Stderr)
@@ -45,10 +47,13 @@ func driveMain(args []string) int {
 	var o driveOptions
 	flags := flag.NewFlagSet("drive", flag.ExitOnError)
 	flags.StringVar(&o.enode, "enode", "", "the node to dial")
-	flags.StringVar(&o.mode, "mode", "echo", "sink, source, echo or hold")
+	flags.StringVar(&o.mode, "mode", "echo", "sink, source, echo, hold or handshake")
 	flags.StringVar(&o.protocol, "protocol", "bench", "bench or echo")
 	flags.Uint64Var(&o.size, "size", 1024, "bytes a message")
 	flags.Uint64Var(&o.count, "count", 100, "messages")
+	flags.Uint64Var(&o.warmUp, "warm-up", 0, "messages before those that are measured")
+	flags.IntVar(&o.concurrency, "concurrency", 1, "handshakes at once")
+	flags.TextVar(&o.log, "log", slog.LevelDebug, "debug, info, warn or error")
 	flags.StringVar(&o.caps, "caps", "bench/1,echo/1", "capabilities to offer")
 	flags.StringVar(&o.key, "key", "", "private key in hex; a fresh one by default")
 	seconds := flags.Uint("timeout", 60, "bound on the mode's run, in seconds")
@@ -69,6 +74,8 @@ func serveMain(args []string) int {
 	maxPeers := flags.Int("max-peers", 50, "peers to admit")
 	capsText := flags.String("caps", "bench/1,echo/1", "capabilities to offer")
 	keyText := flags.String("key", "", "private key in hex; a fresh one by default")
+	var level slog.Level
+	flags.TextVar(&level, "log", slog.LevelDebug, "debug, info, warn or error")
 	flags.Parse(args)
 	key, err := parseKey(*keyText)
 	if err != nil {
@@ -78,7 +85,7 @@ func serveMain(args []string) int {
 	if err != nil {
 		log.Fatal(err)
 	}
-	n, err := startNode(key, caps, "127.0.0.1:0", *maxPeers)
+	n, err := startNode(key, caps, "127.0.0.1:0", *maxPeers, level)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type connection struct {
 }
 
 // startNode starts a server with the given capabilities; an empty address means no listener.
-func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers int) (*node, error) {
+func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers int, level slog.Level) (*node, error) {
 	n := &node{caps: caps, peers: make(map[string]*connection), connected: make(chan *connection, 1)}
 	n.server = &p2p.Server{Config: p2p.Config{
 		PrivateKey:  key,
@@ -47,7 +47,7 @@ func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers i
 		ListenAddr:  address,
 		NoDiscovery: true,
 		NoDial:      true,
-		Logger:      log.NewLogger(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:      log.NewLogger(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}}
 	for _, capability := range caps {
 		n.server.Protocols = append(n.server.Protocols, n.protocol(capability))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -28,16 +27,25 @@ func receive(rw p2p.MsgReadWriter) (code uint64, payload []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	payload = make([]byte, msg.Size)
-	_, err = io.ReadFull(msg.Payload, payload)
+	payload, err = whole(msg, nil)
 	return msg.Code, payload, err
 }
 
-func send(rw p2p.MsgReadWriter, code uint64, payload []byte) error {
+// whole reads a message's payload into buffer, which grows if it must.
+func whole(msg p2p.Msg, buffer []byte) ([]byte, error) {
+	if cap(buffer) < int(msg.Size) {
+		buffer = make([]byte, msg.Size)
+	}
+	buffer = buffer[:msg.Size]
+	_, err := io.ReadFull(msg.Payload, buffer)
+	return buffer, err
+}
+
+func send(rw p2p.MsgWriter, code uint64, payload []byte) error {
 	return rw.WriteMsg(p2p.Msg{Code: code, Size: uint32(len(payload)), Payload: bytes.NewReader(payload)})
 }
 
-func sendValue(rw p2p.MsgReadWriter, code uint64, value any) error {
+func sendValue(rw p2p.MsgWriter, code uint64, value any) error {
 	payload, err := rlp.EncodeToBytes(value)
 	if err != nil {
 		return err
@@ -52,12 +60,6 @@ func decodeString(payload []byte) ([]byte, error) {
 		err = fmt.Errorf("%d bytes behind the string", len(rest))
 	}
 	return content, err
-}
-
-func randomBytes(size uint64) []byte {
-	content := make([]byte, size)
-	rand.Read(content)
-	return content
 }
 
 // questions hands answers to the driver: at most one question is open at a time, and an answer to

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::cpu::Cpu;
 use super::report::HandshakeReport;
 use super::{Args, Measurement};
 use crate::explain::Trouble;
@@ -26,7 +27,7 @@ pub(super) async fn run(
     out: Output,
 ) -> Result<Measurement, Failure> {
     let begun = Arc::new(AtomicU64::new(0));
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), Cpu::now());
     let connecting = connect_all(args, target, &begun);
     tokio::pin!(connecting);
     tokio::select! {
@@ -40,7 +41,7 @@ pub(super) async fn run(
             };
         }
     }
-    let seconds = started.elapsed().as_secs_f64();
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu.elapsed());
     out.tell(&HandshakeReport {
         mode: args.mode,
         count: args.count,
@@ -48,6 +49,7 @@ pub(super) async fn run(
         ok: true,
         seconds,
         handshakes_per_s: args.count as f64 / seconds.max(1e-9),
+        cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
     })?;
     Ok(Measurement::Complete)
 }

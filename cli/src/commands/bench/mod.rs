@@ -1,5 +1,6 @@
 //! `peermux bench`: throughput and round trips over `bench/1`, and handshakes.
 
+mod cpu;
 mod handshakes;
 mod report;
 
@@ -15,6 +16,7 @@ use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::node;
 use crate::output::Output;
+use cpu::Cpu;
 use report::{NoResult, Report};
 
 const EXAMPLES: &str = "\
@@ -24,7 +26,8 @@ Examples:
   peermux bench --mode handshake --count 1000 --concurrency 16
   peermux bench enode://…@127.0.0.1:30303 --mode source --size 65536
 
-MB are 10^6 bytes of payload. The data are random, so that compression gains nothing.";
+MB are 10^6 bytes of payload. The data are random, so that compression gains nothing. CPU time
+is this process's own: that of both nodes if the second one is started here.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -126,8 +129,9 @@ async fn messages(
     let measuring = async {
         let peer = server.dial(target).await;
         let peer = peer.map_err(|error| Trouble::dialling(&error))?;
+        let cpu = Cpu::now();
         match measure(args, &bench, &peer).await {
-            Ok(measured) => Ok(measured),
+            Ok(measured) => Ok((measured, cpu.elapsed())),
             Err(error) => Err(why(error, &peer).await),
         }
     };
@@ -137,8 +141,8 @@ async fn messages(
     };
     node::shut_down(&server).await;
     match result? {
-        Some(measured) => {
-            out.tell(&Report::new(args.mode, &measured))?;
+        Some((measured, cpu)) => {
+            out.tell(&Report::new(args.mode, &measured, cpu))?;
             Ok(Measurement::Complete)
         }
         None => Ok(Measurement::Interrupted),

@@ -1,6 +1,7 @@
 //! What a measurement tells, for people and for programs.
 
 use std::fmt;
+use std::time::Duration;
 
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
@@ -24,10 +25,15 @@ pub(super) struct Report {
     p50_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     p99_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p999_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_seconds: Option<f64>,
 }
 
 impl Report {
-    pub(super) fn new(mode: Mode, measured: &Measured) -> Self {
+    /// `cpu` is what the measurement took of this process's time on processors.
+    pub(super) fn new(mode: Mode, measured: &Measured, cpu: Option<Duration>) -> Self {
         let percentile = |part| measured.percentile(part).map(micros);
         Self {
             mode,
@@ -39,6 +45,8 @@ impl Report {
             mb_per_s: measured.megabytes_per_second(),
             p50_us: percentile(0.5),
             p99_us: percentile(0.99),
+            p999_us: percentile(0.999),
+            cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
         }
     }
 }
@@ -51,6 +59,7 @@ impl fmt::Display for Report {
             seconds,
             msgs_per_s,
             mb_per_s,
+            cpu_seconds,
             ..
         } = self;
         let what = match self.mode {
@@ -65,6 +74,10 @@ impl fmt::Display for Report {
         if let (Some(p50), Some(p99)) = (self.p50_us, self.p99_us) {
             write!(f, "; median {p50:.1} µs, 99 % within {p99:.1} µs")?;
         }
+        if let Some(cpu) = cpu_seconds {
+            let each = cpu * 1e6 / (*count).max(1) as f64;
+            write!(f, "; {each:.2} µs of CPU each")?;
+        }
         Ok(())
     }
 }
@@ -78,6 +91,8 @@ pub(super) struct HandshakeReport {
     pub(super) ok: bool,
     pub(super) seconds: f64,
     pub(super) handshakes_per_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpu_seconds: Option<f64>,
 }
 
 impl fmt::Display for HandshakeReport {

@@ -1,0 +1,33 @@
+//! Whether messages of a megabyte leave memory behind.
+
+use crate::cost::Memory;
+use crate::goals::Goals;
+use crate::worker::Worker;
+
+const PEERS: usize = 10;
+const MESSAGES: usize = 200;
+const SIZE: usize = 1 << 20;
+
+/// KiB that may be left of a peer's buffers.
+const LEFT: f64 = 1.0;
+
+pub(crate) fn measure(_quick: bool, _open_files: u64, goals: &mut Goals) {
+    let mut node = Worker::node("lend");
+    let _crowd = Worker::crowd(&node, PEERS);
+    node.ask(&format!("peers {PEERS}"));
+    // Small ones first: what every connection keeps is there then.
+    node.ask("send 1000 256");
+    let before = Memory::settled(&mut node);
+    node.ask(&format!("send {MESSAGES} {SIZE}"));
+    let during = Memory::of(&mut node);
+    let after = Memory::settled(&mut node);
+    let [allocated, resident] = [
+        [&before, &during, &after].map(|memory| memory.allocated),
+        [&before, &during, &after].map(|memory| memory.resident),
+    ];
+    goals.add(
+        format!("memory: after {MESSAGES} messages of 1 MiB to {PEERS} peers and one back from each, live bytes are as before, up to 1 KiB a peer"),
+        format!("{allocated:.1?} KiB before, right after, once idle; resident {resident:.0?} KiB"),
+        after.allocated <= before.allocated + LEFT * PEERS as f64,
+    );
+}

@@ -1,0 +1,130 @@
+//! The role of many peers of a node: bare connections that return what is to be returned, and answer Pings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use futures::{SinkExt, StreamExt, TryStreamExt, stream};
+use peermux::p2p::P2P_VERSION;
+use peermux::rlpx::{MAX_PAYLOAD, RawMessage, RlpxCodec};
+use peermux::setup::{Joined, initiate};
+use peermux::{Capability, Enode, Hello, Host, SecretKey};
+use rand::Rng;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_util::codec::{Encoder, Framed};
+
+use crate::load::{LOAD, RETURNED};
+use crate::worker::{commands, tell};
+
+/// How many connect at once.
+const CONNECTING: usize = 16;
+
+const PING: u64 = 2;
+const PONG: u64 = 3;
+/// Where the only shared protocol's codes begin.
+const OFFSET: u64 = 16;
+
+/// A frame's header and its MAC.
+const HEADER: usize = 32;
+
+type Link = Framed<Joined<TcpStream>, RlpxCodec>;
+
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+pub(crate) async fn run(enode: &str) {
+    let enode: Enode = enode.parse().expect("an enode URL");
+    tell("ready");
+    let (announce, announced) = watch::channel(None);
+    let done = Arc::new(AtomicU64::new(0));
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["connect", peers] => {
+                let peers: usize = peers.parse().expect("a number");
+                let links = stream::iter(0..peers).map(|_| connect(&enode));
+                let links = links.buffer_unordered(CONNECTING).try_collect::<Vec<_>>();
+                for link in links
+                    .await
+                    .unwrap_or_else(|error| panic!("connecting: {error}"))
+                {
+                    tokio::spawn(serve(link, announced.clone(), Arc::clone(&done)));
+                }
+            }
+            ["announce", peers] => {
+                let peers: u64 = peers.parse().expect("a number");
+                let mut noise = vec![0; MAX_PAYLOAD];
+                rand::rng().fill_bytes(&mut noise);
+                announce.send_replace(Some(Bytes::from(noise)));
+                while done.load(Ordering::Acquire) < peers {
+                    tokio::task::yield_now().await;
+                }
+            }
+            other => panic!("not a command of a crowd: {other:?}"),
+        }
+        tell("0");
+    }
+}
+
+async fn connect(node: &Enode) -> Result<Link, Problem> {
+    let endpoint = node.endpoint().ok_or("no endpoint")?;
+    let Host::Ip(ip) = endpoint.host else {
+        return Err("not an address".into());
+    };
+    let key = SecretKey::generate();
+    let stream = TcpStream::connect((ip, endpoint.tcp)).await?;
+    stream.set_nodelay(true)?;
+    let hello = Hello {
+        version: P2P_VERSION,
+        client: "crowd".into(),
+        capabilities: vec![Capability::new(LOAD, 1)],
+        listen_port: 0,
+        public_key: key.public_key(),
+    };
+    let authenticated = initiate(stream, &key, node.public_key()).await?;
+    Ok(authenticated.exchange_hello(&hello).await?.into_framed())
+}
+
+/// Serves a node, until it is told to announce a message that it never sends.
+async fn serve(
+    mut link: Link,
+    mut announced: watch::Receiver<Option<Bytes>>,
+    done: Arc<AtomicU64>,
+) {
+    loop {
+        let message = tokio::select! {
+            message = link.next() => message,
+            _ = announced.changed() => break,
+        };
+        let Some(Ok(message)) = message else {
+            return;
+        };
+        let id = match message.id {
+            PING => PONG,
+            id if id == OFFSET + RETURNED => id,
+            _ => continue,
+        };
+        let payload = message.payload;
+        if link.send(RawMessage { id, payload }).await.is_err() {
+            return;
+        }
+    }
+    let payload = announced.borrow().clone().unwrap_or_default();
+    let mut frame = BytesMut::new();
+    let sealed = link.codec_mut().encode(
+        RawMessage {
+            id: OFFSET,
+            payload,
+        },
+        &mut frame,
+    );
+    sealed.expect("the largest message");
+    let sent = link.get_mut().write_all(&frame[..HEADER]).await;
+    drop(frame);
+    sent.expect("the node lives");
+    done.fetch_add(1, Ordering::Release);
+    // The connection stays open.
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,61 @@
+//! Round trips with one peer, alone and among many idle ones.
+
+use crate::goals::{Goals, median, spread};
+use crate::process;
+use crate::worker::Worker;
+
+const IDLE: usize = 1000;
+const REPETITIONS: usize = 9;
+const SIZE: usize = 32;
+const ROUND_TRIPS: usize = 10_000;
+const GOAL: f64 = 1.2;
+
+/// Two nodes take turns: one with a single peer, one with a thousand idle ones more. The peer that answers
+/// is a process of its own each time, so that only the node differs.
+pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
+    if let Some(why) = process::obstacle(IDLE, open_files) {
+        eprintln!("{why}");
+        return;
+    }
+    let count = if quick { ROUND_TRIPS / 10 } else { ROUND_TRIPS };
+    let mut alone = Worker::node("lend");
+    let _one = Worker::crowd(&alone, 1);
+    alone.ask("peers 1");
+    let mut among = Worker::node("lend");
+    let _idle = Worker::crowd(&among, IDLE);
+    among.ask(&format!("peers {IDLE}"));
+    let _another = Worker::crowd(&among, 1);
+    among.ask(&format!("peers {}", IDLE + 1));
+
+    let command = format!("echo {count} {SIZE}");
+    let mut told = [Vec::new(), Vec::new()];
+    for repetition in 0..=REPETITIONS {
+        for (node, told) in [&mut alone, &mut among].into_iter().zip(&mut told) {
+            let percentiles = node.ask(&command);
+            // The first ones warm up.
+            if repetition > 0 {
+                told.push(percentiles);
+            }
+        }
+    }
+    println!(
+        "\n| echo of 32 B, µs | alone | among {IDLE} idle peers | ratio |\n| --- | --- | --- | --- |"
+    );
+    for (at, part) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
+        let column = |told: &[Vec<f64>]| -> Vec<f64> { told.iter().map(|row| row[at]).collect() };
+        let [alone, among] = [column(&told[0]), column(&told[1])];
+        let ratio = median(&among) / median(&alone);
+        println!(
+            "| {part} | {} | {} | {ratio:.2} |",
+            spread(&alone),
+            spread(&among)
+        );
+        if part == "p99" {
+            goals.add(
+                "latency: p99 of an echo among 1,000 idle peers is within 1.2 × alone",
+                format!("{ratio:.2} ×, medians of {REPETITIONS}, not pinned"),
+                ratio <= GOAL,
+            );
+        }
+    }
+}

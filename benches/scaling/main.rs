@@ -1,0 +1,71 @@
+//! What each further peer costs a node, and what peers cost each other.
+//!
+//!     cargo bench --bench scaling [-- --quick] [-- --only echo]
+//!
+//! The measured node is a process of its own, and so are its peers: this binary, started again with a role. Commands and
+//! answers are lines of words. A table goes to standard output, and each goal with what was reached.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark has no caller to hand errors to"
+)]
+
+mod announced;
+mod burst;
+mod cost;
+mod crowd;
+mod goals;
+mod isolation;
+mod latency;
+mod load;
+mod node;
+mod process;
+mod talker;
+mod worker;
+
+use std::alloc::System;
+use std::env::args;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+use crate::goals::Goals;
+
+/// Tells how many bytes are allocated; that costs a few nanoseconds each time.
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() {
+    let arguments: Vec<String> = args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [worker::ROLE, "node", mode] => node::run(mode.parse().expect("a mode of a node")),
+        [worker::ROLE, "crowd", enode] => crowd::run(enode),
+        [worker::ROLE, "talker", enode] => talker::run(enode),
+        words => measure(words),
+    }
+}
+
+fn measure(words: &[&str]) {
+    let quick = words.contains(&"--quick");
+    let only = words.iter().position(|word| *word == "--only");
+    let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
+    // Both ends of thousands of connections are in child processes, which inherit the limit.
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let mut goals = Goals::default();
+    type Scenario = fn(bool, u64, &mut Goals);
+    let scenarios: [(&str, Scenario); 5] = [
+        ("cost", cost::measure),
+        ("echo", latency::measure),
+        ("announced", announced::measure),
+        ("isolation", isolation::measure),
+        ("burst", burst::measure),
+    ];
+    for (name, scenario) in scenarios {
+        if name.contains(only) {
+            scenario(quick, limit, &mut goals);
+        }
+    }
+    print!("{goals}");
+}

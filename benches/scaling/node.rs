@@ -1,0 +1,139 @@
+//! The role of the node that is measured.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use peermux::{Message, ProtocolConn, SecretKey, Server};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::load::{ASIDE, COUNTED, LOAD, RETURNED, ignored, lent, message, served};
+use crate::worker::{commands, tell};
+use crate::{COUNTED as ALLOCATOR, process};
+
+/// What the node does with what its peers send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One protocol, whose channels the commands drive.
+    Lend,
+    /// Two protocols, both read.
+    Serve,
+    /// Two, of which only one is read.
+    Neglect,
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "lend" => Ok(Self::Lend),
+            "serve" => Ok(Self::Serve),
+            "neglect" => Ok(Self::Neglect),
+            _ => Err(word.to_owned()),
+        }
+    }
+}
+
+struct Node {
+    lent: mpsc::Receiver<ProtocolConn>,
+    conns: Vec<ProtocolConn>,
+}
+
+#[tokio::main]
+pub(crate) async fn run(mode: Mode) {
+    let (load, lent) = lent(LOAD);
+    let builder = Server::builder(SecretKey::generate())
+        .listen("127.0.0.1:0".parse().expect("an address"))
+        .max_peers(20_000)
+        .max_pending(256);
+    let builder = match mode {
+        Mode::Lend => builder.protocol(load),
+        Mode::Serve => builder.protocol(served(LOAD)).protocol(served(ASIDE)),
+        Mode::Neglect => builder.protocol(served(LOAD)).protocol(ignored(ASIDE)),
+    };
+    let server = builder.start().await.expect("a free port");
+    tell(&server.enode().to_string());
+    let conns = Vec::new();
+    let mut node = Node { lent, conns };
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        // Nothing else happens in this process's main task, so that reading blocks nobody.
+        let numbers = node.obey(&words).await;
+        let numbers: Vec<_> = numbers.iter().map(f64::to_string).collect();
+        tell(&numbers.join(" "));
+    }
+}
+
+impl Node {
+    async fn obey(&mut self, words: &[&str]) -> Vec<f64> {
+        let number = |at: usize| -> usize { words[at].parse().expect("a number") };
+        match words {
+            ["peers", _] => {
+                while self.conns.len() < number(1) {
+                    self.conns
+                        .push(self.lent.recv().await.expect("the server lives"));
+                }
+                vec![]
+            }
+            ["settle", _] => {
+                sleep(Duration::from_secs(number(1) as u64)).await;
+                vec![]
+            }
+            ["send", _, _] => self.send(number(1), number(2)).await,
+            ["echo", _, _] => self.echo(number(1), number(2)).await,
+            ["live"] => {
+                let stats = ALLOCATOR.stats();
+                vec![stats.bytes_allocated as f64 - stats.bytes_deallocated as f64]
+            }
+            other => panic!("not a command of a node: {other:?}"),
+        }
+    }
+
+    /// Sends so many messages of this size, the same number to every peer; each returns the last one. The
+    /// answer is how many they were, the seconds, and the node's seconds on processors.
+    async fn send(&mut self, total: usize, size: usize) -> Vec<f64> {
+        let each = (total / self.conns.len()).max(1);
+        let (counted, last) = (message(COUNTED, size), message(RETURNED, size));
+        let (started, cpu) = (Instant::now(), process::cpu_seconds(std::process::id()));
+        let sending = self.conns.drain(..).map(|mut conn| {
+            let (counted, last) = (counted.clone(), last.clone());
+            tokio::spawn(async move {
+                for _ in 1..each {
+                    conn.send(&counted).await.expect("the peer lives");
+                }
+                conn.send(&last).await.expect("the peer lives");
+                returned(&mut conn).await;
+                conn
+            })
+        });
+        let sending: Vec<_> = sending.collect();
+        let conns = try_join_all(sending).await.expect("no task panics");
+        let seconds = started.elapsed().as_secs_f64();
+        let cpu = process::cpu_seconds(std::process::id()) - cpu;
+        self.conns = conns;
+        vec![(each * self.conns.len()) as f64, seconds, cpu]
+    }
+
+    /// Round trips with the peer that came last: 50, 99 and 99.9 % in microseconds.
+    async fn echo(&mut self, count: usize, size: usize) -> Vec<f64> {
+        let conn = self.conns.last_mut().expect("a peer");
+        let message = message(RETURNED, size);
+        let mut took = Vec::with_capacity(count);
+        for _ in 0..count {
+            let started = Instant::now();
+            conn.send(&message).await.expect("the peer lives");
+            returned(conn).await;
+            took.push(started.elapsed());
+        }
+        took.sort_unstable();
+        let part = |part: f64| took[(part * (count - 1) as f64) as usize].as_secs_f64() * 1e6;
+        vec![part(0.5), part(0.99), part(0.999)]
+    }
+}
+
+async fn returned(conn: &mut ProtocolConn) -> Message {
+    let received = conn.recv().await.expect("untyped messages decode");
+    received.expect("the peer lives").into_inner()
+}

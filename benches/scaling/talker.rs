@@ -1,0 +1,92 @@
+//! The role of one peer that sends by two protocols at once.
+
+use std::time::Duration;
+
+use futures::future::join;
+use peermux::{DisconnectReason, Enode, Peer, ProtocolConn, SecretKey, Server};
+use tokio::time::{Instant, sleep};
+
+use crate::load::{ASIDE, COUNTED, LOAD, RETURNED, lent, message};
+use crate::worker::{commands, tell};
+
+const SIZE: usize = 1 << 10;
+
+/// Just below the bounds of a protocol that nobody reads: 256 messages, 4 MiB.
+const ASIDE_MESSAGES: usize = 255;
+const ASIDE_SIZE: usize = 16_000;
+
+#[tokio::main]
+pub(crate) async fn run(enode: &str) {
+    let enode: Enode = enode.parse().expect("an enode URL");
+    tell("ready");
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["mix", messages, delay] => {
+                let delay = Duration::from_millis(delay.parse().expect("a number"));
+                let messages = messages.parse().expect("a number");
+                let (seconds, pong) = mix(&enode, messages, delay).await;
+                tell(&format!("{seconds} {}", pong.as_secs_f64() * 1e3));
+            }
+            other => panic!("not a command of a talker: {other:?}"),
+        }
+    }
+}
+
+/// Sends both protocols' messages over a fresh connection, and one Ping after a while: the seconds until the
+/// last message came back, and how late the Pong was.
+async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) {
+    let ((load, mut loads), (aside, mut asides)) = (lent(LOAD), lent(ASIDE));
+    let server = Server::builder(SecretKey::generate())
+        .protocol(load)
+        .protocol(aside);
+    let server = server.start().await.expect("a server");
+    let peer = server.dial(node).await.expect("the node accepts");
+    let (mut load, aside) = (
+        loads.recv().await.expect("shared"),
+        asides.recv().await.expect("shared"),
+    );
+    let flood = tokio::spawn(async move {
+        let message = message(COUNTED, ASIDE_SIZE);
+        for _ in 0..ASIDE_MESSAGES {
+            aside.send(&message).await.expect("the peer lives");
+        }
+        aside
+    });
+    let started = Instant::now();
+    let sending = async {
+        send(&mut load, messages).await;
+        started.elapsed().as_secs_f64()
+    };
+    let (seconds, pong) = join(sending, ping(&peer, delay)).await;
+    let _aside = flood.await.expect("no panic");
+    peer.disconnect(DisconnectReason::CLIENT_QUITTING);
+    peer.ended().await;
+    (seconds, pong)
+}
+
+async fn send(conn: &mut ProtocolConn, messages: usize) {
+    let counted = message(COUNTED, SIZE);
+    for _ in 1..messages {
+        conn.send(&counted).await.expect("the peer lives");
+    }
+    conn.send(&message(RETURNED, SIZE))
+        .await
+        .expect("the peer lives");
+    conn.recv()
+        .await
+        .expect("decodes")
+        .expect("the last one comes back");
+}
+
+async fn ping(peer: &Peer, delay: Duration) -> Duration {
+    sleep(delay).await;
+    let pong = peer.ping().await;
+    if pong.is_none() {
+        panic!(
+            "no pong: {:?}",
+            peer.ended().await.map(|outcome| outcome.error.to_string())
+        );
+    }
+    pong.unwrap_or_default()
+}

@@ -1,0 +1,24 @@
+// Full connects, one after the other or several at once: RLPx handshake, Hello both ways, Disconnect.
+
+import { DISCONNECT_REASON } from '@ethereumjs/devp2p'
+
+import { dial } from './dial.mjs'
+
+/** Makes `count` of them, each with a fresh key; fails with the first that does. */
+export async function handshakes(options, count, concurrency) {
+  let begun = 0
+  const task = async () => {
+    while (begun++ < count) {
+      const { peer, connected, closed } = await dial({ ...options, key: undefined })
+      const ended = closed.then(() => {
+        throw new Error(`the connection ended with reason ${peer._disconnectReason}`)
+      })
+      await Promise.race([connected, ended])
+      ended.catch(() => {})
+      peer.disconnect(DISCONNECT_REASON.CLIENT_QUITTING)
+      // The package would wait for two seconds.
+      peer._socket.end()
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, task))
+}
