@@ -17,6 +17,7 @@ mod net;
 mod proofs;
 mod raw;
 mod reaching;
+mod revocation;
 mod sockets;
 mod storms;
 mod x509;

@@ -1,0 +1,83 @@
+//! A provider that wraps another one and takes trust away again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use peermux::Bytes;
+use peermux::comm::{IdentityError, IdentityProvider, Organisation, PeerId};
+
+use super::*;
+
+/// Trusts nobody any more once it is told so.
+struct Revoking {
+    provider: Secp256k1Identity,
+    revoked: AtomicBool,
+}
+
+impl IdentityProvider for Revoking {
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+        match self.revoked.load(Ordering::Relaxed) {
+            true => Err(IdentityError::Unknown("revoked".to_owned())),
+            false => self.provider.validate(identity, now),
+        }
+    }
+
+    fn identity(&self) -> Bytes {
+        self.provider.identity()
+    }
+
+    fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError> {
+        self.provider.id_of(identity)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
+        self.provider.sign(message)
+    }
+
+    fn verify(
+        &self,
+        identity: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), IdentityError> {
+        self.provider.verify(identity, message, signature)
+    }
+
+    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
+        self.provider.organisation(identity)
+    }
+
+    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
+        self.provider.expiry(identity)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_then_on() {
+    let net = Net::default();
+    let provider = Arc::new(Revoking {
+        provider: Secp256k1Identity::new(key()),
+        revoked: AtomicBool::new(false),
+    });
+    let a = net.node_with(Config::default(), Arc::clone(&provider));
+    let b = net.node();
+    let mut switched = a.comm.identity_switch();
+    let mut events = a.comm.events();
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    provider.revoked.store(true, Ordering::Relaxed);
+    let minute = Duration::from_secs(61);
+    let gone = timeout(minute, switched.next()).await;
+    assert_eq!(gone, Ok(Some(b.comm.id())));
+    assert_eq!(a.comm.conn_count(), 0);
+    b.until_connected(0).await;
+    let closed = std::iter::from_fn(|| events.try_recv().ok())
+        .any(|event| matches!(event, CommEvent::Closed { reason, .. } if reason == CloseReason::IdentityGone));
+    assert!(closed);
+
+    let refused = a.comm.send(&text("y"), &[b.peer()]).remove(0).await;
+    let Delivery::Failed(CommError::Handshake { source, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    let expected = IdentityError::Unknown("revoked".to_owned());
+    assert_eq!(source, HandshakeError::Identity(expected));
+}
