@@ -8,13 +8,14 @@ const PEERS: usize = 1000;
 const GOAL_MIB: f64 = 100.0;
 
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
-    // Each header takes the sealing of its whole frame, 40 ms.
+    // Each header takes the sealing of its whole frame, 40 ms, so that the last one comes long after
+    // the first.
     let peers = if quick { PEERS / 10 } else { PEERS };
     if let Some(why) = process::obstacle(peers, open_files) {
         eprintln!("{why}");
         return;
     }
-    let mut node = Worker::node("lend");
+    let mut node = Worker::node("patient");
     let mut crowd = Worker::crowd(&node, peers);
     node.ask(&format!("peers {peers}"));
     let (resident, live) = (process::resident_kib(node.id()), node.ask("live")[0]);

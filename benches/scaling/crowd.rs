@@ -123,7 +123,10 @@ async fn serve(
     sealed.expect("the largest message");
     let sent = link.get_mut().write_all(&frame[..HEADER]).await;
     drop(frame);
-    sent.expect("the node lives");
+    if let Err(error) = sent {
+        eprintln!("announcing: {error}");
+        std::process::exit(1);
+    }
     done.fetch_add(1, Ordering::Release);
     // The connection stays open.
     std::future::pending::<()>().await;

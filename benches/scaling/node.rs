@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use peermux::{Message, ProtocolConn, SecretKey, Server};
+use peermux::{Message, PeerConfig, ProtocolConn, SecretKey, Server};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +17,8 @@ use crate::{COUNTED as ALLOCATOR, process};
 pub(crate) enum Mode {
     /// One protocol, whose channels the commands drive.
     Lend,
+    /// The same, and silence is not held against a peer.
+    Patient,
     /// Two protocols, both read.
     Serve,
     /// Two, of which only one is read.
@@ -29,12 +31,16 @@ impl FromStr for Mode {
     fn from_str(word: &str) -> Result<Self, String> {
         match word {
             "lend" => Ok(Self::Lend),
+            "patient" => Ok(Self::Patient),
             "serve" => Ok(Self::Serve),
             "neglect" => Ok(Self::Neglect),
             _ => Err(word.to_owned()),
         }
     }
 }
+
+/// Longer than any measurement.
+const FOREVER: Duration = Duration::from_secs(3600);
 
 struct Node {
     lent: mpsc::Receiver<ProtocolConn>,
@@ -50,6 +56,10 @@ pub(crate) async fn run(mode: Mode) {
         .max_pending(256);
     let builder = match mode {
         Mode::Lend => builder.protocol(load),
+        Mode::Patient => {
+            let patient = PeerConfig::default().with_ping_interval(FOREVER);
+            builder.protocol(load).peer_config(patient)
+        }
         Mode::Serve => builder.protocol(served(LOAD)).protocol(served(ASIDE)),
         Mode::Neglect => builder.protocol(served(LOAD)).protocol(ignored(ASIDE)),
     };
