@@ -82,9 +82,10 @@ impl Liveness {
         }
     }
 
-    /// A Pong arrived. One that answers nothing is ignored.
+    /// A Pong arrived. One that answers nothing is ignored. The answer to a Ping can be read before
+    /// the write loop, which hands many frames over at once, gets to say that it was written.
     pub(crate) fn on_pong(&mut self, now: Instant) {
-        if let Ping::InFlight { since } = self.ping {
+        if let Ping::Queued { since } | Ping::InFlight { since } = self.ping {
             self.rtt = Some(now - since);
             self.last_pong = Some(now);
             self.wanted = false;
@@ -214,6 +215,22 @@ mod tests {
         let end = pinged + 76 * SECOND;
         assert_eq!(liveness.poll(pinged + 62 * SECOND), Action::WaitUntil(end));
         assert_eq!(liveness.poll(end), Action::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pong_may_be_read_before_the_ping_is_noted_as_written() {
+        let (mut liveness, start) = start();
+        let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.poll(pinged), Action::SendPing);
+        liveness.on_bytes(pinged);
+        liveness.on_pong(pinged);
+        liveness.on_ping_written(pinged);
+        assert_eq!(liveness.rtt(), Some(Duration::ZERO));
+        assert_eq!(
+            liveness.poll(pinged),
+            Action::WaitUntil(pinged + 15 * SECOND)
+        );
+        assert_eq!(liveness.poll(pinged + 15 * SECOND), Action::SendPing);
     }
 
     #[tokio::test(start_paused = true)]
