@@ -1,0 +1,222 @@
+//! How many instructions the hot paths take, counted under callgrind: the number hardly depends on the machine's
+//! load, so that two revisions can be compared in continuous integration.
+//!
+//!     .ci/instructions [REVISION]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark has no caller to hand errors to, and its macros write undocumented items"
+)]
+
+use std::hint::black_box;
+
+use bytes::{Bytes, BytesMut};
+use gungraun::prelude::*;
+use peermux::node::SecretKey;
+use peermux::rlpx::{
+    Egress, HandshakeRandomness, Ingress, Initiator, Legacy, Opened, Recipient, Session, Step,
+};
+use peermux::{Message, Protocol, ProtocolConn, testing};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+/// Messages a benchmark, so that what happens once does not matter.
+const MESSAGES: usize = 100;
+
+/// Messages queued before the receiver takes them, within the bounds of a protocol.
+const BURST: usize = 50;
+
+/// Incompressible, as large messages usually are.
+fn payload(size: usize) -> Vec<u8> {
+    let mut data = vec![0; size];
+    StdRng::seed_from_u64(3).fill_bytes(&mut data);
+    data
+}
+
+fn done<S, T>(step: Step<S, T>) -> T {
+    match step {
+        Step::Done(result) => result,
+        Step::NeedMore { .. } => unreachable!("the packet is whole"),
+    }
+}
+
+/// Both sides of a connection, always the same ones.
+fn sessions() -> (Session, Session) {
+    let mut rng = StdRng::seed_from_u64(7);
+    let (near, far) = (SecretKey::random(&mut rng), SecretKey::random(&mut rng));
+    let randomness = HandshakeRandomness::random(&mut rng);
+    let (initiator, auth) = Initiator::new(&near, &far.public_key(), randomness).unwrap();
+    let recipient = Recipient::new(&far, Legacy::Refuse);
+    let received = done(recipient.read_auth(&mut BytesMut::from(&auth[..])).unwrap());
+    let answer = received.answer(HandshakeRandomness::random(&mut rng));
+    let (ack, theirs) = answer.unwrap();
+    let ours = initiator.read_ack(&mut BytesMut::from(&ack[..])).unwrap();
+    (done(ours), theirs)
+}
+
+struct Sealing {
+    egress: Egress,
+    payload: Vec<u8>,
+    out: BytesMut,
+}
+
+fn sealing(size: usize) -> Sealing {
+    let mut egress = sessions().0.egress;
+    egress.set_snappy(true);
+    Sealing {
+        egress,
+        payload: payload(size),
+        out: BytesMut::with_capacity(2 * size + 4096),
+    }
+}
+
+#[library_benchmark]
+#[bench::b16(sealing(16))]
+#[bench::k1(sealing(1 << 10))]
+#[bench::k32(sealing(32 << 10))]
+fn seal(mut sealing: Sealing) -> Sealing {
+    for _ in 0..MESSAGES {
+        sealing.out.clear();
+        let Sealing {
+            egress,
+            payload,
+            out,
+        } = &mut sealing;
+        egress.seal(16, black_box(payload), out).unwrap();
+    }
+    sealing
+}
+
+struct Opening {
+    ingress: Ingress,
+    frames: Vec<BytesMut>,
+    size: usize,
+}
+
+fn opening(size: usize) -> Opening {
+    let (ours, theirs) = sessions();
+    let (mut egress, mut ingress) = (ours.egress, theirs.ingress);
+    egress.set_snappy(true);
+    ingress.set_snappy(true);
+    ingress.set_max_frame_size(usize::MAX);
+    let payload = payload(size);
+    let frame = |_| {
+        let mut frame = BytesMut::new();
+        egress.seal(16, &payload, &mut frame).unwrap();
+        frame
+    };
+    Opening {
+        ingress,
+        frames: (0..MESSAGES).map(frame).collect(),
+        size,
+    }
+}
+
+#[library_benchmark]
+#[bench::b16(opening(16))]
+#[bench::k1(opening(1 << 10))]
+#[bench::k32(opening(32 << 10))]
+fn open(mut opening: Opening) -> Opening {
+    for frame in &mut opening.frames {
+        let opened = opening.ingress.open(frame).unwrap();
+        let Opened::Frame { frame, .. } = opened else {
+            unreachable!("the frame is whole");
+        };
+        black_box(frame.payload(opening.size).unwrap());
+    }
+    opening
+}
+
+/// Two ends of one protocol, driven on one thread.
+struct Ends {
+    runtime: Runtime,
+    near: ProtocolConn,
+    far: ProtocolConn,
+    message: Message,
+}
+
+impl Ends {
+    fn new(size: usize, connect: impl AsyncFnOnce() -> (ProtocolConn, ProtocolConn)) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (near, far) = runtime.block_on(connect());
+        let message = Message::new(0, Bytes::from(payload(size)));
+        let mut ends = Self {
+            runtime,
+            near,
+            far,
+            message,
+        };
+        // Buffers grow first.
+        ends.transfer();
+        ends
+    }
+
+    fn transfer(&mut self) {
+        self.runtime.block_on(async {
+            for _ in 0..MESSAGES / BURST {
+                for _ in 0..BURST {
+                    self.near.send(&self.message).await.unwrap();
+                }
+                for _ in 0..BURST {
+                    black_box(self.far.recv().await.unwrap().unwrap());
+                }
+            }
+        });
+    }
+}
+
+/// The bounded queue of a protocol alone.
+fn queued(size: usize) -> Ends {
+    Ends::new(size, async || ProtocolConn::pair())
+}
+
+/// Two peers over a stream in memory: the write gate, sealing, opening, dispatch to one of four protocols.
+fn peers(size: usize) -> Ends {
+    Ends::new(size, async || {
+        let ((left, mut lefts), (right, mut rights)) = (protocols(), protocols());
+        testing::connect(left, right).await.unwrap();
+        let near = lefts.recv().await.unwrap();
+        (near, rights.recv().await.unwrap())
+    })
+}
+
+/// Four protocols, of which the last one's channel is lent.
+fn protocols() -> (Vec<Protocol>, mpsc::Receiver<ProtocolConn>) {
+    let (lend, lent) = mpsc::channel(1);
+    let protocol = |name: &'static str| {
+        let lend = (name == "d").then(|| lend.clone());
+        Protocol::builder(name, 1, 8).run(move |peer, conn| {
+            let lend = lend.clone();
+            async move {
+                let _kept = match lend {
+                    Some(lend) => lend.try_send(conn).err(),
+                    None => None,
+                };
+                peer.ending().await;
+                Ok(())
+            }
+        })
+    };
+    (["a", "b", "c", "d"].map(protocol).into(), lent)
+}
+
+#[library_benchmark]
+#[bench::b16(queued(16))]
+fn queue(mut ends: Ends) -> Ends {
+    ends.transfer();
+    ends
+}
+
+#[library_benchmark]
+#[bench::b16(peers(16))]
+#[bench::k1(peers(1 << 10))]
+fn gate_and_dispatch(mut ends: Ends) -> Ends {
+    ends.transfer();
+    ends
+}
+
+library_benchmark_group!(name = frames, benchmarks = [seal, open]);
+library_benchmark_group!(name = messages, benchmarks = [queue, gate_and_dispatch]);
+main!(library_benchmark_groups = [frames, messages]);
