@@ -158,8 +158,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Keeps a node connected for ever, besides those before; see
     /// [`Server::add_static`].
-    pub fn static_node(mut self, node: impl Into<Enode>) -> Self {
-        self.config.static_nodes.push(node.into());
+    pub fn static_node(mut self, node: Enode) -> Self {
+        self.config.static_nodes.push(node);
         self
     }
 

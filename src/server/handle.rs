@@ -197,13 +197,13 @@ impl Server {
 
     /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
     /// could not be reached or its connection ended. For a static node that has another endpoint
-    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not. Takes an
-    /// [`Enode`], or a [`Node`](crate::Node), which may be a record too.
+    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not. A
+    /// [`Node`](crate::Node), which may be a record, converts into an [`Enode`].
     ///
     /// # Errors
     /// [`StaticNodeError`] if it can or may never be dialled, or if the server has stopped.
-    pub async fn add_static(&self, node: impl Into<Enode>) -> Result<(), StaticNodeError> {
-        self.inner.static_nodes.add(node.into()).await
+    pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
+        self.inner.static_nodes.add(node).await
     }
 
     /// Dials a static node no more, disconnects it if it is connected, and waits for the end of

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::connmgr::RetryPolicy;
-use crate::connmgr::error::{CloseReason, DialError, ManagerError};
+use crate::connmgr::error::{CloseReason, DialError, ManagerError, Refusal};
 use crate::connmgr::filter::AllowAll;
 use crate::connmgr::request::Reconnect;
 
@@ -25,6 +25,7 @@ const CAP: Duration = Duration::from_secs(300);
 enum Step {
     Connect { addr: u8, permanent: bool },
     Disconnect(usize, Reconnect),
+    Reconsider(usize),
     Remove(usize),
     SetTarget(usize),
     SetAddr(usize, u8),
@@ -52,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (addr.clone(), any::<bool>())
             .prop_map(|(addr, permanent)| Step::Connect { addr, permanent }),
         3 => (which.clone(), reconnect.clone()).prop_map(|(n, how)| Step::Disconnect(n, how)),
+        2 => which.clone().prop_map(Step::Reconsider),
         2 => which.clone().prop_map(Step::Remove),
         1 => (0..4usize).prop_map(Step::SetTarget),
         2 => (which.clone(), addr.clone()).prop_map(|(n, addr)| Step::SetAddr(n, addr)),
@@ -170,6 +172,12 @@ impl Model {
         match step {
             Step::Connect { addr, permanent } => self.connect(addr, permanent),
             Step::Disconnect(number, reconnect) => self.disconnect(number, reconnect),
+            Step::Reconsider(number) => {
+                let Some(id) = self.pick(number) else { return };
+                let expected = self.expected(id);
+                let done = self.machine.reconsider(id, now, &mut self.rng);
+                assert_eq!(done, expected);
+            }
             Step::Remove(number) => {
                 let Some(id) = self.pick(number) else { return };
                 let expected = self.expected(id);
@@ -308,7 +316,11 @@ impl Model {
         let wanted = self.machine.entries.get(&id);
         let wanted = wanted
             .is_some_and(|entry| entry.phase == Phase::Dialing && entry.generation == generation);
-        let result = if ok { Ok(()) } else { Err(DialError::Refused) };
+        let result = match (ok, number % 2) {
+            (true, _) => Ok(()),
+            (false, 0) => Err(DialError::Refused),
+            (false, _) => Err(DialError::Unwanted(Refusal::AlreadyConnected)),
+        };
         let (now, rng) = (self.now, &mut self.rng);
         let opening = self.machine.dial_done(id, generation, result, now, rng);
         assert_eq!(opening.is_some(), ok && wanted);
