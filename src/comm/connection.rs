@@ -1,37 +1,25 @@
-//! One connection at work: proof of identity, reader, writer, handler.
+//! One connection from its proof of identity to its end.
 
-use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Fuse, FusedFuture};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::consume_budget;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-use super::demux::{Given, Waiting};
 use super::establish::{Terms, exchange};
-use super::link::{AckTable, Link, Outgoing};
-use super::message::Incoming;
-use super::meters::AckState;
+use super::reader::{Reader, handle};
 use super::received::Origin;
 use super::shared::Shared;
 use super::store::{Entry, Landed, News, Opened, Purpose};
-use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, ReceivedMessage};
+use super::writer::write;
+use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError};
 use crate::peer::{Direction, Peer};
-use crate::protocol::{
-    Message, MessageError, ProtocolConn, ProtocolError, ProtocolReceiver, ProtocolSender,
-};
+use crate::protocol::{MessageError, ProtocolConn, ProtocolError, ProtocolReceiver};
 
-/// How many messages are handed to the transport together.
-const BATCH: usize = 64;
-/// How many such batches may be on their way to the socket at once. While they are, what comes
-/// next gathers, so that many messages cost one turn of the writer.
-const BATCHES: usize = 2;
 /// How long a replaced connection goes on receiving what was sent before its remote knew.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
@@ -201,7 +189,7 @@ async fn serve(
     error.map_or(Ok(()), |error| Err(error.into()))
 }
 
-type End = (CloseReason, Option<MessageError>);
+pub(crate) type End = (CloseReason, Option<MessageError>);
 type Part<T> = Fuse<BoxFuture<'static, T>>;
 
 /// The parts of one connection that move: what comes in, what goes out, and what happens to the
@@ -266,237 +254,5 @@ impl Work {
         if timeout(limit, rest).await.is_err() {
             debug!("what was received last did not reach all subscriptions");
         }
-    }
-}
-
-/// A received message that some subscription has to be waited for.
-struct Inbound {
-    message: ReceivedMessage,
-    size: usize,
-    /// The subscriptions that are left; `None` if none has seen it yet.
-    left: Option<Waiting<ReceivedMessage>>,
-    /// The room that it takes in the protocol's bounds.
-    room: Box<dyn Send>,
-    backlog: InBacklog,
-}
-
-/// Counts a message that waits for a subscription, or for another message that does.
-struct InBacklog(Arc<AtomicUsize>);
-
-impl InBacklog {
-    fn new(backlog: &Arc<AtomicUsize>) -> Self {
-        backlog.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(backlog))
-    }
-}
-
-impl Drop for InBacklog {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-struct Reader {
-    shared: Arc<Shared>,
-    origin: Arc<Origin>,
-    acks: Arc<AckTable>,
-    inbox: mpsc::Sender<Inbound>,
-    /// How many messages wait; the reader and the handler are parts of one task.
-    backlog: Arc<AtomicUsize>,
-}
-
-impl Reader {
-    /// Takes messages in until there are no more. An Ack goes to its waiter past the inbox.
-    async fn run(self, mut receiver: ProtocolReceiver) -> End {
-        loop {
-            // A remote that never pauses leaves time for others.
-            consume_budget().await;
-            let received = match receiver.recv().await {
-                Ok(Some(received)) => received,
-                Ok(None) => return (CloseReason::TransportEnded, None),
-                Err(error) => return self.malformed(error),
-            };
-            let size = received.size();
-            let (message, room) = received.into_parts();
-            match Incoming::decode(&message) {
-                Ok(Incoming::Data { ack, envelope }) => {
-                    self.shared.stats.received();
-                    let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
-                    if !self.deliver(message, size, room).await {
-                        return (CloseReason::TransportEnded, None);
-                    }
-                }
-                Ok(Incoming::Ack { ack, error }) => self.acknowledged(ack, error),
-                Ok(Incoming::Establish(_)) => {
-                    return self.malformed(MessageError::NotAllowed {
-                        code: message.code,
-                        rule: "a second proof of identity",
-                    });
-                }
-                Err(error) => return self.malformed(error),
-            }
-        }
-    }
-
-    /// Hands a message to the subscriptions, at once if nothing is before it; false at the end.
-    async fn deliver(
-        &self,
-        message: ReceivedMessage,
-        size: usize,
-        room: impl Send + 'static,
-    ) -> bool {
-        let mut left = None;
-        if self.backlog.load(Ordering::Relaxed) == 0 {
-            let (given, waiting) = self.shared.demux.offer(&message, size);
-            count_lost(&self.shared, given);
-            if waiting.is_empty() {
-                return true;
-            }
-            left = Some(waiting);
-        }
-        let inbound = Inbound {
-            message,
-            size,
-            left,
-            room: Box::new(room),
-            backlog: InBacklog::new(&self.backlog),
-        };
-        self.inbox.send(inbound).await.is_ok()
-    }
-
-    fn malformed(&self, error: MessageError) -> End {
-        self.shared.stats.malformed();
-        (CloseReason::Malformed(error.to_string()), Some(error))
-    }
-
-    /// Only this connection's own messages are looked for, so nobody can acknowledge in another
-    /// one's name. One that comes too late looks like one that nobody asked for; it does no harm.
-    fn acknowledged(&self, ack: u64, error: String) {
-        let answer = match error.is_empty() {
-            true => Ok(()),
-            false => Err(CommError::Nack(error)),
-        };
-        if !self.acks.answer(ack, answer) {
-            self.shared.stats.ack(AckState::Unasked);
-            let id = self.origin.info.id;
-            self.shared.emit(CommEvent::UnaskedAck { id });
-        }
-    }
-}
-
-fn count_lost(shared: &Shared, given: Given) {
-    if given.lost > 0 {
-        shared.stats.undelivered(given.lost);
-    }
-}
-
-/// Hands messages to the subscriptions, in the order of their arrival, one at a time.
-async fn handle(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Inbound>) {
-    while let Some(inbound) = inbox.recv().await {
-        let Inbound {
-            message,
-            size,
-            left,
-            room,
-            backlog,
-        } = inbound;
-        let left = left.unwrap_or_else(|| {
-            let (given, waiting) = shared.demux.offer(&message, size);
-            count_lost(&shared, given);
-            waiting
-        });
-        count_lost(&shared, left.finish(&message, size).await);
-        drop((room, backlog));
-    }
-}
-
-/// Writes what is queued, until the transport takes nothing more.
-async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
-    let mut handed: VecDeque<Handed> = VecDeque::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = oldest_written(&mut handed), if !handed.is_empty() => {}
-            batch = link.next(BATCH), if handed.len() < BATCHES => {
-                match hand_over(batch, &acks, &sender).await {
-                    Some(batch) => handed.push_back(batch),
-                    None => break,
-                }
-            }
-        }
-    }
-    while !handed.is_empty() {
-        oldest_written(&mut handed).await;
-    }
-    // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
-    if link.has_ended() {
-        pending::<()>().await;
-    }
-}
-
-/// Messages that the transport has taken and may not have written yet.
-struct Handed {
-    batch: Vec<Outgoing>,
-    /// They are written in order, so that one receipt, the last one's, is enough.
-    written: oneshot::Receiver<()>,
-}
-
-/// Waits until the oldest of several batches is written, or never will be, and tells its senders.
-/// Cancel safe.
-async fn oldest_written(handed: &mut VecDeque<Handed>) {
-    let Some(oldest) = handed.front_mut() else {
-        return;
-    };
-    let written = (&mut oldest.written).await;
-    let batch = handed.pop_front().map(|oldest| oldest.batch);
-    let batch = batch.unwrap_or_default();
-    match written {
-        Ok(()) => {
-            let now = Instant::now();
-            batch.into_iter().for_each(|message| message.sent(now));
-        }
-        Err(_) => fail(batch),
-    }
-}
-
-/// Hands messages to the transport; `None` if there are none, or it takes no more.
-async fn hand_over(
-    mut batch: Vec<Outgoing>,
-    acks: &AckTable,
-    sender: &ProtocolSender,
-) -> Option<Handed> {
-    let mut handing = async || {
-        let (last, others) = batch.split_last_mut()?;
-        for message in others {
-            let message = prepare(message, acks);
-            if let Err(error) = sender.send(&message).await {
-                return Some(Err(error));
-            }
-        }
-        let last = prepare(last, acks);
-        Some(sender.send_tracked(last.code, last.payload).await)
-    };
-    match handing().await? {
-        Ok(written) => Some(Handed { batch, written }),
-        Err(error) => {
-            debug!(%error, "the transport takes no more messages");
-            fail(batch);
-            None
-        }
-    }
-}
-
-/// What the transport gets of a message; from now on an Ack of it counts.
-fn prepare(message: &mut Outgoing, acks: &AckTable) -> Message {
-    if let Some((number, waiter)) = message.ack.take() {
-        acks.expect(number, waiter);
-    }
-    Message::new(message.code, std::mem::take(&mut message.payload))
-}
-
-/// Those who wait for acknowledgements hear of it from the store, when the connection leaves it.
-fn fail(batch: Vec<Outgoing>) {
-    for message in batch {
-        message.fail(CommError::PeerClosed(CloseReason::TransportEnded));
     }
 }

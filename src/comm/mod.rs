@@ -129,12 +129,14 @@ mod list;
 pub(crate) mod message;
 mod meters;
 mod queue;
+mod reader;
 mod received;
 mod result;
 mod shared;
 mod stats;
 mod store;
 mod time;
+mod writer;
 
 pub use config::Config;
 pub use connector::{Connected, Connector, RemotePeer};

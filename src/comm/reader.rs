@@ -1,0 +1,158 @@
+//! What comes in over one connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::consume_budget;
+
+use super::connection::End;
+use super::demux::{Given, Waiting};
+use super::link::AckTable;
+use super::message::Incoming;
+use super::meters::AckState;
+use super::received::Origin;
+use super::shared::Shared;
+use super::{CloseReason, CommError, CommEvent, ReceivedMessage};
+use crate::protocol::{MessageError, ProtocolReceiver};
+
+/// A received message that some subscription has to be waited for.
+pub(crate) struct Inbound {
+    message: ReceivedMessage,
+    size: usize,
+    /// The subscriptions that are left; `None` if none has seen it yet.
+    left: Option<Waiting<ReceivedMessage>>,
+    /// The room that it takes in the protocol's bounds.
+    room: Box<dyn Send>,
+    backlog: InBacklog,
+}
+
+/// Counts a message that waits for a subscription, or for another message that does.
+struct InBacklog(Arc<AtomicUsize>);
+
+impl InBacklog {
+    fn new(backlog: &Arc<AtomicUsize>) -> Self {
+        backlog.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(backlog))
+    }
+}
+
+impl Drop for InBacklog {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) struct Reader {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) acks: Arc<AckTable>,
+    pub(crate) inbox: mpsc::Sender<Inbound>,
+    /// How many messages wait; the reader and the handler are parts of one task.
+    pub(crate) backlog: Arc<AtomicUsize>,
+}
+
+impl Reader {
+    /// Takes messages in until there are no more. An Ack goes to its waiter past the inbox.
+    pub(crate) async fn run(self, mut receiver: ProtocolReceiver) -> End {
+        loop {
+            // A remote that never pauses leaves time for others.
+            consume_budget().await;
+            let received = match receiver.recv().await {
+                Ok(Some(received)) => received,
+                Ok(None) => return (CloseReason::TransportEnded, None),
+                Err(error) => return self.malformed(error),
+            };
+            let size = received.size();
+            let (message, room) = received.into_parts();
+            match Incoming::decode(&message) {
+                Ok(Incoming::Data { ack, envelope }) => {
+                    self.shared.stats.received();
+                    let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
+                    if !self.deliver(message, size, room).await {
+                        return (CloseReason::TransportEnded, None);
+                    }
+                }
+                Ok(Incoming::Ack { ack, error }) => self.acknowledged(ack, error),
+                Ok(Incoming::Establish(_)) => {
+                    return self.malformed(MessageError::NotAllowed {
+                        code: message.code,
+                        rule: "a second proof of identity",
+                    });
+                }
+                Err(error) => return self.malformed(error),
+            }
+        }
+    }
+
+    /// Hands a message to the subscriptions, at once if nothing is before it; false at the end.
+    async fn deliver(
+        &self,
+        message: ReceivedMessage,
+        size: usize,
+        room: impl Send + 'static,
+    ) -> bool {
+        let mut left = None;
+        if self.backlog.load(Ordering::Relaxed) == 0 {
+            let (given, waiting) = self.shared.demux.offer(&message, size);
+            count_lost(&self.shared, given);
+            if waiting.is_empty() {
+                return true;
+            }
+            left = Some(waiting);
+        }
+        let inbound = Inbound {
+            message,
+            size,
+            left,
+            room: Box::new(room),
+            backlog: InBacklog::new(&self.backlog),
+        };
+        self.inbox.send(inbound).await.is_ok()
+    }
+
+    fn malformed(&self, error: MessageError) -> End {
+        self.shared.stats.malformed();
+        (CloseReason::Malformed(error.to_string()), Some(error))
+    }
+
+    /// Only this connection's own messages are looked for, so nobody can acknowledge in another
+    /// one's name. One that comes too late looks like one that nobody asked for; it does no harm.
+    fn acknowledged(&self, ack: u64, error: String) {
+        let answer = match error.is_empty() {
+            true => Ok(()),
+            false => Err(CommError::Nack(error)),
+        };
+        if !self.acks.answer(ack, answer) {
+            self.shared.stats.ack(AckState::Unasked);
+            let id = self.origin.info.id;
+            self.shared.emit(CommEvent::UnaskedAck { id });
+        }
+    }
+}
+
+fn count_lost(shared: &Shared, given: Given) {
+    if given.lost > 0 {
+        shared.stats.undelivered(given.lost);
+    }
+}
+
+/// Hands messages to the subscriptions, in the order of their arrival, one at a time.
+pub(crate) async fn handle(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Inbound>) {
+    while let Some(inbound) = inbox.recv().await {
+        let Inbound {
+            message,
+            size,
+            left,
+            room,
+            backlog,
+        } = inbound;
+        let left = left.unwrap_or_else(|| {
+            let (given, waiting) = shared.demux.offer(&message, size);
+            count_lost(&shared, given);
+            waiting
+        });
+        count_lost(&shared, left.finish(&message, size).await);
+        drop((room, backlog));
+    }
+}
