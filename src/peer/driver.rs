@@ -109,12 +109,12 @@ impl<T: Transport> PeerDriver<T> {
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
     pub async fn run(self) -> Arc<PeerOutcome> {
-        self.run_until(|_| {}).await
+        Box::new(self).run_until(|_| {}).await
     }
 
     /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
     pub(crate) async fn run_until(
-        self,
+        self: Box<Self>,
         before_told: impl FnOnce(&Arc<PeerOutcome>),
     ) -> Arc<PeerOutcome> {
         let peer = self.peer.clone();
@@ -126,7 +126,8 @@ impl<T: Transport> PeerDriver<T> {
         let (error, drain_for) = tasks.first_cause(&peer, &config).await;
         debug!(peer = %peer.id(), %error, "peer ends");
         peer.control().ending.cancel();
-        let unsent = tasks.wind_down(&error, drain_for, &config).await;
+        // Only the end needs the room for this.
+        let unsent = Box::pin(tasks.wind_down(&error, drain_for, &config)).await;
         meter.ended(&error);
         let outcome = Arc::new(PeerOutcome {
             error,
@@ -176,7 +177,8 @@ impl<T: Transport> PeerDriver<T> {
         let stop_reading = CancellationToken::new();
         let dispatch = Dispatch::new(routes, Arc::clone(&gate), Arc::clone(&budget), peer.clone());
         let wire = established.wire;
-        let reader = ReadLoop::<T> {
+        // The loops live as long as the peer, and a future may keep what it was given twice over.
+        let reader = Box::new(ReadLoop::<T> {
             reader: wire.reader,
             ingress: wire.ingress,
             buffer: wire.buffer,
@@ -187,16 +189,16 @@ impl<T: Transport> PeerDriver<T> {
             stop: stop_reading.clone(),
             charged: 0,
             started: None,
-        };
+        });
         let offsets = matched.iter().map(|(shared, _)| shared.offset);
-        let writer = WriteLoop::<T> {
+        let writer = Box::new(WriteLoop::<T> {
             writer: wire.writer,
             egress: wire.egress,
             gate: Arc::clone(&gate),
             taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
             config,
-        };
+        });
         let mut protocols = JoinSet::new();
         let mut names = HashMap::new();
         for (lane, (((shared, protocol), inbox), tap)) in

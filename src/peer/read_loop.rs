@@ -33,7 +33,7 @@ pub(crate) struct ReadLoop<T: Transport> {
 impl<T: Transport> ReadLoop<T> {
     /// Runs until the connection ends or is stopped; gives the socket back in either case, so
     /// that it can be closed in an orderly way. `None`: stopped.
-    pub(crate) async fn run(mut self) -> (T::Reader, Option<PeerError>) {
+    pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
             biased;

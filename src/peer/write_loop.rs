@@ -31,7 +31,7 @@ pub(crate) struct WriteLoop<T: Transport> {
 
 impl<T: Transport> WriteLoop<T> {
     /// Runs to the end. `Ok` after the final frame was written and the sending side closed.
-    pub(crate) async fn run(mut self) -> io::Result<()> {
+    pub(crate) async fn run(mut self: Box<Self>) -> io::Result<()> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
         loop {
@@ -112,7 +112,7 @@ impl<T: Transport> WriteLoop<T> {
     }
 
     async fn finish(
-        mut self,
+        mut self: Box<Self>,
         reason: Option<DisconnectReason>,
         mut out: BytesMut,
     ) -> io::Result<()> {

@@ -1,7 +1,10 @@
 //! The buffer that a connection reads into.
 
-/// Capacity of a fresh and of an idle buffer.
+/// Capacity of a fresh buffer.
 const SMALL: usize = 4 * 1024;
+
+/// Capacity of the buffer of a connection that fell silent.
+const IDLE: usize = 256;
 
 /// What is read ahead, and reserved on the mere announcement of a frame.
 const READ_AHEAD: usize = 64 * 1024;
@@ -88,7 +91,7 @@ impl ReadBuffer {
         let doubled = capacity.saturating_mul(2);
         if capacity < READ_AHEAD {
             let wanted = if self.was_full || self.is_full() {
-                doubled
+                doubled.max(SMALL)
             } else {
                 capacity
             };
@@ -133,9 +136,9 @@ impl ReadBuffer {
         }
     }
 
-    /// Gives back what is above 4 KiB, if the buffer is empty. For a connection that fell silent.
+    /// Gives back all but 256 bytes, if the buffer is empty. For a connection that fell silent.
     pub fn shrink_idle(&mut self) {
-        self.shrink_to(SMALL);
+        self.shrink_to(IDLE);
     }
 
     fn shrink_to(&mut self, capacity: usize) {
@@ -210,6 +213,9 @@ mod tests {
         buffer.shrink();
         assert_eq!(buffer.capacity(), READ_AHEAD);
         buffer.shrink_idle();
+        assert_eq!(buffer.capacity(), IDLE);
+        read(&mut buffer, 0, usize::MAX);
+        read(&mut buffer, 0, 1);
         assert_eq!(buffer.capacity(), SMALL);
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn run<T: Transport>(
         }
     };
     // It is large, and lives as long as the peer: there must be one copy of it.
-    let driven = Box::pin(driver.run_until(let_go));
+    let driven = Box::pin(Box::new(driver).run_until(let_go));
     async move {
         let unwanted = async {
             closing.cancelled().await;

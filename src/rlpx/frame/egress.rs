@@ -22,8 +22,9 @@ const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 pub struct Egress {
     pub(super) cipher: Cipher,
     pub(super) mac: FrameMac,
-    /// Present while compression is on.
-    pub(super) compressor: Option<Box<Compressor>>,
+    snappy: bool,
+    /// Made when it is needed, and kept until the connection falls silent.
+    compressor: Option<Box<Compressor>>,
 }
 
 impl Egress {
@@ -31,6 +32,7 @@ impl Egress {
         Self {
             cipher: cipher(aes_secret),
             mac,
+            snappy: false,
             compressor: None,
         }
     }
@@ -40,17 +42,28 @@ impl Egress {
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
-        if on != self.compressor.is_some() {
-            self.compressor = on.then(|| Box::new(Compressor::new()));
-        }
+        self.snappy = on;
     }
 
     /// Gives the memory back that compressing large messages took. For a connection that fell
     /// silent.
     pub fn shrink(&mut self) {
-        if self.compressor.is_some() {
-            self.compressor = Some(Box::new(Compressor::new()));
-        }
+        self.compressor = None;
+    }
+
+    /// What compresses, if compression is on.
+    pub(super) fn compressor(&mut self) -> Option<&mut Compressor> {
+        self.snappy.then(|| {
+            let compressor = &mut self.compressor;
+            &mut **compressor.get_or_insert_with(|| Box::new(Compressor::new()))
+        })
+    }
+
+    /// The compressed form that was made last, if compression is on.
+    #[cfg(feature = "server")]
+    pub(super) fn compressed(&self) -> Option<&[u8]> {
+        let compressor = self.compressor.as_ref().filter(|_| self.snappy)?;
+        Some(compressor.compressed())
     }
 
     /// Appends one frame with the message `id` and `data` to `out`, with `data` compressed if
@@ -65,7 +78,7 @@ impl Egress {
     /// connection lives.
     pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {
         let start = out.len();
-        let result = append_plaintext(id, data, self.compressor.as_deref_mut(), out);
+        let result = append_plaintext(id, data, self.compressor(), out);
         self.encrypt_appended(start, result, out)
     }
 
@@ -133,7 +146,7 @@ impl Egress {
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Egress")
-            .field("snappy", &self.compressor.is_some())
+            .field("snappy", &self.snappy)
             .finish_non_exhaustive()
     }
 }

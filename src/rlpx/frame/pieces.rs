@@ -30,7 +30,7 @@ impl Egress {
     /// As [`seal`](Self::seal).
     pub(crate) fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
         check_payload(data)?;
-        let size = match &mut self.compressor {
+        let size = match self.compressor() {
             Some(compressor) => compressor.compress(data)?.len(),
             None => data.len(),
         };
@@ -54,10 +54,7 @@ impl Egress {
         size: usize,
         out: &mut BytesMut,
     ) -> bool {
-        let data = self
-            .compressor
-            .as_ref()
-            .map_or(data, |compressor| compressor.compressed());
+        let data = self.compressed().unwrap_or(data);
         let begin = pieces.sealed;
         let end = (begin + size.next_multiple_of(BLOCK)).min(padded(pieces.frame_size));
         out.reserve(HEADER + end - begin + mac::LENGTH);
