@@ -41,7 +41,7 @@ pub use binding::ChannelBinding;
 #[cfg(feature = "codec")]
 pub use codec::{CodecError, RawMessage, RlpxCodec};
 pub use error::{FrameError, HandshakeError, MessageIdError, SealError, SnappyError};
-pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened};
+pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened, Pieces};
 pub use handshake::{
     AuthReceived, HandshakeRandomness, Initiator, Legacy, Recipient, Session, Step,
 };

@@ -60,7 +60,6 @@ impl Egress {
     }
 
     /// The compressed form that was made last, if compression is on.
-    #[cfg(feature = "server")]
     pub(super) fn compressed(&self) -> Option<&[u8]> {
         let compressor = self.compressor.as_ref().filter(|_| self.snappy)?;
         Some(compressor.compressed())

@@ -13,7 +13,6 @@
 
 mod egress;
 mod ingress;
-#[cfg(feature = "server")]
 mod pieces;
 #[cfg(test)]
 mod tests;
@@ -25,6 +24,7 @@ use super::mac;
 
 pub use egress::Egress;
 pub use ingress::{Frame, Ingress, Opened};
+pub use pieces::Pieces;
 
 /// The largest payload, uncompressed, that every receiver is sure to accept: incompressible data
 /// of this size grows under Snappy to just what one frame with a one-byte message id holds.

@@ -10,9 +10,10 @@ use crate::rlpx::error::SealError;
 use crate::rlpx::mac;
 use crate::rlpx::message_id;
 
-/// A message that is being sealed. Nothing else may be sealed before it is done.
+/// A message that is being sealed. Nothing else may be sealed before its last piece is.
 #[derive(Debug)]
-pub(crate) struct Pieces {
+#[must_use = "a frame that is begun has to be sealed to its end"]
+pub struct Pieces {
     id: [u8; message_id::MAX_LENGTH],
     /// Bytes of id and data.
     frame_size: usize,
@@ -24,11 +25,27 @@ pub(crate) struct Pieces {
 
 impl Egress {
     /// Begins to seal the message `id` with `data`, which is compressed first if compression is
-    /// on.
+    /// on, into memory that is kept until [`shrink`](Self::shrink).
+    ///
+    /// ```
+    /// # use bytes::BytesMut;
+    /// # use peermux::rlpx::{Egress, SealError};
+    /// fn send(egress: &mut Egress, data: &[u8]) -> Result<Vec<BytesMut>, SealError> {
+    ///     let mut frame = egress.begin(16, data)?;
+    ///     let mut written = Vec::new();
+    ///     let mut last = false;
+    ///     while !last {
+    ///         let mut out = BytesMut::new();
+    ///         last = egress.next_piece(&mut frame, data, 64 << 10, &mut out);
+    ///         written.push(out);
+    ///     }
+    ///     Ok(written)
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As [`seal`](Self::seal).
-    pub(crate) fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
+    pub fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
         check_payload(data)?;
         let size = match self.compressor() {
             Some(compressor) => compressor.compress(data)?.len(),
@@ -45,9 +62,13 @@ impl Egress {
         })
     }
 
-    /// Appends the next piece of the frame to `out`, of about `size` bytes; `data` is what
-    /// [`begin`](Self::begin) was given. Returns whether it was the last piece.
-    pub(crate) fn next_piece(
+    /// Appends the next piece of the frame to `out`, of about `size` bytes and at most 63 more;
+    /// `data` is what [`begin`](Self::begin) was given. Returns whether it was the last piece, and
+    /// appends nothing after that.
+    ///
+    /// # Panics
+    /// If `data` is shorter than it was.
+    pub fn next_piece(
         &mut self,
         pieces: &mut Pieces,
         data: &[u8],
@@ -56,6 +77,9 @@ impl Egress {
     ) -> bool {
         let data = self.compressed().unwrap_or(data);
         let begin = pieces.sealed;
+        if begin == padded(pieces.frame_size) {
+            return true;
+        }
         let end = (begin + size.next_multiple_of(BLOCK)).min(padded(pieces.frame_size));
         out.reserve(HEADER + end - begin + mac::LENGTH);
         let start = out.len();

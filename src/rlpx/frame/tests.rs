@@ -289,7 +289,6 @@ proptest! {
     /// Whichever byte is changed, the frame is refused by the right MAC and stays refused.
     /// Sealed in pieces of whatever size, a frame has the same bytes.
     #[test]
-    #[cfg(feature = "server")]
     fn pieces_are_the_whole(
         messages in messages(),
         size in 1usize..5000,
