@@ -20,7 +20,7 @@ const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
 /// Seals messages into frames, in the order in which they must go over the wire.
 pub struct Egress {
-    pub(super) cipher: Cipher,
+    cipher: Cipher,
     pub(super) mac: FrameMac,
     snappy: bool,
     /// Made when it is needed, and kept until the connection falls silent.
@@ -119,26 +119,44 @@ impl Egress {
     /// Turns the plaintext of a frame, with room for its header and MACs, into the frame.
     pub(in crate::rlpx) fn encrypt(&mut self, mut header: [u8; BLOCK], frame: &mut [u8]) {
         let (head, body) = frame.split_at_mut(HEADER);
-        let (ciphertext, header_mac) = head.split_at_mut(BLOCK);
-        self.cipher.apply_keystream(&mut header);
-        ciphertext.copy_from_slice(&header);
-
         let (body, body_mac) = body.split_at_mut(body.len() - mac::LENGTH);
-        let (header_tag, body_tag) = if body.len() <= PIECE {
+        let body_tag = if body.len() <= PIECE {
+            self.cipher.apply_keystream(&mut header);
             self.cipher.apply_keystream(body);
-            self.mac.frame(&header, body)
+            let (header_tag, body_tag) = self.mac.frame(&header, body);
+            head[..BLOCK].copy_from_slice(&header);
+            head[BLOCK..].copy_from_slice(&header_tag.0);
+            body_tag
         } else {
-            let (first, rest) = body.split_at_mut(PIECE);
-            self.cipher.apply_keystream(first);
-            let header_tag = self.mac.header(&header, first);
-            for piece in rest.chunks_mut(PIECE) {
-                self.cipher.apply_keystream(piece);
-                self.mac.body(piece);
-            }
-            (header_tag, self.mac.finish())
+            self.encrypt_begin(header, head, body);
+            self.mac.finish()
         };
-        header_mac.copy_from_slice(&header_tag.0);
         body_mac.copy_from_slice(&body_tag.0);
+    }
+
+    /// Encrypts what is there of a body, and the header in front of it, which goes into `head` with
+    /// its MAC.
+    pub(super) fn encrypt_begin(
+        &mut self,
+        mut header: [u8; BLOCK],
+        head: &mut [u8],
+        body: &mut [u8],
+    ) {
+        let (first, rest) = body.split_at_mut(body.len().min(PIECE));
+        self.cipher.apply_keystream(&mut header);
+        self.cipher.apply_keystream(first);
+        let tag = self.mac.header(&header, first);
+        head[..BLOCK].copy_from_slice(&header);
+        head[BLOCK..].copy_from_slice(&tag.0);
+        self.encrypt_more(rest);
+    }
+
+    /// Encrypts what follows of a body.
+    pub(super) fn encrypt_more(&mut self, body: &mut [u8]) {
+        for piece in body.chunks_mut(PIECE) {
+            self.cipher.apply_keystream(piece);
+            self.mac.body(piece);
+        }
     }
 }
 

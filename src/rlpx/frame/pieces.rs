@@ -2,7 +2,6 @@
 //! still being encrypted, and no buffer has to hold the whole frame.
 
 use bytes::{BufMut, BytesMut};
-use ctr::cipher::StreamCipher;
 
 use super::egress::{check_frame, check_payload, header};
 use super::{BLOCK, Egress, HEADER, padded};
@@ -86,20 +85,14 @@ impl Egress {
         if begin == 0 {
             out.put_bytes(0, HEADER);
         }
-        let body = out.len();
         pieces.append_plaintext(data, begin..end, out);
         pieces.sealed = end;
         let done = end == padded(pieces.frame_size);
         if begin == 0 {
-            let mut ciphertext = header(pieces.frame_size);
-            self.cipher.apply_keystream(&mut ciphertext);
-            self.cipher.apply_keystream(&mut out[body..]);
-            let tag = self.mac.header(&ciphertext, &out[body..]);
-            out[start..start + BLOCK].copy_from_slice(&ciphertext);
-            out[start + BLOCK..body].copy_from_slice(&tag.0);
+            let (head, body) = out[start..].split_at_mut(HEADER);
+            self.encrypt_begin(header(pieces.frame_size), head, body);
         } else {
-            self.cipher.apply_keystream(&mut out[body..]);
-            self.mac.body(&out[body..]);
+            self.encrypt_more(&mut out[start..]);
         }
         if done {
             out.put_slice(&self.mac.finish().0);
