@@ -27,7 +27,8 @@
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
 //! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
-//! | `asm` | yes | Keccak in assembly on x86-64 and aarch64; plain Rust otherwise |
+//! | `asm` | yes | Keccak in assembly where `vector` does not serve; plain Rust otherwise |
+//! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |
 //! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
 //! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
 //! | `x509` | no | identities for [`comm`] that are X.509 certificates |
