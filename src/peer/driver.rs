@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
+use super::busy_poll::BusyPoll;
 use super::dispatch::{Dispatch, Route};
 use super::gate::{Lane, LaneSettings, WriteGate};
 use super::handle::About;
@@ -183,6 +184,7 @@ impl<T: Transport> PeerDriver<T> {
             ingress: wire.ingress,
             buffer: wire.buffer,
             dispatch,
+            busy_poll: BusyPoll::new(Instant::now()),
             budget,
             peer: peer.clone(),
             config,

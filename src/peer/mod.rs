@@ -22,6 +22,7 @@
 //! protocols get the grace period to return, and then everything is aborted.
 
 mod budget;
+mod busy_poll;
 mod config;
 mod dispatch;
 mod driver;

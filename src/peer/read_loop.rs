@@ -1,13 +1,18 @@
 //! The read loop: socket → frames → messages.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::busy_poll::BusyPoll;
 use super::config::{MIN_RATE, SILENCE};
 use super::dispatch::Dispatch;
 use super::{Peer, PeerBudget, PeerConfig, PeerError};
@@ -20,6 +25,7 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) ingress: Ingress,
     pub(crate) buffer: ReadBuffer,
     pub(crate) dispatch: Dispatch,
+    pub(crate) busy_poll: BusyPoll,
     pub(crate) budget: Arc<PeerBudget>,
     pub(crate) peer: Peer,
     pub(crate) config: PeerConfig,
@@ -60,6 +66,9 @@ impl<T: Transport> ReadLoop<T> {
                 self.dispatch.handle(&frame).await?;
                 self.buffer.consume(consumed);
                 self.started = None;
+                if !self.buffer.is_empty() {
+                    self.busy_poll.on_bulk();
+                }
                 Ok(())
             }
             Opened::NeedMore { total } => {
@@ -77,12 +86,9 @@ impl<T: Transport> ReadLoop<T> {
         self.charge(total).await?;
         let held = self.buffer.len();
         let read = match self.started.filter(|_| held > 0) {
-            None => {
-                let first = self.wait(total).await;
-                self.started = Some(Instant::now());
-                first
-            }
+            None => self.first(total).await,
             Some(started) => {
+                self.busy_poll.on_bulk();
                 let read = self.reader.read_buf(self.buffer.prepare(total));
                 let allowed = self.config.message_timeout
                     + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
@@ -114,7 +120,34 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
-    /// Reads the first bytes of a message. A connection that falls silent gives its memory back.
+    /// Reads the first bytes of a message, and notes when they came.
+    async fn first(&mut self, total: usize) -> io::Result<usize> {
+        let looked = self.look(total).await;
+        let found = looked.is_some();
+        let read = match looked {
+            Some(read) => read,
+            None => self.wait(total).await,
+        };
+        let now = Instant::now();
+        self.busy_poll.on_arrival(found, now);
+        self.started = Some(now);
+        read
+    }
+
+    /// Reads what comes within a few turns of the runtime, if that is promising.
+    async fn look(&mut self, total: usize) -> Option<io::Result<usize>> {
+        for _ in 0..self.busy_poll.turns() {
+            let mut read = pin!(self.reader.read_buf(self.buffer.prepare(total)));
+            if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx))).await {
+                return Some(read);
+            }
+            yield_now().await;
+        }
+        None
+    }
+
+    /// Sleeps until the first bytes of a message come. A connection that falls silent gives its
+    /// memory back.
     async fn wait(&mut self, total: usize) -> io::Result<usize> {
         if self.buffer.is_empty() {
             let read = self.reader.read_buf(self.buffer.prepare(total));

@@ -1,0 +1,205 @@
+//! When the read loop looks again for a while before it sleeps.
+
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often the read loop looks before it sleeps. An idle runtime takes about half a
+/// microsecond a turn, so all of them cost what a processor needs to fall asleep and wake up.
+const TURNS: u32 = 64;
+
+/// Messages that follow each other faster than this are worth looking for.
+const QUICK: Duration = Duration::from_micros(200);
+
+/// How many quick messages come before the first try.
+const FIRST_REST: u32 = 8;
+/// How many quick messages come between tries that are in vain, at most.
+const LONGEST_REST: u32 = 1024;
+
+/// What a try starts with; a message found adds one and one not found takes one.
+const START: u32 = 8;
+/// With this much a try has succeeded, and more is not added.
+const SUCCESS: u32 = 16;
+
+/// With one processor, looking only keeps everyone else from running.
+static WORTHWHILE: LazyLock<bool> =
+    LazyLock::new(|| available_parallelism().is_ok_and(|processors| processors.get() > 1));
+
+/// Decides whether to look for the next message or to sleep until it comes.
+///
+/// Waking a sleeping processor takes longer than a small message's whole way through both ends,
+/// and as much of the processor's time as looking [`TURNS`] times. So where single messages go to
+/// and fro quickly, looking is faster and cheaper, if it finds most of them. Both ends have to
+/// look at once for that, thus a try lasts some messages. Where messages don't come faster for it
+/// (the remote takes longer, or waits for this very processor), tries become rare.
+#[derive(Debug)]
+pub(crate) struct BusyPoll {
+    phase: Phase,
+    /// How many quick messages the next rest lasts.
+    rest: u32,
+    last: Instant,
+    /// How far apart quick messages came that were slept for, on average.
+    slept: Duration,
+    /// More arrived at once than one message, or less.
+    bulk: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Sleeps, for so many quick messages more.
+    Resting(u32),
+    /// Looks, until this is used up.
+    Trying(u32),
+}
+
+impl BusyPoll {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Resting(FIRST_REST),
+            rest: FIRST_REST,
+            last: now,
+            slept: QUICK,
+            bulk: false,
+        }
+    }
+
+    /// How often to look before sleeping now.
+    pub(crate) fn turns(&self) -> u32 {
+        match self.phase {
+            Phase::Trying(_) if !self.bulk && *WORTHWHILE => TURNS,
+            _ => 0,
+        }
+    }
+
+    /// What arrived last was not exactly one message. Large messages and many at once gain
+    /// nothing from being met early.
+    pub(crate) fn on_bulk(&mut self) {
+        self.bulk = true;
+    }
+
+    /// The first bytes after a pause arrived, and were `found` by looking or not.
+    pub(crate) fn on_arrival(&mut self, found: bool, now: Instant) {
+        let gap = now - self.last;
+        let quick = gap < QUICK && !self.bulk;
+        self.last = now;
+        self.bulk = false;
+        if quick && matches!(self.phase, Phase::Resting(_)) {
+            self.slept = (self.slept * 7 + gap) / 8;
+        }
+        let gained = found && gap < self.slept;
+        self.phase = match self.phase {
+            _ if !quick => Phase::Resting(self.rest),
+            Phase::Resting(left) if left > 1 => Phase::Resting(left - 1),
+            Phase::Resting(_) => Phase::Trying(START),
+            Phase::Trying(credit) if gained => Phase::Trying(self.more(credit)),
+            Phase::Trying(credit) if credit > 1 => Phase::Trying(credit - 1),
+            Phase::Trying(_) => {
+                self.rest = (self.rest * 2).min(LONGEST_REST);
+                Phase::Resting(self.rest)
+            }
+        };
+    }
+
+    fn more(&mut self, credit: u32) -> u32 {
+        if credit + 1 >= SUCCESS {
+            self.rest = FIRST_REST;
+        }
+        (credit + 1).min(SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link where messages that are slept for come at a fixed distance, and those that are
+    /// found at half of it.
+    struct Link {
+        poll: BusyPoll,
+        now: Instant,
+        every: Duration,
+        looked: u32,
+    }
+
+    impl Link {
+        fn new(micros: u64) -> Self {
+            let now = Instant::now();
+            Self {
+                poll: BusyPoll::new(now),
+                now,
+                every: Duration::from_micros(micros),
+                looked: 0,
+            }
+        }
+
+        /// Messages arrive, and looking finds them or not.
+        fn receive(&mut self, count: u32, findable: bool) {
+            for _ in 0..count {
+                let looks = matches!(self.poll.phase, Phase::Trying(_)) && !self.poll.bulk;
+                let found = looks && findable;
+                self.looked += u32::from(looks);
+                self.now += if found { self.every / 2 } else { self.every };
+                self.poll.on_arrival(found, self.now);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_after_some_quick_messages_and_goes_on_while_it_helps() {
+        let mut link = Link::new(80);
+        link.receive(FIRST_REST, true);
+        assert_eq!((link.looked, link.poll.turns() > 0), (0, *WORTHWHILE));
+        link.receive(1000, true);
+        assert_eq!(link.looked, 1000);
+        // One in three is not found: still worth it.
+        for _ in 0..100 {
+            link.receive(2, true);
+            link.receive(1, false);
+        }
+        assert_eq!(link.looked, 1300);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looking_in_vain_becomes_rare() {
+        let mut link = Link::new(80);
+        link.receive(100_000, false);
+        let tries = link.looked / START;
+        assert!(tries < 110, "{tries}");
+        // Once it helps again, it becomes frequent again.
+        link.receive(LONGEST_REST, true);
+        link.receive(SUCCESS, true);
+        assert_eq!(link.poll.rest, FIRST_REST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_found_later_than_it_was_slept_for_is_found_in_vain() {
+        let mut link = Link::new(20);
+        link.receive(1000, false);
+        while matches!(link.poll.phase, Phase::Resting(_)) {
+            link.receive(1, false);
+        }
+        let before = link.looked;
+        link.every = Duration::from_micros(150);
+        link.receive(2 * START, true);
+        assert_eq!(link.looked - before, START);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_messages_and_bulk_are_slept_for() {
+        let mut link = Link::new(200);
+        link.receive(1000, true);
+        assert_eq!(link.looked, 0);
+        link.every = Duration::from_micros(20);
+        for _ in 0..1000 {
+            link.poll.on_bulk();
+            link.receive(1, true);
+        }
+        assert_eq!(link.looked, 0);
+        link.receive(FIRST_REST + 1, true);
+        assert_eq!(link.looked, 1);
+        link.poll.on_bulk();
+        assert_eq!(link.poll.turns(), 0);
+    }
+}
