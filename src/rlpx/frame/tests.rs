@@ -286,7 +286,6 @@ proptest! {
         prop_assert!(input.is_empty() && wire.is_empty());
     }
 
-    /// Whichever byte is changed, the frame is refused by the right MAC and stays refused.
     /// Sealed in pieces of whatever size, a frame has the same bytes.
     #[test]
     fn pieces_are_the_whole(
@@ -306,6 +305,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
+    /// Whichever byte is changed, the frame is refused by the right MAC and stays refused.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();
