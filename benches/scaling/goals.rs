@@ -48,5 +48,5 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 pub(crate) fn spread(values: &[f64]) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(0.0, f64::max);
-    format!("{:.1} ({least:.1}–{most:.1})", median(values))
+    format!("{:.2} ({least:.2}–{most:.2})", median(values))
 }

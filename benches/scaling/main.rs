@@ -13,6 +13,7 @@
 )]
 
 mod announced;
+mod beside;
 mod burst;
 mod cost;
 mod crowd;
@@ -55,11 +56,12 @@ fn measure(words: &[&str]) {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);
-    let scenarios: [(&str, Scenario); 5] = [
+    let scenarios: [(&str, Scenario); 6] = [
         ("cost", cost::measure),
         ("echo", latency::measure),
         ("announced", announced::measure),
         ("isolation", isolation::measure),
+        ("beside", beside::measure),
         ("burst", burst::measure),
     ];
     for (name, scenario) in scenarios {

@@ -4,11 +4,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use peermux::{Message, PeerConfig, ProtocolConn, SecretKey, Server};
+use peermux::{PeerConfig, ProtocolConn, SecretKey, Server};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use crate::load::{ASIDE, COUNTED, LOAD, RETURNED, ignored, lent, message, served};
+use crate::load::{
+    ASIDE, COUNTED, LOAD, RETURNED, ignored, lent, message, returned, round_trips, served,
+};
 use crate::worker::{commands, tell};
 use crate::{COUNTED as ALLOCATOR, process};
 
@@ -92,7 +94,10 @@ impl Node {
                 vec![]
             }
             ["send", _, _] => self.send(number(1), number(2)).await,
-            ["echo", _, _] => self.echo(number(1), number(2)).await,
+            ["echo", _, _] => {
+                let conn = self.conns.last_mut().expect("a peer");
+                round_trips(conn, number(1), number(2)).await.to_vec()
+            }
             ["live"] => {
                 let stats = ALLOCATOR.stats();
                 vec![stats.bytes_allocated as f64 - stats.bytes_deallocated as f64]
@@ -125,25 +130,4 @@ impl Node {
         self.conns = conns;
         vec![(each * self.conns.len()) as f64, seconds, cpu]
     }
-
-    /// Round trips with the peer that came last: 50, 99 and 99.9 % in microseconds.
-    async fn echo(&mut self, count: usize, size: usize) -> Vec<f64> {
-        let conn = self.conns.last_mut().expect("a peer");
-        let message = message(RETURNED, size);
-        let mut took = Vec::with_capacity(count);
-        for _ in 0..count {
-            let started = Instant::now();
-            conn.send(&message).await.expect("the peer lives");
-            returned(conn).await;
-            took.push(started.elapsed());
-        }
-        took.sort_unstable();
-        let part = |part: f64| took[(part * (count - 1) as f64) as usize].as_secs_f64() * 1e6;
-        vec![part(0.5), part(0.99), part(0.999)]
-    }
-}
-
-async fn returned(conn: &mut ProtocolConn) -> Message {
-    let received = conn.recv().await.expect("untyped messages decode");
-    received.expect("the peer lives").into_inner()
 }

@@ -6,7 +6,7 @@ use futures::future::join;
 use peermux::{DisconnectReason, Enode, Peer, ProtocolConn, SecretKey, Server};
 use tokio::time::{Instant, sleep};
 
-use crate::load::{ASIDE, COUNTED, LOAD, RETURNED, lent, message};
+use crate::load::{ASIDE, COUNTED, LOAD, RETURNED, lent, message, returned, round_trips};
 use crate::worker::{commands, tell};
 
 const SIZE: usize = 1 << 10;
@@ -14,6 +14,8 @@ const SIZE: usize = 1 << 10;
 /// Just below the bounds of a protocol that nobody reads: 256 messages, 4 MiB.
 const ASIDE_MESSAGES: usize = 255;
 const ASIDE_SIZE: usize = 16_000;
+
+const ECHO_SIZE: usize = 32;
 
 #[tokio::main]
 pub(crate) async fn run(enode: &str) {
@@ -28,24 +30,56 @@ pub(crate) async fn run(enode: &str) {
                 let (seconds, pong) = mix(&enode, messages, delay).await;
                 tell(&format!("{seconds} {}", pong.as_secs_f64() * 1e3));
             }
+            ["beside", size, count] => {
+                let (size, count) = (size.parse(), count.parse());
+                let (size, count) = (size.expect("a number"), count.expect("a number"));
+                let (p50, p99, rate) = beside(&enode, size, count).await;
+                tell(&format!("{p50} {p99} {rate}"));
+            }
             other => panic!("not a command of a talker: {other:?}"),
         }
     }
 }
 
+/// A fresh connection with the channels of both protocols. It ends when this is dropped.
+struct Talk {
+    _server: Server,
+    peer: Peer,
+    load: ProtocolConn,
+    aside: ProtocolConn,
+}
+
+impl Talk {
+    async fn begin(node: &Enode) -> Self {
+        let ((load, mut loads), (aside, mut asides)) = (lent(LOAD), lent(ASIDE));
+        let server = Server::builder(SecretKey::generate())
+            .protocol(load)
+            .protocol(aside);
+        let server = server.start().await.expect("a server");
+        let peer = server.dial(node).await.expect("the node accepts");
+        Self {
+            _server: server,
+            peer,
+            load: loads.recv().await.expect("shared"),
+            aside: asides.recv().await.expect("shared"),
+        }
+    }
+}
+
+async fn end(peer: &Peer) {
+    peer.disconnect(DisconnectReason::CLIENT_QUITTING);
+    peer.ended().await;
+}
+
 /// Sends both protocols' messages over a fresh connection, and one Ping after a while: the seconds until the
 /// last message came back, and how late the Pong was.
 async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) {
-    let ((load, mut loads), (aside, mut asides)) = (lent(LOAD), lent(ASIDE));
-    let server = Server::builder(SecretKey::generate())
-        .protocol(load)
-        .protocol(aside);
-    let server = server.start().await.expect("a server");
-    let peer = server.dial(node).await.expect("the node accepts");
-    let (mut load, aside) = (
-        loads.recv().await.expect("shared"),
-        asides.recv().await.expect("shared"),
-    );
+    let Talk {
+        _server,
+        peer,
+        mut load,
+        aside,
+    } = Talk::begin(node).await;
     let flood = tokio::spawn(async move {
         let message = message(COUNTED, ASIDE_SIZE);
         for _ in 0..ASIDE_MESSAGES {
@@ -60,9 +94,35 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
     };
     let (seconds, pong) = join(sending, ping(&peer, delay)).await;
     let _aside = flood.await.expect("no panic");
-    peer.disconnect(DisconnectReason::CLIENT_QUITTING);
-    peer.ended().await;
+    end(&peer).await;
     (seconds, pong)
+}
+
+/// Round trips of one protocol over a fresh connection, while the other sends messages of `size` bytes as fast
+/// as it can; none if that is 0. 50 and 99 % of the round trips in microseconds, and what was sent meanwhile, in
+/// megabytes a second.
+async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
+    let Talk {
+        _server,
+        peer,
+        mut load,
+        aside,
+    } = Talk::begin(node).await;
+    let flood = tokio::spawn(async move {
+        let message = message(COUNTED, size);
+        let mut sent = 0;
+        // Until the peer ends.
+        while size > 0 && aside.send(&message).await.is_ok() {
+            sent += size;
+        }
+        sent
+    });
+    let started = Instant::now();
+    let [p50, p99, _] = round_trips(&mut load, count, ECHO_SIZE).await;
+    let seconds = started.elapsed().as_secs_f64();
+    end(&peer).await;
+    let sent = flood.await.expect("no panic");
+    (p50, p99, sent as f64 / 1e6 / seconds)
 }
 
 async fn send(conn: &mut ProtocolConn, messages: usize) {
@@ -73,10 +133,7 @@ async fn send(conn: &mut ProtocolConn, messages: usize) {
     conn.send(&message(RETURNED, SIZE))
         .await
         .expect("the peer lives");
-    conn.recv()
-        .await
-        .expect("decodes")
-        .expect("the last one comes back");
+    returned(conn).await;
 }
 
 async fn ping(peer: &Peer, delay: Duration) -> Duration {
