@@ -107,8 +107,9 @@ impl<T: Transport> PeerDriver<T> {
     /// Runs the peer to its end, which comes at most a few seconds after the first cause: all
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
-    pub async fn run(self) -> Arc<PeerOutcome> {
-        Box::new(self).run_until(|_| {}).await
+    pub fn run(self) -> impl Future<Output = Arc<PeerOutcome>> + Send {
+        // What is returned lives as long as the peer, and this is needed at its start alone.
+        Box::new(self).run_until(|_| {})
     }
 
     /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
