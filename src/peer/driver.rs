@@ -145,7 +145,10 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
-    /// Takes the box, since a call of `run_until` would keep it, empty, for as long as the peer lives.
+    #[expect(
+        clippy::boxed_local,
+        reason = "whoever unpacks the box would keep it, empty, for as long as the peer lives"
+    )]
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {
             established,
