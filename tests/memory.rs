@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peermux::{Peer, Protocol, ProtocolConn, SecretKey, Server, messages};
+use peermux::{Peer, Protocol, ProtocolConn, SecretKey, Server, messages, testing};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::sync::mpsc;
 
@@ -86,10 +86,35 @@ fn lent() -> (Protocol, mpsc::Receiver<ProtocolConn<Load>>) {
 
 /// One test, since two at a time would count each other's memory.
 #[tokio::test(start_paused = true)]
-async fn a_burst_leaves_no_memory_behind_and_messages_share_allocations() {
+async fn peers_keep_little_a_burst_leaves_nothing_and_messages_share_allocations() {
+    idle_peers_keep_little().await;
     let mut pair = Pair::connected().await;
     nothing_is_left(&mut pair).await;
     allocations_are_shared(&mut pair).await;
+}
+
+/// Not even right after they connected: memory that all of them give back later mostly stays with the
+/// process, in holes between what they keep.
+async fn idle_peers_keep_little() {
+    const MOST: usize = 9 << 10;
+    let quiet = Protocol::builder("quiet", 1, 1).run(|_, mut conn| async move {
+        while conn.recv().await?.is_some() {}
+        Ok(())
+    });
+    let connect = || async { testing::connect(quiet.clone(), quiet.clone()).await };
+    // With what is made once.
+    let first = connect().await.unwrap();
+    let before = live();
+    let mut connected = Vec::with_capacity(50);
+    for _ in 0..50 {
+        connected.push(connect().await.unwrap());
+    }
+    for after in [1, 11].map(Duration::from_secs) {
+        tokio::time::sleep(after).await;
+        let each = (live() - before) / (2 * connected.len());
+        assert!(each <= MOST, "{each} bytes a peer");
+    }
+    drop((first, connected));
 }
 
 async fn nothing_is_left(pair: &mut Pair) {

@@ -45,6 +45,12 @@ impl Capability {
     pub fn version(&self) -> u64 {
         self.version
     }
+
+    /// The name, to be kept.
+    #[cfg(feature = "server")]
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
 }
 
 #[cfg(feature = "serde")]

@@ -140,7 +140,9 @@ impl Dispatch {
             // The handler takes nothing more: its protocol is about to end the peer.
             Err(PushError::Closed) => return Ok(()),
             Err(PushError::Full | PushError::OverBudget(_)) => {
-                match wait_for_room(route, declared, &self.budget, &self.peer).await? {
+                // Boxed, since idle connections would keep room for this.
+                let room = wait_for_room(route, declared, &self.budget, &self.peer);
+                match Box::pin(room).await? {
                     Some(charge) => charge,
                     None => return Ok(()),
                 }

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -109,45 +108,55 @@ impl<T: Transport> PeerDriver<T> {
     /// Runs the peer to its end, which comes at most a few seconds after the first cause: all
     /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
     /// connection without a Disconnect.
-    pub async fn run(self) -> Arc<PeerOutcome> {
-        Box::new(self).run_until(|_| {}).await
+    pub fn run(self) -> impl Future<Output = Arc<PeerOutcome>> + Send {
+        // What is returned lives as long as the peer, and this is needed at its start alone.
+        Box::new(self).run_until(|_| {})
     }
 
     /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
-    pub(crate) async fn run_until(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps room for its arguments twice"
+    )]
+    pub(crate) fn run_until(
         self: Box<Self>,
         before_told: impl FnOnce(&Arc<PeerOutcome>),
-    ) -> Arc<PeerOutcome> {
-        let peer = self.peer.clone();
-        let guard = EndGuard(peer.clone());
-        let meter = PeerMeter::new(peer.direction());
-        let config = self.options.config;
-        let span = Span::current();
-        let mut tasks = self.start(&span);
-        let (error, drain_for) = tasks.first_cause(&peer, &config).await;
-        debug!(peer = %peer.id(), %error, "peer ends");
-        peer.control().ending.cancel();
-        // Only the end needs the room for this.
-        let unsent = Box::pin(tasks.wind_down(&error, drain_for, &config)).await;
-        meter.ended(&error);
-        let outcome = Arc::new(PeerOutcome {
-            error,
-            unsent,
-            lifetime: peer.lifetime(),
-        });
-        before_told(&outcome);
-        peer.control().set_ended(Arc::clone(&outcome));
-        drop(guard);
-        outcome
+    ) -> impl Future<Output = Arc<PeerOutcome>> {
+        async move {
+            let peer = self.peer.clone();
+            let guard = EndGuard(peer.clone());
+            let meter = PeerMeter::new(peer.direction());
+            let config = self.options.config;
+            let mut tasks = self.start(&Span::current());
+            let (error, drain_for) = tasks.first_cause(&peer, &config).await;
+            debug!(peer = %peer.id(), %error, "peer ends");
+            peer.control().ending.cancel();
+            // Only the end needs the room for this.
+            let unsent = Box::pin(tasks.wind_down(&error, drain_for, &config)).await;
+            meter.ended(&error);
+            let outcome = Arc::new(PeerOutcome {
+                error,
+                unsent,
+                lifetime: peer.lifetime(),
+            });
+            before_told(&outcome);
+            peer.control().set_ended(Arc::clone(&outcome));
+            drop(guard);
+            outcome
+        }
     }
 
-    fn start(self, span: &Span) -> Tasks<T> {
+    #[expect(
+        clippy::boxed_local,
+        reason = "whoever unpacks the box would keep it, empty, for as long as the peer lives"
+    )]
+    fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {
             established,
             matched,
             peer,
             options,
-        } = self;
+        } = *self;
         let config = options.config;
         let budget = options.budget.open();
         let limits = fitted_limits(&matched, options.budget.limits().per_peer());
@@ -177,7 +186,10 @@ impl<T: Transport> PeerDriver<T> {
             .collect();
         let stop_reading = CancellationToken::new();
         let dispatch = Dispatch::new(routes, Arc::clone(&gate), Arc::clone(&budget), peer.clone());
-        let wire = established.wire;
+        let mut wire = established.wire;
+        // Many peers connect and say nothing for long. Memory that they gave back later would stay
+        // with the process, in holes between what other peers keep.
+        wire.buffer.shrink_idle();
         // The loops live as long as the peer, and a future may keep what it was given twice over.
         let reader = Box::new(ReadLoop::<T> {
             reader: wire.reader,
@@ -187,7 +199,7 @@ impl<T: Transport> PeerDriver<T> {
             busy_poll: BusyPoll::new(Instant::now()),
             budget,
             peer: peer.clone(),
-            config,
+            message_timeout: config.message_timeout,
             stop: stop_reading.clone(),
             charged: 0,
             started: None,
@@ -199,17 +211,17 @@ impl<T: Transport> PeerDriver<T> {
             gate: Arc::clone(&gate),
             taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
-            config,
+            write_timeout: config.write_timeout,
         });
         let mut protocols = JoinSet::new();
-        let mut names = HashMap::new();
+        let mut names = Vec::with_capacity(matched.len());
         for (lane, (((shared, protocol), inbox), tap)) in
             matched.iter().zip(&inboxes).zip(taps).enumerate()
         {
             let outlet = Outlet::gate(Lane::new(&gate, lane, shared.offset), shared.length);
             let conn = ProtocolConn::new(inbox.clone(), outlet, tap);
             let run = protocol.start(peer.clone(), conn).instrument(span.clone());
-            names.insert(protocols.spawn(run).id(), shared.capability.clone());
+            names.push((protocols.spawn(run).id(), shared.capability.clone()));
         }
         Tasks {
             reader: Some(spawn(reader.run(), span)),
@@ -233,13 +245,7 @@ fn spawn<R: Send + 'static>(
 
 fn tap(capability: &Capability, options: &PeerOptions, peer: &Peer) -> MessageTap {
     let events = options.events.as_ref();
-    MessageTap::new(
-        capability,
-        events,
-        peer.id(),
-        peer.local_addr(),
-        peer.remote_addr(),
-    )
+    MessageTap::new(capability, events, peer)
 }
 
 /// The protocols' limits, with queues scaled down where together they would take more than half

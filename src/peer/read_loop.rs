@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::busy_poll::BusyPoll;
 use super::config::{MIN_RATE, SILENCE};
 use super::dispatch::Dispatch;
-use super::{Peer, PeerBudget, PeerConfig, PeerError};
+use super::{Peer, PeerBudget, PeerError};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
 use crate::transport::Transport;
 
@@ -28,7 +28,7 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) busy_poll: BusyPoll,
     pub(crate) budget: Arc<PeerBudget>,
     pub(crate) peer: Peer,
-    pub(crate) config: PeerConfig,
+    pub(crate) message_timeout: Duration,
     pub(crate) stop: CancellationToken,
     /// What of the buffer is charged to the budget, in bytes.
     pub(crate) charged: usize,
@@ -90,8 +90,8 @@ impl<T: Transport> ReadLoop<T> {
             Some(started) => {
                 self.busy_poll.on_bulk();
                 let read = self.reader.read_buf(self.buffer.prepare(total));
-                let allowed = self.config.message_timeout
-                    + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
+                let allowed =
+                    self.message_timeout + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
                 tokio::select! {
                     read = timeout_at(started + allowed, read) => match read {
                         Ok(read) => read,
@@ -169,12 +169,9 @@ impl<T: Transport> ReadLoop<T> {
             return Ok(());
         }
         if self.budget.try_charge(more).is_err() {
-            let deadline = Instant::now() + self.config.message_timeout;
-            let room = self.budget.when_freed(|| self.budget.try_charge(more));
-            tokio::select! {
-                room = timeout_at(deadline, room) => room.map_err(|_| PeerError::Evicted)?,
-                () = self.budget.evicted() => return Err(PeerError::Evicted),
-            }
+            // Boxed, since idle connections would keep room for this.
+            let charge = charge_when_freed(&self.budget, more, self.message_timeout);
+            Box::pin(charge).await?;
         }
         self.charged = capacity;
         Ok(())
@@ -198,5 +195,18 @@ impl<T: Transport> ReadLoop<T> {
             self.budget.release(surplus);
             self.charged -= surplus;
         }
+    }
+}
+
+/// Charges bytes as soon as there is room for them.
+async fn charge_when_freed(
+    budget: &PeerBudget,
+    bytes: usize,
+    limit: Duration,
+) -> Result<(), PeerError> {
+    let room = budget.when_freed(|| budget.try_charge(bytes));
+    tokio::select! {
+        room = timeout(limit, room) => room.map_err(|_| PeerError::Evicted),
+        () = budget.evicted() => Err(PeerError::Evicted),
     }
 }

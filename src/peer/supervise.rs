@@ -1,6 +1,5 @@
 //! The tasks of a running peer: which of them ends it, and how the others are ended then.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -42,7 +41,7 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) writer: Option<AbortOnDropHandle<io::Result<()>>>,
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
     /// Which protocol a task runs.
-    pub(crate) names: HashMap<Id, Capability>,
+    pub(crate) names: Vec<(Id, Capability)>,
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) stop_reading: CancellationToken,
@@ -77,7 +76,8 @@ impl<T: Transport> Tasks<T> {
             first.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        (self.or_last_words(error).await, drain_for)
+        // Few peers end like this, and only then is there need for the room.
+        (Box::pin(self.or_last_words(error)).await, drain_for)
     }
 
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Option<PeerError> {
@@ -114,7 +114,7 @@ impl<T: Transport> Tasks<T> {
             Ok((id, result)) => (id, result),
             Err(error) => (error.id(), Err(ProtocolError::Panicked)),
         };
-        let capability = self.names.get(&id)?.clone();
+        let capability = name_of(&self.names, id)?.clone();
         Some(match result {
             Ok(()) => PeerError::ProtocolReturned(capability),
             Err(source) => PeerError::Protocol { capability, source },
@@ -220,10 +220,15 @@ impl<T: Transport> Closing<T> {
     }
 }
 
+fn name_of(names: &[(Id, Capability)], id: Id) -> Option<&Capability> {
+    let named = names.iter().find(|(named, _)| *named == id);
+    named.map(|(_, capability)| capability)
+}
+
 /// Waits for all protocols, then aborts those that do not end.
 async fn end_protocols(
     protocols: &mut JoinSet<Result<(), ProtocolError>>,
-    names: &HashMap<Id, Capability>,
+    names: &[(Id, Capability)],
     grace: Duration,
 ) {
     let all = async {
@@ -231,7 +236,7 @@ async fn end_protocols(
             if let Ok((id, Err(error))) = ended
                 && !error.is_shutting_down()
             {
-                debug!(protocol = ?names.get(&id), %error, "protocol failed while the peer ended");
+                debug!(protocol = ?name_of(names, id), %error, "protocol failed while the peer ended");
             }
         }
     };

@@ -1,10 +1,9 @@
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Peer;
 use super::events::{MessageEvent, PeerEvent, PeerEvents};
 use super::meters::MessageMeters;
-use crate::node::NodeId;
 use crate::p2p::Capability;
 
 /// Where one protocol's messages on one connection are counted and told.
@@ -14,10 +13,8 @@ pub(crate) struct MessageTap(Option<Arc<Tap>>);
 struct Tap {
     meters: MessageMeters,
     events: Option<PeerEvents>,
-    peer: NodeId,
     protocol: Arc<str>,
-    local: Option<SocketAddr>,
-    remote: Option<SocketAddr>,
+    peer: Peer,
 }
 
 impl MessageTap {
@@ -26,20 +23,12 @@ impl MessageTap {
         Self(None)
     }
 
-    pub(crate) fn new(
-        capability: &Capability,
-        events: Option<&PeerEvents>,
-        peer: NodeId,
-        local: Option<SocketAddr>,
-        remote: Option<SocketAddr>,
-    ) -> Self {
+    pub(crate) fn new(capability: &Capability, events: Option<&PeerEvents>, peer: &Peer) -> Self {
         Self(Some(Arc::new(Tap {
             meters: MessageMeters::new(capability),
             events: events.filter(|events| events.wants_messages()).cloned(),
-            peer,
-            protocol: capability.name().into(),
-            local,
-            remote,
+            protocol: capability.shared_name(),
+            peer: peer.clone(),
         })))
     }
 
@@ -64,12 +53,12 @@ impl Tap {
     fn tell(&self, code: u64, size: usize, event: fn(MessageEvent) -> PeerEvent) {
         if let Some(events) = &self.events {
             events.emit(event(MessageEvent {
-                peer: self.peer,
+                peer: self.peer.id(),
                 protocol: Arc::clone(&self.protocol),
                 code,
                 size,
-                local: self.local,
-                remote: self.remote,
+                local: self.peer.local_addr(),
+                remote: self.peer.remote_addr(),
             }));
         }
     }

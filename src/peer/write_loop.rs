@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::SILENCE;
 use super::gate::{Batch, Next, WriteGate};
-use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerConfig};
+use super::{DISCONNECT_TIMEOUT, MessageTap, Peer};
 use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::Egress;
 use crate::transport::Transport;
@@ -26,7 +27,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     /// One a lane, with the lane's first message id.
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) peer: Peer,
-    pub(crate) config: PeerConfig,
+    pub(crate) write_timeout: Duration,
 }
 
 impl<T: Transport> WriteLoop<T> {
@@ -60,7 +61,7 @@ impl<T: Transport> WriteLoop<T> {
     /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
     /// twice: an error here ends the connection.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> io::Result<()> {
-        let deadline = Instant::now() + self.config.write_timeout;
+        let deadline = Instant::now() + self.write_timeout;
         timeout_at(deadline, self.write_frames(batch, out))
             .await
             .map_err(timed_out)??;

@@ -55,7 +55,8 @@ pub(crate) fn run<T: Transport>(
         };
         inner.gate.memory.connected(&id);
         if inner.gate.peers.is_static(&id) {
-            inner.static_nodes.disconnected(id).await;
+            // Only the end needs the room for this.
+            Box::pin(inner.static_nodes.disconnected(id)).await;
         }
         inner.events.emit(PeerEvent::Dropped { peer, outcome });
     }
