@@ -16,7 +16,7 @@ use super::received::Origin;
 use super::shared::Shared;
 use super::store::{Entry, Landed, News, Opened, Purpose};
 use super::writer::write;
-use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError};
+use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, RemotePeer};
 use crate::peer::{Direction, Peer};
 use crate::protocol::{MessageError, ProtocolConn, ProtocolError, ProtocolReceiver};
 
@@ -212,6 +212,7 @@ impl Work {
         let (inbox, received) = mpsc::channel(shared.config.receive_queue);
         let origin = Origin {
             info: Arc::clone(info),
+            peer: RemotePeer::new(info.enode.clone(), info.id),
             link: Arc::clone(&entry.link),
             shared: Arc::downgrade(shared),
         };

@@ -97,8 +97,9 @@ impl Comm {
         let known = Arc::clone(&provider);
         let identities = IdentityStore::new(known, config.identities, config.unix_time)?;
         let own = identities.own();
-        let store = Store::new(node, config.clone(), identities);
-        let shared = Shared::new(node, config, provider, store);
+        let stats = Arc::default();
+        let store = Store::new(node, config.clone(), identities, Arc::clone(&stats));
+        let shared = Shared::new(node, config, provider, store, stats);
         let comm = Self {
             own,
             _last: Arc::new(StopOnDrop(Arc::clone(&shared))),

@@ -3,7 +3,9 @@
 //! The `rlp` crate appends a byte string byte by byte, which costs more than the rest of sending a
 //! message, and reads what is not in canonical form, so that a check has to stand before it.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::protocol::fields::encode_shared;
 
 /// The kinds of header, each for a payload of no bytes.
 const STRING: u8 = 0x80;
@@ -11,18 +13,18 @@ const LIST: u8 = 0xc0;
 /// From this length on, a header holds the length in bytes of its own.
 const LONG: usize = 56;
 
-/// The list of `items`.
+/// The list of `items`, for a message that goes out soon: small ones share memory.
 pub(super) fn write(items: &[&[u8]]) -> Bytes {
     let content = items.iter().map(|item| size(item)).sum();
-    let mut out = Vec::with_capacity(header_size(content) + content);
-    put_header(&mut out, LIST, content);
-    for item in items {
-        if !stands_for_itself(item) {
-            put_header(&mut out, STRING, item.len());
+    encode_shared(header_size(content) + content, |out| {
+        put_header(out, LIST, content);
+        for item in items {
+            if !stands_for_itself(item) {
+                put_header(out, STRING, item.len());
+            }
+            out.put_slice(item);
         }
-        out.extend_from_slice(item);
-    }
-    out.into()
+    })
 }
 
 /// The items of a list of exactly `N` byte strings that is the whole of `bytes`; `None` for
@@ -110,14 +112,14 @@ fn header_size(length: usize) -> usize {
     clippy::cast_possible_truncation,
     reason = "below 56, and at most 8 bytes"
 )]
-fn put_header(out: &mut Vec<u8>, kind: u8, length: usize) {
+fn put_header(out: &mut BytesMut, kind: u8, length: usize) {
     if length < LONG {
-        out.push(kind + length as u8);
+        out.put_u8(kind + length as u8);
         return;
     }
     let digits = Number::from(length as u64);
-    out.push(kind + LONG as u8 - 1 + digits.bytes().len() as u8);
-    out.extend_from_slice(digits.bytes());
+    out.put_u8(kind + LONG as u8 - 1 + digits.bytes().len() as u8);
+    out.put_slice(digits.bytes());
 }
 
 #[cfg(test)]

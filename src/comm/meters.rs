@@ -85,8 +85,11 @@ mod enabled {
             self.queued.decrement(messages);
         }
 
-        pub(crate) fn sent(&self, queued: Duration) {
-            self.sent.increment(1);
+        pub(crate) fn sent(&self, messages: u64) {
+            self.sent.increment(messages);
+        }
+
+        pub(crate) fn waited(&self, queued: Duration) {
             self.queue_seconds.record(queued);
         }
 
@@ -152,7 +155,9 @@ mod disabled {
 
         pub(crate) fn unqueued(&self, _messages: u32) {}
 
-        pub(crate) fn sent(&self, _queued: Duration) {}
+        pub(crate) fn sent(&self, _messages: u64) {}
+
+        pub(crate) fn waited(&self, _queued: Duration) {}
 
         pub(crate) fn unsent(&self, _end: &'static str, _cause: &'static str) {}
 

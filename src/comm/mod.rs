@@ -122,6 +122,7 @@ mod error;
 pub(crate) mod establish;
 mod event;
 mod feed;
+mod handed;
 mod handle;
 mod identity;
 mod link;

@@ -41,6 +41,8 @@ struct State<T> {
     weight: usize,
     dropped: u64,
     reader: Option<Waker>,
+    /// Somebody waits for room.
+    awaited: bool,
 }
 
 impl<T> State<T> {
@@ -59,6 +61,7 @@ impl<T> Queue<T> {
             weight: 0,
             dropped: 0,
             reader: None,
+            awaited: false,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -105,10 +108,11 @@ impl<T> Queue<T> {
             // Registered before the look, so that nothing in between is missed.
             freed.as_mut().enable();
             {
-                let state = self.lock();
+                let mut state = self.lock();
                 if self.is_closed() || state.fits(weight) {
                     return;
                 }
+                state.awaited = true;
             }
             freed.await;
         }
@@ -145,8 +149,11 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         if let Some((item, weight)) = state.items.pop_front() {
             state.weight = state.weight.saturating_sub(weight);
+            let awaited = std::mem::take(&mut state.awaited);
             drop(state);
-            self.room.notify_waiters();
+            if awaited {
+                self.room.notify_waiters();
+            }
             return Poll::Ready(Some(item));
         }
         if self.is_closed() {

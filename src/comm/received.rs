@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -25,6 +26,8 @@ struct Inner {
 /// The connection that messages come from, and the way back.
 pub(crate) struct Origin {
     pub(crate) info: Arc<ConnInfo>,
+    /// The same as where answers go.
+    pub(crate) peer: RemotePeer,
     pub(crate) link: Arc<Link>,
     pub(crate) shared: Weak<Shared>,
 }
@@ -107,26 +110,17 @@ impl ReceivedMessage {
         let payload = message.encode(0);
         shared.check_size(payload.len())?;
         let link = self.0.origin.link.current();
-        let Some(room) = link.try_reserve(Part::Replies, payload.len()) else {
-            return Err(self.no_room(&shared, &link));
-        };
-        Ok(self.push(&shared, &link, DATA, payload, room))
-    }
-
-    fn no_room(&self, shared: &Shared, link: &Link) -> CommError {
-        let error = match link.has_ended() {
-            true => CommError::PeerClosed(CloseReason::TransportEnded),
-            false => CommError::Full,
-        };
-        shared.stats.dropped(&error);
-        error
+        let (answer, receipt) = self.answer(DATA, payload);
+        let pushed = link.try_push(Part::Replies, answer);
+        pushed.map_err(|_| no_room(&shared, &link))?;
+        Ok(receipt)
     }
 
     async fn reply(
         &self,
         shared: &Arc<Shared>,
         code: u64,
-        payload: bytes::Bytes,
+        payload: Bytes,
     ) -> Result<Receipt, CommError> {
         shared.check_size(payload.len())?;
         let after = shared.config.reply_timeout;
@@ -144,17 +138,12 @@ impl ReceivedMessage {
         let (link, room) = timeout(after, reserve)
             .await
             .unwrap_or(Err(CommError::Deadline { after }))?;
-        Ok(self.push(shared, &link, code, payload, room))
+        let (answer, receipt) = self.answer(code, payload);
+        link.push(Part::Replies, answer, room);
+        Ok(receipt)
     }
 
-    fn push(
-        &self,
-        shared: &Shared,
-        link: &Link,
-        code: u64,
-        payload: bytes::Bytes,
-        room: tokio::sync::OwnedSemaphorePermit,
-    ) -> Receipt {
+    fn answer(&self, code: u64, payload: Bytes) -> (Outgoing, Receipt) {
         let (done, receipt) = oneshot::channel();
         let draft = Draft {
             code,
@@ -162,14 +151,21 @@ impl ReceivedMessage {
             ack: None,
             done: Some(done),
         };
-        let now = Instant::now();
-        let message = Outgoing::new(draft, None, room, Arc::clone(&shared.stats), now);
-        link.push(Part::Replies, message);
-        Receipt {
-            peer: RemotePeer::new(self.0.origin.info.enode.clone(), self.0.origin.info.id),
+        let receipt = Receipt {
+            peer: self.0.origin.peer.clone(),
             done: receipt,
-        }
+        };
+        (Outgoing::new(draft, None, Instant::now()), receipt)
     }
+}
+
+fn no_room(shared: &Shared, link: &Link) -> CommError {
+    let error = match link.has_ended() {
+        true => CommError::PeerClosed(CloseReason::TransportEnded),
+        false => CommError::Full,
+    };
+    shared.stats.dropped(&error);
+    error
 }
 
 impl fmt::Debug for ReceivedMessage {

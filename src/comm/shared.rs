@@ -62,6 +62,7 @@ impl Shared {
         config: Config,
         provider: Arc<dyn IdentityProvider>,
         store: Store,
+        stats: Arc<Stats>,
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
@@ -71,7 +72,7 @@ impl Shared {
             demux: Demux::new(),
             dead: Feed::default(),
             switched: Feed::default(),
-            stats: Arc::default(),
+            stats,
             events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
             connector: Mutex::new(None),
             stopping: CancellationToken::new(),
@@ -207,36 +208,22 @@ impl Shared {
         let route = store.route(to, Purpose::Open, now, &mut news);
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
-            Ok(Route::Open(entry)) => self.push(&entry.link, to, draft, reserved, now),
-            Ok(Route::Flight { link, .. }) => self.push(link, to, draft, reserved, now),
+            Ok(Route::Open(entry)) => {
+                // If it ends meanwhile, so does the message.
+                drop(store);
+                push(&entry.link, Outgoing::new(draft, None, now), reserved)
+            }
+            Ok(Route::Flight { link, .. }) => {
+                let queued = push(link, Outgoing::new(draft, to.id(), now), reserved);
+                drop(store);
+                queued
+            }
         };
-        drop(store);
         if let Ok(route) = route {
             self.set_off(to.node(), route);
         }
         self.tell(news);
         queued
-    }
-
-    fn push(
-        &self,
-        link: &Arc<Link>,
-        to: &RemotePeer,
-        draft: Draft,
-        reserved: Option<Reserved>,
-        now: Instant,
-    ) -> Result<(), NotQueued> {
-        let same = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link));
-        let room = same.map(|(_, room)| room);
-        let room = room.or_else(|| link.try_reserve(Part::Messages, draft.payload.len()));
-        match room {
-            Some(room) => {
-                let message = Outgoing::new(draft, to.id(), room, Arc::clone(&self.stats), now);
-                link.push(Part::Messages, message);
-                Ok(())
-            }
-            None => Err(NotQueued::Full(Arc::clone(link), draft.into())),
-        }
     }
 
     /// Queues a message, waiting for room for `limit` at most, from `now` on. Cancel safe.
@@ -400,6 +387,15 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+fn push(link: &Arc<Link>, message: Outgoing, reserved: Option<Reserved>) -> Result<(), NotQueued> {
+    if let Some((_, room)) = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link)) {
+        link.push(Part::Messages, message, room);
+        return Ok(());
+    }
+    let pushed = link.try_push(Part::Messages, message);
+    pushed.map_err(|message| NotQueued::Full(Arc::clone(link), message.draft.into()))
 }
 
 fn closed() -> CommError {

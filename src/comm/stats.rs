@@ -83,11 +83,17 @@ counters!(
 );
 
 impl Stats {
-    pub(crate) fn sent(&self, queued: Duration) {
-        self.sent.fetch_add(1, Relaxed);
-        let nanos = u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX);
+    /// Messages were handed to the transport, each after the time that it was queued.
+    pub(crate) fn sent(&self, queued: impl Iterator<Item = Duration>) {
+        let (mut messages, mut nanos) = (0, 0_u64);
+        for queued in queued {
+            messages += 1;
+            nanos = nanos.saturating_add(u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX));
+            self.meters.waited(queued);
+        }
+        self.sent.fetch_add(messages, Relaxed);
         self.queued_nanos.fetch_add(nanos, Relaxed);
-        self.meters.sent(queued);
+        self.meters.sent(messages);
     }
 
     /// A message was not queued.

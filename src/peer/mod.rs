@@ -52,6 +52,8 @@ pub use info::{NetworkInfo, NodeInfo, PeerInfo, Ports};
 pub(crate) use budget::{OverBudget, PeerBudget};
 pub(crate) use config::DISCONNECT_TIMEOUT;
 pub(crate) use gate::Lane;
+#[cfg(feature = "comm")]
+pub(crate) use gate::Source;
 #[cfg(feature = "serde")]
 pub(crate) use info::node_protocols;
 pub(crate) use tap::MessageTap;

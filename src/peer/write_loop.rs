@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::SILENCE;
-use super::gate::{Batch, Next, WriteGate};
+use super::gate::{Batch, Flushed, Next, WriteGate};
 use super::{DISCONNECT_TIMEOUT, MessageTap, Peer};
 use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::Egress;
@@ -96,6 +96,8 @@ impl<T: Transport> WriteLoop<T> {
     }
 
     fn tell_written(&self, batch: &mut Batch) {
+        #[cfg(feature = "comm")]
+        batch.counted(|lane, frames| self.gate.count_written(lane, frames));
         for (lane, frame) in batch.drain() {
             if let Some((offset, tap)) = lane.and_then(|lane| self.taps.get(lane)) {
                 tap.sent(frame.id - offset, frame.payload.len());
@@ -105,7 +107,7 @@ impl<T: Transport> WriteLoop<T> {
                     .control()
                     .with_liveness(|liveness| liveness.on_ping_written(now));
             }
-            if let Some(flushed) = frame.flushed {
+            if let Some(Flushed::One(flushed)) = frame.flushed {
                 // A sender that stopped waiting does not need to know.
                 let _ = flushed.send(());
             }

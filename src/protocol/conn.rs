@@ -174,16 +174,11 @@ impl<M: WireMessage> ProtocolSender<M> {
     }
 }
 
+#[cfg(feature = "comm")]
 impl ProtocolSender {
-    /// Queues a message; what is returned tells when it was handed to the socket, or fails if it
-    /// never is. Cancel safe as [`send`](Self::send) is.
-    #[cfg(feature = "comm")]
-    pub(crate) async fn send_tracked(
-        &self,
-        code: u64,
-        payload: bytes::Bytes,
-    ) -> Result<tokio::sync::oneshot::Receiver<()>, SendError> {
-        self.outlet.send_tracked(code, payload).await
+    /// Where the messages go, for those that are queued elsewhere before.
+    pub(crate) fn into_outlet(self) -> Outlet {
+        self.outlet
     }
 }
 

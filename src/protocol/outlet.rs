@@ -1,12 +1,14 @@
+#[cfg(feature = "comm")]
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-#[cfg(feature = "comm")]
-use tokio::sync::oneshot;
 
 use super::inbox::PushError;
 use super::{Inbox, Message, SendError, TrySendError};
 use crate::peer::Lane;
+#[cfg(feature = "comm")]
+use crate::peer::Source;
 use crate::rlpx::MAX_PAYLOAD;
 
 /// Where a protocol's messages go.
@@ -72,22 +74,50 @@ impl Outlet {
         }
     }
 
-    /// Queues a message; what is returned tells when it was handed to the socket.
+    /// Sets where messages come from that [`fill`](Self::fill) queues. False if nothing is asked
+    /// there: then they count as written once queued.
     #[cfg(feature = "comm")]
-    pub(crate) async fn send_tracked(
-        &self,
-        code: u64,
-        payload: Bytes,
-    ) -> Result<oneshot::Receiver<()>, SendError> {
-        self.check(code, &payload)?;
+    pub(crate) fn set_source(&self, source: Arc<dyn Source>) -> bool {
         match &self.target {
-            Target::Gate(lane) => lane.send_tracked(code, payload).await,
-            Target::Pair(_) => {
-                self.send(code, payload).await?;
-                let (written, receipt) = oneshot::channel();
-                // The receipt is right here.
-                let _ = written.send(());
-                Ok(receipt)
+            Target::Gate(lane) => {
+                lane.set_source(source);
+                true
+            }
+            Target::Pair(_) => false,
+        }
+    }
+
+    /// Queues messages for as long as there is room, and leaves the others where they are. Codes
+    /// and sizes are valid.
+    #[cfg(feature = "comm")]
+    pub(crate) fn fill<T>(
+        &self,
+        from: &mut VecDeque<T>,
+        size: impl Fn(&T) -> usize,
+        mut message: impl FnMut(T) -> (u64, Bytes),
+    ) -> Result<(), TrySendError> {
+        let end = match &self.target {
+            Target::Gate(lane) => return lane.fill(from, size, message),
+            Target::Pair(end) => end,
+        };
+        while let Some(first) = from.front() {
+            let charge = end.0.reserve(size(first)).map_err(refusal)?;
+            if let Some((code, payload)) = from.pop_front().map(&mut message) {
+                end.0.push(Message { code, payload }, charge);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there is room for a message of `size` bytes, where the source is not asked.
+    /// Cancel safe.
+    #[cfg(feature = "comm")]
+    pub(crate) async fn room(&self, size: usize) -> Result<(), SendError> {
+        match &self.target {
+            Target::Gate(_) => std::future::pending().await,
+            Target::Pair(end) => {
+                let room = end.0.reserve_when_free(size).await;
+                room.map(drop).map_err(|_| SendError::ShuttingDown)
             }
         }
     }
@@ -101,8 +131,7 @@ impl Outlet {
                     other.0.push(Message { code, payload }, charge);
                     Ok(())
                 }
-                Err(PushError::Full | PushError::OverBudget(_)) => Err(TrySendError::Full),
-                Err(PushError::Closed) => Err(SendError::ShuttingDown.into()),
+                Err(error) => Err(refusal(error)),
             },
         }
     }
@@ -121,5 +150,12 @@ impl Outlet {
             });
         }
         Ok(())
+    }
+}
+
+fn refusal(error: PushError) -> TrySendError {
+    match error {
+        PushError::Full | PushError::OverBudget(_) => TrySendError::Full,
+        PushError::Closed => SendError::ShuttingDown.into(),
     }
 }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::identity::IdentityStore;
 use super::link::{AckTable, Link};
+use super::stats::Stats;
 use super::time::later;
 use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
 use crate::node::{Enode, NodeId};
@@ -166,10 +167,11 @@ struct Failure {
 pub(crate) struct Store {
     own_node: NodeId,
     config: Config,
+    stats: Arc<Stats>,
     pub(crate) identities: IdentityStore,
     next: u64,
     open: HashMap<ConnId, Arc<Entry>>,
-    by_id: HashMap<PeerId, ConnId>,
+    by_id: HashMap<PeerId, Arc<Entry>>,
     by_node: HashMap<NodeId, ConnId>,
     flights: HashMap<NodeId, Flight>,
     failures: HashMap<NodeId, Failure>,
@@ -178,10 +180,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(own_node: NodeId, config: Config, identities: IdentityStore) -> Self {
+    pub(crate) fn new(
+        own_node: NodeId,
+        config: Config,
+        identities: IdentityStore,
+        stats: Arc<Stats>,
+    ) -> Self {
         Self {
             own_node,
             config,
+            stats,
             identities,
             next: 1,
             open: HashMap::new(),
@@ -208,7 +216,7 @@ impl Store {
     }
 
     pub(crate) fn by_id(&self, id: &PeerId) -> Option<&Arc<Entry>> {
-        self.open.get(self.by_id.get(id)?)
+        self.by_id.get(id)
     }
 
     /// How many connections are open, how many nodes are dialled, how many messages wait.
@@ -266,7 +274,7 @@ impl Store {
             Some(failure) if failure.enode == *to.endpoint() => Err(failure.error.clone()),
             _ if self.flights.len() >= self.config.max_dials => Err(CommError::Full),
             _ => {
-                let link = Link::new(&self.config);
+                let link = Link::new(&self.config, &self.stats);
                 let wanted = to.id().into_iter().collect();
                 let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&link), wanted);
                 let result = start.result.clone();
@@ -359,7 +367,10 @@ impl Store {
             }
         }
         let flight = self.flights.get(&info.node);
-        let link = flight.map_or_else(|| Link::new(&self.config), |one| Arc::clone(&one.link));
+        let link = flight.map_or_else(
+            || Link::new(&self.config, &self.stats),
+            |one| Arc::clone(&one.link),
+        );
         let conn = ConnId(self.serial());
         let entry = Arc::new(Entry {
             conn,
@@ -380,7 +391,7 @@ impl Store {
         }
         self.dead.remove(&info.id);
         self.failures.remove(&info.node);
-        self.by_id.insert(info.id, conn);
+        self.by_id.insert(info.id, Arc::clone(&entry));
         self.by_node.insert(info.node, conn);
         self.open.insert(conn, Arc::clone(&entry));
         self.land(&info.node, &entry, news);
@@ -512,7 +523,8 @@ impl Store {
 
     fn remove(&mut self, conn: ConnId) -> Option<Arc<Entry>> {
         let entry = self.open.remove(&conn)?;
-        if self.by_id.get(&entry.info.id) == Some(&conn) {
+        let known = self.by_id(&entry.info.id);
+        if known.is_some_and(|known| known.conn == conn) {
             self.by_id.remove(&entry.info.id);
         }
         if self.by_node.get(&entry.info.node) == Some(&conn) {
@@ -523,7 +535,7 @@ impl Store {
 
     /// Ends the connection of an identity; false if there is none.
     pub(crate) fn close_id(&mut self, id: &PeerId, reason: &CloseReason) -> bool {
-        let Some(conn) = self.by_id.get(id).copied() else {
+        let Some(conn) = self.by_id(id).map(|entry| entry.conn) else {
             return false;
         };
         let entry = self.open.get(&conn).cloned();

@@ -20,7 +20,7 @@ fn store(own: NodeId) -> Store {
     let provider = Arc::new(Secp256k1Identity::new(key));
     let limits = IdentityLimits::default();
     let identities = IdentityStore::new(provider, limits, Duration::ZERO).unwrap();
-    Store::new(own, Config::default(), identities)
+    Store::new(own, Config::default(), identities, Arc::default())
 }
 
 fn info(who: PeerId, at: NodeId) -> Arc<ConnInfo> {
@@ -147,8 +147,9 @@ proptest! {
             }
             prop_assert_eq!(store.open.len(), store.by_id.len());
             prop_assert_eq!(store.open.len(), store.by_node.len());
-            for (who, conn) in &store.by_id {
-                prop_assert_eq!(store.open[conn].info.id, *who);
+            for (who, entry) in &store.by_id {
+                prop_assert!(Arc::ptr_eq(&store.open[&entry.conn], entry));
+                prop_assert_eq!(entry.info.id, *who);
             }
             for entry in &known {
                 let stored = store.open.contains_key(&entry.conn);

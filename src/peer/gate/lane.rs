@@ -1,9 +1,13 @@
+#[cfg(feature = "comm")]
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Frame, WriteGate};
+#[cfg(feature = "comm")]
+use super::Source;
+use super::{Flushed, Frame, WriteGate};
 use crate::protocol::{SendError, TrySendError};
 
 /// One protocol's way into the write gate. Codes are made absolute here.
@@ -30,21 +34,31 @@ impl Lane {
 
     /// Queues a message and waits until it was handed to the socket.
     pub(crate) async fn send_and_flush(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
-        let written = self.send_tracked(code, payload).await?;
+        let (flushed, written) = oneshot::channel();
+        let flushed = Some(Flushed::One(flushed));
+        self.push_when_room(self.frame(code, payload, flushed))
+            .await?;
         written.await.map_err(|_| SendError::ShuttingDown)
     }
 
-    /// Queues a message, as [`send`](Self::send); what is returned tells when it was handed to
-    /// the socket, or fails if it never is.
-    pub(crate) async fn send_tracked(
+    /// Sets where messages come from that [`fill`](Self::fill) queues.
+    #[cfg(feature = "comm")]
+    pub(crate) fn set_source(&self, source: Arc<dyn Source>) {
+        self.gate.sources.set(self.index, source);
+    }
+
+    /// Queues messages for as long as there is room; the others are left where they are.
+    #[cfg(feature = "comm")]
+    pub(crate) fn fill<T>(
         &self,
-        code: u64,
-        payload: Bytes,
-    ) -> Result<oneshot::Receiver<()>, SendError> {
-        let (flushed, written) = oneshot::channel();
-        self.push_when_room(self.frame(code, payload, Some(flushed)))
-            .await?;
-        Ok(written)
+        from: &mut VecDeque<T>,
+        size: impl Fn(&T) -> usize,
+        mut message: impl FnMut(T) -> (u64, Bytes),
+    ) -> Result<(), TrySendError> {
+        self.gate.fill(self.index, from, size, |next| {
+            let (code, payload) = message(next);
+            self.frame(code, payload, Some(Flushed::Counted))
+        })
     }
 
     pub(crate) fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
@@ -52,7 +66,7 @@ impl Lane {
         self.gate.push(self.index, &mut Some(frame))
     }
 
-    fn frame(&self, code: u64, payload: Bytes, flushed: Option<oneshot::Sender<()>>) -> Frame {
+    fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> Frame {
         Frame {
             id: self.offset + code,
             payload,

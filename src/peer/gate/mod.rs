@@ -12,7 +12,11 @@
 
 mod lane;
 mod schedule;
+#[cfg(feature = "comm")]
+mod source;
 
+#[cfg(feature = "comm")]
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +25,11 @@ use tokio::sync::Notify;
 
 pub(crate) use lane::Lane;
 use schedule::Schedule;
-pub(crate) use schedule::{Batch, Frame, LaneSettings};
+pub(crate) use schedule::{Batch, Flushed, Frame, LaneSettings};
+#[cfg(feature = "comm")]
+pub(crate) use source::Source;
+#[cfg(feature = "comm")]
+use source::Sources;
 
 use crate::p2p::DisconnectReason;
 use crate::protocol::{SendError, TrySendError};
@@ -35,6 +43,8 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, a place for each lane.
     room: Vec<Notify>,
+    #[cfg(feature = "comm")]
+    sources: Sources,
 }
 
 #[derive(Debug)]
@@ -68,6 +78,8 @@ pub(crate) enum Next {
 impl WriteGate {
     pub(crate) fn new(lanes: Vec<LaneSettings>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
+        #[cfg(feature = "comm")]
+        let sources = Sources::new(lanes.len());
         let state = State {
             schedule: Schedule::new(lanes),
             phase: Phase::Open,
@@ -76,6 +88,8 @@ impl WriteGate {
         Arc::new(Self {
             state: Mutex::new(state),
             room,
+            #[cfg(feature = "comm")]
+            sources,
         })
     }
 
@@ -142,6 +156,10 @@ impl WriteGate {
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
+                #[cfg(feature = "comm")]
+                if let Some(source) = self.sources.of(lane) {
+                    source.room();
+                }
             }
             return Poll::Ready(Next::Batch);
         }
@@ -168,6 +186,42 @@ impl WriteGate {
             wake(state);
         }
         Ok(())
+    }
+
+    /// Queues messages in a lane, in order, for as long as there is room, and leaves the others
+    /// where they are.
+    #[cfg(feature = "comm")]
+    fn fill<T>(
+        &self,
+        lane: usize,
+        from: &mut VecDeque<T>,
+        size: impl Fn(&T) -> usize,
+        mut frame: impl FnMut(T) -> Frame,
+    ) -> Result<(), TrySendError> {
+        let mut state = self.lock();
+        if state.phase != Phase::Open {
+            return Err(SendError::ShuttingDown.into());
+        }
+        let mut filled = false;
+        while let Some(next) = from.pop_front_if(|next| state.schedule.has_room(lane, size(next))) {
+            state.schedule.push(lane, frame(next));
+            filled = true;
+        }
+        if filled {
+            wake(state);
+        }
+        match from.is_empty() {
+            true => Ok(()),
+            false => Err(TrySendError::Full),
+        }
+    }
+
+    /// Frames that came from the source of a lane were handed to the socket.
+    #[cfg(feature = "comm")]
+    pub(crate) fn count_written(&self, lane: usize, frames: usize) {
+        if let Some(source) = self.sources.of(lane) {
+            source.written(frames);
+        }
     }
 
     fn release_senders(&self) {

@@ -33,8 +33,18 @@ impl LaneSettings {
 pub(crate) struct Frame {
     pub(crate) id: u64,
     pub(crate) payload: Bytes,
-    /// Told when the frame was handed to the socket; dropped if that never happens.
-    pub(crate) flushed: Option<oneshot::Sender<()>>,
+    /// Who is told when the frame was handed to the socket.
+    pub(crate) flushed: Option<Flushed>,
+}
+
+/// Who is told when a frame was handed to the socket.
+#[derive(Debug)]
+pub(crate) enum Flushed {
+    /// Who waits for this one; dropped if it never happens.
+    One(oneshot::Sender<()>),
+    /// The lane's source, which counts.
+    #[cfg(feature = "comm")]
+    Counted,
 }
 
 /// The frames of one write, and the lanes that they came from.
@@ -73,6 +83,21 @@ impl Batch {
             last = *lane;
             lane.filter(|_| fresh)
         })
+    }
+
+    /// Tells how many of the frames are counted, for each stretch of one lane.
+    #[cfg(feature = "comm")]
+    pub(crate) fn counted(&self, tell: impl Fn(usize, usize)) {
+        let is_counted = |frame: &Frame| matches!(frame.flushed, Some(Flushed::Counted));
+        for stretch in self.frames.chunk_by(|(one, _), (next, _)| one == next) {
+            let frames = stretch
+                .iter()
+                .filter(|(_, frame)| is_counted(frame))
+                .count();
+            if let (Some((Some(lane), _)), 1..) = (stretch.first(), frames) {
+                tell(*lane, frames);
+            }
+        }
     }
 
     fn add(&mut self, lane: Option<usize>, frame: Frame) {

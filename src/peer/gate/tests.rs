@@ -158,3 +158,53 @@ proptest! {
         prop_assert!(most - least < 16_384.0 * 2.0 + 40_064.0 * 2.0, "{shares:?}");
     }
 }
+
+#[cfg(feature = "comm")]
+mod source {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told {
+        room: AtomicUsize,
+        written: AtomicUsize,
+    }
+
+    impl Source for Told {
+        fn room(&self) {
+            self.room.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn written(&self, frames: usize) {
+            self.written.fetch_add(frames, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_hears_of_room_and_of_its_own_frames() {
+        let limits = ProtocolLimits::default().with_queue_messages(2);
+        let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
+        let lane = Lane::new(&gate, 0, 16);
+        let told = Arc::new(Told::default());
+        lane.set_source(told.clone());
+        let fill = |queue: &mut VecDeque<u64>| lane.fill(queue, |_| 1, |code| (code, payload(1)));
+        lane.send(0, payload(1)).await.expect("open");
+        let mut queue = VecDeque::from([1, 2, 3]);
+        assert_eq!(fill(&mut queue), Err(TrySendError::Full));
+        assert_eq!(queue, [2, 3]);
+
+        let mut batch = Batch::default();
+        assert_eq!(gate.next(&mut batch).await, Next::Batch);
+        assert_eq!(told.room.load(Ordering::Relaxed), 1);
+        batch.counted(|lane, frames| gate.count_written(lane, frames));
+        assert_eq!(told.written.load(Ordering::Relaxed), 1);
+
+        assert_eq!(fill(&mut queue), Ok(()));
+        gate.close();
+        queue.push_back(4);
+        assert_eq!(fill(&mut queue), Err(SendError::ShuttingDown.into()));
+        assert_eq!(queue, [4]);
+    }
+}

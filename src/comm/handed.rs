@@ -1,0 +1,72 @@
+//! Messages that the transport has taken and may not have written yet.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::stats::Stats;
+use super::{CloseReason, CommError, Delivery};
+
+/// The sender of a handed message, and since when the message was queued.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) done: Option<oneshot::Sender<Delivery>>,
+    pub(crate) queued: Instant,
+}
+
+impl Sender {
+    fn tell(self, delivery: Delivery) {
+        if let Some(done) = self.done {
+            // Whoever has stopped waiting does not hear of it.
+            let _ = done.send(delivery);
+        }
+    }
+}
+
+/// The senders of one connection's messages in the order in which the transport writes them, so
+/// that a count is enough to know who is to be told.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    senders: Mutex<VecDeque<Sender>>,
+    stats: Arc<Stats>,
+}
+
+impl Handed {
+    pub(crate) fn new(stats: Arc<Stats>) -> Self {
+        let senders = Mutex::default();
+        Self { senders, stats }
+    }
+
+    /// The senders, locked while messages are handed over.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<Sender>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next `count` messages were written.
+    pub(crate) fn written(&self, count: usize) {
+        let written: Vec<_> = {
+            let mut senders = self.lock();
+            let count = count.min(senders.len());
+            senders.drain(..count).collect()
+        };
+        let now = Instant::now();
+        let queued = written.iter().map(|sender| sender.queued);
+        self.stats
+            .sent(queued.map(|queued| now.saturating_duration_since(queued)));
+        for sender in written {
+            sender.tell(Delivery::Sent);
+        }
+    }
+
+    /// Nothing more will be known.
+    pub(crate) fn fail(&self) {
+        let senders = std::mem::take(&mut *self.lock());
+        for sender in senders {
+            let error = CommError::PeerClosed(CloseReason::TransportEnded);
+            self.stats.failed(&error);
+            sender.tell(Delivery::Failed(error));
+        }
+    }
+}

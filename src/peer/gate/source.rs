@@ -1,0 +1,38 @@
+//! Queues that feed a lane.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// A queue of its own whose messages [`Lane::fill`](super::Lane::fill) puts into a lane. The write
+/// loop calls it, so it does little.
+pub(crate) trait Source: Send + Sync {
+    /// The lane gave frames, so that there is room for others.
+    fn room(&self);
+
+    /// The next so many of the frames that came from here were handed to the socket.
+    fn written(&self, frames: usize);
+}
+
+/// At most one a lane.
+pub(super) struct Sources(Vec<OnceLock<Arc<dyn Source>>>);
+
+impl Sources {
+    pub(super) fn new(lanes: usize) -> Self {
+        Self(std::iter::repeat_with(OnceLock::new).take(lanes).collect())
+    }
+
+    /// The first one that is set for a lane stays.
+    pub(super) fn set(&self, lane: usize, source: Arc<dyn Source>) {
+        self.0[lane].get_or_init(|| source);
+    }
+
+    pub(super) fn of(&self, lane: usize) -> Option<&dyn Source> {
+        self.0[lane].get().map(|source| &**source)
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
