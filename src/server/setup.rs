@@ -60,8 +60,7 @@ impl<'a> Setup<'a> {
                 Ok(())
             };
             self.bounded(deadline, Stage::Auth, held).await?;
-            let answer = received.answer();
-            let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
+            let authenticated = received.answer_with_first_frame()?;
             let established = self.introduce(deadline, authenticated).await?;
             turn.verified();
             self.launch(established)

@@ -59,7 +59,7 @@ pub async fn initiate<T: Transport>(
         session,
         reader,
         writer,
-        &input,
+        (&input, BytesMut::new()),
         Direction::Outbound,
         addresses,
     ))
@@ -143,21 +143,29 @@ impl<T: Transport> ReceivedAuth<T> {
     ///
     /// # Errors
     /// [`SetupError`] at stage ack; the stream is closed.
-    pub async fn answer(mut self) -> Result<Authenticated<T>, SetupError> {
+    pub async fn answer(self) -> Result<Authenticated<T>, SetupError> {
+        let mut authenticated = self.answer_with_first_frame()?;
+        authenticated.send_ack().await?;
+        Ok(authenticated)
+    }
+
+    /// Makes the ack. It goes out in one write with what is said first, Hello or a Disconnect: the
+    /// remote needs nothing else between the two, and both sides save a packet.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub(crate) fn answer_with_first_frame(self) -> Result<Authenticated<T>, SetupError> {
         let randomness = HandshakeRandomness::random(&mut rand::rng());
         let answered = self.auth.answer(randomness);
         let (ack, session) = answered.map_err(|source| SetupError::Handshake {
             stage: Stage::Ack,
             source,
         })?;
-        write_flushed(&mut self.writer, &ack)
-            .await
-            .map_err(SetupError::io(Stage::Ack))?;
         Ok(authenticated(
             session,
             self.reader,
             self.writer,
-            &self.input,
+            (&self.input, BytesMut::from(ack)),
             Direction::Inbound,
             self.addresses,
         ))
@@ -172,6 +180,9 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
+/// What is read ahead: a packet of the usual sizes with the Hello behind it, in one read.
+const READ_AHEAD: usize = 1024;
+
 /// Reads whatever is there, at least one byte. Packets are at most 2050 bytes, so what is asked
 /// for may be reserved.
 async fn read_more<R: AsyncRead + Unpin>(
@@ -179,7 +190,7 @@ async fn read_more<R: AsyncRead + Unpin>(
     input: &mut BytesMut,
     bytes: usize,
 ) -> io::Result<()> {
-    input.reserve(bytes);
+    input.reserve(bytes.max(READ_AHEAD));
     match reader.read_buf(input).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
@@ -190,7 +201,7 @@ fn authenticated<T: Transport>(
     session: Session,
     reader: T::Reader,
     writer: T::Writer,
-    input: &BytesMut,
+    (input, unsent): (&BytesMut, BytesMut),
     direction: Direction,
     (local, remote): Addresses,
 ) -> Authenticated<T> {
@@ -206,6 +217,7 @@ fn authenticated<T: Transport>(
         ingress,
         egress,
         buffer: ReadBuffer::with_unread(input),
+        unsent,
     };
     Authenticated::new(wire, public_key, binding, direction, local, remote)
 }
