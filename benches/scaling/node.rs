@@ -19,6 +19,8 @@ pub(crate) enum Mode {
     Lend,
     /// The same, and silence is not held against a peer.
     Patient,
+    /// One such protocol, and one that is read, for strangers.
+    Visited,
     /// Two protocols, both read.
     Serve,
     /// Two, of which only one is read.
@@ -32,12 +34,16 @@ impl FromStr for Mode {
         match word {
             "lend" => Ok(Self::Lend),
             "patient" => Ok(Self::Patient),
+            "visited" => Ok(Self::Visited),
             "serve" => Ok(Self::Serve),
             "neglect" => Ok(Self::Neglect),
             _ => Err(word.to_owned()),
         }
     }
 }
+
+/// How long a peer that is not busy lets pass between round trips.
+const BEAT: Duration = Duration::from_millis(1);
 
 /// Longer than any measurement.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -60,6 +66,7 @@ pub(crate) async fn run(mode: Mode) {
             let patient = PeerConfig::default().with_ping_interval(FOREVER);
             builder.protocol(load).peer_config(patient)
         }
+        Mode::Visited => builder.protocol(load).protocol(served(ASIDE)),
         Mode::Serve => builder.protocol(served(LOAD)).protocol(served(ASIDE)),
         Mode::Neglect => builder.protocol(served(LOAD)).protocol(ignored(ASIDE)),
     };
@@ -92,7 +99,8 @@ impl Node {
                 vec![]
             }
             ["send", _, _] => self.send(number(1), number(2)).await,
-            ["echo", _, _] => self.echo(number(1), number(2)).await,
+            ["echo", _, _] => self.echo(number(1), number(2), Duration::ZERO).await,
+            ["beat", _, _] => self.echo(number(1), number(2), BEAT).await,
             ["live"] => {
                 let stats = ALLOCATOR.stats();
                 vec![stats.bytes_allocated as f64 - stats.bytes_deallocated as f64]
@@ -126,8 +134,8 @@ impl Node {
         vec![(each * self.conns.len()) as f64, seconds, cpu]
     }
 
-    /// Round trips with the peer that came last: 50, 99 and 99.9 % in microseconds.
-    async fn echo(&mut self, count: usize, size: usize) -> Vec<f64> {
+    /// Round trips with the peer that came last, with pauses: 50, 99 and 99.9 % in microseconds.
+    async fn echo(&mut self, count: usize, size: usize, pause: Duration) -> Vec<f64> {
         let conn = self.conns.last_mut().expect("a peer");
         let message = message(RETURNED, size);
         let mut took = Vec::with_capacity(count);
@@ -136,6 +144,9 @@ impl Node {
             conn.send(&message).await.expect("the peer lives");
             returned(conn).await;
             took.push(started.elapsed());
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
         }
         took.sort_unstable();
         let part = |part: f64| took[(part * (count - 1) as f64) as usize].as_secs_f64() * 1e6;
