@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
 use peermux::p2p::P2P_VERSION;
 use peermux::rlpx::{MAX_PAYLOAD, RawMessage, RlpxCodec};
-use peermux::setup::{Joined, initiate};
+use peermux::setup::{Established, Joined, initiate};
 use peermux::{Capability, Enode, Hello, Host, SecretKey};
 use rand::Rng;
 use tokio::io::AsyncWriteExt;
@@ -31,7 +31,7 @@ const HEADER: usize = 32;
 
 type Link = Framed<Joined<TcpStream>, RlpxCodec>;
 
-type Problem = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 pub(crate) async fn run(enode: &str) {
@@ -69,22 +69,31 @@ pub(crate) async fn run(enode: &str) {
 }
 
 async fn connect(node: &Enode) -> Result<Link, Problem> {
+    let met = greet(node, &SecretKey::generate(), Capability::new(LOAD, 1)).await?;
+    Ok(met.into_framed())
+}
+
+/// Connects to a node and introduces itself.
+pub(crate) async fn greet(
+    node: &Enode,
+    key: &SecretKey,
+    capability: Capability,
+) -> Result<Established<TcpStream>, Problem> {
     let endpoint = node.endpoint().ok_or("no endpoint")?;
     let Host::Ip(ip) = endpoint.host else {
         return Err("not an address".into());
     };
-    let key = SecretKey::generate();
     let stream = TcpStream::connect((ip, endpoint.tcp)).await?;
     stream.set_nodelay(true)?;
     let hello = Hello {
         version: P2P_VERSION,
         client: "crowd".into(),
-        capabilities: vec![Capability::new(LOAD, 1)],
+        capabilities: vec![capability],
         listen_port: 0,
         public_key: key.public_key(),
     };
-    let authenticated = initiate(stream, &key, node.public_key()).await?;
-    Ok(authenticated.exchange_hello(&hello).await?.into_framed())
+    let authenticated = initiate(stream, key, node.public_key()).await?;
+    Ok(authenticated.exchange_hello(&hello).await?)
 }
 
 /// Serves a node, until it is told to announce a message that it never sends.

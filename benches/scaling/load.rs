@@ -1,9 +1,11 @@
 //! The protocols of the measurements.
 
+use std::time::Duration;
+
 use peermux::{Message, Protocol, ProtocolConn, ProtocolError};
 use rand::Rng;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// What is measured, and what stands beside it.
 pub(crate) const LOAD: &str = "load";
@@ -63,8 +65,13 @@ pub(crate) async fn returned(conn: &mut ProtocolConn) -> Message {
     received.expect("the peer lives").into_inner()
 }
 
-/// Round trips one after the other: 50, 99 and 99.9 % of them, in microseconds.
-pub(crate) async fn round_trips(conn: &mut ProtocolConn, count: usize, size: usize) -> [f64; 3] {
+/// Round trips one after the other, with pauses: 50, 99 and 99.9 % of them, in microseconds.
+pub(crate) async fn round_trips(
+    conn: &mut ProtocolConn,
+    count: usize,
+    size: usize,
+    pause: Duration,
+) -> [f64; 3] {
     let message = message(RETURNED, size);
     let mut took = Vec::with_capacity(count);
     for _ in 0..count {
@@ -72,6 +79,9 @@ pub(crate) async fn round_trips(conn: &mut ProtocolConn, count: usize, size: usi
         conn.send(&message).await.expect("the peer lives");
         returned(conn).await;
         took.push(started.elapsed());
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
     }
     took.sort_unstable();
     [0.5, 0.99, 0.999].map(|part| took[(part * (count - 1) as f64) as usize].as_secs_f64() * 1e6)

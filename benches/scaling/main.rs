@@ -23,6 +23,7 @@ mod latency;
 mod load;
 mod node;
 mod process;
+mod storm;
 mod talker;
 mod worker;
 
@@ -43,6 +44,7 @@ fn main() {
     match words.as_slice() {
         [worker::ROLE, "node", mode] => node::run(mode.parse().expect("a mode of a node")),
         [worker::ROLE, "crowd", enode] => crowd::run(enode),
+        [worker::ROLE, "storm", enode] => storm::run(enode),
         [worker::ROLE, "talker", enode] => talker::run(enode),
         words => measure(words),
     }
@@ -56,9 +58,10 @@ fn measure(words: &[&str]) {
     let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);
-    let scenarios: [(&str, Scenario); 6] = [
+    let scenarios: [(&str, Scenario); 7] = [
         ("cost", cost::measure),
         ("echo", latency::measure),
+        ("storm", storm::measure),
         ("announced", announced::measure),
         ("isolation", isolation::measure),
         ("beside", beside::measure),

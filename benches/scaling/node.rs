@@ -21,6 +21,8 @@ pub(crate) enum Mode {
     Lend,
     /// The same, and silence is not held against a peer.
     Patient,
+    /// One such protocol, and one that is read, for strangers.
+    Visited,
     /// Two protocols, both read.
     Serve,
     /// Two, of which only one is read.
@@ -34,12 +36,16 @@ impl FromStr for Mode {
         match word {
             "lend" => Ok(Self::Lend),
             "patient" => Ok(Self::Patient),
+            "visited" => Ok(Self::Visited),
             "serve" => Ok(Self::Serve),
             "neglect" => Ok(Self::Neglect),
             _ => Err(word.to_owned()),
         }
     }
 }
+
+/// How long a peer that is not busy lets pass between round trips.
+const BEAT: Duration = Duration::from_millis(1);
 
 /// Longer than any measurement.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -62,6 +68,7 @@ pub(crate) async fn run(mode: Mode) {
             let patient = PeerConfig::default().with_ping_interval(FOREVER);
             builder.protocol(load).peer_config(patient)
         }
+        Mode::Visited => builder.protocol(load).protocol(served(ASIDE)),
         Mode::Serve => builder.protocol(served(LOAD)).protocol(served(ASIDE)),
         Mode::Neglect => builder.protocol(served(LOAD)).protocol(ignored(ASIDE)),
     };
@@ -94,10 +101,8 @@ impl Node {
                 vec![]
             }
             ["send", _, _] => self.send(number(1), number(2)).await,
-            ["echo", _, _] => {
-                let conn = self.conns.last_mut().expect("a peer");
-                round_trips(conn, number(1), number(2)).await.to_vec()
-            }
+            ["echo", _, _] => self.echo(number(1), number(2), Duration::ZERO).await,
+            ["beat", _, _] => self.echo(number(1), number(2), BEAT).await,
             ["live"] => {
                 let stats = ALLOCATOR.stats();
                 vec![stats.bytes_allocated as f64 - stats.bytes_deallocated as f64]
@@ -129,5 +134,11 @@ impl Node {
         let cpu = process::cpu_seconds(std::process::id()) - cpu;
         self.conns = conns;
         vec![(each * self.conns.len()) as f64, seconds, cpu]
+    }
+
+    /// Round trips with the peer that came last, with pauses.
+    async fn echo(&mut self, count: usize, size: usize, pause: Duration) -> Vec<f64> {
+        let conn = self.conns.last_mut().expect("a peer");
+        round_trips(conn, count, size, pause).await.to_vec()
     }
 }

@@ -118,7 +118,7 @@ async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
         sent
     });
     let started = Instant::now();
-    let [p50, p99, _] = round_trips(&mut load, count, ECHO_SIZE).await;
+    let [p50, p99, _] = round_trips(&mut load, count, ECHO_SIZE, Duration::ZERO).await;
     let seconds = started.elapsed().as_secs_f64();
     end(&peer).await;
     let sent = flood.await.expect("no panic");

@@ -23,7 +23,7 @@ use crate::p2p::{DisconnectReason, Hello};
 use crate::peer::{NodeBudget, Peer, PeerEvent, PeerEvents, PeerOptions};
 use crate::protocol::Protocol;
 use crate::rlpx::Legacy;
-use crate::setup::SetupError;
+use crate::setup::{SetupError, Turns};
 use crate::transport::Transport;
 
 /// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
@@ -38,6 +38,8 @@ pub struct Server {
 pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) tie_break: TieBreak,
+    /// For the handshakes of all connections.
+    pub(crate) turns: Turns,
     /// What serves all connections.
     services: TaskTracker,
     /// Connections.
@@ -68,6 +70,7 @@ impl Inner {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             tie_break: TieBreak::new(parts.gate.own),
+            turns: Turns::new(),
             parts,
             services: TaskTracker::new(),
             tasks: TaskTracker::new(),

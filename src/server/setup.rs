@@ -15,7 +15,9 @@ use crate::connmgr::Lease;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerDriver, PeerEvent};
-use crate::setup::{Authenticated, Established, SetupError, initiate, receive_auth};
+use crate::setup::{
+    Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
+};
 use crate::stage::Stage;
 use crate::transport::Transport;
 
@@ -52,7 +54,8 @@ impl<'a> Setup<'a> {
         let inner = self.inner;
         let deadline = Instant::now() + inner.setup_timeout;
         let steps = async {
-            let receive = receive_auth(stream, &inner.key, inner.legacy);
+            let turns = Some(&inner.turns);
+            let receive = receive_auth_in_turn(stream, &inner.key, inner.legacy, turns);
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
             let mut turn = inner.tie_break.inbound(received.claimed().node_id());
             let held = async {
@@ -60,7 +63,7 @@ impl<'a> Setup<'a> {
                 Ok(())
             };
             self.bounded(deadline, Stage::Auth, held).await?;
-            let answer = received.answer();
+            let answer = received.answer_in_turn(turns);
             let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
             let established = self.introduce(deadline, authenticated).await?;
             turn.verified();
@@ -87,7 +90,8 @@ impl<'a> Setup<'a> {
                 |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
             turn.before_auth().await.map_err(given_up)?;
             let (deadline, paused) = (Instant::now() + inner.setup_timeout, turn.paused());
-            let initiate = initiate(stream, &inner.key, remote);
+            let turns = Some(&inner.turns);
+            let initiate = initiate_in_turn(stream, &inner.key, remote, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.

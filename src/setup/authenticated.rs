@@ -92,8 +92,7 @@ impl<T: Transport> Authenticated<T> {
         hello: &Hello,
         interrupted: impl Future<Output = SetupError>,
     ) -> Result<Established<T>, SetupError> {
-        let mut out = BytesMut::new();
-        seal_hello(&mut self.wire, hello, &mut out)?;
+        let out = seal_hello(&mut self.wire, hello)?;
         let Wire {
             reader,
             writer,
@@ -131,6 +130,7 @@ impl<T: Transport> Authenticated<T> {
         mut self,
         answer: impl FnOnce(&Hello) -> Hello,
     ) -> Result<Established<T>, SetupError> {
+        self.send_ack().await?;
         let Wire {
             reader,
             ingress,
@@ -142,13 +142,22 @@ impl<T: Transport> Authenticated<T> {
             Err(error) => return self.fail(error).await,
         };
         let ours = answer(&theirs);
-        let mut out = BytesMut::new();
-        seal_hello(&mut self.wire, &ours, &mut out)?;
+        let out = seal_hello(&mut self.wire, &ours)?;
         let written = write_flushed(&mut self.wire.writer, &out).await;
         let result = written
             .map(|()| theirs)
             .map_err(SetupError::io(Stage::Hello));
         self.finish(result, ours.version).await
+    }
+
+    /// Sends the ack that was kept for the first frame, if there is one.
+    pub(super) async fn send_ack(&mut self) -> Result<(), SetupError> {
+        let ack = std::mem::take(&mut self.wire.unsent);
+        if ack.is_empty() {
+            return Ok(());
+        }
+        let written = write_flushed(&mut self.wire.writer, &ack).await;
+        written.map_err(SetupError::io(Stage::Ack))
     }
 
     /// Sends a Disconnect instead of Hello and closes in an orderly way, within 3 s.
@@ -188,16 +197,15 @@ impl<T: Transport> Authenticated<T> {
     }
 }
 
-fn seal_hello<T: Transport>(
-    wire: &mut Wire<T>,
-    hello: &Hello,
-    out: &mut BytesMut,
-) -> Result<(), SetupError> {
-    let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), out);
-    sealed.map(|_| ()).map_err(|error| SetupError::Io {
+/// The Hello's frame, behind an ack that was not sent yet.
+fn seal_hello<T: Transport>(wire: &mut Wire<T>, hello: &Hello) -> Result<BytesMut, SetupError> {
+    let mut out = std::mem::take(&mut wire.unsent);
+    let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), &mut out);
+    sealed.map_err(|error| SetupError::Io {
         stage: Stage::Hello,
         source: std::io::Error::other(error),
-    })
+    })?;
+    Ok(out)
 }
 
 async fn read_hello<R: AsyncRead + Unpin>(

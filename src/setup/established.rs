@@ -81,6 +81,8 @@ impl<T: Transport> Established<T> {
             ingress,
             egress,
             mut buffer,
+            // Hello has been sent, so nothing waits for it.
+            unsent: _,
         } = self.wire;
         let stream = tokio::io::join(reader, writer);
         let mut parts = FramedParts::new::<RawMessage>(stream, RlpxCodec::new(egress, ingress));

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::wire::write_flushed;
-use super::{Authenticated, SetupError, Wire};
+use super::{Authenticated, SetupError, Turns, Wire};
 use crate::node::{PublicKey, SecretKey};
 use crate::peer::Direction;
 use crate::rlpx::{
@@ -30,10 +30,20 @@ pub async fn initiate<T: Transport>(
     key: &SecretKey,
     remote: &PublicKey,
 ) -> Result<Authenticated<T>, SetupError> {
+    initiate_in_turn(stream, key, remote, None).await
+}
+
+/// As [`initiate`], but computes only when it is its turn.
+pub(crate) async fn initiate_in_turn<T: Transport>(
+    stream: T,
+    key: &SecretKey,
+    remote: &PublicKey,
+    turns: Option<&Turns>,
+) -> Result<Authenticated<T>, SetupError> {
     let handshake = |stage| move |source| SetupError::Handshake { stage, source };
-    let randomness = HandshakeRandomness::random(&mut rand::rng());
-    let (mut initiator, auth) =
-        Initiator::new(key, remote, randomness).map_err(handshake(Stage::Auth))?;
+    let start = || Initiator::new(key, remote, HandshakeRandomness::random(&mut rand::rng()));
+    let started = in_turn(turns, start).await;
+    let (mut initiator, auth) = started.map_err(handshake(Stage::Auth))?;
     let addresses = (stream.local_addr(), stream.remote_addr());
     let (mut reader, mut writer) = stream.split();
     write_flushed(&mut writer, &auth)
@@ -42,24 +52,23 @@ pub async fn initiate<T: Transport>(
 
     let mut input = BytesMut::new();
     let session = loop {
-        match initiator
-            .read_ack(&mut input)
-            .map_err(handshake(Stage::Ack))?
-        {
+        let lacks = initiator.lacks(&input).map_err(handshake(Stage::Ack))?;
+        if lacks > 0 {
+            let read = read_more(&mut reader, &mut input, lacks).await;
+            read.map_err(SetupError::io(Stage::Ack))?;
+            continue;
+        }
+        let step = in_turn(turns, || initiator.read_ack(&mut input)).await;
+        match step.map_err(handshake(Stage::Ack))? {
             Step::Done(session) => break session,
-            Step::NeedMore { state, bytes } => {
-                initiator = state;
-                read_more(&mut reader, &mut input, bytes)
-                    .await
-                    .map_err(SetupError::io(Stage::Ack))?;
-            }
+            Step::NeedMore { state, .. } => initiator = state,
         }
     };
     Ok(authenticated(
         session,
         reader,
         writer,
-        &input,
+        (&input, BytesMut::new()),
         Direction::Outbound,
         addresses,
     ))
@@ -104,6 +113,16 @@ pub async fn receive_auth<T: Transport>(
     key: &SecretKey,
     legacy: Legacy,
 ) -> Result<ReceivedAuth<T>, SetupError> {
+    receive_auth_in_turn(stream, key, legacy, None).await
+}
+
+/// As [`receive_auth`], but computes only when it is its turn.
+pub(crate) async fn receive_auth_in_turn<T: Transport>(
+    stream: T,
+    key: &SecretKey,
+    legacy: Legacy,
+    turns: Option<&Turns>,
+) -> Result<ReceivedAuth<T>, SetupError> {
     let handshake = |source: HandshakeError| SetupError::Handshake {
         stage: Stage::Auth,
         source,
@@ -113,14 +132,16 @@ pub async fn receive_auth<T: Transport>(
     let mut input = BytesMut::new();
     let mut recipient = Recipient::new(key, legacy);
     let auth = loop {
-        match recipient.read_auth(&mut input).map_err(handshake)? {
+        let lacks = recipient.lacks(&input).map_err(handshake)?;
+        if lacks > 0 {
+            let read = read_more(&mut reader, &mut input, lacks).await;
+            read.map_err(SetupError::io(Stage::Auth))?;
+            continue;
+        }
+        let step = in_turn(turns, || recipient.read_auth(&mut input)).await;
+        match step.map_err(handshake)? {
             Step::Done(auth) => break auth,
-            Step::NeedMore { state, bytes } => {
-                recipient = state;
-                read_more(&mut reader, &mut input, bytes)
-                    .await
-                    .map_err(SetupError::io(Stage::Auth))?;
-            }
+            Step::NeedMore { state, .. } => recipient = state,
         }
     };
     Ok(ReceivedAuth {
@@ -143,21 +164,33 @@ impl<T: Transport> ReceivedAuth<T> {
     ///
     /// # Errors
     /// [`SetupError`] at stage ack; the stream is closed.
-    pub async fn answer(mut self) -> Result<Authenticated<T>, SetupError> {
-        let randomness = HandshakeRandomness::random(&mut rand::rng());
-        let answered = self.auth.answer(randomness);
+    pub async fn answer(self) -> Result<Authenticated<T>, SetupError> {
+        let mut authenticated = self.answer_in_turn(None).await?;
+        authenticated.send_ack().await?;
+        Ok(authenticated)
+    }
+
+    /// Makes the ack when it is its turn. It goes out in one write with what is said first, Hello
+    /// or a Disconnect: the remote needs nothing else between the two, and both sides save a packet.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub(crate) async fn answer_in_turn(
+        self,
+        turns: Option<&Turns>,
+    ) -> Result<Authenticated<T>, SetupError> {
+        let auth = self.auth;
+        let answer = || auth.answer(HandshakeRandomness::random(&mut rand::rng()));
+        let answered = in_turn(turns, answer).await;
         let (ack, session) = answered.map_err(|source| SetupError::Handshake {
             stage: Stage::Ack,
             source,
         })?;
-        write_flushed(&mut self.writer, &ack)
-            .await
-            .map_err(SetupError::io(Stage::Ack))?;
         Ok(authenticated(
             session,
             self.reader,
             self.writer,
-            &self.input,
+            (&self.input, BytesMut::from(ack)),
             Direction::Inbound,
             self.addresses,
         ))
@@ -172,6 +205,17 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
+/// Takes a step that computes and does not wait.
+async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
+    match turns {
+        Some(turns) => turns.take(step).await,
+        None => step(),
+    }
+}
+
+/// What is read ahead: a packet of the usual sizes with the Hello behind it, in one read.
+const READ_AHEAD: usize = 1024;
+
 /// Reads whatever is there, at least one byte. Packets are at most 2050 bytes, so what is asked
 /// for may be reserved.
 async fn read_more<R: AsyncRead + Unpin>(
@@ -179,7 +223,7 @@ async fn read_more<R: AsyncRead + Unpin>(
     input: &mut BytesMut,
     bytes: usize,
 ) -> io::Result<()> {
-    input.reserve(bytes);
+    input.reserve(bytes.max(READ_AHEAD));
     match reader.read_buf(input).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
@@ -190,7 +234,7 @@ fn authenticated<T: Transport>(
     session: Session,
     reader: T::Reader,
     writer: T::Writer,
-    input: &BytesMut,
+    (input, unsent): (&BytesMut, BytesMut),
     direction: Direction,
     (local, remote): Addresses,
 ) -> Authenticated<T> {
@@ -206,6 +250,7 @@ fn authenticated<T: Transport>(
         ingress,
         egress,
         buffer: ReadBuffer::with_unread(input),
+        unsent,
     };
     Authenticated::new(wire, public_key, binding, direction, local, remote)
 }

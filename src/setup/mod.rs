@@ -12,12 +12,15 @@ mod authenticated;
 mod error;
 mod established;
 mod handshake;
+mod turns;
 mod wire;
 
 pub use authenticated::Authenticated;
 pub use error::SetupError;
 pub use established::{Established, Joined};
 pub use handshake::{ReceivedAuth, accept, initiate, receive_auth};
+pub(crate) use handshake::{initiate_in_turn, receive_auth_in_turn};
 
 pub(crate) use error::breach_reason;
+pub(crate) use turns::Turns;
 pub(crate) use wire::{LINGER_BYTES, Wire, drain};

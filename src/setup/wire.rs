@@ -22,12 +22,14 @@ pub(crate) struct Wire<T: Transport> {
     pub(crate) egress: Egress,
     /// Bytes that arrived and are not consumed.
     pub(crate) buffer: ReadBuffer,
+    /// An ack that goes out together with the first frame.
+    pub(crate) unsent: BytesMut,
 }
 
 impl<T: Transport> Wire<T> {
     /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s.
     pub(crate) async fn refuse(mut self, reason: DisconnectReason) {
-        let mut out = BytesMut::new();
+        let mut out = std::mem::take(&mut self.unsent);
         let sealed = self
             .egress
             .seal(ids::DISCONNECT, &reason.encode(), &mut out);

@@ -62,6 +62,16 @@ impl Initiator {
         self
     }
 
+    /// How many more bytes than `input` are needed, at least, before
+    /// [`read_ack`](Self::read_ack) has anything to compute: most of a handshake's cost, which a node may want
+    /// to do at a time of its choice.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] if the size prefix is out of range.
+    pub fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
+        self.receiver.lacks(input)
+    }
+
     /// Takes the ack from the front of `input`, if it is complete, and derives the session.
     ///
     /// # Errors

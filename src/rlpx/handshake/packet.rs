@@ -55,21 +55,27 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
+    /// How many bytes are needed, at least, before trying to open a packet makes sense: 0 if that
+    /// is all that is left to do.
+    pub(super) fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
+        let length = match (self.legacy, input) {
+            // A legacy packet starts with the format byte of its point. EIP-8 packets of 1024 to
+            // 1279 bytes start so too: they are longer, so waiting for the legacy size stalls
+            // neither.
+            (Some(length), [4, ..]) => length,
+            (_, &[high, low, ..]) => PREFIX + checked_size([high, low])?,
+            _ => PREFIX,
+        };
+        Ok(length.saturating_sub(input.len()))
+    }
+
     /// Takes a packet for `key` from the front of `input`, or says how many more bytes it takes.
     pub(super) fn receive(
         &mut self,
         key: &SecretKey,
         input: &mut BytesMut,
     ) -> Result<Reception, HandshakeError> {
-        // A legacy packet starts with the format byte of its point. EIP-8 packets of 1024 to 1279
-        // bytes start so too: they are longer, so waiting for the legacy size stalls neither.
-        if let Some(length) = self.legacy
-            && input.first() == Some(&4)
-        {
-            if input.len() < length {
-                let bytes = length - input.len();
-                return Ok(Reception::NeedMore { bytes });
-            }
+        if let (Some(length), 0, [4, ..]) = (self.legacy, self.lacks(input)?, &input[..]) {
             if let Ok(plaintext) = ecies::open(&input[..length], key, &[]) {
                 return Ok(Reception::Packet(Received {
                     packet: input.split_to(length).freeze(),
@@ -79,15 +85,11 @@ impl Receiver {
             }
             self.legacy = None;
         }
-        let Some(&prefix) = input.first_chunk::<PREFIX>() else {
-            let bytes = PREFIX - input.len();
+        let bytes = self.lacks(input)?;
+        let (0, Some(&prefix)) = (bytes, input.first_chunk::<PREFIX>()) else {
             return Ok(Reception::NeedMore { bytes });
         };
         let length = PREFIX + checked_size(prefix)?;
-        if input.len() < length {
-            let bytes = length - input.len();
-            return Ok(Reception::NeedMore { bytes });
-        }
         let plaintext = ecies::open(&input[PREFIX..length], key, &prefix)?;
         Ok(Reception::Packet(Received {
             packet: input.split_to(length).freeze(),

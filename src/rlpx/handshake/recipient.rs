@@ -27,6 +27,16 @@ impl Recipient {
         }
     }
 
+    /// How many more bytes than `input` are needed, at least, before
+    /// [`read_auth`](Self::read_auth) has anything to compute: most of a handshake's cost, which a node may want
+    /// to do at a time of its choice.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] if the size prefix is out of range.
+    pub fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
+        self.receiver.lacks(input)
+    }
+
     /// Takes the auth from the front of `input`, if it is complete.
     ///
     /// # Errors

@@ -15,9 +15,9 @@ export const CONNECT_TIMEOUT_MS = 10_000
  * peer's coming up and of the socket's end. It makes the package's Peer itself, since its RLPx tells nothing
  * of a connection that the remote refuses.
  */
-export async function dial(options) {
+export async function dial(options, own = identity(options.key)) {
   const target = parseEnode(options.enode)
-  const { privateKey, publicKey } = identity(options.key)
+  const { privateKey, publicKey } = own
   const socket = net.connect(target.port, target.host)
   await once(socket, 'connect')
   // See serve.mjs: header and body go out apart.

@@ -5,14 +5,18 @@ import { DISCONNECT_REASON } from '@ethereumjs/devp2p'
 import { CONNECT_TIMEOUT_MS, dial } from './dial.mjs'
 import { emit, peerAdd, peerDrop } from './events.mjs'
 import { handshakes } from './handshakes.mjs'
-import { parseEnode } from './identity.mjs'
+import { identity, parseEnode } from './identity.mjs'
 import { Gone } from './subprotocol.mjs'
 
 /** Returns the exit code. */
 export async function drive(options, stopped) {
   const { mode, protocol } = options
   const job = { mode, protocol, size: Number(options.size), count: Number(options.count) }
-  if (mode === 'handshake') return measure(job, () => handshakes(options, job.count, Number(options.concurrency)))
+  if (mode === 'handshake') {
+    // A node has its key from the start, so these are made before the clock runs.
+    const identities = Array.from({ length: job.count }, () => identity())
+    return measure(job, () => handshakes(options, identities, Number(options.concurrency)))
+  }
   let peer, closed
   try {
     ;({ peer, closed } = await connect(options))

@@ -4,12 +4,12 @@ import { DISCONNECT_REASON } from '@ethereumjs/devp2p'
 
 import { dial } from './dial.mjs'
 
-/** Makes `count` of them, each with a fresh key; fails with the first that does. */
-export async function handshakes(options, count, concurrency) {
+/** Makes one with each of the `identities`; fails with the first that does. */
+export async function handshakes(options, identities, concurrency) {
   let begun = 0
   const task = async () => {
-    while (begun++ < count) {
-      const { peer, connected, closed } = await dial({ ...options, key: undefined })
+    while (begun < identities.length) {
+      const { peer, connected, closed } = await dial(options, identities[begun++])
       const ended = closed.then(() => {
         throw new Error(`the connection ended with reason ${peer._disconnectReason}`)
       })

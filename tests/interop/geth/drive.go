@@ -26,7 +26,13 @@ type driveOptions struct {
 // drive dials a node, runs one mode against it, prints the result and returns the exit code.
 func drive(o driveOptions, stop <-chan struct{}) int {
 	if o.mode == "handshake" {
-		result := measure(o, func() ([]time.Duration, error) { return nil, handshakes(o) })
+		keys, err := newKeys(o.count)
+		result := measure(o, func() ([]time.Duration, error) {
+			if err != nil {
+				return nil, err
+			}
+			return nil, handshakes(o, keys)
+		})
 		emit(result)
 		return exitCode(result.OK)
 	}

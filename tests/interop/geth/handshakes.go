@@ -33,9 +33,22 @@ type hello struct {
 	Rest       []rlp.RawValue `rlp:"tail"`
 }
 
+// newKeys returns a key for each handshake. A node has its own from the start, so they are made before the clock runs.
+func newKeys(count uint64) ([]*ecdsa.PrivateKey, error) {
+	keys := make([]*ecdsa.PrivateKey, count)
+	for i := range keys {
+		key, err := crypto.GenerateKey()
+		if err != nil {
+			return nil, err
+		}
+		keys[i] = key
+	}
+	return keys, nil
+}
+
 // handshakes makes full connects: RLPx handshake, Hello both ways, Disconnect. A node takes no second
 // connection of one key and a p2p.Server has only one, so these are made with package rlpx below it.
-func handshakes(o driveOptions) error {
+func handshakes(o driveOptions, keys []*ecdsa.PrivateKey) error {
 	target, err := enode.ParseV4(o.enode)
 	if err != nil {
 		return err
@@ -53,8 +66,8 @@ func handshakes(o driveOptions) error {
 	failed := make(chan error, o.concurrency)
 	for range o.concurrency {
 		tasks.Go(func() {
-			for begun.Add(1) <= o.count {
-				if err := handshake(address.String(), target.Pubkey(), caps); err != nil {
+			for n := begun.Add(1); n <= uint64(len(keys)); n = begun.Add(1) {
+				if err := handshake(keys[n-1], address.String(), target.Pubkey(), caps); err != nil {
 					failed <- err
 					return
 				}
@@ -70,11 +83,7 @@ func handshakes(o driveOptions) error {
 	}
 }
 
-func handshake(address string, remote *ecdsa.PublicKey, caps []p2p.Cap) error {
-	key, err := crypto.GenerateKey()
-	if err != nil {
-		return err
-	}
+func handshake(key *ecdsa.PrivateKey, address string, remote *ecdsa.PublicKey, caps []p2p.Cap) error {
 	socket, err := net.DialTimeout("tcp", address, handshakePeriod)
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ use peermux::rlpx::Legacy;
 use peermux::setup::{SetupError, accept, initiate};
 use peermux::testing::{Caller, Scripted, memory_listener};
 use peermux::{DialError, DisconnectReason};
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 
@@ -150,6 +150,28 @@ async fn the_end_of_a_listener_is_told() {
         panic!("{event:?}");
     };
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// What a handshake costs is computed in turn, but nobody has a turn who must be waited for.
+#[tokio::test(start_paused = true)]
+async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
+    let (own, (listener, caller)) = (key(), memory_listener());
+    let _server = called(Server::builder(own.clone()), listener).await;
+    let mut silent = Vec::new();
+    for port in 1..=10 {
+        let mut stream = call(&caller, &format!("10.1.1.1:{port}")).await;
+        // An auth packet of 400 bytes begins.
+        stream.write_all(&[1, 0x90, 4]).await.unwrap();
+        silent.push(stream);
+    }
+    let mut mute = Vec::new();
+    for port in 11..=20 {
+        let stream = call(&caller, &format!("10.1.1.1:{port}")).await;
+        let public_key = own.public_key();
+        let answered = timeout(SECOND, initiate(stream, &key(), &public_key)).await;
+        // It never says Hello.
+        mute.push(answered.expect("gets its turn").unwrap());
+    }
 }
 
 // TestServerPeerLimits

@@ -20,6 +20,9 @@ use crate::output::Output;
 /// How long each step of a handshake may take.
 const STEP: Duration = Duration::from_secs(10);
 
+/// How many keys are made at most. One that comes round again has long been let go by the node.
+const MAX_KEYS: u64 = 1 << 16;
+
 pub(super) async fn run(
     args: &Args,
     target: &Enode,
@@ -27,8 +30,13 @@ pub(super) async fn run(
     out: Output,
 ) -> Result<Measurement, Failure> {
     let begun = Arc::new(AtomicU64::new(0));
+    // A node takes no second connection of the same key. Real nodes make theirs once, so that is
+    // not what is measured.
+    let keys: Arc<[SecretKey]> = (0..args.count.min(MAX_KEYS))
+        .map(|_| SecretKey::generate())
+        .collect();
     let (started, cpu) = (Instant::now(), Cpu::now());
-    let connecting = connect_all(args, target, &begun);
+    let connecting = connect_all(args, target, &keys, &begun);
     tokio::pin!(connecting);
     tokio::select! {
         result = &mut connecting => result?,
@@ -55,18 +63,23 @@ pub(super) async fn run(
 }
 
 /// Connects as often as asked for, in as many tasks; the first failure ends all of them.
-async fn connect_all(args: &Args, target: &Enode, begun: &Arc<AtomicU64>) -> Result<(), Failure> {
+async fn connect_all(
+    args: &Args,
+    target: &Enode,
+    keys: &Arc<[SecretKey]>,
+    begun: &Arc<AtomicU64>,
+) -> Result<(), Failure> {
     let addr = node::address_of(target).await?;
     let (remote, count) = (*target.public_key(), args.count);
     let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
     for _ in 0..args.concurrency {
-        let begun = Arc::clone(begun);
+        let (keys, begun) = (Arc::clone(keys), Arc::clone(begun));
         tasks.spawn(async move {
-            while begun.fetch_add(1, Ordering::Relaxed) < count {
-                // A node takes no second connection of the same key.
-                let key = SecretKey::generate();
+            let next = || Some(begun.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < count);
+            while let Some(n) = next() {
+                let key = &keys[n as usize % keys.len()];
                 let stream = node::connect(addr, STEP).await?;
-                let established = node::set_up(stream, &key, &remote, STEP).await;
+                let established = node::set_up(stream, key, &remote, STEP).await;
                 let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
                 established.refuse(DisconnectReason::CLIENT_QUITTING).await;
             }
