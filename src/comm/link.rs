@@ -1,13 +1,14 @@
 //! The sending queue of one destination. It exists from the first message on, before there is a
 //! connection, and hands over to the connection what that has room for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::time::Instant;
 
+use super::acks::{AckSender, AckTable};
 use super::handed::{Handed, Sender};
 use super::stats::Stats;
 use super::{CloseReason, CommError, Config, Delivery, PeerId};
@@ -16,8 +17,6 @@ use crate::protocol::{Outlet, TrySendError};
 
 /// How many answers may wait beside the queue of messages.
 const REPLIES: usize = 64;
-
-pub(crate) type AckSender = oneshot::Sender<Result<(), CommError>>;
 
 /// A message on its way into a queue.
 #[derive(Debug)]
@@ -488,47 +487,6 @@ impl Drop for Opening {
         if let Some(exit) = exit {
             exit.handed.fail();
         }
-    }
-}
-
-/// Who waits for which Ack of one connection.
-#[derive(Debug, Default)]
-pub(crate) struct AckTable(Mutex<Waiting>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    by_number: HashMap<u64, AckSender>,
-    /// How large the table may grow before those that nobody waits for any more are removed.
-    prune_at: usize,
-}
-
-impl AckTable {
-    pub(crate) fn expect(&self, number: u64, waiter: AckSender) {
-        let mut table = self.lock();
-        if table.by_number.len() >= table.prune_at {
-            table.by_number.retain(|_, waiter| !waiter.is_closed());
-            table.prune_at = 64 + 2 * table.by_number.len();
-        }
-        table.by_number.insert(number, waiter);
-    }
-
-    /// Tells the waiter; false if there is none.
-    pub(crate) fn answer(&self, number: u64, answer: Result<(), CommError>) -> bool {
-        let waiter = self.lock().by_number.remove(&number);
-        waiter.is_some_and(|waiter| waiter.send(answer).is_ok())
-    }
-
-    /// Tells all waiters that no answer comes.
-    pub(crate) fn fail(&self, error: &CommError) {
-        let waiting = std::mem::take(&mut self.lock().by_number);
-        for waiter in waiting.into_values() {
-            // Whoever has stopped waiting does not hear of it.
-            let _ = waiter.send(Err(error.clone()));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -114,6 +114,7 @@
 //! | `peermux_comm_malformed_total` | counter | messages that ended their connection |
 //! | `peermux_comm_refused_total` | counter | connections without a proven identity |
 
+mod acks;
 mod config;
 mod connection;
 mod connector;

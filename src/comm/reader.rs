@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::consume_budget;
 
+use super::acks::AckTable;
 use super::connection::End;
 use super::demux::{Given, Waiting};
-use super::link::AckTable;
 use super::message::Incoming;
 use super::meters::AckState;
 use super::received::Origin;

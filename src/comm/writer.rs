@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use super::link::{AckTable, Link};
+use super::acks::AckTable;
+use super::link::Link;
 use crate::protocol::ProtocolSender;
 
 /// Lets the connection take what is queued, until the transport takes nothing more.

@@ -23,8 +23,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::acks::AckTable;
 use super::identity::IdentityStore;
-use super::link::{AckTable, Link};
+use super::link::Link;
 use super::stats::Stats;
 use super::time::later;
 use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};

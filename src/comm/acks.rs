@@ -1,0 +1,51 @@
+//! Who waits for acknowledgements.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::CommError;
+
+pub(crate) type AckSender = oneshot::Sender<Result<(), CommError>>;
+
+/// Who waits for which Ack of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct AckTable(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    by_number: HashMap<u64, AckSender>,
+    /// How large the table may grow before those that nobody waits for any more are removed.
+    prune_at: usize,
+}
+
+impl AckTable {
+    pub(crate) fn expect(&self, number: u64, waiter: AckSender) {
+        let mut table = self.lock();
+        if table.by_number.len() >= table.prune_at {
+            table.by_number.retain(|_, waiter| !waiter.is_closed());
+            table.prune_at = 64 + 2 * table.by_number.len();
+        }
+        table.by_number.insert(number, waiter);
+    }
+
+    /// Tells the waiter; false if there is none.
+    pub(crate) fn answer(&self, number: u64, answer: Result<(), CommError>) -> bool {
+        let waiter = self.lock().by_number.remove(&number);
+        waiter.is_some_and(|waiter| waiter.send(answer).is_ok())
+    }
+
+    /// Tells all waiters that no answer comes.
+    pub(crate) fn fail(&self, error: &CommError) {
+        let waiting = std::mem::take(&mut self.lock().by_number);
+        for waiter in waiting.into_values() {
+            // Whoever has stopped waiting does not hear of it.
+            let _ = waiter.send(Err(error.clone()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
