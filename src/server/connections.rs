@@ -85,8 +85,10 @@ async fn dialled<T: Transport>(
     let addr = stream.remote_addr();
     let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
     let mut setup = Setup::new(&inner, Some(lease));
-    let result = setup.outbound(stream, node.public_key()).await;
-    drop(dial);
+    let result = {
+        let _in_flight = dial;
+        setup.outbound(stream, node.public_key()).await
+    };
     match result {
         Ok(peer) => {
             meters::dial_succeeded();
