@@ -50,3 +50,24 @@ pub(crate) fn spread(values: &[f64]) -> String {
     let most = values.iter().copied().fold(0.0, f64::max);
     format!("{:.2} ({least:.2}–{most:.2})", median(values))
 }
+
+/// Prints a table of round trips in microseconds, each row of which [`round_trips`](crate::load::round_trips) told,
+/// under two conditions; returns the medians of p99.
+pub(crate) fn compare(what: &str, conditions: [&str; 2], told: &[Vec<Vec<f64>>; 2]) -> [f64; 2] {
+    let [first, second] = conditions;
+    println!("\n| {what}, µs | {first} | {second} | ratio |\n| --- | --- | --- | --- |");
+    let column = |at: usize| {
+        told.each_ref()
+            .map(|rows| rows.iter().map(|row| row[at]).collect())
+    };
+    for (at, part) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
+        let [first, second]: [Vec<f64>; 2] = column(at);
+        let ratio = median(&second) / median(&first);
+        println!(
+            "| {part} | {} | {} | {ratio:.2} |",
+            spread(&first),
+            spread(&second)
+        );
+    }
+    column(1).map(|p99s: Vec<f64>| median(&p99s))
+}

@@ -1,6 +1,6 @@
 //! Round trips with one peer, alone and among many idle ones.
 
-use crate::goals::{Goals, median, spread};
+use crate::goals::{Goals, compare};
 use crate::process;
 use crate::worker::Worker;
 
@@ -38,24 +38,12 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
             }
         }
     }
-    println!(
-        "\n| echo of 32 B, µs | alone | among {IDLE} idle peers | ratio |\n| --- | --- | --- | --- |"
+    let conditions = ["alone", &format!("among {IDLE} idle peers")];
+    let [alone, among] = compare("echo of 32 B", conditions, &told);
+    let ratio = among / alone;
+    goals.add(
+        "latency: p99 of an echo among 1,000 idle peers is within 1.2 × alone",
+        format!("{ratio:.2} ×, medians of {REPETITIONS}, not pinned"),
+        ratio <= GOAL,
     );
-    for (at, part) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
-        let column = |told: &[Vec<f64>]| -> Vec<f64> { told.iter().map(|row| row[at]).collect() };
-        let [alone, among] = [column(&told[0]), column(&told[1])];
-        let ratio = median(&among) / median(&alone);
-        println!(
-            "| {part} | {} | {} | {ratio:.2} |",
-            spread(&alone),
-            spread(&among)
-        );
-        if part == "p99" {
-            goals.add(
-                "latency: p99 of an echo among 1,000 idle peers is within 1.2 × alone",
-                format!("{ratio:.2} ×, medians of {REPETITIONS}, not pinned"),
-                ratio <= GOAL,
-            );
-        }
-    }
 }

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::crowd::greet;
-use crate::goals::{Goals, median, spread};
+use crate::goals::{Goals, compare, spread};
 use crate::load::ASIDE;
 use crate::worker::{Worker, commands, tell};
 
@@ -39,28 +39,14 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
             rates.extend(rate);
         }
     }
-    println!(
-        "\n| paced echo of 32 B, µs | alone | while {STRANGERS} at a time connect | ratio |\n| --- | --- | --- | --- |"
+    let conditions = ["alone", &format!("while {STRANGERS} at a time connect")];
+    let [_, amid] = compare("paced echo of 32 B", conditions, &told);
+    let late = amid / 1e3;
+    goals.add(
+        "latency: p99 of an echo while 64 at a time connect is within 10 ms",
+        format!("{late:.2} ms, median of {REPETITIONS}"),
+        late <= GOAL_MS,
     );
-    for (at, part) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
-        let [alone, amid] = told
-            .each_ref()
-            .map(|told| -> Vec<f64> { told.iter().map(|row| row[at]).collect() });
-        let ratio = median(&amid) / median(&alone);
-        println!(
-            "| {part} | {} | {} | {ratio:.2} |",
-            spread(&alone),
-            spread(&amid)
-        );
-        if part == "p99" {
-            let late = median(&amid) / 1e3;
-            goals.add(
-                "latency: p99 of an echo while 64 at a time connect is within 10 ms",
-                format!("{late:.2} ms, median of {REPETITIONS}"),
-                late <= GOAL_MS,
-            );
-        }
-    }
     println!("\nconnects a second meanwhile: {}", spread(&rates));
 }
 

@@ -74,12 +74,8 @@ async fn end(peer: &Peer) {
 /// Sends both protocols' messages over a fresh connection, and one Ping after a while: the seconds until the
 /// last message came back, and how late the Pong was.
 async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) {
-    let Talk {
-        _server,
-        peer,
-        mut load,
-        aside,
-    } = Talk::begin(node).await;
+    let mut talk = Talk::begin(node).await;
+    let aside = talk.aside;
     let flood = tokio::spawn(async move {
         let message = message(COUNTED, ASIDE_SIZE);
         for _ in 0..ASIDE_MESSAGES {
@@ -89,12 +85,12 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
     });
     let started = Instant::now();
     let sending = async {
-        send(&mut load, messages).await;
+        send(&mut talk.load, messages).await;
         started.elapsed().as_secs_f64()
     };
-    let (seconds, pong) = join(sending, ping(&peer, delay)).await;
+    let (seconds, pong) = join(sending, ping(&talk.peer, delay)).await;
     let _aside = flood.await.expect("no panic");
-    end(&peer).await;
+    end(&talk.peer).await;
     (seconds, pong)
 }
 
@@ -102,12 +98,8 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
 /// as it can; none if that is 0. 50 and 99 % of the round trips in microseconds, and what was sent meanwhile, in
 /// megabytes a second.
 async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
-    let Talk {
-        _server,
-        peer,
-        mut load,
-        aside,
-    } = Talk::begin(node).await;
+    let mut talk = Talk::begin(node).await;
+    let aside = talk.aside;
     let flood = tokio::spawn(async move {
         let message = message(COUNTED, size);
         let mut sent = 0;
@@ -118,9 +110,9 @@ async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
         sent
     });
     let started = Instant::now();
-    let [p50, p99, _] = round_trips(&mut load, count, ECHO_SIZE, Duration::ZERO).await;
+    let [p50, p99, _] = round_trips(&mut talk.load, count, ECHO_SIZE, Duration::ZERO).await;
     let seconds = started.elapsed().as_secs_f64();
-    end(&peer).await;
+    end(&talk.peer).await;
     let sent = flood.await.expect("no panic");
     (p50, p99, sent as f64 / 1e6 / seconds)
 }
