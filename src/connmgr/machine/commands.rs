@@ -63,7 +63,7 @@ impl<A: Address> Machine<A> {
         rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
-        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
+        let entry = known(id, self.entries.get(&id))?;
         if reconnect == Reconnect::Force && entry.kind == Kind::Inbound {
             return Err(ManagerError::Inbound(id));
         }
@@ -89,10 +89,7 @@ impl<A: Address> Machine<A> {
         rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
-        let entry = self
-            .entries
-            .get_mut(&id)
-            .ok_or(ManagerError::UnknownId(id))?;
+        let entry = known(id, self.entries.get_mut(&id))?;
         if let Phase::Waiting { until, failed } = entry.phase {
             entry.failures = entry.failures.saturating_sub(entry.unwanted);
             entry.unwanted = 0;
@@ -116,7 +113,7 @@ impl<A: Address> Machine<A> {
         rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
-        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
+        let entry = known(id, self.entries.get(&id))?;
         if entry.is_connected() {
             self.close(id, CloseReason::Removed);
         } else {
@@ -166,10 +163,7 @@ impl<A: Address> Machine<A> {
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let filter = &self.filter;
-        let entry = self
-            .entries
-            .get_mut(&id)
-            .ok_or(ManagerError::UnknownId(id))?;
+        let entry = known(id, self.entries.get_mut(&id))?;
         if !matches!(entry.kind, Kind::Permanent(_)) {
             return Err(ManagerError::NotPermanent(id));
         }
@@ -205,10 +199,7 @@ impl<A: Address> Machine<A> {
         rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
-        let entry = self
-            .entries
-            .get_mut(&id)
-            .ok_or(ManagerError::UnknownId(id))?;
+        let entry = known(id, self.entries.get_mut(&id))?;
         if entry.kind == Kind::Inbound {
             return Err(ManagerError::Inbound(id));
         }
@@ -227,8 +218,7 @@ impl<A: Address> Machine<A> {
     }
 
     pub(in crate::connmgr) fn get(&self, id: ReqId) -> Result<RequestInfo<A>, ManagerError> {
-        let entry = self.entries.get(&id).ok_or(ManagerError::UnknownId(id))?;
-        Ok(entry.info(id))
+        known(id, self.entries.get(&id)).map(|entry| entry.info(id))
     }
 
     /// Everything, in the order of ids.
@@ -284,6 +274,11 @@ impl<A: Address> Machine<A> {
             Ok(())
         }
     }
+}
+
+/// The entry of a request, if it was found.
+fn known<E>(id: ReqId, entry: Option<E>) -> Result<E, ManagerError> {
+    entry.ok_or(ManagerError::UnknownId(id))
 }
 
 /// An explicit claim only fails because of another request.
