@@ -12,156 +12,142 @@
     reason = "a benchmark has no caller to hand errors to"
 )]
 
-#[cfg(target_os = "linux")]
 mod machine;
 
-#[cfg(not(target_os = "linux"))]
+use std::io::{BufRead, BufReader, Read};
+use std::process::{self, Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use peermux::{Enode, Protocol, SecretKey, Server};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use machine::{Spread, more_files, resident_kib};
+
+const PEERS: [usize; 2] = [100, 1000];
+const RUNS: usize = 3;
+/// Loads what is loaded once.
+const WARM_UP: usize = 20;
+/// More than the five seconds after which a silent connection gives its buffers back.
+const SILENCE: Duration = Duration::from_secs(8);
+/// At once in set-up, which is less than a node takes by default.
+const SET_UPS: usize = 32;
+const DEADLINE: Duration = Duration::from_secs(10);
+
+const NODE: &str = "PEERMUX_BENCH_NODE";
+const REMOTES: &str = "PEERMUX_BENCH_REMOTES";
+
 fn main() {
-    eprintln!("this measures processes on Linux");
+    more_files();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Ok(remotes) = std::env::var(REMOTES) {
+        let (count, node) = remotes.split_once(' ').expect("a count and a node");
+        runtime.block_on(remote(count.parse().unwrap(), node.parse().unwrap()));
+    } else if let Ok(count) = std::env::var(NODE) {
+        runtime.block_on(node(count.parse().unwrap()));
+    } else {
+        println!("KiB of memory for each idle peer, one end, with the server around them");
+        println!("  peers    minimum    median   maximum   ({RUNS} runs)");
+        for peers in PEERS {
+            let runs = (0..RUNS).map(|_| measure(peers));
+            println!("{peers:>7}  {}", Spread::of(runs.collect()));
+        }
+    }
 }
 
-#[cfg(target_os = "linux")]
-fn main() {
-    linux::main();
+fn again(role: &str, what: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(role, what).stdout(Stdio::piped());
+    command
 }
 
-#[cfg(target_os = "linux")]
-mod linux {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Child, ChildStdin, Command, Stdio};
-    use std::time::Duration;
+/// KiB a peer, as a fresh process says.
+fn measure(peers: usize) -> f64 {
+    let mut command = again(NODE, &peers.to_string());
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.trim().parse().expect("a number")
+}
 
-    use peermux::{Enode, Protocol, SecretKey, Server};
-    use tokio::task::JoinSet;
-    use tokio::time::sleep;
+fn idle() -> Protocol {
+    Protocol::builder("idle", 1, 1).run(|_, mut conn| async move {
+        while conn.recv().await?.is_some() {}
+        Ok(())
+    })
+}
 
-    use crate::machine::{Spread, more_files, resident_kib};
+/// A server with so many peers, which are in a process of their own.
+struct Connected {
+    server: Server,
+    remotes: Child,
+    until: Option<ChildStdin>,
+}
 
-    const PEERS: [usize; 2] = [100, 1000];
-    const RUNS: usize = 3;
-    /// Loads what is loaded once.
-    const WARM_UP: usize = 20;
-    /// More than the five seconds after which a silent connection gives its buffers back.
-    const SILENCE: Duration = Duration::from_secs(8);
-    /// At once in set-up, which is less than a node takes by default.
-    const SET_UPS: usize = 32;
-    const DEADLINE: Duration = Duration::from_secs(10);
-
-    const NODE: &str = "PEERMUX_BENCH_NODE";
-    const REMOTES: &str = "PEERMUX_BENCH_REMOTES";
-
-    pub(super) fn main() {
-        more_files();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        if let Ok(remotes) = std::env::var(REMOTES) {
-            let (count, node) = remotes.split_once(' ').expect("a count and a node");
-            runtime.block_on(remote(count.parse().unwrap(), node.parse().unwrap()));
-        } else if let Ok(count) = std::env::var(NODE) {
-            runtime.block_on(node(count.parse().unwrap()));
-        } else {
-            println!("KiB of memory for each idle peer, one end, with the server around them");
-            println!("  peers    minimum    median   maximum   ({RUNS} runs)");
-            for peers in PEERS {
-                let runs = (0..RUNS).map(|_| measure(peers));
-                println!("{peers:>7}  {}", Spread::of(runs.collect()));
-            }
+impl Connected {
+    async fn start(peers: usize) -> Self {
+        let server = Server::builder(SecretKey::generate())
+            .protocol(idle())
+            .listen("127.0.0.1:0".parse().unwrap())
+            .max_peers(peers)
+            .start()
+            .await
+            .unwrap();
+        let remotes = format!("{peers} {}", server.enode());
+        let mut remotes = again(REMOTES, &remotes)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let until = remotes.stdin.take();
+        let mut line = String::new();
+        let out = remotes.stdout.take().unwrap();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "connected");
+        // The node hears the last word of each set-up.
+        while server.peer_count() < peers {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Self {
+            server,
+            remotes,
+            until,
         }
     }
 
-    fn again(role: &str, what: &str) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env(role, what).stdout(Stdio::piped());
-        command
+    async fn end(mut self) {
+        self.server.shutdown(DEADLINE).await.unwrap();
+        drop(self.until.take());
+        self.remotes.wait().unwrap();
     }
+}
 
-    /// KiB a peer, as a fresh process says.
-    fn measure(peers: usize) -> f64 {
-        let mut command = again(NODE, &peers.to_string());
-        let output = command.stderr(Stdio::inherit()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        text.trim().parse().expect("a number")
-    }
+async fn node(peers: usize) {
+    Connected::start(WARM_UP).await.end().await;
+    let before = resident_kib(process::id());
+    let connected = Connected::start(peers).await;
+    sleep(SILENCE).await;
+    let after = resident_kib(process::id());
+    println!("{}", (after - before) / peers as f64);
+    connected.end().await;
+}
 
-    fn idle() -> Protocol {
-        Protocol::builder("idle", 1, 1).run(|_, mut conn| async move {
-            while conn.recv().await?.is_some() {}
-            Ok(())
-        })
-    }
-
-    /// A server with so many peers, which are in a process of their own.
-    struct Connected {
-        server: Server,
-        remotes: Child,
-        until: Option<ChildStdin>,
-    }
-
-    impl Connected {
-        async fn start(peers: usize) -> Self {
-            let server = Server::builder(SecretKey::generate())
-                .protocol(idle())
-                .listen("127.0.0.1:0".parse().unwrap())
-                .max_peers(peers)
-                .start()
-                .await
-                .unwrap();
-            let remotes = format!("{peers} {}", server.enode());
-            let mut remotes = again(REMOTES, &remotes)
-                .stdin(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let until = remotes.stdin.take();
-            let mut line = String::new();
-            let out = remotes.stdout.take().unwrap();
-            BufReader::new(out).read_line(&mut line).unwrap();
-            assert_eq!(line.trim(), "connected");
-            // The node hears the last word of each set-up.
-            while server.peer_count() < peers {
-                sleep(Duration::from_millis(10)).await;
-            }
-            Self {
-                server,
-                remotes,
-                until,
-            }
+async fn remote(count: usize, node: Enode) {
+    let (mut dials, mut servers) = (JoinSet::new(), Vec::new());
+    for _ in 0..count {
+        if dials.len() >= SET_UPS {
+            servers.extend(dials.join_next().await);
         }
-
-        async fn end(mut self) {
-            self.server.shutdown(DEADLINE).await.unwrap();
-            drop(self.until.take());
-            self.remotes.wait().unwrap();
-        }
+        let node = node.clone();
+        dials.spawn(async move {
+            let builder = Server::builder(SecretKey::generate()).protocol(idle());
+            let server = builder.start().await.unwrap();
+            server.dial(&node).await.unwrap();
+            server
+        });
     }
-
-    async fn node(peers: usize) {
-        Connected::start(WARM_UP).await.end().await;
-        let before = resident_kib();
-        let connected = Connected::start(peers).await;
-        sleep(SILENCE).await;
-        let after = resident_kib();
-        println!("{}", after.saturating_sub(before) as f64 / peers as f64);
-        connected.end().await;
+    while let Some(server) = dials.join_next().await {
+        servers.push(server);
     }
-
-    async fn remote(count: usize, node: Enode) {
-        let (mut dials, mut servers) = (JoinSet::new(), Vec::new());
-        for _ in 0..count {
-            if dials.len() >= SET_UPS {
-                servers.extend(dials.join_next().await);
-            }
-            let node = node.clone();
-            dials.spawn(async move {
-                let builder = Server::builder(SecretKey::generate()).protocol(idle());
-                let server = builder.start().await.unwrap();
-                server.dial(&node).await.unwrap();
-                server
-            });
-        }
-        while let Some(server) = dials.join_next().await {
-            servers.push(server);
-        }
-        println!("connected");
-        // Until the node has seen enough.
-        std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    }
+    println!("connected");
+    // Until the node has seen enough.
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

@@ -1,37 +1,31 @@
-//! What a benchmark asks of the machine.
+//! What a benchmark asks of the machine, which has to run Linux.
+#![allow(dead_code, reason = "few benchmarks ask for all of it")]
 
-use std::time::Duration;
+use std::fs;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
-
-/// Allows this process and its children as many files as the system lets it.
-#[allow(dead_code, reason = "not every benchmark opens files")]
-pub(crate) fn more_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let wanted = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, wanted).expect("a process may raise its soft limit");
+/// Allows this process and its children as many files as the system lets it, and tells how many.
+pub(crate) fn more_files() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024)
 }
 
-/// The time that this process has spent on all cores.
-#[allow(dead_code, reason = "not every benchmark asks for it")]
-pub(crate) fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+/// Seconds that all threads of a process have spent on processors.
+pub(crate) fn cpu_seconds(process: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux");
+    let nanoseconds = threads.filter_map(|thread| {
+        let told = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        told.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<u64>() as f64 / 1e9
 }
 
-/// The memory of this process that is in RAM, in KiB.
-#[allow(dead_code, reason = "not every benchmark asks for it")]
-pub(crate) fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+/// The memory of a process that is in RAM, in KiB.
+pub(crate) fn resident_kib(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());
     number
         .and_then(|number| number.parse().ok())
-        .expect("a number")
+        .expect("a size")
 }
 
 /// Smallest, median and largest of some measurements.
@@ -43,7 +37,6 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    #[allow(dead_code, reason = "not every benchmark repeats itself")]
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);

@@ -1,8 +1,8 @@
 //! Peers that announce a message of 16 MiB each and then send nothing.
 
 use crate::goals::Goals;
-use crate::process;
 use crate::worker::Worker;
+use crate::{machine, process};
 
 const PEERS: usize = 1000;
 const GOAL_MIB: f64 = 100.0;
@@ -18,10 +18,10 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
     let mut node = Worker::node("patient");
     let mut crowd = Worker::crowd(&node, peers);
     node.ask(&format!("peers {peers}"));
-    let (resident, live) = (process::resident_kib(node.id()), node.ask("live")[0]);
+    let (resident, live) = (machine::resident_kib(node.id()), node.ask("live")[0]);
     crowd.ask(&format!("announce {peers}"));
     node.ask("settle 1");
-    let resident = (process::resident_kib(node.id()) - resident) / 1024.0;
+    let resident = (machine::resident_kib(node.id()) - resident) / 1024.0;
     let live = (node.ask("live")[0] - live) / 1024.0 / 1024.0;
     goals.add(
         format!("memory: {peers} peers that announce 16 MiB each and send nothing cost less than 100 MiB"),

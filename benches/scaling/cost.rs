@@ -1,8 +1,8 @@
 //! Messages to all of more and more peers: throughput, CPU time, memory.
 
 use crate::goals::{Goals, median, spread};
-use crate::process;
 use crate::worker::Worker;
+use crate::{machine, process};
 
 const PEERS: [usize; 5] = [1, 10, 100, 1000, 5000];
 
@@ -105,7 +105,7 @@ impl Scene {
         self.node.ask(&command);
         let cpu = |crowds: &[Worker]| -> f64 {
             let processes = crowds.iter().map(Worker::id);
-            processes.map(process::cpu_seconds).sum()
+            processes.map(machine::cpu_seconds).sum()
         };
         for _ in 0..REPETITIONS {
             let before = cpu(&self.crowds);
@@ -138,7 +138,7 @@ impl Memory {
     /// Now.
     pub(crate) fn of(node: &mut Worker) -> Self {
         Self {
-            resident: process::resident_kib(node.id()),
+            resident: machine::resident_kib(node.id()),
             allocated: node.ask("live")[0] / 1024.0,
         }
     }

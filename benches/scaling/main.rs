@@ -21,6 +21,8 @@ mod goals;
 mod isolation;
 mod latency;
 mod load;
+#[path = "../machine/mod.rs"]
+mod machine;
 mod node;
 mod process;
 mod storm;
@@ -55,7 +57,7 @@ fn measure(words: &[&str]) {
     let only = words.iter().position(|word| *word == "--only");
     let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
     // Both ends of thousands of connections are in child processes, which inherit the limit.
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+    let limit = machine::more_files();
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);
     let scenarios: [(&str, Scenario); 7] = [

@@ -12,7 +12,7 @@ use crate::load::{
     ASIDE, COUNTED, LOAD, RETURNED, ignored, lent, message, returned, round_trips, served,
 };
 use crate::worker::{commands, tell};
-use crate::{COUNTED as ALLOCATOR, process};
+use crate::{COUNTED as ALLOCATOR, machine};
 
 /// What the node does with what its peers send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Node {
     async fn send(&mut self, total: usize, size: usize) -> Vec<f64> {
         let each = (total / self.conns.len()).max(1);
         let (counted, last) = (message(COUNTED, size), message(RETURNED, size));
-        let (started, cpu) = (Instant::now(), process::cpu_seconds(std::process::id()));
+        let (started, cpu) = (Instant::now(), machine::cpu_seconds(std::process::id()));
         let sending = self.conns.drain(..).map(|mut conn| {
             let (counted, last) = (counted.clone(), last.clone());
             tokio::spawn(async move {
@@ -131,7 +131,7 @@ impl Node {
         let sending: Vec<_> = sending.collect();
         let conns = try_join_all(sending).await.expect("no task panics");
         let seconds = started.elapsed().as_secs_f64();
-        let cpu = process::cpu_seconds(std::process::id()) - cpu;
+        let cpu = machine::cpu_seconds(std::process::id()) - cpu;
         self.conns = conns;
         vec![(each * self.conns.len()) as f64, seconds, cpu]
     }

@@ -1,26 +1,6 @@
-//! What the system tells of a process.
+//! Whether the system lets a process have so many peers.
 
 use std::fs;
-
-/// Seconds that all threads of a process have spent on processors.
-pub(crate) fn cpu_seconds(process: u32) -> f64 {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux");
-    let nanoseconds = threads.filter_map(|thread| {
-        let told = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        told.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    nanoseconds.sum::<u64>() as f64 / 1e9
-}
-
-/// Resident memory in KiB.
-pub(crate) fn resident_kib(process: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("a size")
-}
 
 /// Why so many peers may not be possible here, if it is so.
 pub(crate) fn obstacle(peers: usize, open_files: u64) -> Option<String> {

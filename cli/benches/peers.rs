@@ -33,7 +33,6 @@ mod unix {
 
     use peermux::{Enode, Peer, Protocol, SecretKey, Server};
     use peermux_protocols::echo::{Client, Config, Echo};
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use tokio::runtime::Runtime;
     use tokio::task::JoinSet;
     use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
@@ -50,7 +49,7 @@ mod unix {
     const SET_UPS: usize = 40;
 
     pub(super) fn main() {
-        more_files();
+        rlimit::increase_nofile_limit(u64::MAX).expect("a process may raise its soft limit");
         let runtime = Runtime::new().expect("a runtime");
         let node = Node::start();
         let peers = runtime.block_on(connect(&node.enode));
@@ -69,16 +68,6 @@ mod unix {
             println!("{rate:>11} {done:>11.0}  {answers}  {runs}");
         }
         println!("an answer has {} bytes", node.answer().len());
-    }
-
-    /// Allows this process and its children as many files as the system lets it.
-    fn more_files() {
-        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-        let wanted = Rlimit {
-            current: maximum,
-            maximum,
-        };
-        setrlimit(Resource::Nofile, wanted).expect("a process may raise its soft limit");
     }
 
     /// A node in a process of its own.
