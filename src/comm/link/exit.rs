@@ -1,0 +1,173 @@
+//! How a connection takes the messages of a queue.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, MutexGuard, Weak};
+
+use super::{Left, Link, Outgoing, State};
+use crate::comm::acks::AckTable;
+use crate::comm::handed::Handed;
+use crate::peer::Source;
+use crate::protocol::{Outlet, TrySendError};
+
+/// The connection that takes the messages.
+#[derive(Debug)]
+pub(super) struct Exit {
+    outlet: Outlet,
+    acks: Arc<AckTable>,
+    handed: Arc<Handed>,
+    /// Whether the transport asks for more and tells what is written; else that is as soon as it
+    /// is handed over.
+    asks: bool,
+    /// It took not everything.
+    blocked: bool,
+    /// It takes nothing more.
+    over: bool,
+}
+
+impl Exit {
+    /// Hands messages over for as long as there is room.
+    fn take(&mut self, queue: &mut VecDeque<Outgoing>, left: &mut Left) {
+        if self.blocked || queue.is_empty() {
+            return;
+        }
+        let mut senders = self.handed.lock();
+        let result = self.outlet.fill(queue, Outgoing::size, |message| {
+            left.count(&message);
+            message.hand_over(&self.acks, &mut senders)
+        });
+        self.blocked = result.is_err();
+        self.over = matches!(result, Err(TrySendError::Refused(_)));
+    }
+}
+
+impl Link {
+    /// Lets a connection take messages until what is returned is dropped: then what it took and
+    /// is not known to have written fails. A queue has one connection in its life.
+    pub(crate) fn open(self: &Arc<Self>, outlet: Outlet, acks: Arc<AckTable>) -> Opening {
+        let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
+        let supply = Supply {
+            link: Arc::downgrade(self),
+            handed: Arc::clone(&handed),
+        };
+        let exit = Exit {
+            asks: outlet.set_source(Arc::new(supply)),
+            outlet,
+            acks,
+            handed,
+            blocked: false,
+            over: false,
+        };
+        let mut state = self.lock();
+        state.exit = Some(exit);
+        self.hand_over(state);
+        Opening(Arc::clone(self))
+    }
+
+    /// Waits until a message has found no room in a transport that does not ask for it later;
+    /// returns its size, or `None` once the transport takes nothing more. Cancel safe.
+    async fn blocked(&self) -> Option<usize> {
+        loop {
+            {
+                let state = self.lock();
+                let exit = state.exit.as_ref();
+                if exit.is_some_and(|exit| exit.over) {
+                    return None;
+                }
+                let first = state.replies.front().or(state.messages.front());
+                if let Some(first) = first.filter(|_| exit.is_some_and(|exit| !exit.asks)) {
+                    return Some(first.size());
+                }
+            }
+            self.blocked.notified().await;
+        }
+    }
+
+    /// The transport has room again.
+    fn unblock(&self) {
+        let mut state = self.lock();
+        if let Some(exit) = &mut state.exit
+            && std::mem::take(&mut exit.blocked)
+        {
+            self.hand_over(state);
+        }
+    }
+
+    /// Hands over to the connection what it has room for, answers first.
+    pub(super) fn hand_over(&self, mut state: MutexGuard<'_, State>) {
+        let State {
+            messages,
+            replies,
+            exit: Some(exit),
+            ..
+        } = &mut *state
+        else {
+            return;
+        };
+        if exit.blocked {
+            return;
+        }
+        let [mut answers, mut others] = [Left::default(), Left::default()];
+        exit.take(replies, &mut answers);
+        exit.take(messages, &mut others);
+        let written = (!exit.asks).then(|| Arc::clone(&exit.handed));
+        let wakes = exit.over || exit.blocked && !exit.asks;
+        drop(state);
+        let count = answers.messages + others.messages;
+        self.stats.meters.unqueued(count);
+        for (semaphore, left) in [(&self.replies, answers), (&self.messages, others)] {
+            if left.units > 0 {
+                semaphore.add_permits(left.units);
+            }
+        }
+        if let Some(handed) = written {
+            handed.written(count as usize);
+        }
+        if wakes {
+            self.blocked.notify_one();
+        }
+    }
+}
+
+/// What the transport asks.
+struct Supply {
+    link: Weak<Link>,
+    handed: Arc<Handed>,
+}
+
+impl Source for Supply {
+    fn room(&self) {
+        if let Some(link) = self.link.upgrade() {
+            link.unblock();
+        }
+    }
+
+    fn written(&self, frames: usize) {
+        self.handed.written(frames);
+    }
+}
+
+/// A connection that takes a queue's messages.
+#[derive(Debug)]
+pub(crate) struct Opening(Arc<Link>);
+
+impl Opening {
+    /// Waits until the transport takes nothing more. One that does not ask for what found no room
+    /// gets it here.
+    pub(crate) async fn run(&self, outlet: &Outlet) {
+        while let Some(size) = self.0.blocked().await {
+            if outlet.room(size).await.is_err() {
+                return;
+            }
+            self.0.unblock();
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let exit = self.0.lock().exit.take();
+        if let Some(exit) = exit {
+            exit.handed.fail();
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The sending queue of one destination. It exists from the first message on, before there is a
+//! connection, and hands over to the connection what that has room for.
+
+mod exit;
+mod outgoing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+
+use super::stats::Stats;
+use super::{CloseReason, CommError, Config, PeerId};
+use exit::Exit;
+pub(crate) use outgoing::{Draft, Outgoing};
+
+/// How many answers may wait beside the queue of messages.
+const REPLIES: usize = 64;
+
+/// Which part of the queue: answers go out before messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Messages,
+    Replies,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    state: Mutex<State>,
+    /// Wakes the connection's writer when the transport takes nothing more, or does not ask for
+    /// more once it has room.
+    blocked: Notify,
+    /// Room in units, so that one bound holds for messages and for bytes.
+    messages: Arc<Semaphore>,
+    replies: Arc<Semaphore>,
+    unit: usize,
+    total: u32,
+    stats: Arc<Stats>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: VecDeque<Outgoing>,
+    replies: VecDeque<Outgoing>,
+    exit: Option<Exit>,
+    end: Option<End>,
+}
+
+impl State {
+    fn part(&mut self, part: Part) -> &mut VecDeque<Outgoing> {
+        match part {
+            Part::Messages => &mut self.messages,
+            Part::Replies => &mut self.replies,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum End {
+    Failed(CommError),
+    /// Everything goes through the queue of the connection that took this one's place.
+    Moved(Arc<Link>),
+}
+
+/// What left a queue.
+#[derive(Debug, Default)]
+struct Left {
+    messages: u32,
+    units: usize,
+}
+
+impl Left {
+    fn count(&mut self, message: &Outgoing) {
+        self.messages += 1;
+        self.units += message.units;
+    }
+}
+
+impl Link {
+    pub(crate) fn new(config: &Config, stats: &Arc<Stats>) -> Arc<Self> {
+        let total = u32::try_from(config.queue_messages).unwrap_or(u32::MAX >> 4);
+        Arc::new(Self {
+            state: Mutex::default(),
+            blocked: Notify::new(),
+            messages: Arc::new(Semaphore::new(total as usize)),
+            replies: Arc::new(Semaphore::new(REPLIES)),
+            unit: (config.queue_bytes / config.queue_messages).max(1),
+            total,
+            stats: Arc::clone(stats),
+        })
+    }
+
+    fn room(&self, part: Part, size: usize) -> (&Arc<Semaphore>, u32) {
+        let units = u32::try_from(size.div_ceil(self.unit)).unwrap_or(u32::MAX);
+        match part {
+            Part::Messages => (&self.messages, units.clamp(1, self.total)),
+            Part::Replies => (&self.replies, units.clamp(1, REPLIES as u32)),
+        }
+    }
+
+    /// Waits for room for a message of `size` bytes, in the order of asking; `None` if the queue
+    /// ends first. Cancel safe.
+    pub(crate) async fn reserve(&self, part: Part, size: usize) -> Option<OwnedSemaphorePermit> {
+        let (semaphore, units) = self.room(part, size);
+        Arc::clone(semaphore).acquire_many_owned(units).await.ok()
+    }
+
+    /// Queues a message for which there is room, and which fails if the queue has ended.
+    pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: OwnedSemaphorePermit) {
+        message.units = room.num_permits();
+        room.forget();
+        self.put(part, message);
+    }
+
+    /// As [`push`](Self::push); a message for which there is no room comes back.
+    pub(crate) fn try_push(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
+        let (semaphore, units) = self.room(part, message.size());
+        match semaphore.try_acquire_many(units) {
+            Ok(room) => {
+                message.units = room.num_permits();
+                room.forget();
+            }
+            Err(TryAcquireError::NoPermits) => return Err(message),
+            // The end of the queue is the message's, too.
+            Err(TryAcquireError::Closed) => {}
+        }
+        self.put(part, message);
+        Ok(())
+    }
+
+    fn put(&self, part: Part, message: Outgoing) {
+        let mut state = self.lock();
+        let moved = match &state.end {
+            None => {
+                self.stats.meters.queued();
+                state.part(part).push_back(message);
+                return self.hand_over(state);
+            }
+            Some(End::Failed(error)) => Err(error.clone()),
+            Some(End::Moved(to)) => Ok(Arc::clone(to)),
+        };
+        drop(state);
+        match moved {
+            Ok(to) => to.put(part, message.uncounted()),
+            Err(error) => message.fail(error, &self.stats),
+        }
+    }
+
+    /// The queue that takes messages in place of this one, which may be itself.
+    pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
+        let mut link = Arc::clone(self);
+        loop {
+            let next = match &link.lock().end {
+                Some(End::Moved(to)) => Arc::clone(to),
+                _ => break,
+            };
+            link = next;
+        }
+        link
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let state = self.lock();
+        state.messages.len() + state.replies.len()
+    }
+
+    /// Ends the queue: what waits in it fails, and so does what comes later.
+    pub(crate) fn fail(&self, error: &CommError) {
+        let waiting = {
+            let mut state = self.lock();
+            if state.end.is_some() {
+                return;
+            }
+            state.end = Some(End::Failed(error.clone()));
+            self.close(&mut state)
+        };
+        for (_, message) in waiting {
+            message.fail(error.clone(), &self.stats);
+        }
+    }
+
+    /// Ends the queue: what waits in it, and what comes later, goes to another one, if need be
+    /// over the other's bound, so that nothing is lost.
+    pub(crate) fn move_to(&self, other: &Arc<Self>) {
+        // Locked until all are there, so that what comes later does not come before them.
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        for (part, message) in self.close(&mut state) {
+            other.put(part, message.uncounted());
+        }
+        state.end = Some(End::Moved(Arc::clone(other)));
+    }
+
+    /// Takes everything out, answers first, and wakes who waits for room.
+    fn close(&self, state: &mut State) -> Vec<(Part, Outgoing)> {
+        let mut waiting = Vec::new();
+        for part in [Part::Replies, Part::Messages] {
+            waiting.extend(state.part(part).drain(..).map(|message| (part, message)));
+        }
+        self.messages.close();
+        self.replies.close();
+        self.stats.meters.unqueued(waiting.len() as u32);
+        waiting
+    }
+
+    /// Looks at the id that each waiting message was meant for; those for which `judge` gives an
+    /// error fail with it.
+    pub(crate) fn sift(&self, mut judge: impl FnMut(PeerId) -> Option<CommError>) {
+        let mut refused = Vec::new();
+        let mut left = Left::default();
+        {
+            let mut state = self.lock();
+            let waiting = std::mem::take(&mut state.messages);
+            for message in waiting {
+                match message.expects.as_deref().copied().and_then(&mut judge) {
+                    Some(error) => {
+                        left.count(&message);
+                        refused.push((message, error));
+                    }
+                    None => state.messages.push_back(message),
+                }
+            }
+        }
+        self.stats.meters.unqueued(left.messages);
+        self.messages.add_permits(left.units);
+        for (message, error) in refused {
+            message.fail(error, &self.stats);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.fail(&CommError::PeerClosed(CloseReason::TransportEnded));
+    }
+}
