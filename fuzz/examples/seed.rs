@@ -19,6 +19,7 @@ fn main() {
     frames(&vectors);
     handshakes(&vectors);
     comm();
+    gossip();
 }
 
 fn payloads(vectors: &Value) {
@@ -171,6 +172,26 @@ fn comm() {
     for choice in 0x80..0x90 {
         keep("comm", &[&[choice]]);
         keep("comm", &[&[choice, 0, 70, 1]]);
+    }
+}
+
+/// Messages of each tag, and a signed one that is damaged in each of its parts.
+fn gossip() {
+    let id = [&[0xa8][..], &[7; 40]].concat();
+    let data = [
+        &[0xd5, 0x82][..],
+        b"me",
+        &[7, 0x82, 3, 0xe8, 0x84],
+        b"news",
+        &[0x88],
+        &[9; 8],
+    ];
+    keep("gossip", &[&[0, 0xc2, 1, 0xc0]]);
+    keep("gossip", &[&[0, 0xeb, 0x80, 0xe9], &id]);
+    keep("gossip", &[&[1, 0xf8, 82], &id, &id]);
+    keep("gossip", &[&[2], &data.concat()]);
+    for at in [0, 3, 80, 90, 160] {
+        keep("gossip", &[&[0x90, 0, at, 1]]);
     }
 }
 

@@ -10,7 +10,6 @@ mod addrbook;
 mod book_of_server;
 mod comm;
 mod connmgr;
-mod fuzz_replay;
 mod metrics;
 mod pair;
 mod peer;

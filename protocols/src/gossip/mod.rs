@@ -38,6 +38,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod message;
 mod run;
 mod store;

@@ -1,0 +1,60 @@
+//! The fuzz targets over their kept inputs: no finding comes back.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in helper functions too"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use peermux::fuzzing::Body;
+
+/// All targets, each with its body and the folder of its inputs.
+fn targets() -> impl Iterator<Item = (Body, PathBuf)> {
+    let targets = [
+        peermux::fuzzing::TARGETS,
+        peermux_protocols::fuzzing::TARGETS,
+    ];
+    let targets = targets.into_iter().flatten();
+    targets.map(|(name, body)| (*body, corpus().join(name)))
+}
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")
+}
+
+/// The paths in a folder, in a fixed order.
+fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| {
+        panic!("{}: {error}", folder.display());
+    });
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Runs a target over all its inputs; returns those that it failed on.
+fn replay(body: Body, folder: &Path) -> Vec<String> {
+    let inputs = entries(folder);
+    assert!(!inputs.is_empty(), "{} is empty", folder.display());
+    let failed = inputs.iter().filter(|path| {
+        let input = fs::read(path).unwrap();
+        catch_unwind(|| body(&input)).is_err()
+    });
+    failed.map(|path| path.display().to_string()).collect()
+}
+
+#[test]
+fn kept_inputs_of_every_target_pass() {
+    let failed: Vec<String> = targets()
+        .flat_map(|(body, folder)| replay(body, &folder))
+        .collect();
+    assert!(failed.is_empty(), "failing inputs: {failed:#?}");
+}
+
+#[test]
+fn every_folder_of_inputs_has_a_target() {
+    let expected: BTreeSet<PathBuf> = targets().map(|(_, folder)| folder).collect();
+    assert_eq!(entries(&corpus()), expected);
+}
