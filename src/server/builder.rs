@@ -189,19 +189,7 @@ impl<D, L> ServerBuilder<D, L> {
     where
         E: Dialer<Addr = Enode, Io: Transport>,
     {
-        ServerBuilder {
-            key: self.key,
-            config: self.config,
-            protocols: self.protocols,
-            trusted: self.trusted,
-            legacy: self.legacy,
-            memory: self.memory,
-            sources: self.sources,
-            events: self.events,
-            connection_events: self.connection_events,
-            dialer: Box::new(|_| dialer),
-            listener: self.listener,
-        }
+        self.exchange(|_, listener| (Box::new(|_| dialer), listener))
     }
 
     /// Accepts connections from a listener that was made by other means, as well as on the
@@ -210,6 +198,14 @@ impl<D, L> ServerBuilder<D, L> {
     where
         M: Listener<Addr = SocketAddr, Io: Transport + AsyncRead + AsyncWrite + Unpin>,
     {
+        self.exchange(|dialer, _| (dialer, Some(listener)))
+    }
+
+    fn exchange<E, M>(
+        self,
+        change: impl FnOnce(DialerFor<D>, Option<L>) -> (DialerFor<E>, Option<M>),
+    ) -> ServerBuilder<E, M> {
+        let (dialer, listener) = change(self.dialer, self.listener);
         ServerBuilder {
             key: self.key,
             config: self.config,
@@ -220,8 +216,8 @@ impl<D, L> ServerBuilder<D, L> {
             sources: self.sources,
             events: self.events,
             connection_events: self.connection_events,
-            dialer: self.dialer,
-            listener: Some(listener),
+            dialer,
+            listener,
         }
     }
 
