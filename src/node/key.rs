@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use rand::{CryptoRng, Rng};
@@ -51,13 +51,15 @@ pub enum KeyError {
     Signature,
 }
 
-/// A secret key, with its public key computed once.
+/// A secret key, with its public key computed once, when it is first asked for.
 ///
 /// The secret never appears in `Debug`, is compared in constant time and is wiped on drop.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,
-    public: PublicKey,
+    /// A dialler's ephemeral key only signs and agrees: its public key is recovered at the other end
+    /// and needed by nobody here.
+    public: OnceLock<PublicKey>,
 }
 
 impl SecretKey {
@@ -89,8 +91,10 @@ impl SecretKey {
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
         let secret =
             secp256k1::SecretKey::from_byte_array(*bytes).map_err(|_| KeyError::SecretRange)?;
-        let public = PublicKey(secret.public_key(&CONTEXT));
-        Ok(Self { secret, public })
+        Ok(Self {
+            secret,
+            public: OnceLock::new(),
+        })
     }
 
     /// The 32 big-endian bytes, wiped when the returned value is dropped.
@@ -100,7 +104,9 @@ impl SecretKey {
 
     /// The public key that belongs to this secret.
     pub fn public_key(&self) -> PublicKey {
-        self.public
+        *self
+            .public
+            .get_or_init(|| PublicKey(self.secret.public_key(&CONTEXT)))
     }
 
     /// The x coordinate of the shared point, not hashed.
@@ -125,6 +131,14 @@ impl SecretKey {
         signature
     }
 }
+
+impl PartialEq for SecretKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+impl Eq for SecretKey {}
 
 impl Drop for SecretKey {
     fn drop(&mut self) {
@@ -386,6 +400,15 @@ mod tests {
         signature[64] = 4;
         assert_eq!(recover(&signature, &message), Err(KeyError::Signature));
         assert_eq!(recover(&[0; 65], &message), Err(KeyError::Signature));
+    }
+
+    #[test]
+    fn a_key_is_the_same_whether_its_public_key_was_asked_for_or_not() {
+        let asked = key();
+        asked.public_key();
+        assert_eq!(asked, key());
+        assert_eq!(asked.clone().public_key(), key().public_key());
+        assert_ne!(asked, SecretKey::generate());
     }
 
     #[test]
