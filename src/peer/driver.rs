@@ -146,10 +146,7 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
-    #[expect(
-        clippy::boxed_local,
-        reason = "whoever unpacks the box would keep it, empty, for as long as the peer lives"
-    )]
+    /// From its box, which whoever unpacked it would keep, empty, for as long as the peer lives.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {
             established,

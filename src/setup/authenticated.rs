@@ -20,7 +20,8 @@ const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
 
 /// A stream after auth and ack: secrets exist, Hello is still to come.
 pub struct Authenticated<T: Transport> {
-    pub(crate) wire: Wire<T>,
+    /// Boxed, because it moves often before a peer begins, and its ciphers are large.
+    pub(crate) wire: Box<Wire<T>>,
     pub(super) about: Link,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Link {
 
 impl<T: Transport> Authenticated<T> {
     pub(super) fn new(
-        mut wire: Wire<T>,
+        mut wire: Box<Wire<T>>,
         public_key: PublicKey,
         binding: ChannelBinding,
         direction: Direction,
@@ -99,7 +100,7 @@ impl<T: Transport> Authenticated<T> {
             ingress,
             buffer,
             ..
-        } = &mut self.wire;
+        } = &mut *self.wire;
         let mut sent = false;
         let write = async {
             let written = write_flushed(writer, &out).await;
@@ -136,7 +137,7 @@ impl<T: Transport> Authenticated<T> {
             ingress,
             buffer,
             ..
-        } = &mut self.wire;
+        } = &mut *self.wire;
         let theirs = match read_hello(reader, ingress, buffer).await {
             Ok(theirs) => theirs,
             Err(error) => return self.fail(error).await,

@@ -20,13 +20,13 @@ pub type Joined<T> = tokio::io::Join<<T as Transport>::Reader, <T as Transport>:
 /// Usually it becomes a peer, through [`PeerDriver::new`](crate::peer::PeerDriver::new). Tools
 /// that speak single messages take [`into_framed`](Self::into_framed).
 pub struct Established<T: Transport> {
-    pub(crate) wire: Wire<T>,
+    pub(crate) wire: Box<Wire<T>>,
     pub(crate) link: Link,
     pub(crate) hello: Hello,
 }
 
 impl<T: Transport> Established<T> {
-    pub(super) fn new(wire: Wire<T>, link: Link, hello: Hello) -> Self {
+    pub(super) fn new(wire: Box<Wire<T>>, link: Link, hello: Hello) -> Self {
         Self { wire, link, hello }
     }
 
@@ -83,7 +83,7 @@ impl<T: Transport> Established<T> {
             mut buffer,
             // Hello has been sent, so nothing waits for it.
             unsent: _,
-        } = self.wire;
+        } = *self.wire;
         let stream = tokio::io::join(reader, writer);
         let mut parts = FramedParts::new::<RawMessage>(stream, RlpxCodec::new(egress, ingress));
         parts.read_buf = BytesMut::from(&*buffer.filled());

@@ -244,13 +244,13 @@ fn authenticated<T: Transport>(
         ingress,
         binding,
     } = session;
-    let wire = Wire {
+    let wire = Box::new(Wire {
         reader,
         writer,
         ingress,
         egress,
         buffer: ReadBuffer::with_unread(input),
         unsent,
-    };
+    });
     Authenticated::new(wire, public_key, binding, direction, local, remote)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Wire<T: Transport> {
 
 impl<T: Transport> Wire<T> {
     /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s.
-    pub(crate) async fn refuse(mut self, reason: DisconnectReason) {
+    pub(crate) async fn refuse(mut self: Box<Self>, reason: DisconnectReason) {
         let mut out = std::mem::take(&mut self.unsent);
         let sealed = self
             .egress

@@ -26,7 +26,7 @@ const PIPE: usize = 64 << 10;
 /// # });
 /// ```
 pub struct Scripted {
-    wire: Wire<DuplexStream>,
+    wire: Box<Wire<DuplexStream>>,
     hello: Option<Hello>,
 }
 
