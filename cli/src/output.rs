@@ -28,18 +28,21 @@ impl Output {
 
     /// Tells something: its text, or its JSON object.
     pub(crate) fn tell(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
-        write_line(&self.line(report)?)
+        write_line(self.line(report)?)
     }
 
-    /// Tells of many things, all at once.
+    /// Tells of many things, or of none, all at once.
     pub(crate) fn tell_all(self, reports: &[impl Serialize + Display]) -> Result<(), Failure> {
+        if reports.is_empty() {
+            return Ok(());
+        }
         let lines: Result<Vec<_>, _> = reports.iter().map(|report| self.line(report)).collect();
-        write_line(&lines?.join("\n"))
+        write_line(lines?.join("\n"))
     }
 
     fn line(self, report: &(impl Serialize + Display)) -> Result<String, Failure> {
         Ok(match self.json {
-            true => escape(&serde_json::to_string(report).map_err(Failure::because)?),
+            true => escape(serde_json::to_string(report).map_err(Failure::because)?),
             false => report.to_string(),
         })
     }
@@ -48,14 +51,16 @@ impl Output {
     pub(crate) fn remark(self, text: &str) -> Result<(), Failure> {
         match self.json {
             true => Ok(()),
-            false => write_line(text),
+            false => write_line(text.to_owned()),
         }
     }
 }
 
-fn write_line(line: &str) -> Result<(), Failure> {
+/// In one go, even if it is several lines.
+fn write_line(mut line: String) -> Result<(), Failure> {
+    line.push('\n');
     let mut out = io::stdout().lock();
-    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => Failure::because(format!("cannot write to standard output: {error}")),
@@ -73,7 +78,10 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// A line of JSON as a terminal may show it. It has such characters inside of strings only, and
 /// those below U+0020 are escaped already.
-fn escape(json: &str) -> String {
+fn escape(json: String) -> String {
+    if !json.contains(is_hostile) {
+        return json;
+    }
     let mut safe = String::with_capacity(json.len());
     for char in json.chars() {
         match is_hostile(char) {
@@ -181,7 +189,7 @@ mod tests {
     #[test]
     fn json_keeps_its_meaning_when_escaped() {
         let text = "a\u{1b}\u{9b}2J\u{7f}\u{202e}\\\"ä";
-        let json = escape(&serde_json::to_string(text).expect("a string"));
+        let json = escape(serde_json::to_string(text).expect("a string"));
         assert!(!json.contains(is_hostile), "{json}");
         let read: String = serde_json::from_str(&json).expect("still JSON");
         assert_eq!(read, text);

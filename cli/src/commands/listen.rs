@@ -21,6 +21,7 @@ use tokio::sync::broadcast::{
     self,
     error::{RecvError, TryRecvError},
 };
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
@@ -37,6 +38,9 @@ use crate::output::{CapabilityReport, Output, list, printable};
 
 /// How many events may wait to be printed, at least.
 const EVENTS: usize = 4096;
+
+/// How many of them are printed in one go, at most.
+const TOLD_AT_ONCE: usize = 64;
 
 /// Where to listen if nobody says.
 const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30303);
@@ -404,33 +408,43 @@ async fn report<E: Clone, R: Serialize + fmt::Display>(
     report_of: impl Fn(&E) -> Option<R>,
 ) -> Result<(), Failure> {
     loop {
-        let told = match events.recv().await {
-            Ok(event) => report_of(&event).map(|report| out.tell(&report)),
-            Err(RecvError::Lagged(missed)) => {
-                lost(missed);
-                None
-            }
+        let mut reports = Vec::new();
+        match events.recv().await {
+            Ok(event) => reports.extend(report_of(&event)),
+            Err(RecvError::Lagged(missed)) => lost(missed),
             Err(RecvError::Closed) => return Ok(()),
-        };
-        told.transpose()?;
+        }
+        // Whatever else is due comes first, and what happens meanwhile is told along with it.
+        yield_now().await;
+        take_waiting(events, &report_of, &mut reports);
+        out.tell_all(&reports)?;
     }
 }
 
 /// Prints what has happened to peers, such as those that were told of the node's end.
 fn report_rest(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
     loop {
-        match events.try_recv() {
-            Ok(event) => tell(&event, out)?,
-            Err(TryRecvError::Lagged(missed)) => lost(missed),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+        let mut reports = Vec::new();
+        take_waiting(events, &PeerReport::of, &mut reports);
+        if reports.is_empty() {
+            return Ok(());
         }
+        out.tell_all(&reports)?;
     }
 }
 
-fn tell(event: &PeerEvent, out: Output) -> Result<(), Failure> {
-    match PeerReport::of(event) {
-        Some(report) => out.tell(&report),
-        None => Ok(()),
+/// Takes what has happened and was not told, as much as is told at once.
+fn take_waiting<E: Clone, R>(
+    events: &mut broadcast::Receiver<E>,
+    report_of: &impl Fn(&E) -> Option<R>,
+    reports: &mut Vec<R>,
+) {
+    while reports.len() < TOLD_AT_ONCE {
+        match events.try_recv() {
+            Ok(event) => reports.extend(report_of(&event)),
+            Err(TryRecvError::Lagged(missed)) => lost(missed),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
     }
 }
 
