@@ -4,8 +4,9 @@
 //! own code on the path, how fast one thread seals frames and one thread opens them, how fast the
 //! two loops go when loopback TCP lies between them, and how many handshakes the public-key
 //! cryptography allows. Each figure is the median of several repetitions that take turns, with the
-//! least and the greatest beside it. `cargo bench --bench limit -- --tcp SIZE COUNT` prints the
-//! messages a second over loopback TCP, once, for a comparison that takes turns with others.
+//! least and the greatest beside it. For a comparison that takes turns with others,
+//! `cargo bench --bench limit -- --tcp SIZE COUNT` prints the messages a second over loopback TCP,
+//! and `-- --handshakes THREADS` the handshakes a second, once.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -67,6 +68,10 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "--tcp") {
         let [size, count] = [1, 2].map(|i| arguments[at + i].parse().unwrap());
         return println!("{}", count as f64 / tcp::one_way(size, count).as_secs_f64());
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "--handshakes") {
+        let threads = arguments[at + 1].parse().unwrap();
+        return println!("{}", handshake::rate(threads));
     }
     println!("| payload | seal, µs | open, µs | both over loopback TCP, msg/s | MB/s |");
     println!("|---|---|---|---|---|");
