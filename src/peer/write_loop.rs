@@ -77,17 +77,12 @@ impl<T: Transport> WriteLoop<T> {
                     .map_err(io::Error::other)?;
                 continue;
             }
+            self.writer.write_all(out).await?;
+            out.clear();
             let begun = self.egress.begin(frame.id, &frame.payload);
             let mut pieces = begun.map_err(io::Error::other)?;
-            let mut last = false;
-            while !last {
-                last = self
-                    .egress
-                    .next_piece(&mut pieces, &frame.payload, PIECE, out);
-                if out.len() >= PIECE {
-                    self.writer.write_all(out).await?;
-                    out.clear();
-                }
+            while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
+                self.writer.write_all(piece).await?;
             }
         }
         self.writer.write_all(out).await?;

@@ -10,51 +10,27 @@ use super::error::{SealError, SnappyError};
 /// No element of the format yields more than 64 bytes for 3, so data never expands beyond this.
 const MAX_EXPANSION: usize = 22;
 
-/// What is kept of the memory for a large message's compressed form.
-const KEEP: usize = 2 << 20;
-
 /// Compresses one message after the other. Its tables of up to 34 KiB are kept between them.
-pub(super) struct Compressor {
-    encoder: Encoder,
-    /// The compressed form of a large message, in front.
-    large: Vec<u8>,
-    length: usize,
-}
+pub(super) struct Compressor(Encoder);
 
 impl Compressor {
     pub(super) fn new() -> Self {
-        Self {
-            encoder: Encoder::new(),
-            large: Vec::new(),
-            length: 0,
-        }
+        Self(Encoder::new())
     }
 
     /// Appends the compressed form of `data` to `out`, without a buffer in between.
     pub(super) fn append(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
         let start = out.len();
         out.put_bytes(0, max_compress_len(data.len()));
-        let length = self.encoder.compress(data, &mut out[start..]);
-        out.truncate(start + length.map_err(SealError::Compression)?);
+        let length = self.compress(data, &mut out[start..])?;
+        out.truncate(start + length);
         Ok(())
     }
 
-    /// Compresses `data` into memory of its own, where it stays until the next call.
-    pub(super) fn compress(&mut self, data: &[u8]) -> Result<&[u8], SealError> {
-        let room = max_compress_len(data.len());
-        if self.large.len() < room {
-            self.large.resize(room, 0);
-        } else if self.large.len() > KEEP.max(room) {
-            self.large = vec![0; room];
-        }
-        let length = self.encoder.compress(data, &mut self.large);
-        self.length = length.map_err(SealError::Compression)?;
-        Ok(self.compressed())
-    }
-
-    /// What [`compress`](Self::compress) returned last.
-    pub(super) fn compressed(&self) -> &[u8] {
-        &self.large[..self.length]
+    /// Writes the compressed form of `data`, of which no more than `max_compress_len` tells, to the
+    /// front of `out`. Returns its length.
+    pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
+        self.0.compress(data, out).map_err(SealError::Compression)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Egress {
     snappy: bool,
     /// Made when it is needed, and kept until the connection falls silent.
     compressor: Option<Box<Compressor>>,
+    /// The frame that is sealed in pieces.
+    pub(super) large: Vec<u8>,
 }
 
 impl Egress {
@@ -34,6 +36,7 @@ impl Egress {
             mac,
             snappy: false,
             compressor: None,
+            large: Vec::new(),
         }
     }
 
@@ -45,10 +48,11 @@ impl Egress {
         self.snappy = on;
     }
 
-    /// Gives the memory back that compressing large messages took. For a connection that fell
-    /// silent.
+    /// Gives the memory back that compressing, and sealing in pieces, took. For a connection that
+    /// fell silent.
     pub fn shrink(&mut self) {
         self.compressor = None;
+        self.large = Vec::new();
     }
 
     /// What compresses, if compression is on.
@@ -57,12 +61,6 @@ impl Egress {
             let compressor = &mut self.compressor;
             &mut **compressor.get_or_insert_with(|| Box::new(Compressor::new()))
         })
-    }
-
-    /// The compressed form that was made last, if compression is on.
-    pub(super) fn compressed(&self) -> Option<&[u8]> {
-        let compressor = self.compressor.as_ref().filter(|_| self.snappy)?;
-        Some(compressor.compressed())
     }
 
     /// Appends one frame with the message `id` and `data` to `out`, with `data` compressed if

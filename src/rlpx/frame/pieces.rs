@@ -1,7 +1,9 @@
 //! Sealing a large message piece by piece, so that its first bytes travel while the last ones are
-//! still being encrypted, and no buffer has to hold the whole frame.
+//! still being encrypted.
 
-use bytes::{BufMut, BytesMut};
+use std::mem;
+
+use snap::raw::max_compress_len;
 
 use super::egress::{check_frame, check_payload, header};
 use super::{BLOCK, Egress, HEADER, padded};
@@ -9,34 +11,31 @@ use crate::rlpx::error::SealError;
 use crate::rlpx::mac;
 use crate::rlpx::message_id;
 
+/// What is kept of the memory for a large message.
+const KEEP: usize = 2 << 20;
+
 /// A message that is being sealed. Nothing else may be sealed before its last piece is.
 #[derive(Debug)]
 #[must_use = "a frame that is begun has to be sealed to its end"]
 pub struct Pieces {
-    id: [u8; message_id::MAX_LENGTH],
     /// Bytes of id and data.
     frame_size: usize,
     /// Bytes of id, data and padding that were sealed.
     sealed: usize,
-    /// Bytes of the id.
-    id_length: usize,
 }
 
 impl Egress {
     /// Begins to seal the message `id` with `data`, which is compressed first if compression is
-    /// on, into memory that is kept until [`shrink`](Self::shrink).
+    /// on. The frame is built, and then encrypted, in memory that is kept until
+    /// [`shrink`](Self::shrink).
     ///
     /// ```
-    /// # use bytes::BytesMut;
     /// # use peermux::rlpx::{Egress, SealError};
-    /// fn send(egress: &mut Egress, data: &[u8]) -> Result<Vec<BytesMut>, SealError> {
-    ///     let mut frame = egress.begin(16, data)?;
+    /// fn send(egress: &mut Egress, data: &[u8]) -> Result<Vec<Vec<u8>>, SealError> {
+    ///     let mut pieces = egress.begin(16, data)?;
     ///     let mut written = Vec::new();
-    ///     let mut last = false;
-    ///     while !last {
-    ///         let mut out = BytesMut::new();
-    ///         last = egress.next_piece(&mut frame, data, 64 << 10, &mut out);
-    ///         written.push(out);
+    ///     while let Some(piece) = egress.next_piece(&mut pieces, 64 << 10) {
+    ///         written.push(piece.to_vec());
     ///     }
     ///     Ok(written)
     /// }
@@ -46,74 +45,64 @@ impl Egress {
     /// As [`seal`](Self::seal).
     pub fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
         check_payload(data)?;
-        let size = match self.compressor() {
-            Some(compressor) => compressor.compress(data)?.len(),
-            None => data.len(),
-        };
         let mut buffer = [0; message_id::MAX_LENGTH];
-        let id_length = message_id::encode(id, &mut buffer).len();
-        let frame_size = check_frame(id_length + size)?;
+        let id = message_id::encode(id, &mut buffer);
+        let start = HEADER + id.len();
+        let mut frame = mem::take(&mut self.large);
+        make_room(
+            &mut frame,
+            start + max_compress_len(data.len()) + BLOCK + mac::LENGTH,
+        );
+        frame[HEADER..start].copy_from_slice(id);
+        let length = match self.compressor() {
+            Some(compressor) => compressor.compress(data, &mut frame[start..])?,
+            None => {
+                frame[start..start + data.len()].copy_from_slice(data);
+                data.len()
+            }
+        };
+        let frame_size = check_frame(id.len() + length)?;
+        frame[HEADER..][frame_size..padded(frame_size)].fill(0);
+        self.large = frame;
         Ok(Pieces {
-            id: buffer,
             frame_size,
             sealed: 0,
-            id_length,
         })
     }
 
-    /// Appends the next piece of the frame to `out`, of about `size` bytes and at most 63 more;
-    /// `data` is what [`begin`](Self::begin) was given. Returns whether it was the last piece, and
-    /// appends nothing after that.
-    ///
-    /// # Panics
-    /// If `data` is shorter than it was.
-    pub fn next_piece(
-        &mut self,
-        pieces: &mut Pieces,
-        data: &[u8],
-        size: usize,
-        out: &mut BytesMut,
-    ) -> bool {
-        let data = self.compressed().unwrap_or(data);
+    /// The next piece of the frame, as it goes over the wire: about `size` bytes and at most 63
+    /// more. `None` after the last one.
+    pub fn next_piece(&mut self, pieces: &mut Pieces, size: usize) -> Option<&[u8]> {
+        let body = padded(pieces.frame_size);
         let begin = pieces.sealed;
-        if begin == padded(pieces.frame_size) {
-            return true;
+        if begin == body {
+            return None;
         }
-        let end = (begin + size.next_multiple_of(BLOCK)).min(padded(pieces.frame_size));
-        out.reserve(HEADER + end - begin + mac::LENGTH);
-        let start = out.len();
-        if begin == 0 {
-            out.put_bytes(0, HEADER);
-        }
-        pieces.append_plaintext(data, begin..end, out);
+        let end = (begin + size.next_multiple_of(BLOCK)).min(body);
         pieces.sealed = end;
-        let done = end == padded(pieces.frame_size);
+        let mut frame = mem::take(&mut self.large);
+        let mut range = HEADER + begin..HEADER + end;
         if begin == 0 {
-            let (head, body) = out[start..].split_at_mut(HEADER);
-            self.encrypt_begin(header(pieces.frame_size), head, body);
+            range.start = 0;
+            let (head, first) = frame[range.clone()].split_at_mut(HEADER);
+            self.encrypt_begin(header(pieces.frame_size), head, first);
         } else {
-            self.encrypt_more(&mut out[start..]);
+            self.encrypt_more(&mut frame[range.clone()]);
         }
-        if done {
-            out.put_slice(&self.mac.finish().0);
+        if end == body {
+            range.end += mac::LENGTH;
+            frame[HEADER + end..range.end].copy_from_slice(&self.mac.finish().0);
         }
-        done
+        self.large = frame;
+        Some(&self.large[range])
     }
 }
 
-impl Pieces {
-    /// Appends what of the body lies in `range`.
-    fn append_plaintext(&self, data: &[u8], range: std::ops::Range<usize>, out: &mut BytesMut) {
-        let (id, length) = (&self.id[..self.id_length], self.id_length);
-        let part = |part: std::ops::Range<usize>, of: std::ops::Range<usize>| {
-            part.start.clamp(of.start, of.end) - of.start
-                ..part.end.clamp(of.start, of.end) - of.start
-        };
-        out.put_slice(&id[part(range.clone(), 0..length)]);
-        out.put_slice(&data[part(range.clone(), length..self.frame_size)]);
-        out.put_bytes(
-            0,
-            part(range, self.frame_size..padded(self.frame_size)).len(),
-        );
+/// At least `room` bytes, and not much more than is kept.
+fn make_room(memory: &mut Vec<u8>, room: usize) {
+    if memory.len() < room {
+        memory.resize(room, 0);
+    } else if memory.len() > KEEP.max(room) {
+        *memory = vec![0; room];
     }
 }

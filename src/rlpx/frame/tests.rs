@@ -300,7 +300,9 @@ proptest! {
         for (id, data, _) in messages {
             whole.seal(id, &data, &mut expected).unwrap();
             let mut pieces = piecewise.begin(id, &data).unwrap();
-            while !piecewise.next_piece(&mut pieces, &data, size, &mut wire) {}
+            while let Some(piece) = piecewise.next_piece(&mut pieces, size) {
+                wire.extend_from_slice(piece);
+            }
         }
         prop_assert_eq!(wire, expected);
     }
