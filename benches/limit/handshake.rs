@@ -1,13 +1,14 @@
-//! The public-key operations of one handshake, both ends: what cannot be saved.
+//! The public-key operations of handshakes, both ends, as the packets describe them.
 
 use std::hint::black_box;
 use std::thread;
 use std::time::Instant;
 
 use rand::Rng;
+use secp256k1::ecdsa::RecoverableSignature;
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey, ecdh};
 
-const HANDSHAKES: usize = 300;
+const HANDSHAKES: usize = 1500;
 
 /// Handshakes a second with this many threads.
 pub(crate) fn rate(threads: usize) -> f64 {
@@ -20,14 +21,82 @@ pub(crate) fn rate(threads: usize) -> f64 {
 }
 
 fn many() {
-    let context = Secp256k1::new();
-    let [dialler, listener] = [new_key(&context), new_key(&context)];
+    let ends = Ends::new();
     for _ in 0..HANDSHAKES {
-        both_ends(&context, &dialler, &listener);
+        let auth = ends.auth();
+        let ack = ends.answer(&auth);
+        ends.finish(&auth, &ack);
     }
 }
 
 type Key = (SecretKey, PublicKey);
+
+/// Both ends of a handshake, with their static keys.
+pub(crate) struct Ends {
+    context: Secp256k1<All>,
+    dialler: Key,
+    listener: Key,
+}
+
+/// What a dialler has made when it sends its packet.
+pub(crate) struct Auth {
+    ephemeral: Key,
+    wrapping: Key,
+    signature: RecoverableSignature,
+}
+
+/// What the listener answers with.
+pub(crate) struct Ack {
+    ephemeral: Key,
+    wrapping: Key,
+}
+
+impl Ends {
+    pub(crate) fn new() -> Self {
+        let context = Secp256k1::new();
+        let [dialler, listener] = [new_key(&context), new_key(&context)];
+        Self {
+            context,
+            dialler,
+            listener,
+        }
+    }
+
+    /// The dialler signs with its ephemeral key and encrypts auth for the listener's key.
+    pub(crate) fn auth(&self) -> Auth {
+        let (ephemeral, wrapping) = (new_key(&self.context), new_key(&self.context));
+        agree(&self.dialler, &self.listener);
+        agree(&wrapping, &self.listener);
+        let signature = self.context.sign_ecdsa_recoverable(signed(), &ephemeral.0);
+        Auth {
+            ephemeral,
+            wrapping,
+            signature,
+        }
+    }
+
+    /// The listener decrypts it, recovers the ephemeral key, encrypts ack for the dialler's and has
+    /// the secret of the ephemeral keys.
+    pub(crate) fn answer(&self, auth: &Auth) -> Ack {
+        agree(&self.listener, &auth.wrapping);
+        agree(&self.listener, &self.dialler);
+        let recovered = self.context.recover_ecdsa(signed(), &auth.signature);
+        let (ephemeral, wrapping) = (new_key(&self.context), new_key(&self.context));
+        agree(&wrapping, &self.dialler);
+        let secret = ecdh::shared_secret_point(&recovered.unwrap(), &ephemeral.0);
+        black_box(secret);
+        Ack {
+            ephemeral,
+            wrapping,
+        }
+    }
+
+    /// The dialler decrypts ack and has the secret too.
+    pub(crate) fn finish(&self, auth: &Auth, ack: &Ack) {
+        agree(&self.dialler, &ack.wrapping);
+        agree(&auth.ephemeral, &ack.ephemeral);
+    }
+}
 
 fn new_key(context: &Secp256k1<All>) -> Key {
     let mut bytes = [0; 32];
@@ -36,26 +105,10 @@ fn new_key(context: &Secp256k1<All>) -> Key {
     (secret, secret.public_key(context))
 }
 
-fn agree(own: &Key, remote: &Key) -> [u8; 64] {
-    ecdh::shared_secret_point(&remote.1, &own.0)
+fn agree(own: &Key, remote: &Key) {
+    black_box(ecdh::shared_secret_point(&remote.1, &own.0));
 }
 
-fn both_ends(context: &Secp256k1<All>, dialler: &Key, listener: &Key) {
-    let digest = Message::from_digest([7; 32]);
-    // The dialler signs with its ephemeral key and encrypts auth for the listener's key.
-    let (ephemeral, wrapping) = (new_key(context), new_key(context));
-    let mut agreed = [agree(dialler, listener), agree(&wrapping, listener)].to_vec();
-    let signature = context.sign_ecdsa_recoverable(digest, &ephemeral.0);
-    // The listener decrypts it, recovers the ephemeral key and encrypts ack for the dialler's.
-    agreed.extend([agree(listener, &wrapping), agree(listener, dialler)]);
-    let recovered = context.recover_ecdsa(digest, &signature).unwrap();
-    let (answering, answer_wrapping) = (new_key(context), new_key(context));
-    agreed.push(agree(&answer_wrapping, dialler));
-    agreed.push(ecdh::shared_secret_point(&recovered, &answering.0));
-    // The dialler decrypts that, and both have the secret of the ephemeral keys.
-    agreed.extend([
-        agree(dialler, &answer_wrapping),
-        agree(&ephemeral, &answering),
-    ]);
-    black_box(agreed);
+fn signed() -> Message {
+    Message::from_digest([7; 32])
 }

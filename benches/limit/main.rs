@@ -2,11 +2,11 @@
 //!
 //! `cargo bench --bench limit` measures, with published crates alone and none of the library's
 //! own code on the path, how fast one thread seals frames and one thread opens them, how fast the
-//! two loops go when loopback TCP lies between them, and how many handshakes the public-key
-//! cryptography allows. Each figure is the median of several repetitions that take turns, with the
+//! two loops go when loopback TCP lies between them, how many handshakes the public-key cryptography
+//! allows, and how many connects, 8 at once, when loopback TCP lies between the two ends of it. Each figure is the median of several repetitions that take turns, with the
 //! least and the greatest beside it. For a comparison that takes turns with others,
 //! `cargo bench --bench limit -- --tcp SIZE COUNT` prints the messages a second over loopback TCP,
-//! and `-- --handshakes THREADS` the handshakes a second, once.
+//! and `-- --handshakes` handshakes and connects a second, once.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     reason = "a benchmark has no caller to hand errors to, and measures real time"
 )]
 
+mod connect;
 mod frame;
 mod handshake;
 mod loops;
@@ -32,6 +33,16 @@ const SIZES: [(usize, usize); 5] = [
 ];
 
 const REPETITIONS: usize = 5;
+
+type Rate = fn() -> f64;
+
+/// What a connect is made of, and how to measure it.
+const HANDSHAKES: [(&str, Rate); 4] = [
+    ("both ends' cryptography, 1 core", || handshake::rate(1)),
+    ("both ends' cryptography, 2 cores", || handshake::rate(2)),
+    ("connects without cryptography", || connect::rate(false)),
+    ("connects with it", || connect::rate(true)),
+];
 
 /// Minimum, median and maximum.
 struct Spread([f64; 3]);
@@ -69,9 +80,11 @@ fn main() {
         let [size, count] = [1, 2].map(|i| arguments[at + i].parse().unwrap());
         return println!("{}", count as f64 / tcp::one_way(size, count).as_secs_f64());
     }
-    if let Some(at) = arguments.iter().position(|argument| argument == "--handshakes") {
-        let threads = arguments[at + 1].parse().unwrap();
-        return println!("{}", handshake::rate(threads));
+    if arguments.iter().any(|argument| argument == "--handshakes") {
+        for (name, rate) in HANDSHAKES {
+            println!("{:.0}: {name}", rate());
+        }
+        return;
     }
     println!("| payload | seal, µs | open, µs | both over loopback TCP, msg/s | MB/s |");
     println!("|---|---|---|---|---|");
@@ -87,11 +100,8 @@ fn main() {
         println!("| {size} B | {seal} | {open} | {tcp} | {megabytes} |");
     }
     println!("\n| handshakes | a second |\n|---|---|");
-    for cores in [1, 2] {
-        let rates = (0..REPETITIONS).map(|_| handshake::rate(cores)).collect();
-        println!(
-            "| both ends' cryptography, {cores} cores | {} |",
-            Spread::of(rates)
-        );
+    for (name, rate) in HANDSHAKES {
+        let rates = (0..REPETITIONS).map(|_| rate()).collect();
+        println!("| {name} | {} |", Spread::of(rates));
     }
 }
