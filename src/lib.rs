@@ -65,6 +65,8 @@ mod serde_text;
 pub mod server;
 #[cfg(feature = "server")]
 pub mod setup;
+#[cfg(feature = "server")]
+mod spare;
 mod stage;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -14,6 +14,7 @@ use super::gate::{Batch, Flushed, Next, WriteGate};
 use super::{DISCONNECT_TIMEOUT, MessageTap, Peer};
 use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::Egress;
+use crate::spare::SPARE;
 use crate::transport::Transport;
 
 /// A message above this size is sealed in pieces of it, each of which is written at once.
@@ -54,6 +55,7 @@ impl<T: Transport> WriteLoop<T> {
             *batch = Batch::default();
             self.egress.shrink();
             self.gate.shrink();
+            SPARE.clear();
         }
         self.gate.next(batch).await
     }
@@ -102,6 +104,7 @@ impl<T: Transport> WriteLoop<T> {
                     .control()
                     .with_liveness(|liveness| liveness.on_ping_written(now));
             }
+            SPARE.keep(frame.payload);
             if let Some(Flushed::One(flushed)) = frame.flushed {
                 // A sender that stopped waiting does not need to know.
                 let _ = flushed.send(());
@@ -127,6 +130,13 @@ impl<T: Transport> WriteLoop<T> {
         timeout(DISCONNECT_TIMEOUT, close)
             .await
             .map_err(timed_out)?
+    }
+}
+
+impl<T: Transport> Drop for WriteLoop<T> {
+    fn drop(&mut self) {
+        // This may have been the last one that needed it.
+        SPARE.clear();
     }
 }
 

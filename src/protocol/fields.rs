@@ -14,6 +14,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::arena::Arena;
 use crate::rlp::{Decodable, DecoderError, Encodable, Rlp, RlpStream};
+use crate::spare::{SMALLEST, SPARE};
 
 /// A value of type `T` in a message.
 #[derive(Debug)]
@@ -235,10 +236,15 @@ pub fn encode(append: impl FnOnce(&mut BytesMut)) -> Bytes {
 }
 
 /// Encodes a payload that is sent at once, of about `size` bytes, into memory that the payloads of
-/// a thread share.
+/// a thread share, or, if it is large, that another payload has left.
 pub fn encode_shared(size: usize, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     thread_local! {
         static ARENA: Cell<Arena> = Cell::default();
+    }
+    if size >= SMALLEST {
+        let mut payload = SPARE.buffer(size);
+        append(&mut payload);
+        return payload.freeze();
     }
     let write = |buffer: &mut BytesMut| {
         append(buffer);
