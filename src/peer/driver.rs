@@ -209,6 +209,7 @@ impl<T: Transport> PeerDriver<T> {
             taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
             write_timeout: config.write_timeout,
+            used: false,
         });
         let mut protocols = JoinSet::new();
         let mut names = Vec::with_capacity(matched.len());

@@ -29,6 +29,8 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) peer: Peer,
     pub(crate) write_timeout: Duration,
+    /// Whether memory was taken for writing since it was last given back.
+    pub(crate) used: bool,
 }
 
 impl<T: Transport> WriteLoop<T> {
@@ -47,10 +49,11 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Waits for something to write. A connection that falls silent gives its memory back.
     async fn next(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Next {
-        if out.capacity() > 0 {
+        if self.used {
             if let Ok(next) = timeout(SILENCE, self.gate.next(batch)).await {
                 return next;
             }
+            self.used = false;
             *out = BytesMut::new();
             *batch = Batch::default();
             self.egress.shrink();
@@ -63,6 +66,7 @@ impl<T: Transport> WriteLoop<T> {
     /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
     /// twice: an error here ends the connection.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> io::Result<()> {
+        self.used = true;
         let deadline = Instant::now() + self.write_timeout;
         timeout_at(deadline, self.write_frames(batch, out))
             .await
