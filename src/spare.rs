@@ -40,7 +40,7 @@ impl Spare {
 
     /// Keeps the memory of a payload, if nobody else has a part of it and there is room.
     pub(crate) fn keep(&self, payload: Bytes) {
-        if !(SMALLEST..=LARGEST).contains(&payload.len()) {
+        if payload.len() < SMALLEST {
             return;
         }
         let Ok(mut buffer) = payload.try_into_mut() else {

@@ -27,8 +27,8 @@ impl Compressor {
         Ok(())
     }
 
-    /// Writes the compressed form of `data`, of which no more than `max_compress_len` tells, to the
-    /// front of `out`. Returns its length.
+    /// Writes the compressed form of `data` to the front of `out`, which has at least the
+    /// `max_compress_len` bytes that this can take. Returns its length.
     pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
         self.0.compress(data, out).map_err(SealError::Compression)
     }
