@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use peermux::connmgr::{DialError, Dialer};
 use peermux::server::NodeDialer;
+use peermux::transport::TcpTransport;
 use peermux::{Enode, Protocol, SecretKey, Server};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, resume, sleep};
 
 use machine::{Spread, cpu_seconds, resident_kib};
@@ -63,9 +63,9 @@ struct Shared(Arc<Closed>);
 
 impl Dialer for Shared {
     type Addr = Enode;
-    type Io = TcpStream;
+    type Io = TcpTransport;
 
-    async fn dial(&self, node: &Enode) -> Result<TcpStream, DialError> {
+    async fn dial(&self, node: &Enode) -> Result<TcpTransport, DialError> {
         let Closed {
             way,
             tcp,

@@ -22,35 +22,6 @@ pub(crate) mod duration {
     }
 }
 
-/// As [`size`], where 0 is none.
-pub(crate) mod optional_size {
-    use serde::{Deserializer, Serializer};
-
-    use super::size;
-
-    pub(crate) fn serialize<T, S>(bytes: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
-    where
-        T: Copy + TryInto<usize>,
-        S: Serializer,
-    {
-        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-        size::serialize(&bytes.unwrap_or(0), serializer)
-    }
-
-    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-    where
-        T: TryFrom<usize>,
-        D: Deserializer<'de>,
-    {
-        match size::deserialize(deserializer)? {
-            0 => Ok(None),
-            bytes => T::try_from(bytes)
-                .map(Some)
-                .map_err(|_| serde::de::Error::custom("the size is too large")),
-        }
-    }
-}
-
 /// `4 MiB`, `64KiB`, `100 kB`, or a number of bytes.
 pub(crate) mod size {
     use std::fmt;
@@ -94,7 +65,11 @@ pub(crate) mod size {
         }
     }
 
-    fn parse(text: &str) -> Option<u64> {
+    pub(crate) fn parse(text: &str) -> Option<u64> {
+        // Nothing is nothing in any unit.
+        if text == "0" {
+            return Some(0);
+        }
         let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
         let unit = text.get(digits.len()..)?.trim();
         let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit)?;
@@ -133,6 +108,7 @@ pub(crate) mod size {
                 assert_eq!(parse(&Size(bytes).to_string()), Some(bytes), "{bytes}");
             }
             assert_eq!(parse("4MiB"), Some(4 << 20));
+            assert_eq!(parse("0"), Some(0));
             for bad in [
                 "4",
                 "MiB",

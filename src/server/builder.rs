@@ -23,8 +23,7 @@ use super::source::{DynSource, Mixed, Remembered};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::waiters::Waiters;
 use super::{
-    ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, SocketOptions, StartError,
-    connections,
+    ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, StartError, connections,
 };
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -33,7 +32,7 @@ use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
 use crate::peer::{MemoryLimits, NodeBudget, PeerConfig, PeerEvents, PeerOptions};
 use crate::protocol::Protocol;
 use crate::rlpx::Legacy;
-use crate::transport::Transport;
+use crate::transport::{SocketOptions, Transport};
 
 /// The settings of a [`Server`] on its way to start. `D` connects to nodes, and `L` is a listener
 /// besides the configured address.

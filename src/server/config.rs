@@ -1,12 +1,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::NetList;
 use super::peer_set::Seats;
-use super::{NetList, SocketOptions};
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
 use crate::node::Enode;
 use crate::peer::{MemoryLimits, PeerConfig};
+use crate::transport::SocketOptions;
 
 /// The numbers, times and lists of a [`Server`](super::Server). What cannot be written down, such as
 /// protocols and dialers, is given to its [builder](super::ServerBuilder).

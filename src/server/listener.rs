@@ -5,13 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::SocketOptions;
 use super::node_addr::NodeAddr;
 use super::socket_io::Socket;
 use crate::connmgr::Listener;
+use crate::transport::{SocketOptions, TcpTransport};
 
 /// Listens on TCP, and sets accepted sockets up.
 #[derive(Debug)]
@@ -22,12 +22,11 @@ pub(crate) struct SocketListener {
 
 impl Listener for SocketListener {
     type Addr = SocketAddr;
-    type Io = TcpStream;
+    type Io = TcpTransport;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(&mut self) -> io::Result<(TcpTransport, SocketAddr)> {
         let (stream, addr) = self.listener.accept().await?;
-        self.options.apply(&stream)?;
-        Ok((stream, addr))
+        Ok((TcpTransport::new(stream, self.options)?, addr))
     }
 }
 

@@ -92,7 +92,6 @@ mod peer_view;
 mod prober;
 mod run_peer;
 mod setup;
-mod socket;
 mod socket_io;
 mod source;
 mod static_nodes;
@@ -109,5 +108,4 @@ pub use net_list::{NetList, NetListError};
 pub use node_dialer::NodeDialer;
 #[cfg(feature = "serde")]
 pub use peer_view::PeerView;
-pub use socket::SocketOptions;
 pub use source::{NodeSource, Wanted};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{NetList, SocketOptions};
+use super::NetList;
 use crate::connmgr::{DialError, Dialer, Refusal};
 use crate::node::{Enode, Host};
+use crate::transport::{SocketOptions, TcpTransport};
 
 /// Connects to nodes by TCP. A name is resolved each time, and all its addresses are tried.
 #[derive(Debug, Clone, Default)]
@@ -30,13 +31,13 @@ impl NodeDialer {
         self
     }
 
-    async fn connect(&self, addr: SocketAddr) -> Result<TcpStream, DialError> {
+    async fn connect(&self, addr: SocketAddr) -> Result<TcpTransport, DialError> {
         let permitted = self.permitted.as_ref();
         if permitted.is_some_and(|networks| !networks.contains(addr.ip())) {
             return Err(DialError::Unwanted(Refusal::Restricted));
         }
         let stream = TcpStream::connect(addr).await;
-        let stream = stream.and_then(|stream| self.options.apply(&stream).map(|()| stream));
+        let stream = stream.and_then(|stream| TcpTransport::new(stream, self.options));
         stream.map_err(|source| {
             let source = Arc::new(source);
             NodeDialError::Connect { addr, source }.into()
@@ -46,9 +47,9 @@ impl NodeDialer {
 
 impl Dialer for NodeDialer {
     type Addr = Enode;
-    type Io = TcpStream;
+    type Io = TcpTransport;
 
-    async fn dial(&self, node: &Enode) -> Result<TcpStream, DialError> {
+    async fn dial(&self, node: &Enode) -> Result<TcpTransport, DialError> {
         let endpoint = node.endpoint().filter(|endpoint| endpoint.tcp != 0);
         let endpoint =
             endpoint.ok_or_else(|| DialError::Invalid(Arc::new(NodeDialError::NoEndpoint)))?;

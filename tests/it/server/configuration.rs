@@ -1,5 +1,6 @@
 //! The configuration as a file.
 
+use peermux::transport::SocketBound;
 use peermux::{MemoryLimits, ServerConfig};
 
 use super::*;
@@ -36,8 +37,8 @@ fn everything_can_be_written_down() {
     assert_eq!(config.setup_timeout, 5 * SECOND, "is the default");
     assert_eq!(config.memory_per_node, 1 << 30);
     assert_eq!(config.memory_per_peer, MemoryLimits::MIN_PER_PEER);
-    assert_eq!(config.socket.unsent, None);
-    assert_eq!(config.socket.receive_buffer, Some(1 << 20));
+    assert_eq!(config.socket.unsent(), SocketBound::System);
+    assert_eq!(config.socket.receive_buffer(), SocketBound::Bytes(1 << 20));
     let again = serde_json::to_string(&config).unwrap();
     assert_eq!(
         serde_json::from_str::<ServerConfig>(&again).unwrap(),

@@ -1,14 +1,19 @@
 //! What a connection runs over: any ordered byte stream that splits into two halves.
 
+mod tcp;
+
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+pub use tcp::{SocketBound, SocketOptions, TcpReader, TcpTransport, TcpWriter};
+
 /// An ordered, reliable byte stream with two independent directions.
 ///
-/// Implemented for [`TcpStream`] and for tokio's in-memory [`DuplexStream`]; any other
+/// Implemented for [`TcpTransport`], for a plain [`TcpStream`] and for tokio's in-memory
+/// [`DuplexStream`]; any other
 /// `AsyncRead + AsyncWrite` comes in through [`Generic`].
 pub trait Transport: Send + 'static {
     /// The receiving half.

@@ -1,0 +1,113 @@
+//! What the kernel knows of a path, and the two bounds that follow it.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use nix::libc;
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::sys::utsname::uname;
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+/// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
+const INFO_WORDS: usize = 38;
+/// The place of `tcpi_min_rtt` in it; microseconds.
+const MIN_RTT: usize = 37;
+/// The kernel's value before its first measurement.
+const UNKNOWN: u32 = u32::MAX;
+
+sockopt_impl!(
+    Info,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    [u32; INFO_WORDS]
+);
+sockopt_impl!(
+    WindowClamp,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_WINDOW_CLAMP,
+    u32
+);
+
+/// Linux has had `tcpi_min_rtt` since 4.6. Systems that imitate an older one have a shorter
+/// `tcp_info`, which would not fill [`INFO_WORDS`].
+static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
+    let system = uname().ok();
+    let release = system.as_ref().and_then(|system| system.release().to_str());
+    release
+        .and_then(version)
+        .is_some_and(|version| version >= (4, 6))
+});
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next()?.parse().ok();
+    Some((next()?, next()?))
+}
+
+/// Whether [`min_rtt`] can work at all.
+pub(super) fn measures_rtt() -> bool {
+    *MEASURES_RTT
+}
+
+/// The shortest round trip of the last minutes.
+pub(super) fn min_rtt(stream: &TcpStream) -> Option<Duration> {
+    if !measures_rtt() {
+        return None;
+    }
+    let micros = getsockopt(stream, Info).ok()?[MIN_RTT];
+    (micros != UNKNOWN).then(|| Duration::from_micros(micros.into()))
+}
+
+/// Bounds the bytes that the remote may have under way to us.
+pub(super) fn set_window(stream: &TcpStream, bytes: u32) {
+    // Without the bound the connection works as well, only with longer queues.
+    let _ = setsockopt(stream, WindowClamp, &bytes);
+}
+
+/// Bounds the bytes that wait in the kernel to be sent for the first time.
+pub(super) fn set_unsent(stream: &TcpStream, bytes: u32) {
+    // As above.
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+}
+
+/// The size of the send buffer, in bytes.
+pub(super) fn send_buffer(stream: &TcpStream) -> Option<u64> {
+    SockRef::from(stream)
+        .send_buffer_size()
+        .ok()
+        .map(|size| size as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn releases_are_compared_by_their_first_two_numbers() {
+        assert_eq!(version("6.18.44-generic"), Some((6, 18)));
+        assert_eq!(version("4.4.0"), Some((4, 4)));
+        assert_eq!(version("5.10"), Some((5, 10)));
+        assert_eq!(version("unknown"), None);
+    }
+
+    #[tokio::test]
+    async fn both_ends_of_a_connection_know_its_round_trip() -> std::io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let mut dialled = TcpStream::connect(listener.local_addr()?).await?;
+        let (mut accepted, _) = listener.accept().await?;
+        dialled.write_all(b"a").await?;
+        accepted.read_u8().await?;
+        for stream in [&dialled, &accepted] {
+            assert_eq!(min_rtt(stream).is_some(), measures_rtt());
+        }
+        assert!(send_buffer(&dialled).is_some_and(|bytes| bytes > 0));
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! TCP, with bounds on what the kernel holds.
+
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "elsewhere.rs"
+)]
+mod kernel;
+mod options;
+mod path;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::Instant;
+
+pub use options::{SocketBound, SocketOptions};
+use path::Path;
+
+use super::Transport;
+
+/// A TCP stream that bounds what the kernel holds for it.
+///
+/// A server's own dialer and listener make these. A dialer of yours that ends in TCP can do the same,
+/// for short queues beside bulk traffic and full speed over distance.
+#[derive(Debug)]
+pub struct TcpTransport {
+    stream: TcpStream,
+    options: SocketOptions,
+}
+
+impl TcpTransport {
+    /// Sets a connected stream up. Bounds that follow the path begin with [`split`](Transport::split).
+    ///
+    /// # Errors
+    /// What the system says if it does not take an option.
+    pub fn new(stream: TcpStream, options: SocketOptions) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        if let SocketBound::Bytes(bytes) = options.receive_buffer() {
+            SockRef::from(&stream).set_recv_buffer_size(bytes as usize)?;
+        }
+        match options.unsent() {
+            SocketBound::Auto if kernel::measures_rtt() => {
+                kernel::set_unsent(&stream, Path::default().unsent(0));
+            }
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            SocketBound::Bytes(bytes) => SockRef::from(&stream).set_tcp_notsent_lowat(bytes)?,
+            _ => {}
+        }
+        Ok(Self { stream, options })
+    }
+}
+
+impl Transport for TcpTransport {
+    type Reader = TcpReader;
+    type Writer = TcpWriter;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.stream.local_addr().ok()
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
+    fn split(self) -> (TcpReader, TcpWriter) {
+        let path = |bound| {
+            let follows = bound == SocketBound::Auto && kernel::measures_rtt();
+            follows.then(Path::default)
+        };
+        let (inbound, outbound) = (
+            path(self.options.receive_buffer()),
+            path(self.options.unsent()),
+        );
+        let (reader, writer) = self.stream.into_split();
+        let reader = TcpReader {
+            half: reader,
+            path: inbound,
+        };
+        let writer = TcpWriter {
+            half: writer,
+            path: outbound,
+        };
+        (reader, writer)
+    }
+}
+
+/// The receiving half of a [`TcpTransport`].
+#[derive(Debug)]
+pub struct TcpReader {
+    half: OwnedReadHalf,
+    /// `None` leaves the window alone.
+    path: Option<Path>,
+}
+
+impl TcpReader {
+    fn on_read(&mut self, bytes: usize) {
+        let Some(path) = &mut self.path else {
+            return;
+        };
+        if path.moved(bytes) {
+            let stream = self.half.as_ref();
+            path.measure(Instant::now(), || kernel::min_rtt(stream));
+            // Whether it changed or not, since the kernel raises its own bound with the rate.
+            kernel::set_window(stream, path.window());
+        }
+    }
+}
+
+impl AsyncRead for TcpReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.half).poll_read(cx, buf))?;
+        self.on_read(buf.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The sending half of a [`TcpTransport`].
+#[derive(Debug)]
+pub struct TcpWriter {
+    half: OwnedWriteHalf,
+    /// `None` leaves the bound on unsent bytes alone.
+    path: Option<Path>,
+}
+
+impl TcpWriter {
+    fn on_written(&mut self, bytes: usize) {
+        let Some(path) = &mut self.path else {
+            return;
+        };
+        let stream = self.half.as_ref();
+        if path.moved(bytes) && path.measure(Instant::now(), || kernel::min_rtt(stream)) {
+            let send_buffer = kernel::send_buffer(stream).unwrap_or(u64::MAX);
+            kernel::set_unsent(stream, path.unsent(send_buffer));
+        }
+    }
+}
+
+impl AsyncWrite for TcpWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.half).poll_write(cx, buf))?;
+        self.on_written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.half).poll_write_vectored(cx, bufs))?;
+        self.on_written(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.half.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.half).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.half).poll_shutdown(cx)
+    }
+}
+
+/// For what passes through before the connection is split, as the connection manager's streams do.
+impl AsyncRead for TcpTransport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TcpTransport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connected(options: SocketOptions) -> io::Result<TcpTransport> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        TcpTransport::new(TcpStream::connect(listener.local_addr()?).await?, options)
+    }
+
+    #[tokio::test]
+    async fn fixed_bounds_reach_the_kernel() -> io::Result<()> {
+        let options = SocketOptions::default()
+            .with_unsent(SocketBound::Bytes(50_000))
+            .with_receive_buffer(SocketBound::Bytes(100_000));
+        let transport = connected(options).await?;
+        let socket = SockRef::from(&transport.stream);
+        assert!(transport.stream.nodelay()?);
+        // Linux doubles what it is given, for its own records.
+        assert!([100_000, 200_000].contains(&socket.recv_buffer_size()?));
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        assert_eq!(socket.tcp_notsent_lowat()?, 50_000);
+        let (reader, writer) = transport.split();
+        assert!(reader.path.is_none() && writer.path.is_none());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_system_may_decide() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let stream = TcpStream::connect(listener.local_addr()?).await?;
+        let before = SockRef::from(&stream).recv_buffer_size()?;
+        let transport = TcpTransport::new(stream, SocketOptions::system())?;
+        let socket = SockRef::from(&transport.stream);
+        assert_eq!(socket.recv_buffer_size()?, before);
+        assert!(transport.stream.nodelay()?);
+        let (reader, writer) = transport.split();
+        assert!(reader.path.is_none() && writer.path.is_none());
+        Ok(())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn by_default_the_bounds_follow_the_path() -> io::Result<()> {
+        let transport = connected(SocketOptions::default()).await?;
+        let socket = SockRef::from(&transport.stream);
+        let least = u32::from(kernel::measures_rtt()) * Path::default().unsent(0);
+        assert!([0, least].contains(&socket.tcp_notsent_lowat()?));
+        let (reader, writer) = transport.split();
+        assert_eq!(reader.path.is_some(), kernel::measures_rtt());
+        assert_eq!(writer.path.is_some(), kernel::measures_rtt());
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! What the kernel may hold for a connection.
+
+/// Bounds on what the kernel holds for a connection.
+///
+/// A message that is urgent stands behind all bytes that are already in the kernel, on this side and
+/// on the other. Large bounds make a long queue where the receiver is slower than the path; bounds
+/// below what the path needs make the connection slow. The default follows the path.
+/// `TCP_NODELAY` is always on.
+///
+/// With the feature `serde` both are `"auto"`, `"system"`, or a size such as `"128 KiB"`; a size of
+/// 0 is `"system"` too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct SocketOptions {
+    unsent: SocketBound,
+    receive_buffer: SocketBound,
+}
+
+/// How much of one kind the kernel holds for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SocketBound {
+    /// As much as the path needs, measured all the time: its shortest round trip and the bytes that
+    /// move in one. Linux since 4.6; elsewhere like [`System`](Self::System).
+    #[default]
+    Auto,
+    /// The system's own choice.
+    System,
+    /// So many bytes. 0 is [`System`](Self::System).
+    Bytes(u32),
+}
+
+impl SocketOptions {
+    /// Leaves all bounds to the system.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            unsent: SocketBound::System,
+            receive_buffer: SocketBound::System,
+        }
+    }
+
+    /// Sets from how many unsent bytes on a socket takes no more (`TCP_NOTSENT_LOWAT`). Systems
+    /// without such a bound ignore it.
+    ///
+    /// Default: [`Auto`](SocketBound::Auto), an eighth of what the path holds and at least 16 KiB;
+    /// half of the send buffer where the send buffer is what limits the rate.
+    #[must_use]
+    pub fn with_unsent(mut self, bound: SocketBound) -> Self {
+        self.unsent = bound.normal();
+        self
+    }
+
+    /// Sets the receive buffer: a number of bytes is its fixed size (`SO_RCVBUF`), which the system
+    /// may limit (`net.core.rmem_max`).
+    ///
+    /// Default: [`Auto`](SocketBound::Auto), where the system grows the buffer, and the window that
+    /// the remote may fill is four times what the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
+    /// 32 MiB. A connection that nobody reads holds that much, if the system's own limit
+    /// (`net.ipv4.tcp_rmem`) is not lower.
+    #[must_use]
+    pub fn with_receive_buffer(mut self, bound: SocketBound) -> Self {
+        self.receive_buffer = bound.normal();
+        self
+    }
+
+    /// The bound on unsent bytes.
+    #[must_use]
+    pub fn unsent(&self) -> SocketBound {
+        self.unsent
+    }
+
+    /// The bound on received bytes.
+    #[must_use]
+    pub fn receive_buffer(&self) -> SocketBound {
+        self.receive_buffer
+    }
+}
+
+impl SocketBound {
+    fn normal(self) -> Self {
+        match self {
+            Self::Bytes(0) => Self::System,
+            other => other,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+mod text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::SocketBound;
+    use crate::units::size;
+
+    const AUTO: &str = "auto";
+    const SYSTEM: &str = "system";
+
+    impl Serialize for SocketBound {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Self::Auto => serializer.serialize_str(AUTO),
+                Self::System => serializer.serialize_str(SYSTEM),
+                Self::Bytes(bytes) => size::serialize(&(*bytes as usize), serializer),
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for SocketBound {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+
+    struct Visitor;
+
+    impl Visitor {
+        fn bytes<E: de::Error>(bytes: u64) -> Result<SocketBound, E> {
+            let bytes = u32::try_from(bytes);
+            let bytes = bytes.map_err(|_| E::custom("a socket holds less than 4 GiB"))?;
+            Ok(SocketBound::Bytes(bytes).normal())
+        }
+    }
+
+    impl de::Visitor<'_> for Visitor {
+        type Value = SocketBound;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("\"auto\", \"system\", a size such as \"128 KiB\", or a number of bytes")
+        }
+
+        fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<SocketBound, E> {
+            Self::bytes(bytes)
+        }
+
+        fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<SocketBound, E> {
+            let bytes = u64::try_from(bytes);
+            Self::bytes(bytes.map_err(|_| E::custom("a socket holds no less than 0 bytes"))?)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<SocketBound, E> {
+            match text {
+                AUTO => Ok(SocketBound::Auto),
+                SYSTEM => Ok(SocketBound::System),
+                _ => match size::parse(text) {
+                    Some(bytes) => Self::bytes(bytes),
+                    None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_written_as_the_documentation_says() {
+        let read = |text: &str| serde_json::from_str::<SocketBound>(text);
+        for (text, bound) in [
+            ("\"auto\"", SocketBound::Auto),
+            ("\"system\"", SocketBound::System),
+            ("\"0\"", SocketBound::System),
+            ("0", SocketBound::System),
+            ("\"128 KiB\"", SocketBound::Bytes(128 << 10)),
+            ("4096", SocketBound::Bytes(4096)),
+        ] {
+            assert_eq!(read(text).ok(), Some(bound), "{text}");
+        }
+        for bound in [
+            SocketBound::Auto,
+            SocketBound::System,
+            SocketBound::Bytes(1 << 20),
+        ] {
+            let text = serde_json::to_string(&bound).expect("text");
+            assert_eq!(read(&text).ok(), Some(bound), "{text}");
+        }
+        for bad in ["\"fast\"", "-1", "\"5 GiB\"", "\"\"", "1.5"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_the_systems_choice() {
+        let options = SocketOptions::default()
+            .with_unsent(SocketBound::Bytes(0))
+            .with_receive_buffer(SocketBound::Bytes(0));
+        assert_eq!(options, SocketOptions::system());
+    }
+}

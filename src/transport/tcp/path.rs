@@ -1,0 +1,190 @@
+//! What a path holds, and the bounds that suit it. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The bytes after which a bound is set anew: the kernel raises its window by itself as it sees fit.
+pub(super) const STEP: u64 = 64 << 10;
+
+/// A rate that is measured for a shorter time is a matter of chance.
+const SHORTEST_ROUND: Duration = Duration::from_millis(2);
+
+/// What a path needs where bytes arrive as fast as they are taken: with this window an echo beside
+/// bulk traffic takes less than 1 ms on one machine, at full throughput.
+const LEAST_WINDOW: u64 = 256 << 10;
+/// The most that the kernel may hold for one connection, as much as the peer's memory budget.
+const LARGEST_WINDOW: u64 = 32 << 20;
+/// A sender doubles its rate in a round trip and repeats what was lost in another one.
+const WINDOWS_PER_ROUND: u64 = 4;
+
+/// Enough to keep a network card busy until the write loop has run.
+const LEAST_UNSENT: u64 = 16 << 10;
+/// An urgent message waits for the unsent bytes ahead of it: an eighth of a round trip at most.
+const UNSENT_PER_ROUND: u64 = 8;
+
+/// Measures what a path holds: the bytes that move during its shortest round trip.
+///
+/// A queue in a network or a kernel makes round trips longer, but not the shortest one. So this is
+/// what has to be under way for full speed, without the queues.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    /// When the current measurement began.
+    since: Option<Instant>,
+    /// Bytes since then.
+    moved: u64,
+    /// Bytes since the last step.
+    unseen: u64,
+    held: u64,
+}
+
+impl Path {
+    /// Counts bytes; returns whether a step is complete.
+    pub(super) fn moved(&mut self, bytes: usize) -> bool {
+        self.moved = self.moved.saturating_add(bytes as u64);
+        self.unseen = self.unseen.saturating_add(bytes as u64);
+        let complete = self.unseen >= STEP;
+        if complete {
+            self.unseen = 0;
+        }
+        complete
+    }
+
+    /// Takes a measurement if one is due; returns whether it did. `min_rtt` is asked for only then.
+    pub(super) fn measure(
+        &mut self,
+        now: Instant,
+        min_rtt: impl FnOnce() -> Option<Duration>,
+    ) -> bool {
+        let Some(since) = self.since else {
+            self.begin(now);
+            return false;
+        };
+        let took = now.saturating_duration_since(since);
+        if took < SHORTEST_ROUND {
+            return false;
+        }
+        let Some(rtt) = min_rtt().filter(|rtt| took >= *rtt) else {
+            return false;
+        };
+        let held = u128::from(self.moved) * rtt.as_micros() / took.as_micros();
+        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        // What was reached once stays for some rounds: a pause of the sender changes no path.
+        self.held = held.max(self.held - self.held / 8);
+        self.begin(now);
+        true
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.since = Some(now);
+        self.moved = 0;
+    }
+
+    /// The window that this path needs, in bytes.
+    pub(super) fn window(&self) -> u32 {
+        let window = self.held.saturating_mul(WINDOWS_PER_ROUND);
+        bytes(window.clamp(LEAST_WINDOW, LARGEST_WINDOW))
+    }
+
+    /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
+    ///
+    /// A kernel that has a buffer full of bytes under way wakes a writer only when a third of it is
+    /// free. Then the writer has to be allowed to fill that third.
+    pub(super) fn unsent(&self, send_buffer: u64) -> u32 {
+        let half = send_buffer / 2;
+        let unsent = match self.held > half {
+            true => half,
+            false => self.held / UNSENT_PER_ROUND,
+        };
+        bytes(unsent.max(LEAST_UNSENT))
+    }
+}
+
+fn bytes(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Bytes that move at a steady rate, in steps.
+    fn flow(path: &mut Path, start: Instant, rate: u64, lasts: Duration, rtt: Duration) -> Instant {
+        let step = Duration::from_secs_f64(STEP as f64 / rate as f64);
+        let (mut now, end) = (start, start + lasts);
+        while now < end {
+            now += step;
+            assert!(path.moved(STEP as usize));
+            path.measure(now, || Some(rtt));
+        }
+        now
+    }
+
+    fn measured(rate: u64, rtt: Duration) -> Path {
+        let mut path = Path::default();
+        flow(&mut path, Instant::now(), rate, Duration::from_secs(3), rtt);
+        path
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_one_machine_the_bounds_stay_at_their_least() {
+        let path = measured(400 * MIB, Duration::from_micros(30));
+        assert_eq!(u64::from(path.window()), LEAST_WINDOW);
+        assert_eq!(u64::from(path.unsent(4 * MIB)), LEAST_UNSENT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_fast_path_gets_a_window_of_four_round_trips() {
+        let path = measured(20 * MIB, Duration::from_millis(100));
+        let window = u64::from(path.window());
+        assert!((7 * MIB..=9 * MIB).contains(&window), "{window}");
+        let unsent = u64::from(path.unsent(8 * MIB));
+        assert!((220 << 10..=280 << 10).contains(&unsent), "{unsent}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_slow_path_keeps_the_queue_short() {
+        let path = measured(2_500_000, Duration::from_millis(50));
+        assert_eq!(u64::from(path.unsent(MIB)), LEAST_UNSENT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_send_buffer_that_limits_the_rate_may_be_filled() {
+        let path = measured(30 * MIB, Duration::from_millis(100));
+        assert_eq!(u64::from(path.unsent(4 * MIB)), 2 * MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_remote_gets_more_than_the_largest_window() {
+        let path = measured(1000 * MIB, Duration::from_secs(1));
+        assert_eq!(u64::from(path.window()), LARGEST_WINDOW);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_window_shrinks_where_bytes_are_taken_more_slowly() {
+        let rtt = Duration::from_millis(10);
+        let mut path = Path::default();
+        let long = Duration::from_secs(3);
+        let now = flow(&mut path, Instant::now(), 100 * MIB, long, rtt);
+        assert!(u64::from(path.window()) > 3 * MIB);
+        flow(&mut path, now, MIB, long, rtt);
+        assert_eq!(u64::from(path.window()), LEAST_WINDOW);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_measured_in_less_than_a_round_trip_or_without_one() {
+        let (mut path, start) = (Path::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        let rtt = || Some(Duration::from_millis(50));
+        assert!(!path.measure(start, rtt));
+        path.moved(1 << 20);
+        assert!(!path.measure(at(1), || unreachable!("too early to ask")));
+        assert!(!path.measure(at(49), rtt));
+        assert!(!path.measure(at(60), || None));
+        assert_eq!(u64::from(path.window()), LEAST_WINDOW);
+        assert!(path.measure(at(100), rtt));
+        assert_eq!(u64::from(path.window()), 2 * MIB);
+    }
+}
