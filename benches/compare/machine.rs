@@ -35,7 +35,7 @@ pub(crate) fn description() -> String {
         cores,
         system,
     } = Machine::this();
-    format!("{processor}, {cores} cores, {system}, nothing pinned, two processes over loopback TCP")
+    format!("{processor}, {cores} cores, {system}, nothing pinned")
 }
 
 /// The processor and its cores.

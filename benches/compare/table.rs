@@ -12,7 +12,7 @@ pub(crate) fn table(figures: &Figures) -> String {
     });
     let machine = machine::description();
     let sections: String = sections.collect();
-    format!("{machine}. Medians (least–most).\n{sections}")
+    format!("{machine}, two processes over loopback TCP. Medians (least–most).\n{sections}")
 }
 
 fn rows(cells: &[&Figure]) -> String {

@@ -21,7 +21,7 @@ import (
 	"github.com/ethereum/go-ethereum/p2p"
 )
 
-const usage = `usage: geth-peer serve [--max-peers N] [--caps LIST] [--key HEX] [--log LEVEL]
+const usage = `usage: geth-peer serve [--addr HOST:PORT] [--max-peers N] [--caps LIST] [--key HEX] [--log LEVEL]
        geth-peer drive --enode URL --mode sink|source|echo|hold|handshake [--size N] [--count N]
                        [--warm-up N] [--concurrency N] [--protocol bench|echo] [--caps LIST]
                        [--key HEX] [--timeout SECONDS] [--log LEVEL]`
@@ -71,6 +71,7 @@ func driveMain(args []string) int {
 
 func serveMain(args []string) int {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
+	address := flags.String("addr", "127.0.0.1:0", "where to listen; port 0 picks a free one")
 	maxPeers := flags.Int("max-peers", 50, "peers to admit")
 	capsText := flags.String("caps", "bench/1,echo/1", "capabilities to offer")
 	keyText := flags.String("key", "", "private key in hex; a fresh one by default")
@@ -85,7 +86,7 @@ func serveMain(args []string) int {
 	if err != nil {
 		log.Fatal(err)
 	}
-	n, err := startNode(key, caps, "127.0.0.1:0", *maxPeers, level)
+	n, err := startNode(key, caps, *address, *maxPeers, level)
 	if err != nil {
 		log.Fatal(err)
 	}

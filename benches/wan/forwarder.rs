@@ -1,0 +1,68 @@
+//! The program that carries packets between the namespaces.
+
+use std::path::{Path as Folder, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::foreign::build_with;
+use crate::namespaces::{DIALLER, LISTENER, Side};
+use crate::path::Path;
+use crate::program::Program;
+
+/// The program that was built.
+#[derive(Debug)]
+pub(crate) struct Forwarder(PathBuf);
+
+/// A path in use.
+pub(crate) struct Carrying(Option<Program>);
+
+impl Forwarder {
+    /// Builds the program below the target folder.
+    pub(crate) fn build() -> Result<Self, String> {
+        let sources = Folder::new(env!("CARGO_MANIFEST_DIR")).join("../benches/wan/path");
+        let binary = Folder::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("wan")
+            .join("wan-path");
+        build_with(
+            "go",
+            &sources,
+            [
+                "build".as_ref(),
+                "-o".as_ref(),
+                binary.as_os_str(),
+                ".".as_ref(),
+            ],
+        )?;
+        Ok(Self(binary))
+    }
+
+    /// Joins the namespaces. Each repetition loses other packets, which are the same in the next run.
+    pub(crate) fn start(&self, path: Path, repetition: usize) -> Result<Carrying, String> {
+        let mut command = Command::new(&self.0);
+        // No goroutine of it has to be interrupted.
+        command.env("GODEBUG", "asyncpreemptoff=1");
+        command.args(["-a", &Side::Dialler.name(), "-b", &Side::Listener.name()]);
+        command.args(["-address-a", DIALLER, "-address-b", LISTENER]);
+        let one_way = path.round_trip / 2;
+        command.args(["-delay", &format!("{}us", one_way.as_micros())]);
+        command.args(["-rate", &path.rate.unwrap_or(0).to_string()]);
+        command.args(["-queue", &path.queue().unwrap_or(0).to_string()]);
+        command.args(["-loss", &(f64::from(path.loss) / 1000.0).to_string()]);
+        command.args(["-seed", &(2 * repetition).to_string()]);
+        let mut program = Program::spawn("wan-path", command);
+        match program.next() {
+            Some(event) if event["event"] == "up" => Ok(Carrying(Some(program))),
+            _ => Err(format!("wan-path does not start: {}", program.ended().log)),
+        }
+    }
+}
+
+impl Carrying {
+    /// Ends it and returns what it counted.
+    pub(crate) fn end(mut self) -> Option<Value> {
+        let mut program = self.0.take()?;
+        program.end_input();
+        program.ended().events.pop()
+    }
+}

@@ -1,0 +1,71 @@
+//! What two ends do with each other.
+
+use crate::kind::Kind;
+
+const SIZES: [usize; 3] = [1 << 10, 32 << 10, 1 << 20];
+const BESIDE: [usize; 2] = [32 << 10, 1 << 20];
+
+/// Bytes of a round trip.
+pub(crate) const ECHO: usize = 32;
+
+/// Connects at once.
+pub(crate) const CONCURRENCY: u64 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// The dialler sends messages of so many bytes.
+    Sink(usize),
+    /// Round trips one after the other.
+    Echo,
+    /// The same, beside bulk messages of another protocol of so many bytes.
+    Beside(usize),
+    /// Full connects: handshake, Hello, Disconnect.
+    Connect,
+}
+
+impl Load {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let sinks = SIZES.into_iter().map(Self::Sink);
+        let beside = BESIDE.into_iter().map(Self::Beside);
+        sinks
+            .chain([Self::Echo])
+            .chain(beside)
+            .chain([Self::Connect])
+    }
+
+    /// The name on the command line.
+    pub(crate) fn id(self) -> String {
+        match self {
+            Self::Sink(size) => format!("sink/{size}"),
+            Self::Echo => format!("echo/{ECHO}"),
+            Self::Beside(size) => format!("beside/{size}"),
+            Self::Connect => format!("connect/{CONCURRENCY}"),
+        }
+    }
+
+    /// Who can do it.
+    pub(crate) fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Sink(_) => &Kind::ALL,
+            Self::Echo | Self::Connect => &[Kind::Peermux, Kind::Geth],
+            Self::Beside(_) => &[Kind::Peermux],
+        }
+    }
+
+    /// Bytes a second that go-ethereum encrypts here at best, rounded; more would make its turn too long.
+    pub(crate) fn ceiling(self) -> f64 {
+        match self {
+            Self::Sink(size) if size < 32 << 10 => 40e6,
+            _ => 150e6,
+        }
+    }
+}
+
+/// A size, for people.
+pub(crate) fn bytes(size: usize) -> String {
+    match size {
+        _ if size >= 1 << 20 => format!("{} MiB", size >> 20),
+        _ if size >= 1 << 10 => format!("{} KiB", size >> 10),
+        _ => format!("{size} B"),
+    }
+}

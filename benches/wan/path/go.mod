@@ -1,0 +1,3 @@
+module peermux.test/wan-path
+
+go 1.26

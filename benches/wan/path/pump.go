@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const (
+	// batch is how far apart packets may leave that are delivered as one.
+	batch = int64(500 * time.Microsecond)
+
+	// early is how much too early a packet may be delivered: to sleep for less is not worth it.
+	early = int64(30 * time.Microsecond)
+
+	prSetTimerSlack = 29
+)
+
+// pump carries packets in one direction: one goroutine reads them, decides and queues, one delivers when it is time.
+type pump struct {
+	from, to int
+	delay    int64
+	link     *link
+	began    time.Time
+	queue    queue
+	buffers  buffers
+
+	packets, bytes, lost, refused, overflowed atomic.Uint64
+}
+
+type packet struct {
+	at   int64 // nanoseconds since the pump began
+	data []byte
+}
+
+func newPump(from, to int, delay time.Duration, link *link) *pump {
+	return &pump{from: from, to: to, delay: int64(delay), link: link, began: time.Now()}
+}
+
+func (p *pump) now() int64 {
+	return int64(time.Since(p.began))
+}
+
+func (p *pump) counters() map[string]uint64 {
+	return map[string]uint64{
+		"packets": p.packets.Load(), "bytes": p.bytes.Load(), "lost": p.lost.Load(), "refused": p.refused.Load(), "overflowed": p.overflowed.Load(),
+	}
+}
+
+// read takes what the kernel sends until the device is gone.
+func (p *pump) read() {
+	buffer := make([]byte, largestRaw)
+	for {
+		n, errno := raw(syscall.SYS_READ, uintptr(p.from), uintptr(unsafe.Pointer(&buffer[0])), uintptr(len(buffer)))
+		switch errno {
+		case 0:
+			p.arrive(parse(buffer[:n]))
+		case syscall.EINTR, syscall.EAGAIN:
+		default:
+			fail(errno)
+		}
+	}
+}
+
+// arrive decides about each packet and queues those that leave, as few as possible.
+func (p *pump) arrive(j joined) {
+	now := p.now()
+	p.packets.Add(uint64(j.count))
+	p.bytes.Add(uint64(len(j.raw) - vnetSize))
+	if p.link.isPlain() {
+		p.send(&j, 0, j.count, now)
+		return
+	}
+	first, since, last := 0, int64(0), int64(0) // the run of packets to be delivered together
+	for i := range j.count {
+		at, fate := p.link.admit(now, j.size(i))
+		if i > first && (fate != leaves || at-since > batch) {
+			p.send(&j, first, i, last)
+			first = i
+		}
+		switch fate {
+		case leaves:
+			if i == first {
+				since = at
+			}
+			last = at
+			continue
+		case lost:
+			p.lost.Add(1)
+		case refused:
+			p.refused.Add(1)
+		}
+		first = i + 1
+	}
+	if first < j.count {
+		p.send(&j, first, j.count, last)
+	}
+}
+
+// send queues the packets from first up to, without, end.
+func (p *pump) send(j *joined, first, end int, at int64) {
+	var data []byte
+	if first == 0 && end == j.count {
+		data = p.buffers.get(len(j.raw))
+		copy(data, j.raw)
+	} else {
+		data = j.cut(p.buffers.get(vnetSize+j.headers+(end-first)*j.segment), first, end)
+	}
+	if !p.queue.push(packet{at + p.delay, data}) {
+		p.overflowed.Add(1)
+		p.buffers.put(data)
+	}
+}
+
+// write delivers what read has queued.
+func (p *pump) write() {
+	// For the thread's own timer slack, which would make it sleep for 50 µs more.
+	runtime.LockOSThread()
+	raw(syscall.SYS_PRCTL, prSetTimerSlack, 1, 0)
+	for {
+		next := p.queue.pop()
+		for wait := next.at - p.now(); wait > early; wait = next.at - p.now() {
+			request := syscall.NsecToTimespec(wait)
+			raw(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&request)), 0, 0)
+		}
+		p.deliver(next.data)
+		p.buffers.put(next.data)
+	}
+}
+
+func (p *pump) deliver(data []byte) {
+	for {
+		_, errno := raw(syscall.SYS_WRITE, uintptr(p.to), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)))
+		switch errno {
+		case 0:
+			return
+		case syscall.EINTR, syscall.EAGAIN:
+		default:
+			fail(errno)
+		}
+	}
+}
+
+// raw makes a system call that may block, without the runtime's knowledge. The runtime would take the processor from
+// the goroutine meanwhile and look every 20 µs for goroutines to take it from, which costs more than the packets do.
+// There are processors enough, and nothing that would have to stop the goroutines.
+func raw(number, a, b, c uintptr) (uintptr, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall(number, a, b, c)
+	return n, errno
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "carrying packets:", err)
+	os.Exit(1)
+}
