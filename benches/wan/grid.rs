@@ -125,6 +125,7 @@ impl<'a> Grid<'a> {
             count: self.count(path, load, reached),
             seconds: self.options.beside().as_secs_f64(),
         };
+        scene.begin_anew();
         let watch = Watch::start();
         let told = errand.run()?;
         let seconds = told["seconds"].as_f64();

@@ -14,7 +14,8 @@
 //!
 //! How much is sent is found out once for a path, with the copy, and is the same for all implementations: what takes the copy a
 //! few seconds, at least 30 round trips, and no more than go-ethereum can encrypt in that time. Nobody warms up, so
-//! that slow start is part of each measurement; nothing that one connection learned of the path is kept for the next. The
+//! that slow start is part of each measurement; nothing that one connection learned of the path is kept for the next, and within
+//! a repetition all lose the packets of the same numbers. The
 //! clock runs from the first message until the listener has confirmed the last one.
 //!
 //! Tables and goals go to standard output, the figures as JSON to `wan` below the target folder. Sender, receiver and

@@ -48,7 +48,7 @@ pub(crate) fn markdown(
     let connect = of(|load| matches!(load, Load::Connect));
     text += &table(
         "Throughput, MB/s, the dialler sends",
-        "path | messages | peermux | go-ethereum | plain TCP | : go-ethereum | : plain TCP | idle, %",
+        "path | messages | peermux | go-ethereum | plain TCP | : go-ethereum | : plain TCP | the busier processor idle, % of each",
         sink.map(|(path, load)| throughput(figures, path, load)),
     );
     text += &table(
@@ -62,7 +62,9 @@ pub(crate) fn markdown(
         beside.map(|(path, load)| beside_bulk(figures, path, load)),
     );
     text += &table(
-        &format!("Full connects a second, {CONCURRENCY} at once"),
+        &format!(
+            "Full connects a second, {CONCURRENCY} at once (ours also wait until the other end has closed)"
+        ),
         "path | peermux | go-ethereum | : go-ethereum",
         connect.map(|(path, load)| connects(figures, path, load)),
     );

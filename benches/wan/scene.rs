@@ -52,6 +52,13 @@ impl Scene {
         found.expect("started above").1.target.clone()
     }
 
+    /// The next dialler meets the same losses as those before.
+    pub(crate) fn begin_anew(&mut self) {
+        if let Some(carrying) = &mut self.carrying {
+            carrying.begin_anew();
+        }
+    }
+
     pub(crate) fn settings(&self, congestion: Option<&str>) -> Result<Settings, String> {
         let read = |name: &str| {
             let told = Side::Dialler.setting(name)?;
