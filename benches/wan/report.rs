@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figures, Metric};
 use crate::goals::{Goals, median, spread};
+use crate::grid::Conditions;
 use crate::kind::Kind;
 use crate::load::{CONCURRENCY, ECHO, Load, bytes};
 use crate::machine::{self, Machine};
@@ -17,7 +18,7 @@ use crate::scene::Settings;
 pub(crate) fn markdown(
     options: &Options,
     figures: &Figures,
-    settings: Option<&Settings>,
+    conditions: &Conditions,
     goals: &Goals,
 ) -> String {
     let mut text = format!(
@@ -25,7 +26,7 @@ pub(crate) fn markdown(
         machine::description(),
         options.repetitions(),
     );
-    if let Some(settings) = settings {
+    if let Some(settings) = &conditions.settings {
         let Settings {
             congestion,
             available,
@@ -38,6 +39,14 @@ pub(crate) fn markdown(
             "Congestion control: {congestion} (there are {available}). Buffers in bytes, least, default, most: \
              tcp_rmem {receive_buffers}, tcp_wmem {send_buffers}. Nothing that one connection learned is kept for the next; \
              nobody warms up."
+        );
+    }
+    if !conditions.others.is_empty() {
+        let percent: Vec<f64> = conditions.others.iter().map(|part| part * 100.0).collect();
+        let _ = writeln!(
+            text,
+            "Other programs used {} % of the busier processor before the measurements on each path.",
+            spread(&percent)
         );
     }
     let rows = figures.rows();
@@ -152,7 +161,7 @@ fn ratio(over: Option<&[f64]>, under: Option<&[f64]>) -> String {
 pub(crate) fn write(
     options: &Options,
     figures: &Figures,
-    settings: Option<&Settings>,
+    conditions: &Conditions,
 ) -> Result<(), Box<dyn Error>> {
     let each = figures.iter().map(|figure| {
         json!({
@@ -166,7 +175,7 @@ pub(crate) fn write(
     });
     let all = json!({
         "machine": Machine::this(),
-        "settings": settings,
+        "conditions": conditions,
         "repetitions": options.repetitions(),
         "figures": each.collect::<Vec<Value>>(),
     });

@@ -13,7 +13,7 @@ pub(crate) struct Scene {
     path: Path,
 }
 
-/// What is in force in the namespaces.
+/// Settings in force in the namespaces.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Settings {
     pub(crate) congestion: String,
@@ -73,7 +73,7 @@ impl Scene {
         })
     }
 
-    /// Takes it down and says on standard error what the path did to the packets.
+    /// Removes everything and logs what the path did to the packets.
     pub(crate) fn end(mut self) {
         let dropped = self.namespaces.dropped_by_devices();
         self.listeners.clear();
