@@ -10,7 +10,7 @@ pub(crate) const LISTEN: &str = "listen";
 pub(crate) const SEND: &str = "send";
 
 /// One call to the system.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 64 << 10;
 
 /// How much is sent.
 #[derive(Debug, Clone, Copy)]

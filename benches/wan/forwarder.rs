@@ -59,6 +59,13 @@ impl Forwarder {
 }
 
 impl Carrying {
+    /// The next connection loses the same packets as the ones before.
+    pub(crate) fn begin_anew(&mut self) {
+        if let Some(program) = &mut self.0 {
+            program.say("again");
+        }
+    }
+
     /// Ends it and returns what it counted.
     pub(crate) fn end(mut self) -> Option<Value> {
         let mut program = self.0.take()?;

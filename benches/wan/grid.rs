@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::copy::Amount;
@@ -12,7 +13,7 @@ use crate::load::Load;
 use crate::options::Options;
 use crate::path::Path;
 use crate::scene::{Scene, Settings};
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 
 pub(crate) struct Grid<'a> {
     options: &'a Options,
@@ -21,7 +22,15 @@ pub(crate) struct Grid<'a> {
     reached: Vec<(Path, f64)>,
     pub(crate) figures: Figures,
     pub(crate) failures: Vec<String>,
+    pub(crate) conditions: Conditions,
+}
+
+/// The conditions of the measurements.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Conditions {
     pub(crate) settings: Option<Settings>,
+    /// The part of the busier processor that other programs used, before each path.
+    pub(crate) others: Vec<f64>,
 }
 
 impl<'a> Grid<'a> {
@@ -32,7 +41,7 @@ impl<'a> Grid<'a> {
             reached: Vec::new(),
             figures: Figures::default(),
             failures: Vec::new(),
-            settings: None,
+            conditions: Conditions::default(),
         }
     }
 
@@ -56,7 +65,7 @@ impl<'a> Grid<'a> {
         self.figures.is_empty() && self.failures.is_empty()
     }
 
-    /// Each load with those who are to do it.
+    /// Each wanted load with the implementations that run it.
     fn wanted(&self, path: Path) -> Vec<(Load, Vec<Kind>)> {
         let loads = self.options.loads(path).into_iter().map(|load| {
             let kinds = load.kinds().iter().copied().filter(|kind| {
@@ -74,17 +83,18 @@ impl<'a> Grid<'a> {
         loads: &[(Load, Vec<Kind>)],
         repetition: usize,
     ) -> Result<(), String> {
+        self.conditions.others.push(watch::others());
         let congestion = self.options.congestion.as_deref();
         let mut scene = Scene::set(self.forwarder, path, congestion, repetition)?;
-        if self.settings.is_none() {
-            self.settings = Some(scene.settings(congestion)?);
+        if self.conditions.settings.is_none() {
+            self.conditions.settings = Some(scene.settings(congestion)?);
         }
         let reached = self.reached(path, &mut scene)?;
         for (load, kinds) in loads {
             let first = repetition % kinds.len();
             let (after, before) = (&kinds[first..], &kinds[..first]);
             for &kind in after.iter().chain(before) {
-                // A program that fails in a way that it should not panics here, which must not cost all other figures.
+                // A program that hangs or prints nonsense panics here; the other figures are kept.
                 let once = AssertUnwindSafe(|| self.once(path, &mut scene, *load, kind, reached));
                 let result = catch_unwind(once).unwrap_or_else(|_| Err("see above".to_owned()));
                 if let Err(why) = result {
@@ -125,6 +135,7 @@ impl<'a> Grid<'a> {
             count: self.count(path, load, reached),
             seconds: self.options.beside().as_secs_f64(),
         };
+        scene.begin_anew();
         let watch = Watch::start();
         let told = errand.run()?;
         let seconds = told["seconds"].as_f64();
@@ -165,7 +176,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// The figures in what a dialler tells.
+/// The figures in a dialler's result.
 fn figures(load: Load, count: u64, told: &Value) -> Vec<(Metric, f64)> {
     let number = |key: &str| told[key].as_f64();
     let per_second = number("seconds").map(|seconds| count as f64 / seconds.max(1e-9));

@@ -1,4 +1,4 @@
-//! What is to be reached.
+//! The goals.
 
 use crate::figures::{Figures, Metric};
 use crate::goals::{Goals, median};

@@ -33,7 +33,7 @@ pub(crate) struct Served {
     pub(crate) target: String,
 }
 
-/// A listener and what a dialler does with it.
+/// One measurement: a dialler against a listener.
 pub(crate) struct Errand<'a> {
     pub(crate) kind: Kind,
     pub(crate) target: &'a str,
@@ -94,7 +94,7 @@ impl Served {
 }
 
 impl Errand<'_> {
-    /// Runs a dialler to its end and returns what it tells.
+    /// Runs a dialler to its end and returns its result.
     pub(crate) fn run(&self) -> Result<Value, String> {
         let ended = self.start().ended();
         let mut events = ended.events.into_iter();
@@ -145,7 +145,7 @@ impl Errand<'_> {
     }
 }
 
-/// What the copy sends in a while: the bytes, and the milliseconds that its connect took.
+/// Runs the copy; returns the bytes that it sent and the milliseconds that its connect took.
 pub(crate) fn copy_for(target: &str, amount: Amount) -> Result<(f64, f64), String> {
     let program = this(Side::Dialler, &[copy::SEND, target, &amount.to_string()]);
     let ended = program.ended();

@@ -1,4 +1,4 @@
-//! Whether the largest message arrives where it takes long.
+//! Checks that the largest message arrives over a slow path.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,7 +16,7 @@ pub(crate) const NAME: &str = "50ms-4mbit/large";
 /// The largest that `bench` sends: 16 MiB but for what Snappy adds to data that do not compress.
 const SIZE: usize = (16 << 20) - (1 << 10);
 
-/// Sends one message of 16 MiB over 4 Mbit/s. That it does not arrive is a goal that is not met.
+/// Sends one message of 16 MiB over 4 Mbit/s. If it does not arrive, a goal is not met.
 pub(crate) fn check(forwarder: &Forwarder, options: &Options, goals: &mut Goals) {
     let path = Path::narrow();
     eprintln!("16 MiB, {}", path.title());

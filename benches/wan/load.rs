@@ -43,7 +43,7 @@ impl Load {
         }
     }
 
-    /// Who can do it.
+    /// The implementations that support it.
     pub(crate) fn kinds(self) -> &'static [Kind] {
         match self {
             Self::Sink(_) => &Kind::ALL,

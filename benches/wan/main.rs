@@ -14,12 +14,13 @@
 //!
 //! How much is sent is found out once for a path, with the copy, and is the same for all implementations: what takes the copy a
 //! few seconds, at least 30 round trips, and no more than go-ethereum can encrypt in that time. Nobody warms up, so
-//! that slow start is part of each measurement; nothing that one connection learned of the path is kept for the next. The
+//! that slow start is part of each measurement; nothing that one connection learned of the path is kept for the next, and within
+//! a repetition all lose the packets of the same numbers. The
 //! clock runs from the first message until the listener has confirmed the last one.
 //!
 //! Tables and goals go to standard output, the figures as JSON to `wan` below the target folder. Sender, receiver and
 //! path share the machine: "idle" is the share of the busier processor that nobody used during a measurement. The
-//! exit code tells whether everything ran, not whether goals are met.
+//! exit code reports whether everything ran, not whether goals are met.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -116,16 +117,16 @@ fn measure(options: &Options) -> ExitCode {
     let Grid {
         figures,
         failures,
-        settings,
+        conditions,
         ..
     } = grid;
     judge::judge(&figures, &mut goals);
     print!(
         "{}",
-        report::markdown(options, &figures, settings.as_ref(), &goals)
+        report::markdown(options, &figures, &conditions, &goals)
     );
     eprintln!("took {:.1} minutes", started.elapsed().as_secs_f64() / 60.0);
-    let written = report::write(options, &figures, settings.as_ref());
+    let written = report::write(options, &figures, &conditions);
     if let Err(error) = &written {
         eprintln!("writing below {}: {error}", options.output.display());
     }

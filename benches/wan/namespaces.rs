@@ -11,7 +11,7 @@ use crate::program::Program;
 pub(crate) const DIALLER: &str = "10.198.0.1";
 pub(crate) const LISTENER: &str = "10.198.0.2";
 
-/// Names go on with the process that they belong to, and the time when it started, as its id may be given again.
+/// The owner's process id and start time follow: ids are used again.
 const PREFIX: &str = "peermux-wan-";
 
 /// Where `ip` keeps them.
@@ -143,7 +143,7 @@ fn remove_own() {
     }
 }
 
-/// Removes what earlier runs left because they were killed.
+/// Removes the namespaces of earlier runs that were killed.
 pub(crate) fn remove_stale() {
     let Ok(folder) = fs::read_dir(FOLDER) else {
         return;
@@ -165,7 +165,7 @@ pub(crate) fn remove_stale() {
     }
 }
 
-/// Kills what runs in a namespace, all of which was started for it, and removes it.
+/// Removes a namespace. Everything that runs in it was started for it and is killed first.
 fn remove(name: &str) {
     let inside = run("ip", &["netns", "pids", name]).unwrap_or_default();
     for process in inside.split_whitespace() {

@@ -1,4 +1,4 @@
-//! What the machine must have.
+//! Checks that the machine has what the benchmark needs.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ pub(crate) fn ready() -> Result<Forwarder, String> {
     if !missing.is_empty() {
         return Err(missing);
     }
-    // It says itself why it fails.
+    // It logs the reason itself.
     Implementation::Geth.ready().map_err(|_| String::new())?;
     Forwarder::build().map_err(|why| format!("wan-path: {why}\n"))
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figures, Metric};
 use crate::goals::{Goals, median, spread};
+use crate::grid::Conditions;
 use crate::kind::Kind;
 use crate::load::{CONCURRENCY, ECHO, Load, bytes};
 use crate::machine::{self, Machine};
@@ -17,7 +18,7 @@ use crate::scene::Settings;
 pub(crate) fn markdown(
     options: &Options,
     figures: &Figures,
-    settings: Option<&Settings>,
+    conditions: &Conditions,
     goals: &Goals,
 ) -> String {
     let mut text = format!(
@@ -25,7 +26,7 @@ pub(crate) fn markdown(
         machine::description(),
         options.repetitions(),
     );
-    if let Some(settings) = settings {
+    if let Some(settings) = &conditions.settings {
         let Settings {
             congestion,
             available,
@@ -40,6 +41,14 @@ pub(crate) fn markdown(
              nobody warms up."
         );
     }
+    if !conditions.others.is_empty() {
+        let percent: Vec<f64> = conditions.others.iter().map(|part| part * 100.0).collect();
+        let _ = writeln!(
+            text,
+            "Other programs used {} % of the busier processor before the measurements on each path.",
+            spread(&percent)
+        );
+    }
     let rows = figures.rows();
     let of = |wanted: fn(&Load) -> bool| rows.iter().copied().filter(move |(_, load)| wanted(load));
     let sink = of(|load| matches!(load, Load::Sink(_)));
@@ -48,7 +57,7 @@ pub(crate) fn markdown(
     let connect = of(|load| matches!(load, Load::Connect));
     text += &table(
         "Throughput, MB/s, the dialler sends",
-        "path | messages | peermux | go-ethereum | plain TCP | : go-ethereum | : plain TCP | idle, %",
+        "path | messages | peermux | go-ethereum | plain TCP | : go-ethereum | : plain TCP | the busier processor idle, % of each",
         sink.map(|(path, load)| throughput(figures, path, load)),
     );
     text += &table(
@@ -62,7 +71,9 @@ pub(crate) fn markdown(
         beside.map(|(path, load)| beside_bulk(figures, path, load)),
     );
     text += &table(
-        &format!("Full connects a second, {CONCURRENCY} at once"),
+        &format!(
+            "Full connects a second, {CONCURRENCY} at once (ours also wait until the other end has closed)"
+        ),
         "path | peermux | go-ethereum | : go-ethereum",
         connect.map(|(path, load)| connects(figures, path, load)),
     );
@@ -150,7 +161,7 @@ fn ratio(over: Option<&[f64]>, under: Option<&[f64]>) -> String {
 pub(crate) fn write(
     options: &Options,
     figures: &Figures,
-    settings: Option<&Settings>,
+    conditions: &Conditions,
 ) -> Result<(), Box<dyn Error>> {
     let each = figures.iter().map(|figure| {
         json!({
@@ -164,7 +175,7 @@ pub(crate) fn write(
     });
     let all = json!({
         "machine": Machine::this(),
-        "settings": settings,
+        "conditions": conditions,
         "repetitions": options.repetitions(),
         "figures": each.collect::<Vec<Value>>(),
     });

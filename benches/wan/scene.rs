@@ -13,7 +13,7 @@ pub(crate) struct Scene {
     path: Path,
 }
 
-/// What is in force in the namespaces.
+/// Settings in force in the namespaces.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Settings {
     pub(crate) congestion: String,
@@ -52,6 +52,13 @@ impl Scene {
         found.expect("started above").1.target.clone()
     }
 
+    /// The next dialler meets the same losses as those before.
+    pub(crate) fn begin_anew(&mut self) {
+        if let Some(carrying) = &mut self.carrying {
+            carrying.begin_anew();
+        }
+    }
+
     pub(crate) fn settings(&self, congestion: Option<&str>) -> Result<Settings, String> {
         let read = |name: &str| {
             let told = Side::Dialler.setting(name)?;
@@ -66,7 +73,7 @@ impl Scene {
         })
     }
 
-    /// Takes it down and says on standard error what the path did to the packets.
+    /// Removes everything and logs what the path did to the packets.
     pub(crate) fn end(mut self) {
         let dropped = self.namespaces.dropped_by_devices();
         self.listeners.clear();

@@ -48,7 +48,7 @@ async fn talk(enode: &Enode, size: usize, time: Duration) -> Value {
         same.push(round_trip(&with_bulk, &loaded).await);
         second.push(round_trip(&alone, &unloaded).await);
     }
-    // The task may have panicked, which its result tells.
+    // Fails if the task has panicked, which its result reports.
     let _ = stop.send(());
     let rate = sending.await.expect("the listener counts");
     for peer in [&loaded, &unloaded] {
@@ -90,7 +90,7 @@ async fn connect(
     (server, peer, client)
 }
 
-/// Sends bulk messages until it is told to stop, and returns the megabytes a second that the listener counted.
+/// Sends bulk messages until `stopped` resolves, and returns the megabytes a second that the listener counted.
 async fn send(mut conn: BulkConn, size: usize, mut stopped: oneshot::Receiver<()>) -> f64 {
     let mut content = vec![0; size];
     rand::rng().fill_bytes(&mut content);

@@ -58,6 +58,14 @@ impl Watch {
     }
 }
 
+/// The part of a processor that is used while nothing of ours runs.
+pub(crate) fn others() -> f64 {
+    const WHILE: Duration = Duration::from_millis(300);
+    let watch = Watch::start();
+    thread::sleep(WHILE);
+    1.0 - watch.idle(WHILE.as_secs_f64()).unwrap_or(1.0)
+}
+
 impl Look {
     fn now() -> Self {
         let told = fs::read_to_string("/proc/stat").unwrap_or_default();

@@ -1,14 +1,19 @@
 package main
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"sync/atomic"
+)
 
 // link decides when a packet leaves, or that it does not.
 type link struct {
 	perByte float64 // nanoseconds; 0 without a limit
 	queue   float64 // nanoseconds until a full queue is empty; 0 without a limit
 	loss    float64
+	seed    uint64
 	random  *rand.Rand
-	free    float64 // when all that was admitted has left
+	again   atomic.Bool // set to begin the random numbers anew
+	free    float64     // when all that was admitted has left
 }
 
 type fate int
@@ -20,7 +25,8 @@ const (
 )
 
 func newLink(rate float64, queue int64, loss float64, seed uint64) *link {
-	l := &link{loss: loss, random: rand.New(rand.NewPCG(seed, seed))}
+	l := &link{loss: loss, seed: seed}
+	l.again.Store(true)
 	if rate > 0 {
 		l.perByte = 8e9 / rate
 		l.queue = float64(queue) * l.perByte
@@ -35,6 +41,9 @@ func (l *link) isPlain() bool {
 
 // admit decides about a packet that arrives now. A time is in nanoseconds.
 func (l *link) admit(now int64, size int) (int64, fate) {
+	if l.loss > 0 && l.again.CompareAndSwap(true, false) {
+		l.random = rand.New(rand.NewPCG(l.seed, l.seed))
+	}
 	if l.loss > 0 && l.random.Float64() < l.loss {
 		return 0, lost
 	}

@@ -8,15 +8,16 @@
 // to a network card, so that forwarding costs little; links tell the packets apart, and one that is lost is cut
 // out. Those that leave within batch of each other are delivered as one, as a network card would join them.
 //
+// Standard input takes "again", which begins the losses anew: the next connection loses the same packets as the last one.
 // Standard output has one JSON object a line: "up" when packets are carried, "carried" at the end.
 // GODEBUG=asyncpreemptoff=1 in its environment spares it some signals.
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -52,7 +53,15 @@ func main() {
 		go pump.write()
 	}
 	emit(map[string]any{"event": "up"})
-	io.Copy(io.Discard, os.Stdin)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		switch lines.Text() {
+		case "again":
+			there.link.again.Store(true)
+			back.link.again.Store(true)
+		default:
+			fmt.Fprintf(os.Stderr, "not a command: %q\n", lines.Text())
+		}
+	}
 	emit(map[string]any{"event": "carried", "there": there.counters(), "back": back.counters()})
 }
 
