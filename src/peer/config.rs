@@ -78,10 +78,13 @@ impl PeerConfig {
         self
     }
 
-    /// How long in total the connection may stand still for one protocol whose queue is full,
-    /// before the peer ends with
-    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). The time counts afresh
-    /// once the queue fell below half. Default: 8 s, which is below every known pong timeout.
+    /// How long a protocol whose queue is full may take no message, before the peer ends with
+    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). Default: 8 s, which is
+    /// below every known pong timeout; `Duration::MAX` means never.
+    ///
+    /// Each message that the handler takes, or whose room it gives back, restarts the time: a
+    /// handler that is slower than the remote holds the connection back for as long as it works.
+    /// A protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
     #[must_use]
     pub fn with_stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;

@@ -176,9 +176,13 @@ impl<T: Transport> PeerDriver<T> {
         let routes = matched
             .iter()
             .zip(&limits)
-            .zip(&inboxes)
-            .map(|(((shared, _), limits), inbox)| {
-                Route::new(shared.clone(), *limits, inbox.clone(), &config)
+            .zip(inboxes.iter().zip(&taps))
+            .map(|(((shared, _), limits), (inbox, tap))| Route {
+                shared: shared.clone(),
+                limits: *limits,
+                inbox: inbox.clone(),
+                tap: tap.clone(),
+                stall_limit: config.stall_limit,
             })
             .collect();
         let stop_reading = CancellationToken::new();

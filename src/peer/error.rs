@@ -30,13 +30,25 @@ pub enum PeerError {
         /// What it returned.
         source: ProtocolError,
     },
-    /// A protocol did not take its messages for longer than the stall limit.
-    #[error("protocol {capability} took no messages for {stalled:.1?}")]
+    /// A protocol's queue was full, and its handler took and released no message for the stall
+    /// limit.
+    #[error("protocol {capability} took no messages for {stalled:.1?} while its queue was full")]
     Stalled {
         /// Which protocol.
         capability: Capability,
-        /// For how long the connection stood still for it in total.
+        /// How long ago the handler last took or released a message, or its queue became full.
         stalled: Duration,
+    },
+    /// The memory budget had no room for a protocol's next message for the stall limit.
+    #[error(
+        "no memory for a message to protocol {capability} for {waited:.1?}: \
+         the budget for received data is used up"
+    )]
+    NoRoom {
+        /// Which protocol.
+        capability: Capability,
+        /// How long ago its handler last took or released a message, or the wait began.
+        waited: Duration,
     },
     /// A frame could not be opened.
     #[error("malformed frame: {0}")]
@@ -90,9 +102,10 @@ impl PeerError {
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
-            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => {
-                Stage::Protocol
-            }
+            Self::ProtocolReturned(_)
+            | Self::Protocol { .. }
+            | Self::Stalled { .. }
+            | Self::NoRoom { .. } => Stage::Protocol,
             Self::UnknownMessage { .. } | Self::PingFlood | Self::Remote(_) | Self::Local(_) => {
                 Stage::Message
             }
@@ -107,6 +120,7 @@ impl PeerError {
             Self::Local(_)
             | Self::ProtocolReturned(_)
             | Self::Stalled { .. }
+            | Self::NoRoom { .. }
             | Self::Evicted
             | Self::Internal(_) => Fault::Local,
             Self::Protocol { source, .. } => source.fault(),
@@ -138,7 +152,7 @@ impl PeerError {
             Self::Local(reason) => Some(*reason),
             Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
             Self::Protocol { source, .. } => Some(source.reason()),
-            Self::Stalled { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
+            Self::Stalled { .. } | Self::NoRoom { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
             Self::Frame(error) => breach_reason(error),
             Self::UnknownMessage { .. } | Self::PingFlood => {
                 Some(DisconnectReason::BREACH_OF_PROTOCOL)
@@ -160,7 +174,10 @@ impl PeerError {
         match self {
             Self::Remote(_) => 0,
             Self::Local(_) => 1,
-            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => 2,
+            Self::ProtocolReturned(_)
+            | Self::Protocol { .. }
+            | Self::Stalled { .. }
+            | Self::NoRoom { .. } => 2,
             Self::Write(_) => 3,
             _ => 4,
         }

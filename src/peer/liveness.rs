@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::PeerConfig;
+use super::deadline::after;
 
 /// How many Pings may come in one burst; one more is granted each second.
 const PING_BURST: u32 = 5;
@@ -25,8 +26,8 @@ pub(crate) enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
-    /// None is in flight; the last was sent, or the peer started, at this time.
-    Idle { since: Instant },
+    /// None is in flight.
+    Idle,
     /// One waits to be written.
     Queued { since: Instant },
     /// One was written at this time and not answered yet.
@@ -35,8 +36,14 @@ enum Ping {
 
 /// The liveness of one connection.
 ///
-/// At most one Ping is in flight. The remote counts as gone when a Ping is as old as the timeout
-/// and no byte arrived for as long; while this side pauses reading, nothing counts.
+/// The remote counts as gone when a Ping is as old as the timeout and no byte arrived for as long;
+/// while this side pauses reading, nothing counts.
+///
+/// At most one Ping is in flight, unless this side paused reading since it was sent. Its Pong may
+/// then wait behind everything that we do not read yet, and so does the remote's Ping to us.
+/// Meanwhile we send a Ping each half interval: the remote, which may hear nothing else from us,
+/// sees that we are alive. As long as earlier Pings are outstanding, a measured round trip can be
+/// too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,
@@ -44,6 +51,10 @@ pub(crate) struct Liveness {
     ping: Ping,
     last_byte: Instant,
     paused: bool,
+    /// Reading paused since the last Ping that awaits its Pong.
+    held_up: bool,
+    /// When the last Ping was queued, or the peer started.
+    pinged: Instant,
     /// Somebody waits for a round trip now.
     wanted: bool,
     rtt: Option<Duration>,
@@ -54,10 +65,13 @@ impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
             interval: config.ping_interval,
-            timeout: config.liveness_timeout,
-            ping: Ping::Idle { since: now },
+            // Not zero, with which the ping loop would never sleep.
+            timeout: config.liveness_timeout.max(Duration::from_millis(1)),
+            ping: Ping::Idle,
             last_byte: now,
             paused: false,
+            held_up: false,
+            pinged: now,
             wanted: false,
             rtt: None,
             last_pong: None,
@@ -69,10 +83,12 @@ impl Liveness {
         self.last_byte = now;
     }
 
-    /// Reading stops, or goes on, by our own choice.
-    pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) {
+    /// Reading stops, or goes on, by our own choice. Returns whether to [`poll`](Self::poll) again
+    /// at once, since the next Ping is due earlier now.
+    pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) -> bool {
         self.paused = paused;
         self.last_byte = now;
+        !std::mem::replace(&mut self.held_up, true) && self.ping != Ping::Idle
     }
 
     /// The queued Ping was handed to the socket.
@@ -89,14 +105,16 @@ impl Liveness {
             self.rtt = Some(now - since);
             self.last_pong = Some(now);
             self.wanted = false;
-            self.ping = Ping::Idle { since };
+            self.ping = Ping::Idle;
         }
     }
 
     /// Asks for a Ping before its time. If the last one was answered less than a second ago, it
     /// stands for this one, because remotes grant one Ping a second; its round trip is returned.
     pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
-        let recent = self.last_pong.is_some_and(|at| now < at + PING_SPACING);
+        let recent = self
+            .last_pong
+            .is_some_and(|at| now < after(at, PING_SPACING));
         self.wanted |= !recent;
         self.rtt.filter(|_| recent)
     }
@@ -108,23 +126,36 @@ impl Liveness {
 
     /// What to do at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
+        let half = (self.interval / 2).max(PING_SPACING);
+        let (next, repeat) = (after(self.pinged, self.interval), after(self.pinged, half));
         match self.ping {
-            Ping::Idle { since } if self.wanted || now >= since + self.interval => {
+            Ping::Idle if self.wanted || now >= next => {
                 self.wanted = false;
+                self.held_up = self.paused;
+                self.pinged = now;
                 self.ping = Ping::Queued { since: now };
                 Action::SendPing
             }
-            Ping::Idle { since } => Action::WaitUntil(since + self.interval),
+            Ping::Idle => Action::WaitUntil(next),
             // A write that hangs has a timeout of its own.
-            Ping::Queued { since } => Action::WaitUntil(since.max(now) + self.timeout),
-            Ping::InFlight { .. } if self.paused => Action::WaitUntil(now + self.timeout),
+            Ping::Queued { .. } if self.held_up => {
+                Action::WaitUntil(after(now, half.min(self.timeout)))
+            }
+            Ping::Queued { since } => Action::WaitUntil(after(since.max(now), self.timeout)),
             Ping::InFlight { since } => {
-                let end = since.max(self.last_byte) + self.timeout;
-                if now >= end {
-                    Action::TimedOut
-                } else {
-                    Action::WaitUntil(end)
+                let end = after(since.max(self.last_byte), self.timeout);
+                if !self.paused && now >= end {
+                    return Action::TimedOut;
                 }
+                if self.held_up && now >= repeat {
+                    self.pinged = now;
+                    return Action::SendPing;
+                }
+                Action::WaitUntil(match (self.paused, self.held_up) {
+                    (true, _) => repeat,
+                    (false, true) => repeat.min(end),
+                    (false, false) => end,
+                })
             }
         }
     }
@@ -207,14 +238,49 @@ mod tests {
         assert_eq!(liveness.poll(pinged), Action::SendPing);
         liveness.on_ping_written(pinged);
         liveness.on_pause(true, pinged + SECOND);
+        assert_eq!(liveness.poll(pinged + 60 * SECOND), Action::SendPing);
         assert!(matches!(
             liveness.poll(pinged + 60 * SECOND),
             Action::WaitUntil(_)
         ));
         liveness.on_pause(false, pinged + 61 * SECOND);
         let end = pinged + 76 * SECOND;
-        assert_eq!(liveness.poll(pinged + 62 * SECOND), Action::WaitUntil(end));
+        assert_ne!(liveness.poll(end - SECOND), Action::TimedOut);
         assert_eq!(liveness.poll(end), Action::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_ours_repeats_an_unanswered_ping_each_half_interval() {
+        let (mut liveness, start) = start();
+        let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.poll(pinged), Action::SendPing);
+        liveness.on_ping_written(pinged);
+        assert!(liveness.on_pause(true, pinged + SECOND));
+        assert!(!liveness.on_pause(false, pinged + 2 * SECOND));
+        let repeat = pinged + Duration::from_millis(7500);
+        let wait = Action::WaitUntil(repeat);
+        assert_eq!(liveness.poll(pinged + 2 * SECOND), wait);
+        assert_eq!(liveness.poll(repeat), Action::SendPing);
+        // The answer to the first one; the next Ping keeps its distance from the last one.
+        liveness.on_pong(pinged + 10 * SECOND);
+        assert_eq!(liveness.rtt(), Some(10 * SECOND));
+        let next = Action::WaitUntil(repeat + 15 * SECOND);
+        assert_eq!(liveness.poll(pinged + 10 * SECOND), next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_of_any_length_mean_never() {
+        let config = PeerConfig::default()
+            .with_ping_interval(Duration::MAX)
+            .with_liveness_timeout(Duration::MAX);
+        let now = Instant::now();
+        let mut liveness = Liveness::new(&config, now);
+        assert!(matches!(liveness.poll(now), Action::WaitUntil(_)));
+        liveness.want_ping(now);
+        assert_eq!(liveness.poll(now), Action::SendPing);
+        liveness.on_ping_written(now);
+        let later = now + 1_000_000 * SECOND;
+        assert!(matches!(liveness.poll(later), Action::WaitUntil(_)));
     }
 
     #[tokio::test(start_paused = true)]

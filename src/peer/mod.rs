@@ -24,6 +24,7 @@
 mod budget;
 mod busy_poll;
 mod config;
+mod deadline;
 mod dispatch;
 mod driver;
 mod error;
@@ -35,7 +36,6 @@ mod info;
 mod liveness;
 mod meters;
 mod read_loop;
-mod stall;
 mod supervise;
 mod tap;
 mod write_loop;
