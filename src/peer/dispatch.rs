@@ -45,12 +45,13 @@ impl Dispatch {
         gate: Arc<WriteGate>,
         budget: Arc<PeerBudget>,
         peer: Peer,
+        pings: PingLimiter,
     ) -> Self {
         Self {
             routes,
             gate,
             budget,
-            pings: PingLimiter::new(Instant::now()),
+            pings,
             peer,
             payloads: Arena::default(),
         }

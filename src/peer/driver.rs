@@ -10,7 +10,7 @@ use super::busy_poll::BusyPoll;
 use super::dispatch::{Dispatch, Route};
 use super::gate::{Lane, LaneSettings, WriteGate};
 use super::handle::About;
-use super::liveness::Liveness;
+use super::liveness::{Liveness, PingLimiter};
 use super::meters::PeerMeter;
 use super::read_loop::ReadLoop;
 use super::supervise::Tasks;
@@ -186,7 +186,9 @@ impl<T: Transport> PeerDriver<T> {
             })
             .collect();
         let stop_reading = CancellationToken::new();
-        let dispatch = Dispatch::new(routes, Arc::clone(&gate), Arc::clone(&budget), peer.clone());
+        let pings = PingLimiter::new(established.link.since);
+        let (to_gate, charged) = (Arc::clone(&gate), Arc::clone(&budget));
+        let dispatch = Dispatch::new(routes, to_gate, charged, peer.clone(), pings);
         let mut wire = established.wire;
         // Many peers connect and say nothing for long. Memory that they gave back later would stay
         // with the process, in holes between what other peers keep.

@@ -61,7 +61,7 @@ pub enum PeerError {
         /// The highest id of any matched protocol, or of the base protocol.
         last: u64,
     },
-    /// The remote sent more Pings than one a second after a burst of five.
+    /// The remote sent more Pings than five and one for each second of the connection.
     #[error("the remote sent too many pings")]
     PingFlood,
     /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.

@@ -7,8 +7,12 @@ use tokio::time::Instant;
 use super::PeerConfig;
 use super::deadline::after;
 
-/// How many Pings may come in one burst; one more is granted each second.
-const PING_BURST: u32 = 5;
+/// How many Pings are granted at once at the start of a connection.
+const PING_BURST: u64 = 5;
+
+/// One more Ping is granted each time this has passed: less than a second, since the remote's clock
+/// and timers may run faster than ours, by up to a tenth.
+const PING_EARNED: Duration = Duration::from_millis(900);
 
 /// Pings that are asked for keep at least this distance.
 const PING_SPACING: Duration = Duration::from_secs(1);
@@ -162,30 +166,33 @@ impl Liveness {
 }
 
 /// Bounds the Pings that a remote may send.
+///
+/// A remote that pings once a second by its own clock is within the bound, however our pauses or
+/// the path bunch its Pings: at any time it has sent at most one for each second since the
+/// handshake and one more. No cap below that would be right, since buffers on the way, the remote's
+/// own among them, may hold Pings back for as long as the connection lives.
+///
+/// A remote that saves its Pings up gains nothing: over the connection's life they cost no more
+/// than if it had sent them in time. Their Pongs are a number until they are written, one batch at
+/// a time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
-    tokens: u32,
-    refilled: Instant,
+    since: Instant,
+    admitted: u64,
 }
 
 impl PingLimiter {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            tokens: PING_BURST,
-            refilled: now,
-        }
+    /// `since` the handshake, before which no Ping was sent.
+    pub(crate) fn new(since: Instant) -> Self {
+        Self { since, admitted: 0 }
     }
 
-    /// Takes a token for one Ping; false if there is none.
+    /// Counts one Ping; false if it is one too many.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.refilled).as_secs();
-        if elapsed > 0 {
-            let gained = u32::try_from(elapsed).unwrap_or(u32::MAX);
-            self.tokens = self.tokens.saturating_add(gained).min(PING_BURST);
-            self.refilled += Duration::from_secs(elapsed);
-        }
-        let admitted = self.tokens > 0;
-        self.tokens = self.tokens.saturating_sub(1);
+        let elapsed = now.saturating_duration_since(self.since).as_millis();
+        let earned = u64::try_from(elapsed / PING_EARNED.as_millis()).unwrap_or(u64::MAX);
+        let admitted = self.admitted < earned.saturating_add(PING_BURST);
+        self.admitted = self.admitted.saturating_add(1);
         admitted
     }
 }
@@ -310,15 +317,37 @@ mod tests {
         );
     }
 
+    /// How many Pings at `now` pass, up to a million.
+    fn pass(limiter: &mut PingLimiter, now: Instant) -> usize {
+        (0..1_000_000).take_while(|_| limiter.admit(now)).count()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn five_pings_pass_and_the_sixth_does_not() {
+    async fn five_pings_pass_at_the_start_and_the_sixth_does_not() {
         let now = Instant::now();
-        let mut limiter = PingLimiter::new(now);
-        assert!((0..5).all(|_| limiter.admit(now)));
-        assert!(!limiter.admit(now));
-        assert!(limiter.admit(now + SECOND));
-        assert!(!limiter.admit(now + SECOND));
-        assert!((0..5).all(|_| limiter.admit(now + 100 * SECOND)));
-        assert!(!limiter.admit(now + 100 * SECOND));
+        assert_eq!(pass(&mut PingLimiter::new(now), now), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_once_a_second_pass_however_long_they_were_held_back_and_by_a_faster_clock() {
+        let start = Instant::now();
+        for seconds in [7, 60, 600, 1_000_000] {
+            let now = start + SECOND * seconds;
+            let by_a_clock_five_percent_faster = seconds as usize * 105 / 100 + 1;
+            let mut limiter = PingLimiter::new(start);
+            assert!(pass(&mut limiter, now) > by_a_clock_five_percent_faster.min(999_998));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_pings_a_second_are_a_flood_as_soon_as_the_credit_is_used_up() {
+        for idle in [0, 100] {
+            let start = Instant::now();
+            let mut limiter = PingLimiter::new(start);
+            let flood = (0..1000u32)
+                .take_while(|n| limiter.admit(start + SECOND * idle + SECOND / 10 * *n))
+                .count();
+            assert_eq!(flood, if idle == 0 { 5 } else { 130 });
+        }
     }
 }
