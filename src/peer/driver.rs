@@ -7,6 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
 use super::busy_poll::BusyPoll;
+use super::deadline::Patience;
 use super::dispatch::{Dispatch, Route};
 use super::gate::{Lane, LaneSettings, WriteGate};
 use super::handle::About;
@@ -202,10 +203,13 @@ impl<T: Transport> PeerDriver<T> {
             busy_poll: BusyPoll::new(Instant::now()),
             budget,
             peer: peer.clone(),
-            message_timeout: config.message_timeout,
+            patience: Patience {
+                base: config.message_timeout,
+                idle: config.progress_timeout,
+            },
             stop: stop_reading.clone(),
             charged: 0,
-            started: None,
+            arriving: None,
         });
         let offsets = matched.iter().map(|(shared, _)| shared.offset);
         let writer = Box::new(WriteLoop::<T> {
@@ -214,7 +218,10 @@ impl<T: Transport> PeerDriver<T> {
             gate: Arc::clone(&gate),
             taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
-            write_timeout: config.write_timeout,
+            patience: Patience {
+                base: config.write_timeout,
+                idle: config.progress_timeout,
+            },
             used: false,
         });
         let mut protocols = JoinSet::new();

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::SlowTransfer;
 use crate::fault::Fault;
 use crate::p2p::{Capability, DisconnectReason};
 use crate::protocol::ProtocolError;
@@ -67,14 +68,11 @@ pub enum PeerError {
     /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
     #[error("the remote is silent: no answer to a ping within {0:?}")]
     Silent(Duration),
-    /// One message took too long to arrive.
-    #[error("a message was not complete after {waited:.1?}, {received} bytes of it arrived")]
-    SlowMessage {
-        /// From its first byte.
-        waited: Duration,
-        /// How many bytes of it had arrived.
-        received: usize,
-    },
+    /// A message arrived too slowly, see [`PeerConfig::with_message_timeout`].
+    ///
+    /// [`PeerConfig::with_message_timeout`]: super::PeerConfig::with_message_timeout
+    #[error("a message arrived too slowly: {0}")]
+    SlowMessage(SlowTransfer),
     /// The node's memory budget is used up, and this peer was in the middle of the largest
     /// message.
     #[error("ended to free memory: the node's budget for received data is used up")]
@@ -88,6 +86,11 @@ pub enum PeerError {
     /// The socket could not be written.
     #[error("writing failed: {0}")]
     Write(#[source] io::Error),
+    /// The remote took a batch of messages too slowly, see [`PeerConfig::with_write_timeout`].
+    ///
+    /// [`PeerConfig::with_write_timeout`]: super::PeerConfig::with_write_timeout
+    #[error("the remote takes messages too slowly: {0}")]
+    SlowWrite(SlowTransfer),
     /// A task of the peer ended unexpectedly.
     #[error("internal failure in the {0} task")]
     Internal(&'static str),
@@ -128,8 +131,12 @@ impl PeerError {
             | Self::Frame(_)
             | Self::UnknownMessage { .. }
             | Self::PingFlood
-            | Self::SlowMessage { .. } => Fault::Remote,
-            Self::Silent(_) | Self::Read(_) | Self::Closed | Self::Write(_) => Fault::Io,
+            | Self::SlowMessage(_) => Fault::Remote,
+            Self::Silent(_)
+            | Self::Read(_)
+            | Self::Closed
+            | Self::Write(_)
+            | Self::SlowWrite(_) => Fault::Io,
         }
     }
 
@@ -147,7 +154,11 @@ impl PeerError {
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
         match self {
-            Self::Remote(_) | Self::Read(_) | Self::Closed | Self::Write(_) => None,
+            Self::Remote(_)
+            | Self::Read(_)
+            | Self::Closed
+            | Self::Write(_)
+            | Self::SlowWrite(_) => None,
             Self::Local(DisconnectReason::NETWORK_ERROR) => None,
             Self::Local(reason) => Some(*reason),
             Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
@@ -157,7 +168,7 @@ impl PeerError {
             Self::UnknownMessage { .. } | Self::PingFlood => {
                 Some(DisconnectReason::BREACH_OF_PROTOCOL)
             }
-            Self::Silent(_) | Self::SlowMessage { .. } => Some(DisconnectReason::READ_TIMEOUT),
+            Self::Silent(_) | Self::SlowMessage(_) => Some(DisconnectReason::READ_TIMEOUT),
             Self::Evicted => Some(DisconnectReason::TOO_MANY_PEERS),
             Self::Internal(_) => Some(DisconnectReason::REQUESTED),
         }
@@ -178,7 +189,7 @@ impl PeerError {
             | Self::Protocol { .. }
             | Self::Stalled { .. }
             | Self::NoRoom { .. } => 2,
-            Self::Write(_) => 3,
+            Self::Write(_) | Self::SlowWrite(_) => 3,
             _ => 4,
         }
     }
@@ -187,7 +198,7 @@ impl PeerError {
     pub(crate) fn keeps_received(&self) -> bool {
         matches!(
             self,
-            Self::Remote(_) | Self::Closed | Self::Read(_) | Self::Write(_)
+            Self::Remote(_) | Self::Closed | Self::Read(_) | Self::Write(_) | Self::SlowWrite(_)
         )
     }
 }

@@ -42,6 +42,7 @@ mod write_loop;
 
 pub use budget::{MemoryLimits, NodeBudget};
 pub use config::PeerConfig;
+pub use deadline::{SlowTransfer, TransferLimit};
 pub use driver::{PeerDriver, PeerOptions};
 pub use error::{PeerError, PeerOutcome};
 pub use events::{MessageEvent, PeerEvent, PeerEvents};

@@ -64,6 +64,11 @@ impl Batch {
         self.frames.is_empty()
     }
 
+    /// What the frames take, in bytes before compression.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The frames in order, each with its lane; control frames have none.
     pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &Frame)> {
         self.frames.iter().map(|(lane, frame)| (*lane, frame))

@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod bounds;
+mod deadlines;
 mod ending;
 mod liveness;
 mod messages;
