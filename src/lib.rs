@@ -93,7 +93,8 @@ pub use peer::{
 #[cfg(feature = "server")]
 pub use protocol::{
     Message, MessageError, Protocol, ProtocolBuilder, ProtocolConn, ProtocolError, ProtocolLimits,
-    ProtocolReceiver, ProtocolSender, Received, SendError, Subprotocol, TrySendError, WireMessage,
+    ProtocolReceiver, ProtocolSender, Received, SendError, Subprotocol, TrySendError, WhenFull,
+    WireMessage,
 };
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};

@@ -17,6 +17,8 @@ pub struct PeerConfig {
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) write_timeout: Duration,
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
+    pub(crate) progress_timeout: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) stall_limit: Duration,
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) grace_period: Duration,
@@ -30,9 +32,6 @@ pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// After so long without a byte a direction of a connection gives its buffers back.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// The slowest rate at which a message may arrive, in bytes a second, beyond the message timeout.
-pub(crate) const MIN_RATE: u64 = 64 << 10;
-
 impl Default for PeerConfig {
     fn default() -> Self {
         Self {
@@ -40,6 +39,7 @@ impl Default for PeerConfig {
             liveness_timeout: Duration::from_secs(15),
             message_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(20),
+            progress_timeout: Duration::from_secs(20),
             stall_limit: Duration::from_secs(8),
             grace_period: Duration::from_secs(5),
             linger: Duration::from_secs(2),
@@ -63,25 +63,43 @@ impl PeerConfig {
         self
     }
 
-    /// How long a message of no size may take from its first byte to its last; 64 KiB a second
-    /// is granted on top. Default: 30 s.
+    /// How long a message may take from its first byte to its last, beside a second for each
+    /// 64 KiB of it, before the peer ends with
+    /// [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Progress does not move this
+    /// deadline, and [`with_progress_timeout`](Self::with_progress_timeout) may come before it.
+    /// Default: 30 s; `Duration::MAX` means never.
     #[must_use]
     pub fn with_message_timeout(mut self, timeout: Duration) -> Self {
         self.message_timeout = timeout;
         self
     }
 
-    /// How long one write may take. Default: 20 s.
+    /// How long the remote may take to accept a batch of messages, beside a second for each 64 KiB
+    /// of it, before the peer ends. A batch is what is sent together: messages of up to 64 KiB in
+    /// all, or one larger one. Progress does not move this deadline, and
+    /// [`with_progress_timeout`](Self::with_progress_timeout) may come before it. Default: 20 s;
+    /// `Duration::MAX` means never.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: Duration) -> Self {
         self.write_timeout = timeout;
         self
     }
 
-    /// How long in total the connection may stand still for one protocol whose queue is full,
-    /// before the peer ends with
-    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). The time counts afresh
-    /// once the queue fell below half. Default: 8 s, which is below every known pong timeout.
+    /// How long the rest of a message that is being read, or of a batch that is being written, may
+    /// go without a single byte, before the peer ends. Default: 20 s; `Duration::MAX` means never.
+    #[must_use]
+    pub fn with_progress_timeout(mut self, timeout: Duration) -> Self {
+        self.progress_timeout = timeout;
+        self
+    }
+
+    /// How long a protocol whose queue is full may take no message, before the peer ends with
+    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). Default: 8 s, which is
+    /// below every known pong timeout; `Duration::MAX` means never.
+    ///
+    /// Each message that the handler takes, or whose room it gives back, restarts the time: a
+    /// handler that is slower than the remote holds the connection back for as long as it works.
+    /// A protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
     #[must_use]
     pub fn with_stall_limit(mut self, limit: Duration) -> Self {
         self.stall_limit = limit;

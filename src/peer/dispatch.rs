@@ -1,16 +1,18 @@
 //! From a message id to the queue of the protocol that it belongs to.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
+use super::deadline::after;
 use super::gate::WriteGate;
 use super::liveness::PingLimiter;
-use super::stall::StallClock;
-use super::{OverBudget, Peer, PeerBudget, PeerConfig, PeerError};
+use super::{MessageTap, OverBudget, Peer, PeerBudget, PeerError};
 use crate::arena::Arena;
-use crate::p2p::{self, Capability, SharedCapability, decode_disconnect, ids};
-use crate::protocol::{Inbox, Message, ProtocolLimits, PushError};
+use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
+use crate::protocol::{Charge, Inbox, Message, ProtocolLimits, PushError, WhenFull};
 use crate::rlpx::{Frame, FrameError};
 
 /// What a base message may declare after the Hello, in uncompressed bytes.
@@ -18,26 +20,12 @@ const MAX_BASE_PAYLOAD: usize = 2048;
 
 /// One matched protocol, as the read loop sees it.
 pub(crate) struct Route {
-    shared: SharedCapability,
-    limits: ProtocolLimits,
-    inbox: Inbox,
-    stall: StallClock,
-}
-
-impl Route {
-    pub(crate) fn new(
-        shared: SharedCapability,
-        limits: ProtocolLimits,
-        inbox: Inbox,
-        config: &PeerConfig,
-    ) -> Self {
-        Self {
-            shared,
-            limits,
-            inbox,
-            stall: StallClock::new(config.stall_limit),
-        }
-    }
+    pub(crate) shared: SharedCapability,
+    pub(crate) limits: ProtocolLimits,
+    pub(crate) inbox: Inbox,
+    pub(crate) tap: MessageTap,
+    /// How long the handler may take no message while its queue is full.
+    pub(crate) stall_limit: Duration,
 }
 
 /// Routes the messages of one connection.
@@ -57,12 +45,13 @@ impl Dispatch {
         gate: Arc<WriteGate>,
         budget: Arc<PeerBudget>,
         peer: Peer,
+        pings: PingLimiter,
     ) -> Self {
         Self {
             routes,
             gate,
             budget,
-            pings: PingLimiter::new(Instant::now()),
+            pings,
             peer,
             payloads: Arena::default(),
         }
@@ -118,7 +107,7 @@ impl Dispatch {
         let index = self
             .routes
             .partition_point(|route| route.shared.codes().end <= id);
-        let Some(route) = self.routes.get_mut(index) else {
+        let Some(route) = self.routes.get(index) else {
             let last = self
                 .routes
                 .last()
@@ -139,6 +128,11 @@ impl Dispatch {
             Ok(charge) => charge,
             // The handler takes nothing more: its protocol is about to end the peer.
             Err(PushError::Closed) => return Ok(()),
+            Err(PushError::Full) if route.limits.when_full() == WhenFull::DropNewest => {
+                route.inbox.count_dropped();
+                route.tap.dropped();
+                return Ok(());
+            }
             Err(PushError::Full | PushError::OverBudget(_)) => {
                 // Boxed, since idle connections would keep room for this.
                 let room = wait_for_room(route, declared, &self.budget, &self.peer);
@@ -160,19 +154,28 @@ impl Dispatch {
     }
 }
 
-/// Stops reading until one protocol's queue has room, for as long as its stall clock allows.
+/// Stops reading until there is room for a message in one protocol's queue and in the memory
+/// budgets. `None`: its handler takes nothing more.
 async fn wait_for_room(
-    route: &mut Route,
+    route: &Route,
     bytes: usize,
     budget: &PeerBudget,
     peer: &Peer,
-) -> Result<Option<crate::protocol::Charge>, PeerError> {
-    if route.inbox.take_relaxed() {
-        route.stall.reset();
-    }
-    let started = Instant::now();
-    peer.control()
-        .with_liveness(|liveness| liveness.on_pause(true, started));
+) -> Result<Option<Charge>, PeerError> {
+    peer.control().note_pause(true);
+    route.inbox.watch();
+    let room = room_or_stall(route, bytes, budget).await;
+    route.inbox.unwatch();
+    peer.control().note_pause(false);
+    room
+}
+
+/// Waits for room as long as the handler makes progress at least once in the stall limit.
+async fn room_or_stall(
+    route: &Route,
+    bytes: usize,
+    budget: &PeerBudget,
+) -> Result<Option<Charge>, PeerError> {
     let inbox = &route.inbox;
     let attempt = || match inbox.reserve(bytes) {
         Ok(charge) => Ok(Some(charge)),
@@ -180,17 +183,27 @@ async fn wait_for_room(
         Err(PushError::Full) => Err(OverBudget::Peer),
         Err(PushError::OverBudget(over)) => Err(over),
     };
-    let waited = timeout(route.stall.remaining(), budget.when_freed(attempt)).await;
-    let now = Instant::now();
-    peer.control()
-        .with_liveness(|liveness| liveness.on_pause(false, now));
-    route.stall.spend(now - started);
-    waited.map_err(|_| stalled(&route.shared.capability, &route.stall))
-}
-
-fn stalled(capability: &Capability, stall: &StallClock) -> PeerError {
-    PeerError::Stalled {
-        capability: capability.clone(),
-        stalled: stall.spent(),
+    let mut room = pin!(budget.when_freed(attempt));
+    let mut progress = Instant::now();
+    loop {
+        if let Ok(room) = timeout_at(after(progress, route.stall_limit), &mut room).await {
+            return Ok(room);
+        }
+        match inbox.progress() {
+            // The handler has taken messages since: it is slow, not stalled.
+            Some(later) if later > progress => progress = later,
+            _ => break,
+        }
+    }
+    let capability = route.shared.capability.clone();
+    let waited = progress.elapsed();
+    match inbox.reserve(bytes) {
+        Ok(charge) => Ok(Some(charge)),
+        Err(PushError::Closed) => Ok(None),
+        Err(PushError::Full) => Err(PeerError::Stalled {
+            capability,
+            stalled: waited,
+        }),
+        Err(PushError::OverBudget(_)) => Err(PeerError::NoRoom { capability, waited }),
     }
 }

@@ -7,10 +7,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
 use super::busy_poll::BusyPoll;
+use super::deadline::Patience;
 use super::dispatch::{Dispatch, Route};
 use super::gate::{Lane, LaneSettings, WriteGate};
 use super::handle::About;
-use super::liveness::Liveness;
+use super::liveness::{Liveness, PingLimiter};
 use super::meters::PeerMeter;
 use super::read_loop::ReadLoop;
 use super::supervise::Tasks;
@@ -176,13 +177,19 @@ impl<T: Transport> PeerDriver<T> {
         let routes = matched
             .iter()
             .zip(&limits)
-            .zip(&inboxes)
-            .map(|(((shared, _), limits), inbox)| {
-                Route::new(shared.clone(), *limits, inbox.clone(), &config)
+            .zip(inboxes.iter().zip(&taps))
+            .map(|(((shared, _), limits), (inbox, tap))| Route {
+                shared: shared.clone(),
+                limits: *limits,
+                inbox: inbox.clone(),
+                tap: tap.clone(),
+                stall_limit: config.stall_limit,
             })
             .collect();
         let stop_reading = CancellationToken::new();
-        let dispatch = Dispatch::new(routes, Arc::clone(&gate), Arc::clone(&budget), peer.clone());
+        let pings = PingLimiter::new(established.link.since);
+        let (to_gate, charged) = (Arc::clone(&gate), Arc::clone(&budget));
+        let dispatch = Dispatch::new(routes, to_gate, charged, peer.clone(), pings);
         let mut wire = established.wire;
         // Many peers connect and say nothing for long. Memory that they gave back later would stay
         // with the process, in holes between what other peers keep.
@@ -196,10 +203,13 @@ impl<T: Transport> PeerDriver<T> {
             busy_poll: BusyPoll::new(Instant::now()),
             budget,
             peer: peer.clone(),
-            message_timeout: config.message_timeout,
+            patience: Patience {
+                base: config.message_timeout,
+                idle: config.progress_timeout,
+            },
             stop: stop_reading.clone(),
             charged: 0,
-            started: None,
+            arriving: None,
         });
         let offsets = matched.iter().map(|(shared, _)| shared.offset);
         let writer = Box::new(WriteLoop::<T> {
@@ -208,7 +218,10 @@ impl<T: Transport> PeerDriver<T> {
             gate: Arc::clone(&gate),
             taps: offsets.zip(taps.iter().cloned()).collect(),
             peer: peer.clone(),
-            write_timeout: config.write_timeout,
+            patience: Patience {
+                base: config.write_timeout,
+                idle: config.progress_timeout,
+            },
             used: false,
         });
         let mut protocols = JoinSet::new();

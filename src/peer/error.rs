@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::SlowTransfer;
 use crate::fault::Fault;
 use crate::p2p::{Capability, DisconnectReason};
 use crate::protocol::ProtocolError;
@@ -30,13 +31,25 @@ pub enum PeerError {
         /// What it returned.
         source: ProtocolError,
     },
-    /// A protocol did not take its messages for longer than the stall limit.
-    #[error("protocol {capability} took no messages for {stalled:.1?}")]
+    /// A protocol's queue was full, and its handler took and released no message for the stall
+    /// limit.
+    #[error("protocol {capability} took no messages for {stalled:.1?} while its queue was full")]
     Stalled {
         /// Which protocol.
         capability: Capability,
-        /// For how long the connection stood still for it in total.
+        /// How long ago the handler last took or released a message, or its queue became full.
         stalled: Duration,
+    },
+    /// The memory budget had no room for a protocol's next message for the stall limit.
+    #[error(
+        "no memory for a message to protocol {capability} for {waited:.1?}: \
+         the budget for received data is used up"
+    )]
+    NoRoom {
+        /// Which protocol.
+        capability: Capability,
+        /// How long ago its handler last took or released a message, or the wait began.
+        waited: Duration,
     },
     /// A frame could not be opened.
     #[error("malformed frame: {0}")]
@@ -49,20 +62,17 @@ pub enum PeerError {
         /// The highest id of any matched protocol, or of the base protocol.
         last: u64,
     },
-    /// The remote sent more Pings than one a second after a burst of five.
+    /// The remote sent more Pings than five and one for each second of the connection.
     #[error("the remote sent too many pings")]
     PingFlood,
     /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
     #[error("the remote is silent: no answer to a ping within {0:?}")]
     Silent(Duration),
-    /// One message took too long to arrive.
-    #[error("a message was not complete after {waited:.1?}, {received} bytes of it arrived")]
-    SlowMessage {
-        /// From its first byte.
-        waited: Duration,
-        /// How many bytes of it had arrived.
-        received: usize,
-    },
+    /// A message arrived too slowly, see [`PeerConfig::with_message_timeout`].
+    ///
+    /// [`PeerConfig::with_message_timeout`]: super::PeerConfig::with_message_timeout
+    #[error("a message arrived too slowly: {0}")]
+    SlowMessage(SlowTransfer),
     /// The node's memory budget is used up, and this peer was in the middle of the largest
     /// message.
     #[error("ended to free memory: the node's budget for received data is used up")]
@@ -76,6 +86,11 @@ pub enum PeerError {
     /// The socket could not be written.
     #[error("writing failed: {0}")]
     Write(#[source] io::Error),
+    /// The remote took a batch of messages too slowly, see [`PeerConfig::with_write_timeout`].
+    ///
+    /// [`PeerConfig::with_write_timeout`]: super::PeerConfig::with_write_timeout
+    #[error("the remote takes messages too slowly: {0}")]
+    SlowWrite(SlowTransfer),
     /// A task of the peer ended unexpectedly.
     #[error("internal failure in the {0} task")]
     Internal(&'static str),
@@ -90,9 +105,10 @@ impl PeerError {
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
-            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => {
-                Stage::Protocol
-            }
+            Self::ProtocolReturned(_)
+            | Self::Protocol { .. }
+            | Self::Stalled { .. }
+            | Self::NoRoom { .. } => Stage::Protocol,
             Self::UnknownMessage { .. } | Self::PingFlood | Self::Remote(_) | Self::Local(_) => {
                 Stage::Message
             }
@@ -107,6 +123,7 @@ impl PeerError {
             Self::Local(_)
             | Self::ProtocolReturned(_)
             | Self::Stalled { .. }
+            | Self::NoRoom { .. }
             | Self::Evicted
             | Self::Internal(_) => Fault::Local,
             Self::Protocol { source, .. } => source.fault(),
@@ -114,8 +131,12 @@ impl PeerError {
             | Self::Frame(_)
             | Self::UnknownMessage { .. }
             | Self::PingFlood
-            | Self::SlowMessage { .. } => Fault::Remote,
-            Self::Silent(_) | Self::Read(_) | Self::Closed | Self::Write(_) => Fault::Io,
+            | Self::SlowMessage(_) => Fault::Remote,
+            Self::Silent(_)
+            | Self::Read(_)
+            | Self::Closed
+            | Self::Write(_)
+            | Self::SlowWrite(_) => Fault::Io,
         }
     }
 
@@ -133,17 +154,21 @@ impl PeerError {
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
         match self {
-            Self::Remote(_) | Self::Read(_) | Self::Closed | Self::Write(_) => None,
+            Self::Remote(_)
+            | Self::Read(_)
+            | Self::Closed
+            | Self::Write(_)
+            | Self::SlowWrite(_) => None,
             Self::Local(DisconnectReason::NETWORK_ERROR) => None,
             Self::Local(reason) => Some(*reason),
             Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
             Self::Protocol { source, .. } => Some(source.reason()),
-            Self::Stalled { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
+            Self::Stalled { .. } | Self::NoRoom { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
             Self::Frame(error) => breach_reason(error),
             Self::UnknownMessage { .. } | Self::PingFlood => {
                 Some(DisconnectReason::BREACH_OF_PROTOCOL)
             }
-            Self::Silent(_) | Self::SlowMessage { .. } => Some(DisconnectReason::READ_TIMEOUT),
+            Self::Silent(_) | Self::SlowMessage(_) => Some(DisconnectReason::READ_TIMEOUT),
             Self::Evicted => Some(DisconnectReason::TOO_MANY_PEERS),
             Self::Internal(_) => Some(DisconnectReason::REQUESTED),
         }
@@ -160,8 +185,11 @@ impl PeerError {
         match self {
             Self::Remote(_) => 0,
             Self::Local(_) => 1,
-            Self::ProtocolReturned(_) | Self::Protocol { .. } | Self::Stalled { .. } => 2,
-            Self::Write(_) => 3,
+            Self::ProtocolReturned(_)
+            | Self::Protocol { .. }
+            | Self::Stalled { .. }
+            | Self::NoRoom { .. } => 2,
+            Self::Write(_) | Self::SlowWrite(_) => 3,
             _ => 4,
         }
     }
@@ -170,7 +198,7 @@ impl PeerError {
     pub(crate) fn keeps_received(&self) -> bool {
         matches!(
             self,
-            Self::Remote(_) | Self::Closed | Self::Read(_) | Self::Write(_)
+            Self::Remote(_) | Self::Closed | Self::Read(_) | Self::Write(_) | Self::SlowWrite(_)
         )
     }
 }

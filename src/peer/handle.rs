@@ -146,6 +146,13 @@ impl Control {
         self.statically_dialled.store(wanted, Ordering::Relaxed);
     }
 
+    /// Reading stops, or goes on, by our own choice.
+    pub(crate) fn note_pause(&self, paused: bool) {
+        if self.with_liveness(|liveness| liveness.on_pause(paused, Instant::now())) {
+            self.ping_wanted.notify_one();
+        }
+    }
+
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
         f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -5,9 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::PeerConfig;
+use super::deadline::after;
 
-/// How many Pings may come in one burst; one more is granted each second.
-const PING_BURST: u32 = 5;
+/// How many Pings are granted at once at the start of a connection.
+const PING_BURST: u64 = 5;
+
+/// One more Ping is granted each time this has passed: less than a second, since the remote's clock
+/// and timers may run faster than ours, by up to a tenth.
+const PING_EARNED: Duration = Duration::from_millis(900);
 
 /// Pings that are asked for keep at least this distance.
 const PING_SPACING: Duration = Duration::from_secs(1);
@@ -25,8 +30,8 @@ pub(crate) enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
-    /// None is in flight; the last was sent, or the peer started, at this time.
-    Idle { since: Instant },
+    /// None is in flight.
+    Idle,
     /// One waits to be written.
     Queued { since: Instant },
     /// One was written at this time and not answered yet.
@@ -35,8 +40,14 @@ enum Ping {
 
 /// The liveness of one connection.
 ///
-/// At most one Ping is in flight. The remote counts as gone when a Ping is as old as the timeout
-/// and no byte arrived for as long; while this side pauses reading, nothing counts.
+/// The remote counts as gone when a Ping is as old as the timeout and no byte arrived for as long;
+/// while this side pauses reading, nothing counts.
+///
+/// At most one Ping is in flight, unless this side paused reading since it was sent. Its Pong may
+/// then wait behind everything that we do not read yet, and so does the remote's Ping to us.
+/// Meanwhile we send a Ping each half interval: the remote, which may hear nothing else from us,
+/// sees that we are alive. As long as earlier Pings are outstanding, a measured round trip can be
+/// too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,
@@ -44,6 +55,10 @@ pub(crate) struct Liveness {
     ping: Ping,
     last_byte: Instant,
     paused: bool,
+    /// Reading paused since the last Ping that awaits its Pong.
+    held_up: bool,
+    /// When the last Ping was queued, or the peer started.
+    pinged: Instant,
     /// Somebody waits for a round trip now.
     wanted: bool,
     rtt: Option<Duration>,
@@ -54,10 +69,13 @@ impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
             interval: config.ping_interval,
-            timeout: config.liveness_timeout,
-            ping: Ping::Idle { since: now },
+            // Not zero, with which the ping loop would never sleep.
+            timeout: config.liveness_timeout.max(Duration::from_millis(1)),
+            ping: Ping::Idle,
             last_byte: now,
             paused: false,
+            held_up: false,
+            pinged: now,
             wanted: false,
             rtt: None,
             last_pong: None,
@@ -69,10 +87,12 @@ impl Liveness {
         self.last_byte = now;
     }
 
-    /// Reading stops, or goes on, by our own choice.
-    pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) {
+    /// Reading stops, or goes on, by our own choice. Returns whether to [`poll`](Self::poll) again
+    /// at once, since the next Ping is due earlier now.
+    pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) -> bool {
         self.paused = paused;
         self.last_byte = now;
+        !std::mem::replace(&mut self.held_up, true) && self.ping != Ping::Idle
     }
 
     /// The queued Ping was handed to the socket.
@@ -89,14 +109,16 @@ impl Liveness {
             self.rtt = Some(now - since);
             self.last_pong = Some(now);
             self.wanted = false;
-            self.ping = Ping::Idle { since };
+            self.ping = Ping::Idle;
         }
     }
 
     /// Asks for a Ping before its time. If the last one was answered less than a second ago, it
     /// stands for this one, because remotes grant one Ping a second; its round trip is returned.
     pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
-        let recent = self.last_pong.is_some_and(|at| now < at + PING_SPACING);
+        let recent = self
+            .last_pong
+            .is_some_and(|at| now < after(at, PING_SPACING));
         self.wanted |= !recent;
         self.rtt.filter(|_| recent)
     }
@@ -108,53 +130,69 @@ impl Liveness {
 
     /// What to do at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
+        let half = (self.interval / 2).max(PING_SPACING);
+        let (next, repeat) = (after(self.pinged, self.interval), after(self.pinged, half));
         match self.ping {
-            Ping::Idle { since } if self.wanted || now >= since + self.interval => {
+            Ping::Idle if self.wanted || now >= next => {
                 self.wanted = false;
+                self.held_up = self.paused;
+                self.pinged = now;
                 self.ping = Ping::Queued { since: now };
                 Action::SendPing
             }
-            Ping::Idle { since } => Action::WaitUntil(since + self.interval),
+            Ping::Idle => Action::WaitUntil(next),
             // A write that hangs has a timeout of its own.
-            Ping::Queued { since } => Action::WaitUntil(since.max(now) + self.timeout),
-            Ping::InFlight { .. } if self.paused => Action::WaitUntil(now + self.timeout),
+            Ping::Queued { .. } if self.held_up => {
+                Action::WaitUntil(after(now, half.min(self.timeout)))
+            }
+            Ping::Queued { since } => Action::WaitUntil(after(since.max(now), self.timeout)),
             Ping::InFlight { since } => {
-                let end = since.max(self.last_byte) + self.timeout;
-                if now >= end {
-                    Action::TimedOut
-                } else {
-                    Action::WaitUntil(end)
+                let end = after(since.max(self.last_byte), self.timeout);
+                if !self.paused && now >= end {
+                    return Action::TimedOut;
                 }
+                if self.held_up && now >= repeat {
+                    self.pinged = now;
+                    return Action::SendPing;
+                }
+                Action::WaitUntil(match (self.paused, self.held_up) {
+                    (true, _) => repeat,
+                    (false, true) => repeat.min(end),
+                    (false, false) => end,
+                })
             }
         }
     }
 }
 
 /// Bounds the Pings that a remote may send.
+///
+/// A remote that pings once a second by its own clock is within the bound, however our pauses or
+/// the path bunch its Pings: at any time it has sent at most one for each second since the
+/// handshake and one more. No cap below that would be right, since buffers on the way, the remote's
+/// own among them, may hold Pings back for as long as the connection lives.
+///
+/// A remote that saves its Pings up gains nothing: over the connection's life they cost no more
+/// than if it had sent them in time. Their Pongs are a number until they are written, one batch at
+/// a time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
-    tokens: u32,
-    refilled: Instant,
+    since: Instant,
+    admitted: u64,
 }
 
 impl PingLimiter {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            tokens: PING_BURST,
-            refilled: now,
-        }
+    /// `since` the handshake, before which no Ping was sent.
+    pub(crate) fn new(since: Instant) -> Self {
+        Self { since, admitted: 0 }
     }
 
-    /// Takes a token for one Ping; false if there is none.
+    /// Counts one Ping; false if it is one too many.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.refilled).as_secs();
-        if elapsed > 0 {
-            let gained = u32::try_from(elapsed).unwrap_or(u32::MAX);
-            self.tokens = self.tokens.saturating_add(gained).min(PING_BURST);
-            self.refilled += Duration::from_secs(elapsed);
-        }
-        let admitted = self.tokens > 0;
-        self.tokens = self.tokens.saturating_sub(1);
+        let elapsed = now.saturating_duration_since(self.since).as_millis();
+        let earned = u64::try_from(elapsed / PING_EARNED.as_millis()).unwrap_or(u64::MAX);
+        let admitted = self.admitted < earned.saturating_add(PING_BURST);
+        self.admitted = self.admitted.saturating_add(1);
         admitted
     }
 }
@@ -207,14 +245,49 @@ mod tests {
         assert_eq!(liveness.poll(pinged), Action::SendPing);
         liveness.on_ping_written(pinged);
         liveness.on_pause(true, pinged + SECOND);
+        assert_eq!(liveness.poll(pinged + 60 * SECOND), Action::SendPing);
         assert!(matches!(
             liveness.poll(pinged + 60 * SECOND),
             Action::WaitUntil(_)
         ));
         liveness.on_pause(false, pinged + 61 * SECOND);
         let end = pinged + 76 * SECOND;
-        assert_eq!(liveness.poll(pinged + 62 * SECOND), Action::WaitUntil(end));
+        assert_ne!(liveness.poll(end - SECOND), Action::TimedOut);
         assert_eq!(liveness.poll(end), Action::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_ours_repeats_an_unanswered_ping_each_half_interval() {
+        let (mut liveness, start) = start();
+        let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.poll(pinged), Action::SendPing);
+        liveness.on_ping_written(pinged);
+        assert!(liveness.on_pause(true, pinged + SECOND));
+        assert!(!liveness.on_pause(false, pinged + 2 * SECOND));
+        let repeat = pinged + Duration::from_millis(7500);
+        let wait = Action::WaitUntil(repeat);
+        assert_eq!(liveness.poll(pinged + 2 * SECOND), wait);
+        assert_eq!(liveness.poll(repeat), Action::SendPing);
+        // The answer to the first one; the next Ping keeps its distance from the last one.
+        liveness.on_pong(pinged + 10 * SECOND);
+        assert_eq!(liveness.rtt(), Some(10 * SECOND));
+        let next = Action::WaitUntil(repeat + 15 * SECOND);
+        assert_eq!(liveness.poll(pinged + 10 * SECOND), next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_of_any_length_mean_never() {
+        let config = PeerConfig::default()
+            .with_ping_interval(Duration::MAX)
+            .with_liveness_timeout(Duration::MAX);
+        let now = Instant::now();
+        let mut liveness = Liveness::new(&config, now);
+        assert!(matches!(liveness.poll(now), Action::WaitUntil(_)));
+        liveness.want_ping(now);
+        assert_eq!(liveness.poll(now), Action::SendPing);
+        liveness.on_ping_written(now);
+        let later = now + 1_000_000 * SECOND;
+        assert!(matches!(liveness.poll(later), Action::WaitUntil(_)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -244,15 +317,37 @@ mod tests {
         );
     }
 
+    /// How many Pings at `now` pass, up to a million.
+    fn pass(limiter: &mut PingLimiter, now: Instant) -> usize {
+        (0..1_000_000).take_while(|_| limiter.admit(now)).count()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn five_pings_pass_and_the_sixth_does_not() {
+    async fn five_pings_pass_at_the_start_and_the_sixth_does_not() {
         let now = Instant::now();
-        let mut limiter = PingLimiter::new(now);
-        assert!((0..5).all(|_| limiter.admit(now)));
-        assert!(!limiter.admit(now));
-        assert!(limiter.admit(now + SECOND));
-        assert!(!limiter.admit(now + SECOND));
-        assert!((0..5).all(|_| limiter.admit(now + 100 * SECOND)));
-        assert!(!limiter.admit(now + 100 * SECOND));
+        assert_eq!(pass(&mut PingLimiter::new(now), now), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_once_a_second_pass_however_long_they_were_held_back_and_by_a_faster_clock() {
+        let start = Instant::now();
+        for seconds in [7, 60, 600, 1_000_000] {
+            let now = start + SECOND * seconds;
+            let by_a_clock_five_percent_faster = seconds as usize * 105 / 100 + 1;
+            let mut limiter = PingLimiter::new(start);
+            assert!(pass(&mut limiter, now) > by_a_clock_five_percent_faster.min(999_998));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_pings_a_second_are_a_flood_as_soon_as_the_credit_is_used_up() {
+        for idle in [0, 100] {
+            let start = Instant::now();
+            let mut limiter = PingLimiter::new(start);
+            let flood = (0..1000u32)
+                .take_while(|n| limiter.admit(start + SECOND * idle + SECOND / 10 * *n))
+                .count();
+            assert_eq!(flood, if idle == 0 { 5 } else { 130 });
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! | `peermux_peers` | gauge | `direction` |
 //! | `peermux_messages_total` | counter | `protocol`, `direction` (`ingress`, `egress`) |
 //! | `peermux_message_bytes_total` | counter | likewise; uncompressed payload bytes |
+//! | `peermux_messages_dropped_total` | counter | `protocol`; received messages that found a queue full |
 //! | `peermux_disconnects_total` | counter | `reason`, `side` (`local`, `remote`, `io`) |
 
 #[cfg(feature = "metrics")]
@@ -27,6 +28,7 @@ mod enabled {
         sent_bytes: Counter,
         received: Counter,
         received_bytes: Counter,
+        dropped: Counter,
     }
 
     impl MessageMeters {
@@ -45,6 +47,7 @@ mod enabled {
                 sent_bytes: bytes("egress"),
                 received: messages("ingress"),
                 received_bytes: bytes("ingress"),
+                dropped: counter!("peermux_messages_dropped_total", "protocol" => protocol.clone()),
             }
         }
 
@@ -56,6 +59,10 @@ mod enabled {
         pub(crate) fn received(&self, bytes: usize) {
             self.received.increment(1);
             self.received_bytes.increment(bytes as u64);
+        }
+
+        pub(crate) fn dropped(&self) {
+            self.dropped.increment(1);
         }
     }
 
@@ -104,6 +111,8 @@ mod disabled {
         pub(crate) fn sent(&self, _bytes: usize) {}
 
         pub(crate) fn received(&self, _bytes: usize) {}
+
+        pub(crate) fn dropped(&self) {}
     }
 
     pub(crate) struct PeerMeter;

@@ -24,6 +24,7 @@
 mod budget;
 mod busy_poll;
 mod config;
+mod deadline;
 mod dispatch;
 mod driver;
 mod error;
@@ -35,13 +36,13 @@ mod info;
 mod liveness;
 mod meters;
 mod read_loop;
-mod stall;
 mod supervise;
 mod tap;
 mod write_loop;
 
 pub use budget::{MemoryLimits, NodeBudget};
 pub use config::PeerConfig;
+pub use deadline::{SlowTransfer, TransferLimit};
 pub use driver::{PeerDriver, PeerOptions};
 pub use error::{PeerError, PeerOutcome};
 pub use events::{MessageEvent, PeerEvent, PeerEvents};

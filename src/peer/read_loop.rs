@@ -13,7 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::busy_poll::BusyPoll;
-use super::config::{MIN_RATE, SILENCE};
+use super::config::SILENCE;
+use super::deadline::{Patience, Transfer};
 use super::dispatch::Dispatch;
 use super::{Peer, PeerBudget, PeerError};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
@@ -28,12 +29,12 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) busy_poll: BusyPoll,
     pub(crate) budget: Arc<PeerBudget>,
     pub(crate) peer: Peer,
-    pub(crate) message_timeout: Duration,
+    pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
     /// What of the buffer is charged to the budget, in bytes.
     pub(crate) charged: usize,
-    /// When the first byte of the message being read arrived.
-    pub(crate) started: Option<Instant>,
+    /// The message whose first bytes have arrived.
+    pub(crate) arriving: Option<Transfer>,
 }
 
 impl<T: Transport> ReadLoop<T> {
@@ -65,7 +66,7 @@ impl<T: Transport> ReadLoop<T> {
             Opened::Frame { frame, consumed } => {
                 self.dispatch.handle(&frame).await?;
                 self.buffer.consume(consumed);
-                self.started = None;
+                self.arriving = None;
                 if !self.buffer.is_empty() {
                     self.busy_poll.on_bulk();
                 }
@@ -73,7 +74,6 @@ impl<T: Transport> ReadLoop<T> {
             }
             Opened::NeedMore { total } => {
                 if self.buffer.is_empty() {
-                    self.started = None;
                     self.shrink();
                 }
                 self.fill(total).await
@@ -81,33 +81,20 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
-    /// One read call. The message that is being read has a deadline that progress does not move.
+    /// One read call.
     async fn fill(&mut self, total: usize) -> Result<(), PeerError> {
         self.charge(total).await?;
-        let held = self.buffer.len();
-        let read = match self.started.filter(|_| held > 0) {
-            None => self.first(total).await,
-            Some(started) => {
-                self.busy_poll.on_bulk();
-                let read = self.reader.read_buf(self.buffer.prepare(total));
-                let allowed =
-                    self.message_timeout + Duration::from_millis(total as u64 * 1000 / MIN_RATE);
-                tokio::select! {
-                    read = timeout_at(started + allowed, read) => match read {
-                        Ok(read) => read,
-                        Err(_) => {
-                            let waited = allowed;
-                            return Err(PeerError::SlowMessage { waited, received: held });
-                        }
-                    },
-                    () = self.budget.evicted() => return Err(PeerError::Evicted),
-                }
-            }
+        let read = match self.buffer.is_empty() {
+            true => self.first(total).await,
+            false => self.rest(total).await?,
         };
         match read {
             Ok(0) => Err(PeerError::Closed),
             Ok(_) => {
                 let now = Instant::now();
+                if let Some(arriving) = &mut self.arriving {
+                    arriving.progress(now);
+                }
                 self.peer
                     .control()
                     .with_liveness(|liveness| liveness.on_bytes(now));
@@ -130,8 +117,26 @@ impl<T: Transport> ReadLoop<T> {
         };
         let now = Instant::now();
         self.busy_poll.on_arrival(found, now);
-        self.started = Some(now);
+        self.arriving = Some(self.patience.begin(now));
         read
+    }
+
+    /// Reads more bytes of a message, in time.
+    async fn rest(&mut self, total: usize) -> Result<io::Result<usize>, PeerError> {
+        self.busy_poll.on_bulk();
+        let held = self.buffer.len();
+        // The first bytes may have come together with the message before.
+        let patience = self.patience;
+        let arriving = *self
+            .arriving
+            .get_or_insert_with(|| patience.begin(Instant::now()));
+        let read = self.reader.read_buf(self.buffer.prepare(total));
+        tokio::select! {
+            read = timeout_at(arriving.until(total), read) => {
+                read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
+            }
+            () = self.budget.evicted() => Err(PeerError::Evicted),
+        }
     }
 
     /// Reads what comes within a few turns of the runtime, if that is promising.
@@ -149,15 +154,13 @@ impl<T: Transport> ReadLoop<T> {
     /// Sleeps until the first bytes of a message come. A connection that falls silent gives its
     /// memory back.
     async fn wait(&mut self, total: usize) -> io::Result<usize> {
-        if self.buffer.is_empty() {
-            let read = self.reader.read_buf(self.buffer.prepare(total));
-            if let Ok(read) = timeout(SILENCE, read).await {
-                return read;
-            }
-            self.buffer.shrink_idle();
-            self.settle();
-            self.dispatch.shrink();
+        let read = self.reader.read_buf(self.buffer.prepare(total));
+        if let Ok(read) = timeout(SILENCE, read).await {
+            return read;
         }
+        self.buffer.shrink_idle();
+        self.settle();
+        self.dispatch.shrink();
         self.reader.read_buf(self.buffer.prepare(total)).await
     }
 
@@ -170,8 +173,14 @@ impl<T: Transport> ReadLoop<T> {
         }
         if self.budget.try_charge(more).is_err() {
             // Boxed, since idle connections would keep room for this.
-            let charge = charge_when_freed(&self.budget, more, self.message_timeout);
+            let from = Instant::now();
+            self.peer.control().note_pause(true);
+            let charge = charge_when_freed(&self.budget, more, self.patience.base);
             Box::pin(charge).await?;
+            self.peer.control().note_pause(false);
+            if let Some(arriving) = &mut self.arriving {
+                arriving.skip(from, Instant::now());
+            }
         }
         self.charged = capacity;
         Ok(())

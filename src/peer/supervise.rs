@@ -1,7 +1,6 @@
 //! The tasks of a running peer: which of them ends it, and how the others are ended then.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,7 +37,7 @@ pub(crate) struct Tasks<T: Transport> {
     /// What an ended read loop leaves.
     pub(crate) read_half: Option<T::Reader>,
     /// `None` once it has ended.
-    pub(crate) writer: Option<AbortOnDropHandle<io::Result<()>>>,
+    pub(crate) writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
     /// Which protocol a task runs.
     pub(crate) names: Vec<(Id, Capability)>,
@@ -96,7 +95,7 @@ impl<T: Transport> Tasks<T> {
         let ended = poll(Pin::new(self.writer.as_mut()?), cx)?;
         self.writer = None;
         Some(match ended {
-            Ok(Err(error)) => PeerError::Write(error),
+            Ok(Err(error)) => error,
             _ => PeerError::Internal("write"),
         })
     }
@@ -123,7 +122,8 @@ impl<T: Transport> Tasks<T> {
 
     /// A write fails when the remote has closed, and its Disconnect may still be unread.
     async fn or_last_words(&mut self, error: PeerError) -> PeerError {
-        let (PeerError::Write(_), Some(reader)) = (&error, self.reader.as_mut()) else {
+        let failed_write = matches!(error, PeerError::Write(_) | PeerError::SlowWrite(_));
+        let Some(reader) = self.reader.as_mut().filter(|_| failed_write) else {
             return error;
         };
         match timeout(LAST_WORDS, reader).await {
@@ -166,7 +166,7 @@ impl<T: Transport> Tasks<T> {
         };
         let protocols = end_protocols(&mut self.protocols, &self.names, config.grace_period);
         tokio::join!(
-            wire.close(limit + 2 * DISCONNECT_TIMEOUT, config.linger),
+            wire.close(limit.saturating_add(2 * DISCONNECT_TIMEOUT), config.linger),
             protocols
         );
         dropped + self.gate.close()
@@ -177,7 +177,7 @@ impl<T: Transport> Tasks<T> {
 struct Closing<T: Transport> {
     reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     read_half: Option<T::Reader>,
-    writer: Option<AbortOnDropHandle<io::Result<()>>>,
+    writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
     /// Whether the remote is sent a Disconnect, and should be able to read it.
     told: bool,
 }

@@ -40,6 +40,13 @@ impl MessageTap {
         }
     }
 
+    /// A received message was dropped because its queue was full.
+    pub(crate) fn dropped(&self) {
+        if let Some(tap) = &self.0 {
+            tap.meters.dropped();
+        }
+    }
+
     /// A handler received a message.
     pub(crate) fn received(&self, code: u64, size: usize) {
         if let Some(tap) = &self.0 {

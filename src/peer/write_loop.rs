@@ -1,19 +1,22 @@
 //! The write loop: messages → frames → socket. It holds the write gate's token, the sealing half
 //! of the session.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::config::SILENCE;
+use super::deadline::{Patience, Transfer};
 use super::gate::{Batch, Flushed, Next, WriteGate};
-use super::{DISCONNECT_TIMEOUT, MessageTap, Peer};
+use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerError};
 use crate::p2p::{DisconnectReason, ids};
-use crate::rlpx::Egress;
+use crate::rlpx::{Egress, SealError};
 use crate::spare::SPARE;
 use crate::transport::Transport;
 
@@ -28,20 +31,22 @@ pub(crate) struct WriteLoop<T: Transport> {
     /// One a lane, with the lane's first message id.
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) peer: Peer,
-    pub(crate) write_timeout: Duration,
+    pub(crate) patience: Patience,
     /// Whether memory was taken for writing since it was last given back.
     pub(crate) used: bool,
 }
 
 impl<T: Transport> WriteLoop<T> {
     /// Runs to the end. `Ok` after the final frame was written and the sending side closed.
-    pub(crate) async fn run(mut self: Box<Self>) -> io::Result<()> {
+    pub(crate) async fn run(mut self: Box<Self>) -> Result<(), PeerError> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
         loop {
             match self.next(&mut batch, &mut out).await {
                 Next::Batch => self.write(&mut batch, &mut out).await?,
-                Next::Finish(reason) => return self.finish(reason, out).await,
+                Next::Finish(reason) => {
+                    return self.finish(reason, out).await.map_err(PeerError::Write);
+                }
                 Next::Stop => return Ok(()),
             }
         }
@@ -65,35 +70,37 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
     /// twice: an error here ends the connection.
-    async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> io::Result<()> {
+    async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
-        let deadline = Instant::now() + self.write_timeout;
-        timeout_at(deadline, self.write_frames(batch, out))
-            .await
-            .map_err(timed_out)??;
+        self.write_frames(batch, out).await?;
         self.tell_written(batch);
         Ok(())
     }
 
-    async fn write_frames(&mut self, batch: &Batch, out: &mut BytesMut) -> io::Result<()> {
+    async fn write_frames(&mut self, batch: &Batch, out: &mut BytesMut) -> Result<(), PeerError> {
+        let mut sending = Sending {
+            transfer: self.patience.begin(Instant::now()),
+            done: 0,
+            size: batch.bytes(),
+        };
         for (_, frame) in batch.frames() {
             if frame.payload.len() <= PIECE {
                 self.egress
                     .seal(frame.id, &frame.payload, out)
-                    .map_err(io::Error::other)?;
+                    .map_err(unsealed)?;
                 continue;
             }
-            self.writer.write_all(out).await?;
+            sending.write_all(&mut self.writer, out).await?;
             out.clear();
             let begun = self.egress.begin(frame.id, &frame.payload);
-            let mut pieces = begun.map_err(io::Error::other)?;
+            let mut pieces = begun.map_err(unsealed)?;
             while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
-                self.writer.write_all(piece).await?;
+                sending.write_all(&mut self.writer, piece).await?;
             }
         }
-        self.writer.write_all(out).await?;
+        sending.write_all(&mut self.writer, out).await?;
         out.clear();
-        self.writer.flush().await
+        sending.in_time(self.writer.flush()).await
     }
 
     fn tell_written(&self, batch: &mut Batch) {
@@ -137,11 +144,60 @@ impl<T: Transport> WriteLoop<T> {
     }
 }
 
+/// A batch on its way to the socket, with its deadline.
+struct Sending {
+    transfer: Transfer,
+    done: usize,
+    size: usize,
+}
+
+impl Sending {
+    async fn write_all<W>(&mut self, writer: &mut W, mut bytes: &[u8]) -> Result<(), PeerError>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        while !bytes.is_empty() {
+            let written = self.in_time(writer.write(bytes)).await?;
+            bytes = bytes.get(written..).unwrap_or_default();
+            self.done += written;
+            if written == 0 {
+                return Err(PeerError::Write(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the socket, and looks at the time only if it has to: most writes are done at once.
+    async fn in_time<R>(
+        &mut self,
+        io: impl Future<Output = io::Result<R>>,
+    ) -> Result<R, PeerError> {
+        let mut io = pin!(io);
+        let ready = match poll_fn(|cx| Poll::Ready(io.as_mut().poll(cx))).await {
+            Poll::Ready(done) => done,
+            Poll::Pending => {
+                // Whatever came before has just been written.
+                self.transfer.progress(Instant::now());
+                let until = self.transfer.until(self.size);
+                let done = timeout_at(until, io).await;
+                done.map_err(|_| {
+                    PeerError::SlowWrite(self.transfer.too_slow(self.done, self.size))
+                })?
+            }
+        };
+        ready.map_err(PeerError::Write)
+    }
+}
+
 impl<T: Transport> Drop for WriteLoop<T> {
     fn drop(&mut self) {
         // This may have been the last one that needed it.
         SPARE.clear();
     }
+}
+
+fn unsealed(error: SealError) -> PeerError {
+    PeerError::Write(io::Error::other(error))
 }
 
 fn timed_out(_: tokio::time::error::Elapsed) -> io::Error {

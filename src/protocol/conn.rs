@@ -89,6 +89,14 @@ impl<M: WireMessage> ProtocolConn<M> {
         self.receiver.recv().await
     }
 
+    /// How many received messages were dropped so far because the queue was full; always 0 unless
+    /// the protocol chose [`WhenFull::DropNewest`](crate::WhenFull::DropNewest). On a
+    /// [pair](Self::pair_with) nothing is dropped: the other end's `send` waits.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.receiver.dropped()
+    }
+
     /// Queues a message, waiting while the protocol's sending queue is full. Messages that one
     /// task sends arrive in that order.
     ///
@@ -219,6 +227,12 @@ impl<M: WireMessage> ProtocolReceiver<M> {
         let size = message.payload.len();
         self.tap.received(message.code, size);
         Ok(Some(Received::new(M::decode(message)?, size, charge)))
+    }
+
+    /// As [`ProtocolConn::dropped`].
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.inbox.dropped()
     }
 }
 

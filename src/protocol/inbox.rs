@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::{Message, ProtocolLimits};
 use crate::peer::{OverBudget, PeerBudget};
@@ -29,8 +30,10 @@ struct State {
     /// Messages and bytes that are queued or held by the handler.
     held_messages: usize,
     held_bytes: usize,
-    /// Set when the queue fell below half since the last look.
-    relaxed: bool,
+    /// While the read loop waits for room: when the handler last took or released a message.
+    progress: Option<Instant>,
+    /// Messages that found the queue full and were dropped.
+    dropped: u64,
     closed: bool,
     reader: Option<Waker>,
 }
@@ -59,10 +62,7 @@ impl Inbox {
         Self(Arc::new(Shared {
             limits,
             budget,
-            state: Mutex::new(State {
-                relaxed: true,
-                ..State::default()
-            }),
+            state: Mutex::default(),
             freed: Notify::new(),
         }))
     }
@@ -130,6 +130,7 @@ impl Inbox {
     fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
         let mut state = self.0.lock();
         if let Some(message) = state.queue.pop_front() {
+            state.note_progress();
             let bytes = message.payload.len();
             let charge = Charge {
                 inbox: Some(Arc::clone(&self.0)),
@@ -181,9 +182,33 @@ impl Inbox {
         }
     }
 
-    /// Whether the queue fell below half of its bounds since the last call.
-    pub(crate) fn take_relaxed(&self) -> bool {
-        std::mem::take(&mut self.0.lock().relaxed)
+    /// Begins to note when the handler takes or releases a message, as if it had just done so.
+    pub(crate) fn watch(&self) {
+        self.0.lock().progress = Some(Instant::now());
+    }
+
+    /// Stops to note the handler's progress, so that others need not read the clock.
+    pub(crate) fn unwatch(&self) {
+        self.0.lock().progress = None;
+    }
+
+    /// Returns when the handler last took or released a message, while it is watched.
+    pub(crate) fn progress(&self) -> Option<Instant> {
+        self.0.lock().progress
+    }
+
+    /// Counts a message that was dropped because the queue was full.
+    pub(crate) fn count_dropped(&self) {
+        let mut state = self.0.lock();
+        state.dropped = state.dropped.saturating_add(1);
+    }
+}
+
+impl State {
+    fn note_progress(&mut self) {
+        if let Some(progress) = &mut self.progress {
+            *progress = Instant::now();
+        }
     }
 }
 
@@ -195,6 +220,11 @@ impl InboxReader {
     /// The next message, or `None` once the queue is closed and empty. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Option<(Message, Charge)> {
         poll_fn(|cx| self.0.poll_recv(cx)).await
+    }
+
+    /// How many messages were dropped because the queue was full.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.0.0.lock().dropped
     }
 }
 
@@ -214,12 +244,7 @@ impl Shared {
             let mut state = self.lock();
             state.held_messages -= 1;
             state.held_bytes -= bytes;
-            if self
-                .limits
-                .below_half(state.held_messages, state.held_bytes)
-            {
-                state.relaxed = true;
-            }
+            state.note_progress();
         }
         match &self.budget {
             Some(budget) => budget.release(bytes),

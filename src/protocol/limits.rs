@@ -2,14 +2,28 @@ use crate::rlpx::MAX_PAYLOAD;
 
 /// Bounds on what one protocol may hold on one connection.
 ///
-/// Both directions have the same bounds. A queue that is full in the receiving direction stops
-/// the whole connection from reading, for at most the peer's stall limit in total; in the sending
-/// direction `send` waits.
+/// Both directions have the same bounds. In the sending direction `send` waits while the queue is
+/// full; in the receiving direction [`WhenFull`] decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolLimits {
     max_message: usize,
     queue_messages: usize,
     queue_bytes: usize,
+    when_full: WhenFull,
+}
+
+/// What happens to a received message that finds its protocol's queue full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The connection stops reading until there is room. Messages of other protocols that stand
+    /// behind it in the stream wait too; outgoing messages, Pings included, go on. The peer ends
+    /// only if the handler takes no message for the
+    /// [stall limit](crate::peer::PeerConfig::with_stall_limit).
+    #[default]
+    Pause,
+    /// The message is dropped and [counted](crate::ProtocolConn::dropped), and reading goes on.
+    DropNewest,
 }
 
 impl Default for ProtocolLimits {
@@ -18,6 +32,7 @@ impl Default for ProtocolLimits {
             max_message: MAX_PAYLOAD,
             queue_messages: 256,
             queue_bytes: 4 << 20,
+            when_full: WhenFull::Pause,
         }
     }
 }
@@ -48,6 +63,14 @@ impl ProtocolLimits {
         self
     }
 
+    /// Sets what happens to a received message that finds the queue full. Default:
+    /// [`WhenFull::Pause`].
+    #[must_use]
+    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
     /// The largest payload accepted, in bytes.
     #[must_use]
     pub fn max_message(&self) -> usize {
@@ -66,15 +89,16 @@ impl ProtocolLimits {
         self.queue_bytes
     }
 
+    /// What happens to a received message that finds the queue full.
+    #[must_use]
+    pub fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
     /// Whether a queue that holds `messages` of `bytes` in all takes one more of `size` bytes.
     pub(crate) fn admits(&self, messages: usize, bytes: usize, size: usize) -> bool {
         messages == 0
             || (messages < self.queue_messages && bytes.saturating_add(size) <= self.queue_bytes)
-    }
-
-    /// Whether a queue has drained so far that a stall clock starts afresh.
-    pub(crate) fn below_half(&self, messages: usize, bytes: usize) -> bool {
-        messages <= self.queue_messages / 2 && bytes <= self.queue_bytes / 2
     }
 }
 

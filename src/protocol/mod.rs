@@ -51,7 +51,7 @@ mod subprotocol;
 pub use conn::{ProtocolConn, ProtocolReceiver, ProtocolSender};
 pub use definition::{Protocol, ProtocolBuilder};
 pub use error::{ProtocolError, SendError, TrySendError};
-pub use limits::ProtocolLimits;
+pub use limits::{ProtocolLimits, WhenFull};
 pub use message::{Message, MessageError, WireMessage};
 pub use received::Received;
 pub use subprotocol::Subprotocol;

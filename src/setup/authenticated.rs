@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
 
 use super::wire::write_flushed;
 use super::{Established, SetupError, Wire};
@@ -33,6 +34,8 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
+    /// When auth and ack were done, before any other message of the remote.
+    pub(crate) since: Instant,
 }
 
 impl<T: Transport> Authenticated<T> {
@@ -53,6 +56,7 @@ impl<T: Transport> Authenticated<T> {
                 direction,
                 local,
                 remote,
+                since: Instant::now(),
             },
         }
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use peermux::connmgr::DialError as RawError;
+use peermux::p2p::ids;
 use peermux::testing::{Scripted, dial_script, memory_listener};
-use peermux::{DisconnectReason, Enode, Protocol, SecretKey, Server};
+use peermux::{DisconnectReason, Enode, Protocol, ProtocolLimits, SecretKey, Server, WhenFull};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -79,6 +80,30 @@ fn peers_messages_bytes_and_disconnects_are_counted() {
         after[&format!("peermux_disconnects_total{{{reason},side=remote}}")],
         1.0
     );
+}
+
+#[test]
+fn messages_that_are_dropped_because_a_queue_is_full_are_counted() {
+    let snapshotter = counted(async {
+        let limits = ProtocolLimits::default()
+            .with_queue_messages(1)
+            .with_when_full(WhenFull::DropNewest);
+        let stuck = Protocol::builder("stuck", 1, 1).limits(limits);
+        let stuck = stuck.run(|peer, conn| async move {
+            peer.ending().await;
+            drop(conn);
+            Ok(())
+        });
+        let capability = stuck.capability().clone();
+        let (_peer, mut remote) = Scripted::remote_of(stuck, &[capability]).await.unwrap();
+        let message: (u64, &[u8]) = (16, &[0xc0]);
+        remote.send_all(&[message; 5]).await;
+        remote.send(ids::PING, &[0xc0]).await;
+        remote.expect().await;
+    });
+    let counted = values(&snapshotter);
+    let dropped = "peermux_messages_dropped_total{protocol=stuck/1}";
+    assert_eq!(counted[dropped], 4.0);
 }
 
 fn idle() -> Protocol {

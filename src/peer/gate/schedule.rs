@@ -64,6 +64,11 @@ impl Batch {
         self.frames.is_empty()
     }
 
+    /// What the frames take, in bytes before compression.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The frames in order, each with its lane; control frames have none.
     pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &Frame)> {
         self.frames.iter().map(|(lane, frame)| (*lane, frame))
@@ -146,7 +151,7 @@ impl Schedule {
     }
 
     pub(crate) fn pong(&mut self) {
-        self.pongs += 1;
+        self.pongs = self.pongs.saturating_add(1);
     }
 
     /// Whether a lane takes one more message of `size` bytes.
@@ -168,10 +173,11 @@ impl Schedule {
         state.queue.push_back(frame);
     }
 
-    /// Moves frames into `batch`: all control frames, then lanes in turn until `limit` bytes are
-    /// reached.
+    /// Moves frames into `batch` until `limit` bytes are reached: control frames, then lanes in
+    /// turn.
     pub(crate) fn take(&mut self, batch: &mut Batch, limit: usize) {
-        for _ in 0..std::mem::take(&mut self.pongs) {
+        while self.pongs > 0 && batch.bytes < limit {
+            self.pongs -= 1;
             batch.add(None, control(ids::PONG));
         }
         if std::mem::take(&mut self.ping) {

@@ -37,6 +37,21 @@ async fn control_frames_go_first_and_a_lane_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn pongs_that_became_due_at_once_are_written_batch_by_batch() {
+    let gate = WriteGate::new(vec![settings(1)]);
+    for _ in 0..100_000 {
+        gate.pong();
+    }
+    let mut written = 0;
+    while written < 100_000 {
+        let batch = ids(&gate).await.len();
+        assert!(batch <= GATHER / 64 + 1, "{batch}");
+        written += batch;
+    }
+    assert_eq!(written, 100_000);
+}
+
+#[tokio::test]
 async fn a_small_message_waits_for_one_large_message_at_most() {
     let gate = WriteGate::new(vec![settings(1), settings(1)]);
     let (bulk, echo) = (Lane::new(&gate, 0, 16), Lane::new(&gate, 1, 32));

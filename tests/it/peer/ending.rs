@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use peermux::p2p::ids;
+use peermux::peer::TransferLimit;
 use peermux::{DisconnectReason, Message, PeerError, SendError};
 use tokio::time::Instant;
 
@@ -142,7 +143,7 @@ async fn a_remote_that_does_not_read_cannot_hold_the_end_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_hangs_ends_the_peer_after_20_seconds() {
+async fn a_write_without_progress_ends_the_peer_after_20_seconds() {
     let noise: Vec<u8> = (0..1_000_000u64)
         .map(|i| ((i * i * 31) >> 5) as u8)
         .collect();
@@ -157,7 +158,11 @@ async fn a_write_that_hangs_ends_the_peer_after_20_seconds() {
     let (peer, _remote) = peer(sends).await;
     let started = Instant::now();
     let outcome = outcome(&peer).await;
-    assert!(matches!(outcome.error, PeerError::Write(_)), "{outcome:?}");
+    let PeerError::SlowWrite(slow) = &outcome.error else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(slow.limit, TransferLimit::Progress);
+    assert_eq!(slow.waited.as_secs(), 20);
     assert!(
         started.elapsed() < Duration::from_secs(28),
         "{:?}",

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use peermux::p2p::ids;
-use peermux::{DisconnectReason, PeerError};
+use peermux::{DisconnectReason, PeerError, ProtocolLimits};
 use tokio::time::Instant;
 
-use super::{idle, outcome, peer};
+use super::{idle, outcome, peer, protocol};
 
 #[tokio::test(start_paused = true)]
 async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
@@ -91,6 +91,76 @@ async fn five_pings_in_a_burst_are_answered_and_six_are_a_breach() {
 
 async fn peer_again() -> (peermux::Peer, peermux::testing::Scripted) {
     peer(vec![]).await
+}
+
+/// The handler's slowness holds the stream back for so long, and with it a Ping each second.
+async fn pings_through_a_pause(seconds: usize) {
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let slow = protocol(1).limits(limits).run(|_, mut conn| async move {
+        while let Some(message) = conn.recv().await? {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            drop(message);
+        }
+        Ok(())
+    });
+    let (peer, mut remote) = peer(slow).await;
+    let message: (u64, &[u8]) = (16, &[0xc0]);
+    remote.send_all(&vec![message; seconds / 7 + 2]).await;
+    for _ in 0..seconds {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(remote.send(ids::PING, &[0xc0]).await);
+    }
+    let (mut pongs, mut first) = (0, None);
+    while pongs < seconds {
+        match remote.expect().await.id {
+            ids::PONG => pongs += 1,
+            other => assert_eq!(other, ids::PING),
+        }
+        if pongs == 1 {
+            first.get_or_insert_with(Instant::now);
+        }
+    }
+    let took = first.expect("a Pong").elapsed();
+    assert!(took < Duration::from_secs(1), "all at once, not {took:?}");
+    assert!(peer.outcome().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_once_a_second_are_all_answered_after_our_pauses_of_seconds_and_minutes() {
+    for seconds in [7, 60, 600] {
+        pings_through_a_pause(seconds).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_pings_at_once_on_a_fresh_connection_are_a_flood() {
+    let (peer, mut remote) = peer(vec![]).await;
+    let ping: (u64, &[u8]) = (ids::PING, &[0xc0]);
+    remote.send_all(&[ping; 20]).await;
+    let reason = remote.disconnected().await;
+    assert_eq!(reason, Some(DisconnectReason::BREACH_OF_PROTOCOL));
+    drop(remote);
+    assert!(matches!(outcome(&peer).await.error, PeerError::PingFlood));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_pings_a_second_are_a_flood_once_they_used_up_what_the_connection_earned() {
+    let (peer, mut remote) = peer(vec![]).await;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        remote.send(ids::PONG, &[0xc0]).await;
+    }
+    let mut pings = 0;
+    loop {
+        assert!(remote.send(ids::PING, &[0xc0]).await);
+        pings += 1;
+        let pause = Duration::from_millis(100);
+        if tokio::time::timeout(pause, peer.ending()).await.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(pings, 131, "5, and one each 0.9 s of the connection");
+    assert!(matches!(outcome(&peer).await.error, PeerError::PingFlood));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! A running peer against a scripted remote, in virtual time.
 
+mod backpressure;
 mod bounds;
+mod deadlines;
 mod ending;
 mod liveness;
 mod messages;
@@ -25,6 +27,16 @@ fn idle(name: &str, length: u64) -> Protocol {
     Protocol::builder(name, 0, length).run(|peer, conn| async move {
         peer.ending().await;
         drop(conn);
+        Ok(())
+    })
+}
+
+/// A protocol of one code that answers each message with itself.
+fn mirror(name: &str) -> Protocol {
+    Protocol::builder(name, 0, 1).run(|_, mut conn| async move {
+        while let Some(message) = conn.recv().await? {
+            conn.send(&message).await?;
+        }
         Ok(())
     })
 }

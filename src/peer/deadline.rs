@@ -1,0 +1,192 @@
+//! How long things may take: pure rules over time.
+//!
+//! They saturate; `Duration::MAX` means never.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The slowest average rate of a transfer, in bytes a second, beyond its base time.
+const MIN_RATE: u64 = 64 << 10;
+
+/// Longer than any process runs, and short enough that adding it to an instant cannot overflow.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// Returns the instant `wait` after `at`, at most 30 years later.
+pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
+    at + wait.min(NEVER)
+}
+
+/// What transfers in one direction are granted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From the first byte to the last, for a transfer without a size; more for a larger one.
+    pub(crate) base: Duration,
+    /// From one byte to the next.
+    pub(crate) idle: Duration,
+}
+
+impl Patience {
+    /// A transfer begins.
+    pub(crate) fn begin(self, now: Instant) -> Transfer {
+        Transfer {
+            patience: self,
+            started: now,
+            progressed: now,
+        }
+    }
+
+    fn total(&self, size: usize) -> Duration {
+        let by_size = (size as u64).saturating_mul(1000) / MIN_RATE;
+        self.base.saturating_add(Duration::from_millis(by_size))
+    }
+}
+
+/// One message, or one batch of them, on its way in or out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Transfer {
+    patience: Patience,
+    started: Instant,
+    progressed: Instant,
+}
+
+impl Transfer {
+    /// At least one byte passed.
+    pub(crate) fn progress(&mut self, now: Instant) {
+        self.progressed = now;
+    }
+
+    /// This side did not wait for bytes from `from` until `to`, which does not count.
+    pub(crate) fn skip(&mut self, from: Instant, to: Instant) {
+        self.started += to.saturating_duration_since(from);
+        self.progressed = to;
+    }
+
+    /// When a transfer of `size` bytes is too slow, unless it progresses or ends.
+    pub(crate) fn until(&self, size: usize) -> Instant {
+        let (total, idle) = self.ends(size);
+        total.min(idle)
+    }
+
+    /// Which limit runs out first, as of now, after `done` bytes of `size`.
+    pub(crate) fn too_slow(&self, done: usize, size: usize) -> SlowTransfer {
+        let (total, idle) = self.ends(size);
+        let (limit, waited) = match idle < total {
+            true => (TransferLimit::Progress, self.patience.idle),
+            false => (TransferLimit::Total, self.patience.total(size)),
+        };
+        SlowTransfer {
+            limit,
+            waited,
+            done,
+            size,
+        }
+    }
+
+    fn ends(&self, size: usize) -> (Instant, Instant) {
+        (
+            after(self.started, self.patience.total(size)),
+            after(self.progressed, self.patience.idle),
+        )
+    }
+}
+
+/// Which limit a transfer did not keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransferLimit {
+    /// On the whole of it, which grows with its size.
+    Total,
+    /// On the time without a single byte.
+    Progress,
+}
+
+/// How a message that was read, or a batch of messages that was written, was too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowTransfer {
+    /// Which limit ran out.
+    pub limit: TransferLimit,
+    /// That limit: the time since the first byte, or since the last one.
+    pub waited: Duration,
+    /// How many bytes had passed.
+    pub done: usize,
+    /// How many bytes it has: of a message that is read, as far as its header has arrived; of a
+    /// batch that is written, before compression.
+    pub size: usize,
+}
+
+impl fmt::Display for SlowTransfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            waited, done, size, ..
+        } = self;
+        match self.limit {
+            TransferLimit::Total => write!(f, "{done} of {size} bytes in {waited:.1?}"),
+            TransferLimit::Progress => {
+                write!(f, "no byte for {waited:.1?}, after {done} of {size} bytes")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn transfer(base: Duration, idle: Duration) -> (Transfer, Instant) {
+        let now = Instant::now();
+        (Patience { base, idle }.begin(now), now)
+    }
+
+    #[test]
+    fn the_total_grows_with_the_size_and_progress_does_not_move_it() {
+        let (mut transfer, start) = transfer(30 * SECOND, 20 * SECOND);
+        for second in 0..40 {
+            transfer.progress(start + second * SECOND);
+        }
+        assert_eq!(transfer.until(0), start + 30 * SECOND);
+        assert_eq!(transfer.until(16 * (64 << 10)), start + 46 * SECOND);
+        let slow = transfer.too_slow(5, 64 << 10);
+        assert_eq!(
+            (slow.limit, slow.waited),
+            (TransferLimit::Total, 31 * SECOND)
+        );
+        assert_eq!(slow.to_string(), "5 of 65536 bytes in 31.0s");
+    }
+
+    #[test]
+    fn without_progress_a_transfer_of_any_size_ends() {
+        let (mut transfer, start) = transfer(30 * SECOND, 20 * SECOND);
+        assert_eq!(transfer.until(usize::MAX), start + 20 * SECOND);
+        transfer.progress(start + 5 * SECOND);
+        assert_eq!(transfer.until(usize::MAX), start + 25 * SECOND);
+        let slow = transfer.too_slow(5, 100_000_000);
+        assert_eq!(slow.limit, TransferLimit::Progress);
+        assert_eq!(
+            slow.to_string(),
+            "no byte for 20.0s, after 5 of 100000000 bytes"
+        );
+    }
+
+    #[test]
+    fn what_this_side_does_not_wait_for_does_not_count() {
+        let (mut transfer, start) = transfer(30 * SECOND, 20 * SECOND);
+        transfer.skip(start + SECOND, start + 101 * SECOND);
+        assert_eq!(transfer.until(0), start + 121 * SECOND);
+        transfer.progress(start + 120 * SECOND);
+        assert_eq!(transfer.until(0), start + 130 * SECOND);
+    }
+
+    #[test]
+    fn the_longest_wait_is_far_away_and_does_not_overflow() {
+        let (mut transfer, start) = transfer(Duration::MAX, Duration::MAX);
+        transfer.progress(start + SECOND);
+        assert_eq!(transfer.until(usize::MAX), start + NEVER);
+        let never = after(after(start, Duration::MAX), Duration::MAX);
+        assert_eq!(never.duration_since(start), 2 * NEVER);
+    }
+}
