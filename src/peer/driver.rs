@@ -10,6 +10,7 @@ use super::busy_poll::BusyPoll;
 use super::deadline::Patience;
 use super::dispatch::{Dispatch, Route};
 use super::gate::{Lane, LaneSettings, WriteGate};
+use super::gather::Gather;
 use super::handle::About;
 use super::liveness::{Liveness, PingLimiter};
 use super::meters::PeerMeter;
@@ -222,6 +223,7 @@ impl<T: Transport> PeerDriver<T> {
                 base: config.write_timeout,
                 idle: config.progress_timeout,
             },
+            gather: Gather::default(),
             used: false,
         });
         let mut protocols = JoinSet::new();

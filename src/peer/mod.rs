@@ -30,6 +30,7 @@ mod driver;
 mod error;
 mod events;
 mod gate;
+mod gather;
 mod handle;
 #[cfg(feature = "serde")]
 mod info;

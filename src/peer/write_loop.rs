@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::config::SILENCE;
 use super::deadline::{Patience, Transfer};
 use super::gate::{Batch, Flushed, Next, WriteGate};
+use super::gather::Gather;
 use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerError};
 use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::{Egress, SealError};
@@ -32,6 +33,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
+    pub(crate) gather: Gather,
     /// Whether memory was taken for writing since it was last given back.
     pub(crate) used: bool,
 }
@@ -54,8 +56,9 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Waits for something to write. A connection that falls silent gives its memory back.
     async fn next(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Next {
+        let limit = self.gather.limit();
         if self.used {
-            if let Ok(next) = timeout(SILENCE, self.gate.next(batch)).await {
+            if let Ok(next) = timeout(SILENCE, self.gate.next(batch, limit)).await {
                 return next;
             }
             self.used = false;
@@ -65,21 +68,28 @@ impl<T: Transport> WriteLoop<T> {
             self.gate.shrink();
             SPARE.clear();
         }
-        self.gate.next(batch).await
+        self.gate.next(batch, limit).await
     }
 
     /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
     /// twice: an error here ends the connection.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
-        self.write_frames(batch, out).await?;
+        let (bytes, started) = (batch.bytes(), Instant::now());
+        self.write_frames(batch, out, started).await?;
+        self.gather.on_written(bytes, started.elapsed());
         self.tell_written(batch);
         Ok(())
     }
 
-    async fn write_frames(&mut self, batch: &Batch, out: &mut BytesMut) -> Result<(), PeerError> {
+    async fn write_frames(
+        &mut self,
+        batch: &Batch,
+        out: &mut BytesMut,
+        started: Instant,
+    ) -> Result<(), PeerError> {
         let mut sending = Sending {
-            transfer: self.patience.begin(Instant::now()),
+            transfer: self.patience.begin(started),
             done: 0,
             size: batch.bytes(),
         };

@@ -34,9 +34,6 @@ use source::Sources;
 use crate::p2p::DisconnectReason;
 use crate::protocol::{SendError, TrySendError};
 
-/// How many payload bytes the write loop gathers for one write, unless one message has more.
-const GATHER: usize = 64 << 10;
-
 /// The gate of one peer, shared by its protocols, its read loop and its write loop.
 #[derive(Debug)]
 pub(crate) struct WriteGate {
@@ -134,11 +131,11 @@ impl WriteGate {
         dropped
     }
 
-    /// Waits until there is something to write, and moves it into `batch`, which is cleared
-    /// first. Cancel safe. Only the write loop calls this.
-    pub(crate) async fn next(&self, batch: &mut Batch) -> Next {
+    /// Waits until there is something to write, and moves up to `limit` bytes of it into `batch`,
+    /// which is cleared first; one message may have more. Cancel safe. Only the write loop calls this.
+    pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
         batch.clear();
-        poll_fn(|cx| self.poll_next(cx, batch)).await
+        poll_fn(|cx| self.poll_next(cx, batch, limit)).await
     }
 
     /// Gives the memory of empty lanes back.
@@ -146,12 +143,12 @@ impl WriteGate {
         self.lock().schedule.shrink();
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Next> {
+    fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch, limit: usize) -> Poll<Next> {
         let mut state = self.lock();
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Stop);
         }
-        state.schedule.take(batch, GATHER);
+        state.schedule.take(batch, limit);
         if !batch.is_empty() {
             drop(state);
             for lane in batch.drained_lanes() {

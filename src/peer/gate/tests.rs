@@ -3,6 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::super::gather::MOST;
 use super::*;
 use crate::protocol::ProtocolLimits;
 
@@ -19,7 +20,7 @@ fn payload(bytes: usize) -> Bytes {
 
 async fn ids(gate: &WriteGate) -> Vec<u64> {
     let mut batch = Batch::default();
-    assert_eq!(gate.next(&mut batch).await, Next::Batch);
+    assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
     batch.frames().map(|(_, frame)| frame.id).collect()
 }
 
@@ -45,7 +46,7 @@ async fn pongs_that_became_due_at_once_are_written_batch_by_batch() {
     let mut written = 0;
     while written < 100_000 {
         let batch = ids(&gate).await.len();
-        assert!(batch <= GATHER / 64 + 1, "{batch}");
+        assert!(batch <= MOST / 64 + 1, "{batch}");
         written += batch;
     }
     assert_eq!(written, 100_000);
@@ -92,7 +93,7 @@ async fn waiting_senders_are_released_at_the_end() {
     assert_eq!(waiting, Err(SendError::ShuttingDown));
     assert_eq!(dropped, 1);
     assert_eq!(lane.send(0, payload(1)).await, Err(SendError::ShuttingDown));
-    assert_eq!(gate.next(&mut Batch::default()).await, Next::Stop);
+    assert_eq!(gate.next(&mut Batch::default(), MOST).await, Next::Stop);
 }
 
 #[tokio::test]
@@ -107,9 +108,9 @@ async fn the_disconnect_is_last_and_draining_comes_before_it() {
     assert_eq!(lane.send(1, payload(1)).await, Err(SendError::ShuttingDown));
     assert_eq!(ids(&gate).await, [16]);
     let mut batch = Batch::default();
-    let last = gate.next(&mut batch).await;
+    let last = gate.next(&mut batch, MOST).await;
     assert_eq!(last, Next::Finish(Some(DisconnectReason::CLIENT_QUITTING)));
-    assert_eq!(gate.next(&mut batch).await, Next::Stop);
+    assert_eq!(gate.next(&mut batch, MOST).await, Next::Stop);
 }
 
 #[tokio::test]
@@ -120,7 +121,7 @@ async fn finishing_without_draining_drops_and_counts() {
         lane.send(0, payload(1)).await.expect("open");
     }
     assert_eq!(gate.finish(false, None), 5);
-    assert_eq!(gate.next(&mut Batch::default()).await, Next::Finish(None));
+    assert_eq!(gate.next(&mut Batch::default(), MOST).await, Next::Finish(None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +161,7 @@ proptest! {
         let mut batch = Batch::default();
         while sent.iter().sum::<usize>() < 400_000 {
             batch.clear();
-            schedule.take(&mut batch, GATHER);
+            schedule.take(&mut batch, MOST);
             for (_, frame) in batch.frames() {
                 sent[frame.id as usize] += frame.payload.len() + 64;
             }
@@ -211,7 +212,7 @@ mod source {
         assert_eq!(queue, [2, 3]);
 
         let mut batch = Batch::default();
-        assert_eq!(gate.next(&mut batch).await, Next::Batch);
+        assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
         assert_eq!(told.room.load(Ordering::Relaxed), 1);
         batch.counted(|lane, frames| gate.count_written(lane, frames));
         assert_eq!(told.written.load(Ordering::Relaxed), 1);

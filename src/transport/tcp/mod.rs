@@ -152,23 +152,11 @@ impl AsyncWrite for TcpWriter {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.half).poll_write(cx, buf))?;
+        let chunk = self.path.as_ref().map_or(usize::MAX, Path::chunk);
+        let chunk = buf.get(..chunk).unwrap_or(buf);
+        let written = ready!(Pin::new(&mut self.half).poll_write(cx, chunk))?;
         self.on_written(written);
         Poll::Ready(Ok(written))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.half).poll_write_vectored(cx, bufs))?;
-        self.on_written(written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.half.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -22,6 +22,8 @@ const WINDOWS_PER_ROUND: u64 = 4;
 const LEAST_UNSENT: u64 = 16 << 10;
 /// An urgent message waits for the unsent bytes ahead of it: an eighth of a round trip at most.
 const UNSENT_PER_ROUND: u64 = 8;
+/// What goes to the kernel at once is on its way in 4 ms, unless that would be very little.
+const CHUNKS_PER_SECOND: u64 = 250;
 
 /// Measures what a path holds: the bytes that move during its shortest round trip.
 ///
@@ -36,6 +38,8 @@ pub(super) struct Path {
     /// Bytes since the last step.
     unseen: u64,
     held: u64,
+    /// Bytes a second; `None` before the first measurement.
+    rate: Option<u64>,
 }
 
 impl Path {
@@ -71,6 +75,9 @@ impl Path {
         let held = u64::try_from(held).unwrap_or(u64::MAX);
         // What was reached once stays for some rounds: a pause of the sender changes no path.
         self.held = held.max(self.held - self.held / 8);
+        let rate = u128::from(self.moved) * 1_000_000 / took.as_micros();
+        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        self.rate = Some(rate.max(self.rate.map_or(0, |last| last - last / 8)));
         self.begin(now);
         true
     }
@@ -84,6 +91,17 @@ impl Path {
     pub(super) fn window(&self) -> u32 {
         let window = self.held.saturating_mul(WINDOWS_PER_ROUND);
         bytes(window.clamp(LEAST_WINDOW, LARGEST_WINDOW))
+    }
+
+    /// How many bytes to hand to the kernel at once. It looks at its bound on unsent bytes only before
+    /// it fills a segment of up to 64 KiB, and on a slow path that many are a long queue.
+    pub(super) fn chunk(&self) -> usize {
+        let chunk = self
+            .rate
+            .map(|rate| (rate / CHUNKS_PER_SECOND).max(LEAST_UNSENT));
+        chunk.map_or(usize::MAX, |bytes| {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        })
     }
 
     /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
@@ -131,6 +149,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn on_one_machine_the_bounds_stay_at_their_least() {
         let path = measured(400 * MIB, Duration::from_micros(30));
+        assert!(path.chunk() as u64 > MIB);
         assert_eq!(u64::from(path.window()), LEAST_WINDOW);
         assert_eq!(u64::from(path.unsent(4 * MIB)), LEAST_UNSENT);
     }
@@ -148,6 +167,7 @@ mod tests {
     async fn a_long_slow_path_keeps_the_queue_short() {
         let path = measured(2_500_000, Duration::from_millis(50));
         assert_eq!(u64::from(path.unsent(MIB)), LEAST_UNSENT);
+        assert_eq!(path.chunk() as u64, LEAST_UNSENT);
     }
 
     #[tokio::test(start_paused = true)]

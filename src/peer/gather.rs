@@ -1,0 +1,92 @@
+//! How much the write loop takes from the gate for one write. Pure.
+
+use std::time::Duration;
+
+/// With this much a system call costs little beside the sealing.
+pub(crate) const MOST: usize = 64 << 10;
+/// With less, frames of small messages would need many more system calls.
+const LEAST: usize = 16 << 10;
+
+/// An urgent message waits for the batch that is being written, so a batch takes no longer than
+/// this if it can.
+const SHORT: Duration = Duration::from_millis(5);
+
+/// Measures how fast the connection takes bytes. A fast one gets large batches, which cost less, and
+/// a slow one small batches, which urgent messages overtake sooner.
+#[derive(Debug)]
+pub(crate) struct Gather {
+    limit: usize,
+    bytes: usize,
+    took: Duration,
+}
+
+impl Default for Gather {
+    fn default() -> Self {
+        Self {
+            limit: MOST,
+            bytes: 0,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+impl Gather {
+    /// The bytes from which on a batch takes no further message.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A batch was written. Measured over several, since the kernel takes some at once and makes
+    /// others wait for them.
+    pub(crate) fn on_written(&mut self, bytes: usize, took: Duration) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.took = self.took.saturating_add(took);
+        if self.bytes >= MOST {
+            let took = self.took.as_micros().max(1);
+            let limit = self.bytes as u128 * SHORT.as_micros() / took;
+            self.limit = usize::try_from(limit).unwrap_or(MOST).clamp(LEAST, MOST);
+            self.bytes = 0;
+            self.took = Duration::ZERO;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(batches: usize, bytes: usize, took: Duration) -> usize {
+        let mut gather = Gather::default();
+        for _ in 0..batches {
+            gather.on_written(bytes, took);
+        }
+        gather.limit()
+    }
+
+    #[test]
+    fn a_fast_connection_keeps_large_batches() {
+        assert_eq!(after(1, MOST, Duration::from_micros(200)), MOST);
+        assert_eq!(after(10_000, 32, Duration::ZERO), MOST);
+        assert_eq!(after(2, usize::MAX, Duration::ZERO), MOST);
+    }
+
+    #[test]
+    fn a_slow_connection_gets_small_ones() {
+        // 2.5 MB/s.
+        assert_eq!(after(1, MOST, Duration::from_millis(26)), LEAST);
+        // 8 MB/s.
+        let limit = after(4, 16 << 10, Duration::from_millis(2));
+        assert!((38 << 10..=42 << 10).contains(&limit), "{limit}");
+        assert_eq!(after(1, 16 << 20, Duration::MAX), LEAST);
+    }
+
+    #[test]
+    fn batches_that_the_kernel_takes_at_once_do_not_hide_the_rate() {
+        let mut gather = Gather::default();
+        for _ in 0..8 {
+            gather.on_written(8 << 10, Duration::ZERO);
+            gather.on_written(8 << 10, Duration::from_millis(6));
+        }
+        assert_eq!(gather.limit(), LEAST);
+    }
+}
