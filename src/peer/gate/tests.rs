@@ -121,7 +121,10 @@ async fn finishing_without_draining_drops_and_counts() {
         lane.send(0, payload(1)).await.expect("open");
     }
     assert_eq!(gate.finish(false, None), 5);
-    assert_eq!(gate.next(&mut Batch::default(), MOST).await, Next::Finish(None));
+    assert_eq!(
+        gate.next(&mut Batch::default(), MOST).await,
+        Next::Finish(None)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,10 @@ pub(super) fn set_window(_: &TcpStream, _: u32) {}
 
 pub(super) fn set_unsent(_: &TcpStream, _: u32) {}
 
+pub(super) fn unsent(_: &TcpStream) -> Option<u32> {
+    None
+}
+
 pub(super) fn send_buffer(_: &TcpStream) -> Option<u64> {
     None
 }

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 
 /// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
 const INFO_WORDS: usize = 38;
+/// The place of `tcpi_notsent_bytes` in it.
+const NOT_SENT: usize = 36;
 /// The place of `tcpi_min_rtt` in it; microseconds.
 const MIN_RTT: usize = 37;
 /// The kernel's value before its first measurement.
@@ -55,11 +57,19 @@ pub(super) fn measures_rtt() -> bool {
 
 /// The shortest round trip of the last minutes.
 pub(super) fn min_rtt(stream: &TcpStream) -> Option<Duration> {
-    if !measures_rtt() {
-        return None;
-    }
-    let micros = getsockopt(stream, Info).ok()?[MIN_RTT];
+    let micros = info(stream)?[MIN_RTT];
     (micros != UNKNOWN).then(|| Duration::from_micros(micros.into()))
+}
+
+/// The bytes that wait in the kernel to be sent for the first time.
+pub(super) fn unsent(stream: &TcpStream) -> Option<u32> {
+    info(stream).map(|info| info[NOT_SENT])
+}
+
+fn info(stream: &TcpStream) -> Option<[u32; INFO_WORDS]> {
+    measures_rtt()
+        .then(|| getsockopt(stream, Info).ok())
+        .flatten()
 }
 
 /// Bounds the bytes that the remote may have under way to us.
@@ -108,6 +118,7 @@ mod tests {
             assert_eq!(min_rtt(stream).is_some(), measures_rtt());
         }
         assert!(send_buffer(&dialled).is_some_and(|bytes| bytes > 0));
+        assert_eq!(unsent(&dialled), measures_rtt().then_some(0));
         Ok(())
     }
 }

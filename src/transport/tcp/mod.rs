@@ -17,7 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 pub use options::{SocketBound, SocketOptions};
 use path::Path;
@@ -85,6 +85,7 @@ impl Transport for TcpTransport {
         let writer = TcpWriter {
             half: writer,
             path: outbound,
+            pause: None,
         };
         (reader, writer)
     }
@@ -131,6 +132,8 @@ pub struct TcpWriter {
     half: OwnedWriteHalf,
     /// `None` leaves the bound on unsent bytes alone.
     path: Option<Path>,
+    /// Boxed, since only slow connections need it.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl TcpWriter {
@@ -144,6 +147,26 @@ impl TcpWriter {
             kernel::set_unsent(stream, path.unsent(send_buffer));
         }
     }
+
+    /// Waits on a slow path while the kernel has many unsent bytes, then returns how many to write;
+    /// `None` is as many as there are.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            let path = self.path.as_ref();
+            let Some((path, chunk)) = path.and_then(|path| Some((path, path.chunk()?))) else {
+                return Poll::Ready(None);
+            };
+            let unsent = kernel::unsent(self.half.as_ref());
+            match unsent.and_then(|unsent| path.pause(unsent)) {
+                Some(pause) => self.pause = Some(Box::pin(sleep(pause))),
+                None => return Poll::Ready(Some(chunk)),
+            }
+        }
+    }
 }
 
 impl AsyncWrite for TcpWriter {
@@ -152,9 +175,9 @@ impl AsyncWrite for TcpWriter {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let chunk = self.path.as_ref().map_or(usize::MAX, Path::chunk);
-        let chunk = buf.get(..chunk).unwrap_or(buf);
-        let written = ready!(Pin::new(&mut self.half).poll_write(cx, chunk))?;
+        let chunk = ready!(self.poll_chunk(cx));
+        let bytes = chunk.and_then(|chunk| buf.get(..chunk)).unwrap_or(buf);
+        let written = ready!(Pin::new(&mut self.half).poll_write(cx, bytes))?;
         self.on_written(written);
         Poll::Ready(Ok(written))
     }

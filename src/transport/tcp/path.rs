@@ -24,6 +24,11 @@ const LEAST_UNSENT: u64 = 16 << 10;
 const UNSENT_PER_ROUND: u64 = 8;
 /// What goes to the kernel at once is on its way in 4 ms, unless that would be very little.
 const CHUNKS_PER_SECOND: u64 = 250;
+const LEAST_CHUNK: u64 = 8 << 10;
+/// The kernel's own segments have up to so many bytes.
+const SEGMENT: usize = 64 << 10;
+/// The rate may rise meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 /// Measures what a path holds: the bytes that move during its shortest round trip.
 ///
@@ -40,6 +45,8 @@ pub(super) struct Path {
     held: u64,
     /// Bytes a second; `None` before the first measurement.
     rate: Option<u64>,
+    /// The rate rose by a quarter from one measurement to the next, as it does at the start.
+    rises: bool,
 }
 
 impl Path {
@@ -77,7 +84,9 @@ impl Path {
         self.held = held.max(self.held - self.held / 8);
         let rate = u128::from(self.moved) * 1_000_000 / took.as_micros();
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
-        self.rate = Some(rate.max(self.rate.map_or(0, |last| last - last / 8)));
+        let last = self.rate.unwrap_or(0);
+        self.rises = rate > last.saturating_add(last / 4);
+        self.rate = Some(rate.max(last - last / 8));
         self.begin(now);
         true
     }
@@ -93,15 +102,22 @@ impl Path {
         bytes(window.clamp(LEAST_WINDOW, LARGEST_WINDOW))
     }
 
-    /// How many bytes to hand to the kernel at once. It looks at its bound on unsent bytes only before
-    /// it fills a segment of up to 64 KiB, and on a slow path that many are a long queue.
-    pub(super) fn chunk(&self) -> usize {
-        let chunk = self
-            .rate
-            .map(|rate| (rate / CHUNKS_PER_SECOND).max(LEAST_UNSENT));
-        chunk.map_or(usize::MAX, |bytes| {
-            usize::try_from(bytes).unwrap_or(usize::MAX)
-        })
+    /// How many bytes to hand to the kernel at once, if the path is so slow that a whole segment of
+    /// the kernel's would be a long queue: it looks at its bound on unsent bytes only before it
+    /// begins one. A rate that rises is not held up.
+    pub(super) fn chunk(&self) -> Option<usize> {
+        let chunk = (self.rate? / CHUNKS_PER_SECOND).max(LEAST_CHUNK);
+        let chunk = usize::try_from(chunk).ok();
+        chunk.filter(|bytes| !self.rises && *bytes < SEGMENT)
+    }
+
+    /// How long to wait before a chunk, with so many unsent bytes ahead of it: until half of the
+    /// least are left.
+    pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
+        let surplus = u64::from(unsent).saturating_sub(LEAST_UNSENT / 2);
+        let rate = self.rate.filter(|rate| *rate > 0)?;
+        let pause = Duration::from_micros(surplus.saturating_mul(1_000_000) / rate);
+        (u64::from(unsent) >= LEAST_UNSENT).then(|| pause.min(LONGEST_PAUSE))
     }
 
     /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
@@ -149,7 +165,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn on_one_machine_the_bounds_stay_at_their_least() {
         let path = measured(400 * MIB, Duration::from_micros(30));
-        assert!(path.chunk() as u64 > MIB);
+        assert_eq!(path.chunk(), None);
         assert_eq!(u64::from(path.window()), LEAST_WINDOW);
         assert_eq!(u64::from(path.unsent(4 * MIB)), LEAST_UNSENT);
     }
@@ -167,7 +183,11 @@ mod tests {
     async fn a_long_slow_path_keeps_the_queue_short() {
         let path = measured(2_500_000, Duration::from_millis(50));
         assert_eq!(u64::from(path.unsent(MIB)), LEAST_UNSENT);
-        assert_eq!(path.chunk() as u64, LEAST_UNSENT);
+        assert!(path.chunk().is_some_and(|bytes| bytes < 11_000));
+        assert_eq!(path.pause(10_000), None);
+        let pause = path.pause(18_192).map(|pause| pause.as_millis());
+        assert!(matches!(pause, Some(3..=4)), "{pause:?}");
+        assert_eq!(path.pause(u32::MAX), Some(LONGEST_PAUSE));
     }
 
     #[tokio::test(start_paused = true)]
