@@ -26,7 +26,7 @@ const UNSENT_PER_ROUND: u64 = 8;
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The kernel's own segments have up to so many bytes.
-const SEGMENT: usize = 64 << 10;
+const SEGMENT: u64 = 64 << 10;
 /// The rate may rise meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
@@ -107,17 +107,18 @@ impl Path {
     /// begins one. A rate that rises is not held up.
     pub(super) fn chunk(&self) -> Option<usize> {
         let chunk = (self.rate? / CHUNKS_PER_SECOND).max(LEAST_CHUNK);
-        let chunk = usize::try_from(chunk).ok();
-        chunk.filter(|bytes| !self.rises && *bytes < SEGMENT)
+        let longest = chunk.max(self.short_queue());
+        let slow = !self.rises && longest < SEGMENT;
+        usize::try_from(chunk).ok().filter(|_| slow)
     }
 
-    /// How long to wait before a chunk, with so many unsent bytes ahead of it: until half of the
-    /// least are left.
+    /// How long to wait before a chunk, with so many unsent bytes ahead of it: until half of what the
+    /// path needs are left.
     pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
-        let surplus = u64::from(unsent).saturating_sub(LEAST_UNSENT / 2);
+        let surplus = u64::from(unsent).saturating_sub(self.short_queue() / 2);
         let rate = self.rate.filter(|rate| *rate > 0)?;
         let pause = Duration::from_micros(surplus.saturating_mul(1_000_000) / rate);
-        (u64::from(unsent) >= LEAST_UNSENT).then(|| pause.min(LONGEST_PAUSE))
+        (u64::from(unsent) >= self.short_queue()).then(|| pause.min(LONGEST_PAUSE))
     }
 
     /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
@@ -126,11 +127,15 @@ impl Path {
     /// free. Then the writer has to be allowed to fill that third.
     pub(super) fn unsent(&self, send_buffer: u64) -> u32 {
         let half = send_buffer / 2;
-        let unsent = match self.held > half {
-            true => half,
-            false => self.held / UNSENT_PER_ROUND,
-        };
-        bytes(unsent.max(LEAST_UNSENT))
+        match self.held > half {
+            true => bytes(half.max(LEAST_UNSENT)),
+            false => bytes(self.short_queue()),
+        }
+    }
+
+    /// Unsent bytes that keep an urgent message waiting for little.
+    fn short_queue(&self) -> u64 {
+        (self.held / UNSENT_PER_ROUND).max(LEAST_UNSENT)
     }
 }
 
