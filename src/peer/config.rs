@@ -48,7 +48,8 @@ impl Default for PeerConfig {
 }
 
 impl PeerConfig {
-    /// From one Ping to the next. Default: 15 s.
+    /// From one Ping to the next. Default: 15 s. An unanswered Ping is repeated after half of it, at
+    /// least a second, if this side paused reading meanwhile: the remote may hear nothing else.
     #[must_use]
     pub fn with_ping_interval(mut self, interval: Duration) -> Self {
         self.ping_interval = interval;

@@ -33,7 +33,7 @@ pub enum PeerError {
     },
     /// A protocol's queue was full, and its handler took and released no message for the stall
     /// limit.
-    #[error("protocol {capability} took no messages for {stalled:.1?} while its queue was full")]
+    #[error("protocol {capability} took no messages for {stalled:.1?}")]
     Stalled {
         /// Which protocol.
         capability: Capability,
