@@ -54,13 +54,16 @@ impl Client {
         let started = Instant::now();
         send_data(&self.connection, count, size).await?;
         let flushed = self
-            .within_limit(flush.ask(
-                (),
-                self.connection.sender.send_and_flush(&BenchMessage::Flush),
-            ))
+            .within_limit(
+                flush.ask(
+                    (),
+                    self.connection.sender.send_and_flush(&BenchMessage::Flush),
+                ),
+                size,
+            )
             .await?;
         drop(turn);
-        let told = self.answer(flushed).await?;
+        let told = self.answer(flushed, size).await?;
         let elapsed = started.elapsed();
         verify("the peer's Stats", told, Totals::of(count, size))?;
         Ok(Measured::new(count, size, elapsed))
@@ -83,8 +86,8 @@ impl Client {
             started = Instant::now();
             sender.send(&message).await
         });
-        let asked = self.within_limit(asked).await?;
-        let Answer { told, got, wrong } = self.answer(asked).await?;
+        let asked = self.within_limit(asked, size).await?;
+        let Answer { told, got, wrong } = self.answer(asked, size).await?;
         let elapsed = started.elapsed();
         let expected = Totals::of(count, size);
         verify("Data received", got, expected)?;
@@ -122,8 +125,8 @@ impl Client {
             started = Instant::now();
             sender.send(&BenchMessage::Echo(content.clone())).await
         });
-        let asked = self.within_limit(asked).await?;
-        let echoed = self.answer(asked).await?;
+        let asked = self.within_limit(asked, content.len()).await?;
+        let echoed = self.answer(asked, content.len()).await?;
         let took = started.elapsed();
         if echoed != content {
             return Err(ClientError::WrongContent {
@@ -138,19 +141,26 @@ impl Client {
     async fn within_limit<R>(
         &self,
         step: impl Future<Output = Result<R, ClientError>>,
+        size: usize,
     ) -> Result<R, ClientError> {
-        self.while_arriving(step).await?
+        self.while_arriving(step, size).await?
     }
 
-    async fn answer<A>(&self, answer: oneshot::Receiver<A>) -> Result<A, ClientError> {
-        let answer = self.while_arriving(answer).await?;
+    async fn answer<A>(&self, answer: oneshot::Receiver<A>, size: usize) -> Result<A, ClientError> {
+        let answer = self.while_arriving(answer, size).await?;
         answer.map_err(|_| ClientError::Ended)
     }
 
-    /// Waits for as long as Data arrive, and for the answer timeout beyond the last of them.
-    async fn while_arriving<F: Future>(&self, step: F) -> Result<F::Output, ClientError> {
+    /// Waits for as long as Data arrive, and for the answer timeout beyond the last of them. A message
+    /// of `size` bytes gets the time that it needs at the slowest rate a peer is granted.
+    async fn while_arriving<F: Future>(
+        &self,
+        step: F,
+        size: usize,
+    ) -> Result<F::Output, ClientError> {
         tokio::pin!(step);
-        let limit = self.config.answer_timeout;
+        let transfer = Duration::from_millis((size as u64).saturating_mul(1000) / SLOWEST_RATE);
+        let limit = self.config.answer_timeout.saturating_add(transfer);
         let mut arrived = self.connection.arrived();
         loop {
             if let Ok(output) = timeout(limit, step.as_mut()).await {
@@ -199,6 +209,9 @@ impl Measured {
         self.elapsed.as_secs_f64().max(1e-9)
     }
 }
+
+/// Bytes a second at which a peer may still take or send a message.
+const SLOWEST_RATE: u64 = 64 << 10;
 
 fn check(what: &'static str, got: u64, limit: u64) -> Result<(), ClientError> {
     match got > limit {

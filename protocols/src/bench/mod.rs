@@ -83,7 +83,8 @@ impl Config {
         self
     }
 
-    /// Sets how long the client waits for an answer while nothing comes. Default: 30 s.
+    /// Sets how long the client waits for an answer while nothing comes; a second for each 64 KiB of a
+    /// message is granted on top. Default: 30 s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;
