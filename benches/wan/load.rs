@@ -13,11 +13,11 @@ pub(crate) const CONCURRENCY: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// The dialler sends messages of so many bytes.
+    /// The dialler sends messages of this size in bytes.
     Sink(usize),
     /// Round trips one after the other.
     Echo,
-    /// The same, beside bulk messages of another protocol of so many bytes.
+    /// The same, beside bulk messages of another protocol; their size in bytes.
     Beside(usize),
     /// Full connects: handshake, Hello, Disconnect.
     Connect,

@@ -101,7 +101,7 @@ impl Path {
         Some((rate / 8.0 * self.round_trip.as_secs_f64()) as u64)
     }
 
-    /// How long so many bytes occupy it.
+    /// How long this number of bytes occupies it.
     pub(crate) fn time_of(self, bytes: usize) -> Duration {
         let seconds = self.rate.map(|rate| bytes as f64 * 8.0 / rate as f64);
         Duration::from_secs_f64(seconds.unwrap_or_default())

@@ -27,7 +27,7 @@ pub enum SocketBound {
     Auto,
     /// The system's own choice.
     System,
-    /// So many bytes. 0 is [`System`](Self::System).
+    /// This number of bytes; 0 is [`System`](Self::System).
     Bytes(u32),
 }
 

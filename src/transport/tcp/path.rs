@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The bytes after which a bound is set anew: the kernel raises its window by itself as it sees fit.
-pub(super) const STEP: u64 = 64 << 10;
+const STEP: u64 = 64 << 10;
 
 /// A rate that is measured for a shorter time is a matter of chance.
 const SHORTEST_ROUND: Duration = Duration::from_millis(2);
@@ -25,7 +25,7 @@ const UNSENT_PER_ROUND: u64 = 8;
 /// What goes to the kernel at once is on its way in 4 ms, unless that would be very little.
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
-/// The kernel's own segments have up to so many bytes.
+/// The largest segment that the kernel builds, in bytes.
 const SEGMENT: u64 = 64 << 10;
 /// The rate may rise meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
@@ -112,7 +112,7 @@ impl Path {
         usize::try_from(chunk).ok().filter(|_| slow)
     }
 
-    /// How long to wait before a chunk, with so many unsent bytes ahead of it: until half of what the
+    /// How long to wait before a chunk with `unsent` bytes ahead of it: until half of what the
     /// path needs are left.
     pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
         let surplus = u64::from(unsent).saturating_sub(self.short_queue() / 2);

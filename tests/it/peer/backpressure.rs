@@ -19,7 +19,7 @@ const STALL_LIMIT: Duration = Duration::from_secs(8);
 /// Of the first protocol.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Takes one message after the other, each for so long, and counts them.
+/// Takes one message after the other, holds each for a while, and counts them.
 fn slow(each: Duration, limits: ProtocolLimits) -> (Protocol, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&taken);

@@ -31,7 +31,7 @@ fn noise(size: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(size).collect()
 }
 
-/// A stream that carries so many bytes a second in each direction.
+/// A stream with a limited rate in each direction.
 fn slow_link(rate: u64) -> (DuplexStream, DuplexStream) {
     let ((near, near_far), (far, far_near)) = (duplex(16 << 10), duplex(16 << 10));
     let ((near_read, near_write), (far_read, far_write)) = (split(near_far), split(far_near));
@@ -53,7 +53,7 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
     let _ = to.shutdown().await;
 }
 
-/// Sends so many bytes, and reports the size of what it receives.
+/// Sends one message of a given size, and reports the size of what it receives.
 fn exchanges(size: usize, received: mpsc::Sender<usize>) -> Protocol {
     protocol(1).run(move |_, mut conn| {
         let received = received.clone();
