@@ -12,6 +12,10 @@ pub(super) fn min_rtt(_: &TcpStream) -> Option<Duration> {
     None
 }
 
+pub(super) fn unacknowledged(_: &TcpStream) -> Option<u64> {
+    None
+}
+
 pub(super) fn set_window(_: &TcpStream, _: u32) {}
 
 pub(super) fn set_unsent(_: &TcpStream, _: u32) {}

@@ -12,6 +12,10 @@ use tokio::net::TcpStream;
 
 /// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
 const INFO_WORDS: usize = 38;
+/// The place of `tcpi_snd_mss` in it; bytes.
+const SEGMENT_SIZE: usize = 4;
+/// The place of `tcpi_unacked` in it; segments.
+const UNACKNOWLEDGED: usize = 6;
 /// The place of `tcpi_notsent_bytes` in it.
 const NOT_SENT: usize = 36;
 /// The place of `tcpi_min_rtt` in it; microseconds.
@@ -64,6 +68,11 @@ pub(super) fn min_rtt(stream: &TcpStream) -> Option<Duration> {
 /// The bytes that wait in the kernel to be sent for the first time.
 pub(super) fn unsent(stream: &TcpStream) -> Option<u32> {
     info(stream).map(|info| info[NOT_SENT])
+}
+
+/// About how many bytes were sent and are not yet acknowledged in order.
+pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u64> {
+    info(stream).map(|info| u64::from(info[UNACKNOWLEDGED]) * u64::from(info[SEGMENT_SIZE]))
 }
 
 fn info(stream: &TcpStream) -> Option<[u32; INFO_WORDS]> {
@@ -119,6 +128,7 @@ mod tests {
         }
         assert!(send_buffer(&dialled).is_some_and(|bytes| bytes > 0));
         assert_eq!(unsent(&dialled), measures_rtt().then_some(0));
+        assert_eq!(unacknowledged(&dialled).is_some(), measures_rtt());
         Ok(())
     }
 }

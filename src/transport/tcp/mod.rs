@@ -143,6 +143,7 @@ impl TcpWriter {
         };
         let stream = self.half.as_ref();
         if path.moved(bytes) && path.measure(Instant::now(), || kernel::min_rtt(stream)) {
+            path.on_unacknowledged(kernel::unacknowledged(stream).unwrap_or(0));
             let send_buffer = kernel::send_buffer(stream).unwrap_or(u64::MAX);
             kernel::set_unsent(stream, path.unsent(send_buffer));
         }

@@ -43,6 +43,8 @@ pub(super) struct Path {
     /// Bytes since the last step.
     unseen: u64,
     held: u64,
+    /// Bytes sent and not yet acknowledged in order, the most of some rounds.
+    unacknowledged: u64,
     /// Bytes a second; `None` before the first measurement.
     rate: Option<u64>,
     /// The rate rose by a quarter from one measurement to the next, as it does at the start.
@@ -121,13 +123,21 @@ impl Path {
         (u64::from(unsent) >= self.short_queue()).then(|| pause.min(LONGEST_PAUSE))
     }
 
+    /// Takes note of the bytes that were sent and are not yet acknowledged in order.
+    ///
+    /// Where packets are lost these are several times as many as the path holds.
+    pub(super) fn on_unacknowledged(&mut self, bytes: u64) {
+        let last = self.unacknowledged;
+        self.unacknowledged = bytes.max(last - last / 8);
+    }
+
     /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
     ///
     /// A kernel that has a buffer full of bytes under way wakes a writer only when a third of it is
     /// free. Then the writer has to be allowed to fill that third.
     pub(super) fn unsent(&self, send_buffer: u64) -> u32 {
         let half = send_buffer / 2;
-        match self.held > half {
+        match self.held.max(self.unacknowledged) > half {
             true => bytes(half.max(LEAST_UNSENT)),
             false => bytes(self.short_queue()),
         }
@@ -199,6 +209,20 @@ mod tests {
     async fn a_send_buffer_that_limits_the_rate_may_be_filled() {
         let path = measured(30 * MIB, Duration::from_millis(100));
         assert_eq!(u64::from(path.unsent(4 * MIB)), 2 * MIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lost_packets_count_as_held_until_they_are_acknowledged() {
+        let mut path = measured(10 * MIB, Duration::from_millis(100));
+        let short = path.unsent(4 * MIB);
+        path.on_unacknowledged(5 * MIB / 2);
+        assert_eq!(u64::from(path.unsent(4 * MIB)), 2 * MIB);
+        path.on_unacknowledged(MIB);
+        assert_eq!(u64::from(path.unsent(4 * MIB)), 2 * MIB);
+        for _ in 0..2 {
+            path.on_unacknowledged(MIB);
+        }
+        assert_eq!(path.unsent(4 * MIB), short);
     }
 
     #[tokio::test(start_paused = true)]
