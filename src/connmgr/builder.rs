@@ -38,8 +38,15 @@ pub type Built<D> = (
     ConnEvents<<D as Dialer>::Addr, <D as Dialer>::Io>,
 );
 
+impl<D: Dialer> ConnManager<D> {
+    /// Starts to put a manager together that connects with `dialer`.
+    pub fn builder(dialer: D) -> ConnManagerBuilder<D> {
+        ConnManagerBuilder::new(dialer)
+    }
+}
+
 impl<D: Dialer> ConnManagerBuilder<D> {
-    pub(super) fn new(dialer: D) -> Self {
+    fn new(dialer: D) -> Self {
         Self {
             dialer,
             config: ConnConfig::default(),
@@ -100,7 +107,9 @@ impl<D: Dialer> ConnManagerBuilder<D> {
             stopped: CancellationToken::new(),
         };
         let has_source = self.source.is_some();
-        let machine = Machine::new(self.config.clone(), self.filter, has_source, Instant::now());
+        let rng = self.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
+        let config = self.config.clone();
+        let machine = Machine::new(config, self.filter, has_source, rng, Instant::now());
         let manager = ConnManager {
             slots: InboundSlots::new(self.config.max_inbound),
             config: self.config,
@@ -108,7 +117,6 @@ impl<D: Dialer> ConnManagerBuilder<D> {
             dialer: Arc::new(self.dialer),
             source: self.source,
             listeners: self.listeners,
-            rng: self.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64),
             commands: received,
             events: sender,
             stop: handle.stop.clone(),

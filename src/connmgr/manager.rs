@@ -1,12 +1,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::builder::ConnManagerBuilder;
 use super::config::ConnConfig;
 use super::dialer::Dialer;
 use super::dials::Dials;
@@ -29,7 +27,6 @@ pub struct ConnManager<D: Dialer> {
     pub(super) source: Option<Box<dyn DynSource<D::Addr>>>,
     pub(super) listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
     pub(super) slots: InboundSlots,
-    pub(super) rng: StdRng,
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
@@ -46,11 +43,6 @@ impl<D: Dialer> std::fmt::Debug for ConnManager<D> {
 }
 
 impl<D: Dialer> ConnManager<D> {
-    /// Starts to put a manager together that connects with `dialer`.
-    pub fn builder(dialer: D) -> ConnManagerBuilder<D> {
-        ConnManagerBuilder::new(dialer)
-    }
-
     /// Runs until it is [stopped](super::ConnHandle::stop), its last handle is dropped or its
     /// events are. Dropping the future closes everything at once, without a word.
     pub async fn run(self) {
@@ -61,7 +53,6 @@ impl<D: Dialer> ConnManager<D> {
             source,
             listeners,
             slots,
-            rng,
             commands,
             events,
             stop,
@@ -81,7 +72,6 @@ impl<D: Dialer> ConnManager<D> {
             conns: HashMap::new(),
             states: HashMap::new(),
             notices: Arc::default(),
-            rng,
             commands: Some(commands),
             events,
             stop,

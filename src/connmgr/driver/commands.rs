@@ -10,7 +10,7 @@ use crate::connmgr::request::{Candidate, ConnState, ReqId, RetryPolicy};
 impl<D: Dialer> Driver<D> {
     /// Carries a command out and answers it. Who asked may be gone: then nobody hears the answer.
     pub(super) fn carry_out(&mut self, command: Command<D::Addr>, now: Instant) {
-        let (machine, rng) = (&mut self.machine, &mut self.rng);
+        let machine = &mut self.machine;
         match command {
             Command::Connect {
                 candidate,
@@ -25,31 +25,31 @@ impl<D: Dialer> Driver<D> {
                 reconnect,
                 reply,
             } => {
-                reply.send(machine.disconnect(id, reconnect, now, rng)).ok();
+                reply.send(machine.disconnect(id, reconnect, now)).ok();
             }
             Command::Reconsider { id, reply } => {
-                reply.send(machine.reconsider(id, now, rng)).ok();
+                reply.send(machine.reconsider(id, now)).ok();
             }
             Command::Remove { id, reply } => {
-                reply.send(machine.remove(id, now, rng)).ok();
+                reply.send(machine.remove(id, now)).ok();
             }
             Command::RemoveAddr { addr, reply } => {
                 let removed = machine.find(&addr);
-                let removed = removed.and_then(|id| machine.remove(id, now, rng).map(|()| id));
+                let removed = removed.and_then(|id| machine.remove(id, now).map(|()| id));
                 reply.send(removed).ok();
             }
             Command::SetTarget { target, reply } => {
-                reply.send(machine.set_target(target, now, rng)).ok();
+                reply.send(machine.set_target(target, now)).ok();
             }
             Command::SetAddr {
                 id,
                 candidate,
                 reply,
             } => {
-                reply.send(machine.set_addr(id, candidate, now, rng)).ok();
+                reply.send(machine.set_addr(id, candidate, now)).ok();
             }
             Command::SetPermanent { id, retry, reply } => {
-                reply.send(machine.set_permanent(id, retry, now, rng)).ok();
+                reply.send(machine.set_permanent(id, retry, now)).ok();
             }
             Command::Watch { id, reply } => {
                 reply.send(self.watch(id)).ok();
@@ -76,8 +76,7 @@ impl<D: Dialer> Driver<D> {
         retry: Option<RetryPolicy>,
         now: Instant,
     ) -> Result<Request, ManagerError> {
-        let rng = &mut self.rng;
-        let id = self.machine.connect(candidate, retry, now, rng)?;
+        let id = self.machine.connect(candidate, retry, now)?;
         let (sender, state) = watch::channel(ConnState::Pending { attempt: 0 });
         self.states.insert(id, sender);
         Ok(Request { id, state })

@@ -7,7 +7,6 @@ use std::future::pending;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -55,7 +54,6 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) conns: HashMap<ReqId, Open<D::Io>>,
     pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
     pub(super) notices: Arc<Notices>,
-    pub(super) rng: StdRng,
     /// Gone when no handle is left.
     pub(super) commands: Option<mpsc::Receiver<Command<D::Addr>>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
@@ -73,17 +71,14 @@ pub(super) struct Open<Io> {
 
 impl<D: Dialer> Driver<D> {
     pub(super) async fn run(mut self) {
-        self.machine.advance(Instant::now(), &mut self.rng);
+        self.machine.advance(Instant::now());
         loop {
             self.act();
             if self.machine.is_drained() {
                 break;
             }
             let paused = self.events.is_full();
-            if self
-                .machine
-                .set_paused(paused, Instant::now(), &mut self.rng)
-            {
+            if self.machine.set_paused(paused, Instant::now()) {
                 continue;
             }
             let wake = self.next_wake(paused).await;
@@ -120,11 +115,11 @@ impl<D: Dialer> Driver<D> {
             }
             Wake::Notices => self.take_notices(now),
             Wake::Dialed(dialed) => self.take_dialed(dialed, now),
-            Wake::Deadline => self.machine.advance(now, &mut self.rng),
+            Wake::Deadline => self.machine.advance(now),
             Wake::Sourced((source, candidate)) => {
                 self.asking = None;
                 self.source = Some(source);
-                self.machine.sourced(candidate, now, &mut self.rng);
+                self.machine.sourced(candidate, now);
             }
             Wake::Command(Some(command)) => self.carry_out(command, now),
             Wake::Command(None) => {
@@ -161,9 +156,7 @@ impl<D: Dialer> Driver<D> {
                     reason,
                     reconnect,
                 } => {
-                    let rng = &mut self.rng;
-                    self.machine
-                        .dropped(id, generation, reason, reconnect, now, rng);
+                    self.machine.dropped(id, generation, reason, reconnect, now);
                 }
             }
         }
@@ -179,8 +172,7 @@ impl<D: Dialer> Driver<D> {
             Ok(io) => (Some(io), Ok(())),
             Err(error) => (None, Err(error)),
         };
-        let rng = &mut self.rng;
-        let opening = self.machine.dial_done(id, generation, outcome, now, rng);
+        let opening = self.machine.dial_done(id, generation, outcome, now);
         // Without an opening the socket closes here.
         if let Some((opening, io)) = opening.zip(io) {
             self.open(opening, io, None);

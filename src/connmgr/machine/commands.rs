@@ -1,6 +1,5 @@
 //! What the owner of a manager asks of it.
 
-use rand::Rng;
 use tokio::time::Instant;
 
 use super::{Action, Machine, Phase, counter};
@@ -17,7 +16,6 @@ impl<A: Address> Machine<A> {
         candidate: Candidate<A>,
         retry: Option<RetryPolicy>,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<ReqId, ManagerError> {
         self.check_running()?;
         let explicit = [self.counts.permanent, self.counts.one_shot];
@@ -49,7 +47,7 @@ impl<A: Address> Machine<A> {
             entry.due = earliest;
         }
         self.schedule(id, earliest, now);
-        self.pump(now, rng);
+        self.pump(now);
         Ok(id)
     }
 
@@ -60,7 +58,6 @@ impl<A: Address> Machine<A> {
         id: ReqId,
         reconnect: Reconnect,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let entry = known(id, self.entries.get(&id))?;
@@ -70,13 +67,13 @@ impl<A: Address> Machine<A> {
         match (entry.phase, reconnect) {
             (Phase::Connected { .. }, _) => {
                 self.actions.push_back(Action::Close { id });
-                self.end(id, CloseReason::Requested, reconnect, now, rng);
+                self.end(id, CloseReason::Requested, reconnect, now);
             }
             (Phase::Waiting { .. }, Reconnect::Force) => self.enqueue(id),
             (Phase::Queued { .. } | Phase::Dialing, Reconnect::Force) => {}
             (_, Reconnect::ByKind | Reconnect::Never) => self.cancel(id),
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 
@@ -86,7 +83,6 @@ impl<A: Address> Machine<A> {
         &mut self,
         id: ReqId,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let entry = known(id, self.entries.get_mut(&id))?;
@@ -101,7 +97,7 @@ impl<A: Address> Machine<A> {
                 None => self.enqueue(id),
             }
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 
@@ -110,7 +106,6 @@ impl<A: Address> Machine<A> {
         &mut self,
         id: ReqId,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let entry = known(id, self.entries.get(&id))?;
@@ -119,7 +114,7 @@ impl<A: Address> Machine<A> {
         } else {
             self.cancel(id);
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 
@@ -137,7 +132,6 @@ impl<A: Address> Machine<A> {
         &mut self,
         target: usize,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         self.pacing.target = target;
@@ -148,7 +142,7 @@ impl<A: Address> Machine<A> {
         for id in newest.take(surplus).copied().collect::<Vec<_>>() {
             self.cancel(id);
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 
@@ -159,7 +153,6 @@ impl<A: Address> Machine<A> {
         id: ReqId,
         candidate: Candidate<A>,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let filter = &self.filter;
@@ -186,7 +179,7 @@ impl<A: Address> Machine<A> {
             }
             self.enqueue(id);
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 
@@ -196,7 +189,6 @@ impl<A: Address> Machine<A> {
         id: ReqId,
         retry: RetryPolicy,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Result<(), ManagerError> {
         self.check_running()?;
         let entry = known(id, self.entries.get_mut(&id))?;
@@ -213,7 +205,7 @@ impl<A: Address> Machine<A> {
         {
             self.queue.insert(place, id);
         }
-        self.pump(now, rng);
+        self.pump(now);
         Ok(())
     }
 

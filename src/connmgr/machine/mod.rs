@@ -1,8 +1,8 @@
 //! The decisions of a connection manager, without sockets, tasks and clocks.
 //!
-//! Commands and outcomes go in, [`Action`]s come out. Time and randomness are arguments. After
-//! each call the driver takes the actions with `poll_action`, in order, and calls `advance` when
-//! `next_deadline` has come.
+//! Commands and outcomes go in, [`Action`]s come out. Time is an argument, and the machine owns the
+//! generator that it draws waits from. After each call the driver takes the actions with
+//! `poll_action`, in order, and calls `advance` when `next_deadline` has come.
 
 mod action;
 mod commands;
@@ -20,6 +20,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use super::claims::{Claim, Claims};
@@ -57,6 +58,7 @@ pub(super) struct Machine<A: Address> {
     /// When the pacing wants to be asked again.
     pace_at: Option<Instant>,
     has_source: bool,
+    rng: StdRng,
     paused: bool,
     /// Requests that failed for want of the filter's consent since `set_paused`.
     refusals: usize,
@@ -71,6 +73,7 @@ impl<A: Address> Machine<A> {
         config: ConnConfig,
         filter: Arc<dyn Filter<A>>,
         has_source: bool,
+        rng: StdRng,
         now: Instant,
     ) -> Self {
         Self {
@@ -88,6 +91,7 @@ impl<A: Address> Machine<A> {
             counts: Counts::default(),
             pace_at: None,
             has_source,
+            rng,
             paused: false,
             refusals: 0,
             stopping: false,

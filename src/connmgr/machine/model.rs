@@ -89,7 +89,6 @@ struct Seen {
 
 struct Model {
     machine: Machine<u8>,
-    rng: StdRng,
     now: Instant,
     seen: HashMap<ReqId, Seen>,
     /// Dials that were started and not answered.
@@ -113,8 +112,13 @@ impl Model {
             .with_max_requests(MAX_REQUESTS)
             .with_offline_after(4);
         let mut model = Self {
-            machine: Machine::new(config, Arc::new(AllowAll), true, now),
-            rng: StdRng::seed_from_u64(3),
+            machine: Machine::new(
+                config,
+                Arc::new(AllowAll),
+                true,
+                StdRng::seed_from_u64(3),
+                now,
+            ),
             now,
             seen: HashMap::new(),
             dials: Vec::new(),
@@ -125,7 +129,7 @@ impl Model {
             stopped: false,
             last_id: 0,
         };
-        model.machine.advance(now, &mut model.rng);
+        model.machine.advance(now);
         model.settle();
         model
     }
@@ -168,20 +172,20 @@ impl Model {
     }
 
     fn take(&mut self, step: Step) {
-        let (now, rng) = (self.now, &mut self.rng);
+        let now = self.now;
         match step {
             Step::Connect { addr, permanent } => self.connect(addr, permanent),
             Step::Disconnect(number, reconnect) => self.disconnect(number, reconnect),
             Step::Reconsider(number) => {
                 let Some(id) = self.pick(number) else { return };
                 let expected = self.expected(id);
-                let done = self.machine.reconsider(id, now, &mut self.rng);
+                let done = self.machine.reconsider(id, now);
                 assert_eq!(done, expected);
             }
             Step::Remove(number) => {
                 let Some(id) = self.pick(number) else { return };
                 let expected = self.expected(id);
-                let removed = self.machine.remove(id, now, &mut self.rng);
+                let removed = self.machine.remove(id, now);
                 assert_eq!(removed, expected);
                 if removed.is_ok() {
                     self.settle();
@@ -189,7 +193,7 @@ impl Model {
                 }
             }
             Step::SetTarget(target) => {
-                let set = self.machine.set_target(target, now, rng);
+                let set = self.machine.set_target(target, now);
                 assert_eq!(set.is_ok(), !self.stopped);
                 if set.is_ok() {
                     self.target = target;
@@ -198,9 +202,7 @@ impl Model {
             Step::SetAddr(number, addr) => {
                 let Some(id) = self.pick(number) else { return };
                 let expected = self.expected(id);
-                let moved = self
-                    .machine
-                    .set_addr(id, Candidate::new(addr), now, &mut self.rng);
+                let moved = self.machine.set_addr(id, Candidate::new(addr), now);
                 let kind = self.seen.get(&id).map(|seen| seen.kind);
                 match moved {
                     Ok(()) => assert_eq!(expected, Ok(())),
@@ -216,7 +218,7 @@ impl Model {
             Step::SetPermanent(number) => {
                 let Some(id) = self.pick(number) else { return };
                 let policy = RetryPolicy::default();
-                let changed = self.machine.set_permanent(id, policy, now, &mut self.rng);
+                let changed = self.machine.set_permanent(id, policy, now);
                 if changed.is_ok() {
                     let seen = self.seen.get_mut(&id).expect("known");
                     assert_ne!(seen.kind, Kind::Inbound);
@@ -226,7 +228,7 @@ impl Model {
             Step::Sourced(addr) => {
                 if self.asked {
                     self.asked = false;
-                    self.machine.sourced(addr.map(Candidate::new), now, rng);
+                    self.machine.sourced(addr.map(Candidate::new), now);
                 }
             }
             Step::Dialed(number, ok) => self.dialed(number, ok),
@@ -245,10 +247,10 @@ impl Model {
             Step::Dropped(number, reconnect) => self.dropped(number, reconnect),
             Step::Pass(seconds) => {
                 self.now += Duration::from_secs(seconds);
-                self.machine.advance(self.now, rng);
+                self.machine.advance(self.now);
             }
             Step::Pause(paused) => {
-                self.machine.set_paused(paused, now, rng);
+                self.machine.set_paused(paused, now);
             }
             Step::Stop => {
                 if !self.stopped {
@@ -268,9 +270,7 @@ impl Model {
     fn connect(&mut self, addr: u8, permanent: bool) {
         let retry = permanent.then(RetryPolicy::default);
         let candidate = Candidate::new(addr);
-        let made = self
-            .machine
-            .connect(candidate, retry, self.now, &mut self.rng);
+        let made = self.machine.connect(candidate, retry, self.now);
         match made {
             Ok(id) => {
                 let kind = retry.map_or(Kind::OneShot, Kind::Permanent);
@@ -287,8 +287,8 @@ impl Model {
     fn disconnect(&mut self, number: usize, reconnect: Reconnect) {
         let Some(id) = self.pick(number) else { return };
         let (before, expected) = (self.seen[&id].clone(), self.expected(id));
-        let (now, rng) = (self.now, &mut self.rng);
-        let done = self.machine.disconnect(id, reconnect, now, rng);
+        let now = self.now;
+        let done = self.machine.disconnect(id, reconnect, now);
         self.settle();
         if done == Err(ManagerError::Inbound(id)) {
             assert_eq!((before.kind, reconnect), (Kind::Inbound, Reconnect::Force));
@@ -321,8 +321,8 @@ impl Model {
             (false, 0) => Err(DialError::Refused),
             (false, _) => Err(DialError::Unwanted(Refusal::AlreadyConnected)),
         };
-        let (now, rng) = (self.now, &mut self.rng);
-        let opening = self.machine.dial_done(id, generation, result, now, rng);
+        let now = self.now;
+        let opening = self.machine.dial_done(id, generation, result, now);
         assert_eq!(opening.is_some(), ok && wanted);
         if opening.is_some() {
             self.held.push((id, generation));
@@ -351,9 +351,8 @@ impl Model {
                 current.is_some_and(|entry| entry.generation == generation && entry.is_connected());
             let before = self.seen[&id].clone();
             let reason = CloseReason::Dropped;
-            let (now, rng) = (self.now, &mut self.rng);
-            self.machine
-                .dropped(id, generation, reason, reconnect, now, rng);
+            let now = self.now;
+            self.machine.dropped(id, generation, reason, reconnect, now);
             self.settle();
             // The end of a connection that was closed before is old news.
             let ends = u32::from(current);

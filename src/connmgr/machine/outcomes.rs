@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rand::Rng;
 use tokio::time::Instant;
 
 use super::{Action, Machine, Opening, Phase};
@@ -18,11 +17,10 @@ impl<A: Address> Machine<A> {
         generation: u32,
         result: Result<(), DialError>,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Option<Opening<A>> {
         self.counts.dialing = self.counts.dialing.saturating_sub(1);
-        let opening = self.settle(id, generation, result, now, rng);
-        self.pump(now, rng);
+        let opening = self.settle(id, generation, result, now);
+        self.pump(now);
         opening
     }
 
@@ -32,7 +30,6 @@ impl<A: Address> Machine<A> {
         generation: u32,
         result: Result<(), DialError>,
         now: Instant,
-        rng: &mut impl Rng,
     ) -> Option<Opening<A>> {
         let entry = self.entries.get(&id)?;
         if entry.phase != Phase::Dialing || entry.generation != generation {
@@ -52,16 +49,16 @@ impl<A: Address> Machine<A> {
             }
             Err(error) => {
                 if entry.kind == Kind::Automatic {
-                    self.pacing.on_failure(now, rng);
+                    self.pacing.on_failure(now, &mut self.rng);
                 }
-                self.fail(id, error, now, rng);
+                self.fail(id, error, now);
                 None
             }
         }
     }
 
     /// A dial failed, or was not even tried: a permanent request waits, others end.
-    pub(super) fn fail(&mut self, id: ReqId, error: DialError, now: Instant, rng: &mut impl Rng) {
+    pub(super) fn fail(&mut self, id: ReqId, error: DialError, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -72,7 +69,7 @@ impl<A: Address> Machine<A> {
             false => entry.unwanted,
         };
         let until = match entry.kind {
-            Kind::Permanent(_) if error.is_retryable() => Some(self.retry_at(id, now, rng)),
+            Kind::Permanent(_) if error.is_retryable() => Some(self.retry_at(id, now)),
             _ => None,
         };
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -100,7 +97,7 @@ impl<A: Address> Machine<A> {
     }
 
     /// When a request that failed, or lost its connection, is dialled again.
-    fn retry_at(&self, id: ReqId, now: Instant, rng: &mut impl Rng) -> Instant {
+    fn retry_at(&mut self, id: ReqId, now: Instant) -> Instant {
         let Some(entry) = self.entries.get(&id) else {
             return now;
         };
@@ -109,7 +106,7 @@ impl<A: Address> Machine<A> {
             _ => (self.config.backoff, Duration::ZERO),
         };
         // Even the first retry is spread: what one outage ended must not come back as one.
-        let wait = backoff.draw(entry.failures.max(1), rng);
+        let wait = backoff.draw(entry.failures.max(1), &mut self.rng);
         let earliest = entry.last_dial.map_or(now, |last| last + gap);
         (now + wait).max(earliest)
     }
@@ -155,12 +152,11 @@ impl<A: Address> Machine<A> {
         reason: CloseReason,
         reconnect: Reconnect,
         now: Instant,
-        rng: &mut impl Rng,
     ) {
         let entry = self.entries.get(&id);
         if entry.is_some_and(|entry| entry.generation == generation && entry.is_connected()) {
-            self.end(id, reason, reconnect, now, rng);
-            self.pump(now, rng);
+            self.end(id, reason, reconnect, now);
+            self.pump(now);
         }
     }
 
@@ -171,7 +167,6 @@ impl<A: Address> Machine<A> {
         reason: CloseReason,
         reconnect: Reconnect,
         now: Instant,
-        rng: &mut impl Rng,
     ) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
@@ -200,7 +195,7 @@ impl<A: Address> Machine<A> {
             reason: reason.clone(),
         });
         if again {
-            let until = self.retry_at(id, now, rng);
+            let until = self.retry_at(id, now);
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.due = Some(until);
             }
@@ -217,13 +212,9 @@ impl<A: Address> Machine<A> {
     }
 
     /// The address source answered.
-    pub(in crate::connmgr) fn sourced(
-        &mut self,
-        candidate: Option<Candidate<A>>,
-        now: Instant,
-        rng: &mut impl Rng,
-    ) {
-        self.pacing.on_answer(candidate.is_some(), now, rng);
+    pub(in crate::connmgr) fn sourced(&mut self, candidate: Option<Candidate<A>>, now: Instant) {
+        self.pacing
+            .on_answer(candidate.is_some(), now, &mut self.rng);
         if let Some(candidate) = candidate
             && !self.stopping
             && self.automatic.len() < self.pacing.target
@@ -236,23 +227,18 @@ impl<A: Address> Machine<A> {
                 self.enqueue(id);
             }
         }
-        self.pump(now, rng);
+        self.pump(now);
     }
 
     /// Stops or resumes the start of dials, as the driver can take their outcome or not; answers
     /// whether that is a change. To be called after each round of actions: there is a bound on
     /// the failures of one round.
-    pub(in crate::connmgr) fn set_paused(
-        &mut self,
-        paused: bool,
-        now: Instant,
-        rng: &mut impl Rng,
-    ) -> bool {
+    pub(in crate::connmgr) fn set_paused(&mut self, paused: bool, now: Instant) -> bool {
         self.refusals = 0;
         let changed = self.paused != paused;
         self.paused = paused;
         if changed {
-            self.pump(now, rng);
+            self.pump(now);
         }
         changed
     }

@@ -1,6 +1,5 @@
 //! Turns what is due into dials.
 
-use rand::Rng;
 use tokio::time::Instant;
 
 use super::pacing::Pace;
@@ -10,14 +9,14 @@ use crate::connmgr::request::{Address, Kind, ReqId};
 
 impl<A: Address> Machine<A> {
     /// Time has passed: queues what is due.
-    pub(in crate::connmgr) fn advance(&mut self, now: Instant, rng: &mut impl Rng) {
+    pub(in crate::connmgr) fn advance(&mut self, now: Instant) {
         while let Some(&(until, id)) = self.timers.first()
             && until <= now
         {
             self.timers.remove(&(until, id));
             self.enqueue(id);
         }
-        self.pump(now, rng);
+        self.pump(now);
     }
 
     /// Lets a request be dialled as soon as a slot is free, but not before `earliest`.
@@ -35,13 +34,13 @@ impl<A: Address> Machine<A> {
     }
 
     /// Starts dials while there are slots, and asks for addresses while slots are to be filled.
-    pub(super) fn pump(&mut self, now: Instant, rng: &mut impl Rng) {
+    pub(super) fn pump(&mut self, now: Instant) {
         self.pace_at = None;
         self.claims.forget(now);
         if self.stopping || self.paused {
             return;
         }
-        if !self.start_dials(now, rng) {
+        if !self.start_dials(now) {
             // The driver looks first whether the events can still be taken.
             self.pace_at = Some(now);
             return;
@@ -59,7 +58,7 @@ impl<A: Address> Machine<A> {
 
     /// Fills the dial slots from the queues. Requests that the filter does not want at their turn
     /// fail; false if that were so many that there may be more.
-    fn start_dials(&mut self, now: Instant, rng: &mut impl Rng) -> bool {
+    fn start_dials(&mut self, now: Instant) -> bool {
         while self.counts.dialing < self.config.max_dials {
             if self.refusals >= self.config.max_dials {
                 return self.queue.is_empty() && self.automatic_queue.is_empty();
@@ -71,7 +70,7 @@ impl<A: Address> Machine<A> {
             match wanted.map_or(Ok(()), |candidate| self.filter.dial(candidate)) {
                 Ok(()) => self.start_dial(id, now),
                 Err(refusal) => {
-                    self.fail(id, DialError::Unwanted(refusal), now, rng);
+                    self.fail(id, DialError::Unwanted(refusal), now);
                     self.refusals += 1;
                 }
             }

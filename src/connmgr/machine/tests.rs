@@ -13,23 +13,26 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Bench {
     machine: Machine<u32>,
     now: Instant,
-    rng: StdRng,
 }
 
 impl Bench {
     fn new(config: ConnConfig, filter: impl Filter<u32>) -> Self {
         let now = Instant::now();
         Self {
-            machine: Machine::new(config, Arc::new(filter), true, now),
+            machine: Machine::new(
+                config,
+                Arc::new(filter),
+                true,
+                StdRng::seed_from_u64(1),
+                now,
+            ),
             now,
-            rng: StdRng::seed_from_u64(1),
         }
     }
 
     fn connect(&mut self, addr: u32, retry: Option<RetryPolicy>) -> Result<ReqId, ManagerError> {
         let candidate = Candidate::new(addr);
-        self.machine
-            .connect(candidate, retry, self.now, &mut self.rng)
+        self.machine.connect(candidate, retry, self.now)
     }
 
     fn dials(&mut self) -> Vec<(ReqId, u32, u32)> {
@@ -48,13 +51,13 @@ impl Bench {
     fn dialed(&mut self, dial: (ReqId, u32, u32), result: Result<(), DialError>) -> bool {
         let (id, generation, _) = dial;
         self.machine
-            .dial_done(id, generation, result, self.now, &mut self.rng)
+            .dial_done(id, generation, result, self.now)
             .is_some()
     }
 
     fn advance(&mut self, time: Duration) {
         self.now += time;
-        self.machine.advance(self.now, &mut self.rng);
+        self.machine.advance(self.now);
     }
 }
 
@@ -73,7 +76,7 @@ fn w18_nothing_is_left_of_a_removed_request() {
     let dial = bench.dials()[0];
     bench.dialed(dial, Err(DialError::Refused));
     assert!(bench.machine.next_deadline().is_some());
-    let removed = bench.machine.remove(id, bench.now, &mut bench.rng);
+    let removed = bench.machine.remove(id, bench.now);
     assert_eq!(removed, Ok(()));
     assert_eq!(bench.machine.next_deadline(), None);
     assert!(bench.machine.entries.is_empty() && bench.machine.queue.is_empty());
@@ -88,7 +91,7 @@ fn the_result_of_a_dial_that_was_given_up_is_not_taken_for_the_next_one_s() {
         .expect("free");
     let old = bench.dials()[0];
     let moved = Candidate::new(2);
-    let moved = bench.machine.set_addr(id, moved, bench.now, &mut bench.rng);
+    let moved = bench.machine.set_addr(id, moved, bench.now);
     assert_eq!(moved, Ok(()));
     let new = bench.dials()[0];
     assert_eq!((old.2, new.2), (1, 2));
@@ -135,7 +138,7 @@ fn explicit_and_automatic_requests_take_turns() {
             bench.now += SECOND;
             if bench.machine.pacing.asking {
                 let found = Some(Candidate::new(automatic));
-                bench.machine.sourced(found, bench.now, &mut bench.rng);
+                bench.machine.sourced(found, bench.now);
             }
             let dial = bench.dials()[0];
             order.push(dial.2 >= 100);
@@ -159,7 +162,7 @@ fn the_least_time_between_dials_holds_for_a_request_that_is_made_again() {
     let first = bench.connect(1, Some(policy)).expect("free");
     assert_eq!(bench.dials().len(), 1);
     bench.advance(SECOND);
-    let removed = bench.machine.remove(first, bench.now, &mut bench.rng);
+    let removed = bench.machine.remove(first, bench.now);
     assert_eq!(removed, Ok(()));
     bench.connect(1, Some(policy)).expect("free");
     assert!(bench.dials().is_empty());
@@ -177,8 +180,8 @@ fn forcing_what_waits_dials_it_at_once() {
         .expect("free");
     let dial = bench.dials()[0];
     bench.dialed(dial, Err(DialError::Refused));
-    let (now, rng) = (bench.now, &mut bench.rng);
-    let forced = bench.machine.disconnect(id, Reconnect::Force, now, rng);
+    let now = bench.now;
+    let forced = bench.machine.disconnect(id, Reconnect::Force, now);
     assert_eq!(forced, Ok(()));
     assert_eq!(bench.dials().len(), 1);
 }
@@ -260,8 +263,8 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
     let id = bench.connect(1, Some(policy)).expect("free");
     let unwanted = || Err(DialError::Unwanted(Refusal::AlreadyConnected));
     let reconsider = |bench: &mut Bench| {
-        let (now, rng) = (bench.now, &mut bench.rng);
-        let done = bench.machine.reconsider(id, now, rng);
+        let now = bench.now;
+        let done = bench.machine.reconsider(id, now);
         assert_eq!(done, Ok(()));
         bench.dials().pop()
     };
@@ -300,8 +303,8 @@ fn refusals_come_in_bounded_rounds() {
         assert_eq!(bench.machine.timers.len(), round * 10);
         let more = bench.machine.next_deadline() == Some(bench.now);
         assert_eq!(more, round < 10);
-        let (now, rng) = (bench.now, &mut bench.rng);
-        bench.machine.set_paused(false, now, rng);
+        let now = bench.now;
+        bench.machine.set_paused(false, now);
         bench.advance(Duration::ZERO);
     }
 }
@@ -315,8 +318,8 @@ fn no_deadline_is_left_in_the_past() {
     let dial = bench.dials()[0];
     bench.dialed(dial, Err(DialError::Refused));
     assert!(bench.machine.pacing.asking);
-    let (now, rng) = (bench.now, &mut bench.rng);
-    bench.machine.set_paused(true, now, rng);
+    let now = bench.now;
+    bench.machine.set_paused(true, now);
     for _ in 0..100 {
         bench.advance(SECOND);
         assert!(
@@ -326,8 +329,8 @@ fn no_deadline_is_left_in_the_past() {
                 .is_none_or(|next| next > bench.now)
         );
     }
-    let (now, rng) = (bench.now, &mut bench.rng);
-    bench.machine.set_paused(false, now, rng);
+    let now = bench.now;
+    bench.machine.set_paused(false, now);
     assert_eq!(bench.dials().len(), 1);
     bench.machine.stop();
     for _ in 0..100 {
