@@ -9,33 +9,43 @@
 //! ```text
 //!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events         what an application holds
-//!   peer       read loop · ping loop · write gate · one task per protocol
-//!   protocol   registration, typed messages, the channel a handler reads and writes
+//!   driver     read loop · write loop · ping loop · one task per protocol
+//!   peer       a peer's handle, its protocols, how it ends
+//!   channel    what a handler reads and writes: a bounded inbox, a lane of the write gate
+//!   message    raw and typed messages
 //!   setup      a stream → authenticated → established
 //!   p2p        base protocol, capability matching          ┐ bytes alone: no socket,
 //!   rlpx       handshake, secrets, frames, Snappy          ┘ no clock, no runtime
 //!   node       keys, node ids, enode URLs, node records
 //! ```
 //!
-//! Start with [`protocol`] to write a subprotocol and with [`server`] to run a node. The layers
+//! Start with [`peer`] to write a subprotocol and with [`server`] to run a node. The layers
 //! below are public for tools that need single handshakes or frames.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`protocol`], [`peer`], [`server`] |
+//! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`channel`], [`peer`], [`driver`], [`server`] |
 //! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `asm` | yes | Keccak in assembly where `vector` does not serve; plain Rust otherwise |
 //! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |
-//! | `codec` | with `server` | [`rlpx::RlpxCodec`], a tokio-util codec |
+//! | `codec` | with `server` | [`p2p::RlpxCodec`], a tokio-util codec |
 //! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
 //! | `x509` | no | identities for [`comm`] that are X.509 certificates |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "comm"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a layer does not know which layers above it are built"
+    )
+)]
 
 #[cfg(all(doctest, feature = "server"))]
 #[doc = include_str!("../README.md")]
@@ -45,18 +55,24 @@ struct Readme;
 pub mod addrbook;
 #[cfg(feature = "server")]
 mod arena;
+#[cfg(feature = "server")]
+pub mod channel;
 #[cfg(feature = "comm")]
 pub mod comm;
 #[cfg(feature = "connmgr")]
 pub mod connmgr;
+#[cfg(feature = "server")]
+pub mod driver;
 mod fault;
 mod keccak;
+#[cfg(feature = "server")]
+pub mod message;
+#[cfg(feature = "server")]
+mod metric;
 pub mod node;
 pub mod p2p;
 #[cfg(feature = "server")]
 pub mod peer;
-#[cfg(feature = "server")]
-pub mod protocol;
 pub mod rlp;
 pub mod rlpx;
 #[cfg(feature = "serde")]
@@ -70,6 +86,8 @@ mod spare;
 mod stage;
 #[cfg(feature = "test-util")]
 pub mod testing;
+#[cfg(feature = "server")]
+mod time;
 #[cfg(feature = "server")]
 pub mod transport;
 
@@ -87,14 +105,18 @@ pub use p2p::{Capability, DisconnectReason, Hello, SharedCapability};
 pub use stage::Stage;
 
 #[cfg(feature = "server")]
-pub use peer::{
-    Direction, MemoryLimits, MessageEvent, Peer, PeerConfig, PeerError, PeerEvent, PeerOutcome,
+pub use channel::{
+    MemoryLimits, ProtocolConn, ProtocolLimits, ProtocolReceiver, ProtocolSender, Received,
+    SendError, TrySendError, WhenFull,
 };
 #[cfg(feature = "server")]
-pub use protocol::{
-    Message, MessageError, Protocol, ProtocolBuilder, ProtocolConn, ProtocolError, ProtocolLimits,
-    ProtocolReceiver, ProtocolSender, Received, SendError, Subprotocol, TrySendError, WhenFull,
-    WireMessage,
+pub use message::{Message, MessageError, WireMessage};
+#[cfg(feature = "server")]
+pub use peer::{
+    MessageEvent, Peer, PeerConfig, PeerError, PeerEvent, PeerOutcome, Protocol, ProtocolBuilder,
+    ProtocolError, Subprotocol,
 };
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};
+#[cfg(feature = "server")]
+pub use setup::Direction;

@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peermux::rlpx::{CodecError, HandshakeError};
+use peermux::p2p::CodecError;
+use peermux::rlpx::HandshakeError;
 use peermux::setup::SetupError;
 use peermux::{DialError, DisconnectReason, Fault, PeerError, Stage};
 use serde::{Serialize, Serializer};

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use rand::{CryptoRng, RngExt};
 
-use super::entry::{AHEAD, Entry, Place};
+use super::contest::Contest;
+use super::entry::{AHEAD, Entry, Place, slot};
 use super::keyed::BucketKey;
 use super::table::{Shape, Table};
 use super::time::{age, earlier, later};
@@ -39,7 +40,7 @@ pub struct Book {
     pub(super) by_endpoint: BTreeMap<(Host, u16), NodeId>,
     pub(super) new: Table,
     pub(super) tried: Table,
-    pub(super) contests: BTreeMap<u16, super::tried::Contest>,
+    pub(super) contests: BTreeMap<u16, Contest>,
     /// Dials that succeeded in this process.
     pub(super) successes: u64,
     pub(super) shared: Option<(SystemTime, Arc<[Enode]>)>,
@@ -361,16 +362,4 @@ fn refreshed(changed: bool) -> Added {
     } else {
         Added::Known
     }
-}
-
-/// What no two entries share: host and TCP port, however a name is written.
-pub(super) fn slot(endpoint: &Endpoint) -> (Host, u16) {
-    let host = match &endpoint.host {
-        Host::Ip(ip) => Host::Ip(ip.to_canonical()),
-        Host::Dns(name) => {
-            let name = name.strip_suffix('.').unwrap_or(name);
-            Host::Dns(name.to_ascii_lowercase())
-        }
-    };
-    (host, endpoint.tcp)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Group;
 use super::time::{age, later};
-use crate::node::Enode;
+use crate::node::{Endpoint, Enode, Host};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -160,3 +160,15 @@ impl Entry {
 
 /// More attempts change nothing: the chance stays above zero and a draw short.
 const MAX_ATTEMPTS: u32 = 64;
+
+/// What no two entries share: host and TCP port, however a name is written.
+pub(super) fn slot(endpoint: &Endpoint) -> (Host, u16) {
+    let host = match &endpoint.host {
+        Host::Ip(ip) => Host::Ip(ip.to_canonical()),
+        Host::Dns(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            Host::Dns(name.to_ascii_lowercase())
+        }
+    };
+    (host, endpoint.tcp)
+}

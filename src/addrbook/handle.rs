@@ -2,19 +2,20 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 
-use super::nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
+use super::nodes::{Ban, BanTarget, NodeDbConfig, NodeInfo};
 use super::persistence::{self, FlushError, FlushRequest, Persistence};
-use super::rows::{self, Pending};
-use super::store::{Change, RedbStore, Store, StoreError};
+use super::rows;
+use super::shared::{Shared, State, ban_of};
+use super::store::{RedbStore, Store, StoreError};
 use super::table::Shape;
-use super::{AddError, Added, Book, BookConfig, Clock, Entry, Promotion, Source};
-use crate::node::{Enode, Host, NodeId};
+use super::{AddError, Added, BookConfig, Clock, Entry, Promotion, Source};
+use crate::node::{Enode, NodeId};
 
 /// How an [`AddressBook`] behaves.
 #[derive(Debug, Clone)]
@@ -66,18 +67,6 @@ pub struct AddressBook {
     requests: mpsc::Sender<FlushRequest>,
 }
 
-/// What handles and writer share.
-pub(super) struct Shared {
-    clock: Box<dyn Clock>,
-    state: Mutex<State>,
-}
-
-struct State {
-    book: Book,
-    nodes: NodeDb,
-    rng: StdRng,
-}
-
 impl AddressBook {
     /// Opens the book in a file, or starts one there.
     ///
@@ -127,7 +116,7 @@ impl AddressBook {
     /// # Errors
     /// Why the address was refused; [`AddError::Banned`] if the node or its IP address is banned.
     pub fn add(&self, enode: &Enode, source: Source) -> Result<Added, AddError> {
-        self.add_seen(enode, source, self.shared.clock.now())
+        self.add_seen(enode, source, self.shared.now())
     }
 
     /// Takes in an address that was last seen at a certain time. See [`Book::add`].
@@ -322,59 +311,8 @@ impl AddressBook {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
-        let now = self.shared.clock.now();
-        act(&mut self.shared.lock(), now)
+        self.shared.with(act)
     }
-}
-
-impl Shared {
-    /// Everything that the store does not hold yet.
-    pub(super) fn take_pending(&self) -> Pending {
-        let State { book, nodes, .. } = &mut *self.lock();
-        Pending::take(book, nodes)
-    }
-
-    /// The next rows of it.
-    pub(super) fn next_changes(&self, pending: &mut Pending, most: usize) -> Vec<Change> {
-        let State { book, nodes, .. } = &mut *self.lock();
-        pending.next(book, nodes, most)
-    }
-
-    /// Takes back what could not be written.
-    pub(super) fn put_back(&self, changes: &[Change], pending: Pending) {
-        let State { book, nodes, .. } = &mut *self.lock();
-        rows::put_back(book, nodes, changes);
-        pending.put_back(book, nodes);
-    }
-
-    /// A caller's closure that panics leaves nothing half done: it sees the book read-only.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = self.lock();
-        f.debug_struct("AddressBook")
-            .field("addresses", &state.book.len())
-            .field("nodes", &state.nodes.len())
-            .finish()
-    }
-}
-
-impl State {
-    fn ban_of(&self, enode: &Enode, now: SystemTime) -> Option<&Ban> {
-        ban_of(&self.nodes, enode, now)
-    }
-}
-
-fn ban_of<'a>(nodes: &'a NodeDb, enode: &Enode, now: SystemTime) -> Option<&'a Ban> {
-    let by_ip = || match &enode.endpoint()?.host {
-        Host::Ip(ip) => nodes.banned_ip(*ip, now),
-        Host::Dns(_) => None,
-    };
-    nodes.banned(&enode.node_id(), now).or_else(by_ip)
 }
 
 fn build(
@@ -387,10 +325,7 @@ fn build(
     let (book, nodes) = rows::load(&rows, config.book, config.nodes, Shape::default(), &mut rng)
         .map_err(|bad| persistence::bad_rows(bad, store.path()))?;
     persistence::begin(&mut store, &rows::meta_rows(&book), rows.is_empty())?;
-    let shared = Arc::new(Shared {
-        clock: Box::new(clock),
-        state: Mutex::new(State { book, nodes, rng }),
-    });
+    let shared = Arc::new(Shared::new(clock, State { book, nodes, rng }));
     let (sender, receiver) = mpsc::channel(persistence::WAITING);
     let book = AddressBook {
         shared: Arc::clone(&shared),

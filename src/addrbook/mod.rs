@@ -85,6 +85,7 @@
 
 mod book;
 mod config;
+mod contest;
 mod draw;
 mod entry;
 mod handle;
@@ -93,6 +94,7 @@ mod nodes;
 mod persistence;
 mod rows;
 mod score;
+mod shared;
 mod store;
 mod table;
 mod time;

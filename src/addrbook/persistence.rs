@@ -9,8 +9,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::handle::Shared;
 use super::rows;
+use super::shared::Shared;
 use super::store::{Change, Store, StoreError};
 
 /// Changes that go into one commit: bounds memory and how long the lock is held.

@@ -10,8 +10,7 @@ use std::time::SystemTime;
 use rand::CryptoRng;
 use rlp::{Rlp, RlpStream};
 
-use super::book::slot;
-use super::entry::{Entry, Place};
+use super::entry::{Entry, Place, slot};
 use super::keyed::BucketKey;
 use super::nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
 use super::store::{Change, Row, Table};

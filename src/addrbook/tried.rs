@@ -2,33 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::book::slot;
-use super::entry::{Entry, Place};
+use super::contest::Contest;
+use super::entry::{Entry, Place, slot};
 use super::time::age;
 use super::{AddError, Book, Source};
 use crate::node::{Enode, NodeId};
 
 /// A probe of which nothing was heard for so long is asked for again.
 const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
-
-/// Two nodes that want one place in a full tried bucket.
-#[derive(Debug, Clone)]
-pub(super) struct Contest {
-    /// Holds the place, and keeps it if it answers a probe.
-    pub(super) incumbent: NodeId,
-    /// Proven too, waits among the new ones.
-    pub(super) challenger: NodeId,
-    /// When the probe was last asked for.
-    asked: Option<SystemTime>,
-    /// How many dials had succeeded when the contest began or a probe last failed.
-    successes_seen: u64,
-}
-
-impl Contest {
-    pub(super) fn involves(&self, id: &NodeId) -> bool {
-        self.incumbent == *id || self.challenger == *id
-    }
-}
 
 /// Where [`Book::good`] put a proven address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 use std::fmt;
-use std::marker::PhantomData;
 
-use super::{
-    Inbox, InboxReader, Message, MessageError, Outlet, ProtocolLimits, Received, SendError,
-    TrySendError, WireMessage,
-};
-use crate::peer::MessageTap;
+use super::receiver::ProtocolReceiver;
+use super::sender::{ProtocolSender, Target};
+use super::{Inbox, Lane, MessageTap, ProtocolLimits, Received, SendError, TrySendError};
+use crate::message::{Message, MessageError, WireMessage};
 
 /// One protocol's own channel to one peer.
 ///
@@ -23,17 +21,10 @@ pub struct ProtocolConn<M = Message> {
 }
 
 impl<M: WireMessage> ProtocolConn<M> {
-    pub(crate) fn new(inbox: Inbox, outlet: Outlet, tap: MessageTap) -> Self {
+    pub(crate) fn new(inbox: Inbox, lane: Lane, length: u64, tap: MessageTap) -> Self {
         Self {
-            receiver: ProtocolReceiver {
-                inbox: inbox.reader(),
-                tap,
-                messages: PhantomData,
-            },
-            sender: ProtocolSender {
-                outlet,
-                messages: PhantomData,
-            },
+            receiver: ProtocolReceiver::new(inbox, tap),
+            sender: ProtocolSender::new(Target::Lane(lane), length),
         }
     }
 
@@ -63,12 +54,9 @@ impl<M: WireMessage> ProtocolConn<M> {
     pub fn pair_with(limits: ProtocolLimits) -> (Self, Self) {
         let (left, right) = (Inbox::new(limits, None), Inbox::new(limits, None));
         let length = M::LENGTH.unwrap_or(u64::MAX);
-        let end = |own: &Inbox, other: &Inbox| {
-            Self::new(
-                own.clone(),
-                Outlet::pair(other.clone(), length),
-                MessageTap::silent(),
-            )
+        let end = |own: &Inbox, other: &Inbox| Self {
+            receiver: ProtocolReceiver::new(own.clone(), MessageTap::silent()),
+            sender: ProtocolSender::new(Target::pair(other.clone()), length),
         };
         (end(&left, &right), end(&right, &left))
     }
@@ -148,118 +136,8 @@ impl<M: WireMessage> ProtocolConn<M> {
     }
 }
 
-/// The sending direction of a [`ProtocolConn`]; cheap to clone.
-pub struct ProtocolSender<M = Message> {
-    outlet: Outlet,
-    messages: PhantomData<fn(M)>,
-}
-
-impl<M: WireMessage> ProtocolSender<M> {
-    /// As [`ProtocolConn::send`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn send(&self, message: &M) -> Result<(), SendError> {
-        self.outlet.send(message.code(), message.to_payload()).await
-    }
-
-    /// As [`ProtocolConn::send_and_flush`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
-        self.outlet
-            .send_and_flush(message.code(), message.to_payload())
-            .await
-    }
-
-    /// As [`ProtocolConn::try_send`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
-        self.outlet.try_send(message.code(), message.to_payload())
-    }
-}
-
-#[cfg(feature = "comm")]
-impl ProtocolSender {
-    /// Where the messages go, for those that are queued elsewhere before.
-    pub(crate) fn into_outlet(self) -> Outlet {
-        self.outlet
-    }
-}
-
-impl<M> ProtocolSender<M> {
-    fn retyped<N>(self) -> ProtocolSender<N> {
-        ProtocolSender {
-            outlet: self.outlet,
-            messages: PhantomData,
-        }
-    }
-}
-
-impl<M> Clone for ProtocolSender<M> {
-    fn clone(&self) -> Self {
-        Self {
-            outlet: self.outlet.clone(),
-            messages: PhantomData,
-        }
-    }
-}
-
-/// The receiving direction of a [`ProtocolConn`].
-pub struct ProtocolReceiver<M = Message> {
-    inbox: InboxReader,
-    tap: MessageTap,
-    messages: PhantomData<fn() -> M>,
-}
-
-impl<M: WireMessage> ProtocolReceiver<M> {
-    /// As [`ProtocolConn::recv`]. Cancel safe.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
-        let Some((message, charge)) = self.inbox.recv().await else {
-            return Ok(None);
-        };
-        let size = message.payload.len();
-        self.tap.received(message.code, size);
-        Ok(Some(Received::new(M::decode(message)?, size, charge)))
-    }
-
-    /// As [`ProtocolConn::dropped`].
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.inbox.dropped()
-    }
-}
-
-impl<M> ProtocolReceiver<M> {
-    fn retyped<N>(self) -> ProtocolReceiver<N> {
-        ProtocolReceiver {
-            inbox: self.inbox,
-            tap: self.tap,
-            messages: PhantomData,
-        }
-    }
-}
-
 impl<M> fmt::Debug for ProtocolConn<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProtocolConn").finish_non_exhaustive()
-    }
-}
-
-impl<M> fmt::Debug for ProtocolSender<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProtocolSender").finish_non_exhaustive()
-    }
-}
-
-impl<M> fmt::Debug for ProtocolReceiver<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProtocolReceiver").finish_non_exhaustive()
     }
 }

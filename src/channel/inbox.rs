@@ -1,15 +1,14 @@
 //! The bounded queue of received messages in front of one protocol's handler.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Message, ProtocolLimits};
-use crate::peer::{OverBudget, PeerBudget};
+use super::{OverBudget, PeerBudget, ProtocolLimits};
+use crate::message::Message;
 
 /// The queue; cloning shares it.
 #[derive(Debug, Clone)]
@@ -127,7 +126,7 @@ impl Inbox {
         InboxReader(self)
     }
 
-    fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
         let mut state = self.0.lock();
         if let Some(message) = state.queue.pop_front() {
             state.note_progress();
@@ -217,9 +216,9 @@ impl State {
 pub(crate) struct InboxReader(Inbox);
 
 impl InboxReader {
-    /// The next message, or `None` once the queue is closed and empty. Cancel safe.
-    pub(crate) async fn recv(&mut self) -> Option<(Message, Charge)> {
-        poll_fn(|cx| self.0.poll_recv(cx)).await
+    /// The next message, or `None` once the queue is closed and empty.
+    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+        self.0.poll_next(cx)
     }
 
     /// How many messages were dropped because the queue was full.

@@ -1,34 +1,41 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Peer;
-use super::events::{MessageEvent, PeerEvent, PeerEvents};
 use super::meters::MessageMeters;
 use crate::p2p::Capability;
 
-/// Where one protocol's messages on one connection are counted and told.
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// It was handed to the socket.
+    Sent,
+    /// A handler received it.
+    Received,
+}
+
+/// Called for each message of one protocol on one connection, with its code, relative to the
+/// protocol, and its payload's size in bytes.
+pub(crate) type Observer = dyn Fn(Traffic, u64, usize) + Send + Sync;
+
+/// Counts one protocol's messages on one connection, and reports them to an observer.
 #[derive(Clone)]
 pub(crate) struct MessageTap(Option<Arc<Tap>>);
 
 struct Tap {
     meters: MessageMeters,
-    events: Option<PeerEvents>,
-    protocol: Arc<str>,
-    peer: Peer,
+    observer: Option<Box<Observer>>,
 }
 
 impl MessageTap {
-    /// One that tells nobody.
+    /// One that counts nothing.
     pub(crate) fn silent() -> Self {
         Self(None)
     }
 
-    pub(crate) fn new(capability: &Capability, events: Option<&PeerEvents>, peer: &Peer) -> Self {
+    pub(crate) fn new(capability: &Capability, observer: Option<Box<Observer>>) -> Self {
         Self(Some(Arc::new(Tap {
             meters: MessageMeters::new(capability),
-            events: events.filter(|events| events.wants_messages()).cloned(),
-            protocol: capability.shared_name(),
-            peer: peer.clone(),
+            observer,
         })))
     }
 
@@ -36,7 +43,7 @@ impl MessageTap {
     pub(crate) fn sent(&self, code: u64, size: usize) {
         if let Some(tap) = &self.0 {
             tap.meters.sent(size);
-            tap.tell(code, size, PeerEvent::MessageSent);
+            tap.observe(Traffic::Sent, code, size);
         }
     }
 
@@ -51,22 +58,15 @@ impl MessageTap {
     pub(crate) fn received(&self, code: u64, size: usize) {
         if let Some(tap) = &self.0 {
             tap.meters.received(size);
-            tap.tell(code, size, PeerEvent::MessageReceived);
+            tap.observe(Traffic::Received, code, size);
         }
     }
 }
 
 impl Tap {
-    fn tell(&self, code: u64, size: usize, event: fn(MessageEvent) -> PeerEvent) {
-        if let Some(events) = &self.events {
-            events.emit(event(MessageEvent {
-                peer: self.peer.id(),
-                protocol: Arc::clone(&self.protocol),
-                code,
-                size,
-                local: self.peer.local_addr(),
-                remote: self.peer.remote_addr(),
-            }));
+    fn observe(&self, traffic: Traffic, code: u64, size: usize) {
+        if let Some(observer) = &self.observer {
+            observer(traffic, code, size);
         }
     }
 }

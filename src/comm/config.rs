@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use super::time::FAR;
 use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::MAX_PAYLOAD;
+use crate::time::NEVER;
 
 /// The settings of the layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,21 +97,21 @@ impl Config {
     /// Sets how long the server may take to connect to a node. Default: 5 s.
     #[must_use]
     pub fn with_dial_timeout(mut self, timeout: Duration) -> Self {
-        self.dial_timeout = timeout.min(FAR);
+        self.dial_timeout = timeout.min(NEVER);
         self
     }
 
     /// Sets how long a connected node may take to prove its identity. Default: 2 s.
     #[must_use]
     pub fn with_handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.handshake_timeout = timeout.min(FAR);
+        self.handshake_timeout = timeout.min(NEVER);
         self
     }
 
     /// Sets how long a probe waits for the answer to its Ping. Default: 2 s.
     #[must_use]
     pub fn with_probe_timeout(mut self, timeout: Duration) -> Self {
-        self.probe_timeout = timeout.min(FAR);
+        self.probe_timeout = timeout.min(NEVER);
         self
     }
 

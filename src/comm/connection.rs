@@ -11,14 +11,16 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::establish::{Terms, exchange};
-use super::reader::{Reader, handle};
+use super::reader::{End, Reader, handle};
 use super::received::Origin;
 use super::shared::Shared;
 use super::store::{Entry, Landed, News, Opened, Purpose};
 use super::writer::write;
 use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, RemotePeer};
-use crate::peer::{Direction, Peer};
-use crate::protocol::{MessageError, ProtocolConn, ProtocolError, ProtocolReceiver};
+use crate::channel::{ProtocolConn, ProtocolReceiver};
+use crate::peer::Peer;
+use crate::peer::ProtocolError;
+use crate::setup::Direction;
 
 /// How long a replaced connection goes on receiving what was sent before its remote knew.
 const LINGER: Duration = Duration::from_secs(1);
@@ -189,7 +191,6 @@ async fn serve(
     error.map_or(Ok(()), |error| Err(error.into()))
 }
 
-pub(crate) type End = (CloseReason, Option<MessageError>);
 type Part<T> = Fuse<BoxFuture<'static, T>>;
 
 /// The parts of one connection that move: what comes in, what goes out, and what happens to the
@@ -214,7 +215,10 @@ impl Work {
             info: Arc::clone(info),
             peer: RemotePeer::new(info.enode.clone(), info.id),
             link: Arc::clone(&entry.link),
-            shared: Arc::downgrade(shared),
+            max_message: shared.config.max_message,
+            reply_timeout: shared.config.reply_timeout,
+            stats: Arc::clone(&shared.stats),
+            stopping: shared.stopping.clone(),
         };
         let reader = Reader {
             shared: Arc::clone(shared),

@@ -12,7 +12,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::queue::{Bound, Full, Queue, Reader};
-use super::time::later;
+use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -272,7 +272,7 @@ impl<T: Clone> Slot<T> {
     }
 
     async fn wait(&self, message: &T, size: usize, limit: Duration) -> Offer {
-        let deadline = later(Instant::now(), limit);
+        let deadline = after(Instant::now(), limit);
         loop {
             if timeout_at(deadline, self.queue.room(size)).await.is_err() {
                 self.set_stalled(true);

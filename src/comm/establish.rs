@@ -6,10 +6,13 @@ use bytes::Bytes;
 
 use super::message::{ESTABLISH, Establish, Incoming};
 use super::{ConnInfo, IdentityError, IdentityProvider, PeerId};
+use crate::channel::{ProtocolConn, SendError};
+use crate::message::{Message, MessageError};
 use crate::node::NodeId;
 use crate::p2p::DisconnectReason;
-use crate::peer::{Direction, Peer};
-use crate::protocol::{Message, MessageError, ProtocolConn, ProtocolError, SendError};
+use crate::peer::Peer;
+use crate::peer::ProtocolError;
+use crate::setup::Direction;
 
 const DOMAIN: &[u8] = b"peermux/comm/1/establish";
 

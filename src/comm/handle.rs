@@ -18,15 +18,17 @@ use super::meters::AckState;
 use super::shared::Shared;
 use super::stats::CommStats;
 use super::store::{FlightResult, Landed, Purpose, Route, Store};
-use super::time::later;
 use super::{
     AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Envelope,
     IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer,
     SendResult, connection,
 };
+use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::message::Message;
 use crate::node::NodeId;
 use crate::peer::Peer;
-use crate::protocol::{Message, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol};
+use crate::peer::{ProtocolError, Subprotocol};
+use crate::time::after;
 
 /// The subprotocol `comm/1` of one node, to be registered with its server.
 #[derive(Clone)]
@@ -261,10 +263,10 @@ impl Comm {
             let lost = CommError::PeerClosed(CloseReason::TransportEnded);
             answer.await.unwrap_or(Err(lost))
         };
-        let after = policy.deadline;
-        let result = timeout_at(later(now, after), round_trip)
+        let limit = policy.deadline;
+        let result = timeout_at(after(now, limit), round_trip)
             .await
-            .unwrap_or(Err(CommError::Deadline { after }));
+            .unwrap_or(Err(CommError::Deadline { after: limit }));
         let error = result.err();
         if policy.min > 0 {
             self.shared.stats.ack(match &error {

@@ -5,7 +5,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::protocol::fields::encode_shared;
+use crate::message::fields::encode_shared;
 
 /// The kinds of header, each for a payload of no bytes.
 const STRING: u8 = 0x80;

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::CommError;
 use super::list::{self, Number};
-use crate::protocol::{Message, MessageError};
+use crate::message::{Message, MessageError};
 use crate::rlp::{DecoderError, check_exact};
 
 pub(crate) const ESTABLISH: u64 = 0x00;
@@ -198,6 +199,14 @@ fn acknowledgement(payload: &Bytes) -> Result<Incoming, DecoderError> {
         ack: number(ack)?,
         error: String::from_utf8_lossy(&error).into_owned(),
     })
+}
+
+/// Whether a payload of `size` bytes may be sent where `limit` are allowed.
+pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), CommError> {
+    match size > limit {
+        true => Err(CommError::TooLarge { size, limit }),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

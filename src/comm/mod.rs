@@ -116,6 +116,7 @@
 
 mod acks;
 mod config;
+mod conn_info;
 mod connection;
 mod connector;
 mod demux;
@@ -137,15 +138,15 @@ mod result;
 mod shared;
 mod stats;
 mod store;
-mod time;
 mod writer;
 
 pub use config::Config;
+pub use conn_info::ConnInfo;
 pub use connector::{Connected, Connector, RemotePeer};
 pub use demux::{Demux, Overflow, Subscription, SubscriptionConfig};
 pub use error::{CloseReason, CommError};
 pub use establish::HandshakeError;
-pub use event::{CommEvent, ConnInfo};
+pub use event::CommEvent;
 pub use feed::PeerIds;
 pub use handle::{AckPolicy, Comm, CommProtocol};
 pub use identity::{

@@ -7,14 +7,17 @@ use tokio::sync::mpsc;
 use tokio::task::consume_budget;
 
 use super::acks::AckTable;
-use super::connection::End;
 use super::demux::{Given, Waiting};
 use super::message::Incoming;
 use super::meters::AckState;
 use super::received::Origin;
 use super::shared::Shared;
 use super::{CloseReason, CommError, CommEvent, ReceivedMessage};
-use crate::protocol::{MessageError, ProtocolReceiver};
+use crate::channel::ProtocolReceiver;
+use crate::message::MessageError;
+
+/// Why a connection ended, and what was wrong with the message that ended it.
+pub(crate) type End = (CloseReason, Option<MessageError>);
 
 /// A received message that some subscription has to be waited for.
 pub(crate) struct Inbound {

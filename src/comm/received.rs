@@ -1,14 +1,16 @@
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Draft, Link, Outgoing, Part};
-use super::message::{ACK, DATA, encode_ack};
-use super::shared::Shared;
+use super::message::{ACK, DATA, check_size, encode_ack};
+use super::stats::Stats;
 use super::{CloseReason, CommError, ConnInfo, Envelope, Receipt, RemotePeer};
 
 /// A message together with who sent it and the way back. Cheap to clone.
@@ -29,7 +31,13 @@ pub(crate) struct Origin {
     /// The same as where answers go.
     pub(crate) peer: RemotePeer,
     pub(crate) link: Arc<Link>,
-    pub(crate) shared: Weak<Shared>,
+    /// How large an answer may be, in bytes.
+    pub(crate) max_message: usize,
+    /// How long an answer may wait for room.
+    pub(crate) reply_timeout: Duration,
+    pub(crate) stats: Arc<Stats>,
+    /// Cancelled when the layer stops.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl ReceivedMessage {
@@ -68,25 +76,25 @@ impl ReceivedMessage {
     /// [`CommError::NoAckWanted`] if nobody waits, [`CommError::AlreadyAcknowledged`] after the
     /// first answer, [`CommError::PeerClosed`], [`CommError::Deadline`].
     pub async fn ack(&self, result: Result<(), &str>) -> Result<(), CommError> {
-        let shared = self.claim()?;
+        self.claim()?;
         let text = match result {
             Ok(()) => "",
             Err("") => "refused",
             Err(text) => text,
         };
         let payload = encode_ack(self.0.ack, text);
-        self.reply(&shared, ACK, payload).await.map(|_| ())
+        self.reply(ACK, payload).await.map(|_| ())
     }
 
     /// Whether this call is the one that may answer.
-    fn claim(&self) -> Result<Arc<Shared>, CommError> {
+    fn claim(&self) -> Result<(), CommError> {
         if !self.wants_ack() {
             return Err(CommError::NoAckWanted);
         }
-        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
+        self.0.origin.check_running()?;
         match self.0.answered.swap(true, Ordering::AcqRel) {
             true => Err(CommError::AlreadyAcknowledged),
-            false => Ok(shared),
+            false => Ok(()),
         }
     }
 
@@ -97,8 +105,7 @@ impl ReceivedMessage {
     /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
     /// [`CommError::TooLarge`].
     pub async fn respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
-        self.reply(&shared, DATA, message.encode(0)).await
+        self.reply(DATA, message.encode(0)).await
     }
 
     /// As [`respond`](Self::respond), at once or not at all.
@@ -106,24 +113,20 @@ impl ReceivedMessage {
     /// # Errors
     /// [`CommError::Full`] if there is no room, else as there.
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        let shared = self.0.origin.shared.upgrade().ok_or(CommError::Stopped)?;
-        let payload = message.encode(0);
-        shared.check_size(payload.len())?;
-        let link = self.0.origin.link.current();
+        let (origin, payload) = (&self.0.origin, message.encode(0));
+        origin.check_running()?;
+        origin.check_size(payload.len())?;
+        let link = origin.link.current();
         let (answer, receipt) = self.answer(DATA, payload);
         let pushed = link.try_push(Part::Replies, answer);
-        pushed.map_err(|_| no_room(&shared, &link))?;
+        pushed.map_err(|_| origin.no_room(&link))?;
         Ok(receipt)
     }
 
-    async fn reply(
-        &self,
-        shared: &Arc<Shared>,
-        code: u64,
-        payload: Bytes,
-    ) -> Result<Receipt, CommError> {
-        shared.check_size(payload.len())?;
-        let after = shared.config.reply_timeout;
+    async fn reply(&self, code: u64, payload: Bytes) -> Result<Receipt, CommError> {
+        self.0.origin.check_running()?;
+        self.0.origin.check_size(payload.len())?;
+        let after = self.0.origin.reply_timeout;
         let reserve = async {
             loop {
                 let link = self.0.origin.link.current();
@@ -159,13 +162,26 @@ impl ReceivedMessage {
     }
 }
 
-fn no_room(shared: &Shared, link: &Link) -> CommError {
-    let error = match link.has_ended() {
-        true => CommError::PeerClosed(CloseReason::TransportEnded),
-        false => CommError::Full,
-    };
-    shared.stats.dropped(&error);
-    error
+impl Origin {
+    fn check_running(&self) -> Result<(), CommError> {
+        match self.stopping.is_cancelled() {
+            true => Err(CommError::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), CommError> {
+        check_size(size, self.max_message)
+    }
+
+    fn no_room(&self, link: &Link) -> CommError {
+        let error = match link.has_ended() {
+            true => CommError::PeerClosed(CloseReason::TransportEnded),
+            false => CommError::Full,
+        };
+        self.stats.dropped(&error);
+        error
+    }
 }
 
 impl fmt::Debug for ReceivedMessage {

@@ -13,15 +13,16 @@ use tracing::debug;
 use super::connector::{Connected, DynConnector};
 use super::feed::Feed;
 use super::link::{Draft, Link, Outgoing, Part};
+use super::message::check_size;
 use super::stats::Stats;
 use super::store::{Landed, News, Purpose, Route, Start, Store};
-use super::time::later;
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
 };
 use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
+use crate::time::after;
 
 /// How many events a slow subscriber may be behind.
 const EVENTS: usize = 1024;
@@ -183,14 +184,6 @@ impl Shared {
         route
     }
 
-    pub(crate) fn check_size(&self, size: usize) -> Result<(), CommError> {
-        let limit = self.config.max_message;
-        match size > limit {
-            true => Err(CommError::TooLarge { size, limit }),
-            false => Ok(()),
-        }
-    }
-
     /// Queues a message without waiting. `reserved` is room that was waited for; it is of use only
     /// if the message still goes through the same queue.
     pub(crate) fn enqueue(
@@ -200,7 +193,7 @@ impl Shared {
         reserved: Option<Reserved>,
         now: Instant,
     ) -> Result<(), NotQueued> {
-        if let Err(error) = self.check_size(draft.payload.len()) {
+        if let Err(error) = check_size(draft.payload.len(), self.config.max_message) {
             return Err(NotQueued::Failed(error, draft.into()));
         }
         let mut news = News::default();
@@ -234,7 +227,7 @@ impl Shared {
         now: Instant,
         limit: Duration,
     ) -> Result<(), CommError> {
-        let deadline = later(now, limit);
+        let deadline = after(now, limit);
         let mut now = now;
         let mut reserved = None;
         loop {

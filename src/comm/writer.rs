@@ -7,13 +7,15 @@ use tracing::debug;
 
 use super::acks::AckTable;
 use super::link::Link;
-use crate::protocol::ProtocolSender;
+use crate::channel::ProtocolSender;
 
 /// Lets the connection take what is queued, until the transport takes nothing more.
 pub(crate) async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
-    let outlet = sender.into_outlet();
-    let opening = link.open(outlet.clone(), acks);
-    opening.run(&outlet).await;
+    let Some(lane) = sender.into_lane() else {
+        return;
+    };
+    let opening = link.open(lane, acks);
+    opening.over().await;
     debug!("the transport takes no more messages");
     // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
     if link.has_ended() {

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::deadline::after;
-use super::gate::WriteGate;
-use super::liveness::PingLimiter;
-use super::{MessageTap, OverBudget, Peer, PeerBudget, PeerError};
 use crate::arena::Arena;
+use crate::channel::{
+    Charge, Inbox, MessageTap, OverBudget, PeerBudget, ProtocolLimits, PushError, WhenFull,
+    WriteGate,
+};
+use crate::message::Message;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
-use crate::protocol::{Charge, Inbox, Message, ProtocolLimits, PushError, WhenFull};
+use crate::peer::{Peer, PeerError, PingLimiter};
 use crate::rlpx::{Frame, FrameError};
+use crate::time::after;
 
 /// What a base message may declare after the Hello, in uncompressed bytes.
 const MAX_BASE_PAYLOAD: usize = 2048;

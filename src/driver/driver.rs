@@ -6,47 +6,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
+use super::PeerOptions;
+use super::attached::{Attached, attach};
 use super::busy_poll::BusyPoll;
-use super::deadline::Patience;
-use super::dispatch::{Dispatch, Route};
-use super::gate::{Lane, LaneSettings, WriteGate};
+use super::dispatch::Dispatch;
 use super::gather::Gather;
-use super::handle::About;
-use super::liveness::{Liveness, PingLimiter};
-use super::meters::PeerMeter;
 use super::read_loop::ReadLoop;
-use super::supervise::Tasks;
+use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
-use super::{MemoryLimits, MessageTap, NodeBudget, Peer, PeerConfig, PeerEvents, PeerOutcome};
+use crate::channel::{Lane, WriteGate};
 use crate::p2p::{
-    Capability, DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids,
-    match_capabilities,
+    DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
-use crate::protocol::{Inbox, Outlet, Protocol, ProtocolConn, ProtocolLimits};
+use crate::peer::{About, Liveness, Peer, PeerMeter, PeerOutcome, PingLimiter, Protocol};
 use crate::setup::Established;
 use crate::transport::Transport;
-
-/// What a peer needs beside its connection. The same values serve all peers of a node.
-#[derive(Debug, Clone)]
-pub struct PeerOptions {
-    /// The timing.
-    pub config: PeerConfig,
-    /// The memory budget, shared with the node's other peers.
-    pub budget: NodeBudget,
-    /// Where messages are told, if anywhere. `Added` and `Dropped` are for the owner of the peer
-    /// set to tell.
-    pub events: Option<PeerEvents>,
-}
-
-impl Default for PeerOptions {
-    fn default() -> Self {
-        Self {
-            config: PeerConfig::default(),
-            budget: NodeBudget::new(MemoryLimits::default()),
-            events: None,
-        }
-    }
-}
 
 /// A connected peer at work; nothing happens on the connection until [`run`](Self::run) is
 /// polled, and dropping it closes the connection without a Disconnect.
@@ -115,14 +89,14 @@ impl<T: Transport> PeerDriver<T> {
         Box::new(self).run_until(|_| {})
     }
 
-    /// As [`run`](Self::run); whoever waits for the end hears of it after `before_told`.
+    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the end.
     #[expect(
         clippy::manual_async_fn,
         reason = "an `async fn` keeps room for its arguments twice"
     )]
     pub(crate) fn run_until(
         self: Box<Self>,
-        before_told: impl FnOnce(&Arc<PeerOutcome>),
+        before_notify: impl FnOnce(&Arc<PeerOutcome>),
     ) -> impl Future<Output = Arc<PeerOutcome>> {
         async move {
             let peer = self.peer.clone();
@@ -141,14 +115,14 @@ impl<T: Transport> PeerDriver<T> {
                 unsent,
                 lifetime: peer.lifetime(),
             });
-            before_told(&outcome);
+            before_notify(&outcome);
             peer.control().set_ended(Arc::clone(&outcome));
             drop(guard);
             outcome
         }
     }
 
-    /// From its box, which whoever unpacked it would keep, empty, for as long as the peer lives.
+    /// From its box, which would otherwise be kept, empty, for as long as the peer lives.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {
             established,
@@ -158,43 +132,23 @@ impl<T: Transport> PeerDriver<T> {
         } = *self;
         let config = options.config;
         let budget = options.budget.open();
-        let limits = fitted_limits(&matched, options.budget.limits().per_peer());
-        let lanes = matched
-            .iter()
-            .zip(&limits)
-            .map(|((_, protocol), limits)| LaneSettings {
-                limits: *limits,
-                weight: protocol.weight(),
-            });
-        let gate = WriteGate::new(lanes.collect());
-        let taps: Vec<_> = matched
-            .iter()
-            .map(|(shared, _)| tap(&shared.capability, &options, &peer))
-            .collect();
-        let inboxes: Vec<_> = limits
-            .iter()
-            .map(|limits| Inbox::new(*limits, Some(Arc::clone(&budget))))
-            .collect();
-        let routes = matched
-            .iter()
-            .zip(&limits)
-            .zip(inboxes.iter().zip(&taps))
-            .map(|(((shared, _), limits), (inbox, tap))| Route {
-                shared: shared.clone(),
-                limits: *limits,
-                inbox: inbox.clone(),
-                tap: tap.clone(),
-                stall_limit: config.stall_limit,
-            })
-            .collect();
+        let attached = attach(matched, &options, &peer, &budget);
+        let gate = WriteGate::new(attached.iter().map(Attached::lane_settings).collect());
         let stop_reading = CancellationToken::new();
-        let pings = PingLimiter::new(established.link.since);
-        let (to_gate, charged) = (Arc::clone(&gate), Arc::clone(&budget));
-        let dispatch = Dispatch::new(routes, to_gate, charged, peer.clone(), pings);
         let mut wire = established.wire;
         // Many peers connect and say nothing for long. Memory that they gave back later would stay
         // with the process, in holes between what other peers keep.
         wire.buffer.shrink_idle();
+        let dispatch = Dispatch::new(
+            attached
+                .iter()
+                .map(|one| one.route(config.stall_limit))
+                .collect(),
+            Arc::clone(&gate),
+            Arc::clone(&budget),
+            peer.clone(),
+            PingLimiter::new(established.link.since),
+        );
         // The loops live as long as the peer, and a future may keep what it was given twice over.
         let reader = Box::new(ReadLoop::<T> {
             reader: wire.reader,
@@ -204,45 +158,40 @@ impl<T: Transport> PeerDriver<T> {
             busy_poll: BusyPoll::new(Instant::now()),
             budget,
             peer: peer.clone(),
-            patience: Patience {
-                base: config.message_timeout,
-                idle: config.progress_timeout,
-            },
+            patience: config.reading(),
             stop: stop_reading.clone(),
             charged: 0,
             arriving: None,
         });
-        let offsets = matched.iter().map(|(shared, _)| shared.offset);
         let writer = Box::new(WriteLoop::<T> {
             writer: wire.writer,
             egress: wire.egress,
             gate: Arc::clone(&gate),
-            taps: offsets.zip(taps.iter().cloned()).collect(),
+            taps: attached.iter().map(Attached::lane_tap).collect(),
             peer: peer.clone(),
-            patience: Patience {
-                base: config.write_timeout,
-                idle: config.progress_timeout,
-            },
+            patience: config.writing(),
             gather: Gather::default(),
             used: false,
         });
         let mut protocols = JoinSet::new();
-        let mut names = Vec::with_capacity(matched.len());
-        for (lane, (((shared, protocol), inbox), tap)) in
-            matched.iter().zip(&inboxes).zip(taps).enumerate()
-        {
-            let outlet = Outlet::gate(Lane::new(&gate, lane, shared.offset), shared.length);
-            let conn = ProtocolConn::new(inbox.clone(), outlet, tap);
-            let run = protocol.start(peer.clone(), conn).instrument(span.clone());
-            names.push((protocols.spawn(run).id(), shared.capability.clone()));
+        let mut running = Vec::with_capacity(attached.len());
+        for (lane, one) in attached.into_iter().enumerate() {
+            let (capability, inbox) = (one.shared.capability.clone(), one.inbox.clone());
+            let lane = Lane::new(&gate, lane, one.shared.offset);
+            let run = one.run(lane, &peer);
+            let id = protocols.spawn(run.instrument(span.clone())).id();
+            running.push(Running {
+                id,
+                capability,
+                inbox,
+            });
         }
         Tasks {
             reader: Some(spawn(reader.run(), span)),
             read_half: None,
             writer: Some(spawn(writer.run(), span)),
             protocols,
-            names,
-            inboxes,
+            running,
             gate,
             stop_reading,
         }
@@ -254,32 +203,6 @@ fn spawn<R: Send + 'static>(
     span: &Span,
 ) -> AbortOnDropHandle<R> {
     AbortOnDropHandle::new(tokio::spawn(task.instrument(span.clone())))
-}
-
-fn tap(capability: &Capability, options: &PeerOptions, peer: &Peer) -> MessageTap {
-    let events = options.events.as_ref();
-    MessageTap::new(capability, events, peer)
-}
-
-/// The protocols' limits, with queues scaled down where together they would take more than half
-/// of the peer's memory budget: the other half is for the message being read.
-fn fitted_limits(matched: &[(SharedCapability, Protocol)], per_peer: usize) -> Vec<ProtocolLimits> {
-    let sum = matched.iter().fold(0usize, |sum, (_, protocol)| {
-        sum.saturating_add(protocol.limits().queue_bytes())
-    });
-    let room = per_peer / 2;
-    let fit = |bytes: usize| match sum > room {
-        true => (bytes as u128 * room as u128 / sum as u128) as usize,
-        false => bytes,
-    };
-    let fitted = |protocol: &Protocol| {
-        let limits = protocol.limits();
-        limits.with_queue_bytes(fit(limits.queue_bytes()))
-    };
-    matched
-        .iter()
-        .map(|(_, protocol)| fitted(protocol))
-        .collect()
 }
 
 /// Marks the peer as ended even if its driver is dropped half-way.

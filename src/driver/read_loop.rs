@@ -12,11 +12,11 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::SILENCE;
 use super::busy_poll::BusyPoll;
-use super::config::SILENCE;
-use super::deadline::{Patience, Transfer};
 use super::dispatch::Dispatch;
-use super::{Peer, PeerBudget, PeerError};
+use crate::channel::PeerBudget;
+use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
 use crate::transport::Transport;
 

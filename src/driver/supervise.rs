@@ -12,13 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
-use super::gate::WriteGate;
-use super::handle::EndRequest;
-use super::liveness::Action;
-use super::{DISCONNECT_TIMEOUT, Peer, PeerConfig, PeerError};
+use crate::channel::{Inbox, WriteGate};
 use crate::p2p::Capability;
-use crate::protocol::{Inbox, ProtocolError};
-use crate::setup::{LINGER_BYTES, drain};
+use crate::peer::{EndRequest, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError};
+use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
 use crate::transport::Transport;
 
 /// How long an aborted protocol task may take to notice; one that never yields does not.
@@ -39,11 +36,16 @@ pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
     pub(crate) writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
-    /// Which protocol a task runs.
-    pub(crate) names: Vec<(Id, Capability)>,
-    pub(crate) inboxes: Vec<Inbox>,
+    pub(crate) running: Vec<Running>,
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) stop_reading: CancellationToken,
+}
+
+/// One protocol's task, and what it reads from.
+pub(crate) struct Running {
+    pub(crate) id: Id,
+    pub(crate) capability: Capability,
+    pub(crate) inbox: Inbox,
 }
 
 impl<T: Transport> Tasks<T> {
@@ -113,7 +115,7 @@ impl<T: Transport> Tasks<T> {
             Ok((id, result)) => (id, result),
             Err(error) => (error.id(), Err(ProtocolError::Panicked)),
         };
-        let capability = name_of(&self.names, id)?.clone();
+        let capability = name_of(&self.running, id)?.clone();
         Some(match result {
             Ok(()) => PeerError::ProtocolReturned(capability),
             Err(source) => PeerError::Protocol { capability, source },
@@ -148,8 +150,8 @@ impl<T: Transport> Tasks<T> {
         config: &PeerConfig,
     ) -> usize {
         self.stop_reading.cancel();
-        for inbox in &self.inboxes {
-            inbox.close(error.keeps_received());
+        for protocol in &self.running {
+            protocol.inbox.close(error.keeps_received());
         }
         let drain = drain_for.is_some() || matches!(error, PeerError::ProtocolReturned(_));
         let dropped = self.gate.finish(drain, error.reason_to_send());
@@ -164,7 +166,7 @@ impl<T: Transport> Tasks<T> {
             writer: self.writer.take(),
             told: error.reason_to_send().is_some(),
         };
-        let protocols = end_protocols(&mut self.protocols, &self.names, config.grace_period);
+        let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period);
         tokio::join!(
             wire.close(limit.saturating_add(2 * DISCONNECT_TIMEOUT), config.linger),
             protocols
@@ -220,15 +222,15 @@ impl<T: Transport> Closing<T> {
     }
 }
 
-fn name_of(names: &[(Id, Capability)], id: Id) -> Option<&Capability> {
-    let named = names.iter().find(|(named, _)| *named == id);
-    named.map(|(_, capability)| capability)
+fn name_of(running: &[Running], id: Id) -> Option<&Capability> {
+    let protocol = running.iter().find(|protocol| protocol.id == id);
+    protocol.map(|protocol| &protocol.capability)
 }
 
 /// Waits for all protocols, then aborts those that do not end.
 async fn end_protocols(
     protocols: &mut JoinSet<Result<(), ProtocolError>>,
-    names: &[(Id, Capability)],
+    running: &[Running],
     grace: Duration,
 ) {
     let all = async {
@@ -236,7 +238,7 @@ async fn end_protocols(
             if let Ok((id, Err(error))) = ended
                 && !error.is_shutting_down()
             {
-                debug!(protocol = ?name_of(names, id), %error, "protocol failed while the peer ended");
+                debug!(protocol = ?name_of(running, id), %error, "protocol failed while the peer ended");
             }
         }
     };
@@ -262,9 +264,9 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerEr
     loop {
         let now = Instant::now();
         match peer.control().with_liveness(|liveness| liveness.poll(now)) {
-            Action::SendPing => gate.ping(),
-            Action::TimedOut => return PeerError::Silent(config.liveness_timeout),
-            Action::WaitUntil(at) => tokio::select! {
+            LivenessAction::SendPing => gate.ping(),
+            LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout),
+            LivenessAction::WaitUntil(at) => tokio::select! {
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}
             },

@@ -11,13 +11,13 @@ use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::config::SILENCE;
-use super::deadline::{Patience, Transfer};
-use super::gate::{Batch, Flushed, Next, WriteGate};
+use super::SILENCE;
 use super::gather::Gather;
-use super::{DISCONNECT_TIMEOUT, MessageTap, Peer, PeerError};
+use crate::channel::{Batch, Flushed, MessageTap, Next, WriteGate};
 use crate::p2p::{DisconnectReason, ids};
+use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Egress, SealError};
+use crate::setup::DISCONNECT_TIMEOUT;
 use crate::spare::SPARE;
 use crate::transport::Transport;
 
@@ -114,7 +114,6 @@ impl<T: Transport> WriteLoop<T> {
     }
 
     fn tell_written(&self, batch: &mut Batch) {
-        #[cfg(feature = "comm")]
         batch.counted(|lane, frames| self.gate.count_written(lane, frames));
         for (lane, frame) in batch.drain() {
             if let Some((offset, tap)) = lane.and_then(|lane| self.taps.get(lane)) {

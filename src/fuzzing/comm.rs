@@ -9,9 +9,10 @@ use crate::comm::message::{
     ACK, DATA, ESTABLISH, Establish, Incoming, MAX_ERROR, MAX_IDENTITY, MAX_SIGNATURE, encode_ack,
 };
 use crate::comm::{HandshakeError, IdentityProvider, Secp256k1Identity};
-use crate::protocol::{Message, MessageError};
+use crate::message::{Message, MessageError};
+use crate::node::{NodeId, SecretKey};
 use crate::rlp::{Rlp, check_exact};
-use crate::{Direction, NodeId, SecretKey};
+use crate::setup::Direction;
 
 /// Below 0x80 the first byte chooses a message code and the rest is the payload; else the input
 /// says what is done to a true proof of identity.

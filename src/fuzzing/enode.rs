@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use super::assert_explained;
-use super::record::record;
+use super::record::{check_enode, record};
 use crate::node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey};
 use crate::p2p::Capability;
 
@@ -39,14 +39,6 @@ fn text(text: &str) {
         // A bare key is an enode, but no text of a node.
         None => assert!(record.is_none() && (enode.is_none() || !text.starts_with("enode:"))),
     }
-}
-
-/// Checks that a record's enode is one, whatever the record says.
-pub(super) fn check_enode(record: &NodeRecord) {
-    let enode = record.to_enode();
-    assert_eq!(enode.node_id(), record.node_id());
-    assert_eq!(enode.endpoint(), record.endpoint().as_ref());
-    assert_eq!(enode.to_string().parse(), Ok(enode));
 }
 
 /// Parses `text`; what comes out must print as text with the same meaning, and that text as itself.

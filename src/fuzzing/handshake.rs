@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::assert_explained;
 use super::input::Input;
-use crate::Fault;
+use crate::fault::Fault;
 use crate::node::SecretKey;
 use crate::rlpx::{
     AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, Opened, Recipient,

@@ -2,11 +2,12 @@
 
 use super::assert_explained;
 use super::input::Input;
+use crate::fault::Fault;
 use crate::p2p::{
     BASE_LENGTH, Capability, DisconnectReason, Hello, HelloError, MAX_HELLO, MatchError,
     match_capabilities,
 };
-use crate::{Fault, rlp};
+use crate::rlp;
 
 /// The input is a payload; what follows its RLP, if it is canonical, chooses local protocols.
 pub fn hello(data: &[u8]) {

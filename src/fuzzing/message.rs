@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::input::Input;
 use super::{assert_explained, snappy};
-use crate::Fault;
+use crate::fault::Fault;
 use crate::rlp::{Rlp, check_canonical};
 use crate::rlpx::fuzzing::direction;
 use crate::rlpx::{Frame, FrameError, MAX_FRAME_SIZE, Opened, SnappyError, message_id};

@@ -85,14 +85,14 @@ macro_rules! messages {
             }
 
             fn encode(&self) -> $crate::Bytes {
-                $crate::protocol::fields::encode(
+                $crate::message::fields::encode(
                     |out| $crate::messages!(@append self, out, $(
                         $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }
 
             fn to_payload(&self) -> $crate::Bytes {
                 #[allow(unused_imports)]
-                use $crate::protocol::fields::{AnyField as _, Field, encode_shared};
+                use $crate::message::fields::{AnyField as _, Field, encode_shared};
                 let size = match self {
                     $(
                         $crate::messages!(@pattern value, $variant
@@ -150,23 +150,23 @@ macro_rules! messages {
 
     (@encode $value:ident, $out:ident, { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
-        use $crate::protocol::fields::{AnyField as _, Field, append_list};
+        use $crate::message::fields::{AnyField as _, Field, append_list};
         append_list($out, |list| {
             $( Field::<$field_type>::new().append($field, list); )+
         });
     }};
     (@encode $value:ident, $out:ident, ( $value_type:ty )) => {{
         #[allow(unused_imports)]
-        use $crate::protocol::fields::{AnyField as _, Field};
+        use $crate::message::fields::{AnyField as _, Field};
         Field::<$value_type>::new().append($value, $out);
     }};
     (@encode $value:ident, $out:ident,) => {
-        $crate::protocol::fields::append_list($out, |_| {})
+        $crate::message::fields::append_list($out, |_| {})
     };
 
     (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
-        use $crate::protocol::fields::{AnyField as _, Field, Fields};
+        use $crate::message::fields::{AnyField as _, Field, Fields};
         Fields::open($payload, [$(stringify!($field)),+].len()).and_then(|mut fields| {
             $( let $field = Field::<$field_type>::new().decode(&fields.take()?, $payload)?; )+
             ::core::result::Result::Ok(Self::$variant { $($field),+ })
@@ -174,13 +174,13 @@ macro_rules! messages {
     }};
     (@decode $payload:ident, $variant:ident ( $value_type:ty )) => {{
         #[allow(unused_imports)]
-        use $crate::protocol::fields::{AnyField as _, Field};
+        use $crate::message::fields::{AnyField as _, Field};
         Field::<$value_type>::new()
             .decode(&$crate::rlp::Rlp::new($payload), $payload)
             .map(Self::$variant)
     }};
     (@decode $payload:ident, $variant:ident) => {
-        $crate::protocol::fields::Fields::open($payload, 0).map(|_| Self::$variant)
+        $crate::message::fields::Fields::open($payload, 0).map(|_| Self::$variant)
     };
 }
 

@@ -5,10 +5,9 @@ use std::io;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::error::{FrameError, SealError};
-use super::frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, Opened};
-use crate::Fault;
-use crate::p2p::ids::DISCONNECT;
+use super::ids::DISCONNECT;
+use crate::fault::Fault;
+use crate::rlpx::{Egress, Frame, FrameError, Ingress, MAX_FRAME_SIZE, Opened, SealError};
 
 /// What is reserved for a frame before its bytes arrive.
 const READ_AHEAD: usize = 64 * 1024;

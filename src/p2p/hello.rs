@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Capability, DisconnectReason};
-use crate::Fault;
+use crate::fault::Fault;
 use crate::node::PublicKey;
 use crate::rlp::{CanonicalError, Decodable, DecoderError, Rlp, RlpStream, check_canonical};
 

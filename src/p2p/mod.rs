@@ -7,12 +7,16 @@
 //! later versions that [EIP-8](https://eips.ethereum.org/EIPS/eip-8) asks for.
 
 mod capability;
+#[cfg(feature = "codec")]
+mod codec;
 mod disconnect;
 mod hello;
 pub mod ids;
 mod matching;
 
 pub use capability::{Capability, CapabilityError};
+#[cfg(feature = "codec")]
+pub use codec::{CodecError, RawMessage, RlpxCodec};
 pub use disconnect::{DisconnectReason, decode_disconnect};
 pub use hello::{Hello, HelloError, MAX_HELLO};
 pub use matching::{MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities};

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::Patience;
+
 /// The timing of a connected peer.
 ///
 /// The defaults suit the public networks; they stay below the patience of every known
@@ -25,12 +27,6 @@ pub struct PeerConfig {
     #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     pub(crate) linger: Duration,
 }
-
-/// How long the final Disconnect may take to write.
-pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// After so long without a byte a direction of a connection gives its buffers back.
-pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 impl Default for PeerConfig {
     fn default() -> Self {
@@ -120,5 +116,21 @@ impl PeerConfig {
     pub fn with_linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
         self
+    }
+
+    /// What is granted to a message that arrives.
+    pub(crate) fn reading(&self) -> Patience {
+        Patience {
+            base: self.message_timeout,
+            idle: self.progress_timeout,
+        }
+    }
+
+    /// What is granted to a batch that is written.
+    pub(crate) fn writing(&self) -> Patience {
+        Patience {
+            base: self.write_timeout,
+            idle: self.progress_timeout,
+        }
     }
 }

@@ -7,16 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::after;
+
 /// The slowest average rate of a transfer, in bytes a second, beyond its base time.
 const MIN_RATE: u64 = 64 << 10;
-
-/// Longer than any process runs, and short enough that adding it to an instant cannot overflow.
-const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-
-/// Returns the instant `wait` after `at`, at most 30 years later.
-pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
-    at + wait.min(NEVER)
-}
 
 /// What transfers in one direction are granted.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +128,7 @@ impl fmt::Display for SlowTransfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::NEVER;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -4,11 +4,12 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{Message, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol, WireMessage};
+use super::{Peer, ProtocolError, Subprotocol};
+use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::message::{Message, WireMessage};
 #[cfg(feature = "serde")]
 use crate::node::NodeId;
 use crate::p2p::Capability;
-use crate::peer::Peer;
 
 type RunFuture = Pin<Box<dyn Future<Output = Result<(), ProtocolError>> + Send>>;
 type RunFn = dyn Fn(Peer, ProtocolConn) -> RunFuture + Send + Sync;

@@ -2,10 +2,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::SlowTransfer;
+use super::{ProtocolError, SlowTransfer};
 use crate::fault::Fault;
 use crate::p2p::{Capability, DisconnectReason};
-use crate::protocol::ProtocolError;
 use crate::rlpx::FrameError;
 use crate::setup::breach_reason;
 use crate::stage::Stage;

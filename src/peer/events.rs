@@ -3,7 +3,9 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use super::{Peer, PeerOutcome};
+use crate::channel::{Observer, Traffic};
 use crate::node::NodeId;
+use crate::p2p::SharedCapability;
 
 /// Something that happened to a peer.
 ///
@@ -73,9 +75,24 @@ impl PeerEvents {
         self.sender.subscribe()
     }
 
-    /// Whether somebody wants to hear of each message.
-    pub(crate) fn wants_messages(&self) -> bool {
-        self.messages
+    /// What emits an event for each message of one protocol, if messages are wanted.
+    pub(crate) fn observer(&self, shared: &SharedCapability, peer: &Peer) -> Option<Box<Observer>> {
+        let events = self.messages.then(|| self.clone())?;
+        let (protocol, peer) = (shared.capability.shared_name(), peer.clone());
+        Some(Box::new(move |traffic, code, size| {
+            let event = MessageEvent {
+                peer: peer.id(),
+                protocol: Arc::clone(&protocol),
+                code,
+                size,
+                local: peer.local_addr(),
+                remote: peer.remote_addr(),
+            };
+            events.emit(match traffic {
+                Traffic::Sent => PeerEvent::MessageSent(event),
+                Traffic::Received => PeerEvent::MessageReceived(event),
+            });
+        }))
     }
 
     pub(crate) fn emit(&self, event: PeerEvent) {

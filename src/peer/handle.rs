@@ -13,34 +13,8 @@ use super::liveness::Liveness;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
 use crate::rlpx::ChannelBinding;
-use crate::setup::Established;
+use crate::setup::{Direction, Established};
 use crate::transport::Transport;
-
-/// Who opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// The remote dialled us.
-    Inbound,
-    /// We dialled the remote.
-    Outbound,
-}
-
-impl Direction {
-    /// `inbound` or `outbound`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A handle on a connected peer. Cheap to clone; holding or dropping one neither keeps the
 /// connection open nor closes it.

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Direction, Peer};
+use super::{Peer, Protocol};
 use crate::node::NodeId;
-use crate::protocol::Protocol;
+use crate::setup::Direction;
 
 /// What a node tells about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::PeerConfig;
-use super::deadline::after;
+use crate::time::after;
 
 /// How many Pings are granted at once at the start of a connection.
 const PING_BURST: u64 = 5;

@@ -1,61 +1,67 @@
-//! Running a connected peer.
+//! A connected peer: its handle, its protocols, how it ends and what is known of it.
 //!
-//! A [`PeerDriver`] is one connection at work. It supervises a read loop, a write loop, a ping
-//! loop and one task per protocol that both sides speak; a [`Peer`] is the handle on it that
-//! protocols and applications hold.
+//! A subprotocol is a name, a version, a number of message codes and an async function. It is
+//! registered as a [`Protocol`]: from a closure ([`Protocol::builder`] for raw messages,
+//! [`Protocol::typed`] for typed ones) or from a type that implements [`Subprotocol`]. For each
+//! peer that speaks the same name and version its function runs once, in a task of its own, with
+//! a [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
 //!
-//! ```text
-//!            ┌───────────┐  one queue a protocol   ┌────────────┐
-//!  socket ──▶│ read loop │────────────────────────▶│ protocol 1 │──┐
-//!            │           │────────────────────────▶│ protocol 2 │──┤ one lane a protocol
-//!            └─────┬─────┘                         └────────────┘  ▼
-//!                  │ Pong                                   ┌────────────┐
-//!                  └───────────────────────────────────────▶│ write gate │
-//!            ┌───────────┐  Ping                            └─────┬──────┘
-//!            │ ping loop │────────────────────────────────────────┤
-//!            └───────────┘                            ┌────────────▼┐
-//!  socket ◀───────────────────────────────────────────│ write loop  │
-//!                                                     └─────────────┘
+//! Message codes are relative to the protocol: the offset that capability matching assigned on a
+//! connection is added and removed underneath.
+//!
 //! ```
+//! use peermux::{Protocol, messages};
 //!
-//! The first of these to end ends the peer, see [`PeerError`]: exactly one Disconnect goes out,
-//! protocols get the grace period to return, and then everything is aborted.
+//! messages! {
+//!     /// What a counter says.
+//!     pub enum Count, length = 2 {
+//!         /// Add this to the counter.
+//!         0x00 => Add { amount: u64 },
+//!         /// The sum so far.
+//!         0x01 => Sum(u64),
+//!     }
+//! }
+//!
+//! let protocol = Protocol::typed::<Count>("count", 1).run(|_peer, mut conn| async move {
+//!     let mut sum = 0u64;
+//!     while let Some(message) = conn.recv().await? {
+//!         if let Count::Add { amount } = *message {
+//!             sum = sum.wrapping_add(amount);
+//!             conn.send(&Count::Sum(sum)).await?;
+//!         }
+//!     }
+//!     Ok(())
+//! });
+//! assert_eq!(protocol.capability().to_string(), "count/1");
+//! ```
 
-mod budget;
-mod busy_poll;
 mod config;
 mod deadline;
-mod dispatch;
-mod driver;
+mod definition;
 mod error;
 mod events;
-mod gate;
-mod gather;
 mod handle;
 #[cfg(feature = "serde")]
 mod info;
 mod liveness;
 mod meters;
-mod read_loop;
-mod supervise;
-mod tap;
-mod write_loop;
+mod protocol_error;
+mod subprotocol;
 
-pub use budget::{MemoryLimits, NodeBudget};
 pub use config::PeerConfig;
 pub use deadline::{SlowTransfer, TransferLimit};
-pub use driver::{PeerDriver, PeerOptions};
+pub use definition::{Protocol, ProtocolBuilder};
 pub use error::{PeerError, PeerOutcome};
 pub use events::{MessageEvent, PeerEvent, PeerEvents};
-pub use handle::{Direction, Peer};
+pub use handle::Peer;
 #[cfg(feature = "serde")]
 pub use info::{NetworkInfo, NodeInfo, PeerInfo, Ports};
+pub use protocol_error::ProtocolError;
+pub use subprotocol::Subprotocol;
 
-pub(crate) use budget::{OverBudget, PeerBudget};
-pub(crate) use config::DISCONNECT_TIMEOUT;
-pub(crate) use gate::Lane;
-#[cfg(feature = "comm")]
-pub(crate) use gate::Source;
+pub(crate) use deadline::{Patience, Transfer};
+pub(crate) use handle::{About, EndRequest};
 #[cfg(feature = "serde")]
 pub(crate) use info::node_protocols;
-pub(crate) use tap::MessageTap;
+pub(crate) use liveness::{Action as LivenessAction, Liveness, PingLimiter};
+pub(crate) use meters::PeerMeter;

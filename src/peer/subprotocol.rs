@@ -1,8 +1,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{ProtocolConn, ProtocolError, ProtocolLimits, WireMessage};
-use crate::peer::Peer;
+use super::{Peer, ProtocolError};
+use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::message::WireMessage;
 
 /// A subprotocol as a type, for those with state of their own.
 ///

@@ -1,6 +1,6 @@
 //! What can go wrong, one enum for each operation.
 
-use crate::Fault;
+use crate::fault::Fault;
 use crate::node::KeyError;
 use crate::rlp::CanonicalError;
 

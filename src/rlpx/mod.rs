@@ -23,8 +23,6 @@
 //! [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
 
 mod binding;
-#[cfg(feature = "codec")]
-mod codec;
 mod ecies;
 mod error;
 mod frame;
@@ -38,8 +36,6 @@ mod secrets;
 mod snappy;
 
 pub use binding::ChannelBinding;
-#[cfg(feature = "codec")]
-pub use codec::{CodecError, RawMessage, RlpxCodec};
 pub use error::{FrameError, HandshakeError, MessageIdError, SealError, SnappyError};
 pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened, Pieces};
 pub use handshake::{
@@ -48,4 +44,4 @@ pub use handshake::{
 pub use read_buffer::ReadBuffer;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

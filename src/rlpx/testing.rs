@@ -43,7 +43,7 @@ pub(super) fn done<S: std::fmt::Debug, T>(step: Step<S, T>) -> T {
 }
 
 /// Both ends of a connection, initiator first.
-pub(super) fn sessions() -> (Session, Session) {
+pub(crate) fn sessions() -> (Session, Session) {
     let rng = &mut StdRng::seed_from_u64(1);
     let (dialler, listener) = (SecretKey::random(rng), SecretKey::random(rng));
     let (initiator, auth) =

@@ -14,23 +14,27 @@ use tokio_util::either::Either;
 use super::events::ConnectionEvents;
 use super::gate::{Gate, GateFilter};
 use super::gated_dialer::GatedDialer;
-use super::handle::{Inner, Parts, Server, spawn_service};
+use super::handle::Server;
+use super::keeper::Keeper;
 use super::listener::{SlotListener, SocketListener};
 use super::memory::{NoMemory, NodeMemory};
 use super::peer_set::PeerSet;
 use super::prober::Prober;
+use super::shared::{Inner, Parts, spawn_service};
 use super::source::{DynSource, Mixed, Remembered};
-use super::static_nodes::{Keeper, StaticNodes};
+use super::static_nodes::StaticNodes;
 use super::waiters::Waiters;
 use super::{
     ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, StartError, connections,
 };
+use crate::channel::{MemoryLimits, NodeBudget};
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
+use crate::driver::PeerOptions;
 use crate::node::{Enode, NodeId, SecretKey};
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
-use crate::peer::{MemoryLimits, NodeBudget, PeerConfig, PeerEvents, PeerOptions};
-use crate::protocol::Protocol;
+use crate::peer::Protocol;
+use crate::peer::{PeerConfig, PeerEvents};
 use crate::rlpx::Legacy;
 use crate::transport::{SocketOptions, Transport};
 
@@ -54,8 +58,15 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
 /// Makes the dialer once the configuration is known.
 type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
+impl Server {
+    /// Starts the description of a node with this static key.
+    pub fn builder(key: SecretKey) -> ServerBuilder {
+        ServerBuilder::new(key)
+    }
+}
+
 impl ServerBuilder {
-    pub(super) fn new(key: SecretKey) -> Self {
+    fn new(key: SecretKey) -> Self {
         Self {
             key,
             config: ServerConfig::default(),

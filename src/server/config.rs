@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use super::NetList;
 use super::peer_set::Seats;
+use crate::channel::MemoryLimits;
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
 use crate::node::Enode;
-use crate::peer::{MemoryLimits, PeerConfig};
+use crate::peer::PeerConfig;
 use crate::transport::SocketOptions;
 
 /// The numbers, times and lists of a [`Server`](super::Server). What cannot be written down, such as

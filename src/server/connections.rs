@@ -9,10 +9,10 @@ use tracing::debug;
 
 use super::DialError;
 use super::events::ConnectionEvent;
-use super::handle::{Inner, spawn};
 use super::meters::{self, ServeMeter};
 use super::node_addr::NodeAddr;
 use super::setup::Setup;
+use super::shared::{Inner, spawn};
 use super::socket_io::Socket;
 use crate::connmgr::admission::Handshake;
 use crate::connmgr::{ConnEvent, ConnEvents, Connection, Lease, Reconnect, Refusal};

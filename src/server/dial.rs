@@ -6,13 +6,14 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::DialError;
-use super::handle::Inner;
 use super::node_addr::{NodeAddr, candidate};
 use super::setup::Setup;
+use super::shared::Inner;
 use crate::connmgr::{self, ConnState, Kind, ManagerError, Reconnect, Refusal};
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
-use crate::peer::{Direction, Peer};
+use crate::peer::Peer;
+use crate::setup::Direction;
 use crate::transport::Transport;
 
 /// Connects to a node, or waits for the connection that somebody else has asked for.
@@ -103,7 +104,7 @@ impl Drop for Waiter {
         self.inner.gate.waiters.leave(&self.node.node_id());
         let inner = Arc::clone(&self.inner);
         let node = self.node.clone();
-        super::handle::spawn(&self.inner, async move { give_up(&inner, node).await });
+        super::shared::spawn(&self.inner, async move { give_up(&inner, node).await });
     }
 }
 

@@ -14,7 +14,7 @@ use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::node::{Enode, NodeId};
 use crate::p2p::DisconnectReason;
-use crate::peer::Direction;
+use crate::setup::Direction;
 
 /// What decides about connections. The connection manager asks it inside its task, so nothing here
 /// waits.

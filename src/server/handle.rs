@@ -1,5 +1,4 @@
 use std::fmt;
-use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,23 +6,16 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::builder::ServerBuilder;
-use super::events::{ConnectionEvent, ConnectionEvents};
-use super::gate::Gate;
-use super::node_addr::NodeAddr;
+use super::events::ConnectionEvent;
 use super::setup::Setup;
-use super::static_nodes::StaticNodes;
-use super::tie_break::TieBreak;
+use super::shared::Inner;
 use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
-use crate::connmgr::ConnHandle;
-use crate::node::{Enode, NodeId, PublicKey, SecretKey};
-use crate::p2p::{DisconnectReason, Hello};
-use crate::peer::{NodeBudget, Peer, PeerEvent, PeerEvents, PeerOptions};
-use crate::protocol::Protocol;
-use crate::rlpx::Legacy;
-use crate::setup::{SetupError, Turns};
+use crate::channel::NodeBudget;
+use crate::node::{Enode, NodeId, PublicKey};
+use crate::p2p::DisconnectReason;
+use crate::peer::{Peer, PeerEvent, Protocol};
+use crate::setup::SetupError;
 use crate::transport::Transport;
 
 /// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
@@ -34,60 +26,6 @@ pub struct Server {
     _last: Arc<KillOnDrop>,
 }
 
-/// What all tasks of a server share.
-pub(crate) struct Inner {
-    pub(crate) parts: Parts,
-    pub(crate) tie_break: TieBreak,
-    /// For the handshakes of all connections.
-    pub(crate) turns: Turns,
-    /// What serves all connections.
-    services: TaskTracker,
-    /// Connections.
-    tasks: TaskTracker,
-    /// Fires when nothing new is taken on.
-    pub(crate) stopping: CancellationToken,
-    /// Fires when everything must end at once.
-    killed: CancellationToken,
-}
-
-/// What the builder puts together.
-pub(crate) struct Parts {
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) key: SecretKey,
-    pub(crate) hello: Hello,
-    pub(crate) protocols: Vec<Protocol>,
-    pub(crate) local_addr: Option<SocketAddr>,
-    pub(crate) setup_timeout: Duration,
-    pub(crate) legacy: Legacy,
-    pub(crate) options: PeerOptions,
-    pub(crate) events: PeerEvents,
-    pub(crate) connection_events: ConnectionEvents,
-    pub(crate) connections: ConnHandle<NodeAddr>,
-    pub(crate) static_nodes: StaticNodes,
-}
-
-impl Inner {
-    pub(crate) fn new(parts: Parts) -> Self {
-        Self {
-            tie_break: TieBreak::new(parts.gate.own),
-            turns: Turns::new(),
-            parts,
-            services: TaskTracker::new(),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            killed: CancellationToken::new(),
-        }
-    }
-}
-
-impl std::ops::Deref for Inner {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.parts
-    }
-}
-
 struct KillOnDrop(CancellationToken);
 
 impl Drop for KillOnDrop {
@@ -96,34 +34,7 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// Runs a task of one connection, which ends when the server is killed.
-pub(crate) fn spawn(inner: &Arc<Inner>, task: impl Future<Output = ()> + Send + 'static) {
-    spawn_on(&inner.tasks, inner, task);
-}
-
-/// Runs a task that serves all connections, likewise.
-pub(crate) fn spawn_service(inner: &Arc<Inner>, task: impl Future<Output = ()> + Send + 'static) {
-    spawn_on(&inner.services, inner, task);
-}
-
-fn spawn_on(tasks: &TaskTracker, inner: &Inner, task: impl Future<Output = ()> + Send + 'static) {
-    let killed = inner.killed.clone();
-    // What waits for two futures has room for each twice.
-    let task = Box::pin(task);
-    tasks.spawn(async move {
-        tokio::select! {
-            () = task => {}
-            () = killed.cancelled() => {}
-        }
-    });
-}
-
 impl Server {
-    /// Starts the description of a node with this static key.
-    pub fn builder(key: SecretKey) -> ServerBuilder {
-        ServerBuilder::new(key)
-    }
-
     pub(super) fn new(inner: Arc<Inner>) -> Self {
         let last = Arc::new(KillOnDrop(inner.killed.clone()));
         Self { inner, _last: last }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::node::NodeId;
 use crate::p2p::DisconnectReason;
-use crate::peer::{Direction, Peer};
+use crate::peer::Peer;
+use crate::setup::Direction;
 
 /// How many peers a node wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-use crate::peer::{Direction, Peer};
-use crate::protocol::Protocol;
+use crate::peer::Peer;
+use crate::peer::Protocol;
+use crate::setup::Direction;
 
 /// Serialises as the [`PeerInfo`](crate::peer::PeerInfo) of a peer, as it is at that moment, in a
 /// fraction of the time that it takes to make one.

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::DialError;
-use super::handle::Inner;
+use super::shared::Inner;
 use crate::connmgr::{self, Dialer};
 use crate::node::{Endpoint, Enode};
 use crate::p2p::DisconnectReason;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::handle::Inner;
 use super::node_addr::NodeAddr;
+use super::shared::Inner;
 use crate::connmgr::{Lease, Reconnect};
+use crate::driver::PeerDriver;
 use crate::p2p::DisconnectReason;
-use crate::peer::{Peer, PeerDriver, PeerEvent, PeerOutcome};
+use crate::peer::{Peer, PeerEvent, PeerOutcome};
 use crate::transport::Transport;
 
 /// Tells everybody whom a good connection matters to.

@@ -7,14 +7,15 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, info_span};
 
-use super::handle::{Inner, spawn};
 use super::node_addr::NodeAddr;
 use super::run_peer;
+use super::shared::{Inner, spawn};
 use super::tie_break::Superseded;
 use crate::connmgr::Lease;
+use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
-use crate::peer::{Peer, PeerDriver, PeerEvent};
+use crate::peer::{Peer, PeerEvent};
 use crate::setup::{
     Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
 };

@@ -7,11 +7,11 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
+use super::link::Link;
 use super::wire::write_flushed;
-use super::{Established, SetupError, Wire};
+use super::{Direction, Established, SetupError, Wire};
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::{self, DisconnectReason, Hello, decode_disconnect, ids};
-use crate::peer::Direction;
 use crate::rlpx::{ChannelBinding, Ingress, MAX_FRAME_SIZE, Opened, ReadBuffer};
 use crate::stage::Stage;
 use crate::transport::Transport;
@@ -24,18 +24,6 @@ pub struct Authenticated<T: Transport> {
     /// Boxed, because it moves often before a peer begins, and its ciphers are large.
     pub(crate) wire: Box<Wire<T>>,
     pub(super) about: Link,
-}
-
-/// What the encryption handshake tells of a connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub(crate) public_key: PublicKey,
-    pub(crate) binding: ChannelBinding,
-    pub(crate) direction: Direction,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) remote: Option<SocketAddr>,
-    /// When auth and ack were done, before any other message of the remote.
-    pub(crate) since: Instant,
 }
 
 impl<T: Transport> Authenticated<T> {

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use bytes::BytesMut;
 use tokio_util::codec::{Framed, FramedParts};
 
-use super::Wire;
-use super::authenticated::Link;
+use super::link::Link;
+use super::{Direction, Wire};
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::{DisconnectReason, Hello};
-use crate::peer::Direction;
-use crate::rlpx::{ChannelBinding, RawMessage, RlpxCodec};
+use crate::p2p::{RawMessage, RlpxCodec};
+use crate::rlpx::ChannelBinding;
 use crate::transport::Transport;
 
 /// Both halves of a transport as one stream again.
@@ -17,7 +17,7 @@ pub type Joined<T> = tokio::io::Join<<T as Transport>::Reader, <T as Transport>:
 
 /// A connection after both Hellos: what is still to decide is whether it is wanted.
 ///
-/// Usually it becomes a peer, through [`PeerDriver::new`](crate::peer::PeerDriver::new). Tools
+/// Usually it becomes a peer, through [`PeerDriver::new`](crate::driver::PeerDriver::new). Tools
 /// that speak single messages take [`into_framed`](Self::into_framed).
 pub struct Established<T: Transport> {
     pub(crate) wire: Box<Wire<T>>,

@@ -6,9 +6,8 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::wire::write_flushed;
-use super::{Authenticated, SetupError, Turns, Wire};
+use super::{Authenticated, Direction, SetupError, Turns, Wire};
 use crate::node::{PublicKey, SecretKey};
-use crate::peer::Direction;
 use crate::rlpx::{
     AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, ReadBuffer, Recipient,
     Session, Step,

@@ -1,7 +1,7 @@
 //! Setting a connection up: auth and ack, then Hello both ways, as one-way steps.
 //!
 //! ```text
-//!   stream ──initiate / accept──▶ Authenticated ──exchange_hello──▶ Established ──▶ PeerDriver
+//!   stream ──initiate / accept──▶ Authenticated ──exchange_hello──▶ Established ──▶ driver
 //!                                      │ refuse(reason)                  │ refuse(reason)
 //! ```
 //!
@@ -9,13 +9,16 @@
 //! [`Server`](crate::Server) does.
 
 mod authenticated;
+mod direction;
 mod error;
 mod established;
 mod handshake;
+mod link;
 mod turns;
 mod wire;
 
 pub use authenticated::Authenticated;
+pub use direction::Direction;
 pub use error::SetupError;
 pub use established::{Established, Joined};
 pub use handshake::{ReceivedAuth, accept, initiate, receive_auth};
@@ -23,4 +26,4 @@ pub(crate) use handshake::{initiate_in_turn, receive_auth_in_turn};
 
 pub(crate) use error::breach_reason;
 pub(crate) use turns::Turns;
-pub(crate) use wire::{LINGER_BYTES, Wire, drain};
+pub(crate) use wire::{DISCONNECT_TIMEOUT, LINGER_BYTES, Wire, drain};

@@ -6,9 +6,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::p2p::{DisconnectReason, ids};
-use crate::peer::DISCONNECT_TIMEOUT;
 use crate::rlpx::{Egress, Ingress, ReadBuffer};
 use crate::transport::Transport;
+
+/// How long the final Disconnect may take to write.
+pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the receiving side stays open behind a refusal, and for how many bytes.
 const LINGER: Duration = Duration::from_secs(2);

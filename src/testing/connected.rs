@@ -1,10 +1,11 @@
 use bytes::Bytes;
 use tokio::io::{DuplexStream, duplex};
 
+use crate::driver::{PeerDriver, PeerOptions};
 use crate::node::SecretKey;
 use crate::p2p::{Hello, P2P_VERSION};
-use crate::peer::{Peer, PeerDriver, PeerOptions};
-use crate::protocol::Protocol;
+use crate::peer::Peer;
+use crate::peer::Protocol;
 use crate::rlpx::Legacy;
 use crate::setup::{Established, SetupError, accept, initiate};
 

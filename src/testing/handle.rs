@@ -2,8 +2,9 @@ use bytes::Bytes;
 
 use crate::node::SecretKey;
 use crate::p2p::{Capability, Hello, P2P_VERSION};
-use crate::peer::{Direction, Peer, PeerConfig};
+use crate::peer::{Peer, PeerConfig};
 use crate::rlpx::ChannelBinding;
+use crate::setup::Direction;
 
 /// A handle on a peer that does not exist: it tells what it is given, its node id belongs to a
 /// fresh key, and disconnecting it does nothing.

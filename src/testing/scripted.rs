@@ -3,9 +3,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::Settings;
 use super::connected::hello;
+use crate::driver::PeerDriver;
 use crate::node::SecretKey;
 use crate::p2p::{Capability, DisconnectReason, Hello, P2P_VERSION, decode_disconnect, ids};
-use crate::peer::{Peer, PeerDriver};
+use crate::peer::Peer;
 use crate::rlpx::{Legacy, Opened};
 use crate::setup::{Authenticated, Established, SetupError, Wire, accept, initiate};
 

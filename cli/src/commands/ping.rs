@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use peermux::p2p::{self, decode_disconnect, ids};
-use peermux::rlpx::{RawMessage, RlpxCodec};
+use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::setup::Joined;
 use peermux::{DisconnectReason, Enode, Hello, SecretKey};
 use serde::Serialize;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rand::SeedableRng;
 
-use super::super::book::slot;
+use super::super::entry::slot;
 use super::super::entry::{Entry, Place};
 use super::super::rows::{self, Pending};
 use super::super::{NodeDb, Row, Table};

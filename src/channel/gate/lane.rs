@@ -1,14 +1,12 @@
-#[cfg(feature = "comm")]
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-#[cfg(feature = "comm")]
 use super::Source;
 use super::{Flushed, Frame, WriteGate};
-use crate::protocol::{SendError, TrySendError};
+use crate::channel::{SendError, TrySendError};
 
 /// One protocol's way into the write gate. Codes are made absolute here.
 #[derive(Debug, Clone)]
@@ -42,13 +40,11 @@ impl Lane {
     }
 
     /// Sets where messages come from that [`fill`](Self::fill) queues.
-    #[cfg(feature = "comm")]
     pub(crate) fn set_source(&self, source: Arc<dyn Source>) {
         self.gate.sources.set(self.index, source);
     }
 
     /// Queues messages for as long as there is room; the others are left where they are.
-    #[cfg(feature = "comm")]
     pub(crate) fn fill<T>(
         &self,
         from: &mut VecDeque<T>,

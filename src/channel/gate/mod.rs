@@ -12,10 +12,8 @@
 
 mod lane;
 mod schedule;
-#[cfg(feature = "comm")]
 mod source;
 
-#[cfg(feature = "comm")]
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,13 +24,11 @@ use tokio::sync::Notify;
 pub(crate) use lane::Lane;
 use schedule::Schedule;
 pub(crate) use schedule::{Batch, Flushed, Frame, LaneSettings};
-#[cfg(feature = "comm")]
 pub(crate) use source::Source;
-#[cfg(feature = "comm")]
 use source::Sources;
 
+use crate::channel::{SendError, TrySendError};
 use crate::p2p::DisconnectReason;
-use crate::protocol::{SendError, TrySendError};
 
 /// The gate of one peer, shared by its protocols, its read loop and its write loop.
 #[derive(Debug)]
@@ -40,7 +36,6 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, a place for each lane.
     room: Vec<Notify>,
-    #[cfg(feature = "comm")]
     sources: Sources,
 }
 
@@ -75,7 +70,6 @@ pub(crate) enum Next {
 impl WriteGate {
     pub(crate) fn new(lanes: Vec<LaneSettings>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
-        #[cfg(feature = "comm")]
         let sources = Sources::new(lanes.len());
         let state = State {
             schedule: Schedule::new(lanes),
@@ -85,7 +79,6 @@ impl WriteGate {
         Arc::new(Self {
             state: Mutex::new(state),
             room,
-            #[cfg(feature = "comm")]
             sources,
         })
     }
@@ -153,7 +146,6 @@ impl WriteGate {
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
-                #[cfg(feature = "comm")]
                 if let Some(source) = self.sources.of(lane) {
                     source.room();
                 }
@@ -187,7 +179,6 @@ impl WriteGate {
 
     /// Queues messages in a lane, in order, for as long as there is room, and leaves the others
     /// where they are.
-    #[cfg(feature = "comm")]
     fn fill<T>(
         &self,
         lane: usize,
@@ -214,7 +205,6 @@ impl WriteGate {
     }
 
     /// Frames that came from the source of a lane were handed to the socket.
-    #[cfg(feature = "comm")]
     pub(crate) fn count_written(&self, lane: usize, frames: usize) {
         if let Some(source) = self.sources.of(lane) {
             source.written(frames);

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::channel::ProtocolLimits;
 use crate::p2p::ids;
-use crate::protocol::ProtocolLimits;
 
 /// What a lane of weight 1 may send in one round, in bytes.
 const QUANTUM: usize = 16 << 10;
@@ -43,7 +43,6 @@ pub(crate) enum Flushed {
     /// Who waits for this one; dropped if it never happens.
     One(oneshot::Sender<()>),
     /// The lane's source, which counts.
-    #[cfg(feature = "comm")]
     Counted,
 }
 
@@ -91,7 +90,6 @@ impl Batch {
     }
 
     /// Tells how many of the frames are counted, for each stretch of one lane.
-    #[cfg(feature = "comm")]
     pub(crate) fn counted(&self, tell: impl Fn(usize, usize)) {
         let is_counted = |frame: &Frame| matches!(frame.flushed, Some(Flushed::Counted));
         for stretch in self.frames.chunk_by(|(one, _), (next, _)| one == next) {

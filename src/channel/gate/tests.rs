@@ -3,9 +3,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::gather::MOST;
 use super::*;
-use crate::protocol::ProtocolLimits;
+use crate::channel::ProtocolLimits;
+
+/// What a batch takes at most.
+const MOST: usize = 64 << 10;
 
 fn settings(weight: u32) -> LaneSettings {
     LaneSettings {
@@ -178,7 +180,6 @@ proptest! {
     }
 }
 
-#[cfg(feature = "comm")]
 mod source {
     use std::collections::VecDeque;
     use std::sync::atomic::{AtomicUsize, Ordering};

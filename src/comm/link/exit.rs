@@ -4,21 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, Weak};
 
 use super::{Left, Link, Outgoing, State};
+use crate::channel::{Lane, Source, TrySendError};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
-use crate::peer::Source;
-use crate::protocol::{Outlet, TrySendError};
 
 /// The connection that takes the messages.
 #[derive(Debug)]
 pub(super) struct Exit {
-    outlet: Outlet,
+    lane: Lane,
     acks: Arc<AckTable>,
     handed: Arc<Handed>,
-    /// Whether the transport asks for more and tells what is written; else that is as soon as it
-    /// is handed over.
-    asks: bool,
-    /// It took not everything.
+    /// The lane is full; it calls when it has room.
     blocked: bool,
     /// It takes nothing more.
     over: bool,
@@ -31,7 +27,7 @@ impl Exit {
             return;
         }
         let mut senders = self.handed.lock();
-        let result = self.outlet.fill(queue, Outgoing::size, |message| {
+        let result = self.lane.fill(queue, Outgoing::size, |message| {
             left.count(&message);
             message.hand_over(&self.acks, &mut senders)
         });
@@ -43,43 +39,23 @@ impl Exit {
 impl Link {
     /// Lets a connection take messages until what is returned is dropped: then what it took and
     /// is not known to have written fails. A queue has one connection in its life.
-    pub(crate) fn open(self: &Arc<Self>, outlet: Outlet, acks: Arc<AckTable>) -> Opening {
+    pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {
             link: Arc::downgrade(self),
             handed: Arc::clone(&handed),
         };
-        let exit = Exit {
-            asks: outlet.set_source(Arc::new(supply)),
-            outlet,
+        lane.set_source(Arc::new(supply));
+        let mut state = self.lock();
+        state.exit = Some(Exit {
+            lane,
             acks,
             handed,
             blocked: false,
             over: false,
-        };
-        let mut state = self.lock();
-        state.exit = Some(exit);
+        });
         self.hand_over(state);
         Opening(Arc::clone(self))
-    }
-
-    /// Waits until a message has found no room in a transport that does not ask for it later;
-    /// returns its size, or `None` once the transport takes nothing more. Cancel safe.
-    async fn blocked(&self) -> Option<usize> {
-        loop {
-            {
-                let state = self.lock();
-                let exit = state.exit.as_ref();
-                if exit.is_some_and(|exit| exit.over) {
-                    return None;
-                }
-                let first = state.replies.front().or(state.messages.front());
-                if let Some(first) = first.filter(|_| exit.is_some_and(|exit| !exit.asks)) {
-                    return Some(first.size());
-                }
-            }
-            self.blocked.notified().await;
-        }
     }
 
     /// The transport has room again.
@@ -109,8 +85,7 @@ impl Link {
         let [mut answers, mut others] = [Left::default(), Left::default()];
         exit.take(replies, &mut answers);
         exit.take(messages, &mut others);
-        let written = (!exit.asks).then(|| Arc::clone(&exit.handed));
-        let wakes = exit.over || exit.blocked && !exit.asks;
+        let over = exit.over;
         drop(state);
         let count = answers.messages + others.messages;
         self.stats.meters.unqueued(count);
@@ -119,11 +94,8 @@ impl Link {
                 semaphore.add_permits(left.units);
             }
         }
-        if let Some(handed) = written {
-            handed.written(count as usize);
-        }
-        if wakes {
-            self.blocked.notify_one();
+        if over {
+            self.over.notify_one();
         }
     }
 }
@@ -151,14 +123,10 @@ impl Source for Supply {
 pub(crate) struct Opening(Arc<Link>);
 
 impl Opening {
-    /// Waits until the transport takes nothing more. One that does not ask for what found no room
-    /// gets it here.
-    pub(crate) async fn run(&self, outlet: &Outlet) {
-        while let Some(size) = self.0.blocked().await {
-            if outlet.room(size).await.is_err() {
-                return;
-            }
-            self.0.unblock();
+    /// Waits until the transport takes nothing more. Cancel safe.
+    pub(crate) async fn over(&self) {
+        while !self.0.lock().exit.as_ref().is_some_and(|exit| exit.over) {
+            self.0.over.notified().await;
         }
     }
 }

@@ -29,9 +29,8 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct Link {
     state: Mutex<State>,
-    /// Wakes the connection's writer when the transport takes nothing more, or does not ask for
-    /// more once it has room.
-    blocked: Notify,
+    /// Wakes the connection when its lane takes nothing more.
+    over: Notify,
     /// Room in units, so that one bound holds for messages and for bytes.
     messages: Arc<Semaphore>,
     replies: Arc<Semaphore>,
@@ -83,7 +82,7 @@ impl Link {
         let total = u32::try_from(config.queue_messages).unwrap_or(u32::MAX >> 4);
         Arc::new(Self {
             state: Mutex::default(),
-            blocked: Notify::new(),
+            over: Notify::new(),
             messages: Arc::new(Semaphore::new(total as usize)),
             replies: Arc::new(Semaphore::new(REPLIES)),
             unit: (config.queue_bytes / config.queue_messages).max(1),

@@ -5,8 +5,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Draft, Link, Outgoing, Part};
+use crate::channel::{Batch, Lane, LaneSettings, Next, ProtocolLimits, WriteGate};
 use crate::comm::{Config, Delivery};
-use crate::protocol::{Message, ProtocolConn, ProtocolLimits};
 
 fn message(n: u8) -> (Outgoing, oneshot::Receiver<Delivery>) {
     let (done, receipt) = oneshot::channel();
@@ -22,9 +22,8 @@ fn message(n: u8) -> (Outgoing, oneshot::Receiver<Delivery>) {
 #[tokio::test]
 async fn what_finds_no_room_is_handed_over_later_in_order() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
-    let (near, mut far) = ProtocolConn::<Message>::pair_with(limits);
-    let (sender, _receiver) = near.split();
-    let outlet = sender.into_outlet();
+    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
+    let lane = Lane::new(&gate, 0, 16);
     let link = Link::new(&Config::default(), &Arc::default());
     let mut receipts = Vec::new();
     for n in 0..5 {
@@ -32,18 +31,15 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
         link.try_push(Part::Messages, message).expect("room");
         receipts.push(receipt);
     }
-    let opening = link.open(outlet.clone(), Arc::default());
+    let _opening = link.open(lane, Arc::default());
     assert_eq!(link.len(), 3);
-    let receive = async {
-        for n in 0..5 {
-            let received = far.recv().await.expect("raw").expect("open");
-            assert_eq!(received.payload[..], [n]);
-        }
-    };
-    tokio::select! {
-        () = opening.run(&outlet) => panic!("the transport takes more"),
-        () = receive => {}
+    let (mut batch, mut written) = (Batch::default(), Vec::new());
+    while written.len() < 5 {
+        assert_eq!(gate.next(&mut batch, usize::MAX).await, Next::Batch);
+        batch.counted(|lane, frames| gate.count_written(lane, frames));
+        written.extend(batch.drain().map(|(_, frame)| frame.payload));
     }
+    assert_eq!(written.concat(), [0, 1, 2, 3, 4]);
     for receipt in receipts {
         assert!(receipt.await.expect("told").is_sent());
     }

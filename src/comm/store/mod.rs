@@ -27,10 +27,10 @@ use super::acks::AckTable;
 use super::identity::IdentityStore;
 use super::link::Link;
 use super::stats::Stats;
-use super::time::later;
 use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
+use crate::time::after;
 
 /// How many expected ids of one dial are reported when it fails.
 const MAX_WANTED: usize = 16;
@@ -465,7 +465,7 @@ impl Store {
             *node,
             Failure {
                 enode: flight.enode,
-                until: later(now, self.config.failure_memory),
+                until: after(now, self.config.failure_memory),
                 error: error.clone(),
             },
         );

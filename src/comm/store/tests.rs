@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::super::{IdentityLimits, Secp256k1Identity};
 use super::*;
 use crate::node::SecretKey;
-use crate::peer::Direction;
+use crate::setup::Direction;
 use crate::testing;
 
 fn node(n: u8) -> NodeId {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::egress::{append_plaintext, header};
 use super::*;
-use crate::Fault;
+use crate::fault::Fault;
 use crate::keccak::Keccak256;
 use crate::rlpx::error::{FrameError, MessageIdError, SealError, SnappyError};
 use crate::rlpx::mac::FrameMac;

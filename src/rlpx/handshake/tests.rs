@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::packet::{Ack, Auth, Receiver};
 use super::*;
-use crate::Fault;
+use crate::fault::Fault;
 use crate::rlpx::error::HandshakeError;
 use crate::rlpx::secrets;
 use crate::rlpx::testing::{VECTORS, array, done, hex, key, randomness};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use peermux::comm::{
     Comm, Config, Connected, Connector, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
 };
+use peermux::driver::{PeerDriver, PeerOptions};
 use peermux::p2p::P2P_VERSION;
-use peermux::peer::{PeerDriver, PeerOptions};
 use peermux::rlpx::Legacy;
 use peermux::setup::{Established, accept, initiate};
 use peermux::{Bytes, DialError, Enode, Hello, NodeId, Peer, Protocol, PublicKey, SecretKey};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use peermux::channel::NodeBudget;
+use peermux::driver::PeerOptions;
 use peermux::p2p::ids;
-use peermux::peer::{NodeBudget, PeerOptions};
 use peermux::testing::Settings;
 use peermux::{DisconnectReason, MemoryLimits, Message, ProtocolLimits};
 use tokio::sync::oneshot;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use peermux::peer::{PeerDriver, SlowTransfer, TransferLimit};
+use peermux::driver::PeerDriver;
+use peermux::peer::{SlowTransfer, TransferLimit};
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::{Scripted, Settings, establish};
 use peermux::{

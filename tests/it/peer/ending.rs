@@ -183,7 +183,7 @@ async fn a_peer_whose_driver_is_dropped_closes_its_connection() {
     let (ours, theirs) = peermux::testing::establish(&[], &[])
         .await
         .expect("connects");
-    let driver = peermux::peer::PeerDriver::new(ours, &[], Default::default()).expect("fits");
+    let driver = peermux::driver::PeerDriver::new(ours, &[], Default::default()).expect("fits");
     let running = tokio::spawn(driver.run());
     let mut remote = peermux::testing::Scripted::over(theirs);
     remote.send(peermux::p2p::ids::PING, &[0xc0]).await;

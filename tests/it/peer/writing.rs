@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use peermux::driver::PeerOptions;
 use peermux::p2p::ids;
-use peermux::peer::{PeerEvents, PeerOptions};
+use peermux::peer::PeerEvents;
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
 use peermux::transport::Generic;

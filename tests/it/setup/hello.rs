@@ -2,8 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
+use peermux::p2p::RawMessage;
 use peermux::p2p::{HelloError, P2P_VERSION, ids};
-use peermux::rlpx::{Legacy, RawMessage};
+use peermux::rlpx::Legacy;
 use peermux::setup::{Authenticated, SetupError, accept, initiate};
 use peermux::testing::Scripted;
 use peermux::{Capability, DisconnectReason, Fault, Hello, SecretKey, Stage};

@@ -1,0 +1,89 @@
+//! The book in memory, with its clock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use rand::rngs::StdRng;
+
+use super::nodes::{Ban, NodeDb};
+use super::rows::{self, Pending};
+use super::store::Change;
+use super::{Book, Clock};
+use crate::node::{Enode, Host};
+
+/// What handles and writer share.
+pub(super) struct Shared {
+    clock: Box<dyn Clock>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) book: Book,
+    pub(super) nodes: NodeDb,
+    pub(super) rng: StdRng,
+}
+
+impl Shared {
+    pub(super) fn new(clock: impl Clock, state: State) -> Self {
+        Self {
+            clock: Box::new(clock),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
+        act(&mut self.lock(), self.now())
+    }
+
+    /// Everything that the store does not hold yet.
+    pub(super) fn take_pending(&self) -> Pending {
+        let State { book, nodes, .. } = &mut *self.lock();
+        Pending::take(book, nodes)
+    }
+
+    /// The next rows of it.
+    pub(super) fn next_changes(&self, pending: &mut Pending, most: usize) -> Vec<Change> {
+        let State { book, nodes, .. } = &mut *self.lock();
+        pending.next(book, nodes, most)
+    }
+
+    /// Takes back what could not be written.
+    pub(super) fn put_back(&self, changes: &[Change], pending: Pending) {
+        let State { book, nodes, .. } = &mut *self.lock();
+        rows::put_back(book, nodes, changes);
+        pending.put_back(book, nodes);
+    }
+
+    /// A caller's closure that panics leaves nothing half done: it sees the book read-only.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
+        f.debug_struct("AddressBook")
+            .field("addresses", &state.book.len())
+            .field("nodes", &state.nodes.len())
+            .finish()
+    }
+}
+
+impl State {
+    pub(super) fn ban_of(&self, enode: &Enode, now: SystemTime) -> Option<&Ban> {
+        ban_of(&self.nodes, enode, now)
+    }
+}
+
+pub(super) fn ban_of<'a>(nodes: &'a NodeDb, enode: &Enode, now: SystemTime) -> Option<&'a Ban> {
+    let by_ip = || match &enode.endpoint()?.host {
+        Host::Ip(ip) => nodes.banned_ip(*ip, now),
+        Host::Dns(_) => None,
+    };
+    nodes.banned(&enode.node_id(), now).or_else(by_ip)
+}

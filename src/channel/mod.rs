@@ -1,0 +1,33 @@
+//! The two ends of a protocol's traffic with one peer, with their bounds.
+//!
+//! A received message waits in its protocol's inbox; a message to be sent waits in its protocol's
+//! lane of the write gate. [`ProtocolConn`] is what a handler sees of both.
+//!
+//! ```text
+//!   read loop ──▶ inbox ──▶ ProtocolConn ──▶ lane ──▶ write gate ──▶ write loop
+//! ```
+
+mod budget;
+mod conn;
+mod error;
+mod gate;
+mod inbox;
+mod limits;
+mod meters;
+mod received;
+mod receiver;
+mod sender;
+mod tap;
+
+pub use budget::{MemoryLimits, NodeBudget};
+pub use conn::ProtocolConn;
+pub use error::{SendError, TrySendError};
+pub use limits::{ProtocolLimits, WhenFull};
+pub use received::Received;
+pub use receiver::ProtocolReceiver;
+pub use sender::ProtocolSender;
+
+pub(crate) use budget::{OverBudget, PeerBudget};
+pub(crate) use gate::{Batch, Flushed, Lane, LaneSettings, Next, Source, WriteGate};
+pub(crate) use inbox::{Charge, Inbox, PushError};
+pub(crate) use tap::{MessageTap, Observer, Traffic};

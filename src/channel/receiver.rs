@@ -1,0 +1,81 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::Stream;
+
+use super::inbox::InboxReader;
+use super::{Inbox, MessageTap, Received};
+use crate::message::{Message, MessageError, WireMessage};
+
+/// The receiving direction of a [`ProtocolConn`](super::ProtocolConn).
+///
+/// As a [`Stream`] it yields what [`recv`](Self::recv) returns, and ends where that returns `None`.
+pub struct ProtocolReceiver<M = Message> {
+    inbox: InboxReader,
+    tap: MessageTap,
+    messages: PhantomData<fn() -> M>,
+}
+
+impl<M: WireMessage> ProtocolReceiver<M> {
+    /// As [`ProtocolConn::recv`](super::ProtocolConn::recv). Cancel safe.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
+        poll_fn(|cx| self.poll_recv(cx)).await.transpose()
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Received<M>, MessageError>>> {
+        let Some((message, charge)) = ready!(self.inbox.poll_recv(cx)) else {
+            return Poll::Ready(None);
+        };
+        let size = message.payload.len();
+        self.tap.received(message.code, size);
+        let decoded = M::decode(message).map(|message| Received::new(message, size, charge));
+        Poll::Ready(Some(decoded))
+    }
+}
+
+impl<M> ProtocolReceiver<M> {
+    pub(super) fn new(inbox: Inbox, tap: MessageTap) -> Self {
+        Self {
+            inbox: inbox.reader(),
+            tap,
+            messages: PhantomData,
+        }
+    }
+
+    /// As [`ProtocolConn::dropped`](super::ProtocolConn::dropped).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.inbox.dropped()
+    }
+
+    pub(super) fn retyped<N>(self) -> ProtocolReceiver<N> {
+        ProtocolReceiver {
+            inbox: self.inbox,
+            tap: self.tap,
+            messages: PhantomData,
+        }
+    }
+}
+
+impl<M: WireMessage> Stream for ProtocolReceiver<M> {
+    type Item = Result<Received<M>, MessageError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_recv(cx)
+    }
+}
+
+impl<M> fmt::Debug for ProtocolReceiver<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtocolReceiver").finish_non_exhaustive()
+    }
+}

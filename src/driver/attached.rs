@@ -1,0 +1,99 @@
+//! The protocols that both sides speak, with what each of them needs on this connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::PeerOptions;
+use super::dispatch::Route;
+use crate::channel::{
+    Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
+};
+use crate::p2p::SharedCapability;
+use crate::peer::{Peer, PeerEvents, Protocol, ProtocolError};
+
+/// One protocol on one connection. Its place in the list is its lane in the write gate.
+pub(super) struct Attached {
+    pub(super) shared: SharedCapability,
+    pub(super) inbox: Inbox,
+    protocol: Protocol,
+    limits: ProtocolLimits,
+    tap: MessageTap,
+}
+
+/// Attaches protocols to a connection, with queues that fit into the peer's memory budget.
+pub(super) fn attach(
+    matched: Vec<(SharedCapability, Protocol)>,
+    options: &PeerOptions,
+    peer: &Peer,
+    budget: &Arc<PeerBudget>,
+) -> Vec<Attached> {
+    let limits = fitted_limits(&matched, options.budget.limits().per_peer());
+    let attached = |((shared, protocol), limits): ((SharedCapability, Protocol), _)| {
+        let events = options.events.as_ref();
+        let observer = events.and_then(|events| PeerEvents::observer(events, &shared, peer));
+        Attached {
+            inbox: Inbox::new(limits, Some(Arc::clone(budget))),
+            tap: MessageTap::new(&shared.capability, observer),
+            shared,
+            protocol,
+            limits,
+        }
+    };
+    matched.into_iter().zip(limits).map(attached).collect()
+}
+
+impl Attached {
+    pub(super) fn lane_settings(&self) -> LaneSettings {
+        LaneSettings {
+            limits: self.limits,
+            weight: self.protocol.weight(),
+        }
+    }
+
+    /// What the write loop needs for the lane: its first message id, and its tap.
+    pub(super) fn lane_tap(&self) -> (u64, MessageTap) {
+        (self.shared.offset, self.tap.clone())
+    }
+
+    /// What the read loop needs.
+    pub(super) fn route(&self, stall_limit: Duration) -> Route {
+        Route {
+            shared: self.shared.clone(),
+            limits: self.limits,
+            inbox: self.inbox.clone(),
+            tap: self.tap.clone(),
+            stall_limit,
+        }
+    }
+
+    /// Runs the protocol with its peer.
+    pub(super) fn run(
+        self,
+        lane: Lane,
+        peer: &Peer,
+    ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
+        let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
+        self.protocol.start(peer.clone(), conn)
+    }
+}
+
+/// The protocols' limits, with queues scaled down where together they would take more than half
+/// of the peer's memory budget: the other half is for the message being read.
+fn fitted_limits(matched: &[(SharedCapability, Protocol)], per_peer: usize) -> Vec<ProtocolLimits> {
+    let sum = matched.iter().fold(0usize, |sum, (_, protocol)| {
+        sum.saturating_add(protocol.limits().queue_bytes())
+    });
+    let room = per_peer / 2;
+    let fit = |bytes: usize| match sum > room {
+        true => (bytes as u128 * room as u128 / sum as u128) as usize,
+        false => bytes,
+    };
+    let fitted = |protocol: &Protocol| {
+        let limits = protocol.limits();
+        limits.with_queue_bytes(fit(limits.queue_bytes()))
+    };
+    matched
+        .iter()
+        .map(|(_, protocol)| fitted(protocol))
+        .collect()
+}

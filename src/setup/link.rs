@@ -1,0 +1,19 @@
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+
+use super::Direction;
+use crate::node::PublicKey;
+use crate::rlpx::ChannelBinding;
+
+/// What the encryption handshake tells of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) public_key: PublicKey,
+    pub(crate) binding: ChannelBinding,
+    pub(crate) direction: Direction,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+    /// When auth and ack were done, before any other message of the remote.
+    pub(crate) since: Instant,
+}

@@ -1,0 +1,13 @@
+//! Time limits of any length.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Longer than any process runs, and short enough that adding it to an instant cannot overflow.
+pub(crate) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// Returns the instant `wait` after `at`, at most 30 years later.
+pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
+    at + wait.min(NEVER)
+}
