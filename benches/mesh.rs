@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use peermux::connmgr::{DialError, Dialer};
+use peermux::connmgr::{ConnectError, Dialer};
 use peermux::testing::{Caller, memory_listener};
 use peermux::{Endpoint, Enode, SecretKey};
 use tokio::io::DuplexStream;
@@ -54,14 +54,14 @@ impl Dialer for From {
     type Addr = Enode;
     type Io = DuplexStream;
 
-    async fn dial(&self, node: &Enode) -> Result<DuplexStream, DialError> {
+    async fn dial(&self, node: &Enode) -> Result<DuplexStream, ConnectError> {
         self.network.dials.fetch_add(1, Ordering::Relaxed);
         sleep(ROUND_TRIP).await;
         let addr = node.endpoint().and_then(Endpoint::socket_addr).unwrap();
         let caller = self.network.listeners.lock().unwrap().get(&addr).cloned();
         match caller {
             Some(caller) => Ok(caller.call(self.own).await),
-            None => Err(DialError::Refused),
+            None => Err(ConnectError::Refused),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use peermux::connmgr::{DialError, Dialer};
+use peermux::connmgr::{ConnectError, Dialer};
 use peermux::server::NodeDialer;
 use peermux::transport::TcpTransport;
 use peermux::{Enode, Protocol, SecretKey, Server};
@@ -65,7 +65,7 @@ impl Dialer for Shared {
     type Addr = Enode;
     type Io = TcpTransport;
 
-    async fn dial(&self, node: &Enode) -> Result<TcpTransport, DialError> {
+    async fn dial(&self, node: &Enode) -> Result<TcpTransport, ConnectError> {
         let Closed {
             way,
             tcp,
@@ -81,9 +81,9 @@ impl Dialer for Shared {
         let result = match WAYS[way.load(Ordering::Relaxed)] {
             Way::Slowly => {
                 sleep(Duration::from_millis(100)).await;
-                Err(DialError::Refused)
+                Err(ConnectError::Refused)
             }
-            Way::AtOnce => Err(DialError::Refused),
+            Way::AtOnce => Err(ConnectError::Refused),
             Way::OverLoopback => tcp.dial(node).await,
         };
         in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -69,6 +69,8 @@ mod keccak;
 pub mod message;
 #[cfg(feature = "server")]
 mod metric;
+#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+mod mutex;
 pub mod node;
 pub mod p2p;
 #[cfg(feature = "server")]

@@ -1,8 +1,8 @@
 //! Memory of large payloads that were written, for those that are encoded next.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::{Bytes, BytesMut};
+
+use crate::mutex::Mutex;
 
 /// What is kept for whoever sends next, in whichever connection.
 pub(crate) static SPARE: Spare = Spare::new();
@@ -62,7 +62,7 @@ impl Spare {
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Vec<BytesMut>) -> R) -> R {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.lock())
     }
 }
 

@@ -40,8 +40,8 @@ impl Display for Trouble {
 
 impl Trouble {
     /// No TCP connection came about.
-    pub(crate) fn connecting(addr: SocketAddr, error: &io::Error) -> Self {
-        let why = match error.kind() {
+    pub(crate) fn connecting(addr: SocketAddr, kind: io::ErrorKind, error: &dyn Display) -> Self {
+        let why = match kind {
             io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there",
             io::ErrorKind::TimedOut => "no answer",
             _ => &error.to_string(),
@@ -71,7 +71,7 @@ impl Trouble {
                 addr: Some(addr),
                 source,
                 ..
-            } => Self::connecting(*addr, source),
+            } => Self::connecting(*addr, source.kind(), source),
             DialError::Setup {
                 addr: Some(addr),
                 source,

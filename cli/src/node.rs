@@ -1,19 +1,17 @@
 //! Nodes and addresses, as several commands need them.
 
 use std::error::Error;
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use peermux::node::NodeError;
 use peermux::p2p::{MAX_HELLO, P2P_VERSION};
+use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
-use peermux::{
-    Bytes, Endpoint, Enode, Hello, Host, NodeRecord, PublicKey, SecretKey, Server, Stage,
-};
+use peermux::{Bytes, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
 #[cfg(unix)]
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
@@ -69,26 +67,19 @@ pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
 
 /// The address of `HOST:PORT`.
 pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
-    let name = match &endpoint.host {
-        Host::Ip(ip) => return Ok(SocketAddr::new(*ip, endpoint.tcp)),
-        Host::Dns(name) => name,
-    };
-    let resolved = lookup_host((name.as_str(), endpoint.tcp)).await;
-    let first = resolved
-        .map_err(|error| cannot_resolve(name, &error))?
-        .next();
-    first.ok_or_else(|| cannot_resolve(name, &"it has no address"))
-}
-
-fn cannot_resolve(name: &str, error: &dyn Display) -> Failure {
-    Failure::because(format!("cannot resolve {name}: {error}"))
+    let found = NodeDialer::resolve(endpoint).await;
+    let addrs = found.map_err(|error| Failure::because(error.to_string()))?;
+    addrs
+        .first()
+        .copied()
+        .ok_or_else(|| Failure::because("the name has no address".to_owned()))
 }
 
 /// Opens a TCP connection.
 pub(crate) async fn connect(addr: SocketAddr, limit: Duration) -> Result<TcpStream, Failure> {
     let connected = timeout(limit, TcpStream::connect(addr)).await;
     let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    let stream = connected.map_err(|error| Trouble::connecting(addr, &error))?;
+    let stream = connected.map_err(|error| Trouble::connecting(addr, error.kind(), &error))?;
     stream.set_nodelay(true).map_err(Failure::because)?;
     Ok(stream)
 }

@@ -12,7 +12,7 @@ use super::time::age;
 use crate::node::{Enode, NodeId};
 
 /// Draws for one dial, and how many of them pass over addresses that were tried recently.
-const DRAWS: u32 = 100;
+pub(super) const DRAWS: u32 = 100;
 const DRAWS_OF_RESTED: u32 = 30;
 
 /// How much readier the next address is taken after each that was passed over.
@@ -64,12 +64,15 @@ impl Book {
         now: SystemTime,
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Option<&Entry> {
-        let drawer = Drawer::new(self);
+        let drawer = self.drawer();
         (0..DRAWS).find_map(|draw| {
-            let entry = drawer.draw(now, rng)?;
-            let rested = draw >= DRAWS_OF_RESTED || !entry.attempted_within(RECENTLY, now);
-            (rested && allowed(entry)).then_some(entry)
+            let entry = drawer.rested(draw, now, rng);
+            entry.filter(|entry| allowed(entry))
         })
+    }
+
+    pub(super) fn drawer(&self) -> Drawer<'_> {
+        Drawer::new(self)
     }
 
     /// The addresses to tell others: a random 23 %, at most 2500, of those that are not bad. The
@@ -91,7 +94,7 @@ impl Book {
 }
 
 /// The buckets that hold something, gathered once for many draws.
-struct Drawer<'a> {
+pub(super) struct Drawer<'a> {
     book: &'a Book,
     new: Vec<&'a [NodeId]>,
     tried: Vec<&'a [NodeId]>,
@@ -104,6 +107,18 @@ impl<'a> Drawer<'a> {
             new: book.new.occupied(),
             tried: book.tried.occupied(),
         }
+    }
+
+    /// The result of a draw by its number: the first ones pass over what was tried recently.
+    pub(super) fn rested(
+        &self,
+        draw: u32,
+        now: SystemTime,
+        rng: &mut (impl CryptoRng + ?Sized),
+    ) -> Option<&'a Entry> {
+        let entry = self.draw(now, rng)?;
+        let rested = draw >= DRAWS_OF_RESTED || !entry.attempted_within(RECENTLY, now);
+        rested.then_some(entry)
     }
 
     fn draw(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&'a Entry> {

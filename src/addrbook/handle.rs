@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::nodes::{Ban, BanTarget, NodeDbConfig, NodeInfo};
 use super::persistence::{self, FlushError, FlushRequest, Persistence};
 use super::rows;
-use super::shared::{Shared, State, ban_of};
+use super::shared::{Shared, State};
 use super::store::{RedbStore, Store, StoreError};
 use super::table::Shape;
 use super::{AddError, Added, BookConfig, Clock, Entry, Promotion, Source};
@@ -111,7 +111,7 @@ impl AddressBook {
         in_background(name, move || build(store, config, clock)).await
     }
 
-    /// Takes in an address that somebody told of just now. See [`Book::add`].
+    /// Takes in an address that somebody told of just now. See [`Book::add`](super::Book::add).
     ///
     /// # Errors
     /// Why the address was refused; [`AddError::Banned`] if the node or its IP address is banned.
@@ -119,7 +119,7 @@ impl AddressBook {
         self.add_seen(enode, source, self.shared.now())
     }
 
-    /// Takes in an address that was last seen at a certain time. See [`Book::add`].
+    /// Takes in an address that was last seen at a certain time. See [`Book::add`](super::Book::add).
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -142,21 +142,23 @@ impl AddressBook {
     }
 
     /// An address to dial, which is marked as attempted: the first that `allowed` takes and that
-    /// is not banned. See [`Book::draw`]. `allowed` runs under the lock: it must be quick and must
-    /// not use this book.
+    /// is not banned. See [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs without a lock.
     pub fn draw(&self, mut allowed: impl FnMut(&Entry) -> bool) -> Option<Enode> {
-        self.with(|state, now| {
-            let State { book, nodes, rng } = state;
-            let fits =
-                |entry: &Entry| ban_of(nodes, entry.enode(), now).is_none() && allowed(entry);
-            let enode = book.draw(fits, now, rng)?.enode().clone();
-            book.attempt(&enode.node_id(), now);
-            Some(enode)
-        })
+        let drawn = self.with(|state, now| state.draw(usize::MAX, now));
+        let enode = drawn.iter().find(|entry| allowed(entry))?.enode();
+        self.attempt(&enode.node_id());
+        Some(enode.clone())
+    }
+
+    /// Up to `most` addresses to dial in the order in which [`draw`](Self::draw) takes them, without
+    /// those that are banned. Report [`attempt`](Self::attempt) before a dial.
+    pub fn candidates(&self, most: usize) -> Vec<Enode> {
+        let drawn = self.with(|state, now| state.draw(most, now));
+        drawn.iter().map(|entry| entry.enode().clone()).collect()
     }
 
     /// A tried address to dial only to see whether it answers, which is marked as attempted.
-    /// Report [`good`](Self::good) or [`failed`](Self::failed). See [`Book::probe`].
+    /// Report [`good`](Self::good) or [`failed`](Self::failed). See [`Book::probe`](super::Book::probe).
     pub fn probe(&self) -> Option<Enode> {
         self.with(|state, now| {
             let enode = state.book.probe(now)?;
@@ -166,13 +168,13 @@ impl AddressBook {
     }
 
     /// Counts a dial that is about to start and that did not come from [`draw`](Self::draw). See
-    /// [`Book::attempt`].
+    /// [`Book::attempt`](super::Book::attempt).
     pub fn attempt(&self, id: &NodeId) -> bool {
         self.with(|state, now| state.book.attempt(id, now))
     }
 
     /// Marks a node that a handshake of ours has just proved to be at this address. See
-    /// [`Book::good`].
+    /// [`Book::good`](super::Book::good).
     ///
     /// # Errors
     /// The book does not admit such an address. The node counts as seen all the same.
@@ -192,7 +194,7 @@ impl AddressBook {
         })
     }
 
-    /// Tells that a node is or was just connected, whoever dialled. See [`Book::connected`].
+    /// Tells that a node is or was just connected, whoever dialled. See [`Book::connected`](super::Book::connected).
     pub fn connected(&self, id: &NodeId) {
         self.with(|state, now| {
             state.nodes.seen(id, now);
@@ -200,12 +202,12 @@ impl AddressBook {
         });
     }
 
-    /// Tells that a connection could be opened, no matter to whom. See [`Book::dial_succeeded`].
+    /// Tells that a connection could be opened, no matter to whom. See [`Book::dial_succeeded`](super::Book::dial_succeeded).
     pub fn dial_succeeded(&self) {
         self.with(|state, _| state.book.dial_succeeded());
     }
 
-    /// The addresses to tell others, the same ones for 24 hours. See [`Book::share`].
+    /// The addresses to tell others, the same ones for 24 hours. See [`Book::share`](super::Book::share).
     pub fn share(&self) -> Arc<[Enode]> {
         self.with(|state, now| state.book.share(now, &mut state.rng))
     }
@@ -249,7 +251,7 @@ impl AddressBook {
     }
 
     /// Adds to a node's misbehaviour and returns its score; too much of it bans the node. See
-    /// [`NodeDb::penalise`].
+    /// [`NodeDb::penalise`](super::NodeDb::penalise).
     pub fn penalise(&self, id: &NodeId, lasting: u32, fading: u32, reason: &str) -> u32 {
         self.with(|state, now| {
             let score = state.nodes.penalise(id, lasting, fading, reason, now);

@@ -1,14 +1,17 @@
 //! The book in memory, with its clock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::MutexGuard;
 use std::time::SystemTime;
 
 use rand::rngs::StdRng;
 
+use super::draw::DRAWS;
 use super::nodes::{Ban, NodeDb};
 use super::rows::{self, Pending};
 use super::store::Change;
-use super::{Book, Clock};
+use super::{Book, Clock, Entry};
+use crate::mutex::Mutex;
 use crate::node::{Enode, Host};
 
 /// What handles and writer share.
@@ -60,7 +63,7 @@ impl Shared {
 
     /// A caller's closure that panics leaves nothing half done: it sees the book read-only.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -75,12 +78,24 @@ impl std::fmt::Debug for Shared {
 }
 
 impl State {
+    /// Up to `most` results of draws, each address once, without those that are banned.
+    pub(super) fn draw(&mut self, most: usize, now: SystemTime) -> Vec<Entry> {
+        let Self { book, nodes, rng } = self;
+        let drawer = book.drawer();
+        let mut seen = HashSet::new();
+        let drawn = (0..DRAWS).filter_map(|draw| drawer.rested(draw, now, rng));
+        let fits = |entry: &&Entry| {
+            seen.insert(entry.enode().node_id()) && ban_of(nodes, entry.enode(), now).is_none()
+        };
+        drawn.filter(fits).take(most).cloned().collect()
+    }
+
     pub(super) fn ban_of(&self, enode: &Enode, now: SystemTime) -> Option<&Ban> {
         ban_of(&self.nodes, enode, now)
     }
 }
 
-pub(super) fn ban_of<'a>(nodes: &'a NodeDb, enode: &Enode, now: SystemTime) -> Option<&'a Ban> {
+fn ban_of<'a>(nodes: &'a NodeDb, enode: &Enode, now: SystemTime) -> Option<&'a Ban> {
     let by_ip = || match &enode.endpoint()?.host {
         Host::Ip(ip) => nodes.banned_ip(*ip, now),
         Host::Dns(_) => None,

@@ -1,11 +1,13 @@
 //! Memory accounting: what one peer may hold, and what all peers of a node may hold together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::mutex::Mutex;
 
 /// Bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 64 << 10;
@@ -130,11 +132,7 @@ impl NodeBudget {
 
     /// Ends the peer that is in the middle of the largest message, to make room.
     fn evict_largest(&self) {
-        let mut incomplete = self
-            .0
-            .incomplete
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut incomplete = self.0.incomplete.lock();
         let largest = incomplete
             .iter()
             .max_by_key(|(_, (bytes, _))| *bytes)
@@ -165,7 +163,7 @@ pub(crate) struct PeerBudget {
 impl PeerBudget {
     /// Charges `bytes`, or says which budget has no room for them.
     pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock();
         let sum = used.saturating_add(bytes);
         if sum > self.node.0.limits.per_peer {
             return Err(OverBudget::Peer);
@@ -180,7 +178,7 @@ impl PeerBudget {
     /// Gives `bytes` back.
     pub(crate) fn release(&self, bytes: usize) {
         {
-            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut used = self.used.lock();
             let rest = used.saturating_sub(bytes);
             self.node.release(beyond_free(*used) - beyond_free(rest));
             *used = rest;
@@ -195,7 +193,7 @@ impl PeerBudget {
 
     /// What the peer holds now, in bytes.
     pub(crate) fn used(&self) -> usize {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.used.lock()
     }
 
     /// Repeats `attempt` until it succeeds, after each release in between. Only the peer's read
@@ -229,12 +227,7 @@ impl PeerBudget {
 
     /// Tells the node how many bytes of an incomplete message the peer holds.
     pub(crate) fn note_incomplete(&self, bytes: usize) {
-        let mut incomplete = self
-            .node
-            .0
-            .incomplete
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut incomplete = self.node.0.incomplete.lock();
         if bytes > FREE_PER_PEER {
             incomplete.insert(self.id, (bytes, self.evicted.clone()));
         } else {

@@ -1,7 +1,7 @@
 //! The bounded queue of received messages in front of one protocol's handler.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{OverBudget, PeerBudget, ProtocolLimits};
 use crate::message::Message;
+use crate::mutex::Mutex;
 
 /// The queue; cloning shares it.
 #[derive(Debug, Clone)]
@@ -235,7 +236,7 @@ impl Drop for InboxReader {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn release(&self, bytes: usize) {

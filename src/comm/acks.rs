@@ -1,11 +1,12 @@
 //! Who waits for acknowledgements.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use tokio::sync::oneshot;
 
 use super::CommError;
+use crate::mutex::Mutex;
 
 pub(crate) type AckSender = oneshot::Sender<Result<(), CommError>>;
 
@@ -46,6 +47,6 @@ impl AckTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

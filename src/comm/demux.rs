@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::queue::{Bound, Full, Queue, Reader};
+use crate::mutex::Mutex;
 use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.
@@ -206,7 +207,7 @@ impl<T: Clone> Demux<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<T>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Streams of ids that something happened to.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
 
 use super::PeerId;
 use super::queue::{Bound, Queue, Reader};
+use crate::mutex::Mutex;
 
 /// How many ids a slow reader may be behind before it loses the oldest.
 const BACKLOG: usize = 1024;
@@ -58,9 +59,7 @@ impl Feed {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Listeners> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.listeners.lock()
     }
 }
 

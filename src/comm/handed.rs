@@ -1,13 +1,14 @@
 //! Messages that the transport has taken and may not have written yet.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::stats::Stats;
 use super::{CloseReason, CommError, Delivery};
+use crate::mutex::Mutex;
 
 /// The sender of a handed message, and since when the message was queued.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Handed {
 
     /// The senders, locked while messages are handed over.
     pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<Sender>> {
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.senders.lock()
     }
 
     /// The next `count` messages were written.

@@ -1,7 +1,7 @@
 //! What the handle, the connections and the dials of one node share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, oneshot};
@@ -19,6 +19,7 @@ use super::store::{Landed, News, Purpose, Route, Start, Store};
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
 };
+use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
@@ -85,7 +86,7 @@ impl Shared {
     }
 
     pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 
     /// The time since the Unix epoch.
@@ -108,7 +109,7 @@ impl Shared {
     }
 
     pub(crate) fn emit(&self, event: CommEvent) {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.lock();
         if let Some(events) = &*events {
             // Without subscribers an event goes nowhere, which is not a failure.
             let _ = events.send(event);
@@ -116,7 +117,7 @@ impl Shared {
     }
 
     pub(crate) fn subscribe_events(&self) -> broadcast::Receiver<CommEvent> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = self.events.lock();
         match &*events {
             Some(events) => events.subscribe(),
             None => broadcast::channel(1).1,
@@ -137,9 +138,7 @@ impl Shared {
     }
 
     fn connector(&self) -> MutexGuard<'_, Option<Arc<dyn DynConnector>>> {
-        self.connector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.connector.lock()
     }
 
     /// Ends everything without waiting; a second call does nothing.
@@ -149,11 +148,7 @@ impl Shared {
         self.demux.close();
         self.dead.close();
         self.switched.close();
-        let events = self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let events = self.events.lock().take();
         // The connector may hold the server, which holds the protocol, which holds this.
         let connector = self.connector().take();
         drop((events, connector));

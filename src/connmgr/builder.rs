@@ -15,7 +15,7 @@ use super::handle::ConnHandle;
 use super::listener::{DynListener, Listener};
 use super::machine::Machine;
 use super::manager::ConnManager;
-use super::slots::InboundSlots;
+use super::request::Candidate;
 use super::source::{AddressSource, DynSource};
 
 /// How many commands wait before a handle has to.
@@ -25,7 +25,7 @@ const COMMANDS: usize = 64;
 pub struct ConnManagerBuilder<D: Dialer> {
     dialer: D,
     config: ConnConfig,
-    source: Option<Box<dyn DynSource<D::Addr>>>,
+    source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     filter: Arc<dyn Filter<D::Addr>>,
     listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
     seed: Option<u64>,
@@ -66,7 +66,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
 
     /// Where automatic connections lead. Without a source there are none.
     #[must_use]
-    pub fn source(mut self, source: impl AddressSource<D::Addr>) -> Self {
+    pub fn source(mut self, source: impl AddressSource<Candidate<D::Addr>>) -> Self {
         self.source = Some(Box::new(source));
         self
     }
@@ -111,7 +111,6 @@ impl<D: Dialer> ConnManagerBuilder<D> {
         let config = self.config.clone();
         let machine = Machine::new(config, self.filter, has_source, rng, Instant::now());
         let manager = ConnManager {
-            slots: InboundSlots::new(self.config.max_inbound),
             config: self.config,
             machine,
             dialer: Arc::new(self.dialer),

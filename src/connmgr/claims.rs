@@ -2,12 +2,13 @@
 //! group, and when what was dialled last.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::request::{Address, Candidate, Key, ReqId};
+use crate::mutex::Mutex;
 
 /// What the manager and its address source share. Cloning shares it.
 #[derive(Debug)]
@@ -153,7 +154,7 @@ impl<A: Address> Claims<A> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables<A>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -8,7 +8,6 @@ use super::token_bucket::Rate;
 #[derive(Debug, Clone)]
 pub struct ConnConfig {
     pub(super) target: usize,
-    pub(super) max_inbound: Option<usize>,
     pub(super) max_requests: usize,
     pub(super) max_dials: usize,
     pub(super) dial_timeout: Duration,
@@ -26,7 +25,6 @@ impl Default for ConnConfig {
     fn default() -> Self {
         Self {
             target: 8,
-            max_inbound: None,
             max_requests: 1 << 16,
             max_dials: 50,
             dial_timeout: Duration::from_secs(30),
@@ -48,13 +46,6 @@ impl ConnConfig {
     #[must_use]
     pub fn with_target(mut self, connections: usize) -> Self {
         self.target = connections;
-        self
-    }
-
-    /// How many accepted connections there may be; unlimited by default, 0 is none.
-    #[must_use]
-    pub fn with_max_inbound(mut self, connections: usize) -> Self {
-        self.max_inbound = Some(connections);
         self
     }
 
@@ -120,7 +111,7 @@ impl ConnConfig {
     }
 
     /// How long owners get to end their connections when the manager stops; 5 s by default. What
-    /// is left then is closed.
+    /// is left then is forgotten.
     #[must_use]
     pub fn with_drain(mut self, deadline: Duration) -> Self {
         self.drain = deadline;

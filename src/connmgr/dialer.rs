@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::error::DialError;
+use super::error::ConnectError;
 use super::request::Address;
 
 /// Connects to addresses: directly, through a proxy, in memory.
@@ -14,14 +13,17 @@ pub trait Dialer: Send + Sync + 'static {
     /// What connections lead to.
     type Addr: Address;
     /// What a connection is.
-    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Io: Send + 'static;
 
     /// Connects to `addr`. The manager ends a dial by dropping the future, when its time is up
     /// and when nobody wants it any more; what it has opened must close then.
     ///
     /// # Errors
     /// Why there is no connection.
-    fn dial(&self, addr: &Self::Addr) -> impl Future<Output = Result<Self::Io, DialError>> + Send;
+    fn dial(
+        &self,
+        addr: &Self::Addr,
+    ) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
 }
 
 /// Connects to socket addresses by TCP, with `TCP_NODELAY`.
@@ -32,7 +34,7 @@ impl Dialer for TcpDialer {
     type Addr = SocketAddr;
     type Io = TcpStream;
 
-    async fn dial(&self, addr: &SocketAddr) -> Result<TcpStream, DialError> {
+    async fn dial(&self, addr: &SocketAddr) -> Result<TcpStream, ConnectError> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -5,12 +5,12 @@ use std::future::Future;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
-use super::error::DialError;
+use super::error::ConnectError;
 use super::request::ReqId;
 
 /// One task per dial. What nobody takes is closed by drop.
 pub(super) struct Dials<Io> {
-    tasks: JoinSet<Result<Io, DialError>>,
+    tasks: JoinSet<Result<Io, ConnectError>>,
     running: HashMap<Id, (ReqId, u32)>,
     aborts: HashMap<ReqId, AbortHandle>,
 }
@@ -30,7 +30,7 @@ impl<Io: Send + 'static> Dials<Io> {
         &mut self,
         id: ReqId,
         generation: u32,
-        dial: impl Future<Output = Result<Io, DialError>> + Send + 'static,
+        dial: impl Future<Output = Result<Io, ConnectError>> + Send + 'static,
     ) {
         let task = self.tasks.spawn(dial);
         self.running.insert(task.id(), (id, generation));
@@ -66,16 +66,16 @@ impl<Io: Send + 'static> Dials<Io> {
     }
 }
 
-fn broken(error: &JoinError) -> DialError {
+fn broken(error: &JoinError) -> ConnectError {
     if error.is_panic() {
         tracing::error!(%error, "the dialer panicked");
     }
-    DialError::Broken
+    ConnectError::Broken
 }
 
 /// A dial that ended.
 pub(super) struct Dialed<Io> {
     pub(super) id: ReqId,
     pub(super) generation: u32,
-    pub(super) result: Result<Io, DialError>,
+    pub(super) result: Result<Io, ConnectError>,
 }

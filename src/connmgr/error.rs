@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::request::ReqId;
@@ -68,15 +69,15 @@ pub enum Refusal {
     /// Handshakes come too fast.
     #[error("handshakes come too fast")]
     RateLimited,
-    /// So many handshakes are worked on at once.
-    #[error("{limit} handshakes are being worked on already")]
-    Busy {
-        /// How many are allowed.
-        limit: usize,
-    },
     /// There is a connection to this node.
     #[error("it is connected already")]
     AlreadyConnected,
+    /// It leads back here.
+    #[error("it is this node itself")]
+    Itself,
+    /// Nothing new is taken on.
+    #[error("the server stops")]
+    Stopping,
     /// Another reason.
     #[error("{0}")]
     Other(&'static str),
@@ -93,15 +94,15 @@ impl Refusal {
 /// Why a dial brought no connection. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum DialError {
+pub enum ConnectError {
     /// It took too long.
-    #[error("the dial timed out")]
+    #[error("timed out")]
     Timeout,
     /// The remote host has nothing there.
-    #[error("the connection was refused")]
+    #[error("connection refused")]
     Refused,
     /// No route leads there.
-    #[error("the address is unreachable")]
+    #[error("host unreachable")]
     Unreachable,
     /// The filter does not want it, for now.
     #[error("not wanted: {0}")]
@@ -112,20 +113,54 @@ pub enum DialError {
     /// The address can never be dialled.
     #[error("the address cannot be dialled: {0}")]
     Invalid(#[source] Arc<dyn Error + Send + Sync>),
+    /// The host name has no address.
+    #[error("cannot resolve {host}: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
     /// Another failure of the connection, or of a proxy.
-    #[error("no connection: {0}")]
-    Io(#[source] Arc<io::Error>),
+    #[error("{source}")]
+    Io {
+        /// Where it was tried, for an address that was a name.
+        addr: Option<SocketAddr>,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
 }
 
-impl DialError {
+impl ConnectError {
     /// Whether a later dial of the same address may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Invalid(_))
     }
+
+    /// What the system says to the like.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Timeout => io::ErrorKind::TimedOut,
+            Self::Refused => io::ErrorKind::ConnectionRefused,
+            Self::Unreachable => io::ErrorKind::HostUnreachable,
+            Self::Resolve { source, .. } | Self::Io { source, .. } => source.kind(),
+            Self::Unwanted(_) | Self::Broken | Self::Invalid(_) => io::ErrorKind::Other,
+        }
+    }
+
+    /// Where it was tried, if that is not the address that was dialled.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Io { addr, .. } => *addr,
+            _ => None,
+        }
+    }
 }
 
-impl From<io::Error> for DialError {
+impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind;
         match error.kind() {
@@ -136,7 +171,10 @@ impl From<io::Error> for DialError {
             | ErrorKind::NetworkDown
             | ErrorKind::AddrNotAvailable => Self::Unreachable,
             ErrorKind::InvalidInput | ErrorKind::Unsupported => Self::Invalid(Arc::new(error)),
-            _ => Self::Io(Arc::new(error)),
+            _ => Self::Io {
+                addr: None,
+                source: Arc::new(error),
+            },
         }
     }
 }

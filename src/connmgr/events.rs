@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::Notify;
 
-use super::connection::Connection;
-use super::error::{CloseReason, DialError, Refusal};
-use super::request::{Address, Kind, ReqId};
+use super::error::{CloseReason, ConnectError, Refusal};
+use super::lease::Lease;
+use super::request::{Address, ReqId};
+use crate::mutex::Mutex;
 
 /// What happened. Of one id, `Opened` always comes before `Closed`; a permanent request opens and
 /// closes many times.
@@ -22,18 +23,14 @@ use super::request::{Address, Kind, ReqId};
 pub enum ConnEvent<A: Address, Io> {
     /// A connection is up, dialled or accepted.
     Opened {
-        /// The request, or the accepted connection.
-        id: ReqId,
-        /// Why there is a connection.
-        kind: Kind,
-        /// The remote.
-        addr: A,
-        /// The connection itself. Whoever drops it ends it.
-        conn: Connection<A, Io>,
+        /// The socket, which the owner reads, writes and closes.
+        io: Io,
+        /// Its place in the manager: which request it belongs to, and the report of its end.
+        lease: Lease<A>,
     },
     /// A connection is over.
     Closed {
-        /// The id of its `Opened`.
+        /// The id of its lease.
         id: ReqId,
         /// Why.
         reason: CloseReason,
@@ -45,7 +42,7 @@ pub enum ConnEvent<A: Address, Io> {
         /// Where it led.
         addr: A,
         /// What went wrong.
-        error: DialError,
+        error: ConnectError,
         /// When it is dialled again; `None` if never.
         retry_in: Option<Duration>,
     },
@@ -175,7 +172,7 @@ struct State<A: Address, Io> {
 
 impl<A: Address, Io> Queue<A, Io> {
     fn lock(&self) -> MutexGuard<'_, State<A, Io>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<ConnEvent<A, Io>>> {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::claims::Claims;
 use super::error::Refusal;
-use super::request::{Address, Candidate};
+use super::request::Candidate;
 
 /// Decides about addresses: bans, permitted networks, throttling. It is asked inside the
 /// manager's task, so it must answer at once.
@@ -39,23 +38,29 @@ impl<A> Filter<A> for AllowAll {
     }
 }
 
-/// Tells an address source which candidates are of use now: not those that a request leads to
-/// already, or to whose group, that were dialled a moment ago, or that the [`Filter`] refuses.
-#[derive(Clone)]
-pub struct DialFilter<A: Address> {
-    pub(super) claims: Claims<A>,
-    pub(super) filter: Arc<dyn Filter<A>>,
-}
+/// Tells an [`AddressSource`](super::AddressSource) what is of use now: not what a request leads to
+/// already, or to whose group, what was dialled a moment ago, or what the [`Filter`] refuses.
+pub struct DialFilter<T>(Arc<dyn Fn(&T) -> bool + Send + Sync>);
 
-impl<A: Address> DialFilter<A> {
-    /// Whether the manager would dial `candidate` now.
+impl<T> DialFilter<T> {
+    pub(crate) fn new(allows: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(allows))
+    }
+
+    /// Whether `candidate` would be dialled now.
     #[must_use]
-    pub fn allows(&self, candidate: &Candidate<A>) -> bool {
-        self.claims.allow_automatic(candidate) && self.filter.dial(candidate).is_ok()
+    pub fn allows(&self, candidate: &T) -> bool {
+        (self.0)(candidate)
     }
 }
 
-impl<A: Address> std::fmt::Debug for DialFilter<A> {
+impl<T> Clone for DialFilter<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> std::fmt::Debug for DialFilter<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DialFilter").finish_non_exhaustive()
     }

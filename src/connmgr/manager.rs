@@ -13,8 +13,7 @@ use super::events::EventSender;
 use super::handle::Command;
 use super::listener::{AcceptQueue, DynListener};
 use super::machine::Machine;
-use super::request::Address;
-use super::slots::InboundSlots;
+use super::request::{Address, Candidate};
 use super::source::DynSource;
 
 /// The task that owns all of a manager's connections and requests. Made by a
@@ -24,9 +23,8 @@ pub struct ConnManager<D: Dialer> {
     pub(super) config: ConnConfig,
     pub(super) machine: Machine<D::Addr>,
     pub(super) dialer: Arc<D>,
-    pub(super) source: Option<Box<dyn DynSource<D::Addr>>>,
+    pub(super) source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     pub(super) listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
-    pub(super) slots: InboundSlots,
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
@@ -52,7 +50,6 @@ impl<D: Dialer> ConnManager<D> {
             dialer,
             source,
             listeners,
-            slots,
             commands,
             events,
             stop,
@@ -67,9 +64,8 @@ impl<D: Dialer> ConnManager<D> {
             asking: None,
             listeners,
             accepted: Some(accepted),
-            slots,
             dials: Dials::default(),
-            conns: HashMap::new(),
+            closing: HashMap::new(),
             states: HashMap::new(),
             notices: Arc::default(),
             commands: Some(commands),

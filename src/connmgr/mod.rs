@@ -13,7 +13,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! let own_addr = listener.local_addr()?;
-//! let config = ConnConfig::default().with_target(0).with_max_inbound(50);
+//! let config = ConnConfig::default().with_target(0);
 //! let (manager, handle, mut events) = ConnManager::builder(TcpDialer)
 //!     .config(config)
 //!     .listener(listener)
@@ -23,10 +23,11 @@
 //! // For want of anybody else it keeps a connection with itself.
 //! handle.connect_permanent(own_addr, RetryPolicy::default()).await?;
 //! for _ in 0..2 {
-//!     if let Some(ConnEvent::Opened { id, kind, conn, .. }) = events.recv().await {
-//!         println!("{id} is a {kind:?} connection with {}", conn.addr());
-//!         // Run a protocol on `conn`, which reads and writes; dropping it reports its end.
-//!         conn.mark_ready();
+//!     if let Some(ConnEvent::Opened { io, lease }) = events.recv().await {
+//!         println!("{} is a {:?} connection with {}", lease.id(), lease.kind(), lease.addr());
+//!         // Run a protocol on `io`; dropping the lease after it reports the end.
+//!         lease.mark_ready();
+//!         drop((io, lease));
 //!     }
 //! }
 //! handle.stop().await;
@@ -41,8 +42,8 @@
 //! outcomes go in, actions come out. [`ConnManager`] is the task that carries them out and owns
 //! everything. [`ConnHandle`] gives it commands, each of which is answered. [`ConnEvents`] is the
 //! stream of events: while too many are unread nothing is dialled and nothing accepted, so nothing
-//! is lost either. A [`Connection`] is the socket together with its place in the manager: dropping
-//! it *is* the report that it ended.
+//! is lost either. A socket comes with its [`Lease`], its place in the manager: dropping that *is* the
+//! report that the connection ended.
 //!
 //! # States of a request
 //!
@@ -66,7 +67,7 @@
 //! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
 //! | `Pending`, `Failing` | `disconnect` with [`Reconnect::Force`] | `Pending` | dialled at once |
 //! | `Failing` | [`reconsider`](ConnHandle::reconsider), if the last attempt was not wanted | `Pending` | dialled as if that had not been |
-//! | `Established` | [`mark_ready`](Connection::mark_ready) | `Ready` | failures are forgotten |
+//! | `Established` | [`mark_ready`](Lease::mark_ready) | `Ready` | failures are forgotten |
 //! | `Established`, `Ready` | connection dropped, `disconnect` | permanent or forced: `Pending`, dialled after a wait; others: `Disconnected`, terminal | [`Closed`](ConnEvent::Closed) |
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
 //! | – | a connection is accepted | `Established` | `Opened`, or [`InboundRejected`](ConnEvent::InboundRejected) |
@@ -93,17 +94,13 @@
 //!
 //! # Inbound
 //!
-//! [`admission`] counts strangers, [`BanScore`] their misdeeds, and a [`Filter`] is asked before
-//! anything is accepted or dialled.
+//! [`admission`] counts strangers, and a [`Filter`] is asked before anything is accepted or dialled.
 
 pub mod admission;
 mod backoff;
-mod ban_score;
-mod budget;
 mod builder;
 mod claims;
 mod config;
-mod connection;
 mod dialer;
 mod dials;
 mod driver;
@@ -111,26 +108,24 @@ mod error;
 mod events;
 mod filter;
 mod handle;
+mod lease;
 mod listener;
 mod machine;
 mod manager;
 mod notices;
 mod request;
-mod slots;
 mod source;
 mod token_bucket;
 
 pub use backoff::Backoff;
-pub use ban_score::BanScore;
-pub use budget::Budget;
 pub use builder::{Built, ConnManagerBuilder};
 pub use config::ConnConfig;
-pub use connection::{Connection, Lease};
 pub use dialer::{Dialer, TcpDialer};
-pub use error::{CloseReason, ConfigError, DialError, ManagerError, Refusal};
+pub use error::{CloseReason, ConfigError, ConnectError, ManagerError, Refusal};
 pub use events::{ConnEvent, ConnEvents};
 pub use filter::{AllowAll, DialFilter, Filter};
 pub use handle::{ConnHandle, Request};
+pub use lease::Lease;
 pub use listener::Listener;
 pub use manager::ConnManager;
 pub use request::{
@@ -138,4 +133,5 @@ pub use request::{
     RetryPolicy,
 };
 pub use source::AddressSource;
+pub(crate) use source::{Answer, DynSource};
 pub use token_bucket::Rate;

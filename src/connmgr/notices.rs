@@ -1,11 +1,10 @@
 //! What connections tell the manager from wherever they are, drops included.
 
-use std::sync::{Mutex, PoisonError};
-
 use tokio::sync::Notify;
 
 use super::error::CloseReason;
 use super::request::{Reconnect, ReqId};
+use crate::mutex::Mutex;
 
 #[derive(Debug)]
 pub(super) enum Notice {
@@ -31,7 +30,7 @@ pub(super) struct Notices {
 
 impl Notices {
     pub(super) fn push(&self, notice: Notice) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         waiting.push(notice);
         drop(waiting);
         self.arrived.notify_one();
@@ -43,6 +42,6 @@ impl Notices {
     }
 
     pub(super) fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.waiting.lock())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::error::{CloseReason, DialError};
+use super::error::{CloseReason, ConnectError};
 
 /// What connections lead to. Implemented by everything that can be compared, hashed and shown;
 /// with TCP it is [`SocketAddr`](std::net::SocketAddr).
@@ -186,7 +186,7 @@ pub enum ConnState {
     /// Its connection ended for good. Terminal.
     Disconnected(CloseReason),
     /// Its dial failed for good. Terminal.
-    Failed(DialError),
+    Failed(ConnectError),
 }
 
 impl ConnState {

@@ -6,20 +6,20 @@ use std::future::Future;
 use futures::future::BoxFuture;
 
 use super::filter::DialFilter;
-use super::request::{Address, Candidate};
 
-/// Finds addresses for automatic connections.
-pub trait AddressSource<A: Address>: Send + 'static {
-    /// The next address to try: one that `filter` allows, since others are dropped. It may wait
-    /// until there is one; `None` says that there is none now, and the manager asks again after a
-    /// growing wait. One call runs at a time. Cancelled by drop when the manager stops.
-    fn next(&mut self, filter: &DialFilter<A>)
-    -> impl Future<Output = Option<Candidate<A>>> + Send;
+/// Finds what to connect to: a list, an address book, a discovery protocol. `T` is a
+/// [`Candidate`](super::Candidate) for a manager, and an [`Enode`](crate::Enode) for a
+/// [`Server`](crate::Server).
+pub trait AddressSource<T>: Send + 'static {
+    /// The next one to try: one that `filter` allows, since others are dropped. It may wait until
+    /// there is one; `None` says that there is none now, and the manager asks again after a growing
+    /// wait. One call runs at a time. Cancelled by drop when the manager stops.
+    fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }
 
-/// Goes round a list: each allowed candidate in turn, for ever.
-impl<A: Address> AddressSource<A> for VecDeque<Candidate<A>> {
-    async fn next(&mut self, filter: &DialFilter<A>) -> Option<Candidate<A>> {
+/// Goes round a list: each allowed one in turn, for ever.
+impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
+    async fn next(&mut self, filter: &DialFilter<T>) -> Option<T> {
         let position = self.iter().position(|candidate| filter.allows(candidate))?;
         self.rotate_left(position);
         let found = self.pop_front()?;
@@ -29,18 +29,18 @@ impl<A: Address> AddressSource<A> for VecDeque<Candidate<A>> {
 }
 
 /// What an asked source resolves to: itself, for the next time, and its answer.
-pub(super) type Answer<A> = (Box<dyn DynSource<A>>, Option<Candidate<A>>);
+pub(crate) type Answer<T> = (Box<dyn DynSource<T>>, Option<T>);
 
 /// An [`AddressSource`] of any type.
-pub(super) trait DynSource<A: Address>: Send {
-    fn ask(self: Box<Self>, filter: DialFilter<A>) -> BoxFuture<'static, Answer<A>>;
+pub(crate) trait DynSource<T>: Send {
+    fn ask(self: Box<Self>, filter: DialFilter<T>) -> BoxFuture<'static, Answer<T>>;
 }
 
-impl<A: Address, S: AddressSource<A>> DynSource<A> for S {
-    fn ask(mut self: Box<Self>, filter: DialFilter<A>) -> BoxFuture<'static, Answer<A>> {
+impl<T: 'static, S: AddressSource<T>> DynSource<T> for S {
+    fn ask(mut self: Box<Self>, filter: DialFilter<T>) -> BoxFuture<'static, Answer<T>> {
         Box::pin(async move {
             let answer = self.next(&filter).await;
-            (self as Box<dyn DynSource<A>>, answer)
+            (self as Box<dyn DynSource<T>>, answer)
         })
     }
 }

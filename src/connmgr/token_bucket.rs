@@ -57,11 +57,6 @@ impl TokenBucket {
         }
     }
 
-    /// Gives a token back that was taken for nothing.
-    pub(super) fn give_back(&mut self) {
-        self.tokens = self.tokens.saturating_add(1).min(self.rate.burst);
-    }
-
     fn refill(&mut self, now: Instant) {
         if self.tokens >= self.rate.burst {
             self.refilled = now;
@@ -94,8 +89,6 @@ mod tests {
         assert_eq!(bucket.take(start), Err(Some(start + HALF)));
         assert_eq!(bucket.take(start + HALF), Ok(()));
         assert_eq!(bucket.take(start + HALF), Err(Some(start + 2 * HALF)));
-        bucket.give_back();
-        assert_eq!(bucket.take(start + HALF), Ok(()));
         assert!((0..2).all(|_| bucket.take(start + 100 * HALF).is_ok()));
         assert!(bucket.take(start + 100 * HALF).is_err());
     }

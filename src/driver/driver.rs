@@ -86,21 +86,23 @@ impl<T: Transport> PeerDriver<T> {
     /// connection without a Disconnect.
     pub fn run(self) -> impl Future<Output = Arc<PeerOutcome>> + Send {
         // What is returned lives as long as the peer, and this is needed at its start alone.
-        Box::new(self).run_until(|_| {})
+        Box::new(self).run_until(Arc::clone)
     }
 
-    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the end.
+    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the end,
+    /// and returns what that returns. `before_notify` is dropped before they wake, too.
     #[expect(
         clippy::manual_async_fn,
         reason = "an `async fn` keeps room for its arguments twice"
     )]
-    pub(crate) fn run_until(
+    pub(crate) fn run_until<R>(
         self: Box<Self>,
-        before_notify: impl FnOnce(&Arc<PeerOutcome>),
-    ) -> impl Future<Output = Arc<PeerOutcome>> {
+        before_notify: impl FnOnce(&Arc<PeerOutcome>) -> R,
+    ) -> impl Future<Output = R> {
         async move {
             let peer = self.peer.clone();
             let guard = EndGuard(peer.clone());
+            let before_notify = before_notify;
             let meter = PeerMeter::new(peer.direction());
             let config = self.options.config;
             let mut tasks = self.start(&Span::current());
@@ -115,10 +117,10 @@ impl<T: Transport> PeerDriver<T> {
                 unsent,
                 lifetime: peer.lifetime(),
             });
-            before_notify(&outcome);
-            peer.control().set_ended(Arc::clone(&outcome));
+            let result = before_notify(&outcome);
+            peer.control().set_ended(outcome);
             drop(guard);
-            outcome
+            result
         }
     }
 

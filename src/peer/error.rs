@@ -139,6 +139,12 @@ impl PeerError {
         }
     }
 
+    /// Whether the remote broke the protocol. A Disconnect breaks nothing.
+    #[must_use]
+    pub fn is_misbehaviour(&self) -> bool {
+        self.fault() == Fault::Remote && !self.remote_requested()
+    }
+
     /// The reason that travelled in a Disconnect, in either direction; `None` if none did.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {

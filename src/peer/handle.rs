@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PeerOutcome;
 use super::liveness::Liveness;
+use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
 use crate::rlpx::ChannelBinding;
@@ -88,17 +89,14 @@ pub(crate) struct EndRequest {
 
 impl Control {
     fn request(&self, request: EndRequest) {
-        self.request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(request);
+        self.request.lock().get_or_insert(request);
         self.requested.notify_one();
     }
 
     /// Waits for a request to end. Cancel safe.
     pub(crate) async fn requested(&self) -> EndRequest {
         loop {
-            if let Some(request) = *self.request.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(request) = *self.request.lock() {
                 return request;
             }
             self.requested.notified().await;
@@ -128,7 +126,7 @@ impl Control {
     }
 
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {
-        f(&mut self.liveness.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.liveness.lock())
     }
 }
 

@@ -1,40 +1,19 @@
-use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, broadcast};
-use tokio::time::Instant;
-use tokio_util::either::Either;
+use tokio::sync::broadcast;
 
 use super::events::ConnectionEvents;
-use super::gate::{Gate, GateFilter};
-use super::gated_dialer::GatedDialer;
-use super::handle::Server;
-use super::keeper::Keeper;
-use super::listener::{SlotListener, SocketListener};
-use super::memory::{NoMemory, NodeMemory};
-use super::peer_set::PeerSet;
-use super::prober::Prober;
-use super::shared::{Inner, Parts, spawn_service};
-use super::source::{DynSource, Mixed, Remembered};
-use super::static_nodes::StaticNodes;
-use super::waiters::Waiters;
-use super::{
-    ConnectionEvent, NetList, NodeDialer, NodeSource, ServerConfig, StartError, connections,
-};
-use crate::channel::{MemoryLimits, NodeBudget};
-use crate::connmgr::admission::Admission;
-use crate::connmgr::{ConnManager, Dialer, Listener};
-use crate::driver::PeerOptions;
+use super::gate::NodeMemory;
+use super::server::Server;
+use super::{ConnectionEvent, NetList, NodeDialer, ServerConfig};
+use crate::channel::MemoryLimits;
+use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::node::{Enode, NodeId, SecretKey};
-use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
-use crate::peer::Protocol;
-use crate::peer::{PeerConfig, PeerEvents};
+use crate::peer::{PeerConfig, PeerEvents, Protocol};
 use crate::rlpx::Legacy;
 use crate::transport::{SocketOptions, Transport};
 
@@ -42,21 +21,21 @@ use crate::transport::{SocketOptions, Transport};
 /// besides the configured address.
 #[must_use]
 pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
-    key: SecretKey,
-    config: ServerConfig,
-    protocols: Vec<Protocol>,
-    trusted: Vec<NodeId>,
-    legacy: Legacy,
-    memory: Option<Arc<dyn NodeMemory>>,
-    sources: Vec<Box<dyn DynSource>>,
-    events: Option<PeerEvents>,
-    connection_events: Option<ConnectionEvents>,
-    dialer: DialerFor<D>,
-    listener: Option<L>,
+    pub(super) key: SecretKey,
+    pub(super) config: ServerConfig,
+    pub(super) protocols: Vec<Protocol>,
+    pub(super) trusted: Vec<NodeId>,
+    pub(super) legacy: Legacy,
+    pub(super) memory: Option<Arc<dyn NodeMemory>>,
+    pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
+    pub(super) events: Option<PeerEvents>,
+    pub(super) connection_events: Option<ConnectionEvents>,
+    pub(super) dialer: DialerFor<D>,
+    pub(super) listener: Option<L>,
 }
 
 /// Makes the dialer once the configuration is known.
-type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
+pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
 impl Server {
     /// Starts the description of a node with this static key.
@@ -181,7 +160,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Finds nodes to dial, besides the sources before; all of them take turns. With a source the
     /// server keeps [a part of its places](ServerConfig::dial_ratio) filled by itself.
-    pub fn source(mut self, source: impl NodeSource) -> Self {
+    pub fn source(mut self, source: impl AddressSource<Enode>) -> Self {
         self.sources.push(Box::new(source));
         self
     }
@@ -206,7 +185,7 @@ impl<D, L> ServerBuilder<D, L> {
     /// [configured address](Self::listen). It counts as listener 1 then, else as 0.
     pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
     where
-        M: Listener<Addr = SocketAddr, Io: Transport + AsyncRead + AsyncWrite + Unpin>,
+        M: Listener<Addr = SocketAddr, Io: Transport>,
     {
         self.exchange(|dialer, _| (dialer, Some(listener)))
     }
@@ -257,8 +236,8 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Emits the node's events to this feed. Who subscribed to it before the start misses none, such
-    /// as the first of a static node. What the configuration says of events does not matter then.
+    /// Emits the node's events to this feed. Subscribe before the start to receive every event,
+    /// including the first dial of a static node. The configuration of events does not apply then.
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
@@ -277,164 +256,6 @@ impl<D, L> ServerBuilder<D, L> {
     pub fn message_events(mut self, on: bool) -> Self {
         self.config.message_events = on;
         self
-    }
-
-    /// Who decides about connections, and where nodes to dial come from.
-    fn gate(&mut self) -> (Arc<Gate>, Option<Mixed>) {
-        let own = self.key.public_key().node_id();
-        let memory = self.memory.take();
-        let mut sources = std::mem::take(&mut self.sources);
-        if let Some(memory) = &memory {
-            sources.push(Box::new(Remembered(Arc::clone(memory))));
-        }
-        let memory = memory.unwrap_or_else(|| Arc::new(NoMemory));
-        let seats = self.config.seats(!sources.is_empty());
-        let gate = Gate {
-            own,
-            peers: PeerSet::new(own, seats),
-            waiters: Waiters::default(),
-            memory,
-            permitted: self.config.net_restrict.clone(),
-            exempt: self.config.throttle_exempt.clone(),
-            admission: Admission::new(self.config.admission(), Instant::now()),
-        };
-        let dials = !sources.is_empty() && !self.config.no_dial;
-        let gate = Arc::new(gate);
-        let sources = dials.then(|| Mixed::new(sources, Arc::clone(&gate)));
-        (gate, sources)
-    }
-
-    /// The Hello of all connections, once it is certain that the protocols go together.
-    fn hello(&self, local_addr: Option<SocketAddr>) -> Result<Hello, StartError> {
-        let mut seen = HashSet::new();
-        if let Some(twice) = self.protocols.iter().find(|p| !seen.insert(p.capability())) {
-            return Err(StartError::DuplicateProtocol(twice.capability().clone()));
-        }
-        let lengths: Vec<_> = self
-            .protocols
-            .iter()
-            .map(|p| (p.capability().clone(), p.length()))
-            .collect();
-        let mut capabilities: Vec<_> = lengths.iter().map(|(cap, _)| cap.clone()).collect();
-        capabilities.sort();
-        match_capabilities(&lengths, &capabilities)?;
-        let hello = Hello {
-            version: P2P_VERSION,
-            client: Bytes::from(self.config.name.clone()),
-            capabilities,
-            listen_port: local_addr.map_or(0, |addr| u64::from(addr.port())),
-            public_key: self.key.public_key(),
-        };
-        match hello.encode().len() {
-            size if size > MAX_HELLO => Err(StartError::HelloTooLarge {
-                size,
-                limit: MAX_HELLO,
-            }),
-            _ => Ok(hello),
-        }
-    }
-}
-
-impl<D, L> ServerBuilder<D, L>
-where
-    D: Dialer<Addr = Enode, Io: Transport>,
-    L: Listener<Addr = SocketAddr, Io: Transport + AsyncRead + AsyncWrite + Unpin>,
-{
-    /// Starts the server in the current tokio runtime.
-    ///
-    /// # Errors
-    /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
-    /// offered together, if the configuration cannot work, or if a static node cannot be dialled.
-    pub async fn start(mut self) -> Result<Server, StartError> {
-        let bound = match self.config.listen {
-            Some(addr) => Some(
-                TcpListener::bind(addr)
-                    .await
-                    .map_err(|source| StartError::Listen { addr, source })?,
-            ),
-            None => None,
-        };
-        let local_addr = bound
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok());
-        let hello = self.hello(local_addr)?;
-        let (gate, sources) = self.gate();
-        let config = self.config;
-        let trusted = config.trusted_nodes.iter().map(Enode::node_id);
-        for id in trusted.chain(self.trusted) {
-            gate.peers.set_trusted(id, true);
-        }
-
-        let dialer = Arc::new((self.dialer)(&config));
-        let gated = GatedDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
-        let places = gate.peers.seats().dialled();
-        let target = places.saturating_sub(config.static_nodes.len());
-        let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
-        let mut manager = ConnManager::builder(gated)
-            .config(config.connections(target))
-            .filter(GateFilter(Arc::clone(&gate)));
-        if let Some(sources) = sources {
-            manager = manager.source(sources);
-        }
-        if let Some(listener) = bound {
-            let options = config.socket;
-            manager = manager.listener(SlotListener {
-                listener: SocketListener { listener, options },
-                slots: Arc::clone(&slots),
-                convert: |stream| Either::Right(Either::Left(stream)),
-            });
-        }
-        if let Some(listener) = self.listener {
-            manager = manager.listener(SlotListener {
-                listener,
-                slots,
-                convert: |stream| Either::Right(Either::Right(stream)),
-            });
-        }
-        let (manager, connections, opened) = manager.build()?;
-        let (static_nodes, commands) = StaticNodes::new();
-        let events = self
-            .events
-            .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
-        let connection_events = self
-            .connection_events
-            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity));
-        let inner = Arc::new(Inner::new(Parts {
-            gate,
-            key: self.key,
-            hello,
-            protocols: self.protocols,
-            local_addr,
-            setup_timeout: config.setup_timeout,
-            legacy: self.legacy,
-            options: PeerOptions {
-                config: config.peer,
-                budget: NodeBudget::new(config.memory()),
-                events: Some(events.clone()),
-            },
-            events,
-            connection_events,
-            connections,
-            static_nodes,
-        }));
-        let keeper = Keeper::new(Arc::clone(&inner), config.retry());
-        spawn_service(&inner, manager.run());
-        spawn_service(&inner, connections::run(Arc::clone(&inner), opened));
-        spawn_service(&inner, keeper.run(commands));
-        if !config.no_dial && !config.probe_interval.is_zero() {
-            let prober = Prober {
-                inner: Arc::clone(&inner),
-                dialer,
-                interval: config.probe_interval,
-                connect_timeout: config.connect_timeout,
-            };
-            spawn_service(&inner, prober.run());
-        }
-        let server = Server::new(inner);
-        for node in config.static_nodes {
-            server.add_static(node).await?;
-        }
-        Ok(server)
     }
 }
 

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::NetList;
-use super::peer_set::Seats;
+use super::gate::Seats;
 use crate::channel::MemoryLimits;
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
@@ -240,8 +240,6 @@ impl ServerConfig {
             .with_revisit(self.throttle)
             .with_exempt(move |ip| is_local(ip) || exempt.contains(ip))
             .with_incomplete_per_prefix(self.pending_per_network)
-            .with_prefix_rate(unlimited)
             .with_rate(self.setups_per_second.map_or(unlimited, rate))
-            .with_at_once(usize::MAX)
     }
 }

@@ -3,8 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::node_dialer::NodeDialError;
-use crate::connmgr::{self, ConfigError, Refusal};
+use crate::connmgr::{ConfigError, ConnectError, ManagerError, Refusal};
 use crate::fault::Fault;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason, MatchError};
@@ -75,7 +74,7 @@ pub enum StaticNodeError {
         /// The node.
         id: NodeId,
         /// What the manager said.
-        source: connmgr::ManagerError,
+        source: ManagerError,
     },
     /// The server has stopped, or is stopping.
     #[error("the server has stopped")]
@@ -92,25 +91,15 @@ pub enum DialError {
         /// The node that was to be dialled.
         id: NodeId,
     },
-    /// The host name cannot be resolved.
-    #[error("cannot resolve {host} of {id}: {source}")]
-    Resolve {
-        /// The node that was to be dialled.
-        id: NodeId,
-        /// The name.
-        host: String,
-        /// What the system said.
-        source: Arc<io::Error>,
-    },
     /// No connection came about.
-    #[error("cannot connect to {id}{}: {source}", at(.addr))]
+    #[error("{}", not_connected(.id, .addr, .source))]
     Connect {
         /// The node that was to be dialled.
         id: NodeId,
         /// Where, unless a name was never resolved.
         addr: Option<SocketAddr>,
-        /// What the system said; `TimedOut` after 15 s.
-        source: Arc<io::Error>,
+        /// What went wrong.
+        source: ConnectError,
     },
     /// The connection was not set up.
     #[error("no connection with {id}{}: {source}", at(.addr))]
@@ -147,7 +136,7 @@ pub enum DialError {
         /// The node that was to be dialled.
         id: NodeId,
         /// What it said.
-        source: connmgr::ManagerError,
+        source: ManagerError,
     },
     /// The attempt was given up before it was decided: the node was removed, or the server stops.
     #[error("gave up dialling {id}")]
@@ -155,6 +144,15 @@ pub enum DialError {
         /// The node that was to be dialled.
         id: NodeId,
     },
+}
+
+fn not_connected(id: &NodeId, addr: &Option<SocketAddr>, source: &ConnectError) -> String {
+    match source {
+        ConnectError::Resolve { host, source } => {
+            format!("cannot resolve {host} of {id}: {source}")
+        }
+        source => format!("cannot connect to {id}{}: {source}", at(addr)),
+    }
 }
 
 fn at(addr: &Option<SocketAddr>) -> String {
@@ -167,7 +165,6 @@ impl DialError {
     pub fn id(&self) -> NodeId {
         match self {
             Self::NoEndpoint { id }
-            | Self::Resolve { id, .. }
             | Self::Connect { id, .. }
             | Self::Setup { id, .. }
             | Self::Unwanted { id, .. }
@@ -190,7 +187,7 @@ impl DialError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } => Fault::Io,
+            Self::Connect { .. } => Fault::Io,
             Self::Setup { source, .. } => source.fault(),
             _ => Fault::Local,
         }
@@ -212,55 +209,37 @@ impl DialError {
         self.fault() != Fault::Local
     }
 
-    /// What the connection manager says of a dial, told of a node.
-    pub(crate) fn of_dial(node: &Enode, error: &connmgr::DialError) -> Self {
-        use connmgr::DialError as Raw;
-        let (id, addr) = (
-            node.node_id(),
-            node.endpoint().and_then(Endpoint::socket_addr),
-        );
-        let connect = |source: io::Error| Self::Connect {
-            id,
-            addr,
-            source: Arc::new(source),
-        };
-        match error {
-            Raw::Timeout => connect(io::ErrorKind::TimedOut.into()),
-            Raw::Refused => connect(io::ErrorKind::ConnectionRefused.into()),
-            Raw::Unreachable => connect(io::ErrorKind::HostUnreachable.into()),
-            Raw::Unwanted(Refusal::AlreadyConnected) => Self::Unwanted {
-                id,
-                reason: DisconnectReason::ALREADY_CONNECTED,
-            },
-            Raw::Unwanted(Refusal::LimitReached { .. }) => Self::Unwanted {
-                id,
-                reason: DisconnectReason::TOO_MANY_PEERS,
-            },
-            Raw::Unwanted(cause) => Self::NotAllowed {
-                id,
-                addr,
-                cause: *cause,
-            },
-            Raw::Io(source) => match source.get_ref().and_then(|e| e.downcast_ref()) {
-                Some(NodeDialError::Resolve { host, source }) => Self::Resolve {
-                    id,
-                    host: host.clone(),
-                    source: Arc::clone(source),
-                },
-                Some(NodeDialError::Connect { addr, source }) => Self::Connect {
-                    id,
-                    addr: Some(*addr),
-                    source: Arc::clone(source),
-                },
-                _ => Self::Connect {
-                    id,
-                    addr,
-                    source: Arc::clone(source),
-                },
-            },
-            Raw::Invalid(source) if source.is::<NodeDialError>() => Self::NoEndpoint { id },
-            error => connect(io::Error::other(error.clone())),
+    /// Wraps the failure of a node's dial.
+    pub(crate) fn of_dial(node: &Enode, source: ConnectError) -> Self {
+        let id = node.node_id();
+        let known = || node.endpoint().and_then(Endpoint::socket_addr);
+        let addr = source.addr().or_else(known);
+        match source {
+            ConnectError::Unwanted(cause) => Self::of_refusal(id, addr, cause),
+            source => Self::Connect { id, addr, source },
         }
+    }
+
+    /// Wraps the refusal of a request to dial a node.
+    pub(crate) fn of_request(node: &Enode, source: ManagerError) -> Self {
+        let id = node.node_id();
+        let addr = node.endpoint().and_then(Endpoint::socket_addr);
+        match source {
+            ManagerError::Refused(cause) => Self::of_refusal(id, addr, cause),
+            ManagerError::Stopped => Self::of_refusal(id, addr, Refusal::Stopping),
+            source => Self::Manager { id, source },
+        }
+    }
+
+    fn of_refusal(id: NodeId, addr: Option<SocketAddr>, cause: Refusal) -> Self {
+        let reason = match cause {
+            Refusal::AlreadyConnected => DisconnectReason::ALREADY_CONNECTED,
+            Refusal::LimitReached { .. } => DisconnectReason::TOO_MANY_PEERS,
+            Refusal::Itself => DisconnectReason::CONNECTED_TO_SELF,
+            Refusal::Stopping => DisconnectReason::CLIENT_QUITTING,
+            cause => return Self::NotAllowed { id, addr, cause },
+        };
+        Self::Unwanted { id, reason }
     }
 }
 

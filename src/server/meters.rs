@@ -19,7 +19,7 @@
 use std::io::ErrorKind;
 
 use super::DialError;
-use crate::connmgr::Refusal;
+use crate::connmgr::{ConnectError, Refusal};
 use crate::metric::{Level, SharedString, counter, gauge};
 use crate::setup::SetupError;
 
@@ -45,6 +45,10 @@ pub(crate) fn dial_succeeded() {
 pub(crate) fn dial_failed(error: &DialError) {
     let reason: SharedString = match error {
         DialError::Setup { source, .. } => reason(source),
+        DialError::Connect {
+            source: ConnectError::Resolve { .. },
+            ..
+        } => "resolve".into(),
         DialError::Connect { source, .. } => match source.kind() {
             ErrorKind::TimedOut => "timeout",
             ErrorKind::ConnectionRefused => "refused",
@@ -52,7 +56,6 @@ pub(crate) fn dial_failed(error: &DialError) {
             _ => "io",
         }
         .into(),
-        DialError::Resolve { .. } => "resolve".into(),
         // Nothing was dialled.
         _ => return,
     };

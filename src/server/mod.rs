@@ -34,7 +34,7 @@
 //! |---|---|---|
 //! | asked for | [`Server::dial`] | no |
 //! | static | [`Server::add_static`] | for ever, after growing waits |
-//! | dynamic | a [`NodeSource`] or a [`NodeMemory`] finds them | another one takes the place |
+//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeMemory`] finds them | another one takes the place |
 //! | inbound | they dial us | – |
 //!
 //! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
@@ -69,45 +69,29 @@
 //! [`ServerBuilder::dialer`]: a proxy, a pipe in memory. [`ServerBuilder::listener`] does the same for
 //! the other direction.
 
-#[cfg(feature = "addrbook")]
-mod address_book;
+mod accept;
 mod builder;
 mod config;
-mod connections;
+mod connection;
 mod dial;
 mod error;
 mod events;
 mod gate;
-mod gated_dialer;
-mod handle;
-mod keeper;
-mod listener;
-mod memory;
 mod meters;
-mod net_list;
-mod node_addr;
-mod node_dialer;
-mod peer_set;
 #[cfg(feature = "serde")]
 mod peer_view;
-mod prober;
-mod run_peer;
-mod setup;
+#[expect(clippy::module_inception, reason = "the file of the type")]
+mod server;
 mod shared;
-mod socket_io;
-mod source;
+mod start;
 mod static_nodes;
-mod tie_break;
-mod waiters;
 
 pub use builder::ServerBuilder;
 pub use config::ServerConfig;
+pub use dial::NodeDialer;
 pub use error::{DialError, ShutdownTimedOut, StartError, StaticNodeError};
 pub use events::ConnectionEvent;
-pub use handle::Server;
-pub use memory::NodeMemory;
-pub use net_list::{NetList, NetListError};
-pub use node_dialer::NodeDialer;
+pub use gate::{NetList, NetListError, NodeMemory};
 #[cfg(feature = "serde")]
 pub use peer_view::PeerView;
-pub use source::{NodeSource, Wanted};
+pub use server::Server;

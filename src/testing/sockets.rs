@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connmgr::{Address, DialError, Dialer, Listener};
+use crate::connmgr::{Address, ConnectError, Dialer, Listener};
 
 /// How many bytes an in-memory stream holds in each direction.
 const PIPE: usize = 4 << 10;
@@ -21,7 +21,7 @@ pub struct FnDialer<A, F>(F, PhantomData<fn(&A)>);
 impl<A, F> FnDialer<A, F>
 where
     A: Address,
-    F: Fn(&A) -> Result<DuplexStream, DialError> + Send + Sync + 'static,
+    F: Fn(&A) -> Result<DuplexStream, ConnectError> + Send + Sync + 'static,
 {
     /// Dials with `dial`.
     pub fn new(dial: F) -> Self {
@@ -32,12 +32,12 @@ where
 impl<A, F> Dialer for FnDialer<A, F>
 where
     A: Address,
-    F: Fn(&A) -> Result<DuplexStream, DialError> + Send + Sync + 'static,
+    F: Fn(&A) -> Result<DuplexStream, ConnectError> + Send + Sync + 'static,
 {
     type Addr = A;
     type Io = DuplexStream;
 
-    async fn dial(&self, addr: &A) -> Result<DuplexStream, DialError> {
+    async fn dial(&self, addr: &A) -> Result<DuplexStream, ConnectError> {
         (self.0)(addr)
     }
 }
@@ -61,12 +61,12 @@ impl<A: Address> Dialer for ScriptedDialer<A> {
     type Addr = A;
     type Io = DuplexStream;
 
-    async fn dial(&self, addr: &A) -> Result<DuplexStream, DialError> {
+    async fn dial(&self, addr: &A) -> Result<DuplexStream, ConnectError> {
         let (answer, answered) = oneshot::channel();
         let addr = addr.clone();
         let dial = PendingDial { addr, answer };
-        self.0.send(dial).await.map_err(|_| DialError::Broken)?;
-        answered.await.unwrap_or(Err(DialError::Broken))
+        self.0.send(dial).await.map_err(|_| ConnectError::Broken)?;
+        answered.await.unwrap_or(Err(ConnectError::Broken))
     }
 }
 
@@ -86,7 +86,7 @@ impl<A: Address> DialScript<A> {
 #[derive(Debug)]
 pub struct PendingDial<A> {
     addr: A,
-    answer: oneshot::Sender<Result<DuplexStream, DialError>>,
+    answer: oneshot::Sender<Result<DuplexStream, ConnectError>>,
 }
 
 impl<A> PendingDial<A> {
@@ -104,7 +104,7 @@ impl<A> PendingDial<A> {
     }
 
     /// Lets it fail.
-    pub fn fail(self, error: DialError) {
+    pub fn fail(self, error: ConnectError) {
         self.answer.send(Err(error)).ok();
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use peermux::connmgr::DialError as RawError;
+use peermux::connmgr::ConnectError as RawError;
 use peermux::p2p::ids;
 use peermux::testing::{Scripted, dial_script, memory_listener};
 use peermux::{DisconnectReason, Enode, Protocol, ProtocolLimits, SecretKey, Server, WhenFull};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use peermux::server::{NodeSource, Wanted};
+use peermux::connmgr::{AddressSource, DialFilter};
 use peermux::{Direction, Enode, NodeId, Peer, Protocol, SecretKey, Server, ServerBuilder};
 
 /// How many nodes each one dials.
@@ -14,8 +14,8 @@ pub(crate) const TARGET: usize = 8;
 struct Directory(Arc<Mutex<Vec<Enode>>>);
 
 /// Offers everybody in the directory, in random order.
-impl NodeSource for Directory {
-    async fn next(&mut self, wanted: &Wanted) -> Option<Enode> {
+impl AddressSource<Enode> for Directory {
+    async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         let all = self.0.lock().unwrap().clone();
         let order = rand::seq::index::sample(&mut rand::rng(), all.len(), all.len());
         let mut offers = order.into_iter().filter_map(|index| all.get(index));

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,6 +6,7 @@ use futures::StreamExt;
 use peermux::comm::{
     Comm, Connected, Connector, Envelope, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
 };
+use peermux::connmgr::ConnectError;
 use peermux::{Bytes, DialError, Enode, NodeId, SecretKey, Server};
 use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
@@ -35,7 +35,7 @@ impl Connector for Link {
         let server = server.ok_or_else(|| DialError::Connect {
             id,
             addr: None,
-            source: Arc::new(io::ErrorKind::ConnectionRefused.into()),
+            source: ConnectError::Refused,
         })?;
         let (near, far) = tokio::io::duplex(64 << 10);
         tokio::spawn(async move { server.accept_over(far).await });

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{Change, Row, Store, StoreError, Table};
+use crate::mutex::Mutex;
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
@@ -14,7 +15,7 @@ pub struct MemoryStore(Arc<Mutex<Rows>>);
 
 impl Store for MemoryStore {
     fn load(&mut self) -> Result<Vec<Row>, StoreError> {
-        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.0.lock();
         let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Row {
             table: *table,
             key: key.clone(),
@@ -24,7 +25,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.0.lock();
         for change in changes {
             let key = (change.table, change.key.clone());
             match &change.value {

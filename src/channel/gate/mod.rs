@@ -16,7 +16,7 @@ mod source;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
@@ -28,6 +28,7 @@ pub(crate) use source::Source;
 use source::Sources;
 
 use crate::channel::{SendError, TrySendError};
+use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 
 /// The gate of one peer, shared by its protocols, its read loop and its write loop.
@@ -218,7 +219,7 @@ impl WriteGate {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

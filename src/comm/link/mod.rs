@@ -7,12 +7,13 @@ mod outgoing;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::stats::Stats;
 use super::{CloseReason, CommError, Config, PeerId};
+use crate::mutex::Mutex;
 use exit::Exit;
 pub(crate) use outgoing::{Draft, Outgoing};
 
@@ -240,7 +241,7 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -13,102 +13,56 @@ fn ip(text: &str) -> IpAddr {
 
 /// No limit on rates.
 fn unlimited() -> AdmissionConfig {
-    AdmissionConfig::default()
-        .with_rate(Rate::new(1000, 1000))
-        .with_prefix_rate(Rate::new(1000, 1000))
+    AdmissionConfig::default().with_rate(Rate::new(1000, 1000))
 }
 
-// TestInboundSourceAdmission. That nothing is released twice is a matter of ownership, and so is
-// that a malformed address is never counted (TestInboundSourceAdmissionMalformedAddress).
 #[test]
 fn per_prefix_limit() {
     let config = unlimited().with_incomplete_per_prefix(2);
-    let (admission, _) = admission(config);
-    let source = |text| Some(ip(text));
-    let first = admission.handshake(source("192.0.2.1")).expect("room");
-    let second = admission.handshake(source("192.0.2.2")).expect("room");
-    let third = admission.handshake(source("::ffff:192.0.2.3")).map(drop);
+    let (admission, now) = admission(config);
+    let handshake = |text| admission.handshake(Some(ip(text)), now);
+    let first = handshake("192.0.2.1").expect("room");
+    let second = handshake("192.0.2.2").expect("room");
+    let third = handshake("::ffff:192.0.2.3").map(drop);
     assert_eq!(third, Err(Refusal::TooManyHandshakes { limit: 2 }));
-    let other = admission.handshake(source("192.0.3.1")).expect("room");
+    let other = handshake("192.0.3.1").expect("room");
     drop(first);
-    let third = admission.handshake(source("192.0.2.3")).expect("room");
-    let fourth = admission.handshake(source("192.0.2.4")).map(drop);
+    let third = handshake("192.0.2.3").expect("room");
+    let fourth = handshake("192.0.2.4").map(drop);
     assert_eq!(fourth, Err(Refusal::TooManyHandshakes { limit: 2 }));
     drop((second, third, other));
     assert!(admission.lock().incomplete.is_empty());
 }
 
-// TestBypassSourceLimits
 #[test]
 fn an_unknown_source_keeps_the_limits_for_all() {
     let config = AdmissionConfig::default()
         .with_incomplete_per_prefix(1)
-        .with_prefix_rate(Rate::new(1, 0))
-        .with_rate(Rate::new(3, 0))
-        .with_at_once(2);
+        .with_rate(Rate::new(3, 0));
     let (admission, now) = admission(config);
-    let mut handshakes: Vec<_> = (0..4)
-        .map(|_| admission.handshake(None).expect("no limit per source"))
-        .collect();
-    let mut work = |index: usize| handshakes[index].work(now);
-    let (first, _second) = (work(0).expect("free"), work(1).expect("free"));
-    assert_eq!(work(2).map(drop), Err(Refusal::Busy { limit: 2 }));
-    drop(first);
-    drop(work(2).expect("free"));
-    assert_eq!(work(3).map(drop), Err(Refusal::RateLimited));
+    let begun: Vec<_> = (0..4).map(|_| admission.handshake(None, now)).collect();
+    assert!(begun[..3].iter().all(Result::is_ok));
+    assert!(matches!(begun[3], Err(Refusal::RateLimited)));
 }
 
-// TestV2HandshakeConcurrency
 #[test]
-fn concurrency_slot() {
-    let (admission, now) = admission(unlimited().with_at_once(1));
-    let mut first = admission.handshake(None).expect("room");
-    let mut second = admission.handshake(None).expect("room");
-    let work = first.work(now).expect("free");
-    assert_eq!(second.work(now).map(drop), Err(Refusal::Busy { limit: 1 }));
-    drop(work);
-    drop(second.work(now).expect("free"));
-    assert_eq!(admission.lock().working, 0);
-}
-
-// TestV2HandshakePhases
-#[test]
-fn one_token_per_handshake_and_one_slot_per_step() {
-    let (admission, now) = admission(AdmissionConfig::default().with_rate(Rate::new(1, 0)));
-    let mut handshake = admission.handshake(None).expect("room");
-    drop(handshake.work(now).expect("the first step"));
-    drop(handshake.work(now).expect("the second step"));
-    let mut late = admission.handshake(None).expect("room");
-    assert_eq!(late.work(now).map(drop), Err(Refusal::RateLimited));
-}
-
-// TestV2HandshakeFirstAcquireRetry
-#[test]
-fn a_refusal_for_want_of_a_slot_costs_no_token() {
+fn a_refusal_for_its_network_costs_no_token() {
     let config = AdmissionConfig::default()
-        .with_prefix_rate(Rate::new(2, 0))
-        .with_at_once(1);
+        .with_incomplete_per_prefix(1)
+        .with_rate(Rate::new(2, 0));
     let (admission, now) = admission(config);
-    let source = Some(ip("192.0.2.1"));
-    let [mut first, mut second] = [(); 2].map(|()| admission.handshake(source).expect("room"));
-    let work = first.work(now).expect("free");
-    assert!((0..10).all(|_| second.work(now).is_err()));
-    drop(work);
-    assert!(second.work(now).is_ok());
+    let handshake = |text| admission.handshake(Some(ip(text)), now);
+    let _first = handshake("192.0.2.1").expect("room");
+    assert!((0..10).all(|_| handshake("192.0.2.2").is_err()));
+    assert!(handshake("192.0.3.1").is_ok());
 }
 
-// TestInboundPeerAdmissionSourceLimits
 #[test]
 fn nobody_is_exempt_from_the_limits_on_handshakes() {
     let (admission, now) = admission(AdmissionConfig::default());
     let source = Some(ip("127.0.0.1"));
-    let begun: Vec<_> = (0..20).map(|_| admission.handshake(source)).collect();
+    let begun: Vec<_> = (0..20).map(|_| admission.handshake(source, now)).collect();
     assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 8);
-    let worked = begun
-        .into_iter()
-        .flatten()
-        .filter_map(|mut begun| begun.work(now).ok());
-    assert_eq!(worked.count(), 4);
 }
 
 #[test]

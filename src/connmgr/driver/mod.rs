@@ -13,17 +13,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::config::ConnConfig;
-use super::connection::{Connection, Lease, Shared};
 use super::dialer::Dialer;
 use super::dials::{Dialed, Dials};
-use super::error::DialError;
+use super::error::ConnectError;
 use super::events::{ConnEvent, EventSender};
 use super::handle::Command;
+use super::lease::Lease;
 use super::listener::{AcceptQueue, Accepted};
 use super::machine::{Action, Machine, Opening};
 use super::notices::{Notice, Notices};
-use super::request::{Address, ConnState, ReqId};
-use super::slots::{InboundSlots, Slot};
+use super::request::{Address, Candidate, ConnState, ReqId};
 use super::source::{Answer, DynSource};
 
 /// What the driver wakes up for.
@@ -33,7 +32,7 @@ enum Wake<A: Address, Io> {
     Notices,
     Dialed(Dialed<Io>),
     Deadline,
-    Sourced(Answer<A>),
+    Sourced(Answer<Candidate<A>>),
     Command(Option<Command<A>>),
     Accepted(Accepted<A, Io>),
     EventsChanged,
@@ -44,14 +43,14 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) machine: Machine<D::Addr>,
     pub(super) dialer: Arc<D>,
     /// Away while it is asked.
-    pub(super) source: Option<Box<dyn DynSource<D::Addr>>>,
-    pub(super) asking: Option<BoxFuture<'static, Answer<D::Addr>>>,
+    pub(super) source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
+    pub(super) asking: Option<BoxFuture<'static, Answer<Candidate<D::Addr>>>>,
     pub(super) listeners: JoinSet<()>,
     /// Gone when stopping.
     pub(super) accepted: Option<AcceptQueue<D::Addr, D::Io>>,
-    pub(super) slots: InboundSlots,
     pub(super) dials: Dials<D::Io>,
-    pub(super) conns: HashMap<ReqId, Open<D::Io>>,
+    /// Asks the owners of open connections to end them.
+    pub(super) closing: HashMap<ReqId, CancellationToken>,
     pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
     pub(super) notices: Arc<Notices>,
     /// Gone when no handle is left.
@@ -59,14 +58,8 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
     pub(super) stopping: bool,
-    /// When to close what owners have not ended.
+    /// When to forget what owners have not ended.
     pub(super) drain_until: Option<Instant>,
-}
-
-/// How to end an open connection.
-pub(super) struct Open<Io> {
-    shared: Arc<Shared<Io>>,
-    closing: CancellationToken,
 }
 
 impl<D: Dialer> Driver<D> {
@@ -175,7 +168,7 @@ impl<D: Dialer> Driver<D> {
         let opening = self.machine.dial_done(id, generation, outcome, now);
         // Without an opening the socket closes here.
         if let Some((opening, io)) = opening.zip(io) {
-            self.open(opening, io, None);
+            self.open(opening, io);
         }
     }
 
@@ -188,12 +181,8 @@ impl<D: Dialer> Driver<D> {
                 return self.events.push(event);
             }
         };
-        let admitted = self.slots.take().and_then(|slot| {
-            let opening = self.machine.accepted(addr.clone(), now)?;
-            Ok((opening, slot))
-        });
-        match admitted {
-            Ok((opening, slot)) => self.open(opening, io, Some(slot)),
+        match self.machine.accepted(addr.clone(), now) {
+            Ok(opening) => self.open(opening, io),
             Err(cause) => {
                 tracing::debug!(?addr, %cause, "closed an accepted connection");
                 self.events.push(ConnEvent::InboundRejected { addr, cause });
@@ -201,19 +190,13 @@ impl<D: Dialer> Driver<D> {
         }
     }
 
-    fn open(&mut self, opening: Opening<D::Addr>, io: D::Io, slot: Option<Slot>) {
-        let (id, kind, addr) = (opening.id, opening.kind, opening.addr.clone());
+    fn open(&mut self, opening: Opening<D::Addr>, io: D::Io) {
+        let Opening { id, kind, addr, .. } = &opening;
         tracing::debug!(%id, ?addr, ?kind, "connection opened");
         let closing = CancellationToken::new();
-        let lease = Lease::new(opening, slot, Arc::clone(&self.notices), closing.clone());
-        let (conn, shared) = Connection::new(io, lease);
-        self.conns.insert(id, Open { shared, closing });
-        self.events.push(ConnEvent::Opened {
-            id,
-            kind,
-            addr,
-            conn,
-        });
+        self.closing.insert(*id, closing.clone());
+        let lease = Lease::new(opening, Arc::clone(&self.notices), closing);
+        self.events.push(ConnEvent::Opened { io, lease });
     }
 
     /// Carries out what the machine has decided.
@@ -227,21 +210,15 @@ impl<D: Dialer> Driver<D> {
                     addr,
                 } => self.dial(id, generation, addr),
                 Action::CancelDial { id } => self.dials.cancel(id),
-                Action::Drain { id } => {
-                    if let Some(open) = self.conns.get(&id) {
-                        open.closing.cancel();
-                    }
-                }
                 Action::Close { id } => {
-                    if let Some(open) = self.conns.get(&id) {
-                        open.closing.cancel();
-                        open.shared.close();
+                    if let Some(closing) = self.closing.get(&id) {
+                        closing.cancel();
                     }
                 }
                 Action::State { id, state } => self.tell_state(id, state),
                 Action::Closed { id, reason } => {
                     tracing::debug!(%id, %reason, "connection closed");
-                    self.conns.remove(&id);
+                    self.closing.remove(&id);
                     self.events.push(ConnEvent::Closed { id, reason });
                 }
                 Action::DialFailed {
@@ -274,7 +251,7 @@ impl<D: Dialer> Driver<D> {
         self.dials.start(id, generation, async move {
             timeout(limit, dialer.dial(&addr))
                 .await
-                .unwrap_or(Err(DialError::Timeout))
+                .unwrap_or(Err(ConnectError::Timeout))
         });
     }
 

@@ -1,4 +1,4 @@
-use crate::connmgr::error::{CloseReason, DialError};
+use crate::connmgr::error::{CloseReason, ConnectError};
 use crate::connmgr::request::{ConnState, Kind, ReqId};
 use std::time::Duration;
 
@@ -12,8 +12,6 @@ pub(crate) enum Action<A> {
     /// Give up the dial that is in flight for this request.
     CancelDial { id: ReqId },
     /// Ask the owner to end its connection.
-    Drain { id: ReqId },
-    /// Close the connection now.
     Close { id: ReqId },
     /// The request is in this state now.
     State { id: ReqId, state: ConnState },
@@ -23,7 +21,7 @@ pub(crate) enum Action<A> {
     DialFailed {
         id: ReqId,
         addr: A,
-        error: DialError,
+        error: ConnectError,
         retry_in: Option<Duration>,
     },
 }

@@ -245,12 +245,12 @@ impl<A: Address> Machine<A> {
             {
                 self.cancel(id);
             } else {
-                self.actions.push_back(Action::Drain { id });
+                self.actions.push_back(Action::Close { id });
             }
         }
     }
 
-    /// Closes what owners have not ended.
+    /// Forgets what owners have not ended.
     pub(in crate::connmgr) fn close_all(&mut self) {
         let mut ids: Vec<_> = self.entries.keys().copied().collect();
         ids.sort_unstable();

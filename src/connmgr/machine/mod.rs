@@ -122,11 +122,11 @@ impl<A: Address> Machine<A> {
     }
 
     /// What an address source is asked with.
-    pub(super) fn dial_filter(&self) -> DialFilter<A> {
-        DialFilter {
-            claims: self.claims.clone(),
-            filter: Arc::clone(&self.filter),
-        }
+    pub(super) fn dial_filter(&self) -> DialFilter<Candidate<A>> {
+        let (claims, filter) = (self.claims.clone(), Arc::clone(&self.filter));
+        DialFilter::new(move |candidate| {
+            claims.allow_automatic(candidate) && filter.dial(candidate).is_ok()
+        })
     }
 
     /// Whether a stopped machine waits for nothing any more.

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::connmgr::RetryPolicy;
-use crate::connmgr::error::{CloseReason, DialError, ManagerError, Refusal};
+use crate::connmgr::error::{CloseReason, ConnectError, ManagerError, Refusal};
 use crate::connmgr::filter::AllowAll;
 use crate::connmgr::request::Reconnect;
 
@@ -318,8 +318,8 @@ impl Model {
             .is_some_and(|entry| entry.phase == Phase::Dialing && entry.generation == generation);
         let result = match (ok, number % 2) {
             (true, _) => Ok(()),
-            (false, 0) => Err(DialError::Refused),
-            (false, _) => Err(DialError::Unwanted(Refusal::AlreadyConnected)),
+            (false, 0) => Err(ConnectError::Refused),
+            (false, _) => Err(ConnectError::Unwanted(Refusal::AlreadyConnected)),
         };
         let now = self.now;
         let opening = self.machine.dial_done(id, generation, result, now);
@@ -385,7 +385,7 @@ impl Model {
                 Action::CancelDial { id } => {
                     assert!(self.dials.iter().any(|&(dialed, _)| dialed == id));
                 }
-                Action::Drain { id } | Action::Close { id } => {
+                Action::Close { id } => {
                     assert_eq!(self.place(id), Place::Active);
                 }
                 Action::Closed { id, .. } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Action, Machine, Opening, Phase};
-use crate::connmgr::error::{CloseReason, DialError, Refusal};
+use crate::connmgr::error::{CloseReason, ConnectError, Refusal};
 use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
 
 impl<A: Address> Machine<A> {
@@ -15,7 +15,7 @@ impl<A: Address> Machine<A> {
         &mut self,
         id: ReqId,
         generation: u32,
-        result: Result<(), DialError>,
+        result: Result<(), ConnectError>,
         now: Instant,
     ) -> Option<Opening<A>> {
         self.counts.dialing = self.counts.dialing.saturating_sub(1);
@@ -28,7 +28,7 @@ impl<A: Address> Machine<A> {
         &mut self,
         id: ReqId,
         generation: u32,
-        result: Result<(), DialError>,
+        result: Result<(), ConnectError>,
         now: Instant,
     ) -> Option<Opening<A>> {
         let entry = self.entries.get(&id)?;
@@ -58,11 +58,11 @@ impl<A: Address> Machine<A> {
     }
 
     /// A dial failed, or was not even tried: a permanent request waits, others end.
-    pub(super) fn fail(&mut self, id: ReqId, error: DialError, now: Instant) {
+    pub(super) fn fail(&mut self, id: ReqId, error: ConnectError, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let unwanted = matches!(error, DialError::Unwanted(_));
+        let unwanted = matches!(error, ConnectError::Unwanted(_));
         entry.failures = entry.failures.saturating_add(1);
         entry.unwanted = match unwanted {
             true => entry.unwanted.saturating_add(1),

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::pacing::Pace;
 use super::{Action, Machine, Phase};
-use crate::connmgr::error::DialError;
+use crate::connmgr::error::ConnectError;
 use crate::connmgr::request::{Address, Kind, ReqId};
 
 impl<A: Address> Machine<A> {
@@ -70,7 +70,7 @@ impl<A: Address> Machine<A> {
             match wanted.map_or(Ok(()), |candidate| self.filter.dial(candidate)) {
                 Ok(()) => self.start_dial(id, now),
                 Err(refusal) => {
-                    self.fail(id, DialError::Unwanted(refusal), now);
+                    self.fail(id, ConnectError::Unwanted(refusal), now);
                     self.refusals += 1;
                 }
             }

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::connmgr::error::{DialError, ManagerError, Refusal};
+use crate::connmgr::error::{ConnectError, ManagerError, Refusal};
 use crate::connmgr::filter::AllowAll;
 use crate::connmgr::{Reconnect, RetryPolicy};
 
@@ -48,7 +48,7 @@ impl Bench {
             .collect()
     }
 
-    fn dialed(&mut self, dial: (ReqId, u32, u32), result: Result<(), DialError>) -> bool {
+    fn dialed(&mut self, dial: (ReqId, u32, u32), result: Result<(), ConnectError>) -> bool {
         let (id, generation, _) = dial;
         self.machine
             .dial_done(id, generation, result, self.now)
@@ -74,7 +74,7 @@ fn w18_nothing_is_left_of_a_removed_request() {
         .connect(1, Some(RetryPolicy::default()))
         .expect("free");
     let dial = bench.dials()[0];
-    bench.dialed(dial, Err(DialError::Refused));
+    bench.dialed(dial, Err(ConnectError::Refused));
     assert!(bench.machine.next_deadline().is_some());
     let removed = bench.machine.remove(id, bench.now);
     assert_eq!(removed, Ok(()));
@@ -118,7 +118,7 @@ fn dials_are_bounded_and_ten_thousand_requests_get_their_turn() {
         for dial in dials {
             assert!(bench.machine.counts().dialing <= 20);
             order.push(dial.2);
-            bench.dialed(dial, Err(DialError::Refused));
+            bench.dialed(dial, Err(ConnectError::Refused));
         }
     }
     assert_eq!(order, (0..REQUESTS).collect::<Vec<_>>());
@@ -142,7 +142,7 @@ fn explicit_and_automatic_requests_take_turns() {
             }
             let dial = bench.dials()[0];
             order.push(dial.2 >= 100);
-            bench.dialed(dial, Err(DialError::Refused));
+            bench.dialed(dial, Err(ConnectError::Refused));
         }
     }
     assert!(
@@ -179,7 +179,7 @@ fn forcing_what_waits_dials_it_at_once() {
         .connect(1, Some(RetryPolicy::default()))
         .expect("free");
     let dial = bench.dials()[0];
-    bench.dialed(dial, Err(DialError::Refused));
+    bench.dialed(dial, Err(ConnectError::Refused));
     let now = bench.now;
     let forced = bench.machine.disconnect(id, Reconnect::Force, now);
     assert_eq!(forced, Ok(()));
@@ -209,7 +209,7 @@ fn requests_that_wait_in_great_number_are_dialled_together() {
         made.expect("free");
     }
     for dial in bench.dials() {
-        bench.dialed(dial, Err(DialError::Refused));
+        bench.dialed(dial, Err(ConnectError::Refused));
     }
     let (began, mut wakes, mut dials) = (bench.now, 0, 0);
     while let Some(next) = bench.machine.next_deadline() {
@@ -261,7 +261,7 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let policy = RetryPolicy::default().with_min_gap(GAP);
     let id = bench.connect(1, Some(policy)).expect("free");
-    let unwanted = || Err(DialError::Unwanted(Refusal::AlreadyConnected));
+    let unwanted = || Err(ConnectError::Unwanted(Refusal::AlreadyConnected));
     let reconsider = |bench: &mut Bench| {
         let now = bench.now;
         let done = bench.machine.reconsider(id, now);
@@ -274,7 +274,7 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
         dial = reconsider(&mut bench).expect("dialled at once");
     }
     // What was not wanted does not make the wait after a failure longer.
-    bench.dialed(dial, Err(DialError::Refused));
+    bench.dialed(dial, Err(ConnectError::Refused));
     assert_eq!(bench.machine.get(id).expect("known").failures, 1);
     for _ in 0..GAP.as_secs() - 1 {
         bench.advance(SECOND);
@@ -316,7 +316,7 @@ fn no_deadline_is_left_in_the_past() {
     let policy = Some(RetryPolicy::default());
     bench.connect(1, policy).expect("free");
     let dial = bench.dials()[0];
-    bench.dialed(dial, Err(DialError::Refused));
+    bench.dialed(dial, Err(ConnectError::Refused));
     assert!(bench.machine.pacing.asking);
     let now = bench.now;
     bench.machine.set_paused(true, now);

@@ -1,15 +1,7 @@
-use peermux::connmgr::{Kind, Refusal};
-use peermux::testing::{Caller, memory_listener};
+use peermux::connmgr::{Filter, Kind, Refusal};
+use peermux::testing::memory_listener;
 
 use super::*;
-
-fn listening(config: ConnConfig) -> (ConnHandle<u32>, Events, Caller<u32>) {
-    let (listener, caller) = memory_listener();
-    let (dialer, _) = dial_script();
-    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer).config(config);
-    let (handle, events) = start(builder.listener(listener));
-    (handle, events, caller)
-}
 
 async fn rejected(events: &mut Events) -> (u32, Refusal) {
     match next(events).await {
@@ -18,83 +10,34 @@ async fn rejected(events: &mut Events) -> (u32, Refusal) {
     }
 }
 
-// TestInboundLimit. That a slot is freed once is a matter of ownership.
-#[tokio::test(start_paused = true)]
-async fn inbound_slots() {
-    let (handle, mut events, caller) = listening(explicit_only().with_max_inbound(2));
-    let mut ends = Vec::new();
-    for addr in 0..3 {
-        ends.push(caller.call(addr).await);
-    }
-    let (first, second) = (opened(&mut events).await, opened(&mut events).await);
-    let full = Refusal::LimitReached { limit: 2 };
-    assert_eq!(rejected(&mut events).await, (2, full));
-    assert!(at_end(&mut ends[2]).await);
-    drop(first);
-    closed(&mut events).await;
-    ends.push(caller.call(3).await);
-    let third = opened(&mut events).await;
-    ends.push(caller.call(4).await);
-    assert_eq!(rejected(&mut events).await, (4, full));
-    drop((second, third));
-    closed(&mut events).await;
-    closed(&mut events).await;
-    assert_eq!(handle.counts().await.expect("runs").inbound.connected, 0);
-}
+/// Lets nobody in who comes from an odd address.
+struct EvenOnly;
 
-// TestInboundLimitDisabled
-#[tokio::test(start_paused = true)]
-async fn inbound_zero() {
-    let (_handle, mut events, caller) = listening(explicit_only().with_max_inbound(0));
-    let mut end = caller.call(1).await;
-    let none = Refusal::LimitReached { limit: 0 };
-    assert_eq!(rejected(&mut events).await, (1, none));
-    assert!(at_end(&mut end).await);
-    quiet(&mut events, MINUTE).await;
-}
-
-// TestInboundLimitConcurrent
-#[tokio::test]
-async fn inbound_race() {
-    let (listener, caller) = memory_listener();
-    let config = explicit_only().with_max_inbound(8);
-    let builder = ConnManager::builder(open_dialer()).config(config);
-    let (handle, mut events) = start(builder.listener(listener));
-    let live = Arc::new(AtomicUsize::new(0));
-    let mut owners = tokio::task::JoinSet::new();
-    let mut callers = tokio::task::JoinSet::new();
-    for addr in 0..100 {
-        let caller = caller.clone();
-        callers.spawn(async move { caller.call(addr).await });
-    }
-    let (mut seen, mut over) = (0, 0);
-    while seen < 100 {
-        match next(&mut events).await {
-            ConnEvent::Opened { conn, .. } => {
-                assert!(live.fetch_add(1, Ordering::AcqRel) < 8);
-                let live = Arc::clone(&live);
-                owners.spawn(async move {
-                    tokio::task::yield_now().await;
-                    live.fetch_sub(1, Ordering::AcqRel);
-                    drop(conn);
-                });
-                seen += 1;
-            }
-            ConnEvent::Closed { .. } => over += 1,
-            ConnEvent::InboundRejected { .. } => seen += 1,
-            other => panic!("{other:?}"),
+impl Filter<u32> for EvenOnly {
+    fn accept(&self, addr: &u32) -> Result<(), Refusal> {
+        match addr % 2 {
+            0 => Ok(()),
+            _ => Err(Refusal::Banned),
         }
     }
-    let opened = owners.len();
-    while owners.join_next().await.is_some() {}
-    while over < opened {
-        closed(&mut events).await;
-        over += 1;
+
+    fn dial(&self, _: &Candidate<u32>) -> Result<(), Refusal> {
+        Ok(())
     }
-    assert_eq!(handle.counts().await.expect("runs").inbound.connected, 0);
 }
 
-// TestListeners
+#[tokio::test(start_paused = true)]
+async fn an_accepted_connection_that_the_filter_refuses_is_closed_and_reported() {
+    let (listener, caller) = memory_listener();
+    let builder = ConnManager::builder(open_dialer()).config(explicit_only());
+    let (_handle, mut events) = start(builder.filter(EvenOnly).listener(listener));
+    let mut end = caller.call(1).await;
+    assert_eq!(rejected(&mut events).await, (1, Refusal::Banned));
+    assert!(at_end(&mut end).await);
+    let _end = caller.call(2).await;
+    assert_eq!(opened(&mut events).await.addr(), &2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn listeners() {
     let (first, to_first) = memory_listener();
@@ -118,32 +61,22 @@ async fn listeners() {
     handle.stop().await;
 }
 
-// TestListenerInboundLimit, on real sockets.
 #[tokio::test]
-async fn listener_limit() {
+async fn a_stopped_manager_listens_no_more() {
     use peermux::connmgr::TcpDialer;
     use tokio::net::{TcpListener, TcpStream};
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let addr = listener.local_addr().expect("bound");
-    let config = explicit_only().with_max_inbound(1);
-    let builder = ConnManager::builder(TcpDialer).config(config);
+    let builder = ConnManager::builder(TcpDialer).config(explicit_only());
     let (handle, mut events) = start(builder.listener(listener));
-    let _first = TcpStream::connect(addr).await.expect("connects");
-    let Some(ConnEvent::Opened { conn, .. }) = events.recv().await else {
-        panic!("not opened");
-    };
-    let mut second = TcpStream::connect(addr).await.expect("connects");
-    let event = events.recv().await;
-    assert!(matches!(event, Some(ConnEvent::InboundRejected { .. })));
-    assert!(second.read_u8().await.is_err());
-    drop(conn);
-    let event = events.recv().await;
-    assert!(matches!(event, Some(ConnEvent::Closed { .. })));
-    let _third = TcpStream::connect(addr).await.expect("connects");
+    let mut first = TcpStream::connect(addr).await.expect("connects");
     let event = events.recv().await;
     assert!(matches!(event, Some(ConnEvent::Opened { .. })));
     drop(event);
+    assert!(first.read_u8().await.is_err());
+    let event = events.recv().await;
+    assert!(matches!(event, Some(ConnEvent::Closed { .. })));
     handle.stop().await;
     assert!(TcpStream::connect(addr).await.is_err());
 }

@@ -55,7 +55,7 @@ async fn stop_during_failed_dial() {
         let handle = handle.clone();
         async move { handle.stop().await }
     });
-    dial.fail(DialError::Refused);
+    dial.fail(ConnectError::Refused);
     stopping.await.expect("stops");
     let end = request.wait_for(|_| false).await;
     assert!(end.is_terminal(), "{end:?}");
@@ -90,7 +90,7 @@ async fn an_owner_that_ends_within_the_drain_time_is_not_cut_off() {
     let mut far = script.next().await.expect("a dial").succeed();
     let conn = opened(&mut events).await;
     let owner = tokio::spawn(async move {
-        conn.lease().closing().await;
+        conn.closing().await;
         assert!(!at_end(&mut far).await);
         drop(conn);
         assert!(at_end(&mut far).await);
@@ -111,7 +111,7 @@ async fn nothing_is_dialled_while_events_are_unread() {
     // The third was under way when the second event filled the stream.
     for _ in 0..3 {
         let dial = script.next().await.expect("a dial");
-        dial.fail(DialError::Refused);
+        dial.fail(ConnectError::Refused);
     }
     tokio::time::advance(MINUTE).await;
     handle.counts().await.expect("runs");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use peermux::connmgr::{
     Backoff, Candidate, CloseReason, ConnConfig, ConnEvent, ConnEvents, ConnHandle, ConnManager,
-    ConnManagerBuilder, Connection, DialError, Dialer, ReqId, RetryPolicy,
+    ConnManagerBuilder, ConnectError, Dialer, Lease, Reconnect, ReqId, RetryPolicy,
 };
 use peermux::testing::{DialScript, FnDialer, ScriptedDialer, dial_script};
 use tokio::io::{AsyncRead, AsyncReadExt, DuplexStream, duplex};
@@ -26,7 +26,28 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 type Events = ConnEvents<u32, DuplexStream>;
 type Event = ConnEvent<u32, DuplexStream>;
-type Conn = Connection<u32, DuplexStream>;
+
+/// A connection as its owner has it: the socket is closed before its end is reported.
+#[derive(Debug)]
+struct Conn {
+    io: DuplexStream,
+    lease: Lease<u32>,
+}
+
+impl Conn {
+    fn close(self, reason: impl std::error::Error + Send + Sync + 'static, reconnect: Reconnect) {
+        drop(self.io);
+        self.lease.close(reason, reconnect);
+    }
+}
+
+impl std::ops::Deref for Conn {
+    type Target = Lease<u32>;
+
+    fn deref(&self) -> &Lease<u32> {
+        &self.lease
+    }
+}
 
 /// No automatic connections.
 fn explicit_only() -> ConnConfig {
@@ -52,7 +73,7 @@ fn scripted(config: ConnConfig) -> (ConnHandle<u32>, Events, DialScript<u32>) {
 }
 
 /// A dialer that always succeeds.
-fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, DialError>> {
+fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, ConnectError>> {
     FnDialer::new(|_: &u32| Ok(duplex(64).0))
 }
 
@@ -63,9 +84,9 @@ impl Dialer for ClosedDialer {
     type Addr = u32;
     type Io = DuplexStream;
 
-    async fn dial(&self, _: &u32) -> Result<DuplexStream, DialError> {
+    async fn dial(&self, _: &u32) -> Result<DuplexStream, ConnectError> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Err(DialError::Refused)
+        Err(ConnectError::Refused)
     }
 }
 
@@ -91,10 +112,7 @@ async fn next(events: &mut Events) -> Event {
 
 async fn opened(events: &mut Events) -> Conn {
     match next(events).await {
-        ConnEvent::Opened { id, conn, .. } => {
-            assert_eq!(conn.id(), id);
-            conn
-        }
+        ConnEvent::Opened { io, lease } => Conn { io, lease },
         other => panic!("{other:?}"),
     }
 }
@@ -107,7 +125,7 @@ async fn closed(events: &mut Events) -> (ReqId, CloseReason) {
 }
 
 /// The wait that a failed dial announces.
-async fn dial_failed(events: &mut Events) -> (ReqId, DialError, Option<Duration>) {
+async fn dial_failed(events: &mut Events) -> (ReqId, ConnectError, Option<Duration>) {
     match next(events).await {
         ConnEvent::DialFailed {
             id,

@@ -52,7 +52,7 @@ async fn retry_cap() {
         let reachable = Instant::now() >= up;
         reachable
             .then(|| duplex(64).0)
-            .ok_or(DialError::Unreachable)
+            .ok_or(ConnectError::Unreachable)
     });
     let (handle, mut events) = start(ConnManager::builder(dialer).config(explicit_only()));
     let policy = retry(MILLI, 2 * MILLI);
@@ -89,7 +89,7 @@ async fn cancel_delayed_success() {
         .next()
         .await
         .expect("a dial")
-        .fail(DialError::Refused);
+        .fail(ConnectError::Refused);
     let (_, _, wait) = dial_failed(&mut events).await;
     assert_eq!(wait, Some(SECOND));
     assert!(matches!(request.state(), ConnState::Failing { .. }));
@@ -163,7 +163,7 @@ async fn the_bare_socket_can_be_taken_out() {
     let (handle, mut events, mut script) = scripted(explicit_only());
     let id = handle.connect(1).await.expect("accepted").id();
     let mut far = script.next().await.expect("a dial").succeed();
-    let (io, lease) = opened(&mut events).await.into_parts().expect("open");
+    let Conn { io, lease } = opened(&mut events).await;
     assert_eq!(handle.remove(id).await, Ok(()));
     lease.closing().await;
     assert!(!at_end(&mut far).await);

@@ -2,8 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use peermux::connmgr::DialError as RawError;
-use peermux::server::{NodeSource, Wanted};
+use peermux::connmgr::ConnectError as RawError;
+use peermux::connmgr::{AddressSource, DialFilter};
 use peermux::{Direction, DisconnectReason};
 
 use super::*;
@@ -103,8 +103,8 @@ async fn a_node_that_dialled_us_is_dialled_only_when_it_is_gone() {
 /// A source that has nothing at first.
 struct Late(Option<tokio::sync::oneshot::Receiver<()>>, VecDeque<Enode>);
 
-impl NodeSource for Late {
-    async fn next(&mut self, wanted: &Wanted) -> Option<Enode> {
+impl AddressSource<Enode> for Late {
+    async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         if let Some(released) = &mut self.0 {
             released.await.ok();
             self.0 = None;

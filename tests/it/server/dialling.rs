@@ -2,7 +2,7 @@
 
 use std::io;
 
-use peermux::connmgr::DialError as RawError;
+use peermux::connmgr::ConnectError as RawError;
 use peermux::{DialError, DisconnectReason, Stage};
 
 use super::*;
@@ -124,7 +124,10 @@ async fn a_name_is_resolved_at_each_dial_and_all_its_addresses_are_tried() {
         .await
         .expect_err("no name");
     assert!(
-        matches!(&error, DialError::Resolve { host, .. } if host == "name.invalid"),
+        matches!(
+            &error,
+            DialError::Connect { source: RawError::Resolve { host, .. }, .. } if host == "name.invalid"
+        ),
         "{error}"
     );
 }

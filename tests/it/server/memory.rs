@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use peermux::addrbook::{
     AddressBook, AddressBookConfig, BanTarget, MemoryStore, Source, SteadyClock,
 };
-use peermux::connmgr::{DialError as RawError, Refusal};
+use peermux::connmgr::{ConnectError as RawError, Refusal};
 use peermux::server::NodeMemory;
 use peermux::setup::SetupError;
 use peermux::testing::memory_listener;
@@ -38,12 +38,9 @@ impl Notebook {
 }
 
 impl NodeMemory for Notebook {
-    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
-        // Under the lock, as an address book does it.
-        let mut notes = self.0.lock().unwrap();
-        let drawn = notes.known.iter().find(|node| allowed(node)).cloned()?;
-        notes.heard.push(("draw", drawn.node_id()));
-        Some(drawn)
+    fn draw(&self, most: usize) -> Vec<Enode> {
+        let notes = self.0.lock().unwrap();
+        notes.known.iter().take(most).cloned().collect()
     }
 
     fn attempt(&self, node: &NodeId) {
@@ -89,8 +86,8 @@ async fn a_drawn_node_is_told_of_at_every_step() {
         .heard()
         .into_iter()
         .partition(|(_, id)| *id == nobody);
-    assert_eq!(first, [("draw", nobody), ("failed", nobody)]);
-    let expected = [("draw", remote), ("connected", remote), ("good", remote)];
+    assert_eq!(first, [("attempt", nobody), ("failed", nobody)]);
+    let expected = [("attempt", remote), ("connected", remote), ("good", remote)];
     assert_eq!(second, expected);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use peermux::connmgr::DialError as RawError;
+use peermux::connmgr::ConnectError as RawError;
 use peermux::server::NodeMemory;
 use peermux::{DisconnectReason, NodeId};
 use tokio::time::Instant;
@@ -28,9 +28,9 @@ impl Doubtful {
 }
 
 impl NodeMemory for Doubtful {
-    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
+    fn draw(&self, most: usize) -> Vec<Enode> {
         let candidates = self.candidates.lock().unwrap();
-        candidates.iter().find(|node| allowed(node)).cloned()
+        candidates.iter().take(most).cloned().collect()
     }
 
     fn probe(&self) -> Option<Enode> {

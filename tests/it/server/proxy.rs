@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use peermux::connmgr::{DialError as RawError, Dialer};
+use peermux::connmgr::{ConnectError as RawError, Dialer};
 use peermux::node::Host;
 use peermux::{DialError, Direction};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -36,7 +36,7 @@ impl Dialer for ProxyDialer {
                 tokio_socks::Error::Io(error) => error.into(),
                 tokio_socks::Error::ConnectionRefused => RawError::Refused,
                 tokio_socks::Error::HostUnreachable => RawError::Unreachable,
-                error => RawError::Io(Arc::new(io::Error::other(error))),
+                error => io::Error::other(error).into(),
             })
     }
 }

@@ -1,6 +1,6 @@
 //! Nodes that are kept connected.
 
-use peermux::connmgr::DialError as RawError;
+use peermux::connmgr::ConnectError as RawError;
 use peermux::server::StaticNodeError;
 use peermux::{Direction, DisconnectReason};
 use tokio::time::Instant;

@@ -82,7 +82,7 @@ async fn w10_a_dead_network_is_probed_slower_and_slower() {
         move |_: &u32| {
             times.lock().expect("no panic").push(Instant::now());
             let up = up.load(Ordering::Relaxed);
-            up.then(|| duplex(64).0).ok_or(DialError::Unreachable)
+            up.then(|| duplex(64).0).ok_or(ConnectError::Unreachable)
         }
     });
     let begun = Instant::now();

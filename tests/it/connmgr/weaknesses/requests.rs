@@ -54,7 +54,7 @@ async fn w14_a_removed_address_can_be_asked_for_again() {
     assert!(second > first);
     let _conn = loop {
         let conn = match next(&mut events).await {
-            ConnEvent::Opened { conn, .. } => conn,
+            ConnEvent::Opened { io, lease } => Conn { io, lease },
             ConnEvent::Closed { id, .. } if id == first => continue,
             other => panic!("{other:?}"),
         };
@@ -86,8 +86,8 @@ async fn w15_what_others_see_of_a_request_is_a_snapshot() {
 /// Offers the same candidate, or group, however often it is told not to.
 struct Stubborn(Vec<Candidate<u32>>);
 
-impl AddressSource<u32> for Stubborn {
-    async fn next(&mut self, _: &DialFilter<u32>) -> Option<Candidate<u32>> {
+impl AddressSource<Candidate<u32>> for Stubborn {
+    async fn next(&mut self, _: &DialFilter<Candidate<u32>>) -> Option<Candidate<u32>> {
         self.0.rotate_left(1);
         self.0.last().cloned()
     }
@@ -136,7 +136,7 @@ async fn w17_a_dial_ends_when_it_is_removed_and_when_its_time_is_up() {
     let begun = Instant::now();
     let mut hanging = script.next().await.expect("the slot is free");
     let (_, error, _) = dial_failed(&mut events).await;
-    assert!(matches!(error, DialError::Timeout));
+    assert!(matches!(error, ConnectError::Timeout));
     assert_eq!(begun.elapsed().as_secs(), 30);
     hanging.given_up().await;
 }
@@ -195,7 +195,7 @@ async fn w20_a_permanent_request_is_removed_in_any_state() {
         let _held = match state {
             "dialing" => (Some(dial), None),
             "waiting" => {
-                dial.fail(DialError::Refused);
+                dial.fail(ConnectError::Refused);
                 dial_failed(&mut events).await;
                 (None, None)
             }

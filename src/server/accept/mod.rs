@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::node_addr::NodeAddr;
-use super::socket_io::Socket;
+use super::connection::Socket;
+use super::dial::NodeAddr;
 use crate::connmgr::Listener;
 use crate::transport::{SocketOptions, TcpTransport};
 

@@ -2,17 +2,17 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::node::{Enode, NodeId};
+use crate::peer::PeerError;
 
 /// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
-/// banned. An address book is one; [`ServerBuilder::node_memory`](super::ServerBuilder::node_memory) takes it.
+/// banned. An address book is one; [`ServerBuilder::node_memory`](crate::server::ServerBuilder::node_memory) takes it.
 ///
 /// All methods are called from the server's tasks, so they must answer at once. Those that only
 /// tell do nothing by default.
 pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
-    /// A node to dial that `allowed` accepts, or `None` if there is none now. Drawing a node counts
-    /// as an attempt on it. `allowed` is quick, and asks nothing of this memory, so it may be
-    /// called under a lock.
-    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode>;
+    /// Up to `most` nodes to dial, the best first. The server dials the first that it wants now, and
+    /// calls [`attempt`](Self::attempt) then.
+    fn draw(&self, most: usize) -> Vec<Enode>;
 
     /// A node that the server shall ask whether it is still there, if there is one now: it connects
     /// to it, tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, and takes
@@ -21,7 +21,7 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// A node that was not drawn is about to be dialled.
+    /// A node is about to be dialled, whoever wants that.
     fn attempt(&self, _node: &NodeId) {}
 
     /// A dial opened a connection, to whomever: this node is not offline.
@@ -35,6 +35,9 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
 
     /// A dial failed, or its handshake did.
     fn failed(&self, _node: &NodeId) {}
+
+    /// A peer ended because it broke the protocol: [`PeerError::is_misbehaviour`].
+    fn misbehaved(&self, _node: &NodeId, _error: &PeerError) {}
 
     /// Whether a node must neither be dialled nor become a peer.
     fn is_banned(&self, _node: &NodeId) -> bool {
@@ -52,7 +55,7 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
 pub(crate) struct NoMemory;
 
 impl NodeMemory for NoMemory {
-    fn draw(&self, _: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
-        None
+    fn draw(&self, _: usize) -> Vec<Enode> {
+        Vec::new()
     }
 }

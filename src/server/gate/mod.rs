@@ -1,15 +1,29 @@
-//! Who may be talked to, before and while a connection comes about.
+//! Who may be talked to.
+//!
+//! It is asked where the answer can change: when a node is to be dialled (the request), when its turn
+//! comes (a queue may be long), after the auth (now it is known who is there, or another connection
+//! came first), and when the peer takes its seat (the last seat may be gone).
+
+#[cfg(feature = "addrbook")]
+mod address_book;
+mod memory;
+mod net_list;
+mod peer_set;
+mod tie_break;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::NetList;
-use super::memory::NodeMemory;
-use super::node_addr::{NodeAddr, ip_of, node_of};
-use super::peer_set::PeerSet;
-use super::waiters::Waiters;
+pub use memory::NodeMemory;
+pub use net_list::{NetList, NetListError};
+
+pub(crate) use memory::NoMemory;
+pub(crate) use peer_set::{PeerSet, Seat, Seats};
+pub(crate) use tie_break::{Superseded, TieBreak};
+
+use super::dial::{NodeAddr, Waiters, ip_of, node_of};
 use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::node::{Enode, NodeId};
@@ -30,7 +44,21 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Whether a node may be dialled at all, whatever is connected.
+    /// Whether a node may be dialled as things stand.
+    pub(crate) fn check(&self, node: &Enode) -> Result<(), Refusal> {
+        self.check_node(node)?;
+        let checked = self.peers.check(&node.node_id(), Direction::Outbound);
+        checked.map_err(|reason| match reason {
+            DisconnectReason::ALREADY_CONNECTED => Refusal::AlreadyConnected,
+            DisconnectReason::TOO_MANY_PEERS => Refusal::LimitReached {
+                limit: self.peers.seats().all,
+            },
+            DisconnectReason::CONNECTED_TO_SELF => Refusal::Itself,
+            _ => Refusal::Stopping,
+        })
+    }
+
+    /// Whether a node may be talked to at all, whatever is connected.
     pub(crate) fn check_node(&self, node: &Enode) -> Result<(), Refusal> {
         let ip = ip_of(node);
         if ip.is_some_and(|ip| !self.is_permitted(ip)) {
@@ -44,27 +72,11 @@ impl Gate {
         }
     }
 
-    /// Whether a node may become a peer by a dial as things stand.
-    pub(crate) fn check_peer(&self, id: &NodeId) -> Result<(), Refusal> {
-        let checked = self.peers.check(id, Direction::Outbound);
-        checked.map_err(|reason| match reason {
-            DisconnectReason::ALREADY_CONNECTED => Refusal::AlreadyConnected,
-            DisconnectReason::TOO_MANY_PEERS => Refusal::LimitReached {
-                limit: self.peers.seats().all,
-            },
-            DisconnectReason::CONNECTED_TO_SELF => Refusal::Other("it is this node itself"),
-            _ => Refusal::Other("the server stops"),
-        })
-    }
-
     /// Begins the set-up of a connection that was accepted from `ip`. Local addresses are not
     /// counted by their networks, in which everybody on this machine is.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
         let source = (!self.is_exempt(ip)).then_some(ip);
-        let mut handshake = self.admission.handshake(source)?;
-        // Its rate is what is asked for. How many are worked on at once is bounded by their slots.
-        drop(handshake.work(Instant::now())?);
-        Ok(handshake)
+        self.admission.handshake(source, Instant::now())
     }
 
     fn is_permitted(&self, ip: IpAddr) -> bool {
@@ -96,21 +108,7 @@ impl Filter<NodeAddr> for GateFilter {
         }
     }
 
-    /// Bans are left to the dialer: a memory asks this under its own lock. Static nodes are too,
-    /// since their requests exist whether they are wanted now or not.
     fn dial(&self, candidate: &Candidate<NodeAddr>) -> Result<(), Refusal> {
-        let gate = &self.0;
-        let Some(node) = node_of(candidate) else {
-            return Ok(());
-        };
-        if ip_of(node).is_some_and(|ip| !gate.is_permitted(ip)) {
-            return Err(Refusal::Restricted);
-        }
-        let id = node.node_id();
-        if gate.peers.is_static(&id) {
-            Ok(())
-        } else {
-            gate.check_peer(&id)
-        }
+        node_of(candidate).map_or(Ok(()), |node| self.0.check(node))
     }
 }

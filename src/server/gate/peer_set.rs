@@ -1,8 +1,9 @@
 //! Who is connected, and who may.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
+use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
@@ -36,9 +37,13 @@ impl Seats {
     }
 }
 
-/// The connected peers of a node. The checks are made under the same lock as the changes.
+/// The connected peers of a node. The checks are made under the same lock as the changes. Cloning
+/// shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerSet(Arc<Shared>);
+
 #[derive(Debug)]
-pub(crate) struct PeerSet {
+struct Shared {
     own: NodeId,
     seats: Seats,
     state: Mutex<State>,
@@ -55,11 +60,11 @@ struct State {
 
 impl PeerSet {
     pub(crate) fn new(own: NodeId, seats: Seats) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             own,
             seats,
             state: Mutex::default(),
-        }
+        }))
     }
 
     /// Whether a node may become a peer as things stand.
@@ -75,23 +80,23 @@ impl PeerSet {
         id: &NodeId,
         direction: Direction,
     ) -> Result<(), DisconnectReason> {
-        let full = state.peers.len() >= self.seats.all
-            || direction == Direction::Inbound && state.inbound >= self.seats.inbound;
+        let full = state.peers.len() >= self.0.seats.all
+            || direction == Direction::Inbound && state.inbound >= self.0.seats.inbound;
         if state.closed {
             Err(DisconnectReason::CLIENT_QUITTING)
         } else if full && !state.trusted.contains(id) {
             Err(DisconnectReason::TOO_MANY_PEERS)
         } else if state.peers.contains_key(id) {
             Err(DisconnectReason::ALREADY_CONNECTED)
-        } else if *id == self.own {
+        } else if *id == self.0.own {
             Err(DisconnectReason::CONNECTED_TO_SELF)
         } else {
             Ok(())
         }
     }
 
-    /// Adds a peer, unless things have changed since it was checked.
-    pub(crate) fn insert(&self, peer: Peer) -> Result<(), DisconnectReason> {
+    /// Gives a peer its seat, unless things have changed since it was checked.
+    pub(crate) fn insert(&self, peer: Peer) -> Result<Seat, DisconnectReason> {
         let mut state = self.lock();
         let id = peer.id();
         self.check_in(&state, &id, peer.direction())?;
@@ -99,14 +104,11 @@ impl PeerSet {
         peer.control().set_static(state.statics.contains(&id));
         state.inbound += usize::from(peer.direction() == Direction::Inbound);
         state.peers.insert(id, peer);
-        Ok(())
-    }
-
-    pub(crate) fn remove(&self, id: &NodeId) {
-        let mut state = self.lock();
-        if let Some(peer) = state.peers.remove(id) {
-            state.inbound -= usize::from(peer.direction() == Direction::Inbound);
-        }
+        drop(state);
+        Ok(Seat {
+            peers: self.clone(),
+            id,
+        })
     }
 
     /// Sets whether a node is exempt from the limits; a connected one is told so at once.
@@ -138,7 +140,7 @@ impl PeerSet {
     }
 
     pub(crate) fn seats(&self) -> Seats {
-        self.seats
+        self.0.seats
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<Peer> {
@@ -163,7 +165,23 @@ impl PeerSet {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
+    }
+}
+
+/// A peer's place in the set, which it leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    peers: PeerSet,
+    id: NodeId,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.peers.lock();
+        if let Some(peer) = state.peers.remove(&self.id) {
+            state.inbound -= usize::from(peer.direction() == Direction::Inbound);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,75 +10,27 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::gate::Gate;
-use super::memory::NodeMemory;
-use super::node_addr::{NodeAddr, candidate};
-use crate::connmgr::{AddressSource, Candidate, DialFilter};
+use super::{NodeAddr, candidate};
+use crate::connmgr::{AddressSource, Answer, Candidate, DialFilter, DynSource};
 use crate::node::Enode;
+use crate::server::gate::NodeMemory;
 
 /// How long a source that has nothing yet is waited for while the others have nothing either.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many banned nodes are drawn from the sources before the next pause.
+/// How many nodes a memory is asked for at once.
+const REMEMBERED: usize = 64;
+
+/// How many nodes that are of no use are drawn from the sources before the next pause.
 const DRAWS: usize = 64;
-
-/// Finds nodes to dial: a list, an address book, a discovery protocol.
-pub trait NodeSource: Send + 'static {
-    /// The next node to try: one that `wanted` allows, since others are dropped. It may wait until
-    /// there is one; `None` says that there is none now, and the server asks again after a growing
-    /// wait. One call runs at a time. Dropped when the server stops.
-    fn next(&mut self, wanted: &Wanted) -> impl Future<Output = Option<Enode>> + Send;
-}
-
-/// Goes round a list: each wanted node in turn, for ever.
-impl NodeSource for VecDeque<Enode> {
-    async fn next(&mut self, wanted: &Wanted) -> Option<Enode> {
-        let position = self.iter().position(|node| wanted.allows(node))?;
-        self.rotate_left(position);
-        let found = self.pop_front()?;
-        self.push_back(found.clone());
-        Some(found)
-    }
-}
-
-/// Tells a [`NodeSource`] which nodes are of use now: not the own one, not those that are
-/// connected, are dialled, or were a moment ago, not those in a network in which there is a
-/// connection already or that may not be talked to, and none while there is no room for a peer.
-#[derive(Debug, Clone)]
-pub struct Wanted(DialFilter<NodeAddr>);
-
-impl Wanted {
-    /// Whether the server would dial `node` now.
-    #[must_use]
-    pub fn allows(&self, node: &Enode) -> bool {
-        let dialable = node.endpoint().is_some_and(|endpoint| endpoint.tcp != 0);
-        dialable && self.0.allows(&candidate(node))
-    }
-}
 
 /// What the server remembers, as one of its sources.
 pub(crate) struct Remembered(pub(crate) Arc<dyn NodeMemory>);
 
-impl NodeSource for Remembered {
-    async fn next(&mut self, wanted: &Wanted) -> Option<Enode> {
-        self.0.draw(&mut |node| wanted.allows(node))
-    }
-}
-
-/// A source, and its answer.
-type Answer = (Box<dyn DynSource>, Option<Enode>);
-
-/// A [`NodeSource`] of any type.
-pub(crate) trait DynSource: Send {
-    fn ask(self: Box<Self>, wanted: Wanted) -> BoxFuture<'static, Answer>;
-}
-
-impl<S: NodeSource> DynSource for S {
-    fn ask(mut self: Box<Self>, wanted: Wanted) -> BoxFuture<'static, Answer> {
-        Box::pin(async move {
-            let answer = self.next(&wanted).await;
-            (self as Box<dyn DynSource>, answer)
-        })
+impl AddressSource<Enode> for Remembered {
+    async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
+        let drawn = self.0.draw(REMEMBERED);
+        drawn.into_iter().find(|node| wanted.allows(node))
     }
 }
 
@@ -86,24 +38,22 @@ impl<S: NodeSource> DynSource for S {
 pub(crate) struct Mixed {
     /// The one whose turn it is comes first.
     sources: VecDeque<State>,
-    gate: Arc<Gate>,
 }
 
 enum State {
-    Idle(Box<dyn DynSource>),
-    Asked(BoxFuture<'static, Answer>),
+    Idle(Box<dyn DynSource<Enode>>),
+    Asked(BoxFuture<'static, Answer<Enode>>),
 }
 
 impl Mixed {
-    pub(crate) fn new(sources: Vec<Box<dyn DynSource>>, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(sources: Vec<Box<dyn DynSource<Enode>>>) -> Self {
         Self {
             sources: sources.into_iter().map(State::Idle).collect(),
-            gate,
         }
     }
 
     /// Asks all sources in their turn until one answers with a node.
-    async fn any(&mut self, wanted: &Wanted) -> Option<Enode> {
+    async fn any(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for state in &mut self.sources {
             if let State::Idle(_) = state {
                 state.ask(wanted);
@@ -141,7 +91,7 @@ impl Mixed {
 }
 
 impl State {
-    fn ask(&mut self, wanted: &Wanted) {
+    fn ask(&mut self, wanted: &DialFilter<Enode>) {
         let idle = std::mem::replace(self, Self::Asked(Box::pin(std::future::pending())));
         *self = match idle {
             Self::Idle(source) => Self::Asked(source.ask(wanted.clone())),
@@ -160,13 +110,20 @@ impl State {
     }
 }
 
-impl AddressSource<NodeAddr> for Mixed {
-    async fn next(&mut self, filter: &DialFilter<NodeAddr>) -> Option<Candidate<NodeAddr>> {
-        let wanted = Wanted(filter.clone());
+impl AddressSource<Candidate<NodeAddr>> for Mixed {
+    async fn next(
+        &mut self,
+        filter: &DialFilter<Candidate<NodeAddr>>,
+    ) -> Option<Candidate<NodeAddr>> {
+        let filter = filter.clone();
+        let wanted = DialFilter::new(move |node: &Enode| {
+            let dialable = node.endpoint().is_some_and(|endpoint| endpoint.tcp != 0);
+            dialable && filter.allows(&candidate(node))
+        });
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;
             // A source that waited may answer with what was of use then.
-            if self.gate.check_node(&node).is_ok() && wanted.allows(&node) {
+            if wanted.allows(&node) {
                 return Some(candidate(&node));
             }
         }

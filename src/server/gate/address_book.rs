@@ -7,9 +7,11 @@ use tracing::debug;
 use super::NodeMemory;
 use crate::addrbook::AddressBook;
 use crate::node::{Enode, NodeId};
+use crate::peer::PeerError;
+use crate::rlpx::FrameError;
 
-/// A clone of the book for [`ServerBuilder::node_memory`](super::ServerBuilder::node_memory): what
-/// it knows is dialled, what comes of that is written down, and whoever it bans is kept away.
+/// A clone of the book for [`ServerBuilder::node_memory`](crate::server::ServerBuilder::node_memory): the
+/// server dials what it knows, the book records each outcome, and banned nodes are rejected.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -39,8 +41,8 @@ use crate::node::{Enode, NodeId};
 /// # }
 /// ```
 impl NodeMemory for AddressBook {
-    fn draw(&self, allowed: &mut dyn FnMut(&Enode) -> bool) -> Option<Enode> {
-        Self::draw(self, |entry| allowed(entry.enode()))
+    fn draw(&self, most: usize) -> Vec<Enode> {
+        self.candidates(most)
     }
 
     fn probe(&self) -> Option<Enode> {
@@ -69,6 +71,17 @@ impl NodeMemory for AddressBook {
 
     fn failed(&self, node: &NodeId) {
         Self::failed(self, node);
+    }
+
+    /// Two breaches within a minute ban a node, and so do five within any time. A frame that was
+    /// changed on the way counts little: anybody on the path can do that.
+    fn misbehaved(&self, node: &NodeId, error: &PeerError) {
+        let (lasting, fading) = match error {
+            PeerError::Frame(FrameError::HeaderMac | FrameError::BodyMac) => (0, 20),
+            _ => (20, 40),
+        };
+        let score = self.penalise(node, lasting, fading, &error.to_string());
+        debug!(id = %node, %error, score, "misbehaviour noted");
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {

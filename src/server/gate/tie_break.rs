@@ -14,12 +14,13 @@
 //! auth can be replayed by anybody, so a dial pauses once, for [`PAUSE`] at most, and then goes on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::mutex::Mutex;
 use crate::node::NodeId;
 
 /// The longest that inbound connections delay a dial, in all.
@@ -109,7 +110,7 @@ impl TieBreak {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, watch::Sender<Contest>>> {
-        self.contests.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contests.lock()
     }
 }
 
@@ -182,7 +183,7 @@ impl DialTurn {
             if contest.wait_for(taken).await.is_ok() {
                 return Superseded;
             }
-            // The dial is over, and with it whoever waited for this.
+            // The dial has ended, so no caller waits for the decision any more.
             std::future::pending().await
         }
     }

@@ -1,5 +1,9 @@
 //! What becomes of the connections that the connection manager opens.
 
+mod run;
+mod setup;
+mod socket;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,27 +11,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::debug;
 
+pub(crate) use setup::Setup;
+pub(crate) use socket::Socket;
+
 use super::DialError;
+use super::dial::NodeAddr;
 use super::events::ConnectionEvent;
 use super::meters::{self, ServeMeter};
-use super::node_addr::NodeAddr;
-use super::setup::Setup;
-use super::shared::{Inner, spawn};
-use super::socket_io::Socket;
+use super::shared::{Shared, spawn};
 use crate::connmgr::admission::Handshake;
-use crate::connmgr::{ConnEvent, ConnEvents, Connection, Lease, Reconnect, Refusal};
+use crate::connmgr::{ConnEvent, ConnEvents, Lease, Reconnect, Refusal};
 use crate::node::{Endpoint, Enode};
 use crate::setup::SetupError;
 use crate::transport::Transport;
 
 /// Sets up what is opened, and tells what was not, until the connection manager has stopped.
 pub(crate) async fn run<T: Transport>(
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     mut events: ConnEvents<NodeAddr, Socket<T>>,
 ) {
     while let Some(event) = events.recv().await {
         match event {
-            ConnEvent::Opened { conn, .. } => opened(&inner, conn),
+            ConnEvent::Opened { io, lease } => opened(&shared, io, lease),
             // Its peer, or its set-up, has told already.
             ConnEvent::Closed { .. } => {}
             ConnEvent::DialFailed {
@@ -37,45 +42,41 @@ pub(crate) async fn run<T: Transport>(
                 ..
             } => {
                 if let NodeAddr::Node(node) = addr {
-                    failed(&inner, &node, DialError::of_dial(&node, &error), retry_in);
+                    failed(&shared, &node, DialError::of_dial(&node, error), retry_in);
                 }
             }
             ConnEvent::InboundRejected { addr, cause } => {
                 if let NodeAddr::Inbound(addr) = addr {
-                    rejected(&inner, addr, cause);
+                    rejected(&shared, addr, cause);
                 }
             }
             ConnEvent::ListenerFailed { listener, error } => {
                 let error = Arc::new(error);
                 let event = ConnectionEvent::ListenerFailed { listener, error };
-                inner.connection_events.emit(event);
+                shared.connection_events.emit(event);
             }
         }
     }
 }
 
-fn opened<T: Transport>(inner: &Arc<Inner>, conn: Connection<NodeAddr, Socket<T>>) {
-    // One that the manager has closed meanwhile is over.
-    let Some((socket, lease)) = conn.into_parts() else {
-        return;
-    };
+fn opened<T: Transport>(shared: &Arc<Shared>, socket: Socket<T>, lease: Lease<NodeAddr>) {
     match lease.addr().clone() {
         NodeAddr::Node(node) => {
-            let dialled = dialled(Arc::clone(inner), socket, node, lease);
-            spawn(inner, dialled);
+            let dialled = dialled(Arc::clone(shared), socket, node, lease);
+            spawn(shared, dialled);
         }
-        NodeAddr::Inbound(addr) => match inner.gate.begin_handshake(addr.ip()) {
+        NodeAddr::Inbound(addr) => match shared.gate.begin_handshake(addr.ip()) {
             Ok(handshake) => {
-                let accepted = accepted(Arc::clone(inner), socket, addr, lease, handshake);
-                spawn(inner, accepted);
+                let accepted = accepted(Arc::clone(shared), socket, addr, lease, handshake);
+                spawn(shared, accepted);
             }
-            Err(cause) => rejected(inner, addr, cause),
+            Err(cause) => rejected(shared, addr, cause),
         },
     }
 }
 
 async fn dialled<T: Transport>(
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     socket: Socket<T>,
     node: Enode,
     lease: Lease<NodeAddr>,
@@ -84,7 +85,7 @@ async fn dialled<T: Transport>(
     let (id, request) = (node.node_id(), lease.id());
     let addr = stream.remote_addr();
     let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
-    let mut setup = Setup::new(&inner, Some(lease));
+    let mut setup = Setup::new(&shared, Some(lease));
     let result = {
         let _in_flight = dial;
         setup.outbound(stream, node.public_key()).await
@@ -92,7 +93,7 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             meters::dial_succeeded();
-            inner.gate.waiters.answer(&id, &Ok(peer));
+            shared.gate.waiters.answer(&id, &Ok(peer));
         }
         Err(error) => {
             let source = Arc::new(error);
@@ -102,16 +103,16 @@ async fn dialled<T: Transport>(
             }
             let error = DialError::Setup { id, addr, source };
             // A request that is not tried again is unknown by now.
-            let waiting = inner.connections.get(request).await;
+            let waiting = shared.connections.get(request).await;
             let next = waiting.ok().and_then(|info| info.next_dial);
             let retry_in = next.map(|next| next.saturating_duration_since(Instant::now()));
-            failed(&inner, &node, error, retry_in);
+            failed(&shared, &node, error, retry_in);
         }
     }
 }
 
 async fn accepted<T: Transport>(
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     socket: Socket<T>,
     addr: SocketAddr,
     lease: Lease<NodeAddr>,
@@ -119,7 +120,7 @@ async fn accepted<T: Transport>(
 ) {
     let Socket { stream, slot, .. } = socket;
     let meter = ServeMeter::started();
-    let mut setup = Setup::new(&inner, Some(lease));
+    let mut setup = Setup::new(&shared, Some(lease));
     let result = setup.inbound(stream).await;
     meter.ended(&result);
     drop((slot, handshake));
@@ -131,34 +132,34 @@ async fn accepted<T: Transport>(
             lease.close(NotSetUp(Arc::clone(&error)), Reconnect::ByKind);
         }
         let event = ConnectionEvent::InboundFailed { addr, id, error };
-        inner.connection_events.emit(event);
+        shared.connection_events.emit(event);
     }
 }
 
 /// A node was not connected to.
-fn failed(inner: &Inner, node: &Enode, error: DialError, retry_in: Option<Duration>) {
+fn failed(shared: &Shared, node: &Enode, error: DialError, retry_in: Option<Duration>) {
     let id = node.node_id();
     debug!(%id, %error, ?retry_in, "not connected");
     meters::dial_failed(&error);
     if error.counts_against_the_node() {
-        inner.gate.memory.failed(&id);
+        shared.gate.memory.failed(&id);
     }
-    inner.gate.waiters.answer(&id, &Err(error.clone()));
+    shared.gate.waiters.answer(&id, &Err(error.clone()));
     let node = node.clone();
     let event = ConnectionEvent::DialFailed {
         node,
         error,
         retry_in,
     };
-    inner.connection_events.emit(event);
+    shared.connection_events.emit(event);
 }
 
 /// A connection was closed as soon as it was accepted.
-fn rejected(inner: &Inner, addr: SocketAddr, cause: Refusal) {
+fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     debug!(%addr, %cause, "inbound connection rejected");
     meters::serve_rejected(cause);
     let event = ConnectionEvent::InboundRejected { addr, cause };
-    inner.connection_events.emit(event);
+    shared.connection_events.emit(event);
 }
 
 /// Why a connection ended that was never a peer.

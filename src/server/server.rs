@@ -7,9 +7,9 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Setup;
 use super::events::ConnectionEvent;
-use super::setup::Setup;
-use super::shared::Inner;
+use super::shared::Shared;
 use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
 use crate::channel::NodeBudget;
 use crate::node::{Enode, NodeId, PublicKey};
@@ -22,7 +22,7 @@ use crate::transport::Transport;
 /// connections close without a Disconnect, so end it with [`shutdown`](Self::shutdown).
 #[derive(Clone)]
 pub struct Server {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     _last: Arc<KillOnDrop>,
 }
 
@@ -35,29 +35,32 @@ impl Drop for KillOnDrop {
 }
 
 impl Server {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
-        let last = Arc::new(KillOnDrop(inner.killed.clone()));
-        Self { inner, _last: last }
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let last = Arc::new(KillOnDrop(shared.tasks.killed.clone()));
+        Self {
+            shared,
+            _last: last,
+        }
     }
 
     /// The node's id.
     #[must_use]
     pub fn id(&self) -> NodeId {
-        self.inner.hello.public_key.node_id()
+        self.shared.hello.public_key.node_id()
     }
 
     /// The address that the node listens on, if it does, with the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.inner.local_addr
+        self.shared.local_addr
     }
 
     /// The node as an enode URL. A listener on all addresses is given as the loopback address; a
     /// node that does not listen has no endpoint.
     #[must_use]
     pub fn enode(&self) -> Enode {
-        let public_key = self.inner.hello.public_key;
-        match self.inner.local_addr {
+        let public_key = self.shared.hello.public_key;
+        match self.shared.local_addr {
             Some(addr) => Enode::new(
                 public_key,
                 SocketAddr::new(reachable(addr.ip()), addr.port()),
@@ -69,13 +72,13 @@ impl Server {
     /// The registered protocols.
     #[must_use]
     pub fn protocols(&self) -> &[Protocol] {
-        &self.inner.protocols
+        &self.shared.protocols
     }
 
     /// The memory budget that all peers share.
     #[must_use]
     pub fn memory(&self) -> &NodeBudget {
-        &self.inner.options.budget
+        &self.shared.options.budget
     }
 
     /// Connects to a node once, and returns when it is a peer. If it is being dialled already, also
@@ -86,7 +89,7 @@ impl Server {
     /// # Errors
     /// [`DialError`], which says who, where and at which stage.
     pub async fn dial(&self, node: &Enode) -> Result<Peer, DialError> {
-        dial::dial(&self.inner, node).await
+        dial::dial(&self.shared, node).await
     }
 
     /// Makes a peer over a stream that was opened to a node by other means, such as a proxy.
@@ -98,7 +101,7 @@ impl Server {
         stream: T,
         remote: &PublicKey,
     ) -> Result<Peer, DialError> {
-        dial::dial_over(&self.inner, stream, remote).await
+        dial::dial_over(&self.shared, stream, remote).await
     }
 
     /// Makes a peer over a stream that a remote opened by other means than the listener.
@@ -106,7 +109,7 @@ impl Server {
     /// # Errors
     /// [`SetupError`].
     pub async fn accept_over<T: Transport>(&self, stream: T) -> Result<Peer, SetupError> {
-        Setup::new(&self.inner, None).inbound(stream).await
+        Setup::new(&self.shared, None).inbound(stream).await
     }
 
     /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
@@ -117,7 +120,7 @@ impl Server {
     /// # Errors
     /// [`StaticNodeError`] if it can or may never be dialled, or if the server has stopped.
     pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
-        self.inner.static_nodes.add(node).await
+        self.shared.static_nodes.add(node).await
     }
 
     /// Dials a static node no more, disconnects it if it is connected, and waits for the end of
@@ -128,7 +131,7 @@ impl Server {
     /// [`StaticNodeError::Stopped`].
     pub async fn remove_static(&self, id: &NodeId) -> Result<bool, StaticNodeError> {
         let peer = self.peer(id);
-        let removed = self.inner.static_nodes.remove(*id).await?;
+        let removed = self.shared.static_nodes.remove(*id).await?;
         // It may have become a peer while it was removed.
         if removed && let Some(peer) = self.peer(id).or(peer) {
             peer.disconnect(DisconnectReason::REQUESTED);
@@ -140,59 +143,59 @@ impl Server {
     /// The connected peers, by node id.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        self.inner.gate.peers.snapshot()
+        self.shared.gate.peers.snapshot()
     }
 
     /// One connected peer.
     #[must_use]
     pub fn peer(&self, id: &NodeId) -> Option<Peer> {
-        self.inner.gate.peers.get(id)
+        self.shared.gate.peers.get(id)
     }
 
     /// Exempts a node from the limits on peers, from now on and if it is connected already. This
     /// does not dial it.
     pub fn trust(&self, id: NodeId) {
-        self.inner.gate.peers.set_trusted(id, true);
+        self.shared.gate.peers.set_trusted(id, true);
     }
 
     /// Takes a node's exemption back. This does not disconnect it.
     pub fn distrust(&self, id: NodeId) {
-        self.inner.gate.peers.set_trusted(id, false);
+        self.shared.gate.peers.set_trusted(id, false);
     }
 
     /// How many peers are connected.
     #[must_use]
     pub fn peer_count(&self) -> usize {
-        self.inner.gate.peers.len()
+        self.shared.gate.peers.len()
     }
 
     /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
     /// is told how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<PeerEvent> {
-        self.inner.events.subscribe()
+        self.shared.events.subscribe()
     }
 
     /// Receives what becomes of connections that do not become peers, likewise.
     #[must_use]
     pub fn subscribe_connections(&self) -> broadcast::Receiver<ConnectionEvent> {
-        self.inner.connection_events.subscribe()
+        self.shared.connection_events.subscribe()
     }
 
     /// What this node tells about itself.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn node_info(&self) -> crate::peer::NodeInfo {
-        let addr = self.inner.local_addr;
+        let addr = self.shared.local_addr;
         let port = addr.map_or(0, |addr| addr.port());
         crate::peer::NodeInfo {
             id: self.id(),
-            name: self.inner.hello.client_text(),
+            name: self.shared.hello.client_text(),
             enode: self.enode().to_string(),
             ip: addr.map_or_else(String::new, |addr| reachable(addr.ip()).to_string()),
             ports: crate::peer::Ports::new(0, port),
             listen_addr: addr.map_or_else(String::new, |addr| addr.to_string()),
-            protocols: crate::peer::node_protocols(&self.inner.protocols),
+            protocols: crate::peer::node_protocols(&self.shared.protocols),
         }
     }
 
@@ -200,7 +203,7 @@ impl Server {
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn peers_info(&self) -> Vec<crate::peer::PeerInfo> {
-        let protocols = &self.inner.protocols;
+        let protocols = &self.shared.protocols;
         self.peers()
             .iter()
             .map(|peer| crate::peer::PeerInfo::new(peer, protocols))
@@ -210,7 +213,7 @@ impl Server {
     /// The same one by one, as something to serialise. Whom it tells of is settled with this call.
     #[cfg(feature = "serde")]
     pub fn peer_views(&self) -> impl ExactSizeIterator<Item = super::PeerView<'_>> + Send {
-        let protocols = &self.inner.protocols;
+        let protocols = &self.shared.protocols;
         let peers = self.peers().into_iter();
         peers.map(move |peer| super::PeerView::new(peer, protocols))
     }
@@ -223,25 +226,28 @@ impl Server {
     /// # Errors
     /// [`ShutdownTimedOut`] if something had to be aborted.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
-        let inner = &self.inner;
-        inner.stopping.cancel();
-        for peer in inner.gate.peers.close() {
+        let (shared, tasks) = (&self.shared, &self.shared.tasks);
+        tasks.stopping.cancel();
+        for peer in shared.gate.peers.close() {
             peer.request_close(DisconnectReason::CLIENT_QUITTING, deadline);
         }
-        inner.services.close();
-        inner.tasks.close();
+        tasks.services.close();
+        tasks.connections.close();
         let all_ended = async {
-            inner.connections.stop().await;
-            inner.services.wait().await;
-            inner.tasks.wait().await;
+            shared.connections.stop().await;
+            tasks.services.wait().await;
+            tasks.connections.wait().await;
         };
         let ended = timeout(deadline, all_ended).await;
-        let tasks = inner.tasks.len();
-        inner.killed.cancel();
-        inner.services.wait().await;
-        inner.tasks.wait().await;
-        inner.gate.waiters.close();
-        ended.map_err(|_| ShutdownTimedOut { tasks, deadline })
+        let left = tasks.connections.len();
+        tasks.killed.cancel();
+        tasks.services.wait().await;
+        tasks.connections.wait().await;
+        shared.gate.waiters.close();
+        ended.map_err(|_| ShutdownTimedOut {
+            tasks: left,
+            deadline,
+        })
     }
 }
 

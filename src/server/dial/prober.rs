@@ -7,11 +7,11 @@ use rand::RngExt;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::DialError;
-use super::shared::Inner;
-use crate::connmgr::{self, Dialer};
+use crate::connmgr::{ConnectError, Dialer};
 use crate::node::{Endpoint, Enode};
 use crate::p2p::DisconnectReason;
+use crate::server::DialError;
+use crate::server::shared::Shared;
 use crate::setup::{SetupError, initiate};
 use crate::stage::Stage;
 use crate::transport::Transport;
@@ -19,7 +19,7 @@ use crate::transport::Transport;
 /// The task that does so: one node at a time, at random moments that are `interval` apart on
 /// average, and none while the network is down.
 pub(crate) struct Prober<D> {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Arc<D>,
     pub(crate) interval: Duration,
     pub(crate) connect_timeout: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Prober<D> {
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
     /// Runs until the server stops, which ends a probe under way too.
     pub(crate) async fn run(self) {
-        let stopping = self.inner.stopping.clone();
+        let stopping = self.shared.tasks.stopping.clone();
         stopping.run_until_cancelled(self.probe_on()).await;
     }
 
@@ -37,13 +37,13 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
             let part = rand::rng().random_range(0.5..1.5);
             sleep(self.interval.mul_f64(part)).await;
             // It fails when the manager has stopped.
-            let Ok(counts) = self.inner.connections.counts().await else {
+            let Ok(counts) = self.shared.connections.counts().await else {
                 return;
             };
             if counts.offline {
                 continue;
             }
-            let memory = &self.inner.gate.memory;
+            let memory = &self.shared.gate.memory;
             if let Some(node) = memory.probe() {
                 self.probe(&node).await;
             }
@@ -52,8 +52,8 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
 
     /// Connects to a node up to its Hello, which proves who it is, and takes leave.
     async fn probe(&self, node: &Enode) {
-        let (id, memory) = (node.node_id(), &self.inner.gate.memory);
-        if self.inner.gate.check_node(node).is_err() {
+        let (id, memory) = (node.node_id(), &self.shared.gate.memory);
+        if self.shared.gate.check_node(node).is_err() {
             return;
         }
         match self.ask(node).await {
@@ -71,19 +71,19 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
     }
 
     async fn ask(&self, node: &Enode) -> Result<(), DialError> {
-        let inner = &self.inner;
+        let shared = &self.shared;
         let dialled = timeout(self.connect_timeout, self.dialer.dial(node)).await;
-        let dialled = dialled.unwrap_or(Err(connmgr::DialError::Timeout));
-        let stream = dialled.map_err(|error| DialError::of_dial(node, &error))?;
-        inner.gate.memory.dial_succeeded();
+        let dialled = dialled.unwrap_or(Err(ConnectError::Timeout));
+        let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
+        shared.gate.memory.dial_succeeded();
         let introduce = async {
-            let authenticated = initiate(stream, &inner.key, node.public_key()).await?;
-            authenticated.exchange_hello(&inner.hello).await
+            let authenticated = initiate(stream, &shared.key, node.public_key()).await?;
+            authenticated.exchange_hello(&shared.hello).await
         };
-        let introduced = timeout(inner.setup_timeout, introduce).await;
+        let introduced = timeout(shared.setup_timeout, introduce).await;
         let result = introduced.unwrap_or(Err(SetupError::TimedOut {
             stage: Stage::Hello,
-            after: inner.setup_timeout,
+            after: shared.setup_timeout,
         }));
         match result {
             Ok(established) => {

@@ -1,13 +1,14 @@
 //! Who waits for a node to be connected.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use tokio::sync::oneshot;
 
-use super::DialError;
+use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::peer::Peer;
+use crate::server::DialError;
 
 type Answer = Result<Peer, DialError>;
 
@@ -65,6 +66,6 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

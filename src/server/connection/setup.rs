@@ -7,15 +7,15 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, info_span};
 
-use super::node_addr::NodeAddr;
-use super::run_peer;
-use super::shared::{Inner, spawn};
-use super::tie_break::Superseded;
+use super::run::Running;
 use crate::connmgr::Lease;
 use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
-use crate::peer::{Peer, PeerEvent};
+use crate::peer::Peer;
+use crate::server::dial::NodeAddr;
+use crate::server::gate::Superseded;
+use crate::server::shared::{Shared, spawn};
 use crate::setup::{
     Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
 };
@@ -24,7 +24,7 @@ use crate::transport::Transport;
 
 /// A connection on its way to become a peer.
 pub(crate) struct Setup<'a> {
-    inner: &'a Arc<Inner>,
+    shared: &'a Arc<Shared>,
     /// Its place in the connection manager, if that has opened it. The peer takes it along.
     lease: Option<Lease<NodeAddr>>,
     /// Fires when the connection manager wants it ended.
@@ -34,10 +34,10 @@ pub(crate) struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    pub(crate) fn new(inner: &'a Arc<Inner>, lease: Option<Lease<NodeAddr>>) -> Self {
+    pub(crate) fn new(shared: &'a Arc<Shared>, lease: Option<Lease<NodeAddr>>) -> Self {
         let closing = lease.as_ref().map(Lease::closing_token);
         Self {
-            inner,
+            shared,
             lease,
             closing: closing.unwrap_or_default(),
             id: None,
@@ -52,13 +52,13 @@ impl<'a> Setup<'a> {
     /// Sets up a connection that the remote opened.
     pub(crate) async fn inbound<T: Transport>(&mut self, stream: T) -> Result<Peer, SetupError> {
         let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-        let inner = self.inner;
-        let deadline = Instant::now() + inner.setup_timeout;
+        let shared = self.shared;
+        let deadline = Instant::now() + shared.setup_timeout;
         let steps = async {
-            let turns = Some(&inner.turns);
-            let receive = receive_auth_in_turn(stream, &inner.key, inner.legacy, turns);
+            let turns = Some(&shared.turns);
+            let receive = receive_auth_in_turn(stream, &shared.key, shared.legacy, turns);
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
-            let mut turn = inner.tie_break.inbound(received.claimed().node_id());
+            let mut turn = shared.tie_break.inbound(received.claimed().node_id());
             let held = async {
                 turn.before_ack().await;
                 Ok(())
@@ -80,9 +80,9 @@ impl<'a> Setup<'a> {
         remote: &PublicKey,
     ) -> Result<Peer, SetupError> {
         let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
-        let inner = self.inner;
+        let shared = self.shared;
         let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
-        let Some(mut turn) = inner.tie_break.dial(remote.node_id()) else {
+        let Some(mut turn) = shared.tie_break.dial(remote.node_id()) else {
             return Err(taken);
         };
         let superseded = turn.superseded();
@@ -90,9 +90,9 @@ impl<'a> Setup<'a> {
             let given_up =
                 |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
             turn.before_auth().await.map_err(given_up)?;
-            let (deadline, paused) = (Instant::now() + inner.setup_timeout, turn.paused());
-            let turns = Some(&inner.turns);
-            let initiate = initiate_in_turn(stream, &inner.key, remote, turns);
+            let (deadline, paused) = (Instant::now() + shared.setup_timeout, turn.paused());
+            let turns = Some(&shared.turns);
+            let initiate = initiate_in_turn(stream, &shared.key, remote, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.
@@ -117,7 +117,7 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         self.id = Some(id);
         Span::current().record("peer", tracing::field::display(id));
-        let gate = &self.inner.gate;
+        let gate = &self.shared.gate;
         let refusal = if gate.memory.is_banned(&id) {
             Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
         } else {
@@ -126,12 +126,12 @@ impl<'a> Setup<'a> {
         };
         if let Some((error, reason)) = refusal {
             let refuse = authenticated.refuse(reason);
-            spawn(self.inner, refuse.in_current_span());
+            spawn(self.shared, refuse.in_current_span());
             return Err(error);
         }
         let interrupted = self.interrupted(deadline, Stage::Hello);
         authenticated
-            .exchange_hello_unless(&self.inner.hello, interrupted)
+            .exchange_hello_unless(&self.shared.hello, interrupted)
             .await
     }
 
@@ -152,7 +152,7 @@ impl<'a> Setup<'a> {
     /// Completes at the deadline of the whole set-up, when the server stops, and when the
     /// connection is not wanted any more.
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
-        let stopping = &self.inner.stopping;
+        let stopping = &self.shared.tasks.stopping;
         tokio::select! {
             biased;
             () = stopping.cancelled() => {
@@ -162,7 +162,7 @@ impl<'a> Setup<'a> {
                 SetupError::RefusedHere(DisconnectReason::REQUESTED)
             }
             () = sleep_until(deadline) => {
-                let after = self.inner.setup_timeout;
+                let after = self.shared.setup_timeout;
                 SetupError::TimedOut { stage, after }
             }
         }
@@ -170,32 +170,33 @@ impl<'a> Setup<'a> {
 
     /// The second checkpoint; a connection that passes is a peer.
     fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
-        let inner = self.inner;
+        let shared = self.shared;
         let theirs = &established.hello().capabilities;
-        let useful = inner.protocols.is_empty()
-            || inner
+        let useful = shared.protocols.is_empty()
+            || shared
                 .protocols
                 .iter()
                 .any(|protocol| theirs.contains(protocol.capability()));
         if !useful {
             let refuse = established.refuse(DisconnectReason::USELESS_PEER);
-            spawn(inner, refuse.in_current_span());
+            spawn(shared, refuse.in_current_span());
             return Err(SetupError::RefusedHere(DisconnectReason::USELESS_PEER));
         }
         // The sum of all lengths was checked at the start, that of some of them is smaller.
-        let driver = PeerDriver::new(established, &inner.protocols, inner.options.clone())
+        let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
-        if let Err(reason) = inner.gate.peers.insert(peer.clone()) {
-            spawn(inner, driver.refuse(reason).in_current_span());
-            return Err(SetupError::RefusedHere(reason));
-        }
-        let lease = self.lease.take();
-        run_peer::begin(inner, &peer, lease.as_ref());
+        let seat = match shared.gate.peers.insert(peer.clone()) {
+            Ok(seat) => seat,
+            Err(reason) => {
+                spawn(shared, driver.refuse(reason).in_current_span());
+                return Err(SetupError::RefusedHere(reason));
+            }
+        };
         debug!(client = %peer.name(), shared = peer.shared_capabilities().len(), "peer connected");
-        inner.events.emit(PeerEvent::Added { peer: peer.clone() });
-        let run = run_peer::run(Arc::clone(inner), driver, lease, self.closing.clone());
-        spawn(inner, run.in_current_span());
+        let running = Running::begin(shared, peer.clone(), seat, self.lease.take());
+        let run = running.run(driver, self.closing.clone());
+        spawn(shared, run.in_current_span());
         Ok(peer)
     }
 }

@@ -3,41 +3,47 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::node_addr::candidate;
-use super::shared::Inner;
-use super::static_nodes::{Command, Commands};
-use super::{DialError, StaticNodeError};
+use super::{Command, Inbox};
 use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
+use crate::server::dial::candidate;
+use crate::server::shared::Shared;
+use crate::server::{DialError, StaticNodeError};
 
 /// How often a node is added again whose request ends at the same moment.
 const TRIES: usize = 4;
 
 /// The task that owns the table of static nodes: one request of the connection manager each.
 pub(crate) struct Keeper {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
     retry: RetryPolicy,
     nodes: HashMap<NodeId, (Enode, ReqId)>,
 }
 
 impl Keeper {
-    pub(crate) fn new(inner: Arc<Inner>, retry: RetryPolicy) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, retry: RetryPolicy) -> Self {
         Self {
-            inner,
+            shared,
             retry,
             nodes: HashMap::new(),
         }
     }
 
     /// Carries commands out one by one, until the server stops.
-    pub(crate) async fn run(mut self, mut commands: Commands) {
-        let stopping = self.inner.stopping.clone();
+    pub(crate) async fn run(mut self, mut inbox: Inbox) {
+        let stopping = self.shared.tasks.stopping.clone();
         loop {
             let command = tokio::select! {
                 () = stopping.cancelled() => return,
-                command = commands.recv() => command,
+                () = inbox.ended.changed.notified() => {
+                    for id in inbox.ended.take() {
+                        self.disconnected(id).await;
+                    }
+                    continue;
+                }
+                command = inbox.commands.recv() => command,
             };
-            // Who asked may be gone: then nobody hears the answer.
+            // The caller may be gone: then nobody reads the answer.
             match command {
                 None => return,
                 Some(Command::Add { node, reply }) => {
@@ -46,7 +52,6 @@ impl Keeper {
                 Some(Command::Remove { id, reply }) => {
                     reply.send(self.remove(id).await).ok();
                 }
-                Some(Command::Disconnected { id }) => self.disconnected(id).await,
             }
         }
     }
@@ -56,17 +61,17 @@ impl Keeper {
         if node.endpoint().is_none_or(|endpoint| endpoint.tcp == 0) {
             return Err(StaticNodeError::NoEndpoint { id });
         }
-        if id == self.inner.gate.own {
+        if id == self.shared.gate.own {
             return Err(StaticNodeError::Itself { id });
         }
-        self.inner.gate.peers.set_static(id, true);
+        self.shared.gate.peers.set_static(id, true);
         let requested = self.request(&node).await;
         match requested {
             Ok(request) => {
                 self.nodes.insert(id, (node, request));
             }
             Err(_) if self.nodes.contains_key(&id) => {}
-            Err(_) => self.inner.gate.peers.set_static(id, false),
+            Err(_) => self.shared.gate.peers.set_static(id, false),
         }
         self.share_out().await;
         requested.map(drop).map_err(|error| match error {
@@ -78,7 +83,7 @@ impl Keeper {
 
     /// A request that leads to a node for ever: a new one, or the one that there is.
     async fn request(&self, node: &Enode) -> Result<ReqId, ManagerError> {
-        let connections = &self.inner.connections;
+        let connections = &self.shared.connections;
         let known = self.nodes.get(&node.node_id());
         let mut known = known.map(|(_, request)| *request);
         for _ in 0..TRIES {
@@ -109,11 +114,11 @@ impl Keeper {
         let Some((_, request)) = self.nodes.remove(&id) else {
             return false;
         };
-        self.inner.gate.peers.set_static(id, false);
+        self.shared.gate.peers.set_static(id, false);
         // It may have ended by itself.
-        self.inner.connections.remove(request).await.ok();
+        self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });
-        self.inner.gate.waiters.answer(&id, &given_up);
+        self.shared.gate.waiters.answer(&id, &given_up);
         self.share_out().await;
         true
     }
@@ -123,15 +128,15 @@ impl Keeper {
     async fn disconnected(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // It may be removed meanwhile.
-            self.inner.connections.reconsider(*request).await.ok();
+            self.shared.connections.reconsider(*request).await.ok();
         }
     }
 
     /// Leaves to nodes from sources what static ones do not take of the places for dialled peers.
     async fn share_out(&self) {
-        let places = self.inner.gate.peers.seats().dialled();
+        let places = self.shared.gate.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
         // It only fails when the manager stops, and all requests end with it.
-        self.inner.connections.set_target(target).await.ok();
+        self.shared.connections.set_target(target).await.ok();
     }
 }

@@ -1,0 +1,120 @@
+//! A peer from its seat in the set to its end.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::connmgr::{Lease, Reconnect};
+use crate::driver::PeerDriver;
+use crate::p2p::DisconnectReason;
+use crate::peer::{Peer, PeerError, PeerEvent, PeerOutcome};
+use crate::server::dial::NodeAddr;
+use crate::server::gate::Seat;
+use crate::server::shared::Shared;
+use crate::transport::Transport;
+
+/// A peer in the set. However its task ends, dropping this frees its seat and reports its end.
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    peer: Peer,
+    /// `None` once the peer has left them.
+    places: Option<(Seat, Option<Lease<NodeAddr>>)>,
+    outcome: Option<Arc<PeerOutcome>>,
+}
+
+impl Running {
+    /// Reports a new peer to everybody to whom a good connection matters.
+    pub(super) fn begin(
+        shared: &Arc<Shared>,
+        peer: Peer,
+        seat: Seat,
+        lease: Option<Lease<NodeAddr>>,
+    ) -> Self {
+        shared.events.emit(PeerEvent::Added { peer: peer.clone() });
+        let running = Self {
+            shared: Arc::clone(shared),
+            peer,
+            places: Some((seat, lease)),
+            outcome: None,
+        };
+        let memory = &shared.gate.memory;
+        memory.connected(&running.peer.id());
+        if let Some((_, Some(lease))) = &running.places {
+            lease.mark_ready();
+            if let NodeAddr::Node(node) = lease.addr() {
+                memory.good(node);
+            }
+        }
+        running
+    }
+
+    /// Runs the peer. It ends by itself, or when the connection manager does not want it any more.
+    pub(super) fn run<T: Transport>(
+        self,
+        driver: PeerDriver<T>,
+        closing: CancellationToken,
+    ) -> impl Future<Output = ()> + Send {
+        let peer = self.peer.clone();
+        // Boxed, since the future has room for it twice.
+        let mut running = Box::new(self);
+        // A caller that waits for the end may dial the node again at once, so the places are free
+        // before.
+        let let_go = move |outcome: &Arc<PeerOutcome>| {
+            running.leave(outcome);
+            running
+        };
+        // It is large, and lives as long as the peer: there must be one copy of it.
+        let driven = Box::pin(Box::new(driver).run_until(let_go));
+        async move {
+            let unwanted = async {
+                closing.cancelled().await;
+                peer.disconnect(DisconnectReason::REQUESTED);
+                pending::<Infallible>().await
+            };
+            tokio::select! {
+                running = driven => drop(running),
+                never = unwanted => match never {},
+            }
+        }
+    }
+
+    fn leave(&mut self, outcome: &Arc<PeerOutcome>) {
+        self.outcome = Some(Arc::clone(outcome));
+        if let Some((seat, lease)) = self.places.take() {
+            if outcome.error.is_misbehaviour() {
+                let memory = &self.shared.gate.memory;
+                memory.misbehaved(&self.peer.id(), &outcome.error);
+            }
+            drop(seat);
+            if let Some(lease) = lease {
+                lease.close(PeerEnded(Arc::clone(outcome)), Reconnect::ByKind);
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            Arc::new(PeerOutcome {
+                error: PeerError::Internal("driver"),
+                unsent: 0,
+                lifetime: self.peer.lifetime(),
+            })
+        });
+        self.leave(&outcome);
+        let (shared, peer) = (&self.shared, self.peer.clone());
+        if shared.gate.peers.is_static(&peer.id()) {
+            shared.static_nodes.disconnected(peer.id());
+        }
+        shared.events.emit(PeerEvent::Dropped { peer, outcome });
+        shared.gate.memory.connected(&self.peer.id());
+    }
+}
+
+/// Why a connection ended that was a peer.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.error)]
+struct PeerEnded(Arc<PeerOutcome>);

@@ -1,0 +1,18 @@
+//! How nodes are dialled: who asks for a dial, where the nodes come from, and the dialer.
+
+mod addr;
+mod dialer;
+mod node_dialer;
+mod prober;
+mod request;
+mod source;
+mod waiters;
+
+pub use node_dialer::NodeDialer;
+
+pub(crate) use addr::{NodeAddr, candidate, ip_of, node_of};
+pub(crate) use dialer::ServerDialer;
+pub(crate) use prober::Prober;
+pub(crate) use request::{dial, dial_over};
+pub(crate) use source::{Mixed, Remembered};
+pub(crate) use waiters::Waiters;

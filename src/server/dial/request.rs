@@ -1,0 +1,126 @@
+//! Dials that a caller waits for.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tracing::debug;
+
+use super::{NodeAddr, candidate};
+use crate::connmgr::{ConnState, Kind, ManagerError, Reconnect};
+use crate::node::{Enode, NodeId, PublicKey};
+use crate::peer::Peer;
+use crate::server::DialError;
+use crate::server::connection::Setup;
+use crate::server::shared::{Shared, spawn};
+use crate::setup::Direction;
+use crate::transport::Transport;
+
+/// Connects to a node, or waits for the connection that somebody else has asked for.
+pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
+    let id = node.node_id();
+    if node.endpoint().is_none_or(|endpoint| endpoint.tcp == 0) {
+        // Our own enode may have none.
+        check_seat(shared, id)?;
+        return Err(DialError::NoEndpoint { id });
+    }
+    let mut waiter = Waiter::new(shared, node);
+    match shared.connections.connect(candidate(node)).await {
+        Ok(request) => debug!(%id, request = %request.id(), "dialling on request"),
+        Err(ManagerError::AlreadyManaged(request)) => {
+            // It may have become a peer before this call began to wait.
+            check_seat(shared, id).inspect_err(|_| waiter.settled = true)?;
+            hurry(shared, request).await;
+        }
+        Err(error) => {
+            waiter.settled = true;
+            return Err(DialError::of_request(node, error));
+        }
+    }
+    waiter.answer().await
+}
+
+/// Lets a request that waits for its next dial wait no longer.
+async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
+    let waiting = shared.connections.get(request).await;
+    if waiting.is_ok_and(|info| matches!(info.state, ConnState::Failing { .. })) {
+        let forced = shared.connections.disconnect(request, Reconnect::Force);
+        // If its turn has come meanwhile, all the better.
+        forced.await.ok();
+    }
+}
+
+/// Whether the node with this id may become a peer as things stand.
+fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
+    let checked = shared.gate.peers.check(&id, Direction::Outbound);
+    checked.map_err(|reason| DialError::Unwanted { id, reason })
+}
+
+/// A call that waits. When the last one of a node is dropped, the dial is given up.
+struct Waiter {
+    shared: Arc<Shared>,
+    node: Enode,
+    answer: oneshot::Receiver<Result<Peer, DialError>>,
+    /// Nothing has to be given up.
+    settled: bool,
+}
+
+impl Waiter {
+    fn new(shared: &Arc<Shared>, node: &Enode) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            node: node.clone(),
+            answer: shared.gate.waiters.join(node.node_id()),
+            settled: false,
+        }
+    }
+
+    async fn answer(mut self) -> Result<Peer, DialError> {
+        let answer = (&mut self.answer).await;
+        self.settled = true;
+        let id = self.node.node_id();
+        answer.unwrap_or(Err(DialError::GivenUp { id }))
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.answer.close();
+        self.shared.gate.waiters.leave(&self.node.node_id());
+        if !self.settled {
+            let (shared, node) = (Arc::clone(&self.shared), self.node.clone());
+            spawn(&self.shared, async move { give_up(&shared, node).await });
+        }
+    }
+}
+
+/// Ends a dial that nobody waits for any more, unless somebody wants it for another reason.
+async fn give_up(shared: &Shared, node: Enode) {
+    let id = node.node_id();
+    let Ok(request) = shared.connections.find(NodeAddr::Node(node)).await else {
+        return;
+    };
+    let wanted = request.kind != Kind::OneShot
+        || shared.gate.waiters.any(&id)
+        || shared.gate.peers.get(&id).is_some();
+    if !wanted {
+        // It may have ended by itself.
+        shared.connections.remove(request.id).await.ok();
+    }
+}
+
+/// Makes a peer over a stream that was opened to a node by other means.
+pub(crate) async fn dial_over<T: Transport>(
+    shared: &Arc<Shared>,
+    stream: T,
+    remote: &PublicKey,
+) -> Result<Peer, DialError> {
+    let id = remote.node_id();
+    check_seat(shared, id)?;
+    let addr = stream.remote_addr();
+    let peer = Setup::new(shared, None).outbound(stream, remote).await;
+    peer.map_err(|error| DialError::Setup {
+        id,
+        addr,
+        source: Arc::new(error),
+    })
+}

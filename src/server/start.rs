@@ -1,0 +1,193 @@
+//! From the settings to a running server.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::either::Either;
+
+use super::accept::{SlotListener, SocketListener};
+use super::builder::ServerBuilder;
+use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
+use super::events::ConnectionEvents;
+use super::gate::{Gate, GateFilter, NoMemory, PeerSet, TieBreak};
+use super::server::Server;
+use super::shared::{Shared, Tasks, spawn_service};
+use super::static_nodes::{Keeper, StaticNodes};
+use super::{StartError, connection};
+use crate::channel::NodeBudget;
+use crate::connmgr::admission::Admission;
+use crate::connmgr::{ConnManager, Dialer, Listener};
+use crate::driver::PeerOptions;
+use crate::node::Enode;
+use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
+use crate::peer::PeerEvents;
+use crate::setup::Turns;
+use crate::transport::Transport;
+
+impl<D, L> ServerBuilder<D, L> {
+    /// Who decides about connections, and where nodes to dial come from.
+    fn gate(&mut self) -> (Arc<Gate>, Option<Mixed>) {
+        let own = self.key.public_key().node_id();
+        let memory = self.memory.take();
+        let mut sources = std::mem::take(&mut self.sources);
+        if let Some(memory) = &memory {
+            sources.push(Box::new(Remembered(Arc::clone(memory))));
+        }
+        let memory = memory.unwrap_or_else(|| Arc::new(NoMemory));
+        let seats = self.config.seats(!sources.is_empty());
+        let gate = Gate {
+            own,
+            peers: PeerSet::new(own, seats),
+            waiters: Waiters::default(),
+            memory,
+            permitted: self.config.net_restrict.clone(),
+            exempt: self.config.throttle_exempt.clone(),
+            admission: Admission::new(self.config.admission(), Instant::now()),
+        };
+        let dials = !sources.is_empty() && !self.config.no_dial;
+        let gate = Arc::new(gate);
+        let sources = dials.then(|| Mixed::new(sources));
+        (gate, sources)
+    }
+
+    /// The Hello of all connections, once it is certain that the protocols go together.
+    fn hello(&self, local_addr: Option<SocketAddr>) -> Result<Hello, StartError> {
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.protocols.iter().find(|p| !seen.insert(p.capability())) {
+            return Err(StartError::DuplicateProtocol(twice.capability().clone()));
+        }
+        let lengths: Vec<_> = self
+            .protocols
+            .iter()
+            .map(|p| (p.capability().clone(), p.length()))
+            .collect();
+        let mut capabilities: Vec<_> = lengths.iter().map(|(cap, _)| cap.clone()).collect();
+        capabilities.sort();
+        match_capabilities(&lengths, &capabilities)?;
+        let hello = Hello {
+            version: P2P_VERSION,
+            client: Bytes::from(self.config.name.clone()),
+            capabilities,
+            listen_port: local_addr.map_or(0, |addr| u64::from(addr.port())),
+            public_key: self.key.public_key(),
+        };
+        match hello.encode().len() {
+            size if size > MAX_HELLO => Err(StartError::HelloTooLarge {
+                size,
+                limit: MAX_HELLO,
+            }),
+            _ => Ok(hello),
+        }
+    }
+}
+
+impl<D, L> ServerBuilder<D, L>
+where
+    D: Dialer<Addr = Enode, Io: Transport>,
+    L: Listener<Addr = SocketAddr, Io: Transport>,
+{
+    /// Starts the server in the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
+    /// offered together, if the configuration cannot work, or if a static node cannot be dialled.
+    pub async fn start(mut self) -> Result<Server, StartError> {
+        let bound = match self.config.listen {
+            Some(addr) => Some(
+                TcpListener::bind(addr)
+                    .await
+                    .map_err(|source| StartError::Listen { addr, source })?,
+            ),
+            None => None,
+        };
+        let local_addr = bound
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
+        let hello = self.hello(local_addr)?;
+        let (gate, sources) = self.gate();
+        let config = self.config;
+        let trusted = config.trusted_nodes.iter().map(Enode::node_id);
+        for id in trusted.chain(self.trusted) {
+            gate.peers.set_trusted(id, true);
+        }
+
+        let dialer = Arc::new((self.dialer)(&config));
+        let gated = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
+        let places = gate.peers.seats().dialled();
+        let target = places.saturating_sub(config.static_nodes.len());
+        let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
+        let mut manager = ConnManager::builder(gated)
+            .config(config.connections(target))
+            .filter(GateFilter(Arc::clone(&gate)));
+        if let Some(sources) = sources {
+            manager = manager.source(sources);
+        }
+        if let Some(listener) = bound {
+            let options = config.socket;
+            manager = manager.listener(SlotListener {
+                listener: SocketListener { listener, options },
+                slots: Arc::clone(&slots),
+                convert: |stream| Either::Right(Either::Left(stream)),
+            });
+        }
+        if let Some(listener) = self.listener {
+            manager = manager.listener(SlotListener {
+                listener,
+                slots,
+                convert: |stream| Either::Right(Either::Right(stream)),
+            });
+        }
+        let (manager, connections, opened) = manager.build()?;
+        let (static_nodes, inbox) = StaticNodes::new();
+        let events = self
+            .events
+            .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
+        let connection_events = self
+            .connection_events
+            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity));
+        let shared = Arc::new(Shared {
+            tie_break: TieBreak::new(gate.own),
+            turns: Turns::new(),
+            gate,
+            key: self.key,
+            hello,
+            protocols: self.protocols,
+            local_addr,
+            setup_timeout: config.setup_timeout,
+            legacy: self.legacy,
+            options: PeerOptions {
+                config: config.peer,
+                budget: NodeBudget::new(config.memory()),
+                events: Some(events.clone()),
+            },
+            events,
+            connection_events,
+            connections,
+            static_nodes,
+            tasks: Tasks::default(),
+        });
+        let keeper = Keeper::new(Arc::clone(&shared), config.retry());
+        spawn_service(&shared, manager.run());
+        spawn_service(&shared, connection::run(Arc::clone(&shared), opened));
+        spawn_service(&shared, keeper.run(inbox));
+        if !config.no_dial && !config.probe_interval.is_zero() {
+            let prober = Prober {
+                shared: Arc::clone(&shared),
+                dialer,
+                interval: config.probe_interval,
+                connect_timeout: config.connect_timeout,
+            };
+            spawn_service(&shared, prober.run());
+        }
+        let server = Server::new(shared);
+        for node in config.static_nodes {
+            server.add_static(node).await?;
+        }
+        Ok(server)
+    }
+}
