@@ -45,7 +45,6 @@ mod tests {
 
     use super::*;
 
-    // TestInboundLimitConcurrent
     #[test]
     fn never_more_than_the_limit_at_once() {
         let slots = InboundSlots::new(Some(8));

@@ -79,9 +79,8 @@ mod tests {
         (Rates::new(global, per_prefix, 2, now), now)
     }
 
-    // TestV2HandshakeAdmission
     #[test]
-    fn rate_refill() {
+    fn tokens_come_back_at_the_rate() {
         let (mut rates, now) = rates(Rate::new(2, 2), Rate::new(9, 9));
         assert!(rates.take(A, now) && rates.take(A, now));
         assert!(!rates.take(A, now));
@@ -89,9 +88,8 @@ mod tests {
         assert!(rates.take(A, later) && !rates.take(A, later));
     }
 
-    // TestV2HandshakeGlobalRateRollback
     #[test]
-    fn global_rollback() {
+    fn a_refusal_for_want_of_a_global_token_costs_the_prefix_none() {
         let (mut rates, now) = rates(Rate::new(1, 1), Rate::new(2, 0));
         assert!(rates.take(A, now));
         // Refused for want of a global token, A keeps its second one.
@@ -100,9 +98,8 @@ mod tests {
         assert!(!rates.take(A, now + Duration::from_secs(2)));
     }
 
-    // TestV2HandshakeSourceRate
     #[test]
-    fn source_rate() {
+    fn one_prefix_does_not_spend_the_tokens_of_another() {
         let (mut rates, now) = rates(Rate::new(9, 9), Rate::new(1, 1));
         assert!(rates.take(A, now));
         assert!((0..100).all(|_| !rates.take(A, now)));

@@ -18,10 +18,8 @@ fn unlimited() -> AdmissionConfig {
         .with_prefix_rate(Rate::new(1000, 1000))
 }
 
-// TestInboundSourceAdmission. That nothing is released twice is a matter of ownership, and so is
-// that a malformed address is never counted (TestInboundSourceAdmissionMalformedAddress).
 #[test]
-fn per_prefix_limit() {
+fn handshakes_of_one_prefix_are_bounded_until_they_end() {
     let config = unlimited().with_incomplete_per_prefix(2);
     let (admission, _) = admission(config);
     let source = |text| Some(ip(text));
@@ -38,7 +36,6 @@ fn per_prefix_limit() {
     assert!(admission.lock().incomplete.is_empty());
 }
 
-// TestBypassSourceLimits
 #[test]
 fn an_unknown_source_keeps_the_limits_for_all() {
     let config = AdmissionConfig::default()
@@ -58,9 +55,8 @@ fn an_unknown_source_keeps_the_limits_for_all() {
     assert_eq!(work(3).map(drop), Err(Refusal::RateLimited));
 }
 
-// TestV2HandshakeConcurrency
 #[test]
-fn concurrency_slot() {
+fn a_step_takes_a_slot_and_returns_it_at_its_end() {
     let (admission, now) = admission(unlimited().with_at_once(1));
     let mut first = admission.handshake(None).expect("room");
     let mut second = admission.handshake(None).expect("room");
@@ -71,7 +67,6 @@ fn concurrency_slot() {
     assert_eq!(admission.lock().working, 0);
 }
 
-// TestV2HandshakePhases
 #[test]
 fn one_token_per_handshake_and_one_slot_per_step() {
     let (admission, now) = admission(AdmissionConfig::default().with_rate(Rate::new(1, 0)));
@@ -82,7 +77,6 @@ fn one_token_per_handshake_and_one_slot_per_step() {
     assert_eq!(late.work(now).map(drop), Err(Refusal::RateLimited));
 }
 
-// TestV2HandshakeFirstAcquireRetry
 #[test]
 fn a_refusal_for_want_of_a_slot_costs_no_token() {
     let config = AdmissionConfig::default()
@@ -97,7 +91,6 @@ fn a_refusal_for_want_of_a_slot_costs_no_token() {
     assert!(second.work(now).is_ok());
 }
 
-// TestInboundPeerAdmissionSourceLimits
 #[test]
 fn nobody_is_exempt_from_the_limits_on_handshakes() {
     let (admission, now) = admission(AdmissionConfig::default());

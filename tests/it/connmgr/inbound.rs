@@ -1,4 +1,9 @@
-use peermux::connmgr::{Kind, Refusal};
+//! Accepted connections: their slots, their limit, and who is rejected.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use peermux::connmgr::{CloseReason, Filter, Kind, ManagerError, Refusal};
 use peermux::testing::{Caller, memory_listener};
 
 use super::*;
@@ -18,9 +23,8 @@ async fn rejected(events: &mut Events) -> (u32, Refusal) {
     }
 }
 
-// TestInboundLimit. That a slot is freed once is a matter of ownership.
 #[tokio::test(start_paused = true)]
-async fn inbound_slots() {
+async fn a_slot_is_free_again_when_its_connection_ends() {
     let (handle, mut events, caller) = listening(explicit_only().with_max_inbound(2));
     let mut ends = Vec::new();
     for addr in 0..3 {
@@ -42,9 +46,8 @@ async fn inbound_slots() {
     assert_eq!(handle.counts().await.expect("runs").inbound.connected, 0);
 }
 
-// TestInboundLimitDisabled
 #[tokio::test(start_paused = true)]
-async fn inbound_zero() {
+async fn a_limit_of_zero_rejects_every_connection() {
     let (_handle, mut events, caller) = listening(explicit_only().with_max_inbound(0));
     let mut end = caller.call(1).await;
     let none = Refusal::LimitReached { limit: 0 };
@@ -53,9 +56,8 @@ async fn inbound_zero() {
     quiet(&mut events, MINUTE).await;
 }
 
-// TestInboundLimitConcurrent
 #[tokio::test]
-async fn inbound_race() {
+async fn a_hundred_simultaneous_callers_never_exceed_the_limit() {
     let (listener, caller) = memory_listener();
     let config = explicit_only().with_max_inbound(8);
     let builder = ConnManager::builder(open_dialer()).config(config);
@@ -94,9 +96,31 @@ async fn inbound_race() {
     assert_eq!(handle.counts().await.expect("runs").inbound.connected, 0);
 }
 
-// TestListeners
 #[tokio::test(start_paused = true)]
-async fn listeners() {
+async fn a_slot_is_free_when_its_owner_is_aborted_or_drops_its_parts() {
+    let (listener, caller) = memory_listener();
+    let config = explicit_only().with_max_inbound(1);
+    let builder = ConnManager::builder(open_dialer()).config(config);
+    let (_handle, mut events) = start(builder.listener(listener));
+    let _first = caller.call(1).await;
+    let conn = opened(&mut events).await;
+    let owner = tokio::spawn(async move {
+        let _held = conn;
+        std::future::pending::<()>().await;
+    });
+    tokio::task::yield_now().await;
+    owner.abort();
+    closed(&mut events).await;
+    let _second = caller.call(2).await;
+    let (io, lease) = opened(&mut events).await.into_parts().expect("open");
+    drop((io, lease));
+    closed(&mut events).await;
+    let _third = caller.call(3).await;
+    opened(&mut events).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_of_all_listeners_are_reported() {
     let (first, to_first) = memory_listener();
     let (second, to_second) = memory_listener();
     let builder = ConnManager::builder(open_dialer()).config(explicit_only());
@@ -118,9 +142,8 @@ async fn listeners() {
     handle.stop().await;
 }
 
-// TestListenerInboundLimit, on real sockets.
 #[tokio::test]
-async fn listener_limit() {
+async fn on_sockets_the_limit_holds_and_a_stop_closes_the_listener() {
     use peermux::connmgr::TcpDialer;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -146,4 +169,52 @@ async fn listener_limit() {
     drop(event);
     handle.stop().await;
     assert!(TcpStream::connect(addr).await.is_err());
+}
+
+/// Bans one number.
+struct Ban(u32);
+
+impl Filter<u32> for Ban {
+    fn accept(&self, addr: &u32) -> Result<(), Refusal> {
+        self.dial(&Candidate::new(*addr))
+    }
+
+    fn dial(&self, candidate: &Candidate<u32>) -> Result<(), Refusal> {
+        let banned = *candidate.addr() == self.0;
+        if banned { Err(Refusal::Banned) } else { Ok(()) }
+    }
+}
+
+/// The filter is asked before the handshake and before the dial.
+#[tokio::test(start_paused = true)]
+async fn banned_addresses_are_neither_accepted_nor_dialled() {
+    let (listener, caller) = memory_listener();
+    let (dialer, mut script) = dial_script();
+    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer)
+        .config(explicit_only())
+        .filter(Ban(666));
+    let (handle, mut events) = start(builder.listener(listener));
+    let mut banned = caller.call(666).await;
+    match next(&mut events).await {
+        ConnEvent::InboundRejected { addr, cause } => {
+            assert_eq!((addr, cause), (666, Refusal::Banned));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(at_end(&mut banned).await);
+    let refused = handle.connect(666).await.map(drop);
+    assert_eq!(refused, Err(ManagerError::Refused(Refusal::Banned)));
+    assert!(script.try_next().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_connection_has_an_id_and_ends_with_the_manager() {
+    let config = explicit_only().with_drain(Duration::ZERO);
+    let (handle, mut events, caller) = listening(config);
+    let mut end = caller.call(1).await;
+    let conn = opened(&mut events).await;
+    assert_eq!(handle.find(1).await.expect("known").id, conn.id());
+    handle.stop().await;
+    assert!(matches!(closed(&mut events).await, (id, CloseReason::Shutdown) if id == conn.id()));
+    assert!(at_end(&mut end).await);
 }
