@@ -211,8 +211,6 @@ pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), CommError> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::rlp::RlpStream;
 
@@ -285,12 +283,5 @@ mod tests {
         assert!(decode(DATA, message(&[0x81, 0x80])).is_ok());
         let list = decode(DATA, message(&[0xc1, 0x05]));
         assert!(matches!(list, Err(MessageError::Undecodable { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_decoded_or_refused(code in 0u64..4, bytes: Vec<u8>) {
-            let _ = decode(code, bytes);
-        }
     }
 }

@@ -265,10 +265,5 @@ mod tests {
                 prop_assert_eq!(decode_disconnect(&payload, true), Some(reason));
             }
         }
-
-        #[test]
-        fn no_bytes_panic(data in prop::collection::vec(any::<u8>(), 0..80), compressed: bool) {
-            decode_disconnect(&data, compressed);
-        }
     }
 }

@@ -130,7 +130,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_data_never_panics(data: Vec<u8>) {
+        fn what_decompresses_has_its_declared_length(data: Vec<u8>) {
             if let Ok(declared @ 0..=0xff_ffff) = declared_length(&data) {
                 let declared = declared as usize;
                 if let Ok(out) = decompress(&data, declared) {

@@ -1,4 +1,4 @@
-//! Scenarios 53 to 55 of the address book: classes and groups of addresses.
+//! Classes and groups of addresses.
 
 use super::super::{Group, Reach};
 use super::ip;

@@ -11,12 +11,15 @@ use super::table::Shape;
 use super::{Book, BookConfig, Source};
 use crate::node::{Enode, NodeId, PublicKey, SecretKey};
 
+mod adding;
+mod attempts;
+mod buckets;
+mod drawing;
 mod groups;
 mod model;
 mod nodes;
 mod persistence;
-mod scenarios;
-mod weaknesses;
+mod rows;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

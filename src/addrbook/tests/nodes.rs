@@ -27,7 +27,7 @@ fn a_score_fades_and_its_fading_part_ends() {
     );
 }
 
-/// An increase of the lasting part alone returned the fading part as it was, and sums wrapped.
+/// The sum includes the fading part as it is now, even if only the lasting part grows.
 #[test]
 fn a_score_has_one_value_and_does_not_wrap() {
     let mut score = Score::default();
@@ -63,10 +63,9 @@ fn too_much_misbehaviour_bans_for_a_day() {
     assert_eq!(nodes.penalise(&some_id(1), 1, 0, "third", start() + DAY), 1);
 }
 
-/// The maps of bans never shrank, and a ban was checked only after a full handshake. Here bans are
-/// found by id and by IP address, which an acceptor knows first, and both maps expire.
+/// An acceptor knows the IP address first, and the node id only after the handshake.
 #[test]
-fn w22_bans_are_found_by_id_and_by_ip_and_expire() {
+fn bans_are_found_by_id_and_by_ip_and_expire() {
     let mut nodes = NodeDb::default();
     nodes.ban(BanTarget::Node(some_id(1)), HOUR, "spam", start());
     nodes.ban(BanTarget::Ip(ip("12.1.2.3")), HOUR, "flood", start());

@@ -34,9 +34,9 @@ fn meta(version: u32) -> Change {
     }
 }
 
-/// Scenario 49: what a book knows survives, tried and new, with the node database and its bans.
+/// Tried and new addresses, the node database, and its bans.
 #[tokio::test]
-async fn s49_save_and_load() {
+async fn a_saved_book_comes_back_whole() {
     let store = MemoryStore::default();
     let (book, writer) = load(&store).await.unwrap();
     let stop = CancellationToken::new();

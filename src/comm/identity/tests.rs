@@ -1,4 +1,4 @@
-//! Scenario 26: what is remembered of identities, and for how long.
+//! Which identities are remembered, and for how long.
 
 use super::*;
 use crate::node::SecretKey;

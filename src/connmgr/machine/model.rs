@@ -155,7 +155,7 @@ impl Model {
         }
     }
 
-    /// I1: ids grow. I7: none is given after a stop.
+    /// Ids grow, and none is given after a stop.
     fn note_new(&mut self, id: ReqId, kind: Kind, place: Place) {
         assert!(id.get() > self.last_id && !self.stopped);
         self.last_id = id.get();
@@ -266,7 +266,7 @@ impl Model {
         }
     }
 
-    /// Row 1 of the table, and its refusals.
+    /// A request is made, or refused for a reason that holds.
     fn connect(&mut self, addr: u8, permanent: bool) {
         let retry = permanent.then(RetryPolicy::default);
         let candidate = Candidate::new(addr);
@@ -283,7 +283,7 @@ impl Model {
         }
     }
 
-    /// Rows 9 to 13.
+    /// The kind of the request and the command decide whether it is dialled again.
     fn disconnect(&mut self, number: usize, reconnect: Reconnect) {
         let Some(id) = self.pick(number) else { return };
         let (before, expected) = (self.seen[&id].clone(), self.expected(id));
@@ -307,7 +307,7 @@ impl Model {
         }
     }
 
-    /// Rows 2 to 7: what is not waited for any more is not announced (I3).
+    /// A dial that no request waits for any more is not announced.
     fn dialed(&mut self, number: usize, ok: bool) {
         if self.dials.is_empty() {
             return;
@@ -378,7 +378,7 @@ impl Model {
                     self.asked = true;
                 }
                 Action::Dial { id, generation, .. } => {
-                    assert!(!self.stopped, "I7");
+                    assert!(!self.stopped, "a dial after the stop");
                     assert_eq!(self.place(id), Place::Pending);
                     self.dials.push((id, generation));
                 }
@@ -392,13 +392,16 @@ impl Model {
                     let seen = self.seen.get_mut(&id).expect("known");
                     assert_eq!(seen.place, Place::Active);
                     seen.closed += 1;
-                    // I4: one end for each beginning.
+                    // Each connection ends once.
                     assert_eq!(seen.closed, seen.opened);
                     seen.place = Place::Pending;
                 }
                 Action::DialFailed { id, retry_in, .. } => {
                     assert_eq!(self.place(id), Place::Pending);
-                    assert!(retry_in.is_none_or(|wait| wait <= CAP), "I8");
+                    assert!(
+                        retry_in.is_none_or(|wait| wait <= CAP),
+                        "a wait above the cap"
+                    );
                 }
                 Action::State { id, state } => self.note_state(id, &state),
             }
@@ -421,7 +424,7 @@ impl Model {
     fn check(&mut self) {
         let machine = &self.machine;
         for (id, seen) in &self.seen {
-            // I2, and that the state told is the true one.
+            // The reported state is the true one, and open connections are those not yet ended.
             let state = machine.get(*id).ok().map(|info| info.state);
             let place = match state {
                 None => Place::Over,
@@ -434,7 +437,7 @@ impl Model {
         // Every dial is counted until it is answered, and never too many are in flight.
         assert_eq!(machine.counts.dialing, self.dials.len());
         assert!(self.dials.len() <= MAX_DIALS);
-        // I5: a lowered target ends no connection, but nothing is added beyond it.
+        // A lowered target ends no connection, but nothing is added beyond it.
         let automatic = machine.automatic.len();
         assert!(automatic <= self.automatic || automatic <= self.target);
         self.automatic = automatic;
@@ -468,7 +471,7 @@ impl Model {
         assert_eq!(counts, machine.counts);
         assert_eq!(queued, machine.queue.len() + machine.automatic_queue.len());
         assert_eq!(timed, machine.timers.len());
-        // I10: when all is over and answered, nothing is left.
+        // When all is over and answered, nothing is left.
         if machine.is_drained() {
             assert!(self.dials.is_empty());
             assert!(self.seen.values().all(|seen| seen.place == Place::Over));

@@ -65,9 +65,9 @@ fn explicit_only() -> ConnConfig {
     ConnConfig::default().with_target(0)
 }
 
-/// Timers of removed requests keep them in memory upstream; here nothing of them is left.
+/// A timer left behind would keep the request in memory.
 #[test]
-fn w18_nothing_is_left_of_a_removed_request() {
+fn nothing_is_left_of_a_removed_request() {
     let config = explicit_only().with_min_gap(Duration::ZERO);
     let mut bench = Bench::new(config, AllowAll);
     let id = bench

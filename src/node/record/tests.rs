@@ -141,9 +141,4 @@ proptest! {
         prop_assert_eq!(NodeRecord::decode(&record.encode()), Ok(record.clone()));
         prop_assert_eq!(record.to_string().parse(), Ok(record));
     }
-
-    #[test]
-    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..320)) {
-        let _ = NodeRecord::decode(&bytes);
-    }
 }

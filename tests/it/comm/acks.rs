@@ -13,7 +13,6 @@ fn acknowledge_patiently(node: &Node, count: usize) -> tokio::task::JoinHandle<(
     })
 }
 
-/// Scenario 1, parallel-acks.
 #[tokio::test(start_paused = true)]
 async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_acknowledged() {
     let net = Net::default();
@@ -42,8 +41,7 @@ async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_ackno
     at_b.await.unwrap();
 }
 
-/// Scenarios 16 and 25, ack-interception and pubsub: an acknowledgement goes to whoever waits for
-/// it and to nobody else, late ones are counted, and nothing is kept for those that never come.
+/// An acknowledgement goes only to the call that waits for it. A late one is counted and dropped.
 #[tokio::test(start_paused = true)]
 async fn acknowledgements_reach_only_those_who_wait_for_them() {
     let net = Net::default();
@@ -94,7 +92,6 @@ async fn acknowledgements_reach_only_those_who_wait_for_them() {
     }
 }
 
-/// Scenario 17, ack-aggregation.
 #[tokio::test(start_paused = true)]
 async fn answers_are_counted_by_what_they_say() {
     let net = Net::default();
@@ -140,4 +137,76 @@ async fn answers_are_counted_by_what_they_say() {
     a.comm.stop().await;
     let (stopped, _) = send(1, &[b.peer(), c.peer()]).await;
     assert_eq!(stopped.failures()["comm is stopping"], 2);
+}
+
+/// The time starts with the call.
+#[tokio::test(start_paused = true)]
+async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
+    let net = Net::default();
+    let limit = Duration::from_millis(60);
+    // A connection on which nothing moves.
+    let a = net.node_with(
+        Config::default().with_queue_messages(1),
+        Secp256k1Identity::new(key()),
+    );
+    let b = net.node();
+    let stuck = SubscriptionConfig::default()
+        .with_messages(1)
+        .with_overflow(Overflow::Wait(SOON));
+    let _unread = b.comm.accept_with(stuck, |_| true);
+    let large = Envelope::new(1, vec![1; 2 << 20]);
+    for _ in 0..50 {
+        drop(a.comm.send(&large, &[b.peer()]));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(a.comm.stats().overflowed > 0, "the queue is full");
+    let timed = async |peer: RemotePeer| {
+        let started = Instant::now();
+        let result = a
+            .comm
+            .send_with_ack(&large, policy(1, 50), &[peer])
+            .await
+            .unwrap();
+        assert_eq!(result.results[0].to_string(), "timed out");
+        assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
+    };
+    timed(b.peer()).await;
+    // One that takes long to dial.
+    let c = net.node();
+    net.set_latency(Duration::from_secs(4));
+    timed(c.peer()).await;
+    net.set_latency(Duration::ZERO);
+    // One that is connected and does not answer.
+    let silent = net.node();
+    timed(silent.peer()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn zero_acks_return_at_once_more_than_peers_fail_and_a_peer_given_twice_counts_once() {
+    let net = Net::default();
+    let (a, b, c) = (net.node(), net.node(), net.node());
+    acknowledge_all(&b);
+    let peers = [b.peer(), c.peer(), b.peer(), b.anybody()];
+    let message = numbered(5);
+    let started = Instant::now();
+    let none = a
+        .comm
+        .send_with_ack(&message, policy(0, 1000), &peers)
+        .await
+        .unwrap();
+    assert_eq!((none.results.len(), none.nack_count()), (2, 0));
+    let too_many = a
+        .comm
+        .send_with_ack(&message, policy(3, 1000), &peers)
+        .await;
+    let expected = CommError::TooManyAcks { min: 3, peers: 2 };
+    assert_eq!(too_many.unwrap_err().to_string(), expected.to_string());
+    let one = a
+        .comm
+        .send_with_ack(&message, policy(1, 1000), &peers)
+        .await
+        .unwrap();
+    assert_eq!(one.ack_count(), 1);
+    assert!(started.elapsed() < Duration::from_millis(100));
+    assert_eq!(message, numbered(5));
 }

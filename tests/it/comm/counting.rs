@@ -7,7 +7,6 @@ use super::raw::mute;
 use super::*;
 use crate::metrics::values;
 
-/// Scenario 23, metrics.
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_received_and_dropped_is_counted() {
     let net = Net::default();
@@ -34,9 +33,8 @@ async fn what_is_sent_received_and_dropped_is_counted() {
     );
 }
 
-/// Counters used not to tell one cause from another, and malformed messages counted as received.
 #[tokio::test(start_paused = true)]
-async fn w22_counters_tell_causes_apart() {
+async fn counters_tell_causes_apart() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut inbox = everything(&b.comm);

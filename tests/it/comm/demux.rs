@@ -1,4 +1,4 @@
-//! Scenarios 19 to 22: the de-multiplexer.
+//! The de-multiplexer: predicates, its close, and waiting for room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

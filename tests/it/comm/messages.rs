@@ -1,8 +1,9 @@
 //! Messages on their way, in both directions.
 
+use peermux::ProtocolLimits;
+
 use super::*;
 
-/// Scenario 5, close-conn.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_closed_takes_no_more_messages() {
     let net = Net::default();
@@ -21,7 +22,6 @@ async fn a_connection_that_is_closed_takes_no_more_messages() {
     assert!(sent < 40, "{sent} messages of 1 MiB went through");
 }
 
-/// Scenario 6, best-effort-flood.
 #[tokio::test(start_paused = true)]
 async fn a_flood_in_both_directions_gets_through() {
     let net = Net::default();
@@ -38,7 +38,25 @@ async fn a_flood_in_both_directions_gets_through() {
     }
 }
 
-/// Scenario 8, respond, and 24: nodes in memory that answer each other.
+#[tokio::test(start_paused = true)]
+async fn messages_of_one_sender_arrive_in_order() {
+    let net = Net::default();
+    let (a, b) = (
+        net.node_with(
+            Config::default().with_queue_messages(1000),
+            Secp256k1Identity::new(key()),
+        ),
+        net.node(),
+    );
+    let mut inbox = everything(&b.comm);
+    for n in 0..500 {
+        drop(a.comm.send(&numbered(n), &[b.peer()]));
+    }
+    for n in 0..500 {
+        assert_eq!(next(&mut inbox).await.envelope().nonce, n);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_receiver_answers_over_an_in_memory_network() {
     let net = Net::default();
@@ -57,7 +75,53 @@ async fn a_receiver_answers_over_an_in_memory_network() {
     assert_eq!(net.dial_count(), 1, "the responder never dialled");
 }
 
-/// Scenario 9, predicates.
+/// Two peers that answer each other must not wait for each other.
+#[tokio::test(start_paused = true)]
+async fn responses_overtake_queued_messages_and_report_their_result() {
+    let net = Net::default();
+    let small = Config::default().with_queue_messages(1);
+    let a = net.node_with(small, Secp256k1Identity::new(key()));
+    let b = net.node();
+    let (mut at_a, mut at_b) = (everything(&a.comm), everything(&b.comm));
+    b.comm.send(&text("ping"), &[a.peer()]).remove(0).await;
+    let ping = next(&mut at_a).await;
+    assert!(
+        a.comm
+            .send(&text("queued"), &[b.peer()])
+            .remove(0)
+            .await
+            .is_sent()
+    );
+    // So many the transport takes before it writes any.
+    let taken = ProtocolLimits::default().queue_messages();
+    for _ in 0..taken {
+        drop(a.comm.send(&text("taken"), &[b.peer()]));
+    }
+    // The queue of messages is full after one more, that of answers is not.
+    let last = a.comm.send(&text("last"), &[b.peer()]).remove(0);
+    let full = a.comm.send(&text("too many"), &[b.peer()]).remove(0);
+    let first = ping.try_respond(&text("pong")).expect("room");
+    assert!(matches!(full.await, Delivery::Dropped(CommError::Full)));
+    assert!(first.await.is_sent() && last.await.is_sent());
+    assert_eq!(content(&next(&mut at_b).await), "queued");
+    for _ in 0..taken {
+        assert_eq!(content(&next(&mut at_b).await), "taken");
+    }
+    assert_eq!(content(&next(&mut at_b).await), "pong");
+    assert_eq!(content(&next(&mut at_b).await), "last");
+    assert!(matches!(
+        ping.ack(Ok(())).await,
+        Err(CommError::NoAckWanted)
+    ));
+    b.unplug();
+    a.until_connected(0).await;
+    let closed = ping.respond(&text("pong")).await;
+    assert!(
+        matches!(closed, Err(CommError::PeerClosed(_))),
+        "{closed:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_go_where_the_predicate_says_until_the_stop() {
     let net = Net::default();
@@ -75,7 +139,56 @@ async fn messages_go_where_the_predicate_says_until_the_stop() {
     assert!(even.next().await.is_none() && odd.next().await.is_none());
 }
 
-/// Scenarios 13 and 14, malformed-read and malformed-live.
+#[tokio::test(start_paused = true)]
+async fn every_message_queued_on_a_connection_that_breaks_has_a_result() {
+    let net = Net::default();
+    let a = net.node();
+    let b = net.node();
+    b.comm.accept_with(
+        SubscriptionConfig::default().with_overflow(Overflow::Wait(SOON)),
+        |_| true,
+    );
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    let large = Envelope::new(1, vec![7; 100_000]);
+    let receipts: Vec<_> = (0..100)
+        .flat_map(|_| a.comm.send(&large, &[b.peer()]))
+        .collect();
+    b.unplug();
+    let (mut sent, mut dropped, mut failed) = (0, 0, 0);
+    for receipt in receipts {
+        match timeout(SOON, receipt).await.expect("each one ends") {
+            Delivery::Sent => sent += 1,
+            Delivery::Dropped(_) => dropped += 1,
+            _ => failed += 1,
+        }
+    }
+    assert_eq!(sent + dropped + failed, 100);
+    assert!(failed > 0, "some were queued when it broke");
+    assert_eq!(a.comm.stats().waiting, 0);
+    let stats = a.comm.stats();
+    assert_eq!(stats.failed_closed + stats.overflowed + stats.sent, 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sending_while_the_remote_stops_neither_hangs_nor_loses_count() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    let stop = tokio::spawn({
+        let comm = b.comm.clone();
+        async move { comm.stop().await }
+    });
+    let mut receipts = Vec::new();
+    for n in 0..200 {
+        receipts.extend(a.comm.send(&numbered(n), &[b.peer()]));
+        tokio::task::yield_now().await;
+    }
+    for receipt in receipts {
+        timeout(SOON, receipt).await.expect("each one ends");
+    }
+    assert!(stop.await.unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_malformed_message_ends_the_connection_and_reaches_nobody() {
     let net = Net::default();
@@ -104,23 +217,36 @@ async fn a_malformed_message_ends_the_connection_and_reaches_nobody() {
     assert!(inbox.next().await.is_none());
 }
 
-/// Scenario 15, send-while-closing.
 #[tokio::test(start_paused = true)]
-async fn sending_while_the_remote_stops_neither_hangs_nor_loses_count() {
+async fn an_oversized_message_is_not_sent_and_ends_the_connection_at_its_receiver() {
     let net = Net::default();
-    let (a, b) = (net.node(), net.node());
-    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
-    let stop = tokio::spawn({
-        let comm = b.comm.clone();
-        async move { comm.stop().await }
-    });
-    let mut receipts = Vec::new();
-    for n in 0..200 {
-        receipts.extend(a.comm.send(&numbered(n), &[b.peer()]));
-        tokio::task::yield_now().await;
+    let limited = Config::default().with_max_message(1000);
+    let a = net.node_with(limited, Secp256k1Identity::new(key()));
+    let b = net.node();
+    let mut events = a.comm.events();
+    let sent = a
+        .comm
+        .send(&Envelope::new(1, vec![0; 1000]), &[b.peer()])
+        .remove(0)
+        .await;
+    assert!(matches!(
+        sent,
+        Delivery::Dropped(CommError::TooLarge { limit: 1000, .. })
+    ));
+    b.comm
+        .send(&Envelope::new(1, vec![0; 1000]), &[a.peer()])
+        .remove(0)
+        .await;
+    let reason = closing(&mut events).await;
+    assert_eq!(reason, CloseReason::TransportEnded);
+    a.until_connected(0).await;
+}
+
+async fn closing(events: &mut Receiver<CommEvent>) -> CloseReason {
+    loop {
+        let event = timeout(SOON, events.recv()).await.expect("in time");
+        if let CommEvent::Closed { reason, .. } = event.expect("the feed goes on") {
+            return reason;
+        }
     }
-    for receipt in receipts {
-        timeout(SOON, receipt).await.expect("each one ends");
-    }
-    assert!(stop.await.unwrap());
 }

@@ -1,17 +1,10 @@
 //! The communication layer, over in-memory streams in virtual time.
-//!
-//! Of the situations that are numbered some do not arise here: connections without encryption or
-//! without a proof of identity, which this layer does not have; a double of the layer for tests,
-//! in whose place the in-memory network stands (`a_receiver_answers_over_an_in_memory_network`).
 
 mod acks;
 mod basics;
+mod connections;
 mod counting;
 mod demux;
-mod faults_of_connections;
-mod faults_of_messages;
-mod faults_of_proofs;
-mod faults_of_streams;
 mod messages;
 mod net;
 mod proofs;
@@ -20,6 +13,7 @@ mod reaching;
 mod revocation;
 mod sockets;
 mod storms;
+mod streams;
 mod x509;
 
 use std::time::Duration;

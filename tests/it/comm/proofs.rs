@@ -1,13 +1,14 @@
 //! Who is at the other end: proofs of identity and what comes of them.
 
-use peermux::{Direction, DisconnectReason, Message};
+use std::future::pending;
 
-use super::raw::Proof;
+use peermux::{Direction, DisconnectReason, Message, Protocol};
+
+use super::raw::{Proof, impostor, mute};
 use super::*;
 
 type Change = fn(&mut Proof);
 
-/// Scenario 2, handshake-matrix, and 18: both ends prove themselves over the same channel binding.
 #[tokio::test(start_paused = true)]
 async fn only_a_whole_and_true_proof_is_accepted() {
     type Expected = fn(&HandshakeError) -> bool;
@@ -89,7 +90,125 @@ async fn an_accepted_proof_can_be_checked_again_by_the_upper_layers() {
     assert!(theirs.windows(32).any(|part| part == binding));
 }
 
-/// Scenario 3, unexpected-peer.
+/// The message is well-formed, but it is no proof of identity.
+#[tokio::test(start_paused = true)]
+async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
+    let first: [(u64, Change); 2] = [
+        (1, |proof| proof.instead = Some(raw::data(10))),
+        (2, |proof| {
+            proof.instead = Some(Message::new(2, vec![0xc2, 7, 0x80]));
+        }),
+    ];
+    for (code, change) in first {
+        let net = Net::default();
+        let a = net.node();
+        let mut inbox = everything(&a.comm);
+        let mut events = a.comm.events();
+        let client = raw::client(&net, change);
+        let peer = net.connect(&client.node, &a.id).await.unwrap();
+        let error = refusal(&mut events).await;
+        assert_eq!(error, HandshakeError::WrongType { code });
+        let ended = timeout(SOON, peer.ended()).await.expect("in time");
+        let reason = ended.expect("an outcome").error.reason();
+        assert_eq!(reason, Some(DisconnectReason::BREACH_OF_PROTOCOL));
+        a.comm.stop().await;
+        assert!(inbox.next().await.is_none(), "nothing is delivered");
+    }
+}
+
+/// The end of the stream is noticed at once, not at the end of the time.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
+    let net = Net::default();
+    let a = net.node();
+    let leaving = impostor(&net, |_, _| async { Ok(()) });
+    let started = Instant::now();
+    let error = a.comm.handshake(&leaving).await.expect_err("it leaves");
+    assert!(started.elapsed() < Duration::from_millis(100), "{error}");
+    let silent = mute(&net);
+    let started = Instant::now();
+    let error = a.comm.handshake(&silent).await.expect_err("silent");
+    assert_eq!(started.elapsed().as_millis() / 100, 20, "{error}");
+    let timed_out = matches!(
+        &error,
+        CommError::Handshake {
+            source: HandshakeError::TimedOut { .. },
+            ..
+        }
+    );
+    assert!(timed_out, "{error}");
+}
+
+/// A proof names its connection and the role of its author, so it proves nothing elsewhere.
+#[tokio::test(start_paused = true)]
+async fn a_relayed_or_reflected_proof_is_refused() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let mut events = a.comm.events();
+    let mirror = impostor(&net, |_, mut conn| async move {
+        let proof = conn.recv().await?.expect("a proof").into_inner();
+        conn.send(&proof).await?;
+        pending().await
+    });
+    a.comm.send(&text("x"), &[mirror]).remove(0).await;
+    assert_eq!(refusal(&mut events).await, HandshakeError::BadSignature);
+
+    // A man in the middle has b prove itself to him, and passes that on to a.
+    let (stolen, proofs) = tokio::sync::watch::channel(None);
+    let spy_key = key();
+    let spy = Protocol::builder("comm", 1, 4).run(move |_, mut conn| {
+        let stolen = stolen.clone();
+        async move {
+            let proof = conn.recv().await?.expect("a proof").into_inner();
+            stolen.send_replace(Some(proof));
+            pending().await
+        }
+    });
+    let spy_node = spy_key.public_key().node_id();
+    net.join(spy_key, vec![spy]);
+    net.connect(&spy_node, &b.id).await.unwrap();
+    let relay = impostor(&net, move |_, conn| {
+        let mut proofs = proofs.clone();
+        async move {
+            let proof: Message = proofs
+                .wait_for(Option::is_some)
+                .await
+                .expect("one comes")
+                .clone()
+                .expect("there");
+            conn.send(&proof).await?;
+            pending().await
+        }
+    });
+    a.comm
+        .send(&text("x"), &[relay.with_id(b.comm.id())])
+        .remove(0)
+        .await;
+    assert_eq!(refusal(&mut events).await, HandshakeError::BindingMismatch);
+    assert_eq!(a.comm.conn_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_proven_identities_are_remembered() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let known = |node: &Node| node.comm.identities().len();
+    let mut events = a.comm.events();
+    let thief = impostor(&net, |_, mut conn| async move {
+        // Its own proof comes back to the node that made it.
+        let mut proof = conn.recv().await?.expect("a proof").into_inner();
+        let changed = [&proof.payload[..4], &[0; 8], &proof.payload[12..]].concat();
+        proof.payload = changed.into();
+        conn.send(&proof).await?;
+        pending().await
+    });
+    a.comm.send(&text("x"), &[thief]).remove(0).await;
+    refusal(&mut events).await;
+    assert_eq!(known(&a), 1, "its own");
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    assert_eq!(known(&a), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_identity_is_accepted_only_within_the_organisation() {
     let net = Net::default();
@@ -128,7 +247,6 @@ async fn another_identity_is_accepted_only_within_the_organisation() {
     assert!(timeout(Duration::from_secs(5), inbox.next()).await.is_err());
 }
 
-/// Scenario 4, connection-info.
 #[tokio::test(start_paused = true)]
 async fn a_received_message_shows_its_sender_and_its_source() {
     let net = Net::default();
@@ -149,30 +267,4 @@ async fn a_received_message_shows_its_sender_and_its_source() {
         ..message
     };
     assert!(b.comm.verify(author, &forged).is_err());
-}
-
-/// The rest of scenario 2: a message that is well-formed but not the proof of identity.
-#[tokio::test(start_paused = true)]
-async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
-    let first: [(u64, Change); 2] = [
-        (1, |proof| proof.instead = Some(raw::data(10))),
-        (2, |proof| {
-            proof.instead = Some(Message::new(2, vec![0xc2, 7, 0x80]));
-        }),
-    ];
-    for (code, change) in first {
-        let net = Net::default();
-        let a = net.node();
-        let mut inbox = everything(&a.comm);
-        let mut events = a.comm.events();
-        let client = raw::client(&net, change);
-        let peer = net.connect(&client.node, &a.id).await.unwrap();
-        let error = refusal(&mut events).await;
-        assert_eq!(error, HandshakeError::WrongType { code });
-        let ended = timeout(SOON, peer.ended()).await.expect("in time");
-        let reason = ended.expect("an outcome").error.reason();
-        assert_eq!(reason, Some(DisconnectReason::BREACH_OF_PROTOCOL));
-        a.comm.stop().await;
-        assert!(inbox.next().await.is_none(), "nothing is delivered");
-    }
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 
-/// Scenario 7, stuck-ping.
 #[tokio::test(start_paused = true)]
 async fn a_probe_of_a_node_that_takes_15_seconds_returns_within_10() {
     let net = Net::default();
@@ -14,7 +13,6 @@ async fn a_probe_of_a_node_that_takes_15_seconds_returns_within_10() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
-/// Scenario 10, reconnect.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_comes_back_elsewhere_is_reached_again() {
     let net = Net::default();
@@ -40,7 +38,6 @@ async fn a_node_that_comes_back_elsewhere_is_reached_again() {
     assert_eq!(content(&next(&mut inbox).await), "y");
 }
 
-/// Scenario 11, probe-and-handshake.
 #[tokio::test(start_paused = true)]
 async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
     let net = Net::default();
@@ -77,7 +74,6 @@ async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
     );
 }
 
-/// Scenario 12, presumed-dead.
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stops_is_presumed_dead() {
     let net = Net::default();
@@ -91,4 +87,31 @@ async fn a_peer_that_stops_is_presumed_dead() {
     }
     let report = timeout(Duration::from_secs(3), dead.next()).await;
     assert_eq!(report, Ok(Some(b.comm.id())));
+}
+
+/// All messages share one dial, and its failure is remembered for a second.
+#[tokio::test(start_paused = true)]
+async fn two_hundred_messages_to_a_dead_endpoint_dial_once() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    b.unplug();
+    net.set_latency(Duration::from_millis(300));
+    let started = Instant::now();
+    let receipts: Vec<_> = (0..200)
+        .flat_map(|n| a.comm.send(&numbered(n), &[b.peer()]))
+        .collect();
+    for receipt in receipts {
+        assert!(matches!(
+            receipt.await,
+            Delivery::Failed(CommError::Dial(_))
+        ));
+    }
+    assert!(started.elapsed() < Duration::from_millis(310));
+    assert_eq!(net.dial_count(), 1);
+    let refused = a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    assert!(matches!(refused, Delivery::Dropped(CommError::Dial(_))));
+    assert_eq!((net.dial_count(), a.comm.stats().dials), (1, 0));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    assert_eq!(net.dial_count(), 2);
 }

@@ -1,12 +1,13 @@
-use std::collections::HashSet;
+//! Automatic connections: their target, and how they are counted.
 
-use peermux::connmgr::RetryPolicy;
+use std::collections::{HashMap, HashSet};
+
+use peermux::connmgr::{AddressSource, DialFilter, ManagerError, RetryPolicy};
 
 use super::*;
 
-// TestTargetOutbound
 #[tokio::test(start_paused = true)]
-async fn target_outbound() {
+async fn automatic_connections_reach_the_target_and_stop() {
     let config = ConnConfig::default().with_target(10);
     let builder = ConnManager::builder(open_dialer()).config(config);
     let (_handle, mut events) = start(builder.source(numbers(0..20)));
@@ -19,9 +20,8 @@ async fn target_outbound() {
     quiet(&mut events, 10 * MINUTE).await;
 }
 
-// TestTargetOutboundComposition
 #[tokio::test(start_paused = true)]
-async fn target_composition() {
+async fn permanent_connections_do_not_count_towards_the_target() {
     for before_start in [true, false] {
         let config = ConnConfig::default().with_target(3);
         let builder = ConnManager::builder(open_dialer()).config(config);
@@ -56,29 +56,6 @@ async fn target_composition() {
     }
 }
 
-// TestNetworkFailure
-#[tokio::test(start_paused = true)]
-async fn network_failure() {
-    let (dials, dialer) = closed_dialer();
-    let config = ConnConfig::default()
-        .with_target(5)
-        .with_backoff(Backoff::new(5 * MILLI, 10 * MILLI));
-    let builder = ConnManager::builder(dialer).config(config);
-    let (handle, mut events) = start(builder.source(numbers(0..200)));
-    let stop = tokio::time::sleep(10 * MILLI);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            event = events.recv() => {
-                assert!(matches!(event, Some(ConnEvent::DialFailed { .. })), "{event:?}");
-            }
-        }
-    }
-    handle.stop().await;
-    assert!(dials.load(Ordering::Relaxed) <= 75);
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_target_can_be_changed() {
     let config = ConnConfig::default().with_target(2);
@@ -97,4 +74,98 @@ async fn the_target_can_be_changed() {
     conns.pop();
     closed(&mut events).await;
     opened(&mut events).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_of_zero_dials_nothing() {
+    let builder = ConnManager::builder(open_dialer()).config(explicit_only());
+    let (handle, mut events) = start(builder.source(numbers(0..20)));
+    quiet(&mut events, 10 * MINUTE).await;
+    handle.set_target(1).await.expect("runs");
+    opened(&mut events).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_one_shot_requests_add_no_automatic_connections() {
+    let dialer = FnDialer::new(|addr: &u32| match addr {
+        0..100 => Ok(duplex(64).0),
+        _ => Err(ConnectError::Refused),
+    });
+    let config = ConnConfig::default().with_target(2);
+    let builder = ConnManager::builder(dialer).config(config);
+    let (handle, mut events) = start(builder.source(numbers(0..20)));
+    let _conns = [opened(&mut events).await, opened(&mut events).await];
+    for addr in 100..105 {
+        handle.connect(addr).await.expect("accepted");
+        dial_failed(&mut events).await;
+    }
+    quiet(&mut events, 10 * MINUTE).await;
+    let counts = handle.counts().await.expect("runs");
+    assert_eq!(counts.automatic.connected, 2);
+    assert_eq!(counts.automatic.pending + counts.one_shot.pending, 0);
+}
+
+/// Permanent connections must not fill the seat of the lost one.
+#[tokio::test(start_paused = true)]
+async fn a_lost_automatic_connection_is_replaced_beside_permanent_ones() {
+    let config = ConnConfig::default().with_target(3);
+    let builder = ConnManager::builder(open_dialer()).config(config);
+    let (handle, mut events) = start(builder.source(numbers(0..20)));
+    for addr in [100, 101] {
+        let request = handle.connect_permanent(addr, RetryPolicy::default()).await;
+        request.expect("accepted");
+    }
+    let mut conns = HashMap::new();
+    for _ in 0..5 {
+        let conn = opened(&mut events).await;
+        conns.insert(*conn.addr(), conn);
+    }
+    let lost = *conns.keys().find(|&&addr| addr < 100).expect("automatic");
+    conns.remove(&lost);
+    closed(&mut events).await;
+    let _replacement = opened(&mut events).await;
+    let counts = handle.counts().await.expect("runs");
+    let connected = (counts.automatic.connected, counts.permanent.connected);
+    assert_eq!(connected, (3, 2));
+}
+
+/// Offers the same candidates again and again, whatever the filter refuses.
+struct Stubborn(Vec<Candidate<u32>>);
+
+impl AddressSource<Candidate<u32>> for Stubborn {
+    async fn next(&mut self, _: &DialFilter<Candidate<u32>>) -> Option<Candidate<u32>> {
+        self.0.rotate_left(1);
+        self.0.last().cloned()
+    }
+}
+
+/// The reservation starts with the dial, so that parallel dials do not lead to one place.
+#[tokio::test(start_paused = true)]
+async fn a_dial_reserves_its_address_its_key_and_its_group() {
+    let (dialer, mut script) = dial_script();
+    let offered = vec![
+        Candidate::new(1).with_group("a"),
+        Candidate::new(1).with_group("b"),
+        Candidate::new(2).with_group("a"),
+        Candidate::new(3).with_group("c").with_key("node"),
+        Candidate::new(4).with_group("d").with_key("node"),
+    ];
+    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer);
+    let (handle, mut events) = start(builder.source(Stubborn(offered)));
+    let first = script.next().await.expect("a dial");
+    let second = script.next().await.expect("a dial");
+    assert_eq!((first.addr(), second.addr()), (&1, &3));
+    let _far = (first.succeed(), second.succeed());
+    let conns = [opened(&mut events).await, opened(&mut events).await];
+    quiet(&mut events, MINUTE).await;
+    assert!(script.try_next().is_none());
+    let taken = handle.connect(1).await.map(drop);
+    assert_eq!(taken, Err(ManagerError::AlreadyManaged(conns[0].id())));
+    let taken = handle.connect(Candidate::new(9).with_key("node")).await;
+    let by = ManagerError::AlreadyManaged(conns[1].id());
+    assert_eq!(taken.map(drop), Err(by));
+    drop(conns);
+    closed(&mut events).await;
+    closed(&mut events).await;
+    script.next().await.expect("free again");
 }

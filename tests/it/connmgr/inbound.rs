@@ -1,7 +1,17 @@
-use peermux::connmgr::{Filter, Kind, Refusal};
-use peermux::testing::memory_listener;
+//! Accepted connections: who is rejected, and how they end.
+
+use peermux::connmgr::{CloseReason, Filter, Kind, ManagerError, Refusal};
+use peermux::testing::{Caller, memory_listener};
 
 use super::*;
+
+fn listening(config: ConnConfig) -> (ConnHandle<u32>, Events, Caller<u32>) {
+    let (listener, caller) = memory_listener();
+    let (dialer, _) = dial_script();
+    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer).config(config);
+    let (handle, events) = start(builder.listener(listener));
+    (handle, events, caller)
+}
 
 async fn rejected(events: &mut Events) -> (u32, Refusal) {
     match next(events).await {
@@ -10,36 +20,30 @@ async fn rejected(events: &mut Events) -> (u32, Refusal) {
     }
 }
 
-/// Lets nobody in who comes from an odd address.
-struct EvenOnly;
-
-impl Filter<u32> for EvenOnly {
-    fn accept(&self, addr: &u32) -> Result<(), Refusal> {
-        match addr % 2 {
-            0 => Ok(()),
-            _ => Err(Refusal::Banned),
-        }
-    }
-
-    fn dial(&self, _: &Candidate<u32>) -> Result<(), Refusal> {
-        Ok(())
-    }
-}
-
 #[tokio::test(start_paused = true)]
-async fn an_accepted_connection_that_the_filter_refuses_is_closed_and_reported() {
+async fn the_end_is_reported_however_the_owner_went() {
     let (listener, caller) = memory_listener();
     let builder = ConnManager::builder(open_dialer()).config(explicit_only());
-    let (_handle, mut events) = start(builder.filter(EvenOnly).listener(listener));
-    let mut end = caller.call(1).await;
-    assert_eq!(rejected(&mut events).await, (1, Refusal::Banned));
-    assert!(at_end(&mut end).await);
-    let _end = caller.call(2).await;
-    assert_eq!(opened(&mut events).await.addr(), &2);
+    let (_handle, mut events) = start(builder.listener(listener));
+    let _first = caller.call(1).await;
+    let conn = opened(&mut events).await;
+    let owner = tokio::spawn(async move {
+        let _held = conn;
+        std::future::pending::<()>().await;
+    });
+    tokio::task::yield_now().await;
+    owner.abort();
+    closed(&mut events).await;
+    let _second = caller.call(2).await;
+    let Conn { io, lease } = opened(&mut events).await;
+    drop((io, lease));
+    closed(&mut events).await;
+    let _third = caller.call(3).await;
+    opened(&mut events).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn listeners() {
+async fn connections_of_all_listeners_are_reported() {
     let (first, to_first) = memory_listener();
     let (second, to_second) = memory_listener();
     let builder = ConnManager::builder(open_dialer()).config(explicit_only());
@@ -79,4 +83,48 @@ async fn a_stopped_manager_listens_no_more() {
     assert!(matches!(event, Some(ConnEvent::Closed { .. })));
     handle.stop().await;
     assert!(TcpStream::connect(addr).await.is_err());
+}
+
+/// Bans one number.
+struct Ban(u32);
+
+impl Filter<u32> for Ban {
+    fn accept(&self, addr: &u32) -> Result<(), Refusal> {
+        self.dial(&Candidate::new(*addr))
+    }
+
+    fn dial(&self, candidate: &Candidate<u32>) -> Result<(), Refusal> {
+        let banned = *candidate.addr() == self.0;
+        if banned { Err(Refusal::Banned) } else { Ok(()) }
+    }
+}
+
+/// The filter is asked before the handshake and before the dial.
+#[tokio::test(start_paused = true)]
+async fn banned_addresses_are_neither_accepted_nor_dialled() {
+    let (listener, caller) = memory_listener();
+    let (dialer, mut script) = dial_script();
+    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer)
+        .config(explicit_only())
+        .filter(Ban(666));
+    let (handle, mut events) = start(builder.listener(listener));
+    let mut banned = caller.call(666).await;
+    assert_eq!(rejected(&mut events).await, (666, Refusal::Banned));
+    assert!(at_end(&mut banned).await);
+    let refused = handle.connect(666).await.map(drop);
+    assert_eq!(refused, Err(ManagerError::Refused(Refusal::Banned)));
+    assert!(script.try_next().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_connection_has_an_id_and_ends_with_the_manager() {
+    let config = explicit_only().with_drain(Duration::ZERO);
+    let (handle, mut events, caller) = listening(config);
+    let mut end = caller.call(1).await;
+    let conn = opened(&mut events).await;
+    assert_eq!(handle.find(1).await.expect("known").id, conn.id());
+    handle.stop().await;
+    assert!(matches!(closed(&mut events).await, (id, CloseReason::Shutdown) if id == conn.id()));
+    drop(conn);
+    assert!(at_end(&mut end).await);
 }

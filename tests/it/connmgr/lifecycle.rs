@@ -1,13 +1,17 @@
+//! The manager from its configuration to its end.
+
+use std::collections::HashSet;
+
 use peermux::connmgr::{
     CloseReason, ConfigError, ConnConfig, ConnManager, ManagerError, Reconnect, RetryPolicy,
 };
-use peermux::testing::dial_script;
+use peermux::testing::{dial_script, memory_listener};
+use tokio::time::Instant;
 
 use super::*;
 
-// TestNewConfig. That there is a dialer is a matter of types.
 #[test]
-fn config_is_checked() {
+fn a_configuration_that_cannot_work_is_refused() {
     let build = |config| {
         let (dialer, _script) = dial_script::<u32>();
         let built = ConnManager::builder(dialer).config(config).build();
@@ -23,9 +27,57 @@ fn config_is_checked() {
     assert_eq!(no_time, Err(ConfigError::NoDialTime));
 }
 
-// TestStartStop. Ours reports the end of the connection, and answers the late commands.
 #[tokio::test(start_paused = true)]
-async fn start_stop() {
+async fn commands_before_the_start_wait_for_it_or_fail_with_the_manager() {
+    let build = || {
+        let builder = ConnManager::builder(open_dialer()).config(explicit_only());
+        builder.build().expect("a good configuration")
+    };
+    let (manager, handle, mut events) = build();
+    let early = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.connect(1).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!early.is_finished());
+    tokio::spawn(manager.run());
+    let request = early.await.expect("no panic").expect("accepted");
+    assert_eq!(opened(&mut events).await.id(), request.id());
+
+    let (manager, handle, _events) = build();
+    let never = tokio::spawn(async move { handle.connect(1).await.map(drop) });
+    tokio::task::yield_now().await;
+    drop(manager);
+    assert_eq!(never.await.expect("no panic"), Err(ManagerError::Stopped));
+}
+
+/// This holds for the shortest connections, too.
+#[tokio::test]
+async fn a_connection_is_reported_open_before_it_is_reported_closed() {
+    let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
+    let mut open = HashSet::new();
+    for addr in 0..1000 {
+        handle.connect(addr).await.expect("accepted");
+    }
+    let mut closed = 0;
+    while closed < 1000 {
+        match next(&mut events).await {
+            ConnEvent::Opened { io, lease } => {
+                let (id, conn) = (lease.id(), (io, lease));
+                assert!(open.insert(id));
+                tokio::spawn(async move { drop(conn) });
+            }
+            ConnEvent::Closed { id, .. } => {
+                assert!(open.remove(&id));
+                closed += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_reports_the_open_connection_and_later_commands_fail() {
     let config = ConnConfig::default().with_target(1);
     let builder = ConnManager::builder(open_dialer()).config(config);
     let (handle, mut events) = start(builder.source(numbers(0..5)));
@@ -44,9 +96,19 @@ async fn start_stop() {
     assert!(events.recv().await.is_none());
 }
 
-// TestStopFailed
 #[tokio::test(start_paused = true)]
-async fn stop_during_failed_dial() {
+async fn queries_after_the_end_fail_instead_of_waiting() {
+    let (handle, mut events, _script) = scripted(explicit_only());
+    handle.stop().await;
+    assert!(events.recv().await.is_none());
+    assert_eq!(handle.list().await.map(drop), Err(ManagerError::Stopped));
+    assert_eq!(handle.counts().await.map(drop), Err(ManagerError::Stopped));
+    assert_eq!(handle.find(1).await.map(drop), Err(ManagerError::Stopped));
+    assert_eq!(handle.set_target(1).await, Err(ManagerError::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_fails_during_the_stop_ends_its_request() {
     let (handle, mut events, mut script) = scripted(explicit_only());
     let request = handle.connect_permanent(1, RetryPolicy::default()).await;
     let mut request = request.expect("accepted");
@@ -62,6 +124,63 @@ async fn stop_during_failed_dial() {
     while let Some(event) = events.recv().await {
         assert!(matches!(event, ConnEvent::DialFailed { .. }), "{event:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_dials_and_closes_what_they_opened() {
+    let (handle, mut events, mut script) = scripted(explicit_only());
+    handle.connect(1).await.expect("accepted");
+    handle.connect(2).await.expect("accepted");
+    let mut hanging = script.next().await.expect("a dial");
+    let late = script.next().await.expect("a dial");
+    let begun = Instant::now();
+    let (mut far, ()) = tokio::join!(async { late.succeed() }, handle.stop());
+    assert!(begun.elapsed() < SECOND);
+    hanging.given_up().await;
+    assert!(events.recv().await.is_none());
+    assert!(at_end(&mut far).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_asks_every_owner_and_reports_every_end() {
+    let (listener, caller) = memory_listener();
+    let (dialer, mut script) = dial_script();
+    let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer).config(explicit_only());
+    let (handle, mut events) = start(builder.listener(listener));
+    handle.connect(1).await.expect("accepted");
+    let mut far = script.next().await.expect("a dial").succeed();
+    let dialled = opened(&mut events).await;
+    let mut caller_end = caller.call(2).await;
+    let accepted = opened(&mut events).await;
+    let begun = Instant::now();
+    // Every owner is asked; one that never looks is forgotten all the same.
+    tokio::join!(dialled.closing(), accepted.closing(), handle.stop());
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    for conn in [dialled, accepted] {
+        let (id, reason) = closed(&mut events).await;
+        assert_eq!(id, conn.id());
+        assert!(matches!(reason, CloseReason::Shutdown));
+    }
+    assert!(at_end(&mut far).await && at_end(&mut caller_end).await);
+    assert!(events.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_that_ends_within_the_drain_time_is_not_cut_off() {
+    let (handle, mut events, mut script) = scripted(explicit_only());
+    handle.connect(1).await.expect("accepted");
+    let mut far = script.next().await.expect("a dial").succeed();
+    let conn = opened(&mut events).await;
+    let owner = tokio::spawn(async move {
+        conn.closing().await;
+        assert!(!at_end(&mut far).await);
+        drop(conn);
+        assert!(at_end(&mut far).await);
+    });
+    let before = tokio::time::Instant::now();
+    handle.stop().await;
+    assert!(before.elapsed() < SECOND);
+    owner.await.expect("ended in time");
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,24 +200,6 @@ async fn dropped_events_stop_the_manager() {
     drop(events);
     handle.stopped().await;
     assert_eq!(handle.list().await.map(drop), Err(ManagerError::Stopped));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_owner_that_ends_within_the_drain_time_is_not_cut_off() {
-    let (handle, mut events, mut script) = scripted(explicit_only());
-    handle.connect(1).await.expect("accepted");
-    let mut far = script.next().await.expect("a dial").succeed();
-    let conn = opened(&mut events).await;
-    let owner = tokio::spawn(async move {
-        conn.closing().await;
-        assert!(!at_end(&mut far).await);
-        drop(conn);
-        assert!(at_end(&mut far).await);
-    });
-    let before = tokio::time::Instant::now();
-    handle.stop().await;
-    assert!(before.elapsed() < SECOND);
-    owner.await.expect("ended in time");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,14 +2,13 @@
 //! is virtual.
 
 mod automatic;
+mod dials;
 mod inbound;
 mod lifecycle;
+mod pacing;
 mod requests;
-mod weaknesses;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use peermux::connmgr::{
@@ -75,24 +74,6 @@ fn scripted(config: ConnConfig) -> (ConnHandle<u32>, Events, DialScript<u32>) {
 /// A dialer that always succeeds.
 fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, ConnectError>> {
     FnDialer::new(|_: &u32| Ok(duplex(64).0))
-}
-
-/// A dialer that always fails and counts.
-struct ClosedDialer(Arc<AtomicUsize>);
-
-impl Dialer for ClosedDialer {
-    type Addr = u32;
-    type Io = DuplexStream;
-
-    async fn dial(&self, _: &u32) -> Result<DuplexStream, ConnectError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Err(ConnectError::Refused)
-    }
-}
-
-fn closed_dialer() -> (Arc<AtomicUsize>, ClosedDialer) {
-    let dials = Arc::new(AtomicUsize::new(0));
-    (Arc::clone(&dials), ClosedDialer(dials))
 }
 
 fn numbers(range: std::ops::Range<u32>) -> VecDeque<Candidate<u32>> {

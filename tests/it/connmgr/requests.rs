@@ -1,11 +1,14 @@
-use peermux::connmgr::{CloseReason, ConnState, ManagerError, Reconnect, RetryPolicy};
-use tokio::time::Instant;
+//! What a request goes through, from its start to its final state.
+
+use peermux::connmgr::{
+    CloseReason, ConnState, ManagerError, Reconnect, Request, RequestInfo, RetryPolicy,
+};
+use peermux::testing::memory_listener;
 
 use super::*;
 
-// TestConnectMode
 #[tokio::test(start_paused = true)]
-async fn connect_mode() {
+async fn a_request_opens_one_connection_under_its_id() {
     let config = ConnConfig::default().with_target(2);
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(config));
     let request = handle.connect_permanent(1, RetryPolicy::default()).await;
@@ -16,9 +19,8 @@ async fn connect_mode() {
     quiet(&mut events, 10 * MINUTE).await;
 }
 
-// TestRetryPermanent
 #[tokio::test(start_paused = true)]
-async fn retry_permanent() {
+async fn a_permanent_request_reconnects_until_it_is_removed() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
     let request = handle.connect_permanent(1, RetryPolicy::default()).await;
     let mut request = request.expect("accepted");
@@ -44,64 +46,94 @@ async fn retry_permanent() {
     quiet(&mut events, 10 * MINUTE).await;
 }
 
-// TestMaxRetryDuration
 #[tokio::test(start_paused = true)]
-async fn retry_cap() {
-    let up = Instant::now() + 5 * MILLI;
-    let dialer = FnDialer::new(move |_: &u32| {
-        let reachable = Instant::now() >= up;
-        reachable
-            .then(|| duplex(64).0)
-            .ok_or(ConnectError::Unreachable)
-    });
-    let (handle, mut events) = start(ConnManager::builder(dialer).config(explicit_only()));
-    let policy = retry(MILLI, 2 * MILLI);
-    let request = handle.connect_permanent(1, policy).await;
-    request.expect("accepted");
-    while let ConnEvent::DialFailed { retry_in, .. } = next(&mut events).await {
-        assert!(retry_in.is_some_and(|wait| (MILLI..=2 * MILLI).contains(&wait)));
-    }
-    assert!(Instant::now() - up < 10 * MILLI);
-}
-
-// TestRemovePendingConnection
-#[tokio::test(start_paused = true)]
-async fn cancel_pending() {
-    let (handle, _events, mut script) = scripted(explicit_only());
-    let mut request = handle.connect(1).await.expect("accepted");
-    let mut dial = script.next().await.expect("a dial");
-    assert!(matches!(request.state(), ConnState::Pending { attempt: 0 }));
-    assert_eq!(handle.remove(request.id()).await, Ok(()));
-    assert!(matches!(
-        request.wait_for(|_| false).await,
-        ConnState::Canceled
-    ));
-    dial.given_up().await;
-}
-
-// TestCancelIgnoreDelayedConnection
-#[tokio::test(start_paused = true)]
-async fn cancel_delayed_success() {
+async fn a_permanent_request_is_removed_in_any_state() {
     let (handle, mut events, mut script) = scripted(explicit_only());
-    let request = handle.connect_permanent(1, retry(SECOND, SECOND)).await;
-    let mut request = request.expect("accepted");
+    let policy = RetryPolicy::default();
+    for state in ["dialing", "waiting", "connected"] {
+        let request = handle.connect_permanent(1, policy).await;
+        let mut request = request.expect("accepted");
+        let dial = script.next().await.expect("a dial");
+        let _held = match state {
+            "dialing" => (Some(dial), None),
+            "waiting" => {
+                dial.fail(ConnectError::Refused);
+                dial_failed(&mut events).await;
+                (None, None)
+            }
+            _ => {
+                dial.succeed();
+                (None, Some(opened(&mut events).await))
+            }
+        };
+        assert_eq!(handle.remove_addr(1).await, Ok(request.id()));
+        assert!(request.wait_for(|_| false).await.is_terminal());
+        if state == "connected" {
+            closed(&mut events).await;
+        }
+        quiet(&mut events, 10 * MINUTE).await;
+        assert!(script.try_next().is_none(), "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_over_reports_its_final_state_and_is_forgotten() {
+    let (handle, mut events, mut script) = scripted(explicit_only());
+    let mut fails = handle.connect(1).await.expect("accepted");
+    let mut ends = handle.connect(2).await.expect("accepted");
     script
         .next()
         .await
         .expect("a dial")
         .fail(ConnectError::Refused);
-    let (_, _, wait) = dial_failed(&mut events).await;
-    assert_eq!(wait, Some(SECOND));
-    assert!(matches!(request.state(), ConnState::Failing { .. }));
+    let _far = script.next().await.expect("a dial").succeed();
+    let failed = fails.wait_for(|_| false).await;
+    assert!(matches!(failed, ConnState::Failed(ConnectError::Refused)));
+    assert!(matches!(
+        dial_failed(&mut events).await,
+        (_, ConnectError::Refused, None)
+    ));
+    drop(opened(&mut events).await);
+    let ended = ends.wait_for(|_| false).await;
+    assert!(matches!(
+        ended,
+        ConnState::Disconnected(CloseReason::Dropped)
+    ));
+    assert!(handle.list().await.expect("runs").is_empty());
+}
 
-    let late = script.next().await.expect("a second dial");
-    assert_eq!(handle.remove(request.id()).await, Ok(()));
-    let mut far = late.succeed();
+/// A one-shot request dials again. An accepted connection has no address to dial.
+#[tokio::test(start_paused = true)]
+async fn a_forced_reconnect_is_honoured_or_refused() {
+    let (listener, caller) = memory_listener();
+    let builder = ConnManager::builder(open_dialer()).config(explicit_only());
+    let (handle, mut events) = start(builder.listener(listener));
+    let mut request = handle.connect(1).await.expect("accepted");
+    let first = opened(&mut events).await;
+    let forced = handle.disconnect(first.id(), Reconnect::Force).await;
+    assert_eq!(forced, Ok(()));
+    assert!(matches!(request.state(), ConnState::Pending { .. }));
+    closed(&mut events).await;
+    let second = opened(&mut events).await;
+    assert_eq!((second.id(), second.addr()), (request.id(), &1));
+    handle
+        .disconnect(second.id(), Reconnect::ByKind)
+        .await
+        .expect("known");
     let end = request.wait_for(|_| false).await;
-    assert!(matches!(end, ConnState::Canceled));
-    assert!(at_end(&mut far).await);
-    quiet(&mut events, 5 * SECOND).await;
-    assert!(script.try_next().is_none());
+    assert!(matches!(
+        end,
+        ConnState::Disconnected(CloseReason::Requested)
+    ));
+    closed(&mut events).await;
+
+    let _end = caller.call(2).await;
+    let id = opened(&mut events).await.id();
+    let refused = handle.disconnect(id, Reconnect::Force).await;
+    assert!(matches!(
+        refused,
+        Err(ManagerError::Inbound(_) | ManagerError::UnknownId(_))
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,4 +201,65 @@ async fn the_bare_socket_can_be_taken_out() {
     assert!(!at_end(&mut far).await);
     drop((io, lease));
     assert!(at_end(&mut far).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_address_can_be_requested_again() {
+    let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
+    let first = handle.connect(1).await.expect("accepted").id();
+    handle.remove(first).await.expect("known");
+    let second = handle.connect(1).await.expect("accepted").id();
+    assert!(second > first);
+    let _conn = loop {
+        let conn = match next(&mut events).await {
+            ConnEvent::Opened { io, lease } => Conn { io, lease },
+            ConnEvent::Closed { id, .. } if id == first => continue,
+            other => panic!("{other:?}"),
+        };
+        if conn.id() == second {
+            break conn;
+        }
+    };
+    assert_eq!(handle.find(1).await.expect("known").id, second);
+}
+
+/// Other tasks read a copy or the value of a channel, so that no address is ever half written.
+#[tokio::test(start_paused = true)]
+async fn the_information_about_a_request_is_a_snapshot() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Request>();
+    shared::<RequestInfo<u32>>();
+    shared::<ConnHandle<u32>>();
+    let (handle, _events, mut script) = scripted(explicit_only());
+    let request = handle.connect_permanent(1, RetryPolicy::default()).await;
+    let id = request.expect("accepted").id();
+    let before = handle.get(id).await.expect("known");
+    handle.set_addr(id, 2).await.expect("permanent");
+    assert_eq!(before.addr, 1);
+    assert_eq!(handle.get(id).await.expect("known").addr, 2);
+    script.next().await.expect("a dial");
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_for_unknown_or_unsuitable_requests_return_errors() {
+    let config = explicit_only().with_max_requests(1);
+    let (handle, _events, _script) = scripted(config);
+    let id = handle.connect(1).await.expect("accepted").id();
+    let full = ManagerError::LimitReached { limit: 1 };
+    assert_eq!(handle.connect(2).await.map(drop), Err(full));
+    let once = handle.set_addr(id, 3).await;
+    assert_eq!(once, Err(ManagerError::NotPermanent(id)));
+    assert_eq!(handle.remove(id).await, Ok(()));
+    let unknown = ManagerError::UnknownId(id);
+    assert_eq!(handle.remove(id).await, Err(unknown));
+    let gone = handle.disconnect(id, Reconnect::ByKind).await;
+    assert_eq!(gone, Err(unknown));
+    assert_eq!(handle.get(id).await.map(drop), Err(unknown));
+    assert_eq!(handle.watch(id).await.map(drop), Err(unknown));
+    let gone = handle.set_permanent(id, RetryPolicy::default()).await;
+    assert_eq!(gone, Err(unknown));
+    assert_eq!(
+        handle.remove_addr(1).await,
+        Err(ManagerError::UnknownAddress)
+    );
 }

@@ -29,7 +29,6 @@ fn rejection(event: ConnectionEvent) -> (String, Refusal) {
     }
 }
 
-// TestServerInboundThrottle
 #[tokio::test(start_paused = true)]
 async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
     let (listener, caller) = memory_listener();
@@ -174,7 +173,6 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
     }
 }
 
-// TestServerPeerLimits
 #[tokio::test(start_paused = true)]
 async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
     let (builder, mut script) = scripted();
@@ -194,7 +192,7 @@ async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
     assert_eq!(server.dial(&node).await.unwrap_err().reason(), full);
 }
 
-// TestServerSetupConn: what a set-up comes to, on the side that decides it.
+/// Each outcome is checked on the side that decides it.
 #[tokio::test(start_paused = true)]
 async fn a_set_up_that_fails_says_how_far_it_got() {
     let server_key = key();

@@ -8,7 +8,7 @@ use peermux::{Direction, DisconnectReason};
 
 use super::*;
 
-// TestDialSchedDynDial. Four of twelve places are kept for dialled peers.
+/// Four of the twelve places are reserved for dialled peers.
 #[tokio::test(start_paused = true)]
 async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
     let mut remotes = Vec::new();
@@ -60,7 +60,6 @@ async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
     assert_eq!(server.peer_count(), 4);
 }
 
-// TestDialSchedNetRestrict
 #[tokio::test(start_paused = true)]
 async fn only_nodes_in_permitted_networks_are_dialled() {
     let inside = ["127.0.2.1:1", "127.0.2.2:1"].map(stranger);
@@ -80,7 +79,6 @@ async fn only_nodes_in_permitted_networks_are_dialled() {
     assert!(script.try_next().is_none());
 }
 
-// TestDialSchedPendingInbound
 #[tokio::test(start_paused = true)]
 async fn a_node_that_dialled_us_is_dialled_only_when_it_is_gone() {
     let (builder, mut script) = scripted();

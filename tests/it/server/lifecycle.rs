@@ -12,7 +12,6 @@ fn from(number: u8) -> SocketAddr {
     public(number).parse().expect("an address")
 }
 
-// TestHandshakeReleaseOnDisconnect
 #[tokio::test(start_paused = true)]
 async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
     let (listener, caller) = memory_listener();
@@ -32,7 +31,6 @@ async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
     assert_eq!(added(&mut feed).await.id(), client.id());
 }
 
-// TestOnVerAckDoubleCall
 #[tokio::test(start_paused = true)]
 async fn a_slot_is_given_back_once() {
     let (listener, caller) = memory_listener();
@@ -59,7 +57,6 @@ async fn a_slot_is_given_back_once() {
     assert_eq!(late.expect("connects").id(), server.id());
 }
 
-// TestPeerLifecycleOrdering, TestPeerLifecycleSimultaneousReady
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_dropped_after_it_was_added_however_short_it_was() {
     let (listener, caller) = memory_listener();

@@ -1,12 +1,6 @@
 //! Whole servers: whom they dial, let in, keep and let go.
 //!
-//! Most of it runs on in-memory streams and a stopped clock. Of go-ethereum's tests of its server and
-//! its dial scheduler these have no counterpart here: what concerns discovery and address translation,
-//! of which there is none; that static nodes are picked at random, since ours are dialled in turn;
-//! that a second failed dial asks discovery; and that a node is not dialled while its own connection is
-//! only being set up, since anybody could fake that: such a dial pauses instead. Of btcd's tests of
-//! its node, that a remote which refuses the newer transport is dialled with the older one is not
-//! applicable: RLPx has one.
+//! Most tests run on in-memory streams in virtual time.
 
 mod admission;
 mod automatic;

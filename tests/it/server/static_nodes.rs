@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::*;
 
-// TestServerDial, TestServerRemovePeerDisconnect
 #[tokio::test(start_paused = true)]
 async fn a_static_node_is_connected_until_it_is_removed() {
     let (builder, mut script) = scripted();
@@ -44,7 +43,7 @@ async fn a_static_node_is_dialled_again_after_its_end() {
     }
 }
 
-// TestDialSchedHistory. Ours waits at least 5 s after a failure, and 35 s between two dials.
+/// A retry comes at least 5 s after the failure and at least 35 s after the last dial.
 #[tokio::test(start_paused = true)]
 async fn a_failed_static_dial_is_not_repeated_too_soon() {
     let (builder, mut script) = scripted();
@@ -76,7 +75,6 @@ async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
     assert!(dial < SECOND, "{dial:?}");
 }
 
-// TestDialSchedRemoveStatic
 #[tokio::test(start_paused = true)]
 async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     let (builder, mut script) = scripted();
@@ -96,7 +94,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     no_dial(&mut script, LONG).await;
 }
 
-// TestDialSchedManyStaticNodes. Ours are dialled in their order.
+/// No node is dialled twice before every other node was dialled once.
 #[tokio::test(start_paused = true)]
 async fn many_static_nodes_take_turns_for_few_slots() {
     let (builder, mut script) = scripted();
@@ -121,7 +119,6 @@ async fn many_static_nodes_take_turns_for_few_slots() {
     }
 }
 
-// TestDialSchedStaticDial, TestDialSchedPendingInbound
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     let (builder, mut script) = scripted();
@@ -173,7 +170,7 @@ async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
     assert!(dials.len() < 50, "{} dials, {calls} calls", dials.len());
 }
 
-// go-ethereum ignores the second add. TestDialSchedResolve is about discovery otherwise.
+/// Adding a static node again replaces its endpoint.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_moved_is_dialled_at_its_new_endpoint() {
     let (builder, mut script) = scripted();

@@ -1,19 +1,37 @@
-//! How fast things are tried again. "There" is upstream.
+//! How fast dials and accepts are tried again.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use peermux::connmgr::Listener;
 use tokio::time::Instant;
 
-use crate::connmgr::*;
+use super::*;
 
-/// Waits grow linearly and without chance there, so that after an outage everything comes back in
-/// one moment.
 #[tokio::test(start_paused = true)]
-async fn w08_what_failed_together_comes_back_spread() {
-    let (_dials, dialer) = closed_dialer();
+async fn waits_stay_between_the_base_and_the_cap() {
+    let up = Instant::now() + 5 * MILLI;
+    let dialer = FnDialer::new(move |_: &u32| {
+        let reachable = Instant::now() >= up;
+        reachable
+            .then(|| duplex(64).0)
+            .ok_or(ConnectError::Unreachable)
+    });
+    let (handle, mut events) = start(ConnManager::builder(dialer).config(explicit_only()));
+    let policy = retry(MILLI, 2 * MILLI);
+    let request = handle.connect_permanent(1, policy).await;
+    request.expect("accepted");
+    while let ConnEvent::DialFailed { retry_in, .. } = next(&mut events).await {
+        assert!(retry_in.is_some_and(|wait| (MILLI..=2 * MILLI).contains(&wait)));
+    }
+    assert!(Instant::now() - up < 10 * MILLI);
+}
+
+/// After an outage they would otherwise all be dialled at the same moment.
+#[tokio::test(start_paused = true)]
+async fn retries_of_requests_that_failed_together_are_spread() {
+    let dialer = FnDialer::new(|_: &u32| Err::<DuplexStream, _>(ConnectError::Refused));
     let (handle, mut events) = start(ConnManager::builder(dialer).config(explicit_only()));
     let policy = retry(SECOND, 20 * SECOND);
     for addr in 0..100 {
@@ -38,10 +56,9 @@ async fn w08_what_failed_together_comes_back_spread() {
     assert!(*longest > 15 * SECOND);
 }
 
-/// The count of failures is reset by an open socket there: a peer that accepts and hangs up is
-/// dialled at the base rate for ever.
+/// A peer that accepts and hangs up must not be dialled at the base rate for ever.
 #[tokio::test(start_paused = true)]
-async fn w09_only_a_connection_that_lasted_resets_the_waits() {
+async fn only_a_connection_that_lasted_or_is_ready_resets_the_waits() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
     let request = handle
         .connect_permanent(1, retry(SECOND, 300 * SECOND))
@@ -71,10 +88,9 @@ async fn w09_only_a_connection_that_lasted_resets_the_waits() {
     assert!(wait <= 2 * SECOND);
 }
 
-/// Without a network the first 25 dials go out in one burst there, and then all slots fire together
-/// for ever.
+/// A burst of 8 dials, then two a second, and after 25 failures one at a time with growing waits.
 #[tokio::test(start_paused = true)]
-async fn w10_a_dead_network_is_probed_slower_and_slower() {
+async fn a_dead_network_is_probed_more_and_more_slowly() {
     let up = Arc::new(AtomicBool::new(false));
     let times = Arc::new(Mutex::new(Vec::new()));
     let dialer = FnDialer::new({
@@ -126,9 +142,9 @@ impl Listener for FailingListener {
     }
 }
 
-/// A failing listener is asked in a spin there, 1.69 million times in 100 ms.
+/// Without a wait the accept loop would spin.
 #[tokio::test(start_paused = true)]
-async fn w11_a_failing_listener_is_asked_slower_and_slower() {
+async fn a_failing_listener_is_asked_more_and_more_slowly() {
     let asked = Arc::new(AtomicUsize::new(0));
     let full = FailingListener(Arc::clone(&asked), std::io::ErrorKind::OutOfMemory);
     let broken = FailingListener(Arc::default(), std::io::ErrorKind::InvalidInput);

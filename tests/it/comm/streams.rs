@@ -1,14 +1,12 @@
-//! Faults that layers of this kind are known for, one test each: it asserts the very thing that
-//! goes wrong there. Here: subscriptions and feeds.
+//! Subscriptions and feeds.
 
 use peermux::Enode;
 use peermux::comm::PeerId;
 
 use super::*;
 
-/// After the stop, streams used to stay open for ever.
 #[tokio::test(start_paused = true)]
-async fn w08_all_streams_end_at_the_stop_and_later_ones_at_once() {
+async fn all_streams_end_at_the_stop_and_later_ones_at_once() {
     let a = Net::default().node();
     let (mut inbox, mut dead) = (a.comm.accept(|_| true), a.comm.presumed_dead());
     let (mut switched, mut events) = (a.comm.identity_switch(), a.comm.events());
@@ -24,9 +22,8 @@ async fn w08_all_streams_end_at_the_stop_and_later_ones_at_once() {
     }
 }
 
-/// A subscription that nobody read used to stop all reception, acknowledgements included.
 #[tokio::test(start_paused = true)]
-async fn w09_a_subscription_that_is_not_read_harms_only_itself() {
+async fn an_unread_subscription_loses_messages_and_delays_nobody_else() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let few = SubscriptionConfig::default().with_messages(10);
@@ -59,10 +56,8 @@ async fn w09_a_subscription_that_is_not_read_harms_only_itself() {
     drop(not_read);
 }
 
-/// With the channel of dead peers full, the tasks that reported used to hang before they closed
-/// their connections.
 #[tokio::test(start_paused = true)]
-async fn w10_reports_that_nobody_reads_hold_nothing_up() {
+async fn unread_reports_of_dead_peers_delay_nothing() {
     let net = Net::default();
     let a = net.node();
     let mut unread = a.comm.presumed_dead();
@@ -80,9 +75,8 @@ async fn w10_reports_that_nobody_reads_hold_nothing_up() {
     assert_eq!(reports, 300);
 }
 
-/// With the channel of identity switches full, the dial used to hang for ever.
 #[tokio::test(start_paused = true)]
-async fn w11_switches_that_nobody_reads_hold_nothing_up() {
+async fn unread_identity_switches_delay_nothing() {
     let net = Net::default();
     let a = net.node_with(Config::default(), org("one"));
     let mut switches = a.comm.identity_switch();
@@ -104,8 +98,7 @@ async fn w11_switches_that_nobody_reads_hold_nothing_up() {
     }
 }
 
-/// A reader of a feed that comes late has lost the oldest reports, not the newest, and is told how
-/// many they were.
+/// A late reader has lost the oldest reports, not the newest, and learns how many.
 #[tokio::test(start_paused = true)]
 async fn a_late_reader_of_a_feed_has_the_newest_1024_reports_and_knows_what_it_lost() {
     const KEPT: usize = 1024;

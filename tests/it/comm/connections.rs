@@ -1,12 +1,10 @@
-//! Faults that layers of this kind are known for, one test each: it asserts the very thing that
-//! goes wrong there. Here: connections that are made, replaced and ended.
+//! Connections that are shared, replaced, broken and closed.
 
 use super::*;
 
-/// The end of an old connection used to close whatever was stored under the peer's id, and so the
-/// connection that had taken its place: a second connection of one peer left none.
+/// Both connections have the same id, so the id alone must not choose which one is removed.
 #[tokio::test(start_paused = true)]
-async fn w01_the_end_of_an_old_connection_spares_the_one_that_replaced_it() {
+async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut inbox = everything(&a.comm);
@@ -28,10 +26,9 @@ async fn w01_the_end_of_an_old_connection_spares_the_one_that_replaced_it() {
     assert_eq!(net.dial_count(), 2);
 }
 
-/// A connection whose reading had ended used to stay in the store, unreported, until the next
-/// write failed, and what was queued was lost.
+/// The end of the reading side is enough: no write has to fail first.
 #[tokio::test(start_paused = true)]
-async fn w02_a_dead_connection_leaves_at_once_and_is_reported_once() {
+async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut dead = a.comm.presumed_dead();
@@ -47,10 +44,9 @@ async fn w02_a_dead_connection_leaves_at_once_and_is_reported_once() {
     assert!(again.is_err(), "reported once");
 }
 
-/// When both sides dialled at the same time, each used to close the connection that the other
-/// kept: most of the time none was left.
+/// If each side closed the connection that the other keeps, none would be left.
 #[tokio::test(start_paused = true)]
-async fn w03_of_two_simultaneous_connections_both_sides_keep_the_same() {
+async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     for round in 0..20 {
         let net = Net::default();
         let (small, large) = net.ordered_pair();
@@ -85,10 +81,9 @@ async fn w03_of_two_simultaneous_connections_both_sides_keep_the_same() {
     }
 }
 
-/// The lock of a destination used to be forgotten at the first result, so that those who waited on
-/// it and newcomers could dial side by side.
+/// The last call comes 1 ms before the end of the dial.
 #[tokio::test(start_paused = true)]
-async fn w06_a_dial_is_shared_by_those_who_come_late_and_for_other_reasons() {
+async fn one_dial_serves_every_call_that_waits_for_the_node() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     acknowledge_all(&b);
@@ -112,10 +107,44 @@ async fn w06_a_dial_is_shared_by_those_who_come_late_and_for_other_reasons() {
     assert_eq!(net.dial_count(), 1);
 }
 
-/// A connection that came about while the store was closing used to stay open, and an inbound one
-/// was even registered.
 #[tokio::test(start_paused = true)]
-async fn w07_what_is_connected_during_the_stop_is_closed() {
+async fn an_endpoint_without_an_id_has_one_connection_and_its_acks_count() {
+    let net = Net::default();
+    let (a, b, c) = (net.node(), net.node(), net.node());
+    let mut inbox = everything(&b.comm);
+    let receipts: Vec<_> = (0..10)
+        .flat_map(|n| a.comm.send(&numbered(n), &[b.anybody(), c.anybody()]))
+        .collect();
+    for receipt in receipts {
+        assert!(receipt.await.is_sent());
+    }
+    for n in 0..10 {
+        assert_eq!(next(&mut inbox).await.envelope().nonce, n);
+    }
+    assert_eq!((net.dial_count(), a.comm.conn_count()), (2, 2));
+    acknowledge_all(&b);
+    let result = a
+        .comm
+        .send_with_ack(&text("x"), policy(1, 50), &[b.anybody()])
+        .await;
+    assert_eq!(result.unwrap().ack_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_and_handshakes_use_the_open_connection_and_fail_after_the_stop() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    a.comm.probe(&b.peer()).await.expect("answers");
+    a.comm.handshake(&b.peer()).await.expect("answers");
+    assert_eq!((net.dial_count(), a.comm.conn_count()), (1, 1));
+    a.comm.stop().await;
+    let stopped = a.comm.handshake(&b.peer()).await;
+    assert!(matches!(stopped, Err(CommError::Stopped)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_made_during_the_stop_is_closed() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     net.set_latency(Duration::from_millis(100));
@@ -133,9 +162,8 @@ async fn w07_what_is_connected_during_the_stop_is_closed() {
     assert!(net.peers(&b.id).is_empty());
 }
 
-/// An identity could replace its connection as often as it liked, and a node could dial itself.
 #[tokio::test(start_paused = true)]
-async fn w20_an_identity_replaces_its_connection_once_a_second_and_nobody_dials_himself() {
+async fn an_identity_replaces_its_connection_once_a_second_at_most() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut events = a.comm.events();
@@ -145,29 +173,20 @@ async fn w20_an_identity_replaces_its_connection_once_a_second_and_nobody_dials_
     assert_eq!(refusal(&mut events).await, HandshakeError::ReplacedTooSoon);
     second.ended().await;
     assert_eq!(a.comm.conn_count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_connects_neither_to_itself_nor_to_its_own_identity_elsewhere() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
     for own in [a.peer(), a.anybody(), b.under(a.comm.id())] {
         let sent = a.comm.send(&text("x"), &[own]).remove(0).await;
         assert!(matches!(sent, Delivery::Dropped(CommError::SelfDial)));
     }
-    // The own identity at another node is nobody to talk to either.
     let shared = Secp256k1Identity::new(key());
     let one = net.node_with(Config::default(), shared.clone());
     let other = net.node_with(Config::default(), shared);
     let mut events = one.comm.events();
     drop(one.comm.send(&text("x"), &[other.anybody()]));
     assert_eq!(refusal(&mut events).await, HandshakeError::OwnIdentity);
-}
-
-/// Each probe used to open a transport of its own, and a handshake worked while the layer stopped.
-#[tokio::test(start_paused = true)]
-async fn w23_a_probe_uses_the_connection_that_there_is() {
-    let net = Net::default();
-    let (a, b) = (net.node(), net.node());
-    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
-    a.comm.probe(&b.peer()).await.expect("answers");
-    a.comm.handshake(&b.peer()).await.expect("answers");
-    assert_eq!((net.dial_count(), a.comm.conn_count()), (1, 1));
-    a.comm.stop().await;
-    let stopped = a.comm.handshake(&b.peer()).await;
-    assert!(matches!(stopped, Err(CommError::Stopped)));
 }

@@ -1,0 +1,64 @@
+//! Building a book from stored rows.
+
+use super::super::nodes::NodeDbConfig;
+use super::super::rows::{self, BadRows, Pending};
+use super::super::{Row, Table};
+use super::*;
+
+fn rows_of(book: &mut Book) -> Vec<Row> {
+    let mut nodes = Default::default();
+    for id in book.entries.keys() {
+        book.unsaved.changed(*id);
+    }
+    let mut pending = Pending::take(book, &mut nodes);
+    let mut changes = rows::meta_rows(book);
+    changes.extend(pending.next(book, &mut nodes, usize::MAX));
+    let row = |change: super::super::Change| Row {
+        table: change.table,
+        key: change.key,
+        value: change.value.unwrap(),
+    };
+    changes.into_iter().map(row).collect()
+}
+
+fn load(rows: &[Row]) -> Result<Book, BadRows> {
+    let config = BookConfig::default();
+    let loaded = rows::load(
+        rows,
+        config,
+        NodeDbConfig::default(),
+        Shape::default(),
+        &mut rng(),
+    );
+    loaded.map(|(book, _)| book)
+}
+
+/// A book is built completely or not at all, so that every count is a count of its content.
+#[test]
+fn damaged_rows_make_no_book() {
+    let mut full = book();
+    for number in 0..50 {
+        add(&mut full, &node(number), start());
+    }
+    full.good(&node(0), start()).unwrap();
+    let good = rows_of(&mut full);
+    assert_eq!(load(&good).unwrap().len(), full.len());
+
+    let address = good
+        .iter()
+        .rposition(|row| row.table == Table::Addresses)
+        .unwrap();
+    let mut broken = vec![good.clone(), good.clone(), good.clone(), good];
+    broken[0][address].value.truncate(20);
+    broken[1][address].key[0] ^= 1;
+    broken[2].retain(|row| row.table != Table::Meta);
+    broken[3][address].value = broken[3][address - 1].value.clone();
+    for rows in broken {
+        assert!(matches!(load(&rows), Err(BadRows::Damaged(_))));
+    }
+    // The owner goes on with an empty book, which claims nothing.
+    let empty = load(&[]).unwrap();
+    assert_eq!((empty.len(), empty.tried_len()), (0, 0));
+    assert!(empty.get(start(), &mut rng()).is_none());
+    assert!(empty.draw(|_| true, start(), &mut rng()).is_none());
+}
