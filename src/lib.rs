@@ -96,10 +96,6 @@ pub mod transport;
 #[cfg(all(feature = "serde", feature = "server"))]
 mod units;
 
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
-
 pub use bytes::Bytes;
 pub use fault::Fault;
 pub use node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey, SecretKey};

@@ -1,7 +1,7 @@
 //! Writes inputs made from the published vectors into `corpus/`, for a fuzzer to start from.
 //!
 //! `cargo run --example seed`, in this folder. The forms of the inputs are described in the
-//! targets' bodies.
+//! targets' bodies, in `bodies/src`.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -40,9 +40,6 @@ pub mod bench;
 pub mod chat;
 mod client;
 pub mod echo;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod gossip;
 
 pub use client::{ClientError, Totals};

@@ -124,6 +124,9 @@ mod error;
 pub(crate) mod establish;
 mod event;
 mod feed;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handed;
 mod handle;
 mod identity;

@@ -6,12 +6,12 @@ use bytes::BytesMut;
 use super::frame::{BLOCK, Egress, HEADER, Ingress};
 use super::mac::{self, FrameMac};
 
-pub(crate) use super::handshake::fuzzing::{
-    reencode_ack, reencode_auth, seal_eip8, seal_legacy, session,
+pub use super::handshake::fuzzing::{
+    ephemeral, having_sent, reencode_ack, reencode_auth, seal_eip8, seal_legacy, session,
 };
 
 /// One direction of a connection with fixed secrets: what the first seals, the second opens.
-pub(crate) fn direction() -> (Egress, Ingress) {
+pub fn direction() -> (Egress, Ingress) {
     let (aes_secret, mac_secret) = ([1; 32], [2; 32]);
     let mac = || FrameMac::new(&mac_secret, Keccak256::new());
     (
@@ -20,15 +20,12 @@ pub(crate) fn direction() -> (Egress, Ingress) {
     )
 }
 
-impl Egress {
-    /// Appends a frame whose plaintext is any header and any `body` of whole blocks, both sealed
-    /// as they must be.
-    pub(crate) fn seal_parts(&mut self, header: [u8; BLOCK], body: &[u8], out: &mut BytesMut) {
-        assert!(body.len().is_multiple_of(BLOCK));
-        let start = out.len();
-        out.extend_from_slice(&[0; HEADER]);
-        out.extend_from_slice(body);
-        out.extend_from_slice(&[0; mac::LENGTH]);
-        self.encrypt(header, &mut out[start..]);
-    }
+/// Appends a frame with any header and any `body` of whole blocks, sealed correctly.
+pub fn seal_parts(egress: &mut Egress, header: [u8; BLOCK], body: &[u8], out: &mut BytesMut) {
+    assert!(body.len().is_multiple_of(BLOCK));
+    let start = out.len();
+    out.extend_from_slice(&[0; HEADER]);
+    out.extend_from_slice(body);
+    out.extend_from_slice(&[0; mac::LENGTH]);
+    egress.encrypt(header, &mut out[start..]);
 }

@@ -27,7 +27,8 @@ mod ecies;
 mod error;
 mod frame;
 #[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod mac;
 pub mod message_id;

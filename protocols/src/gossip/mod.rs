@@ -39,7 +39,8 @@
 //! ```
 
 #[cfg(feature = "fuzzing")]
-pub(crate) mod fuzzing;
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod run;
 mod store;

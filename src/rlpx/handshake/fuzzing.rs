@@ -8,7 +8,7 @@ use crate::node::PublicKey;
 use crate::rlpx::ecies;
 
 /// A packet with this plaintext, in the format of EIP-8.
-pub(crate) fn seal_eip8(
+pub fn seal_eip8(
     plaintext: &[u8],
     remote: &PublicKey,
     randomness: &HandshakeRandomness,
@@ -21,7 +21,7 @@ pub(crate) fn seal_eip8(
 }
 
 /// A packet with this plaintext, in the format from before EIP-8.
-pub(crate) fn seal_legacy(
+pub fn seal_legacy(
     plaintext: &[u8],
     remote: &PublicKey,
     randomness: &HandshakeRandomness,
@@ -32,31 +32,27 @@ pub(crate) fn seal_legacy(
 }
 
 /// An auth's plaintext as we would write it, if this is one.
-pub(crate) fn reencode_auth(plaintext: &[u8]) -> Option<BytesMut> {
+pub fn reencode_auth(plaintext: &[u8]) -> Option<BytesMut> {
     Auth::decode(plaintext).ok().map(|auth| auth.encode())
 }
 
 /// An ack's plaintext as we would write it, if this is one.
-pub(crate) fn reencode_ack(plaintext: &[u8]) -> Option<BytesMut> {
+pub fn reencode_ack(plaintext: &[u8]) -> Option<BytesMut> {
     Ack::decode(plaintext).ok().map(|ack| ack.encode())
 }
 
 /// The recipient's session, if it had answered with the packet `ack`.
-pub(crate) fn session(auth: &AuthReceived, own: &HandshakeRandomness, ack: &[u8]) -> Session {
+pub fn session(auth: &AuthReceived, own: &HandshakeRandomness, ack: &[u8]) -> Session {
     auth.exchange(&own.ephemeral, &own.nonce, ack).session()
 }
 
-impl AuthReceived {
-    /// The ephemeral key that the signature yields.
-    pub(crate) fn ephemeral(&self) -> &PublicKey {
-        &self.remote_ephemeral
-    }
+/// The ephemeral key recovered from an auth's signature.
+pub fn ephemeral(auth: &AuthReceived) -> &PublicKey {
+    &auth.remote_ephemeral
 }
 
-impl Initiator {
-    /// As if this packet had been sent instead of our own.
-    pub(crate) fn having_sent(mut self, auth: &[u8]) -> Self {
-        self.auth = Bytes::copy_from_slice(auth);
-        self
-    }
+/// The initiator, as if it had sent the packet `auth` instead of its own.
+pub fn having_sent(mut initiator: Initiator, auth: &[u8]) -> Initiator {
+    initiator.auth = Bytes::copy_from_slice(auth);
+    initiator
 }

@@ -2,16 +2,16 @@
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
+use peermux::Fault;
+use peermux::node::SecretKey;
+use peermux::rlpx::{
+    AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, Opened, Recipient,
+    Session, Step,
+};
 use zeroize::Zeroizing;
 
 use super::assert_explained;
 use super::input::Input;
-use crate::fault::Fault;
-use crate::node::SecretKey;
-use crate::rlpx::{
-    AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, Opened, Recipient,
-    Session, Step,
-};
 
 /// The longest packet, size prefix included.
 pub(super) const MAX_PACKET: usize = 2 + 2048;

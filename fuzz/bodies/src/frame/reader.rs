@@ -1,9 +1,10 @@
 //! The receiving side, as the read loop of a connection does it.
 
+use peermux::rlpx::{Frame, FrameError, Ingress, Opened, ReadBuffer};
+
 use super::script::Played;
 use super::sent::{Content, Expect, Sent, expect_none};
-use crate::fuzzing::message::{check_error, check_frame};
-use crate::rlpx::{Frame, FrameError, Ingress, Opened, ReadBuffer};
+use crate::message::{check_error, check_frame};
 
 /// What may be reserved before bytes arrive.
 const READ_AHEAD: usize = 64 * 1024;

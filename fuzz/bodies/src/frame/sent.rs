@@ -1,6 +1,6 @@
 //! What was sent, and what the receiver must make of the bytes that arrive in its place.
 
-use crate::rlpx::{FrameError, MAX_FRAME_SIZE, MessageIdError};
+use peermux::rlpx::{FrameError, MAX_FRAME_SIZE, MessageIdError};
 
 /// Bytes of a frame's header and its MAC.
 const HEADER: usize = 32;
@@ -18,7 +18,7 @@ pub(super) struct Sent {
 
 /// What is in a frame's body.
 pub(super) enum Content {
-    /// A message from [`Egress::seal`](crate::rlpx::Egress::seal).
+    /// A message from [`Egress::seal`](peermux::rlpx::Egress::seal).
     Message { id: u64, payload: Vec<u8> },
     /// A valid id, and data of any kind.
     Frame { plaintext: Vec<u8> },
@@ -91,9 +91,9 @@ pub(super) fn wire_size(frame_size: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use peermux::rlpx::fuzzing::direction;
 
     use super::*;
-    use crate::rlpx::fuzzing::direction;
 
     /// A message as the first one of a connection.
     fn sent() -> Sent {

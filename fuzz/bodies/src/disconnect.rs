@@ -1,8 +1,9 @@
 //! Disconnect payloads, with and without compression.
 
+use peermux::p2p::{DisconnectReason, decode_disconnect};
+use peermux::rlp::{Rlp, check_canonical};
+
 use super::snappy;
-use crate::p2p::{DisconnectReason, decode_disconnect};
-use crate::rlp::{Rlp, check_canonical};
 
 /// The longest payload that is decompressed.
 const MAX_PAYLOAD: u64 = 2048;

@@ -1,15 +1,15 @@
 //! Auth packets, as a recipient receives them.
 
 use bytes::BytesMut;
+use peermux::node::PublicKey;
+use peermux::rlp::RlpStream;
+use peermux::rlpx::fuzzing::{ephemeral, having_sent, reencode_auth, seal_eip8, seal_legacy};
+use peermux::rlpx::{AuthReceived, HandshakeError, Legacy, Recipient, Step};
 
 use super::handshake::{
     Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
 };
 use super::input::Input;
-use crate::node::PublicKey;
-use crate::rlp::RlpStream;
-use crate::rlpx::fuzzing::{reencode_auth, seal_eip8, seal_legacy};
-use crate::rlpx::{AuthReceived, HandshakeError, Legacy, Recipient, Step};
 
 /// Plaintexts are cut here, well above what a packet can hold.
 const MAX_PLAINTEXT: usize = 4096;
@@ -106,16 +106,16 @@ impl Setting {
     /// Answers an auth that was accepted. If it is the initiator's own, both ends must agree; with
     /// any other they must not.
     fn answer(&self, auth: AuthReceived, packet: &[u8]) {
-        let Claims { remote, ephemeral } = Claims::of(&auth);
+        let claims = Claims::of(&auth);
         let (ack, session) = auth.answer(RECIPIENT.randomness(self.padding)).unwrap();
-        if remote != INITIATOR.key().public_key() {
+        if claims.remote != INITIATOR.key().public_key() {
             return;
         }
         let (initiator, _) = initiator(0);
-        let initiator = initiator.having_sent(packet).with_legacy(self.legacy);
+        let initiator = having_sent(initiator, packet).with_legacy(self.legacy);
         match initiator.read_ack(&mut BytesMut::from(&ack[..])) {
             Ok(Step::Done(theirs)) => {
-                let same = ephemeral == INITIATOR.ephemeral().public_key();
+                let same = claims.ephemeral == INITIATOR.ephemeral().public_key();
                 check_sessions(session, theirs, same);
             }
             Ok(Step::NeedMore { bytes, .. }) => panic!("{bytes} more bytes needed"),
@@ -135,7 +135,7 @@ impl Claims {
     fn of(auth: &AuthReceived) -> Self {
         Self {
             remote: *auth.remote(),
-            ephemeral: *auth.ephemeral(),
+            ephemeral: *ephemeral(auth),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Hello payloads, and the matching of the capabilities in them.
 
-use super::assert_explained;
-use super::input::Input;
-use crate::fault::Fault;
-use crate::p2p::{
+use peermux::p2p::{
     BASE_LENGTH, Capability, DisconnectReason, Hello, HelloError, MAX_HELLO, MatchError,
     match_capabilities,
 };
-use crate::rlp;
+use peermux::{Fault, rlp};
+
+use super::assert_explained;
+use super::input::Input;
 
 /// The input is a payload; what follows its RLP, if it is canonical, chooses local protocols.
 pub fn hello(data: &[u8]) {
@@ -78,7 +78,9 @@ fn check_matching(hello: &Hello, mut input: Input<'_>) {
         Ok(shared) => shared,
         Err(error) => {
             assert_explained(&error);
-            let MatchError::IdsExhausted { offset, length, .. } = error;
+            let MatchError::IdsExhausted { offset, length, .. } = error else {
+                panic!("{error}");
+            };
             assert!(offset.checked_add(length).is_none());
             return;
         }

@@ -10,20 +10,17 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use peermux::fuzzing::Body;
+use peermux_fuzz_bodies::{Body, TARGETS};
 
 /// All targets, each with its body and the folder of its inputs.
 fn targets() -> impl Iterator<Item = (Body, PathBuf)> {
-    let targets = [
-        peermux::fuzzing::TARGETS,
-        peermux_protocols::fuzzing::TARGETS,
-    ];
-    let targets = targets.into_iter().flatten();
-    targets.map(|(name, body)| (*body, corpus().join(name)))
+    TARGETS
+        .iter()
+        .map(|(name, body)| (*body, corpus().join(name)))
 }
 
 fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
 }
 
 /// The paths in a folder, in a fixed order.

@@ -1,10 +1,11 @@
 //! Node records as bytes, and with valid signatures over any content.
 
+use peermux::comm::{IdentityProvider, Secp256k1Identity};
+use peermux::node::{MAX_RECORD, NodeRecord, RecordError, SecretKey};
+use peermux::rlp::{Encodable, RlpStream, encode};
+
 use super::assert_explained;
 use super::input::Input;
-use crate::keccak::keccak256;
-use crate::node::{MAX_RECORD, NodeRecord, RecordError, SecretKey};
-use crate::rlp::{Encodable, RlpStream};
 
 /// The first byte says what the rest is: a whole record, a record's content to be signed, or pairs
 /// for the builder.
@@ -38,8 +39,10 @@ fn signed(key: &SecretKey, mut input: Input<'_>) -> Vec<u8> {
         elements.append(&"secp256k1").append(&&compressed[..]);
         content.extend_from_slice(&elements.out());
     }
-    let [signature @ .., _] = key.sign_recoverable(&keccak256(&[&list(&[&content])]));
-    let signature = crate::rlp::encode(&&signature[..]);
+    // An identity signs the Keccak-256 digest, as the scheme `v4` does.
+    let signer = Secp256k1Identity::new(key.clone());
+    let signature = signer.sign(&list(&[&content])).unwrap();
+    let signature = encode(&signature);
     list(&[&signature, &content])
 }
 
@@ -51,7 +54,7 @@ fn list(payload: &[&[u8]]) -> Vec<u8> {
             stream.begin_list(1).append_raw(&self.0, 1);
         }
     }
-    crate::rlp::encode(&Raw(payload.concat())).to_vec()
+    encode(&Raw(payload.concat())).to_vec()
 }
 
 /// A record of our own making: what the builder signs must be valid.

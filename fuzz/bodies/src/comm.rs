@@ -1,18 +1,20 @@
 //! Messages of `comm/1`, among them the proof of identity.
 
-use std::time::Duration;
+use peermux::comm::fuzzing::{Decoded, Terms, decode};
+use peermux::comm::{HandshakeError, IdentityProvider, Secp256k1Identity};
+use peermux::rlp::{Rlp, check_exact};
+use peermux::{Direction, Message, MessageError, NodeId, SecretKey};
 
 use super::assert_explained;
 use super::input::Input;
-use crate::comm::establish::Terms;
-use crate::comm::message::{
-    ACK, DATA, ESTABLISH, Establish, Incoming, MAX_ERROR, MAX_IDENTITY, MAX_SIGNATURE, encode_ack,
-};
-use crate::comm::{HandshakeError, IdentityProvider, Secp256k1Identity};
-use crate::message::{Message, MessageError};
-use crate::node::{NodeId, SecretKey};
-use crate::rlp::{Rlp, check_exact};
-use crate::setup::Direction;
+
+// The codes and limits that the documentation of `comm` names.
+const ESTABLISH: u64 = 0x00;
+const DATA: u64 = 0x01;
+const ACK: u64 = 0x02;
+const MAX_IDENTITY: usize = 16 << 10;
+const MAX_SIGNATURE: usize = 4 << 10;
+const MAX_ERROR: usize = 1 << 10;
 
 /// Below 0x80 the first byte chooses a message code and the rest is the payload; else the input
 /// says what is done to a true proof of identity.
@@ -25,23 +27,26 @@ pub fn comm(data: &[u8]) {
 }
 
 fn check_payload(code: u64, payload: &[u8]) {
-    let decoded = Incoming::decode(&Message::new(code, payload.to_vec()));
+    let decoded = decode(&Message::new(code, payload.to_vec()));
     assert!(code != DATA || decoded.is_ok() == is_data(payload));
     match decoded {
-        Ok(Incoming::Establish(proof)) => {
-            assert_eq!((code, &proof.encode()[..]), (ESTABLISH, payload));
-            assert!(proof.identity.len() <= MAX_IDENTITY);
-            assert!(proof.signature.len() <= MAX_SIGNATURE);
+        Ok(Decoded::Establish { payload: encoded }) => {
+            assert_eq!((code, &encoded[..]), (ESTABLISH, payload));
+            assert!(element(payload, 1).len() <= MAX_IDENTITY);
+            assert!(element(payload, 4).len() <= MAX_SIGNATURE);
         }
-        Ok(Incoming::Data { ack, envelope }) => {
-            assert_eq!((code, &envelope.encode(ack)[..]), (DATA, payload));
+        Ok(Decoded::Data { payload: encoded }) => {
+            assert_eq!((code, &encoded[..]), (DATA, payload));
         }
-        Ok(Incoming::Ack { ack, error }) => {
+        Ok(Decoded::Ack {
+            payload: encoded,
+            error,
+        }) => {
             assert_eq!(code, ACK);
             assert!(error.chars().count() <= MAX_ERROR);
-            // What is not UTF-8 is replaced.
+            // Invalid UTF-8 is replaced.
             if !error.contains('\u{fffd}') {
-                assert_eq!(encode_ack(ack, &error), payload);
+                assert_eq!(encoded, payload);
             }
         }
         Err(error) => {
@@ -67,6 +72,11 @@ fn is_data(payload: &[u8]) -> bool {
         && list.iter().take(3).all(|item| item.as_val::<u64>().is_ok())
         && list.iter().all(|item| item.data().is_ok())
         && list.at(4).unwrap().size() <= MAX_SIGNATURE
+}
+
+/// One of a decoded message's byte strings.
+fn element(payload: &[u8], index: usize) -> &[u8] {
+    Rlp::new(payload).at(index).unwrap().data().unwrap()
 }
 
 const BINDING: [u8; 32] = [7; 32];
@@ -103,30 +113,27 @@ fn check_proof(choice: u8, mut input: Input<'_>) {
             judge.own == prover.remote
         }
     };
-    let proof = prover.prove(&provider, choice & 8 != 0).unwrap();
-    let sent = proof.encode();
+    let sent = prover.prove(&provider, choice & 8 != 0).unwrap();
     let mut arrived = sent.to_vec();
     while !input.is_empty() {
         let at = input.u16() % arrived.len();
         arrived[at] ^= input.byte();
     }
-    let Ok(Incoming::Establish(theirs)) = Incoming::decode(&Message::new(ESTABLISH, arrived))
-    else {
-        return;
-    };
-    judge_proof(&judge, &provider, &theirs, for_judge && theirs == proof);
+    let convincing = for_judge && arrived == sent;
+    judge_proof(&judge, &provider, &arrived, convincing);
 }
 
-fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, theirs: &Establish, convincing: bool) {
+fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], convincing: bool) {
     let own = provider.id_of(&provider.identity()).unwrap();
-    match judge.check(provider, theirs, Duration::ZERO) {
-        Ok(id) => assert!(convincing && id == own),
-        Err(error) => {
+    match judge.check(provider, arrived) {
+        None => assert!(!convincing, "the proof cannot be read"),
+        Some(Ok(id)) => assert!(convincing && id == own),
+        Some(Err(error)) => {
             assert!(!convincing, "{error}");
             assert_explained(&error);
             assert_eq!(
                 error == HandshakeError::BindingMismatch,
-                theirs.binding != judge.binding && !is_about_ids(&error)
+                element(arrived, 2) != judge.binding && !is_about_ids(&error)
             );
         }
     }

@@ -1,8 +1,10 @@
 //! Bodies of the fuzz targets, as plain functions over bytes.
 //!
 //! Each takes any bytes, treats them as input or as a script of what to do, and panics if something
-//! that must always hold does not. `fuzz/` runs them under a fuzzer; the tests run them over the
-//! kept inputs. Everything is deterministic: keys and nonces are fixed.
+//! that must always hold does not. The harness in the folder above runs them under a fuzzer;
+//! `tests/replay.rs` runs them over the kept inputs. Everything is deterministic: keys and nonces
+//! are fixed.
+#![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -12,11 +14,11 @@
 
 mod ack;
 mod auth;
-#[cfg(feature = "comm")]
 mod comm;
 mod disconnect;
 mod enode;
 mod frame;
+mod gossip;
 mod handshake;
 mod hello;
 mod input;
@@ -27,11 +29,11 @@ mod snappy;
 
 pub use ack::ack;
 pub use auth::auth;
-#[cfg(feature = "comm")]
 pub use comm::comm;
 pub use disconnect::disconnect;
 pub use enode::enode;
 pub use frame::frame;
+pub use gossip::gossip;
 pub use hello::hello;
 pub use message::message;
 pub use rlp::rlp;
@@ -43,11 +45,11 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("auth", auth),
-    #[cfg(feature = "comm")]
     ("comm", comm),
     ("disconnect", disconnect),
     ("enode", enode),
     ("frame", frame),
+    ("gossip", gossip),
     ("hello", hello),
     ("message", message),
     ("rlp", rlp),

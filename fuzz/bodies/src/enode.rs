@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
+use peermux::node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey};
+use peermux::p2p::Capability;
+
 use super::assert_explained;
 use super::record::{check_enode, record};
-use crate::node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey};
-use crate::p2p::Capability;
 
 /// The input is text behind an optional byte: 0x00 puts an enode URL's beginning, with a valid
 /// key, in front of it, 0x01 says that what follows makes a node record.

@@ -1,13 +1,13 @@
 //! One frame's plaintext: message id and compressed payload.
 
 use bytes::BytesMut;
+use peermux::Fault;
+use peermux::rlp::{Rlp, check_canonical};
+use peermux::rlpx::fuzzing::{direction, seal_parts};
+use peermux::rlpx::{Frame, FrameError, MAX_FRAME_SIZE, Opened, SnappyError, message_id};
 
 use super::input::Input;
 use super::{assert_explained, snappy};
-use crate::fault::Fault;
-use crate::rlp::{Rlp, check_canonical};
-use crate::rlpx::fuzzing::direction;
-use crate::rlpx::{Frame, FrameError, MAX_FRAME_SIZE, Opened, SnappyError, message_id};
 
 /// The first byte switches compression on (bit 0) and sets the limit for the payload to a power of
 /// two (bits 3 to 7). The rest is id and data.
@@ -22,7 +22,7 @@ pub fn message(data: &[u8]) {
     let mut body = plaintext.to_vec();
     body.resize(plaintext.len().next_multiple_of(16), 0xff);
     let mut wire = BytesMut::new();
-    egress.seal_parts(header(plaintext.len()), &body, &mut wire);
+    seal_parts(&mut egress, header(plaintext.len()), &body, &mut wire);
     let length = wire.len();
     match ingress.open(&mut wire) {
         Ok(Opened::Frame { frame, consumed }) => {

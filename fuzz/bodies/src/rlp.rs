@@ -1,8 +1,9 @@
 //! The check for canonical RLP, against a definition of it: bytes are canonical if reading them
 //! without caring for the form and writing them again yields the same bytes.
 
+use peermux::rlp::{CanonicalError, Rlp, RlpStream, check_canonical, check_exact};
+
 use super::assert_explained;
-use crate::rlp::{CanonicalError, Rlp, RlpStream, check_canonical, check_exact};
 
 /// As deep as `check_canonical` goes.
 const MAX_DEPTH: usize = 64;

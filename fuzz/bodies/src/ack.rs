@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
+use peermux::node::PublicKey;
+use peermux::rlp::RlpStream;
+use peermux::rlpx::fuzzing::{reencode_ack, seal_eip8, seal_legacy, session};
+use peermux::rlpx::{AuthReceived, HandshakeError, Initiator, Legacy};
+
 use super::handshake::{
     Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
 };
 use super::input::Input;
-use crate::node::PublicKey;
-use crate::rlp::RlpStream;
-use crate::rlpx::fuzzing::{reencode_ack, seal_eip8, seal_legacy, session};
-use crate::rlpx::{AuthReceived, HandshakeError, Initiator, Legacy};
 
 /// Plaintexts are cut here, well above what a packet can hold.
 const MAX_PLAINTEXT: usize = 4096;

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use bytes::BytesMut;
+use peermux::rlp::encode;
+use peermux::rlpx::fuzzing::{direction, seal_parts};
+use peermux::rlpx::{Egress, Ingress, MAX_PAYLOAD, SealError, message_id};
 
 use super::sent::{Content, Sent, wire_size};
-use crate::fuzzing::input::Input;
-use crate::fuzzing::message::{header, read_id};
-use crate::rlpx::fuzzing::direction;
-use crate::rlpx::{Egress, Ingress, MAX_PAYLOAD, SealError, message_id};
+use crate::input::Input;
+use crate::message::{header, read_id};
 
 /// Scripts that send more are cut off: they are slow and show nothing new.
 const MAX_WIRE: usize = 192 * 1024;
@@ -160,7 +161,7 @@ impl Script<'_> {
         let padded = body.len().next_multiple_of(16) + 16 * usize::from(flags >> 6);
         body.resize(padded, flags);
         let mut wire = BytesMut::new();
-        self.egress.seal_parts(head, &body, &mut wire);
+        seal_parts(&mut self.egress, head, &body, &mut wire);
 
         let announced =
             usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
@@ -217,5 +218,5 @@ impl Script<'_> {
 
 /// Bytes of id and data.
 fn frame_size(id: u64, data: usize) -> usize {
-    crate::rlp::encode(&id).len() + data
+    encode(&id).len() + data
 }

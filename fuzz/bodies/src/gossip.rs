@@ -1,0 +1,109 @@
+//! Gossip's messages, and the proof of their author.
+
+use peermux::comm::{Envelope, IdentityProvider, PeerId, Secp256k1Identity};
+use peermux::rlp::{Rlp, RlpStream, check_exact};
+use peermux::{Bytes, SecretKey};
+use peermux_protocols::gossip::fuzzing::{authored, reencode};
+
+// The tags and the limit that the documentation of gossip names.
+const DIGEST: u64 = 0x676f_0001;
+const REQUEST: u64 = 0x676f_0002;
+const DATA: u64 = 0x676f_0003;
+const MAX_IDS: usize = 1024;
+
+/// Below 0x80 the first byte chooses a tag and the rest is the payload; else it chooses the size of
+/// a signed message, and the rest says what happens to it on its way.
+pub fn gossip(data: &[u8]) {
+    match data.split_first() {
+        Some((&choice @ 0x80.., damage)) => check_signed(usize::from(choice & 0x7f), damage),
+        Some((&choice, payload)) => {
+            let tag = [DIGEST, REQUEST, DATA, 0][usize::from(choice % 4)];
+            check_payload(tag, payload);
+        }
+        None => {}
+    }
+}
+
+/// What is decoded has the documented form, and is encoded again byte for byte.
+fn check_payload(tag: u64, payload: &[u8]) {
+    let envelope = Envelope::new(tag, payload.to_vec());
+    let expected = is_well_formed(tag, payload).then(|| envelope.clone());
+    assert_eq!(reencode(&envelope), expected);
+}
+
+/// Whether a payload has the form that the table in the module's documentation gives, by other
+/// means than the decoder's.
+fn is_well_formed(tag: u64, payload: &[u8]) -> bool {
+    if check_exact(payload).is_err() {
+        return false;
+    }
+    let list = Rlp::new(payload);
+    let items: Vec<_> = list.iter().collect();
+    list.is_list()
+        && match (tag, &items[..]) {
+            (DIGEST, [pull, ids]) => matches!(pull.as_raw(), [0x80 | 1]) && are_ids(ids),
+            (REQUEST, _) => are_ids(&list),
+            (DATA, [identity, sequence, age, content, signature]) => {
+                let strings = [identity, content, signature];
+                strings.iter().all(|item| item.is_data()) && [sequence, age].into_iter().all(is_u64)
+            }
+            _ => false,
+        }
+}
+
+fn are_ids(list: &Rlp<'_>) -> bool {
+    let is_id = |item: Rlp<'_>| item.is_data() && item.data().is_ok_and(|id| id.len() == 40);
+    list.is_list() && list.iter().count() <= MAX_IDS && list.iter().all(is_id)
+}
+
+fn is_u64(item: &Rlp<'_>) -> bool {
+    let fits = |number: &[u8]| number.len() <= 8 && number.first() != Some(&0);
+    item.is_data() && item.data().is_ok_and(fits)
+}
+
+/// A message is its author's only if nothing but the age was changed, which nobody signs.
+fn check_signed(size: usize, damage: &[u8]) {
+    let key = SecretKey::from_bytes(&[0x11; 32]).expect("a key");
+    let author = Secp256k1Identity::new(key);
+    let mut written = Envelope::new(DATA, vec![b'x'; size]).with_nonce(7);
+    let signature = author.sign(&written.signed_bytes());
+    written.signature = signature.expect("a signature");
+    let mut payload = data(&author.identity(), &written);
+    let intact = Envelope::new(DATA, payload.clone());
+    assert_eq!(reencode(&intact), Some(intact));
+    for change in damage.chunks_exact(3) {
+        let [high, low, bits] = change else {
+            panic!("three bytes");
+        };
+        let at = usize::from(u16::from_be_bytes([*high, *low])) % payload.len();
+        payload[at] ^= bits;
+    }
+    if let Some((identity, signed)) = authored(&Envelope::new(DATA, payload)) {
+        let unchanged = identity == author.identity() && signed == written;
+        let own = author.id_of(&author.identity()).expect("an id");
+        let proven = unchanged.then_some(own);
+        assert_eq!(proven_author(&author, &identity, &signed), proven);
+    }
+}
+
+fn proven_author(
+    provider: &Secp256k1Identity,
+    identity: &[u8],
+    signed: &Envelope,
+) -> Option<PeerId> {
+    let author = provider.id_of(identity).ok()?;
+    let proof = provider.verify(identity, &signed.signed_bytes(), &signed.signature);
+    proof.ok().map(|()| author)
+}
+
+/// The payload of a Data, one second old.
+fn data(identity: &Bytes, written: &Envelope) -> Vec<u8> {
+    let mut payload = RlpStream::new_list(5);
+    payload
+        .append(identity)
+        .append(&written.nonce)
+        .append(&1000u64)
+        .append(&written.payload)
+        .append(&written.signature);
+    payload.out().to_vec()
+}

@@ -1,0 +1,98 @@
+//! Messages and proofs of `comm/1` as bytes, for the fuzz target.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::establish::{self, HandshakeError};
+use super::message::{ESTABLISH, Incoming, encode_ack};
+use super::{IdentityError, IdentityProvider, PeerId};
+use crate::message::{Message, MessageError};
+use crate::node::NodeId;
+use crate::setup::Direction;
+
+/// A decoded message; `payload` is the message encoded again.
+#[derive(Debug)]
+pub enum Decoded {
+    /// A proof of identity.
+    Establish {
+        /// As we would write it.
+        payload: Bytes,
+    },
+    /// A message of the upper layer.
+    Data {
+        /// As we would write it.
+        payload: Bytes,
+    },
+    /// The answer to a Data.
+    Ack {
+        /// As we would write it.
+        payload: Bytes,
+        /// The text, in which invalid UTF-8 is replaced.
+        error: String,
+    },
+}
+
+/// Decodes a message and encodes it again.
+pub fn decode(message: &Message) -> Result<Decoded, MessageError> {
+    Ok(match Incoming::decode(message)? {
+        Incoming::Establish(proof) => Decoded::Establish {
+            payload: proof.encode(),
+        },
+        Incoming::Data { ack, envelope } => Decoded::Data {
+            payload: envelope.encode(ack),
+        },
+        Incoming::Ack { ack, error } => Decoded::Ack {
+            payload: encode_ack(ack, &error),
+            error,
+        },
+    })
+}
+
+/// A connection, as one end sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The node at this end.
+    pub own: NodeId,
+    /// The node at the other end.
+    pub remote: NodeId,
+    /// Which end dialled.
+    pub direction: Direction,
+    /// The channel binding.
+    pub binding: [u8; 32],
+}
+
+impl Terms {
+    /// Returns the payload that proves `provider`'s identity.
+    pub fn prove(
+        &self,
+        provider: &dyn IdentityProvider,
+        probe: bool,
+    ) -> Result<Bytes, IdentityError> {
+        let proof = self.inner().prove(provider, probe)?;
+        Ok(proof.encode())
+    }
+
+    /// Checks the remote's proof at time zero; `None` if `payload` is not an Establish.
+    pub fn check(
+        &self,
+        provider: &dyn IdentityProvider,
+        payload: &[u8],
+    ) -> Option<Result<PeerId, HandshakeError>> {
+        match Incoming::decode(&Message::new(ESTABLISH, payload.to_vec())) {
+            Ok(Incoming::Establish(theirs)) => {
+                Some(self.inner().check(provider, &theirs, Duration::ZERO))
+            }
+            _ => None,
+        }
+    }
+
+    fn inner(&self) -> establish::Terms {
+        establish::Terms {
+            own: self.own,
+            remote: self.remote,
+            direction: self.direction,
+            binding: self.binding,
+        }
+    }
+}
