@@ -43,6 +43,7 @@
     allow(
         dead_code,
         unused_imports,
+        unused_macros,
         reason = "a layer does not know which layers above it are built"
     )
 )]

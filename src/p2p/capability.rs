@@ -36,6 +36,15 @@ impl Capability {
         }
     }
 
+    /// Whether a protocol may be registered under this name: 1 to 8 ASCII characters
+    /// ([RLPx, "p2p" capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)),
+    /// and not `p2p`, which is the base protocol's.
+    #[must_use]
+    pub fn is_registrable(&self) -> bool {
+        let name = &*self.name;
+        (1..=8).contains(&name.len()) && name.is_ascii() && name != "p2p"
+    }
+
     /// The name, case-sensitive.
     pub fn name(&self) -> &str {
         &self.name

@@ -43,7 +43,7 @@ impl Protocol {
     /// Starts the definition of a protocol of raw messages with `length` message codes.
     ///
     /// Both sides of a connection must give the same name and version, and mean the same length,
-    /// which is not transmitted. Names are ASCII of at most 8 characters by convention.
+    /// which is not transmitted. Names are 1 to 8 ASCII characters, and not `p2p`; a server refuses others at its start.
     ///
     /// ```
     /// use peermux::{Message, Protocol};
@@ -60,9 +60,21 @@ impl Protocol {
         ProtocolBuilder::new(Capability::new(name, version), length)
     }
 
-    /// Starts the definition of a protocol of typed messages, as many codes as `M` states.
+    /// Starts the definition of a protocol of typed messages, as many codes as `M` states. With a
+    /// set of messages that does not state its length, such as raw ones, it does not compile:
+    ///
+    /// ```compile_fail
+    /// let protocol = peermux::Protocol::typed::<peermux::Message>("mirror", 1);
+    /// let _ = protocol.run(|_peer, _conn| async move { Ok(()) });
+    /// ```
     pub fn typed<M: WireMessage>(name: &str, version: u64) -> ProtocolBuilder<M> {
-        ProtocolBuilder::new(Capability::new(name, version), M::LENGTH.unwrap_or(0))
+        let length = const {
+            match M::LENGTH {
+                Some(length) => length,
+                None => panic!("this set of messages does not state its length"),
+            }
+        };
+        ProtocolBuilder::new(Capability::new(name, version), length)
     }
 
     /// Registers a type that implements [`Subprotocol`].

@@ -25,6 +25,9 @@ pub enum StartError {
     /// One capability is registered twice.
     #[error("protocol {0} is registered twice")]
     DuplicateProtocol(Capability),
+    /// A protocol's name is empty, longer than 8 bytes, not ASCII, or `p2p`.
+    #[error("a protocol cannot be called {:?}: 1 to 8 ASCII characters, and not p2p", .0.name())]
+    ProtocolName(Capability),
     /// The protocols' message codes do not fit into 64 bits.
     #[error(transparent)]
     Lengths(#[from] MatchError),

@@ -25,7 +25,7 @@ use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::node::Enode;
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
-use crate::peer::PeerEvents;
+use crate::peer::{PeerEvents, Protocol};
 use crate::setup::Turns;
 use crate::transport::Transport;
 
@@ -60,6 +60,10 @@ impl<D, L> ServerBuilder<D, L> {
         let mut seen = HashSet::new();
         if let Some(twice) = self.protocols.iter().find(|p| !seen.insert(p.capability())) {
             return Err(StartError::DuplicateProtocol(twice.capability().clone()));
+        }
+        let mut registered = self.protocols.iter().map(Protocol::capability);
+        if let Some(wrong) = registered.find(|capability| !capability.is_registrable()) {
+            return Err(StartError::ProtocolName(wrong.clone()));
         }
         let lengths: Vec<_> = self
             .protocols

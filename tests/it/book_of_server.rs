@@ -3,15 +3,22 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use futures::{SinkExt, StreamExt};
 use peermux::addrbook::{
     AddressBook, AddressBookConfig, BanTarget, BookConfig, MemoryStore, Persistence, Source,
     SteadyClock,
 };
 use peermux::connmgr::Refusal;
+use peermux::p2p::{P2P_VERSION, RawMessage};
 use peermux::peer::PeerEvents;
 use peermux::server::ConnectionEvent;
-use peermux::{DialError, Enode, NodeId, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
-use tokio::net::TcpListener;
+use peermux::setup::initiate;
+use peermux::transport::{SocketOptions, TcpTransport};
+use peermux::{
+    Bytes, Capability, DialError, DisconnectReason, Enode, Hello, NodeId, PeerEvent, Protocol,
+    SecretKey, Server, ServerBuilder,
+};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -192,4 +199,58 @@ async fn who_is_banned_by_id_or_address_is_kept_away() {
         ),
         "{event:?}"
     );
+}
+
+/// Connects as `key` and sends a message that belongs to no protocol.
+async fn breach(server: &Server, key: &SecretKey) {
+    let addr = server.local_addr().expect("listens");
+    let stream = TcpStream::connect(addr).await.expect("loopback");
+    let stream = TcpTransport::new(stream, SocketOptions::default()).expect("a socket");
+    let remote = server.enode();
+    let authenticated = initiate(stream, key, remote.public_key()).await;
+    let hello = Hello {
+        version: P2P_VERSION,
+        client: "rude".into(),
+        capabilities: vec![Capability::new("test", 1)],
+        listen_port: 0,
+        public_key: key.public_key(),
+    };
+    let established = authenticated
+        .expect("answered")
+        .exchange_hello(&hello)
+        .await;
+    let mut framed = established.expect("wanted").into_framed();
+    let message = RawMessage {
+        id: 1000,
+        payload: Bytes::from_static(&[0xc0]),
+    };
+    framed.send(message).await.expect("open");
+    while framed.next().await.is_some_and(|frame| frame.is_ok()) {}
+}
+
+#[tokio::test]
+async fn a_node_that_breaks_the_protocol_twice_is_banned() {
+    let book = book().await;
+    let server = started(node().node_memory(book.clone())).await;
+    let mut feed = server.subscribe();
+    let key = SecretKey::generate();
+    let id = key.public_key().node_id();
+    for banned in [false, true] {
+        breach(&server, &key).await;
+        while !matches!(feed.recv().await, Ok(PeerEvent::Dropped { .. })) {}
+        assert_eq!(book.banned(&id).is_some(), banned);
+    }
+}
+
+#[tokio::test]
+async fn a_remote_that_disconnects_keeps_its_good_name() {
+    let book = book().await;
+    let server = started(node().node_memory(book.clone())).await;
+    let mut feed = server.subscribe();
+    let other = started(node()).await;
+    let peer = other.dial(&server.enode()).await.expect("connects");
+    peer.disconnect(DisconnectReason::TOO_MANY_PEERS);
+    while !matches!(feed.recv().await, Ok(PeerEvent::Dropped { .. })) {}
+    let now = SystemTime::UNIX_EPOCH + 20_000 * DAY;
+    assert_eq!(book.node(&other.id()).expect("seen").score.value(now), 0);
 }

@@ -21,7 +21,8 @@ use super::meters::{self, ServeMeter};
 use super::shared::{Shared, spawn};
 use crate::connmgr::admission::Handshake;
 use crate::connmgr::{ConnEvent, ConnEvents, Lease, Reconnect, Refusal};
-use crate::node::{Endpoint, Enode};
+use crate::node::{Endpoint, Enode, NodeId};
+use crate::peer::Peer;
 use crate::setup::SetupError;
 use crate::transport::Transport;
 
@@ -85,6 +86,7 @@ async fn dialled<T: Transport>(
     let (id, request) = (node.node_id(), lease.id());
     let addr = stream.remote_addr();
     let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
+    let answer = AnswerOnDrop::new(&shared, id);
     let mut setup = Setup::new(&shared, Some(lease));
     let result = {
         let _in_flight = dial;
@@ -93,7 +95,7 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             meters::dial_succeeded();
-            shared.gate.waiters.answer(&id, &Ok(peer));
+            answer.send(&Ok(peer));
         }
         Err(error) => {
             let source = Arc::new(error);
@@ -106,7 +108,39 @@ async fn dialled<T: Transport>(
             let waiting = shared.connections.get(request).await;
             let next = waiting.ok().and_then(|info| info.next_dial);
             let retry_in = next.map(|next| next.saturating_duration_since(Instant::now()));
-            failed(&shared, &node, error, retry_in);
+            report(&shared, &node, &error, retry_in);
+            answer.send(&Err(error));
+        }
+    }
+}
+
+/// The callers that wait for a dial: they get an answer however its task ends.
+struct AnswerOnDrop<'a> {
+    shared: &'a Shared,
+    id: NodeId,
+    sent: bool,
+}
+
+impl<'a> AnswerOnDrop<'a> {
+    fn new(shared: &'a Shared, id: NodeId) -> Self {
+        Self {
+            shared,
+            id,
+            sent: false,
+        }
+    }
+
+    fn send(mut self, answer: &Result<Peer, DialError>) {
+        self.sent = true;
+        self.shared.gate.waiters.answer(&self.id, answer);
+    }
+}
+
+impl Drop for AnswerOnDrop<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            let given_up = Err(DialError::GivenUp { id: self.id });
+            self.shared.gate.waiters.answer(&self.id, &given_up);
         }
     }
 }
@@ -136,19 +170,23 @@ async fn accepted<T: Transport>(
     }
 }
 
-/// A node was not connected to.
+/// A node was not connected to, and the callers that wait for it hear that.
 fn failed(shared: &Shared, node: &Enode, error: DialError, retry_in: Option<Duration>) {
+    report(shared, node, &error, retry_in);
+    shared.gate.waiters.answer(&node.node_id(), &Err(error));
+}
+
+/// Reports that a node was not connected to.
+fn report(shared: &Shared, node: &Enode, error: &DialError, retry_in: Option<Duration>) {
     let id = node.node_id();
     debug!(%id, %error, ?retry_in, "not connected");
-    meters::dial_failed(&error);
+    meters::dial_failed(error);
     if error.counts_against_the_node() {
         shared.gate.memory.failed(&id);
     }
-    shared.gate.waiters.answer(&id, &Err(error.clone()));
-    let node = node.clone();
     let event = ConnectionEvent::DialFailed {
-        node,
-        error,
+        node: node.clone(),
+        error: error.clone(),
         retry_in,
     };
     shared.connection_events.emit(event);

@@ -178,3 +178,38 @@ async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     let error = server.dial(&elsewhere).await.expect_err("banned");
     assert!(matches!(error, DialError::NotAllowed { .. }), "{error}");
 }
+
+/// Panics once it hears that a node is good.
+#[derive(Debug)]
+struct Fragile;
+
+impl NodeMemory for Fragile {
+    fn draw(&self, _: usize) -> Vec<Enode> {
+        Vec::new()
+    }
+
+    fn good(&self, _: &Enode) {
+        panic!("this memory is broken");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_connections_task_frees_its_seat_and_reports_its_end() {
+    let (builder, mut script) = scripted();
+    let builder = builder.max_peers(1).node_memory(Fragile);
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let node = at(&remote, &public(1));
+    for _ in 0..2 {
+        let (result, ()) = tokio::join!(server.dial(&node), async {
+            reach(next_dial(&mut script).await, &remote);
+        });
+        assert!(
+            matches!(result, Err(DialError::GivenUp { .. })),
+            "{result:?}"
+        );
+        assert_eq!(added(&mut feed).await.id(), remote.id());
+        assert_eq!(dropped(&mut feed).await.id(), remote.id());
+        assert_eq!(server.peer_count(), 0);
+    }
+}

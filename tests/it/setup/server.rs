@@ -166,6 +166,12 @@ async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
     let twice = node().protocol(mirror(1)).start().await.expect_err("twice");
     assert!(matches!(twice, StartError::DuplicateProtocol(_)));
 
+    for name in ["", "ninechars", "café", "p2p"] {
+        let protocol = Protocol::builder(name, 1, 1).run(|_, _| async { Ok(()) });
+        let error = node().protocol(protocol).start().await.expect_err(name);
+        assert!(matches!(error, StartError::ProtocolName(_)), "{error}");
+    }
+
     let huge = |name| Protocol::builder(name, 1, u64::MAX / 2).run(|_, _| async { Ok(()) });
     let overflow = node().protocol(huge("x")).protocol(huge("y")).start().await;
     assert!(matches!(
