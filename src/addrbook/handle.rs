@@ -111,7 +111,7 @@ impl AddressBook {
         in_background(name, move || build(store, config, clock)).await
     }
 
-    /// Takes in an address that somebody told of just now. See [`Book::add`](super::Book::add).
+    /// Adds an address that another node just reported. See [`Book::add`](super::Book::add).
     ///
     /// # Errors
     /// Why the address was refused; [`AddError::Banned`] if the node or its IP address is banned.
@@ -194,7 +194,7 @@ impl AddressBook {
         })
     }
 
-    /// Tells that a node is or was just connected, whoever dialled. See [`Book::connected`](super::Book::connected).
+    /// Records that a node is, or just was, connected, in either direction. See [`Book::connected`](super::Book::connected).
     pub fn connected(&self, id: &NodeId) {
         self.with(|state, now| {
             state.nodes.seen(id, now);

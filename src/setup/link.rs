@@ -6,7 +6,7 @@ use super::Direction;
 use crate::node::PublicKey;
 use crate::rlpx::ChannelBinding;
 
-/// What the encryption handshake tells of a connection.
+/// Facts about a connection that the encryption handshake establishes.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     pub(crate) public_key: PublicKey,

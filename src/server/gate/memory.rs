@@ -21,7 +21,7 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// A node is about to be dialled, whoever wants that.
+    /// A node is about to be dialled, for any reason.
     fn attempt(&self, _node: &NodeId) {}
 
     /// A dial opened a connection, to whomever: this node is not offline.
