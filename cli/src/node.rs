@@ -33,7 +33,7 @@ pub(crate) async fn shut_down(server: &Server) {
 /// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     let node = any(text)?;
-    match endpoint(&node) {
+    match node.tcp_endpoint() {
         Some(_) => Ok(node),
         None => Err("it names no host and TCP port to dial".into()),
     }
@@ -53,13 +53,9 @@ pub(crate) fn read_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Eno
     any(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-fn endpoint(node: &Enode) -> Option<&Endpoint> {
-    node.endpoint().filter(|endpoint| endpoint.tcp != 0)
-}
-
 /// Where to dial a node.
 pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
-    match endpoint(node) {
+    match node.tcp_endpoint() {
         Some(endpoint) => resolve(endpoint).await,
         None => Err(Failure::Usage("the node has no TCP port".to_owned())),
     }

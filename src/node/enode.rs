@@ -73,6 +73,12 @@ impl Enode {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
     }
+
+    /// The endpoint to dial by TCP: `None` if there is no endpoint, or its TCP port is 0.
+    #[must_use]
+    pub fn tcp_endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint().filter(|endpoint| endpoint.tcp != 0)
+    }
 }
 
 /// Why a text is not an enode URL: which part of it is wrong.

@@ -71,13 +71,12 @@ impl Dialer for NodeDialer {
     type Io = TcpTransport;
 
     async fn dial(&self, node: &Enode) -> Result<TcpTransport, ConnectError> {
-        let endpoint = node.endpoint().filter(|endpoint| endpoint.tcp != 0);
         let no_endpoint = || {
             let error = io::Error::other("there is no TCP endpoint");
             ConnectError::Invalid(Arc::new(error))
         };
         let mut last = no_endpoint();
-        for addr in Self::resolve(endpoint.ok_or_else(no_endpoint)?).await? {
+        for addr in Self::resolve(node.tcp_endpoint().ok_or_else(no_endpoint)?).await? {
             match self.connect(addr).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,

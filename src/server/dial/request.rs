@@ -18,7 +18,7 @@ use crate::transport::Transport;
 /// Connects to a node, or waits for the connection that somebody else has asked for.
 pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
     let id = node.node_id();
-    if node.endpoint().is_none_or(|endpoint| endpoint.tcp == 0) {
+    if node.tcp_endpoint().is_none() {
         // Our own enode may have none.
         check_seat(shared, id)?;
         return Err(DialError::NoEndpoint { id });

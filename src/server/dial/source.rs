@@ -117,8 +117,7 @@ impl AddressSource<Candidate<NodeAddr>> for Mixed {
     ) -> Option<Candidate<NodeAddr>> {
         let filter = filter.clone();
         let wanted = DialFilter::new(move |node: &Enode| {
-            let dialable = node.endpoint().is_some_and(|endpoint| endpoint.tcp != 0);
-            dialable && filter.allows(&candidate(node))
+            node.tcp_endpoint().is_some() && filter.allows(&candidate(node))
         });
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;

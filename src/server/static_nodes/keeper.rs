@@ -58,7 +58,7 @@ impl Keeper {
 
     async fn add(&mut self, node: Enode) -> Result<(), StaticNodeError> {
         let id = node.node_id();
-        if node.endpoint().is_none_or(|endpoint| endpoint.tcp == 0) {
+        if node.tcp_endpoint().is_none() {
             return Err(StaticNodeError::NoEndpoint { id });
         }
         if id == self.shared.gate.own {
