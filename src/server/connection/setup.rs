@@ -20,6 +20,7 @@ use crate::setup::{
     Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
 };
 use crate::stage::Stage;
+use crate::time::after;
 use crate::transport::Transport;
 
 /// A connection on its way to become a peer.
@@ -53,7 +54,7 @@ impl<'a> Setup<'a> {
     pub(crate) async fn inbound<T: Transport>(&mut self, stream: T) -> Result<Peer, SetupError> {
         let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
         let shared = self.shared;
-        let deadline = Instant::now() + shared.setup_timeout;
+        let deadline = after(Instant::now(), shared.setup_timeout);
         let steps = async {
             let turns = Some(&shared.turns);
             let receive = receive_auth_in_turn(stream, &shared.key, shared.legacy, turns);
@@ -90,7 +91,7 @@ impl<'a> Setup<'a> {
             let given_up =
                 |Superseded| SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
             turn.before_auth().await.map_err(given_up)?;
-            let (deadline, paused) = (Instant::now() + shared.setup_timeout, turn.paused());
+            let (deadline, paused) = (after(Instant::now(), shared.setup_timeout), turn.paused());
             let turns = Some(&shared.turns);
             let initiate = initiate_in_turn(stream, &shared.key, remote, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;

@@ -81,6 +81,19 @@ async fn a_dialler_that_sends_no_hello_has_five_seconds_in_all() {
 /// Oversized and malformed Hellos, under their own id and under a subprotocol's: the remote reads
 /// our Hello at most, and a Disconnect or the end.
 #[tokio::test(start_paused = true)]
+async fn a_set_up_may_be_granted_for_ever() {
+    let patient = |key| Server::builder(key).setup_timeout(Duration::MAX).start();
+    let dialler = patient(SecretKey::generate()).await.expect("starts");
+    let listener = patient(SecretKey::generate()).await.expect("starts");
+    let (near, far) = duplex(1 << 16);
+    let remote = *listener.enode().public_key();
+    let (accepted, dialled) =
+        tokio::join!(listener.accept_over(near), dialler.dial_over(far, &remote));
+    assert_eq!(accepted.expect("a peer").id(), dialler.id());
+    assert_eq!(dialled.expect("a peer").id(), listener.id());
+}
+
+#[tokio::test(start_paused = true)]
 async fn malicious_hellos_end_the_connection() {
     let name = |length: usize| vec![b'a'; length];
     let hello = |name: &[u8], key: &[u8]| {
