@@ -46,7 +46,7 @@ async fn answer() {
         .protocol(idle())
         .listen("127.0.0.1:0".parse().unwrap())
         // Those that leave are not gone at once.
-        .max_peers(CALLS)
+        .configure(|config| config.with_max_peers(CALLS))
         .start()
         .await
         .unwrap();

@@ -88,7 +88,7 @@ impl Connected {
         let server = Server::builder(SecretKey::generate())
             .protocol(idle())
             .listen("127.0.0.1:0".parse().unwrap())
-            .max_peers(peers)
+            .configure(|config| config.with_max_peers(peers))
             .start()
             .await
             .unwrap();

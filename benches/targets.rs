@@ -115,7 +115,7 @@ async fn measure() {
     let before = resident_kib(process::id());
     let server = Server::builder(SecretKey::generate())
         .protocol(Protocol::builder("idle", 1, 1).run(|_, _| async { Ok(()) }))
-        .configure(|config| config.max_dials = MAX_DIALS)
+        .configure(|config| config.with_max_dials(MAX_DIALS))
         .dialer(Shared(Arc::clone(&dialer)))
         .start()
         .await

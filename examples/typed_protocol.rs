@@ -49,7 +49,7 @@ fn node(name: &str, height: u64) -> ServerBuilder {
     let protocol =
         Protocol::typed::<Height>("height", 1).run(move |peer, conn| compare(height, peer, conn));
     Server::builder(SecretKey::generate())
-        .name(name)
+        .configure(|config| config.with_name(name))
         .protocol(protocol)
 }
 

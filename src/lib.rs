@@ -82,6 +82,8 @@ pub mod rlpx;
 mod serde_text;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+mod settings;
 #[cfg(feature = "server")]
 pub mod setup;
 #[cfg(feature = "server")]
@@ -94,7 +96,7 @@ mod time;
 #[cfg(feature = "server")]
 pub mod transport;
 
-#[cfg(all(feature = "serde", feature = "server"))]
+#[cfg(all(feature = "serde", feature = "connmgr"))]
 mod units;
 
 pub use bytes::Bytes;
@@ -117,5 +119,7 @@ pub use peer::{
 };
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};
+#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+pub use settings::TooSmall;
 #[cfg(feature = "server")]
 pub use setup::Direction;

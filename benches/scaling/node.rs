@@ -60,13 +60,14 @@ pub(crate) async fn run(mode: Mode) {
     let (load, lent) = lent(LOAD);
     let builder = Server::builder(SecretKey::generate())
         .listen("127.0.0.1:0".parse().expect("an address"))
-        .max_peers(20_000)
-        .max_pending(256);
+        .configure(|config| config.with_max_peers(20_000).with_max_pending(256));
     let builder = match mode {
         Mode::Lend => builder.protocol(load),
         Mode::Patient => {
             let patient = PeerConfig::default().with_ping_interval(FOREVER);
-            builder.protocol(load).peer_config(patient)
+            builder
+                .protocol(load)
+                .configure(|config| config.with_peer(patient))
         }
         Mode::Visited => builder.protocol(load).protocol(served(ASIDE)),
         Mode::Serve => builder.protocol(served(LOAD)).protocol(served(ASIDE)),

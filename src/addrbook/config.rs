@@ -5,29 +5,22 @@ use std::time::SystemTime;
 
 use super::{Group, Reach, Source};
 use crate::node::{Endpoint, Enode, Host, NodeId};
+use crate::settings::settings;
 
-/// What a [`Book`](super::Book) admits.
-#[derive(Debug, Clone, Default)]
-pub struct BookConfig {
-    private_networks: bool,
-    own_id: Option<NodeId>,
+settings! {
+    /// What a [`Book`](super::Book) admits.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct BookConfig {
+        /// Whether addresses of private networks and of this machine are admitted too. Default: no.
+        /// Set this for a network of your own; on the internet it lets strangers point our dials at
+        /// machines beside us.
+        private_networks / with_private_networks: bool = false;
+        /// Our own node's id, which is never admitted. Default: none.
+        own_id / with_own_id: Option<NodeId> => &Option<NodeId> = None;
+    }
 }
 
 impl BookConfig {
-    /// Whether addresses of private networks and of this machine are admitted too. Default: no.
-    /// Set this for a network of your own; on the internet it lets strangers point our dials at
-    /// machines beside us.
-    pub fn with_private_networks(mut self, admit: bool) -> Self {
-        self.private_networks = admit;
-        self
-    }
-
-    /// Our own node's id, which is never admitted. Default: none.
-    pub fn with_own_id(mut self, id: NodeId) -> Self {
-        self.own_id = Some(id);
-        self
-    }
-
     /// The endpoint of an enode that may enter the book, and its group.
     pub(super) fn admit<'a>(
         &self,

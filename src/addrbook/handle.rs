@@ -16,43 +16,20 @@ use super::store::{RedbStore, Store, StoreError};
 use super::table::Shape;
 use super::{AddError, Added, BookConfig, Clock, Entry, Promotion, Source};
 use crate::node::{Enode, NodeId};
+use crate::settings::settings;
 
-/// How an [`AddressBook`] behaves.
-#[derive(Debug, Clone)]
-pub struct AddressBookConfig {
-    book: BookConfig,
-    nodes: NodeDbConfig,
-    flush_every: Duration,
-}
-
-impl Default for AddressBookConfig {
-    fn default() -> Self {
-        Self {
-            book: BookConfig::default(),
-            nodes: NodeDbConfig::default(),
-            flush_every: Duration::from_secs(60),
-        }
-    }
-}
-
-impl AddressBookConfig {
-    /// Which addresses are admitted.
-    pub fn with_book(mut self, book: BookConfig) -> Self {
-        self.book = book;
-        self
-    }
-
-    /// How much is remembered of nodes and when they are banned.
-    pub fn with_nodes(mut self, nodes: NodeDbConfig) -> Self {
-        self.nodes = nodes;
-        self
-    }
-
-    /// How often changes are written, at least a millisecond apart. Default: every 60 s. A crash
-    /// loses what changed since, and nothing else.
-    pub fn with_flush_every(mut self, time: Duration) -> Self {
-        self.flush_every = time.max(Duration::from_millis(1));
-        self
+settings! {
+    /// How an [`AddressBook`] behaves.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct AddressBookConfig {
+        /// Which addresses are admitted.
+        book / with_book: BookConfig = BookConfig::default();
+        /// How much is remembered of nodes and when they are banned.
+        nodes / with_nodes: NodeDbConfig = NodeDbConfig::default();
+        /// How often changes are written; less than a millisecond counts as one. A crash loses what
+        /// changed since, and nothing else. Default: every 60 s.
+        flush_every / with_flush_every: Duration = Duration::from_secs(60),
+            |time: Duration| time.max(Duration::from_millis(1));
     }
 }
 
@@ -324,8 +301,14 @@ fn build(
 ) -> Result<(AddressBook, Persistence), StoreError> {
     let mut rng: StdRng = rand::make_rng();
     let rows = store.load()?;
-    let (book, nodes) = rows::load(&rows, config.book, config.nodes, Shape::default(), &mut rng)
-        .map_err(|bad| persistence::bad_rows(bad, store.path()))?;
+    let (book, nodes) = rows::load(
+        &rows,
+        config.book(),
+        config.nodes(),
+        Shape::default(),
+        &mut rng,
+    )
+    .map_err(|bad| persistence::bad_rows(bad, store.path()))?;
     persistence::begin(&mut store, &rows::meta_rows(&book), rows.is_empty())?;
     let shared = Arc::new(Shared::new(clock, State { book, nodes, rng }));
     let (sender, receiver) = mpsc::channel(persistence::WAITING);
@@ -337,7 +320,7 @@ fn build(
         shared,
         store: Box::new(store),
         requests: receiver,
-        every: config.flush_every,
+        every: config.flush_every(),
     };
     Ok((book, persistence))
 }

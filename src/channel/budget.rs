@@ -8,56 +8,35 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::mutex::Mutex;
+use crate::settings::{TooSmall, settings};
 
 /// Bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 64 << 10;
 
-/// Bounds on the memory that received data may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryLimits {
-    per_peer: usize,
-    per_node: usize,
-}
-
-impl Default for MemoryLimits {
-    fn default() -> Self {
-        Self {
-            per_peer: Self::MIN_PER_PEER,
-            per_node: 512 << 20,
-        }
+settings! {
+    /// Bounds on the memory that received data may take.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+    #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+    pub struct MemoryLimits {
+        /// What one peer's read buffer and undelivered messages may take together, in bytes; at
+        /// least and by default 32 MiB.
+        #[serde(with = "crate::units::size")]
+        per_peer / with_per_peer: usize = Self::MIN;
+        /// What all peers may take together beyond 64 KiB each, in bytes; at least 32 MiB, by
+        /// default 512 MiB.
+        #[serde(with = "crate::units::size")]
+        per_node / with_per_node: usize = 512 << 20;
     }
 }
 
 impl MemoryLimits {
-    /// The least a peer can be given: one maximal message on the wire and decompressed.
-    pub const MIN_PER_PEER: usize = 32 << 20;
+    /// The least that works, in bytes: one maximal message on the wire and decompressed.
+    pub const MIN: usize = 32 << 20;
 
-    /// What one peer's read buffer and undelivered messages may take together, in bytes; at
-    /// least and by default 32 MiB.
-    #[must_use]
-    pub fn with_per_peer(mut self, bytes: usize) -> Self {
-        self.per_peer = bytes.max(Self::MIN_PER_PEER);
-        self
-    }
-
-    /// What all peers may take together beyond 64 KiB each, in bytes; at least 32 MiB, by
-    /// default 512 MiB.
-    #[must_use]
-    pub fn with_per_node(mut self, bytes: usize) -> Self {
-        self.per_node = bytes.max(Self::MIN_PER_PEER);
-        self
-    }
-
-    /// The bound for one peer, in bytes.
-    #[must_use]
-    pub fn per_peer(&self) -> usize {
-        self.per_peer
-    }
-
-    /// The bound for the node, in bytes.
-    #[must_use]
-    pub fn per_node(&self) -> usize {
-        self.per_node
+    fn check(&self) -> Result<(), TooSmall> {
+        TooSmall::check("memory.per_peer", self.per_peer, Self::MIN)?;
+        TooSmall::check("memory.per_node", self.per_node, Self::MIN)
     }
 }
 
@@ -75,10 +54,23 @@ struct NodeShared {
     incomplete: Mutex<HashMap<u64, (usize, CancellationToken)>>,
 }
 
+impl Default for NodeBudget {
+    fn default() -> Self {
+        Self::within(MemoryLimits::default())
+    }
+}
+
 impl NodeBudget {
     /// A budget with these limits.
-    #[must_use]
-    pub fn new(limits: MemoryLimits) -> Self {
+    ///
+    /// # Errors
+    /// [`TooSmall`] if one is below [`MemoryLimits::MIN`].
+    pub fn new(limits: MemoryLimits) -> Result<Self, TooSmall> {
+        limits.check()?;
+        Ok(Self::within(limits))
+    }
+
+    fn within(limits: MemoryLimits) -> Self {
         Self(Arc::new(NodeShared {
             limits,
             used: AtomicUsize::new(0),
@@ -259,26 +251,23 @@ mod tests {
 
     #[test]
     fn a_peer_is_bounded_and_its_first_part_is_free() {
-        let node = NodeBudget::new(MemoryLimits::default());
+        let node = NodeBudget::default();
         let peer = node.open();
         assert_eq!(peer.try_charge(FREE_PER_PEER), Ok(()));
         assert_eq!(node.used(), 0);
         assert_eq!(peer.try_charge(100), Ok(()));
         assert_eq!(node.used(), 100);
-        assert_eq!(
-            peer.try_charge(MemoryLimits::MIN_PER_PEER),
-            Err(OverBudget::Peer)
-        );
+        assert_eq!(peer.try_charge(MemoryLimits::MIN), Err(OverBudget::Peer));
         peer.release(200);
         assert_eq!((node.used(), peer.used()), (0, FREE_PER_PEER - 100));
     }
 
     #[test]
     fn the_node_is_bounded_and_a_dropped_peer_gives_all_back() {
-        let limits = MemoryLimits::default().with_per_node(0);
-        let node = NodeBudget::new(limits);
+        let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
+        let node = NodeBudget::within(limits);
         let (first, second) = (node.open(), node.open());
-        assert_eq!(first.try_charge(MemoryLimits::MIN_PER_PEER), Ok(()));
+        assert_eq!(first.try_charge(MemoryLimits::MIN), Ok(()));
         assert_eq!(second.try_charge(FREE_PER_PEER), Ok(()));
         assert_eq!(second.try_charge(FREE_PER_PEER + 1), Err(OverBudget::Node));
         drop(first);
@@ -288,7 +277,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn under_pressure_the_largest_incomplete_message_ends_first() {
-        let node = NodeBudget::new(MemoryLimits::default().with_per_node(0));
+        let node = NodeBudget::within(MemoryLimits::default().with_per_node(MemoryLimits::MIN));
         let (large, small, third) = (node.open(), node.open(), node.open());
         large.try_charge(20 << 20).expect("fits");
         large.note_incomplete(20 << 20);

@@ -1,15 +1,27 @@
 use crate::rlpx::MAX_PAYLOAD;
+use crate::settings::{TooSmall, settings};
 
-/// Bounds on what one protocol may hold on one connection.
-///
-/// Both directions have the same bounds. In the sending direction `send` waits while the queue is
-/// full; in the receiving direction [`WhenFull`] decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProtocolLimits {
-    max_message: usize,
-    queue_messages: usize,
-    queue_bytes: usize,
-    when_full: WhenFull,
+settings! {
+    /// Bounds on what one protocol may hold on one connection.
+    ///
+    /// Both directions have the same bounds. In the sending direction `send` waits while the queue is
+    /// full; in the receiving direction [`WhenFull`] decides.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ProtocolLimits {
+        /// The largest payload accepted from a remote, in bytes of the uncompressed message; checked
+        /// on the declared length, before anything is allocated. More than [`MAX_PAYLOAD`] is
+        /// taken as that. Default: [`MAX_PAYLOAD`].
+        max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
+        /// How many messages may wait for the handler, or be held by it, or wait to be sent; at
+        /// least 1. Default: 256.
+        queue_messages / with_queue_messages: usize = 256;
+        /// How many payload bytes may wait or be held in the same way. One message of any size is
+        /// admitted to an empty queue. Default: 4 MiB.
+        queue_bytes / with_queue_bytes: usize = 4 << 20;
+        /// What happens to a received message that finds the queue full. Default:
+        /// [`WhenFull::Pause`].
+        when_full / with_when_full: WhenFull = WhenFull::Pause;
+    }
 }
 
 /// What happens to a received message that finds its protocol's queue full.
@@ -26,73 +38,9 @@ pub enum WhenFull {
     DropNewest,
 }
 
-impl Default for ProtocolLimits {
-    fn default() -> Self {
-        Self {
-            max_message: MAX_PAYLOAD,
-            queue_messages: 256,
-            queue_bytes: 4 << 20,
-            when_full: WhenFull::Pause,
-        }
-    }
-}
-
 impl ProtocolLimits {
-    /// The largest payload accepted from a remote, in bytes of the uncompressed message; checked
-    /// on the declared length, before anything is allocated. Default and maximum:
-    /// [`MAX_PAYLOAD`].
-    #[must_use]
-    pub fn with_max_message(mut self, bytes: usize) -> Self {
-        self.max_message = bytes.min(MAX_PAYLOAD);
-        self
-    }
-
-    /// How many messages may wait for the handler, or be held by it, or wait to be sent; at least
-    /// 1. Default: 256.
-    #[must_use]
-    pub fn with_queue_messages(mut self, messages: usize) -> Self {
-        self.queue_messages = messages.max(1);
-        self
-    }
-
-    /// How many payload bytes may wait, likewise. One message of any size is admitted to an
-    /// empty queue. Default: 4 MiB.
-    #[must_use]
-    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
-        self.queue_bytes = bytes;
-        self
-    }
-
-    /// Sets what happens to a received message that finds the queue full. Default:
-    /// [`WhenFull::Pause`].
-    #[must_use]
-    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
-        self
-    }
-
-    /// The largest payload accepted, in bytes.
-    #[must_use]
-    pub fn max_message(&self) -> usize {
-        self.max_message
-    }
-
-    /// The bound of each queue, in messages.
-    #[must_use]
-    pub fn queue_messages(&self) -> usize {
-        self.queue_messages
-    }
-
-    /// The bound of each queue, in bytes.
-    #[must_use]
-    pub fn queue_bytes(&self) -> usize {
-        self.queue_bytes
-    }
-
-    /// What happens to a received message that finds the queue full.
-    #[must_use]
-    pub fn when_full(&self) -> WhenFull {
-        self.when_full
+    pub(crate) fn check(&self) -> Result<(), TooSmall> {
+        TooSmall::check("queue_messages", self.queue_messages, 1)
     }
 
     /// Whether a queue that holds `messages` of `bytes` in all takes one more of `size` bytes.

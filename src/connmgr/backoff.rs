@@ -6,9 +6,15 @@ use rand::{Rng, RngExt};
 
 /// Exponential backoff with full jitter: after the n-th failure in a row a time drawn uniformly
 /// from `base ..= min(cap, base · 2ⁿ)`, so that what failed together does not come back together.
+///
+/// With the feature `serde` it is written `{ base = "5s", cap = "5m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Backoff {
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     base: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "crate::units::duration"))]
     cap: Duration,
 }
 
@@ -23,18 +29,15 @@ impl Backoff {
     /// 5 s and 5 min.
     #[must_use]
     pub fn new(base: Duration, cap: Duration) -> Self {
-        Self {
-            base,
-            cap: cap.max(base),
-        }
+        Self { base, cap }
     }
 
     /// The longest wait after `failures` failures in a row.
     #[must_use]
     pub fn longest(&self, failures: u32) -> Duration {
         2u32.checked_pow(failures)
-            .map_or(self.cap, |factor| self.base.saturating_mul(factor))
-            .min(self.cap)
+            .map_or(Duration::MAX, |factor| self.base.saturating_mul(factor))
+            .min(self.cap.max(self.base))
     }
 
     /// Draws the wait after `failures` failures in a row.

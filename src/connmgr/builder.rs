@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::ConnConfig;
 use super::dialer::Dialer;
-use super::error::ConfigError;
 use super::events::{self, ConnEvents};
 use super::filter::{AllowAll, Filter};
 use super::handle::ConnHandle;
@@ -17,6 +16,7 @@ use super::machine::Machine;
 use super::manager::ConnManager;
 use super::request::Candidate;
 use super::source::{AddressSource, DynSource};
+use crate::settings::TooSmall;
 
 /// How many commands wait before a handle has to.
 const COMMANDS: usize = 64;
@@ -96,11 +96,11 @@ impl<D: Dialer> ConnManagerBuilder<D> {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] if it cannot work.
-    pub fn build(self) -> Result<Built<D>, ConfigError> {
+    /// [`TooSmall`] if it cannot work.
+    pub fn build(self) -> Result<Built<D>, TooSmall> {
         self.config.check()?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let (sender, events) = events::channel(self.config.events);
+        let (sender, events) = events::channel(self.config.event_capacity());
         let handle = ConnHandle {
             commands,
             stop: CancellationToken::new(),
@@ -108,8 +108,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
         };
         let has_source = self.source.is_some();
         let rng = self.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
-        let config = self.config.clone();
-        let machine = Machine::new(config, self.filter, has_source, rng, Instant::now());
+        let machine = Machine::new(self.config, self.filter, has_source, rng, Instant::now());
         let manager = ConnManager {
             config: self.config,
             machine,

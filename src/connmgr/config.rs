@@ -1,147 +1,54 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::error::ConfigError;
 use super::token_bucket::Rate;
+use crate::settings::{TooSmall, settings};
 
-/// How a connection manager behaves.
-#[derive(Debug, Clone)]
-pub struct ConnConfig {
-    pub(super) target: usize,
-    pub(super) max_requests: usize,
-    pub(super) max_dials: usize,
-    pub(super) dial_timeout: Duration,
-    pub(super) dial_rate: Rate,
-    pub(super) min_gap: Duration,
-    pub(super) backoff: Backoff,
-    pub(super) offline_after: u32,
-    pub(super) stable_after: Duration,
-    pub(super) drain: Duration,
-    pub(super) events: usize,
-    pub(super) keep_running: bool,
-}
-
-impl Default for ConnConfig {
-    fn default() -> Self {
-        Self {
-            target: 8,
-            max_requests: 1 << 16,
-            max_dials: 50,
-            dial_timeout: Duration::from_secs(30),
-            dial_rate: Rate::new(8, 2),
-            min_gap: Duration::from_secs(35),
-            backoff: Backoff::default(),
-            offline_after: 25,
-            stable_after: Duration::from_secs(60),
-            drain: Duration::from_secs(5),
-            events: 256,
-            keep_running: false,
-        }
+settings! {
+    /// How a connection manager behaves.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ConnConfig {
+        /// How many automatic connections to hold; 0 is none. Permanent and one-shot ones are
+        /// additional. Without an address source there are none. Default: 8.
+        target / with_target: usize = 8;
+        /// How many permanent and one-shot requests there may be. Default: 65,536.
+        max_requests / with_max_requests: usize = 1 << 16;
+        /// How many dials may be in flight; at least 1. Default: 50.
+        max_dials / with_max_dials: usize = 50;
+        /// How long a dial may take; more than nothing. Default: 30 s.
+        dial_timeout / with_dial_timeout: Duration = Duration::from_secs(30);
+        /// How fast automatic dials may start. Default: 8 at once, then 2 a second.
+        dial_rate / with_dial_rate: Rate = Rate::new(8, 2);
+        /// The least time between the starts of two dials of one address or node, of which the
+        /// second is automatic. Default: 35 s, because many nodes refuse a node that comes back
+        /// within 30 s.
+        redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
+        /// How long automatic dialling waits while offline or without an address, and how long an
+        /// automatic or one-shot request waits that is [forced](super::Reconnect::Force) to
+        /// reconnect. Default: 5 s, doubling to 5 min.
+        backoff / with_backoff: Backoff = Backoff::default();
+        /// After how many failed automatic dials in a row the network counts as down; 0 counts
+        /// as 1. Then one dial at a time probes it, with growing waits in between. Default: 25.
+        offline_after / with_offline_after: u32 = 25, |failures: u32| failures.max(1);
+        /// How old a connection must be to count as good even if its owner never called it ready.
+        /// A good connection's end resets the waits. Default: 60 s.
+        stable_after / with_stable_after: Duration = Duration::from_secs(60);
+        /// How long owners get to end their connections when the manager stops. What is left then
+        /// is forgotten. Default: 5 s.
+        drain / with_drain: Duration = Duration::from_secs(5);
+        /// How many unread events stop dialling and accepting; at least 1. At most one more per
+        /// open connection, and two per dial that may be in flight, are held beyond that.
+        /// Default: 256.
+        event_capacity / with_event_capacity: usize = 256;
+        /// Whether the manager goes on when all its handles are dropped. Default: it stops then.
+        keep_running / with_keep_running: bool = false;
     }
 }
 
 impl ConnConfig {
-    /// How many automatic connections to hold; 8 by default, 0 is none. Permanent and one-shot
-    /// ones are additional. Without an address source there are none.
-    #[must_use]
-    pub fn with_target(mut self, connections: usize) -> Self {
-        self.target = connections;
-        self
-    }
-
-    /// How many permanent and one-shot requests there may be; 65,536 by default.
-    #[must_use]
-    pub fn with_max_requests(mut self, requests: usize) -> Self {
-        self.max_requests = requests;
-        self
-    }
-
-    /// How many dials may be in flight; 50 by default.
-    #[must_use]
-    pub fn with_max_dials(mut self, dials: usize) -> Self {
-        self.max_dials = dials;
-        self
-    }
-
-    /// How long a dial may take; 30 s by default.
-    #[must_use]
-    pub fn with_dial_timeout(mut self, timeout: Duration) -> Self {
-        self.dial_timeout = timeout;
-        self
-    }
-
-    /// How fast automatic dials may start; by default 8 at once, then 2 a second.
-    #[must_use]
-    pub fn with_dial_rate(mut self, rate: Rate) -> Self {
-        self.dial_rate = rate;
-        self
-    }
-
-    /// The least time between the starts of two dials of one address or node, of which the second
-    /// is automatic; 35 s by default, because many nodes turn away who comes back within 30 s.
-    #[must_use]
-    pub fn with_min_gap(mut self, gap: Duration) -> Self {
-        self.min_gap = gap;
-        self
-    }
-
-    /// How long automatic dialling waits while offline or without an address, and how long an
-    /// automatic or one-shot request waits that is [forced](super::Reconnect::Force) to reconnect; by
-    /// default 5 s, doubling to 5 min.
-    #[must_use]
-    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
-        self
-    }
-
-    /// After how many failed automatic dials in a row the network counts as down; 25 by default.
-    /// Then one dial at a time probes it, with growing waits in between.
-    #[must_use]
-    pub fn with_offline_after(mut self, failures: u32) -> Self {
-        self.offline_after = failures.max(1);
-        self
-    }
-
-    /// How old a connection must be to count as good even if its owner never called it ready;
-    /// 60 s by default. A good connection's end resets the waits.
-    #[must_use]
-    pub fn with_stable_after(mut self, age: Duration) -> Self {
-        self.stable_after = age;
-        self
-    }
-
-    /// How long owners get to end their connections when the manager stops; 5 s by default. What
-    /// is left then is forgotten.
-    #[must_use]
-    pub fn with_drain(mut self, deadline: Duration) -> Self {
-        self.drain = deadline;
-        self
-    }
-
-    /// How many unread events stop dialling and accepting; 256 by default. At most one more per
-    /// open connection, and two per dial that may be in flight, are held beyond that.
-    #[must_use]
-    pub fn with_event_capacity(mut self, events: usize) -> Self {
-        self.events = events;
-        self
-    }
-
-    /// Whether the manager goes on when all its handles are dropped; by default it stops then.
-    #[must_use]
-    pub fn with_keep_running(mut self, keep_running: bool) -> Self {
-        self.keep_running = keep_running;
-        self
-    }
-
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.max_dials == 0 {
-            Err(ConfigError::NoDials)
-        } else if self.events == 0 {
-            Err(ConfigError::NoEvents)
-        } else if self.dial_timeout.is_zero() {
-            Err(ConfigError::NoDialTime)
-        } else {
-            Ok(())
-        }
+    pub(super) fn check(&self) -> Result<(), TooSmall> {
+        TooSmall::check("max_dials", self.max_dials, 1)?;
+        TooSmall::check("event_capacity", self.event_capacity, 1)?;
+        TooSmall::check("dial_timeout", self.dial_timeout, Duration::from_nanos(1))
     }
 }

@@ -207,18 +207,3 @@ impl fmt::Display for CloseReason {
         }
     }
 }
-
-/// A configuration that cannot work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// No dial could ever start.
-    #[error("the bound on concurrent dials is 0")]
-    NoDials,
-    /// No event could ever be told.
-    #[error("the capacity of the event stream is 0")]
-    NoEvents,
-    /// Every dial would time out at once.
-    #[error("the dial timeout is 0")]
-    NoDialTime,
-}

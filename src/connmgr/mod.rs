@@ -117,11 +117,12 @@ mod request;
 mod source;
 mod token_bucket;
 
+pub use crate::settings::TooSmall;
 pub use backoff::Backoff;
 pub use builder::{Built, ConnManagerBuilder};
 pub use config::ConnConfig;
 pub use dialer::{Dialer, TcpDialer};
-pub use error::{CloseReason, ConfigError, ConnectError, ManagerError, Refusal};
+pub use error::{CloseReason, ConnectError, ManagerError, Refusal};
 pub use events::{ConnEvent, ConnEvents};
 pub use filter::{AllowAll, DialFilter, Filter};
 pub use handle::{ConnHandle, Request};

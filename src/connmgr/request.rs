@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::error::{CloseReason, ConnectError};
+use crate::settings::settings;
 
 /// What connections lead to. Implemented by everything that can be compared, hashed and shown;
 /// with TCP it is [`SocketAddr`](std::net::SocketAddr).
@@ -104,49 +105,17 @@ impl<A: Address> From<A> for Candidate<A> {
     }
 }
 
-/// How a permanent request is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    backoff: Backoff,
-    min_gap: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            backoff: Backoff::default(),
-            min_gap: Duration::ZERO,
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// How long to wait after a failure; by default 5 s, doubling to 5 min.
-    #[must_use]
-    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
-        self
-    }
-
-    /// The least time between the starts of two dials of one address or node, also when it is
-    /// removed and added again; by default none. Beyond the manager's own
-    /// [minimum gap](super::ConnConfig::with_min_gap) it holds only while the request lives.
-    #[must_use]
-    pub fn with_min_gap(mut self, gap: Duration) -> Self {
-        self.min_gap = gap;
-        self
-    }
-
-    /// How long to wait after a failure.
-    #[must_use]
-    pub fn backoff(&self) -> Backoff {
-        self.backoff
-    }
-
-    /// The least time between the starts of two dials.
-    #[must_use]
-    pub fn min_gap(&self) -> Duration {
-        self.min_gap
+settings! {
+    /// How a permanent request is tried again.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct RetryPolicy {
+        /// How long to wait after a failure. Default: 5 s, doubling to 5 min.
+        backoff / with_backoff: Backoff = Backoff::default();
+        /// The least time between the starts of two dials of one address or node, also when it is
+        /// removed and added again. Beyond the manager's own
+        /// [gap](super::ConnConfig::with_redial_gap) it holds only while the request lives.
+        /// Default: none.
+        redial_gap / with_redial_gap: Duration = Duration::ZERO;
     }
 }
 

@@ -4,24 +4,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A rate limit: `burst` at once, then one per `period`.
+/// A rate limit: a number of events at once, and then a number of events each second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Rate {
     burst: u32,
-    period: Duration,
+    per_second: u32,
 }
 
 impl Rate {
+    /// No limit that anybody reaches.
+    pub const UNLIMITED: Self = Self::new(u32::MAX, u32::MAX);
+
     /// `burst` events at once, then `per_second` of them each second. A rate of 0 never grants
     /// anything beyond the burst.
     #[must_use]
-    pub fn new(burst: u32, per_second: u32) -> Self {
-        Self {
-            burst,
-            period: Duration::from_secs(1)
-                .checked_div(per_second)
-                .unwrap_or(Duration::MAX),
-        }
+    pub const fn new(burst: u32, per_second: u32) -> Self {
+        Self { burst, per_second }
+    }
+
+    /// The time from one event to the next.
+    fn period(self) -> Duration {
+        Duration::from_secs(1)
+            .checked_div(self.per_second)
+            .unwrap_or(Duration::MAX)
     }
 }
 
@@ -53,7 +60,7 @@ impl TokenBucket {
                 Ok(())
             }
             None if self.rate.burst == 0 => Err(None),
-            None => Err(self.refilled.checked_add(self.rate.period)),
+            None => Err(self.refilled.checked_add(self.rate.period())),
         }
     }
 
@@ -64,13 +71,13 @@ impl TokenBucket {
         }
         let elapsed = now.saturating_duration_since(self.refilled).as_nanos();
         let gained = elapsed
-            .checked_div(self.rate.period.as_nanos())
+            .checked_div(self.rate.period().as_nanos())
             .map_or(u32::MAX, |gained| u32::try_from(gained).unwrap_or(u32::MAX));
         self.tokens = self.tokens.saturating_add(gained).min(self.rate.burst);
         self.refilled = if self.tokens >= self.rate.burst {
             now
         } else {
-            self.refilled + self.rate.period.saturating_mul(gained)
+            self.refilled + self.rate.period().saturating_mul(gained)
         };
     }
 }

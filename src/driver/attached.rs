@@ -27,9 +27,9 @@ pub(super) fn attach(
     peer: &Peer,
     budget: &Arc<PeerBudget>,
 ) -> Vec<Attached> {
-    let limits = fitted_limits(&matched, options.budget.limits().per_peer());
+    let limits = fitted_limits(&matched, options.budget().limits().per_peer());
     let attached = |((shared, protocol), limits): ((SharedCapability, Protocol), _)| {
-        let events = options.events.as_ref();
+        let events = options.events().as_ref();
         let observer = events.and_then(|events| PeerEvents::observer(events, &shared, peer));
         Attached {
             inbox: Inbox::new(limits, Some(Arc::clone(budget))),

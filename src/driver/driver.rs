@@ -61,7 +61,7 @@ impl<T: Transport> PeerDriver<T> {
                 Some((shared.clone(), protocol.clone()))
             })
             .collect();
-        let liveness = Liveness::new(&options.config, Instant::now());
+        let liveness = Liveness::new(&options.config(), Instant::now());
         let peer = Peer::new(About::new(&established, shared), liveness);
         Ok(Self {
             established,
@@ -104,7 +104,7 @@ impl<T: Transport> PeerDriver<T> {
             let guard = EndGuard(peer.clone());
             let before_notify = before_notify;
             let meter = PeerMeter::new(peer.direction());
-            let config = self.options.config;
+            let config = self.options.config();
             let mut tasks = self.start(&Span::current());
             let (error, drain_for) = tasks.first_cause(&peer, &config).await;
             debug!(peer = %peer.id(), %error, "peer ends");
@@ -132,8 +132,8 @@ impl<T: Transport> PeerDriver<T> {
             peer,
             options,
         } = *self;
-        let config = options.config;
-        let budget = options.budget.open();
+        let config = options.config();
+        let budget = options.budget().open();
         let attached = attach(matched, &options, &peer, &budget);
         let gate = WriteGate::new(attached.iter().map(Attached::lane_settings).collect());
         let stop_reading = CancellationToken::new();
@@ -144,7 +144,7 @@ impl<T: Transport> PeerDriver<T> {
         let dispatch = Dispatch::new(
             attached
                 .iter()
-                .map(|one| one.route(config.stall_limit))
+                .map(|one| one.route(config.stall_limit()))
                 .collect(),
             Arc::clone(&gate),
             Arc::clone(&budget),

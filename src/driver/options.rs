@@ -1,24 +1,17 @@
-use crate::channel::{MemoryLimits, NodeBudget};
+use crate::channel::NodeBudget;
 use crate::peer::{PeerConfig, PeerEvents};
+use crate::settings::settings;
 
-/// What a peer needs beside its connection. The same values serve all peers of a node.
-#[derive(Debug, Clone)]
-pub struct PeerOptions {
-    /// The timing.
-    pub config: PeerConfig,
-    /// The memory budget, shared with the node's other peers.
-    pub budget: NodeBudget,
-    /// Receives an event for each message, if set. `Added` and `Dropped` are emitted by the owner of
-    /// the peer set.
-    pub events: Option<PeerEvents>,
-}
-
-impl Default for PeerOptions {
-    fn default() -> Self {
-        Self {
-            config: PeerConfig::default(),
-            budget: NodeBudget::new(MemoryLimits::default()),
-            events: None,
-        }
+settings! {
+    /// What a peer needs beside its connection. The same values serve all peers of a node.
+    #[derive(Debug, Clone)]
+    pub struct PeerOptions {
+        /// The timing.
+        config / with_config: PeerConfig = PeerConfig::default();
+        /// The memory budget, shared with the node's other peers.
+        budget / with_budget: NodeBudget => &NodeBudget = NodeBudget::default();
+        /// Receives an event for each message, if set. `Added` and `Dropped` are emitted by the
+        /// owner of the peer set.
+        events / with_events: Option<PeerEvents> => &Option<PeerEvents> = None;
     }
 }

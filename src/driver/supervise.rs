@@ -157,7 +157,7 @@ impl<T: Transport> Tasks<T> {
         let dropped = self.gate.finish(drain, error.reason_to_send());
         let limit = match drain_for {
             Some(limit) => limit,
-            None if drain => config.grace_period,
+            None if drain => config.grace_period(),
             None => DISCONNECT_TIMEOUT,
         };
         let wire = Closing::<T> {
@@ -166,9 +166,12 @@ impl<T: Transport> Tasks<T> {
             writer: self.writer.take(),
             told: error.reason_to_send().is_some(),
         };
-        let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period);
+        let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period());
         tokio::join!(
-            wire.close(limit.saturating_add(2 * DISCONNECT_TIMEOUT), config.linger),
+            wire.close(
+                limit.saturating_add(2 * DISCONNECT_TIMEOUT),
+                config.linger()
+            ),
             protocols
         );
         dropped + self.gate.close()
@@ -265,7 +268,7 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerEr
         let now = Instant::now();
         match peer.control().with_liveness(|liveness| liveness.poll(now)) {
             LivenessAction::SendPing => gate.ping(),
-            LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout),
+            LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout()),
             LivenessAction::WaitUntil(at) => tokio::select! {
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}

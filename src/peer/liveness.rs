@@ -68,9 +68,9 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
-            interval: config.ping_interval,
+            interval: config.ping_interval(),
             // Not zero, with which the ping loop would never sleep.
-            timeout: config.liveness_timeout.max(Duration::from_millis(1)),
+            timeout: config.liveness_timeout().max(Duration::from_millis(1)),
             ping: Ping::Idle,
             last_byte: now,
             paused: false,

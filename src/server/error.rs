@@ -3,10 +3,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connmgr::{ConfigError, ConnectError, ManagerError, Refusal};
+use crate::connmgr::{ConnectError, ManagerError, Refusal};
 use crate::fault::Fault;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason, MatchError};
+use crate::settings::TooSmall;
 use crate::setup::SetupError;
 use crate::stage::Stage;
 
@@ -40,8 +41,16 @@ pub enum StartError {
         limit: usize,
     },
     /// A number or time of the configuration cannot work.
-    #[error("cannot manage connections: {0}")]
-    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Config(#[from] TooSmall),
+    /// A limit of a protocol cannot work.
+    #[error("protocol {protocol}: {source}")]
+    Limits {
+        /// The protocol.
+        protocol: Capability,
+        /// Which limit.
+        source: TooSmall,
+    },
     /// A static node cannot be dialled.
     #[error(transparent)]
     StaticNode(#[from] StaticNodeError),

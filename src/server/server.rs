@@ -78,7 +78,7 @@ impl Server {
     /// The memory budget that all peers share.
     #[must_use]
     pub fn memory(&self) -> &NodeBudget {
-        &self.shared.options.budget
+        self.shared.options.budget()
     }
 
     /// Connects to a node once, and returns when it is a peer. If it is being dialled already, also

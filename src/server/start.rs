@@ -45,11 +45,11 @@ impl<D, L> ServerBuilder<D, L> {
             peers: PeerSet::new(own, seats),
             waiters: Waiters::default(),
             memory,
-            permitted: self.config.net_restrict.clone(),
-            exempt: self.config.throttle_exempt.clone(),
+            permitted: self.config.net_restrict().clone(),
+            exempt: self.config.throttle_exempt().clone(),
             admission: Admission::new(self.config.admission(), Instant::now()),
         };
-        let dials = !sources.is_empty() && !self.config.no_dial;
+        let dials = !sources.is_empty() && !self.config.no_dial();
         let gate = Arc::new(gate);
         let sources = dials.then(|| Mixed::new(sources));
         (gate, sources)
@@ -65,6 +65,13 @@ impl<D, L> ServerBuilder<D, L> {
         if let Some(wrong) = registered.find(|capability| !capability.is_registrable()) {
             return Err(StartError::ProtocolName(wrong.clone()));
         }
+        for protocol in &self.protocols {
+            let source = protocol.limits().check();
+            source.map_err(|source| StartError::Limits {
+                protocol: protocol.capability().clone(),
+                source,
+            })?;
+        }
         let lengths: Vec<_> = self
             .protocols
             .iter()
@@ -75,7 +82,7 @@ impl<D, L> ServerBuilder<D, L> {
         match_capabilities(&lengths, &capabilities)?;
         let hello = Hello {
             version: P2P_VERSION,
-            client: Bytes::from(self.config.name.clone()),
+            client: Bytes::from(self.config.name().to_owned()),
             capabilities,
             listen_port: local_addr.map_or(0, |addr| u64::from(addr.port())),
             public_key: self.key.public_key(),
@@ -101,7 +108,9 @@ where
     /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
     /// offered together, if the configuration cannot work, or if a static node cannot be dialled.
     pub async fn start(mut self) -> Result<Server, StartError> {
-        let bound = match self.config.listen {
+        self.config.check()?;
+        let budget = NodeBudget::new(self.config.memory())?;
+        let bound = match *self.config.listen() {
             Some(addr) => Some(
                 TcpListener::bind(addr)
                     .await
@@ -115,16 +124,15 @@ where
         let hello = self.hello(local_addr)?;
         let (gate, sources) = self.gate();
         let config = self.config;
-        let trusted = config.trusted_nodes.iter().map(Enode::node_id);
-        for id in trusted.chain(self.trusted) {
-            gate.peers.set_trusted(id, true);
+        for node in config.trusted_nodes() {
+            gate.peers.set_trusted(node.node_id(), true);
         }
 
         let dialer = Arc::new((self.dialer)(&config));
         let gated = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
         let places = gate.peers.seats().dialled();
-        let target = places.saturating_sub(config.static_nodes.len());
-        let slots = Arc::new(Semaphore::new(config.max_pending.max(1)));
+        let target = places.saturating_sub(config.static_nodes().len());
+        let slots = Arc::new(Semaphore::new(config.max_pending()));
         let mut manager = ConnManager::builder(gated)
             .config(config.connections(target))
             .filter(GateFilter(Arc::clone(&gate)));
@@ -132,7 +140,7 @@ where
             manager = manager.source(sources);
         }
         if let Some(listener) = bound {
-            let options = config.socket;
+            let options = config.socket();
             manager = manager.listener(SlotListener {
                 listener: SocketListener { listener, options },
                 slots: Arc::clone(&slots),
@@ -150,10 +158,10 @@ where
         let (static_nodes, inbox) = StaticNodes::new();
         let events = self
             .events
-            .unwrap_or_else(|| PeerEvents::new(config.event_capacity, config.message_events));
+            .unwrap_or_else(|| PeerEvents::new(config.event_capacity(), config.message_events()));
         let connection_events = self
             .connection_events
-            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity));
+            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity()));
         let shared = Arc::new(Shared {
             tie_break: TieBreak::new(gate.own),
             turns: Turns::new(),
@@ -162,13 +170,12 @@ where
             hello,
             protocols: self.protocols,
             local_addr,
-            setup_timeout: config.setup_timeout,
+            setup_timeout: config.setup_timeout(),
             legacy: self.legacy,
-            options: PeerOptions {
-                config: config.peer,
-                budget: NodeBudget::new(config.memory()),
-                events: Some(events.clone()),
-            },
+            options: PeerOptions::default()
+                .with_config(config.peer())
+                .with_budget(budget)
+                .with_events(events.clone()),
             events,
             connection_events,
             connections,
@@ -179,18 +186,18 @@ where
         spawn_service(&shared, manager.run());
         spawn_service(&shared, connection::run(Arc::clone(&shared), opened));
         spawn_service(&shared, keeper.run(inbox));
-        if !config.no_dial && !config.probe_interval.is_zero() {
+        if !config.no_dial() && !config.probe_interval().is_zero() {
             let prober = Prober {
                 shared: Arc::clone(&shared),
                 dialer,
-                interval: config.probe_interval,
-                connect_timeout: config.connect_timeout,
+                interval: config.probe_interval(),
+                dial_timeout: config.dial_timeout(),
             };
             spawn_service(&shared, prober.run());
         }
         let server = Server::new(shared);
-        for node in config.static_nodes {
-            server.add_static(node).await?;
+        for node in config.static_nodes() {
+            server.add_static(node.clone()).await?;
         }
         Ok(server)
     }

@@ -4,21 +4,32 @@ use tokio::io::{DuplexStream, duplex};
 use crate::driver::{PeerDriver, PeerOptions};
 use crate::node::SecretKey;
 use crate::p2p::{Hello, P2P_VERSION};
-use crate::peer::Peer;
-use crate::peer::Protocol;
+use crate::peer::{Peer, PeerConfig, Protocol};
 use crate::rlpx::Legacy;
+use crate::settings::settings;
 use crate::setup::{Established, SetupError, accept, initiate};
 
 /// How many bytes the in-memory stream holds in each direction.
 const PIPE: usize = 64 << 10;
 
-/// One of two connected peers: its protocols, and how it is run.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// What it speaks.
-    pub protocols: Vec<Protocol>,
-    /// Its timing, memory budget and events.
-    pub options: PeerOptions,
+settings! {
+    /// One of two connected peers: its protocols, and how it is run.
+    #[derive(Debug, Clone)]
+    pub struct Settings {
+        /// What it speaks.
+        protocols / with_protocols: Vec<Protocol> => &[Protocol] = Vec::new();
+        /// Its timing, memory budget and events.
+        options / with_options: PeerOptions => &PeerOptions = PeerOptions::default();
+    }
+}
+
+impl Settings {
+    /// The timing, with everything else as it is.
+    #[must_use]
+    pub fn with_config(mut self, config: PeerConfig) -> Self {
+        self.options = self.options.with_config(config);
+        self
+    }
 }
 
 impl From<Protocol> for Settings {
@@ -29,10 +40,7 @@ impl From<Protocol> for Settings {
 
 impl From<Vec<Protocol>> for Settings {
     fn from(protocols: Vec<Protocol>) -> Self {
-        Self {
-            protocols,
-            options: PeerOptions::default(),
-        }
+        Self::default().with_protocols(protocols)
     }
 }
 

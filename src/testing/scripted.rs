@@ -52,7 +52,8 @@ impl Scripted {
         settings: impl Into<Settings>,
         capabilities: &[Capability],
     ) -> Result<(Peer, Self), SetupError> {
-        let Settings { protocols, options } = settings.into();
+        let settings = settings.into();
+        let (protocols, options) = (settings.protocols(), settings.options().clone());
         let (near, far) = duplex(PIPE);
         let (key, far_key) = (
             SecretKey::random(&mut rand::rng()),
@@ -61,7 +62,7 @@ impl Scripted {
         let ours = async {
             let authenticated = accept(near, &key, Legacy::Refuse).await?;
             authenticated
-                .exchange_hello(&hello("near", &key, &protocols))
+                .exchange_hello(&hello("near", &key, protocols))
                 .await
         };
         let theirs = async {
@@ -76,7 +77,7 @@ impl Scripted {
             authenticated.exchange_hello(&hello).await
         };
         let (ours, theirs) = tokio::try_join!(ours, theirs)?;
-        let driver = PeerDriver::new(ours, &protocols, options)
+        let driver = PeerDriver::new(ours, protocols, options)
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
         tokio::spawn(driver.run());

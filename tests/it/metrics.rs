@@ -133,7 +133,11 @@ fn dials_are_counted_by_what_came_of_them() {
         let (dialer, mut script) = dial_script();
         let local = node().dialer(dialer).start().await.unwrap();
         let open = node().start().await.unwrap();
-        let full = node().max_peers(0).start().await.unwrap();
+        let full = node()
+            .configure(|config| config.with_max_peers(0))
+            .start()
+            .await
+            .unwrap();
         let at = |server: &Server| {
             let addr = "20.1.1.1:30303".parse().unwrap();
             Enode::new(*server.enode().public_key(), addr)

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use peermux::SecretKey;
+use peermux::connmgr::{Backoff, Rate};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -36,11 +37,11 @@ impl Watched {
     async fn start(&mut self, key: SecretKey) {
         let builder = self.mesh.node(key).listen("127.0.0.1:0".parse().unwrap());
         let builder = builder.configure(|config| {
-            config.dial_burst = 100;
-            config.dials_per_second = 100;
-            config.redial_gap = Duration::from_millis(100);
-            config.retry_min = Duration::from_millis(50);
-            config.retry_max = Duration::from_millis(500);
+            let backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(500));
+            config
+                .with_dial_rate(Rate::new(100, 100))
+                .with_redial_gap(Duration::from_millis(100))
+                .with_backoff(backoff)
         });
         let server = builder.start().await.expect("starts");
         let (mut feed, happened) = (server.subscribe(), Arc::clone(&self.happened));

@@ -39,7 +39,7 @@ impl Mesh {
         });
         Server::builder(key)
             .protocol(idle)
-            .max_peers(3 * TARGET)
+            .configure(|config| config.with_max_peers(3 * TARGET))
             .source(self.directory.clone())
     }
 

@@ -67,7 +67,7 @@ A configuration file is TOML, for example
   net_restrict = \"10.0.0.0/8, 192.0.2.0/24\"
   redial_gap = \"35s\"
   peer.stall_limit = \"6s\"
-  memory_per_peer = \"32 MiB\"
+  memory.per_peer = \"32 MiB\"
 All its fields are those of ServerConfig in the library's documentation.";
 
 #[derive(Debug, clap::Args)]
@@ -107,19 +107,24 @@ pub(crate) struct Args {
 impl Args {
     /// The configuration: the file's, and on top of it what was given as options.
     async fn config(&self) -> Result<ServerConfig, Failure> {
-        let mut config = match &self.config {
+        let config = match &self.config {
             Some(path) => config::read(path)?,
             None => ServerConfig::default(),
         };
-        match &self.addr {
-            Some(addr) => config.listen = Some(node::resolve(addr).await?),
-            None => config.listen = config.listen.or(Some(ADDR)),
-        }
-        config.max_peers = self.max_peers.unwrap_or(config.max_peers);
-        config.static_nodes.extend_from_slice(&self.static_nodes);
-        config.trusted_nodes.extend_from_slice(&self.trusted_nodes);
-        config.event_capacity = config.event_capacity.max(EVENTS);
-        Ok(config)
+        let listen = match &self.addr {
+            Some(addr) => node::resolve(addr).await?,
+            None => config.listen().unwrap_or(ADDR),
+        };
+        let static_nodes = [config.static_nodes(), &self.static_nodes].concat();
+        let trusted_nodes = [config.trusted_nodes(), &self.trusted_nodes].concat();
+        let max_peers = self.max_peers.unwrap_or(config.max_peers());
+        let event_capacity = config.event_capacity().max(EVENTS);
+        Ok(config
+            .with_listen(listen)
+            .with_max_peers(max_peers)
+            .with_static_nodes(static_nodes)
+            .with_trusted_nodes(trusted_nodes)
+            .with_event_capacity(event_capacity))
     }
 
     /// The node's key, and what it remembers if it has a data directory.
@@ -341,7 +346,7 @@ pub(crate) async fn run(
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
-    let events = PeerEvents::new(config.event_capacity, false);
+    let events = PeerEvents::new(config.event_capacity(), false);
     let feed = events.subscribe();
     let mut builder = Server::builder(key).config(config).events(events);
     let failures = builder.subscribe_connections();

@@ -28,10 +28,10 @@ fn what_is_wrong_is_named_with_its_place() {
             "line 3, column 3: unknown field `max_pears`",
         ),
         (
-            "name = \"ä\"\nretry_min = \"5 parsecs\"\n",
+            "name = \"ä\"\nredial_gap = \"5 parsecs\"\n",
             "line 2, column 13: \"5 parsecs\" is no time such as 30s",
         ),
-        ("memory_per_peer = \"4 bits\"\n", "line 1, column 19: "),
+        ("memory.per_peer = \"4 bits\"\n", "line 1, column 19: "),
         ("peer.stall_limit = 6\n", "line 1, column 20: "),
         (
             "[peer]\nstall = \"6s\"\n",

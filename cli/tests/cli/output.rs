@@ -82,7 +82,7 @@ fn logs_go_to_standard_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_cannot_write_to_the_terminal() {
     let server = Server::builder(SecretKey::random(&mut rand::rng()))
-        .name("evil\u{1b}[2J\u{9b}2J\r\n\u{7}")
+        .configure(|config| config.with_name("evil\u{1b}[2J\u{9b}2J\r\n\u{7}"))
         .listen(([127, 0, 0, 1], 0).into())
         .start()
         .await

@@ -6,7 +6,7 @@ use crate::folder::Folder;
 use crate::process::{Peermux, keys, run};
 
 /// Dials again at once, which makes the test short.
-const IMPATIENT: &str = "redial_gap = \"0s\"\nretry_min = \"20ms\"\nretry_max = \"200ms\"\n";
+const IMPATIENT: &str = "redial_gap = \"0s\"\nbackoff.base = \"20ms\"\nbackoff.cap = \"200ms\"\n";
 
 const KEY: &str = "00000000000000000000000000000000000000000000000000000000000000ee";
 

@@ -50,7 +50,9 @@ impl Net {
         let (key, identity) = (random(), Secp256k1Identity::new(random()));
         let node = key.public_key().node_id();
         let (protocol, comm) = Comm::new(peermux::comm::Config::default(), node, identity).unwrap();
-        let builder = Server::builder(key).max_peers(200).protocol(protocol);
+        let builder = Server::builder(key)
+            .configure(|config| config.with_max_peers(200))
+            .protocol(protocol);
         let server = builder.start().await.unwrap();
         self.0.lock().unwrap().insert(node, server.clone());
         let peer = RemotePeer::new(server.enode(), comm.id());

@@ -9,53 +9,23 @@ use super::super::unsaved::Unsaved;
 use super::ban::IpBans;
 use super::{Ban, BanTarget, NodeInfo};
 use crate::node::NodeId;
+use crate::settings::settings;
 
-/// How much a [`NodeDb`] remembers and when it bans.
-#[derive(Debug, Clone)]
-pub struct NodeDbConfig {
-    max_nodes: usize,
-    max_ip_bans: usize,
-    ban_above: u32,
-    ban_for: Duration,
-}
-
-impl Default for NodeDbConfig {
-    fn default() -> Self {
-        Self {
-            max_nodes: 65_536,
-            max_ip_bans: 16_384,
-            ban_above: 100,
-            ban_for: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
-
-impl NodeDbConfig {
-    /// How many nodes are remembered, at least one. Default: 65,536. Beyond, the unbanned node
-    /// gives way of which nothing was heard for longest; only where all are banned, the one whose
-    /// ban ends first.
-    pub fn with_max_nodes(mut self, nodes: usize) -> Self {
-        self.max_nodes = nodes.max(1);
-        self
-    }
-
-    /// How many IP addresses can be banned, at least one. Default: 16,384. Beyond, the ban that
-    /// ends first gives way.
-    pub fn with_max_ip_bans(mut self, bans: usize) -> Self {
-        self.max_ip_bans = bans.max(1);
-        self
-    }
-
-    /// A score above this bans a node. Default: 100.
-    pub fn with_ban_above(mut self, score: u32) -> Self {
-        self.ban_above = score;
-        self
-    }
-
-    /// How long such a ban lasts. Default: 24 hours.
-    pub fn with_ban_for(mut self, time: Duration) -> Self {
-        self.ban_for = time;
-        self
+settings! {
+    /// How much a [`NodeDb`] remembers and when it bans.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct NodeDbConfig {
+        /// How many nodes are remembered; 0 counts as 1. Default: 65,536. Beyond, the unbanned
+        /// node gives way of which nothing was heard for longest; only where all are banned, the
+        /// one whose ban ends first.
+        max_nodes / with_max_nodes: usize = 65_536, |nodes: usize| nodes.max(1);
+        /// How many IP addresses can be banned; 0 counts as 1. Default: 16,384. Beyond, the ban
+        /// that ends first gives way.
+        max_ip_bans / with_max_ip_bans: usize = 16_384, |bans: usize| bans.max(1);
+        /// A score above this bans a node. Default: 100.
+        ban_above / with_ban_above: u32 = 100;
+        /// How long such a ban lasts. Default: 24 hours.
+        ban_for / with_ban_for: Duration = Duration::from_secs(24 * 60 * 60);
     }
 }
 
@@ -123,8 +93,8 @@ impl NodeDb {
         now: SystemTime,
     ) -> u32 {
         let score = self.change(id, now, |info| info.score.add(lasting, fading, now));
-        if score > self.config.ban_above {
-            self.ban(BanTarget::Node(*id), self.config.ban_for, reason, now);
+        if score > self.config.ban_above() {
+            self.ban(BanTarget::Node(*id), self.config.ban_for(), reason, now);
             self.change(id, now, |info| info.score = Default::default());
         }
         score
@@ -136,7 +106,7 @@ impl NodeDb {
         match target {
             BanTarget::Node(id) => self.change(&id, now, |info| info.ban = Some(ban)),
             BanTarget::Ip(ip) => {
-                let changed = self.ip_bans.insert(ip, ban, self.config.max_ip_bans);
+                let changed = self.ip_bans.insert(ip, ban, self.config.max_ip_bans());
                 changed.into_iter().for_each(|net| self.ip_changed(net));
             }
         }
@@ -242,7 +212,7 @@ impl NodeDb {
     ) -> T {
         if !self.records.contains_key(id) {
             self.expire(now);
-            while self.records.len() >= self.config.max_nodes {
+            while self.records.len() >= self.config.max_nodes() {
                 let Some((_, _, id)) = self.by_rank.first().copied() else {
                     break;
                 };
@@ -282,7 +252,7 @@ impl NodeDb {
     /// Takes in a ban from the store.
     pub(in crate::addrbook) fn restore_ip_ban(&mut self, net: IpAddr, ban: Ban) {
         self.unsaved.restored(BanTarget::Ip(net));
-        let changed = self.ip_bans.insert(net, ban, self.config.max_ip_bans);
+        let changed = self.ip_bans.insert(net, ban, self.config.max_ip_bans());
         let others = changed.into_iter().skip(1);
         others.for_each(|net| self.ip_changed(net));
     }

@@ -36,19 +36,19 @@ type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 /// The limits of an [`Admission`].
 #[derive(Clone)]
 pub struct AdmissionConfig {
-    revisit: Duration,
+    throttle: Duration,
     exempt: Exempt,
-    incomplete_per_prefix: usize,
-    rate: Rate,
+    pending_per_network: usize,
+    setup_rate: Rate,
 }
 
 impl Default for AdmissionConfig {
     fn default() -> Self {
         Self {
-            revisit: Duration::from_secs(30),
+            throttle: Duration::from_secs(30),
             exempt: Arc::new(is_local),
-            incomplete_per_prefix: 8,
-            rate: Rate::new(40, 20),
+            pending_per_network: 8,
+            setup_rate: Rate::new(40, 20),
         }
     }
 }
@@ -56,9 +56,9 @@ impl Default for AdmissionConfig {
 impl fmt::Debug for AdmissionConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AdmissionConfig")
-            .field("revisit", &self.revisit)
-            .field("incomplete_per_prefix", &self.incomplete_per_prefix)
-            .field("rate", &self.rate)
+            .field("throttle", &self.throttle)
+            .field("pending_per_network", &self.pending_per_network)
+            .field("setup_rate", &self.setup_rate)
             .finish_non_exhaustive()
     }
 }
@@ -67,8 +67,8 @@ impl AdmissionConfig {
     /// After which time one address, or IPv6 /64, is accepted again; 30 s by default, zero is at
     /// once.
     #[must_use]
-    pub fn with_revisit(mut self, time: Duration) -> Self {
-        self.revisit = time;
+    pub fn with_throttle(mut self, time: Duration) -> Self {
+        self.throttle = time;
         self
     }
 
@@ -81,15 +81,15 @@ impl AdmissionConfig {
 
     /// How many handshakes of one [`Prefix`] may be incomplete; 8 by default.
     #[must_use]
-    pub fn with_incomplete_per_prefix(mut self, handshakes: usize) -> Self {
-        self.incomplete_per_prefix = handshakes;
+    pub fn with_pending_per_network(mut self, handshakes: usize) -> Self {
+        self.pending_per_network = handshakes;
         self
     }
 
     /// How fast all handshakes may begin; by default 40 at once, then 20 a second.
     #[must_use]
-    pub fn with_rate(mut self, rate: Rate) -> Self {
-        self.rate = rate;
+    pub fn with_setup_rate(mut self, rate: Rate) -> Self {
+        self.setup_rate = rate;
         self
     }
 }
@@ -116,8 +116,8 @@ impl Admission {
     #[must_use]
     pub fn new(config: AdmissionConfig, now: Instant) -> Self {
         let state = State {
-            recent: Recent::new(config.revisit),
-            rate: TokenBucket::new(config.rate, now),
+            recent: Recent::new(config.throttle),
+            rate: TokenBucket::new(config.setup_rate, now),
             incomplete: HashMap::new(),
         };
         Self(Arc::new(Shared {
@@ -146,7 +146,7 @@ impl Admission {
     /// nothing, and [`Refusal::RateLimited`].
     pub fn handshake(&self, source: Option<IpAddr>, now: Instant) -> Result<Handshake, Refusal> {
         let prefix = source.map(Prefix::from);
-        let limit = self.0.config.incomplete_per_prefix;
+        let limit = self.0.config.pending_per_network;
         let mut state = self.lock();
         let incomplete = prefix.and_then(|prefix| state.incomplete.get(&prefix));
         let incomplete = incomplete.copied().unwrap_or(0);

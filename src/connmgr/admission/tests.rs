@@ -13,12 +13,12 @@ fn ip(text: &str) -> IpAddr {
 
 /// No limit on rates.
 fn unlimited() -> AdmissionConfig {
-    AdmissionConfig::default().with_rate(Rate::new(1000, 1000))
+    AdmissionConfig::default().with_setup_rate(Rate::new(1000, 1000))
 }
 
 #[test]
 fn per_prefix_limit() {
-    let config = unlimited().with_incomplete_per_prefix(2);
+    let config = unlimited().with_pending_per_network(2);
     let (admission, now) = admission(config);
     let handshake = |text| admission.handshake(Some(ip(text)), now);
     let first = handshake("192.0.2.1").expect("room");
@@ -37,8 +37,8 @@ fn per_prefix_limit() {
 #[test]
 fn an_unknown_source_keeps_the_limits_for_all() {
     let config = AdmissionConfig::default()
-        .with_incomplete_per_prefix(1)
-        .with_rate(Rate::new(3, 0));
+        .with_pending_per_network(1)
+        .with_setup_rate(Rate::new(3, 0));
     let (admission, now) = admission(config);
     let begun: Vec<_> = (0..4).map(|_| admission.handshake(None, now)).collect();
     assert!(begun[..3].iter().all(Result::is_ok));
@@ -48,8 +48,8 @@ fn an_unknown_source_keeps_the_limits_for_all() {
 #[test]
 fn a_refusal_for_its_network_costs_no_token() {
     let config = AdmissionConfig::default()
-        .with_incomplete_per_prefix(1)
-        .with_rate(Rate::new(2, 0));
+        .with_pending_per_network(1)
+        .with_setup_rate(Rate::new(2, 0));
     let (admission, now) = admission(config);
     let handshake = |text| admission.handshake(Some(ip(text)), now);
     let _first = handshake("192.0.2.1").expect("room");

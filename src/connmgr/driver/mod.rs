@@ -117,7 +117,7 @@ impl<D: Dialer> Driver<D> {
             Wake::Command(Some(command)) => self.carry_out(command, now),
             Wake::Command(None) => {
                 self.commands = None;
-                if !self.config.keep_running {
+                if !self.config.keep_running() {
                     self.stop.cancel();
                 }
             }
@@ -132,7 +132,7 @@ impl<D: Dialer> Driver<D> {
 
     fn begin_stop(&mut self, now: Instant) {
         self.stopping = true;
-        self.drain_until = Some(now + self.config.drain);
+        self.drain_until = Some(now + self.config.drain());
         self.listeners.abort_all();
         self.accepted = None;
         self.asking = None;
@@ -247,7 +247,7 @@ impl<D: Dialer> Driver<D> {
 
     fn dial(&mut self, id: ReqId, generation: u32, addr: D::Addr) {
         let dialer = Arc::clone(&self.dialer);
-        let limit = self.config.dial_timeout;
+        let limit = self.config.dial_timeout();
         self.dials.start(id, generation, async move {
             timeout(limit, dialer.dial(&addr))
                 .await

@@ -23,8 +23,8 @@ impl<A: Address> Machine<A> {
             .iter()
             .map(|kind| kind.pending + kind.connected)
             .sum();
-        if explicit >= self.config.max_requests {
-            let limit = self.config.max_requests;
+        if explicit >= self.config.max_requests() {
+            let limit = self.config.max_requests();
             return Err(ManagerError::LimitReached { limit });
         }
         match self.filter.dial(&candidate) {
@@ -42,7 +42,7 @@ impl<A: Address> Machine<A> {
         self.insert(id, kind, candidate, Some(claim), phase);
         let earliest = retry
             .zip(last_dial)
-            .map(|(retry, last)| last + retry.min_gap());
+            .map(|(retry, last)| last + retry.redial_gap());
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.due = earliest;
         }

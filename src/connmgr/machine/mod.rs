@@ -77,7 +77,7 @@ impl<A: Address> Machine<A> {
         now: Instant,
     ) -> Self {
         Self {
-            claims: Claims::new(config.min_gap),
+            claims: Claims::new(config.redial_gap()),
             pacing: Pacing::new(&config, now),
             config,
             filter,

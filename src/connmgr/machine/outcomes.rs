@@ -102,8 +102,8 @@ impl<A: Address> Machine<A> {
             return now;
         };
         let (backoff, gap) = match entry.kind {
-            Kind::Permanent(retry) => (retry.backoff(), retry.min_gap()),
-            _ => (self.config.backoff, Duration::ZERO),
+            Kind::Permanent(retry) => (retry.backoff(), retry.redial_gap()),
+            _ => (self.config.backoff(), Duration::ZERO),
         };
         // Even the first retry is spread: what one outage ended must not come back as one.
         let wait = backoff.draw(entry.failures.max(1), &mut self.rng);
@@ -174,7 +174,7 @@ impl<A: Address> Machine<A> {
         let Phase::Connected { since, ready } = entry.phase else {
             return;
         };
-        let lasted = ready || now.saturating_duration_since(since) >= self.config.stable_after;
+        let lasted = ready || now.saturating_duration_since(since) >= self.config.stable_after();
         (entry.failures, entry.unwanted) = match lasted {
             true => (0, 0),
             false => (entry.failures.saturating_add(1), entry.unwanted),

@@ -40,11 +40,11 @@ pub(super) struct Pacing {
 impl Pacing {
     pub(super) fn new(config: &ConnConfig, now: Instant) -> Self {
         Self {
-            target: config.target,
+            target: config.target(),
             asking: false,
-            bucket: TokenBucket::new(config.dial_rate, now),
-            backoff: config.backoff,
-            offline_after: config.offline_after,
+            bucket: TokenBucket::new(config.dial_rate(), now),
+            backoff: config.backoff(),
+            offline_after: config.offline_after(),
             failures: 0,
             dry: 0,
             not_before: None,

@@ -59,8 +59,8 @@ impl<A: Address> Machine<A> {
     /// Fills the dial slots from the queues. Requests that the filter does not want at their turn
     /// fail; false if that were so many that there may be more.
     fn start_dials(&mut self, now: Instant) -> bool {
-        while self.counts.dialing < self.config.max_dials {
-            if self.refusals >= self.config.max_dials {
+        while self.counts.dialing < self.config.max_dials() {
+            if self.refusals >= self.config.max_dials() {
                 return self.queue.is_empty() && self.automatic_queue.is_empty();
             }
             let Some(id) = self.next_queued() else {

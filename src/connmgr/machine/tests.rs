@@ -68,7 +68,7 @@ fn explicit_only() -> ConnConfig {
 /// A timer left behind would keep the request in memory.
 #[test]
 fn nothing_is_left_of_a_removed_request() {
-    let config = explicit_only().with_min_gap(Duration::ZERO);
+    let config = explicit_only().with_redial_gap(Duration::ZERO);
     let mut bench = Bench::new(config, AllowAll);
     let id = bench
         .connect(1, Some(RetryPolicy::default()))
@@ -158,7 +158,7 @@ fn explicit_and_automatic_requests_take_turns() {
 #[test]
 fn the_least_time_between_dials_holds_for_a_request_that_is_made_again() {
     let mut bench = Bench::new(explicit_only(), AllowAll);
-    let policy = RetryPolicy::default().with_min_gap(35 * SECOND);
+    let policy = RetryPolicy::default().with_redial_gap(35 * SECOND);
     let first = bench.connect(1, Some(policy)).expect("free");
     assert_eq!(bench.dials().len(), 1);
     bench.advance(SECOND);
@@ -259,7 +259,7 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
 fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
     const GAP: Duration = Duration::from_secs(35);
     let mut bench = Bench::new(explicit_only(), AllowAll);
-    let policy = RetryPolicy::default().with_min_gap(GAP);
+    let policy = RetryPolicy::default().with_redial_gap(GAP);
     let id = bench.connect(1, Some(policy)).expect("free");
     let unwanted = || Err(ConnectError::Unwanted(Refusal::AlreadyConnected));
     let reconsider = |bench: &mut Bench| {

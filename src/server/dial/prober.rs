@@ -22,7 +22,7 @@ pub(crate) struct Prober<D> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Arc<D>,
     pub(crate) interval: Duration,
-    pub(crate) connect_timeout: Duration,
+    pub(crate) dial_timeout: Duration,
 }
 
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
@@ -72,7 +72,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
 
     async fn ask(&self, node: &Enode) -> Result<(), DialError> {
         let shared = &self.shared;
-        let dialled = timeout(self.connect_timeout, self.dialer.dial(node)).await;
+        let dialled = timeout(self.dial_timeout, self.dialer.dial(node)).await;
         let dialled = dialled.unwrap_or(Err(ConnectError::Timeout));
         let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
         shared.gate.memory.dial_succeeded();

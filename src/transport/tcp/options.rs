@@ -1,20 +1,47 @@
 //! What the kernel may hold for a connection.
 
-/// Bounds on what the kernel holds for a connection.
-///
-/// A message that is urgent stands behind all bytes that are already in the kernel, on this side and
-/// on the other. Large bounds make a long queue where the receiver is slower than the path; bounds
-/// below what the path needs make the connection slow. The default follows the path.
-/// `TCP_NODELAY` is always on.
-///
-/// With the feature `serde` both are `"auto"`, `"system"`, or a size such as `"128 KiB"`; a size of
-/// 0 is `"system"` too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct SocketOptions {
-    unsent: SocketBound,
-    receive_buffer: SocketBound,
+use crate::settings::settings;
+
+settings! {
+    /// Bounds on what the kernel holds for a connection.
+    ///
+    /// A message that is urgent stands behind all bytes that are already in the kernel, on this side
+    /// and on the other. Large bounds make a long queue where the receiver is slower than the path;
+    /// bounds below what the path needs make the connection slow. The default follows the path.
+    /// `TCP_NODELAY` is always on.
+    ///
+    /// With the feature `serde` both are `"auto"`, `"system"`, or a size such as `"128 KiB"`; a size
+    /// of 0 is `"system"` too.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+    #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+    pub struct SocketOptions {
+        /// From how many unsent bytes on a socket takes no more (`TCP_NOTSENT_LOWAT`). Systems
+        /// without such a bound ignore it.
+        ///
+        /// Default: [`Auto`](SocketBound::Auto), an eighth of what the path holds and at least
+        /// 16 KiB; half of the send buffer where the send buffer is what limits the rate.
+        unsent / with_unsent: SocketBound = SocketBound::Auto, SocketBound::normal;
+        /// The receive buffer: a number of bytes is its fixed size (`SO_RCVBUF`), which the system
+        /// may limit (`net.core.rmem_max`).
+        ///
+        /// Default: [`Auto`](SocketBound::Auto), where the system grows the buffer, and the window
+        /// that the remote may fill is four times what the path holds (`TCP_WINDOW_CLAMP`), from
+        /// 256 KiB to 32 MiB. A connection that nobody reads holds that much, if the system's own
+        /// limit (`net.ipv4.tcp_rmem`) is not lower.
+        receive_buffer / with_receive_buffer: SocketBound = SocketBound::Auto, SocketBound::normal;
+    }
+}
+
+impl SocketOptions {
+    /// Leaves all bounds to the system.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            unsent: SocketBound::System,
+            receive_buffer: SocketBound::System,
+        }
+    }
 }
 
 /// How much of one kind the kernel holds for a connection.
@@ -29,53 +56,6 @@ pub enum SocketBound {
     System,
     /// This number of bytes; 0 is [`System`](Self::System).
     Bytes(u32),
-}
-
-impl SocketOptions {
-    /// Leaves all bounds to the system.
-    #[must_use]
-    pub fn system() -> Self {
-        Self {
-            unsent: SocketBound::System,
-            receive_buffer: SocketBound::System,
-        }
-    }
-
-    /// Sets from how many unsent bytes on a socket takes no more (`TCP_NOTSENT_LOWAT`). Systems
-    /// without such a bound ignore it.
-    ///
-    /// Default: [`Auto`](SocketBound::Auto), an eighth of what the path holds and at least 16 KiB;
-    /// half of the send buffer where the send buffer is what limits the rate.
-    #[must_use]
-    pub fn with_unsent(mut self, bound: SocketBound) -> Self {
-        self.unsent = bound.normal();
-        self
-    }
-
-    /// Sets the receive buffer: a number of bytes is its fixed size (`SO_RCVBUF`), which the system
-    /// may limit (`net.core.rmem_max`).
-    ///
-    /// Default: [`Auto`](SocketBound::Auto), where the system grows the buffer, and the window that
-    /// the remote may fill is four times what the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
-    /// 32 MiB. A connection that nobody reads holds that much, if the system's own limit
-    /// (`net.ipv4.tcp_rmem`) is not lower.
-    #[must_use]
-    pub fn with_receive_buffer(mut self, bound: SocketBound) -> Self {
-        self.receive_buffer = bound.normal();
-        self
-    }
-
-    /// The bound on unsent bytes.
-    #[must_use]
-    pub fn unsent(&self) -> SocketBound {
-        self.unsent
-    }
-
-    /// The bound on received bytes.
-    #[must_use]
-    pub fn receive_buffer(&self) -> SocketBound {
-        self.receive_buffer
-    }
 }
 
 impl SocketBound {

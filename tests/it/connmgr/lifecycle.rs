@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use peermux::connmgr::{
-    CloseReason, ConfigError, ConnConfig, ConnManager, ManagerError, Reconnect, RetryPolicy,
+    CloseReason, ConnConfig, ConnManager, ManagerError, Reconnect, RetryPolicy,
 };
 use peermux::testing::{dial_script, memory_listener};
 use tokio::time::Instant;
@@ -19,12 +19,14 @@ fn a_configuration_that_cannot_work_is_refused() {
     };
     let config = ConnConfig::default;
     assert_eq!(build(config()), Ok(()));
-    let no_dials = build(config().with_max_dials(0));
-    assert_eq!(no_dials, Err(ConfigError::NoDials));
-    let no_events = build(config().with_event_capacity(0));
-    assert_eq!(no_events, Err(ConfigError::NoEvents));
-    let no_time = build(config().with_dial_timeout(Duration::ZERO));
-    assert_eq!(no_time, Err(ConfigError::NoDialTime));
+    for (config, setting) in [
+        (config().with_max_dials(0), "max_dials"),
+        (config().with_event_capacity(0), "event_capacity"),
+        (config().with_dial_timeout(Duration::ZERO), "dial_timeout"),
+    ] {
+        let refused = build(config).expect_err("it cannot work");
+        assert_eq!(refused.setting(), setting, "{refused}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use peermux::p2p::ids;
 use peermux::testing::{Connected, Settings, connect};
 use peermux::{
-    DisconnectReason, Message, PeerError, Protocol, ProtocolConn, ProtocolLimits, WhenFull,
+    DisconnectReason, Message, PeerConfig, PeerError, Protocol, ProtocolConn, ProtocolLimits,
+    WhenFull,
 };
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -191,9 +192,8 @@ async fn a_handler_that_keeps_what_it_took_and_takes_nothing_more_is_stalled() {
 async fn a_stall_limit_without_end_waits_for_ever() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let (slow, _) = slow(10_000 * SECOND, limits);
-    let mut settings = Settings::from(slow);
-    settings.options.config = settings.options.config.with_stall_limit(Duration::MAX);
-    let (peer, mut remote) = peer(settings).await;
+    let config = PeerConfig::default().with_stall_limit(Duration::MAX);
+    let (peer, mut remote) = peer(Settings::from(slow).with_config(config)).await;
     remote.send_all(&[MESSAGE; 3]).await;
     sleep(5_000 * SECOND).await;
     assert!(peer.outcome().is_none());

@@ -6,7 +6,7 @@ use peermux::channel::NodeBudget;
 use peermux::driver::PeerOptions;
 use peermux::p2p::ids;
 use peermux::testing::Settings;
-use peermux::{DisconnectReason, MemoryLimits, Message, ProtocolLimits};
+use peermux::{DisconnectReason, Message, PeerConfig, ProtocolLimits};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -81,14 +81,11 @@ async fn a_pause_of_ours_is_not_the_remotes_silence() {
             Ok(())
         }
     });
-    let mut settings = Settings::from(pauses);
-    settings.options.config = settings
-        .options
-        .config
+    let config = PeerConfig::default()
         .with_stall_limit(Duration::from_secs(100))
         .with_ping_interval(Duration::from_secs(1))
         .with_liveness_timeout(Duration::from_secs(2));
-    let (peer, mut remote) = peer(settings).await;
+    let (peer, mut remote) = peer(Settings::from(pauses).with_config(config)).await;
     remote.send_all(&[(16, &[0xc0]), (16, &[0xc0])]).await;
     assert_eq!(remote.expect().await.id, ids::PING);
     remote.send(ids::PONG, &[0xc0]).await;
@@ -138,7 +135,7 @@ async fn one_message_of_the_largest_size_passes_whatever_the_queue_holds() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
-    let budget = NodeBudget::new(MemoryLimits::default());
+    let budget = NodeBudget::default();
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));
     let holds = protocol(1).run(move |peer, mut conn| {
@@ -155,15 +152,8 @@ async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
             Ok(())
         }
     });
-    let options = PeerOptions {
-        budget: budget.clone(),
-        ..PeerOptions::default()
-    };
-    let (_peer, mut remote) = peer(Settings {
-        protocols: vec![holds],
-        options,
-    })
-    .await;
+    let options = PeerOptions::default().with_budget(budget.clone());
+    let (_peer, mut remote) = peer(Settings::from(holds).with_options(options)).await;
     remote.send(16, &vec![0x55; 1 << 20]).await;
     remote.expect().await;
     let held = budget.used();
@@ -176,18 +166,11 @@ async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
 /// A header that announces 16 MiB costs what arrived, not what it says.
 #[tokio::test(start_paused = true)]
 async fn announcements_are_free() {
-    let budget = NodeBudget::new(MemoryLimits::default());
+    let budget = NodeBudget::default();
     let mut remotes = Vec::new();
     for _ in 0..50 {
-        let options = PeerOptions {
-            budget: budget.clone(),
-            ..PeerOptions::default()
-        };
-        let (peer, mut remote) = peer(Settings {
-            protocols: vec![idle("a", 1)],
-            options,
-        })
-        .await;
+        let options = PeerOptions::default().with_budget(budget.clone());
+        let (peer, mut remote) = peer(Settings::from(idle("a", 1)).with_options(options)).await;
         let frame = remote.seal(16, &vec![1; 16_000_000]);
         remote.send_bytes(&frame[..32]).await;
         remote.send(ids::PONG, &[]).await;

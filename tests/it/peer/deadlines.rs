@@ -205,8 +205,7 @@ async fn times_of_any_length_can_be_configured() {
         .with_stall_limit(Duration::MAX)
         .with_grace_period(Duration::MAX)
         .with_linger(Duration::MAX);
-    let mut settings = Settings::from(mirror("b"));
-    settings.options.config = config;
+    let settings = Settings::from(mirror("b")).with_config(config);
     let (peer, mut remote) = peer(settings).await;
     let frame = remote.seal(16, &noise(200_000));
     let (head, rest) = frame.split_at(100_000);

@@ -45,7 +45,7 @@ fn mirror(name: &str) -> Protocol {
 async fn peer(settings: impl Into<Settings>) -> (Peer, Scripted) {
     let settings = settings.into();
     let capabilities: Vec<Capability> = settings
-        .protocols
+        .protocols()
         .iter()
         .map(|protocol| protocol.capability().clone())
         .collect();

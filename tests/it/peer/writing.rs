@@ -119,15 +119,8 @@ async fn message_events_tell_code_and_uncompressed_size() {
         }
         Ok(())
     });
-    let options = PeerOptions {
-        events: Some(events),
-        ..PeerOptions::default()
-    };
-    let (peer, mut remote) = peer(Settings {
-        protocols: vec![mirror],
-        options,
-    })
-    .await;
+    let options = PeerOptions::default().with_events(events);
+    let (peer, mut remote) = peer(Settings::from(mirror).with_options(options)).await;
     remote.send(19, &[0x55; 500]).await;
     remote.expect().await;
     let PeerEvent::MessageReceived(received) = feed.recv().await.expect("told") else {

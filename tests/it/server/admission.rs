@@ -2,8 +2,9 @@
 
 use std::io;
 
-use peermux::connmgr::Refusal;
+use peermux::connmgr::{Rate, Refusal};
 use peermux::rlpx::Legacy;
+use peermux::server::NetList;
 use peermux::setup::{SetupError, accept, initiate};
 use peermux::testing::{Caller, Scripted, memory_listener};
 use peermux::{DialError, DisconnectReason};
@@ -65,9 +66,8 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
 #[tokio::test(start_paused = true)]
 async fn exempt_networks_are_not_throttled() {
     let (listener, caller) = memory_listener();
-    let builder = Server::builder(key()).configure(|config| {
-        config.throttle_exempt = "20.1.0.0/16".parse().unwrap();
-    });
+    let builder = Server::builder(key())
+        .configure(|config| config.with_throttle_exempt("20.1.0.0/16".parse::<NetList>().unwrap()));
     let _server = called(builder, listener).await;
     for port in 1..20 {
         let mut stream = call(&caller, &format!("20.1.1.1:{port}")).await;
@@ -96,7 +96,8 @@ async fn one_network_has_a_bounded_number_of_set_ups() {
 #[tokio::test(start_paused = true)]
 async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
     let (listener, caller) = memory_listener();
-    let builder = Server::builder(key()).configure(|config| config.setups_per_second = Some(1));
+    let builder =
+        Server::builder(key()).configure(|config| config.with_setup_rate(Rate::new(2, 1)));
     let server = called(builder, listener).await;
     let mut feed = server.subscribe_connections();
     let mut streams = Vec::new();
@@ -110,7 +111,8 @@ async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
 #[tokio::test(start_paused = true)]
 async fn other_networks_than_the_permitted_ones_are_closed_at_once() {
     let (listener, caller) = memory_listener();
-    let builder = Server::builder(key()).net_restrict("20.1.0.0/16".parse().unwrap());
+    let builder = Server::builder(key())
+        .configure(|config| config.with_net_restrict("20.1.0.0/16".parse::<NetList>().unwrap()));
     let server = called(builder, listener).await;
     let mut feed = server.subscribe_connections();
     let mut stream = call(&caller, "20.2.1.1:1").await;
@@ -122,7 +124,11 @@ async fn other_networks_than_the_permitted_ones_are_closed_at_once() {
 #[tokio::test(start_paused = true)]
 async fn set_ups_beyond_the_pending_ones_wait_outside() {
     let (listener, caller) = memory_listener();
-    let server = called(Server::builder(key()).max_pending(2), listener).await;
+    let server = called(
+        Server::builder(key()).configure(|config| config.with_max_pending(2)),
+        listener,
+    )
+    .await;
     let mut feed = server.subscribe_connections();
     let mut streams = Vec::new();
     for host in 1..=3 {
@@ -176,7 +182,11 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
 #[tokio::test(start_paused = true)]
 async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
     let (builder, mut script) = scripted();
-    let server = builder.max_peers(0).start().await.unwrap();
+    let server = builder
+        .configure(|config| config.with_max_peers(0))
+        .start()
+        .await
+        .unwrap();
     let other = Server::builder(key()).protocol(idle("other"));
     let other = other.start().await.unwrap();
     let node = at(&other, "20.1.1.1:1");

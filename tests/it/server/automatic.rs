@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use peermux::connmgr::ConnectError as RawError;
 use peermux::connmgr::{AddressSource, DialFilter};
+use peermux::server::NetList;
 use peermux::{Direction, DisconnectReason};
 
 use super::*;
@@ -23,7 +24,9 @@ async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
         found.expect("one of them").clone()
     };
     let (builder, mut script) = scripted();
-    let builder = builder.max_peers(12).source(nodes.clone());
+    let builder = builder
+        .configure(|config| config.with_max_peers(12))
+        .source(nodes.clone());
     let server = builder.start().await.unwrap();
     let mut feed = server.subscribe();
     let mut dials = Vec::new();
@@ -67,7 +70,8 @@ async fn only_nodes_in_permitted_networks_are_dialled() {
     let nodes: VecDeque<_> = inside.iter().chain(&outside).cloned().collect();
     let (builder, mut script) = scripted();
     let builder = builder.source(nodes);
-    let builder = builder.net_restrict("127.0.2.0/24".parse().unwrap());
+    let builder = builder
+        .configure(|config| config.with_net_restrict("127.0.2.0/24".parse::<NetList>().unwrap()));
     let server = builder.start().await.unwrap();
     let (first, second) = (next_dial(&mut script).await, next_dial(&mut script).await);
     assert_eq!([first.addr(), second.addr()], [&inside[0], &inside[1]]);
@@ -118,7 +122,7 @@ async fn sources_take_turns_and_one_that_waits_holds_nobody_up() {
     let (_never, waiting) = tokio::sync::oneshot::channel();
     let (builder, mut script) = scripted();
     let server = builder
-        .max_peers(12)
+        .configure(|config| config.with_max_peers(12))
         .source(VecDeque::from(first.clone()))
         .source(Late(Some(waiting), VecDeque::new()))
         .source(VecDeque::from(second.clone()));
@@ -156,7 +160,9 @@ async fn one_connection_a_network_but_not_among_local_addresses() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_source_no_place_is_kept() {
-    let server = Server::builder(key()).protocol(idle("test")).max_peers(3);
+    let server = Server::builder(key())
+        .protocol(idle("test"))
+        .configure(|config| config.with_max_peers(3));
     let server = server.start().await.unwrap();
     let mut remotes = Vec::new();
     for _ in 0..3 {
@@ -173,9 +179,15 @@ async fn without_a_source_no_place_is_kept() {
 async fn static_nodes_take_places_of_dialled_peers() {
     let (builder, mut script) = scripted();
     let nodes: VecDeque<_> = (1..9).map(|n| stranger(&public(n))).collect();
-    let builder = builder.max_peers(9).source(nodes);
+    let builder = builder
+        .configure(|config| config.with_max_peers(9))
+        .source(nodes);
     let fixed = stranger(&public(100));
-    let server = builder.static_node(fixed.clone()).start().await.unwrap();
+    let server = builder
+        .configure(|config| config.with_static_nodes([fixed.clone()]))
+        .start()
+        .await
+        .unwrap();
     let mut dials = Vec::new();
     for _ in 0..3 {
         dials.push(next_dial(&mut script).await);

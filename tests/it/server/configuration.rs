@@ -1,7 +1,7 @@
 //! The configuration as a file.
 
 use peermux::transport::SocketBound;
-use peermux::{MemoryLimits, ServerConfig};
+use peermux::{MemoryLimits, ProtocolLimits, ServerConfig, StartError};
 
 use super::*;
 
@@ -19,8 +19,10 @@ fn everything_can_be_written_down() {
         net_restrict = "127.0.0.0/8, ::1"
         throttle = "1m 30s"
         redial_gap = "0s"
-        setups_per_second = 100
-        memory_per_node = "1 GiB"
+        setup_rate = {{ burst = 200, per_second = 100 }}
+        backoff.base = "1s"
+        backoff.cap = "1m"
+        memory.per_node = "1 GiB"
         [peer]
         ping_interval = "20s"
         [socket]
@@ -30,15 +32,18 @@ fn everything_can_be_written_down() {
         node.public_key()
     );
     let config: ServerConfig = toml::from_str(&text).unwrap();
-    assert_eq!((config.name.as_str(), config.max_peers), ("somebody", 20));
-    assert_eq!(config.static_nodes, [node]);
-    assert_eq!(config.trusted_nodes.len(), 1);
-    assert_eq!(config.throttle, 90 * SECOND);
-    assert_eq!(config.setup_timeout, 5 * SECOND, "is the default");
-    assert_eq!(config.memory_per_node, 1 << 30);
-    assert_eq!(config.memory_per_peer, MemoryLimits::MIN_PER_PEER);
-    assert_eq!(config.socket.unsent(), SocketBound::System);
-    assert_eq!(config.socket.receive_buffer(), SocketBound::Bytes(1 << 20));
+    assert_eq!((config.name(), config.max_peers()), ("somebody", 20));
+    assert_eq!(config.static_nodes(), [node]);
+    assert_eq!(config.trusted_nodes().len(), 1);
+    assert_eq!(config.throttle(), 90 * SECOND);
+    assert_eq!(config.setup_timeout(), 5 * SECOND, "is the default");
+    assert_eq!(config.memory().per_node(), 1 << 30);
+    assert_eq!(config.memory().per_peer(), MemoryLimits::MIN);
+    assert_eq!(config.socket().unsent(), SocketBound::System);
+    assert_eq!(
+        config.socket().receive_buffer(),
+        SocketBound::Bytes(1 << 20)
+    );
     let again = serde_json::to_string(&config).unwrap();
     assert_eq!(
         serde_json::from_str::<ServerConfig>(&again).unwrap(),
@@ -52,7 +57,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("max_peers = 1\nmax_pears = 2", "max_pears"),
         ("name = \"a\"\nthrottle = \"30 parsecs\"", "parsecs"),
         (
-            "name = \"a\"\nmemory_per_node = \"4 elephants\"",
+            "name = \"a\"\nmemory.per_node = \"4 elephants\"",
             "4 elephants",
         ),
         (
@@ -76,6 +81,34 @@ fn what_is_wrong_is_named_with_its_line() {
 }
 
 #[tokio::test]
+async fn settings_below_their_minimum_are_refused_by_name() {
+    let memory = MemoryLimits::default().with_per_peer(1 << 20);
+    let default = ServerConfig::default;
+    for (config, setting) in [
+        (default().with_max_pending(0), "max_pending"),
+        (default().with_max_dials(0), "max_dials"),
+        (default().with_event_capacity(0), "event_capacity"),
+        (default().with_dial_timeout(Duration::ZERO), "dial_timeout"),
+        (default().with_memory(memory), "memory.per_peer"),
+    ] {
+        let started = Server::builder(key()).config(config).start().await;
+        let Err(StartError::Config(refused)) = started else {
+            panic!("{setting}: {started:?}");
+        };
+        assert_eq!(refused.setting(), setting, "{refused}");
+    }
+    let limits = ProtocolLimits::default().with_queue_messages(0);
+    let protocol = Protocol::builder("test", 1, 1).limits(limits);
+    let protocol = protocol.run(|_, _| async { Ok(()) });
+    let started = Server::builder(key()).protocol(protocol).start().await;
+    let text = started.expect_err("no room").to_string();
+    assert_eq!(
+        text,
+        "protocol test/1: queue_messages is 0, and must be at least 1"
+    );
+}
+
+#[tokio::test]
 async fn a_server_starts_from_its_configuration() {
     let listens = Server::builder(key())
         .protocol(idle("test"))
@@ -83,10 +116,10 @@ async fn a_server_starts_from_its_configuration() {
         .start()
         .await
         .unwrap();
-    let mut config = ServerConfig::default();
-    config.name = "configured".into();
-    config.static_nodes = vec![listens.enode()];
-    config.trusted_nodes = vec![listens.enode()];
+    let config = ServerConfig::default()
+        .with_name("configured")
+        .with_static_nodes([listens.enode()])
+        .with_trusted_nodes([listens.enode()]);
     let mut feed = listens.subscribe();
     let builder = Server::builder(key()).config(config);
     let server = builder.protocol(idle("test")).start().await.unwrap();

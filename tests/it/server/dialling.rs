@@ -41,7 +41,11 @@ async fn each_failure_is_an_error_of_its_own_and_an_event() {
 #[tokio::test(start_paused = true)]
 async fn a_dial_that_takes_too_long_is_given_up() {
     let (builder, mut script) = scripted();
-    let server = builder.connect_timeout(3 * SECOND).start().await.unwrap();
+    let server = builder
+        .configure(|config| config.with_dial_timeout(3 * SECOND))
+        .start()
+        .await
+        .unwrap();
     let node = stranger("20.1.1.1:30303");
     let (result, ()) = tokio::join!(server.dial(&node), async {
         next_dial(&mut script).await.given_up().await;

@@ -15,7 +15,11 @@ fn from(number: u8) -> SocketAddr {
 #[tokio::test(start_paused = true)]
 async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
     let (listener, caller) = memory_listener();
-    let server = called(Server::builder(key()).max_pending(1), listener).await;
+    let server = called(
+        Server::builder(key()).configure(|config| config.with_max_pending(1)),
+        listener,
+    )
+    .await;
     let (mut feed, mut failures) = (server.subscribe(), server.subscribe_connections());
     for number in 0..100 {
         drop(caller.call(from(number)).await);
@@ -35,11 +39,12 @@ async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
 async fn a_slot_is_given_back_once() {
     let (listener, caller) = memory_listener();
     let builder = Server::builder(key())
-        .max_pending(1)
-        .setup_timeout(5 * SECOND);
+        .configure(|config| config.with_max_pending(1).with_setup_timeout(5 * SECOND));
     let server = called(builder, listener).await;
     let patient = Server::builder(key()).protocol(idle("test"));
-    let patient = patient.setup_timeout(LONG).start();
+    let patient = patient
+        .configure(|config| config.with_setup_timeout(LONG))
+        .start();
     let (first, third) = (remote().await, patient.await.unwrap());
     let key = *server.enode().public_key();
     let peer = first.dial_over(caller.call(from(1)).await, &key).await;
@@ -60,7 +65,8 @@ async fn a_slot_is_given_back_once() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_dropped_after_it_was_added_however_short_it_was() {
     let (listener, caller) = memory_listener();
-    let builder = Server::builder(key()).max_peers(200).event_capacity(1000);
+    let builder = Server::builder(key())
+        .configure(|config| config.with_max_peers(200).with_event_capacity(1000));
     let server = called(builder, listener).await;
     let mut feed = server.subscribe();
     let key = *server.enode().public_key();

@@ -75,7 +75,9 @@ async fn a_drawn_node_is_told_of_at_every_step() {
     let (node, nobody) = (at(&remote, &public(1)), stranger(&public(2)));
     notebook.0.lock().unwrap().known = vec![nobody.clone(), node];
     let (builder, mut script) = scripted();
-    let builder = builder.max_peers(3).node_memory(notebook.clone());
+    let builder = builder
+        .configure(|config| config.with_max_peers(3))
+        .node_memory(notebook.clone());
     let server = builder.start().await.unwrap();
     let mut feed = server.subscribe();
     next_dial(&mut script).await.fail(RawError::Refused);
@@ -196,7 +198,9 @@ impl NodeMemory for Fragile {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_connections_task_frees_its_seat_and_reports_its_end() {
     let (builder, mut script) = scripted();
-    let builder = builder.max_peers(1).node_memory(Fragile);
+    let builder = builder
+        .configure(|config| config.with_max_peers(1))
+        .node_memory(Fragile);
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let mut feed = server.subscribe();
     let node = at(&remote, &public(1));

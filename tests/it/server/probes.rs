@@ -76,7 +76,9 @@ async fn who_refuses_a_probe_is_there_too() {
     let memory = Doubtful::default();
     let (builder, mut script) = scripted();
     let _server = builder.node_memory(memory.clone()).start().await.unwrap();
-    let full = Server::builder(key()).protocol(idle("test")).max_peers(0);
+    let full = Server::builder(key())
+        .protocol(idle("test"))
+        .configure(|config| config.with_max_peers(0));
     let full = full.start().await.unwrap();
     memory.doubt(&at(&full, &public(1)));
     let probe = next_dial(&mut script).await;
@@ -106,7 +108,7 @@ async fn a_doubted_node_that_does_not_answer_has_failed() {
 async fn one_probe_is_under_way_at_a_time_and_ends_with_the_server() {
     let memory = Doubtful::default();
     let (builder, mut script) = scripted();
-    let builder = builder.configure(|config| config.connect_timeout = LONG);
+    let builder = builder.configure(|config| config.with_dial_timeout(LONG));
     let server = builder.node_memory(memory.clone()).start().await.unwrap();
     memory.doubt(&stranger(&public(1)));
     let mut probe = next_dial(&mut script).await;
@@ -137,7 +139,7 @@ async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_di
     }
 
     let (builder, mut script) = scripted();
-    let builder = builder.configure(|config| config.no_dial = true);
+    let builder = builder.configure(|config| config.with_no_dial(true));
     let _server = builder.node_memory(memory).start().await.unwrap();
     no_dial(&mut script, LONG).await;
 }

@@ -1,7 +1,8 @@
 //! Nodes that are kept connected.
 
+use peermux::connmgr::Backoff;
 use peermux::connmgr::ConnectError as RawError;
-use peermux::server::StaticNodeError;
+use peermux::server::{NetList, StaticNodeError};
 use peermux::{Direction, DisconnectReason};
 use tokio::time::Instant;
 
@@ -78,7 +79,7 @@ async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
 #[tokio::test(start_paused = true)]
 async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     let (builder, mut script) = scripted();
-    let builder = builder.configure(|config| config.max_dials = 1);
+    let builder = builder.configure(|config| config.with_max_dials(1));
     let server = builder.start().await.unwrap();
     let nodes = [1, 2, 3].map(|number| stranger(&public(number)));
     for node in &nodes {
@@ -98,7 +99,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
 #[tokio::test(start_paused = true)]
 async fn many_static_nodes_take_turns_for_few_slots() {
     let (builder, mut script) = scripted();
-    let builder = builder.configure(|config| config.max_dials = 4);
+    let builder = builder.configure(|config| config.with_max_dials(4));
     let server = builder.start().await.unwrap();
     for number in 0..500u16 {
         let [high, low] = number.to_be_bytes();
@@ -196,7 +197,8 @@ async fn a_static_node_that_moved_is_dialled_at_its_new_endpoint() {
 #[tokio::test(start_paused = true)]
 async fn what_can_never_be_dialled_is_no_static_node() {
     let (builder, mut script) = scripted();
-    let builder = builder.net_restrict("20.0.0.0/8".parse().unwrap());
+    let builder = builder
+        .configure(|config| config.with_net_restrict("20.0.0.0/8".parse::<NetList>().unwrap()));
     let server = builder.start().await.unwrap();
     let nowhere = Enode::incomplete(key().public_key());
     let error = server.add_static(nowhere).await.expect_err("no endpoint");
@@ -224,9 +226,8 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     let remote = start().await.unwrap();
     let builder = Server::builder(key()).protocol(idle("test"));
     let builder = builder.configure(|config| {
-        config.redial_gap = Duration::ZERO;
-        config.retry_min = Duration::from_millis(10);
-        config.retry_max = Duration::from_millis(100);
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(100));
+        config.with_redial_gap(Duration::ZERO).with_backoff(backoff)
     });
     let server = builder.start().await.unwrap();
     let (mut feed, mut failures) = (server.subscribe(), server.subscribe_connections());

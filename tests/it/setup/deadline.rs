@@ -82,7 +82,11 @@ async fn a_dialler_that_sends_no_hello_has_five_seconds_in_all() {
 /// our Hello at most, and a Disconnect or the end.
 #[tokio::test(start_paused = true)]
 async fn a_set_up_may_be_granted_for_ever() {
-    let patient = |key| Server::builder(key).setup_timeout(Duration::MAX).start();
+    let patient = |key| {
+        Server::builder(key)
+            .configure(|config| config.with_setup_timeout(Duration::MAX))
+            .start()
+    };
     let dialler = patient(SecretKey::generate()).await.expect("starts");
     let listener = patient(SecretKey::generate()).await.expect("starts");
     let (near, far) = duplex(1 << 16);

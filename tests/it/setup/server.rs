@@ -93,7 +93,11 @@ async fn who_has_seen_a_peer_end_can_dial_its_node_again() {
 
 #[tokio::test]
 async fn unwanted_nodes_are_refused_each_with_its_reason() {
-    let full = node().max_peers(1).start().await.unwrap();
+    let full = node()
+        .configure(|config| config.with_max_peers(1))
+        .start()
+        .await
+        .unwrap();
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = full.subscribe();
     let peer = first.dial(&full.enode()).await.expect("connects");
@@ -179,7 +183,10 @@ async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
         StartError::Lengths(_)
     ));
 
-    let long = Server::builder(key()).name("n".repeat(3000)).start().await;
+    let long = Server::builder(key())
+        .configure(|config| config.with_name("n".repeat(3000)))
+        .start()
+        .await;
     assert!(matches!(
         long.expect_err("too large"),
         StartError::HelloTooLarge { .. }
@@ -225,7 +232,9 @@ async fn information_records_have_their_json_form() {
         });
     let (a, b) = (
         node().protocol(told.clone()),
-        node().name("someone").protocol(told),
+        node()
+            .configure(|config| config.with_name("someone"))
+            .protocol(told),
     );
     let (a, b) = (a.start().await.unwrap(), b.start().await.unwrap());
     a.dial(&b.enode()).await.expect("connects");
@@ -269,7 +278,11 @@ async fn added(feed: &mut broadcast::Receiver<PeerEvent>, other: &Server) -> Pee
 
 #[tokio::test]
 async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
-    let full = node().max_peers(1).start().await.unwrap();
+    let full = node()
+        .configure(|config| config.with_max_peers(1))
+        .start()
+        .await
+        .unwrap();
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = full.subscribe();
     let joined = first.dial(&full.enode()).await;
@@ -291,7 +304,11 @@ async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
 
 #[tokio::test]
 async fn places_kept_for_dialled_nodes_are_not_given_to_inbound_ones() {
-    let keeps = node().max_peers(2).dial_ratio(2).start().await.unwrap();
+    let keeps = node()
+        .configure(|config| config.with_max_peers(2).with_dial_ratio(2))
+        .start()
+        .await
+        .unwrap();
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = keeps.subscribe();
     let joined = first.dial(&keeps.enode()).await;

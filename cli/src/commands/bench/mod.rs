@@ -108,8 +108,11 @@ enum Measurement {
 async fn second_node() -> Result<Server, Failure> {
     Server::builder(SecretKey::generate())
         .listen(([127, 0, 0, 1], 0).into())
-        .max_peers(usize::from(u16::MAX))
-        .max_pending(2048)
+        .configure(|config| {
+            config
+                .with_max_peers(usize::from(u16::MAX))
+                .with_max_pending(2048)
+        })
         .protocol(Bench::new(Config::default()))
         .start()
         .await

@@ -86,9 +86,11 @@ impl Node {
         let bench = Bench::new(bench::Config::default());
         let echo = Echo::new(echo::Config::default());
         let mut builder = Server::builder(SecretKey::generate())
-            .name(format!("peermux-demo/{name}"))
+            .configure(|config| config.with_name(format!("peermux-demo/{name}")))
             .listen(([127, 0, 0, 1], 0).into())
-            .peer_config(PeerConfig::default().with_stall_limit(STALL_LIMIT))
+            .configure(|config| {
+                config.with_peer(PeerConfig::default().with_stall_limit(STALL_LIMIT))
+            })
             .protocol(echo.clone());
         if name != "carol" {
             builder = builder.protocol(bench.clone());
