@@ -64,6 +64,8 @@ pub mod comm;
 pub mod connmgr;
 #[cfg(feature = "server")]
 pub mod driver;
+#[cfg(feature = "server")]
+mod event_stream;
 mod fault;
 mod keccak;
 #[cfg(feature = "server")]
@@ -110,6 +112,8 @@ pub use channel::{
     MemoryLimits, ProtocolConn, ProtocolLimits, ProtocolReceiver, ProtocolSender, Received,
     SendError, TrySendError, WhenFull,
 };
+#[cfg(feature = "server")]
+pub use event_stream::{EventStream, Missed};
 #[cfg(feature = "server")]
 pub use message::{Message, MessageError, WireMessage};
 #[cfg(feature = "server")]

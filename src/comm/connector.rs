@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::PeerId;
@@ -59,9 +58,9 @@ impl Connector for Server {
                     return Some(peer);
                 }
                 match events.recv().await {
-                    Ok(PeerEvent::Added { peer }) if peer.id() == id => return Some(peer),
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
+                    Some(Ok(PeerEvent::Added { peer })) if peer.id() == id => return Some(peer),
+                    Some(_) => {}
+                    None => return None,
                 }
             }
         };

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-
 use super::{Peer, PeerOutcome};
 use crate::channel::{Observer, Traffic};
+use crate::event_stream::{EventFeed, EventStream};
 use crate::node::NodeId;
 use crate::p2p::SharedCapability;
 
@@ -54,7 +53,7 @@ pub struct MessageEvent {
 /// many; it never holds a peer up.
 #[derive(Debug, Clone)]
 pub struct PeerEvents {
-    sender: broadcast::Sender<PeerEvent>,
+    feed: EventFeed<PeerEvent>,
     messages: bool,
 }
 
@@ -64,15 +63,15 @@ impl PeerEvents {
     #[must_use]
     pub fn new(capacity: usize, messages: bool) -> Self {
         Self {
-            sender: broadcast::channel(capacity.max(1)).0,
+            feed: EventFeed::new(capacity),
             messages,
         }
     }
 
     /// Receives all events from now on.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<PeerEvent> {
-        self.sender.subscribe()
+    pub fn subscribe(&self) -> EventStream<PeerEvent> {
+        self.feed.subscribe()
     }
 
     /// What emits an event for each message of one protocol, if messages are wanted.
@@ -96,8 +95,7 @@ impl PeerEvents {
     }
 
     pub(crate) fn emit(&self, event: PeerEvent) {
-        // Without subscribers an event goes nowhere, which is not a failure.
-        let _ = self.sender.send(event);
+        self.feed.emit(event);
     }
 }
 

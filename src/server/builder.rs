@@ -3,13 +3,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 
-use super::events::ConnectionEvents;
 use super::gate::NodeMemory;
 use super::server::Server;
 use super::{ConnectionEvent, NodeDialer, ServerConfig};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
+use crate::event_stream::{EventFeed, EventStream};
 use crate::node::{Enode, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
 use crate::rlpx::Legacy;
@@ -26,7 +25,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) memory: Option<Arc<dyn NodeMemory>>,
     pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
     pub(super) events: Option<PeerEvents>,
-    pub(super) connection_events: Option<ConnectionEvents>,
+    pub(super) connection_events: Option<EventFeed<ConnectionEvent>>,
     pub(super) dialer: DialerFor<D>,
     pub(super) listener: Option<L>,
 }
@@ -158,11 +157,11 @@ impl<D, L> ServerBuilder<D, L> {
     }
 
     /// As [`Server::subscribe_connections`], and misses nothing. Set the capacity of events first.
-    pub fn subscribe_connections(&mut self) -> broadcast::Receiver<ConnectionEvent> {
+    pub fn subscribe_connections(&mut self) -> EventStream<ConnectionEvent> {
         let capacity = self.config.event_capacity();
         let events = &mut self.connection_events;
         events
-            .get_or_insert_with(|| ConnectionEvents::new(capacity))
+            .get_or_insert_with(|| EventFeed::new(capacity))
             .subscribe()
     }
 }

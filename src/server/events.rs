@@ -3,8 +3,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-
 use super::DialError;
 use crate::connmgr::Refusal;
 use crate::node::{Enode, NodeId};
@@ -51,25 +49,6 @@ pub enum ConnectionEvent {
         /// What the system said.
         error: Arc<io::Error>,
     },
-}
-
-/// The bounded feed of [`ConnectionEvent`]s: a slow subscriber loses the oldest ones.
-#[derive(Debug, Clone)]
-pub(crate) struct ConnectionEvents(broadcast::Sender<ConnectionEvent>);
-
-impl ConnectionEvents {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self(broadcast::channel(capacity.max(1)).0)
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<ConnectionEvent> {
-        self.0.subscribe()
-    }
-
-    pub(crate) fn emit(&self, event: ConnectionEvent) {
-        // Without subscribers an event goes nowhere, which is not a failure.
-        let _ = self.0.send(event);
-    }
 }
 
 #[cfg(feature = "serde")]

@@ -3,7 +3,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +11,7 @@ use super::events::ConnectionEvent;
 use super::shared::Shared;
 use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
 use crate::channel::NodeBudget;
+use crate::event_stream::EventStream;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent, Protocol};
@@ -172,13 +172,13 @@ impl Server {
     /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
     /// is told how many.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<PeerEvent> {
+    pub fn subscribe(&self) -> EventStream<PeerEvent> {
         self.shared.events.subscribe()
     }
 
     /// Receives what becomes of connections that do not become peers, likewise.
     #[must_use]
-    pub fn subscribe_connections(&self) -> broadcast::Receiver<ConnectionEvent> {
+    pub fn subscribe_connections(&self) -> EventStream<ConnectionEvent> {
         self.shared.connection_events.subscribe()
     }
 

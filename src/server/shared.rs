@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ConnectionEvent;
 use super::dial::NodeAddr;
-use super::events::ConnectionEvents;
 use super::gate::{Gate, TieBreak};
 use super::static_nodes::StaticNodes;
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
+use crate::event_stream::EventFeed;
 use crate::node::SecretKey;
 use crate::p2p::Hello;
 use crate::peer::{PeerEvents, Protocol};
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) legacy: Legacy,
     pub(crate) options: PeerOptions,
     pub(crate) events: PeerEvents,
-    pub(crate) connection_events: ConnectionEvents,
+    pub(crate) connection_events: EventFeed<ConnectionEvent>,
     pub(crate) connections: ConnHandle<NodeAddr>,
     pub(crate) static_nodes: StaticNodes,
     pub(crate) tie_break: TieBreak,

@@ -13,7 +13,6 @@ use tokio_util::either::Either;
 use super::accept::{SlotListener, SocketListener};
 use super::builder::ServerBuilder;
 use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
-use super::events::ConnectionEvents;
 use super::gate::{Gate, GateFilter, NoMemory, PeerSet, TieBreak};
 use super::server::Server;
 use super::shared::{Shared, Tasks, spawn_service};
@@ -23,6 +22,7 @@ use crate::channel::NodeBudget;
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
+use crate::event_stream::EventFeed;
 use crate::node::Enode;
 use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
 use crate::peer::{PeerEvents, Protocol};
@@ -161,7 +161,7 @@ where
             .unwrap_or_else(|| PeerEvents::new(config.event_capacity(), config.message_events()));
         let connection_events = self
             .connection_events
-            .unwrap_or_else(|| ConnectionEvents::new(config.event_capacity()));
+            .unwrap_or_else(|| EventFeed::new(config.event_capacity()));
         let shared = Arc::new(Shared {
             tie_break: TieBreak::new(gate.own),
             turns: Turns::new(),

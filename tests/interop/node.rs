@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use peermux::{DialError, Peer, PeerEvent, PeerOutcome, SecretKey, Server};
+use peermux::{DialError, EventStream, Peer, PeerEvent, PeerOutcome, SecretKey, Server};
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::echo::{self, Echo};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use crate::program::DEADLINE;
@@ -18,7 +17,7 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     echo: Echo,
     bench: Bench,
-    events: broadcast::Receiver<PeerEvent>,
+    events: EventStream<PeerEvent>,
 }
 
 impl Node {
@@ -69,7 +68,10 @@ impl Node {
                 .runtime
                 .block_on(next)
                 .expect("an event before the deadline");
-            if let PeerEvent::Added { peer } = event.expect("few events, so none is lost") {
+            if let PeerEvent::Added { peer } = event
+                .expect("the server runs")
+                .expect("few events, so none is missed")
+            {
                 return peer;
             }
         }

@@ -191,9 +191,9 @@ fn serves_are_counted_by_what_came_of_them() {
         stranger.dial_over(stream, &key).await.unwrap();
         // The same address again, and one that says nothing sensible.
         let _early = caller.call("20.1.1.1:2".parse().unwrap()).await;
-        failures.recv().await.unwrap();
+        failures.recv().await.unwrap().unwrap();
         drop(caller.call("20.2.1.1:1".parse().unwrap()).await);
-        failures.recv().await.unwrap();
+        failures.recv().await.unwrap().unwrap();
     });
     let counted = values(&snapshotter);
     assert_eq!(counted["peermux_serves_total{}"], 3.0);

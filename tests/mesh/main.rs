@@ -16,7 +16,6 @@ use std::time::Duration;
 use futures::future::join_all;
 use peermux::SecretKey;
 use peermux::connmgr::{Backoff, Rate};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -47,7 +46,7 @@ impl Watched {
         let (mut feed, happened) = (server.subscribe(), Arc::clone(&self.happened));
         tokio::spawn(async move {
             // A lost event is a happening too.
-            while !matches!(feed.recv().await, Err(RecvError::Closed)) {
+            while feed.recv().await.is_some() {
                 happened.send_replace(());
             }
         });

@@ -10,17 +10,13 @@ use peermux::addrbook::BookConfig;
 use peermux::peer::PeerEvents;
 use peermux::server::ConnectionEvent;
 use peermux::{
-    DialError, DisconnectReason, Endpoint, Enode, NodeId, Peer, PeerError, PeerEvent, PeerOutcome,
-    Protocol, SecretKey, Server, ServerConfig,
+    DialError, DisconnectReason, Endpoint, Enode, EventStream, Missed, NodeId, Peer, PeerError,
+    PeerEvent, PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
-use tokio::sync::broadcast::{
-    self,
-    error::{RecvError, TryRecvError},
-};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
@@ -372,10 +368,7 @@ pub(crate) async fn run(
 }
 
 /// What happens to peers, and to connections that do not become peers.
-type Feeds = (
-    broadcast::Receiver<PeerEvent>,
-    broadcast::Receiver<ConnectionEvent>,
-);
+type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 
 /// Tells what happens to a node's peers until it is to stop, and ends it.
 async fn serve(
@@ -406,17 +399,17 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 }
 
 /// Prints what happens until the node is gone, as far as there is something to tell of it.
-async fn report<E: Clone, R: Serialize + fmt::Display>(
-    events: &mut broadcast::Receiver<E>,
+async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
+    events: &mut EventStream<E>,
     out: Output,
     report_of: impl Fn(&E) -> Option<R>,
 ) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         match events.recv().await {
-            Ok(event) => reports.extend(report_of(&event)),
-            Err(RecvError::Lagged(missed)) => lost(missed),
-            Err(RecvError::Closed) => return Ok(()),
+            Some(Ok(event)) => reports.extend(report_of(&event)),
+            Some(Err(missed)) => lost(missed),
+            None => return Ok(()),
         }
         // Nothing is awaited before it is told: the node's end would take it along.
         take_waiting(events, &report_of, &mut reports);
@@ -425,7 +418,7 @@ async fn report<E: Clone, R: Serialize + fmt::Display>(
 }
 
 /// Prints what has happened to peers, such as those that were told of the node's end.
-fn report_rest(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Result<(), Failure> {
+fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         take_waiting(events, &PeerReport::of, &mut reports);
@@ -437,20 +430,23 @@ fn report_rest(events: &mut broadcast::Receiver<PeerEvent>, out: Output) -> Resu
 }
 
 /// Takes what has happened and was not told, as much as is told at once.
-fn take_waiting<E: Clone, R>(
-    events: &mut broadcast::Receiver<E>,
+fn take_waiting<E: Clone + Send + 'static, R>(
+    events: &mut EventStream<E>,
     report_of: &impl Fn(&E) -> Option<R>,
     reports: &mut Vec<R>,
 ) {
     while reports.len() < TOLD_AT_ONCE {
         match events.try_recv() {
-            Ok(event) => reports.extend(report_of(&event)),
-            Err(TryRecvError::Lagged(missed)) => lost(missed),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            Some(Ok(event)) => reports.extend(report_of(&event)),
+            Some(Err(missed)) => lost(missed),
+            None => return,
         }
     }
 }
 
-fn lost(missed: u64) {
-    tracing::warn!(missed, "output is too slow, events are lost");
+fn lost(missed: Missed) {
+    tracing::warn!(
+        missed = missed.events,
+        "output is too slow, events are lost"
+    );
 }

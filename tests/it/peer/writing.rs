@@ -123,14 +123,16 @@ async fn message_events_tell_code_and_uncompressed_size() {
     let (peer, mut remote) = peer(Settings::from(mirror).with_options(options)).await;
     remote.send(19, &[0x55; 500]).await;
     remote.expect().await;
-    let PeerEvent::MessageReceived(received) = feed.recv().await.expect("told") else {
+    let PeerEvent::MessageReceived(received) =
+        feed.recv().await.expect("told").expect("none is missed")
+    else {
         panic!()
     };
     assert_eq!(
         (received.code, received.size, &*received.protocol),
         (3, 500, "a")
     );
-    let sent = feed.recv().await.expect("told");
+    let sent = feed.recv().await.expect("told").expect("none is missed");
     let json = serde_json::to_value(&sent).expect("serialises");
     let id = peer.id().to_string();
     let expected = serde_json::json!(

@@ -84,7 +84,7 @@ async fn a_peer_is_dropped_after_it_was_added_however_short_it_was() {
         }
     }
     let (mut here, mut gone) = (HashSet::new(), 0);
-    while let Ok(Ok(event)) = timeout(20 * SECOND, feed.recv()).await {
+    while let Ok(Some(Ok(event))) = timeout(20 * SECOND, feed.recv()).await {
         match event {
             PeerEvent::Added { peer } => assert!(here.insert(peer.id())),
             PeerEvent::Dropped { peer, .. } => {

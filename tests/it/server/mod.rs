@@ -19,9 +19,8 @@ use std::time::Duration;
 use peermux::connmgr::Listener;
 use peermux::server::ConnectionEvent;
 use peermux::testing::{DialScript, PendingDial, ScriptedDialer, dial_script};
-use peermux::{Enode, Peer, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
+use peermux::{Enode, EventStream, Peer, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -93,27 +92,30 @@ fn reach(dial: PendingDial<Enode>, server: &Server) {
     });
 }
 
-async fn added(feed: &mut broadcast::Receiver<PeerEvent>) -> Peer {
+async fn added(feed: &mut EventStream<PeerEvent>) -> Peer {
     loop {
         let event = timeout(LONG, feed.recv()).await.expect("in time");
-        if let PeerEvent::Added { peer } = event.expect("the feed goes on") {
+        if let PeerEvent::Added { peer } = event.expect("the feed goes on").expect("none is missed")
+        {
             return peer;
         }
     }
 }
 
-async fn dropped(feed: &mut broadcast::Receiver<PeerEvent>) -> Peer {
+async fn dropped(feed: &mut EventStream<PeerEvent>) -> Peer {
     loop {
         let event = timeout(LONG, feed.recv()).await.expect("in time");
-        if let PeerEvent::Dropped { peer, .. } = event.expect("the feed goes on") {
+        if let PeerEvent::Dropped { peer, .. } =
+            event.expect("the feed goes on").expect("none is missed")
+        {
             return peer;
         }
     }
 }
 
-async fn told(feed: &mut broadcast::Receiver<ConnectionEvent>) -> ConnectionEvent {
+async fn told(feed: &mut EventStream<ConnectionEvent>) -> ConnectionEvent {
     let event = timeout(LONG, feed.recv()).await.expect("in time");
-    event.expect("the feed goes on")
+    event.expect("the feed goes on").expect("none is missed")
 }
 
 /// A server that the test calls from any address.

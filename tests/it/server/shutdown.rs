@@ -59,7 +59,7 @@ async fn peers_are_told_dials_are_given_up_and_nothing_is_left() {
     let quitting = DisconnectReason::CLIENT_QUITTING;
     assert!(matches!(outcome.error, PeerError::Local(reason) if reason == quitting));
     let event = loop {
-        if let PeerEvent::Dropped { outcome, .. } = feed.recv().await.unwrap() {
+        if let PeerEvent::Dropped { outcome, .. } = feed.recv().await.unwrap().unwrap() {
             break outcome;
         }
     };

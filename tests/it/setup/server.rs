@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use peermux::server::StartError;
 use peermux::{
-    DialError, Direction, DisconnectReason, Enode, Message, Peer, PeerError, PeerEvent, Protocol,
-    SecretKey, Server, ServerBuilder, Stage,
+    DialError, Direction, DisconnectReason, Enode, EventStream, Message, Peer, PeerError,
+    PeerEvent, Protocol, SecretKey, Server, ServerBuilder, Stage,
 };
-use tokio::sync::broadcast;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -30,10 +29,14 @@ fn node() -> ServerBuilder {
         .protocol(mirror(1))
 }
 
-async fn dropped(feed: &mut broadcast::Receiver<PeerEvent>) -> PeerEvent {
+async fn dropped(feed: &mut EventStream<PeerEvent>) -> PeerEvent {
     let find = async {
         loop {
-            let event = feed.recv().await.expect("the feed goes on");
+            let event = feed
+                .recv()
+                .await
+                .expect("the feed goes on")
+                .expect("none is missed");
             if matches!(event, PeerEvent::Dropped { .. }) {
                 return event;
             }
@@ -53,7 +56,7 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
         (peer.id(), peer.direction()),
         (listener.id(), Direction::Outbound)
     );
-    let PeerEvent::Added { peer: inbound } = feed.recv().await.unwrap() else {
+    let PeerEvent::Added { peer: inbound } = feed.recv().await.unwrap().unwrap() else {
         panic!()
     };
     assert_eq!(
@@ -262,10 +265,14 @@ async fn information_records_have_their_json_form() {
 }
 
 /// Waits until `node` has taken `other` in.
-async fn added(feed: &mut broadcast::Receiver<PeerEvent>, other: &Server) -> Peer {
+async fn added(feed: &mut EventStream<PeerEvent>, other: &Server) -> Peer {
     let find = async {
         loop {
-            let event = feed.recv().await.expect("the feed goes on");
+            let event = feed
+                .recv()
+                .await
+                .expect("the feed goes on")
+                .expect("none is missed");
             if let PeerEvent::Added { peer } = event {
                 assert_eq!(peer.id(), other.id());
                 return peer;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peermux::{
-    NodeId, Peer, PeerConfig, PeerEvent, PeerOutcome, Protocol, ProtocolSender, SecretKey, Server,
+    EventStream, NodeId, Peer, PeerConfig, PeerEvent, PeerOutcome, Protocol, ProtocolSender,
+    SecretKey, Server,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::echo::{self, Echo};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use super::protocols::{Slow, Teller, greet_v1, greet_v2, slow};
 use super::report::MessageReport;
@@ -28,7 +29,7 @@ pub(super) struct Node {
     pub(super) server: Server,
     pub(super) bench: Bench,
     pub(super) echo: Echo,
-    events: broadcast::Receiver<PeerEvent>,
+    events: EventStream<PeerEvent>,
 }
 
 /// All of them, and what they have to tell.
@@ -117,7 +118,7 @@ impl Node {
     /// Waits for the end of one of the node's peers.
     pub(super) async fn next_drop(&mut self) -> Option<(NodeId, Arc<PeerOutcome>)> {
         loop {
-            if let PeerEvent::Dropped { peer, outcome } = self.events.recv().await.ok()? {
+            if let PeerEvent::Dropped { peer, outcome } = self.events.recv().await?.ok()? {
                 return Some((peer.id(), outcome));
             }
         }
