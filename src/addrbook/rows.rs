@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use rand::CryptoRng;
-use rlp::{Rlp, RlpStream};
 
 use super::entry::{Entry, Place, slot};
 use super::keyed::BucketKey;
@@ -18,6 +17,7 @@ use super::table::Shape;
 use super::time::{from_millis, to_millis};
 use super::{Book, BookConfig, Score, Source};
 use crate::node::{Enode, NodeId};
+use crate::rlp::{Decodable, Rlp, RlpStream};
 
 /// The version of the rows that is written, and the newest that can be read.
 pub(super) const VERSION: u32 = 1;
@@ -319,7 +319,7 @@ fn net(key: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(key).ok()?.parse().ok()
 }
 
-fn field<T: rlp::Decodable>(value: &Rlp<'_>, index: usize) -> Result<T, String> {
+fn field<T: Decodable>(value: &Rlp<'_>, index: usize) -> Result<T, String> {
     let field = value.val_at(index);
     field.map_err(|error| format!("field {index}: {error}"))
 }

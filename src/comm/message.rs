@@ -1,17 +1,22 @@
 //! The messages of `comm/1` as bytes; the table stands in the module's documentation.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::CommError;
-use super::list::{self, Number};
+use crate::message::fields::encode_shared;
 use crate::message::{Message, MessageError};
-use crate::rlp::{DecoderError, check_exact};
+use crate::rlp::read::Reader;
+use crate::rlp::write::{put_list, put_number, put_string};
+use crate::rlp::{RlpError, check_exact};
 
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;
 pub(crate) const ACK: u64 = 0x02;
 /// How many message codes the protocol takes.
 pub(crate) const LENGTH: u64 = 4;
+
+/// About how many bytes a message takes beside its byte strings.
+const HEADERS: usize = 64;
 
 /// The largest id that is read, in bytes; whether it is one is for the proof's check to say.
 const MAX_ID: usize = 64;
@@ -74,15 +79,20 @@ impl Envelope {
 
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
     pub(crate) fn encode(&self, ack: u64) -> Bytes {
-        let [ack, nonce, tag] = [ack, self.nonce, self.tag].map(Number::from);
-        list::write(&[
-            ack.bytes(),
-            nonce.bytes(),
-            tag.bytes(),
-            &self.payload,
-            &self.signature,
-        ])
+        encode_list(self.payload.len() + self.signature.len(), |list| {
+            put_number(list, ack);
+            put_number(list, self.nonce);
+            put_number(list, self.tag);
+            put_string(list, &self.payload);
+            put_string(list, &self.signature);
+        })
     }
+}
+
+/// A list, for a message that goes out soon: small ones share memory. `size` is how many bytes its
+/// byte strings have.
+fn encode_list(size: usize, append: impl FnOnce(&mut BytesMut)) -> Bytes {
+    encode_shared(size + HEADERS, |out| put_list(out, append))
 }
 
 /// An identity's proof that it holds this connection.
@@ -97,14 +107,14 @@ pub(crate) struct Establish {
 
 impl Establish {
     pub(crate) fn encode(&self) -> Bytes {
-        let probe = Number::from(u64::from(self.probe));
-        list::write(&[
-            &self.id,
-            &self.identity,
-            &self.binding,
-            probe.bytes(),
-            &self.signature,
-        ])
+        let strings = [&self.id[..], &self.identity, &self.binding, &self.signature];
+        encode_list(strings.iter().map(|string| string.len()).sum(), |list| {
+            put_string(list, &self.id);
+            put_string(list, &self.identity);
+            put_string(list, &self.binding);
+            put_number(list, self.probe.into());
+            put_string(list, &self.signature);
+        })
     }
 }
 
@@ -114,8 +124,10 @@ pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
     while !error.is_char_boundary(end) {
         end -= 1;
     }
-    let ack = Number::from(ack);
-    list::write(&[ack.bytes(), &error.as_bytes()[..end]])
+    encode_list(end, |list| {
+        put_number(list, ack);
+        put_string(list, &error.as_bytes()[..end]);
+    })
 }
 
 /// A received message.
@@ -134,7 +146,7 @@ impl Incoming {
             return Err(MessageError::UnknownCode { code });
         }
         let decoded = match code {
-            ESTABLISH => establish(&message.payload).map(Self::Establish),
+            ESTABLISH => establish(&message.payload),
             DATA => data(&message.payload),
             _ => acknowledgement(&message.payload),
         };
@@ -145,59 +157,66 @@ impl Incoming {
     }
 }
 
-/// The elements of a list that has exactly `N`, all of them byte strings.
-fn elements<const N: usize>(payload: &[u8]) -> Result<[&[u8]; N], DecoderError> {
-    list::read(payload).ok_or(DecoderError::RlpIncorrectListLen)
+/// Reads the elements of a list that is the whole payload.
+fn decode_list<T>(
+    payload: &[u8],
+    elements: impl FnOnce(&mut Reader<'_>) -> Result<T, RlpError>,
+) -> Result<T, RlpError> {
+    let mut whole = Reader::new(payload);
+    let mut list = whole.list()?;
+    whole.end()?;
+    let value = elements(&mut list)?;
+    list.end()?;
+    Ok(value)
 }
 
 /// A byte string of at most `max` bytes, cut from the received buffer without a copy.
-fn bytes(payload: &Bytes, element: &[u8], max: usize) -> Result<Bytes, DecoderError> {
-    match element.len() <= max {
-        true => Ok(payload.slice_ref(element)),
-        false => Err(DecoderError::RlpIsTooBig),
+fn bytes(payload: &Bytes, list: &mut Reader<'_>, max: usize) -> Result<Bytes, RlpError> {
+    let string = list.string()?;
+    match string.len() <= max {
+        true => Ok(payload.slice_ref(string)),
+        false => Err(RlpError::Length),
     }
 }
 
-fn number(element: &[u8]) -> Result<u64, DecoderError> {
-    list::number(element).ok_or(DecoderError::Custom("not a number of at most 64 bits"))
-}
-
-fn establish(payload: &Bytes) -> Result<Establish, DecoderError> {
-    let [id, identity, binding, probe, signature] = elements(payload)?;
-    let binding = <[u8; 32]>::try_from(binding)
-        .map_err(|_| DecoderError::Custom("the channel binding does not have 32 bytes"))?;
-    let probe = match number(probe)? {
-        0 => false,
-        1 => true,
-        _ => return Err(DecoderError::Custom("the probe flag is neither 0 nor 1")),
-    };
-    Ok(Establish {
-        id: bytes(payload, id, MAX_ID)?,
-        identity: bytes(payload, identity, MAX_IDENTITY)?,
-        binding,
-        probe,
-        signature: bytes(payload, signature, MAX_SIGNATURE)?,
+fn establish(payload: &Bytes) -> Result<Incoming, RlpError> {
+    decode_list(payload, |list| {
+        Ok(Incoming::Establish(Establish {
+            id: bytes(payload, list, MAX_ID)?,
+            identity: bytes(payload, list, MAX_IDENTITY)?,
+            binding: list.string()?.try_into().map_err(|_| RlpError::Length)?,
+            probe: match list.number()? {
+                0 => false,
+                1 => true,
+                _ => return Err(RlpError::Other("the probe flag is neither 0 nor 1")),
+            },
+            signature: bytes(payload, list, MAX_SIGNATURE)?,
+        }))
     })
 }
 
-fn data(payload: &Bytes) -> Result<Incoming, DecoderError> {
-    let [ack, nonce, tag, content, signature] = elements(payload)?;
-    let ack = number(ack)?;
-    let envelope = Envelope {
-        nonce: number(nonce)?,
-        tag: number(tag)?,
-        payload: bytes(payload, content, usize::MAX)?,
-        signature: bytes(payload, signature, MAX_SIGNATURE)?,
-    };
-    Ok(Incoming::Data { ack, envelope })
+fn data(payload: &Bytes) -> Result<Incoming, RlpError> {
+    decode_list(payload, |list| {
+        Ok(Incoming::Data {
+            ack: list.number()?,
+            envelope: Envelope {
+                nonce: list.number()?,
+                tag: list.number()?,
+                payload: bytes(payload, list, usize::MAX)?,
+                signature: bytes(payload, list, MAX_SIGNATURE)?,
+            },
+        })
+    })
 }
 
-fn acknowledgement(payload: &Bytes) -> Result<Incoming, DecoderError> {
-    let [ack, error] = elements(payload)?;
-    let error = bytes(payload, error, MAX_ERROR)?;
-    Ok(Incoming::Ack {
-        ack: number(ack)?,
-        error: String::from_utf8_lossy(&error).into_owned(),
+fn acknowledgement(payload: &Bytes) -> Result<Incoming, RlpError> {
+    decode_list(payload, |list| {
+        let ack = list.number()?;
+        let error = bytes(payload, list, MAX_ERROR)?;
+        Ok(Incoming::Ack {
+            ack,
+            error: String::from_utf8_lossy(&error).into_owned(),
+        })
     })
 }
 

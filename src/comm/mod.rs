@@ -131,7 +131,6 @@ mod handed;
 mod handle;
 mod identity;
 mod link;
-mod list;
 pub(crate) mod message;
 mod meters;
 mod queue;

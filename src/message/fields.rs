@@ -10,10 +10,12 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::arena::Arena;
-use crate::rlp::{Decodable, DecoderError, Encodable, Rlp, RlpStream};
+use crate::rlp::read::Reader;
+use crate::rlp::write::{put_number, put_string};
+use crate::rlp::{Decodable, Encodable, RlpError, RlpStream};
 use crate::spare::{SMALLEST, SPARE};
 
 /// A value of type `T` in a message.
@@ -47,11 +49,11 @@ pub trait AnyField<T> {
     where
         T: Encodable;
 
-    /// Decodes the value in `rlp`, a part of `payload`.
+    /// Decodes the next value of `payload`.
     ///
     /// # Errors
     /// As the type decides.
-    fn decode(&self, rlp: &Rlp<'_>, payload: &Bytes) -> Result<T, DecoderError>
+    fn decode(&self, next: &mut Reader<'_>, payload: &Bytes) -> Result<T, RlpError>
     where
         T: Decodable;
 }
@@ -70,11 +72,11 @@ impl<T> AnyField<T> for Field<T> {
         *out = stream.out();
     }
 
-    fn decode(&self, rlp: &Rlp<'_>, _payload: &Bytes) -> Result<T, DecoderError>
+    fn decode(&self, next: &mut Reader<'_>, _payload: &Bytes) -> Result<T, RlpError>
     where
         T: Decodable,
     {
-        rlp.as_val()
+        next.value()
     }
 }
 
@@ -87,22 +89,15 @@ impl Field<Bytes> {
 
     /// Appends `value`.
     pub fn append(&self, value: &Bytes, out: &mut BytesMut) {
-        append_string(value, out);
+        put_string(out, value);
     }
 
-    /// The value in `rlp`, which shares the memory of `payload`.
+    /// The next value, which shares the memory of `payload`.
     ///
     /// # Errors
-    /// [`DecoderError`] if it is a list.
-    pub fn decode(&self, rlp: &Rlp<'_>, payload: &Bytes) -> Result<Bytes, DecoderError> {
-        rlp.decoder().decode_value(|value| {
-            // A caller that decodes from other memory gets a copy.
-            let range = payload.as_ptr_range();
-            match range.contains(&value.as_ptr()) {
-                true => Ok(payload.slice_ref(value)),
-                false => Ok(Bytes::copy_from_slice(value)),
-            }
-        })
+    /// [`RlpError`] if it is a list.
+    pub fn decode(&self, next: &mut Reader<'_>, payload: &Bytes) -> Result<Bytes, RlpError> {
+        Ok(payload.slice_ref(next.string()?))
     }
 }
 
@@ -115,7 +110,7 @@ impl Field<Vec<u8>> {
 
     /// Appends `value`.
     pub fn append(&self, value: &[u8], out: &mut BytesMut) {
-        append_string(value, out);
+        put_string(out, value);
     }
 }
 
@@ -128,7 +123,7 @@ impl Field<String> {
 
     /// Appends `value`.
     pub fn append(&self, value: &str, out: &mut BytesMut) {
-        append_string(value.as_bytes(), out);
+        put_string(out, value.as_bytes());
     }
 }
 
@@ -136,95 +131,36 @@ macro_rules! numbers {
     ($($number:ty),+) => {
         $(
             impl Field<$number> {
-                /// Appends `value`, big-endian and without leading zeros.
+                /// Appends `value`.
                 pub fn append(&self, value: &$number, out: &mut BytesMut) {
-                    let digits = value.to_be_bytes();
-                    append_string(&digits[value.leading_zeros() as usize / 8..], out);
+                    put_number(out, u64::from(*value));
+                }
+
+                /// The next value.
+                ///
+                /// # Errors
+                /// [`RlpError`] if it is something else or too large.
+                pub fn decode(
+                    &self,
+                    next: &mut Reader<'_>,
+                    _payload: &Bytes,
+                ) -> Result<$number, RlpError> {
+                    <$number>::try_from(next.number()?).map_err(|_| RlpError::Length)
                 }
             }
         )+
     };
 }
 
-numbers!(u16, u32, u64, u128);
+numbers!(u8, u16, u32, u64);
 
-fn append_string(value: &[u8], out: &mut BytesMut) {
-    if !matches!(value, [0..0x80]) {
-        out.put_slice(Header::new(0x80, value.len()).bytes());
-    }
-    out.put_slice(value);
-}
-
-/// What stands before a string or a list.
-struct Header {
-    bytes: [u8; Self::MAX],
-    start: usize,
-}
-
-impl Header {
-    const MAX: usize = 9;
-
-    /// `kind` is 0x80 for a string and 0xc0 for a list.
-    fn new(kind: u8, length: usize) -> Self {
-        let mut bytes = [0; Self::MAX];
-        bytes[1..].copy_from_slice(&(length as u64).to_be_bytes());
-        let start = if length < 56 {
-            bytes[8] += kind;
-            8
-        } else {
-            let zeros = (length as u64).leading_zeros() as usize / 8;
-            bytes[zeros] = kind + 55 + (8 - zeros) as u8;
-            zeros
-        };
-        Self { bytes, start }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-}
-
-/// Appends a list to `out`, which is empty, of the elements that `append` appends.
-pub fn append_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
-    // The length is known at the end, and its header then put right before the elements.
-    out.put_bytes(0, Header::MAX);
-    append(out);
-    let header = Header::new(0xc0, out.len() - Header::MAX);
-    out[header.start..Header::MAX].copy_from_slice(header.bytes());
-    out.advance(header.start);
-}
-
-/// Reads list elements one after the other.
-#[derive(Debug)]
-pub struct Fields<'a> {
-    list: Rlp<'a>,
-    next: usize,
-}
-
-impl<'a> Fields<'a> {
-    /// Opens a payload as a list of exactly `count` elements.
-    ///
-    /// # Errors
-    /// [`DecoderError`] if it is something else.
-    pub fn open(payload: &'a [u8], count: usize) -> Result<Self, DecoderError> {
-        let list = Rlp::new(payload);
-        if !list.is_list() {
-            return Err(DecoderError::RlpExpectedToBeList);
-        }
-        if list.item_count()? != count {
-            return Err(DecoderError::RlpIncorrectListLen);
-        }
-        Ok(Self { list, next: 0 })
-    }
-
-    /// The next element.
-    ///
-    /// # Errors
-    /// [`DecoderError`] if there is none.
-    pub fn take(&mut self) -> Result<Rlp<'a>, DecoderError> {
-        let element = self.list.at(self.next)?;
-        self.next += 1;
-        Ok(element)
+impl Field<u128> {
+    /// Appends `value`.
+    pub fn append(&self, value: &u128, out: &mut BytesMut) {
+        put_string(
+            out,
+            &value.to_be_bytes()[value.leading_zeros() as usize / 8..],
+        );
     }
 }
 
@@ -263,40 +199,42 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn appended(append: impl FnOnce(&mut BytesMut)) -> BytesMut {
-        let mut out = BytesMut::new();
-        append(&mut out);
-        out
-    }
-
-    #[test]
-    fn lengths_around_each_change_of_form() {
-        for length in [0, 1, 55, 56, 255, 256, 65_535, 65_536] {
-            let value = vec![0x80; length];
-            let string = appended(|out| append_string(&value, out));
-            assert_eq!(string, crate::rlp::encode(&value));
-            let list = appended(|out| append_list(out, |out| out.put_slice(&value)));
-            let mut stream = RlpStream::new_list(1);
-            stream.append_raw(&value, 1);
-            assert_eq!(list, stream.out());
-        }
-    }
+    use crate::rlp::write::put_list;
+    use crate::rlp::{Rlp, check_canonical};
 
     proptest! {
         #[test]
-        fn values_are_written_as_the_crate_does(number: u64, text: String, small in 0u16..300) {
-            let list = appended(|out| append_list(out, |out| {
+        fn values_are_written_as_the_crate_does(
+            number: u64,
+            large: u128,
+            text: String,
+            small in 0u16..300,
+        ) {
+            let mut list = BytesMut::new();
+            put_list(&mut list, |out| {
                 Field::<u64>::new().append(&number, out);
+                Field::<u128>::new().append(&large, out);
                 Field::<String>::new().append(&text, out);
                 Field::<u16>::new().append(&small, out);
                 Field::<bool>::new().append(&true, out);
                 Field::<Bytes>::new().append(&Bytes::from(text.clone()), out);
-            }));
-            let mut stream = RlpStream::new_list(5);
-            stream.append(&number).append(&text).append(&small);
+            });
+            let mut stream = RlpStream::new_list(6);
+            stream.append(&number).append(&large).append(&text).append(&small);
             stream.append(&true).append(&text);
             prop_assert_eq!(list, stream.out());
+        }
+
+        #[test]
+        fn a_number_is_read_as_the_crate_does(bytes in prop::collection::vec(any::<u8>(), 0..12)) {
+            let payload = Bytes::from(bytes);
+            let ours = Field::<u16>::new().decode(&mut Reader::new(&payload), &payload);
+            if let Ok(length) = check_canonical(&payload) {
+                let by_the_crate = Rlp::new(&payload[..length]).as_val::<u16>();
+                prop_assert_eq!(ours.ok(), by_the_crate.ok());
+            } else {
+                prop_assert!(ours.is_err());
+            }
         }
     }
 }

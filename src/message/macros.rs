@@ -150,8 +150,8 @@ macro_rules! messages {
 
     (@encode $value:ident, $out:ident, { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
-        use $crate::message::fields::{AnyField as _, Field, append_list};
-        append_list($out, |list| {
+        use $crate::message::fields::{AnyField as _, Field};
+        $crate::rlp::write::put_list($out, |list| {
             $( Field::<$field_type>::new().append($field, list); )+
         });
     }};
@@ -161,14 +161,15 @@ macro_rules! messages {
         Field::<$value_type>::new().append($value, $out);
     }};
     (@encode $value:ident, $out:ident,) => {
-        $crate::message::fields::append_list($out, |_| {})
+        $crate::rlp::write::put_list($out, |_| {})
     };
 
     (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
-        use $crate::message::fields::{AnyField as _, Field, Fields};
-        Fields::open($payload, [$(stringify!($field)),+].len()).and_then(|mut fields| {
-            $( let $field = Field::<$field_type>::new().decode(&fields.take()?, $payload)?; )+
+        use $crate::message::fields::{AnyField as _, Field};
+        $crate::rlp::read::Reader::new($payload).list().and_then(|mut list| {
+            $( let $field = Field::<$field_type>::new().decode(&mut list, $payload)?; )+
+            list.end()?;
             ::core::result::Result::Ok(Self::$variant { $($field),+ })
         })
     }};
@@ -176,11 +177,14 @@ macro_rules! messages {
         #[allow(unused_imports)]
         use $crate::message::fields::{AnyField as _, Field};
         Field::<$value_type>::new()
-            .decode(&$crate::rlp::Rlp::new($payload), $payload)
+            .decode(&mut $crate::rlp::read::Reader::new($payload), $payload)
             .map(Self::$variant)
     }};
     (@decode $payload:ident, $variant:ident) => {
-        $crate::message::fields::Fields::open($payload, 0).map(|_| Self::$variant)
+        $crate::rlp::read::Reader::new($payload)
+            .list()
+            .and_then(|list| list.end())
+            .map(|()| Self::$variant)
     };
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::rlp::{CanonicalError, DecoderError};
+use crate::rlp::RlpError;
 
 /// A message as it is routed: a code relative to its protocol, and an undecoded payload.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub enum MessageError {
         /// The payload's size in bytes.
         size: usize,
         /// What is wrong with it.
-        source: CanonicalError,
+        source: RlpError,
     },
     /// The payload is RLP, but not of the shape that the code asks for.
     #[error("message {code:#04x} of {size} bytes does not decode: {source}")]
@@ -110,7 +110,7 @@ pub enum MessageError {
         /// The payload's size in bytes.
         size: usize,
         /// What is wrong with it.
-        source: DecoderError,
+        source: RlpError,
     },
     /// The message is well-formed but not allowed here, in the protocol's own judgement.
     #[error("message {code:#04x} breaks the protocol: {rule}")]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+
+use crate::rlp::write::{put_list, put_number};
 
 /// A Disconnect payload that declares more than this is not one; two bytes are the norm.
 const MAX_PAYLOAD: usize = 2048;
@@ -75,11 +77,9 @@ reasons! {
 impl DisconnectReason {
     /// The payload of a Disconnect: a list of one integer, two bytes for all reasons below 0x80.
     pub fn encode(self) -> Bytes {
-        match self.0 {
-            0 => Bytes::from_static(&[0xc1, 0x80]),
-            code @ 0x01..=0x7f => Bytes::copy_from_slice(&[0xc1, code]),
-            code @ 0x80.. => Bytes::copy_from_slice(&[0xc2, 0x81, code]),
-        }
+        let mut payload = BytesMut::new();
+        put_list(&mut payload, |list| put_number(list, self.0.into()));
+        payload.freeze()
     }
 }
 
@@ -110,7 +110,7 @@ fn decompress<'b>(data: &[u8], payload: &'b mut [u8]) -> Option<&'b [u8]> {
     payload.get(..written)
 }
 
-/// Not through the RLP crate: some of the forms seen in the wild (`00`, a list cut short) are no
+/// Not through the reader of RLP: some of the forms seen in the wild (`00`, a list cut short) are no
 /// canonical RLP, and yet their meaning is plain.
 fn decode_payload(data: &[u8]) -> Option<DisconnectReason> {
     let (declared, behind) = match data {

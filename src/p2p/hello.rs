@@ -1,11 +1,13 @@
 //! Hello, by which each side says who it is and what it speaks.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{Capability, DisconnectReason};
 use crate::fault::Fault;
 use crate::node::PublicKey;
-use crate::rlp::{CanonicalError, Decodable, DecoderError, Rlp, RlpStream, check_canonical};
+use crate::rlp::read::Reader;
+use crate::rlp::write::{put_list, put_number, put_string};
+use crate::rlp::{RlpError, check_canonical};
 
 /// The longest Hello payload, in bytes; longer ones are refused, by others as well.
 pub const MAX_HELLO: usize = 2048;
@@ -43,18 +45,22 @@ impl Hello {
     /// It may exceed [`MAX_HELLO`] if the client's name or the capabilities do; remotes refuse it
     /// then.
     pub fn encode(&self) -> Bytes {
-        let mut stream = RlpStream::new_list(ELEMENTS);
-        stream.append(&self.version);
-        stream.append(&&self.client[..]);
-        stream.begin_list(self.capabilities.len());
-        for capability in &self.capabilities {
-            stream.begin_list(2);
-            stream.append(&capability.name());
-            stream.append(&capability.version());
-        }
-        stream.append(&self.listen_port);
-        stream.append(&&self.public_key.to_bytes()[..]);
-        stream.out().freeze()
+        let mut payload = BytesMut::new();
+        put_list(&mut payload, |hello| {
+            put_number(hello, self.version);
+            put_string(hello, &self.client);
+            put_list(hello, |list| {
+                for capability in &self.capabilities {
+                    put_list(list, |pair| {
+                        put_string(pair, capability.name().as_bytes());
+                        put_number(pair, capability.version());
+                    });
+                }
+            });
+            put_number(hello, self.listen_port);
+            put_string(hello, &self.public_key.to_bytes());
+        });
+        payload.freeze()
     }
 
     /// Reads a payload, the bytes behind the message id.
@@ -71,21 +77,24 @@ impl Hello {
                 limit: MAX_HELLO,
             });
         }
-        // Cut first: the RLP crate would read on behind a list that is too short.
-        let list = Rlp::new(&payload[..check_canonical(payload)?]);
-        let got = list.item_count().map_err(|_| HelloError::NotAList)?;
+        check_canonical(payload).map_err(HelloError::Canonical)?;
+        let mut hello = Reader::new(payload)
+            .list()
+            .map_err(|_| HelloError::NotAList)?;
+        let got = hello.count();
         if got < ELEMENTS {
             return Err(HelloError::TooFewElements {
                 got,
                 expected: ELEMENTS,
             });
         }
+        let field = |field| move |source| HelloError::Field { field, source };
         Ok(Self {
-            version: value(&list, 0, "version")?,
-            client: value::<Vec<u8>>(&list, 1, "client")?.into(),
-            capabilities: capabilities(&list)?,
-            listen_port: value(&list, 3, "listen port")?,
-            public_key: public_key(&value::<Vec<u8>>(&list, 4, "public key")?)?,
+            version: hello.number().map_err(field("version"))?,
+            client: Bytes::copy_from_slice(hello.string().map_err(field("client"))?),
+            capabilities: capabilities(hello.list().map_err(field("capabilities"))?)?,
+            listen_port: hello.number().map_err(field("listen port"))?,
+            public_key: public_key(hello.string().map_err(field("public key"))?)?,
         })
     }
 
@@ -115,7 +124,7 @@ pub enum HelloError {
     },
     /// The payload does not begin with a canonical RLP value.
     #[error("hello is not canonical RLP")]
-    Canonical(#[from] CanonicalError),
+    Canonical(#[source] RlpError),
     /// The payload is not a list.
     #[error("hello is not a list")]
     NotAList,
@@ -133,7 +142,7 @@ pub enum HelloError {
         /// Which element.
         field: &'static str,
         /// What is wrong with it.
-        source: DecoderError,
+        source: RlpError,
     },
     /// A capability is not a pair of name and version.
     #[error("hello's capability {index} has {got} elements instead of 2")]
@@ -173,32 +182,21 @@ impl HelloError {
     }
 }
 
-fn value<T: Decodable>(
-    hello: &Rlp<'_>,
-    index: usize,
-    field: &'static str,
-) -> Result<T, HelloError> {
-    hello
-        .val_at(index)
-        .map_err(|source| HelloError::Field { field, source })
-}
-
-fn capabilities(hello: &Rlp<'_>) -> Result<Vec<Capability>, HelloError> {
+fn capabilities(mut list: Reader<'_>) -> Result<Vec<Capability>, HelloError> {
     let field = |source| HelloError::Field {
         field: "capabilities",
         source,
     };
-    let list = hello.at(2).map_err(field)?;
     let mut capabilities = Vec::new();
-    for index in 0..list.item_count().map_err(field)? {
-        let pair = list.at(index).map_err(field)?;
-        let got = pair.item_count().map_err(field)?;
+    for index in 0..list.count() {
+        let mut pair = list.list().map_err(field)?;
+        let got = pair.count();
         if got != 2 {
             return Err(HelloError::CapabilityElements { index, got });
         }
-        let name: Vec<u8> = pair.val_at(0).map_err(field)?;
-        let version = pair.val_at(1).map_err(field)?;
-        if let Ok(name) = String::from_utf8(name) {
+        let name = pair.string().map_err(field)?;
+        let version = pair.number().map_err(field)?;
+        if let Ok(name) = str::from_utf8(name) {
             capabilities.push(Capability::new(name, version));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::fault::Fault;
 use crate::node::KeyError;
-use crate::rlp::CanonicalError;
+use crate::rlp::RlpError;
 
 /// Why a handshake failed. The connection must be closed without a message: before both packets
 /// were read there are no secrets to encrypt one with.
@@ -36,7 +36,7 @@ pub enum HandshakeError {
     InvalidSignature(#[source] KeyError),
     /// The plaintext does not start with a canonical RLP value.
     #[error("handshake packet is not canonical RLP")]
-    NotCanonical(#[source] CanonicalError),
+    NotCanonical(#[source] RlpError),
     /// The plaintext does not start with an RLP list.
     #[error("handshake packet is not an RLP list")]
     NotAList,

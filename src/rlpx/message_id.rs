@@ -1,11 +1,14 @@
 //! Message ids: unsigned 64-bit integers in canonical RLP, in front of every message.
 
 use super::error::MessageIdError;
+use crate::rlp::read::number;
+use crate::rlp::stands_for_itself;
+use crate::rlp::write::{self, MAX_HEADER};
 
 /// The most bytes that an id takes.
-pub const MAX_LENGTH: usize = 9;
+pub const MAX_LENGTH: usize = MAX_HEADER;
 
-/// Writes `id` to the front of `buffer` and returns the bytes written, 1 to 9 of them.
+/// Writes `id` to `buffer` and returns the bytes written, 1 to 9 of them.
 ///
 /// ```
 /// # use peermux::rlpx::message_id;
@@ -14,15 +17,7 @@ pub const MAX_LENGTH: usize = 9;
 /// assert_eq!(message_id::encode(300, &mut [0; 9]), [0x82, 0x01, 0x2c]);
 /// ```
 pub fn encode(id: u64, buffer: &mut [u8; MAX_LENGTH]) -> &[u8] {
-    if (1..0x80).contains(&id) {
-        buffer[0] = id.to_be_bytes()[7];
-        return &buffer[..1];
-    }
-    let zeros = id.leading_zeros() as usize / 8;
-    let digits = &id.to_be_bytes()[zeros..];
-    buffer[0] = 0x80 + (8 - id.leading_zeros() as u8 / 8);
-    buffer[1..=digits.len()].copy_from_slice(digits);
-    &buffer[..=digits.len()]
+    write::number(id, buffer)
 }
 
 /// Reads the id at the front of `bytes`; returns it and the bytes that it takes.
@@ -31,23 +26,18 @@ pub fn encode(id: u64, buffer: &mut [u8; MAX_LENGTH]) -> &[u8] {
 /// [`MessageIdError`] if the bytes end early, or start with a list, with an integer that is not
 /// in its shortest form, or with one of more than 64 bits.
 pub fn decode(bytes: &[u8]) -> Result<(u64, usize), MessageIdError> {
-    let &first = bytes.first().ok_or(MessageIdError::Missing)?;
+    let (&first, rest) = bytes.split_first().ok_or(MessageIdError::Missing)?;
     let length = match first {
         0 => return Err(MessageIdError::NotCanonical),
-        1..=0x7f => return Ok((u64::from(first), 1)),
-        0x80..=0x88 => usize::from(first - 0x80),
-        0x89..=0xbf => return Err(MessageIdError::Overflow),
-        0xc0..=0xff => return Err(MessageIdError::NotAnInteger),
+        1..0x80 => return Ok((u64::from(first), 1)),
+        0x80..0x89 => usize::from(first - 0x80),
+        0x89..0xc0 => return Err(MessageIdError::Overflow),
+        0xc0.. => return Err(MessageIdError::NotAnInteger),
     };
-    let digits = bytes.get(1..=length).ok_or(MessageIdError::Missing)?;
-    let id = digits
-        .iter()
-        .fold(0u64, |id, &digit| (id << 8) | u64::from(digit));
-    let shortest = digits.first() != Some(&0) && (length != 1 || id >= 0x80);
-    if shortest {
-        Ok((id, 1 + length))
-    } else {
-        Err(MessageIdError::NotCanonical)
+    let digits = rest.get(..length).ok_or(MessageIdError::Missing)?;
+    match number(digits) {
+        Ok(id) if !stands_for_itself(digits) => Ok((id, 1 + length)),
+        _ => Err(MessageIdError::NotCanonical),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The check for canonical RLP, against a definition of it: bytes are canonical if reading them
 //! without caring for the form and writing them again yields the same bytes.
 
-use peermux::rlp::{CanonicalError, Rlp, RlpStream, check_canonical, check_exact};
+use peermux::rlp::{Rlp, RlpError, RlpStream, check_canonical, check_exact};
 
 use super::assert_explained;
 
@@ -109,16 +109,16 @@ pub fn rlp(data: &[u8]) {
             assert_explained(&error);
             // Where both are wrong, either may be found first.
             assert!(match error {
-                CanonicalError::TooDeep => depth > MAX_DEPTH,
-                CanonicalError::NotShortest => !canonical,
+                RlpError::TooDeep => depth > MAX_DEPTH,
+                RlpError::NotShortest => !canonical,
                 // A list's last element may reach beyond the list, which ends it early.
-                CanonicalError::Truncated => false,
+                RlpError::Truncated => false,
                 _ => false,
             });
         }
     }
     let exact = match checked {
-        Ok(length) if length < data.len() => Err(CanonicalError::Trailing(data.len() - length)),
+        Ok(length) if length < data.len() => Err(RlpError::Trailing(data.len() - length)),
         Ok(_) => Ok(()),
         Err(error) => Err(error),
     };

@@ -1,7 +1,7 @@
 //! What can be wrong with a record.
 
 use crate::node::KeyError;
-use crate::rlp::{CanonicalError, DecoderError};
+use crate::rlp::RlpError;
 
 /// Why bytes or text are not a valid node record, or why one cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum RecordError {
     },
     /// The record is not exactly one canonical RLP value.
     #[error("node record is not one canonical RLP value")]
-    Canonical(#[from] CanonicalError),
+    Canonical(#[source] RlpError),
     /// The record is not a list.
     #[error("node record is not a list")]
     NotAList,
@@ -47,7 +47,7 @@ pub enum RecordError {
         /// Which element.
         field: &'static str,
         /// What is wrong with it.
-        source: DecoderError,
+        source: RlpError,
     },
     /// The last key has no value.
     #[error("node record's last key has no value")]

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::endpoint::excerpt;
 use super::{Endpoint, Enode, KeyError, NodeId, PublicKey};
 use crate::keccak::keccak256;
-use crate::rlp::{Decodable, Rlp, RlpStream, check_exact};
+use crate::rlp::read::Reader;
+use crate::rlp::write::{put_list, put_number, put_string};
+use crate::rlp::{Decodable, RlpError, check_exact};
 
 pub use builder::NodeRecordBuilder;
 pub use error::RecordError;
@@ -76,21 +78,23 @@ impl NodeRecord {
                 limit: MAX_RECORD,
             });
         }
-        check_exact(bytes)?;
-        let list = Rlp::new(bytes);
-        let elements = list.item_count().map_err(|_| RecordError::NotAList)?;
+        check_exact(bytes).map_err(RecordError::Canonical)?;
+        let mut list = Reader::new(bytes)
+            .list()
+            .map_err(|_| RecordError::NotAList)?;
+        let elements = list.count();
         if elements < 2 {
             return Err(RecordError::TooFewElements {
                 got: elements,
                 expected: 2,
             });
         }
-        let signature: Vec<u8> = value(&list, 0, "signature")?;
-        let seq = value(&list, 1, "sequence number")?;
-        let pairs = read_pairs(&list, elements)?;
-        let public_key = verify(&signature, seq, &pairs)?;
+        let signature = list.string().map_err(field("signature"))?;
+        let seq = list.number().map_err(field("sequence number"))?;
+        let pairs = read_pairs(list)?;
+        let public_key = verify(signature, seq, &pairs)?;
         Ok(Self {
-            signature: exact_signature(&signature)?,
+            signature: exact_signature(signature)?,
             seq,
             pairs,
             public_key,
@@ -181,51 +185,35 @@ impl fmt::Debug for NodeRecord {
     }
 }
 
-fn value<T: Decodable>(
-    record: &Rlp<'_>,
-    index: usize,
-    field: &'static str,
-) -> Result<T, RecordError> {
-    record
-        .val_at(index)
-        .map_err(|source| RecordError::Field { field, source })
+fn field(field: &'static str) -> impl Fn(RlpError) -> RecordError {
+    move |source| RecordError::Field { field, source }
 }
 
-fn read_pairs(list: &Rlp<'_>, elements: usize) -> Result<Pairs, RecordError> {
+fn read_pairs(mut list: Reader<'_>) -> Result<Pairs, RecordError> {
     let mut pairs = Pairs::new();
-    for index in (2..elements).step_by(2) {
-        let key: Vec<u8> = value(list, index, "key")?;
-        let text = || String::from_utf8_lossy(&key).into_owned();
+    while list.end().is_err() {
+        let key = list.string().map_err(field("key"))?;
+        let text = || String::from_utf8_lossy(key).into_owned();
         match pairs.last_key_value() {
-            Some((last, _)) if *last == key => {
+            Some((last, _)) if last == key => {
                 return Err(RecordError::Duplicate { key: text() });
             }
-            Some((last, _)) if *last > key => {
+            Some((last, _)) if &last[..] > key => {
                 return Err(RecordError::Unsorted { key: text() });
             }
             _ => {}
         }
-        if index + 1 == elements {
-            return Err(RecordError::KeyWithoutValue);
-        }
-        let raw = list
-            .at(index + 1)
-            .map_err(|source| RecordError::Field {
-                field: "value",
-                source,
-            })?
-            .as_raw()
-            .to_vec();
-        pairs.insert(key, raw);
+        let raw = list.raw().map_err(|_| RecordError::KeyWithoutValue)?;
+        pairs.insert(key.to_vec(), raw.to_vec());
     }
     Ok(pairs)
 }
 
-fn required(pairs: &Pairs, key: &'static str) -> Result<Vec<u8>, RecordError> {
+fn required<'a>(pairs: &'a Pairs, key: &'static str) -> Result<&'a [u8], RecordError> {
     let raw = pairs
         .get(key.as_bytes())
         .ok_or(RecordError::Missing { key })?;
-    crate::rlp::decode(raw).map_err(|source| RecordError::Field { field: key, source })
+    Reader::new(raw).string().map_err(field(key))
 }
 
 /// Checks the signature under the scheme "v4" and returns the key that made it.
@@ -233,16 +221,16 @@ fn verify(signature: &[u8], seq: u64, pairs: &Pairs) -> Result<PublicKey, Record
     let scheme = required(pairs, "id")?;
     if scheme != SCHEME {
         return Err(RecordError::Scheme {
-            found: String::from_utf8_lossy(&scheme).into_owned(),
+            found: String::from_utf8_lossy(scheme).into_owned(),
         });
     }
     let key = required(pairs, "secp256k1")?;
-    let key = key.try_into().map_err(|key: Vec<u8>| KeyError::Length {
+    let key = key.try_into().map_err(|_| KeyError::Length {
         got: key.len(),
         expected: 33,
     });
     let key = key
-        .and_then(|key| PublicKey::from_compressed(&key))
+        .and_then(PublicKey::from_compressed)
         .map_err(RecordError::Key)?;
     key.verify(
         &exact_signature(signature)?,
@@ -263,17 +251,18 @@ fn exact_signature(signature: &[u8]) -> Result<[u8; SIGNATURE_LENGTH], RecordErr
 
 /// The record, or without the signature what is signed.
 fn encode(signature: Option<&[u8; SIGNATURE_LENGTH]>, seq: u64, pairs: &Pairs) -> Bytes {
-    let mut stream = RlpStream::new();
-    stream.begin_list(usize::from(signature.is_some()) + 1 + 2 * pairs.len());
-    if let Some(signature) = signature {
-        stream.append(&&signature[..]);
-    }
-    stream.append(&seq);
-    for (key, raw) in pairs {
-        stream.append(key);
-        stream.append_raw(raw, 1);
-    }
-    stream.out().freeze()
+    let mut record = BytesMut::new();
+    put_list(&mut record, |list| {
+        if let Some(signature) = signature {
+            put_string(list, signature);
+        }
+        put_number(list, seq);
+        for (key, raw) in pairs {
+            put_string(list, key);
+            list.put_slice(raw);
+        }
+    });
+    record.freeze()
 }
 
 #[cfg(test)]

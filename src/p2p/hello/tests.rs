@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::node::SecretKey;
+use crate::rlp::RlpStream;
 
 fn key(seed: u8) -> PublicKey {
     SecretKey::from_bytes(&[seed; 32]).unwrap().public_key()

@@ -11,7 +11,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Nonce;
 use crate::node::{PublicKey, SecretKey};
-use crate::rlp::{Rlp, RlpStream, check_canonical};
+use crate::rlp::check_canonical;
+use crate::rlp::read::Reader;
+use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
@@ -21,7 +23,7 @@ const MAX_SIZE: usize = 2048;
 const PREFIX: usize = 2;
 
 /// Sent in both packets; receivers ignore it.
-const VERSION: u8 = 4;
+const VERSION: u64 = 4;
 
 /// The format of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,9 +135,11 @@ pub(super) fn seal(
     Ok(packet.into())
 }
 
-/// A list that is encoded in memory which need not move, so that wiping the result wipes it all.
-fn new_list(elements: usize) -> RlpStream {
-    RlpStream::new_list_with_buffer(BytesMut::with_capacity(256), elements)
+/// A list, written in memory which need not move, so that wiping the result wipes it all.
+fn encode(append: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    let mut body = BytesMut::with_capacity(256);
+    put_list(&mut body, append);
+    body
 }
 
 /// What an auth packet says.
@@ -147,20 +151,20 @@ pub(super) struct Auth {
 
 impl Auth {
     pub(super) fn encode(&self) -> BytesMut {
-        let mut list = new_list(4);
-        list.append(&self.signature.as_slice())
-            .append(&self.initiator.to_bytes().as_slice())
-            .append(&self.nonce.as_slice())
-            .append(&VERSION);
-        list.out()
+        encode(|list| {
+            put_string(list, &self.signature);
+            put_string(list, &self.initiator.to_bytes());
+            put_string(list, self.nonce.as_slice());
+            put_number(list, VERSION);
+        })
     }
 
     pub(super) fn decode(plaintext: &[u8]) -> Result<Self, HandshakeError> {
-        let list = list(plaintext, 4)?;
+        let mut list = list(plaintext, 4)?;
         Ok(Self {
-            signature: element(&list, 0, "signature")?,
-            initiator: public_key(element(&list, 1, "initiator's public key")?)?,
-            nonce: Nonce::new(element(&list, 2, "initiator's nonce")?),
+            signature: element(&mut list, "signature")?,
+            initiator: public_key(element(&mut list, "initiator's public key")?)?,
+            nonce: Nonce::new(element(&mut list, "initiator's nonce")?),
         })
     }
 }
@@ -173,18 +177,18 @@ pub(super) struct Ack {
 
 impl Ack {
     pub(super) fn encode(&self) -> BytesMut {
-        let mut list = new_list(3);
-        list.append(&self.ephemeral.to_bytes().as_slice())
-            .append(&self.nonce.as_slice())
-            .append(&VERSION);
-        list.out()
+        encode(|list| {
+            put_string(list, &self.ephemeral.to_bytes());
+            put_string(list, self.nonce.as_slice());
+            put_number(list, VERSION);
+        })
     }
 
     pub(super) fn decode(plaintext: &[u8]) -> Result<Self, HandshakeError> {
-        let list = list(plaintext, 3)?;
+        let mut list = list(plaintext, 3)?;
         Ok(Self {
-            ephemeral: public_key(element(&list, 0, "recipient's ephemeral key")?)?,
-            nonce: Nonce::new(element(&list, 1, "recipient's nonce")?),
+            ephemeral: public_key(element(&mut list, "recipient's ephemeral key")?)?,
+            nonce: Nonce::new(element(&mut list, "recipient's nonce")?),
         })
     }
 }
@@ -195,30 +199,22 @@ pub(super) fn public_key(bytes: [u8; 64]) -> Result<PublicKey, HandshakeError> {
 
 /// The list at the front of `plaintext`; EIP-8 says to ignore what follows it, and elements
 /// beyond the `expected` ones.
-fn list(plaintext: &[u8], expected: usize) -> Result<Rlp<'_>, HandshakeError> {
-    let length = check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
-    let list = Rlp::new(&plaintext[..length]);
-    if !list.is_list() {
-        return Err(HandshakeError::NotAList);
-    }
-    match list.item_count().map_err(|_| HandshakeError::NotAList)? {
+fn list(plaintext: &[u8], expected: usize) -> Result<Reader<'_>, HandshakeError> {
+    check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
+    let list = Reader::new(plaintext).list();
+    let list = list.map_err(|_| HandshakeError::NotAList)?;
+    match list.count() {
         got if got < expected => Err(HandshakeError::TooFewElements { got, expected }),
         _ => Ok(list),
     }
 }
 
-/// The byte string of `N` bytes at `index`.
+/// The next element, a byte string of `N` bytes.
 fn element<const N: usize>(
-    list: &Rlp<'_>,
-    index: usize,
+    list: &mut Reader<'_>,
     element: &'static str,
 ) -> Result<[u8; N], HandshakeError> {
-    let data = list
-        .at(index)
-        .ok()
-        .filter(Rlp::is_data)
-        .and_then(|item| item.data().ok())
-        .unwrap_or_default();
+    let data = list.string().unwrap_or_default();
     data.try_into().map_err(|_| HandshakeError::ElementLength {
         element,
         got: data.len(),

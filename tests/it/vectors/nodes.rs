@@ -1,5 +1,5 @@
 use peermux::node::{EndpointError, Enode, EnodeError, Host, Node, NodeError, RecordError};
-use peermux::rlp::CanonicalError;
+use peermux::rlp::RlpError;
 use serde_json::Value;
 
 use super::cases::{accepted, cases, number, text};
@@ -63,8 +63,8 @@ fn upstream_wording(error: &NodeError) -> &'static str {
         NodeError::Record(error) => match error {
             RecordError::Base64 { .. } => "illegal base64 data",
             RecordError::TooLong { .. } => "bigger than 300 bytes",
-            RecordError::Canonical(CanonicalError::Truncated) => "EOF",
-            RecordError::Canonical(CanonicalError::Trailing(_)) => "more than one value",
+            RecordError::Canonical(RlpError::Truncated) => "EOF",
+            RecordError::Canonical(RlpError::Trailing(_)) => "more than one value",
             RecordError::TooFewElements { .. } => "less than two list elements",
             RecordError::KeyWithoutValue => "incomplete k/v pair",
             RecordError::Unsorted { .. } => "not sorted",

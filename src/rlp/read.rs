@@ -1,0 +1,226 @@
+//! Reading values in canonical form, one after the other and without a copy.
+
+use super::{Decodable, LIST, LONG, Rlp, RlpError, STRING, stands_for_itself};
+
+/// One value at the front of some bytes.
+pub(super) struct Item<'a> {
+    pub(super) list: bool,
+    pub(super) content: &'a [u8],
+    /// What follows the value.
+    pub(super) rest: &'a [u8],
+}
+
+impl<'a> Item<'a> {
+    /// Reads the value's header; what a list contains is not looked at.
+    #[inline]
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RlpError> {
+        let (&first, rest) = bytes.split_first().ok_or(RlpError::Truncated)?;
+        if first < STRING {
+            return Ok(Self {
+                list: false,
+                content: &bytes[..1],
+                rest,
+            });
+        }
+        let list = first >= LIST;
+        let short = usize::from(first - if list { LIST } else { STRING });
+        let (length, rest) = match short < LONG {
+            true => (short, rest),
+            false => long_length(short + 1 - LONG, rest)?,
+        };
+        let (content, rest) = rest.split_at_checked(length).ok_or(RlpError::Truncated)?;
+        if !list && stands_for_itself(content) {
+            return Err(RlpError::NotShortest);
+        }
+        Ok(Self {
+            list,
+            content,
+            rest,
+        })
+    }
+}
+
+/// A length of `width` bytes, and what is behind it.
+fn long_length(width: usize, bytes: &[u8]) -> Result<(usize, &[u8]), RlpError> {
+    let (digits, rest) = bytes.split_at_checked(width).ok_or(RlpError::Truncated)?;
+    match usize::try_from(number(digits)?) {
+        Ok(..LONG) => Err(RlpError::NotShortest),
+        Ok(length) => Ok((length, rest)),
+        Err(_) => Err(RlpError::Truncated),
+    }
+}
+
+/// The number that a byte string stands for.
+#[inline]
+pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
+    if digits.first() == Some(&0) {
+        return Err(RlpError::NotShortest);
+    }
+    if digits.len() > 8 {
+        return Err(RlpError::Length);
+    }
+    let sum = |sum, &digit| sum << 8 | u64::from(digit);
+    Ok(digits.iter().fold(0, sum))
+}
+
+/// Reads values that stand one behind the other, as the elements of a list do.
+#[derive(Debug, Clone)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads the values in `bytes`.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// How many values are left, up to the first that is malformed.
+    pub(crate) fn count(&self) -> usize {
+        let mut rest = self.clone();
+        std::iter::from_fn(|| rest.item().ok()).count()
+    }
+
+    #[inline]
+    fn item(&mut self) -> Result<Item<'a>, RlpError> {
+        let item = Item::read(self.0).map_err(|error| match self.0.is_empty() {
+            true => RlpError::ElementCount,
+            false => error,
+        })?;
+        self.0 = item.rest;
+        Ok(item)
+    }
+
+    /// The elements of the next value, a list.
+    ///
+    /// # Errors
+    /// [`RlpError`] if it is something else.
+    pub fn list(&mut self) -> Result<Self, RlpError> {
+        let item = self.item()?;
+        match item.list {
+            true => Ok(Self(item.content)),
+            false => Err(RlpError::NotAList),
+        }
+    }
+
+    /// The next value, a byte string.
+    ///
+    /// # Errors
+    /// [`RlpError`] if it is something else.
+    pub fn string(&mut self) -> Result<&'a [u8], RlpError> {
+        let item = self.item()?;
+        match item.list {
+            true => Err(RlpError::NotAString),
+            false => Ok(item.content),
+        }
+    }
+
+    /// The next value, a number.
+    ///
+    /// # Errors
+    /// [`RlpError`] if it is something else or has more than 64 bits.
+    pub fn number(&mut self) -> Result<u64, RlpError> {
+        number(self.string()?)
+    }
+
+    /// The next value, undecoded.
+    pub(crate) fn raw(&mut self) -> Result<&'a [u8], RlpError> {
+        let before = self.0;
+        self.item()?;
+        Ok(&before[..before.len() - self.0.len()])
+    }
+
+    /// The next value, as its type decodes it.
+    ///
+    /// # Errors
+    /// [`RlpError`] as the type decides.
+    pub fn value<T: Decodable>(&mut self) -> Result<T, RlpError> {
+        Ok(Rlp::new(self.raw()?).as_val()?)
+    }
+
+    /// Checks that no value is left.
+    ///
+    /// # Errors
+    /// [`RlpError::ElementCount`] if one is.
+    pub fn end(&self) -> Result<(), RlpError> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(RlpError::ElementCount),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rlp::check_exact;
+    use crate::rlp::write::{put_list, put_string};
+
+    /// Two byte strings in a list that is the whole of `bytes`.
+    fn two(bytes: &[u8]) -> Result<[&[u8]; 2], RlpError> {
+        let mut whole = Reader::new(bytes);
+        let mut list = whole.list()?;
+        whole.end()?;
+        let items = [list.string()?, list.string()?];
+        list.end()?;
+        Ok(items)
+    }
+
+    /// The same by other means.
+    fn by_the_crate(bytes: &[u8]) -> Option<[&[u8]; 2]> {
+        check_exact(bytes).ok()?;
+        let list = Rlp::new(bytes);
+        if !list.is_list() || list.item_count() != Ok(2) {
+            return None;
+        }
+        let [one, two] = [list.at(0).ok()?, list.at(1).ok()?];
+        if one.is_list() || two.is_list() {
+            return None;
+        }
+        Some([one.data().ok()?, two.data().ok()?])
+    }
+
+    #[test]
+    fn elements_come_in_their_order_and_no_others() {
+        let mut list = Reader::new(&[0xc5, 0x05, 0xc1, 0x07, 0x81, 0x80])
+            .list()
+            .unwrap();
+        assert_eq!((list.count(), list.number()), (3, Ok(5)));
+        let mut inner = list.list().unwrap();
+        assert_eq!(
+            (inner.end(), list.end()),
+            (Err(RlpError::ElementCount), inner.end())
+        );
+        assert_eq!((inner.value(), inner.end()), (Ok(7u8), Ok(())));
+        assert_eq!(list.raw(), Ok(&[0x81, 0x80][..]));
+        assert_eq!(list.string(), Err(RlpError::ElementCount));
+        assert_eq!(Reader::new(&[0xc0]).string(), Err(RlpError::NotAString));
+        assert_eq!(Reader::new(&[0x80]).list().err(), Some(RlpError::NotAList));
+        assert_eq!(Reader::new(&[0x82, 0]).string(), Err(RlpError::Truncated));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_the_rlp_crate_reads(
+            items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 2),
+            change in prop::option::of((0usize..20, any::<u8>())),
+            cut in 0usize..3,
+        ) {
+            let mut bytes = BytesMut::new();
+            put_list(&mut bytes, |out| items.iter().for_each(|item| put_string(out, item)));
+            if let Some((at, to)) = change {
+                let at = at % bytes.len();
+                bytes[at] = to;
+            }
+            bytes.truncate(bytes.len() - cut.min(bytes.len()));
+            prop_assert_eq!(two(&bytes).ok(), by_the_crate(&bytes));
+        }
+
+        #[test]
+        fn any_bytes_are_read_as_the_rlp_crate_reads_them(bytes: Vec<u8>) {
+            prop_assert_eq!(two(&bytes).ok(), by_the_crate(&bytes));
+        }
+    }
+}
