@@ -189,9 +189,12 @@ pub enum SealError {
         /// [`MAX_FRAME_SIZE`](super::MAX_FRAME_SIZE).
         max: usize,
     },
-    /// The compressor refused the payload.
-    #[error("payload cannot be compressed")]
-    Compression(#[source] snap::Error),
+    /// The compressor refused the payload, which it never does below 4 GiB.
+    #[error("payload of {got} bytes cannot be compressed")]
+    Compression {
+        /// Bytes given.
+        got: usize,
+    },
 }
 
 impl SealError {

@@ -30,7 +30,8 @@ impl Compressor {
     /// Writes the compressed form of `data` to the front of `out`, which has at least the
     /// `max_compress_len` bytes that this can take. Returns its length.
     pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
-        self.0.compress(data, out).map_err(SealError::Compression)
+        let length = self.0.compress(data, out);
+        length.map_err(|_| SealError::Compression { got: data.len() })
     }
 }
 
