@@ -1,6 +1,7 @@
 //! The bounded queue of received messages in front of one protocol's handler.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -49,11 +50,18 @@ pub(crate) enum PushError {
     OverBudget(OverBudget),
 }
 
-/// Room for one message, given back on drop.
+/// Room for a message that is about to be queued, given back on drop.
+#[derive(Debug)]
+pub(crate) struct Room<'a> {
+    inbox: &'a Shared,
+    bytes: usize,
+}
+
+/// The room of a message that left the queue, given back on drop. A message in the queue has no
+/// guard, which would keep the queue alive for ever: its room is only counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    /// `None` once the room passed to a queued message.
-    inbox: Option<Arc<Shared>>,
+    inbox: Arc<Shared>,
     bytes: usize,
 }
 
@@ -68,7 +76,7 @@ impl Inbox {
     }
 
     /// Takes room for a message of `bytes`, before its payload is decompressed.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<Charge, PushError> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Room<'_>, PushError> {
         let mut state = self.0.lock();
         if state.closed {
             return Err(PushError::Closed);
@@ -85,32 +93,14 @@ impl Inbox {
         }
         state.held_messages += 1;
         state.held_bytes += bytes;
-        Ok(Charge {
-            inbox: Some(Arc::clone(&self.0)),
+        Ok(Room {
+            inbox: &self.0,
             bytes,
         })
     }
 
-    /// Queues a message whose room was reserved; the message keeps the room until it is dropped.
-    pub(crate) fn push(&self, message: Message, mut charge: Charge) {
-        let mut state = self.0.lock();
-        if state.closed {
-            drop(state);
-            return;
-        }
-        // A guard inside the queue would keep the queue alive for ever, so the room is only
-        // counted there, and a guard is made anew when the message leaves.
-        charge.inbox = None;
-        state.queue.push_back(message);
-        let reader = state.reader.take();
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     /// Waits until there is room, as the in-memory pair's sender does. Cancel safe.
-    pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Charge, PushError> {
+    pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -131,10 +121,9 @@ impl Inbox {
         let mut state = self.0.lock();
         if let Some(message) = state.queue.pop_front() {
             state.note_progress();
-            let bytes = message.payload.len();
             let charge = Charge {
-                inbox: Some(Arc::clone(&self.0)),
-                bytes,
+                inbox: Arc::clone(&self.0),
+                bytes: message.payload.len(),
             };
             return Poll::Ready(Some((message, charge)));
         }
@@ -158,7 +147,7 @@ impl Inbox {
         let dropped = if keep {
             VecDeque::new()
         } else {
-            std::mem::take(&mut state.queue)
+            mem::take(&mut state.queue)
         };
         let reader = state.reader.take();
         drop(state);
@@ -253,10 +242,41 @@ impl Shared {
     }
 }
 
+impl Room<'_> {
+    /// Queues a message of the size that the room was reserved for, which keeps the room until it
+    /// is dropped.
+    pub(crate) fn push(self, message: Message) {
+        let mut state = self.inbox.lock();
+        if state.closed {
+            drop(state);
+            return;
+        }
+        state.queue.push_back(message);
+        let reader = state.reader.take();
+        drop(state);
+        // The room is the message's now.
+        mem::forget(self);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.inbox.release(self.bytes);
+    }
+}
+
+impl Charge {
+    /// The size of the message, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
-        if let Some(inbox) = &self.inbox {
-            inbox.release(self.bytes);
-        }
+        self.inbox.release(self.bytes);
     }
 }

@@ -29,5 +29,5 @@ pub use sender::ProtocolSender;
 
 pub(crate) use budget::{OverBudget, PeerBudget};
 pub(crate) use gate::{Batch, Flushed, Lane, LaneSettings, Next, Source, WriteGate};
-pub(crate) use inbox::{Charge, Inbox, PushError};
+pub(crate) use inbox::{Inbox, PushError, Room};
 pub(crate) use tap::{MessageTap, Observer, Traffic};

@@ -11,23 +11,18 @@ use super::inbox::Charge;
 /// [`into_inner`]: Self::into_inner
 pub struct Received<M> {
     message: M,
-    size: usize,
-    charge: Option<Charge>,
+    charge: Charge,
 }
 
 impl<M> Received<M> {
-    pub(crate) fn new(message: M, size: usize, charge: Charge) -> Self {
-        Self {
-            message,
-            size,
-            charge: Some(charge),
-        }
+    pub(crate) fn new(message: M, charge: Charge) -> Self {
+        Self { message, charge }
     }
 
     /// The uncompressed payload's size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.size
+        self.charge.bytes()
     }
 
     /// Takes the message out and gives its room back at once.

@@ -35,9 +35,8 @@ impl<M: WireMessage> ProtocolReceiver<M> {
         let Some((message, charge)) = ready!(self.inbox.poll_recv(cx)) else {
             return Poll::Ready(None);
         };
-        let size = message.payload.len();
-        self.tap.received(message.code, size);
-        let decoded = M::decode(message).map(|message| Received::new(message, size, charge));
+        self.tap.received(message.code, charge.bytes());
+        let decoded = M::decode(message).map(|message| Received::new(message, charge));
         Poll::Ready(Some(decoded))
     }
 }

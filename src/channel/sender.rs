@@ -39,17 +39,17 @@ pub(crate) struct PairEnd(Inbox);
 impl PairEnd {
     async fn send(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
         let room = self.0.reserve_when_free(payload.len()).await;
-        let charge = room.map_err(|_| SendError::ShuttingDown)?;
-        self.0.push(Message { code, payload }, charge);
+        let room = room.map_err(|_| SendError::ShuttingDown)?;
+        room.push(Message { code, payload });
         Ok(())
     }
 
     fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
-        let charge = self.0.reserve(payload.len()).map_err(|error| match error {
+        let room = self.0.reserve(payload.len()).map_err(|error| match error {
             PushError::Full | PushError::OverBudget(_) => TrySendError::Full,
             PushError::Closed => SendError::ShuttingDown.into(),
         })?;
-        self.0.push(Message { code, payload }, charge);
+        room.push(Message { code, payload });
         Ok(())
     }
 }

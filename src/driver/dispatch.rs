@@ -8,13 +8,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::arena::Arena;
 use crate::channel::{
-    Charge, Inbox, MessageTap, OverBudget, PeerBudget, ProtocolLimits, PushError, WhenFull,
-    WriteGate,
+    Inbox, MessageTap, OverBudget, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WriteGate,
 };
 use crate::message::Message;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
 use crate::peer::{Peer, PeerError, PingLimiter};
-use crate::rlpx::{Frame, FrameError};
+use crate::rlpx::Frame;
 use crate::time::after;
 
 /// What a base message may declare after the Hello, in uncompressed bytes.
@@ -82,14 +81,7 @@ impl Dispatch {
             let reason = decode_disconnect(frame.data(), frame.is_compressed());
             return Err(PeerError::Remote(reason));
         }
-        let declared = frame.payload_len()?;
-        if declared > MAX_BASE_PAYLOAD {
-            return Err(FrameError::PayloadTooLarge {
-                got: declared as u64,
-                max: MAX_BASE_PAYLOAD,
-            }
-            .into());
-        }
+        frame.payload_len_within(MAX_BASE_PAYLOAD)?;
         match frame.id() {
             ids::PING if !self.pings.admit(Instant::now()) => return Err(PeerError::PingFlood),
             ids::PING => self.gate.pong(),
@@ -117,17 +109,9 @@ impl Dispatch {
                 - 1;
             return Err(PeerError::UnknownMessage { id, last });
         };
-        let declared = frame.payload_len()?;
-        if declared > route.limits.max_message() {
-            let max = route.limits.max_message();
-            return Err(FrameError::PayloadTooLarge {
-                got: declared as u64,
-                max,
-            }
-            .into());
-        }
-        let charge = match route.inbox.reserve(declared) {
-            Ok(charge) => charge,
+        let size = frame.payload_len_within(route.limits.max_message())?;
+        let room = match route.inbox.reserve(size) {
+            Ok(room) => room,
             // The handler takes nothing more: its protocol is about to end the peer.
             Err(PushError::Closed) => return Ok(()),
             Err(PushError::Full) if route.limits.when_full() == WhenFull::DropNewest => {
@@ -137,33 +121,29 @@ impl Dispatch {
             }
             Err(PushError::Full | PushError::OverBudget(_)) => {
                 // Boxed, since idle connections would keep room for this.
-                let room = wait_for_room(route, declared, &self.budget, &self.peer);
+                let room = wait_for_room(route, size, &self.budget, &self.peer);
                 match Box::pin(room).await? {
-                    Some(charge) => charge,
+                    Some(room) => room,
                     None => return Ok(()),
                 }
             }
         };
-        let payload = frame.payload_in(declared, &mut self.payloads)?;
-        route.inbox.push(
-            Message {
-                code: id - route.shared.offset,
-                payload,
-            },
-            charge,
-        );
+        room.push(Message {
+            code: id - route.shared.offset,
+            payload: frame.payload_in(size, &mut self.payloads)?,
+        });
         Ok(())
     }
 }
 
 /// Stops reading until there is room for a message in one protocol's queue and in the memory
 /// budgets. `None`: its handler takes nothing more.
-async fn wait_for_room(
-    route: &Route,
+async fn wait_for_room<'a>(
+    route: &'a Route,
     bytes: usize,
     budget: &PeerBudget,
     peer: &Peer,
-) -> Result<Option<Charge>, PeerError> {
+) -> Result<Option<Room<'a>>, PeerError> {
     peer.control().note_pause(true);
     route.inbox.watch();
     let room = room_or_stall(route, bytes, budget).await;
@@ -173,14 +153,14 @@ async fn wait_for_room(
 }
 
 /// Waits for room as long as the handler makes progress at least once in the stall limit.
-async fn room_or_stall(
-    route: &Route,
+async fn room_or_stall<'a>(
+    route: &'a Route,
     bytes: usize,
     budget: &PeerBudget,
-) -> Result<Option<Charge>, PeerError> {
+) -> Result<Option<Room<'a>>, PeerError> {
     let inbox = &route.inbox;
     let attempt = || match inbox.reserve(bytes) {
-        Ok(charge) => Ok(Some(charge)),
+        Ok(room) => Ok(Some(room)),
         Err(PushError::Closed) => Ok(None),
         Err(PushError::Full) => Err(OverBudget::Peer),
         Err(PushError::OverBudget(over)) => Err(over),
@@ -200,7 +180,7 @@ async fn room_or_stall(
     let capability = route.shared.capability.clone();
     let waited = progress.elapsed();
     match inbox.reserve(bytes) {
-        Ok(charge) => Ok(Some(charge)),
+        Ok(room) => Ok(Some(room)),
         Err(PushError::Closed) => Ok(None),
         Err(PushError::Full) => Err(PeerError::Stalled {
             capability,

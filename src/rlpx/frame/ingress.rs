@@ -274,6 +274,11 @@ impl<'b> Frame<'b> {
         at_most(declared, MAX_FRAME_SIZE)
     }
 
+    /// As [`payload_len`](Self::payload_len), and at most `limit`.
+    pub(crate) fn payload_len_within(&self, limit: usize) -> Result<usize, FrameError> {
+        at_most(self.payload_len()? as u64, limit)
+    }
+
     /// The payload, uncompressed, in a buffer of exactly its size. The length is checked before
     /// the buffer is allocated.
     ///
@@ -282,16 +287,16 @@ impl<'b> Frame<'b> {
     /// more than `limit` bytes; [`FrameError::Snappy`] if it does not decompress to the length
     /// that it declares.
     pub fn payload(&self, limit: usize) -> Result<Bytes, FrameError> {
-        let length = at_most(self.payload_len()? as u64, limit)?;
+        let length = self.payload_len_within(limit)?;
         let mut payload = BytesMut::with_capacity(length);
         self.write_payload(length, &mut payload)?;
         Ok(payload.freeze())
     }
 
-    /// As [`payload`](Self::payload), in memory that small payloads share.
+    /// The payload, whose length the caller has from this frame, in memory that small payloads
+    /// share.
     #[cfg(feature = "server")]
-    pub(crate) fn payload_in(&self, limit: usize, arena: &mut Arena) -> Result<Bytes, FrameError> {
-        let length = at_most(self.payload_len()? as u64, limit)?;
+    pub(crate) fn payload_in(&self, length: usize, arena: &mut Arena) -> Result<Bytes, FrameError> {
         arena.payload(length, |payload| self.write_payload(length, payload))
     }
 
