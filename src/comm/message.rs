@@ -5,9 +5,8 @@ use bytes::{Bytes, BytesMut};
 use super::CommError;
 use crate::message::fields::encode_shared;
 use crate::message::{Message, MessageError};
-use crate::rlp::read::Reader;
 use crate::rlp::write::{put_list, put_number, put_string};
-use crate::rlp::{RlpError, check_exact};
+use crate::rlp::{Reader, RlpError, check_exact};
 
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;

@@ -13,9 +13,8 @@ use std::marker::PhantomData;
 use bytes::{Bytes, BytesMut};
 
 use crate::arena::Arena;
-use crate::rlp::read::Reader;
 use crate::rlp::write::{put_number, put_string};
-use crate::rlp::{Decodable, Encodable, RlpError, RlpStream};
+use crate::rlp::{Decodable, Encodable, Reader, RlpError, RlpStream};
 use crate::spare::{SMALLEST, SPARE};
 
 /// A value of type `T` in a message.

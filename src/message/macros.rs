@@ -151,7 +151,7 @@ macro_rules! messages {
     (@encode $value:ident, $out:ident, { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
         use $crate::message::fields::{AnyField as _, Field};
-        $crate::rlp::write::put_list($out, |list| {
+        $crate::rlp::put_list($out, |list| {
             $( Field::<$field_type>::new().append($field, list); )+
         });
     }};
@@ -161,13 +161,13 @@ macro_rules! messages {
         Field::<$value_type>::new().append($value, $out);
     }};
     (@encode $value:ident, $out:ident,) => {
-        $crate::rlp::write::put_list($out, |_| {})
+        $crate::rlp::put_list($out, |_| {})
     };
 
     (@decode $payload:ident, $variant:ident { $($field:ident : $field_type:ty),+ }) => {{
         #[allow(unused_imports)]
         use $crate::message::fields::{AnyField as _, Field};
-        $crate::rlp::read::Reader::new($payload).list().and_then(|mut list| {
+        $crate::rlp::Reader::new($payload).list().and_then(|mut list| {
             $( let $field = Field::<$field_type>::new().decode(&mut list, $payload)?; )+
             list.end()?;
             ::core::result::Result::Ok(Self::$variant { $($field),+ })
@@ -177,11 +177,11 @@ macro_rules! messages {
         #[allow(unused_imports)]
         use $crate::message::fields::{AnyField as _, Field};
         Field::<$value_type>::new()
-            .decode(&mut $crate::rlp::read::Reader::new($payload), $payload)
+            .decode(&mut $crate::rlp::Reader::new($payload), $payload)
             .map(Self::$variant)
     }};
     (@decode $payload:ident, $variant:ident) => {
-        $crate::rlp::read::Reader::new($payload)
+        $crate::rlp::Reader::new($payload)
             .list()
             .and_then(|list| list.end())
             .map(|()| Self::$variant)

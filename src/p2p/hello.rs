@@ -5,9 +5,8 @@ use bytes::{Bytes, BytesMut};
 use super::{Capability, DisconnectReason};
 use crate::fault::Fault;
 use crate::node::PublicKey;
-use crate::rlp::read::Reader;
 use crate::rlp::write::{put_list, put_number, put_string};
-use crate::rlp::{RlpError, check_canonical};
+use crate::rlp::{Reader, RlpError, check_canonical};
 
 /// The longest Hello payload, in bytes; longer ones are refused, by others as well.
 pub const MAX_HELLO: usize = 2048;

@@ -3,21 +3,21 @@
 //! Types of messages are encoded and decoded by the [`rlp`](https://docs.rs/rlp) crate, which is
 //! re-exported from here. It accepts inputs that are not in canonical form (`b80161`, `f80105`),
 //! which every other implementation of devp2p refuses, so [`check_canonical`] looks at the bytes
-//! first. The crate's own messages go through a reader that takes nothing but the canonical form
-//! and copies nothing, and a writer that does not allocate for each value.
+//! first. [`Reader`] takes nothing but the canonical form, and copies nothing.
 
 mod canonical;
 mod error;
-// Public for the code that `messages!` generates.
-#[doc(hidden)]
-pub mod read;
-#[doc(hidden)]
-pub mod write;
+pub(crate) mod read;
+pub(crate) mod write;
 
 pub use ::rlp::{Decodable, DecoderError, Encodable, Rlp, RlpStream, decode, encode};
 
 pub use canonical::{check_canonical, check_exact};
 pub use error::RlpError;
+pub use read::Reader;
+// For the code that `messages!` generates.
+#[doc(hidden)]
+pub use write::put_list;
 
 /// The first byte of an empty string, and of an empty list.
 const STRING: u8 = 0x80;

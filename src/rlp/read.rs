@@ -63,7 +63,24 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
     Ok(digits.iter().fold(0, sum))
 }
 
-/// Reads values that stand one behind the other, as the elements of a list do.
+/// Reads values that stand one behind the other, as the elements of a list do, without a copy.
+///
+/// Each method takes the next value. It refuses what is not in canonical form, but of a value that
+/// it does not read, such as the list that [`list`](Self::list) opens, it looks at the header only.
+///
+/// ```
+/// use peermux::rlp::{Reader, RlpError};
+///
+/// fn pair(payload: &[u8]) -> Result<(u64, &[u8]), RlpError> {
+///     let mut list = Reader::new(payload).list()?;
+///     let pair = (list.number()?, list.string()?);
+///     list.end()?;
+///     Ok(pair)
+/// }
+///
+/// assert_eq!(pair(&[0xc4, 0x05, 0x82, 0x01, 0x02]), Ok((5, &[1, 2][..])));
+/// assert_eq!(pair(&[0xc1, 0x05]), Err(RlpError::ElementCount));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -75,7 +92,8 @@ impl<'a> Reader<'a> {
     }
 
     /// How many values are left, up to the first that is malformed.
-    pub(crate) fn count(&self) -> usize {
+    #[must_use]
+    pub fn count(&self) -> usize {
         let mut rest = self.clone();
         std::iter::from_fn(|| rest.item().ok()).count()
     }
@@ -122,14 +140,18 @@ impl<'a> Reader<'a> {
         number(self.string()?)
     }
 
-    /// The next value, undecoded.
-    pub(crate) fn raw(&mut self) -> Result<&'a [u8], RlpError> {
+    /// The next value with its header. What a list contains is not looked at.
+    ///
+    /// # Errors
+    /// [`RlpError`] if there is none.
+    pub fn raw(&mut self) -> Result<&'a [u8], RlpError> {
         let before = self.0;
         self.item()?;
         Ok(&before[..before.len() - self.0.len()])
     }
 
-    /// The next value, as its type decodes it.
+    /// The next value, as its type decodes it. The type decides what it takes; check the form of
+    /// its bytes before.
     ///
     /// # Errors
     /// [`RlpError`] as the type decides.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use peermux::Bytes;
 use peermux::comm::{Envelope, PeerId};
-use peermux::rlp::{DecoderError, Rlp, RlpStream, check_exact};
+use peermux::rlp::{Reader, RlpError, RlpStream, check_exact};
 
 pub(super) const DIGEST: u64 = 0x676f_0001;
 pub(super) const REQUEST: u64 = 0x676f_0002;
@@ -10,8 +10,6 @@ pub(super) const DATA: u64 = 0x676f_0003;
 
 /// The most ids in one message.
 pub(super) const MAX_IDS: usize = 1024;
-/// Bytes of an id: the author's, and the sequence number.
-const ID: usize = PeerId::LENGTH + 8;
 
 /// Names one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,16 +31,10 @@ impl MessageId {
         [&self.author.as_bytes()[..], &sequence].concat()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, DecoderError> {
-        let parts = bytes.split_at_checked(PeerId::LENGTH);
-        let id = parts.and_then(|(author, sequence)| {
-            let author = PeerId::from_bytes(author.try_into().ok()?);
-            Some(Self::new(
-                author,
-                u64::from_be_bytes(sequence.try_into().ok()?),
-            ))
-        });
-        id.ok_or(DecoderError::RlpInvalidLength)
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (author, sequence) = bytes.split_first_chunk()?;
+        let sequence = u64::from_be_bytes(sequence.try_into().ok()?);
+        Some(Self::new(PeerId::from_bytes(*author), sequence))
     }
 }
 
@@ -100,8 +92,7 @@ impl Gossiped {
     /// Reads a message; `None` if it is malformed.
     pub(super) fn decode(envelope: &Envelope) -> Option<Self> {
         check_exact(&envelope.payload).ok()?;
-        let list = Rlp::new(&envelope.payload);
-        decode_list(envelope.tag, &list, &envelope.payload).ok()
+        decode_list(envelope.tag, &envelope.payload).ok()
     }
 }
 
@@ -112,60 +103,38 @@ fn append_ids(out: &mut RlpStream, ids: &[MessageId]) {
     }
 }
 
-fn decode_list(tag: u64, list: &Rlp<'_>, payload: &Bytes) -> Result<Gossiped, DecoderError> {
-    let bytes =
-        |index| -> Result<Bytes, DecoderError> { Ok(payload.slice_ref(string(&list.at(index)?)?)) };
-    match tag {
-        DIGEST => {
-            exactly(list, 2)?;
-            let pull = match list.val_at(0)? {
-                0u8 => false,
-                1 => true,
-                _ => return Err(DecoderError::Custom("the flag is neither 0 nor 1")),
-            };
-            let ids = decode_ids(&list.at(1)?)?;
-            Ok(Gossiped::Digest { pull, ids })
-        }
-        REQUEST => decode_ids(list).map(Gossiped::Request),
+fn decode_list(tag: u64, payload: &Bytes) -> Result<Gossiped, RlpError> {
+    let mut list = Reader::new(payload).list()?;
+    let decoded = match tag {
+        DIGEST => Gossiped::Digest {
+            pull: list.value()?,
+            ids: decode_ids(&mut list.list()?)?,
+        },
+        REQUEST => Gossiped::Request(decode_ids(&mut list)?),
         DATA => {
-            exactly(list, 5)?;
+            let (identity, sequence) = (list.string()?, list.number()?);
+            let age = Duration::from_millis(list.number()?);
             let message = Signed {
-                identity: bytes(0)?,
-                sequence: list.val_at(1)?,
-                content: bytes(3)?,
-                signature: bytes(4)?,
+                identity: payload.slice_ref(identity),
+                sequence,
+                content: payload.slice_ref(list.string()?),
+                signature: payload.slice_ref(list.string()?),
             };
-            let age = Duration::from_millis(list.val_at(2)?);
-            Ok(Gossiped::Data { age, message })
+            Gossiped::Data { age, message }
         }
-        _ => Err(DecoderError::Custom("unknown tag")),
-    }
+        _ => return Err(RlpError::Other("unknown tag")),
+    };
+    list.end()?;
+    Ok(decoded)
 }
 
-/// A byte string; the `rlp` crate would give the content of a list for one.
-fn string<'a>(item: &Rlp<'a>) -> Result<&'a [u8], DecoderError> {
-    match item.is_data() {
-        true => item.data(),
-        false => Err(DecoderError::RlpExpectedToBeData),
+fn decode_ids(list: &mut Reader<'_>) -> Result<Vec<MessageId>, RlpError> {
+    let count = list.count();
+    if count > MAX_IDS {
+        return Err(RlpError::ElementCount);
     }
-}
-
-fn exactly(list: &Rlp<'_>, count: usize) -> Result<(), DecoderError> {
-    match list.is_list() && list.item_count()? == count {
-        true => Ok(()),
-        false => Err(DecoderError::RlpIncorrectListLen),
-    }
-}
-
-fn decode_ids(list: &Rlp<'_>) -> Result<Vec<MessageId>, DecoderError> {
-    if !list.is_list() || list.item_count()? > MAX_IDS {
-        return Err(DecoderError::RlpIncorrectListLen);
-    }
-    list.iter()
-        .map(|id| match string(&id)? {
-            bytes if bytes.len() == ID => MessageId::from_bytes(bytes),
-            _ => Err(DecoderError::RlpInvalidLength),
-        })
+    (0..count)
+        .map(|_| MessageId::from_bytes(list.string()?).ok_or(RlpError::Length))
         .collect()
 }
 
@@ -211,7 +180,7 @@ mod tests {
         });
         // A list in the place of an id's bytes.
         let mut list = RlpStream::new_list(1);
-        list.begin_list(ID).append_raw(&[5; ID], ID);
+        list.begin_list(40).append_raw(&[5; 40], 40);
         for ids in [many.out(), list.out()] {
             assert_eq!(Gossiped::decode(&Envelope::new(REQUEST, ids)), None);
         }

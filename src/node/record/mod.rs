@@ -14,9 +14,8 @@ use data_encoding::BASE64URL_NOPAD;
 use super::endpoint::excerpt;
 use super::{Endpoint, Enode, KeyError, NodeId, PublicKey};
 use crate::keccak::keccak256;
-use crate::rlp::read::Reader;
 use crate::rlp::write::{put_list, put_number, put_string};
-use crate::rlp::{Decodable, RlpError, check_exact};
+use crate::rlp::{Decodable, Reader, RlpError, check_exact};
 
 pub use builder::NodeRecordBuilder;
 pub use error::RecordError;

@@ -11,9 +11,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::Nonce;
 use crate::node::{PublicKey, SecretKey};
-use crate::rlp::check_canonical;
-use crate::rlp::read::Reader;
 use crate::rlp::write::{put_list, put_number, put_string};
+use crate::rlp::{Reader, check_canonical};
 use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
