@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
-use peermux::p2p::P2P_VERSION;
 use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::setup::{Established, Joined, initiate};
@@ -86,13 +85,7 @@ pub(crate) async fn greet(
     };
     let stream = TcpStream::connect((ip, endpoint.tcp)).await?;
     stream.set_nodelay(true)?;
-    let hello = Hello {
-        version: P2P_VERSION,
-        client: "crowd".into(),
-        capabilities: vec![capability],
-        listen_port: 0,
-        public_key: key.public_key(),
-    };
+    let hello = Hello::new("crowd", vec![capability], key.public_key());
     let authenticated = initiate(stream, key, node.public_key()).await?;
     Ok(authenticated.exchange_hello(&hello).await?)
 }

@@ -59,7 +59,7 @@ impl KeptBook {
         let opened = AddressBook::open(folder.book(), config, clock()).await;
         let (book, persistence) = opened.map_err(|error| Failure::because(advice(&error)))?;
         let stop = CancellationToken::new();
-        let writer = tokio::spawn(persistence.run(stop.clone()));
+        let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
         Ok(Self { book, stop, writer })
     }
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peermux::node::NodeError;
-use peermux::p2p::{MAX_HELLO, P2P_VERSION};
+use peermux::p2p::MAX_HELLO;
 use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
-use peermux::{Bytes, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
+use peermux::{Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
 #[cfg(unix)]
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::net::TcpStream;
@@ -104,13 +104,7 @@ pub(crate) async fn set_up(
 }
 
 fn mirror(theirs: &Hello, key: &SecretKey) -> Hello {
-    let mut ours = Hello {
-        version: P2P_VERSION,
-        client: Bytes::from_static(CLIENT.as_bytes()),
-        capabilities: theirs.capabilities.clone(),
-        listen_port: 0,
-        public_key: key.public_key(),
-    };
+    let mut ours = Hello::new(CLIENT, theirs.capabilities.clone(), key.public_key());
     // Theirs fitted, but our name may be longer.
     while ours.encode().len() > MAX_HELLO && ours.capabilities.pop().is_some() {}
     ours

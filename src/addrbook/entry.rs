@@ -29,6 +29,7 @@ const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
 /// Who told us of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Source {
     /// We ourselves: configuration, or a command of our user.
     Own,

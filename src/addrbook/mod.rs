@@ -64,7 +64,7 @@
 //!     opened => opened?,
 //! };
 //! let stop = CancellationToken::new();
-//! let writer = tokio::spawn(persistence.run(stop.clone()));
+//! let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
 //!
 //! let key = SecretKey::random(&mut rand::rng()).public_key();
 //! let enode = Enode::new(key, ([9, 9, 9, 9], 30303).into());

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::rows;
@@ -45,20 +44,21 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    /// Writes until `stop` is cancelled or all handles are gone, then writes what is left. A write
+    /// Writes until `stop` completes or all handles are gone, then writes what is left. A write
     /// that fails is logged and tried again with the next one.
     ///
     /// If this future is dropped, a commit under way still ends, but changes since are lost.
     ///
     /// # Errors
     /// Why the last write failed.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Arc<StoreError>> {
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Arc<StoreError>> {
+        let mut stop = std::pin::pin!(stop);
         let mut ticks = interval_at(Instant::now() + self.every, self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.flush().await,
+                () = &mut stop => return self.flush().await,
                 request = self.requests.recv() => match request {
                     Some(request) => Some(request),
                     None => return self.flush().await,

@@ -65,11 +65,7 @@ pub(super) fn load(
 
 /// The rows that a store needs before all others.
 pub(super) fn meta_rows(book: &Book) -> Vec<Change> {
-    let meta = |key: &[u8], value: &[u8]| Change {
-        table: Table::Meta,
-        key: key.to_vec(),
-        value: Some(value.to_vec()),
-    };
+    let meta = |key: &[u8], value: &[u8]| Change::new(Table::Meta, key, Some(value.to_vec()));
     vec![
         meta(VERSION_KEY, &VERSION.to_be_bytes()),
         meta(SECRET_KEY, book.key.as_bytes()),
@@ -101,7 +97,7 @@ impl Pending {
         {
             let value = book.entries.get(&id).map(entry_value);
             book.unsaved.writing(id, value.is_some());
-            changes.push(change(Table::Addresses, id.as_bytes(), value));
+            changes.push(Change::new(Table::Addresses, id.as_bytes(), value));
         }
         while changes.len() < most
             && let Some(target) = self.nodes.pop_first()
@@ -109,12 +105,12 @@ impl Pending {
             let row = match target {
                 BanTarget::Node(id) => {
                     let value = nodes.node(&id).map(node_value);
-                    change(Table::Nodes, id.as_bytes(), value)
+                    Change::new(Table::Nodes, id.as_bytes(), value)
                 }
                 BanTarget::Ip(net) => {
                     let value = nodes.ip_ban(net).map(ban_value);
                     let key = net.to_string();
-                    change(Table::IpBans, key.as_bytes(), value)
+                    Change::new(Table::IpBans, key.as_bytes(), value)
                 }
             };
             nodes.unsaved.writing(target, row.value.is_some());
@@ -149,14 +145,6 @@ pub(super) fn put_back(book: &mut Book, nodes: &mut NodeDb, changes: &[Change]) 
                 .into_iter()
                 .for_each(|net| nodes.unsaved.put_back(BanTarget::Ip(net))),
         }
-    }
-}
-
-fn change(table: Table, key: &[u8], value: Option<Vec<u8>>) -> Change {
-    Change {
-        table,
-        key: key.to_vec(),
-        value,
     }
 }
 

@@ -13,6 +13,7 @@ const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Where [`Book::good`] put a proven address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Promotion {
     /// It is among the tried ones now.
     Tried,

@@ -80,8 +80,7 @@ impl<A: Address> Lease<A> {
     }
 
     /// The same as a token, for other tasks.
-    #[must_use]
-    pub fn closing_token(&self) -> CancellationToken {
+    pub(crate) fn closing_token(&self) -> CancellationToken {
         self.closing.clone()
     }
 

@@ -6,8 +6,6 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::backoff::Backoff;
 use super::error::{CloseReason, ConnectError};
 use crate::settings::settings;
@@ -121,6 +119,7 @@ settings! {
 
 /// Why there is a connection, and what becomes of it when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// It fills one of the automatic slots; another address takes its place.
     Automatic,
@@ -145,11 +144,8 @@ pub enum ConnState {
     Established,
     /// The owner has called it good.
     Ready,
-    /// The last dial failed.
-    Failing {
-        /// When the next one is due.
-        next: Instant,
-    },
+    /// The last dial failed, and it waits for the next.
+    Failing,
     /// It was ended before it had a connection. Terminal.
     Canceled,
     /// Its connection ended for good. Terminal.
@@ -177,6 +173,7 @@ impl ConnState {
 
 /// Whether to connect again after an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Reconnect {
     /// As the kind says: a permanent request is tried again, an automatic one replaced, others end.
     #[default]
@@ -201,12 +198,13 @@ pub struct RequestInfo<A> {
     pub state: ConnState,
     /// How many attempts in a row failed, or brought a connection that did not last.
     pub failures: u32,
-    /// When it is dialled next, while it waits.
-    pub next_dial: Option<Instant>,
+    /// After which time it is dialled next, while it waits for that.
+    pub next_dial: Option<Duration>,
 }
 
 /// How many requests of one kind there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Count {
     /// Without a connection.
     pub pending: usize,

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Capability, DisconnectReason};
+use super::{Capability, DisconnectReason, P2P_VERSION};
 use crate::fault::Fault;
 use crate::node::PublicKey;
 use crate::rlp::write::{put_list, put_number, put_string};
@@ -19,6 +19,7 @@ const CLIENT_TEXT: usize = 128;
 
 /// The payload of the first frame of each side.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hello {
     /// The version of the base protocol, see [`P2P_VERSION`](super::P2P_VERSION). Others than ours
     /// are no reason to refuse the peer.
@@ -39,6 +40,22 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// The Hello of a node that calls its software `client`, speaks `capabilities` and has this
+    /// static key, with [our version](super::P2P_VERSION) of the base protocol and no port.
+    pub fn new(
+        client: impl Into<Bytes>,
+        capabilities: Vec<Capability>,
+        public_key: PublicKey,
+    ) -> Self {
+        Self {
+            version: P2P_VERSION,
+            client: client.into(),
+            capabilities,
+            listen_port: 0,
+            public_key,
+        }
+    }
+
     /// The payload, without the message id.
     ///
     /// It may exceed [`MAX_HELLO`] if the client's name or the capabilities do; remotes refuse it

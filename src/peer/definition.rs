@@ -4,27 +4,15 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::protocol_info::{InfoFns, ProtocolInfo};
 use super::{Peer, ProtocolError, Subprotocol};
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::message::{Message, WireMessage};
-#[cfg(feature = "serde")]
 use crate::node::NodeId;
 use crate::p2p::Capability;
 
 type RunFuture = Pin<Box<dyn Future<Output = Result<(), ProtocolError>> + Send>>;
 type RunFn = dyn Fn(Peer, ProtocolConn) -> RunFuture + Send + Sync;
-
-/// What a protocol tells about itself in
-/// [`NodeInfo`](crate::peer::NodeInfo) and [`PeerInfo`](crate::peer::PeerInfo).
-#[cfg(feature = "serde")]
-pub(crate) type Info = serde_json::Value;
-
-#[cfg(feature = "serde")]
-#[derive(Clone, Default)]
-struct InfoFns {
-    node: Option<Arc<dyn Fn() -> Info + Send + Sync>>,
-    peer: Option<Arc<dyn Fn(NodeId) -> Option<Info> + Send + Sync>>,
-}
 
 /// A registered subprotocol: its capability, how many message codes it takes, its bounds, and the
 /// function that runs it with each peer. Cheap to clone.
@@ -35,7 +23,6 @@ pub struct Protocol {
     limits: ProtocolLimits,
     weight: u32,
     run: Arc<RunFn>,
-    #[cfg(feature = "serde")]
     info: InfoFns,
 }
 
@@ -81,18 +68,13 @@ impl Protocol {
     #[must_use]
     pub fn new<P: Subprotocol>(protocol: P) -> Self {
         let protocol = Arc::new(protocol);
-        let builder =
-            ProtocolBuilder::<P::Message>::new(Capability::new(P::NAME, P::VERSION), P::LENGTH)
-                .limits(protocol.limits())
-                .weight(protocol.weight());
-        #[cfg(feature = "serde")]
-        let builder = {
-            let (node, peer) = (Arc::clone(&protocol), Arc::clone(&protocol));
-            builder
-                .node_info(move || node.node_info())
-                .peer_info(move |id| peer.peer_info(id))
-        };
-        builder.run(move |peer, conn| Arc::clone(&protocol).run(peer, conn))
+        let (node, peer) = (Arc::clone(&protocol), Arc::clone(&protocol));
+        ProtocolBuilder::<P::Message>::new(Capability::new(P::NAME, P::VERSION), P::LENGTH)
+            .limits(protocol.limits())
+            .weight(protocol.weight())
+            .node_info(move || node.node_info())
+            .peer_info(move |id| peer.peer_info(id))
+            .run(move |peer, conn| Arc::clone(&protocol).run(peer, conn))
     }
 
     /// Name and version.
@@ -123,15 +105,10 @@ impl Protocol {
         (self.run)(peer, conn)
     }
 
+    /// What it says about the node, and about a peer.
     #[cfg(feature = "serde")]
-    pub(crate) fn node_info(&self) -> Option<Info> {
-        self.info.node.as_ref().map(|info| info())
-    }
-
-    /// `None` without a function, `Some(None)` while it yields nothing.
-    #[cfg(feature = "serde")]
-    pub(crate) fn peer_info(&self, id: NodeId) -> Option<Option<Info>> {
-        self.info.peer.as_ref().map(|info| info(id))
+    pub(crate) fn info(&self) -> &InfoFns {
+        &self.info
     }
 }
 
@@ -154,7 +131,6 @@ pub struct ProtocolBuilder<M = Message> {
     length: u64,
     limits: ProtocolLimits,
     weight: u32,
-    #[cfg(feature = "serde")]
     info: InfoFns,
     messages: PhantomData<fn() -> M>,
 }
@@ -166,7 +142,6 @@ impl<M: WireMessage> ProtocolBuilder<M> {
             length,
             limits: ProtocolLimits::default(),
             weight: 1,
-            #[cfg(feature = "serde")]
             info: InfoFns::default(),
             messages: PhantomData,
         }
@@ -185,18 +160,16 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets what the protocol tells about this node.
-    #[cfg(feature = "serde")]
-    pub fn node_info(mut self, info: impl Fn() -> Info + Send + Sync + 'static) -> Self {
+    /// Sets what the protocol says about this node.
+    pub fn node_info(mut self, info: impl Fn() -> ProtocolInfo + Send + Sync + 'static) -> Self {
         self.info.node = Some(Arc::new(info));
         self
     }
 
-    /// Sets what the protocol tells about one peer; `None` while its own handshake is running.
-    #[cfg(feature = "serde")]
+    /// Sets what the protocol says about one peer; `None` while its own handshake is running.
     pub fn peer_info(
         mut self,
-        info: impl Fn(NodeId) -> Option<Info> + Send + Sync + 'static,
+        info: impl Fn(NodeId) -> Option<ProtocolInfo> + Send + Sync + 'static,
     ) -> Self {
         self.info.peer = Some(Arc::new(info));
         self
@@ -220,7 +193,6 @@ impl<M: WireMessage> ProtocolBuilder<M> {
             limits: self.limits,
             weight: self.weight,
             run: Arc::new(move |peer, conn| Box::pin(run(peer, conn.retyped()))),
-            #[cfg(feature = "serde")]
             info: self.info,
         }
     }

@@ -93,11 +93,7 @@ impl PeerInfo {
         };
         let running = peer.shared_capabilities().iter().filter_map(|shared| {
             let protocol = protocols.get(shared.local)?;
-            let info = match protocol.peer_info(peer.id()) {
-                Some(Some(info)) => info,
-                Some(None) => Value::from("handshake"),
-                None => Value::from("unknown"),
-            };
+            let info = protocol.info().of_peer(peer.id());
             Some((shared.capability.name().to_owned(), info))
         });
         Self {
@@ -125,13 +121,8 @@ impl PeerInfo {
 pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for protocol in protocols {
-        let info = || {
-            protocol
-                .node_info()
-                .unwrap_or_else(|| Value::from("unknown"))
-        };
         all.entry(protocol.capability().name().to_owned())
-            .or_insert_with(info);
+            .or_insert_with(|| protocol.info().of_node());
     }
     all
 }

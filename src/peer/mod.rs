@@ -46,6 +46,7 @@ mod info;
 mod liveness;
 mod meters;
 mod protocol_error;
+mod protocol_info;
 mod subprotocol;
 
 pub use config::PeerConfig;
@@ -57,6 +58,7 @@ pub use handle::Peer;
 #[cfg(feature = "serde")]
 pub use info::{NetworkInfo, NodeInfo, PeerInfo, Ports};
 pub use protocol_error::ProtocolError;
+pub use protocol_info::ProtocolInfo;
 pub use subprotocol::Subprotocol;
 
 pub(crate) use deadline::{Patience, Transfer};

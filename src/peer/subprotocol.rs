@@ -1,9 +1,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Peer, ProtocolError};
+use super::{Peer, ProtocolError, ProtocolInfo};
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::message::WireMessage;
+use crate::node::NodeId;
 
 /// A subprotocol as a type, for those with state of their own.
 ///
@@ -72,15 +73,13 @@ pub trait Subprotocol: Send + Sync + 'static {
         1
     }
 
-    /// What the protocol tells about this node.
-    #[cfg(feature = "serde")]
-    fn node_info(&self) -> serde_json::Value {
-        serde_json::Value::from("unknown")
+    /// What the protocol says about this node.
+    fn node_info(&self) -> ProtocolInfo {
+        ProtocolInfo::unknown()
     }
 
-    /// What the protocol tells about one peer; `None` while its own handshake is running.
-    #[cfg(feature = "serde")]
-    fn peer_info(&self, _id: crate::node::NodeId) -> Option<serde_json::Value> {
-        Some(serde_json::Value::from("unknown"))
+    /// What the protocol says about one peer; `None` while its own handshake is running.
+    fn peer_info(&self, _id: NodeId) -> Option<ProtocolInfo> {
+        Some(ProtocolInfo::unknown())
     }
 }

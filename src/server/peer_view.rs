@@ -106,11 +106,7 @@ impl Serialize for Protocols<'_> {
                 continue;
             };
             let name = shared.capability.name();
-            match protocol.peer_info(peer.id()) {
-                Some(Some(info)) => map.serialize_entry(name, &info)?,
-                Some(None) => map.serialize_entry(name, "handshake")?,
-                None => map.serialize_entry(name, "unknown")?,
-            }
+            map.serialize_entry(name, &protocol.info().of_peer(peer.id()))?;
         }
         map.end()
     }

@@ -4,10 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::either::Either;
 
 use super::accept::{SlotListener, SocketListener};
@@ -24,7 +22,7 @@ use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::node::Enode;
-use crate::p2p::{Hello, MAX_HELLO, P2P_VERSION, match_capabilities};
+use crate::p2p::{Hello, MAX_HELLO, match_capabilities};
 use crate::peer::{PeerEvents, Protocol};
 use crate::setup::Turns;
 use crate::transport::Transport;
@@ -47,7 +45,7 @@ impl<D, L> ServerBuilder<D, L> {
             memory,
             permitted: self.config.net_restrict().clone(),
             exempt: self.config.throttle_exempt().clone(),
-            admission: Admission::new(self.config.admission(), Instant::now()),
+            admission: Admission::new(self.config.admission()),
         };
         let dials = !sources.is_empty() && !self.config.no_dial();
         let gate = Arc::new(gate);
@@ -80,13 +78,9 @@ impl<D, L> ServerBuilder<D, L> {
         let mut capabilities: Vec<_> = lengths.iter().map(|(cap, _)| cap.clone()).collect();
         capabilities.sort();
         match_capabilities(&lengths, &capabilities)?;
-        let hello = Hello {
-            version: P2P_VERSION,
-            client: Bytes::from(self.config.name().to_owned()),
-            capabilities,
-            listen_port: local_addr.map_or(0, |addr| u64::from(addr.port())),
-            public_key: self.key.public_key(),
-        };
+        let client = self.config.name().to_owned();
+        let mut hello = Hello::new(client, capabilities, self.key.public_key());
+        hello.listen_port = local_addr.map_or(0, |addr| addr.port().into());
         match hello.encode().len() {
             size if size > MAX_HELLO => Err(StartError::HelloTooLarge {
                 size,

@@ -1,9 +1,8 @@
-use bytes::Bytes;
 use tokio::io::{DuplexStream, duplex};
 
 use crate::driver::{PeerDriver, PeerOptions};
 use crate::node::SecretKey;
-use crate::p2p::{Hello, P2P_VERSION};
+use crate::p2p::Hello;
 use crate::peer::{Peer, PeerConfig, Protocol};
 use crate::rlpx::Legacy;
 use crate::settings::settings;
@@ -133,14 +132,12 @@ pub async fn establish(
 
 /// The Hello of a node that speaks `protocols`.
 pub(super) fn hello(client: &'static str, key: &SecretKey, protocols: &[Protocol]) -> Hello {
-    Hello {
-        version: P2P_VERSION,
-        client: Bytes::from_static(client.as_bytes()),
-        capabilities: protocols
+    Hello::new(
+        client,
+        protocols
             .iter()
             .map(|protocol| protocol.capability().clone())
             .collect(),
-        listen_port: 0,
-        public_key: key.public_key(),
-    }
+        key.public_key(),
+    )
 }

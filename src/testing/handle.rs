@@ -1,7 +1,5 @@
-use bytes::Bytes;
-
 use crate::node::SecretKey;
-use crate::p2p::{Capability, Hello, P2P_VERSION};
+use crate::p2p::{Capability, Hello};
 use crate::peer::{Peer, PeerConfig};
 use crate::rlpx::ChannelBinding;
 use crate::setup::Direction;
@@ -21,13 +19,11 @@ use crate::setup::Direction;
 /// ```
 #[must_use]
 pub fn peer(client: &str, capabilities: Vec<Capability>) -> Peer {
-    let hello = Hello {
-        version: P2P_VERSION,
-        client: Bytes::copy_from_slice(client.as_bytes()),
+    let hello = Hello::new(
+        client.to_owned(),
         capabilities,
-        listen_port: 0,
-        public_key: SecretKey::random(&mut rand::rng()).public_key(),
-    };
+        SecretKey::random(&mut rand::rng()).public_key(),
+    );
     Peer::detached(
         hello,
         Direction::Outbound,

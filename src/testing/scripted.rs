@@ -5,7 +5,7 @@ use super::Settings;
 use super::connected::hello;
 use crate::driver::PeerDriver;
 use crate::node::SecretKey;
-use crate::p2p::{Capability, DisconnectReason, Hello, P2P_VERSION, decode_disconnect, ids};
+use crate::p2p::{Capability, DisconnectReason, Hello, decode_disconnect, ids};
 use crate::peer::Peer;
 use crate::rlpx::{Legacy, Opened};
 use crate::setup::{Authenticated, Established, SetupError, Wire, accept, initiate};
@@ -67,13 +67,7 @@ impl Scripted {
         };
         let theirs = async {
             let authenticated = initiate(far, &far_key, &key.public_key()).await?;
-            let hello = Hello {
-                version: P2P_VERSION,
-                client: Bytes::from_static(b"scripted"),
-                capabilities: capabilities.to_vec(),
-                listen_port: 0,
-                public_key: far_key.public_key(),
-            };
+            let hello = Hello::new("scripted", capabilities.to_vec(), far_key.public_key());
             authenticated.exchange_hello(&hello).await
         };
         let (ours, theirs) = tokio::try_join!(ours, theirs)?;

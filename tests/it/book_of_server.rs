@@ -9,7 +9,7 @@ use peermux::addrbook::{
     SteadyClock,
 };
 use peermux::connmgr::Refusal;
-use peermux::p2p::{P2P_VERSION, RawMessage};
+use peermux::p2p::RawMessage;
 use peermux::peer::PeerEvents;
 use peermux::server::ConnectionEvent;
 use peermux::setup::initiate;
@@ -99,7 +99,7 @@ async fn what_was_found_is_dialled_after_a_restart() {
     for found_by_hand in [true, false] {
         let (book, writer) = book_in(&store).await;
         let stop = CancellationToken::new();
-        let writer = tokio::spawn(writer.run(stop.clone()));
+        let writer = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
         let events = PeerEvents::new(16, false);
         let mut feed = events.subscribe();
         let server = started(node().events(events).node_memory(book)).await;
@@ -208,13 +208,7 @@ async fn breach(server: &Server, key: &SecretKey) {
     let stream = TcpTransport::new(stream, SocketOptions::default()).expect("a socket");
     let remote = server.enode();
     let authenticated = initiate(stream, key, remote.public_key()).await;
-    let hello = Hello {
-        version: P2P_VERSION,
-        client: "rude".into(),
-        capabilities: vec![Capability::new("test", 1)],
-        listen_port: 0,
-        public_key: key.public_key(),
-    };
+    let hello = Hello::new("rude", vec![Capability::new("test", 1)], key.public_key());
     let established = authenticated
         .expect("answered")
         .exchange_hello(&hello)

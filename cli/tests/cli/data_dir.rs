@@ -69,11 +69,7 @@ fn a_newer_address_book_is_told_of_and_left_alone() {
     let home = folder.text("");
     let (node, _) = Peermux::listen(&["--data-dir", &home]);
     node.terminated().succeeded();
-    let version = Change {
-        table: Table::Meta,
-        key: b"version".to_vec(),
-        value: Some(99u32.to_be_bytes().to_vec()),
-    };
+    let version = Change::new(Table::Meta, b"version", Some(99u32.to_be_bytes().to_vec()));
     let store = RedbStore::open(folder.path("addresses.redb"));
     store
         .and_then(|mut store| store.commit(&[version]))

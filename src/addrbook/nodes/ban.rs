@@ -12,6 +12,7 @@ const LONGEST_REASON: usize = 256;
 
 /// Why and for how long a node or an address is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ban {
     /// When the ban ends.
     pub until: SystemTime,
@@ -32,6 +33,7 @@ impl Ban {
 
 /// Who is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum BanTarget {
     /// A node, wherever it is.
     Node(NodeId),

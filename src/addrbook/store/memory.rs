@@ -16,10 +16,8 @@ pub struct MemoryStore(Arc<Mutex<Rows>>);
 impl Store for MemoryStore {
     fn load(&mut self) -> Result<Vec<Row>, StoreError> {
         let rows = self.0.lock();
-        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Row {
-            table: *table,
-            key: key.clone(),
-            value: value.clone(),
+        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| {
+            Row::new(*table, key.clone(), value.clone())
         };
         Ok(rows.iter().map(row).collect())
     }

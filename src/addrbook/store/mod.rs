@@ -42,6 +42,7 @@ impl Table {
 
 /// A row that a [`Store`] holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row {
     /// In which table.
     pub table: Table,
@@ -51,8 +52,20 @@ pub struct Row {
     pub value: Vec<u8>,
 }
 
+impl Row {
+    /// A row.
+    pub fn new(table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            table,
+            key: key.into(),
+            value: value.into(),
+        }
+    }
+}
+
 /// A row to be written or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// In which table.
     pub table: Table,
@@ -60,6 +73,17 @@ pub struct Change {
     pub key: Vec<u8>,
     /// What it says from now on, or `None` to remove it.
     pub value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// A row that is written, or removed with `None`.
+    pub fn new(table: Table, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) -> Self {
+        Self {
+            table,
+            key: key.into(),
+            value,
+        }
+    }
 }
 
 /// A place for rows. Its calls may block; they are never made on a thread of the async runtime.

@@ -60,11 +60,7 @@ impl RedbStore {
             };
             for row in opened.iter()? {
                 let (key, value) = row?;
-                rows.push(Row {
-                    table,
-                    key: key.value().to_vec(),
-                    value: value.value().to_vec(),
-                });
+                rows.push(Row::new(table, key.value(), value.value()));
             }
         }
         Ok(rows)

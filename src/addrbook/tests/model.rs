@@ -188,10 +188,8 @@ impl Model {
                 None => self.rows.remove(&key),
             };
         }
-        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| Row {
-            table: *table,
-            key: key.clone(),
-            value: value.clone(),
+        let row = |((table, key), value): (&(Table, Vec<u8>), &Vec<u8>)| {
+            Row::new(*table, key.clone(), value.clone())
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         let config = BookConfig::default();

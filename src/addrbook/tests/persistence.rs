@@ -27,11 +27,11 @@ async fn load(store: &MemoryStore) -> Result<(AddressBook, Persistence), StoreEr
 }
 
 fn meta(version: u32) -> Change {
-    Change {
-        table: Table::Meta,
-        key: b"version".to_vec(),
-        value: Some(version.to_be_bytes().to_vec()),
-    }
+    Change::new(
+        Table::Meta,
+        b"version",
+        Some(version.to_be_bytes().to_vec()),
+    )
 }
 
 /// Tried and new addresses, the node database, and its bans.
@@ -40,7 +40,7 @@ async fn a_saved_book_comes_back_whole() {
     let store = MemoryStore::default();
     let (book, writer) = load(&store).await.unwrap();
     let stop = CancellationToken::new();
-    let running = tokio::spawn(writer.run(stop.clone()));
+    let running = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
     for number in 0..5 {
         book.add(&node(number), stranger()).unwrap();
     }
@@ -80,7 +80,7 @@ async fn changes_are_written_at_the_interval() {
     let store = MemoryStore::default();
     let (book, writer) = load(&store).await.unwrap();
     let stop = CancellationToken::new();
-    let running = tokio::spawn(writer.run(stop.clone()));
+    let running = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
     book.add(&node(1), stranger()).unwrap();
     let addresses = |store: &MemoryStore| {
         let rows = store.clone().load().unwrap();
@@ -168,7 +168,7 @@ async fn changes_survive_a_store_that_fails_for_a_while() {
         .await
         .unwrap();
     let stop = CancellationToken::new();
-    let running = tokio::spawn(writer.run(stop.clone()));
+    let running = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
     fails.store(true, Ordering::Relaxed);
     // More than one batch.
     for number in 0..2000 {
@@ -220,13 +220,13 @@ async fn a_lowered_limit_holds_for_what_was_stored() {
     for number in 0..10 {
         book.failed(&id(&node(number)));
     }
-    writer.run(stop.clone()).await.unwrap();
+    writer.run(stop.clone().cancelled_owned()).await.unwrap();
     let config = AddressBookConfig::default().with_nodes(NodeDbConfig::default().with_max_nodes(4));
     let clock = Still;
     let (_book, writer) = AddressBook::load(store.clone(), config, clock)
         .await
         .unwrap();
-    writer.run(stop).await.unwrap();
+    writer.run(stop.cancelled_owned()).await.unwrap();
     let rows = store.clone().load().unwrap();
     assert_eq!(
         rows.iter().filter(|row| row.table == Table::Nodes).count(),

@@ -13,11 +13,8 @@ fn rows_of(book: &mut Book) -> Vec<Row> {
     let mut pending = Pending::take(book, &mut nodes);
     let mut changes = rows::meta_rows(book);
     changes.extend(pending.next(book, &mut nodes, usize::MAX));
-    let row = |change: super::super::Change| Row {
-        table: change.table,
-        key: change.key,
-        value: change.value.unwrap(),
-    };
+    let row =
+        |change: super::super::Change| Row::new(change.table, change.key, change.value.unwrap());
     changes.into_iter().map(row).collect()
 }
 

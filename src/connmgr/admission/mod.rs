@@ -114,10 +114,10 @@ struct State {
 impl Admission {
     /// Nobody has come yet.
     #[must_use]
-    pub fn new(config: AdmissionConfig, now: Instant) -> Self {
+    pub fn new(config: AdmissionConfig) -> Self {
         let state = State {
             recent: Recent::new(config.throttle),
-            rate: TokenBucket::new(config.setup_rate, now),
+            rate: TokenBucket::new(config.setup_rate, Instant::now()),
             incomplete: HashMap::new(),
         };
         Self(Arc::new(Shared {
@@ -130,8 +130,8 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal::TooSoon`] if one was accepted a moment ago. Trying does not make it longer.
-    pub fn accept(&self, ip: IpAddr, now: Instant) -> Result<(), Refusal> {
-        if (self.0.config.exempt)(ip) || self.lock().recent.admit(ip, now) {
+    pub fn accept(&self, ip: IpAddr) -> Result<(), Refusal> {
+        if (self.0.config.exempt)(ip) || self.lock().recent.admit(ip, Instant::now()) {
             Ok(())
         } else {
             Err(Refusal::TooSoon)
@@ -142,9 +142,9 @@ impl Admission {
     /// not known, behind a proxy for example, only the limits for all hold.
     ///
     /// # Errors
-    /// [`Refusal::TooManyHandshakes`] if so many of this network are incomplete, which costs
-    /// nothing, and [`Refusal::RateLimited`].
-    pub fn handshake(&self, source: Option<IpAddr>, now: Instant) -> Result<Handshake, Refusal> {
+    /// [`Refusal::TooManyHandshakes`] if as many of this network are incomplete as may be, which
+    /// costs nothing, and [`Refusal::RateLimited`].
+    pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
         let prefix = source.map(Prefix::from);
         let limit = self.0.config.pending_per_network;
         let mut state = self.lock();
@@ -153,7 +153,7 @@ impl Admission {
         if prefix.is_some() && incomplete >= limit {
             return Err(Refusal::TooManyHandshakes { limit });
         }
-        if state.rate.take(now).is_err() {
+        if state.rate.take(Instant::now()).is_err() {
             return Err(Refusal::RateLimited);
         }
         if let Some(prefix) = prefix {
@@ -174,7 +174,7 @@ impl Admission {
 /// Lets strangers in as [`Admission::accept`] says, and everything be dialled.
 impl Filter<SocketAddr> for Admission {
     fn accept(&self, addr: &SocketAddr) -> Result<(), Refusal> {
-        Self::accept(self, addr.ip(), Instant::now())
+        Self::accept(self, addr.ip())
     }
 
     fn dial(&self, _: &Candidate<SocketAddr>) -> Result<(), Refusal> {

@@ -1,11 +1,8 @@
+use tokio::time::advance;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn admission(config: AdmissionConfig) -> (Admission, Instant) {
-    let now = Instant::now();
-    (Admission::new(config, now), now)
-}
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
@@ -16,11 +13,11 @@ fn unlimited() -> AdmissionConfig {
     AdmissionConfig::default().with_setup_rate(Rate::new(1000, 1000))
 }
 
-#[test]
-fn per_prefix_limit() {
+#[tokio::test(start_paused = true)]
+async fn per_prefix_limit() {
     let config = unlimited().with_pending_per_network(2);
-    let (admission, now) = admission(config);
-    let handshake = |text| admission.handshake(Some(ip(text)), now);
+    let admission = Admission::new(config);
+    let handshake = |text| admission.handshake(Some(ip(text)));
     let first = handshake("192.0.2.1").expect("room");
     let second = handshake("192.0.2.2").expect("room");
     let third = handshake("::ffff:192.0.2.3").map(drop);
@@ -34,62 +31,65 @@ fn per_prefix_limit() {
     assert!(admission.lock().incomplete.is_empty());
 }
 
-#[test]
-fn an_unknown_source_keeps_the_limits_for_all() {
+#[tokio::test(start_paused = true)]
+async fn an_unknown_source_keeps_the_limits_for_all() {
     let config = AdmissionConfig::default()
         .with_pending_per_network(1)
         .with_setup_rate(Rate::new(3, 0));
-    let (admission, now) = admission(config);
-    let begun: Vec<_> = (0..4).map(|_| admission.handshake(None, now)).collect();
+    let admission = Admission::new(config);
+    let begun: Vec<_> = (0..4).map(|_| admission.handshake(None)).collect();
     assert!(begun[..3].iter().all(Result::is_ok));
     assert!(matches!(begun[3], Err(Refusal::RateLimited)));
 }
 
-#[test]
-fn a_refusal_for_its_network_costs_no_token() {
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_its_network_costs_no_token() {
     let config = AdmissionConfig::default()
         .with_pending_per_network(1)
         .with_setup_rate(Rate::new(2, 0));
-    let (admission, now) = admission(config);
-    let handshake = |text| admission.handshake(Some(ip(text)), now);
+    let admission = Admission::new(config);
+    let handshake = |text| admission.handshake(Some(ip(text)));
     let _first = handshake("192.0.2.1").expect("room");
     assert!((0..10).all(|_| handshake("192.0.2.2").is_err()));
     assert!(handshake("192.0.3.1").is_ok());
 }
 
-#[test]
-fn nobody_is_exempt_from_the_limits_on_handshakes() {
-    let (admission, now) = admission(AdmissionConfig::default());
+#[tokio::test(start_paused = true)]
+async fn nobody_is_exempt_from_the_limits_on_handshakes() {
+    let admission = Admission::new(AdmissionConfig::default());
     let source = Some(ip("127.0.0.1"));
-    let begun: Vec<_> = (0..20).map(|_| admission.handshake(source, now)).collect();
+    let begun: Vec<_> = (0..20).map(|_| admission.handshake(source)).collect();
     assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 8);
 }
 
-#[test]
-fn one_visit_in_thirty_seconds() {
-    let (admission, now) = admission(AdmissionConfig::default());
-    let visit = |text, after| admission.accept(ip(text), now + after);
-    assert_eq!(visit("192.0.2.1", Duration::ZERO), Ok(()));
-    assert_eq!(visit("192.0.2.2", Duration::ZERO), Ok(()));
-    assert_eq!(visit("::ffff:192.0.2.1", SECOND), Err(Refusal::TooSoon));
-    assert_eq!(visit("2001:db8::1", SECOND), Ok(()));
-    assert_eq!(visit("2001:db8::2:1", SECOND), Err(Refusal::TooSoon));
-    assert_eq!(visit("2001:db8:0:1::1", SECOND), Ok(()));
-    // The refusal has not made it longer.
-    assert_eq!(visit("192.0.2.1", 29 * SECOND), Err(Refusal::TooSoon));
-    assert_eq!(visit("192.0.2.1", 30 * SECOND), Ok(()));
+#[tokio::test(start_paused = true)]
+async fn one_visit_in_thirty_seconds() {
+    let admission = Admission::new(AdmissionConfig::default());
+    let visit = |text| admission.accept(ip(text));
+    assert_eq!(visit("192.0.2.1"), Ok(()));
+    assert_eq!(visit("192.0.2.2"), Ok(()));
+    advance(SECOND).await;
+    assert_eq!(visit("::ffff:192.0.2.1"), Err(Refusal::TooSoon));
+    assert_eq!(visit("2001:db8::1"), Ok(()));
+    assert_eq!(visit("2001:db8::2:1"), Err(Refusal::TooSoon));
+    assert_eq!(visit("2001:db8:0:1::1"), Ok(()));
     for _ in 0..10 {
-        assert_eq!(visit("127.0.0.1", SECOND), Ok(()));
-        assert_eq!(visit("10.0.0.1", SECOND), Ok(()));
+        assert_eq!(visit("127.0.0.1"), Ok(()));
+        assert_eq!(visit("10.0.0.1"), Ok(()));
     }
-    let (strict, _) = self::admission(AdmissionConfig::default().with_exempt(|_| false));
-    assert_eq!(strict.accept(ip("127.0.0.1"), now), Ok(()));
-    assert_eq!(strict.accept(ip("127.0.0.1"), now), Err(Refusal::TooSoon));
+    // The refusal has not made it longer.
+    advance(28 * SECOND).await;
+    assert_eq!(visit("192.0.2.1"), Err(Refusal::TooSoon));
+    advance(SECOND).await;
+    assert_eq!(visit("192.0.2.1"), Ok(()));
+    let strict = Admission::new(AdmissionConfig::default().with_exempt(|_| false));
+    assert_eq!(strict.accept(ip("127.0.0.1")), Ok(()));
+    assert_eq!(strict.accept(ip("127.0.0.1")), Err(Refusal::TooSoon));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_admission_is_a_filter() {
-    let (admission, _) = admission(AdmissionConfig::default());
+    let admission = Admission::new(AdmissionConfig::default());
     let addr: SocketAddr = "192.0.2.1:1".parse().expect("an address");
     let filter: &dyn Filter<SocketAddr> = &admission;
     assert_eq!(filter.accept(&addr), Ok(()));

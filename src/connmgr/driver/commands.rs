@@ -52,17 +52,17 @@ impl<D: Dialer> Driver<D> {
                 reply.send(machine.set_permanent(id, retry, now)).ok();
             }
             Command::Watch { id, reply } => {
-                reply.send(self.watch(id)).ok();
+                reply.send(self.watch(id, now)).ok();
             }
             Command::Get { id, reply } => {
-                reply.send(machine.get(id)).ok();
+                reply.send(machine.get(id, now)).ok();
             }
             Command::Find { addr, reply } => {
-                let found = machine.find(&addr).and_then(|id| machine.get(id));
+                let found = machine.find(&addr).and_then(|id| machine.get(id, now));
                 reply.send(found).ok();
             }
             Command::List { reply } => {
-                reply.send(Ok(machine.list())).ok();
+                reply.send(Ok(machine.list(now))).ok();
             }
             Command::Counts { reply } => {
                 reply.send(Ok(machine.counts())).ok();
@@ -82,8 +82,8 @@ impl<D: Dialer> Driver<D> {
         Ok(Request { id, state })
     }
 
-    fn watch(&mut self, id: ReqId) -> Result<Request, ManagerError> {
-        let state = self.machine.get(id)?.state;
+    fn watch(&mut self, id: ReqId, now: Instant) -> Result<Request, ManagerError> {
+        let state = self.machine.get(id, now)?.state;
         let sender = self
             .states
             .entry(id)

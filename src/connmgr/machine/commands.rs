@@ -209,16 +209,20 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    pub(in crate::connmgr) fn get(&self, id: ReqId) -> Result<RequestInfo<A>, ManagerError> {
-        known(id, self.entries.get(&id)).map(|entry| entry.info(id))
+    pub(in crate::connmgr) fn get(
+        &self,
+        id: ReqId,
+        now: Instant,
+    ) -> Result<RequestInfo<A>, ManagerError> {
+        known(id, self.entries.get(&id)).map(|entry| entry.info(id, now))
     }
 
     /// Everything, in the order of ids.
-    pub(in crate::connmgr) fn list(&self) -> Vec<RequestInfo<A>> {
+    pub(in crate::connmgr) fn list(&self, now: Instant) -> Vec<RequestInfo<A>> {
         let mut all: Vec<_> = self
             .entries
             .iter()
-            .map(|(&id, entry)| entry.info(id))
+            .map(|(&id, entry)| entry.info(id, now))
             .collect();
         all.sort_unstable_by_key(|info| info.id);
         all

@@ -52,10 +52,7 @@ pub(super) struct Entry<A: Address> {
 impl<A: Address> Entry<A> {
     pub(super) fn state(&self) -> ConnState {
         match self.phase {
-            Phase::Waiting {
-                until,
-                failed: true,
-            } => ConnState::Failing { next: until },
+            Phase::Waiting { failed: true, .. } => ConnState::Failing,
             Phase::Queued { .. } | Phase::Dialing | Phase::Waiting { .. } => ConnState::Pending {
                 attempt: self.failures,
             },
@@ -68,7 +65,7 @@ impl<A: Address> Entry<A> {
         matches!(self.phase, Phase::Connected { .. })
     }
 
-    pub(super) fn info(&self, id: ReqId) -> RequestInfo<A> {
+    pub(super) fn info(&self, id: ReqId, now: Instant) -> RequestInfo<A> {
         RequestInfo {
             id,
             kind: self.kind,
@@ -76,7 +73,7 @@ impl<A: Address> Entry<A> {
             state: self.state(),
             failures: self.failures,
             next_dial: match self.phase {
-                Phase::Waiting { until, .. } => Some(until),
+                Phase::Waiting { until, .. } => Some(until.saturating_duration_since(now)),
                 _ => None,
             },
         }

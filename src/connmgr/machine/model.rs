@@ -425,7 +425,7 @@ impl Model {
         let machine = &self.machine;
         for (id, seen) in &self.seen {
             // The reported state is the true one, and open connections are those not yet ended.
-            let state = machine.get(*id).ok().map(|info| info.state);
+            let state = machine.get(*id, self.now).ok().map(|info| info.state);
             let place = match state {
                 None => Place::Over,
                 Some(state) if state.is_connected() => Place::Active,

@@ -195,7 +195,7 @@ fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
     let dial = bench.dials()[0];
     let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
     bench.dialed(dial, Err(source.into()));
-    let gone = bench.machine.get(id).map(drop);
+    let gone = bench.machine.get(id, bench.now).map(drop);
     assert_eq!(gone, Err(ManagerError::UnknownId(id)));
 }
 
@@ -243,8 +243,8 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
     let policy = Some(RetryPolicy::default());
     let id = bench.connect(1, policy).expect("free");
     assert!(bench.dials().is_empty());
-    let state = bench.machine.get(id).expect("known").state;
-    assert!(matches!(state, ConnState::Failing { .. }));
+    let state = bench.machine.get(id, bench.now).expect("known").state;
+    assert!(matches!(state, ConnState::Failing));
     let refused = ManagerError::Refused(Refusal::AlreadyConnected);
     assert_eq!(bench.connect(2, None), Err(refused));
 
@@ -275,7 +275,7 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
     }
     // What was not wanted does not make the wait after a failure longer.
     bench.dialed(dial, Err(ConnectError::Refused));
-    assert_eq!(bench.machine.get(id).expect("known").failures, 1);
+    assert_eq!(bench.machine.get(id, bench.now).expect("known").failures, 1);
     for _ in 0..GAP.as_secs() - 1 {
         bench.advance(SECOND);
         assert!(reconsider(&mut bench).is_none(), "dialled within the gap");

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::debug;
 
 pub(crate) use setup::Setup;
@@ -106,8 +105,7 @@ async fn dialled<T: Transport>(
             let error = DialError::Setup { id, addr, source };
             // A request that is not tried again is unknown by now.
             let waiting = shared.connections.get(request).await;
-            let next = waiting.ok().and_then(|info| info.next_dial);
-            let retry_in = next.map(|next| next.saturating_duration_since(Instant::now()));
+            let retry_in = waiting.ok().and_then(|info| info.next_dial);
             report(&shared, &node, &error, retry_in);
             answer.send(&Err(error));
         }

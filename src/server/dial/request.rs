@@ -42,7 +42,7 @@ pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, Dia
 /// Lets a request that waits for its next dial wait no longer.
 async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
     let waiting = shared.connections.get(request).await;
-    if waiting.is_ok_and(|info| matches!(info.state, ConnState::Failing { .. })) {
+    if waiting.is_ok_and(|info| matches!(info.state, ConnState::Failing)) {
         let forced = shared.connections.disconnect(request, Reconnect::Force);
         // If its turn has come meanwhile, all the better.
         forced.await.ok();

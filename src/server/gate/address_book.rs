@@ -26,7 +26,7 @@ use crate::rlpx::FrameError;
 /// let (book, persistence) =
 ///     AddressBook::load(store, AddressBookConfig::default(), clock).await?;
 /// let stop = CancellationToken::new();
-/// let writer = tokio::spawn(persistence.run(stop.clone()));
+/// let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
 ///
 /// let key = SecretKey::generate();
 /// let server = Server::builder(key).node_memory(book.clone()).start().await?;

@@ -14,8 +14,6 @@ mod tie_break;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 pub use memory::NodeMemory;
 pub use net_list::{NetList, NetListError};
 
@@ -76,7 +74,7 @@ impl Gate {
     /// counted by their networks, in which everybody on this machine is.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
         let source = (!self.is_exempt(ip)).then_some(ip);
-        self.admission.handshake(source, Instant::now())
+        self.admission.handshake(source)
     }
 
     fn is_permitted(&self, ip: IpAddr) -> bool {
@@ -104,7 +102,7 @@ impl Filter<NodeAddr> for GateFilter {
         } else if gate.memory.is_banned_ip(ip) {
             Err(Refusal::Banned)
         } else {
-            gate.admission.accept(ip, Instant::now())
+            gate.admission.accept(ip)
         }
     }
 

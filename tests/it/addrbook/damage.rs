@@ -14,7 +14,7 @@ async fn write_some(path: &Path) {
     }
     let stop = CancellationToken::new();
     stop.cancel();
-    writer.run(stop).await.unwrap();
+    writer.run(stop.cancelled_owned()).await.unwrap();
 }
 
 fn aside(path: &Path, number: u32) -> PathBuf {
@@ -85,11 +85,7 @@ async fn a_newer_file_is_left_alone() {
     let folder = Folder::new();
     let path = folder.file();
     write_some(&path).await;
-    let version = Change {
-        table: Table::Meta,
-        key: b"version".to_vec(),
-        value: Some(2u32.to_be_bytes().to_vec()),
-    };
+    let version = Change::new(Table::Meta, b"version", Some(2u32.to_be_bytes().to_vec()));
     RedbStore::open(&path).unwrap().commit(&[version]).unwrap();
     for _ in 0..2 {
         let error = open(&path).await.unwrap_err();

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use peermux::NodeId;
 use peermux::addrbook::BanTarget;
-use tokio_util::sync::CancellationToken;
 
 use super::{Folder, node, open};
 
@@ -27,7 +26,7 @@ async fn child() {
         return;
     };
     let (book, writer) = open(Path::new(&path)).await.unwrap();
-    tokio::spawn(writer.run(CancellationToken::new()));
+    tokio::spawn(writer.run(std::future::pending()));
     for number in first.parse().unwrap().. {
         book.good(&node(number)).unwrap();
         let target = BanTarget::Node(banned(number));

@@ -10,10 +10,9 @@ use peermux::comm::{
     Comm, Config, Connected, Connector, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
 };
 use peermux::driver::{PeerDriver, PeerOptions};
-use peermux::p2p::P2P_VERSION;
 use peermux::rlpx::Legacy;
 use peermux::setup::{Established, accept, initiate};
-use peermux::{Bytes, DialError, Enode, Hello, NodeId, Peer, Protocol, PublicKey, SecretKey};
+use peermux::{DialError, Enode, Hello, NodeId, Peer, Protocol, PublicKey, SecretKey};
 use tokio::io::{DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
@@ -155,13 +154,7 @@ impl Net {
 
 fn hello(host: &Host) -> Hello {
     let capabilities = host.protocols.iter().map(|one| one.capability().clone());
-    Hello {
-        version: P2P_VERSION,
-        client: Bytes::from_static(b"test"),
-        capabilities: capabilities.collect(),
-        listen_port: 0,
-        public_key: host.key.public_key(),
-    }
+    Hello::new("test", capabilities.collect(), host.key.public_key())
 }
 
 fn run(host: &Host, established: Established<DuplexStream>) -> Peer {

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
 use peermux::p2p::RawMessage;
-use peermux::p2p::{HelloError, P2P_VERSION, ids};
+use peermux::p2p::{HelloError, ids};
 use peermux::rlpx::Legacy;
 use peermux::setup::{Authenticated, SetupError, accept, initiate};
 use peermux::testing::Scripted;
@@ -15,13 +15,7 @@ fn key() -> SecretKey {
 }
 
 fn hello(key: &SecretKey) -> Hello {
-    Hello {
-        version: P2P_VERSION,
-        client: Bytes::from_static(b"test"),
-        capabilities: vec![Capability::new("a", 0)],
-        listen_port: 0,
-        public_key: key.public_key(),
-    }
+    Hello::new("test", vec![Capability::new("a", 0)], key.public_key())
 }
 
 struct Side {
@@ -79,9 +73,8 @@ async fn a_hello_can_be_answered_with_one_that_depends_on_it() {
     let (near, far) = authenticated().await;
     let near_hello = hello(&near.key);
     let far_key = far.key.clone();
-    let mirror = move |theirs: &Hello| Hello {
-        capabilities: theirs.capabilities.clone(),
-        ..hello(&far_key)
+    let mirror = move |theirs: &Hello| {
+        Hello::new("mirror", theirs.capabilities.clone(), far_key.public_key())
     };
     let (ours, theirs) = tokio::join!(
         near.stream.exchange_hello(&near_hello),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peermux::peer::ProtocolInfo;
 use peermux::server::StartError;
 use peermux::{
     DialError, Direction, DisconnectReason, Enode, EventStream, Message, Peer, PeerError,
@@ -227,7 +228,7 @@ async fn messages_of_all_sizes_come_back() {
 #[tokio::test]
 async fn information_records_have_their_json_form() {
     let told = Protocol::builder("told", 3, 1)
-        .node_info(|| serde_json::json!({"height": 7}))
+        .node_info(|| ProtocolInfo::of(serde_json::json!({"height": 7})))
         .peer_info(|_| None)
         .run(|peer, _conn| async move {
             peer.ending().await;

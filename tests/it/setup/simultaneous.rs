@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use peermux::p2p::{P2P_VERSION, ids};
+use peermux::p2p::ids;
 use peermux::rlpx::{HandshakeRandomness, Initiator, Legacy};
 use peermux::setup::{Authenticated, accept, initiate};
 use peermux::testing::{Scripted, link};
@@ -119,13 +119,11 @@ impl Unruly {
                 .refuse(DisconnectReason::ALREADY_CONNECTED)
                 .await;
         }
-        let hello = Hello {
-            version: P2P_VERSION,
-            client: "unruly".into(),
-            capabilities: vec![Capability::new("a", 0)],
-            listen_port: 0,
-            public_key: self.key.public_key(),
-        };
+        let hello = Hello::new(
+            "unruly",
+            vec![Capability::new("a", 0)],
+            self.key.public_key(),
+        );
         let Ok(established) = authenticated.exchange_hello(&hello).await else {
             return;
         };
