@@ -26,17 +26,12 @@ const ANSWERED: u64 = 1;
 async fn start(protocols: Vec<Protocol>) -> (Server, Comm) {
     let key = SecretKey::random(&mut rand::rng());
     let identity = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
-    let node = key.public_key().node_id();
-    let (protocol, comm) = Comm::new(Config::default(), node, identity).unwrap();
-    let mut builder = Server::builder(key)
-        .listen("127.0.0.1:0".parse().unwrap())
-        .protocol(protocol);
+    let mut builder = Server::builder(key).listen("127.0.0.1:0".parse().unwrap());
     for protocol in protocols {
         builder = builder.protocol(protocol);
     }
-    let server = builder.start().await.unwrap();
-    comm.attach(server.clone());
-    (server, comm)
+    let started = Comm::start(Config::default(), identity, builder).await;
+    started.unwrap()
 }
 
 /// Answers what asks for it, loses nothing.

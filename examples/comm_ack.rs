@@ -21,13 +21,8 @@ impl Node {
     async fn start() -> Result<Self, Box<dyn Error>> {
         let key = SecretKey::random(&mut rand::rng());
         let identity = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
-        let (protocol, comm) = Comm::new(Config::default(), key.public_key().node_id(), identity)?;
-        let server = Server::builder(key)
-            .listen("127.0.0.1:0".parse()?)
-            .protocol(protocol)
-            .start()
-            .await?;
-        comm.attach(server.clone());
+        let server = Server::builder(key).listen("127.0.0.1:0".parse()?);
+        let (server, comm) = Comm::start(Config::default(), identity, server).await?;
         let mut inbox = comm.accept(|message| message.envelope().tag == NEWS);
         tokio::spawn(async move {
             while let Some(message) = inbox.next().await {
@@ -66,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     receivers[1].kill().await?;
     println!("killed:     {}", receivers[1].comm.id());
     if let Some(id) = dead.next().await {
-        println!("reported:   {id}");
+        println!("reported:   {}", id?);
     }
     let rest = sender.comm.send_with_ack(&news, policy, &peers).await?;
     println!("one killed: {}", rest.to_json());

@@ -117,7 +117,7 @@ fn refuse(shared: &Shared, peer: &Peer, error: HandshakeError) -> ProtocolError 
     if !matches!(error, HandshakeError::Ended | HandshakeError::Stopped) {
         shared.stats.refused();
         let error = error.clone();
-        shared.emit(CommEvent::Refused { node, error });
+        shared.events.tell(CommEvent::Refused { node, error });
     }
     let failed = CommError::Handshake {
         node,
@@ -145,7 +145,7 @@ impl Guard<'_> {
         self.shared.tell(news);
         let id = self.entry.info.id;
         debug!(%id, %reason, "connection of an identity ended");
-        self.shared.emit(CommEvent::Closed {
+        self.shared.events.tell(CommEvent::Closed {
             id,
             reason: reason.clone(),
         });
@@ -165,7 +165,7 @@ async fn serve(
 ) -> Result<(), ProtocolError> {
     let info = &entry.info;
     debug!(id = %info.id, node = %info.node, "connection of an identity opened");
-    shared.emit(CommEvent::Opened {
+    shared.events.tell(CommEvent::Opened {
         info: Arc::clone(info),
     });
     let (sender, receiver) = conn.split();

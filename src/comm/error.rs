@@ -1,9 +1,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HandshakeError, PeerId};
+use super::{HandshakeError, IdentityError, PeerId};
 use crate::node::NodeId;
-use crate::server::DialError;
+use crate::server::{DialError, StartError};
+
+/// Why the layer did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommStartError {
+    /// The own identity is not valid.
+    #[error("the own identity: {0}")]
+    Identity(#[from] IdentityError),
+    /// The server did not start.
+    #[error(transparent)]
+    Server(#[from] StartError),
+}
 
 /// Why an operation of [`Comm`](super::Comm) failed, or a message was not delivered.
 ///
@@ -14,9 +26,6 @@ pub enum CommError {
     /// The layer has been stopped, or is stopping.
     #[error("comm is stopping")]
     Stopped,
-    /// No server was attached, so that there is nobody to ask for a connection.
-    #[error("comm is not attached to a server")]
-    NotAttached,
     /// The destination is this node itself.
     #[error("the destination is this node itself")]
     SelfDial,
@@ -89,7 +98,6 @@ impl CommError {
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
-            Self::NotAttached => "not_attached",
             Self::SelfDial => "self",
             Self::Dial(_) => "dial",
             Self::NotSupported { .. } => "not_supported",

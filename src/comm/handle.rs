@@ -6,54 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::demux::{Subscription, SubscriptionConfig};
-use super::feed::PeerIds;
-use super::identity::IdentityStore;
 use super::link::Draft;
-use super::message::{DATA, LENGTH};
+use super::message::DATA;
 use super::meters::AckState;
 use super::shared::Shared;
 use super::stats::CommStats;
-use super::store::{FlightResult, Landed, Purpose, Route, Store};
+use super::store::{FlightResult, Landed, Purpose, Route};
 use super::{
-    AggregatedSendResult, CloseReason, CommError, CommEvent, Config, ConnInfo, Connector, Envelope,
-    IdentityError, IdentityProvider, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer,
-    SendResult, connection,
+    AggregatedSendResult, CloseReason, CommError, CommEvent, ConnInfo, Envelope, IdentityError,
+    IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
 };
-use crate::channel::{ProtocolConn, ProtocolLimits};
-use crate::message::Message;
+use crate::event_stream::EventStream;
 use crate::node::NodeId;
 use crate::peer::Peer;
-use crate::peer::{ProtocolError, Subprotocol};
 use crate::time::after;
-
-/// The subprotocol `comm/1` of one node, to be registered with its server.
-#[derive(Clone)]
-pub struct CommProtocol(Arc<Shared>);
-
-impl Subprotocol for CommProtocol {
-    type Message = Message;
-    const NAME: &'static str = super::NAME;
-    const VERSION: u64 = super::VERSION;
-    const LENGTH: u64 = LENGTH;
-
-    async fn run(self: Arc<Self>, peer: Peer, conn: ProtocolConn) -> Result<(), ProtocolError> {
-        connection::run(&self.0, peer, conn).await
-    }
-
-    fn limits(&self) -> ProtocolLimits {
-        ProtocolLimits::default().with_max_message(self.0.config.max_message)
-    }
-}
-
-impl fmt::Debug for CommProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommProtocol").finish_non_exhaustive()
-    }
-}
 
 /// How many acknowledgements are waited for, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,35 +55,16 @@ impl Drop for StopOnDrop {
 }
 
 impl Comm {
-    /// The layer of the node `node`: the protocol to register with its server, and the handle,
-    /// which has to be [attached](Self::attach) to the server once that is running.
-    ///
-    /// # Errors
-    /// [`IdentityError`] if the provider's own identity is not valid.
-    pub fn new(
-        config: Config,
-        node: NodeId,
-        provider: impl IdentityProvider,
-    ) -> Result<(CommProtocol, Self), IdentityError> {
-        let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
-        let known = Arc::clone(&provider);
-        let identities = IdentityStore::new(known, config.identities, config.unix_time)?;
-        let own = identities.own();
-        let stats = Arc::default();
-        let store = Store::new(node, config.clone(), identities, Arc::clone(&stats));
-        let shared = Shared::new(node, config, provider, store, stats);
-        let comm = Self {
+    pub(super) fn of(shared: Arc<Shared>, own: PeerId) -> Self {
+        Self {
             own,
             _last: Arc::new(StopOnDrop(Arc::clone(&shared))),
-            shared: Arc::clone(&shared),
-        };
-        Ok((CommProtocol(shared), comm))
+            shared,
+        }
     }
 
-    /// Sets whom to ask for connections, which is the server that the protocol is registered with.
-    /// It is held until the layer stops.
-    pub fn attach(&self, connector: impl Connector) {
-        self.shared.attach(Arc::new(connector));
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The id of the own identity.
@@ -378,24 +329,26 @@ impl Comm {
     }
 
     /// The ids whose connection ended by itself, or could not be made; each once until it is
-    /// connected again. The stream ends when the layer stops.
+    /// connected again. A reader that falls 1024 ids behind loses the oldest and is told how many.
+    /// The stream ends when the layer stops.
     #[must_use]
-    pub fn presumed_dead(&self) -> PeerIds {
+    pub fn presumed_dead(&self) -> EventStream<PeerId> {
         self.shared.dead.listen()
     }
 
     /// The ids that have given way to another identity of their organisation, or whose identity is
-    /// over. The stream ends when the layer stops.
+    /// over. A reader that falls 1024 ids behind loses the oldest and is told how many. The stream
+    /// ends when the layer stops.
     #[must_use]
-    pub fn identity_switch(&self) -> PeerIds {
+    pub fn identity_switch(&self) -> EventStream<PeerId> {
         self.shared.switched.listen()
     }
 
     /// What happens to connections from now on, for logs and tests. A subscriber that is too slow
-    /// loses the oldest events and is told how many.
+    /// loses the oldest events and is told how many. The stream ends when the layer stops.
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<CommEvent> {
-        self.shared.subscribe_events()
+    pub fn events(&self) -> EventStream<CommEvent> {
+        self.shared.events.listen()
     }
 
     /// Closes the connection of an identity; what waits for it fails. False if there is none.

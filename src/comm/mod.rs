@@ -19,13 +19,8 @@
 //! # async fn node() -> Result<(Server, Comm), Box<dyn std::error::Error>> {
 //! let key = SecretKey::random(&mut rand::rng());
 //! let identity = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
-//! let (protocol, comm) = Comm::new(Config::default(), key.public_key().node_id(), identity)?;
-//! let server = Server::builder(key)
-//!     .listen("127.0.0.1:0".parse()?)
-//!     .protocol(protocol)
-//!     .start()
-//!     .await?;
-//! comm.attach(server.clone());
+//! let server = Server::builder(key).listen("127.0.0.1:0".parse()?);
+//! let (server, comm) = Comm::start(Config::default(), identity, server).await?;
 //! # Ok((server, comm))
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
@@ -108,7 +103,7 @@
 //! | `peermux_comm_queued_messages` | gauge | messages and answers that wait in queues |
 //! | `peermux_comm_queue_seconds` | histogram | from queueing to the socket |
 //! | `peermux_comm_messages_total` | counter | `direction`: `ingress`, `egress` |
-//! | `peermux_comm_unsent_total` | counter | `end`: `dropped` before the queue, `failed` after; `cause`: `full`, `closed`, `dial`, `handshake`, `not_supported`, `id_mismatch`, `too_large`, `deadline`, `stopped`, `not_attached`, `self`, `other` |
+//! | `peermux_comm_unsent_total` | counter | `end`: `dropped` before the queue, `failed` after; `cause`: `full`, `closed`, `dial`, `handshake`, `not_supported`, `id_mismatch`, `too_large`, `deadline`, `stopped`, `self`, `other` |
 //! | `peermux_comm_acks_total` | counter | `state`: `awaited`, and of those `received`, `refused`, `timed_out`, `failed`, the rest given up; `unasked` |
 //! | `peermux_comm_undelivered_total` | counter | how often a subscription lost a message |
 //! | `peermux_comm_malformed_total` | counter | messages that ended their connection |
@@ -138,6 +133,7 @@ mod reader;
 mod received;
 mod result;
 mod shared;
+mod start;
 mod stats;
 mod store;
 mod writer;
@@ -146,11 +142,10 @@ pub use config::Config;
 pub use conn_info::ConnInfo;
 pub use connector::{Connected, Connector, RemotePeer};
 pub use demux::{Demux, Overflow, Subscription, SubscriptionConfig};
-pub use error::{CloseReason, CommError};
+pub use error::{CloseReason, CommError, CommStartError};
 pub use establish::HandshakeError;
 pub use event::CommEvent;
-pub use feed::PeerIds;
-pub use handle::{AckPolicy, Comm, CommProtocol};
+pub use handle::{AckPolicy, Comm};
 pub use identity::{
     IdentityError, IdentityLimits, IdentityProvider, IdentityRecord, Organisation, PeerId,
     Secp256k1Identity,
@@ -160,6 +155,7 @@ pub use identity::{X509Error, X509Identity};
 pub use message::Envelope;
 pub use received::ReceivedMessage;
 pub use result::{AggregatedSendResult, Delivery, Receipt, SendResult};
+pub use start::CommProtocol;
 pub use stats::CommStats;
 
 /// The capability's name.

@@ -129,7 +129,7 @@ impl Reader {
         if !self.acks.answer(ack, answer) {
             self.shared.stats.ack(AckState::Unasked);
             let id = self.origin.info.id;
-            self.shared.emit(CommEvent::UnaskedAck { id });
+            self.shared.events.tell(CommEvent::UnaskedAck { id });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,8 @@ use super::message::check_size;
 use super::stats::Stats;
 use super::store::{Landed, News, Purpose, Route, Start, Store};
 use super::{
-    CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, ReceivedMessage, RemotePeer,
+    CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, PeerId, ReceivedMessage,
+    RemotePeer,
 };
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
@@ -25,8 +26,6 @@ use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
 use crate::time::after;
 
-/// How many events a slow subscriber may be behind.
-const EVENTS: usize = 1024;
 /// How long after a purge of identities the next one comes at the earliest.
 const PURGE_SPACING: Duration = Duration::from_millis(1);
 /// How often identities are looked at without need, so that withdrawn ones are noticed.
@@ -38,10 +37,11 @@ pub(crate) struct Shared {
     pub(crate) provider: Arc<dyn IdentityProvider>,
     store: Mutex<Store>,
     pub(crate) demux: Demux<ReceivedMessage>,
-    pub(crate) dead: Feed,
-    pub(crate) switched: Feed,
+    pub(crate) dead: Feed<PeerId>,
+    pub(crate) switched: Feed<PeerId>,
+    pub(crate) events: Feed<CommEvent>,
     pub(crate) stats: Arc<Stats>,
-    events: Mutex<Option<broadcast::Sender<CommEvent>>>,
+    /// Set before anybody has a handle, and taken out at the end.
     connector: Mutex<Option<Arc<dyn DynConnector>>>,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -74,8 +74,8 @@ impl Shared {
             demux: Demux::new(),
             dead: Feed::default(),
             switched: Feed::default(),
+            events: Feed::default(),
             stats,
-            events: Mutex::new(Some(broadcast::channel(EVENTS).0)),
             connector: Mutex::new(None),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -108,26 +108,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn emit(&self, event: CommEvent) {
-        let events = self.events.lock();
-        if let Some(events) = &*events {
-            // Without subscribers an event goes nowhere, which is not a failure.
-            let _ = events.send(event);
-        }
-    }
-
-    pub(crate) fn subscribe_events(&self) -> broadcast::Receiver<CommEvent> {
-        let events = self.events.lock();
-        match &*events {
-            Some(events) => events.subscribe(),
-            None => broadcast::channel(1).1,
-        }
-    }
-
-    pub(crate) fn attach(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
-        if !self.stopping.is_cancelled() {
-            *self.connector() = Some(connector);
-        }
+    /// Sets whom to ask for connections, and looks after identities from now on.
+    pub(crate) fn begin(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
+        *self.connector() = Some(connector);
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
             tokio::select! {
@@ -148,10 +131,10 @@ impl Shared {
         self.demux.close();
         self.dead.close();
         self.switched.close();
-        let events = self.events.lock().take();
+        self.events.close();
         // The connector may hold the server, which holds the protocol, which holds this.
         let connector = self.connector().take();
-        drop((events, connector));
+        drop(connector);
         self.tasks.close();
     }
 
@@ -318,7 +301,7 @@ impl Shared {
     }
 
     async fn connect(&self, enode: &Enode) -> Result<Connected, CommError> {
-        let connector = self.connector().clone().ok_or(CommError::NotAttached)?;
+        let connector = self.connector().clone().ok_or(CommError::Stopped)?;
         let limit = self.config.dial_timeout;
         let connected = timeout(limit, connector.connect(enode)).await;
         Ok(connected.map_err(|_| CommError::Deadline { after: limit })??)

@@ -9,7 +9,7 @@ use super::server::Server;
 use super::{ConnectionEvent, NodeDialer, ServerConfig};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
-use crate::node::{Enode, SecretKey};
+use crate::node::{Enode, NodeId, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
 use crate::rlpx::Legacy;
 use crate::transport::Transport;
@@ -64,6 +64,11 @@ impl ServerBuilder {
 }
 
 impl<D, L> ServerBuilder<D, L> {
+    /// The node's id.
+    pub(crate) fn id(&self) -> NodeId {
+        self.key.public_key().node_id()
+    }
+
     /// Sets the numbers, times and lists, all together. Default: [`ServerConfig::default`].
     pub fn config(mut self, config: ServerConfig) -> Self {
         self.config = config;

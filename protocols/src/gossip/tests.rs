@@ -3,12 +3,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use peermux::comm::{
-    Comm, Connected, Connector, Envelope, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
-};
-use peermux::connmgr::ConnectError;
-use peermux::{Bytes, DialError, Enode, NodeId, SecretKey, Server};
+use peermux::comm::{Comm, Envelope, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity};
+use peermux::connmgr::{ConnectError, Dialer};
+use peermux::{Bytes, Enode, NodeId, SecretKey, Server};
 use rand::RngExt;
+use tokio::io::DuplexStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::message::{DATA, Gossiped, MessageId, Signed};
@@ -20,27 +19,16 @@ const SOON: Duration = Duration::from_secs(60);
 #[derive(Clone, Default)]
 struct Net(Arc<Mutex<HashMap<NodeId, Server>>>);
 
-struct Link {
-    net: Net,
-    own: Server,
-}
+impl Dialer for Net {
+    type Addr = Enode;
+    type Io = DuplexStream;
 
-impl Connector for Link {
-    async fn connect(&self, node: &Enode) -> Result<Connected, DialError> {
-        let id = node.node_id();
-        if let Some(peer) = self.own.peer(&id) {
-            return Ok(Connected { peer, new: false });
-        }
-        let server = self.net.0.lock().unwrap().get(&id).cloned();
-        let server = server.ok_or_else(|| DialError::Connect {
-            id,
-            addr: None,
-            source: ConnectError::Refused,
-        })?;
+    async fn dial(&self, node: &Enode) -> Result<DuplexStream, ConnectError> {
+        let server = self.0.lock().unwrap().get(&node.node_id()).cloned();
+        let server = server.ok_or(ConnectError::Refused)?;
         let (near, far) = tokio::io::duplex(64 << 10);
         tokio::spawn(async move { server.accept_over(far).await });
-        let peer = self.own.dial_over(near, node.public_key()).await?;
-        Ok(Connected { peer, new: true })
+        Ok(near)
     }
 }
 
@@ -48,18 +36,15 @@ impl Net {
     async fn node(&self) -> (Comm, RemotePeer) {
         let random = || SecretKey::random(&mut rand::rng());
         let (key, identity) = (random(), Secp256k1Identity::new(random()));
-        let node = key.public_key().node_id();
-        let (protocol, comm) = Comm::new(peermux::comm::Config::default(), node, identity).unwrap();
+        // Only the key counts; what has no address is not dialled.
+        let enode = Enode::new(key.public_key(), "192.0.2.1:1".parse().unwrap());
         let builder = Server::builder(key)
             .configure(|config| config.with_max_peers(200))
-            .protocol(protocol);
-        let server = builder.start().await.unwrap();
-        self.0.lock().unwrap().insert(node, server.clone());
-        let peer = RemotePeer::new(server.enode(), comm.id());
-        comm.attach(Link {
-            net: self.clone(),
-            own: server,
-        });
+            .dialer(self.clone());
+        let started = Comm::start(peermux::comm::Config::default(), identity, builder).await;
+        let (server, comm) = started.unwrap();
+        self.0.lock().unwrap().insert(server.id(), server);
+        let peer = RemotePeer::new(enode, comm.id());
         (comm, peer)
     }
 

@@ -82,11 +82,8 @@ async fn an_attempt_is_shared_and_its_failure_is_remembered_for_a_while() {
     };
     store.flight_failed(&to.node(), start.serial + 1, &CommError::Full, now);
     assert_eq!(store.gauges().1, 1, "not the end of another attempt");
-    store.flight_failed(&to.node(), start.serial, &CommError::NotAttached, now);
-    assert!(matches!(
-        route(&mut store, now),
-        Err(CommError::NotAttached)
-    ));
+    store.flight_failed(&to.node(), start.serial, &CommError::SelfDial, now);
+    assert!(matches!(route(&mut store, now), Err(CommError::SelfDial)));
     let later = now + Duration::from_secs(1);
     assert!(matches!(
         route(&mut store, later),

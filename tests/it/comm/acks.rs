@@ -66,7 +66,7 @@ async fn acknowledgements_reach_only_those_who_wait_for_them() {
     );
     assert_eq!(a.comm.stats().unasked_acks, 1);
     let unasked = |event: &CommEvent| matches!(event, CommEvent::UnaskedAck { .. });
-    assert!(std::iter::from_fn(|| events.try_recv().ok()).any(|event| unasked(&event)));
+    assert!(told(&mut events).any(|event| unasked(&event)));
 
     let peers = [b.peer()];
     let hundred = (0..100).map(|n| {

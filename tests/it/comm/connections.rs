@@ -35,7 +35,7 @@ async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
     let started = Instant::now();
     b.unplug();
-    assert_eq!(dead.next().await, Some(b.comm.id()));
+    assert_eq!(dead.next().await, Some(Ok(b.comm.id())));
     assert_eq!(a.comm.conn_count(), 0);
     assert!(started.elapsed() < Duration::from_millis(100));
     let failed = a.comm.send(&text("y"), &[b.peer()]).remove(0).await;

@@ -202,7 +202,7 @@ async fn a_malformed_message_ends_the_connection_and_reaches_nobody() {
     let reason = ended.expect("an outcome").error.reason();
     assert_eq!(reason, Some(peermux::DisconnectReason::BREACH_OF_PROTOCOL));
     let mut errors = 0;
-    while let Ok(event) = events.try_recv() {
+    for event in told(&mut events) {
         errors += usize::from(matches!(
             event,
             CommEvent::Closed {
@@ -242,10 +242,9 @@ async fn an_oversized_message_is_not_sent_and_ends_the_connection_at_its_receive
     a.until_connected(0).await;
 }
 
-async fn closing(events: &mut Receiver<CommEvent>) -> CloseReason {
+async fn closing(events: &mut EventStream<CommEvent>) -> CloseReason {
     loop {
-        let event = timeout(SOON, events.recv()).await.expect("in time");
-        if let CommEvent::Closed { reason, .. } = event.expect("the feed goes on") {
+        if let CommEvent::Closed { reason, .. } = event(events).await {
             return reason;
         }
     }

@@ -19,11 +19,11 @@ mod x509;
 use std::time::Duration;
 
 use futures::StreamExt;
+use peermux::EventStream;
 use peermux::comm::{
     AckPolicy, CloseReason, Comm, CommError, CommEvent, Config, Delivery, Envelope, HandshakeError,
     Overflow, ReceivedMessage, RemotePeer, Secp256k1Identity, Subscription, SubscriptionConfig,
 };
-use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 
 use net::{Net, Node, key};
@@ -82,10 +82,19 @@ fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
     comm.accept_with(config, |_| true)
 }
 
-async fn refusal(events: &mut Receiver<CommEvent>) -> HandshakeError {
+async fn event(events: &mut EventStream<CommEvent>) -> CommEvent {
+    let event = timeout(SOON, events.recv()).await.expect("in time");
+    event.expect("the feed goes on").expect("none was lost")
+}
+
+/// The events that are there.
+fn told(events: &mut EventStream<CommEvent>) -> impl Iterator<Item = CommEvent> {
+    std::iter::from_fn(|| events.try_recv()).map(|event| event.expect("none was lost"))
+}
+
+async fn refusal(events: &mut EventStream<CommEvent>) -> HandshakeError {
     loop {
-        let event = timeout(SOON, events.recv()).await.expect("in time");
-        if let CommEvent::Refused { error, .. } = event.expect("the feed goes on") {
+        if let CommEvent::Refused { error, .. } = event(events).await {
             return error;
         }
     }

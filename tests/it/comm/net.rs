@@ -65,12 +65,13 @@ impl Net {
         identity: impl IdentityProvider,
     ) -> Node {
         let (public, id) = (key.public_key(), key.public_key().node_id());
-        let (protocol, comm) = Comm::new(config, id, identity).expect("a valid identity");
-        self.join(key, vec![protocol.into()]);
-        comm.attach(Link {
+        let link = Link {
             net: self.clone(),
             own: id,
-        });
+        };
+        let (protocol, comm) =
+            Comm::with_connector(config, id, identity, link).expect("a valid identity");
+        self.join(key, vec![protocol.into()]);
         Node {
             comm,
             id,

@@ -227,7 +227,7 @@ async fn another_identity_is_accepted_only_within_the_organisation() {
         .await;
     assert!(sent.is_sent(), "{sent:?}");
     next(&mut inbox).await;
-    assert_eq!(switched.next().await, Some(known.comm.id()));
+    assert_eq!(switched.next().await, Some(Ok(known.comm.id())));
 
     // Providers without organisations have nothing in common.
     let b = net.node();

@@ -86,7 +86,7 @@ async fn a_peer_that_stops_is_presumed_dead() {
         drop(a.comm.send(&text("y"), &[b.peer()]));
     }
     let report = timeout(Duration::from_secs(3), dead.next()).await;
-    assert_eq!(report, Ok(Some(b.comm.id())));
+    assert_eq!(report, Ok(Some(Ok(b.comm.id()))));
 }
 
 /// All messages share one dial, and its failure is remembered for a second.

@@ -7,20 +7,13 @@ use super::*;
 /// A node that acknowledges what it receives, and takes its time where a machine is slow.
 async fn start() -> (Server, Comm) {
     let key = SecretKey::random(&mut rand::rng());
-    let node = key.public_key().node_id();
     let identity = Secp256k1Identity::new(super::key());
     let patient = Config::default()
         .with_dial_timeout(SOON)
         .with_handshake_timeout(SOON)
         .with_probe_timeout(SOON);
-    let (protocol, comm) = Comm::new(patient, node, identity).unwrap();
-    let server = Server::builder(key)
-        .listen("127.0.0.1:0".parse().unwrap())
-        .protocol(protocol)
-        .start()
-        .await
-        .unwrap();
-    comm.attach(server.clone());
+    let server = Server::builder(key).listen("127.0.0.1:0".parse().unwrap());
+    let (server, comm) = Comm::start(patient, identity, server).await.unwrap();
     let mut inbox = everything(&comm);
     tokio::spawn(async move {
         while let Some(message) = inbox.next().await {

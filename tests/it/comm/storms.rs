@@ -23,9 +23,9 @@ impl Connector for Never {
 async fn no_task_is_left_after_a_storm() {
     let node = SecretKey::random(&mut rand::rng()).public_key().node_id();
     let identity = Secp256k1Identity::new(key());
-    let (_protocol, comm) = Comm::new(Config::default(), node, identity).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
-    comm.attach(Never(Arc::clone(&asked)));
+    let never = Never(Arc::clone(&asked));
+    let (_protocol, comm) = Comm::with_connector(Config::default(), node, identity, never).unwrap();
     let peers: Vec<_> = (0..100)
         .map(|_| RemotePeer::at(Enode::incomplete(key().public_key())))
         .collect();

@@ -1,0 +1,105 @@
+//! From the settings to a running layer.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::connector::DynConnector;
+use super::identity::IdentityStore;
+use super::message::LENGTH;
+use super::shared::Shared;
+use super::store::Store;
+use super::{Comm, CommStartError, Config, Connector, IdentityProvider, connection};
+use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::connmgr::{Dialer, Listener};
+use crate::message::Message;
+use crate::node::{Enode, NodeId};
+use crate::peer::{Peer, ProtocolError, Subprotocol};
+use crate::server::{Server, ServerBuilder};
+use crate::transport::Transport;
+
+impl Comm {
+    /// Starts a server and the layer above it: registers `comm/1`, and has the server make the
+    /// connections. What arrives before there is a subscription for it is dropped, so
+    /// [subscribe](Self::accept) first of all.
+    ///
+    /// Both are for the caller to end, the layer first: [`stop`](Self::stop), then
+    /// [`Server::shutdown`].
+    ///
+    /// # Errors
+    /// [`CommStartError`] if the provider's own identity is not valid, or if the server cannot
+    /// start.
+    pub async fn start<D, L>(
+        config: Config,
+        provider: impl IdentityProvider,
+        server: ServerBuilder<D, L>,
+    ) -> Result<(Server, Self), CommStartError>
+    where
+        D: Dialer<Addr = Enode, Io: Transport>,
+        L: Listener<Addr = SocketAddr, Io: Transport>,
+    {
+        let comm = Self::prepare(config, server.id(), provider)?;
+        let protocol = CommProtocol(Arc::clone(comm.shared()));
+        let server = server.protocol(protocol).start().await?;
+        comm.shared().begin(Arc::new(server.clone()));
+        Ok((server, comm))
+    }
+
+    /// The layer of the node `node` with connections from elsewhere than a [`Server`]: whoever
+    /// runs the peers runs the protocol with them. The connector is held until the layer stops.
+    ///
+    /// # Errors
+    /// [`CommStartError::Identity`].
+    pub fn with_connector(
+        config: Config,
+        node: NodeId,
+        provider: impl IdentityProvider,
+        connector: impl Connector,
+    ) -> Result<(CommProtocol, Self), CommStartError> {
+        let comm = Self::prepare(config, node, provider)?;
+        let connector: Arc<dyn DynConnector> = Arc::new(connector);
+        comm.shared().begin(connector);
+        Ok((CommProtocol(Arc::clone(comm.shared())), comm))
+    }
+
+    /// The layer without anybody to ask for connections yet.
+    fn prepare(
+        config: Config,
+        node: NodeId,
+        provider: impl IdentityProvider,
+    ) -> Result<Self, CommStartError> {
+        let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
+        let known = Arc::clone(&provider);
+        let identities = IdentityStore::new(known, config.identities, config.unix_time)?;
+        let own = identities.own();
+        let stats = Arc::default();
+        let store = Store::new(node, config.clone(), identities, Arc::clone(&stats));
+        let shared = Shared::new(node, config, provider, store, stats);
+        Ok(Self::of(shared, own))
+    }
+}
+
+/// The subprotocol `comm/1` of one node.
+#[derive(Clone)]
+pub struct CommProtocol(Arc<Shared>);
+
+impl Subprotocol for CommProtocol {
+    type Message = Message;
+    const NAME: &'static str = super::NAME;
+    const VERSION: u64 = super::VERSION;
+    const LENGTH: u64 = LENGTH;
+
+    async fn run(self: Arc<Self>, peer: Peer, conn: ProtocolConn) -> Result<(), ProtocolError> {
+        connection::run(&self.0, peer, conn).await
+    }
+
+    fn limits(&self) -> ProtocolLimits {
+        ProtocolLimits::default().with_max_message(self.0.config.max_message)
+    }
+}
+
+impl fmt::Debug for CommProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommProtocol").finish_non_exhaustive()
+    }
+}
