@@ -78,6 +78,8 @@ pub mod node;
 pub mod p2p;
 #[cfg(feature = "server")]
 pub mod peer;
+#[cfg(feature = "connmgr")]
+mod queue;
 pub mod rlp;
 pub mod rlpx;
 #[cfg(feature = "serde")]

@@ -11,8 +11,8 @@ use futures::Stream;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::queue::{Bound, Full, Queue, Reader};
 use crate::mutex::Mutex;
+use crate::queue::{Bound, Full, Queue, Reader};
 use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.

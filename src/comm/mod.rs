@@ -128,7 +128,6 @@ mod identity;
 mod link;
 pub(crate) mod message;
 mod meters;
-mod queue;
 mod reader;
 mod received;
 mod result;

@@ -9,8 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::CloseReason;
 use super::machine::Opening;
-use super::notices::{Notice, Notices};
 use super::request::{Address, Kind, Reconnect, ReqId};
+use crate::queue::Queue;
+
+/// What a lease tells the manager from wherever it is.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Ready {
+        id: ReqId,
+        generation: u32,
+    },
+    Dropped {
+        id: ReqId,
+        generation: u32,
+        reason: CloseReason,
+        reconnect: Reconnect,
+    },
+}
 
 /// A connection's place in the manager. Dropping it reports the connection's end, so drop it after
 /// the socket.
@@ -21,14 +36,14 @@ pub struct Lease<A: Address> {
     generation: u32,
     ready: AtomicBool,
     closing: CancellationToken,
-    notices: Arc<Notices>,
+    notices: Arc<Queue<Notice>>,
     end: (CloseReason, Reconnect),
 }
 
 impl<A: Address> Lease<A> {
     pub(super) fn new(
         opening: Opening<A>,
-        notices: Arc<Notices>,
+        notices: Arc<Queue<Notice>>,
         closing: CancellationToken,
     ) -> Self {
         Self {
@@ -65,7 +80,7 @@ impl<A: Address> Lease<A> {
     /// as no failure, and the next wait is a short one. Once is enough.
     pub fn mark_ready(&self) {
         if !self.ready.swap(true, Ordering::Relaxed) {
-            self.notices.push(Notice::Ready {
+            self.notices.push_over_bound(Notice::Ready {
                 id: self.id,
                 generation: self.generation,
             });
@@ -94,7 +109,7 @@ impl<A: Address> Lease<A> {
 impl<A: Address> Drop for Lease<A> {
     fn drop(&mut self) {
         let (reason, reconnect) = std::mem::take(&mut self.end);
-        self.notices.push(Notice::Dropped {
+        self.notices.push_over_bound(Notice::Dropped {
             id: self.id,
             generation: self.generation,
             reason,

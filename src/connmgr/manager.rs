@@ -15,6 +15,7 @@ use super::listener::{AcceptQueue, DynListener};
 use super::machine::Machine;
 use super::request::{Address, Candidate};
 use super::source::DynSource;
+use crate::queue::{Bound, Queue, Reader};
 
 /// The task that owns all of a manager's connections and requests. Made by a
 /// [builder](Self::builder); commands given before it runs wait for it.
@@ -67,7 +68,8 @@ impl<D: Dialer> ConnManager<D> {
             dials: Dials::default(),
             closing: HashMap::new(),
             states: HashMap::new(),
-            notices: Arc::default(),
+            // Each open connection leaves at most one notice of either kind.
+            notices: Reader(Queue::new(Bound::items(usize::MAX))),
             commands: Some(commands),
             events,
             stop,

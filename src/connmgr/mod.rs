@@ -112,7 +112,6 @@ mod lease;
 mod listener;
 mod machine;
 mod manager;
-mod notices;
 mod request;
 mod source;
 mod token_bucket;

@@ -18,18 +18,18 @@ use super::dials::{Dialed, Dials};
 use super::error::ConnectError;
 use super::events::{ConnEvent, EventSender};
 use super::handle::Command;
-use super::lease::Lease;
+use super::lease::{Lease, Notice};
 use super::listener::{AcceptQueue, Accepted};
 use super::machine::{Action, Machine, Opening};
-use super::notices::{Notice, Notices};
 use super::request::{Address, Candidate, ConnState, ReqId};
 use super::source::{Answer, DynSource};
+use crate::queue::Reader;
 
 /// What the driver wakes up for.
 enum Wake<A: Address, Io> {
     Stop,
     DrainOver,
-    Notices,
+    Notice(Notice),
     Dialed(Dialed<Io>),
     Deadline,
     Sourced(Answer<Candidate<A>>),
@@ -52,7 +52,7 @@ pub(super) struct Driver<D: Dialer> {
     /// Asks the owners of open connections to end them.
     pub(super) closing: HashMap<ReqId, CancellationToken>,
     pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
-    pub(super) notices: Arc<Notices>,
+    pub(super) notices: Reader<Notice>,
     /// Gone when no handle is left.
     pub(super) commands: Option<mpsc::Receiver<Command<D::Addr>>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
@@ -86,7 +86,7 @@ impl<D: Dialer> Driver<D> {
             biased;
             () = self.stop.cancelled(), if !self.stopping => Wake::Stop,
             () = until(self.drain_until) => Wake::DrainOver,
-            () = self.notices.arrived() => Wake::Notices,
+            Some(notice) = self.notices.recv() => Wake::Notice(notice),
             Some(dialed) = self.dials.next() => Wake::Dialed(dialed),
             () = until(deadline) => Wake::Deadline,
             answer = some(self.asking.as_mut()) => Wake::Sourced(answer),
@@ -94,7 +94,7 @@ impl<D: Dialer> Driver<D> {
             Some(accepted) = receive(self.accepted.as_mut()), if !paused => {
                 Wake::Accepted(accepted)
             }
-            () = self.events.changed() => Wake::EventsChanged,
+            () = self.events.changed(paused), if !self.stopping => Wake::EventsChanged,
         }
     }
 
@@ -106,7 +106,7 @@ impl<D: Dialer> Driver<D> {
                 self.drain_until = None;
                 self.machine.close_all();
             }
-            Wake::Notices => self.take_notices(now),
+            Wake::Notice(notice) => self.take_notice(notice, now),
             Wake::Dialed(dialed) => self.take_dialed(dialed, now),
             Wake::Deadline => self.machine.advance(now),
             Wake::Sourced((source, candidate)) => {
@@ -139,18 +139,16 @@ impl<D: Dialer> Driver<D> {
         self.machine.stop();
     }
 
-    fn take_notices(&mut self, now: Instant) {
-        for notice in self.notices.take() {
-            match notice {
-                Notice::Ready { id, generation } => self.machine.ready(id, generation),
-                Notice::Dropped {
-                    id,
-                    generation,
-                    reason,
-                    reconnect,
-                } => {
-                    self.machine.dropped(id, generation, reason, reconnect, now);
-                }
+    fn take_notice(&mut self, notice: Notice, now: Instant) {
+        match notice {
+            Notice::Ready { id, generation } => self.machine.ready(id, generation),
+            Notice::Dropped {
+                id,
+                generation,
+                reason,
+                reconnect,
+            } => {
+                self.machine.dropped(id, generation, reason, reconnect, now);
             }
         }
     }
@@ -195,7 +193,7 @@ impl<D: Dialer> Driver<D> {
         tracing::debug!(%id, ?addr, ?kind, "connection opened");
         let closing = CancellationToken::new();
         self.closing.insert(*id, closing.clone());
-        let lease = Lease::new(opening, Arc::clone(&self.notices), closing);
+        let lease = Lease::new(opening, Arc::clone(&self.notices.0), closing);
         self.events.push(ConnEvent::Opened { io, lease });
     }
 

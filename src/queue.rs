@@ -1,6 +1,7 @@
-//! A bounded queue with one reader, for subscriptions and feeds.
+//! A bounded queue with one reader.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -16,6 +17,13 @@ use crate::mutex::Mutex;
 pub(crate) struct Bound {
     pub(crate) items: usize,
     pub(crate) weight: usize,
+}
+
+impl Bound {
+    pub(crate) fn items(items: usize) -> Self {
+        let weight = usize::MAX;
+        Self { items, weight }
+    }
 }
 
 /// What a queue that has no room for an item does with it.
@@ -87,18 +95,18 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Puts an item in, and the oldest ones out that it has no room beside.
-    pub(crate) fn push_over_oldest(&self, item: T) {
+    /// Puts an item in whether there is room or not: what comes so is bounded by its sender.
+    pub(crate) fn push_over_bound(&self, item: T) {
         let mut state = self.lock();
-        if self.is_closed() {
-            return;
+        if !self.is_closed() {
+            state.items.push_back((item, 0));
+            wake(state);
         }
-        while state.items.len() >= state.bound.items.max(1) {
-            state.items.pop_front();
-            state.dropped += 1;
-        }
-        state.items.push_back((item, 0));
-        wake(state);
+    }
+
+    /// Whether there is no room for anything more.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.lock().fits(0)
     }
 
     /// Waits until there is room for an item of this weight, or the queue is closed. Another may
@@ -117,6 +125,19 @@ impl<T> Queue<T> {
                 state.awaited = true;
             }
             freed.await;
+        }
+    }
+
+    /// Waits until nothing more is let in. Cancel safe.
+    pub(crate) async fn closed(&self) {
+        loop {
+            let closed = self.room.notified();
+            tokio::pin!(closed);
+            closed.as_mut().enable();
+            if self.is_closed() {
+                return;
+            }
+            closed.await;
         }
     }
 
@@ -147,7 +168,7 @@ impl<T> Queue<T> {
         drop(items);
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<T>> {
         let mut state = self.lock();
         if let Some((item, weight)) = state.items.pop_front() {
             state.weight = state.weight.saturating_sub(weight);
@@ -183,6 +204,13 @@ fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
 #[derive(Debug)]
 pub(crate) struct Reader<T>(pub(crate) Arc<Queue<T>>);
 
+impl<T> Reader<T> {
+    /// The next item; `None` at the end. Cancel safe.
+    pub(crate) async fn recv(&mut self) -> Option<T> {
+        poll_fn(|cx| self.0.poll(cx)).await
+    }
+}
+
 impl<T> Stream for Reader<T> {
     type Item = T;
 
@@ -194,5 +222,54 @@ impl<T> Stream for Reader<T> {
 impl<T> Drop for Reader<T> {
     fn drop(&mut self) {
         self.0.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn queue(items: usize) -> (Arc<Queue<u32>>, Reader<u32>) {
+        let queue = Queue::new(Bound { items, weight: 10 });
+        (Arc::clone(&queue), Reader(queue))
+    }
+
+    #[tokio::test]
+    async fn room_is_bounded_by_items_and_by_weight() {
+        let (queue, mut reader) = queue(2);
+        assert_eq!(queue.push(1, 20), Ok(()), "any weight if it is empty");
+        assert_eq!(queue.push(2, 1), Err(Full::NoRoom(2)));
+        assert_eq!(reader.recv().await, Some(1));
+        assert_eq!((queue.push(2, 1), queue.push(3, 9)), (Ok(()), Ok(())));
+        assert!(queue.is_full());
+        queue.push_over_bound(4);
+        let mut room = Box::pin(queue.room(0));
+        for expected in 2..4 {
+            assert!(room.as_mut().now_or_never().is_none());
+            assert_eq!(reader.recv().await, Some(expected));
+        }
+        room.await;
+        assert!(!queue.is_full());
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_either_end() {
+        let (queue, mut reader) = self::queue(1);
+        queue.push_over_bound(1);
+        queue.close();
+        queue.push_over_bound(2);
+        assert_eq!(queue.push(2, 0), Err(Full::Closed));
+        assert_eq!(reader.recv().await, Some(1));
+        assert_eq!(reader.recv().await, None);
+
+        let (queue, reader) = self::queue(1);
+        queue.push_over_bound(1);
+        let mut ends = Box::pin(async { tokio::join!(queue.closed(), queue.room(0)) });
+        assert!(ends.as_mut().now_or_never().is_none());
+        drop(reader);
+        ends.await;
+        assert!(queue.is_closed());
     }
 }
