@@ -115,7 +115,7 @@ fn refuse(shared: &Shared, peer: &Peer, error: HandshakeError) -> ProtocolError 
     debug!(%node, %error, "no identity established");
     // A remote that only probes ends before; that is nobody's fault.
     if !matches!(error, HandshakeError::Ended | HandshakeError::Stopped) {
-        shared.stats.refused();
+        shared.stats.refused.add(1);
         let error = error.clone();
         shared.events.tell(CommEvent::Refused { node, error });
     }
@@ -140,7 +140,7 @@ impl Guard<'_> {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
-        self.shared.stats.meters.disconnected();
+        self.shared.stats.connections.decrement(1);
         let news = self.shared.store().closed(self.entry.conn, reason);
         self.shared.tell(news);
         let id = self.entry.info.id;
@@ -172,7 +172,7 @@ async fn serve(
     let mut work = Work::new(shared, entry, info, receiver);
     let (link, acks) = (Arc::clone(&entry.link), Arc::clone(&entry.acks));
     work.writer = write(link, acks, sender).boxed().fuse();
-    shared.stats.meters.connected();
+    shared.stats.connections.increment(1);
     let mut guard = Guard {
         shared,
         entry,

@@ -12,7 +12,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::demux::{Subscription, SubscriptionConfig};
 use super::link::Draft;
 use super::message::DATA;
-use super::meters::AckState;
 use super::shared::Shared;
 use super::stats::CommStats;
 use super::store::{FlightResult, Landed, Purpose, Route};
@@ -195,7 +194,7 @@ impl Comm {
         now: Instant,
     ) -> SendResult {
         if policy.min > 0 {
-            self.shared.stats.ack(AckState::Awaited);
+            self.shared.stats.awaited_acks.add(1);
         }
         let (waiter, answer) = oneshot::channel();
         let draft = Draft {
@@ -220,12 +219,7 @@ impl Comm {
             .unwrap_or(Err(CommError::Deadline { after: limit }));
         let error = result.err();
         if policy.min > 0 {
-            self.shared.stats.ack(match &error {
-                None => AckState::Received,
-                Some(CommError::Nack(_)) => AckState::Refused,
-                Some(CommError::Deadline { .. }) => AckState::TimedOut,
-                Some(_) => AckState::Failed,
-            });
+            self.shared.stats.ack_ended(error.as_ref());
         }
         SendResult { peer, error }
     }

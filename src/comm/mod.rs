@@ -127,7 +127,6 @@ mod handle;
 mod identity;
 mod link;
 pub(crate) mod message;
-mod meters;
 mod reader;
 mod received;
 mod result;

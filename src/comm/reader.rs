@@ -9,7 +9,6 @@ use tokio::task::consume_budget;
 use super::acks::AckTable;
 use super::demux::{Given, Waiting};
 use super::message::Incoming;
-use super::meters::AckState;
 use super::received::Origin;
 use super::shared::Shared;
 use super::{CloseReason, CommError, CommEvent, ReceivedMessage};
@@ -70,7 +69,7 @@ impl Reader {
             let (message, room) = received.into_parts();
             match Incoming::decode(&message) {
                 Ok(Incoming::Data { ack, envelope }) => {
-                    self.shared.stats.received();
+                    self.shared.stats.received.add(1);
                     let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
                     if !self.deliver(message, size, room).await {
                         return (CloseReason::TransportEnded, None);
@@ -115,7 +114,7 @@ impl Reader {
     }
 
     fn malformed(&self, error: MessageError) -> End {
-        self.shared.stats.malformed();
+        self.shared.stats.malformed.add(1);
         (CloseReason::Malformed(error.to_string()), Some(error))
     }
 
@@ -127,7 +126,7 @@ impl Reader {
             false => Err(CommError::Nack(error)),
         };
         if !self.acks.answer(ack, answer) {
-            self.shared.stats.ack(AckState::Unasked);
+            self.shared.stats.unasked_acks.add(1);
             let id = self.origin.info.id;
             self.shared.events.tell(CommEvent::UnaskedAck { id });
         }
@@ -136,7 +135,7 @@ impl Reader {
 
 fn count_lost(shared: &Shared, given: Given) {
     if given.lost > 0 {
-        shared.stats.undelivered(given.lost);
+        shared.stats.undelivered.add(given.lost as u64);
     }
 }
 

@@ -259,9 +259,9 @@ impl Shared {
         self.tasks.spawn(async move {
             let mut next = Some(start);
             while let Some(start) = next.take() {
-                shared.stats.meters.dialling();
+                shared.stats.dials.increment(1);
                 next = shared.fly(node, start).await;
-                shared.stats.meters.dialled();
+                shared.stats.dials.decrement(1);
             }
         });
     }

@@ -1,63 +1,74 @@
+//! What the layer counts: for [`CommStats`], and for the `metrics` facade. The table of the
+//! facade's names stands in the module's documentation.
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::CommError;
-use super::meters::{AckState, Meters};
+use crate::metric::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-/// What the layer has done so far; a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct CommStats {
-    /// Messages that were handed to the transport.
-    pub sent: u64,
-    /// Messages and answers that were dropped because a queue was full.
-    pub overflowed: u64,
-    /// Messages that failed because their destination was not reached.
-    pub failed_dial: u64,
-    /// Messages that failed because the connection ended.
-    pub failed_closed: u64,
-    /// Messages that failed for another cause.
-    pub failed_other: u64,
-    /// Messages that were received, well-formed, from an authenticated identity.
-    pub received: u64,
-    /// Messages that were received malformed; each ended its connection.
-    pub malformed: u64,
-    /// How often a subscription lost a message because it was not read in time.
-    pub undelivered: u64,
-    /// Acknowledgements that were asked for and waited for.
-    pub awaited_acks: u64,
-    /// Those of them that came, and said that the message was accepted.
-    pub received_acks: u64,
-    /// Those of them that did not come in time.
-    pub timed_out_acks: u64,
-    /// Acknowledgements that nobody waited for, or no longer.
-    pub unasked_acks: u64,
-    /// Connections on which the remote proved no identity.
-    pub refused: u64,
-    /// The time that messages spent on their way to the transport, in total.
-    pub queued: Duration,
-    /// Open connections.
-    pub connections: usize,
-    /// Nodes that are being dialled.
-    pub dials: usize,
-    /// Messages that wait in queues.
-    pub waiting: usize,
+/// A number of [`CommStats`] and its counter of the facade.
+pub(crate) struct Count {
+    total: AtomicU64,
+    counter: Counter,
 }
 
-macro_rules! counters {
-    ($($name:ident),+) => {
-        /// The counters behind [`CommStats`], and the same for the `metrics` facade.
-        #[derive(Debug, Default)]
+impl Count {
+    fn new(counter: Counter) -> Self {
+        let total = AtomicU64::new(0);
+        Self { total, counter }
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.total.fetch_add(count, Relaxed);
+        self.counter.increment(count);
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident = $counter:expr;)+) => {
+        /// What the layer has done so far; a snapshot.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[non_exhaustive]
+        pub struct CommStats {
+            $($(#[$doc])* pub $name: u64,)+
+            /// The time that messages spent on their way to the transport, in total.
+            pub queued: Duration,
+            /// Open connections.
+            pub connections: usize,
+            /// Nodes that are being dialled.
+            pub dials: usize,
+            /// Messages that wait in queues.
+            pub waiting: usize,
+        }
+
+        /// The counters, made once.
         pub(crate) struct Stats {
-            $($name: AtomicU64,)+
+            $(pub(crate) $name: Count,)+
             queued_nanos: AtomicU64,
-            pub(crate) meters: Meters,
+            queue_seconds: Histogram,
+            pub(crate) connections: Gauge,
+            pub(crate) dials: Gauge,
+            pub(crate) waiting: Gauge,
+        }
+
+        impl Default for Stats {
+            fn default() -> Self {
+                Self {
+                    $($name: Count::new($counter),)+
+                    queued_nanos: AtomicU64::new(0),
+                    queue_seconds: histogram!("peermux_comm_queue_seconds"),
+                    connections: gauge!("peermux_comm_connections"),
+                    dials: gauge!("peermux_comm_dials"),
+                    waiting: gauge!("peermux_comm_queued_messages"),
+                }
+            }
         }
 
         impl Stats {
             pub(crate) fn snapshot(&self) -> CommStats {
                 CommStats {
-                    $($name: self.$name.load(Relaxed),)+
+                    $($name: self.$name.total.load(Relaxed),)+
                     queued: Duration::from_nanos(self.queued_nanos.load(Relaxed)),
                     ..CommStats::default()
                 }
@@ -66,21 +77,47 @@ macro_rules! counters {
     };
 }
 
-counters!(
-    sent,
-    overflowed,
-    failed_dial,
-    failed_closed,
-    failed_other,
-    received,
-    malformed,
-    undelivered,
-    awaited_acks,
-    received_acks,
-    timed_out_acks,
-    unasked_acks,
-    refused
-);
+counts! {
+    /// Messages that were handed to the transport.
+    sent = counter!("peermux_comm_messages_total", "direction" => "egress");
+    /// Messages and answers that were dropped because a queue was full.
+    overflowed = unsent();
+    /// Messages that failed because their destination was not reached.
+    failed_dial = unsent();
+    /// Messages that failed because the connection ended.
+    failed_closed = unsent();
+    /// Messages that failed for another cause.
+    failed_other = unsent();
+    /// Messages that were received, well-formed, from an authenticated identity.
+    received = counter!("peermux_comm_messages_total", "direction" => "ingress");
+    /// Messages that were received malformed; each ended its connection.
+    malformed = counter!("peermux_comm_malformed_total");
+    /// How often a subscription lost a message because it was not read in time.
+    undelivered = counter!("peermux_comm_undelivered_total");
+    /// Acknowledgements that were asked for and waited for.
+    awaited_acks = acks("awaited");
+    /// Those of them that came, and said that the message was accepted.
+    received_acks = acks("received");
+    /// Those of them that came, and said that the message was not accepted.
+    refused_acks = acks("refused");
+    /// Those of them that did not come in time.
+    timed_out_acks = acks("timed_out");
+    /// Those of them whose message or connection failed.
+    failed_acks = acks("failed");
+    /// Acknowledgements that nobody waited for, or no longer.
+    unasked_acks = acks("unasked");
+    /// Connections on which the remote proved no identity.
+    refused = counter!("peermux_comm_refused_total");
+}
+
+fn acks(state: &'static str) -> Counter {
+    counter!("peermux_comm_acks_total", "state" => state)
+}
+
+/// The facade counts what was not sent by its end and cause, see [`Stats::unsent`].
+fn unsent() -> Counter {
+    Counter::noop()
+}
 
 impl Stats {
     /// Messages were handed to the transport, each after the time that it was queued.
@@ -89,11 +126,10 @@ impl Stats {
         for queued in queued {
             messages += 1;
             nanos = nanos.saturating_add(u64::try_from(queued.as_nanos()).unwrap_or(u64::MAX));
-            self.meters.waited(queued);
+            self.queue_seconds.record(queued);
         }
-        self.sent.fetch_add(messages, Relaxed);
         self.queued_nanos.fetch_add(nanos, Relaxed);
-        self.meters.sent(messages);
+        self.sent.add(messages);
     }
 
     /// A message was not queued.
@@ -107,7 +143,7 @@ impl Stats {
     }
 
     fn unsent(&self, end: &'static str, error: &CommError) {
-        let counter = match error {
+        let count = match error {
             CommError::Full => &self.overflowed,
             CommError::PeerClosed(_) => &self.failed_closed,
             CommError::Dial(_) | CommError::Handshake { .. } | CommError::NotSupported { .. } => {
@@ -115,43 +151,24 @@ impl Stats {
             }
             _ => &self.failed_other,
         };
-        counter.fetch_add(1, Relaxed);
-        self.meters.unsent(end, error.label());
+        count.add(1);
+        counter!("peermux_comm_unsent_total", "end" => end, "cause" => error.label()).increment(1);
     }
 
-    pub(crate) fn received(&self) {
-        self.received.fetch_add(1, Relaxed);
-        self.meters.received();
-    }
-
-    pub(crate) fn malformed(&self) {
-        self.malformed.fetch_add(1, Relaxed);
-        self.meters.malformed();
-    }
-
-    /// Subscriptions lost a message.
-    pub(crate) fn undelivered(&self, subscriptions: usize) {
-        let subscriptions = subscriptions as u64;
-        self.undelivered.fetch_add(subscriptions, Relaxed);
-        self.meters.undelivered(subscriptions);
-    }
-
-    pub(crate) fn ack(&self, state: AckState) {
-        let counter = match state {
-            AckState::Awaited => Some(&self.awaited_acks),
-            AckState::Received => Some(&self.received_acks),
-            AckState::TimedOut => Some(&self.timed_out_acks),
-            AckState::Unasked => Some(&self.unasked_acks),
-            AckState::Refused | AckState::Failed => None,
+    /// The wait for an acknowledgement ended.
+    pub(crate) fn ack_ended(&self, error: Option<&CommError>) {
+        let count = match error {
+            None => &self.received_acks,
+            Some(CommError::Nack(_)) => &self.refused_acks,
+            Some(CommError::Deadline { .. }) => &self.timed_out_acks,
+            Some(_) => &self.failed_acks,
         };
-        if let Some(counter) = counter {
-            counter.fetch_add(1, Relaxed);
-        }
-        self.meters.ack(state);
+        count.add(1);
     }
+}
 
-    pub(crate) fn refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-        self.meters.refused();
+impl std::fmt::Debug for Stats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.snapshot().fmt(f)
     }
 }

@@ -88,7 +88,7 @@ impl Link {
         let over = exit.over;
         drop(state);
         let count = answers.messages + others.messages;
-        self.stats.meters.unqueued(count);
+        self.stats.waiting.decrement(count);
         for (semaphore, left) in [(&self.replies, answers), (&self.messages, others)] {
             if left.units > 0 {
                 semaphore.add_permits(left.units);

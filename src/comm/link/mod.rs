@@ -134,7 +134,7 @@ impl Link {
         let mut state = self.lock();
         let moved = match &state.end {
             None => {
-                self.stats.meters.queued();
+                self.stats.waiting.increment(1);
                 state.part(part).push_back(message);
                 return self.hand_over(state);
             }
@@ -211,7 +211,7 @@ impl Link {
         }
         self.messages.close();
         self.replies.close();
-        self.stats.meters.unqueued(waiting.len() as u32);
+        self.stats.waiting.decrement(waiting.len() as u32);
         waiting
     }
 
@@ -233,7 +233,7 @@ impl Link {
                 }
             }
         }
-        self.stats.meters.unqueued(left.messages);
+        self.stats.waiting.decrement(left.messages);
         self.messages.add_permits(left.units);
         for (message, error) in refused {
             message.fail(error, &self.stats);
