@@ -87,10 +87,7 @@ async fn send_through(comm: &Comm, to: &RemotePeer) -> Duration {
     for _ in 1..MESSAGES {
         drop(comm.send_waiting(&message, to, LIMIT).await.unwrap());
     }
-    let policy = AckPolicy {
-        min: 1,
-        deadline: LIMIT,
-    };
+    let policy = AckPolicy::new(1, LIMIT);
     let last = comm
         .send_with_ack(&message, policy, std::slice::from_ref(to))
         .await;
@@ -141,10 +138,7 @@ async fn acknowledging() {
         nodes.push((RemotePeer::new(server.enode(), remote.id()), server, remote));
     }
     let peers: Vec<_> = nodes.iter().map(|(peer, ..)| peer.clone()).collect();
-    let policy = AckPolicy {
-        min: 20,
-        deadline: LIMIT,
-    };
+    let policy = AckPolicy::new(20, LIMIT);
     let message = Envelope::new(COUNTED, vec![7; SIZE]);
     comm.send_with_ack(&message, policy, &peers).await.unwrap();
     let calls = (0..1000).map(|_| async {

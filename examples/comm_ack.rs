@@ -50,10 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let receivers = [Node::start().await?, Node::start().await?];
     let peers = receivers.each_ref().map(Node::peer);
     let news = Envelope::new(NEWS, "the king is dead");
-    let policy = AckPolicy {
-        min: 2,
-        deadline: Duration::from_secs(2),
-    };
+    let policy = AckPolicy::new(2, Duration::from_secs(2));
     let all = sender.comm.send_with_ack(&news, policy, &peers).await?;
     println!("both alive: {}", all.to_json());
 

@@ -14,9 +14,9 @@ use super::establish::{Terms, exchange};
 use super::reader::{End, Reader, handle};
 use super::received::Origin;
 use super::shared::Shared;
-use super::store::{Entry, Landed, News, Opened, Purpose};
+use super::table::{Entry, Landed, News, Opened, Purpose};
 use super::writer::write;
-use super::{CloseReason, CommError, CommEvent, ConnInfo, HandshakeError, RemotePeer};
+use super::{CommError, CommEvent, ConnInfo, ConnectionEnd, EstablishError, RemotePeer};
 use crate::channel::{ProtocolConn, ProtocolReceiver};
 use crate::peer::Peer;
 use crate::peer::ProtocolError;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     mut conn: ProtocolConn,
 ) -> Result<(), ProtocolError> {
     let _running = shared.tasks.token();
-    let flight = shared.store().flight(&peer.id());
+    let flight = shared.table().flight(&peer.id());
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
     if let Some((Purpose::Probe, mut result)) = purpose {
@@ -53,12 +53,12 @@ pub(crate) async fn run(
     let info = Arc::new(info);
     if handshake_only {
         let landed = Landed::Handshake(info);
-        shared.store().found(&peer.id(), landed);
+        shared.table().found(&peer.id(), landed);
         return Ok(());
     }
     if their_probe {
         // The remote has what it wanted, and ends the connection.
-        let limit = shared.config.handshake_timeout;
+        let limit = shared.config.handshake_timeout();
         tokio::select! {
             ended = timeout(limit, peer.ending()) => drop(ended),
             () = shared.stopping.cancelled() => {}
@@ -68,11 +68,11 @@ pub(crate) async fn run(
     let mut news = News::default();
     let (dialler, now) = (terms.dialler(), Instant::now());
     let opened = {
-        let mut store = shared.store();
+        let mut table = shared.table();
         let unix_now = shared.unix_now();
-        match store.identities.put(info.id, &info.identity, unix_now) {
-            Ok(()) => store.opened(&info, &peer, dialler, now, &mut news),
-            Err(error) => Opened::Refused(HandshakeError::Identity(error)),
+        match table.identities.put(info.id, &info.identity, unix_now) {
+            Ok(()) => table.opened(&info, &peer, dialler, now, &mut news),
+            Err(error) => Opened::Refused(EstablishError::Identity(error)),
         }
     };
     shared.identities_changed.notify_one();
@@ -98,23 +98,23 @@ async fn prove(
     conn: &mut ProtocolConn,
     terms: &Terms,
     probe: bool,
-) -> Result<(ConnInfo, bool), HandshakeError> {
-    let after = shared.config.handshake_timeout;
+) -> Result<(ConnInfo, bool), EstablishError> {
+    let after = shared.config.handshake_timeout();
     let now = shared.unix_now();
     let exchange = exchange(peer, conn, terms, &*shared.provider, probe, now);
     tokio::select! {
         result = timeout(after, exchange) => {
-            result.unwrap_or(Err(HandshakeError::TimedOut { after }))
+            result.unwrap_or(Err(EstablishError::TimedOut { after }))
         }
-        () = shared.stopping.cancelled() => Err(HandshakeError::Stopped),
+        () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
     }
 }
 
-fn refuse(shared: &Shared, peer: &Peer, error: HandshakeError) -> ProtocolError {
+fn refuse(shared: &Shared, peer: &Peer, error: EstablishError) -> ProtocolError {
     let node = peer.id();
     debug!(%node, %error, "no identity established");
     // A remote that only probes ends before; that is nobody's fault.
-    if !matches!(error, HandshakeError::Ended | HandshakeError::Stopped) {
+    if !matches!(error, EstablishError::Ended | EstablishError::Stopped) {
         shared.stats.refused.add(1);
         let error = error.clone();
         shared.events.tell(CommEvent::Refused { node, error });
@@ -123,12 +123,12 @@ fn refuse(shared: &Shared, peer: &Peer, error: HandshakeError) -> ProtocolError 
         node,
         source: error.clone(),
     };
-    let news = shared.store().refused(&node, &failed, Instant::now());
+    let news = shared.table().refused(&node, &failed, Instant::now());
     shared.tell(news);
     error.into()
 }
 
-/// Removes the connection from the store even if its task is aborted.
+/// Removes the connection from the table even if its task is aborted.
 struct Guard<'a> {
     shared: &'a Shared,
     entry: &'a Entry,
@@ -136,12 +136,12 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    fn end(&mut self, reason: &CloseReason) {
+    fn end(&mut self, reason: &ConnectionEnd) {
         if !std::mem::replace(&mut self.open, false) {
             return;
         }
         self.shared.stats.connections.decrement(1);
-        let news = self.shared.store().closed(self.entry.conn, reason);
+        let news = self.shared.table().closed(self.entry.conn, reason);
         self.shared.tell(news);
         let id = self.entry.info.id;
         debug!(%id, %reason, "connection of an identity ended");
@@ -154,7 +154,7 @@ impl Guard<'_> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.end(&CloseReason::TransportEnded);
+        self.end(&ConnectionEnd::TransportEnded);
     }
 }
 
@@ -170,8 +170,8 @@ async fn serve(
     });
     let (sender, receiver) = conn.split();
     let mut work = Work::new(shared, entry, info, receiver);
-    let (link, acks) = (Arc::clone(&entry.link), Arc::clone(&entry.acks));
-    work.writer = write(link, acks, sender).boxed().fuse();
+    let (queue, acks) = (Arc::clone(&entry.queue), Arc::clone(&entry.acks));
+    work.writer = write(queue, acks, sender).boxed().fuse();
     shared.stats.connections.increment(1);
     let mut guard = Guard {
         shared,
@@ -184,8 +184,8 @@ async fn serve(
     };
     guard.end(&reason);
     match reason {
-        CloseReason::Replaced => work.drain(LINGER).await,
-        CloseReason::TransportEnded | CloseReason::Malformed(_) => work.drain(DRAIN).await,
+        ConnectionEnd::Replaced => work.drain(LINGER).await,
+        ConnectionEnd::TransportEnded | ConnectionEnd::Malformed(_) => work.drain(DRAIN).await,
         _ => {}
     }
     error.map_or(Ok(()), |error| Err(error.into()))
@@ -210,13 +210,13 @@ impl Work {
         info: &Arc<ConnInfo>,
         receiver: ProtocolReceiver,
     ) -> Self {
-        let (inbox, received) = mpsc::channel(shared.config.receive_queue);
+        let (inbox, received) = mpsc::channel(shared.config.receive_queue());
         let origin = Origin {
             info: Arc::clone(info),
             peer: RemotePeer::new(info.enode.clone(), info.id),
-            link: Arc::clone(&entry.link),
-            max_message: shared.config.max_message,
-            reply_timeout: shared.config.reply_timeout,
+            queue: Arc::clone(&entry.queue),
+            max_message: shared.config.max_message(),
+            reply_timeout: shared.config.reply_timeout(),
             stats: Arc::clone(&shared.stats),
             stopping: shared.stopping.clone(),
         };
@@ -239,7 +239,7 @@ impl Work {
         loop {
             tokio::select! {
                 end = &mut self.reader => return end,
-                () = &mut self.writer => return (CloseReason::TransportEnded, None),
+                () = &mut self.writer => return (ConnectionEnd::TransportEnded, None),
                 () = &mut self.handler => {}
             }
         }

@@ -16,36 +16,62 @@ use crate::server::{DialError, Server};
 
 /// A connected node.
 #[derive(Debug, Clone)]
-pub struct Connected {
+pub struct ConnectedPeer {
+    peer: Peer,
+    new: bool,
+}
+
+impl ConnectedPeer {
+    /// A connection that was made for this call, so that the caller may end it again.
+    #[must_use]
+    pub fn made(peer: Peer) -> Self {
+        Self { peer, new: true }
+    }
+
+    /// A connection that there was already.
+    #[must_use]
+    pub fn found(peer: Peer) -> Self {
+        Self { peer, new: false }
+    }
+
     /// The node.
-    pub peer: Peer,
-    /// Whether the connection was made for this call, so that the caller may end it again.
-    pub new: bool,
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Whether the connection was made for this call.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
 }
 
 /// Makes connections for the layer, which never dials by itself. A [`Server`] is one.
 pub trait Connector: Send + Sync + 'static {
     /// Connects to a node, or finds the connection that there is. The caller bounds it in time;
     /// a dropped call gives the attempt up.
-    fn connect(&self, node: &Enode) -> impl Future<Output = Result<Connected, DialError>> + Send;
+    fn connect(
+        &self,
+        node: &Enode,
+    ) -> impl Future<Output = Result<ConnectedPeer, DialError>> + Send;
 }
 
 /// For how long a connection that the remote reports and we do not see yet is waited for.
 const APPEARS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connector for Server {
-    async fn connect(&self, node: &Enode) -> Result<Connected, DialError> {
+    async fn connect(&self, node: &Enode) -> Result<ConnectedPeer, DialError> {
         let id = node.node_id();
-        let known = |peer| Connected { peer, new: false };
         let mut events = self.subscribe();
         if let Some(peer) = self.peer(&id) {
             if peer.ending().now_or_never().is_none() {
-                return Ok(known(peer));
+                return Ok(ConnectedPeer::found(peer));
             }
             peer.ended().await;
         }
         let error = match self.dial(node).await {
-            Ok(peer) => return Ok(Connected { peer, new: true }),
+            Ok(peer) => return Ok(ConnectedPeer::made(peer)),
             Err(error) => error,
         };
         if error.reason() != Some(DisconnectReason::ALREADY_CONNECTED) {
@@ -65,13 +91,14 @@ impl Connector for Server {
             }
         };
         match timeout(APPEARS_WITHIN, appears).await {
-            Ok(Some(peer)) => Ok(known(peer)),
+            Ok(Some(peer)) => Ok(ConnectedPeer::found(peer)),
             _ => Err(error),
         }
     }
 }
 
-type ConnectFuture<'a> = Pin<Box<dyn Future<Output = Result<Connected, DialError>> + Send + 'a>>;
+type ConnectFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<ConnectedPeer, DialError>> + Send + 'a>>;
 
 /// A connector without its type.
 pub(crate) trait DynConnector: Send + Sync {

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::mutex::Mutex;
 use crate::queue::{Bound, Full, Queue, Reader};
+use crate::settings::settings;
 use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.
@@ -30,45 +31,16 @@ pub enum Overflow {
     Close,
 }
 
-/// The bounds of one subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscriptionConfig {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) overflow: Overflow,
-}
-
-impl Default for SubscriptionConfig {
-    fn default() -> Self {
-        Self {
-            messages: 256,
-            bytes: 4 << 20,
-            overflow: Overflow::DropNewest,
-        }
-    }
-}
-
-impl SubscriptionConfig {
-    /// How many messages may wait to be read; at least 1. Default: 256.
-    #[must_use]
-    pub fn with_messages(mut self, messages: usize) -> Self {
-        self.messages = messages.max(1);
-        self
-    }
-
-    /// How many payload bytes may wait; one message of any size is let into an empty queue.
-    /// Default: 4 MiB.
-    #[must_use]
-    pub fn with_bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
-        self
-    }
-
-    /// What happens when there is no room. Default: [`Overflow::DropNewest`].
-    #[must_use]
-    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
-        self
+settings! {
+    /// The bounds of one subscription. One that is empty takes a message in any case.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SubscriptionConfig {
+        /// How many messages may wait to be read. Default: 256.
+        messages / with_messages: usize = 256;
+        /// How many payload bytes may wait. Default: 4 MiB.
+        bytes / with_bytes: usize = 4 << 20;
+        /// What happens when there is no room. Default: [`Overflow::DropNewest`].
+        overflow / with_overflow: Overflow = Overflow::DropNewest;
     }
 }
 
@@ -92,10 +64,10 @@ type Predicate<T> = dyn Fn(&T) -> bool + Send + Sync;
 /// # });
 /// ```
 pub struct Demux<T> {
-    table: Mutex<Table<T>>,
+    subscribers: Mutex<Subscribers<T>>,
 }
 
-struct Table<T> {
+struct Subscribers<T> {
     /// Replaced as a whole, so that a message takes no copy of it.
     slots: Arc<Vec<Arc<Slot<T>>>>,
     closed: bool,
@@ -109,7 +81,7 @@ struct Slot<T> {
     stalled: AtomicBool,
 }
 
-impl<T> Table<T> {
+impl<T> Subscribers<T> {
     /// Leaves those out that nobody reads any more, and adds one.
     fn replace(&mut self, new: Option<Slot<T>>) {
         let open = self.slots.iter().filter(|slot| !slot.queue.is_closed());
@@ -120,12 +92,12 @@ impl<T> Table<T> {
 
 impl<T> Default for Demux<T> {
     fn default() -> Self {
-        let table = Table {
+        let subscribers = Subscribers {
             slots: Arc::new(Vec::new()),
             closed: false,
         };
         Self {
-            table: Mutex::new(table),
+            subscribers: Mutex::new(subscribers),
         }
     }
 }
@@ -145,17 +117,17 @@ impl<T: Clone> Demux<T> {
         predicate: impl Fn(&T) -> bool + Send + Sync + 'static,
     ) -> Subscription<T> {
         let queue = Queue::new(Bound {
-            items: config.messages,
-            weight: config.bytes,
+            items: config.messages(),
+            weight: config.bytes(),
         });
-        let mut table = self.lock();
-        if table.closed {
+        let mut subscribers = self.lock();
+        if subscribers.closed {
             queue.close();
         } else {
-            table.replace(Some(Slot {
+            subscribers.replace(Some(Slot {
                 predicate: Box::new(predicate),
                 queue: Arc::clone(&queue),
-                overflow: config.overflow,
+                overflow: config.overflow(),
                 stalled: AtomicBool::new(false),
             }));
         }
@@ -177,11 +149,11 @@ impl<T: Clone> Demux<T> {
     /// for are left.
     pub(crate) fn offer(&self, message: &T, size: usize) -> (Given, Waiting<T>) {
         let slots = {
-            let mut table = self.lock();
-            if table.slots.iter().any(|slot| slot.queue.is_closed()) {
-                table.replace(None);
+            let mut subscribers = self.lock();
+            if subscribers.slots.iter().any(|slot| slot.queue.is_closed()) {
+                subscribers.replace(None);
             }
-            Arc::clone(&table.slots)
+            Arc::clone(&subscribers.slots)
         };
         let mut given = Given::default();
         let mut waiting = Waiting(Vec::new());
@@ -199,15 +171,15 @@ impl<T: Clone> Demux<T> {
     /// Ends all subscriptions, whose waiting messages can still be read, and whoever waits in
     /// [`publish`](Self::publish). A second call does nothing.
     pub fn close(&self) {
-        let mut table = self.lock();
-        table.closed = true;
-        for slot in std::mem::take(&mut table.slots).iter() {
+        let mut subscribers = self.lock();
+        subscribers.closed = true;
+        for slot in std::mem::take(&mut subscribers.slots).iter() {
             slot.queue.close();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table<T>> {
-        self.table.lock()
+    fn lock(&self) -> MutexGuard<'_, Subscribers<T>> {
+        self.subscribers.lock()
     }
 }
 

@@ -1,14 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HandshakeError, IdentityError, PeerId};
+use super::{EstablishError, IdentityError, PeerId};
 use crate::node::NodeId;
 use crate::server::{DialError, StartError};
+use crate::settings::TooSmall;
 
 /// Why the layer did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommStartError {
+    /// A setting of the layer is too small.
+    #[error(transparent)]
+    Config(#[from] TooSmall),
     /// The own identity is not valid.
     #[error("the own identity: {0}")]
     Identity(#[from] IdentityError),
@@ -44,7 +48,7 @@ pub enum CommError {
         /// The node at the other end.
         node: NodeId,
         /// What was wrong.
-        source: HandshakeError,
+        source: EstablishError,
     },
     /// The node has another identity than the one asked for, and of another organisation.
     #[error("{actual} answers where {expected} was expected")]
@@ -67,7 +71,7 @@ pub enum CommError {
     },
     /// The connection ended.
     #[error("the connection was closed: {0}")]
-    PeerClosed(CloseReason),
+    PeerClosed(ConnectionEnd),
     /// The time limit passed.
     #[error("timed out")]
     Deadline {
@@ -124,7 +128,7 @@ impl From<DialError> for CommError {
 /// Why a connection of an identity ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CloseReason {
+pub enum ConnectionEnd {
     /// [`Comm::close_conn`](super::Comm::close_conn) was called.
     #[error("on request")]
     Requested,
@@ -145,7 +149,7 @@ pub enum CloseReason {
     TransportEnded,
 }
 
-impl CloseReason {
+impl ConnectionEnd {
     /// Whether the end was this side's own decision, so that the remote is not presumed dead.
     #[must_use]
     pub fn is_local(&self) -> bool {

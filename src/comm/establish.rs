@@ -19,7 +19,7 @@ const DOMAIN: &[u8] = b"peermux/comm/1/establish";
 /// Why the remote did not prove an identity; one variant for each step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HandshakeError {
+pub enum EstablishError {
     /// The remote said nothing in time.
     #[error("nothing was received within {after:?}")]
     TimedOut {
@@ -73,7 +73,7 @@ pub enum HandshakeError {
     Stopped,
 }
 
-impl HandshakeError {
+impl EstablishError {
     /// The reason that the remote is told.
     pub(crate) fn reason(&self) -> DisconnectReason {
         match self {
@@ -95,16 +95,16 @@ impl HandshakeError {
 /// A failed establishment as the end of the peer: the error for us, its reason for the remote.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-struct Refusal {
-    error: HandshakeError,
+struct EstablishFailure {
+    error: EstablishError,
     #[source]
     reason: DisconnectReason,
 }
 
-impl From<HandshakeError> for ProtocolError {
-    fn from(error: HandshakeError) -> Self {
+impl From<EstablishError> for ProtocolError {
+    fn from(error: EstablishError) -> Self {
         let reason = error.reason();
-        Self::other(Refusal { error, reason })
+        Self::other(EstablishFailure { error, reason })
     }
 }
 
@@ -178,29 +178,29 @@ impl Terms {
         provider: &dyn IdentityProvider,
         theirs: &Establish,
         now: Duration,
-    ) -> Result<PeerId, HandshakeError> {
+    ) -> Result<PeerId, EstablishError> {
         if theirs.id.is_empty() {
-            return Err(HandshakeError::MissingId);
+            return Err(EstablishError::MissingId);
         }
         let actual = provider
             .id_of(&theirs.identity)
-            .map_err(HandshakeError::Identity)?;
+            .map_err(EstablishError::Identity)?;
         if theirs.id[..] != actual.as_bytes()[..] {
-            return Err(HandshakeError::IdMismatch { actual });
+            return Err(EstablishError::IdMismatch { actual });
         }
         if theirs.binding != self.binding {
-            return Err(HandshakeError::BindingMismatch);
+            return Err(EstablishError::BindingMismatch);
         }
         let (statement, identity) = (self.theirs(theirs), &theirs.identity);
         provider
             .verify(identity, &statement, &theirs.signature)
             .map_err(|error| match error {
-                IdentityError::BadSignature => HandshakeError::BadSignature,
-                error => HandshakeError::Identity(error),
+                IdentityError::BadSignature => EstablishError::BadSignature,
+                error => EstablishError::Identity(error),
             })?;
         provider
             .validate(identity, now)
-            .map_err(HandshakeError::Identity)?;
+            .map_err(EstablishError::Identity)?;
         Ok(actual)
     }
 
@@ -223,19 +223,19 @@ pub(crate) async fn exchange(
     provider: &dyn IdentityProvider,
     probe: bool,
     now: Duration,
-) -> Result<(ConnInfo, bool), HandshakeError> {
-    let ours = terms.prove(provider, probe).map_err(HandshakeError::Own)?;
+) -> Result<(ConnInfo, bool), EstablishError> {
+    let ours = terms.prove(provider, probe).map_err(EstablishError::Own)?;
     conn.send(&Message::new(ESTABLISH, ours.encode()))
         .await
         .map_err(|error| match error {
-            SendError::ShuttingDown => HandshakeError::Ended,
-            error => HandshakeError::Send(error),
+            SendError::ShuttingDown => EstablishError::Ended,
+            error => EstablishError::Send(error),
         })?;
-    let received = conn.recv().await.map_err(HandshakeError::Malformed)?;
-    let message = received.ok_or(HandshakeError::Ended)?.into_inner();
-    let incoming = Incoming::decode(&message).map_err(HandshakeError::Malformed)?;
+    let received = conn.recv().await.map_err(EstablishError::Malformed)?;
+    let message = received.ok_or(EstablishError::Ended)?.into_inner();
+    let incoming = Incoming::decode(&message).map_err(EstablishError::Malformed)?;
     let Incoming::Establish(theirs) = incoming else {
-        return Err(HandshakeError::WrongType { code: message.code });
+        return Err(EstablishError::WrongType { code: message.code });
     };
     let id = terms.check(provider, &theirs, now)?;
     let info = ConnInfo {
@@ -288,19 +288,19 @@ mod tests {
 
         let (_, other) = both_ends(8);
         let relayed = other.check(&provider, &proof, NOW);
-        assert_eq!(relayed, Err(HandshakeError::BindingMismatch));
+        assert_eq!(relayed, Err(EstablishError::BindingMismatch));
         let mut claimed = proof.clone();
         claimed.binding = [8; 32];
         let forged = other.check(&provider, &claimed, NOW);
-        assert_eq!(forged, Err(HandshakeError::BadSignature));
+        assert_eq!(forged, Err(EstablishError::BadSignature));
 
         let reflected = dialler.check(&provider, &proof, NOW);
-        assert_eq!(reflected, Err(HandshakeError::BadSignature));
+        assert_eq!(reflected, Err(EstablishError::BadSignature));
 
         let mut elsewhere = listener;
         elsewhere.own = NodeId::from_bytes([3; 32]);
         let forwarded = elsewhere.check(&provider, &proof, NOW);
-        assert_eq!(forwarded, Err(HandshakeError::BadSignature));
+        assert_eq!(forwarded, Err(EstablishError::BadSignature));
     }
 
     #[test]
@@ -316,14 +316,14 @@ mod tests {
                 .expect_err("changed")
         };
         let error = check(&|proof| proof.id = Bytes::new());
-        assert_eq!(error, HandshakeError::MissingId);
+        assert_eq!(error, EstablishError::MissingId);
         let error = check(&|proof| proof.id = Bytes::from_static(&[0; 32]));
-        assert!(matches!(error, HandshakeError::IdMismatch { .. }));
+        assert!(matches!(error, EstablishError::IdMismatch { .. }));
         let error = check(&|proof| proof.identity = Bytes::from_static(b"?"));
-        assert!(matches!(error, HandshakeError::Identity(_)));
+        assert!(matches!(error, EstablishError::Identity(_)));
         let error = check(&|proof| proof.signature = Bytes::from_static(&[1; 64]));
-        assert_eq!(error, HandshakeError::BadSignature);
+        assert_eq!(error, EstablishError::BadSignature);
         let error = check(&|proof| proof.probe = true);
-        assert_eq!(error, HandshakeError::BadSignature);
+        assert_eq!(error, EstablishError::BadSignature);
     }
 }

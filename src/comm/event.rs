@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{CloseReason, ConnInfo, HandshakeError, PeerId};
+use super::{ConnInfo, ConnectionEnd, EstablishError, PeerId};
 use crate::node::NodeId;
 
 /// Something that happened to the connections of identities.
@@ -17,14 +17,14 @@ pub enum CommEvent {
         /// Whose.
         id: PeerId,
         /// Why.
-        reason: CloseReason,
+        reason: ConnectionEnd,
     },
     /// A connected node proved no identity, and was disconnected.
     Refused {
         /// The node.
         node: NodeId,
         /// What was wrong.
-        error: HandshakeError,
+        error: EstablishError,
     },
     /// An identity acknowledged something that nobody waits for, or no longer. The connection
     /// lives on.

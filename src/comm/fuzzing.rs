@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::establish::{self, HandshakeError};
+use super::establish::{self, EstablishError};
 use super::message::{ESTABLISH, Incoming, encode_ack};
 use super::{IdentityError, IdentityProvider, PeerId};
 use crate::message::{Message, MessageError};
@@ -78,7 +78,7 @@ impl Terms {
         &self,
         provider: &dyn IdentityProvider,
         payload: &[u8],
-    ) -> Option<Result<PeerId, HandshakeError>> {
+    ) -> Option<Result<PeerId, EstablishError>> {
         match Incoming::decode(&Message::new(ESTABLISH, payload.to_vec())) {
             Ok(Incoming::Establish(theirs)) => {
                 Some(self.inner().check(provider, &theirs, Duration::ZERO))

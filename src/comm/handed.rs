@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::stats::Stats;
-use super::{CloseReason, CommError, Delivery};
+use super::{CommError, ConnectionEnd, Delivery};
 use crate::mutex::Mutex;
 
 /// The sender of a handed message, and since when the message was queued.
@@ -65,7 +65,7 @@ impl Handed {
     pub(crate) fn fail(&self) {
         let senders = std::mem::take(&mut *self.lock());
         for sender in senders {
-            let error = CommError::PeerClosed(CloseReason::TransportEnded);
+            let error = CommError::PeerClosed(ConnectionEnd::TransportEnded);
             self.stats.failed(&error);
             sender.tell(Delivery::Failed(error));
         }

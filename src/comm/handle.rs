@@ -10,29 +10,19 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::demux::{Subscription, SubscriptionConfig};
-use super::link::Draft;
 use super::message::DATA;
+use super::send_queue::Draft;
 use super::shared::Shared;
 use super::stats::CommStats;
-use super::store::{FlightResult, Landed, Purpose, Route};
+use super::table::{FlightResult, Landed, Purpose, Route};
 use super::{
-    AggregatedSendResult, CloseReason, CommError, CommEvent, ConnInfo, Envelope, IdentityError,
-    IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
+    AckPolicy, AggregatedSendResult, CommError, CommEvent, ConnInfo, ConnectionEnd, Envelope,
+    IdentityError, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
 };
 use crate::event_stream::EventStream;
 use crate::node::NodeId;
 use crate::peer::Peer;
 use crate::time::after;
-
-/// How many acknowledgements are waited for, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AckPolicy {
-    /// How many receivers have to acknowledge; with 0 the call returns once the message is queued
-    /// for all of them.
-    pub min: usize,
-    /// One limit for everything: dialling, queueing, acknowledging.
-    pub deadline: Duration,
-}
 
 /// Sends to identities, and receives from them. Cheap to clone; when the last clone is dropped,
 /// the layer stops, without waiting for its connections to end.
@@ -142,7 +132,7 @@ impl Comm {
         })
     }
 
-    /// Sends a message to each of `peers`, and waits until `policy.min` of them have acknowledged
+    /// Sends a message to each of `peers`, and waits until `policy.min()` of them have acknowledged
     /// it, or all have answered or failed, or the deadline is over. Peers that are given twice
     /// count once. The result holds what is known by then; at the deadline that is one entry for
     /// each peer. After the layer stopped each peer fails with [`CommError::Stopped`].
@@ -163,9 +153,9 @@ impl Comm {
         if peers.is_empty() {
             return Ok(total);
         }
-        if policy.min > peers.len() {
+        if policy.min() > peers.len() {
             return Err(CommError::TooManyAcks {
-                min: policy.min,
+                min: policy.min(),
                 peers: peers.len(),
             });
         }
@@ -178,7 +168,7 @@ impl Comm {
         while let Some(answer) = answers.next().await {
             acks += usize::from(answer.error.is_none());
             total.results.push(answer);
-            if policy.min > 0 && acks >= policy.min {
+            if policy.min() > 0 && acks >= policy.min() {
                 break;
             }
         }
@@ -193,7 +183,7 @@ impl Comm {
         policy: AckPolicy,
         now: Instant,
     ) -> SendResult {
-        if policy.min > 0 {
+        if policy.min() > 0 {
             self.shared.stats.awaited_acks.add(1);
         }
         let (waiter, answer) = oneshot::channel();
@@ -205,20 +195,20 @@ impl Comm {
         };
         let round_trip = async {
             self.shared
-                .enqueue_waiting(&peer, draft, now, policy.deadline)
+                .enqueue_waiting(&peer, draft, now, policy.deadline())
                 .await?;
-            if policy.min == 0 {
+            if policy.min() == 0 {
                 return Ok(());
             }
-            let lost = CommError::PeerClosed(CloseReason::TransportEnded);
+            let lost = CommError::PeerClosed(ConnectionEnd::TransportEnded);
             answer.await.unwrap_or(Err(lost))
         };
-        let limit = policy.deadline;
+        let limit = policy.deadline();
         let result = timeout_at(after(now, limit), round_trip)
             .await
             .unwrap_or(Err(CommError::Deadline { after: limit }));
         let error = result.err();
-        if policy.min > 0 {
+        if policy.min() > 0 {
             self.shared.stats.ack_ended(error.as_ref());
         }
         SendResult { peer, error }
@@ -233,7 +223,7 @@ impl Comm {
     /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
     pub async fn probe(&self, peer: &RemotePeer) -> Result<Duration, CommError> {
         let to = peer.clone().anybody();
-        let limit = self.shared.config.dial_timeout + 2 * self.shared.config.probe_timeout;
+        let limit = self.shared.config.dial_timeout() + 2 * self.shared.config.probe_timeout();
         let probe = async {
             loop {
                 let result = match self.shared.route(&to, Purpose::Probe)? {
@@ -253,10 +243,10 @@ impl Comm {
     }
 
     async fn ping(&self, peer: &Peer) -> Result<Duration, CommError> {
-        let after = self.shared.config.probe_timeout;
+        let after = self.shared.config.probe_timeout();
         match timeout(after, peer.ping()).await {
             Ok(Some(rtt)) => Ok(rtt),
-            Ok(None) => Err(CommError::PeerClosed(CloseReason::TransportEnded)),
+            Ok(None) => Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
             Err(_) => Err(CommError::Deadline { after }),
         }
     }
@@ -271,7 +261,7 @@ impl Comm {
     pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
         let to = peer.clone().anybody();
         let config = &self.shared.config;
-        let limit = 2 * (config.dial_timeout + 2 * config.handshake_timeout);
+        let limit = 2 * (config.dial_timeout() + 2 * config.handshake_timeout());
         let ask = async {
             loop {
                 let result = match self.shared.route(&to, Purpose::Handshake)? {
@@ -298,7 +288,7 @@ impl Comm {
 
     /// Waits until the transport of a finished attempt is gone.
     async fn until_over(&self, node: &NodeId) {
-        let flight = self.shared.store().flight(node);
+        let flight = self.shared.table().flight(node);
         if let Some((_, mut result)) = flight {
             while result.changed().await.is_ok() {}
         }
@@ -310,7 +300,7 @@ impl Comm {
         &self,
         predicate: impl Fn(&ReceivedMessage) -> bool + Send + Sync + 'static,
     ) -> Subscription<ReceivedMessage> {
-        self.accept_with(self.shared.config.subscription, predicate)
+        self.accept_with(self.shared.config.subscription(), predicate)
     }
 
     /// As [`accept`](Self::accept), with bounds of its own.
@@ -347,24 +337,24 @@ impl Comm {
 
     /// Closes the connection of an identity; what waits for it fails. False if there is none.
     pub fn close_conn(&self, id: &PeerId) -> bool {
-        self.shared.store().close_id(id, &CloseReason::Requested)
+        self.shared.table().close_id(id, &ConnectionEnd::Requested)
     }
 
     /// How many identities are connected.
     #[must_use]
-    pub fn conn_count(&self) -> usize {
-        self.shared.store().gauges().0
+    pub fn connection_count(&self) -> usize {
+        self.shared.table().gauges().0
     }
 
     /// The connected identities, by id.
     #[must_use]
     pub fn connections(&self) -> Vec<Arc<ConnInfo>> {
-        let store = self.shared.store();
-        let mut all: Vec<_> = store
+        let table = self.shared.table();
+        let mut all: Vec<_> = table
             .entries()
             .map(|entry| Arc::clone(&entry.info))
             .collect();
-        drop(store);
+        drop(table);
         all.sort_by_key(|info| info.id);
         all
     }
@@ -372,13 +362,13 @@ impl Comm {
     /// The identities that are remembered, the own one among them, by id.
     #[must_use]
     pub fn identities(&self) -> Vec<IdentityRecord> {
-        self.shared.store().identities.list()
+        self.shared.table().identities.list()
     }
 
     /// What the layer has done so far.
     #[must_use]
     pub fn stats(&self) -> CommStats {
-        let (connections, dials, waiting) = self.shared.store().gauges();
+        let (connections, dials, waiting) = self.shared.table().gauges();
         CommStats {
             connections,
             dials,
@@ -390,7 +380,7 @@ impl Comm {
     /// Whether the layer has been stopped.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.shared.store().is_stopped()
+        self.shared.table().is_stopped()
     }
 
     /// Stops the layer: nothing is taken on any more, queued messages fail, connections close, all
@@ -399,14 +389,14 @@ impl Comm {
     /// is the caller's to shut down.
     pub async fn stop(&self) -> bool {
         self.shared.stop();
-        let limit = self.shared.config.stop_timeout;
+        let limit = self.shared.config.stop_timeout();
         timeout(limit, self.shared.tasks.wait()).await.is_ok()
     }
 }
 
 /// How an attempt ended.
 async fn landed(mut result: watch::Receiver<FlightResult>) -> Result<Landed, CommError> {
-    let lost = || CommError::PeerClosed(CloseReason::TransportEnded);
+    let lost = || CommError::PeerClosed(ConnectionEnd::TransportEnded);
     let settled = result.wait_for(Option::is_some).await;
     settled
         .map_err(|_| lost())?
@@ -428,7 +418,7 @@ impl fmt::Debug for Comm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Comm")
             .field("id", &self.own)
-            .field("connections", &self.conn_count())
+            .field("connections", &self.connection_count())
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,7 @@ pub(crate) const MAX_ERROR: usize = 1 << 10;
 /// A message is never changed by sending it. Whether an acknowledgement is wanted belongs to the
 /// call, not to the message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Envelope {
     /// A number for the upper layer's own use, such as matching an answer to its question.
     pub nonce: u64,

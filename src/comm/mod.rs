@@ -36,7 +36,7 @@
 //! });
 //!
 //! let peer = RemotePeer::new(their_server.enode(), their_comm.id());
-//! let policy = AckPolicy { min: 1, deadline: Duration::from_secs(10) };
+//! let policy = AckPolicy::new(1, Duration::from_secs(10));
 //! let result = comm.send_with_ack(&Envelope::new(7, "hello"), policy, &[peer]).await?;
 //! assert_eq!(result.ack_count(), 1);
 //! # Ok(())
@@ -125,25 +125,26 @@ pub mod fuzzing;
 mod handed;
 mod handle;
 mod identity;
-mod link;
 pub(crate) mod message;
+mod policy;
 mod reader;
 mod received;
 mod result;
+mod send_queue;
 mod shared;
 mod start;
 mod stats;
-mod store;
+mod table;
 mod writer;
 
 pub use config::Config;
 pub use conn_info::ConnInfo;
-pub use connector::{Connected, Connector, RemotePeer};
+pub use connector::{ConnectedPeer, Connector, RemotePeer};
 pub use demux::{Demux, Overflow, Subscription, SubscriptionConfig};
-pub use error::{CloseReason, CommError, CommStartError};
-pub use establish::HandshakeError;
+pub use error::{CommError, CommStartError, ConnectionEnd};
+pub use establish::EstablishError;
 pub use event::CommEvent;
-pub use handle::{AckPolicy, Comm};
+pub use handle::Comm;
 pub use identity::{
     IdentityError, IdentityLimits, IdentityProvider, IdentityRecord, Organisation, PeerId,
     Secp256k1Identity,
@@ -151,6 +152,7 @@ pub use identity::{
 #[cfg(feature = "x509")]
 pub use identity::{X509Error, X509Identity};
 pub use message::Envelope;
+pub use policy::AckPolicy;
 pub use received::ReceivedMessage;
 pub use result::{AggregatedSendResult, Delivery, Receipt, SendResult};
 pub use start::CommProtocol;

@@ -11,12 +11,12 @@ use super::demux::{Given, Waiting};
 use super::message::Incoming;
 use super::received::Origin;
 use super::shared::Shared;
-use super::{CloseReason, CommError, CommEvent, ReceivedMessage};
+use super::{CommError, CommEvent, ConnectionEnd, ReceivedMessage};
 use crate::channel::ProtocolReceiver;
 use crate::message::MessageError;
 
 /// Why a connection ended, and what was wrong with the message that ended it.
-pub(crate) type End = (CloseReason, Option<MessageError>);
+pub(crate) type End = (ConnectionEnd, Option<MessageError>);
 
 /// A received message that some subscription has to be waited for.
 pub(crate) struct Inbound {
@@ -62,7 +62,7 @@ impl Reader {
             consume_budget().await;
             let received = match receiver.recv().await {
                 Ok(Some(received)) => received,
-                Ok(None) => return (CloseReason::TransportEnded, None),
+                Ok(None) => return (ConnectionEnd::TransportEnded, None),
                 Err(error) => return self.malformed(error),
             };
             let size = received.size();
@@ -72,7 +72,7 @@ impl Reader {
                     self.shared.stats.received.add(1);
                     let message = ReceivedMessage::new(envelope, ack, Arc::clone(&self.origin));
                     if !self.deliver(message, size, room).await {
-                        return (CloseReason::TransportEnded, None);
+                        return (ConnectionEnd::TransportEnded, None);
                     }
                 }
                 Ok(Incoming::Ack { ack, error }) => self.acknowledged(ack, error),
@@ -115,7 +115,7 @@ impl Reader {
 
     fn malformed(&self, error: MessageError) -> End {
         self.shared.stats.malformed.add(1);
-        (CloseReason::Malformed(error.to_string()), Some(error))
+        (ConnectionEnd::Malformed(error.to_string()), Some(error))
     }
 
     /// Only this connection's own messages are looked for, so nobody can acknowledge in another

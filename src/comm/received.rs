@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::link::{Draft, Link, Outgoing, Part};
 use super::message::{ACK, DATA, check_size, encode_ack};
+use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
-use super::{CloseReason, CommError, ConnInfo, Envelope, Receipt, RemotePeer};
+use super::{CommError, ConnInfo, ConnectionEnd, Envelope, Receipt, RemotePeer};
 
 /// A message together with who sent it and the way back. Cheap to clone.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Origin {
     pub(crate) info: Arc<ConnInfo>,
     /// The same as where answers go.
     pub(crate) peer: RemotePeer,
-    pub(crate) link: Arc<Link>,
+    pub(crate) queue: Arc<SendQueue>,
     /// How large an answer may be, in bytes.
     pub(crate) max_message: usize,
     /// How long an answer may wait for room.
@@ -116,10 +116,10 @@ impl ReceivedMessage {
         let (origin, payload) = (&self.0.origin, message.encode(0));
         origin.check_running()?;
         origin.check_size(payload.len())?;
-        let link = origin.link.current();
+        let queue = origin.queue.current();
         let (answer, receipt) = self.answer(DATA, payload);
-        let pushed = link.try_push(Part::Replies, answer);
-        pushed.map_err(|_| origin.no_room(&link))?;
+        let pushed = queue.try_push(Part::Replies, answer);
+        pushed.map_err(|_| origin.no_room(&queue))?;
         Ok(receipt)
     }
 
@@ -129,20 +129,20 @@ impl ReceivedMessage {
         let after = self.0.origin.reply_timeout;
         let reserve = async {
             loop {
-                let link = self.0.origin.link.current();
-                match link.reserve(Part::Replies, payload.len()).await {
-                    Some(room) => return Ok((link, room)),
+                let queue = self.0.origin.queue.current();
+                match queue.reserve(Part::Replies, payload.len()).await {
+                    Some(room) => return Ok((queue, room)),
                     // Another connection took this one's place meanwhile, or none did.
-                    None if !Arc::ptr_eq(&link, &link.current()) => {}
-                    None => return Err(CommError::PeerClosed(CloseReason::TransportEnded)),
+                    None if !Arc::ptr_eq(&queue, &queue.current()) => {}
+                    None => return Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
                 }
             }
         };
-        let (link, room) = timeout(after, reserve)
+        let (queue, room) = timeout(after, reserve)
             .await
             .unwrap_or(Err(CommError::Deadline { after }))?;
         let (answer, receipt) = self.answer(code, payload);
-        link.push(Part::Replies, answer, room);
+        queue.push(Part::Replies, answer, room);
         Ok(receipt)
     }
 
@@ -174,9 +174,9 @@ impl Origin {
         check_size(size, self.max_message)
     }
 
-    fn no_room(&self, link: &Link) -> CommError {
-        let error = match link.has_ended() {
-            true => CommError::PeerClosed(CloseReason::TransportEnded),
+    fn no_room(&self, queue: &SendQueue) -> CommError {
+        let error = match queue.has_ended() {
+            true => CommError::PeerClosed(ConnectionEnd::TransportEnded),
             false => CommError::Full,
         };
         self.stats.dropped(&error);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::{CloseReason, CommError, RemotePeer};
+use super::{CommError, ConnectionEnd, RemotePeer};
 
 /// How sending one message ended.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Future for Receipt {
     type Output = Delivery;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivery> {
-        let lost = CommError::PeerClosed(CloseReason::TransportEnded);
+        let lost = CommError::PeerClosed(ConnectionEnd::TransportEnded);
         Pin::new(&mut self.done)
             .poll(cx)
             .map(|done| done.unwrap_or(Delivery::Failed(lost)))

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::connector::{Connected, DynConnector};
+use super::connector::{ConnectedPeer, DynConnector};
 use super::feed::Feed;
-use super::link::{Draft, Link, Outgoing, Part};
 use super::message::check_size;
+use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
-use super::store::{Landed, News, Purpose, Route, Start, Store};
+use super::table::{ConnectionTable, Landed, News, Purpose, Route, Start};
 use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, PeerId, ReceivedMessage,
     RemotePeer,
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) node: NodeId,
     pub(crate) config: Config,
     pub(crate) provider: Arc<dyn IdentityProvider>,
-    store: Mutex<Store>,
+    table: Mutex<ConnectionTable>,
     pub(crate) demux: Demux<ReceivedMessage>,
     pub(crate) dead: Feed<PeerId>,
     pub(crate) switched: Feed<PeerId>,
@@ -52,25 +52,25 @@ pub(crate) struct Shared {
 
 /// Why a message was not queued; with room to wait for, it comes back.
 pub(crate) enum NotQueued {
-    Full(Arc<Link>, Box<Draft>),
+    Full(Arc<SendQueue>, Box<Draft>),
     Failed(CommError, Box<Draft>),
 }
 
-type Reserved = (Arc<Link>, OwnedSemaphorePermit);
+type Reserved = (Arc<SendQueue>, OwnedSemaphorePermit);
 
 impl Shared {
     pub(crate) fn new(
         node: NodeId,
         config: Config,
         provider: Arc<dyn IdentityProvider>,
-        store: Store,
+        table: ConnectionTable,
         stats: Arc<Stats>,
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
             config,
             provider,
-            store: Mutex::new(store),
+            table: Mutex::new(table),
             demux: Demux::new(),
             dead: Feed::default(),
             switched: Feed::default(),
@@ -85,13 +85,14 @@ impl Shared {
         })
     }
 
-    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock()
+    pub(crate) fn table(&self) -> MutexGuard<'_, ConnectionTable> {
+        self.table.lock()
     }
 
     /// The time since the Unix epoch.
     pub(crate) fn unix_now(&self) -> Duration {
-        self.config.unix_time + self.started.elapsed()
+        let started = self.config.unix_time();
+        started.saturating_add(self.started.elapsed())
     }
 
     /// A number under which no other Ack is waited for; 0 means that none is.
@@ -127,7 +128,7 @@ impl Shared {
     /// Ends everything without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
         self.stopping.cancel();
-        self.store().stop();
+        self.table().stop();
         self.demux.close();
         self.dead.close();
         self.switched.close();
@@ -146,7 +147,7 @@ impl Shared {
     ) -> Result<Route, CommError> {
         let mut news = News::default();
         let route = self
-            .store()
+            .table()
             .route(to, purpose, Instant::now(), &mut news)
             .map(|route| self.set_off(to.node(), route));
         self.tell(news);
@@ -171,22 +172,22 @@ impl Shared {
         reserved: Option<Reserved>,
         now: Instant,
     ) -> Result<(), NotQueued> {
-        if let Err(error) = check_size(draft.payload.len(), self.config.max_message) {
+        if let Err(error) = check_size(draft.payload.len(), self.config.max_message()) {
             return Err(NotQueued::Failed(error, draft.into()));
         }
         let mut news = News::default();
-        let mut store = self.store();
-        let route = store.route(to, Purpose::Open, now, &mut news);
+        let mut table = self.table();
+        let route = table.route(to, Purpose::Open, now, &mut news);
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
             Ok(Route::Open(entry)) => {
                 // If it ends meanwhile, so does the message.
-                drop(store);
-                push(&entry.link, Outgoing::new(draft, None, now), reserved)
+                drop(table);
+                push(&entry.queue, Outgoing::new(draft, None, now), reserved)
             }
-            Ok(Route::Flight { link, .. }) => {
-                let queued = push(link, Outgoing::new(draft, to.id(), now), reserved);
-                drop(store);
+            Ok(Route::Flight { queue, .. }) => {
+                let queued = push(queue, Outgoing::new(draft, to.id(), now), reserved);
+                drop(table);
                 queued
             }
         };
@@ -209,25 +210,25 @@ impl Shared {
         let mut now = now;
         let mut reserved = None;
         loop {
-            let link = match self.enqueue(to, draft, reserved.take(), now) {
+            let queue = match self.enqueue(to, draft, reserved.take(), now) {
                 Ok(()) => return Ok(()),
                 Err(NotQueued::Failed(error, _)) => {
                     self.stats.dropped(&error);
                     return Err(error);
                 }
-                Err(NotQueued::Full(link, back)) => {
+                Err(NotQueued::Full(queue, back)) => {
                     draft = *back;
-                    link
+                    queue
                 }
             };
-            let room = link.reserve(Part::Messages, draft.payload.len());
+            let room = queue.reserve(Part::Messages, draft.payload.len());
             let room = timeout_at(deadline, room).await.map_err(|_| {
                 let error = CommError::Deadline { after: limit };
                 self.stats.dropped(&error);
                 error
             })?;
             now = Instant::now();
-            reserved = room.map(|room| (link, room));
+            reserved = room.map(|room| (queue, room));
         }
     }
 
@@ -276,11 +277,11 @@ impl Shared {
             }
         };
         match attempt.await {
-            Ok(()) => self.store().flight_over(&node, serial),
+            Ok(()) => self.table().flight_over(&node, serial),
             Err(error) => {
                 debug!(%node, %error, "node not reached");
                 let now = Instant::now();
-                let news = self.store().flight_failed(&node, serial, &error, now);
+                let news = self.table().flight_failed(&node, serial, &error, now);
                 self.tell(news);
                 None
             }
@@ -289,7 +290,7 @@ impl Shared {
 
     async fn attempt(&self, node: NodeId, start: Start) -> Result<(), CommError> {
         let connected = self.connect(&start.enode).await?;
-        let found = (!connected.new).then(|| connected.peer.clone());
+        let found = (!connected.is_new()).then(|| connected.peer().clone());
         let used = self.make_use(node, &start, connected).await;
         let was_ending = used.is_err() && found.is_some_and(|peer| peer.outcome().is_some());
         if !was_ending || start.result.borrow().is_some() {
@@ -300,9 +301,9 @@ impl Shared {
         self.make_use(node, &start, connected).await
     }
 
-    async fn connect(&self, enode: &Enode) -> Result<Connected, CommError> {
+    async fn connect(&self, enode: &Enode) -> Result<ConnectedPeer, CommError> {
         let connector = self.connector().clone().ok_or(CommError::Stopped)?;
-        let limit = self.config.dial_timeout;
+        let limit = self.config.dial_timeout();
         let connected = timeout(limit, connector.connect(enode)).await;
         Ok(connected.map_err(|_| CommError::Deadline { after: limit })??)
     }
@@ -312,25 +313,25 @@ impl Shared {
         &self,
         node: NodeId,
         start: &Start,
-        connected: Connected,
+        connected: ConnectedPeer,
     ) -> Result<(), CommError> {
-        let peer = connected.peer;
+        let peer = connected.peer().clone();
         let end = |peer: Peer| async move {
             peer.disconnect(DisconnectReason::REQUESTED);
             peer.ended().await;
         };
         if start.purpose == Purpose::Probe {
-            let limit = self.config.probe_timeout;
+            let limit = self.config.probe_timeout();
             let answered = timeout(limit, peer.ping()).await;
             let result = match answered {
                 Ok(Some(rtt)) => {
-                    self.store().found(&node, Landed::Probe(rtt));
+                    self.table().found(&node, Landed::Probe(rtt));
                     Ok(())
                 }
                 Ok(None) => Err(closed()),
                 Err(_) => Err(CommError::Deadline { after: limit }),
             };
-            if connected.new {
+            if connected.is_new() {
                 end(peer).await;
             }
             return result;
@@ -342,7 +343,7 @@ impl Shared {
         }
         let mut result = start.result.clone();
         // The connection's own task has the shorter limit and knows the cause.
-        let limit = 2 * self.config.handshake_timeout;
+        let limit = 2 * self.config.handshake_timeout();
         let settled = async {
             tokio::select! {
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
@@ -353,36 +354,40 @@ impl Shared {
             .await
             .map_err(|_| CommError::Deadline { after: limit })??;
         let landed = result.borrow().clone();
-        if let (Some(Ok(Landed::Handshake(_))), true) = (landed, connected.new) {
+        if let (Some(Ok(Landed::Handshake(_))), true) = (landed, connected.is_new()) {
             end(peer).await;
         }
         Ok(())
     }
 }
 
-fn push(link: &Arc<Link>, message: Outgoing, reserved: Option<Reserved>) -> Result<(), NotQueued> {
-    if let Some((_, room)) = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, link)) {
-        link.push(Part::Messages, message, room);
+fn push(
+    queue: &Arc<SendQueue>,
+    message: Outgoing,
+    reserved: Option<Reserved>,
+) -> Result<(), NotQueued> {
+    if let Some((_, room)) = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, queue)) {
+        queue.push(Part::Messages, message, room);
         return Ok(());
     }
-    let pushed = link.try_push(Part::Messages, message);
-    pushed.map_err(|message| NotQueued::Full(Arc::clone(link), message.draft.into()))
+    let pushed = queue.try_push(Part::Messages, message);
+    pushed.map_err(|message| NotQueued::Full(Arc::clone(queue), message.draft.into()))
 }
 
 fn closed() -> CommError {
-    CommError::PeerClosed(super::CloseReason::TransportEnded)
+    CommError::PeerClosed(super::ConnectionEnd::TransportEnded)
 }
 
 /// Lets go of identities when their time is over.
 async fn purge_identities(shared: &Shared) {
     loop {
         let unix_now = shared.unix_now();
-        let news = shared.store().purge(unix_now);
+        let news = shared.table().purge(unix_now);
         for id in &news.switched {
             debug!(%id, "identity is over");
         }
         shared.tell(news);
-        let next = shared.store().identities.next_purge();
+        let next = shared.table().identities.next_purge();
         let wait = next.map_or(PURGE_INTERVAL, |at| {
             at.saturating_sub(unix_now).min(PURGE_INTERVAL) + PURGE_SPACING
         });

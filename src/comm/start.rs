@@ -8,7 +8,7 @@ use super::connector::DynConnector;
 use super::identity::IdentityStore;
 use super::message::LENGTH;
 use super::shared::Shared;
-use super::store::Store;
+use super::table::ConnectionTable;
 use super::{Comm, CommStartError, Config, Connector, IdentityProvider, connection};
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::connmgr::{Dialer, Listener};
@@ -27,8 +27,8 @@ impl Comm {
     /// [`Server::shutdown`].
     ///
     /// # Errors
-    /// [`CommStartError`] if the provider's own identity is not valid, or if the server cannot
-    /// start.
+    /// [`CommStartError`] if a setting is too small, if the provider's own identity is not valid,
+    /// or if the server cannot start.
     pub async fn start<D, L>(
         config: Config,
         provider: impl IdentityProvider,
@@ -49,7 +49,7 @@ impl Comm {
     /// runs the peers runs the protocol with them. The connector is held until the layer stops.
     ///
     /// # Errors
-    /// [`CommStartError::Identity`].
+    /// [`CommStartError::Config`], [`CommStartError::Identity`].
     pub fn with_connector(
         config: Config,
         node: NodeId,
@@ -68,13 +68,14 @@ impl Comm {
         node: NodeId,
         provider: impl IdentityProvider,
     ) -> Result<Self, CommStartError> {
+        config.check()?;
         let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
         let known = Arc::clone(&provider);
-        let identities = IdentityStore::new(known, config.identities, config.unix_time)?;
+        let identities = IdentityStore::new(known, config.identities(), config.unix_time())?;
         let own = identities.own();
         let stats = Arc::default();
-        let store = Store::new(node, config.clone(), identities, Arc::clone(&stats));
-        let shared = Shared::new(node, config, provider, store, stats);
+        let table = ConnectionTable::new(node, config.clone(), identities, Arc::clone(&stats));
+        let shared = Shared::new(node, config, provider, table, stats);
         Ok(Self::of(shared, own))
     }
 }
@@ -94,7 +95,7 @@ impl Subprotocol for CommProtocol {
     }
 
     fn limits(&self) -> ProtocolLimits {
-        ProtocolLimits::default().with_max_message(self.0.config.max_message)
+        ProtocolLimits::default().with_max_message(self.0.config.max_message())
     }
 }
 

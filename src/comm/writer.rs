@@ -6,19 +6,19 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::acks::AckTable;
-use super::link::Link;
+use super::send_queue::SendQueue;
 use crate::channel::ProtocolSender;
 
 /// Lets the connection take what is queued, until the transport takes nothing more.
-pub(crate) async fn write(link: Arc<Link>, acks: Arc<AckTable>, sender: ProtocolSender) {
+pub(crate) async fn write(queue: Arc<SendQueue>, acks: Arc<AckTable>, sender: ProtocolSender) {
     let Some(lane) = sender.into_lane() else {
         return;
     };
-    let opening = link.open(lane, acks);
+    let opening = queue.open(lane, acks);
     opening.over().await;
     debug!("the transport takes no more messages");
     // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
-    if link.has_ended() {
+    if queue.has_ended() {
         pending::<()>().await;
     }
 }

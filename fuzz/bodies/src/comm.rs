@@ -1,7 +1,7 @@
 //! Messages of `comm/1`, among them the proof of identity.
 
 use peermux::comm::fuzzing::{Decoded, Terms, decode};
-use peermux::comm::{HandshakeError, IdentityProvider, Secp256k1Identity};
+use peermux::comm::{EstablishError, IdentityProvider, Secp256k1Identity};
 use peermux::rlp::{Rlp, check_exact};
 use peermux::{Direction, Message, MessageError, NodeId, SecretKey};
 
@@ -132,7 +132,7 @@ fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], conv
             assert!(!convincing, "{error}");
             assert_explained(&error);
             assert_eq!(
-                error == HandshakeError::BindingMismatch,
+                error == EstablishError::BindingMismatch,
                 element(arrived, 2) != judge.binding && !is_about_ids(&error)
             );
         }
@@ -140,9 +140,9 @@ fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], conv
 }
 
 /// The steps before the binding is looked at.
-fn is_about_ids(error: &HandshakeError) -> bool {
+fn is_about_ids(error: &EstablishError) -> bool {
     matches!(
         error,
-        HandshakeError::MissingId | HandshakeError::IdMismatch { .. } | HandshakeError::Identity(_)
+        EstablishError::MissingId | EstablishError::IdMismatch { .. } | EstablishError::Identity(_)
     )
 }

@@ -171,7 +171,7 @@ async fn who_passes_on_what_its_author_did_not_sign_loses_its_connection() {
         while gossip.stats().broken == before {
             sleep(Duration::from_millis(1)).await;
         }
-        assert_eq!(honest.conn_count(), 0);
+        assert_eq!(honest.connection_count(), 0);
         sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(gossip.stats().kept, 0);

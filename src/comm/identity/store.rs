@@ -7,22 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{IdentityError, IdentityProvider, Organisation, PeerId};
+use crate::settings::settings;
 
-/// How many identities are kept, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdentityLimits {
-    /// The most identities at once; the one unused for longest makes room. Default: 4096.
-    pub max: usize,
-    /// After how long without use one is forgotten. Default: 1 h.
-    pub unused: Duration,
-}
-
-impl Default for IdentityLimits {
-    fn default() -> Self {
-        Self {
-            max: 4096,
-            unused: Duration::from_secs(3600),
-        }
+settings! {
+    /// How many identities are kept, and for how long.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct IdentityLimits {
+        /// The most identities at once, the own one among them; the one unused for longest makes
+        /// room. At least 1. Default: 4096.
+        max / with_max: usize = 4096;
+        /// After how long without use one is forgotten; [`Duration::MAX`] is never. Default: 1 h.
+        unused / with_unused: Duration = Duration::from_secs(3600);
     }
 }
 
@@ -116,7 +111,7 @@ impl IdentityStore {
     }
 
     fn make_room(&mut self) {
-        if self.known.len() < self.limits.max.max(1) {
+        if self.known.len() < self.limits.max() {
             return;
         }
         let others = self.known.iter().filter(|(id, _)| **id != self.own);
@@ -162,7 +157,7 @@ impl IdentityStore {
             .filter(|one| one.record.id != *own)
             .filter(|one| {
                 one.record.expires.is_some_and(|end| end <= now)
-                    || now.saturating_sub(one.used) >= limits.unused
+                    || now.saturating_sub(one.used) >= limits.unused()
                     || provider.validate(&one.record.identity, now).is_err()
             })
             .map(|one| one.record.id)
@@ -178,7 +173,7 @@ impl IdentityStore {
         let others = self.known.values().filter(|one| one.record.id != self.own);
         others
             .map(|one| {
-                let unused = one.used.saturating_add(self.limits.unused);
+                let unused = one.used.saturating_add(self.limits.unused());
                 one.record.expires.map_or(unused, |end| end.min(unused))
             })
             .min()

@@ -54,10 +54,7 @@ fn at(second: u64) -> Duration {
 }
 
 fn store() -> IdentityStore {
-    let limits = IdentityLimits {
-        max: 4,
-        unused: at(100),
-    };
+    let limits = IdentityLimits::default().with_max(4).with_unused(at(100));
     IdentityStore::new(Arc::new(Named("own@0")), limits, at(0)).unwrap()
 }
 

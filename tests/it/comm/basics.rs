@@ -22,7 +22,10 @@ async fn a_message_finds_its_peer_and_is_acknowledged() {
         .unwrap();
     assert_eq!((result.ack_count(), result.nack_count()), (1, 0));
     assert_eq!(net.dial_count(), 1);
-    assert_eq!((a.comm.conn_count(), b.comm.conn_count()), (1, 1));
+    assert_eq!(
+        (a.comm.connection_count(), b.comm.connection_count()),
+        (1, 1)
+    );
     assert!(a.comm.stop().await);
     assert!(b.comm.stop().await);
     let stopped = a.comm.probe(&b.peer()).await;
@@ -37,7 +40,10 @@ async fn a_probe_and_a_handshake_leave_no_connection_behind() {
     assert_eq!(b.comm.stats().refused, 0);
     let info = a.comm.handshake(&b.anybody()).await.expect("answers");
     assert_eq!(info.id, b.comm.id());
-    assert_eq!((a.comm.conn_count(), b.comm.conn_count()), (0, 0));
+    assert_eq!(
+        (a.comm.connection_count(), b.comm.connection_count()),
+        (0, 0)
+    );
     let wrong = a.comm.handshake(&b.under(a.comm.id())).await;
     assert!(
         matches!(wrong, Err(CommError::IdMismatch { .. })),

@@ -13,7 +13,10 @@ async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     tokio::time::sleep(SOON).await;
     net.connect(&b.id, &a.id).await.unwrap();
     tokio::time::sleep(SOON).await;
-    assert_eq!((a.comm.conn_count(), b.comm.conn_count()), (1, 1));
+    assert_eq!(
+        (a.comm.connection_count(), b.comm.connection_count()),
+        (1, 1)
+    );
     assert_eq!(net.peers(&a.id).len(), 1, "the old one has ended");
     assert!(
         b.comm
@@ -36,7 +39,7 @@ async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     let started = Instant::now();
     b.unplug();
     assert_eq!(dead.next().await, Some(Ok(b.comm.id())));
-    assert_eq!(a.comm.conn_count(), 0);
+    assert_eq!(a.comm.connection_count(), 0);
     assert!(started.elapsed() < Duration::from_millis(100));
     let failed = a.comm.send(&text("y"), &[b.peer()]).remove(0).await;
     assert!(matches!(failed, Delivery::Failed(CommError::Dial(_))));
@@ -69,7 +72,10 @@ async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
         }
         tokio::time::sleep(SOON).await;
         assert_eq!(net.dial_count(), 2, "round {round}");
-        assert_eq!((small.comm.conn_count(), large.comm.conn_count()), (1, 1));
+        assert_eq!(
+            (small.comm.connection_count(), large.comm.connection_count()),
+            (1, 1)
+        );
         let kept = small.comm.connections().remove(0);
         assert_eq!(
             kept.direction,
@@ -121,7 +127,7 @@ async fn an_endpoint_without_an_id_has_one_connection_and_its_acks_count() {
     for n in 0..10 {
         assert_eq!(next(&mut inbox).await.envelope().nonce, n);
     }
-    assert_eq!((net.dial_count(), a.comm.conn_count()), (2, 2));
+    assert_eq!((net.dial_count(), a.comm.connection_count()), (2, 2));
     acknowledge_all(&b);
     let result = a
         .comm
@@ -137,7 +143,7 @@ async fn probes_and_handshakes_use_the_open_connection_and_fail_after_the_stop()
     a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
     a.comm.probe(&b.peer()).await.expect("answers");
     a.comm.handshake(&b.peer()).await.expect("answers");
-    assert_eq!((net.dial_count(), a.comm.conn_count()), (1, 1));
+    assert_eq!((net.dial_count(), a.comm.connection_count()), (1, 1));
     a.comm.stop().await;
     let stopped = a.comm.handshake(&b.peer()).await;
     assert!(matches!(stopped, Err(CommError::Stopped)));
@@ -157,7 +163,10 @@ async fn a_connection_made_during_the_stop_is_closed() {
     ));
     net.connect(&b.id, &a.id).await.unwrap();
     tokio::time::sleep(SOON).await;
-    assert_eq!((a.comm.conn_count(), b.comm.conn_count()), (0, 0));
+    assert_eq!(
+        (a.comm.connection_count(), b.comm.connection_count()),
+        (0, 0)
+    );
     assert!(net.peers(&a.id).is_empty());
     assert!(net.peers(&b.id).is_empty());
 }
@@ -170,9 +179,9 @@ async fn an_identity_replaces_its_connection_once_a_second_at_most() {
     net.connect(&b.id, &a.id).await.unwrap();
     a.until_connected(1).await;
     let second = net.connect(&b.id, &a.id).await.unwrap();
-    assert_eq!(refusal(&mut events).await, HandshakeError::ReplacedTooSoon);
+    assert_eq!(refusal(&mut events).await, EstablishError::ReplacedTooSoon);
     second.ended().await;
-    assert_eq!(a.comm.conn_count(), 1);
+    assert_eq!(a.comm.connection_count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,5 +197,5 @@ async fn a_node_connects_neither_to_itself_nor_to_its_own_identity_elsewhere() {
     let other = net.node_with(Config::default(), shared);
     let mut events = one.comm.events();
     drop(one.comm.send(&text("x"), &[other.anybody()]));
-    assert_eq!(refusal(&mut events).await, HandshakeError::OwnIdentity);
+    assert_eq!(refusal(&mut events).await, EstablishError::OwnIdentity);
 }

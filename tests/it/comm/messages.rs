@@ -14,7 +14,7 @@ async fn a_connection_that_is_closed_takes_no_more_messages() {
     let id = next(&mut inbox).await.sender().id;
     assert!(a.comm.close_conn(&id));
     assert!(!a.comm.close_conn(&id), "there is none any more");
-    assert_eq!(a.comm.conn_count(), 0);
+    assert_eq!(a.comm.connection_count(), 0);
     let sent = timeout(SOON, client.sent)
         .await
         .expect("its sends fail")
@@ -206,7 +206,7 @@ async fn a_malformed_message_ends_the_connection_and_reaches_nobody() {
         errors += usize::from(matches!(
             event,
             CommEvent::Closed {
-                reason: CloseReason::Malformed(_),
+                reason: ConnectionEnd::Malformed(_),
                 ..
             }
         ));
@@ -238,11 +238,11 @@ async fn an_oversized_message_is_not_sent_and_ends_the_connection_at_its_receive
         .remove(0)
         .await;
     let reason = closing(&mut events).await;
-    assert_eq!(reason, CloseReason::TransportEnded);
+    assert_eq!(reason, ConnectionEnd::TransportEnded);
     a.until_connected(0).await;
 }
 
-async fn closing(events: &mut EventStream<CommEvent>) -> CloseReason {
+async fn closing(events: &mut EventStream<CommEvent>) -> ConnectionEnd {
     loop {
         if let CommEvent::Closed { reason, .. } = event(events).await {
             return reason;

@@ -11,6 +11,7 @@ mod proofs;
 mod raw;
 mod reaching;
 mod revocation;
+mod settings;
 mod sockets;
 mod storms;
 mod streams;
@@ -21,8 +22,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use peermux::EventStream;
 use peermux::comm::{
-    AckPolicy, CloseReason, Comm, CommError, CommEvent, Config, Delivery, Envelope, HandshakeError,
-    Overflow, ReceivedMessage, RemotePeer, Secp256k1Identity, Subscription, SubscriptionConfig,
+    AckPolicy, Comm, CommError, CommEvent, Config, ConnectionEnd, Delivery, Envelope,
+    EstablishError, Overflow, ReceivedMessage, RemotePeer, Secp256k1Identity, Subscription,
+    SubscriptionConfig,
 };
 use tokio::time::{Instant, timeout};
 
@@ -40,10 +42,7 @@ fn numbered(nonce: u64) -> Envelope {
 }
 
 fn policy(min: usize, millis: u64) -> AckPolicy {
-    AckPolicy {
-        min,
-        deadline: Duration::from_millis(millis),
-    }
+    AckPolicy::new(min, Duration::from_millis(millis))
 }
 
 fn everything(comm: &Comm) -> Subscription<ReceivedMessage> {
@@ -92,7 +91,7 @@ fn told(events: &mut EventStream<CommEvent>) -> impl Iterator<Item = CommEvent> 
     std::iter::from_fn(|| events.try_recv()).map(|event| event.expect("none was lost"))
 }
 
-async fn refusal(events: &mut EventStream<CommEvent>) -> HandshakeError {
+async fn refusal(events: &mut EventStream<CommEvent>) -> EstablishError {
     loop {
         if let CommEvent::Refused { error, .. } = event(events).await {
             return error;

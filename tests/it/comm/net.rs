@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peermux::comm::{
-    Comm, Config, Connected, Connector, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
+    Comm, Config, ConnectedPeer, Connector, IdentityProvider, PeerId, RemotePeer, Secp256k1Identity,
 };
 use peermux::driver::{PeerDriver, PeerOptions};
 use peermux::rlpx::Legacy;
@@ -180,12 +180,12 @@ struct Link {
 }
 
 impl Connector for Link {
-    async fn connect(&self, node: &Enode) -> Result<Connected, DialError> {
+    async fn connect(&self, node: &Enode) -> Result<ConnectedPeer, DialError> {
         let id = node.node_id();
         let addr = None;
         let connected = self.net.connect(&self.own, &id).await;
         connected
-            .map(|peer| Connected { peer, new: true })
+            .map(ConnectedPeer::made)
             .map_err(|source| DialError::Connect {
                 id,
                 addr,
@@ -219,7 +219,7 @@ impl Node {
     }
 
     pub(super) async fn until_connected(&self, count: usize) {
-        while self.comm.conn_count() != count {
+        while self.comm.connection_count() != count {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

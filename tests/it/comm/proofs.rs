@@ -11,35 +11,35 @@ type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
 async fn only_a_whole_and_true_proof_is_accepted() {
-    type Expected = fn(&HandshakeError) -> bool;
+    type Expected = fn(&EstablishError) -> bool;
     let matrix: [(Change, Expected); 7] = [
         (
             |proof| proof.signature[0] ^= 1,
-            |error| *error == HandshakeError::BadSignature,
+            |error| *error == EstablishError::BadSignature,
         ),
         (
             |proof| proof.id[0] ^= 1,
-            |error| matches!(error, HandshakeError::IdMismatch { .. }),
+            |error| matches!(error, EstablishError::IdMismatch { .. }),
         ),
         (
             |proof| proof.rebind([9; 32]),
-            |error| *error == HandshakeError::BindingMismatch,
+            |error| *error == EstablishError::BindingMismatch,
         ),
         (
             |proof| proof.id.clear(),
-            |error| *error == HandshakeError::MissingId,
+            |error| *error == EstablishError::MissingId,
         ),
         (
             |proof| proof.code = 1,
-            |error| matches!(error, HandshakeError::Malformed(_)),
+            |error| matches!(error, EstablishError::Malformed(_)),
         ),
         (
             |proof| proof.code = 2,
-            |error| matches!(error, HandshakeError::Malformed(_)),
+            |error| matches!(error, EstablishError::Malformed(_)),
         ),
         (
             |proof| proof.delay = Duration::from_secs(5),
-            |error| matches!(error, HandshakeError::TimedOut { .. }),
+            |error| matches!(error, EstablishError::TimedOut { .. }),
         ),
     ];
     for (index, (change, expected)) in matrix.into_iter().enumerate() {
@@ -107,7 +107,7 @@ async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
         let client = raw::client(&net, change);
         let peer = net.connect(&client.node, &a.id).await.unwrap();
         let error = refusal(&mut events).await;
-        assert_eq!(error, HandshakeError::WrongType { code });
+        assert_eq!(error, EstablishError::WrongType { code });
         let ended = timeout(SOON, peer.ended()).await.expect("in time");
         let reason = ended.expect("an outcome").error.reason();
         assert_eq!(reason, Some(DisconnectReason::BREACH_OF_PROTOCOL));
@@ -132,7 +132,7 @@ async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     let timed_out = matches!(
         &error,
         CommError::Handshake {
-            source: HandshakeError::TimedOut { .. },
+            source: EstablishError::TimedOut { .. },
             ..
         }
     );
@@ -151,7 +151,7 @@ async fn a_relayed_or_reflected_proof_is_refused() {
         pending().await
     });
     a.comm.send(&text("x"), &[mirror]).remove(0).await;
-    assert_eq!(refusal(&mut events).await, HandshakeError::BadSignature);
+    assert_eq!(refusal(&mut events).await, EstablishError::BadSignature);
 
     // A man in the middle has b prove itself to him, and passes that on to a.
     let (stolen, proofs) = tokio::sync::watch::channel(None);
@@ -184,8 +184,8 @@ async fn a_relayed_or_reflected_proof_is_refused() {
         .send(&text("x"), &[relay.with_id(b.comm.id())])
         .remove(0)
         .await;
-    assert_eq!(refusal(&mut events).await, HandshakeError::BindingMismatch);
-    assert_eq!(a.comm.conn_count(), 0);
+    assert_eq!(refusal(&mut events).await, EstablishError::BindingMismatch);
+    assert_eq!(a.comm.connection_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,9 +262,6 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     assert_eq!(received.envelope(), &message);
     let author = &received.sender().identity;
     assert_eq!(b.comm.verify(author, received.envelope()), Ok(a.comm.id()));
-    let forged = Envelope {
-        nonce: 78,
-        ..message
-    };
+    let forged = message.with_nonce(78);
     assert!(b.comm.verify(author, &forged).is_err());
 }

@@ -68,9 +68,9 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
     let minute = Duration::from_secs(61);
     let gone = timeout(minute, switched.next()).await;
     assert_eq!(gone, Ok(Some(Ok(b.comm.id()))));
-    assert_eq!(a.comm.conn_count(), 0);
+    assert_eq!(a.comm.connection_count(), 0);
     b.until_connected(0).await;
-    let closed = told(&mut events).any(|event| matches!(event, CommEvent::Closed { reason, .. } if reason == CloseReason::IdentityGone));
+    let closed = told(&mut events).any(|event| matches!(event, CommEvent::Closed { reason, .. } if reason == ConnectionEnd::IdentityGone));
     assert!(closed);
 
     let refused = a.comm.send(&text("y"), &[b.peer()]).remove(0).await;
@@ -78,5 +78,5 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
         panic!("{refused:?}")
     };
     let expected = IdentityError::Unknown("revoked".to_owned());
-    assert_eq!(source, HandshakeError::Identity(expected));
+    assert_eq!(source, EstablishError::Identity(expected));
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use peermux::comm::{Connected, Connector};
+use peermux::comm::{ConnectedPeer, Connector};
 use peermux::{DialError, Enode, SecretKey};
 
 use super::*;
@@ -13,7 +13,7 @@ use super::*;
 struct Never(Arc<AtomicUsize>);
 
 impl Connector for Never {
-    async fn connect(&self, _: &Enode) -> Result<Connected, DialError> {
+    async fn connect(&self, _: &Enode) -> Result<ConnectedPeer, DialError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         pending().await
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use peermux::comm::{
-    CloseReason, CommEvent, Config, Delivery, HandshakeError, IdentityError, IdentityProvider,
+    CommEvent, Config, ConnectionEnd, Delivery, EstablishError, IdentityError, IdentityProvider,
     X509Error, X509Identity,
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -112,7 +112,7 @@ async fn only_certified_nodes_talk_and_only_as_long_as_they_are() {
     assert!(matches!(refused, Delivery::Failed(_)), "{refused:?}");
     let error = refusal(&mut events).await;
     assert!(
-        matches!(error, HandshakeError::Identity(IdentityError::Unknown(_))),
+        matches!(error, EstablishError::Identity(IdentityError::Unknown(_))),
         "{error}"
     );
 
@@ -123,7 +123,7 @@ async fn only_certified_nodes_talk_and_only_as_long_as_they_are() {
     assert!(reasons.any(|event| matches!(
         event,
         CommEvent::Closed {
-            reason: CloseReason::IdentityGone,
+            reason: ConnectionEnd::IdentityGone,
             ..
         }
     )));

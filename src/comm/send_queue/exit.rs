@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, Weak};
 
-use super::{Left, Link, Outgoing, State};
+use super::{Left, Outgoing, SendQueue, State};
 use crate::channel::{Lane, Source, TrySendError};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
@@ -36,13 +36,13 @@ impl Exit {
     }
 }
 
-impl Link {
+impl SendQueue {
     /// Lets a connection take messages until what is returned is dropped: then what it took and
     /// is not known to have written fails. A queue has one connection in its life.
     pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {
-            link: Arc::downgrade(self),
+            queue: Arc::downgrade(self),
             handed: Arc::clone(&handed),
         };
         lane.set_source(Arc::new(supply));
@@ -102,14 +102,14 @@ impl Link {
 
 /// What the transport asks.
 struct Supply {
-    link: Weak<Link>,
+    queue: Weak<SendQueue>,
     handed: Arc<Handed>,
 }
 
 impl Source for Supply {
     fn room(&self) {
-        if let Some(link) = self.link.upgrade() {
-            link.unblock();
+        if let Some(queue) = self.queue.upgrade() {
+            queue.unblock();
         }
     }
 
@@ -120,7 +120,7 @@ impl Source for Supply {
 
 /// A connection that takes a queue's messages.
 #[derive(Debug)]
-pub(crate) struct Opening(Arc<Link>);
+pub(crate) struct Opening(Arc<SendQueue>);
 
 impl Opening {
     /// Waits until the transport takes nothing more. Cancel safe.

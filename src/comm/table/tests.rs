@@ -15,12 +15,12 @@ fn id(n: u8) -> PeerId {
     PeerId::from_bytes([n; 32])
 }
 
-fn store(own: NodeId) -> Store {
+fn table(own: NodeId) -> ConnectionTable {
     let key = SecretKey::random(&mut rand::rng());
     let provider = Arc::new(Secp256k1Identity::new(key));
     let limits = IdentityLimits::default();
     let identities = IdentityStore::new(provider, limits, Duration::ZERO).unwrap();
-    Store::new(own, Config::default(), identities, Arc::default())
+    ConnectionTable::new(own, Config::default(), identities, Arc::default())
 }
 
 fn info(who: PeerId, at: NodeId) -> Arc<ConnInfo> {
@@ -37,10 +37,10 @@ fn info(who: PeerId, at: NodeId) -> Arc<ConnInfo> {
     })
 }
 
-/// What the store makes of a connection with identity and node `n`.
-fn open(store: &mut Store, n: u8, dialler: NodeId, now: Instant) -> Opened {
+/// What the table makes of a connection with identity and node `n`.
+fn open(table: &mut ConnectionTable, n: u8, dialler: NodeId, now: Instant) -> Opened {
     let (info, peer) = (info(id(n), node(n)), testing::peer("x", vec![]));
-    store.opened(&info, &peer, dialler, now, &mut News::default())
+    table.opened(&info, &peer, dialler, now, &mut News::default())
 }
 
 #[tokio::test]
@@ -53,45 +53,47 @@ async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() 
         [large, large],
     ] {
         for (own, first) in [small, large].into_iter().zip(first_of_each) {
-            let mut store = store(own);
+            let mut table = table(own);
             let remote = if own == small { 2 } else { 1 };
             let second = if first == small { large } else { small };
-            open(&mut store, remote, first, now);
-            open(&mut store, remote, second, now);
-            assert_eq!(store.open.len(), 1);
-            assert!(store.open.values().all(|entry| entry.dialler == large));
+            open(&mut table, remote, first, now);
+            open(&mut table, remote, second, now);
+            assert_eq!(table.open.len(), 1);
+            assert!(table.open.values().all(|entry| entry.dialler == large));
         }
     }
 }
 
 #[tokio::test]
 async fn an_attempt_is_shared_and_its_failure_is_remembered_for_a_while() {
-    let (mut store, now) = (store(node(0)), Instant::now());
+    let (mut table, now) = (table(node(0)), Instant::now());
     let to = RemotePeer::at(Enode::incomplete(
         SecretKey::random(&mut rand::rng()).public_key(),
     ));
-    let route = |store: &mut Store, now| store.route(&to, Purpose::Open, now, &mut News::default());
+    let route = |table: &mut ConnectionTable, now| {
+        table.route(&to, Purpose::Open, now, &mut News::default())
+    };
     let Ok(Route::Flight {
         start: Some(start), ..
-    }) = route(&mut store, now)
+    }) = route(&mut table, now)
     else {
         panic!("an attempt")
     };
-    let Ok(Route::Flight { start: None, .. }) = route(&mut store, now) else {
+    let Ok(Route::Flight { start: None, .. }) = route(&mut table, now) else {
         panic!("the same attempt")
     };
-    store.flight_failed(&to.node(), start.serial + 1, &CommError::Full, now);
-    assert_eq!(store.gauges().1, 1, "not the end of another attempt");
-    store.flight_failed(&to.node(), start.serial, &CommError::SelfDial, now);
-    assert!(matches!(route(&mut store, now), Err(CommError::SelfDial)));
+    table.flight_failed(&to.node(), start.serial + 1, &CommError::Full, now);
+    assert_eq!(table.gauges().1, 1, "not the end of another attempt");
+    table.flight_failed(&to.node(), start.serial, &CommError::SelfDial, now);
+    assert!(matches!(route(&mut table, now), Err(CommError::SelfDial)));
     let later = now + Duration::from_secs(1);
     assert!(matches!(
-        route(&mut store, later),
+        route(&mut table, later),
         Ok(Route::Flight { start: Some(_), .. })
     ));
-    store.stop();
-    assert!(matches!(route(&mut store, later), Err(CommError::Stopped)));
-    assert_eq!(store.gauges(), (0, 0, 0));
+    table.stop();
+    assert!(matches!(route(&mut table, later), Err(CommError::Stopped)));
+    assert_eq!(table.gauges(), (0, 0, 0));
 }
 
 #[derive(Debug, Clone)]
@@ -116,43 +118,43 @@ proptest! {
     /// no longer stored changes nothing and reports nothing.
     #[test]
     fn the_maps_agree_whatever_happens(steps in prop::collection::vec(step(), 1..60)) {
-        let mut store = store(node(2));
+        let mut table = table(node(2));
         let mut now = Instant::now();
         let mut known = Vec::new();
         for step in steps {
             match step {
                 Step::Open { who, ours } => {
                     let dialler = if ours { node(2) } else { node(who + 10) };
-                    if let Opened::Kept(entry) = open(&mut store, who + 10, dialler, now) {
+                    if let Opened::Kept(entry) = open(&mut table, who + 10, dialler, now) {
                         known.push(entry);
                     }
                 }
                 Step::Close { nth } if nth < known.len() => {
                     let entry = known.remove(nth);
-                    let stored = store.open.contains_key(&entry.conn);
-                    let before = store.open.len();
-                    let news = store.closed(entry.conn, &CloseReason::TransportEnded);
-                    prop_assert_eq!(store.open.len() + usize::from(stored), before);
+                    let stored = table.open.contains_key(&entry.conn);
+                    let before = table.open.len();
+                    let news = table.closed(entry.conn, &ConnectionEnd::TransportEnded);
+                    prop_assert_eq!(table.open.len() + usize::from(stored), before);
                     prop_assert!(stored || news == News::default());
                 }
                 Step::Close { .. } => {}
                 Step::CloseId { who } => {
-                    store.close_id(&id(who + 10), &CloseReason::Requested);
-                    prop_assert!(store.by_id(&id(who + 10)).is_none());
+                    table.close_id(&id(who + 10), &ConnectionEnd::Requested);
+                    prop_assert!(table.by_id(&id(who + 10)).is_none());
                 }
                 Step::Wait { millis } => now += Duration::from_millis(millis),
             }
-            prop_assert_eq!(store.open.len(), store.by_id.len());
-            prop_assert_eq!(store.open.len(), store.by_node.len());
-            for (who, entry) in &store.by_id {
-                prop_assert!(Arc::ptr_eq(&store.open[&entry.conn], entry));
+            prop_assert_eq!(table.open.len(), table.by_id.len());
+            prop_assert_eq!(table.open.len(), table.by_node.len());
+            for (who, entry) in &table.by_id {
+                prop_assert!(Arc::ptr_eq(&table.open[&entry.conn], entry));
                 prop_assert_eq!(entry.info.id, *who);
             }
             for entry in &known {
-                let stored = store.open.contains_key(&entry.conn);
+                let stored = table.open.contains_key(&entry.conn);
                 let closing = entry.control.reason.get().is_some();
                 prop_assert!(stored != closing, "told to end exactly if it is not stored");
-                prop_assert_eq!(entry.link.has_ended(), closing);
+                prop_assert_eq!(entry.queue.has_ended(), closing);
             }
         }
     }

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! An open connection is removed by its own number only, so that the end of one never removes
-//! another. All queues end while the store is locked, so that whoever finds a queue through
-//! [`Store::route`] under the same lock can put a message in.
+//! another. All queues end while the table is locked, so that whoever finds a queue through
+//! [`ConnectionTable::route`] under the same lock can put a message in.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::acks::AckTable;
 use super::identity::IdentityStore;
-use super::link::Link;
+use super::send_queue::SendQueue;
 use super::stats::Stats;
-use super::{CloseReason, CommError, Config, ConnInfo, HandshakeError, PeerId, RemotePeer};
+use super::{CommError, Config, ConnInfo, ConnectionEnd, EstablishError, PeerId, RemotePeer};
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
 use crate::time::after;
@@ -47,20 +47,20 @@ pub(crate) struct ConnId(u64);
 #[derive(Debug, Default)]
 pub(crate) struct ConnControl {
     closing: CancellationToken,
-    reason: OnceLock<CloseReason>,
+    reason: OnceLock<ConnectionEnd>,
 }
 
 impl ConnControl {
     /// Only the first reason counts.
-    pub(crate) fn close(&self, reason: CloseReason) {
+    pub(crate) fn close(&self, reason: ConnectionEnd) {
         self.reason.get_or_init(|| reason);
         self.closing.cancel();
     }
 
-    pub(crate) async fn closed(&self) -> CloseReason {
+    pub(crate) async fn closed(&self) -> ConnectionEnd {
         self.closing.cancelled().await;
         let reason = self.reason.get().cloned();
-        reason.unwrap_or(CloseReason::TransportEnded)
+        reason.unwrap_or(ConnectionEnd::TransportEnded)
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Entry {
     pub(crate) conn: ConnId,
     pub(crate) info: Arc<ConnInfo>,
     pub(crate) peer: Peer,
-    pub(crate) link: Arc<Link>,
+    pub(crate) queue: Arc<SendQueue>,
     /// Goes over to the connection that takes this one's place, as what is acknowledged may.
     pub(crate) acks: Arc<AckTable>,
     pub(crate) control: Arc<ConnControl>,
@@ -80,9 +80,9 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Tells all who wait that nothing comes of it.
-    fn fail(&self, reason: &CloseReason) {
+    fn fail(&self, reason: &ConnectionEnd) {
         let error = CommError::PeerClosed(reason.clone());
-        self.link.fail(&error);
+        self.queue.fail(&error);
         self.acks.fail(&error);
     }
 }
@@ -114,7 +114,7 @@ struct Flight {
     serial: u64,
     enode: Enode,
     purpose: Purpose,
-    link: Arc<Link>,
+    queue: Arc<SendQueue>,
     wanted: HashSet<PeerId>,
     result: watch::Sender<FlightResult>,
 }
@@ -133,7 +133,7 @@ pub(crate) struct Start {
 pub(crate) enum Route {
     Open(Arc<Entry>),
     Flight {
-        link: Arc<Link>,
+        queue: Arc<SendQueue>,
         result: watch::Receiver<FlightResult>,
         start: Option<Start>,
     },
@@ -154,7 +154,7 @@ pub(crate) enum Opened {
     /// Another one of the same identity, this, stays.
     Lost(Arc<Entry>),
     /// It is not wanted.
-    Refused(HandshakeError),
+    Refused(EstablishError),
 }
 
 #[derive(Debug)]
@@ -165,7 +165,7 @@ struct Failure {
 }
 
 /// The connections of one node.
-pub(crate) struct Store {
+pub(crate) struct ConnectionTable {
     own_node: NodeId,
     config: Config,
     stats: Arc<Stats>,
@@ -180,7 +180,7 @@ pub(crate) struct Store {
     stopped: bool,
 }
 
-impl Store {
+impl ConnectionTable {
     pub(crate) fn new(
         own_node: NodeId,
         config: Config,
@@ -222,9 +222,9 @@ impl Store {
 
     /// How many connections are open, how many nodes are dialled, how many messages wait.
     pub(crate) fn gauges(&self) -> (usize, usize, usize) {
-        let links = self.open.values().map(|entry| &entry.link);
-        let links = links.chain(self.flights.values().map(|flight| &flight.link));
-        let waiting = links.map(|link| link.len()).sum();
+        let queues = self.open.values().map(|entry| &entry.queue);
+        let queues = queues.chain(self.flights.values().map(|flight| &flight.queue));
+        let waiting = queues.map(|queue| queue.len()).sum();
         (self.open.len(), self.flights.len(), waiting)
     }
 
@@ -265,7 +265,7 @@ impl Store {
                 flight.wanted.extend(to.id());
             }
             return Ok(Route::Flight {
-                link: Arc::clone(&flight.link),
+                queue: Arc::clone(&flight.queue),
                 result: flight.result.subscribe(),
                 start: None,
             });
@@ -273,15 +273,15 @@ impl Store {
         self.failures.retain(|_, failure| now < failure.until);
         match self.failures.get(&node) {
             Some(failure) if failure.enode == *to.endpoint() => Err(failure.error.clone()),
-            _ if self.flights.len() >= self.config.max_dials => Err(CommError::Full),
+            _ if self.flights.len() >= self.config.max_dials() => Err(CommError::Full),
             _ => {
-                let link = Link::new(&self.config, &self.stats);
+                let queue = SendQueue::new(&self.config, &self.stats);
                 let wanted = to.id().into_iter().collect();
-                let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&link), wanted);
+                let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&queue), wanted);
                 let result = start.result.clone();
                 let start = Some(start);
                 Ok(Route::Flight {
-                    link,
+                    queue,
                     result,
                     start,
                 })
@@ -294,7 +294,7 @@ impl Store {
         node: NodeId,
         enode: &Enode,
         purpose: Purpose,
-        link: Arc<Link>,
+        queue: Arc<SendQueue>,
         wanted: HashSet<PeerId>,
     ) -> Start {
         let serial = self.serial();
@@ -303,7 +303,7 @@ impl Store {
             serial,
             enode: enode.clone(),
             purpose,
-            link,
+            queue,
             wanted,
             result,
         };
@@ -351,10 +351,10 @@ impl Store {
         news: &mut News,
     ) -> Opened {
         if self.stopped {
-            return Opened::Refused(HandshakeError::Stopped);
+            return Opened::Refused(EstablishError::Stopped);
         }
         if info.id == self.identities.own() {
-            return Opened::Refused(HandshakeError::OwnIdentity);
+            return Opened::Refused(EstablishError::OwnIdentity);
         }
         let old = self.by_id(&info.id).cloned();
         if let Some(old) = &old {
@@ -364,20 +364,20 @@ impl Store {
                     self.land(&info.node, old, news);
                     return Opened::Lost(Arc::clone(old));
                 }
-                Choice::Neither => return Opened::Refused(HandshakeError::ReplacedTooSoon),
+                Choice::Neither => return Opened::Refused(EstablishError::ReplacedTooSoon),
             }
         }
         let flight = self.flights.get(&info.node);
-        let link = flight.map_or_else(
-            || Link::new(&self.config, &self.stats),
-            |one| Arc::clone(&one.link),
+        let queue = flight.map_or_else(
+            || SendQueue::new(&self.config, &self.stats),
+            |one| Arc::clone(&one.queue),
         );
         let conn = ConnId(self.serial());
         let entry = Arc::new(Entry {
             conn,
             info: Arc::clone(info),
             peer: peer.clone(),
-            link,
+            queue,
             acks: old
                 .as_ref()
                 .map_or_else(Arc::default, |old| Arc::clone(&old.acks)),
@@ -387,8 +387,8 @@ impl Store {
         });
         if let Some(old) = old {
             self.remove(old.conn);
-            old.link.move_to(&entry.link);
-            old.control.close(CloseReason::Replaced);
+            old.queue.move_to(&entry.queue);
+            old.control.close(ConnectionEnd::Replaced);
         }
         self.dead.remove(&info.id);
         self.failures.remove(&info.node);
@@ -403,7 +403,7 @@ impl Store {
     /// both sides keep the one that the larger node id dialled.
     fn compare(&self, old: &Entry, dialler: NodeId, now: Instant) -> Choice {
         let age = now.saturating_duration_since(old.opened);
-        if old.dialler != dialler && age < self.config.simultaneous {
+        if old.dialler != dialler && age < self.config.simultaneous() {
             match dialler > old.dialler {
                 true => Choice::New,
                 false => Choice::Old,
@@ -420,10 +420,10 @@ impl Store {
         let Some(flight) = self.flights.remove(node) else {
             return;
         };
-        let link = &flight.link;
-        link.sift(|expected| self.accept_other(expected, &entry.info, news));
-        if !Arc::ptr_eq(link, &entry.link) {
-            link.move_to(&entry.link);
+        let queue = &flight.queue;
+        queue.sift(|expected| self.accept_other(expected, &entry.info, news));
+        if !Arc::ptr_eq(queue, &entry.queue) {
+            queue.move_to(&entry.queue);
         }
         let landed = Landed::Open(Arc::clone(&entry.info));
         flight.result.send_replace(Some(Ok(landed)));
@@ -465,11 +465,11 @@ impl Store {
             *node,
             Failure {
                 enode: flight.enode,
-                until: after(now, self.config.failure_memory),
+                until: after(now, self.config.failure_memory()),
                 error: error.clone(),
             },
         );
-        flight.link.fail(error);
+        flight.queue.fail(error);
         flight.result.send_replace(Some(Err(error.clone())));
         news
     }
@@ -485,19 +485,19 @@ impl Store {
     /// it is followed by one that stays open.
     pub(crate) fn flight_over(&mut self, node: &NodeId, serial: u64) -> Option<Start> {
         let flight = self.take_flight(node, serial)?;
-        if flight.link.is_empty() || self.stopped {
+        if flight.queue.is_empty() || self.stopped {
             flight
-                .link
-                .fail(&CommError::PeerClosed(CloseReason::TransportEnded));
+                .queue
+                .fail(&CommError::PeerClosed(ConnectionEnd::TransportEnded));
             return None;
         }
         let Flight {
             enode,
-            link,
+            queue,
             wanted,
             ..
         } = flight;
-        Some(self.take_off(*node, &enode, Purpose::Open, link, wanted))
+        Some(self.take_off(*node, &enode, Purpose::Open, queue, wanted))
     }
 
     fn report_dead(&mut self, id: PeerId, news: &mut News) {
@@ -510,8 +510,8 @@ impl Store {
         }
     }
 
-    /// A connection ended. If it is no longer in the store, that changes nothing.
-    pub(crate) fn closed(&mut self, conn: ConnId, reason: &CloseReason) -> News {
+    /// A connection ended. If it is no longer in the table, that changes nothing.
+    pub(crate) fn closed(&mut self, conn: ConnId, reason: &ConnectionEnd) -> News {
         let mut news = News::default();
         if let Some(entry) = self.remove(conn) {
             entry.fail(reason);
@@ -535,7 +535,7 @@ impl Store {
     }
 
     /// Ends the connection of an identity; false if there is none.
-    pub(crate) fn close_id(&mut self, id: &PeerId, reason: &CloseReason) -> bool {
+    pub(crate) fn close_id(&mut self, id: &PeerId, reason: &ConnectionEnd) -> bool {
         let Some(conn) = self.by_id(id).map(|entry| entry.conn) else {
             return false;
         };
@@ -553,12 +553,12 @@ impl Store {
         self.stopped = true;
         for (_, entry) in self.open.drain() {
             entry
-                .link
-                .fail(&CommError::PeerClosed(CloseReason::Stopped));
-            entry.control.close(CloseReason::Stopped);
+                .queue
+                .fail(&CommError::PeerClosed(ConnectionEnd::Stopped));
+            entry.control.close(ConnectionEnd::Stopped);
         }
         for (_, flight) in self.flights.drain() {
-            flight.link.fail(&CommError::Stopped);
+            flight.queue.fail(&CommError::Stopped);
             flight.result.send_replace(Some(Err(CommError::Stopped)));
         }
         self.by_id.clear();
@@ -573,7 +573,7 @@ impl Store {
         }
         let gone = self.identities.purge(unix_now);
         for id in &gone {
-            self.close_id(id, &CloseReason::IdentityGone);
+            self.close_id(id, &ConnectionEnd::IdentityGone);
         }
         News {
             dead: Vec::new(),

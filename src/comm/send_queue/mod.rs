@@ -12,7 +12,7 @@ use std::sync::{Arc, MutexGuard};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::stats::Stats;
-use super::{CloseReason, CommError, Config, PeerId};
+use super::{CommError, Config, ConnectionEnd, PeerId};
 use crate::mutex::Mutex;
 use exit::Exit;
 pub(crate) use outgoing::{Draft, Outgoing};
@@ -28,7 +28,7 @@ pub(crate) enum Part {
 }
 
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct SendQueue {
     state: Mutex<State>,
     /// Wakes the connection when its lane takes nothing more.
     over: Notify,
@@ -61,7 +61,7 @@ impl State {
 enum End {
     Failed(CommError),
     /// Everything goes through the queue of the connection that took this one's place.
-    Moved(Arc<Link>),
+    Moved(Arc<SendQueue>),
 }
 
 /// What left a queue.
@@ -78,15 +78,17 @@ impl Left {
     }
 }
 
-impl Link {
+impl SendQueue {
     pub(crate) fn new(config: &Config, stats: &Arc<Stats>) -> Arc<Self> {
-        let total = u32::try_from(config.queue_messages).unwrap_or(u32::MAX >> 4);
+        let total = u32::try_from(config.queue_messages())
+            .unwrap_or(u32::MAX >> 4)
+            .max(1);
         Arc::new(Self {
             state: Mutex::default(),
             over: Notify::new(),
             messages: Arc::new(Semaphore::new(total as usize)),
             replies: Arc::new(Semaphore::new(REPLIES)),
-            unit: (config.queue_bytes / config.queue_messages).max(1),
+            unit: (config.queue_bytes() / config.queue_messages()).max(1),
             total,
             stats: Arc::clone(stats),
         })
@@ -150,15 +152,15 @@ impl Link {
 
     /// The queue that takes messages in place of this one, which may be itself.
     pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
-        let mut link = Arc::clone(self);
+        let mut queue = Arc::clone(self);
         loop {
-            let next = match &link.lock().end {
+            let next = match &queue.lock().end {
                 Some(End::Moved(to)) => Arc::clone(to),
                 _ => break,
             };
-            link = next;
+            queue = next;
         }
-        link
+        queue
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -245,8 +247,8 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for SendQueue {
     fn drop(&mut self) {
-        self.fail(&CommError::PeerClosed(CloseReason::TransportEnded));
+        self.fail(&CommError::PeerClosed(ConnectionEnd::TransportEnded));
     }
 }

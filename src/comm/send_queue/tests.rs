@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Draft, Link, Outgoing, Part};
+use super::{Draft, Outgoing, Part, SendQueue};
 use crate::channel::{Batch, Lane, LaneSettings, Next, ProtocolLimits, WriteGate};
 use crate::comm::{Config, Delivery};
 
@@ -24,15 +24,15 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
     let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }]);
     let lane = Lane::new(&gate, 0, 16);
-    let link = Link::new(&Config::default(), &Arc::default());
+    let queue = SendQueue::new(&Config::default(), &Arc::default());
     let mut receipts = Vec::new();
     for n in 0..5 {
         let (message, receipt) = message(n);
-        link.try_push(Part::Messages, message).expect("room");
+        queue.try_push(Part::Messages, message).expect("room");
         receipts.push(receipt);
     }
-    let _opening = link.open(lane, Arc::default());
-    assert_eq!(link.len(), 3);
+    let _opening = queue.open(lane, Arc::default());
+    assert_eq!(queue.len(), 3);
     let (mut batch, mut written) = (Batch::default(), Vec::new());
     while written.len() < 5 {
         assert_eq!(gate.next(&mut batch, usize::MAX).await, Next::Batch);
@@ -48,10 +48,10 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
 #[tokio::test]
 async fn a_dropped_queue_tells_its_senders() {
     let stats = Arc::default();
-    let link = Link::new(&Config::default(), &stats);
+    let queue = SendQueue::new(&Config::default(), &stats);
     let (message, receipt) = message(0);
-    link.try_push(Part::Messages, message).expect("room");
-    drop(link);
+    queue.try_push(Part::Messages, message).expect("room");
+    drop(queue);
     assert!(matches!(receipt.await, Ok(Delivery::Failed(_))));
     assert_eq!(stats.snapshot().failed_closed, 1);
 }

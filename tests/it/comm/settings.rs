@@ -1,0 +1,83 @@
+//! What cannot work is refused by name; the largest numbers and the longest times work.
+
+use peermux::Server;
+use peermux::comm::{CommStartError, IdentityLimits};
+
+use super::*;
+
+#[tokio::test]
+async fn a_setting_that_is_too_small_is_refused_by_name() {
+    let no_identities = IdentityLimits::default().with_max(0);
+    for (setting, config) in [
+        ("queue_messages", Config::default().with_queue_messages(0)),
+        ("receive_queue", Config::default().with_receive_queue(0)),
+        (
+            "identities.max",
+            Config::default().with_identities(no_identities),
+        ),
+    ] {
+        let identity = Secp256k1Identity::new(key());
+        let started = Comm::start(config, identity, Server::builder(key())).await;
+        let Err(CommStartError::Config(error)) = started else {
+            panic!("{setting} is 0")
+        };
+        let told = (error.setting(), error.value(), error.least());
+        assert_eq!(told, (setting, "0", "1"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_largest_numbers_and_the_longest_times_work() {
+    let limits = IdentityLimits::default()
+        .with_max(usize::MAX)
+        .with_unused(Duration::MAX);
+    let subscription = SubscriptionConfig::default()
+        .with_messages(usize::MAX)
+        .with_bytes(usize::MAX)
+        .with_overflow(Overflow::Wait(Duration::MAX));
+    let config = Config::default()
+        .with_queue_messages(usize::MAX)
+        .with_queue_bytes(usize::MAX)
+        .with_receive_queue(usize::MAX)
+        .with_max_message(usize::MAX)
+        .with_dial_timeout(Duration::MAX)
+        .with_handshake_timeout(Duration::MAX)
+        .with_probe_timeout(Duration::MAX)
+        .with_reply_timeout(Duration::MAX)
+        .with_stop_timeout(Duration::MAX)
+        .with_failure_memory(Duration::MAX)
+        .with_simultaneous(Duration::MAX)
+        .with_max_dials(usize::MAX)
+        .with_subscription(subscription)
+        .with_identities(limits);
+    let net = Net::default();
+    let a = net.node_with(config.clone(), Secp256k1Identity::new(key()));
+    let b = net.node_with(config, Secp256k1Identity::new(key()));
+    acknowledge_all(&b);
+    a.comm.probe(&b.peer()).await.expect("answers");
+    let forever = AckPolicy::new(1, Duration::MAX);
+    let result = a
+        .comm
+        .send_with_ack(&text("x"), forever, &[b.peer()])
+        .await
+        .unwrap();
+    assert_eq!(result.ack_count(), 1, "{}", result.to_json());
+    net.unplug(&b.id);
+    a.until_connected(0).await;
+    let gone = a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    assert!(!gone.is_sent());
+    assert!(a.comm.stop().await);
+}
+
+/// A subscription without any room takes one message at a time.
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_empty_takes_a_message_in_any_case() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let none = SubscriptionConfig::default().with_messages(0).with_bytes(0);
+    let mut inbox = b.comm.accept_with(none, |_| true);
+    for content in ["one", "two"] {
+        a.comm.send(&text(content), &[b.peer()]).remove(0).await;
+        assert_eq!(self::content(&next(&mut inbox).await), content);
+    }
+}
