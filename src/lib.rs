@@ -67,6 +67,7 @@ pub mod driver;
 #[cfg(feature = "server")]
 mod event_stream;
 mod fault;
+mod ip;
 mod keccak;
 #[cfg(feature = "server")]
 pub mod message;

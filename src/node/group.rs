@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Host;
+use crate::ip::{Scope, network};
 
 /// A set of addresses that one party can easily get hold of together.
 ///
@@ -62,16 +63,18 @@ impl Group {
     /// The group of an IP address.
     pub fn of_ip(ip: IpAddr) -> Self {
         let ip = plain(ip);
-        match (Reach::of(ip), ip) {
-            (Reach::Local, _) => Self::Local,
-            (Reach::Unroutable, _) => Self::Unroutable,
-            (Reach::Public, IpAddr::V4(ip)) => Self::v4(ip, 16),
-            (Reach::Private, IpAddr::V4(ip)) => Self::v4(ip, 24),
-            (Reach::Public, IpAddr::V6(ip)) if in_v6(ip, [0x2001, 0x470, 0, 0], 32) => {
-                Self::v6(ip, 36)
-            }
-            (Reach::Public, IpAddr::V6(ip)) => Self::v6(ip, 32),
-            (Reach::Private, IpAddr::V6(ip)) => Self::v6(ip, 64),
+        let bits = match (Reach::of(ip), ip) {
+            (Reach::Local, _) => return Self::Local,
+            (Reach::Unroutable, _) => return Self::Unroutable,
+            (Reach::Public, IpAddr::V4(_)) => 16,
+            (Reach::Private, IpAddr::V4(_)) => 24,
+            (Reach::Public, IpAddr::V6(ip)) if in_v6(ip, [0x2001, 0x470, 0, 0], 32) => 36,
+            (Reach::Public, IpAddr::V6(_)) => 32,
+            (Reach::Private, IpAddr::V6(_)) => 64,
+        };
+        match network(ip, bits) {
+            IpAddr::V4(network) => Self::V4 { network, bits },
+            IpAddr::V6(network) => Self::V6 { network, bits },
         }
     }
 
@@ -82,16 +85,6 @@ impl Group {
             Some((at, _)) => name[at + 1..].to_owned(),
             None => name,
         })
-    }
-
-    fn v4(ip: Ipv4Addr, bits: u8) -> Self {
-        let network = Ipv4Addr::from_bits(ip.to_bits() & (u32::MAX << (32 - bits)));
-        Self::V4 { network, bits }
-    }
-
-    fn v6(ip: Ipv6Addr, bits: u8) -> Self {
-        let network = Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - bits)));
-        Self::V6 { network, bits }
     }
 }
 
@@ -110,51 +103,44 @@ impl fmt::Display for Group {
 impl Reach {
     /// From where this address can be dialled; an embedded IPv4 address decides for the whole.
     pub fn of(ip: IpAddr) -> Self {
-        match plain(ip) {
-            IpAddr::V4(ip) => Self::of_v4(ip),
-            IpAddr::V6(ip) => Self::of_v6(ip),
+        let ip = plain(ip);
+        let (reserved, shared) = match ip {
+            IpAddr::V4(ip) => (
+                is_reserved_v4(ip),
+                ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
+            ),
+            IpAddr::V6(ip) => (is_reserved_v6(ip), false),
+        };
+        match Scope::of(ip) {
+            Scope::Loopback => Self::Local,
+            Scope::Unspecified | Scope::LinkLocal => Self::Unroutable,
+            _ if reserved || ip.is_multicast() => Self::Unroutable,
+            Scope::Private => Self::Private,
+            Scope::Global if shared => Self::Private,
+            Scope::Global => Self::Public,
         }
     }
+}
 
-    fn of_v4(ip: Ipv4Addr) -> Self {
-        let [a, b, c, _] = ip.octets();
-        let benchmark = a == 198 && b & 0xfe == 18;
-        let protocol_assignments = (a, b, c) == (192, 0, 0);
-        let reserved = a == 0 || a >= 240 || benchmark || protocol_assignments;
-        let shared = a == 100 && b & 0xc0 == 64;
-        if ip.is_loopback() {
-            Self::Local
-        } else if reserved || ip.is_multicast() || ip.is_link_local() || ip.is_documentation() {
-            Self::Unroutable
-        } else if ip.is_private() || shared {
-            Self::Private
-        } else {
-            Self::Public
-        }
-    }
+fn is_reserved_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let benchmark = a == 198 && b & 0xfe == 18;
+    let protocol_assignments = (a, b, c) == (192, 0, 0);
+    a == 0 || a >= 240 || benchmark || protocol_assignments || ip.is_documentation()
+}
 
-    fn of_v6(ip: Ipv6Addr) -> Self {
-        let reserved = [
-            ([0, 0, 0, 0], 16),
-            ([0x100, 0, 0, 0], 64),
-            // Names for cryptographic identities, no addresses: RFC 4843 and RFC 7343.
-            ([0x2001, 0x10, 0, 0], 28),
-            ([0x2001, 0x20, 0, 0], 28),
-            ([0x2001, 0xdb8, 0, 0], 32),
-        ];
-        let is_reserved = reserved
-            .iter()
-            .any(|(start, bits)| in_v6(ip, *start, *bits));
-        if ip.is_loopback() {
-            Self::Local
-        } else if is_reserved || ip.is_multicast() || ip.is_unicast_link_local() {
-            Self::Unroutable
-        } else if ip.is_unique_local() {
-            Self::Private
-        } else {
-            Self::Public
-        }
-    }
+fn is_reserved_v6(ip: Ipv6Addr) -> bool {
+    let reserved = [
+        ([0, 0, 0, 0], 16),
+        ([0x100, 0, 0, 0], 64),
+        // Names for cryptographic identities, no addresses: RFC 4843 and RFC 7343.
+        ([0x2001, 0x10, 0, 0], 28),
+        ([0x2001, 0x20, 0, 0], 28),
+        ([0x2001, 0xdb8, 0, 0], 32),
+    ];
+    reserved
+        .iter()
+        .any(|(start, bits)| in_v6(ip, *start, *bits))
 }
 
 /// The IPv4 address inside an IPv6 address that embeds one, else the address itself.
@@ -177,8 +163,6 @@ fn plain(ip: IpAddr) -> IpAddr {
 }
 
 /// Whether an address lies in the network of `bits` bits that starts with these four segments.
-fn in_v6(ip: Ipv6Addr, start: [u16; 4], bits: u32) -> bool {
-    let [a, b, c, d] = start;
-    let start = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_bits();
-    (ip.to_bits() ^ start) >> (128 - bits) == 0
+fn in_v6(ip: Ipv6Addr, [a, b, c, d]: [u16; 4], bits: u8) -> bool {
+    network(ip.into(), bits) == Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)
 }

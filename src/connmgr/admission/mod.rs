@@ -12,7 +12,6 @@
 //! The first is asked with [`Admission::accept`]; an admission is a [`Filter`] that does so. Then
 //! [`Admission::handshake`] counts one that begins, until what it returns is dropped.
 
-mod prefix;
 mod recent;
 
 use std::collections::HashMap;
@@ -27,8 +26,8 @@ use super::error::Refusal;
 use super::filter::Filter;
 use super::request::Candidate;
 use super::token_bucket::{Rate, TokenBucket};
+use crate::ip::{Scope, network_by_family};
 use crate::mutex::Mutex;
-pub use prefix::{Prefix, is_local};
 use recent::Recent;
 
 type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -79,7 +78,7 @@ impl AdmissionConfig {
         self
     }
 
-    /// How many handshakes of one [`Prefix`] may be incomplete; 8 by default.
+    /// How many handshakes of one IPv4 /24 or IPv6 /64 may be incomplete; 8 by default.
     #[must_use]
     pub fn with_pending_per_network(mut self, handshakes: usize) -> Self {
         self.pending_per_network = handshakes;
@@ -92,6 +91,13 @@ impl AdmissionConfig {
         self.setup_rate = rate;
         self
     }
+}
+
+/// Whether an address is of this machine or of a local network: loopback, private, link-local,
+/// unique local.
+#[must_use]
+pub fn is_local(ip: IpAddr) -> bool {
+    (Scope::Loopback..=Scope::Private).contains(&Scope::of(ip))
 }
 
 /// Counts strangers. Cloning shares it.
@@ -108,7 +114,8 @@ struct Shared {
 struct State {
     recent: Recent,
     rate: TokenBucket,
-    incomplete: HashMap<Prefix, usize>,
+    /// By the first address of the network.
+    incomplete: HashMap<IpAddr, usize>,
 }
 
 impl Admission {
@@ -145,7 +152,7 @@ impl Admission {
     /// [`Refusal::TooManyHandshakes`] if as many of this network are incomplete as may be, which
     /// costs nothing, and [`Refusal::RateLimited`].
     pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
-        let prefix = source.map(Prefix::from);
+        let prefix = source.map(|ip| network_by_family(ip, 24, 64));
         let limit = self.0.config.pending_per_network;
         let mut state = self.lock();
         let incomplete = prefix.and_then(|prefix| state.incomplete.get(&prefix));
@@ -186,7 +193,7 @@ impl Filter<SocketAddr> for Admission {
 #[derive(Debug)]
 pub struct Handshake {
     admission: Admission,
-    prefix: Option<Prefix>,
+    prefix: Option<IpAddr>,
 }
 
 impl Drop for Handshake {

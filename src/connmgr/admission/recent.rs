@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::prefix::Visitor;
+use crate::ip::network_by_family;
 
-/// Lets each visitor in once per period. Holds only those of the current period.
+/// Lets each visitor in once per period: an IPv4 address, or the /64 of an IPv6 address, of which
+/// one household has 2⁶⁴ addresses. Holds only those of the current period.
 #[derive(Debug)]
 pub(super) struct Recent {
     period: Duration,
-    visitors: HashSet<Visitor>,
+    visitors: HashSet<IpAddr>,
     /// The same in the order of time.
-    order: VecDeque<(Instant, Visitor)>,
+    order: VecDeque<(Instant, IpAddr)>,
 }
 
 impl Recent {
@@ -35,7 +36,7 @@ impl Recent {
             self.order.pop_front();
             self.visitors.remove(&visitor);
         }
-        let visitor = ip.into();
+        let visitor = network_by_family(ip, 32, 64);
         let admitted = self.visitors.insert(visitor);
         if admitted {
             self.order.push_back((now, visitor));

@@ -87,6 +87,19 @@ async fn one_visit_in_thirty_seconds() {
     assert_eq!(strict.accept(ip("127.0.0.1")), Err(Refusal::TooSoon));
 }
 
+#[test]
+fn local_addresses_are_loopback_private_and_link_local() {
+    for text in "127.0.0.1 127.9.9.9 ::1 ::ffff:127.0.0.1 10.1.1.1".split(' ') {
+        assert!(is_local(ip(text)), "{text}");
+    }
+    for text in "192.168.0.1 169.254.1.1 fe80::1 fd00::1".split(' ') {
+        assert!(is_local(ip(text)), "{text}");
+    }
+    for text in "128.0.0.1 8.8.8.8 2001:db8::1 ::ffff:8.8.8.8 ::".split(' ') {
+        assert!(!is_local(ip(text)), "{text}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_admission_is_a_filter() {
     let admission = Admission::new(AdmissionConfig::default());

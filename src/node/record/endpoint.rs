@@ -3,18 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::NodeRecord;
+use crate::ip::Scope;
 use crate::node::{Endpoint, Host};
 
-/// How far an address reaches; the farther, the better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    Unspecified,
-    Loopback,
-    LinkLocal,
-    Private,
-    Global,
-}
-
+/// The address that reaches farthest; of two that reach as far, the IPv4 address.
 pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
     let usable = |ip: &IpAddr| !ip.is_multicast();
     let v4 = address::<4>(record, "ip")
@@ -24,7 +16,7 @@ pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
         .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)).to_canonical())
         .filter(usable);
     let ip = match (v4, v6) {
-        (Some(v4), Some(v6)) if reach(v6) > reach(v4) => v6,
+        (Some(v4), Some(v6)) if Scope::of(v6) > Scope::of(v4) => v6,
         (Some(v4), _) => v4,
         (None, v6) => v6?,
     };
@@ -45,18 +37,4 @@ pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
 
 fn address<const N: usize>(record: &NodeRecord, key: &str) -> Option<[u8; N]> {
     record.get::<Vec<u8>>(key)?.try_into().ok()
-}
-
-fn reach(ip: IpAddr) -> Reach {
-    let (link_local, private) = match ip {
-        IpAddr::V4(ip) => (ip.is_link_local(), ip.is_private()),
-        IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.is_unique_local()),
-    };
-    match ip {
-        _ if ip.is_unspecified() => Reach::Unspecified,
-        _ if ip.is_loopback() => Reach::Loopback,
-        _ if link_local => Reach::LinkLocal,
-        _ if private => Reach::Private,
-        _ => Reach::Global,
-    }
 }

@@ -1,0 +1,101 @@
+//! IP addresses: how far they reach, and the networks that they are in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// How far an address reaches; the farther, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    Unspecified,
+    Loopback,
+    LinkLocal,
+    /// RFC 1918, RFC 4193.
+    Private,
+    Global,
+}
+
+impl Scope {
+    /// The scope of an address. An IPv4 address mapped into IPv6 counts as what it is.
+    pub(crate) fn of(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
+        let (link_local, private) = match ip {
+            IpAddr::V4(ip) => (ip.is_link_local(), ip.is_private()),
+            IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.is_unique_local()),
+        };
+        match ip {
+            _ if ip.is_unspecified() => Self::Unspecified,
+            _ if ip.is_loopback() => Self::Loopback,
+            _ if link_local => Self::LinkLocal,
+            _ if private => Self::Private,
+            _ => Self::Global,
+        }
+    }
+}
+
+/// The first address of the network of `bits` bits that `ip` is in.
+pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let host = u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+            Ipv4Addr::from_bits(ip.to_bits() & !host).into()
+        }
+        IpAddr::V6(ip) => {
+            let host = u128::MAX.checked_shr(bits.into()).unwrap_or(0);
+            Ipv6Addr::from_bits(ip.to_bits() & !host).into()
+        }
+    }
+}
+
+/// The network of `v4` bits of an IPv4 address, of `v6` bits of an IPv6 address. An IPv4 address
+/// mapped into IPv6 counts as what it is.
+#[cfg(feature = "connmgr")]
+pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
+    let ip = ip.to_canonical();
+    network(ip, if ip.is_ipv4() { v4 } else { v6 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_network_is_the_first_bits_of_an_address() {
+        for (address, bits, first) in [
+            ("192.0.2.77", 0, "0.0.0.0"),
+            ("192.0.2.77", 24, "192.0.2.0"),
+            ("192.0.2.77", 31, "192.0.2.76"),
+            ("192.0.2.77", 32, "192.0.2.77"),
+            ("2001:db8:1:2:3:4:5:6", 0, "::"),
+            ("2001:db8:1:2:3:4:5:6", 64, "2001:db8:1:2::"),
+            ("2001:470:1234::1", 36, "2001:470:1000::"),
+            ("2001:db8::1", 128, "2001:db8::1"),
+        ] {
+            assert_eq!(network(ip(address), bits), ip(first), "{address}/{bits}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_address_is_of_the_other_family() {
+        let network = |text| network_by_family(ip(text), 24, 64);
+        assert_eq!(network("::ffff:192.0.2.77"), ip("192.0.2.0"));
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), ip("2001:db8:1:2::"));
+    }
+
+    #[test]
+    fn scopes() {
+        for (scope, addresses) in [
+            (Scope::Unspecified, "0.0.0.0 ::"),
+            (Scope::Loopback, "127.0.0.1 127.9.9.9 ::1 ::ffff:127.0.0.1"),
+            (Scope::LinkLocal, "169.254.1.1 fe80::1"),
+            (Scope::Private, "10.1.1.1 172.16.0.1 192.168.0.1 fd00::1"),
+            (Scope::Global, "128.0.0.1 2001:db8::1 ::ffff:8.8.8.8"),
+        ] {
+            for address in addresses.split_whitespace() {
+                assert_eq!(Scope::of(ip(address)), scope, "{address}");
+            }
+        }
+    }
+}
