@@ -4,9 +4,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::mutex::Mutex;
 
-/// What is kept for whoever sends next, in whichever connection.
-pub(crate) static SPARE: Spare = Spare::new();
-
 /// How many buffers are kept, at most.
 const BUFFERS: usize = 4;
 
@@ -14,16 +11,12 @@ const BUFFERS: usize = 4;
 pub(crate) const SMALLEST: usize = 64 << 10;
 const LARGEST: usize = 2 << 20;
 
-/// Buffers of large payloads. An allocator gives so much memory back to the system and asks for it
+/// Buffers of large payloads, for all connections of a server. An allocator gives so much memory back to the system and asks for it
 /// anew, which clears each page of it: a tenth of a sender's time at 1 MiB.
-#[derive(Debug)]
-pub(crate) struct Spare(Mutex<Vec<BytesMut>>);
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<Vec<BytesMut>>);
 
 impl Spare {
-    const fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
-    }
-
     /// An empty buffer with room for `size` bytes: one that is kept, unless all are too small, or so
     /// large that a queue's bound in bytes would mean little.
     pub(crate) fn buffer(&self, size: usize) -> BytesMut {
@@ -76,7 +69,7 @@ mod tests {
 
     #[test]
     fn memory_comes_back_empty() {
-        let spare = Spare::new();
+        let spare = Spare::default();
         let written = payload(SMALLEST);
         let memory = written.as_ptr();
         spare.keep(written);
@@ -87,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_payload_that_began_further_in_gives_all_of_it_back() {
-        let spare = Spare::new();
+        let spare = Spare::default();
         let mut written = BytesMut::zeroed(SMALLEST + 9);
         bytes::Buf::advance(&mut written, 9);
         spare.keep(written.freeze());
@@ -98,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_somebody_else_holds_is_left_alone() {
-        let spare = Spare::new();
+        let spare = Spare::default();
         let held = payload(SMALLEST);
         spare.keep(held.clone());
         assert_ne!(spare.buffer(SMALLEST).as_ptr(), held.as_ptr());
@@ -107,7 +100,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_goes_when_it_is_to() {
-        let spare = Spare::new();
+        let spare = Spare::default();
         for size in [SMALLEST - 1, LARGEST + 1] {
             spare.keep(payload(size));
             assert_eq!(spare.with(|buffers| buffers.len()), 0);
@@ -122,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_much_larger_buffer_is_not_wasted_on_a_payload() {
-        let spare = Spare::new();
+        let spare = Spare::default();
         spare.keep(payload(4 * SMALLEST));
         assert!(spare.buffer(SMALLEST).capacity() < 4 * SMALLEST);
         assert!(spare.buffer(4 * SMALLEST).capacity() >= 4 * SMALLEST);

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mutex::Mutex;
 use crate::settings::{TooSmall, settings};
+use crate::spare::Spare;
 
 /// Bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 64 << 10;
@@ -40,7 +41,8 @@ impl MemoryLimits {
     }
 }
 
-/// The memory budget that all peers of a node share. Cloning shares it.
+/// The memory budget that all peers of a node share, and the memory that large payloads leave for
+/// the next ones. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct NodeBudget(Arc<NodeShared>);
 
@@ -52,6 +54,7 @@ struct NodeShared {
     next_peer: AtomicU64,
     /// The peers that are in the middle of a large message: its bytes so far, and how to end it.
     incomplete: Mutex<HashMap<u64, (usize, CancellationToken)>>,
+    spare: Arc<Spare>,
 }
 
 impl Default for NodeBudget {
@@ -77,6 +80,7 @@ impl NodeBudget {
             freed: Notify::new(),
             next_peer: AtomicU64::new(0),
             incomplete: Mutex::default(),
+            spare: Arc::default(),
         }))
     }
 
@@ -90,6 +94,11 @@ impl NodeBudget {
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Acquire)
+    }
+
+    /// The memory of payloads that were written.
+    pub(crate) fn spare(&self) -> Arc<Spare> {
+        Arc::clone(&self.0.spare)
     }
 
     /// Opens an account for one more peer.

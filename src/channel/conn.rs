@@ -121,6 +121,12 @@ impl<M: WireMessage> ProtocolConn<M> {
         self.sender.clone()
     }
 
+    /// The memory of large payloads that this connection's server has; an in-memory pair has none.
+    #[cfg(feature = "comm")]
+    pub(crate) fn shared_spare(&self) -> Option<std::sync::Arc<crate::spare::Spare>> {
+        self.sender.shared_spare()
+    }
+
     /// The same connection, for another set of messages.
     pub(crate) fn retyped<N: WireMessage>(self) -> ProtocolConn<N> {
         ProtocolConn {

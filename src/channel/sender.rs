@@ -8,6 +8,7 @@ use super::inbox::PushError;
 use super::{Inbox, Lane, SendError, TrySendError};
 use crate::message::{Message, WireMessage};
 use crate::rlpx::MAX_PAYLOAD;
+use crate::spare::Spare;
 
 /// The sending direction of a [`ProtocolConn`](super::ProtocolConn); cheap to clone.
 pub struct ProtocolSender<M = Message> {
@@ -29,6 +30,14 @@ pub(crate) enum Target {
 impl Target {
     pub(crate) fn pair(other: Inbox) -> Self {
         Self::Pair(Arc::new(PairEnd(other)))
+    }
+
+    /// What large payloads are encoded into.
+    fn spare(&self) -> Option<&Arc<Spare>> {
+        match self {
+            Self::Lane(lane) => Some(lane.spare()),
+            Self::Pair(_) => None,
+        }
     }
 }
 
@@ -98,7 +107,8 @@ impl<M: WireMessage> ProtocolSender<M> {
     }
 
     fn checked(&self, message: &M) -> Result<(u64, Bytes), SendError> {
-        let (code, payload, length) = (message.code(), message.to_payload(), self.length);
+        let (code, length) = (message.code(), self.length);
+        let payload = message.to_payload(self.target.spare().map(Arc::as_ref));
         if code >= length {
             return Err(SendError::InvalidCode { code, length });
         }
@@ -119,6 +129,12 @@ impl<M> ProtocolSender<M> {
             length,
             messages: PhantomData,
         }
+    }
+
+    /// The memory of large payloads that this connection's server has; an in-memory pair has none.
+    #[cfg(feature = "comm")]
+    pub(super) fn shared_spare(&self) -> Option<Arc<Spare>> {
+        self.target.spare().cloned()
     }
 
     /// The lane that the messages go into, for queues that feed it; an in-memory pair has none.

@@ -34,6 +34,7 @@ pub(crate) async fn run(
     mut conn: ProtocolConn,
 ) -> Result<(), ProtocolError> {
     let _running = shared.tasks.token();
+    shared.share_spare(&conn);
     let flight = shared.table().flight(&peer.id());
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
@@ -218,6 +219,7 @@ impl Work {
             max_message: shared.config.max_message(),
             reply_timeout: shared.config.reply_timeout(),
             stats: Arc::clone(&shared.stats),
+            spare: shared.shared_spare(),
             stopping: shared.stopping.clone(),
         };
         let reader = Reader {

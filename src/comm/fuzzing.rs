@@ -40,7 +40,7 @@ pub fn decode(message: &Message) -> Result<Decoded, MessageError> {
             payload: proof.encode(),
         },
         Incoming::Data { ack, envelope } => Decoded::Data {
-            payload: envelope.encode(ack),
+            payload: envelope.encode(ack, None),
         },
         Incoming::Ack { ack, error } => Decoded::Ack {
             payload: encode_ack(ack, &error),

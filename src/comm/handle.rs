@@ -96,7 +96,7 @@ impl Comm {
     ///
     /// The receipts, one for each peer in order, need not be waited for.
     pub fn send(&self, message: &Envelope, peers: &[RemotePeer]) -> Vec<Receipt> {
-        let payload = message.encode(0);
+        let payload = message.encode(0, self.shared.spare());
         let send = |peer: &RemotePeer| Receipt {
             peer: peer.clone(),
             done: self.shared.send_now(peer, payload.clone()),
@@ -120,7 +120,7 @@ impl Comm {
         let (done, receipt) = oneshot::channel();
         let draft = Draft {
             code: DATA,
-            payload: message.encode(0),
+            payload: message.encode(0, self.shared.spare()),
             ack: None,
             done: Some(done),
         };
@@ -161,7 +161,7 @@ impl Comm {
         }
         let now = Instant::now();
         let number = self.shared.ack_number();
-        let payload = message.encode(number);
+        let payload = message.encode(number, self.shared.spare());
         let ask = |peer: RemotePeer| self.ask(peer, number, payload.clone(), policy, now);
         let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
         let mut acks = 0;

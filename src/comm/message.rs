@@ -7,6 +7,7 @@ use crate::message::fields::encode_shared;
 use crate::message::{Message, MessageError};
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError, check_exact};
+use crate::spare::Spare;
 
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;
@@ -78,8 +79,8 @@ impl Envelope {
     }
 
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
-    pub(crate) fn encode(&self, ack: u64) -> Bytes {
-        encode_list(self.payload.len() + self.signature.len(), |list| {
+    pub(crate) fn encode(&self, ack: u64, spare: Option<&Spare>) -> Bytes {
+        encode_list(self.payload.len() + self.signature.len(), spare, |list| {
             put_number(list, ack);
             put_number(list, self.nonce);
             put_number(list, self.tag);
@@ -91,8 +92,8 @@ impl Envelope {
 
 /// A list, for a message that goes out soon: small ones share memory. `size` is how many bytes its
 /// byte strings have.
-fn encode_list(size: usize, append: impl FnOnce(&mut BytesMut)) -> Bytes {
-    encode_shared(size + HEADERS, |out| put_list(out, append))
+fn encode_list(size: usize, spare: Option<&Spare>, append: impl FnOnce(&mut BytesMut)) -> Bytes {
+    encode_shared(size + HEADERS, spare, |out| put_list(out, append))
 }
 
 /// An identity's proof that it holds this connection.
@@ -108,13 +109,17 @@ pub(crate) struct Establish {
 impl Establish {
     pub(crate) fn encode(&self) -> Bytes {
         let strings = [&self.id[..], &self.identity, &self.binding, &self.signature];
-        encode_list(strings.iter().map(|string| string.len()).sum(), |list| {
-            put_string(list, &self.id);
-            put_string(list, &self.identity);
-            put_string(list, &self.binding);
-            put_number(list, self.probe.into());
-            put_string(list, &self.signature);
-        })
+        encode_list(
+            strings.iter().map(|string| string.len()).sum(),
+            None,
+            |list| {
+                put_string(list, &self.id);
+                put_string(list, &self.identity);
+                put_string(list, &self.binding);
+                put_number(list, self.probe.into());
+                put_string(list, &self.signature);
+            },
+        )
     }
 }
 
@@ -124,7 +129,7 @@ pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
     while !error.is_char_boundary(end) {
         end -= 1;
     }
-    encode_list(end, |list| {
+    encode_list(end, None, |list| {
         put_number(list, ack);
         put_string(list, &error.as_bytes()[..end]);
     })
@@ -245,7 +250,7 @@ mod tests {
             payload: Bytes::from_static(b"content"),
             signature: Bytes::from_static(b"sig"),
         };
-        let data = decode(DATA, envelope.encode(7));
+        let data = decode(DATA, envelope.encode(7, None));
         assert_eq!(data, Ok(Incoming::Data { ack: 7, envelope }));
 
         let establish = Establish {

@@ -12,6 +12,7 @@ use super::message::{ACK, DATA, check_size, encode_ack};
 use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
 use super::{CommError, ConnInfo, ConnectionEnd, Envelope, Receipt, RemotePeer};
+use crate::spare::Spare;
 
 /// A message together with who sent it and the way back. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +37,8 @@ pub(crate) struct Origin {
     /// How long an answer may wait for room.
     pub(crate) reply_timeout: Duration,
     pub(crate) stats: Arc<Stats>,
+    /// What large answers are encoded into.
+    pub(crate) spare: Option<Arc<Spare>>,
     /// Cancelled when the layer stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -105,7 +108,7 @@ impl ReceivedMessage {
     /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
     /// [`CommError::TooLarge`].
     pub async fn respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        self.reply(DATA, message.encode(0)).await
+        self.reply(DATA, self.0.origin.encode(message)).await
     }
 
     /// As [`respond`](Self::respond), at once or not at all.
@@ -113,7 +116,8 @@ impl ReceivedMessage {
     /// # Errors
     /// [`CommError::Full`] if there is no room, else as there.
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
-        let (origin, payload) = (&self.0.origin, message.encode(0));
+        let origin = &self.0.origin;
+        let payload = origin.encode(message);
         origin.check_running()?;
         origin.check_size(payload.len())?;
         let queue = origin.queue.current();
@@ -168,6 +172,10 @@ impl Origin {
             true => Err(CommError::Stopped),
             false => Ok(()),
         }
+    }
+
+    fn encode(&self, message: &Envelope) -> Bytes {
+        message.encode(0, self.spare.as_deref())
     }
 
     fn check_size(&self, size: usize) -> Result<(), CommError> {

@@ -1,7 +1,7 @@
 //! What the handle, the connections and the dials of one node share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
@@ -20,10 +20,12 @@ use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, PeerId, ReceivedMessage,
     RemotePeer,
 };
+use crate::channel::ProtocolConn;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
+use crate::spare::Spare;
 use crate::time::after;
 
 /// How long after a purge of identities the next one comes at the earliest.
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) identities_changed: Notify,
     started: Instant,
     acks: AtomicU64,
+    /// What large messages are encoded into, since the first connection.
+    spare: OnceLock<Arc<Spare>>,
 }
 
 /// Why a message was not queued; with room to wait for, it comes back.
@@ -82,6 +86,7 @@ impl Shared {
             identities_changed: Notify::new(),
             started: Instant::now(),
             acks: AtomicU64::new(1),
+            spare: OnceLock::new(),
         })
     }
 
@@ -98,6 +103,22 @@ impl Shared {
     /// A number under which no other Ack is waited for; 0 means that none is.
     pub(crate) fn ack_number(&self) -> u64 {
         self.acks.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What large messages are encoded into, if anybody was connected yet.
+    pub(crate) fn spare(&self) -> Option<&Spare> {
+        self.spare.get().map(Arc::as_ref)
+    }
+
+    pub(crate) fn shared_spare(&self) -> Option<Arc<Spare>> {
+        self.spare.get().cloned()
+    }
+
+    /// Uses the memory that the server of this connection has for large messages.
+    pub(crate) fn share_spare(&self, conn: &ProtocolConn) {
+        if let Some(spare) = conn.shared_spare() {
+            self.spare.get_or_init(|| spare);
+        }
     }
 
     pub(crate) fn tell(&self, news: News) {

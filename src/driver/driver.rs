@@ -135,7 +135,8 @@ impl<T: Transport> PeerDriver<T> {
         let config = options.config();
         let budget = options.budget().open();
         let attached = attach(matched, &options, &peer, &budget);
-        let gate = WriteGate::new(attached.iter().map(Attached::lane_settings).collect());
+        let lanes = attached.iter().map(Attached::lane_settings).collect();
+        let gate = WriteGate::new(lanes, options.budget().spare());
         let stop_reading = CancellationToken::new();
         let mut wire = established.wire;
         // Many peers connect and say nothing for long. Memory that they gave back later would stay

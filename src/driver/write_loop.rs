@@ -18,7 +18,6 @@ use crate::p2p::{DisconnectReason, ids};
 use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Egress, SealError};
 use crate::setup::DISCONNECT_TIMEOUT;
-use crate::spare::SPARE;
 use crate::transport::Transport;
 
 /// A message above this size is sealed in pieces of it, each of which is written at once.
@@ -66,7 +65,7 @@ impl<T: Transport> WriteLoop<T> {
             *batch = Batch::default();
             self.egress.shrink();
             self.gate.shrink();
-            SPARE.clear();
+            self.gate.spare.clear();
         }
         self.gate.next(batch, limit).await
     }
@@ -124,7 +123,7 @@ impl<T: Transport> WriteLoop<T> {
                     .control()
                     .with_liveness(|liveness| liveness.on_ping_written(now));
             }
-            SPARE.keep(frame.payload);
+            self.gate.spare.keep(frame.payload);
             if let Some(Flushed::One(flushed)) = frame.flushed {
                 // A sender that stopped waiting does not need to know.
                 let _ = flushed.send(());
@@ -201,7 +200,7 @@ impl Sending {
 impl<T: Transport> Drop for WriteLoop<T> {
     fn drop(&mut self) {
         // This may have been the last one that needed it.
-        SPARE.clear();
+        self.gate.spare.clear();
     }
 }
 

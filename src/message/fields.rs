@@ -15,7 +15,8 @@ use bytes::{Bytes, BytesMut};
 use crate::arena::Arena;
 use crate::rlp::write::{put_number, put_string};
 use crate::rlp::{Decodable, Encodable, Reader, RlpError, RlpStream};
-use crate::spare::{SMALLEST, SPARE};
+use crate::spare::SMALLEST;
+pub use crate::spare::Spare;
 
 /// A value of type `T` in a message.
 #[derive(Debug)]
@@ -171,13 +172,18 @@ pub fn encode(append: impl FnOnce(&mut BytesMut)) -> Bytes {
 }
 
 /// Encodes a payload that is sent at once, of about `size` bytes, into memory that the payloads of
-/// a thread share, or, if it is large, that another payload has left.
-pub fn encode_shared(size: usize, append: impl FnOnce(&mut BytesMut)) -> Bytes {
+/// a thread share, or, if it is large, that another payload has left in `spare`.
+pub fn encode_shared(
+    size: usize,
+    spare: Option<&Spare>,
+    append: impl FnOnce(&mut BytesMut),
+) -> Bytes {
     thread_local! {
         static ARENA: Cell<Arena> = Cell::default();
     }
     if size >= SMALLEST {
-        let mut payload = SPARE.buffer(size);
+        let mut payload =
+            spare.map_or_else(|| BytesMut::with_capacity(size), |spare| spare.buffer(size));
         append(&mut payload);
         return payload.freeze();
     }

@@ -90,7 +90,10 @@ macro_rules! messages {
                         $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }
 
-            fn to_payload(&self) -> $crate::Bytes {
+            fn to_payload(
+                &self,
+                spare: ::core::option::Option<&$crate::message::fields::Spare>,
+            ) -> $crate::Bytes {
                 #[allow(unused_imports)]
                 use $crate::message::fields::{AnyField as _, Field, encode_shared};
                 let size = match self {
@@ -103,6 +106,7 @@ macro_rules! messages {
                 };
                 encode_shared(
                     size,
+                    spare,
                     |out| $crate::messages!(@append self, out, $(
                         $variant $( { $($field : $field_type),+ } )? $( ( $value_type ) )?),+))
             }

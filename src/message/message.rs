@@ -3,6 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::rlp::RlpError;
+use crate::spare::Spare;
 
 /// A message as it is routed: a code relative to its protocol, and an undecoded payload.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,9 +52,9 @@ pub trait WireMessage: Sized + Send + 'static {
     fn encode(&self) -> Bytes;
 
     /// The encoded payload, for a message that goes out at once: it may share memory with others,
-    /// which it would keep alive.
+    /// which it would keep alive, or use memory that an earlier one has left.
     #[doc(hidden)]
-    fn to_payload(&self) -> Bytes {
+    fn to_payload(&self, _spare: Option<&Spare>) -> Bytes {
         self.encode()
     }
 

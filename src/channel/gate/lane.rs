@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::Source;
 use super::{Flushed, Frame, WriteGate};
 use crate::channel::{SendError, TrySendError};
+use crate::spare::Spare;
 
 /// One protocol's way into the write gate. Codes are made absolute here.
 #[derive(Debug, Clone)]
@@ -23,6 +24,11 @@ impl Lane {
             index,
             offset,
         }
+    }
+
+    /// The memory that large payloads are encoded into.
+    pub(crate) fn spare(&self) -> &Arc<Spare> {
+        &self.gate.spare
     }
 
     /// Queues a message, waiting for room. Cancel safe: dropped early it has queued nothing.

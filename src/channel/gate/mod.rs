@@ -30,6 +30,7 @@ use source::Sources;
 use crate::channel::{SendError, TrySendError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
+use crate::spare::Spare;
 
 /// The gate of one peer, shared by its protocols, its read loop and its write loop.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct WriteGate {
     /// Where senders wait for room, a place for each lane.
     room: Vec<Notify>,
     sources: Sources,
+    /// Where payloads leave their memory once they are written.
+    pub(crate) spare: Arc<Spare>,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,7 @@ pub(crate) enum Next {
 }
 
 impl WriteGate {
-    pub(crate) fn new(lanes: Vec<LaneSettings>) -> Arc<Self> {
+    pub(crate) fn new(lanes: Vec<LaneSettings>, spare: Arc<Spare>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
         let sources = Sources::new(lanes.len());
         let state = State {
@@ -81,6 +84,7 @@ impl WriteGate {
             state: Mutex::new(state),
             room,
             sources,
+            spare,
         })
     }
 
