@@ -67,6 +67,8 @@ pub mod driver;
 #[cfg(feature = "server")]
 mod event_stream;
 mod fault;
+#[cfg(feature = "connmgr")]
+mod guarded;
 mod ip;
 mod keccak;
 #[cfg(feature = "server")]

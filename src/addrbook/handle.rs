@@ -1,5 +1,6 @@
 //! The handle that everybody shares, and how a book is opened.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 
+use super::draw::DRAWS;
 use super::nodes::{Ban, BanTarget, NodeDbConfig, NodeInfo};
 use super::persistence::{self, FlushError, FlushRequest, Persistence};
 use super::rows;
@@ -119,10 +121,16 @@ impl AddressBook {
     }
 
     /// An address to dial, which is marked as attempted: the first that `allowed` takes and that
-    /// is not banned. See [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs without a lock.
+    /// is not banned. See [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs
+    /// without a lock, and what it changes holds for the next draw.
     pub fn draw(&self, mut allowed: impl FnMut(&Entry) -> bool) -> Option<Enode> {
-        let drawn = self.with(|state, now| state.draw(usize::MAX, now));
-        let enode = drawn.iter().find(|entry| allowed(entry))?.enode();
+        let mut seen = HashSet::new();
+        let drawn = (0..DRAWS).find_map(|draw| {
+            let entry = self.with(|state, now| state.draw_one(draw, now))?;
+            let new = seen.insert(entry.enode().node_id());
+            (new && allowed(&entry)).then_some(entry)
+        })?;
+        let enode = drawn.enode();
         self.attempt(&enode.node_id());
         Some(enode.clone())
     }

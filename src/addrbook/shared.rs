@@ -39,7 +39,9 @@ impl Shared {
     }
 
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
-        act(&mut self.lock(), self.now())
+        // The clock is the user's: it is not asked under the lock.
+        let now = self.now();
+        act(&mut self.lock(), now)
     }
 
     /// Everything that the store does not hold yet.
@@ -88,6 +90,14 @@ impl State {
             seen.insert(entry.enode().node_id()) && ban_of(nodes, entry.enode(), now).is_none()
         };
         drawn.filter(fits).take(most).cloned().collect()
+    }
+
+    /// The result of a draw by its number, unless that is banned.
+    pub(super) fn draw_one(&mut self, draw: u32, now: SystemTime) -> Option<Entry> {
+        let Self { book, nodes, rng } = self;
+        let entry = book.drawer().rested(draw, now, rng)?;
+        let banned = ban_of(nodes, entry.enode(), now).is_some();
+        (!banned).then(|| entry.clone())
     }
 
     pub(super) fn ban_of(&self, enode: &Enode, now: SystemTime) -> Option<&Ban> {

@@ -11,6 +11,7 @@ use futures::Stream;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
+use crate::guarded::caught;
 use crate::mutex::Mutex;
 use crate::queue::{Bound, Full, Queue, Reader};
 use crate::settings::settings;
@@ -110,7 +111,8 @@ impl<T: Clone> Demux<T> {
     }
 
     /// Adds a subscription to all messages for which `predicate` holds; after
-    /// [`close`](Self::close) one that has ended. It ends when it is dropped.
+    /// [`close`](Self::close) one that has ended. It ends when it is dropped, and when the
+    /// predicate panics.
     pub fn subscribe(
         &self,
         config: SubscriptionConfig,
@@ -157,7 +159,7 @@ impl<T: Clone> Demux<T> {
         };
         let mut given = Given::default();
         let mut waiting = Waiting(Vec::new());
-        for slot in slots.iter().filter(|slot| (slot.predicate)(message)) {
+        for slot in slots.iter().filter(|slot| slot.wants(message)) {
             match slot.offer(message, size) {
                 Offer::Taken => given.taken += 1,
                 Offer::Lost => given.lost += 1,
@@ -226,6 +228,15 @@ enum Offer {
 }
 
 impl<T: Clone> Slot<T> {
+    /// Asks the predicate. One that panics ends its subscription.
+    fn wants(&self, message: &T) -> bool {
+        let wants = caught("a predicate", || (self.predicate)(message));
+        wants.unwrap_or_else(|| {
+            self.queue.close();
+            false
+        })
+    }
+
     fn offer(&self, message: &T, size: usize) -> Offer {
         match self.queue.push(message.clone(), size) {
             Ok(()) => {

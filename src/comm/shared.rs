@@ -21,10 +21,12 @@ use super::{
     RemotePeer,
 };
 use crate::channel::ProtocolConn;
+use crate::guarded::caught_async;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
+use crate::server::DialError;
 use crate::spare::Spare;
 use crate::time::after;
 
@@ -325,8 +327,11 @@ impl Shared {
     async fn connect(&self, enode: &Enode) -> Result<ConnectedPeer, CommError> {
         let connector = self.connector().clone().ok_or(CommError::Stopped)?;
         let limit = self.config.dial_timeout();
-        let connected = timeout(limit, connector.connect(enode)).await;
-        Ok(connected.map_err(|_| CommError::Deadline { after: limit })??)
+        let connect = caught_async("the connector", async { connector.connect(enode).await });
+        let connected = timeout(limit, connect).await;
+        let connected = connected.map_err(|_| CommError::Deadline { after: limit })?;
+        let id = enode.node_id();
+        Ok(connected.unwrap_or(Err(DialError::GivenUp { id }))?)
     }
 
     /// Does with a connection what the attempt is for.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::ConnConfig;
 use super::dialer::Dialer;
 use super::events::{self, ConnEvents};
-use super::filter::{AllowAll, Filter};
+use super::filter::{AllowAll, Filter, Guarded};
 use super::handle::ConnHandle;
 use super::listener::{DynListener, Listener};
 use super::machine::Machine;
@@ -74,7 +74,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
     /// Who may be talked to; everybody otherwise.
     #[must_use]
     pub fn filter(mut self, filter: impl Filter<D::Addr>) -> Self {
-        self.filter = Arc::new(filter);
+        self.filter = Arc::new(Guarded(filter));
         self
     }
 

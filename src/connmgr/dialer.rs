@@ -16,7 +16,8 @@ pub trait Dialer: Send + Sync + 'static {
     type Io: Send + 'static;
 
     /// Connects to `addr`. The manager ends a dial by dropping the future, when its time is up
-    /// and when nobody wants it any more; what it has opened must close then.
+    /// and when nobody wants it any more; what it has opened must close then. One that panics has
+    /// failed with [`ConnectError::Broken`].
     ///
     /// # Errors
     /// Why there is no connection.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::error::Refusal;
 use super::request::Candidate;
+use crate::guarded::caught;
 
 /// Decides about addresses: bans, permitted networks, throttling. It is asked inside the
-/// manager's task, so it must answer at once.
+/// manager's task, so it must answer at once. One that panics refuses.
 pub trait Filter<A>: Send + Sync + 'static {
     /// Asked when a connection was accepted, before anybody hears of it.
     ///
@@ -35,6 +36,21 @@ impl<A> Filter<A> for AllowAll {
 
     fn dial(&self, _: &Candidate<A>) -> Result<(), Refusal> {
         Ok(())
+    }
+}
+
+/// A user's filter in the manager's task, which it must not end.
+pub(super) struct Guarded<F>(pub(super) F);
+
+const PANICKED: Refusal = Refusal::Other("the filter panicked");
+
+impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
+    fn accept(&self, addr: &A) -> Result<(), Refusal> {
+        caught("the filter", || self.0.accept(addr)).unwrap_or(Err(PANICKED))
+    }
+
+    fn dial(&self, candidate: &Candidate<A>) -> Result<(), Refusal> {
+        caught("the filter", || self.0.dial(candidate)).unwrap_or(Err(PANICKED))
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::request::Address;
+use crate::guarded::{caught, caught_async};
 
 /// Accepts connections.
 pub trait Listener: Send + 'static {
@@ -22,7 +23,7 @@ pub trait Listener: Send + 'static {
     ///
     /// # Errors
     /// Why there is none. The manager tries again, after 5 ms and then after up to 1 s, unless the
-    /// error [is fatal](Self::is_fatal).
+    /// error [is fatal](Self::is_fatal); so it does after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
     /// Whether the listener will never accept again. By default it is so after errors that say
@@ -84,6 +85,10 @@ impl<L: Listener> DynListener<L::Addr, L::Io> for L {
     }
 }
 
+fn is_fatal<L: Listener>(listener: &L, error: &io::Error) -> bool {
+    caught("a listener", || listener.is_fatal(error)).unwrap_or(true)
+}
+
 async fn accept_all<L: Listener>(
     mut listener: L,
     index: usize,
@@ -92,12 +97,14 @@ async fn accept_all<L: Listener>(
     let mut wait = BACKOFF.0;
     // The room first: a connection that cannot be handed over stays in the kernel's queue.
     while let Ok(room) = accepted.reserve().await {
-        match listener.accept().await {
+        let accept = async { listener.accept().await };
+        let accepted = caught_async("a listener", accept).await;
+        match accepted.unwrap_or_else(|| Err(io::Error::other("the listener panicked"))) {
             Ok((io, addr)) => {
                 wait = BACKOFF.0;
                 room.send(Accepted::Connection(io, addr));
             }
-            Err(error) if listener.is_fatal(&error) => {
+            Err(error) if is_fatal(&listener, &error) => {
                 room.send(Accepted::Failed {
                     listener: index,
                     error,

@@ -6,6 +6,7 @@ use std::future::Future;
 use futures::future::BoxFuture;
 
 use super::filter::DialFilter;
+use crate::guarded::caught_async;
 
 /// Finds what to connect to: a list, an address book, a discovery protocol. `T` is a
 /// [`Candidate`](super::Candidate) for a manager, and an [`Enode`](crate::Enode) for a
@@ -13,7 +14,7 @@ use super::filter::DialFilter;
 pub trait AddressSource<T>: Send + 'static {
     /// The next one to try: one that `filter` allows, since others are dropped. It may wait until
     /// there is one; `None` says that there is none now, and the manager asks again after a growing
-    /// wait. One call runs at a time. Cancelled by drop when the manager stops.
+    /// wait, as after a panic. One call runs at a time. Cancelled by drop when the manager stops.
     fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }
 
@@ -39,8 +40,9 @@ pub(crate) trait DynSource<T>: Send {
 impl<T: 'static, S: AddressSource<T>> DynSource<T> for S {
     fn ask(mut self: Box<Self>, filter: DialFilter<T>) -> BoxFuture<'static, Answer<T>> {
         Box::pin(async move {
-            let answer = self.next(&filter).await;
-            (self as Box<dyn DynSource<T>>, answer)
+            let next = async { self.next(&filter).await };
+            let answer = caught_async("a source of addresses", next).await;
+            (self as Box<dyn DynSource<T>>, answer.flatten())
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The protocols that both sides speak, with what each of them needs on this connection.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::dispatch::Route;
 use crate::channel::{
     Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
 };
+use crate::guarded::caught;
 use crate::p2p::SharedCapability;
 use crate::peer::{Peer, PeerEvents, Protocol, ProtocolError};
 
@@ -73,7 +75,10 @@ impl Attached {
         peer: &Peer,
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
-        self.protocol.start(peer.clone(), conn)
+        let protocol = self.protocol;
+        // What the function does before its future runs happens here, in the peer's own task.
+        let started = caught("a protocol", || protocol.start(peer.clone(), conn));
+        started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))))
     }
 }
 

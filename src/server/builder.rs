@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::gate::NodeMemory;
+use super::gate::{Guarded, NodeMemory};
 use super::server::Server;
 use super::{ConnectionEvent, NodeDialer, ServerConfig};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
@@ -105,7 +105,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Remembers nodes, such as an address book does, which is a [`source`](Self::source) too.
     pub fn node_memory(mut self, memory: impl NodeMemory) -> Self {
-        self.memory = Some(Arc::new(memory));
+        self.memory = Some(Arc::new(Guarded(memory)));
         self
     }
 

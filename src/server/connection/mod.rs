@@ -83,9 +83,9 @@ async fn dialled<T: Transport>(
 ) {
     let Socket { stream, dial, .. } = socket;
     let (id, request) = (node.node_id(), lease.id());
+    let answer = AnswerOnDrop::new(&shared, id);
     let addr = stream.remote_addr();
     let addr = addr.or_else(|| node.endpoint().and_then(Endpoint::socket_addr));
-    let answer = AnswerOnDrop::new(&shared, id);
     let mut setup = Setup::new(&shared, Some(lease));
     let result = {
         let _in_flight = dial;

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::connmgr::{ConnectError, Dialer};
+use crate::guarded::caught_async;
 use crate::node::{Endpoint, Enode};
 use crate::p2p::DisconnectReason;
 use crate::server::DialError;
@@ -72,8 +73,11 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
 
     async fn ask(&self, node: &Enode) -> Result<(), DialError> {
         let shared = &self.shared;
-        let dialled = timeout(self.dial_timeout, self.dialer.dial(node)).await;
-        let dialled = dialled.unwrap_or(Err(ConnectError::Timeout));
+        let dial = caught_async("the dialer", async { self.dialer.dial(node).await });
+        let dialled = match timeout(self.dial_timeout, dial).await {
+            Ok(dialled) => dialled.unwrap_or(Err(ConnectError::Broken)),
+            Err(_) => Err(ConnectError::Timeout),
+        };
         let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
         shared.gate.memory.dial_succeeded();
         let introduce = async {

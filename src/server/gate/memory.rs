@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::guarded::caught;
 use crate::node::{Enode, NodeId};
 use crate::peer::PeerError;
 
@@ -8,7 +9,7 @@ use crate::peer::PeerError;
 /// banned. An address book is one; [`ServerBuilder::node_memory`](crate::server::ServerBuilder::node_memory) takes it.
 ///
 /// All methods are called from the server's tasks, so they must answer at once. Those that only
-/// tell do nothing by default.
+/// tell do nothing by default. A method that panics has nothing to say; whoever may be banned is.
 pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
     /// Up to `most` nodes to dial, the best first. The server dials the first that it wants now, and
     /// calls [`attempt`](Self::attempt) then.
@@ -47,6 +48,54 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
     /// Whether no connection with an address is wanted.
     fn is_banned_ip(&self, _ip: IpAddr) -> bool {
         false
+    }
+}
+
+/// A user's memory in the server's tasks, which it must not end.
+#[derive(Debug)]
+pub(crate) struct Guarded<M>(pub(crate) M);
+
+const MEMORY: &str = "the memory of nodes";
+
+impl<M: NodeMemory> NodeMemory for Guarded<M> {
+    fn draw(&self, most: usize) -> Vec<Enode> {
+        caught(MEMORY, || self.0.draw(most)).unwrap_or_default()
+    }
+
+    fn probe(&self) -> Option<Enode> {
+        caught(MEMORY, || self.0.probe()).flatten()
+    }
+
+    fn attempt(&self, node: &NodeId) {
+        caught(MEMORY, || self.0.attempt(node));
+    }
+
+    fn dial_succeeded(&self) {
+        caught(MEMORY, || self.0.dial_succeeded());
+    }
+
+    fn good(&self, node: &Enode) {
+        caught(MEMORY, || self.0.good(node));
+    }
+
+    fn connected(&self, node: &NodeId) {
+        caught(MEMORY, || self.0.connected(node));
+    }
+
+    fn failed(&self, node: &NodeId) {
+        caught(MEMORY, || self.0.failed(node));
+    }
+
+    fn misbehaved(&self, node: &NodeId, error: &PeerError) {
+        caught(MEMORY, || self.0.misbehaved(node, error));
+    }
+
+    fn is_banned(&self, node: &NodeId) -> bool {
+        caught(MEMORY, || self.0.is_banned(node)).unwrap_or(true)
+    }
+
+    fn is_banned_ip(&self, ip: IpAddr) -> bool {
+        caught(MEMORY, || self.0.is_banned_ip(ip)).unwrap_or(true)
     }
 }
 

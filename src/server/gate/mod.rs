@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use memory::NodeMemory;
 pub use net_list::{NetList, NetListError};
 
-pub(crate) use memory::NoMemory;
+pub(crate) use memory::{Guarded, NoMemory};
 pub(crate) use peer_set::{PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use peermux::addrbook::{AddressBook, AddressBookConfig, Persistence, SteadyClock, StoreError};
+use peermux::addrbook::{
+    AddressBook, AddressBookConfig, MemoryStore, Persistence, Source, SteadyClock, StoreError,
+};
 use peermux::{Enode, SecretKey};
 
 mod damage;
@@ -36,10 +38,12 @@ impl Drop for Folder {
 }
 
 async fn open(path: &Path) -> Result<(AddressBook, Persistence), StoreError> {
-    let clock = SteadyClock::starting_at(
-        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000),
-    );
-    AddressBook::open(path, AddressBookConfig::default(), clock).await
+    AddressBook::open(path, AddressBookConfig::default(), clock()).await
+}
+
+fn clock() -> SteadyClock {
+    let time = std::time::Duration::from_secs(1_800_000_000);
+    SteadyClock::starting_at(SystemTime::UNIX_EPOCH + time)
 }
 
 /// Nodes in groups of their own.
@@ -49,4 +53,25 @@ fn node(number: u32) -> Enode {
     let key = SecretKey::from_bytes(&secret).unwrap().public_key();
     let [_, c, a, b] = number.to_be_bytes();
     Enode::new(key, ([20 + a % 80, b, c, 1], 30303).into())
+}
+
+#[tokio::test]
+async fn a_draw_asks_about_one_address_at_a_time() {
+    let config = AddressBookConfig::default();
+    let loaded = AddressBook::load(MemoryStore::default(), config, clock()).await;
+    let (book, _persistence) = loaded.unwrap();
+    for number in [1, 2] {
+        book.add(&node(number), Source::Own).unwrap();
+    }
+    let mut asked = 0;
+    let drawn = book.draw(|entry| {
+        asked += 1;
+        let other = [1, 2]
+            .map(node)
+            .into_iter()
+            .find(|one| one != entry.enode());
+        book.remove(&other.expect("there are two").node_id());
+        false
+    });
+    assert_eq!((drawn, asked), (None, 1));
 }

@@ -47,6 +47,24 @@ async fn after_the_close_nothing_is_asked_and_subscriptions_have_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_predicate_that_panics_ends_its_own_subscription() {
+    let demux = Demux::new();
+    let fragile = demux.subscribe(waiting(), |n: &u32| {
+        assert_ne!(*n, 1);
+        true
+    });
+    let all = demux.subscribe(waiting(), |_| true);
+    let mut taken = Vec::new();
+    for n in 0..3 {
+        taken.push(demux.publish(&n, 4).await);
+    }
+    assert_eq!(taken, [2, 1, 1]);
+    assert_eq!(fragile.collect::<Vec<_>>().await, [0]);
+    demux.close();
+    assert_eq!(all.collect::<Vec<_>>().await, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_close_releases_who_waits_for_room() {
     let demux = Arc::new(Demux::new());
     let full = demux.subscribe(waiting(), |_: &u32| true);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use peermux::Bytes;
-use peermux::comm::{IdentityError, IdentityProvider, Organisation, PeerId};
+use peermux::comm::{
+    ConnectedPeer, Connector, IdentityError, IdentityProvider, Organisation, PeerId,
+};
+use peermux::{Bytes, DialError, Enode};
 
 use super::*;
 
@@ -12,10 +14,12 @@ use super::*;
 struct Revoking {
     provider: Secp256k1Identity,
     revoked: AtomicBool,
+    panics: AtomicBool,
 }
 
 impl IdentityProvider for Revoking {
     fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+        assert!(!self.panics.load(Ordering::Relaxed), "a bug in a provider");
         match self.revoked.load(Ordering::Relaxed) {
             true => Err(IdentityError::Unknown("revoked".to_owned())),
             false => self.provider.validate(identity, now),
@@ -58,6 +62,7 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
     let provider = Arc::new(Revoking {
         provider: Secp256k1Identity::new(key()),
         revoked: AtomicBool::new(false),
+        panics: AtomicBool::new(false),
     });
     let a = net.node_with(Config::default(), Arc::clone(&provider));
     let b = net.node();
@@ -79,4 +84,47 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
     };
     let expected = IdentityError::Unknown("revoked".to_owned());
     assert_eq!(source, EstablishError::Identity(expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_panics_does_not_end_the_care_for_identities() {
+    let net = Net::default();
+    let provider = Arc::new(Revoking {
+        provider: Secp256k1Identity::new(key()),
+        revoked: AtomicBool::new(false),
+        panics: AtomicBool::new(false),
+    });
+    let a = net.node_with(Config::default(), Arc::clone(&provider));
+    let minute = Duration::from_secs(61);
+    let mut switched = a.comm.identity_switch();
+    for _ in 0..2 {
+        let b = net.node();
+        a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+        provider.panics.store(true, Ordering::Relaxed);
+        let gone = timeout(minute, switched.next()).await;
+        assert_eq!(gone, Ok(Some(Ok(b.comm.id()))));
+        provider.panics.store(false, Ordering::Relaxed);
+    }
+}
+
+struct Unable;
+
+impl Connector for Unable {
+    async fn connect(&self, _: &Enode) -> Result<ConnectedPeer, DialError> {
+        panic!("a bug in a connector")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_panics_has_not_reached_the_node() {
+    let net = Net::default();
+    let own = key().public_key().node_id();
+    let provider = Secp256k1Identity::new(key());
+    let (_protocol, comm) = Comm::with_connector(Config::default(), own, provider, Unable).unwrap();
+    for _ in 0..2 {
+        let sent = comm.send(&text("x"), &[net.node().peer()]).remove(0);
+        let delivery = timeout(SOON, sent).await.expect("an answer");
+        let failed = matches!(delivery, Delivery::Failed(CommError::Dial(_)));
+        assert!(failed, "{delivery:?}");
+    }
 }

@@ -6,6 +6,7 @@ mod dials;
 mod inbound;
 mod lifecycle;
 mod pacing;
+mod panics;
 mod requests;
 
 use std::collections::VecDeque;

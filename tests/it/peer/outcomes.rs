@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Ready;
 
 use bytes::BytesMut;
 use peermux::p2p::ids;
@@ -164,14 +165,18 @@ async fn any_other_error_is_a_subprotocol_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_ends_one_peer_with_a_subprotocol_error() {
-    let panics = protocol(1).run(|_, _| async { panic!("a bug in a handler") });
-    let (peer, remote) = peer(panics).await;
-    let (sent, outcome) = both_sides(&peer, remote).await;
-    assert_eq!(sent, Some(DisconnectReason::SUBPROTOCOL_ERROR));
-    let PeerError::Protocol { source, .. } = &outcome.error else {
-        panic!("{outcome:?}")
-    };
-    assert!(matches!(source, ProtocolError::Panicked));
+    let later = protocol(1).run(|_, _| async { panic!("a bug in a handler") });
+    let at_once = protocol(1)
+        .run(|_, _| -> Ready<Result<(), ProtocolError>> { panic!("a bug before the future") });
+    for panics in [later, at_once] {
+        let (peer, remote) = peer(panics).await;
+        let (sent, outcome) = both_sides(&peer, remote).await;
+        assert_eq!(sent, Some(DisconnectReason::SUBPROTOCOL_ERROR));
+        let PeerError::Protocol { source, .. } = &outcome.error else {
+            panic!("{outcome:?}")
+        };
+        assert!(matches!(source, ProtocolError::Panicked));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ mod configuration;
 mod dialling;
 mod lifecycle;
 mod memory;
+mod panics;
 mod probes;
 mod proxy;
 mod shutdown;

@@ -1,0 +1,44 @@
+//! Runs users' code in tasks that serve more than it.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures::FutureExt;
+
+/// Calls `code`, which is `what` in the log. `None` if it panics; what it changed before stays.
+pub(crate) fn caught<T>(what: &str, code: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(code));
+    result.map_err(|panic| report(what, &*panic)).ok()
+}
+
+/// As [`caught`], for a future. What makes the future belongs into it too.
+pub(crate) async fn caught_async<T>(what: &str, code: impl Future<Output = T>) -> Option<T> {
+    let result = AssertUnwindSafe(code).catch_unwind().await;
+    result.map_err(|panic| report(what, &*panic)).ok()
+}
+
+#[cold]
+fn report(what: &str, panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("it said nothing");
+    tracing::error!(panic = message, "{what} panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_yields_nothing_and_goes_no_further() {
+        assert_eq!(caught("a test", || 1), Some(1));
+        assert_eq!(caught::<()>("a test", || panic!("a text")), None);
+        assert_eq!(caught_async("a test", async { 1 }).await, Some(1));
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("number {}", 1)
+        };
+        assert_eq!(caught_async::<()>("a test", panics).await, None);
+    }
+}

@@ -1,0 +1,176 @@
+//! Users' code that panics ends no more than what it was called for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use peermux::server::NodeMemory;
+use peermux::testing::FnDialer;
+use peermux::transport::Transport;
+use peermux::{DialError, NodeId};
+use tokio::io::{DuplexStream, duplex};
+
+use super::*;
+
+/// Panics whatever it is asked and told, but knows that nobody is banned.
+#[derive(Debug)]
+struct Fragile;
+
+impl NodeMemory for Fragile {
+    fn draw(&self, _: usize) -> Vec<Enode> {
+        panic!("draw");
+    }
+
+    fn probe(&self) -> Option<Enode> {
+        panic!("probe");
+    }
+
+    fn attempt(&self, _: &NodeId) {
+        panic!("attempt");
+    }
+
+    fn dial_succeeded(&self) {
+        panic!("dial_succeeded");
+    }
+
+    fn good(&self, _: &Enode) {
+        panic!("good");
+    }
+
+    fn connected(&self, _: &NodeId) {
+        panic!("connected");
+    }
+
+    fn failed(&self, _: &NodeId) {
+        panic!("failed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_memory_that_panics_costs_no_connection() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (
+        builder.node_memory(Fragile).start().await.unwrap(),
+        remote().await,
+    );
+    let mut feed = server.subscribe();
+    tokio::time::sleep(LONG).await;
+    let node = at(&remote, &public(1));
+    for _ in 0..2 {
+        let (result, ()) = tokio::join!(server.dial(&node), async {
+            drop(next_dial(&mut script).await);
+        });
+        assert!(
+            matches!(result, Err(DialError::Connect { .. })),
+            "{result:?}"
+        );
+        let (result, ()) = tokio::join!(server.dial(&node), async {
+            reach(next_dial(&mut script).await, &remote);
+        });
+        let peer = result.unwrap();
+        assert_eq!(added(&mut feed).await.id(), remote.id());
+        peer.disconnect(peermux::DisconnectReason::REQUESTED);
+        assert_eq!(dropped(&mut feed).await.id(), remote.id());
+    }
+}
+
+/// Panics when it is asked who is banned.
+#[derive(Debug)]
+struct Speechless;
+
+impl NodeMemory for Speechless {
+    fn draw(&self, _: usize) -> Vec<Enode> {
+        Vec::new()
+    }
+
+    fn is_banned(&self, _: &NodeId) -> bool {
+        panic!("is_banned");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_be_banned_is_refused() {
+    let (builder, _script) = scripted();
+    let server = builder.node_memory(Speechless).start().await.unwrap();
+    for _ in 0..2 {
+        let result = server.dial(&stranger(&public(1))).await;
+        assert!(
+            matches!(result, Err(DialError::NotAllowed { .. })),
+            "{result:?}"
+        );
+    }
+}
+
+/// Doubts one node.
+#[derive(Debug)]
+struct Doubtful(Enode);
+
+impl NodeMemory for Doubtful {
+    fn draw(&self, _: usize) -> Vec<Enode> {
+        Vec::new()
+    }
+
+    fn probe(&self) -> Option<Enode> {
+        Some(self.0.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialer_that_panics_does_not_end_the_probes() {
+    let dials = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dials);
+    let dialer = FnDialer::new(move |_: &Enode| {
+        count.fetch_add(1, Ordering::Relaxed);
+        panic!("a bug in a dialer")
+    });
+    let builder = Server::builder(key()).dialer(dialer);
+    let memory = Doubtful(stranger(&public(1)));
+    let _server = builder.node_memory(memory).start().await.unwrap();
+    tokio::time::sleep(LONG).await;
+    assert!(dials.load(Ordering::Relaxed) >= 3);
+}
+
+/// A stream that panics when it is used.
+struct Trap(DuplexStream);
+
+impl Transport for Trap {
+    type Reader = <DuplexStream as Transport>::Reader;
+    type Writer = <DuplexStream as Transport>::Writer;
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        panic!("a bug in a transport")
+    }
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        self.0.split()
+    }
+}
+
+struct TrapDialer;
+
+impl peermux::connmgr::Dialer for TrapDialer {
+    type Addr = Enode;
+    type Io = Trap;
+
+    async fn dial(&self, _: &Enode) -> Result<Trap, peermux::connmgr::ConnectError> {
+        Ok(Trap(duplex(64).0))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_connections_task_answers_who_waits_for_it() {
+    let server = Server::builder(key())
+        .dialer(TrapDialer)
+        .start()
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let result = timeout(LONG, server.dial(&stranger(&public(1)))).await;
+        let result = result.expect("an answer");
+        assert!(
+            matches!(result, Err(DialError::GivenUp { .. })),
+            "{result:?}"
+        );
+        assert_eq!(server.peer_count(), 0);
+    }
+}
