@@ -83,6 +83,8 @@ pub mod p2p;
 pub mod peer;
 #[cfg(feature = "connmgr")]
 mod queue;
+#[cfg(feature = "server")]
+mod random;
 pub mod rlp;
 pub mod rlpx;
 #[cfg(feature = "serde")]

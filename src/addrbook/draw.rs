@@ -84,10 +84,13 @@ impl Book {
             return Arc::clone(list);
         }
         let count = (self.len() * SHARED_PERCENT / 100).min(SHARED_MOST);
-        let fit = self.entries.values().filter(|entry| !entry.is_bad(now));
-        let mut fit: Vec<_> = fit.map(Entry::enode).collect();
+        let fit = self.entries.iter().filter(|(_, entry)| !entry.is_bad(now));
+        let mut fit: Vec<_> = fit.collect();
+        // The order of a hash table is another one in each run.
+        fit.sort_unstable_by_key(|(id, _)| *id);
         let (chosen, _) = fit.partial_shuffle(rng, count);
-        let list: Arc<[Enode]> = chosen.iter().copied().cloned().collect();
+        let chosen = chosen.iter().map(|(_, entry)| entry.enode());
+        let list: Arc<[Enode]> = chosen.cloned().collect();
         self.shared = Some((now, Arc::clone(&list)));
         list
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 
@@ -32,6 +33,10 @@ settings! {
         /// changed since, and nothing else. Default: every 60 s.
         flush_every / with_flush_every: Duration = Duration::from_secs(60),
             |time: Duration| time.max(Duration::from_millis(1));
+        /// From which seed everything random is drawn, so that a run can be replayed. For tests
+        /// only: someone who knows the seed can choose addresses that displace others. Default:
+        /// the system's randomness.
+        seed / with_seed: Option<u64> => &Option<u64> = None;
     }
 }
 
@@ -307,7 +312,9 @@ fn build(
     config: AddressBookConfig,
     clock: impl Clock,
 ) -> Result<(AddressBook, Persistence), StoreError> {
-    let mut rng: StdRng = rand::make_rng();
+    let mut rng = config
+        .seed
+        .map_or_else(rand::make_rng, StdRng::seed_from_u64);
     let rows = store.load()?;
     let (book, nodes) = rows::load(
         &rows,

@@ -28,7 +28,7 @@ pub struct ConnManagerBuilder<D: Dialer> {
     source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     filter: Arc<dyn Filter<D::Addr>>,
     listeners: Vec<Box<dyn DynListener<D::Addr, D::Io>>>,
-    seed: Option<u64>,
+    rng: Option<StdRng>,
 }
 
 /// A manager that does nothing until it is run, its handle and its events.
@@ -53,7 +53,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
             source: None,
             filter: Arc::new(AllowAll),
             listeners: Vec::new(),
-            seed: None,
+            rng: None,
         }
     }
 
@@ -88,8 +88,13 @@ impl<D: Dialer> ConnManagerBuilder<D> {
 
     /// Makes the waits that are drawn at random repeatable, for tests.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+    pub fn seed(self, seed: u64) -> Self {
+        self.rng(StdRng::seed_from_u64(seed))
+    }
+
+    /// Draws waits from this generator.
+    pub(crate) fn rng(mut self, rng: StdRng) -> Self {
+        self.rng = Some(rng);
         self
     }
 
@@ -107,7 +112,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
             stopped: CancellationToken::new(),
         };
         let has_source = self.source.is_some();
-        let rng = self.seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
+        let rng = self.rng.unwrap_or_else(rand::make_rng);
         let machine = Machine::new(self.config, self.filter, has_source, rng, Instant::now());
         let manager = ConnManager {
             config: self.config,

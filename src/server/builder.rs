@@ -11,6 +11,7 @@ use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
 use crate::node::{Enode, NodeId, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
+use crate::random::Random;
 use crate::rlpx::Legacy;
 use crate::transport::Transport;
 
@@ -22,6 +23,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) config: ServerConfig,
     pub(super) protocols: Vec<Protocol>,
     pub(super) legacy: Legacy,
+    pub(super) random: Random,
     pub(super) memory: Option<Arc<dyn NodeMemory>>,
     pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
     pub(super) events: Option<PeerEvents>,
@@ -47,6 +49,7 @@ impl ServerBuilder {
             config: ServerConfig::default(),
             protocols: Vec::new(),
             legacy: Legacy::default(),
+            random: Random::default(),
             memory: None,
             sources: Vec::new(),
             events: None,
@@ -138,6 +141,7 @@ impl<D, L> ServerBuilder<D, L> {
             config: self.config,
             protocols: self.protocols,
             legacy: self.legacy,
+            random: self.random,
             memory: self.memory,
             sources: self.sources,
             events: self.events,
@@ -151,6 +155,14 @@ impl<D, L> ServerBuilder<D, L> {
     /// sends, are accepted. Default: they are not.
     pub fn legacy_handshake(mut self, legacy: Legacy) -> Self {
         self.legacy = legacy;
+        self
+    }
+
+    /// Draws everything that is random from this seed, so that a run can be replayed: waits, and the
+    /// keys of connections. For tests only: someone who knows the seed can read the messages. By
+    /// default the system's randomness is used.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.random = Random::seeded(seed);
         self
     }
 

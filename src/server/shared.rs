@@ -18,6 +18,7 @@ use crate::event_stream::EventFeed;
 use crate::node::SecretKey;
 use crate::p2p::Hello;
 use crate::peer::{PeerEvents, Protocol};
+use crate::random::Random;
 use crate::rlpx::Legacy;
 use crate::setup::Turns;
 
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) connections: ConnHandle<NodeAddr>,
     pub(crate) static_nodes: StaticNodes,
     pub(crate) tie_break: TieBreak,
+    pub(crate) random: Random,
     /// For the handshakes of all connections.
     pub(crate) turns: Turns,
     pub(crate) tasks: Tasks,

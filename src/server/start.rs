@@ -129,6 +129,7 @@ where
         let slots = Arc::new(Semaphore::new(config.max_pending()));
         let mut manager = ConnManager::builder(gated)
             .config(config.connections(target))
+            .rng(self.random.fork())
             .filter(GateFilter(Arc::clone(&gate)));
         if let Some(sources) = sources {
             manager = manager.source(sources);
@@ -158,6 +159,7 @@ where
             .unwrap_or_else(|| EventFeed::new(config.event_capacity()));
         let shared = Arc::new(Shared {
             tie_break: TieBreak::new(gate.own),
+            random: self.random,
             turns: Turns::new(),
             gate,
             key: self.key,

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::wire::write_flushed;
 use super::{Authenticated, Direction, SetupError, Turns, Wire};
 use crate::node::{PublicKey, SecretKey};
+use crate::random::Random;
 use crate::rlpx::{
     AuthReceived, HandshakeError, HandshakeRandomness, Initiator, Legacy, ReadBuffer, Recipient,
     Session, Step,
@@ -29,18 +30,19 @@ pub async fn initiate<T: Transport>(
     key: &SecretKey,
     remote: &PublicKey,
 ) -> Result<Authenticated<T>, SetupError> {
-    initiate_in_turn(stream, key, remote, None).await
+    initiate_in_turn(stream, key, remote, &Random::default(), None).await
 }
 
-/// As [`initiate`], but computes only when it is its turn.
+/// As [`initiate`], but draws from `random` and computes only when it is its turn.
 pub(crate) async fn initiate_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
     remote: &PublicKey,
+    random: &Random,
     turns: Option<&Turns>,
 ) -> Result<Authenticated<T>, SetupError> {
     let handshake = |stage| move |source| SetupError::Handshake { stage, source };
-    let start = || Initiator::new(key, remote, HandshakeRandomness::random(&mut rand::rng()));
+    let start = || Initiator::new(key, remote, random.draw(HandshakeRandomness::random));
     let started = in_turn(turns, start).await;
     let (mut initiator, auth) = started.map_err(handshake(Stage::Auth))?;
     let addresses = (stream.local_addr(), stream.remote_addr());
@@ -164,7 +166,7 @@ impl<T: Transport> ReceivedAuth<T> {
     /// # Errors
     /// [`SetupError`] at stage ack; the stream is closed.
     pub async fn answer(self) -> Result<Authenticated<T>, SetupError> {
-        let mut authenticated = self.answer_in_turn(None).await?;
+        let mut authenticated = self.answer_in_turn(&Random::default(), None).await?;
         authenticated.send_ack().await?;
         Ok(authenticated)
     }
@@ -176,10 +178,11 @@ impl<T: Transport> ReceivedAuth<T> {
     /// As [`answer`](Self::answer).
     pub(crate) async fn answer_in_turn(
         self,
+        random: &Random,
         turns: Option<&Turns>,
     ) -> Result<Authenticated<T>, SetupError> {
         let auth = self.auth;
-        let answer = || auth.answer(HandshakeRandomness::random(&mut rand::rng()));
+        let answer = || auth.answer(random.draw(HandshakeRandomness::random));
         let answered = in_turn(turns, answer).await;
         let (ack, session) = answered.map_err(|source| SetupError::Handshake {
             stage: Stage::Ack,

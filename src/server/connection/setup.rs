@@ -65,7 +65,7 @@ impl<'a> Setup<'a> {
                 Ok(())
             };
             self.bounded(deadline, Stage::Auth, held).await?;
-            let answer = received.answer_in_turn(turns);
+            let answer = received.answer_in_turn(&shared.random, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
             let established = self.introduce(deadline, authenticated).await?;
             turn.verified();
@@ -93,7 +93,7 @@ impl<'a> Setup<'a> {
             turn.before_auth().await.map_err(given_up)?;
             let (deadline, paused) = (after(Instant::now(), shared.setup_timeout), turn.paused());
             let turns = Some(&shared.turns);
-            let initiate = initiate_in_turn(stream, &shared.key, remote, turns);
+            let initiate = initiate_in_turn(stream, &shared.key, remote, &shared.random, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
+use rand::rngs::StdRng;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
@@ -13,7 +14,7 @@ use crate::node::{Endpoint, Enode};
 use crate::p2p::DisconnectReason;
 use crate::server::DialError;
 use crate::server::shared::Shared;
-use crate::setup::{SetupError, initiate};
+use crate::setup::{SetupError, initiate_in_turn};
 use crate::stage::Stage;
 use crate::transport::Transport;
 
@@ -30,12 +31,13 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
     /// Runs until the server stops, which ends a probe under way too.
     pub(crate) async fn run(self) {
         let stopping = self.shared.tasks.stopping.clone();
-        stopping.run_until_cancelled(self.probe_on()).await;
+        let rng = self.shared.random.fork();
+        stopping.run_until_cancelled(self.probe_on(rng)).await;
     }
 
-    async fn probe_on(&self) {
+    async fn probe_on(&self, mut rng: StdRng) {
         loop {
-            let part = rand::rng().random_range(0.5..1.5);
+            let part = rng.random_range(0.5..1.5);
             sleep(self.interval.mul_f64(part)).await;
             // It fails when the manager has stopped.
             let Ok(counts) = self.shared.connections.counts().await else {
@@ -81,7 +83,9 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
         let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
         shared.gate.memory.dial_succeeded();
         let introduce = async {
-            let authenticated = initiate(stream, &shared.key, node.public_key()).await?;
+            let (key, remote) = (&shared.key, node.public_key());
+            let initiate = initiate_in_turn(stream, key, remote, &shared.random, None);
+            let authenticated = initiate.await?;
             authenticated.exchange_hello(&shared.hello).await
         };
         let introduced = timeout(shared.setup_timeout, introduce).await;

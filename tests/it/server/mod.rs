@@ -11,6 +11,7 @@ mod memory;
 mod panics;
 mod probes;
 mod proxy;
+mod replay;
 mod shutdown;
 mod static_nodes;
 
