@@ -41,5 +41,6 @@ pub mod chat;
 mod client;
 pub mod echo;
 pub mod gossip;
+mod mutex;
 
 pub use client::{ClientError, Totals};

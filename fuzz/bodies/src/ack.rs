@@ -8,12 +8,10 @@ use peermux::rlpx::fuzzing::{reencode_ack, seal_eip8, seal_legacy, session};
 use peermux::rlpx::{AuthReceived, HandshakeError, Initiator, Legacy};
 
 use super::handshake::{
-    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
+    Delivery, INITIATOR, RECIPIENT, Setting, Target, check_sessions, damaged, initiator, padded,
+    received, run,
 };
 use super::input::Input;
-
-/// Plaintexts are cut here, well above what a packet can hold.
-const MAX_PLAINTEXT: usize = 4096;
 
 /// Padding of the auth; the transcript's.
 const AUTH_PADDING: usize = 100;
@@ -28,42 +26,28 @@ static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     body(&ephemeral.to_bytes(), &RECIPIENT.nonce())
 });
 
-/// How a run goes.
-struct Setting {
-    legacy: Legacy,
-    padding: usize,
-    how: u8,
+/// Reads an ack packet; the input is that of [`run`].
+pub fn ack(data: &[u8]) {
+    run::<Ack>(data);
 }
 
-/// The first byte says what the rest is (bits 0 and 1: a packet, an EIP-8 plaintext, an old
-/// plaintext, changes to a good packet), whether the old format is accepted (bit 2) and how much
-/// padding there is (bits 3 to 7); the second how the packet is read.
-pub fn ack(data: &[u8]) {
-    let mut input = Input::new(data);
-    let flags = input.byte();
-    let setting = Setting {
-        legacy: match flags & 4 {
-            0 => Legacy::Refuse,
-            _ => Legacy::Accept,
-        },
-        padding: usize::from(flags >> 3),
-        how: input.byte(),
-    };
-    match flags & 3 {
-        0 => {
-            let _ = setting.deliver(input.rest(), None);
-        }
-        1 => setting.eip8(input.take(MAX_PLAINTEXT)),
-        2 => setting.old(input.take(MAX_PLAINTEXT)),
-        _ => setting.changed(input),
+/// One run.
+struct Ack(Setting);
+
+impl From<Setting> for Ack {
+    fn from(setting: Setting) -> Self {
+        Self(setting)
     }
 }
 
-impl Setting {
-    /// A packet that was encrypted well: only the plaintext decides.
+impl Target for Ack {
+    fn packet(&self, packet: &[u8]) {
+        let _ = self.deliver(packet, None);
+    }
+
     fn eip8(&self, plaintext: &[u8]) {
-        let packet = seal_eip8(plaintext, &dialler(), &RECIPIENT.randomness(self.padding));
-        let encoded = reencode_ack(&padded(plaintext, self.padding));
+        let packet = seal_eip8(plaintext, &dialler(), &RECIPIENT.randomness(self.0.padding));
+        let encoded = reencode_ack(&padded(plaintext, self.0.padding));
         let own = encoded.as_ref().is_some_and(|encoded| *encoded == OWN[..]);
         match self.deliver(&packet, Some(own)) {
             Ok(true) => {
@@ -80,7 +64,7 @@ impl Setting {
     /// A packet in the old format: it must be taken if one of EIP-8 with the same elements is.
     fn old(&self, plaintext: &[u8]) {
         let packet = seal_legacy(plaintext, &dialler(), &RECIPIENT.randomness(0));
-        if plaintext.len() != 97 || self.legacy == Legacy::Refuse {
+        if plaintext.len() != 97 || self.0.legacy == Legacy::Refuse {
             assert_ne!(self.deliver(&packet, None), Ok(true));
             return;
         }
@@ -89,21 +73,22 @@ impl Setting {
         assert_eq!(result.is_ok(), reencode_ack(&body).is_some());
     }
 
-    /// A good packet to which something happened on its way.
     fn changed(&self, changes: Input<'_>) {
-        let intact = seal_eip8(&OWN, &dialler(), &RECIPIENT.randomness(self.padding));
+        let intact = seal_eip8(&OWN, &dialler(), &RECIPIENT.randomness(self.0.padding));
         let packet = damaged(&intact, changes);
-        let unchanged = Delivery::new(&packet, self.how).wire.starts_with(&intact);
+        let unchanged = Delivery::new(&packet, self.0.how).wire.starts_with(&intact);
         let accepted = self.deliver(&packet, Some(unchanged));
         assert_eq!(accepted == Ok(true), unchanged);
     }
+}
 
+impl Ack {
     /// Whether the packet was accepted. `own` says whether it is the recipient's: then both ends
     /// must agree, and else they must not.
     fn deliver(&self, packet: &[u8], own: Option<bool>) -> Result<bool, HandshakeError> {
         let (initiator, _) = initiator(AUTH_PADDING);
-        let initiator = initiator.with_legacy(self.legacy);
-        let taken = Delivery::new(packet, self.how).run(initiator, Initiator::read_ack)?;
+        let initiator = initiator.with_legacy(self.0.legacy);
+        let taken = Delivery::new(packet, self.0.how).run(initiator, Initiator::read_ack)?;
         let Some((packet, ours)) = taken else {
             return Ok(false);
         };

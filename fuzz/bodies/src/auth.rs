@@ -7,50 +7,34 @@ use peermux::rlpx::fuzzing::{ephemeral, having_sent, reencode_auth, seal_eip8, s
 use peermux::rlpx::{AuthReceived, HandshakeError, Legacy, Recipient, Step};
 
 use super::handshake::{
-    Delivery, INITIATOR, RECIPIENT, check_sessions, damaged, initiator, padded, received,
+    Delivery, INITIATOR, RECIPIENT, Setting, Target, check_sessions, damaged, initiator, padded,
+    received, run,
 };
 use super::input::Input;
 
-/// Plaintexts are cut here, well above what a packet can hold.
-const MAX_PLAINTEXT: usize = 4096;
-
-/// How a run goes.
-struct Setting {
-    legacy: Legacy,
-    padding: usize,
-    how: u8,
+/// Reads an auth packet; the input is that of [`run`].
+pub fn auth(data: &[u8]) {
+    run::<Auth>(data);
 }
 
-/// The first byte says what the rest is (bits 0 and 1: a packet, an EIP-8 plaintext, an old
-/// plaintext, changes to a good packet), whether the old format is accepted (bit 2) and how much
-/// padding there is (bits 3 to 7); the second how the packet is read.
-pub fn auth(data: &[u8]) {
-    let mut input = Input::new(data);
-    let flags = input.byte();
-    let setting = Setting {
-        legacy: match flags & 4 {
-            0 => Legacy::Refuse,
-            _ => Legacy::Accept,
-        },
-        padding: usize::from(flags >> 3),
-        how: input.byte(),
-    };
-    match flags & 3 {
-        0 => {
-            let _ = setting.deliver(input.rest());
-        }
-        1 => setting.eip8(input.take(MAX_PLAINTEXT)),
-        2 => setting.old(input.take(MAX_PLAINTEXT)),
-        _ => setting.changed(input),
+/// One run.
+struct Auth(Setting);
+
+impl From<Setting> for Auth {
+    fn from(setting: Setting) -> Self {
+        Self(setting)
     }
 }
 
-impl Setting {
-    /// A packet that was encrypted well: only the plaintext decides.
+impl Target for Auth {
+    fn packet(&self, packet: &[u8]) {
+        let _ = self.deliver(packet);
+    }
+
     fn eip8(&self, plaintext: &[u8]) {
-        let (remote, randomness) = (recipient(), INITIATOR.randomness(self.padding));
+        let (remote, randomness) = (recipient(), INITIATOR.randomness(self.0.padding));
         let packet = seal_eip8(plaintext, &remote, &randomness);
-        let encoded = reencode_auth(&padded(plaintext, self.padding));
+        let encoded = reencode_auth(&padded(plaintext, self.0.padding));
         match self.deliver(&packet) {
             Ok(Some(claims)) => {
                 let encoded = encoded.expect("a decoded auth");
@@ -71,7 +55,7 @@ impl Setting {
     fn old(&self, plaintext: &[u8]) {
         let (remote, randomness) = (recipient(), INITIATOR.randomness(0));
         let result = self.deliver(&seal_legacy(plaintext, &remote, &randomness));
-        if plaintext.len() != 194 || self.legacy == Legacy::Refuse {
+        if plaintext.len() != 194 || self.0.legacy == Legacy::Refuse {
             assert!(!matches!(result, Ok(Some(_))));
             return;
         }
@@ -84,18 +68,19 @@ impl Setting {
         assert_eq!(result, self.deliver(&new));
     }
 
-    /// A good packet to which something happened on its way.
     fn changed(&self, changes: Input<'_>) {
-        let (_, intact) = initiator(self.padding);
+        let (_, intact) = initiator(self.0.padding);
         let packet = damaged(&intact, changes);
-        let unchanged = Delivery::new(&packet, self.how).wire.starts_with(&intact);
+        let unchanged = Delivery::new(&packet, self.0.how).wire.starts_with(&intact);
         let accepted = matches!(self.deliver(&packet), Ok(Some(_)));
         assert_eq!(accepted, unchanged);
     }
+}
 
+impl Auth {
     fn deliver(&self, packet: &[u8]) -> Result<Option<Claims>, HandshakeError> {
-        let recipient = Recipient::new(&RECIPIENT.key(), self.legacy);
-        let taken = Delivery::new(packet, self.how).run(recipient, Recipient::read_auth)?;
+        let recipient = Recipient::new(&RECIPIENT.key(), self.0.legacy);
+        let taken = Delivery::new(packet, self.0.how).run(recipient, Recipient::read_auth)?;
         Ok(taken.map(|(packet, auth)| {
             let claims = Claims::of(&auth);
             self.answer(auth, &packet);
@@ -107,12 +92,12 @@ impl Setting {
     /// any other they must not.
     fn answer(&self, auth: AuthReceived, packet: &[u8]) {
         let claims = Claims::of(&auth);
-        let (ack, session) = auth.answer(RECIPIENT.randomness(self.padding)).unwrap();
+        let (ack, session) = auth.answer(RECIPIENT.randomness(self.0.padding)).unwrap();
         if claims.remote != INITIATOR.key().public_key() {
             return;
         }
         let (initiator, _) = initiator(0);
-        let initiator = having_sent(initiator, packet).with_legacy(self.legacy);
+        let initiator = having_sent(initiator, packet).with_legacy(self.0.legacy);
         match initiator.read_ack(&mut BytesMut::from(&ack[..])) {
             Ok(Step::Done(theirs)) => {
                 let same = claims.ephemeral == INITIATOR.ephemeral().public_key();

@@ -16,6 +16,51 @@ use super::input::Input;
 /// The longest packet, size prefix included.
 pub(super) const MAX_PACKET: usize = 2 + 2048;
 
+/// Plaintexts are cut here, well above what a packet can hold.
+const MAX_PLAINTEXT: usize = 4096;
+
+/// How a run goes.
+pub(super) struct Setting {
+    pub(super) legacy: Legacy,
+    pub(super) padding: usize,
+    /// How the packet is read.
+    pub(super) how: u8,
+}
+
+/// What either target does with its input.
+pub(super) trait Target: From<Setting> {
+    /// A packet as it is.
+    fn packet(&self, packet: &[u8]);
+    /// A packet that was encrypted well: only the plaintext decides.
+    fn eip8(&self, plaintext: &[u8]);
+    /// A packet in the old format.
+    fn old(&self, plaintext: &[u8]);
+    /// A good packet to which something happened on its way.
+    fn changed(&self, changes: Input<'_>);
+}
+
+/// The first byte says what the rest is (bits 0 and 1: a packet, an EIP-8 plaintext, an old
+/// plaintext, changes to a good packet), whether the old format is accepted (bit 2) and how much
+/// padding there is (bits 3 to 7); the second how the packet is read.
+pub(super) fn run<T: Target>(data: &[u8]) {
+    let mut input = Input::new(data);
+    let flags = input.byte();
+    let target = T::from(Setting {
+        legacy: match flags & 4 {
+            0 => Legacy::Refuse,
+            _ => Legacy::Accept,
+        },
+        padding: usize::from(flags >> 3),
+        how: input.byte(),
+    });
+    match flags & 3 {
+        0 => target.packet(input.rest()),
+        1 => target.eip8(input.take(MAX_PLAINTEXT)),
+        2 => target.old(input.take(MAX_PLAINTEXT)),
+        _ => target.changed(input),
+    }
+}
+
 /// Keys and nonces of one side. They are those of a published transcript, so that its packets are
 /// inputs too.
 pub(super) struct Side {

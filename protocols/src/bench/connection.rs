@@ -1,5 +1,4 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use peermux::{Bytes, MessageError, ProtocolSender};
 use tokio::sync::Mutex as Turn;
@@ -7,6 +6,7 @@ use tokio::sync::Mutex as Turn;
 use super::BenchMessage;
 use crate::Totals;
 use crate::client::{Connection, Question};
+use crate::mutex::Mutex;
 
 /// `bench/1` on one connection: what its server and its clients share.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl BenchConnection {
     }
 
     fn with_counted<R>(&self, f: impl FnOnce(&mut Totals) -> R) -> R {
-        f(&mut self.counted.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.counted.lock())
     }
 }
 

@@ -1,9 +1,9 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peermux::{NodeId, Peer, ProtocolSender, TrySendError};
 
 use super::{ChatMessage, History, Line};
+use crate::mutex::Mutex;
 
 /// Who is there, and what was said.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Room {
     /// Greets a peer and lets it in, in one step, so that each line is either in its History or
     /// sent to it.
     pub(super) fn enter(&self, member: Member) -> Result<Inside<'_>, TrySendError> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let sender = &member.sender;
         sender.try_send(&ChatMessage::Name(self.name.clone()))?;
         if !state.history.is_empty() {
@@ -49,7 +49,7 @@ impl Room {
 
     /// Keeps a line of one's own; returns who has to get it.
     pub(super) fn say(&self, text: &str) -> Vec<Member> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let line = Line {
             name: self.name.clone(),
             text: text.to_owned(),
@@ -60,7 +60,7 @@ impl Room {
 
     /// Keeps a peer's line.
     pub(super) fn heard(&self, line: &Line) {
-        self.keep(&mut self.lock(), line.clone());
+        self.keep(&mut self.state.lock(), line.clone());
     }
 
     fn keep(&self, state: &mut State, line: Line) {
@@ -68,10 +68,6 @@ impl Room {
         while state.history.len() > self.keep {
             state.history.pop_front();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,7 +79,7 @@ pub(super) struct Inside<'a> {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        let mut state = self.room.lock();
+        let mut state = self.room.state.lock();
         let id = self.peer.id();
         let same = |member: &Member| member.peer.channel_binding() == self.peer.channel_binding();
         // A node that came back meanwhile has a place of its own.

@@ -1,10 +1,11 @@
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use peermux::SendError;
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard, oneshot};
 
 use super::ClientError;
+use crate::mutex::Mutex;
 
 /// One kind of request to one peer, of which one at a time is open.
 ///
@@ -57,7 +58,7 @@ impl<P, A> Question<P, A> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let (answer, receiver) = oneshot::channel();
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if matches!(*state, State::Ended) {
                 return Err(ClientError::Ended);
             }
@@ -76,7 +77,7 @@ impl<P, A> Question<P, A> {
 
     /// Looks at the open request, if there is one.
     pub(crate) fn with_open<R>(&self, look: impl FnOnce(&mut P) -> R) -> Option<R> {
-        match &mut *self.lock() {
+        match &mut *self.state.lock() {
             State::Open(asked) => Some(look(&mut asked.progress)),
             _ => None,
         }
@@ -84,7 +85,7 @@ impl<P, A> Question<P, A> {
 
     /// Closes the open request, if there is one.
     pub(crate) fn take(&self) -> Option<Asked<P, A>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Idle) {
             State::Open(asked) => Some(asked),
             other => {
@@ -96,11 +97,7 @@ impl<P, A> Question<P, A> {
 
     /// Fails the open request and all later ones.
     pub(crate) fn end(&self) {
-        *self.lock() = State::Ended;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<P, A>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.lock() = State::Ended;
     }
 }
 

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use peermux::{Capability, NodeId, Peer};
 use tokio::sync::Notify;
 
 use super::ClientError;
+use crate::mutex::Mutex;
 
 /// A protocol's part of one connection, as its clients hold it.
 pub(crate) trait Connection {
@@ -29,7 +30,7 @@ impl<C: Connection> Registry<C> {
 
     /// Lists a connection for as long as the guard lives.
     pub(crate) fn list(&self, id: NodeId, connection: Arc<C>) -> Listed<'_, C> {
-        self.lock().insert(id, Arc::clone(&connection));
+        self.running.lock().insert(id, Arc::clone(&connection));
         self.changed.notify_waiters();
         Listed {
             registry: self,
@@ -54,7 +55,7 @@ impl<C: Connection> Registry<C> {
                 let changed = self.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if let Some(connection) = self.lock().get(&peer.id()) {
+                if let Some(connection) = self.running.lock().get(&peer.id()) {
                     return Arc::clone(connection);
                 }
                 changed.await;
@@ -65,10 +66,6 @@ impl<C: Connection> Registry<C> {
             connection = listed => Ok(connection),
             () = peer.ending() => Err(ClientError::Ended),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<NodeId, Arc<C>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,7 +79,7 @@ pub(crate) struct Listed<'a, C: Connection> {
 impl<C: Connection> Drop for Listed<'_, C> {
     fn drop(&mut self) {
         {
-            let mut running = self.registry.lock();
+            let mut running = self.registry.running.lock();
             // A node that came back meanwhile is listed with its new connection.
             let same = |listed: &Arc<C>| Arc::ptr_eq(listed, &self.connection);
             if running.get(&self.id).is_some_and(same) {

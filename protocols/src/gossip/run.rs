@@ -1,6 +1,6 @@
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use peermux::Bytes;
@@ -16,6 +16,7 @@ use tracing::debug;
 use super::Config;
 use super::message::{DATA, DIGEST, Gossiped, MessageId, REQUEST, Signed};
 use super::store::Store;
+use crate::mutex::Mutex;
 
 /// A message that has reached this node, or was published by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Gossip {
     pub fn set_peers(&self, mut peers: Vec<RemotePeer>) {
         let own = self.shared.comm.id();
         peers.retain(|peer| peer.id() != Some(own));
-        *self.shared.peers() = peers;
+        *self.shared.peers.lock() = peers;
     }
 
     /// Spreads a message from the next round on; own subscriptions see it too.
@@ -148,7 +149,10 @@ impl Gossip {
         message.signature = shared.comm.sign(message.envelope())?.signature;
         let id = MessageId::new(shared.comm.id(), sequence);
         let now = Instant::now();
-        (shared.store()).insert(id, message, std::time::Duration::ZERO, now);
+        shared
+            .store
+            .lock()
+            .insert(id, message, std::time::Duration::ZERO, now);
         shared
             .feed
             .publish(&GossipMessage { id, content }, size)
@@ -176,7 +180,7 @@ impl Gossip {
             fresh: counters.fresh.load(Relaxed),
             stale: counters.stale.load(Relaxed),
             broken: counters.broken.load(Relaxed),
-            kept: self.shared.store().len(),
+            kept: self.shared.store.lock().len(),
         }
     }
 }
@@ -205,7 +209,7 @@ impl Shared {
     /// Tells some peers what is new, and asks one what else there is.
     fn round(&self) {
         let (hot, digest) = {
-            let mut store = self.store();
+            let mut store = self.store.lock();
             store.expire(Instant::now());
             (store.take_hot(), store.digest())
         };
@@ -272,18 +276,18 @@ impl Shared {
         let now = Instant::now();
         match Gossiped::decode(received.envelope()) {
             Some(Gossiped::Digest { pull, ids }) => {
-                let missing = self.store().missing(&ids, now);
+                let missing = self.store.lock().missing(&ids, now);
                 if !missing.is_empty() {
                     self.answer(received, &Gossiped::Request(missing));
                 }
                 if pull {
-                    let ids = self.store().digest();
+                    let ids = self.store.lock().digest();
                     self.answer(received, &Gossiped::Digest { pull: false, ids });
                 }
             }
             Some(Gossiped::Request(ids)) => {
                 for id in ids {
-                    let found = self.store().get(&id, now);
+                    let found = self.store.lock().get(&id, now);
                     if let Some((age, message)) = found {
                         self.answer(received, &Gossiped::Data { age, message });
                     }
@@ -318,7 +322,7 @@ impl Shared {
             content: content.clone(),
             signature: Bytes::copy_from_slice(&message.signature),
         };
-        if !self.store().insert(id, kept, age, now) {
+        if !self.store.lock().insert(id, kept, age, now) {
             self.counters.stale.fetch_add(1, Relaxed);
             return;
         }
@@ -337,7 +341,7 @@ impl Shared {
 
     /// Some distinct peers, by chance.
     fn some_peers(&self, count: usize) -> Vec<RemotePeer> {
-        let (peers, mut rng) = (self.peers(), rand::rng());
+        let (peers, mut rng) = (self.peers.lock(), rand::rng());
         let mut left: Vec<_> = (0..peers.len()).collect();
         let mut some = Vec::new();
         while some.len() < count && !left.is_empty() {
@@ -345,14 +349,6 @@ impl Shared {
             some.extend(peers.get(index).cloned());
         }
         some
-    }
-
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn peers(&self) -> MutexGuard<'_, Vec<RemotePeer>> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
