@@ -126,7 +126,7 @@ pub use message::{Message, MessageError, WireMessage};
 #[cfg(feature = "server")]
 pub use peer::{
     MessageEvent, Peer, PeerConfig, PeerError, PeerEvent, PeerOutcome, Protocol, ProtocolBuilder,
-    ProtocolError, Subprotocol,
+    ProtocolError, ProtocolHandler,
 };
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use rand::{CryptoRng, RngExt};
 
+use super::buckets::{Buckets, Shape};
 use super::contest::Contest;
 use super::entry::{AHEAD, Entry, Place, slot};
 use super::keyed::BucketKey;
-use super::table::{Shape, Table};
 use super::time::{age, earlier, later};
 use super::unsaved::Unsaved;
 use super::{AddError, BookConfig, Source};
@@ -38,8 +38,8 @@ pub struct Book {
     pub(super) shape: Shape,
     pub(super) entries: BTreeMap<NodeId, Entry>,
     pub(super) by_endpoint: BTreeMap<(Host, u16), NodeId>,
-    pub(super) new: Table,
-    pub(super) tried: Table,
+    pub(super) new: Buckets,
+    pub(super) tried: Buckets,
     pub(super) contests: BTreeMap<u16, Contest>,
     /// Dials that succeeded in this process.
     pub(super) successes: u64,
@@ -71,8 +71,8 @@ impl Book {
             key,
             entries: BTreeMap::new(),
             by_endpoint: BTreeMap::new(),
-            new: Table::new(shape.new_buckets, shape.new_capacity),
-            tried: Table::new(shape.tried_buckets, shape.tried_capacity),
+            new: Buckets::new(shape.new_buckets, shape.new_capacity),
+            tried: Buckets::new(shape.tried_buckets, shape.tried_capacity),
             shape,
             contests: BTreeMap::new(),
             successes: 0,

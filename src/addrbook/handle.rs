@@ -10,13 +10,13 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 
+use super::buckets::Shape;
 use super::draw::DRAWS;
-use super::nodes::{Ban, BanTarget, NodeDbConfig, NodeInfo};
+use super::nodes::{Ban, BanTarget, KnownNode, NodeDbConfig};
 use super::persistence::{self, FlushError, FlushRequest, Persistence};
 use super::rows;
 use super::shared::{Shared, State};
 use super::store::{RedbStore, Store, StoreError};
-use super::table::Shape;
 use super::{AddError, Added, BookConfig, Clock, Entry, Promotion, Source};
 use crate::node::{Enode, NodeId};
 use crate::settings::settings;
@@ -223,7 +223,7 @@ impl AddressBook {
     }
 
     /// A copy of what is remembered of a node.
-    pub fn node(&self, id: &NodeId) -> Option<NodeInfo> {
+    pub fn node(&self, id: &NodeId) -> Option<KnownNode> {
         self.with(|state, _| state.nodes.node(id).cloned())
     }
 

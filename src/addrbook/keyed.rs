@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Group;
-use super::table::Shape;
+use super::buckets::Shape;
 
 /// The secret that makes buckets unpredictable to those who fill them.
 #[derive(Clone, PartialEq, Eq)]

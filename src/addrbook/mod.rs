@@ -84,6 +84,7 @@
 //! ```
 
 mod book;
+mod buckets;
 mod config;
 mod contest;
 mod draw;
@@ -96,7 +97,6 @@ mod rows;
 mod score;
 mod shared;
 mod store;
-mod table;
 mod time;
 mod tried;
 mod unsaved;
@@ -109,7 +109,7 @@ pub use book::{Added, Book};
 pub use config::{AddError, BookConfig};
 pub use entry::{Entry, Source};
 pub use handle::{AddressBook, AddressBookConfig};
-pub use nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
+pub use nodes::{Ban, BanTarget, KnownNode, NodeDb, NodeDbConfig};
 pub use persistence::{FlushError, Persistence};
 pub use score::Score;
 pub use store::{Change, MemoryStore, RedbStore, Row, Store, StoreError, Table};

@@ -9,11 +9,11 @@ use std::time::SystemTime;
 
 use rand::CryptoRng;
 
+use super::buckets::Shape;
 use super::entry::{Entry, Place, slot};
 use super::keyed::BucketKey;
-use super::nodes::{Ban, BanTarget, NodeDb, NodeDbConfig, NodeInfo};
+use super::nodes::{Ban, BanTarget, KnownNode, NodeDb, NodeDbConfig};
 use super::store::{Change, Row, Table};
-use super::table::Shape;
 use super::time::{from_millis, to_millis};
 use super::{Book, BookConfig, Score, Source};
 use crate::node::{Enode, NodeId};
@@ -237,7 +237,7 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     Ok(())
 }
 
-fn node_value(info: &NodeInfo) -> Vec<u8> {
+fn node_value(info: &KnownNode) -> Vec<u8> {
     let mut row = RlpStream::new_list(9);
     row.append(&to_millis(info.first_seen));
     row.append(&optional_millis(info.last_seen));
@@ -257,7 +257,7 @@ fn node_value(info: &NodeInfo) -> Vec<u8> {
 fn restore_node(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
     let id = node_id(&row.key).ok_or("key is no node id")?;
     let value = Rlp::new(&row.value);
-    let mut info = NodeInfo::new(time(&value, 0)?);
+    let mut info = KnownNode::new(time(&value, 0)?);
     info.last_seen = optional_time(&value, 1)?;
     info.failures = field(&value, 2)?;
     info.last_failure = optional_time(&value, 3)?;

@@ -14,7 +14,7 @@ use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::connmgr::{Dialer, Listener};
 use crate::message::Message;
 use crate::node::{Enode, NodeId};
-use crate::peer::{Peer, ProtocolError, Subprotocol};
+use crate::peer::{Peer, ProtocolError, ProtocolHandler};
 use crate::server::{Server, ServerBuilder};
 use crate::transport::Transport;
 
@@ -84,7 +84,7 @@ impl Comm {
 #[derive(Clone)]
 pub struct CommProtocol(Arc<Shared>);
 
-impl Subprotocol for CommProtocol {
+impl ProtocolHandler for CommProtocol {
     type Message = Message;
     const NAME: &'static str = super::NAME;
     const VERSION: u64 = super::VERSION;

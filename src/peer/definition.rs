@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::protocol_info::{InfoFns, ProtocolInfo};
-use super::{Peer, ProtocolError, Subprotocol};
+use super::{Peer, ProtocolError, ProtocolHandler};
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::message::{Message, WireMessage};
 use crate::node::NodeId;
@@ -64,9 +64,9 @@ impl Protocol {
         ProtocolBuilder::new(Capability::new(name, version), length)
     }
 
-    /// Registers a type that implements [`Subprotocol`].
+    /// Registers a type that implements [`ProtocolHandler`].
     #[must_use]
-    pub fn new<P: Subprotocol>(protocol: P) -> Self {
+    pub fn new<P: ProtocolHandler>(protocol: P) -> Self {
         let protocol = Arc::new(protocol);
         let (node, peer) = (Arc::clone(&protocol), Arc::clone(&protocol));
         ProtocolBuilder::<P::Message>::new(Capability::new(P::NAME, P::VERSION), P::LENGTH)
@@ -112,7 +112,7 @@ impl Protocol {
     }
 }
 
-impl<P: Subprotocol> From<P> for Protocol {
+impl<P: ProtocolHandler> From<P> for Protocol {
     fn from(protocol: P) -> Self {
         Self::new(protocol)
     }

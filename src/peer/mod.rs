@@ -2,7 +2,7 @@
 //!
 //! A subprotocol is a name, a version, a number of message codes and an async function. It is
 //! registered as a [`Protocol`]: from a closure ([`Protocol::builder`] for raw messages,
-//! [`Protocol::typed`] for typed ones) or from a type that implements [`Subprotocol`]. For each
+//! [`Protocol::typed`] for typed ones) or from a type that implements [`ProtocolHandler`]. For each
 //! peer that speaks the same name and version its function runs once, in a task of its own, with
 //! a [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
 //!
@@ -41,13 +41,13 @@ mod definition;
 mod error;
 mod events;
 mod handle;
+mod handler;
 #[cfg(feature = "serde")]
 mod info;
 mod liveness;
 mod meters;
 mod protocol_error;
 mod protocol_info;
-mod subprotocol;
 
 pub use config::PeerConfig;
 pub use deadline::{SlowTransfer, TransferLimit};
@@ -55,11 +55,11 @@ pub use definition::{Protocol, ProtocolBuilder};
 pub use error::{PeerError, PeerOutcome};
 pub use events::{MessageEvent, PeerEvent, PeerEvents};
 pub use handle::Peer;
+pub use handler::ProtocolHandler;
 #[cfg(feature = "serde")]
 pub use info::{NetworkInfo, NodeInfo, PeerInfo, Ports};
 pub use protocol_error::ProtocolError;
 pub use protocol_info::ProtocolInfo;
-pub use subprotocol::Subprotocol;
 
 pub(crate) use deadline::{Patience, Transfer};
 pub(crate) use handle::{About, EndRequest};

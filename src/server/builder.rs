@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::gate::{Guarded, NodeMemory};
+use super::checks::{Guarded, NodeStore};
 use super::server::Server;
 use super::{ConnectionEvent, NodeDialer, ServerConfig};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
@@ -24,7 +24,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) protocols: Vec<Protocol>,
     pub(super) legacy: Legacy,
     pub(super) random: Random,
-    pub(super) memory: Option<Arc<dyn NodeMemory>>,
+    pub(super) store: Option<Arc<dyn NodeStore>>,
     pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
     pub(super) events: Option<PeerEvents>,
     pub(super) connection_events: Option<EventFeed<ConnectionEvent>>,
@@ -50,7 +50,7 @@ impl ServerBuilder {
             protocols: Vec::new(),
             legacy: Legacy::default(),
             random: Random::default(),
-            memory: None,
+            store: None,
             sources: Vec::new(),
             events: None,
             connection_events: None,
@@ -107,8 +107,8 @@ impl<D, L> ServerBuilder<D, L> {
     }
 
     /// Remembers nodes, such as an address book does, which is a [`source`](Self::source) too.
-    pub fn node_memory(mut self, memory: impl NodeMemory) -> Self {
-        self.memory = Some(Arc::new(Guarded(memory)));
+    pub fn node_store(mut self, store: impl NodeStore) -> Self {
+        self.store = Some(Arc::new(Guarded(store)));
         self
     }
 
@@ -142,7 +142,7 @@ impl<D, L> ServerBuilder<D, L> {
             protocols: self.protocols,
             legacy: self.legacy,
             random: self.random,
-            memory: self.memory,
+            store: self.store,
             sources: self.sources,
             events: self.events,
             connection_events: self.connection_events,

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::NetList;
-use super::gate::Seats;
+use super::checks::Seats;
 use crate::channel::MemoryLimits;
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
@@ -88,7 +88,7 @@ settings! {
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
         /// The wait after a failed dial. Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
-        /// The average time after which the [memory](super::NodeMemory::probe) is asked for a node
+        /// The average time after which the [store](super::NodeStore::probe) is asked for a node
         /// that it is in doubt about, to see whether that still answers: one at a time, besides
         /// other dials. Zero, and [`no_dial`](Self::with_no_dial), is never. Default: 2 min.
         #[serde(with = "crate::units::duration")]

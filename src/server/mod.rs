@@ -34,15 +34,15 @@
 //! |---|---|---|
 //! | asked for | [`Server::dial`] | no |
 //! | static | [`Server::add_static`] | for ever, after growing waits |
-//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeMemory`] finds them | another one takes the place |
+//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | another one takes the place |
 //! | inbound | they dial us | – |
 //!
 //! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
 //! decides and runs the peers. Dialled and inbound ones share
 //! [`max_peers`](ServerConfig::max_peers) places by the [dial ratio](ServerConfig::dial_ratio): with
 //! 50 places and a source, 16 are kept for dialled peers. Static nodes take theirs from these.
-//! [Trusted](Server::trust) nodes are exempt from the limits. Now and then a node of which a memory
-//! is [in doubt](NodeMemory::probe) is asked whether it is still there, which makes it no peer.
+//! [Trusted](Server::trust) nodes are exempt from the limits. Now and then a node of which a store
+//! is [in doubt](NodeStore::probe) is asked whether it is still there, which makes it no peer.
 //!
 //! # What a connection passes
 //!
@@ -71,12 +71,12 @@
 
 mod accept;
 mod builder;
+mod checks;
 mod config;
 mod connection;
 mod dial;
 mod error;
 mod events;
-mod gate;
 mod meters;
 #[cfg(feature = "serde")]
 mod peer_view;
@@ -87,11 +87,11 @@ mod start;
 mod static_nodes;
 
 pub use builder::ServerBuilder;
+pub use checks::{NetList, NetListError, NodeStore};
 pub use config::ServerConfig;
 pub use dial::NodeDialer;
 pub use error::{DialError, ShutdownTimedOut, StartError, StaticNodeError};
 pub use events::ConnectionEvent;
-pub use gate::{NetList, NetListError, NodeMemory};
 #[cfg(feature = "serde")]
 pub use peer_view::PeerView;
 pub use server::Server;

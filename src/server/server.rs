@@ -77,7 +77,7 @@ impl Server {
 
     /// The memory budget that all peers share.
     #[must_use]
-    pub fn memory(&self) -> &NodeBudget {
+    pub fn store(&self) -> &NodeBudget {
         self.shared.options.budget()
     }
 
@@ -143,30 +143,30 @@ impl Server {
     /// The connected peers, by node id.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        self.shared.gate.peers.snapshot()
+        self.shared.checks.peers.snapshot()
     }
 
     /// One connected peer.
     #[must_use]
     pub fn peer(&self, id: &NodeId) -> Option<Peer> {
-        self.shared.gate.peers.get(id)
+        self.shared.checks.peers.get(id)
     }
 
     /// Exempts a node from the limits on peers, from now on and if it is connected already. This
     /// does not dial it.
     pub fn trust(&self, id: NodeId) {
-        self.shared.gate.peers.set_trusted(id, true);
+        self.shared.checks.peers.set_trusted(id, true);
     }
 
     /// Takes a node's exemption back. This does not disconnect it.
     pub fn distrust(&self, id: NodeId) {
-        self.shared.gate.peers.set_trusted(id, false);
+        self.shared.checks.peers.set_trusted(id, false);
     }
 
     /// How many peers are connected.
     #[must_use]
     pub fn peer_count(&self) -> usize {
-        self.shared.gate.peers.len()
+        self.shared.checks.peers.len()
     }
 
     /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
@@ -228,7 +228,7 @@ impl Server {
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
         let (shared, tasks) = (&self.shared, &self.shared.tasks);
         tasks.stopping.cancel();
-        for peer in shared.gate.peers.close() {
+        for peer in shared.checks.peers.close() {
             peer.request_close(DisconnectReason::CLIENT_QUITTING, deadline);
         }
         tasks.services.close();
@@ -243,7 +243,7 @@ impl Server {
         tasks.killed.cancel();
         tasks.services.wait().await;
         tasks.connections.wait().await;
-        shared.gate.waiters.close();
+        shared.checks.waiters.close();
         ended.map_err(|_| ShutdownTimedOut {
             tasks: left,
             deadline,

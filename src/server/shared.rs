@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ConnectionEvent;
+use super::checks::{Checks, TieBreak};
 use super::dial::NodeAddr;
-use super::gate::{Gate, TieBreak};
 use super::static_nodes::StaticNodes;
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
@@ -23,7 +23,7 @@ use crate::rlpx::Legacy;
 use crate::setup::Turns;
 
 pub(crate) struct Shared {
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) checks: Arc<Checks>,
     pub(crate) key: SecretKey,
     pub(crate) hello: Hello,
     pub(crate) protocols: Vec<Protocol>,

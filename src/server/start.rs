@@ -10,8 +10,8 @@ use tokio_util::either::Either;
 
 use super::accept::{SlotListener, SocketListener};
 use super::builder::ServerBuilder;
+use super::checks::{Checks, ChecksFilter, NoStore, PeerSet, TieBreak};
 use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
-use super::gate::{Gate, GateFilter, NoMemory, PeerSet, TieBreak};
 use super::server::Server;
 use super::shared::{Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
@@ -29,28 +29,28 @@ use crate::transport::Transport;
 
 impl<D, L> ServerBuilder<D, L> {
     /// Who decides about connections, and where nodes to dial come from.
-    fn gate(&mut self) -> (Arc<Gate>, Option<Mixed>) {
+    fn checks(&mut self) -> (Arc<Checks>, Option<Mixed>) {
         let own = self.key.public_key().node_id();
-        let memory = self.memory.take();
+        let store = self.store.take();
         let mut sources = std::mem::take(&mut self.sources);
-        if let Some(memory) = &memory {
-            sources.push(Box::new(Remembered(Arc::clone(memory))));
+        if let Some(store) = &store {
+            sources.push(Box::new(Remembered(Arc::clone(store))));
         }
-        let memory = memory.unwrap_or_else(|| Arc::new(NoMemory));
+        let store = store.unwrap_or_else(|| Arc::new(NoStore));
         let seats = self.config.seats(!sources.is_empty());
-        let gate = Gate {
+        let checks = Checks {
             own,
             peers: PeerSet::new(own, seats),
             waiters: Waiters::default(),
-            memory,
+            store,
             permitted: self.config.net_restrict().clone(),
             exempt: self.config.throttle_exempt().clone(),
             admission: Admission::new(self.config.admission()),
         };
         let dials = !sources.is_empty() && !self.config.no_dial();
-        let gate = Arc::new(gate);
+        let checks = Arc::new(checks);
         let sources = dials.then(|| Mixed::new(sources));
-        (gate, sources)
+        (checks, sources)
     }
 
     /// The Hello of all connections, once it is certain that the protocols go together.
@@ -116,21 +116,21 @@ where
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
         let hello = self.hello(local_addr)?;
-        let (gate, sources) = self.gate();
+        let (checks, sources) = self.checks();
         let config = self.config;
         for node in config.trusted_nodes() {
-            gate.peers.set_trusted(node.node_id(), true);
+            checks.peers.set_trusted(node.node_id(), true);
         }
 
         let dialer = Arc::new((self.dialer)(&config));
-        let gated = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&gate));
-        let places = gate.peers.seats().dialled();
+        let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks));
+        let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
         let slots = Arc::new(Semaphore::new(config.max_pending()));
-        let mut manager = ConnManager::builder(gated)
+        let mut manager = ConnManager::builder(checked)
             .config(config.connections(target))
             .rng(self.random.fork())
-            .filter(GateFilter(Arc::clone(&gate)));
+            .filter(ChecksFilter(Arc::clone(&checks)));
         if let Some(sources) = sources {
             manager = manager.source(sources);
         }
@@ -158,10 +158,10 @@ where
             .connection_events
             .unwrap_or_else(|| EventFeed::new(config.event_capacity()));
         let shared = Arc::new(Shared {
-            tie_break: TieBreak::new(gate.own),
+            tie_break: TieBreak::new(checks.own),
             random: self.random,
             turns: Turns::new(),
-            gate,
+            checks,
             key: self.key,
             hello,
             protocols: self.protocols,

@@ -72,7 +72,7 @@ async fn connection_event(feed: &mut EventStream<ConnectionEvent>) -> Connection
 async fn a_node_is_found_through_the_book_alone() {
     let (first, second) = (started(node()).await, started(node()).await);
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe();
     for known in [&first, &second] {
         book.add(&known.enode(), Source::Own).unwrap();
@@ -102,7 +102,7 @@ async fn what_was_found_is_dialled_after_a_restart() {
         let writer = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
         let events = PeerEvents::new(16, false);
         let mut feed = events.subscribe();
-        let server = started(node().events(events).node_memory(book)).await;
+        let server = started(node().events(events).node_store(book)).await;
         if found_by_hand {
             server.dial(&other.enode()).await.unwrap();
         }
@@ -120,7 +120,7 @@ async fn a_failed_dial_is_an_attempt_and_a_failure() {
     drop(closed);
     let nobody = Enode::new(SecretKey::generate().public_key(), addr);
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe_connections();
     book.add(&nobody, Source::Own).unwrap();
     let event = connection_event(&mut feed).await;
@@ -138,7 +138,7 @@ async fn a_failed_dial_is_an_attempt_and_a_failure() {
 #[tokio::test]
 async fn whoever_connects_has_been_seen_but_is_not_known_to_be_anywhere() {
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe();
     let other = started(node()).await;
     other.dial(&server.enode()).await.unwrap();
@@ -151,7 +151,7 @@ async fn whoever_connects_has_been_seen_but_is_not_known_to_be_anywhere() {
 #[tokio::test]
 async fn who_is_banned_by_id_or_address_is_kept_away() {
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe_connections();
     let other = started(node()).await;
 
@@ -225,7 +225,7 @@ async fn breach(server: &Server, key: &SecretKey) {
 #[tokio::test]
 async fn a_node_that_breaks_the_protocol_twice_is_banned() {
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe();
     let key = SecretKey::generate();
     let id = key.public_key().node_id();
@@ -239,7 +239,7 @@ async fn a_node_that_breaks_the_protocol_twice_is_banned() {
 #[tokio::test]
 async fn a_remote_that_disconnects_keeps_its_good_name() {
     let book = book().await;
-    let server = started(node().node_memory(book.clone())).await;
+    let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe();
     let other = started(node()).await;
     let peer = other.dial(&server.enode()).await.expect("connects");

@@ -347,7 +347,7 @@ pub(crate) async fn run(
     let mut builder = Server::builder(key).config(config).events(events);
     let failures = builder.subscribe_connections();
     if let Some(kept) = &kept {
-        builder = builder.node_memory(kept.book());
+        builder = builder.node_store(kept.book());
     }
     for offer in distinct(args.protocols) {
         builder = builder.protocol(offer.protocol()?);

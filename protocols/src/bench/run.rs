@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use peermux::{
-    Capability, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolReceiver, Received,
-    SendError, Subprotocol, WireMessage,
+    Capability, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolHandler, ProtocolReceiver,
+    Received, SendError, WireMessage,
 };
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
@@ -47,7 +47,7 @@ impl Bench {
     }
 }
 
-impl Subprotocol for Bench {
+impl ProtocolHandler for Bench {
     type Message = BenchMessage;
     const NAME: &'static str = "bench";
     const VERSION: u64 = 1;

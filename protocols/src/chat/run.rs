@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peermux::{
-    DisconnectReason, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolLimits, Subprotocol,
-    TrySendError, WireMessage,
+    DisconnectReason, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolHandler,
+    ProtocolLimits, TrySendError, WireMessage,
 };
 use tokio::sync::{Mutex as Turn, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -96,7 +96,7 @@ impl Chat {
     }
 }
 
-impl Subprotocol for Chat {
+impl ProtocolHandler for Chat {
     type Message = ChatMessage;
     const NAME: &'static str = "chat";
     const VERSION: u64 = 1;

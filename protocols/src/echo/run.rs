@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use peermux::{
-    Bytes, Capability, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolLimits,
-    ProtocolSender, Subprotocol, WireMessage,
+    Bytes, Capability, MessageError, Peer, ProtocolConn, ProtocolError, ProtocolHandler,
+    ProtocolLimits, ProtocolSender, WireMessage,
 };
 use tokio::time::{Instant, timeout};
 
@@ -63,7 +63,7 @@ impl Echo {
     }
 }
 
-impl Subprotocol for Echo {
+impl ProtocolHandler for Echo {
     type Message = EchoMessage;
     const NAME: &'static str = "echo";
     const VERSION: u64 = 1;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::super::time::later;
 use super::super::unsaved::Unsaved;
 use super::ban::IpBans;
-use super::{Ban, BanTarget, NodeInfo};
+use super::{Ban, BanTarget, KnownNode};
 use crate::node::NodeId;
 use crate::settings::settings;
 
@@ -48,7 +48,7 @@ settings! {
 #[derive(Debug, Clone, Default)]
 pub struct NodeDb {
     config: NodeDbConfig,
-    records: BTreeMap<NodeId, NodeInfo>,
+    records: BTreeMap<NodeId, KnownNode>,
     /// All records, in the order in which they give way.
     by_rank: BTreeSet<(bool, SystemTime, NodeId)>,
     ip_bans: IpBans,
@@ -153,12 +153,12 @@ impl NodeDb {
     }
 
     /// What is remembered of a node.
-    pub fn node(&self, id: &NodeId) -> Option<&NodeInfo> {
+    pub fn node(&self, id: &NodeId) -> Option<&KnownNode> {
         self.records.get(id)
     }
 
     /// All nodes, in the order of their ids.
-    pub fn nodes(&self) -> impl Iterator<Item = (&NodeId, &NodeInfo)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeId, &KnownNode)> {
         self.records.iter()
     }
 
@@ -208,7 +208,7 @@ impl NodeDb {
         &mut self,
         id: &NodeId,
         now: SystemTime,
-        change: impl FnOnce(&mut NodeInfo) -> T,
+        change: impl FnOnce(&mut KnownNode) -> T,
     ) -> T {
         if !self.records.contains_key(id) {
             self.expire(now);
@@ -226,12 +226,12 @@ impl NodeDb {
         &mut self,
         id: &NodeId,
         now: SystemTime,
-        change: impl FnOnce(&mut NodeInfo) -> T,
+        change: impl FnOnce(&mut KnownNode) -> T,
     ) -> T {
         let info = self
             .records
             .entry(*id)
-            .or_insert_with(|| NodeInfo::new(now));
+            .or_insert_with(|| KnownNode::new(now));
         let (banned, time) = info.rank();
         self.by_rank.remove(&(banned, time, *id));
         let result = change(info);
@@ -243,7 +243,7 @@ impl NodeDb {
     }
 
     /// Takes in a record from the store.
-    pub(in crate::addrbook) fn restore(&mut self, id: NodeId, info: NodeInfo) {
+    pub(in crate::addrbook) fn restore(&mut self, id: NodeId, info: KnownNode) {
         let touched = info.touched;
         self.change(&id, touched, |slot| *slot = info);
         self.unsaved.restored(BanTarget::Node(id));

@@ -2,8 +2,8 @@
 
 mod ban;
 mod db;
-mod record;
+mod known_node;
 
 pub use ban::{Ban, BanTarget};
 pub use db::{NodeDb, NodeDbConfig};
-pub use record::NodeInfo;
+pub use known_node::KnownNode;

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::buckets::Shape;
 use super::keyed::BucketKey;
-use super::table::Shape;
 use super::{Book, BookConfig, Source};
 use crate::node::{Enode, NodeId, PublicKey, SecretKey};
 

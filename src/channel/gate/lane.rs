@@ -4,8 +4,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::Source;
-use super::{Flushed, Frame, WriteGate};
+use super::LaneSource;
+use super::{Flushed, QueuedMessage, WriteGate};
 use crate::channel::{SendError, TrySendError};
 use crate::spare::Spare;
 
@@ -46,7 +46,7 @@ impl Lane {
     }
 
     /// Sets where messages come from that [`fill`](Self::fill) queues.
-    pub(crate) fn set_source(&self, source: Arc<dyn Source>) {
+    pub(crate) fn set_source(&self, source: Arc<dyn LaneSource>) {
         self.gate.sources.set(self.index, source);
     }
 
@@ -68,15 +68,15 @@ impl Lane {
         self.gate.push(self.index, &mut Some(frame))
     }
 
-    fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> Frame {
-        Frame {
+    fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> QueuedMessage {
+        QueuedMessage {
             id: self.offset + code,
             payload,
             flushed,
         }
     }
 
-    async fn push_when_room(&self, frame: Frame) -> Result<(), SendError> {
+    async fn push_when_room(&self, frame: QueuedMessage) -> Result<(), SendError> {
         let mut frame = Some(frame);
         if let Some(done) = settled(self.gate.push(self.index, &mut frame)) {
             return done;

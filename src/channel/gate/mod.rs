@@ -23,8 +23,8 @@ use tokio::sync::Notify;
 
 pub(crate) use lane::Lane;
 use schedule::Schedule;
-pub(crate) use schedule::{Batch, Flushed, Frame, LaneSettings};
-pub(crate) use source::Source;
+pub(crate) use schedule::{Batch, Flushed, LaneSettings, QueuedMessage};
+pub(crate) use source::LaneSource;
 use source::Sources;
 
 use crate::channel::{SendError, TrySendError};
@@ -166,7 +166,7 @@ impl WriteGate {
     }
 
     /// Queues a message in a lane, or says that there is no room and leaves it where it is.
-    fn push(&self, lane: usize, frame: &mut Option<Frame>) -> Result<(), TrySendError> {
+    fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), TrySendError> {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             return Err(SendError::ShuttingDown.into());
@@ -189,7 +189,7 @@ impl WriteGate {
         lane: usize,
         from: &mut VecDeque<T>,
         size: impl Fn(&T) -> usize,
-        mut frame: impl FnMut(T) -> Frame,
+        mut frame: impl FnMut(T) -> QueuedMessage,
     ) -> Result<(), TrySendError> {
         let mut state = self.lock();
         if state.phase != Phase::Open {

@@ -30,7 +30,7 @@ impl LaneSettings {
 
 /// One message on its way out, under its absolute id.
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub(crate) struct QueuedMessage {
     pub(crate) id: u64,
     pub(crate) payload: Bytes,
     /// Who is told when the frame was handed to the socket.
@@ -49,7 +49,7 @@ pub(crate) enum Flushed {
 /// The frames of one write, and the lanes that they came from.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    frames: Vec<(Option<usize>, Frame)>,
+    frames: Vec<(Option<usize>, QueuedMessage)>,
     bytes: usize,
 }
 
@@ -69,12 +69,12 @@ impl Batch {
     }
 
     /// The frames in order, each with its lane; control frames have none.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &Frame)> {
+    pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &QueuedMessage)> {
         self.frames.iter().map(|(lane, frame)| (*lane, frame))
     }
 
     /// Takes the frames out, in order.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Option<usize>, Frame)> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Option<usize>, QueuedMessage)> {
         self.bytes = 0;
         self.frames.drain(..)
     }
@@ -91,7 +91,7 @@ impl Batch {
 
     /// Tells how many of the frames are counted, for each stretch of one lane.
     pub(crate) fn counted(&self, tell: impl Fn(usize, usize)) {
-        let is_counted = |frame: &Frame| matches!(frame.flushed, Some(Flushed::Counted));
+        let is_counted = |frame: &QueuedMessage| matches!(frame.flushed, Some(Flushed::Counted));
         for stretch in self.frames.chunk_by(|(one, _), (next, _)| one == next) {
             let frames = stretch
                 .iter()
@@ -103,7 +103,7 @@ impl Batch {
         }
     }
 
-    fn add(&mut self, lane: Option<usize>, frame: Frame) {
+    fn add(&mut self, lane: Option<usize>, frame: QueuedMessage) {
         self.bytes += cost(&frame);
         self.frames.push((lane, frame));
     }
@@ -112,7 +112,7 @@ impl Batch {
 #[derive(Debug)]
 struct LaneState {
     settings: LaneSettings,
-    queue: VecDeque<Frame>,
+    queue: VecDeque<QueuedMessage>,
     bytes: usize,
     /// What the lane may still send in this round, in bytes.
     deficit: usize,
@@ -160,7 +160,7 @@ impl Schedule {
             .admits(lane.queue.len(), lane.bytes, size)
     }
 
-    pub(crate) fn push(&mut self, lane: usize, frame: Frame) {
+    pub(crate) fn push(&mut self, lane: usize, frame: QueuedMessage) {
         let state = &mut self.lanes[lane];
         if state.queue.is_empty() {
             // A lane that was idle may send at its first turn, so that a lone message is not late.
@@ -238,14 +238,14 @@ impl Schedule {
     }
 }
 
-fn control(id: u64) -> Frame {
-    Frame {
+fn control(id: u64) -> QueuedMessage {
+    QueuedMessage {
         id,
         payload: EMPTY_LIST,
         flushed: None,
     }
 }
 
-fn cost(frame: &Frame) -> usize {
+fn cost(frame: &QueuedMessage) -> usize {
     frame.payload.len() + FRAME_COST
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 /// A queue of its own whose messages [`Lane::fill`](super::Lane::fill) puts into a lane. The write
 /// loop calls it, so it does little.
-pub(crate) trait Source: Send + Sync {
+pub(crate) trait LaneSource: Send + Sync {
     /// The lane gave frames, so that there is room for others.
     fn room(&self);
 
@@ -14,7 +14,7 @@ pub(crate) trait Source: Send + Sync {
 }
 
 /// At most one a lane.
-pub(super) struct Sources(Vec<OnceLock<Arc<dyn Source>>>);
+pub(super) struct Sources(Vec<OnceLock<Arc<dyn LaneSource>>>);
 
 impl Sources {
     pub(super) fn new(lanes: usize) -> Self {
@@ -22,11 +22,11 @@ impl Sources {
     }
 
     /// The first one that is set for a lane stays.
-    pub(super) fn set(&self, lane: usize, source: Arc<dyn Source>) {
+    pub(super) fn set(&self, lane: usize, source: Arc<dyn LaneSource>) {
         self.0[lane].get_or_init(|| source);
     }
 
-    pub(super) fn of(&self, lane: usize) -> Option<&dyn Source> {
+    pub(super) fn of(&self, lane: usize) -> Option<&dyn LaneSource> {
         self.0[lane].get().map(|source| &**source)
     }
 }

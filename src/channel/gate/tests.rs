@@ -158,7 +158,7 @@ proptest! {
         let mut schedule = Schedule::new(lanes.iter().map(|lane| settings(lane.0)).collect());
         for (index, (_, size)) in lanes.iter().enumerate() {
             for _ in 0..2_000_000 / size {
-                let frame = Frame { id: index as u64, payload: payload(*size), flushed: None };
+                let frame = QueuedMessage { id: index as u64, payload: payload(*size), flushed: None };
                 schedule.push(index, frame);
             }
         }
@@ -192,7 +192,7 @@ mod source {
         written: AtomicUsize,
     }
 
-    impl Source for Told {
+    impl LaneSource for Told {
         fn room(&self) {
             self.room.fetch_add(1, Ordering::Relaxed);
         }

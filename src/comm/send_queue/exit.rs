@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, Weak};
 
 use super::{Left, Outgoing, SendQueue, State};
-use crate::channel::{Lane, Source, TrySendError};
+use crate::channel::{Lane, LaneSource, TrySendError};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
 
@@ -106,7 +106,7 @@ struct Supply {
     handed: Arc<Handed>,
 }
 
-impl Source for Supply {
+impl LaneSource for Supply {
     fn room(&self) {
         if let Some(queue) = self.queue.upgrade() {
             queue.unblock();

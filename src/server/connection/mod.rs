@@ -65,7 +65,7 @@ fn opened<T: Transport>(shared: &Arc<Shared>, socket: Socket<T>, lease: Lease<No
             let dialled = dialled(Arc::clone(shared), socket, node, lease);
             spawn(shared, dialled);
         }
-        NodeAddr::Inbound(addr) => match shared.gate.begin_handshake(addr.ip()) {
+        NodeAddr::Inbound(addr) => match shared.checks.begin_handshake(addr.ip()) {
             Ok(handshake) => {
                 let accepted = accepted(Arc::clone(shared), socket, addr, lease, handshake);
                 spawn(shared, accepted);
@@ -130,7 +130,7 @@ impl<'a> AnswerOnDrop<'a> {
 
     fn send(mut self, answer: &Result<Peer, DialError>) {
         self.sent = true;
-        self.shared.gate.waiters.answer(&self.id, answer);
+        self.shared.checks.waiters.answer(&self.id, answer);
     }
 }
 
@@ -138,7 +138,7 @@ impl Drop for AnswerOnDrop<'_> {
     fn drop(&mut self) {
         if !self.sent {
             let given_up = Err(DialError::GivenUp { id: self.id });
-            self.shared.gate.waiters.answer(&self.id, &given_up);
+            self.shared.checks.waiters.answer(&self.id, &given_up);
         }
     }
 }
@@ -171,7 +171,7 @@ async fn accepted<T: Transport>(
 /// A node was not connected to, and the callers that wait for it hear that.
 fn failed(shared: &Shared, node: &Enode, error: DialError, retry_in: Option<Duration>) {
     report(shared, node, &error, retry_in);
-    shared.gate.waiters.answer(&node.node_id(), &Err(error));
+    shared.checks.waiters.answer(&node.node_id(), &Err(error));
 }
 
 /// Reports that a node was not connected to.
@@ -180,7 +180,7 @@ fn report(shared: &Shared, node: &Enode, error: &DialError, retry_in: Option<Dur
     debug!(%id, %error, ?retry_in, "not connected");
     meters::dial_failed(error);
     if error.counts_against_the_node() {
-        shared.gate.memory.failed(&id);
+        shared.checks.store.failed(&id);
     }
     let event = ConnectionEvent::DialFailed {
         node: node.clone(),

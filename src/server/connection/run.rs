@@ -10,8 +10,8 @@ use crate::connmgr::{Lease, Reconnect};
 use crate::driver::PeerDriver;
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerError, PeerEvent, PeerOutcome};
+use crate::server::checks::Seat;
 use crate::server::dial::NodeAddr;
-use crate::server::gate::Seat;
 use crate::server::shared::Shared;
 use crate::transport::Transport;
 
@@ -39,12 +39,12 @@ impl Running {
             places: Some((seat, lease)),
             outcome: None,
         };
-        let memory = &shared.gate.memory;
-        memory.connected(&running.peer.id());
+        let store = &shared.checks.store;
+        store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
             lease.mark_ready();
             if let NodeAddr::Node(node) = lease.addr() {
-                memory.good(node);
+                store.good(node);
             }
         }
         running
@@ -84,8 +84,8 @@ impl Running {
         self.outcome = Some(Arc::clone(outcome));
         if let Some((seat, lease)) = self.places.take() {
             if outcome.error.is_misbehaviour() {
-                let memory = &self.shared.gate.memory;
-                memory.misbehaved(&self.peer.id(), &outcome.error);
+                let store = &self.shared.checks.store;
+                store.misbehaved(&self.peer.id(), &outcome.error);
             }
             drop(seat);
             if let Some(lease) = lease {
@@ -106,11 +106,11 @@ impl Drop for Running {
         });
         self.leave(&outcome);
         let (shared, peer) = (&self.shared, self.peer.clone());
-        if shared.gate.peers.is_static(&peer.id()) {
+        if shared.checks.peers.is_static(&peer.id()) {
             shared.static_nodes.disconnected(peer.id());
         }
         shared.events.emit(PeerEvent::Dropped { peer, outcome });
-        shared.gate.memory.connected(&self.peer.id());
+        shared.checks.store.connected(&self.peer.id());
     }
 }
 

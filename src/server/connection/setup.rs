@@ -13,8 +13,8 @@ use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
+use crate::server::checks::Superseded;
 use crate::server::dial::NodeAddr;
-use crate::server::gate::Superseded;
 use crate::server::shared::{Shared, spawn};
 use crate::setup::{
     Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
@@ -118,11 +118,11 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         self.id = Some(id);
         Span::current().record("peer", tracing::field::display(id));
-        let gate = &self.shared.gate;
-        let refusal = if gate.memory.is_banned(&id) {
+        let checks = &self.shared.checks;
+        let refusal = if checks.store.is_banned(&id) {
             Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
         } else {
-            let checked = gate.peers.check(&id, authenticated.direction());
+            let checked = checks.peers.check(&id, authenticated.direction());
             checked.err().map(|r| (SetupError::RefusedHere(r), r))
         };
         if let Some((error, reason)) = refusal {
@@ -187,7 +187,7 @@ impl<'a> Setup<'a> {
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
-        let seat = match shared.gate.peers.insert(peer.clone()) {
+        let seat = match shared.checks.peers.insert(peer.clone()) {
             Ok(seat) => seat,
             Err(reason) => {
                 spawn(shared, driver.refuse(reason).in_current_span());

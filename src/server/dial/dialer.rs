@@ -8,22 +8,22 @@ use tokio_util::either::Either;
 use super::NodeAddr;
 use crate::connmgr::{ConnectError, Dialer};
 use crate::node::Enode;
+use crate::server::checks::Checks;
 use crate::server::connection::Socket;
-use crate::server::gate::Gate;
 use crate::server::meters::DialMeter;
 
-/// Dials nodes, and reports that to the memory. `In` is what listeners accept.
+/// Dials nodes, and reports that to the store. `In` is what listeners accept.
 pub(crate) struct ServerDialer<D, In> {
     dialer: Arc<D>,
-    gate: Arc<Gate>,
+    checks: Arc<Checks>,
     accepts: PhantomData<fn() -> In>,
 }
 
 impl<D, In> ServerDialer<D, In> {
-    pub(crate) fn new(dialer: Arc<D>, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(dialer: Arc<D>, checks: Arc<Checks>) -> Self {
         Self {
             dialer,
-            gate,
+            checks,
             accepts: PhantomData,
         }
     }
@@ -41,11 +41,11 @@ where
         let NodeAddr::Node(node) = addr else {
             return Err(ConnectError::Broken);
         };
-        let (id, gate) = (node.node_id(), &self.gate);
-        gate.memory.attempt(&id);
+        let (id, checks) = (node.node_id(), &self.checks);
+        checks.store.attempt(&id);
         let meter = DialMeter::started();
         let stream = self.dialer.dial(node).await?;
-        gate.memory.dial_succeeded();
+        checks.store.dial_succeeded();
         Ok(Socket {
             stream: Either::Left(stream),
             slot: None,

@@ -1,4 +1,4 @@
-//! Asks after nodes that the memory is in doubt about.
+//! Asks after nodes that the store is in doubt about.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,8 +46,8 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
             if counts.offline {
                 continue;
             }
-            let memory = &self.shared.gate.memory;
-            if let Some(node) = memory.probe() {
+            let store = &self.shared.checks.store;
+            if let Some(node) = store.probe() {
                 self.probe(&node).await;
             }
         }
@@ -55,19 +55,19 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
 
     /// Connects to a node up to its Hello, which proves who it is, and takes leave.
     async fn probe(&self, node: &Enode) {
-        let (id, memory) = (node.node_id(), &self.shared.gate.memory);
-        if self.shared.gate.check_node(node).is_err() {
+        let (id, store) = (node.node_id(), &self.shared.checks.store);
+        if self.shared.checks.check_node(node).is_err() {
             return;
         }
         match self.ask(node).await {
             Ok(()) => {
                 debug!(%id, "probe answered");
-                memory.good(node);
+                store.good(node);
             }
             Err(error) => {
                 debug!(%id, %error, "probe not answered");
                 if error.counts_against_the_node() {
-                    memory.failed(&id);
+                    store.failed(&id);
                 }
             }
         }
@@ -81,7 +81,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
             Err(_) => Err(ConnectError::Timeout),
         };
         let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
-        shared.gate.memory.dial_succeeded();
+        shared.checks.store.dial_succeeded();
         let introduce = async {
             let (key, remote) = (&shared.key, node.public_key());
             let initiate = initiate_in_turn(stream, key, remote, &shared.random, None);

@@ -51,7 +51,7 @@ async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
 
 /// Whether the node with this id may become a peer as things stand.
 fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
-    let checked = shared.gate.peers.check(&id, Direction::Outbound);
+    let checked = shared.checks.peers.check(&id, Direction::Outbound);
     checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 
@@ -69,7 +69,7 @@ impl Waiter {
         Self {
             shared: Arc::clone(shared),
             node: node.clone(),
-            answer: shared.gate.waiters.join(node.node_id()),
+            answer: shared.checks.waiters.join(node.node_id()),
             settled: false,
         }
     }
@@ -85,7 +85,7 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         self.answer.close();
-        self.shared.gate.waiters.leave(&self.node.node_id());
+        self.shared.checks.waiters.leave(&self.node.node_id());
         if !self.settled {
             let (shared, node) = (Arc::clone(&self.shared), self.node.clone());
             spawn(&self.shared, async move { give_up(&shared, node).await });
@@ -100,8 +100,8 @@ async fn give_up(shared: &Shared, node: Enode) {
         return;
     };
     let wanted = request.kind != Kind::OneShot
-        || shared.gate.waiters.any(&id)
-        || shared.gate.peers.get(&id).is_some();
+        || shared.checks.waiters.any(&id)
+        || shared.checks.peers.get(&id).is_some();
     if !wanted {
         // It may have ended by itself.
         shared.connections.remove(request.id).await.ok();

@@ -13,19 +13,19 @@ use tokio::time::timeout;
 use super::{NodeAddr, candidate};
 use crate::connmgr::{AddressSource, Answer, Candidate, DialFilter, DynSource};
 use crate::node::Enode;
-use crate::server::gate::NodeMemory;
+use crate::server::checks::NodeStore;
 
 /// How long a source that has nothing yet is waited for while the others have nothing either.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many nodes a memory is asked for at once.
+/// How many nodes a store is asked for at once.
 const REMEMBERED: usize = 64;
 
 /// How many nodes that are of no use are drawn from the sources before the next pause.
 const DRAWS: usize = 64;
 
 /// What the server remembers, as one of its sources.
-pub(crate) struct Remembered(pub(crate) Arc<dyn NodeMemory>);
+pub(crate) struct Remembered(pub(crate) Arc<dyn NodeStore>);
 
 impl AddressSource<Enode> for Remembered {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {

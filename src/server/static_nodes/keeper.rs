@@ -61,17 +61,17 @@ impl Keeper {
         if node.tcp_endpoint().is_none() {
             return Err(StaticNodeError::NoEndpoint { id });
         }
-        if id == self.shared.gate.own {
+        if id == self.shared.checks.own {
             return Err(StaticNodeError::Itself { id });
         }
-        self.shared.gate.peers.set_static(id, true);
+        self.shared.checks.peers.set_static(id, true);
         let requested = self.request(&node).await;
         match requested {
             Ok(request) => {
                 self.nodes.insert(id, (node, request));
             }
             Err(_) if self.nodes.contains_key(&id) => {}
-            Err(_) => self.shared.gate.peers.set_static(id, false),
+            Err(_) => self.shared.checks.peers.set_static(id, false),
         }
         self.share_out().await;
         requested.map(drop).map_err(|error| match error {
@@ -114,11 +114,11 @@ impl Keeper {
         let Some((_, request)) = self.nodes.remove(&id) else {
             return false;
         };
-        self.shared.gate.peers.set_static(id, false);
+        self.shared.checks.peers.set_static(id, false);
         // It may have ended by itself.
         self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });
-        self.shared.gate.waiters.answer(&id, &given_up);
+        self.shared.checks.waiters.answer(&id, &given_up);
         self.share_out().await;
         true
     }
@@ -134,7 +134,7 @@ impl Keeper {
 
     /// Leaves to nodes from sources what static ones do not take of the places for dialled peers.
     async fn share_out(&self) {
-        let places = self.shared.gate.peers.seats().dialled();
+        let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
         // It only fails when the manager stops, and all requests end with it.
         self.shared.connections.set_target(target).await.ok();

@@ -7,7 +7,7 @@ mod automatic;
 mod configuration;
 mod dialling;
 mod lifecycle;
-mod memory;
+mod node_store;
 mod panics;
 mod probes;
 mod proxy;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use peermux::server::NodeMemory;
+use peermux::server::NodeStore;
 use peermux::testing::FnDialer;
 use peermux::transport::Transport;
 use peermux::{DialError, NodeId};
@@ -16,7 +16,7 @@ use super::*;
 #[derive(Debug)]
 struct Fragile;
 
-impl NodeMemory for Fragile {
+impl NodeStore for Fragile {
     fn draw(&self, _: usize) -> Vec<Enode> {
         panic!("draw");
     }
@@ -50,7 +50,7 @@ impl NodeMemory for Fragile {
 async fn a_memory_that_panics_costs_no_connection() {
     let (builder, mut script) = scripted();
     let (server, remote) = (
-        builder.node_memory(Fragile).start().await.unwrap(),
+        builder.node_store(Fragile).start().await.unwrap(),
         remote().await,
     );
     let mut feed = server.subscribe();
@@ -78,7 +78,7 @@ async fn a_memory_that_panics_costs_no_connection() {
 #[derive(Debug)]
 struct Speechless;
 
-impl NodeMemory for Speechless {
+impl NodeStore for Speechless {
     fn draw(&self, _: usize) -> Vec<Enode> {
         Vec::new()
     }
@@ -91,7 +91,7 @@ impl NodeMemory for Speechless {
 #[tokio::test(start_paused = true)]
 async fn who_may_be_banned_is_refused() {
     let (builder, _script) = scripted();
-    let server = builder.node_memory(Speechless).start().await.unwrap();
+    let server = builder.node_store(Speechless).start().await.unwrap();
     for _ in 0..2 {
         let result = server.dial(&stranger(&public(1))).await;
         assert!(
@@ -105,7 +105,7 @@ async fn who_may_be_banned_is_refused() {
 #[derive(Debug)]
 struct Doubtful(Enode);
 
-impl NodeMemory for Doubtful {
+impl NodeStore for Doubtful {
     fn draw(&self, _: usize) -> Vec<Enode> {
         Vec::new()
     }
@@ -124,8 +124,8 @@ async fn a_dialer_that_panics_does_not_end_the_probes() {
         panic!("a bug in a dialer")
     });
     let builder = Server::builder(key()).dialer(dialer);
-    let memory = Doubtful(stranger(&public(1)));
-    let _server = builder.node_memory(memory).start().await.unwrap();
+    let store = Doubtful(stranger(&public(1)));
+    let _server = builder.node_store(store).start().await.unwrap();
     tokio::time::sleep(LONG).await;
     assert!(dials.load(Ordering::Relaxed) >= 3);
 }

@@ -1,15 +1,15 @@
-//! Nodes that a memory wants to be asked after.
+//! Nodes that a store wants to be asked after.
 
 use std::sync::{Arc, Mutex};
 
 use peermux::connmgr::ConnectError as RawError;
-use peermux::server::NodeMemory;
+use peermux::server::NodeStore;
 use peermux::{DisconnectReason, NodeId};
 use tokio::time::Instant;
 
 use super::*;
 
-/// A memory that doubts one node, and what it is told of it.
+/// A store that doubts one node, and what it is told of it.
 #[derive(Debug, Clone, Default)]
 struct Doubtful {
     doubted: Arc<Mutex<Option<Enode>>>,
@@ -27,7 +27,7 @@ impl Doubtful {
     }
 }
 
-impl NodeMemory for Doubtful {
+impl NodeStore for Doubtful {
     fn draw(&self, most: usize) -> Vec<Enode> {
         let candidates = self.candidates.lock().unwrap();
         candidates.iter().take(most).cloned().collect()
@@ -50,15 +50,15 @@ const INTERVAL: Duration = Duration::from_secs(120);
 
 #[tokio::test(start_paused = true)]
 async fn a_doubted_node_that_answers_is_good_and_no_peer() {
-    let memory = Doubtful::default();
+    let store = Doubtful::default();
     let (builder, mut script) = scripted();
-    let server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let server = builder.node_store(store.clone()).start().await.unwrap();
     let remote = remote().await;
     let mut feed = remote.subscribe_connections();
     no_dial(&mut script, 10 * INTERVAL).await;
 
     let node = at(&remote, &public(1));
-    memory.doubt(&node);
+    store.doubt(&node);
     let since = Instant::now();
     let probe = next_dial(&mut script).await;
     assert_eq!(*probe.addr(), node);
@@ -67,33 +67,33 @@ async fn a_doubted_node_that_answers_is_good_and_no_peer() {
     let outcome = accepted.ended().await.expect("it takes leave");
     assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
     assert_eq!(server.peer_count(), 0);
-    assert_eq!(memory.told(), [("good", remote.id())]);
+    assert_eq!(store.told(), [("good", remote.id())]);
     assert!(feed.try_recv().is_none(), "nothing went wrong");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_refuses_a_probe_is_there_too() {
-    let memory = Doubtful::default();
+    let store = Doubtful::default();
     let (builder, mut script) = scripted();
-    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let _server = builder.node_store(store.clone()).start().await.unwrap();
     let full = Server::builder(key())
         .protocol(idle("test"))
         .configure(|config| config.with_max_peers(0));
     let full = full.start().await.unwrap();
-    memory.doubt(&at(&full, &public(1)));
+    store.doubt(&at(&full, &public(1)));
     let probe = next_dial(&mut script).await;
     full.accept_over(probe.succeed()).await.unwrap_err();
     next_dial(&mut script).await;
-    assert_eq!(memory.told(), [("good", full.id())]);
+    assert_eq!(store.told(), [("good", full.id())]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_doubted_node_that_does_not_answer_has_failed() {
-    let memory = Doubtful::default();
+    let store = Doubtful::default();
     let (builder, mut script) = scripted();
-    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let _server = builder.node_store(store.clone()).start().await.unwrap();
     let nobody = stranger(&public(1));
-    memory.doubt(&nobody);
+    store.doubt(&nobody);
     next_dial(&mut script).await.fail(RawError::Refused);
     // A dial that nobody answers ends, and so does a handshake.
     let silent = next_dial(&mut script).await;
@@ -101,36 +101,36 @@ async fn a_doubted_node_that_does_not_answer_has_failed() {
     drop(silent);
     let _stream = again.succeed();
     next_dial(&mut script).await;
-    assert_eq!(memory.told(), [("failed", nobody.node_id()); 3]);
+    assert_eq!(store.told(), [("failed", nobody.node_id()); 3]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_probe_is_under_way_at_a_time_and_ends_with_the_server() {
-    let memory = Doubtful::default();
+    let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let builder = builder.configure(|config| config.with_dial_timeout(LONG));
-    let server = builder.node_memory(memory.clone()).start().await.unwrap();
-    memory.doubt(&stranger(&public(1)));
+    let server = builder.node_store(store.clone()).start().await.unwrap();
+    store.doubt(&stranger(&public(1)));
     let mut probe = next_dial(&mut script).await;
     no_dial(&mut script, LONG / 2).await;
     let (stopped, ()) = tokio::join!(server.shutdown(SECOND), probe.given_up());
     stopped.unwrap();
-    assert_eq!(memory.told(), []);
+    assert_eq!(store.told(), []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_dialled() {
-    let memory = Doubtful::default();
+    let store = Doubtful::default();
     let (builder, mut script) = scripted();
-    let _server = builder.node_memory(memory.clone()).start().await.unwrap();
+    let _server = builder.node_store(store.clone()).start().await.unwrap();
     // Enough failures in a row that the network counts as down.
     let nobody: Vec<_> = (1..200).map(|number| stranger(&public(number))).collect();
-    memory.candidates.lock().unwrap().clone_from(&nobody);
+    store.candidates.lock().unwrap().clone_from(&nobody);
     for _ in 0..25 {
         next_dial(&mut script).await.fail(RawError::Refused);
     }
     let doubted = stranger("30.1.1.1:30303");
-    memory.doubt(&doubted);
+    store.doubt(&doubted);
     let since = Instant::now();
     while since.elapsed() < LONG {
         let dial = next_dial(&mut script).await;
@@ -140,6 +140,6 @@ async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_di
 
     let (builder, mut script) = scripted();
     let builder = builder.configure(|config| config.with_no_dial(true));
-    let _server = builder.node_memory(memory).start().await.unwrap();
+    let _server = builder.node_store(store).start().await.unwrap();
     no_dial(&mut script, LONG).await;
 }

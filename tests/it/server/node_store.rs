@@ -1,4 +1,4 @@
-//! What a server tells its memory of nodes, and asks it.
+//! What a server tells its store of nodes, and asks it.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use peermux::addrbook::{
     AddressBook, AddressBookConfig, BanTarget, MemoryStore, Source, SteadyClock,
 };
 use peermux::connmgr::{ConnectError as RawError, Refusal};
-use peermux::server::NodeMemory;
+use peermux::server::NodeStore;
 use peermux::setup::SetupError;
 use peermux::testing::memory_listener;
 use peermux::{DialError, NodeId};
@@ -37,7 +37,7 @@ impl Notebook {
     }
 }
 
-impl NodeMemory for Notebook {
+impl NodeStore for Notebook {
     fn draw(&self, most: usize) -> Vec<Enode> {
         let notes = self.0.lock().unwrap();
         notes.known.iter().take(most).cloned().collect()
@@ -77,7 +77,7 @@ async fn a_drawn_node_is_told_of_at_every_step() {
     let (builder, mut script) = scripted();
     let builder = builder
         .configure(|config| config.with_max_peers(3))
-        .node_memory(notebook.clone());
+        .node_store(notebook.clone());
     let server = builder.start().await.unwrap();
     let mut feed = server.subscribe();
     next_dial(&mut script).await.fail(RawError::Refused);
@@ -98,7 +98,7 @@ async fn a_node_that_was_asked_for_counts_as_attempted() {
     let remote = remote().await;
     let notebook = Notebook::default();
     let (builder, mut script) = scripted();
-    let server = builder.node_memory(notebook.clone()).start().await.unwrap();
+    let server = builder.node_store(notebook.clone()).start().await.unwrap();
     let node = at(&remote, &public(1));
     let (result, ()) = tokio::join!(server.dial(&node), async {
         reach(next_dial(&mut script).await, &remote);
@@ -122,7 +122,7 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
     }
     let (listener, caller) = memory_listener();
     let (builder, mut script) = scripted();
-    let builder = builder.node_memory(notebook.clone());
+    let builder = builder.node_store(notebook.clone());
     let server = builder.listener(listener).start().await.unwrap();
     let mut feed = server.subscribe_connections();
     for node in [node, stranger("20.2.1.1:1")] {
@@ -167,7 +167,7 @@ async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     let node = at(&remote, &public(1));
     book.add(&node, Source::Own).unwrap();
     let (builder, mut script) = scripted();
-    let server = builder.node_memory(book.clone()).start().await.unwrap();
+    let server = builder.node_store(book.clone()).start().await.unwrap();
     let mut feed = server.subscribe();
     let dial = next_dial(&mut script).await;
     assert!(book.entry(&remote.id()).unwrap().last_attempt().is_some());

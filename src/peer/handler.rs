@@ -12,7 +12,7 @@ use crate::node::NodeId;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
-/// use peermux::{Peer, Protocol, ProtocolConn, ProtocolError, Subprotocol, messages};
+/// use peermux::{Peer, Protocol, ProtocolConn, ProtocolError, ProtocolHandler, messages};
 ///
 /// messages! {
 ///     pub enum Tick, length = 1 {
@@ -23,7 +23,7 @@ use crate::node::NodeId;
 /// #[derive(Default)]
 /// struct Counter(AtomicU64);
 ///
-/// impl Subprotocol for Counter {
+/// impl ProtocolHandler for Counter {
 ///     type Message = Tick;
 ///     const NAME: &'static str = "tick";
 ///     const VERSION: u64 = 1;
@@ -42,7 +42,7 @@ use crate::node::NodeId;
 ///
 /// assert_eq!(Protocol::new(Counter::default()).length(), 1);
 /// ```
-pub trait Subprotocol: Send + Sync + 'static {
+pub trait ProtocolHandler: Send + Sync + 'static {
     /// What it carries: an enum made with [`messages!`](crate::messages), or
     /// [`Message`](crate::Message).
     type Message: WireMessage;

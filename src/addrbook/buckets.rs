@@ -33,12 +33,12 @@ impl Default for Shape {
 
 /// A fixed number of buckets of one capacity.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct Buckets {
     buckets: Vec<Vec<NodeId>>,
     capacity: usize,
 }
 
-impl Table {
+impl Buckets {
     pub(super) fn new(buckets: u16, capacity: usize) -> Self {
         Self {
             buckets: vec![Vec::new(); usize::from(buckets)],

@@ -8,7 +8,7 @@ use super::Ban;
 /// What is remembered of one node.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct NodeInfo {
+pub struct KnownNode {
     /// When the node was first heard of.
     pub first_seen: SystemTime,
     /// When it was last connected, or `None` if it never was.
@@ -25,7 +25,7 @@ pub struct NodeInfo {
     pub(in crate::addrbook) touched: SystemTime,
 }
 
-impl NodeInfo {
+impl KnownNode {
     pub(in crate::addrbook) fn new(now: SystemTime) -> Self {
         Self {
             first_seen: now,

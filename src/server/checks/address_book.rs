@@ -1,16 +1,16 @@
-//! The address book as a server's memory.
+//! The address book as a server's store.
 
 use std::net::IpAddr;
 
 use tracing::debug;
 
-use super::NodeMemory;
+use super::NodeStore;
 use crate::addrbook::AddressBook;
 use crate::node::{Enode, NodeId};
 use crate::peer::PeerError;
 use crate::rlpx::FrameError;
 
-/// A clone of the book for [`ServerBuilder::node_memory`](crate::server::ServerBuilder::node_memory): the
+/// A clone of the book for [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store): the
 /// server dials what it knows, the book records each outcome, and banned nodes are rejected.
 ///
 /// ```
@@ -29,7 +29,7 @@ use crate::rlpx::FrameError;
 /// let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
 ///
 /// let key = SecretKey::generate();
-/// let server = Server::builder(key).node_memory(book.clone()).start().await?;
+/// let server = Server::builder(key).node_store(book.clone()).start().await?;
 /// // Whatever is learnt of, by other means than this:
 /// let friend = SecretKey::generate().public_key();
 /// book.add(&format!("enode://{friend}@203.0.114.9:30303").parse()?, Source::Own)?;
@@ -40,7 +40,7 @@ use crate::rlpx::FrameError;
 /// # Ok(())
 /// # }
 /// ```
-impl NodeMemory for AddressBook {
+impl NodeStore for AddressBook {
     fn draw(&self, most: usize) -> Vec<Enode> {
         self.candidates(most)
     }

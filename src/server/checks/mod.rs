@@ -6,18 +6,18 @@
 
 #[cfg(feature = "addrbook")]
 mod address_book;
-mod memory;
 mod net_list;
+mod node_store;
 mod peer_set;
 mod tie_break;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use memory::NodeMemory;
 pub use net_list::{NetList, NetListError};
+pub use node_store::NodeStore;
 
-pub(crate) use memory::{Guarded, NoMemory};
+pub(crate) use node_store::{Guarded, NoStore};
 pub(crate) use peer_set::{PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
 
@@ -31,17 +31,17 @@ use crate::setup::Direction;
 /// What decides about connections. The connection manager asks it inside its task, so nothing here
 /// waits.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Checks {
     pub(crate) own: NodeId,
     pub(crate) peers: PeerSet,
     pub(crate) waiters: Waiters,
-    pub(crate) memory: Arc<dyn NodeMemory>,
+    pub(crate) store: Arc<dyn NodeStore>,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
     pub(crate) admission: Admission,
 }
 
-impl Gate {
+impl Checks {
     /// Whether a node may be dialled as things stand.
     pub(crate) fn check(&self, node: &Enode) -> Result<(), Refusal> {
         self.check_node(node)?;
@@ -61,8 +61,8 @@ impl Gate {
         let ip = ip_of(node);
         if ip.is_some_and(|ip| !self.is_permitted(ip)) {
             Err(Refusal::Restricted)
-        } else if self.memory.is_banned(&node.node_id())
-            || ip.is_some_and(|ip| self.memory.is_banned_ip(ip))
+        } else if self.store.is_banned(&node.node_id())
+            || ip.is_some_and(|ip| self.store.is_banned_ip(ip))
         {
             Err(Refusal::Banned)
         } else {
@@ -87,22 +87,22 @@ impl Gate {
     }
 }
 
-/// The [`Gate`] as the connection manager's filter.
-pub(crate) struct GateFilter(pub(crate) Arc<Gate>);
+/// The [`Checks`] as the connection manager's filter.
+pub(crate) struct ChecksFilter(pub(crate) Arc<Checks>);
 
-impl Filter<NodeAddr> for GateFilter {
+impl Filter<NodeAddr> for ChecksFilter {
     fn accept(&self, addr: &NodeAddr) -> Result<(), Refusal> {
-        let gate = &self.0;
+        let checks = &self.0;
         let NodeAddr::Inbound(addr) = addr else {
             return Ok(());
         };
         let ip = addr.ip();
-        if !gate.is_permitted(ip) {
+        if !checks.is_permitted(ip) {
             Err(Refusal::Restricted)
-        } else if gate.memory.is_banned_ip(ip) {
+        } else if checks.store.is_banned_ip(ip) {
             Err(Refusal::Banned)
         } else {
-            gate.admission.accept(ip)
+            checks.admission.accept(ip)
         }
     }
 

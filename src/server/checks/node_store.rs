@@ -6,11 +6,11 @@ use crate::node::{Enode, NodeId};
 use crate::peer::PeerError;
 
 /// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
-/// banned. An address book is one; [`ServerBuilder::node_memory`](crate::server::ServerBuilder::node_memory) takes it.
+/// banned. An address book is one; [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store) takes it.
 ///
 /// All methods are called from the server's tasks, so they must answer at once. Those that only
-/// tell do nothing by default. A method that panics has nothing to say; whoever may be banned is.
-pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
+/// tell do nothing by default. A method that panics has no effect; if it asks for a ban, the answer is yes.
+pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     /// Up to `most` nodes to dial, the best first. The server dials the first that it wants now, and
     /// calls [`attempt`](Self::attempt) then.
     fn draw(&self, most: usize) -> Vec<Enode>;
@@ -51,59 +51,59 @@ pub trait NodeMemory: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A user's memory in the server's tasks, which it must not end.
+/// A user's store in the server's tasks, which it must not end.
 #[derive(Debug)]
 pub(crate) struct Guarded<M>(pub(crate) M);
 
-const MEMORY: &str = "the memory of nodes";
+const STORE: &str = "the store of nodes";
 
-impl<M: NodeMemory> NodeMemory for Guarded<M> {
+impl<M: NodeStore> NodeStore for Guarded<M> {
     fn draw(&self, most: usize) -> Vec<Enode> {
-        caught(MEMORY, || self.0.draw(most)).unwrap_or_default()
+        caught(STORE, || self.0.draw(most)).unwrap_or_default()
     }
 
     fn probe(&self) -> Option<Enode> {
-        caught(MEMORY, || self.0.probe()).flatten()
+        caught(STORE, || self.0.probe()).flatten()
     }
 
     fn attempt(&self, node: &NodeId) {
-        caught(MEMORY, || self.0.attempt(node));
+        caught(STORE, || self.0.attempt(node));
     }
 
     fn dial_succeeded(&self) {
-        caught(MEMORY, || self.0.dial_succeeded());
+        caught(STORE, || self.0.dial_succeeded());
     }
 
     fn good(&self, node: &Enode) {
-        caught(MEMORY, || self.0.good(node));
+        caught(STORE, || self.0.good(node));
     }
 
     fn connected(&self, node: &NodeId) {
-        caught(MEMORY, || self.0.connected(node));
+        caught(STORE, || self.0.connected(node));
     }
 
     fn failed(&self, node: &NodeId) {
-        caught(MEMORY, || self.0.failed(node));
+        caught(STORE, || self.0.failed(node));
     }
 
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {
-        caught(MEMORY, || self.0.misbehaved(node, error));
+        caught(STORE, || self.0.misbehaved(node, error));
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {
-        caught(MEMORY, || self.0.is_banned(node)).unwrap_or(true)
+        caught(STORE, || self.0.is_banned(node)).unwrap_or(true)
     }
 
     fn is_banned_ip(&self, ip: IpAddr) -> bool {
-        caught(MEMORY, || self.0.is_banned_ip(ip)).unwrap_or(true)
+        caught(STORE, || self.0.is_banned_ip(ip)).unwrap_or(true)
     }
 }
 
 /// Remembers nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NoMemory;
+pub(crate) struct NoStore;
 
-impl NodeMemory for NoMemory {
+impl NodeStore for NoStore {
     fn draw(&self, _: usize) -> Vec<Enode> {
         Vec::new()
     }
