@@ -26,7 +26,7 @@ static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     body(&ephemeral.to_bytes(), &RECIPIENT.nonce())
 });
 
-/// Reads an ack packet; the input is that of [`run`].
+/// Reads an ack packet; `handshake::run` says what the input is.
 pub fn ack(data: &[u8]) {
     run::<Ack>(data);
 }

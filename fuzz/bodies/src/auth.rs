@@ -12,7 +12,7 @@ use super::handshake::{
 };
 use super::input::Input;
 
-/// Reads an auth packet; the input is that of [`run`].
+/// Reads an auth packet; `handshake::run` says what the input is.
 pub fn auth(data: &[u8]) {
     run::<Auth>(data);
 }
