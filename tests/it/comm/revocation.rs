@@ -17,6 +17,16 @@ struct Revoking {
     panics: AtomicBool,
 }
 
+impl Revoking {
+    fn new() -> Self {
+        Self {
+            provider: Secp256k1Identity::new(key()),
+            revoked: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+        }
+    }
+}
+
 impl IdentityProvider for Revoking {
     fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
         assert!(!self.panics.load(Ordering::Relaxed), "a bug in a provider");
@@ -59,11 +69,7 @@ impl IdentityProvider for Revoking {
 #[tokio::test(start_paused = true)]
 async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_then_on() {
     let net = Net::default();
-    let provider = Arc::new(Revoking {
-        provider: Secp256k1Identity::new(key()),
-        revoked: AtomicBool::new(false),
-        panics: AtomicBool::new(false),
-    });
+    let provider = Arc::new(Revoking::new());
     let a = net.node_with(Config::default(), Arc::clone(&provider));
     let b = net.node();
     let mut switched = a.comm.identity_switch();
@@ -89,11 +95,7 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_panics_does_not_end_the_care_for_identities() {
     let net = Net::default();
-    let provider = Arc::new(Revoking {
-        provider: Secp256k1Identity::new(key()),
-        revoked: AtomicBool::new(false),
-        panics: AtomicBool::new(false),
-    });
+    let provider = Arc::new(Revoking::new());
     let a = net.node_with(Config::default(), Arc::clone(&provider));
     let minute = Duration::from_secs(61);
     let mut switched = a.comm.identity_switch();
