@@ -75,7 +75,7 @@ impl<T: Clone + Send + 'static> EventStream<T> {
         self.next().await
     }
 
-    /// The next event if it has happened already.
+    /// The next event if it has happened already; `None` if not, and also after the end.
     ///
     /// # Errors
     /// [`Missed`] in the place of events that are lost.

@@ -4,11 +4,12 @@
 //! function – and peermux authenticates and encrypts connections, agrees with each peer on the
 //! protocols that both speak, and routes every message to the right handler. It speaks the wire
 //! protocol of Ethereum's [devp2p](https://github.com/ethereum/devp2p/blob/master/rlpx.md):
-//! go-ethereum, reth and EthereumJS nodes are its peers.
+//! go-ethereum and EthereumJS nodes are its peers.
 //!
 //! ```text
 //!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events         what an application holds
+//!   connmgr    sockets, listeners, dials, retries         beside it: addrbook, known nodes
 //!   driver     read loop · write loop · ping loop · one task per protocol
 //!   peer       a peer's handle, its protocols, how it ends
 //!   channel    what a handler reads and writes: a bounded inbox, a lane of the write gate
@@ -27,7 +28,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`channel`], [`peer`], [`driver`], [`server`] |
-//! | `connmgr` | with `server` | [`connmgr`], which needs nothing else of this crate |
+//! | `connmgr` | with `server` | [`connmgr`], for any kind of address and stream |
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
 //! | `asm` | yes | Keccak in assembly where `vector` does not serve; plain Rust otherwise |
 //! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |

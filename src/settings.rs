@@ -5,10 +5,10 @@ use std::fmt;
 /// Makes a type of settings. For each setting there is a private field, a default, a setter
 /// `with_…` that takes and returns the whole, and a getter.
 ///
-/// A setting is written
-/// `name / with_name: Type => &Borrowed = default, |value| normal(value);`. Where a borrowed form is
-/// given, the getter returns it and the setter takes whatever turns into the type; else the type is
-/// one that is copied. The last part is optional too, and so is `#[serde(…)]` above.
+/// A setting whose type is copied is written `name / with_name: Type = default;`, or, if not all
+/// values are taken as they are, `name / with_name: Type = default, |value| normal(value);`. With
+/// `name / with_name: Type => &Borrowed = default;` the getter returns the borrowed form, and the
+/// setter takes all that turns into the type. Above it may stand `#[serde(…)]`.
 macro_rules! settings {
     (
         $(#[$meta:meta])*
@@ -34,7 +34,7 @@ macro_rules! settings {
             $crate::settings::setter!(
                 $(#[doc = $doc])* $field $with [$ty] [$($get)?] [$($normal)?]
             );
-            $crate::settings::getter!($field $with [$ty] [$($get)?]);
+            $crate::settings::getter!($(#[doc = $doc])* $field [$ty] [$($get)?]);
         )*}
     };
 }
@@ -60,15 +60,15 @@ macro_rules! setter {
 }
 
 macro_rules! getter {
-    ($field:ident $with:ident [$ty:ty] []) => {
-        #[doc = concat!("What [`", stringify!($with), "`](Self::", stringify!($with), ") sets.")]
+    ($(#[$doc:meta])* $field:ident [$ty:ty] []) => {
+        $(#[$doc])*
         #[must_use]
         pub fn $field(&self) -> $ty {
             self.$field
         }
     };
-    ($field:ident $with:ident [$ty:ty] [$get:ty]) => {
-        #[doc = concat!("What [`", stringify!($with), "`](Self::", stringify!($with), ") sets.")]
+    ($(#[$doc:meta])* $field:ident [$ty:ty] [$get:ty]) => {
+        $(#[$doc])*
         #[must_use]
         pub fn $field(&self) -> $get {
             &self.$field

@@ -16,7 +16,7 @@ use super::unsaved::Unsaved;
 use super::{AddError, BookConfig, Source};
 use crate::node::{Endpoint, Enode, Host, NodeId};
 
-/// Below so many addresses a node asks its peers for more.
+/// Below this number of addresses a node asks its peers for more.
 const NEED_MORE: usize = 1000;
 
 /// A sighting is not refreshed more often than this.

@@ -9,12 +9,12 @@ use crate::time::NEVER;
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
 
 settings! {
-    /// The settings of the layer. [`Duration::MAX`] means never.
+    /// The settings of the layer. A limit of [`Duration::MAX`] is none.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Config {
-        /// The time at which the layer starts, as a duration since the Unix epoch; identities are
-        /// judged by it and by what tokio's clock counts from then on. Default: the system's time
-        /// when the default was made.
+        /// The time at which the layer starts, as a duration since the Unix epoch. From then on
+        /// tokio's clock counts, and identities are valid or not by that time. Default: the
+        /// system's time when `Config::default` is called.
         unix_time / with_unix_time: Duration = system_time();
         /// How many messages wait for one destination, while it is dialled or while it is slow; at
         /// least 1. More than 268,435,455 are taken as that. Default: 256.

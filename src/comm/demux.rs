@@ -1,4 +1,4 @@
-//! Received messages, handed to whoever subscribed with a matching predicate.
+//! Received messages, handed to the subscriptions whose predicate matches.
 
 use std::fmt;
 use std::pin::Pin;

@@ -2,8 +2,8 @@
 //!
 //! Upper layers name a peer by where it is, an enode URL, and by who it is, the digest of an
 //! identity. This layer finds or opens the connection, has the identity prove that it holds it,
-//! queues messages without blocking the caller, hands received messages to whoever subscribed with
-//! a matching predicate, collects acknowledgements, and reports peers that look dead. It does not
+//! queues messages without blocking the caller, hands received messages to the subscriptions
+//! whose predicate matches, collects acknowledgements, and reports peers that look dead. It does not
 //! retry, does not choose peers, and keeps no membership.
 //!
 //! It is the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`], which a

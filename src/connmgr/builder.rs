@@ -98,14 +98,14 @@ impl<D: Dialer> ConnManagerBuilder<D> {
         self
     }
 
-    /// Checks the configuration.
+    /// Makes the manager, if the configuration can work.
     ///
     /// # Errors
     /// [`TooSmall`] if it cannot work.
     pub fn build(self) -> Result<Built<D>, TooSmall> {
         self.config.check()?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let (sender, events) = events::channel(self.config.event_capacity());
+        let (sender, events) = events::channel(self.config.max_unread_events());
         let handle = ConnHandle {
             commands,
             stop: CancellationToken::new(),

@@ -23,9 +23,10 @@ settings! {
         /// second is automatic. Default: 35 s, because many nodes refuse a node that comes back
         /// within 30 s.
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
-        /// How long automatic dialling waits while offline or without an address, and how long an
-        /// automatic or one-shot request waits that is [forced](super::Reconnect::Force) to
-        /// reconnect. Default: 5 s, doubling to 5 min.
+        /// How long automatic dialling waits while the network is down, or while no address is
+        /// known. An automatic or one-shot request that is [forced](super::Reconnect::Force) to
+        /// reconnect waits so too; a permanent one has its [own](super::RetryPolicy). Default: 5 s,
+        /// doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
         /// After how many failed automatic dials in a row the network counts as down; 0 counts
         /// as 1. Then one dial at a time probes it, with growing waits in between. Default: 25.
@@ -36,10 +37,10 @@ settings! {
         /// How long owners get to end their connections when the manager stops. What is left then
         /// is forgotten. Default: 5 s.
         drain / with_drain: Duration = Duration::from_secs(5);
-        /// How many unread events stop dialling and accepting; at least 1. At most one more per
-        /// open connection, and two per dial that may be in flight, are held beyond that.
-        /// Default: 256.
-        event_capacity / with_event_capacity: usize = 256;
+        /// From how many unread events on nothing is dialled or accepted; at least 1. No event is
+        /// lost: what is under way then may add one event for each open connection, and two for
+        /// each dial in flight. Default: 256.
+        max_unread_events / with_max_unread_events: usize = 256;
         /// Whether the manager goes on when all its handles are dropped. Default: it stops then.
         keep_running / with_keep_running: bool = false;
     }
@@ -48,7 +49,7 @@ settings! {
 impl ConnConfig {
     pub(super) fn check(&self) -> Result<(), TooSmall> {
         TooSmall::check("max_dials", self.max_dials, 1)?;
-        TooSmall::check("event_capacity", self.event_capacity, 1)?;
+        TooSmall::check("max_unread_events", self.max_unread_events, 1)?;
         TooSmall::check("dial_timeout", self.dial_timeout, Duration::from_nanos(1))
     }
 }

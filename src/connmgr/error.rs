@@ -45,8 +45,8 @@ pub enum ManagerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// All slots for accepted connections are taken.
-    #[error("all {limit} inbound slots are taken")]
+    /// All places are taken.
+    #[error("all {limit} places are taken")]
     LimitReached {
         /// How many there are.
         limit: usize,

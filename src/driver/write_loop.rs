@@ -92,7 +92,7 @@ impl<T: Transport> WriteLoop<T> {
             done: 0,
             size: batch.bytes(),
         };
-        for (_, frame) in batch.frames() {
+        for (_, frame) in batch.messages() {
             if frame.payload.len() <= PIECE {
                 self.egress
                     .seal(frame.id, &frame.payload, out)

@@ -11,7 +11,7 @@ use crate::rlp::{Reader, RlpError, check_canonical};
 /// The longest Hello payload, in bytes; longer ones are refused, by others as well.
 pub const MAX_HELLO: usize = 2048;
 
-/// A Hello has at least so many list elements.
+/// The least number of list elements of a Hello.
 const ELEMENTS: usize = 5;
 
 /// The longest [`Hello::client_text`], in characters.

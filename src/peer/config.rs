@@ -12,23 +12,23 @@ settings! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct PeerConfig {
-        /// From one Ping to the next. Default: 15 s. An unanswered Ping is repeated after half of
-        /// it, at least a second, if this side paused reading meanwhile: the remote may hear
-        /// nothing else.
+        /// From one Ping to the next. Default: 15 s; `Duration::MAX` means never. An unanswered
+        /// Ping is repeated after half of it, and at least a second, if this side paused reading
+        /// meanwhile, so that a remote that hears nothing else of us does not take us for dead.
         #[serde(with = "crate::units::duration")]
         ping_interval / with_ping_interval: Duration = Duration::from_secs(15);
         /// How old an unanswered Ping may be, with no byte received meanwhile, before the peer ends
         /// with [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Default: 15 s.
         #[serde(with = "crate::units::duration")]
         liveness_timeout / with_liveness_timeout: Duration = Duration::from_secs(15);
-        /// How long a message may take from its first byte to its last, beside a second for each
+        /// How long a message may take from its first byte to its last, plus a second for each
         /// 64 KiB of it, before the peer ends with
         /// [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Progress does not move this
         /// deadline, and [`with_progress_timeout`](Self::with_progress_timeout) may come before it.
         /// Default: 30 s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         message_timeout / with_message_timeout: Duration = Duration::from_secs(30);
-        /// How long the remote may take to accept a batch of messages, beside a second for each
+        /// How long the remote may take to accept a batch of messages, plus a second for each
         /// 64 KiB of it, before the peer ends. A batch is what is sent together: messages of up to
         /// 64 KiB in all, or one larger one. Progress does not move this deadline, and
         /// [`with_progress_timeout`](Self::with_progress_timeout) may come before it. Default: 20 s;

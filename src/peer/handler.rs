@@ -50,10 +50,11 @@ pub trait ProtocolHandler: Send + Sync + 'static {
     const NAME: &'static str;
     /// The capability's version.
     const VERSION: u64;
-    /// How many message codes it takes; to be stated for raw messages.
+    /// How many message codes it takes. Raw messages do not state it: without a value here their
+    /// protocol does not compile.
     const LENGTH: u64 = match Self::Message::LENGTH {
         Some(length) => length,
-        None => 0,
+        None => panic!("this set of messages does not state its length: set LENGTH"),
     };
 
     /// Runs the protocol with one peer; see [`ProtocolBuilder::run`](crate::ProtocolBuilder::run).

@@ -73,7 +73,7 @@ pub struct PeerInfo {
 pub struct NetworkInfo {
     /// The own address; empty for a transport without addresses.
     pub local_address: String,
-    /// The remote address, likewise.
+    /// The remote address; empty for a transport without addresses.
     pub remote_address: String,
     /// Whether the remote dialled.
     pub inbound: bool,

@@ -106,7 +106,7 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Remembers nodes, such as an address book does, which is a [`source`](Self::source) too.
+    /// Sets what remembers nodes, such as an address book. It is a [`source`](Self::source) too.
     pub fn node_store(mut self, store: impl NodeStore) -> Self {
         self.store = Some(Arc::new(Guarded(store)));
         self
@@ -122,8 +122,9 @@ impl<D, L> ServerBuilder<D, L> {
         self.exchange(|_, listener| (Box::new(|_| dialer), listener))
     }
 
-    /// Accepts connections from a listener that was made by other means, as well as on the
-    /// [configured address](Self::listen). It counts as listener 1 then, else as 0.
+    /// Accepts connections from a listener that was made by other means, besides those on the
+    /// [configured address](Self::listen). It takes the place of one that was set before. Events
+    /// number it 1 if there is a configured address, and 0 if not.
     pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
     where
         M: Listener<Addr = SocketAddr, Io: Transport>,
@@ -166,14 +167,16 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Emits the node's events to this feed. Subscribe before the start to receive every event,
-    /// including the first dial of a static node. The configuration of events does not apply then.
+    /// Emits the peers' events to this feed, to which one can subscribe before the start, so that no
+    /// event is missed. The configuration's [capacity](ServerConfig::with_event_capacity) and
+    /// [choice](ServerConfig::with_message_events) of events do not apply to it.
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
     }
 
-    /// As [`Server::subscribe_connections`], and misses nothing. Set the capacity of events first.
+    /// As [`Server::subscribe_connections`], from before the start on, so that no event is missed,
+    /// not even the first dial of a static node. Set the capacity of events first.
     pub fn subscribe_connections(&mut self) -> EventStream<ConnectionEvent> {
         let capacity = self.config.event_capacity();
         let events = &mut self.connection_events;

@@ -53,9 +53,9 @@ settings! {
         /// How many inbound connections may be in set-up at once; further ones wait in the kernel's
         /// queue. At least 1. Default: 50.
         max_pending / with_max_pending: usize = 50;
-        /// One in this number of peers' places, at least one, is kept for nodes that this one
-        /// dials, and filled from its sources. Default: 0, which is 3 with a source of nodes to
-        /// dial, and keeps none without.
+        /// One in this number of peers' places, and at least one place, is kept for nodes that this
+        /// one dials. [`usize::MAX`] keeps one. Default: 0, which stands for 3 where there is a
+        /// source of nodes to dial, and keeps none where there is none.
         dial_ratio / with_dial_ratio: usize = 0;
         /// Whether nothing is dialled by itself: sources are not asked. Default: no.
         no_dial / with_no_dial: bool = false;
@@ -86,7 +86,8 @@ settings! {
         /// that comes back within 30 s.
         #[serde(with = "crate::units::duration")]
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
-        /// The wait after a failed dial. Default: 5 s, doubling to 5 min.
+        /// How long a static node waits after a dial that failed or a connection that ended, and
+        /// dials of nodes from sources while the network is down. Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
         /// The average time after which the [store](super::NodeStore::probe) is asked for a node
         /// that it is in doubt about, to see whether that still answers: one at a time, besides

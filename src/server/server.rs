@@ -77,7 +77,7 @@ impl Server {
 
     /// The memory budget that all peers share.
     #[must_use]
-    pub fn store(&self) -> &NodeBudget {
+    pub fn memory(&self) -> &NodeBudget {
         self.shared.options.budget()
     }
 
@@ -176,7 +176,7 @@ impl Server {
         self.shared.events.subscribe()
     }
 
-    /// Receives what becomes of connections that do not become peers, likewise.
+    /// Receives, in the same way, what becomes of connections that do not become peers.
     #[must_use]
     pub fn subscribe_connections(&self) -> EventStream<ConnectionEvent> {
         self.shared.connection_events.subscribe()
@@ -210,7 +210,9 @@ impl Server {
             .collect()
     }
 
-    /// The same one by one, as something to serialise. Whom it tells of is settled with this call.
+    /// As [`peers_info`](Self::peers_info), one peer after the other, without a copy of its texts:
+    /// each view serialises to what a [`PeerInfo`](crate::peer::PeerInfo) does. It has the peers of
+    /// the time of this call.
     #[cfg(feature = "serde")]
     pub fn peer_views(&self) -> impl ExactSizeIterator<Item = super::PeerView<'_>> + Send {
         let protocols = &self.shared.protocols;
@@ -221,7 +223,7 @@ impl Server {
     /// Stops the node: listeners close, dials are given up, connections in set-up and peers are
     /// sent a Disconnect ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)), peers after what
     /// is queued for them, and all connections end. What is still there after `deadline` is aborted.
-    /// A second call waits likewise.
+    /// A second call waits for the same end.
     ///
     /// # Errors
     /// [`ShutdownTimedOut`] if something had to be aborted.

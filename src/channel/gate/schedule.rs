@@ -1,4 +1,4 @@
-//! What goes out next: control frames, then the lanes by deficit round robin. Pure.
+//! What goes out next: control messages, then the lanes by deficit round robin. Pure.
 
 use std::collections::VecDeque;
 
@@ -10,8 +10,8 @@ use crate::p2p::ids;
 
 /// What a lane of weight 1 may send in one round, in bytes.
 const QUANTUM: usize = 16 << 10;
-/// What a frame costs beside its payload, so that small messages are not free.
-const FRAME_COST: usize = 64;
+/// What a message costs beside its payload, so that small messages are not free.
+const MESSAGE_COST: usize = 64;
 /// The payload of a Ping and of a Pong.
 const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
 
@@ -33,11 +33,11 @@ impl LaneSettings {
 pub(crate) struct QueuedMessage {
     pub(crate) id: u64,
     pub(crate) payload: Bytes,
-    /// Who is told when the frame was handed to the socket.
+    /// Who is told when it was handed to the socket.
     pub(crate) flushed: Option<Flushed>,
 }
 
-/// Who is told when a frame was handed to the socket.
+/// Who is told when a message was handed to the socket.
 #[derive(Debug)]
 pub(crate) enum Flushed {
     /// Who waits for this one; dropped if it never happens.
@@ -46,66 +46,67 @@ pub(crate) enum Flushed {
     Counted,
 }
 
-/// The frames of one write, and the lanes that they came from.
+/// The messages of one write, and the lanes that they came from.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    frames: Vec<(Option<usize>, QueuedMessage)>,
+    messages: Vec<(Option<usize>, QueuedMessage)>,
     bytes: usize,
 }
 
 impl Batch {
     pub(crate) fn clear(&mut self) {
-        self.frames.clear();
+        self.messages.clear();
         self.bytes = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.messages.is_empty()
     }
 
-    /// What the frames take, in bytes before compression.
+    /// What the messages take, in bytes before compression.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The frames in order, each with its lane; control frames have none.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = (Option<usize>, &QueuedMessage)> {
-        self.frames.iter().map(|(lane, frame)| (*lane, frame))
+    /// The messages in order, each with its lane; control messages have none.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (Option<usize>, &QueuedMessage)> {
+        self.messages.iter().map(|(lane, message)| (*lane, message))
     }
 
-    /// Takes the frames out, in order.
+    /// Takes the messages out, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Option<usize>, QueuedMessage)> {
         self.bytes = 0;
-        self.frames.drain(..)
+        self.messages.drain(..)
     }
 
-    /// The lanes that gave frames, some of them more than once.
+    /// The lanes that gave messages, some of them more than once.
     pub(crate) fn drained_lanes(&self) -> impl Iterator<Item = usize> {
         let mut last = None;
-        self.frames.iter().filter_map(move |(lane, _)| {
+        self.messages.iter().filter_map(move |(lane, _)| {
             let fresh = *lane != last;
             last = *lane;
             lane.filter(|_| fresh)
         })
     }
 
-    /// Tells how many of the frames are counted, for each stretch of one lane.
+    /// Tells how many of the messages are counted, for each stretch of one lane.
     pub(crate) fn counted(&self, tell: impl Fn(usize, usize)) {
-        let is_counted = |frame: &QueuedMessage| matches!(frame.flushed, Some(Flushed::Counted));
-        for stretch in self.frames.chunk_by(|(one, _), (next, _)| one == next) {
-            let frames = stretch
+        let is_counted =
+            |message: &QueuedMessage| matches!(message.flushed, Some(Flushed::Counted));
+        for stretch in self.messages.chunk_by(|(one, _), (next, _)| one == next) {
+            let messages = stretch
                 .iter()
-                .filter(|(_, frame)| is_counted(frame))
+                .filter(|(_, message)| is_counted(message))
                 .count();
-            if let (Some((Some(lane), _)), 1..) = (stretch.first(), frames) {
-                tell(*lane, frames);
+            if let (Some((Some(lane), _)), 1..) = (stretch.first(), messages) {
+                tell(*lane, messages);
             }
         }
     }
 
-    fn add(&mut self, lane: Option<usize>, frame: QueuedMessage) {
-        self.bytes += cost(&frame);
-        self.frames.push((lane, frame));
+    fn add(&mut self, lane: Option<usize>, message: QueuedMessage) {
+        self.bytes += cost(&message);
+        self.messages.push((lane, message));
     }
 }
 
@@ -124,7 +125,7 @@ pub(crate) struct Schedule {
     ping: bool,
     pongs: u32,
     lanes: Vec<LaneState>,
-    /// The lanes that have frames, in the order of their turns.
+    /// The lanes that have messages, in the order of their turns.
     turns: VecDeque<usize>,
 }
 
@@ -160,18 +161,18 @@ impl Schedule {
             .admits(lane.queue.len(), lane.bytes, size)
     }
 
-    pub(crate) fn push(&mut self, lane: usize, frame: QueuedMessage) {
+    pub(crate) fn push(&mut self, lane: usize, message: QueuedMessage) {
         let state = &mut self.lanes[lane];
         if state.queue.is_empty() {
             // A lane that was idle may send at its first turn, so that a lone message is not late.
             state.deficit = state.settings.quantum();
             self.turns.push_back(lane);
         }
-        state.bytes += frame.payload.len();
-        state.queue.push_back(frame);
+        state.bytes += message.payload.len();
+        state.queue.push_back(message);
     }
 
-    /// Moves frames into `batch` until `limit` bytes are reached: control frames, then lanes in
+    /// Moves messages into `batch` until `limit` bytes are reached: control messages, then lanes in
     /// turn.
     pub(crate) fn take(&mut self, batch: &mut Batch, limit: usize) {
         while self.pongs > 0 && batch.bytes < limit {
@@ -194,19 +195,19 @@ impl Schedule {
         let alone = self.turns.len() == 1;
         let state = &mut self.lanes[lane];
         while batch.bytes < limit {
-            let Some(frame) = state.queue.front() else {
+            let Some(message) = state.queue.front() else {
                 break;
             };
-            let cost = cost(frame);
+            let cost = cost(message);
             if cost > state.deficit && !alone {
                 state.deficit += state.settings.quantum();
                 self.turns.rotate_left(1);
                 return;
             }
             state.deficit = state.deficit.saturating_sub(cost);
-            if let Some(frame) = state.queue.pop_front() {
-                state.bytes -= frame.payload.len();
-                batch.add(Some(lane), frame);
+            if let Some(message) = state.queue.pop_front() {
+                state.bytes -= message.payload.len();
+                batch.add(Some(lane), message);
             }
         }
         if state.queue.is_empty() {
@@ -246,6 +247,6 @@ fn control(id: u64) -> QueuedMessage {
     }
 }
 
-fn cost(frame: &QueuedMessage) -> usize {
-    frame.payload.len() + FRAME_COST
+fn cost(message: &QueuedMessage) -> usize {
+    message.payload.len() + MESSAGE_COST
 }

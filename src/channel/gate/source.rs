@@ -9,7 +9,7 @@ pub(crate) trait LaneSource: Send + Sync {
     /// The lane gave frames, so that there is room for others.
     fn room(&self);
 
-    /// The next so many of the frames that came from here were handed to the socket.
+    /// This number of messages, the next ones that came from here, were handed to the socket.
     fn written(&self, frames: usize);
 }
 

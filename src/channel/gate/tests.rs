@@ -23,7 +23,7 @@ fn payload(bytes: usize) -> Bytes {
 async fn ids(gate: &WriteGate) -> Vec<u64> {
     let mut batch = Batch::default();
     assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
-    batch.frames().map(|(_, frame)| frame.id).collect()
+    batch.messages().map(|(_, frame)| frame.id).collect()
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ proptest! {
         while sent.iter().sum::<usize>() < 400_000 {
             batch.clear();
             schedule.take(&mut batch, MOST);
-            for (_, frame) in batch.frames() {
+            for (_, frame) in batch.messages() {
                 sent[frame.id as usize] += frame.payload.len() + 64;
             }
         }

@@ -1,4 +1,4 @@
-//! From a stream to a peer in the set, past both admission checkpoints.
+//! From a stream to a peer in the set: checked after the auth and when it takes its seat.
 
 use std::future::Future;
 use std::sync::Arc;

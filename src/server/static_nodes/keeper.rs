@@ -123,8 +123,8 @@ impl Keeper {
         true
     }
 
-    /// While a static node is connected by its own dial, ours waits longer and longer; after that it
-    /// need not, however often the node does that, unless it was dialled a moment ago.
+    /// A static node whose own connection has ended. While that lasted our dials were not wanted, and
+    /// the wait for the next grew: it is forgotten now, but for the least time between two dials.
     async fn disconnected(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // It may be removed meanwhile.

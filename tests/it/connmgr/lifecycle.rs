@@ -21,7 +21,7 @@ fn a_configuration_that_cannot_work_is_refused() {
     assert_eq!(build(config()), Ok(()));
     for (config, setting) in [
         (config().with_max_dials(0), "max_dials"),
-        (config().with_event_capacity(0), "event_capacity"),
+        (config().with_max_unread_events(0), "max_unread_events"),
         (config().with_dial_timeout(Duration::ZERO), "dial_timeout"),
     ] {
         let refused = build(config).expect_err("it cannot work");
@@ -206,7 +206,7 @@ async fn dropped_events_stop_the_manager() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_dialled_while_events_are_unread() {
-    let config = explicit_only().with_event_capacity(2).with_max_dials(1);
+    let config = explicit_only().with_max_unread_events(2).with_max_dials(1);
     let (handle, mut events, mut script) = scripted(config);
     for addr in 0..5 {
         handle.connect(addr).await.expect("accepted");
