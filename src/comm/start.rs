@@ -20,8 +20,8 @@ use crate::transport::Transport;
 
 impl Comm {
     /// Starts a server and the layer above it: registers `comm/1`, and has the server make the
-    /// connections. What arrives before there is a subscription for it is dropped, so
-    /// [subscribe](Self::accept) first of all.
+    /// connections. A message that arrives before there is a subscription for it is dropped; where
+    /// that matters, use [`start_with`](Self::start_with).
     ///
     /// Both are for the caller to end, the layer first: [`stop`](Self::stop), then
     /// [`Server::shutdown`].
@@ -38,11 +38,32 @@ impl Comm {
         D: Dialer<Addr = Enode, Io: Transport>,
         L: Listener<Addr = SocketAddr, Io: Transport>,
     {
+        let (server, comm, ()) = Self::start_with(config, provider, server, |_| ()).await?;
+        Ok((server, comm))
+    }
+
+    /// As [`start`](Self::start), and calls `subscribe` before the server accepts anything, so that
+    /// what is subscribed there misses no message and no event. Messages cannot be sent from there
+    /// yet: they fail with [`CommError::Stopped`](super::CommError::Stopped).
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn start_with<D, L, T>(
+        config: Config,
+        provider: impl IdentityProvider,
+        server: ServerBuilder<D, L>,
+        subscribe: impl FnOnce(&Self) -> T,
+    ) -> Result<(Server, Self, T), CommStartError>
+    where
+        D: Dialer<Addr = Enode, Io: Transport>,
+        L: Listener<Addr = SocketAddr, Io: Transport>,
+    {
         let comm = Self::prepare(config, server.id(), provider)?;
+        let subscribed = subscribe(&comm);
         let protocol = CommProtocol(Arc::clone(comm.shared()));
         let server = server.protocol(protocol).start().await?;
         comm.shared().begin(Arc::new(server.clone()));
-        Ok((server, comm))
+        Ok((server, comm, subscribed))
     }
 
     /// The layer of the node `node` with connections from elsewhere than a [`Server`]: whoever

@@ -13,8 +13,8 @@ async fn start() -> (Server, Comm) {
         .with_handshake_timeout(SOON)
         .with_probe_timeout(SOON);
     let server = Server::builder(key).listen("127.0.0.1:0".parse().unwrap());
-    let (server, comm) = Comm::start(patient, identity, server).await.unwrap();
-    let mut inbox = everything(&comm);
+    let started = Comm::start_with(patient, identity, server, everything).await;
+    let (server, comm, mut inbox) = started.unwrap();
     tokio::spawn(async move {
         while let Some(message) = inbox.next().await {
             message.ack(Ok(())).await.expect("acknowledged once");
