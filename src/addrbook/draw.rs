@@ -18,7 +18,7 @@ const DRAWS_OF_RESTED: u32 = 30;
 /// How much readier the next address is taken after each that was passed over.
 const IMPATIENCE: f64 = 1.2;
 
-/// Of all addresses, so many in a hundred are told to others, and no more than the second number.
+/// How many of a hundred addresses are told to others, and how many addresses at most.
 const SHARED_PERCENT: usize = 23;
 const SHARED_MOST: usize = 2500;
 

@@ -8,7 +8,7 @@
 //!      Store ── RedbStore (a file) · MemoryStore
 //! ```
 //!
-//! [`AddressBook`] is what an application holds. It knows no sockets: whoever dials takes an
+//! [`AddressBook`] is what an application holds. It knows no sockets: the one who dials takes an
 //! address with [`AddressBook::draw`], which marks the attempt, and reports
 //! [`good`](AddressBook::good) after the handshake or [`failed`](AddressBook::failed).
 //!

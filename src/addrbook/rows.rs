@@ -200,7 +200,7 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     if row.key != id.as_bytes() {
         return Err("key and enode differ".to_owned());
     }
-    // Own, because a proven address may be a name whoever told of it.
+    // As from ourselves: a proven address may be a name, also where another node told us of it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
         book.unsaved.put_back(id);
         return Ok(());

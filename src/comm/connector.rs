@@ -144,7 +144,7 @@ impl RemotePeer {
         Self { id, ..self }
     }
 
-    /// The same endpoint, whoever answers there.
+    /// The same endpoint, with no identity expected there.
     #[must_use]
     pub fn anybody(self) -> Self {
         Self { id: None, ..self }
@@ -162,7 +162,7 @@ impl RemotePeer {
         self.node
     }
 
-    /// The identity expected there; `None` for whoever answers.
+    /// The identity expected there; `None` for any.
     #[must_use]
     pub fn id(&self) -> Option<PeerId> {
         self.id

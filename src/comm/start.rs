@@ -66,8 +66,8 @@ impl Comm {
         Ok((server, comm, subscribed))
     }
 
-    /// The layer of the node `node` with connections from elsewhere than a [`Server`]: whoever
-    /// runs the peers runs the protocol with them. The connector is held until the layer stops.
+    /// The layer of the node `node` with connections from elsewhere than a [`Server`]: the
+    /// code that runs the peers runs the protocol with them. The connector is held until the layer stops.
     ///
     /// # Errors
     /// [`CommStartError::Config`], [`CommStartError::Identity`].

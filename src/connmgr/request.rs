@@ -226,7 +226,7 @@ pub struct Counts {
     pub inbound: Count,
     /// Dials in flight.
     pub dialing: usize,
-    /// Whether so many automatic dials in a row failed that the network
-    /// [counts as down](super::ConnConfig::with_offline_after).
+    /// Whether the network [counts as down](super::ConnConfig::with_offline_after), because of the
+    /// number of automatic dials in a row that failed.
     pub offline: bool,
 }

@@ -5,7 +5,7 @@
 //!                                      │ refuse(reason)                  │ refuse(reason)
 //! ```
 //!
-//! None of these steps has a deadline of its own: whoever drives them bounds the whole, as
+//! None of these steps has a deadline of its own: the caller bounds the whole, as
 //! [`Server`](crate::Server) does.
 
 mod authenticated;

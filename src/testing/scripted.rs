@@ -78,7 +78,7 @@ impl Scripted {
         Ok((peer, Self::over(theirs)))
     }
 
-    /// Is the remote of whoever holds the other end of `established`.
+    /// Is the remote of the side that holds the other end of `established`.
     #[must_use]
     pub fn over(established: Established<DuplexStream>) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Scripted {
         }
     }
 
-    /// Is the remote of whoever holds the other end of `authenticated`, and has sent no Hello.
+    /// Is the remote of the side that holds the other end of `authenticated`, and has sent no Hello.
     #[must_use]
     pub fn before_hello(authenticated: Authenticated<DuplexStream>) -> Self {
         Self {

@@ -36,8 +36,8 @@ pub(super) struct Entry<A: Address> {
     pub(super) kind: Kind,
     pub(super) candidate: Candidate<A>,
     pub(super) phase: Phase,
-    /// Counts dials, so that the result of one that was given up is not taken for the next one's,
-    /// and likewise the end of a connection.
+    /// Counts dials, so that neither the result of one that was given up nor the end of an earlier
+    /// connection is taken for that of the present one.
     pub(super) generation: u32,
     pub(super) failures: u32,
     /// How many of these failures were not wanted, and so no fault of the remote's.
