@@ -50,8 +50,10 @@ pub enum ConnEvent<A: Address, Io> {
         /// Why.
         cause: Refusal,
     },
-    /// A listener will accept nothing more. The others go on.
+    /// A listener will accept nothing more.
     ListenerFailed {
+        /// How many others go on. With 0 nothing is accepted any more.
+        left: usize,
         /// Its number, from 0, in the order in which listeners were given.
         listener: usize,
         /// What the system said.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::request::Address;
 use crate::guarded::{caught, caught_async};
@@ -26,30 +27,47 @@ pub trait Listener: Send + 'static {
     /// error [is fatal](Self::is_fatal); so it does after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
-    /// Whether the listener will never accept again. By default it is so after errors that say
-    /// that this is no listener, but not after those of single connections, and not when the
-    /// system is short of file descriptors or memory.
+    /// Whether the listener will never accept again. By default no error of the system is fatal,
+    /// but for one that says that the socket is none: a single connection may fail in many ways, a
+    /// firewall refuse it (`EPERM`), or the system be short of file descriptors or memory. Errors
+    /// that do not come from the system are fatal if they say that there is nothing to accept from.
     fn is_fatal(&self, error: &io::Error) -> bool {
         use io::ErrorKind;
-        matches!(
-            error.kind(),
-            ErrorKind::InvalidInput
-                | ErrorKind::Unsupported
-                | ErrorKind::NotConnected
-                | ErrorKind::BrokenPipe
-                | ErrorKind::PermissionDenied
-        )
+        match error.raw_os_error() {
+            Some(code) => NO_SOCKET.contains(&code),
+            None => matches!(
+                error.kind(),
+                ErrorKind::InvalidInput
+                    | ErrorKind::Unsupported
+                    | ErrorKind::NotConnected
+                    | ErrorKind::BrokenPipe
+            ),
+        }
     }
 }
+
+/// `EBADF` and `ENOTSOCK`: what was listened on is no socket any more.
+const NO_SOCKET: [i32; 2] = if cfg!(any(target_os = "linux", target_os = "android")) {
+    [9, 88]
+} else if cfg!(unix) {
+    [9, 38]
+} else {
+    [6, 10038]
+};
 
 impl Listener for TcpListener {
     type Addr = SocketAddr;
     type Io = TcpStream;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = Self::accept(self).await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, addr))
+        loop {
+            let (stream, addr) = Self::accept(self).await?;
+            match stream.set_nodelay(true) {
+                Ok(()) => return Ok((stream, addr)),
+                // It may be gone already, which is its own matter.
+                Err(error) => tracing::debug!(%addr, %error, "closed an accepted connection"),
+            }
+        }
     }
 }
 
@@ -94,7 +112,7 @@ async fn accept_all<L: Listener>(
     index: usize,
     accepted: mpsc::Sender<Accepted<L::Addr, L::Io>>,
 ) {
-    let mut wait = BACKOFF.0;
+    let (mut wait, mut complaints) = (BACKOFF.0, Complaints::default());
     // The room first: a connection that cannot be handed over stays in the kernel's queue.
     while let Ok(room) = accepted.reserve().await {
         let accept = async { listener.accept().await };
@@ -112,11 +130,64 @@ async fn accept_all<L: Listener>(
                 return;
             }
             Err(error) => {
-                tracing::warn!(listener = index, %error, ?wait, "cannot accept");
+                if let Some(held_back) = complaints.next(Instant::now()) {
+                    tracing::warn!(listener = index, %error, held_back, "cannot accept");
+                }
                 drop(room);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(BACKOFF.1);
             }
         }
+    }
+}
+
+/// The least time between two warnings of a listener.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Limits the rate of warnings, and counts those that are held back.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Instant>,
+    held_back: u64,
+}
+
+impl Complaints {
+    /// Whether the next one is due: then how many were held back since the last.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        let soon = |last: Instant| now.saturating_duration_since(last) < QUIET;
+        if self.last.is_some_and(soon) {
+            self.held_back += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_come_once_a_minute_with_a_count() {
+        let (mut complaints, start) = (Complaints::default(), Instant::now());
+        let mut at = |seconds| complaints.next(start + Duration::from_secs(seconds));
+        assert_eq!(at(0), Some(0));
+        assert_eq!((at(1), at(59)), (None, None));
+        assert_eq!(at(60), Some(2));
+        assert_eq!(at(61), None);
+        assert_eq!(at(200), Some(1));
+    }
+
+    #[tokio::test]
+    async fn no_error_of_one_connection_ends_a_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let is_fatal = |code| listener.is_fatal(&io::Error::from_raw_os_error(code));
+        // EPERM, ENOMEM, EINVAL, EMFILE, ENFILE, EPROTO, EOPNOTSUPP, ECONNABORTED, EHOSTUNREACH.
+        for code in [1, 12, 22, 24, 23, 71, 95, 103, 113] {
+            assert!(!is_fatal(code), "{code}");
+        }
+        assert!(NO_SOCKET.into_iter().all(is_fatal));
+        assert!(listener.is_fatal(&io::ErrorKind::BrokenPipe.into()));
     }
 }

@@ -56,6 +56,7 @@ impl<D: Dialer> ConnManager<D> {
             stop,
             stopped,
         } = self;
+        let listening = listeners.len();
         let (accepted, listeners) = listen(listeners);
         Driver {
             config,
@@ -64,6 +65,7 @@ impl<D: Dialer> ConnManager<D> {
             source,
             asking: None,
             listeners,
+            listening,
             accepted: Some(accepted),
             dials: Dials::default(),
             closing: HashMap::new(),

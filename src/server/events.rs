@@ -42,10 +42,12 @@ pub enum ConnectionEvent {
         /// What went wrong, or why it was refused.
         error: Arc<SetupError>,
     },
-    /// A listener will accept nothing more; the others go on.
+    /// A listener will accept nothing more.
     ListenerFailed {
         /// Its number: 0 is the one of the configured address, if there is one.
         listener: usize,
+        /// How many others go on. With 0 the node accepts nothing any more.
+        left: usize,
         /// What the system said.
         error: Arc<io::Error>,
     },

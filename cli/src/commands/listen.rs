@@ -380,8 +380,11 @@ async fn serve(
     let told = async {
         out.tell(&Listening::of(server))?;
         tokio::try_join!(
-            report(&mut events, out, PeerReport::of),
-            report(&mut failures, out, DialReport::of)
+            report(&mut events, out, |event| Ok(PeerReport::of(event))),
+            report(&mut failures, out, |event| {
+                still_listens(event)?;
+                Ok(DialReport::of(event))
+            })
         )
     };
     let result = tokio::select! {
@@ -402,17 +405,17 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
     out: Output,
-    report_of: impl Fn(&E) -> Option<R>,
+    report_of: impl Fn(&E) -> Result<Option<R>, Failure>,
 ) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         match events.recv().await {
-            Some(Ok(event)) => reports.extend(report_of(&event)),
+            Some(Ok(event)) => reports.extend(report_of(&event)?),
             Some(Err(missed)) => lost(missed),
             None => return Ok(()),
         }
         // Nothing is awaited before it is told: the node's end would take it along.
-        take_waiting(events, &report_of, &mut reports);
+        take_waiting(events, &report_of, &mut reports)?;
         out.tell_all(&reports)?;
     }
 }
@@ -421,7 +424,7 @@ async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
 fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
-        take_waiting(events, &PeerReport::of, &mut reports);
+        take_waiting(events, &|event| Ok(PeerReport::of(event)), &mut reports)?;
         if reports.is_empty() {
             return Ok(());
         }
@@ -432,15 +435,26 @@ fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), F
 /// Takes what has happened and was not told, as much as is told at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
-    report_of: &impl Fn(&E) -> Option<R>,
+    report_of: &impl Fn(&E) -> Result<Option<R>, Failure>,
     reports: &mut Vec<R>,
-) {
+) -> Result<(), Failure> {
     while reports.len() < TOLD_AT_ONCE {
         match events.try_recv() {
-            Some(Ok(event)) => reports.extend(report_of(&event)),
+            Some(Ok(event)) => reports.extend(report_of(&event)?),
             Some(Err(missed)) => lost(missed),
-            None => return,
+            None => return Ok(()),
         }
+    }
+    Ok(())
+}
+
+/// A node that accepts nothing any more ends, and says why: it was started to be found.
+fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
+    match event {
+        ConnectionEvent::ListenerFailed { left: 0, error, .. } => Err(Failure::because(format!(
+            "cannot accept connections any more: {error}"
+        ))),
+        _ => Ok(()),
     }
 }
 

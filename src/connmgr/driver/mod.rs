@@ -46,6 +46,8 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     pub(super) asking: Option<BoxFuture<'static, Answer<Candidate<D::Addr>>>>,
     pub(super) listeners: JoinSet<()>,
+    /// How many of them have not failed.
+    pub(super) listening: usize,
     /// Gone when stopping.
     pub(super) accepted: Option<AcceptQueue<D::Addr, D::Io>>,
     pub(super) dials: Dials<D::Io>,
@@ -175,8 +177,13 @@ impl<D: Dialer> Driver<D> {
             Accepted::Connection(io, addr) => (io, addr),
             Accepted::Failed { listener, error } => {
                 tracing::error!(listener, %error, "a listener failed");
-                let event = ConnEvent::ListenerFailed { listener, error };
-                return self.events.push(event);
+                self.listening = self.listening.saturating_sub(1);
+                let left = self.listening;
+                return self.events.push(ConnEvent::ListenerFailed {
+                    left,
+                    listener,
+                    error,
+                });
             }
         };
         match self.machine.accepted(addr.clone(), now) {

@@ -25,8 +25,14 @@ impl Listener for SocketListener {
     type Io = TcpTransport;
 
     async fn accept(&mut self) -> io::Result<(TcpTransport, SocketAddr)> {
-        let (stream, addr) = self.listener.accept().await?;
-        Ok((TcpTransport::new(stream, self.options)?, addr))
+        loop {
+            let (stream, addr) = self.listener.accept().await?;
+            match TcpTransport::new(stream, self.options) {
+                Ok(stream) => return Ok((stream, addr)),
+                // One connection's socket says nothing about the listener.
+                Err(error) => tracing::warn!(%addr, %error, "cannot set an accepted socket up"),
+            }
+        }
     }
 }
 

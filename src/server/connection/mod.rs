@@ -50,10 +50,19 @@ pub(crate) async fn run<T: Transport>(
                     rejected(&shared, addr, cause);
                 }
             }
-            ConnEvent::ListenerFailed { listener, error } => {
+            ConnEvent::ListenerFailed {
+                listener,
+                left,
+                error,
+            } => {
                 let error = Arc::new(error);
-                let event = ConnectionEvent::ListenerFailed { listener, error };
-                shared.connection_events.emit(event);
+                shared
+                    .connection_events
+                    .emit(ConnectionEvent::ListenerFailed {
+                        listener,
+                        left,
+                        error,
+                    });
             }
         }
     }

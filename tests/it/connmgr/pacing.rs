@@ -151,7 +151,7 @@ async fn a_failing_listener_is_asked_more_and_more_slowly() {
     let builder = ConnManager::builder(open_dialer()).config(explicit_only());
     let (handle, mut events) = start(builder.listener(full).listener(broken));
     match next(&mut events).await {
-        ConnEvent::ListenerFailed { listener, .. } => assert_eq!(listener, 1),
+        ConnEvent::ListenerFailed { listener, left, .. } => assert_eq!((listener, left), (1, 1)),
         other => panic!("{other:?}"),
     }
     quiet(&mut events, 100 * MILLI).await;

@@ -151,7 +151,12 @@ async fn the_end_of_a_listener_is_told() {
     let mut feed = server.subscribe_connections();
     drop(caller);
     let event = told(&mut feed).await;
-    let ConnectionEvent::ListenerFailed { listener: 0, error } = event else {
+    let ConnectionEvent::ListenerFailed {
+        listener: 0,
+        left: 0,
+        error,
+    } = event
+    else {
         panic!("{event:?}");
     };
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
