@@ -60,7 +60,9 @@ settings! {
         /// Whether nothing is dialled by itself: sources are not asked. Default: no.
         no_dial / with_no_dial: bool = false;
         /// Nodes that are kept connected for ever, see [`Server::add_static`](super::Server::add_static);
-        /// in a file enode URLs or node records (`enr:`). Default: none.
+        /// in a file enode URLs or node records (`enr:`). One that cannot be kept connected, such as
+        /// this node itself, is reported and left out. Their places are kept while they are not
+        /// connected. Default: none.
         #[serde(deserialize_with = "enodes")]
         static_nodes / with_static_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// Nodes that are exempt from the limits on peers, see [`Server::trust`](super::Server::trust);

@@ -51,9 +51,6 @@ pub enum StartError {
         /// Which limit.
         source: TooSmall,
     },
-    /// A static node cannot be dialled.
-    #[error(transparent)]
-    StaticNode(#[from] StaticNodeError),
 }
 
 /// Why a static node was not added or removed.

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DialError;
+use super::{DialError, StaticNodeError};
 use crate::connmgr::Refusal;
 use crate::node::{Enode, NodeId};
 use crate::setup::SetupError;
@@ -42,6 +42,14 @@ pub enum ConnectionEvent {
         /// What went wrong, or why it was refused.
         error: Arc<SetupError>,
     },
+    /// A static node of the configuration was left out. The server starts without it, since several
+    /// nodes may share one list.
+    StaticNodeSkipped {
+        /// The node.
+        node: Enode,
+        /// Why it is not kept connected.
+        error: StaticNodeError,
+    },
     /// A listener will accept nothing more.
     ListenerFailed {
         /// Its number: 0 is the one of the configured address, if there is one.
@@ -68,6 +76,10 @@ impl serde::Serialize for ConnectionEvent {
             }
             Self::InboundFailed { addr, id, error } => {
                 ("fail", *id, Some(addr.to_string()), error.to_string())
+            }
+            Self::StaticNodeSkipped { node, error } => {
+                let addr = node.endpoint().map(ToString::to_string);
+                ("staticskip", Some(node.node_id()), addr, error.to_string())
             }
             Self::ListenerFailed { error, .. } => ("listenfail", None, None, error.to_string()),
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::either::Either;
+use tracing::{debug, warn};
 
 use super::accept::{SlotListener, SocketListener};
 use super::builder::ServerBuilder;
@@ -15,7 +16,7 @@ use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
 use super::server::Server;
 use super::shared::{Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
-use super::{StartError, connection};
+use super::{ConnectionEvent, StartError, StaticNodeError, connection};
 use crate::channel::NodeBudget;
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -100,7 +101,8 @@ where
     ///
     /// # Errors
     /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
-    /// offered together, if the configuration cannot work, or if a static node cannot be dialled.
+    /// offered together, or if the configuration cannot work. A static node that cannot be dialled
+    /// is [left out](super::ConnectionEvent::StaticNodeSkipped).
     pub async fn start(mut self) -> Result<Server, StartError> {
         self.config.check()?;
         let budget = NodeBudget::new(self.config.memory())?;
@@ -191,10 +193,33 @@ where
             };
             spawn_service(&shared, prober.run());
         }
-        let server = Server::new(shared);
-        for node in config.static_nodes() {
-            server.add_static(node.clone()).await?;
-        }
+        let server = Server::new(Arc::clone(&shared));
+        add_static_nodes(&server, &shared, config.static_nodes()).await;
         Ok(server)
+    }
+}
+
+/// Adds the static nodes of the configuration. Those that cannot be are reported and left out: a
+/// list may be shared by several nodes, and have this one in it.
+async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
+    let seats = shared.checks.peers.seats().all;
+    if nodes.len() > seats {
+        warn!(
+            static_nodes = nodes.len(),
+            max_peers = seats,
+            "more static nodes than places for peers"
+        );
+    }
+    for node in nodes {
+        let Err(error) = server.add_static(node.clone()).await else {
+            continue;
+        };
+        match &error {
+            StaticNodeError::Itself { .. } => debug!(%node, %error, "static node left out"),
+            _ => warn!(%node, %error, "static node left out"),
+        }
+        let node = node.clone();
+        let skipped = ConnectionEvent::StaticNodeSkipped { node, error };
+        shared.connection_events.emit(skipped);
     }
 }

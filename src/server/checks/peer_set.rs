@@ -55,6 +55,8 @@ struct State {
     inbound: usize,
     trusted: HashSet<NodeId>,
     statics: HashSet<NodeId>,
+    /// How many static nodes are not connected: their seats are kept.
+    absent: usize,
     closed: bool,
 }
 
@@ -80,8 +82,13 @@ impl PeerSet {
         id: &NodeId,
         direction: Direction,
     ) -> Result<(), DisconnectReason> {
-        let full = state.peers.len() >= self.0.seats.all
-            || direction == Direction::Inbound && state.inbound >= self.0.seats.inbound;
+        let full = match state.statics.contains(id) {
+            true => state.peers.len() >= self.0.seats.all,
+            false => {
+                state.peers.len().saturating_add(state.absent) >= self.0.seats.all
+                    || direction == Direction::Inbound && state.inbound >= self.0.seats.inbound
+            }
+        };
         if state.closed {
             Err(DisconnectReason::CLIENT_QUITTING)
         } else if full && !state.trusted.contains(id) {
@@ -103,6 +110,7 @@ impl PeerSet {
         peer.control().set_trusted(state.trusted.contains(&id));
         peer.control().set_static(state.statics.contains(&id));
         state.inbound += usize::from(peer.direction() == Direction::Inbound);
+        state.absent -= usize::from(state.statics.contains(&id));
         state.peers.insert(id, peer);
         drop(state);
         Ok(Seat {
@@ -126,12 +134,15 @@ impl PeerSet {
     /// Sets whether a node is dialled again and again; a connected one is told so at once.
     pub(crate) fn set_static(&self, id: NodeId, wanted: bool) {
         let mut state = self.lock();
-        match wanted {
+        let changed = match wanted {
             true => state.statics.insert(id),
             false => state.statics.remove(&id),
         };
-        if let Some(peer) = state.peers.get(&id) {
-            peer.control().set_static(wanted);
+        match state.peers.get(&id) {
+            Some(peer) => peer.control().set_static(wanted),
+            None if changed && wanted => state.absent += 1,
+            None if changed => state.absent -= 1,
+            None => {}
         }
     }
 
@@ -181,6 +192,7 @@ impl Drop for Seat {
         let mut state = self.peers.lock();
         if let Some(peer) = state.peers.remove(&self.id) {
             state.inbound -= usize::from(peer.direction() == Direction::Inbound);
+            state.absent += usize::from(state.statics.contains(&self.id));
         }
     }
 }

@@ -247,3 +247,50 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     server.add_static(remote.enode()).await.unwrap();
     assert_eq!(added(&mut feed).await.id(), remote.id());
 }
+
+/// Several nodes may share one list, in which each finds itself.
+#[tokio::test(start_paused = true)]
+async fn a_static_node_of_the_configuration_that_cannot_be_is_reported_and_left_out() {
+    let ((dialer, mut script), own) = (dial_script(), key());
+    let itself = Enode::new(own.public_key(), "20.1.1.1:1".parse().unwrap());
+    let nowhere = Enode::incomplete(key().public_key());
+    let outside = stranger("21.1.1.1:1");
+    let good = stranger("20.2.1.1:1");
+    let list = [&itself, &nowhere, &outside, &good].map(Clone::clone);
+    let mut builder = Server::builder(own).dialer(dialer).configure(|config| {
+        config
+            .with_net_restrict("20.0.0.0/8".parse::<NetList>().unwrap())
+            .with_static_nodes(list)
+    });
+    let mut feed = builder.subscribe_connections();
+    let _server = builder.start().await.expect("starts without them");
+    for skipped in [itself, nowhere, outside] {
+        match told(&mut feed).await {
+            ConnectionEvent::StaticNodeSkipped { node, .. } => assert_eq!(node, skipped),
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(*next_dial(&mut script).await.addr(), good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_of_a_static_node_is_kept_while_it_is_not_connected() {
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.with_max_peers(1));
+    let (server, fixed, other) = (
+        builder.start().await.unwrap(),
+        remote().await,
+        remote().await,
+    );
+    server.add_static(at(&fixed, &public(1))).await.unwrap();
+    let unreached = next_dial(&mut script).await;
+    let (own, (near, far)) = (server.enode(), tokio::io::duplex(1 << 16));
+    let (ours, theirs) = tokio::join!(
+        server.accept_over(near),
+        other.dial_over(far, own.public_key())
+    );
+    assert!(ours.is_err() && theirs.is_err(), "the place is taken");
+    reach(unreached, &fixed);
+    let mut feed = server.subscribe();
+    assert_eq!(added(&mut feed).await.id(), fixed.id());
+}
