@@ -85,11 +85,7 @@ impl Dispatch {
         match frame.id() {
             ids::PING if !self.pings.admit(Instant::now()) => return Err(PeerError::PingFlood),
             ids::PING => self.gate.pong(),
-            ids::PONG => {
-                let (now, control) = (Instant::now(), self.peer.control());
-                control.with_liveness(|liveness| liveness.on_pong(now));
-                control.ponged.notify_waiters();
-            }
+            ids::PONG => self.peer.control().note_pong(),
             // A second Hello and reserved ids are ignored.
             _ => {}
         }

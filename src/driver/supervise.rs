@@ -14,7 +14,9 @@ use tracing::{debug, warn};
 
 use crate::channel::{Inbox, WriteGate};
 use crate::p2p::Capability;
-use crate::peer::{EndRequest, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError};
+use crate::peer::{
+    EndRequest, Liveness, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError,
+};
 use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
 use crate::transport::Transport;
 
@@ -265,8 +267,10 @@ async fn end_protocols(
 /// Sends Pings in time, and ends when the remote is silent.
 async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerError {
     loop {
-        let now = Instant::now();
-        match peer.control().with_liveness(|liveness| liveness.poll(now)) {
+        // The time is read under the lock, so that it does not run backwards between this and the
+        // read loop.
+        let next = |liveness: &mut Liveness| liveness.poll(Instant::now());
+        match peer.control().with_liveness(next) {
             LivenessAction::SendPing => gate.ping(),
             LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout()),
             LivenessAction::WaitUntil(at) => tokio::select! {

@@ -12,9 +12,10 @@ settings! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct PeerConfig {
-        /// From one Ping to the next. Default: 15 s; `Duration::MAX` means never. An unanswered
-        /// Ping is repeated after half of it, and at least a second, if this side paused reading
-        /// meanwhile, so that a remote that hears nothing else of us does not take us for dead.
+        /// From one Ping to the next. Default: 15 s; less than a second is taken as one second, which
+        /// is what remotes grant, and `Duration::MAX` means never. An unanswered Ping is repeated
+        /// after half of it, and at least a second, if this side paused reading meanwhile, so that a
+        /// remote that hears nothing else of us does not take us for dead.
         #[serde(with = "crate::units::duration")]
         ping_interval / with_ping_interval: Duration = Duration::from_secs(15);
         /// How old an unanswered Ping may be, with no byte received meanwhile, before the peer ends

@@ -74,7 +74,7 @@ pub(crate) struct Control {
     /// Wakes the ping loop before its time.
     pub(crate) ping_wanted: Notify,
     /// Wakes who waits for a Pong.
-    pub(crate) ponged: Notify,
+    ponged: Notify,
     trusted: AtomicBool,
     statically_dialled: AtomicBool,
 }
@@ -123,6 +123,14 @@ impl Control {
         if self.with_liveness(|liveness| liveness.on_pause(paused, Instant::now())) {
             self.ping_wanted.notify_one();
         }
+    }
+
+    /// A Pong arrived.
+    pub(crate) fn note_pong(&self) {
+        if self.with_liveness(|liveness| liveness.on_pong(Instant::now())) {
+            self.ping_wanted.notify_one();
+        }
+        self.ponged.notify_waiters();
     }
 
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {

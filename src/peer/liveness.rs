@@ -68,7 +68,8 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
-            interval: config.ping_interval(),
+            // Remotes grant one Ping a second.
+            interval: config.ping_interval().max(PING_SPACING),
             // Not zero, with which the ping loop would never sleep.
             timeout: config.liveness_timeout().max(Duration::from_millis(1)),
             ping: Ping::Idle,
@@ -104,13 +105,16 @@ impl Liveness {
 
     /// A Pong arrived. One that answers nothing is ignored. The answer to a Ping can be read before
     /// the write loop, which hands many frames over at once, gets to say that it was written.
-    pub(crate) fn on_pong(&mut self, now: Instant) {
-        if let Ping::Queued { since } | Ping::InFlight { since } = self.ping {
-            self.rtt = Some(now - since);
-            self.last_pong = Some(now);
-            self.wanted = false;
-            self.ping = Ping::Idle;
-        }
+    /// Returns whether to [`poll`](Self::poll) again at once, since the next Ping is overdue.
+    pub(crate) fn on_pong(&mut self, now: Instant) -> bool {
+        let (Ping::Queued { since } | Ping::InFlight { since }) = self.ping else {
+            return false;
+        };
+        self.rtt = Some(now - since);
+        self.last_pong = Some(now);
+        self.wanted = false;
+        self.ping = Ping::Idle;
+        now >= after(self.pinged, self.interval)
     }
 
     /// Asks for a Ping before its time. If the last one was answered less than a second ago, it
@@ -132,20 +136,18 @@ impl Liveness {
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
         let half = (self.interval / 2).max(PING_SPACING);
         let (next, repeat) = (after(self.pinged, self.interval), after(self.pinged, half));
-        match self.ping {
+        let look = match self.ping {
             Ping::Idle if self.wanted || now >= next => {
                 self.wanted = false;
                 self.held_up = self.paused;
                 self.pinged = now;
                 self.ping = Ping::Queued { since: now };
-                Action::SendPing
+                return Action::SendPing;
             }
-            Ping::Idle => Action::WaitUntil(next),
+            Ping::Idle => next,
             // A write that hangs has a timeout of its own.
-            Ping::Queued { .. } if self.held_up => {
-                Action::WaitUntil(after(now, half.min(self.timeout)))
-            }
-            Ping::Queued { since } => Action::WaitUntil(after(since.max(now), self.timeout)),
+            Ping::Queued { .. } if self.held_up => after(now, half.min(self.timeout)),
+            Ping::Queued { .. } => after(now, self.timeout),
             Ping::InFlight { since } => {
                 let end = after(since.max(self.last_byte), self.timeout);
                 if !self.paused && now >= end {
@@ -155,13 +157,15 @@ impl Liveness {
                     self.pinged = now;
                     return Action::SendPing;
                 }
-                Action::WaitUntil(match (self.paused, self.held_up) {
+                match (self.paused, self.held_up) {
                     (true, _) => repeat,
                     (false, true) => repeat.min(end),
                     (false, false) => end,
-                })
+                }
             }
-        }
+        };
+        // A Pong that comes before the next Ping is due wakes nobody.
+        Action::WaitUntil(if now < next { look.min(next) } else { look })
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use peermux::p2p::ids;
-use peermux::{DisconnectReason, PeerError, ProtocolLimits};
+use peermux::testing::Settings;
+use peermux::{DisconnectReason, PeerConfig, PeerError, ProtocolLimits};
 use tokio::time::Instant;
 
 use super::{idle, outcome, peer, protocol};
@@ -26,6 +27,37 @@ async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
         rtt >= Duration::from_millis(70) && rtt < Duration::from_millis(75),
         "{rtt:?}"
     );
+}
+
+/// When ten Pings arrive that the remote answers after `answer`, from the start.
+async fn ten_pings(interval: Duration, answer: Duration) -> Vec<f32> {
+    let config = PeerConfig::default().with_ping_interval(interval);
+    let (_peer, mut remote) = peer(Settings::from(idle("a", 1)).with_config(config)).await;
+    let started = Instant::now();
+    let mut at = Vec::new();
+    for _ in 0..10 {
+        assert_eq!(remote.expect().await.id, ids::PING);
+        at.push(started.elapsed().as_secs_f32().round());
+        tokio::time::sleep(answer).await;
+        remote.send(ids::PONG, &[0xc0]).await;
+    }
+    at
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_below_the_liveness_timeout_is_kept() {
+    let each_second: Vec<_> = (1..=10u8).map(f32::from).collect();
+    let at = ten_pings(Duration::from_secs(1), Duration::from_millis(70)).await;
+    assert_eq!(at, each_second);
+    let at = ten_pings(Duration::from_millis(1), Duration::ZERO).await;
+    assert_eq!(at, each_second, "remotes grant one Ping a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pong_that_comes_later_than_the_next_ping_is_due_lets_that_go_at_once() {
+    let at = ten_pings(Duration::from_secs(1), Duration::from_secs(3)).await;
+    let three_apart: Vec<_> = (0..10u8).map(|n| f32::from(1 + 3 * n)).collect();
+    assert_eq!(at, three_apart);
 }
 
 #[tokio::test(start_paused = true)]
