@@ -10,6 +10,9 @@ use tokio::task::unconstrained;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
+/// More events than this are kept for nobody: room for all of them is taken at the start.
+const MOST: usize = 65_536;
+
 /// The sending end; cloning shares it. The streams end when the last one is dropped.
 #[derive(Debug)]
 pub(crate) struct EventFeed<T>(broadcast::Sender<T>);
@@ -21,9 +24,10 @@ impl<T> Clone for EventFeed<T> {
 }
 
 impl<T: Clone + Send + 'static> EventFeed<T> {
-    /// Keeps up to `capacity` events for the slowest reader, and at least one.
+    /// Keeps up to `capacity` events for the slowest reader, at least one and at most
+    /// [`MOST`].
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(broadcast::channel(capacity.max(1)).0)
+        Self(broadcast::channel(capacity.clamp(1, MOST)).0)
     }
 
     /// Tells an event to all who subscribed. Never waits.
@@ -129,6 +133,16 @@ mod tests {
         assert_eq!(events.try_recv(), Some(Ok(3)));
         assert_eq!(events.recv().await, Some(Ok(4)));
         assert_eq!(events.try_recv(), None);
+    }
+
+    #[tokio::test]
+    async fn a_feed_of_any_capacity_works() {
+        for capacity in [0, usize::MAX] {
+            let feed = EventFeed::new(capacity);
+            let mut events = feed.subscribe();
+            feed.emit(1);
+            assert_eq!(events.recv().await, Some(Ok(1)), "{capacity}");
+        }
     }
 
     #[tokio::test]

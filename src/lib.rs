@@ -38,6 +38,7 @@
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(feature = "comm"),
@@ -101,7 +102,7 @@ mod spare;
 mod stage;
 #[cfg(feature = "test-util")]
 pub mod testing;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "connmgr", feature = "addrbook"))]
 mod time;
 #[cfg(feature = "server")]
 pub mod transport;

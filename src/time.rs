@@ -9,5 +9,10 @@ pub(crate) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Returns the instant `wait` after `at`, at most 30 years later.
 pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
-    at + wait.min(NEVER)
+    at.checked_add(wait.min(NEVER)).unwrap_or(at)
+}
+
+/// One of `parts` equal parts of a time.
+pub(crate) fn part(time: Duration, parts: u32) -> Duration {
+    time.checked_div(parts).unwrap_or(time)
 }

@@ -11,6 +11,7 @@ use tracing::warn;
 use super::rows;
 use super::shared::Shared;
 use super::store::{Change, Store, StoreError};
+use crate::time::after;
 
 /// Changes that go into one commit: bounds memory and how long the lock is held.
 const BATCH: usize = 1024;
@@ -53,7 +54,7 @@ impl Persistence {
     /// Why the last write failed.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Arc<StoreError>> {
         let mut stop = std::pin::pin!(stop);
-        let mut ticks = interval_at(Instant::now() + self.every, self.every);
+        let mut ticks = interval_at(after(Instant::now(), self.every), self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::time::NEVER;
+
 /// Tells the time to an [`AddressBook`](super::AddressBook).
 ///
 /// Marks outlive the process, so they are points of calendar time; but decisions within a process
@@ -44,9 +46,9 @@ pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// The point `wait` after `time`, or `time` where the calendar ends.
+/// The point `wait` after `time`, at most 30 years later, or `time` where the calendar ends.
 pub(super) fn later(time: SystemTime, wait: Duration) -> SystemTime {
-    time.checked_add(wait).unwrap_or(time)
+    time.checked_add(wait.min(NEVER)).unwrap_or(time)
 }
 
 /// The point `ago` before `time`, or `time` where the calendar begins.

@@ -3,7 +3,6 @@ use std::time::{Duration, SystemTime};
 use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::MAX_PAYLOAD;
 use crate::settings::{TooSmall, settings};
-use crate::time::NEVER;
 
 /// The largest bound of a queue in messages: what its semaphore can count.
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
@@ -29,18 +28,18 @@ settings! {
         /// ends the connection. More than 16,776,442 are taken as that. Default: 16,776,442.
         max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
         /// How long the server may take to connect to a node. Default: 5 s.
-        dial_timeout / with_dial_timeout: Duration = Duration::from_secs(5), at_most_never;
+        dial_timeout / with_dial_timeout: Duration = Duration::from_secs(5);
         /// How long a connected node may take to prove its identity. Default: 2 s.
-        handshake_timeout / with_handshake_timeout: Duration = Duration::from_secs(2), at_most_never;
+        handshake_timeout / with_handshake_timeout: Duration = Duration::from_secs(2);
         /// How long a probe waits for the answer to its Ping. Default: 2 s.
-        probe_timeout / with_probe_timeout: Duration = Duration::from_secs(2), at_most_never;
+        probe_timeout / with_probe_timeout: Duration = Duration::from_secs(2);
         /// How long an answer to a received message waits for room in the queue. Default: 5 s.
-        reply_timeout / with_reply_timeout: Duration = Duration::from_secs(5), at_most_never;
+        reply_timeout / with_reply_timeout: Duration = Duration::from_secs(5);
         /// How long [`Comm::stop`](super::Comm::stop) waits for connections to end. Default: 5 s.
-        stop_timeout / with_stop_timeout: Duration = Duration::from_secs(5), at_most_never;
+        stop_timeout / with_stop_timeout: Duration = Duration::from_secs(5);
         /// For how long a failed dial answers for further messages to the same endpoint.
         /// Default: 1 s.
-        failure_memory / with_failure_memory: Duration = Duration::from_secs(1), at_most_never;
+        failure_memory / with_failure_memory: Duration = Duration::from_secs(1);
         /// Within what time two connections of one identity count as simultaneous, so that both
         /// sides keep the one that the larger node id dialled; else the newer one is kept.
         /// Default: 5 s.
@@ -62,11 +61,6 @@ impl Config {
         TooSmall::check("receive_queue", self.receive_queue, 1)?;
         TooSmall::check("identities.max", self.identities.max(), 1)
     }
-}
-
-/// No longer than any process runs, so that sums of times do not overflow.
-fn at_most_never(time: Duration) -> Duration {
-    time.min(NEVER)
 }
 
 #[expect(

@@ -223,7 +223,11 @@ impl Comm {
     /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
     pub async fn probe(&self, peer: &RemotePeer) -> Result<Duration, CommError> {
         let to = peer.clone().anybody();
-        let limit = self.shared.config.dial_timeout() + 2 * self.shared.config.probe_timeout();
+        let (dial, answer) = (
+            self.shared.config.dial_timeout(),
+            self.shared.config.probe_timeout(),
+        );
+        let limit = dial.saturating_add(answer.saturating_mul(2));
         let probe = async {
             loop {
                 let result = match self.shared.route(&to, Purpose::Probe)? {
@@ -261,7 +265,11 @@ impl Comm {
     pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
         let to = peer.clone().anybody();
         let config = &self.shared.config;
-        let limit = 2 * (config.dial_timeout() + 2 * config.handshake_timeout());
+        let proof = config.handshake_timeout().saturating_mul(2);
+        let limit = config
+            .dial_timeout()
+            .saturating_add(proof)
+            .saturating_mul(2);
         let ask = async {
             loop {
                 let result = match self.shared.route(&to, Purpose::Handshake)? {

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -369,7 +369,7 @@ impl Shared {
         }
         let mut result = start.result.clone();
         // The connection's own task has the shorter limit and knows the cause.
-        let limit = 2 * self.config.handshake_timeout();
+        let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
@@ -415,10 +415,11 @@ async fn purge_identities(shared: &Shared) {
         shared.tell(news);
         let next = shared.table().identities.next_purge();
         let wait = next.map_or(PURGE_INTERVAL, |at| {
-            at.saturating_sub(unix_now).min(PURGE_INTERVAL) + PURGE_SPACING
+            let wait = at.saturating_sub(unix_now).min(PURGE_INTERVAL);
+            wait.saturating_add(PURGE_SPACING)
         });
         tokio::select! {
-            () = sleep_until(Instant::now() + wait) => {}
+            () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
         }
     }

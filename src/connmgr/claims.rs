@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::request::{Address, Candidate, Key, ReqId};
 use crate::mutex::Mutex;
+use crate::time::after;
 
 /// What the manager and its address source share. Cloning shares it.
 #[derive(Debug)]
@@ -136,14 +137,15 @@ impl<A: Address> Claims<A> {
     /// When the next remembered dial is to be forgotten.
     pub(super) fn next_forgotten(&self) -> Option<Instant> {
         let tables = self.lock();
-        tables.dials.front().map(|(then, _)| *then + tables.memory)
+        let oldest = tables.dials.front();
+        oldest.map(|(then, _)| after(*then, tables.memory))
     }
 
     /// Forgets the dials that are old enough.
     pub(super) fn forget(&self, now: Instant) {
         let mut tables = self.lock();
         while let Some((then, _)) = tables.dials.front()
-            && *then + tables.memory <= now
+            && after(*then, tables.memory) <= now
         {
             if let Some((then, identity)) = tables.dials.pop_front()
                 && tables.dialed.get(&identity) == Some(&then)

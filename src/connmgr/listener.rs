@@ -135,7 +135,7 @@ async fn accept_all<L: Listener>(
                 }
                 drop(room);
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(BACKOFF.1);
+                wait = wait.saturating_mul(2).min(BACKOFF.1);
             }
         }
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::after;
+
 /// A rate limit: a number of events at once, and then a number of events each second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -77,7 +79,7 @@ impl TokenBucket {
         self.refilled = if self.tokens >= self.rate.burst {
             now
         } else {
-            self.refilled + self.rate.period().saturating_mul(gained)
+            after(self.refilled, self.rate.period().saturating_mul(gained))
         };
     }
 }

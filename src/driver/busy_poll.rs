@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::time::part;
+
 /// How often the read loop looks before it sleeps. An idle runtime takes about half a
 /// microsecond a turn, so all of them cost what a processor needs to fall asleep and wake up.
 const TURNS: u32 = 64;
@@ -81,12 +83,12 @@ impl BusyPoll {
 
     /// The first bytes after a pause arrived, and were `found` by looking or not.
     pub(crate) fn on_arrival(&mut self, found: bool, now: Instant) {
-        let gap = now - self.last;
+        let gap = now.saturating_duration_since(self.last);
         let quick = gap < QUICK && !self.bulk;
         self.last = now;
         self.bulk = false;
         if quick && matches!(self.phase, Phase::Resting(_)) {
-            self.slept = (self.slept * 7 + gap) / 8;
+            self.slept = part(self.slept.saturating_mul(7).saturating_add(gap), 8);
         }
         let gained = found && gap < self.slept;
         self.phase = match self.phase {

@@ -171,7 +171,7 @@ impl<T: Transport> Tasks<T> {
         let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period());
         tokio::join!(
             wire.close(
-                limit.saturating_add(2 * DISCONNECT_TIMEOUT),
+                limit.saturating_add(DISCONNECT_TIMEOUT.saturating_mul(2)),
                 config.linger()
             ),
             protocols

@@ -53,7 +53,7 @@ impl Transfer {
 
     /// This side did not wait for bytes from `from` until `to`, which does not count.
     pub(crate) fn skip(&mut self, from: Instant, to: Instant) {
-        self.started += to.saturating_duration_since(from);
+        self.started = after(self.started, to.saturating_duration_since(from));
         self.progressed = to;
     }
 

@@ -58,8 +58,8 @@ pub struct PeerEvents {
 }
 
 impl PeerEvents {
-    /// A feed that keeps up to `capacity` events for the slowest subscriber. With `messages` it
-    /// tells each message as well.
+    /// A feed that keeps up to `capacity` events for the slowest subscriber, at least 1 and at most
+    /// 65,536. With `messages` it tells each message as well.
     #[must_use]
     pub fn new(capacity: usize, messages: bool) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::PeerConfig;
-use crate::time::after;
+use crate::time::{after, part};
 
 /// How many Pings are granted at once at the start of a connection.
 const PING_BURST: u64 = 5;
@@ -110,7 +110,7 @@ impl Liveness {
         let (Ping::Queued { since } | Ping::InFlight { since }) = self.ping else {
             return false;
         };
-        self.rtt = Some(now - since);
+        self.rtt = Some(now.saturating_duration_since(since));
         self.last_pong = Some(now);
         self.wanted = false;
         self.ping = Ping::Idle;
@@ -134,7 +134,7 @@ impl Liveness {
 
     /// What to do at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
-        let half = (self.interval / 2).max(PING_SPACING);
+        let half = part(self.interval, 2).max(PING_SPACING);
         let (next, repeat) = (after(self.pinged, self.interval), after(self.pinged, half));
         let look = match self.ping {
             Ping::Idle if self.wanted || now >= next => {

@@ -117,8 +117,8 @@ settings! {
         /// everybody else out; where that is better than a busy core, 200 a second are a tenth of
         /// one.
         setup_rate / with_setup_rate: Rate = Rate::UNLIMITED;
-        /// How many events a slow subscriber may be behind before it loses some; at least 1.
-        /// Default: 1024.
+        /// How many events a slow subscriber may be behind before it loses some; at least 1. More
+        /// than 65,536 are taken as that. Default: 1024.
         event_capacity / with_event_capacity: usize = 1024;
         /// Whether each message is an event too. Default: no.
         message_events / with_message_events: bool = false;

@@ -128,7 +128,9 @@ where
         let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks));
         let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
-        let slots = Arc::new(Semaphore::new(config.max_pending()));
+        let slots = Arc::new(Semaphore::new(
+            config.max_pending().min(Semaphore::MAX_PERMITS),
+        ));
         let mut manager = ConnManager::builder(checked)
             .config(config.connections(target))
             .rng(self.random.fork())

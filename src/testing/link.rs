@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::time::after;
+
 /// How many bytes each direction holds at either end.
 const PIPE: usize = 64 << 10;
 /// How many pieces of up to [`PIPE`] bytes are under way in each direction.
@@ -45,7 +47,7 @@ async fn take(
         // Dropping the sender is the end; it follows the pieces that are still under way.
         let read = from.read(&mut buffer).await.unwrap_or_default();
         let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
-        let sent = send.send((Instant::now() + latency, piece)).await;
+        let sent = send.send((after(Instant::now(), latency), piece)).await;
         if sent.is_err() || read == 0 {
             return;
         }

@@ -7,7 +7,7 @@ use peermux::{
     ProtocolLimits, TrySendError, WireMessage,
 };
 use tokio::sync::{Mutex as Turn, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::room::{Member, Room};
@@ -79,10 +79,11 @@ impl Chat {
             .map(|member| (member.sender.try_send(&line), member));
         let slow: Vec<_> = slow.filter(|(sent, _)| sent.is_err()).collect();
         let mut missed = 0;
-        let deadline = Instant::now() + self.shared.config.patience;
+        let (started, patience) = (Instant::now(), self.shared.config.patience);
         for (sent, member) in slow {
             let full = sent == Err(TrySendError::Full);
-            match timeout_at(deadline, member.sender.send(&line)).await {
+            let left = patience.saturating_sub(started.elapsed());
+            match timeout(left, member.sender.send(&line)).await {
                 Ok(Ok(())) => continue,
                 Err(_) if full => {
                     debug!(peer = %member.peer.id(), "chat peer is too slow");

@@ -214,7 +214,7 @@ impl Shared {
             (store.take_hot(), store.digest())
         };
         self.counters.rounds.fetch_add(1, Relaxed);
-        let some = self.some_peers(self.config.fanout + 1);
+        let some = self.some_peers(self.config.fanout.saturating_add(1));
         let Some((asked, told)) = some.split_first() else {
             return;
         };

@@ -18,9 +18,9 @@ pub(super) struct Store {
     /// Ids of kept messages, the oldest first.
     order: VecDeque<MessageId>,
     bytes: usize,
-    /// Ids of messages that are forgotten, so that they do not come back, and until when.
+    /// Ids of messages that are forgotten, so that they do not come back for a while, and since when.
     seen: HashMap<MessageId, Instant>,
-    /// What was requested, and until when not again.
+    /// What was requested, and when.
     requested: HashMap<MessageId, Instant>,
 }
 
@@ -86,19 +86,22 @@ impl Store {
     fn forget(&mut self, id: MessageId, now: Instant) {
         if let Some(kept) = self.kept.remove(&id) {
             self.bytes -= kept.message.content.len();
-            if self.seen.len() < SEEN_FACTOR * self.config.max_messages {
-                self.seen.insert(id, now + self.config.expiry);
+            if self.seen.len() < SEEN_FACTOR.saturating_mul(self.config.max_messages) {
+                self.seen.insert(id, now);
             }
         }
     }
 
     /// Forgets what is over.
     pub(super) fn expire(&mut self, now: Instant) {
-        let expiry = self.config.expiry;
+        let Config {
+            expiry, interval, ..
+        } = self.config;
+        let lasts = |since: &Instant, time| now.saturating_duration_since(*since) < time;
         let (kept, order) = (&self.kept, &mut self.order);
         let mut old = Vec::new();
         order.retain(|id| {
-            let over = kept.get(id).is_none_or(|one| now - one.born >= expiry);
+            let over = kept.get(id).is_none_or(|one| !lasts(&one.born, expiry));
             if over {
                 old.push(*id);
             }
@@ -107,8 +110,8 @@ impl Store {
         for id in old {
             self.forget(id, now);
         }
-        self.seen.retain(|_, until| now < *until);
-        self.requested.retain(|_, until| now < *until);
+        self.seen.retain(|_, since| lasts(since, expiry));
+        self.requested.retain(|_, since| lasts(since, interval));
     }
 
     /// A message and its age.
@@ -143,9 +146,11 @@ impl Store {
         let mut missing = Vec::new();
         for id in ids {
             let full = self.requested.len() >= self.config.max_messages;
-            let asked = self.requested.get(id).is_some_and(|until| now < *until);
+            let asked = self.requested.get(id);
+            let asked = asked
+                .is_some_and(|since| now.saturating_duration_since(*since) < self.config.interval);
             if !self.knows(id) && !asked && !full {
-                self.requested.insert(*id, now + self.config.interval);
+                self.requested.insert(*id, now);
                 missing.push(*id);
             }
         }

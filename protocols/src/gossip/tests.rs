@@ -207,3 +207,27 @@ async fn the_store_keeps_its_bounds() {
     let later = now + config.interval;
     assert_eq!(store.missing(&[id(7)], later), [id(7)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_and_counts_of_any_size_work() {
+    let largest = Config::default()
+        .with_interval(Duration::MAX)
+        .with_fanout(usize::MAX)
+        .with_hot_rounds(u32::MAX)
+        .with_expiry(Duration::MAX)
+        .with_max_messages(usize::MAX)
+        .with_max_bytes(usize::MAX);
+    let (mut store, now) = (Store::new(largest), Instant::now());
+    let id = MessageId::new(PeerId::from_bytes([1; 32]), 1);
+    assert_eq!(store.missing(&[id], now), [id]);
+    store.expire(now + SOON);
+    assert!(
+        store.missing(&[id], now + SOON).is_empty(),
+        "asked for already"
+    );
+    let net = Net::default();
+    let gossips = net.gossips(2, largest).await;
+    gossips[0].publish("to be told").await.unwrap();
+    sleep(SOON).await;
+    assert_eq!(gossips[0].stats().kept, 1);
+}

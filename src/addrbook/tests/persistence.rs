@@ -233,3 +233,34 @@ async fn a_lowered_limit_holds_for_what_was_stored() {
         4
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_and_counts_of_any_size_work() {
+    let ends = [
+        (Duration::MAX, usize::MAX, u32::MAX),
+        (Duration::ZERO, 0, 0),
+    ];
+    for (time, count, score) in ends {
+        let nodes = NodeDbConfig::default()
+            .with_max_nodes(count)
+            .with_max_ip_bans(count)
+            .with_ban_above(score)
+            .with_ban_for(time);
+        let config = AddressBookConfig::default()
+            .with_nodes(nodes)
+            .with_flush_every(time);
+        let store = MemoryStore::default();
+        let (book, writer) = AddressBook::load(store, config, Still).await.unwrap();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
+        book.add(&node(1), stranger()).unwrap();
+        book.flush().await.unwrap();
+        for target in [BanTarget::Node(id(&node(1))), BanTarget::ip(ip("2a00::1"))] {
+            book.ban(target, time, "for ever, or not at all");
+        }
+        let banned = book.banned(&id(&node(1))).is_some();
+        assert_eq!(banned, !time.is_zero());
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+}

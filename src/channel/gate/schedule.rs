@@ -24,7 +24,7 @@ pub(crate) struct LaneSettings {
 
 impl LaneSettings {
     fn quantum(&self) -> usize {
-        QUANTUM * self.weight as usize
+        QUANTUM.saturating_mul(self.weight as usize)
     }
 }
 
@@ -200,7 +200,7 @@ impl Schedule {
             };
             let cost = cost(message);
             if cost > state.deficit && !alone {
-                state.deficit += state.settings.quantum();
+                state.deficit = state.deficit.saturating_add(state.settings.quantum());
                 self.turns.rotate_left(1);
                 return;
             }

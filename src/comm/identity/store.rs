@@ -94,7 +94,9 @@ impl IdentityStore {
         let expires = self.provider.expiry(identity)?;
         self.provider.validate(identity, now)?;
         if let Some(end) = expires.filter(|end| *end <= now) {
-            return Err(IdentityError::Expired { ago: now - end });
+            return Err(IdentityError::Expired {
+                ago: now.saturating_sub(end),
+            });
         }
         if let Some(known) = self.known.get_mut(&id) {
             known.used = now;

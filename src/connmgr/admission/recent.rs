@@ -31,7 +31,7 @@ impl Recent {
     /// longer.
     pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
         while let Some(&(then, visitor)) = self.order.front()
-            && then + self.period <= now
+            && now.saturating_duration_since(then) >= self.period
         {
             self.order.pop_front();
             self.visitors.remove(&visitor);

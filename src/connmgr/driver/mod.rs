@@ -24,6 +24,7 @@ use super::machine::{Action, Machine, Opening};
 use super::request::{Address, Candidate, ConnState, ReqId};
 use super::source::{Answer, DynSource};
 use crate::queue::Reader;
+use crate::time::after;
 
 /// What the driver wakes up for.
 enum Wake<A: Address, Io> {
@@ -134,7 +135,7 @@ impl<D: Dialer> Driver<D> {
 
     fn begin_stop(&mut self, now: Instant) {
         self.stopping = true;
-        self.drain_until = Some(now + self.config.drain());
+        self.drain_until = Some(after(now, self.config.drain()));
         self.listeners.abort_all();
         self.accepted = None;
         self.asking = None;

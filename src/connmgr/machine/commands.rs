@@ -8,6 +8,7 @@ use crate::connmgr::error::{CloseReason, ManagerError};
 use crate::connmgr::request::{
     Address, Candidate, Counts, Kind, Reconnect, ReqId, RequestInfo, RetryPolicy,
 };
+use crate::time::after;
 
 impl<A: Address> Machine<A> {
     /// Makes a request that the caller asked for: `Permanent` or `OneShot`.
@@ -42,7 +43,7 @@ impl<A: Address> Machine<A> {
         self.insert(id, kind, candidate, Some(claim), phase);
         let earliest = retry
             .zip(last_dial)
-            .map(|(retry, last)| last + retry.redial_gap());
+            .map(|(retry, last)| after(last, retry.redial_gap()));
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.due = earliest;
         }

@@ -28,6 +28,7 @@ use super::config::ConnConfig;
 use super::error::CloseReason;
 use super::filter::{DialFilter, Filter};
 use super::request::{Address, Candidate, ConnState, Counts, Kind, ReqId};
+use crate::time::after;
 pub(super) use action::{Action, Opening};
 use entry::{Entry, Phase, counter};
 use pacing::Pacing;
@@ -113,7 +114,7 @@ impl<A: Address> Machine<A> {
         let timer = self
             .timers
             .first()
-            .map(|&(time, _)| time + late.min(LATEST));
+            .map(|&(time, _)| after(time, late.min(LATEST)));
         let forgetting = self.pacing.asking.then(|| self.claims.next_forgotten());
         [timer, self.pace_at, forgetting.flatten()]
             .into_iter()

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{Action, Machine, Opening, Phase};
 use crate::connmgr::error::{CloseReason, ConnectError, Refusal};
 use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
+use crate::time::after;
 
 impl<A: Address> Machine<A> {
     /// A dial ended. Of a success nobody waits for any more nothing comes: its socket is to be
@@ -107,8 +108,8 @@ impl<A: Address> Machine<A> {
         };
         // Even the first retry is spread: what one outage ended must not come back as one.
         let wait = backoff.draw(entry.failures.max(1), &mut self.rng);
-        let earliest = entry.last_dial.map_or(now, |last| last + gap);
-        (now + wait).max(earliest)
+        let earliest = entry.last_dial.map_or(now, |last| after(last, gap));
+        after(now, wait).max(earliest)
     }
 
     /// A socket was accepted.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::connmgr::backoff::Backoff;
 use crate::connmgr::config::ConnConfig;
 use crate::connmgr::token_bucket::TokenBucket;
+use crate::time::after;
 
 /// What automatic dialling may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,6 @@ impl Pacing {
     }
 
     fn wait(&mut self, time: Duration, now: Instant) {
-        self.not_before = self.not_before.max(now.checked_add(time));
+        self.not_before = self.not_before.max(Some(after(now, time)));
     }
 }

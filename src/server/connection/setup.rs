@@ -97,7 +97,7 @@ impl<'a> Setup<'a> {
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.
-            let deadline = deadline + (turn.paused() - paused);
+            let deadline = after(deadline, turn.paused().saturating_sub(paused));
             let established = self.introduce(deadline, authenticated).await?;
             self.launch(established)
         };

@@ -16,6 +16,7 @@ use crate::server::DialError;
 use crate::server::shared::Shared;
 use crate::setup::{SetupError, initiate_in_turn};
 use crate::stage::Stage;
+use crate::time::part;
 use crate::transport::Transport;
 
 /// The task that does so: one node at a time, at random moments that are `interval` apart on
@@ -37,8 +38,9 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
 
     async fn probe_on(&self, mut rng: StdRng) {
         loop {
-            let part = rng.random_range(0.5..1.5);
-            sleep(self.interval.mul_f64(part)).await;
+            let half = part(self.interval, 2);
+            let wait = rng.random_range(half..=self.interval.saturating_add(half));
+            sleep(wait).await;
             // It fails when the manager has stopped.
             let Ok(counts) = self.shared.connections.counts().await else {
                 return;

@@ -62,11 +62,45 @@ async fn the_largest_numbers_and_the_longest_times_work() {
         .await
         .unwrap();
     assert_eq!(result.ack_count(), 1, "{}", result.to_json());
+    let (message, peer) = (text("y"), b.peer());
+    let waiting = a.comm.send_waiting(&message, &peer, Duration::MAX);
+    assert!(waiting.await.expect("queued").await.is_sent());
+    a.comm.handshake(&b.peer()).await.expect("answers");
     net.unplug(&b.id);
     a.until_connected(0).await;
     let gone = a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
     assert!(!gone.is_sent());
     assert!(a.comm.stop().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_time_at_all_fails_at_once_or_does_without() {
+    let config = Config::default()
+        .with_queue_bytes(0)
+        .with_max_message(0)
+        .with_dial_timeout(Duration::ZERO)
+        .with_handshake_timeout(Duration::ZERO)
+        .with_probe_timeout(Duration::ZERO)
+        .with_reply_timeout(Duration::ZERO)
+        .with_stop_timeout(Duration::ZERO)
+        .with_failure_memory(Duration::ZERO)
+        .with_simultaneous(Duration::ZERO)
+        .with_max_dials(0)
+        .with_identities(IdentityLimits::default().with_unused(Duration::ZERO));
+    let net = Net::default();
+    let a = net.node_with(config, Secp256k1Identity::new(key()));
+    let b = net.node();
+    let (message, peer) = (text("x"), b.peer());
+    let sent = a.comm.send_waiting(&message, &peer, Duration::ZERO);
+    sent.await.expect_err("no dials");
+    a.comm.probe(&b.peer()).await.expect_err("no dials");
+    let result = a
+        .comm
+        .send_with_ack(&text("x"), AckPolicy::new(1, Duration::ZERO), &[b.peer()])
+        .await
+        .unwrap();
+    assert_eq!(result.ack_count(), 0);
+    timeout(SOON, a.comm.stop()).await.expect("it stops");
 }
 
 /// A subscription without any room takes one message at a time.

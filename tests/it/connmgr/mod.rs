@@ -3,6 +3,7 @@
 
 mod automatic;
 mod dials;
+mod extremes;
 mod inbound;
 mod lifecycle;
 mod pacing;
