@@ -20,7 +20,7 @@ fn all(time: Duration, count: usize, rate: u32) -> ConnConfig {
         .with_offline_after(rate)
         .with_stable_after(time)
         .with_drain(time)
-        .with_event_capacity(count.max(1))
+        .with_max_unread_events(count.max(1))
 }
 
 #[tokio::test(start_paused = true)]
