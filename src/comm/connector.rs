@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use tokio::time::timeout;
 
 use super::PeerId;
@@ -64,11 +63,8 @@ impl Connector for Server {
     async fn connect(&self, node: &Enode) -> Result<ConnectedPeer, DialError> {
         let id = node.node_id();
         let mut events = self.subscribe();
-        if let Some(peer) = self.peer(&id) {
-            if peer.ending().now_or_never().is_none() {
-                return Ok(ConnectedPeer::found(peer));
-            }
-            peer.ended().await;
+        if let Some(peer) = self.peer(&id).filter(|peer| !peer.is_ending()) {
+            return Ok(ConnectedPeer::found(peer));
         }
         let error = match self.dial(node).await {
             Ok(peer) => return Ok(ConnectedPeer::made(peer)),

@@ -346,6 +346,13 @@ impl Peer {
         self.0.control.ending.cancelled().await;
     }
 
+    /// Whether the peer is ending, or was asked to.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        let control = self.control();
+        control.ending.is_cancelled() || control.request.lock().is_some()
+    }
+
     /// Completes when nothing of the peer runs any more, with how it ended; `None` if its driver
     /// was dropped before the end. A server has let go of the peer by then: its node can be
     /// dialled again. Cancel safe.

@@ -2,12 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::setup::Direction;
+
+/// How long a new connection waits for the end of an earlier one with its node. Most remotes give a
+/// handshake 5 s.
+const ENDING: Duration = Duration::from_secs(3);
 
 /// How many peers a node wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +150,15 @@ impl PeerSet {
             None if changed && wanted => state.absent += 1,
             None if changed => state.absent -= 1,
             None => {}
+        }
+    }
+
+    /// Lets an ending peer of this node end: it is no duplicate of a new connection, which waits for
+    /// that for [`ENDING`] at most. Cancel safe.
+    pub(crate) async fn let_end(&self, id: &NodeId) {
+        if let Some(peer) = self.get(id).filter(Peer::is_ending) {
+            // One that takes longer is in the way after all.
+            let _ = timeout(ENDING, peer.ended()).await;
         }
     }
 

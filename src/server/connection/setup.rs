@@ -119,6 +119,14 @@ impl<'a> Setup<'a> {
         self.id = Some(id);
         Span::current().record("peer", tracing::field::display(id));
         let checks = &self.shared.checks;
+        let waiting = Instant::now();
+        let let_end = async {
+            checks.peers.let_end(&id).await;
+            Ok(())
+        };
+        self.bounded(deadline, Stage::Hello, let_end).await?;
+        // That was not the remote's doing.
+        let deadline = after(deadline, waiting.elapsed());
         let refusal = if checks.store.is_banned(&id) {
             Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
         } else {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::{NodeAddr, candidate};
-use crate::connmgr::{ConnState, Kind, ManagerError, Reconnect};
+use crate::connmgr::{Kind, ManagerError, Reconnect};
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::peer::Peer;
 use crate::server::DialError;
@@ -18,6 +18,7 @@ use crate::transport::Transport;
 /// Connects to a node, or waits for the connection that somebody else has asked for.
 pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
     let id = node.node_id();
+    shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
         // Our own enode may have none.
         check_seat(shared, id)?;
@@ -42,7 +43,7 @@ pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, Dia
 /// Lets a request that waits for its next dial wait no longer.
 async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
     let waiting = shared.connections.get(request).await;
-    if waiting.is_ok_and(|info| matches!(info.state, ConnState::Failing)) {
+    if waiting.is_ok_and(|info| info.next_dial.is_some()) {
         let forced = shared.connections.disconnect(request, Reconnect::Force);
         // If its turn has come meanwhile, all the better.
         forced.await.ok();
@@ -115,6 +116,7 @@ pub(crate) async fn dial_over<T: Transport>(
     remote: &PublicKey,
 ) -> Result<Peer, DialError> {
     let id = remote.node_id();
+    shared.checks.peers.let_end(&id).await;
     check_seat(shared, id)?;
     let addr = stream.remote_addr();
     let peer = Setup::new(shared, None).outbound(stream, remote).await;

@@ -6,6 +6,7 @@ mod admission;
 mod automatic;
 mod configuration;
 mod dialling;
+mod ending;
 mod extremes;
 mod lifecycle;
 mod node_store;
