@@ -1,6 +1,6 @@
 //! IP addresses: how far they reach, and the networks that they are in.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How far an address reaches; the farther, the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,12 @@ impl Scope {
             _ => Self::Global,
         }
     }
+}
+
+/// The address as people know it: an IPv4 address that a socket for both families shows inside an IPv6
+/// one is an IPv4 address.
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 /// The first address of the network of `bits` bits that `ip` is in.

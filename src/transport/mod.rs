@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use crate::ip::canonical;
+
 pub use tcp::{SocketBound, SocketOptions, TcpReader, TcpTransport, TcpWriter};
 
 /// An ordered, reliable byte stream with two independent directions.
@@ -21,12 +23,14 @@ pub trait Transport: Send + 'static {
     /// The sending half; shutting it down tells the remote that nothing more comes.
     type Writer: AsyncWrite + Unpin + Send + 'static;
 
-    /// The own address, if the stream has one.
+    /// The own address, if the stream has one. An IPv4 address is one, never an IPv6 address with it
+    /// inside (`::ffff:192.0.2.1`), which only the system's sockets for both families show.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The remote address, if the stream has one.
+    /// The address of the remote node, if it is known, in the same form: a server looks up in it whether
+    /// the node may be talked to. So a stream through a proxy answers `None`, not the proxy's address.
     fn remote_addr(&self) -> Option<SocketAddr> {
         None
     }
@@ -40,11 +44,11 @@ impl Transport for TcpStream {
     type Writer = OwnedWriteHalf;
 
     fn local_addr(&self) -> Option<SocketAddr> {
-        Self::local_addr(self).ok()
+        Self::local_addr(self).ok().map(canonical)
     }
 
     fn remote_addr(&self) -> Option<SocketAddr> {
-        self.peer_addr().ok()
+        self.peer_addr().ok().map(canonical)
     }
 
     fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
@@ -83,8 +87,8 @@ impl<S> Generic<S> {
     pub fn with_addresses(stream: S, local: SocketAddr, remote: SocketAddr) -> Self {
         Self {
             stream,
-            local: Some(local),
-            remote: Some(remote),
+            local: Some(canonical(local)),
+            remote: Some(canonical(remote)),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::connection::Socket;
 use super::dial::NodeAddr;
 use crate::connmgr::Listener;
+use crate::ip::canonical;
 use crate::transport::{SocketOptions, TcpTransport};
 
 /// Listens on TCP, and sets accepted sockets up.
@@ -61,7 +62,7 @@ impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListen
                 slot: Some(slot),
                 dial: None,
             };
-            Ok((socket, NodeAddr::Inbound(addr)))
+            Ok((socket, NodeAddr::Inbound(canonical(addr))))
         }
     }
 

@@ -58,12 +58,20 @@ impl Checks {
 
     /// Whether a node may be talked to at all, whatever is connected.
     pub(crate) fn check_node(&self, node: &Enode) -> Result<(), Refusal> {
-        let ip = ip_of(node);
-        if ip.is_some_and(|ip| !self.is_permitted(ip)) {
+        ip_of(node).map_or(Ok(()), |ip| self.check_ip(ip))?;
+        match self.store.is_banned(&node.node_id()) {
+            true => Err(Refusal::Banned),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether an address may be talked to at all. It is asked again when a socket has it, since a name
+    /// can lead anywhere.
+    pub(crate) fn check_ip(&self, ip: IpAddr) -> Result<(), Refusal> {
+        let permitted = self.permitted.as_ref();
+        if permitted.is_some_and(|networks| !networks.contains(ip)) {
             Err(Refusal::Restricted)
-        } else if self.store.is_banned(&node.node_id())
-            || ip.is_some_and(|ip| self.store.is_banned_ip(ip))
-        {
+        } else if self.store.is_banned_ip(ip) {
             Err(Refusal::Banned)
         } else {
             Ok(())
@@ -75,11 +83,6 @@ impl Checks {
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
         let source = (!self.is_exempt(ip)).then_some(ip);
         self.admission.handshake(source)
-    }
-
-    fn is_permitted(&self, ip: IpAddr) -> bool {
-        let permitted = self.permitted.as_ref();
-        permitted.is_none_or(|networks| networks.contains(ip))
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
@@ -96,14 +99,8 @@ impl Filter<NodeAddr> for ChecksFilter {
         let NodeAddr::Inbound(addr) = addr else {
             return Ok(());
         };
-        let ip = addr.ip();
-        if !checks.is_permitted(ip) {
-            Err(Refusal::Restricted)
-        } else if checks.store.is_banned_ip(ip) {
-            Err(Refusal::Banned)
-        } else {
-            checks.admission.accept(ip)
-        }
+        checks.check_ip(addr.ip())?;
+        checks.admission.accept(addr.ip())
     }
 
     fn dial(&self, candidate: &Candidate<NodeAddr>) -> Result<(), Refusal> {

@@ -11,8 +11,27 @@ use crate::node::Enode;
 use crate::server::checks::Checks;
 use crate::server::connection::Socket;
 use crate::server::meters::DialMeter;
+use crate::transport::Transport;
 
-/// Dials nodes, and reports that to the store. `In` is what listeners accept.
+/// Connects to a node. A socket that turns out to lead where nobody may be talked to is closed.
+pub(crate) async fn open<D>(
+    dialer: &D,
+    checks: &Checks,
+    node: &Enode,
+) -> Result<D::Io, ConnectError>
+where
+    D: Dialer<Addr = Enode, Io: Transport>,
+{
+    let stream = dialer.dial(node).await?;
+    checks.store.dial_succeeded();
+    if let Some(addr) = stream.remote_addr() {
+        let allowed = checks.check_ip(addr.ip());
+        allowed.map_err(ConnectError::Unwanted)?;
+    }
+    Ok(stream)
+}
+
+/// Dials nodes. `In` is what listeners accept.
 pub(crate) struct ServerDialer<D, In> {
     dialer: Arc<D>,
     checks: Arc<Checks>,
@@ -31,7 +50,7 @@ impl<D, In> ServerDialer<D, In> {
 
 impl<D, In> Dialer for ServerDialer<D, In>
 where
-    D: Dialer<Addr = Enode>,
+    D: Dialer<Addr = Enode, Io: Transport>,
     In: Send + 'static,
 {
     type Addr = NodeAddr;
@@ -41,11 +60,8 @@ where
         let NodeAddr::Node(node) = addr else {
             return Err(ConnectError::Broken);
         };
-        let (id, checks) = (node.node_id(), &self.checks);
-        checks.store.attempt(&id);
         let meter = DialMeter::started();
-        let stream = self.dialer.dial(node).await?;
-        checks.store.dial_succeeded();
+        let stream = open(&*self.dialer, &self.checks, node).await?;
         Ok(Socket {
             stream: Either::Left(stream),
             slot: None,

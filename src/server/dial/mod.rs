@@ -11,7 +11,7 @@ mod waiters;
 pub use node_dialer::NodeDialer;
 
 pub(crate) use addr::{NodeAddr, candidate, ip_of, node_of};
-pub(crate) use dialer::ServerDialer;
+pub(crate) use dialer::{ServerDialer, open};
 pub(crate) use prober::Prober;
 pub(crate) use request::{dial, dial_over};
 pub(crate) use source::{Mixed, Remembered};

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
+use super::open;
 use crate::connmgr::{ConnectError, Dialer};
 use crate::guarded::caught_async;
 use crate::node::{Endpoint, Enode};
@@ -67,23 +68,21 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
                 store.good(node);
             }
             Err(error) => {
-                debug!(%id, %error, "probe not answered");
-                if error.counts_against_the_node() {
-                    store.failed(&id);
-                }
+                debug!(%id, %error, "probe failed");
+                store.learn(node, &error);
             }
         }
     }
 
     async fn ask(&self, node: &Enode) -> Result<(), DialError> {
         let shared = &self.shared;
-        let dial = caught_async("the dialer", async { self.dialer.dial(node).await });
+        let dial = open(&*self.dialer, &shared.checks, node);
+        let dial = caught_async("the dialer", dial);
         let dialled = match timeout(self.dial_timeout, dial).await {
             Ok(dialled) => dialled.unwrap_or(Err(ConnectError::Broken)),
             Err(_) => Err(ConnectError::Timeout),
         };
         let stream = dialled.map_err(|error| DialError::of_dial(node, error))?;
-        shared.checks.store.dial_succeeded();
         let introduce = async {
             let (key, remote) = (&shared.key, node.public_key());
             let initiate = initiate_in_turn(stream, key, remote, &shared.random, None);
@@ -100,8 +99,6 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
                 established.refuse(DisconnectReason::REQUESTED).await;
                 Ok(())
             }
-            // Who refuses is there too.
-            Err(SetupError::Refused(_)) => Ok(()),
             Err(error) => Err(DialError::Setup {
                 id: node.node_id(),
                 addr: node.endpoint().and_then(Endpoint::socket_addr),

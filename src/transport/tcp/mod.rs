@@ -23,6 +23,7 @@ pub use options::{SocketBound, SocketOptions};
 use path::Path;
 
 use super::Transport;
+use crate::ip::canonical;
 
 /// A TCP stream that bounds what the kernel holds for it.
 ///
@@ -61,11 +62,11 @@ impl Transport for TcpTransport {
     type Writer = TcpWriter;
 
     fn local_addr(&self) -> Option<SocketAddr> {
-        self.stream.local_addr().ok()
+        self.stream.local_addr().ok().map(canonical)
     }
 
     fn remote_addr(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
+        self.stream.peer_addr().ok().map(canonical)
     }
 
     fn split(self) -> (TcpReader, TcpWriter) {

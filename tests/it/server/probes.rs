@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use peermux::connmgr::ConnectError as RawError;
+use peermux::connmgr::{ConnectError as RawError, Dialer};
 use peermux::server::NodeStore;
+use peermux::transport::Generic;
 use peermux::{DisconnectReason, NodeId};
+use tokio::io::{DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
@@ -44,6 +46,31 @@ impl NodeStore for Doubtful {
     fn failed(&self, node: &NodeId) {
         self.told.lock().unwrap().push(("failed", *node));
     }
+}
+
+/// Connects to another address than it was told, as a name can.
+struct Astray;
+
+impl Dialer for Astray {
+    type Addr = Enode;
+    type Io = Generic<DuplexStream>;
+
+    async fn dial(&self, _: &Enode) -> Result<Self::Io, RawError> {
+        let elsewhere = "20.2.1.1:1".parse().unwrap();
+        Ok(Generic::with_addresses(duplex(64).0, elsewhere, elsewhere))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubted_node_that_turns_out_to_be_outside_the_permitted_networks_is_not_talked_to() {
+    let store = Doubtful::default();
+    store.doubt(&stranger(&public(1)));
+    let builder = Server::builder(key()).dialer(Astray);
+    let builder =
+        builder.configure(|config| config.with_net_restrict(Some("20.1.0.0/16".parse().unwrap())));
+    let _server = builder.node_store(store.clone()).start().await.unwrap();
+    tokio::time::sleep(10 * INTERVAL).await;
+    assert_eq!(store.told(), []);
 }
 
 const INTERVAL: Duration = Duration::from_secs(120);
