@@ -128,10 +128,21 @@ impl Book {
         ))
     }
 
-    /// Counts a dial that is about to start. It counts against the address only if some dial has
-    /// succeeded since the previous attempt on it: while we are offline, nobody else is at fault.
-    /// Says whether the node is known.
+    /// Notes that a dial is about to start, so that draws pass over the address for a while. It counts
+    /// neither for nor against it. Says whether the node is known.
     pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        entry.last_attempt = Some(now);
+        self.unsaved.changed(*id);
+        true
+    }
+
+    /// Counts a dial that did not reach the node. It counts against the address only if some dial has
+    /// succeeded since the previous one that failed: while we are offline, nobody else is at fault. A
+    /// dial that was not even attempted, for a cause on this side, is none. Says whether the node is known.
+    pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };

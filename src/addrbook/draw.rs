@@ -37,7 +37,8 @@ impl Book {
     /// An address to dial, from up to 100 draws of [`get`](Self::get): the first one that
     /// `allowed` takes; among the first 30 draws, addresses that were tried within ten minutes are
     /// passed over. Let `allowed` refuse groups that have a connection already, and nodes that are
-    /// connected or being dialled. Report [`attempt`](Self::attempt) before the dial.
+    /// connected or being dialled. Report [`attempt`](Self::attempt) before the dial, and
+    /// [`good`](Self::good) or [`failed`](Self::failed) after it.
     ///
     /// ```
     /// use std::collections::HashSet;

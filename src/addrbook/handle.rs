@@ -141,7 +141,7 @@ impl AddressBook {
     }
 
     /// Up to `most` addresses to dial in the order in which [`draw`](Self::draw) takes them, without
-    /// those that are banned. Report [`attempt`](Self::attempt) before a dial.
+    /// those that are banned. Report [`good`](Self::good) or [`failed`](Self::failed) after a dial.
     pub fn candidates(&self, most: usize) -> Vec<Enode> {
         let drawn = self.with(|state, now| state.draw(most, now));
         drawn.iter().map(|entry| entry.enode().clone()).collect()
@@ -157,7 +157,7 @@ impl AddressBook {
         })
     }
 
-    /// Counts a dial that is about to start and that did not come from [`draw`](Self::draw). See
+    /// Notes that a dial is about to start that did not come from [`draw`](Self::draw). See
     /// [`Book::attempt`](super::Book::attempt).
     pub fn attempt(&self, id: &NodeId) -> bool {
         self.with(|state, now| state.book.attempt(id, now))
@@ -175,10 +175,11 @@ impl AddressBook {
         })
     }
 
-    /// Tells that a dial failed or a handshake did not get through, and returns how often in a row
-    /// that happened with this node. A probed address gives way now.
+    /// Tells that a dial or its handshake did not reach the node, and returns how often in a row
+    /// that happened with it. A probed address gives way now. See [`Book::failed`](super::Book::failed).
     pub fn failed(&self, id: &NodeId) -> u32 {
         self.with(|state, now| {
+            state.book.failed(id, now);
             state.book.probe_failed(id, now);
             state.nodes.failed(id, now)
         })

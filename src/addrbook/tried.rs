@@ -70,8 +70,8 @@ impl Book {
     }
 
     /// A tried address that must be dialled to settle whether it keeps its place: report
-    /// [`attempt`](Self::attempt) before the dial, then [`good`](Self::good) or
-    /// [`probe_failed`](Self::probe_failed). Each is handed out once in ten minutes.
+    /// [`attempt`](Self::attempt) before the dial, then [`good`](Self::good), or
+    /// [`failed`](Self::failed) and [`probe_failed`](Self::probe_failed). Each is handed out once in ten minutes.
     pub fn probe(&mut self, now: SystemTime) -> Option<Enode> {
         let contest = self.contests.values_mut().find(|contest| {
             contest

@@ -101,9 +101,12 @@ pub enum ConnectError {
     /// The remote host has nothing there.
     #[error("connection refused")]
     Refused,
-    /// No route leads there.
+    /// A router, or the last link, says that nobody is there.
     #[error("host unreachable")]
     Unreachable,
+    /// This machine has no way there: no network, or none of the address's family.
+    #[error("no route leads there from this machine")]
+    NoRoute,
     /// The filter does not want it, for now.
     #[error("not wanted: {0}")]
     Unwanted(Refusal),
@@ -138,6 +141,17 @@ impl ConnectError {
         !matches!(self, Self::Invalid(_))
     }
 
+    /// Whether nothing was learnt about the remote: this side did not want it, or could not even try, such
+    /// as for want of file descriptors, memory, ports or a route.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unwanted(_) | Self::Broken | Self::Invalid(_) | Self::NoRoute => true,
+            Self::Resolve { source, .. } | Self::Io { source, .. } => is_own(source),
+            Self::Timeout | Self::Refused | Self::Unreachable => false,
+        }
+    }
+
     /// What the system says to the like.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
@@ -145,6 +159,7 @@ impl ConnectError {
             Self::Timeout => io::ErrorKind::TimedOut,
             Self::Refused => io::ErrorKind::ConnectionRefused,
             Self::Unreachable => io::ErrorKind::HostUnreachable,
+            Self::NoRoute => io::ErrorKind::NetworkUnreachable,
             Self::Resolve { source, .. } | Self::Io { source, .. } => source.kind(),
             Self::Unwanted(_) | Self::Broken | Self::Invalid(_) => io::ErrorKind::Other,
         }
@@ -160,16 +175,38 @@ impl ConnectError {
     }
 }
 
+/// Whether the system says that it cannot, or may not, open a connection at all.
+fn is_own(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    let kinds = [
+        ErrorKind::AddrNotAvailable,
+        ErrorKind::AddrInUse,
+        ErrorKind::PermissionDenied,
+        ErrorKind::OutOfMemory,
+        ErrorKind::Unsupported,
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::NetworkDown,
+    ];
+    kinds.contains(&error.kind()) || error.raw_os_error().is_some_and(|code| OWN.contains(&code))
+}
+
+/// `EMFILE`, `ENFILE`, `ENOBUFS` and `EAFNOSUPPORT`, for which there is no [`io::ErrorKind`].
+const OWN: [i32; 4] = if cfg!(any(target_os = "linux", target_os = "android")) {
+    [24, 23, 105, 97]
+} else if cfg!(unix) {
+    [24, 23, 55, 47]
+} else {
+    [10024, 10024, 10055, 10047]
+};
+
 impl From<io::Error> for ConnectError {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind;
         match error.kind() {
             ErrorKind::TimedOut => Self::Timeout,
             ErrorKind::ConnectionRefused => Self::Refused,
-            ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::AddrNotAvailable => Self::Unreachable,
+            ErrorKind::HostUnreachable => Self::Unreachable,
+            ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Self::NoRoute,
             ErrorKind::InvalidInput | ErrorKind::Unsupported => Self::Invalid(Arc::new(error)),
             _ => Self::Io {
                 addr: None,

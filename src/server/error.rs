@@ -90,6 +90,19 @@ pub enum StaticNodeError {
     Stopped,
 }
 
+/// What a dial that brought no peer says about the node. Only [`Unreachable`](Self::Unreachable) counts
+/// against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DialOutcome {
+    /// It is there: a first frame has proved its key, whatever it said, "too many peers" included.
+    There,
+    /// It was not reached, or did not prove its key.
+    Unreachable,
+    /// Nothing is known: this side did not want it, gave it up, or could not even try.
+    NotAttempted,
+}
+
 /// Why a node was not connected to. Cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -213,9 +226,18 @@ impl DialError {
         }
     }
 
-    /// Whether the node, or the way to it, is to blame, and not this side.
-    pub(crate) fn counts_against_the_node(&self) -> bool {
-        self.fault() != Fault::Local
+    /// What it says about the node.
+    #[must_use]
+    pub fn outcome(&self) -> DialOutcome {
+        match self {
+            Self::Connect { source, .. } if !source.is_local() => DialOutcome::Unreachable,
+            Self::Setup { source, .. } => match (source.proves_the_remote(), source.fault()) {
+                (true, _) => DialOutcome::There,
+                (false, Fault::Local) => DialOutcome::NotAttempted,
+                (false, _) => DialOutcome::Unreachable,
+            },
+            _ => DialOutcome::NotAttempted,
+        }
     }
 
     /// Wraps the failure of a node's dial.

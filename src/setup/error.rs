@@ -101,6 +101,19 @@ impl SetupError {
         }
     }
 
+    /// Whether a frame of the remote's came first whose MAC proves its key. The ack alone does not:
+    /// everybody who knows our key can make one.
+    pub(crate) fn proves_the_remote(&self) -> bool {
+        match self {
+            Self::Frame(error) => !is_unproven(error),
+            Self::Hello(_) | Self::NotHello { .. } | Self::UnexpectedIdentity { .. } => true,
+            Self::Refused(_) => true,
+            // What both sides speak is in their Hellos.
+            Self::RefusedHere(reason) => *reason == DisconnectReason::USELESS_PEER,
+            _ => false,
+        }
+    }
+
     /// The reason that travelled in a Disconnect, in either direction; `None` if none did.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
@@ -135,8 +148,12 @@ impl SetupError {
 /// What a remote is told about a frame of its that cannot be accepted: nothing if the MAC is
 /// wrong, since then it is not certain who sent it.
 pub(crate) fn breach_reason(error: &FrameError) -> Option<DisconnectReason> {
-    match error {
-        FrameError::HeaderMac | FrameError::BodyMac | FrameError::AlreadyFailed => None,
-        _ => Some(DisconnectReason::BREACH_OF_PROTOCOL),
-    }
+    (!is_unproven(error)).then_some(DisconnectReason::BREACH_OF_PROTOCOL)
+}
+
+fn is_unproven(error: &FrameError) -> bool {
+    matches!(
+        error,
+        FrameError::HeaderMac | FrameError::BodyMac | FrameError::AlreadyFailed
+    )
 }

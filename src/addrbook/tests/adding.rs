@@ -96,7 +96,7 @@ fn a_place_belongs_to_whom_a_handshake_proves() {
     assert!(matches!(moved, Err(AddError::KnownElsewhere { .. })));
 
     book.dial_succeeded();
-    book.attempt(&id(&first), start());
+    book.failed(&id(&first), start());
     assert_eq!(claim(&mut book, &second, stranger()), Ok(Added::New));
     assert!(book.entry(&id(&first)).is_none());
 
@@ -118,7 +118,7 @@ fn a_refused_claim_changes_nothing() {
     book.good(&at(1, "12.1.2.3:1"), start()).unwrap();
     add(&mut book, &at(2, "12.1.2.4:1"), start());
     book.dial_succeeded();
-    book.attempt(&id(&at(2, "12.1.2.4:1")), start());
+    book.failed(&id(&at(2, "12.1.2.4:1")), start());
     let claim = at(1, "12.1.2.4:1");
     let refused = book.add(&claim, stranger(), start(), start() + HOUR, &mut rng());
     assert!(matches!(refused, Err(AddError::KnownElsewhere { .. })));

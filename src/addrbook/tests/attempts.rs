@@ -34,14 +34,14 @@ fn attempts_lower_the_chance_of_an_address() {
     add(&mut book, &node(1), start());
     let chance = |book: &Book, now| book.entry(&id).unwrap().chance(now);
     assert_eq!(chance(&book, start()), 1.0);
-    book.attempt(&id, start());
+    book.failed(&id, start());
     assert_eq!(chance(&book, start() + 10 * MINUTE), 1.0);
     assert_eq!(chance(&book, start() + MINUTE), 0.01);
     // A clock that was set back changes nothing.
     assert_eq!(chance(&book, start() - HOUR), 0.01);
     for _ in 0..2 {
         book.dial_succeeded();
-        book.attempt(&id, start());
+        book.failed(&id, start());
     }
     let after = chance(&book, start() + HOUR);
     assert!((after - 1.0 / (1.5 * 1.5)).abs() < 1e-9, "{after}");
@@ -89,7 +89,7 @@ fn attempts_while_offline_do_not_count() {
     let ids: Vec<_> = book.entries.keys().copied().collect();
     for round in 0..10 {
         for id in &ids {
-            book.attempt(id, start() + round * HOUR);
+            book.failed(id, start() + round * HOUR);
         }
     }
     let later = start() + DAY;
@@ -102,7 +102,7 @@ fn attempts_while_offline_do_not_count() {
     for round in 0..3 {
         book.dial_succeeded();
         for id in &ids {
-            book.attempt(id, later + round * HOUR);
+            book.failed(id, later + round * HOUR);
         }
     }
     let later = later + DAY;

@@ -21,7 +21,7 @@ fn a_full_bucket_drops_its_bad_addresses_before_its_oldest() {
     for bad in [20, 30, 40] {
         for _ in 0..3 {
             book.dial_succeeded();
-            book.attempt(&id(&neighbour(bad)), start() - HOUR);
+            book.failed(&id(&neighbour(bad)), start() - HOUR);
         }
     }
     add(&mut book, &neighbour(65), start());

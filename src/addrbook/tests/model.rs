@@ -23,7 +23,7 @@ enum Op {
         node: u32,
         place: u8,
     },
-    Attempt {
+    Failed {
         node: u32,
     },
     DialSucceeded,
@@ -55,7 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
             |(node, place, source, seen_hours_ago)| Op::Add { node, place, source, seen_hours_ago }
         ),
         6 => (node.clone(), place.clone()).prop_map(|(node, place)| Op::Good { node, place }),
-        4 => node.clone().prop_map(|node| Op::Attempt { node }),
+        4 => node.clone().prop_map(|node| Op::Failed { node }),
         2 => Just(Op::DialSucceeded),
         1 => node.clone().prop_map(|node| Op::Connected { node }),
         4 => any::<bool>().prop_map(|answers| Op::Probe { answers }),
@@ -132,8 +132,8 @@ impl Model {
                 let entry = self.book.entry(&node_id(node)).unwrap();
                 assert_eq!(entry.last_success(), Some(now));
             }
-            Op::Attempt { node } => {
-                self.book.attempt(&node_id(node), now);
+            Op::Failed { node } => {
+                self.book.failed(&node_id(node), now);
             }
             Op::DialSucceeded => self.book.dial_succeeded(),
             Op::Connected { node } => {

@@ -49,11 +49,6 @@ impl NodeStore for AddressBook {
         Self::probe(self)
     }
 
-    /// A node that the book does not know is no loss.
-    fn attempt(&self, node: &NodeId) {
-        Self::attempt(self, node);
-    }
-
     fn dial_succeeded(&self) {
         Self::dial_succeeded(self);
     }

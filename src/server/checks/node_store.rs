@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use crate::guarded::caught;
 use crate::node::{Enode, NodeId};
 use crate::peer::PeerError;
+use crate::server::{DialError, DialOutcome};
 
 /// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
 /// banned. An address book is one; [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store) takes it.
@@ -12,29 +13,28 @@ use crate::peer::PeerError;
 /// tell do nothing by default. A method that panics has no effect; if it asks for a ban, the answer is yes.
 pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     /// Up to `most` nodes to dial, the best first. The server dials the first that it wants now, and
-    /// calls [`attempt`](Self::attempt) then.
+    /// tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, unless nothing was
+    /// learnt about the node.
     fn draw(&self, most: usize) -> Vec<Enode>;
 
     /// A node that the server shall ask whether it is still there, if there is one now: it connects
     /// to it, tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, and takes
-    /// leave. Counts as an attempt on the node.
+    /// leave.
     fn probe(&self) -> Option<Enode> {
         None
     }
 
-    /// A node is about to be dialled, for any reason.
-    fn attempt(&self, _node: &NodeId) {}
-
     /// A dial opened a connection, to whomever: this node is not offline.
     fn dial_succeeded(&self) {}
 
-    /// A dialled node has proved by its handshake to be at this address.
+    /// A dialled node has proved by its handshake to be at this address, whether it became a peer or not:
+    /// [`DialOutcome::There`].
     fn good(&self, _node: &Enode) {}
 
     /// A node is, or just was, connected, whoever dialled.
     fn connected(&self, _node: &NodeId) {}
 
-    /// A dial failed, or its handshake did.
+    /// A dialled node was not reached, or did not prove its key: [`DialOutcome::Unreachable`].
     fn failed(&self, _node: &NodeId) {}
 
     /// A peer ended because it broke the protocol: [`PeerError::is_misbehaviour`].
@@ -51,6 +51,17 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+impl dyn NodeStore {
+    /// What a dial that brought no peer says about the node.
+    pub(crate) fn learn(&self, node: &Enode, error: &DialError) {
+        match error.outcome() {
+            DialOutcome::There => self.good(node),
+            DialOutcome::Unreachable => self.failed(&node.node_id()),
+            DialOutcome::NotAttempted => {}
+        }
+    }
+}
+
 /// A user's store in the server's tasks, which it must not end.
 #[derive(Debug)]
 pub(crate) struct Guarded<M>(pub(crate) M);
@@ -64,10 +75,6 @@ impl<M: NodeStore> NodeStore for Guarded<M> {
 
     fn probe(&self) -> Option<Enode> {
         caught(STORE, || self.0.probe()).flatten()
-    }
-
-    fn attempt(&self, node: &NodeId) {
-        caught(STORE, || self.0.attempt(node));
     }
 
     fn dial_succeeded(&self) {

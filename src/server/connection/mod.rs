@@ -188,9 +188,7 @@ fn report(shared: &Shared, node: &Enode, error: &DialError, retry_in: Option<Dur
     let id = node.node_id();
     debug!(%id, %error, ?retry_in, "not connected");
     meters::dial_failed(error);
-    if error.counts_against_the_node() {
-        shared.checks.store.failed(&id);
-    }
+    shared.checks.store.learn(node, error);
     let event = ConnectionEvent::DialFailed {
         node: node.clone(),
         error: error.clone(),

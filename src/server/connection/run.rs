@@ -42,7 +42,7 @@ impl Running {
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
-            lease.mark_ready();
+            // Whether the connection was good, its age will tell: a node may end it right after its Hello.
             if let NodeAddr::Node(node) = lease.addr() {
                 store.good(node);
             }

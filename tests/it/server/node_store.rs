@@ -1,5 +1,6 @@
 //! What a server tells its store of nodes, and asks it.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -7,11 +8,13 @@ use std::time::SystemTime;
 use peermux::addrbook::{
     AddressBook, AddressBookConfig, BanTarget, MemoryStore, Source, SteadyClock,
 };
-use peermux::connmgr::{ConnectError as RawError, Refusal};
-use peermux::server::NodeStore;
+use peermux::connmgr::{ConnectError as RawError, Dialer, Refusal};
+use peermux::server::{DialOutcome, NodeStore};
 use peermux::setup::SetupError;
 use peermux::testing::memory_listener;
+use peermux::transport::Generic;
 use peermux::{DialError, NodeId};
+use tokio::io::{DuplexStream, duplex};
 
 use super::*;
 
@@ -43,10 +46,6 @@ impl NodeStore for Notebook {
         notes.known.iter().take(most).cloned().collect()
     }
 
-    fn attempt(&self, node: &NodeId) {
-        self.hear("attempt", *node);
-    }
-
     fn good(&self, node: &Enode) {
         self.hear("good", node.node_id());
     }
@@ -69,7 +68,7 @@ impl NodeStore for Notebook {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drawn_node_is_told_of_at_every_step() {
+async fn what_comes_of_a_drawn_node_is_told() {
     let remote = remote().await;
     let notebook = Notebook::default();
     let (node, nobody) = (at(&remote, &public(1)), stranger(&public(2)));
@@ -88,25 +87,68 @@ async fn a_drawn_node_is_told_of_at_every_step() {
         .heard()
         .into_iter()
         .partition(|(_, id)| *id == nobody);
-    assert_eq!(first, [("attempt", nobody), ("failed", nobody)]);
-    let expected = [("attempt", remote), ("connected", remote), ("good", remote)];
-    assert_eq!(second, expected);
+    assert_eq!(first, [("failed", nobody)]);
+    assert_eq!(second, [("connected", remote), ("good", remote)]);
+}
+
+/// A dial of `node` that the test decides; what the store hears of it, and what the error says.
+async fn dialled(
+    builder: ServerBuilder<ScriptedDialer<Enode>, TcpListener>,
+    mut script: DialScript<Enode>,
+    node: &Enode,
+    decide: impl FnOnce(PendingDial<Enode>),
+) -> (Vec<&'static str>, Option<DialOutcome>) {
+    let notebook = Notebook::default();
+    let server = builder.node_store(notebook.clone()).start().await.unwrap();
+    let (result, ()) = tokio::join!(server.dial(node), async {
+        decide(next_dial(&mut script).await);
+    });
+    let heard = notebook.heard();
+    assert!(heard.iter().all(|(_, id)| *id == node.node_id()));
+    let heard = heard.into_iter().map(|(what, _)| what).collect();
+    (heard, result.err().map(|error| error.outcome()))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_was_asked_for_counts_as_attempted() {
-    let remote = remote().await;
-    let notebook = Notebook::default();
-    let (builder, mut script) = scripted();
-    let server = builder.node_store(notebook.clone()).start().await.unwrap();
-    let node = at(&remote, &public(1));
-    let (result, ()) = tokio::join!(server.dial(&node), async {
-        reach(next_dial(&mut script).await, &remote);
-    });
-    result.unwrap();
-    let heard = notebook.heard();
-    assert_eq!(heard.first(), Some(&("attempt", remote.id())));
-    assert!(heard.contains(&("good", remote.id())));
+async fn a_node_that_refuses_is_there() {
+    let full = Server::builder(key()).protocol(idle("test"));
+    let full = full.configure(|config| config.with_max_peers(0));
+    let full = full.start().await.unwrap();
+    let useless = Server::builder(key()).protocol(idle("other"));
+    let useless = useless.start().await.unwrap();
+    for remote in [full, useless] {
+        let (builder, script) = scripted();
+        let node = at(&remote, &public(1));
+        let told = dialled(builder, script, &node, |dial| reach(dial, &remote)).await;
+        assert_eq!(told, (vec!["good"], Some(DialOutcome::There)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_tried_and_not_reached_counts_against_a_node() {
+    let node = stranger(&public(1));
+    let of_code = |code| RawError::from(io::Error::from_raw_os_error(code));
+    // Timed out, refused, host unreachable.
+    for unreachable in [110, 111, 113].map(of_code) {
+        let (builder, script) = scripted();
+        let told = dialled(builder, script, &node, |dial| dial.fail(unreachable)).await;
+        assert_eq!(told, (vec!["failed"], Some(DialOutcome::Unreachable)));
+    }
+    // Not permitted, out of memory, of descriptors, of buffers and of ports; no such family, no route.
+    for own in [1, 12, 24, 105, 99, 97, 101].map(of_code) {
+        let (builder, script) = scripted();
+        let told = dialled(builder, script, &node, |dial| dial.fail(own)).await;
+        assert_eq!(told, (vec![], Some(DialOutcome::NotAttempted)));
+    }
+}
+
+/// Everybody who knows our key can make an ack, but no frame behind it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_prove_its_key_is_not_there() {
+    let (node, impostor) = (stranger(&public(1)), remote().await);
+    let (builder, script) = scripted();
+    let told = dialled(builder, script, &node, |dial| reach(dial, &impostor)).await;
+    assert_eq!(told, (vec!["failed"], Some(DialOutcome::Unreachable)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,6 +198,62 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
     assert!(matches!(*error, SetupError::Banned { .. }), "{error}");
 }
 
+/// Connects to another address than it was told, as a name can.
+struct Astray(SocketAddr);
+
+impl Dialer for Astray {
+    type Addr = Enode;
+    type Io = Generic<DuplexStream>;
+
+    async fn dial(&self, _: &Enode) -> Result<Self::Io, RawError> {
+        let (near, _) = duplex(64);
+        Ok(Generic::with_addresses(near, self.0, self.0))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_leads_to_a_banned_address_is_not_talked_to() {
+    for banned in ["20.2.1.1:1", "[::ffff:20.2.1.1]:1"] {
+        let notebook = Notebook::default();
+        notebook.0.lock().unwrap().banned_ips = vec!["20.2.1.1".parse().unwrap()];
+        let dialer = Astray(banned.parse().unwrap());
+        let builder = Server::builder(key()).dialer(dialer);
+        let server = builder.node_store(notebook.clone()).start().await.unwrap();
+        let url = format!("enode://{}@name.example:1", key().public_key());
+        let error = server
+            .dial(&url.parse().unwrap())
+            .await
+            .expect_err("banned");
+        let cause = matches!(
+            error,
+            DialError::NotAllowed {
+                cause: Refusal::Banned,
+                ..
+            }
+        );
+        assert!(cause, "{error}");
+        assert_eq!(notebook.heard(), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ipv4_address_that_a_socket_shows_inside_an_ipv6_one_is_the_ipv4_address() {
+    let notebook = Notebook::default();
+    notebook.0.lock().unwrap().banned_ips = vec!["20.2.1.1".parse().unwrap()];
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).node_store(notebook);
+    let server = builder.listener(listener).start().await.unwrap();
+    let mut feed = server.subscribe_connections();
+    drop(caller.call("[::ffff:20.2.1.1]:9".parse().unwrap()).await);
+    let ConnectionEvent::InboundRejected { addr, cause } = told(&mut feed).await else {
+        panic!()
+    };
+    assert_eq!(
+        (addr.to_string(), cause),
+        ("20.2.1.1:9".into(), Refusal::Banned)
+    );
+}
+
 /// The address book itself.
 #[tokio::test]
 async fn an_address_book_finds_nodes_and_learns_which_are_good() {
@@ -169,9 +267,7 @@ async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     let (builder, mut script) = scripted();
     let server = builder.node_store(book.clone()).start().await.unwrap();
     let mut feed = server.subscribe();
-    let dial = next_dial(&mut script).await;
-    assert!(book.entry(&remote.id()).unwrap().last_attempt().is_some());
-    reach(dial, &remote);
+    reach(next_dial(&mut script).await, &remote);
     added(&mut feed).await;
     assert!(book.entry(&remote.id()).unwrap().is_tried());
 

@@ -44,6 +44,27 @@ async fn a_static_node_is_dialled_again_after_its_end() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_ends_each_connection_at_once_is_dialled_ever_less_often() {
+    let (builder, mut script) = scripted();
+    let server = builder.seed(1).start().await.unwrap();
+    let remote = remote().await;
+    let mut feed = remote.subscribe();
+    let node = at(&remote, "20.1.1.1:30303");
+    server.add_static(node.clone()).await.unwrap();
+    let mut dials = Vec::new();
+    for _ in 0..20 {
+        reach(next_dial(&mut script).await, &remote);
+        dials.push(Instant::now());
+        let peer = added(&mut feed).await;
+        peer.disconnect(DisconnectReason::TOO_MANY_PEERS);
+        dropped(&mut feed).await;
+    }
+    let took = |dials: &[Instant]| *dials.last().unwrap() - dials[0];
+    assert!(took(&dials[..4]) < 3 * 60 * SECOND, "{dials:?}");
+    assert!(took(&dials[10..]) > 15 * 60 * SECOND, "{dials:?}");
+}
+
 /// A retry comes at least 5 s after the failure and at least 35 s after the last dial.
 #[tokio::test(start_paused = true)]
 async fn a_failed_static_dial_is_not_repeated_too_soon() {
@@ -66,6 +87,28 @@ async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
     let node = at(&remote, &public(1));
     server.add_static(node.clone()).await.unwrap();
     next_dial(&mut script).await.fail(RawError::Refused);
+    no_dial(&mut script, SECOND).await;
+    let (result, dial) = tokio::join!(server.dial(&node), async {
+        let started = Instant::now();
+        reach(next_dial(&mut script).await, &remote);
+        started.elapsed()
+    });
+    assert!(result.expect("connects").is_static());
+    assert!(dial < SECOND, "{dial:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_node_whose_connection_ended_is_dialled_at_once_for_who_asks() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let node = at(&remote, &public(1));
+    server.add_static(node.clone()).await.unwrap();
+    reach(next_dial(&mut script).await, &remote);
+    added(&mut feed)
+        .await
+        .disconnect(DisconnectReason::USELESS_PEER);
+    dropped(&mut feed).await;
     no_dial(&mut script, SECOND).await;
     let (result, dial) = tokio::join!(server.dial(&node), async {
         let started = Instant::now();
