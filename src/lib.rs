@@ -58,6 +58,8 @@ struct Readme;
 pub mod addrbook;
 #[cfg(feature = "server")]
 mod arena;
+#[cfg(any(feature = "addrbook", feature = "server"))]
+mod calendar;
 #[cfg(feature = "server")]
 pub mod channel;
 #[cfg(feature = "comm")]

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, SteadyClock, StoreError};
+use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, StoreError, SystemClock};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +55,7 @@ impl KeptBook {
     /// Opens the book, or begins one.
     pub(crate) async fn open(folder: &DataDir, config: BookConfig) -> Result<Self, Failure> {
         let config = AddressBookConfig::default().with_book(config);
-        let opened = AddressBook::open(folder.book(), config, clock()).await;
+        let opened = AddressBook::open(folder.book(), config, SystemClock::new()).await;
         let (book, persistence) = opened.map_err(|error| Failure::because(advice(&error)))?;
         let stop = CancellationToken::new();
         let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
@@ -74,14 +73,6 @@ impl KeptBook {
         let written = self.writer.await.map_err(Failure::because)?;
         written.map_err(|error| Failure::because(advice(&error)))
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where the calendar is read"
-)]
-fn clock() -> SteadyClock {
-    SteadyClock::starting_at(SystemTime::now())
 }
 
 /// What is wrong with a book, and what to do about it.

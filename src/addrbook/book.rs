@@ -9,9 +9,9 @@ use rand::{CryptoRng, RngExt};
 
 use super::buckets::{Buckets, Shape};
 use super::contest::Contest;
-use super::entry::{AHEAD, Entry, Place, slot};
+use super::entry::{Entry, Place, slot};
 use super::keyed::BucketKey;
-use super::time::{age, earlier, later};
+use super::time::{age, earlier, is_ahead};
 use super::unsaved::Unsaved;
 use super::{AddError, BookConfig, Source};
 use crate::node::{Endpoint, Enode, Host, NodeId};
@@ -100,7 +100,7 @@ impl Book {
         let (endpoint, group) = self.config.admit(enode, &source)?;
         let id = enode.node_id();
         self.settle(&id, endpoint, &source, now)?;
-        let last_seen = if last_seen > later(now, AHEAD) {
+        let last_seen = if is_ahead(now, last_seen) {
             earlier(now, DOUBTFUL)
         } else {
             last_seen
@@ -111,6 +111,7 @@ impl Book {
             self.put_new(id, bucket, now);
             return Ok(Added::New);
         };
+        entry.correct(now);
         let newer = last_seen > entry.last_seen;
         if newer {
             entry.last_seen = last_seen;
@@ -134,6 +135,7 @@ impl Book {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };
+        entry.correct(now);
         entry.last_attempt = Some(now);
         self.unsaved.changed(*id);
         true
@@ -146,6 +148,7 @@ impl Book {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };
+        entry.correct(now);
         if self.successes > entry.successes_seen {
             entry.attempts = entry.attempts.saturating_add(1);
         }
@@ -167,7 +170,7 @@ impl Book {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
         };
-        if age(now, entry.last_seen) > REFRESH {
+        if age(now, entry.last_seen) > REFRESH || is_ahead(now, entry.last_seen) {
             entry.last_seen = now;
             self.unsaved.changed(*id);
         }

@@ -8,7 +8,7 @@ use rand::{CryptoRng, RngExt};
 
 use super::Book;
 use super::entry::{Entry, RECENTLY};
-use super::time::age;
+use super::time::within;
 use crate::node::{Enode, NodeId};
 
 /// Draws for one dial, and how many of them pass over addresses that were tried recently.
@@ -80,7 +80,7 @@ impl Book {
     /// list stays the same for 24 hours, but for addresses that were removed.
     pub fn share(&mut self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Arc<[Enode]> {
         if let Some((since, list)) = &self.shared
-            && age(now, *since) < SHARED_FOR
+            && within(now, *since, SHARED_FOR)
         {
             return Arc::clone(list);
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Group;
-use super::time::{age, later};
+use super::time::{age, is_ahead, within};
 use crate::node::{Endpoint, Enode, Host};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -13,9 +13,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// An address that was attempted so recently is neither judged nor, if there is a choice, drawn.
 const JUST_NOW: Duration = MINUTE;
 pub(super) const RECENTLY: Duration = Duration::from_secs(10 * 60);
-
-/// How far ahead of ours another's clock may be.
-pub(super) const AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Unseen for so long, an address is taken for gone.
 const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -127,9 +124,9 @@ impl Entry {
         matches!(self.place, Place::Tried(_))
     }
 
-    /// Whether the address is not worth a place: announced for the future, unseen for 30 days,
-    /// three attempts and never a success, or ten attempts and no success for a week. An address
-    /// that was attempted within the last minute is not judged.
+    /// Whether the address is not worth a place: unseen for 30 days, three attempts and never a success,
+    /// or ten attempts and no success for a week. An address that was attempted within the last minute is
+    /// not judged. A time that is still to come, from a clock that was wrong, counts as now.
     pub fn is_bad(&self, now: SystemTime) -> bool {
         if self.attempted_within(JUST_NOW, now) {
             return false;
@@ -138,7 +135,7 @@ impl Entry {
             None => self.attempts >= NEVER_WORKED,
             Some(success) => self.attempts >= STOPPED_WORKING && age(now, success) > WEEK,
         };
-        failing || self.last_seen > later(now, AHEAD) || age(now, self.last_seen) > VANISHED
+        failing || age(now, self.last_seen) > VANISHED
     }
 
     /// How readily the address is drawn, above 0 and at most 1: a hundredth if it was attempted
@@ -155,7 +152,22 @@ impl Entry {
 
     pub(super) fn attempted_within(&self, time: Duration, now: SystemTime) -> bool {
         self.last_attempt
-            .is_some_and(|attempt| age(now, attempt) < time)
+            .is_some_and(|attempt| within(now, attempt, time))
+    }
+
+    /// Replaces what a clock that was wrong has written, as the entry is written anyway: no time that is
+    /// kept is later than now.
+    pub(super) fn correct(&mut self, now: SystemTime) {
+        let times = [
+            Some(&mut self.last_seen),
+            self.last_attempt.as_mut(),
+            self.last_success.as_mut(),
+        ];
+        for time in times.into_iter().flatten() {
+            if is_ahead(now, *time) {
+                *time = now;
+            }
+        }
     }
 }
 

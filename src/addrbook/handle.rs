@@ -322,6 +322,7 @@ fn build(
         config.book(),
         config.nodes(),
         Shape::default(),
+        clock.now(),
         &mut rng,
     )
     .map_err(|bad| persistence::bad_rows(bad, store.path()))?;

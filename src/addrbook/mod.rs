@@ -47,14 +47,13 @@
 //! # Example
 //!
 //! ```
-//! use std::time::SystemTime;
-//! use peermux::addrbook::{AddressBook, AddressBookConfig, Source, SteadyClock, StoreError};
+//! use peermux::addrbook::{AddressBook, AddressBookConfig, Source, SystemClock, StoreError};
 //! use peermux::{Enode, SecretKey};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example(directory: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
 //! let path = directory.join("addresses.redb");
-//! let clock = SteadyClock::starting_at(SystemTime::now());
+//! let clock = SystemClock::new();
 //! let config = AddressBookConfig::default();
 //! let (book, persistence) = match AddressBook::open(&path, config.clone(), clock).await {
 //!     Err(error @ StoreError::Damaged { .. }) => {
@@ -113,5 +112,5 @@ pub use nodes::{Ban, BanTarget, KnownNode, NodeDb, NodeDbConfig};
 pub use persistence::{FlushError, Persistence};
 pub use score::Score;
 pub use store::{Change, MemoryStore, RedbStore, Row, Store, StoreError, Table};
-pub use time::{Clock, SteadyClock};
+pub use time::{Clock, SteadyClock, SystemClock};
 pub use tried::Promotion;

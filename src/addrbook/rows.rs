@@ -40,6 +40,7 @@ pub(super) fn load(
     config: BookConfig,
     nodes: NodeDbConfig,
     shape: Shape,
+    now: SystemTime,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Book, NodeDb), BadRows> {
     if rows.is_empty() {
@@ -52,8 +53,8 @@ pub(super) fn load(
         let read = match row.table {
             Table::Meta => Ok(()),
             Table::Addresses => restore_entry(&mut book, row),
-            Table::Nodes => restore_node(&mut nodes, row),
-            Table::IpBans => restore_ip_ban(&mut nodes, row),
+            Table::Nodes => restore_node(&mut nodes, row, now),
+            Table::IpBans => restore_ip_ban(&mut nodes, row, now),
         };
         read.map_err(|what| {
             let key = data_encoding::HEXLOWER.encode(&row.key);
@@ -254,7 +255,7 @@ fn node_value(info: &KnownNode) -> Vec<u8> {
     row.out().to_vec()
 }
 
-fn restore_node(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
+fn restore_node(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), String> {
     let id = node_id(&row.key).ok_or("key is no node id")?;
     let value = Rlp::new(&row.value);
     let mut info = KnownNode::new(time(&value, 0)?);
@@ -270,32 +271,37 @@ fn restore_node(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
         fading,
         since: optional_time(&value, 6)?,
     };
-    info.touched = time(&value, 7)?;
+    // It orders records by age, in which none may be ahead of all others for years.
+    info.touched = time(&value, 7)?.min(now);
     let ban = value.at(8).map_err(|error| format!("field 8: {error}"))?;
     if ban.item_count() != Ok(0) {
-        info.ban = Some(read_ban(&ban)?);
+        info.ban = Some(read_ban(&ban, now)?);
     }
     nodes.restore(id, info);
     Ok(())
 }
 
 fn ban_value(ban: &Ban) -> Vec<u8> {
-    let mut row = RlpStream::new_list(2);
+    let mut row = RlpStream::new_list(3);
     row.append(&to_millis(ban.until));
     row.append(&ban.reason);
+    row.append(&to_millis(ban.since));
     row.out().to_vec()
 }
 
-fn read_ban(value: &Rlp<'_>) -> Result<Ban, String> {
-    Ok(Ban {
-        until: time(value, 0)?,
-        reason: field(value, 1)?,
-    })
+fn read_ban(value: &Rlp<'_>, now: SystemTime) -> Result<Ban, String> {
+    let until = time(value, 0)?;
+    // Earlier versions did not write when it began.
+    let since = match value.item_count() {
+        Ok(2) => now.min(until),
+        _ => time(value, 2)?,
+    };
+    Ok(Ban::restored(since, until, field(value, 1)?, now))
 }
 
-fn restore_ip_ban(nodes: &mut NodeDb, row: &Row) -> Result<(), String> {
+fn restore_ip_ban(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), String> {
     let net = net(&row.key).ok_or("key is no IP address")?;
-    nodes.restore_ip_ban(net, read_ban(&Rlp::new(&row.value))?);
+    nodes.restore_ip_ban(net, read_ban(&Rlp::new(&row.value), now)?);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::time::age;
+use super::time::{age, is_ahead};
 
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
@@ -44,7 +44,11 @@ impl Score {
     }
 
     fn faded(&self, now: SystemTime) -> f64 {
-        let age = self.since.map(|since| age(now, since)).unwrap_or_default();
+        let age = match self.since {
+            Some(since) if is_ahead(now, since) => return 0.0,
+            Some(since) => age(now, since),
+            None => Duration::ZERO,
+        };
         if age > LIFETIME {
             return 0.0;
         }

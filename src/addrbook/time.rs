@@ -4,21 +4,45 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::calendar::Calendar;
 use crate::time::NEVER;
 
 /// Tells the time to an [`AddressBook`](super::AddressBook).
 ///
 /// Marks outlive the process, so they are points of calendar time; but decisions within a process
-/// must not jump when somebody sets the machine's clock. [`SteadyClock`] serves both.
+/// must not jump when somebody sets the machine's clock a little. [`SystemClock`] serves both.
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
 }
 
-/// Calendar time that was read once and goes on with the monotonic clock.
-///
-/// A correction of the machine's clock shows after the next start only. The monotonic part is
-/// tokio's, so that a test with paused time controls it.
+/// The machine's clock, for an application: it goes on with the monotonic clock and follows corrections of
+/// more than a minute, such as when the machine hears the time from the network after its start.
+#[derive(Debug)]
+pub struct SystemClock(Calendar);
+
+impl SystemClock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Calendar::system())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+}
+
+/// Calendar time that is given once and goes on with the monotonic clock, for tests and simulations:
+/// tokio's paused time controls it.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyClock {
     wall: SystemTime,
@@ -26,7 +50,7 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// A clock that shows `wall` now; an application passes `SystemTime::now()`.
+    /// A clock that shows `wall` now.
     pub fn starting_at(wall: SystemTime) -> Self {
         Self {
             wall,
@@ -39,6 +63,20 @@ impl Clock for SteadyClock {
     fn now(&self) -> SystemTime {
         later(self.wall, self.start.elapsed())
     }
+}
+
+/// How far another clock, or ours at an earlier time, may be ahead.
+pub(super) const AHEAD: Duration = Duration::from_secs(10 * 60);
+
+/// Whether `then` was less than `span` ago. A time far ahead was written by a clock that was wrong, and says
+/// nothing.
+pub(super) fn within(now: SystemTime, then: SystemTime, span: Duration) -> bool {
+    !is_ahead(now, then) && age(now, then) < span
+}
+
+/// Whether no clock that is right can have shown `then` yet.
+pub(super) fn is_ahead(now: SystemTime, then: SystemTime) -> bool {
+    then > later(now, AHEAD)
 }
 
 /// How long ago `then` was; zero if it is still to come.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::contest::Contest;
 use super::entry::{Entry, Place, slot};
-use super::time::age;
+use super::time::within;
 use super::{AddError, Book, Source};
 use crate::node::{Enode, NodeId};
 
@@ -76,7 +76,7 @@ impl Book {
         let contest = self.contests.values_mut().find(|contest| {
             contest
                 .asked
-                .is_none_or(|asked| age(now, asked) >= PROBE_AGAIN)
+                .is_none_or(|asked| !within(now, asked, PROBE_AGAIN))
         })?;
         contest.asked = Some(now);
         let incumbent = self.entries.get(&contest.incumbent)?;

@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::MAX_PAYLOAD;
@@ -11,10 +11,10 @@ settings! {
     /// The settings of the layer. A limit of [`Duration::MAX`] is none.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Config {
-        /// The time at which the layer starts, as a duration since the Unix epoch. From then on
-        /// tokio's clock counts, and identities are valid or not by that time. Default: the
-        /// system's time when `Config::default` is called.
-        unix_time / with_unix_time: Duration = system_time();
+        /// The time at which the layer starts, as a duration since the Unix epoch, from which tokio's clock
+        /// goes on. Identities are valid or not by that time. Default: `None`, the system's clock, which
+        /// is followed when it is corrected.
+        unix_time / with_unix_time: Option<Duration> = None;
         /// How many messages wait for one destination, while it is dialled or while it is slow; at
         /// least 1. More than 268,435,455 are taken as that. Default: 256.
         queue_messages / with_queue_messages: usize = 256, |messages: usize| messages.min(MAX_QUEUE);
@@ -61,14 +61,4 @@ impl Config {
         TooSmall::check("receive_queue", self.receive_queue, 1)?;
         TooSmall::check("identities.max", self.identities.max(), 1)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "identities end at a time of day; it is read once here, tokio's clock goes on from it"
-)]
-fn system_time() -> Duration {
-    let unix_time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 makes every certificate one that is not valid yet.
-    unix_time.unwrap_or_default()
 }

@@ -20,6 +20,7 @@ use super::{
     CommError, CommEvent, Config, Delivery, Demux, IdentityProvider, PeerId, ReceivedMessage,
     RemotePeer,
 };
+use crate::calendar::Calendar;
 use crate::channel::ProtocolConn;
 use crate::guarded::caught_async;
 use crate::mutex::Mutex;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
     pub(crate) identities_changed: Notify,
     started: Instant,
+    calendar: Calendar,
     acks: AtomicU64,
     /// What large messages are encoded into, since the first connection.
     spare: OnceLock<Arc<Spare>>,
@@ -87,6 +89,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             identities_changed: Notify::new(),
             started: Instant::now(),
+            calendar: Calendar::system(),
             acks: AtomicU64::new(1),
             spare: OnceLock::new(),
         })
@@ -98,8 +101,10 @@ impl Shared {
 
     /// The time since the Unix epoch.
     pub(crate) fn unix_now(&self) -> Duration {
-        let started = self.config.unix_time();
-        started.saturating_add(self.started.elapsed())
+        match self.config.unix_time() {
+            Some(started) => started.saturating_add(self.started.elapsed()),
+            None => self.calendar.unix_now(),
+        }
     }
 
     /// A number under which no other Ack is waited for; 0 means that none is.

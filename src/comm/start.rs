@@ -10,6 +10,7 @@ use super::message::LENGTH;
 use super::shared::Shared;
 use super::table::ConnectionTable;
 use super::{Comm, CommStartError, Config, Connector, IdentityProvider, connection};
+use crate::calendar::Calendar;
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::connmgr::{Dialer, Listener};
 use crate::message::Message;
@@ -92,7 +93,9 @@ impl Comm {
         config.check()?;
         let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
         let known = Arc::clone(&provider);
-        let identities = IdentityStore::new(known, config.identities(), config.unix_time())?;
+        let now = config.unix_time();
+        let now = now.unwrap_or_else(|| Calendar::system().unix_now());
+        let identities = IdentityStore::new(known, config.identities(), now)?;
         let own = identities.own();
         let stats = Arc::default();
         let table = ConnectionTable::new(node, config.clone(), identities, Arc::clone(&stats));

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crate::addrbook::time::{is_ahead, later};
 use crate::node::NodeId;
 
 /// More of a reason is cut off, in characters.
@@ -14,20 +15,61 @@ const LONGEST_REASON: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ban {
+    /// When the ban began.
+    pub since: SystemTime,
     /// When the ban ends.
     pub until: SystemTime,
     /// Why, for people; at most 256 characters.
     pub reason: String,
+    /// When it was read from a store, if it was to begin later than that: then either the clock that wrote
+    /// it was wrong, or the one at the reading is. Until the latter is corrected, the ban holds for its
+    /// length from then.
+    read: Option<SystemTime>,
 }
 
 impl Ban {
-    pub(super) fn new(until: SystemTime, reason: &str) -> Self {
+    pub(super) fn new(now: SystemTime, time: Duration, reason: &str) -> Self {
         let reason = reason.chars().take(LONGEST_REASON).collect();
-        Self { until, reason }
+        Self {
+            since: now,
+            until: later(now, time),
+            reason,
+            read: None,
+        }
+    }
+
+    /// A ban from a store.
+    pub(in crate::addrbook) fn restored(
+        since: SystemTime,
+        until: SystemTime,
+        reason: String,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            since,
+            until,
+            reason,
+            read: is_ahead(now, since).then_some(now),
+        }
     }
 
     pub(super) fn holds(&self, now: SystemTime) -> bool {
-        self.until > now
+        match is_ahead(now, self.since) {
+            false => self.until > now,
+            true => self.read.is_some() && self.end() > now,
+        }
+    }
+
+    /// When it ends, or is looked at again.
+    pub(super) fn end(&self) -> SystemTime {
+        let length = self.until.duration_since(self.since).unwrap_or_default();
+        self.read.map_or(self.until, |read| later(read, length))
+    }
+
+    /// The ban at its end, if it has one still to come because the clock was corrected.
+    pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
+        self.read = None;
+        self.holds(now).then_some(self)
     }
 }
 
@@ -79,7 +121,7 @@ impl IpBans {
     pub(super) fn insert(&mut self, ip: IpAddr, ban: Ban, most: usize) -> Vec<IpAddr> {
         let net = banned_net(ip);
         self.remove(net);
-        self.by_end.insert((ban.until, net));
+        self.by_end.insert((ban.end(), net));
         self.bans.insert(net, ban);
         let mut changed = vec![net];
         while self.bans.len() > most {
@@ -97,7 +139,7 @@ impl IpBans {
         let Some(ban) = self.bans.remove(&net) else {
             return false;
         };
-        self.by_end.remove(&(ban.until, net));
+        self.by_end.remove(&(ban.end(), net));
         true
     }
 
@@ -106,8 +148,15 @@ impl IpBans {
         let mut ended = Vec::new();
         while let Some((_, net)) = self.by_end.first().filter(|(until, _)| *until <= now) {
             let net = *net;
+            let ban = self.bans.get(&net).cloned();
             self.remove(net);
-            ended.push(net);
+            match ban.and_then(|ban| ban.looked_at_again(now)) {
+                Some(ban) => {
+                    self.by_end.insert((ban.end(), net));
+                    self.bans.insert(net, ban);
+                }
+                None => ended.push(net),
+            }
         }
         ended
     }

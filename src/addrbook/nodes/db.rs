@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use super::super::time::later;
 use super::super::unsaved::Unsaved;
 use super::ban::IpBans;
 use super::{Ban, BanTarget, KnownNode};
@@ -102,7 +101,7 @@ impl NodeDb {
 
     /// Bans for some time from now, in place of an earlier ban.
     pub fn ban(&mut self, target: BanTarget, time: Duration, reason: &str, now: SystemTime) {
-        let ban = Ban::new(later(now, time), reason);
+        let ban = Ban::new(now, time, reason);
         match target {
             BanTarget::Node(id) => self.change(&id, now, |info| info.ban = Some(ban)),
             BanTarget::Ip(ip) => {
@@ -191,8 +190,11 @@ impl NodeDb {
         ended.into_iter().for_each(|net| self.ip_changed(net));
         while let Some((until, id)) = self.first_ban().filter(|(until, _)| *until <= now) {
             // The record was last of use when the ban ended.
-            self.change_at(&id, until, |info| info.ban = None);
-            count += 1;
+            count += self.change_at(&id, until, |info| {
+                let ban = info.ban.take();
+                info.ban = ban.and_then(|ban| ban.looked_at_again(now));
+                usize::from(info.ban.is_none())
+            });
         }
         count
     }

@@ -43,7 +43,7 @@ impl KnownNode {
     pub(super) fn rank(&self) -> (bool, SystemTime) {
         match &self.ban {
             None => (false, self.touched),
-            Some(ban) => (true, ban.until),
+            Some(ban) => (true, ban.end()),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::node::{Enode, NodeId, PublicKey, SecretKey};
 mod adding;
 mod attempts;
 mod buckets;
+mod clocks;
 mod drawing;
 mod groups;
 mod model;

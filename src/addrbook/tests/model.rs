@@ -193,8 +193,15 @@ impl Model {
         };
         let rows: Vec<_> = self.rows.iter().map(row).collect();
         let config = BookConfig::default();
-        let (book, _) =
-            rows::load(&rows, config, Default::default(), small(), &mut self.rng).unwrap();
+        let (book, _) = rows::load(
+            &rows,
+            config,
+            Default::default(),
+            small(),
+            start(),
+            &mut self.rng,
+        )
+        .unwrap();
         let lasting = |book: &Book| {
             let entries = book.entries().map(|entry| {
                 let times = (entry.last_seen, entry.last_attempt, entry.last_success);

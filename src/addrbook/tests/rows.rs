@@ -25,6 +25,7 @@ fn load(rows: &[Row]) -> Result<Book, BadRows> {
         config,
         NodeDbConfig::default(),
         Shape::default(),
+        start(),
         &mut rng(),
     );
     loaded.map(|(book, _)| book)

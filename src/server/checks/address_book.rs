@@ -14,14 +14,14 @@ use crate::rlpx::FrameError;
 /// server dials what it knows, the book records each outcome, and banned nodes are rejected.
 ///
 /// ```
-/// use std::time::{Duration, SystemTime};
-/// use peermux::addrbook::{AddressBook, AddressBookConfig, MemoryStore, Source, SteadyClock};
+/// use std::time::Duration;
+/// use peermux::addrbook::{AddressBook, AddressBookConfig, MemoryStore, Source, SystemClock};
 /// use peermux::{SecretKey, Server};
 /// use tokio_util::sync::CancellationToken;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let clock = SteadyClock::starting_at(SystemTime::now());
+/// let clock = SystemClock::new();
 /// let store = MemoryStore::default();
 /// let (book, persistence) =
 ///     AddressBook::load(store, AddressBookConfig::default(), clock).await?;

@@ -47,7 +47,7 @@ impl Authority {
 }
 
 fn in_2029() -> Config {
-    Config::default().with_unix_time(NEW_YEAR_2030 - DAY)
+    Config::default().with_unix_time(Some(NEW_YEAR_2030 - DAY))
 }
 
 #[test]
