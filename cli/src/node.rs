@@ -4,14 +4,15 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use peermux::connmgr::{ConnectError, Dialer};
 use peermux::node::NodeError;
 use peermux::p2p::MAX_HELLO;
 use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
-use peermux::{Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
+use peermux::transport::{TcpTransport, Transport};
+use peermux::{DialError, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
 #[cfg(unix)]
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
@@ -53,14 +54,6 @@ pub(crate) fn read_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Eno
     any(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// Where to dial a node.
-pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
-    match node.tcp_endpoint() {
-        Some(endpoint) => resolve(endpoint).await,
-        None => Err(Failure::Usage("the node has no TCP port".to_owned())),
-    }
-}
-
 /// The address of `HOST:PORT`.
 pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
     let found = NodeDialer::resolve(endpoint).await;
@@ -71,23 +64,34 @@ pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> 
         .ok_or_else(|| Failure::because("the name has no address".to_owned()))
 }
 
-/// Opens a TCP connection.
-pub(crate) async fn connect(addr: SocketAddr, limit: Duration) -> Result<TcpStream, Failure> {
-    let connected = timeout(limit, TcpStream::connect(addr)).await;
-    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    let stream = connected.map_err(|error| Trouble::connecting(addr, error.kind(), &error))?;
-    stream.set_nodelay(true).map_err(Failure::because)?;
-    Ok(stream)
+/// Opens a TCP connection to a node, by the first of its addresses that answers, which is returned too.
+pub(crate) async fn connect(
+    node: &Enode,
+    limit: Duration,
+) -> Result<(TcpTransport, SocketAddr), Failure> {
+    let dialled = timeout(limit, NodeDialer::default().dial(node)).await;
+    let dialled = dialled.unwrap_or(Err(ConnectError::Timeout));
+    let stream = dialled.map_err(|source| {
+        let known = || node.endpoint().and_then(Endpoint::socket_addr);
+        Trouble::dialling(&DialError::Connect {
+            id: node.node_id(),
+            addr: source.addr().or_else(known),
+            source,
+        })
+    })?;
+    let addr = stream.remote_addr();
+    let addr = addr.ok_or_else(|| Failure::because("the connection is gone".to_owned()))?;
+    Ok((stream, addr))
 }
 
 /// Sets a connection up with whatever node is at the other end: it announces what the remote
 /// does, so that it is not refused as useless.
 pub(crate) async fn set_up(
-    stream: TcpStream,
+    stream: TcpTransport,
     key: &SecretKey,
     remote: &PublicKey,
     limit: Duration,
-) -> Result<Established<TcpStream>, SetupError> {
+) -> Result<Established<TcpTransport>, SetupError> {
     let deadline = Instant::now() + limit;
     let timed_out = |stage| {
         move |_| SetupError::TimedOut {

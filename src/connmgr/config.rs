@@ -29,7 +29,9 @@ settings! {
         /// doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
         /// After how many failed automatic dials in a row the network counts as down; 0 counts
-        /// as 1. Then one dial at a time probes it, with growing waits in between. Default: 25.
+        /// as 1. Then one dial at a time probes it, with growing waits in between. Each
+        /// [family](super::Family) of addresses that was dialled must have failed as often, and nothing may
+        /// be connected. Default: 25.
         offline_after / with_offline_after: u32 = 25, |failures: u32| failures.max(1);
         /// How old a connection must be to count as good even if its owner never called it ready.
         /// A good connection's end resets the waits. Default: 60 s.

@@ -25,6 +25,13 @@ pub trait Dialer: Send + Sync + 'static {
         &self,
         addr: &Self::Addr,
     ) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
+
+    /// Whether there may be a way to `addr` now. It is asked before an address is chosen for an automatic
+    /// dial, and again and again after a dial that found [no route](ConnectError::NoRoute), so it must
+    /// answer at once. By default there always is.
+    fn may_reach(&self, _addr: &Self::Addr) -> bool {
+        true
+    }
 }
 
 /// Connects to socket addresses by TCP, with `TCP_NODELAY`.

@@ -26,6 +26,9 @@ pub(super) enum Command<A: Address> {
         id: ReqId,
         reply: Reply<()>,
     },
+    NetworkChanged {
+        reply: Reply<()>,
+    },
     Remove {
         id: ReqId,
         reply: Reply<()>,
@@ -114,6 +117,18 @@ impl<A: Address> ConnHandle<A> {
         retry: RetryPolicy,
     ) -> Result<Request, ManagerError> {
         self.connect_as(candidate.into(), Some(retry)).await
+    }
+
+    /// Tells that the network may be another one now, such as after a suspend: permanent requests that wait
+    /// after a failure are dialled now rather than after up to minutes, though not sooner than the
+    /// shortest wait of their backoff after their last dial, and the network does not count as down any
+    /// more. By itself the manager does so when something gets through while nothing is connected, and when
+    /// the dialer [may reach](super::Dialer::may_reach) again what it found no route to.
+    ///
+    /// # Errors
+    /// [`Stopped`](ManagerError::Stopped).
+    pub async fn network_changed(&self) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::NetworkChanged { reply }).await
     }
 
     async fn connect_as(

@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::config::ConnConfig;
 use super::dialer::Dialer;
 use super::dials::Dials;
-use super::driver::Driver;
+use super::driver::{Driver, Lost};
 use super::events::EventSender;
 use super::handle::Command;
 use super::listener::{AcceptQueue, DynListener};
@@ -76,6 +76,7 @@ impl<D: Dialer> ConnManager<D> {
             events,
             stop,
             stopping: false,
+            lost: Lost::default(),
             drain_until: None,
         }
         .run()

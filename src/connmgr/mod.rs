@@ -129,7 +129,7 @@ pub use lease::Lease;
 pub use listener::Listener;
 pub use manager::ConnManager;
 pub use request::{
-    Address, Candidate, ConnState, Count, Counts, Key, Kind, Reconnect, ReqId, RequestInfo,
+    Address, Candidate, ConnState, Count, Counts, Family, Key, Kind, Reconnect, ReqId, RequestInfo,
     RetryPolicy,
 };
 pub use source::AddressSource;

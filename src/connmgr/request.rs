@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,12 +46,31 @@ impl<T: AsRef<[u8]>> From<T> for Key {
     }
 }
 
+/// The family of an address. Where one has no way out, the other may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl From<IpAddr> for Family {
+    fn from(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
 /// Somewhere to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<A> {
     addr: A,
     key: Option<Key>,
     group: Option<Key>,
+    family: Option<Family>,
 }
 
 impl<A: Address> Candidate<A> {
@@ -60,6 +80,7 @@ impl<A: Address> Candidate<A> {
             addr,
             key: None,
             group: None,
+            family: None,
         }
     }
 
@@ -75,6 +96,14 @@ impl<A: Address> Candidate<A> {
     #[must_use]
     pub fn with_group(mut self, group: impl Into<Key>) -> Self {
         self.group = Some(group.into());
+        self
+    }
+
+    /// Says of which family the address is, if it is of one. Failures in one family do not make the
+    /// network [count as down](super::ConnConfig::with_offline_after) for the other.
+    #[must_use]
+    pub fn with_family(mut self, family: Family) -> Self {
+        self.family = Some(family);
         self
     }
 
@@ -94,6 +123,12 @@ impl<A: Address> Candidate<A> {
     #[must_use]
     pub fn group(&self) -> Option<&Key> {
         self.group.as_ref()
+    }
+
+    /// The family of the address.
+    #[must_use]
+    pub fn family(&self) -> Option<Family> {
+        self.family
     }
 }
 
@@ -226,7 +261,14 @@ pub struct Counts {
     pub inbound: Count,
     /// Dials in flight.
     pub dialing: usize,
-    /// Whether the network [counts as down](super::ConnConfig::with_offline_after), because of the
-    /// number of automatic dials in a row that failed.
+    /// Whether the network [counts as down](super::ConnConfig::with_offline_after): too many automatic dials
+    /// in a row have failed, and nothing is connected.
     pub offline: bool,
+}
+
+impl Counts {
+    pub(super) fn any_connected(&self) -> bool {
+        let kinds = [self.automatic, self.permanent, self.one_shot, self.inbound];
+        kinds.iter().any(|kind| kind.connected > 0)
+    }
 }

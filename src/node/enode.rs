@@ -32,6 +32,8 @@ const KEY_DIGITS: usize = 2 * PublicKey::LENGTH;
 pub struct Enode {
     public_key: PublicKey,
     endpoint: Option<Endpoint>,
+    /// Where a record says that the node is too; the URL has no place for it.
+    other: Option<Endpoint>,
 }
 
 impl Enode {
@@ -48,7 +50,20 @@ impl Enode {
         Self {
             public_key,
             endpoint: Some(endpoint),
+            other: None,
         }
+    }
+
+    /// The same node, which can be reached at another endpoint too: a record may name one for each
+    /// family of addresses. The URL does not show it, so it is lost where that is stored.
+    #[must_use]
+    pub fn with_other_endpoint(mut self, other: Endpoint) -> Self {
+        let other = Self::with_endpoint(self.public_key, other).endpoint;
+        match self.endpoint {
+            None => self.endpoint = other,
+            Some(_) => self.other = other.filter(|other| self.endpoint.as_ref() != Some(other)),
+        }
+        self
     }
 
     /// A node of which nobody knows where it is.
@@ -56,6 +71,7 @@ impl Enode {
         Self {
             public_key,
             endpoint: None,
+            other: None,
         }
     }
 
@@ -78,6 +94,33 @@ impl Enode {
     #[must_use]
     pub fn tcp_endpoint(&self) -> Option<&Endpoint> {
         self.endpoint().filter(|endpoint| endpoint.tcp != 0)
+    }
+
+    /// All endpoints to dial by TCP, [`tcp_endpoint`](Self::tcp_endpoint) first; at most two.
+    pub fn tcp_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let all = self.endpoint.iter().chain(&self.other);
+        all.filter(|endpoint| endpoint.tcp != 0)
+    }
+
+    /// The node with the one of its endpoints that has this address, or with all if none has.
+    #[cfg(feature = "server")]
+    pub(crate) fn reached_at(&self, addr: Option<SocketAddr>) -> Self {
+        let reached = |endpoint: &Endpoint| addr.is_some() && endpoint.socket_addr() == addr;
+        let known = self.tcp_endpoints().any(reached);
+        let node = self.clone();
+        if known { node.only(reached) } else { node }
+    }
+
+    /// The node with those endpoints that are wanted.
+    #[cfg(feature = "server")]
+    pub(crate) fn only(self, mut wanted: impl FnMut(&Endpoint) -> bool) -> Self {
+        let all = self.endpoint.into_iter().chain(self.other);
+        let mut wanted = all.filter(|endpoint| wanted(endpoint));
+        Self {
+            public_key: self.public_key,
+            endpoint: wanted.next(),
+            other: wanted.next(),
+        }
     }
 }
 

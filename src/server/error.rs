@@ -196,6 +196,17 @@ impl DialError {
         }
     }
 
+    /// Where the node was dialled, if that is known.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Connect { addr, .. }
+            | Self::Setup { addr, .. }
+            | Self::NotAllowed { addr, .. } => *addr,
+            _ => None,
+        }
+    }
+
     /// The stage at which it happened.
     #[must_use]
     pub fn stage(&self) -> Stage {

@@ -85,6 +85,7 @@ mod server;
 mod shared;
 mod start;
 mod static_nodes;
+mod suspend;
 
 pub use builder::ServerBuilder;
 pub use checks::{NetList, NetListError, NodeStore};

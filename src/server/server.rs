@@ -140,6 +140,14 @@ impl Server {
         Ok(removed)
     }
 
+    /// Tells that the machine may be on another network now: static nodes that wait after a failure are
+    /// dialled at once rather than after up to minutes. The server notices by itself when the machine was
+    /// asleep, when a route returns, and when something gets through while nobody is connected. Cancel safe.
+    pub async fn network_changed(&self) {
+        // It only fails when the server stops, which dials nothing more.
+        self.shared.connections.network_changed().await.ok();
+    }
+
     /// The connected peers, by node id.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {

@@ -16,7 +16,7 @@ use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
 use super::server::Server;
 use super::shared::{Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
-use super::{ConnectionEvent, StartError, StaticNodeError, connection};
+use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
 use crate::channel::NodeBudget;
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
@@ -186,6 +186,9 @@ where
         spawn_service(&shared, manager.run());
         spawn_service(&shared, connection::run(Arc::clone(&shared), opened));
         spawn_service(&shared, keeper.run(inbox));
+        if !config.no_dial() {
+            spawn_service(&shared, suspend::watch(Arc::clone(&shared)));
+        }
         if !config.no_dial() && !config.probe_interval().is_zero() {
             let prober = Prober {
                 shared: Arc::clone(&shared),

@@ -9,9 +9,9 @@ use futures::{SinkExt, StreamExt};
 use peermux::p2p::{self, decode_disconnect, ids};
 use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::setup::Joined;
+use peermux::transport::TcpTransport;
 use peermux::{DisconnectReason, Enode, Hello, SecretKey};
 use serde::Serialize;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
@@ -134,8 +134,7 @@ pub(crate) async fn run(
 }
 
 async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Failure> {
-    let addr = node::address_of(&args.enode).await?;
-    let stream = node::connect(addr, args.timeout).await?;
+    let (stream, addr) = node::connect(&args.enode, args.timeout).await?;
     let started = Instant::now();
     let established = node::set_up(stream, key, args.enode.public_key(), args.timeout).await;
     let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
@@ -151,7 +150,7 @@ async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Fail
 
 /// A connection without a runner.
 struct Pinger {
-    framed: Framed<Joined<TcpStream>, RlpxCodec>,
+    framed: Framed<Joined<TcpTransport>, RlpxCodec>,
     addr: SocketAddr,
     limit: Duration,
     rtt_us: Vec<f64>,

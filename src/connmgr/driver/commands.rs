@@ -30,6 +30,10 @@ impl<D: Dialer> Driver<D> {
             Command::Reconsider { id, reply } => {
                 reply.send(machine.reconsider(id, now)).ok();
             }
+            Command::NetworkChanged { reply } => {
+                machine.network_changed(now);
+                reply.send(Ok(())).ok();
+            }
             Command::Remove { id, reply } => {
                 reply.send(machine.remove(id, now)).ok();
             }

@@ -1,6 +1,7 @@
 //! The loop around the state machine: sockets, timers and channels.
 
 mod commands;
+mod lost;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -17,6 +18,7 @@ use super::dialer::Dialer;
 use super::dials::{Dialed, Dials};
 use super::error::ConnectError;
 use super::events::{ConnEvent, EventSender};
+use super::filter::DialFilter;
 use super::handle::Command;
 use super::lease::{Lease, Notice};
 use super::listener::{AcceptQueue, Accepted};
@@ -25,6 +27,7 @@ use super::request::{Address, Candidate, ConnState, ReqId};
 use super::source::{Answer, DynSource};
 use crate::queue::Reader;
 use crate::time::after;
+pub(super) use lost::Lost;
 
 /// What the driver wakes up for.
 enum Wake<A: Address, Io> {
@@ -33,6 +36,7 @@ enum Wake<A: Address, Io> {
     Notice(Notice),
     Dialed(Dialed<Io>),
     Deadline,
+    RoutesDue,
     Sourced(Answer<Candidate<A>>),
     Command(Option<Command<A>>),
     Accepted(Accepted<A, Io>),
@@ -61,6 +65,7 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
     pub(super) stopping: bool,
+    pub(super) lost: Lost<D::Addr>,
     /// When to forget what owners have not ended.
     pub(super) drain_until: Option<Instant>,
 }
@@ -92,6 +97,7 @@ impl<D: Dialer> Driver<D> {
             Some(notice) = self.notices.recv() => Wake::Notice(notice),
             Some(dialed) = self.dials.next() => Wake::Dialed(dialed),
             () = until(deadline) => Wake::Deadline,
+            () = until(self.lost.ask_at()), if !self.stopping => Wake::RoutesDue,
             answer = some(self.asking.as_mut()) => Wake::Sourced(answer),
             command = receive(self.commands.as_mut()) => Wake::Command(command),
             Some(accepted) = receive(self.accepted.as_mut()), if !paused => {
@@ -112,6 +118,11 @@ impl<D: Dialer> Driver<D> {
             Wake::Notice(notice) => self.take_notice(notice, now),
             Wake::Dialed(dialed) => self.take_dialed(dialed, now),
             Wake::Deadline => self.machine.advance(now),
+            Wake::RoutesDue => {
+                if self.lost.any_returned(&*self.dialer, now) {
+                    self.machine.network_changed(now);
+                }
+            }
             Wake::Sourced((source, candidate)) => {
                 self.asking = None;
                 self.source = Some(source);
@@ -166,6 +177,11 @@ impl<D: Dialer> Driver<D> {
             Ok(io) => (Some(io), Ok(())),
             Err(error) => (None, Err(error)),
         };
+        if let Err(ConnectError::NoRoute) = &outcome
+            && let Some(addr) = self.machine.addr(id)
+        {
+            self.lost.note(addr, &*self.dialer, now);
+        }
         let opening = self.machine.dial_done(id, generation, outcome, now);
         // Without an opening the socket closes here.
         if let Some((opening, io)) = opening.zip(io) {
@@ -247,7 +263,12 @@ impl<D: Dialer> Driver<D> {
 
     fn ask(&mut self) {
         if let Some(source) = self.source.take() {
-            self.asking = Some(source.ask(self.machine.dial_filter()));
+            let (allowed, dialer) = (self.machine.dial_filter(), Arc::clone(&self.dialer));
+            self.asking = Some(source.ask(DialFilter::new(
+                move |candidate: &Candidate<D::Addr>| {
+                    allowed.allows(candidate) && dialer.may_reach(candidate.addr())
+                },
+            )));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{Action, Machine, Phase, counter};
+use super::{Action, Entry, Machine, Phase, counter};
 use crate::connmgr::claims::Taken;
 use crate::connmgr::error::{CloseReason, ManagerError};
 use crate::connmgr::request::{
@@ -100,6 +100,44 @@ impl<A: Address> Machine<A> {
         }
         self.pump(now);
         Ok(())
+    }
+
+    /// Dials what waits after a failure now rather than later, but for the least wait after its last dial,
+    /// and forgets that the network counted as down.
+    pub(in crate::connmgr) fn network_changed(&mut self, now: Instant) {
+        self.revived = Some(now);
+        self.pacing.revive();
+        let failing = |entry: &Entry<A>| match (entry.kind, entry.phase) {
+            (
+                Kind::Permanent(retry),
+                Phase::Waiting {
+                    until,
+                    failed: true,
+                },
+            ) => {
+                let last = entry.last_dial.unwrap_or(now);
+                Some(until.min(after(last, retry.backoff().longest(0))))
+            }
+            _ => None,
+        };
+        let due = self.entries.iter();
+        let mut due: Vec<_> = due
+            .filter_map(|(&id, entry)| Some((failing(entry)?, id)))
+            .collect();
+        due.sort_unstable();
+        for (until, id) in due {
+            match until > now {
+                true => self.set_phase(
+                    id,
+                    Phase::Waiting {
+                        until,
+                        failed: true,
+                    },
+                ),
+                false => self.enqueue(id),
+            }
+        }
+        self.pump(now);
     }
 
     /// Ends a request for good, whatever it is doing.
@@ -218,6 +256,11 @@ impl<A: Address> Machine<A> {
         known(id, self.entries.get(&id)).map(|entry| entry.info(id, now))
     }
 
+    /// Where a request leads to.
+    pub(in crate::connmgr) fn addr(&self, id: ReqId) -> Option<&A> {
+        Some(self.entries.get(&id)?.candidate.addr())
+    }
+
     /// Everything, in the order of ids.
     pub(in crate::connmgr) fn list(&self, now: Instant) -> Vec<RequestInfo<A>> {
         let mut all: Vec<_> = self
@@ -231,7 +274,7 @@ impl<A: Address> Machine<A> {
 
     pub(in crate::connmgr) fn counts(&self) -> Counts {
         Counts {
-            offline: self.pacing.is_offline(),
+            offline: self.pacing.is_offline(self.counts.any_connected()),
             ..self.counts
         }
     }

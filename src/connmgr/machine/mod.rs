@@ -40,7 +40,7 @@ const WAITING_PER_MILLI: u64 = 20;
 const LATEST: Duration = Duration::from_millis(500);
 
 /// All requests, and what comes next for each of them. No input takes more than logarithmic time
-/// in the number of requests, except `list` and `stop`.
+/// in the number of requests, except `list`, `network_changed` and `stop`.
 pub(super) struct Machine<A: Address> {
     config: ConnConfig,
     filter: Arc<dyn Filter<A>>,
@@ -61,6 +61,8 @@ pub(super) struct Machine<A: Address> {
     has_source: bool,
     rng: StdRng,
     paused: bool,
+    /// When the network last counted as another one.
+    revived: Option<Instant>,
     /// Requests that failed for want of the filter's consent since `set_paused`.
     refusals: usize,
     stopping: bool,
@@ -94,6 +96,7 @@ impl<A: Address> Machine<A> {
             has_source,
             rng,
             paused: false,
+            revived: None,
             refusals: 0,
             stopping: false,
             last_id: 0,

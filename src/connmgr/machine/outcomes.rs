@@ -9,6 +9,9 @@ use crate::connmgr::error::{CloseReason, ConnectError, Refusal};
 use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
 use crate::time::after;
 
+/// The least time between two signs of life that hurry dials.
+const REVIVE_GAP: Duration = Duration::from_secs(60);
+
 impl<A: Address> Machine<A> {
     /// A dial ended. Of a success nobody waits for any more nothing comes: its socket is to be
     /// closed.
@@ -39,7 +42,9 @@ impl<A: Address> Machine<A> {
         match result {
             Ok(()) => {
                 let (kind, addr) = (entry.kind, entry.candidate.addr().clone());
-                self.pacing.on_success();
+                let family = entry.candidate.family();
+                self.sign_of_life(now);
+                self.pacing.on_success(family);
                 self.set_phase(id, connected(now));
                 Some(Opening {
                     id,
@@ -49,8 +54,10 @@ impl<A: Address> Machine<A> {
                 })
             }
             Err(error) => {
-                if entry.kind == Kind::Automatic {
-                    self.pacing.on_failure(now, &mut self.rng);
+                let counts = !error.is_local() && !self.counts.any_connected();
+                if entry.kind == Kind::Automatic && counts {
+                    let family = entry.candidate.family();
+                    self.pacing.on_failure(family, now, &mut self.rng);
                 }
                 self.fail(id, error, now);
                 None
@@ -112,6 +119,17 @@ impl<A: Address> Machine<A> {
         after(now, wait).max(earliest)
     }
 
+    /// Something got through although nothing is connected: whatever kept dials from their goal may be
+    /// over. Strangers can connect too, so this counts once in a while only.
+    fn sign_of_life(&mut self, now: Instant) {
+        let rested = self
+            .revived
+            .is_none_or(|last| after(last, REVIVE_GAP) <= now);
+        if rested && !self.counts.any_connected() {
+            self.network_changed(now);
+        }
+    }
+
     /// A socket was accepted.
     pub(in crate::connmgr) fn accepted(
         &mut self,
@@ -119,6 +137,7 @@ impl<A: Address> Machine<A> {
         now: Instant,
     ) -> Result<Opening<A>, Refusal> {
         self.filter.accept(&addr)?;
+        self.sign_of_life(now);
         let id = self.fresh_id();
         self.inbound_addrs.insert(addr.clone(), id);
         let candidate = Candidate::new(addr.clone());

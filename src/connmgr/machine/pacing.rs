@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::connmgr::backoff::Backoff;
 use crate::connmgr::config::ConnConfig;
+use crate::connmgr::request::{Count, Family};
 use crate::connmgr::token_bucket::TokenBucket;
 use crate::time::after;
 
@@ -21,6 +22,16 @@ pub(super) enum Pace {
     Wait,
 }
 
+/// What dials of one family of addresses came to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unknown,
+    /// One succeeded.
+    Open,
+    /// So many automatic ones failed in a row.
+    Failing(u32),
+}
+
 /// Spends a token per address, and after too many failures in a row probes the network with one
 /// dial at a time.
 #[derive(Debug)]
@@ -31,8 +42,8 @@ pub(super) struct Pacing {
     bucket: TokenBucket,
     backoff: Backoff,
     offline_after: u32,
-    /// Failed automatic dials in a row.
-    failures: u32,
+    /// Of IPv4, of IPv6, and of addresses that are of no one family.
+    ways: [Way; 3],
     /// Times in a row that the source had nothing.
     dry: u32,
     not_before: Option<Instant>,
@@ -46,19 +57,37 @@ impl Pacing {
             bucket: TokenBucket::new(config.dial_rate(), now),
             backoff: config.backoff(),
             offline_after: config.offline_after(),
-            failures: 0,
+            ways: [Way::Unknown; 3],
             dry: 0,
             not_before: None,
         }
     }
 
-    pub(super) fn is_offline(&self) -> bool {
-        self.failures >= self.offline_after
+    /// Whether every family that was dialled has failed too often. Something that is connected proves
+    /// the contrary.
+    pub(super) fn is_offline(&self, connected: bool) -> bool {
+        !connected && self.probes() > 0
     }
 
-    /// With `total` automatic requests, of which `unconnected` have no connection.
-    pub(super) fn next(&mut self, total: usize, unconnected: usize, now: Instant) -> Pace {
-        if self.asking || total >= self.target || (self.is_offline() && unconnected > 0) {
+    /// How many dials in a row have failed since the network counts as down; 0 if it does not.
+    fn probes(&self) -> u32 {
+        let mut least = None;
+        for way in self.ways {
+            least = match way {
+                Way::Open => return 0,
+                Way::Unknown => least,
+                Way::Failing(failures) => Some(least.unwrap_or(u32::MAX).min(failures)),
+            };
+        }
+        let failures = least.unwrap_or(0).saturating_add(1);
+        failures.saturating_sub(self.offline_after)
+    }
+
+    /// With `counts` of automatic requests, and whether anything is connected.
+    pub(super) fn next(&mut self, automatic: Count, connected: bool, now: Instant) -> Pace {
+        let total = automatic.pending.saturating_add(automatic.connected);
+        let probing = self.is_offline(connected) && automatic.pending > 0;
+        if self.asking || total >= self.target || probing {
             return Pace::Wait;
         }
         if let Some(time) = self.not_before.filter(|&time| time > now) {
@@ -86,18 +115,38 @@ impl Pacing {
     }
 
     /// A dial of any kind succeeded: the network is there.
-    pub(super) fn on_success(&mut self) {
-        if self.is_offline() {
+    pub(super) fn on_success(&mut self, family: Option<Family>) {
+        if self.probes() > 0 {
             self.not_before = None;
         }
-        self.failures = 0;
+        *self.way(family) = Way::Open;
     }
 
-    pub(super) fn on_failure(&mut self, now: Instant, rng: &mut impl Rng) {
-        self.failures = self.failures.saturating_add(1);
-        if self.is_offline() {
-            let probes = self.failures - self.offline_after + 1;
+    /// An automatic dial failed while nothing was connected.
+    pub(super) fn on_failure(&mut self, family: Option<Family>, now: Instant, rng: &mut impl Rng) {
+        let way = self.way(family);
+        *way = match *way {
+            Way::Failing(failures) => Way::Failing(failures.saturating_add(1)),
+            Way::Unknown | Way::Open => Way::Failing(1),
+        };
+        let probes = self.probes();
+        if probes > 0 {
             self.wait(self.backoff.draw(probes, rng), now);
+        }
+    }
+
+    /// The network may be another one: nothing that failed before counts, and no wait holds.
+    pub(super) fn revive(&mut self) {
+        self.ways = [Way::Unknown; 3];
+        (self.dry, self.not_before) = (0, None);
+    }
+
+    fn way(&mut self, family: Option<Family>) -> &mut Way {
+        let [v4, v6, other] = &mut self.ways;
+        match family {
+            Some(Family::V4) => v4,
+            Some(Family::V6) => v6,
+            None => other,
         }
     }
 

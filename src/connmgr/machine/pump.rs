@@ -47,8 +47,8 @@ impl<A: Address> Machine<A> {
         }
         // An address that has to wait for a slot would be old when its turn comes.
         if self.has_source && self.automatic_queue.is_empty() {
-            let unconnected = self.counts.automatic.pending;
-            match self.pacing.next(self.automatic.len(), unconnected, now) {
+            let connected = self.counts.any_connected();
+            match self.pacing.next(self.counts.automatic, connected, now) {
                 Pace::Ask => self.actions.push_back(Action::Ask),
                 Pace::At(time) => self.pace_at = Some(time),
                 Pace::Wait => {}

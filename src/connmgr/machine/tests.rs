@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use super::*;
 use crate::connmgr::error::{ConnectError, ManagerError, Refusal};
 use crate::connmgr::filter::AllowAll;
-use crate::connmgr::{Reconnect, RetryPolicy};
+use crate::connmgr::{Backoff, Family, Rate, Reconnect, RetryPolicy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -342,4 +342,107 @@ fn no_deadline_is_left_in_the_past() {
                 .is_none_or(|next| next > bench.now)
         );
     }
+}
+
+/// Lets the source answer with `addr`, and the dial of that fail.
+fn fail_automatic(bench: &mut Bench, addr: u32, family: Family) {
+    while !bench.machine.pacing.asking {
+        bench.now = bench.machine.next_deadline().expect("asks again");
+        bench.advance(Duration::ZERO);
+    }
+    let candidate = Candidate::new(addr).with_family(family);
+    let now = bench.now;
+    bench.machine.sourced(Some(candidate), now);
+    let dial = bench.dials().pop().expect("dialled");
+    bench.dialed(dial, Err(ConnectError::Timeout));
+}
+
+fn fast() -> ConnConfig {
+    ConnConfig::default()
+        .with_dial_rate(Rate::UNLIMITED)
+        .with_offline_after(25)
+}
+
+#[test]
+fn failures_of_one_family_are_not_those_of_the_other() {
+    let mut bench = Bench::new(fast(), AllowAll);
+    bench.advance(Duration::ZERO);
+    fail_automatic(&mut bench, 1, Family::V4);
+    for addr in 2..100 {
+        fail_automatic(&mut bench, addr, Family::V6);
+        assert!(!bench.machine.counts().offline, "{addr}");
+    }
+    for addr in 101..=124 {
+        assert!(!bench.machine.counts().offline, "{addr}");
+        fail_automatic(&mut bench, addr, Family::V4);
+    }
+    assert!(bench.machine.counts().offline, "both have failed");
+}
+
+#[test]
+fn whoever_has_a_connection_is_not_offline() {
+    let mut bench = Bench::new(fast(), AllowAll);
+    let accepted = bench.machine.accepted(1000, bench.now).expect("no filter");
+    bench.advance(Duration::ZERO);
+    for addr in 0..100 {
+        fail_automatic(&mut bench, addr, Family::V4);
+    }
+    assert!(!bench.machine.counts().offline);
+    let now = bench.now;
+    let (dropped, by_kind) = (CloseReason::Dropped, Reconnect::ByKind);
+    bench.machine.dropped(accepted.id, 0, dropped, by_kind, now);
+    assert!(
+        !bench.machine.counts().offline,
+        "what failed before proves nothing"
+    );
+}
+
+#[test]
+fn causes_on_this_side_do_not_make_the_network_count_as_down() {
+    let mut bench = Bench::new(fast(), AllowAll);
+    bench.advance(Duration::ZERO);
+    for addr in 0..100 {
+        assert!(bench.machine.pacing.asking, "{addr}");
+        let now = bench.now;
+        bench.machine.sourced(Some(Candidate::new(addr)), now);
+        let dial = bench.dials().pop().expect("dialled");
+        bench.dialed(dial, Err(ConnectError::NoRoute));
+    }
+    assert!(!bench.machine.counts().offline);
+}
+
+#[test]
+fn a_sign_of_life_hurries_what_failed_but_strangers_cannot_make_it_a_habit() {
+    let long = Duration::from_secs(3600);
+    // The first wait is drawn from 5 s to a few minutes, the later ones from up to an hour.
+    let policy = RetryPolicy::default().with_backoff(Backoff::new(5 * SECOND, long));
+    let mut bench = Bench::new(explicit_only(), AllowAll);
+    let id = bench.connect(1, Some(policy)).expect("free");
+    for _ in 0..20 {
+        let dial = bench.dials().pop().expect("its turn");
+        bench.dialed(dial, Err(ConnectError::Timeout));
+        let waits = bench.machine.get(id, bench.now).expect("known").next_dial;
+        if waits.is_some_and(|wait| wait > long / 2) {
+            break;
+        }
+        bench.now = bench.machine.next_deadline().expect("waits");
+        bench.advance(Duration::ZERO);
+    }
+    let mut hurried = Vec::new();
+    for second in 0..130 {
+        bench.advance(SECOND);
+        let now = bench.now;
+        let stranger = bench.machine.accepted(1000, now).expect("no filter");
+        let (dropped, by_kind) = (CloseReason::Dropped, Reconnect::ByKind);
+        bench.machine.dropped(stranger.id, 0, dropped, by_kind, now);
+        let dials = bench.dials();
+        hurried.extend(dials.iter().map(|_| second));
+        assert!(dials.len() < 2);
+        for dial in dials {
+            bench.dialed(dial, Err(ConnectError::Timeout));
+        }
+    }
+    // The first at the end of the shortest wait, 5 s after the last dial, and then once a minute.
+    assert_eq!(hurried.len(), 3, "{hurried:?}");
+    assert_eq!(hurried[0], 4, "{hurried:?}");
 }

@@ -6,8 +6,9 @@ use super::NodeRecord;
 use crate::ip::Scope;
 use crate::node::{Endpoint, Host};
 
-/// The address that reaches farthest; of two that reach as far, the IPv4 address.
-pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
+/// Where the node is: first the address that reaches farthest, of two that reach as far the IPv4 address.
+/// An address that does not reach as far is left out: it means something only near that node.
+pub(super) fn all(record: &NodeRecord) -> impl Iterator<Item = Endpoint> {
     let usable = |ip: &IpAddr| !ip.is_multicast();
     let v4 = address::<4>(record, "ip")
         .map(|octets| IpAddr::V4(Ipv4Addr::from(octets)))
@@ -15,11 +16,16 @@ pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
     let v6 = address::<16>(record, "ip6")
         .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)).to_canonical())
         .filter(usable);
-    let ip = match (v4, v6) {
-        (Some(v4), Some(v6)) if Scope::of(v6) > Scope::of(v4) => v6,
-        (Some(v4), _) => v4,
-        (None, v6) => v6?,
+    let scopes = (v4.map(Scope::of), v6.map(Scope::of));
+    let (v4, v6) = match scopes {
+        (Some(near), Some(far)) if far > near => (None, v6),
+        (Some(far), Some(near)) if far > near => (v4, None),
+        _ => (v4, v6),
     };
+    [v4, v6].into_iter().flatten().map(|ip| at(record, ip))
+}
+
+fn at(record: &NodeRecord, ip: IpAddr) -> Endpoint {
     let port = |name, name6| {
         let own = if ip.is_ipv6() {
             record.get(name6)
@@ -28,11 +34,11 @@ pub(super) fn choose(record: &NodeRecord) -> Option<Endpoint> {
         };
         own.or_else(|| record.get(name)).unwrap_or(0)
     };
-    Some(Endpoint {
+    Endpoint {
         host: Host::Ip(ip),
         tcp: port("tcp", "tcp6"),
         udp: port("udp", "udp6"),
-    })
+    }
 }
 
 fn address<const N: usize>(record: &NodeRecord, key: &str) -> Option<[u8; N]> {

@@ -137,15 +137,16 @@ impl NodeRecord {
     /// of a wrong length are as good as absent. An IPv6 address goes with `tcp6` and `udp6`, and
     /// with `tcp` and `udp` in their absence. A port that is absent is 0.
     pub fn endpoint(&self) -> Option<Endpoint> {
-        endpoint::choose(self)
+        endpoint::all(self).next()
     }
 
-    /// Key and [`endpoint`](Self::endpoint) as an enode.
+    /// Key and [`endpoint`](Self::endpoint) as an enode, with a second endpoint if the record has addresses
+    /// of both families that reach as far.
     pub fn to_enode(&self) -> Enode {
-        match self.endpoint() {
-            Some(endpoint) => Enode::with_endpoint(self.public_key, endpoint),
-            None => Enode::incomplete(self.public_key),
-        }
+        endpoint::all(self).fold(
+            Enode::incomplete(self.public_key),
+            Enode::with_other_endpoint,
+        )
     }
 }
 

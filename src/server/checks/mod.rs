@@ -21,10 +21,10 @@ pub(crate) use node_store::{Guarded, NoStore};
 pub(crate) use peer_set::{PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
 
-use super::dial::{NodeAddr, Waiters, ip_of, node_of};
+use super::dial::{NodeAddr, Waiters, node_of};
 use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
-use crate::node::{Enode, NodeId};
+use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
 use crate::setup::Direction;
 
@@ -58,11 +58,31 @@ impl Checks {
 
     /// Whether a node may be talked to at all, whatever is connected.
     pub(crate) fn check_node(&self, node: &Enode) -> Result<(), Refusal> {
-        ip_of(node).map_or(Ok(()), |ip| self.check_ip(ip))?;
+        let mut endpoints = node
+            .tcp_endpoints()
+            .map(|endpoint| self.check_endpoint(endpoint));
+        // One way to it is enough.
+        if let Some(refused) = endpoints.next()
+            && refused.is_err()
+            && endpoints.all(|checked| checked.is_err())
+        {
+            return refused;
+        }
         match self.store.is_banned(&node.node_id()) {
             true => Err(Refusal::Banned),
             false => Ok(()),
         }
+    }
+
+    /// The node with those of its endpoints that may be talked to.
+    pub(crate) fn permitted_part(&self, node: &Enode) -> Enode {
+        node.clone()
+            .only(|endpoint| self.check_endpoint(endpoint).is_ok())
+    }
+
+    fn check_endpoint(&self, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let addr = endpoint.socket_addr();
+        addr.map_or(Ok(()), |addr| self.check_ip(addr.ip()))
     }
 
     /// Whether an address may be talked to at all. It is asked again when a socket has it, since a name

@@ -55,7 +55,7 @@ impl dyn NodeStore {
     /// What a dial that brought no peer says about the node.
     pub(crate) fn learn(&self, node: &Enode, error: &DialError) {
         match error.outcome() {
-            DialOutcome::There => self.good(node),
+            DialOutcome::There => self.good(&node.reached_at(error.addr())),
             DialOutcome::Unreachable => self.failed(&node.node_id()),
             DialOutcome::NotAttempted => {}
         }

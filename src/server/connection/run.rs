@@ -44,7 +44,7 @@ impl Running {
         if let Some((_, Some(lease))) = &running.places {
             // Whether the connection was good, its age will tell: a node may end it right after its Hello.
             if let NodeAddr::Node(node) = lease.addr() {
-                store.good(node);
+                store.good(&node.reached_at(running.peer.remote_addr()));
             }
         }
         running

@@ -1,10 +1,10 @@
 //! What the connection manager's connections lead to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::connmgr::Candidate;
 use crate::connmgr::admission::is_local;
-use crate::node::{Endpoint, Enode, Group, Host};
+use crate::connmgr::{Candidate, Family};
+use crate::node::{Enode, Group, Host};
 
 /// A node to dial, or where an inbound connection comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,12 +16,26 @@ pub(crate) enum NodeAddr {
 /// A node as the connection manager wants it: one request per node, and one automatic request per
 /// network of addresses.
 pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
-    let candidate =
+    let mut candidate =
         Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
-    match group(node) {
-        Some(group) => candidate.with_group(group.to_string()),
-        None => candidate,
+    if let Some(group) = group(node) {
+        candidate = candidate.with_group(group.to_string());
     }
+    if let Some(family) = family(node) {
+        candidate = candidate.with_family(family);
+    }
+    candidate
+}
+
+/// The family that all of a node's addresses are of.
+fn family(node: &Enode) -> Option<Family> {
+    let mut families = node
+        .tcp_endpoints()
+        .map(|endpoint| Some(Family::from(endpoint.socket_addr()?.ip())));
+    let first = families.next()??;
+    families
+        .all(|family| family == Some(first))
+        .then_some(first)
 }
 
 /// The node that a candidate leads to.
@@ -30,12 +44,6 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
         NodeAddr::Node(node) => Some(node),
         NodeAddr::Inbound(_) => None,
     }
-}
-
-/// The IP address of a node that is not named.
-pub(crate) fn ip_of(node: &Enode) -> Option<IpAddr> {
-    let addr = node.endpoint().and_then(Endpoint::socket_addr)?;
-    Some(addr.ip())
 }
 
 /// The group of a node's address, in which one party easily has many. Local addresses are nobody

@@ -22,7 +22,7 @@ pub(crate) async fn open<D>(
 where
     D: Dialer<Addr = Enode, Io: Transport>,
 {
-    let stream = dialer.dial(node).await?;
+    let stream = dialer.dial(&checks.permitted_part(node)).await?;
     checks.store.dial_succeeded();
     if let Some(addr) = stream.remote_addr() {
         let allowed = checks.check_ip(addr.ip());
@@ -67,5 +67,12 @@ where
             slot: None,
             dial: Some(meter),
         })
+    }
+
+    fn may_reach(&self, addr: &NodeAddr) -> bool {
+        match addr {
+            NodeAddr::Node(node) => self.dialer.may_reach(node),
+            NodeAddr::Inbound(_) => false,
+        }
     }
 }

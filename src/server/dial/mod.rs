@@ -4,13 +4,15 @@ mod addr;
 mod dialer;
 mod node_dialer;
 mod prober;
+mod race;
 mod request;
+mod routes;
 mod source;
 mod waiters;
 
 pub use node_dialer::NodeDialer;
 
-pub(crate) use addr::{NodeAddr, candidate, ip_of, node_of};
+pub(crate) use addr::{NodeAddr, candidate, node_of};
 pub(crate) use dialer::{ServerDialer, open};
 pub(crate) use prober::Prober;
 pub(crate) use request::{dial, dial_over};

@@ -129,6 +129,55 @@ async fn a_dead_network_is_probed_more_and_more_slowly() {
     assert!(back.elapsed() < 5 * SECOND);
 }
 
+/// A machine that has a route now and then.
+struct Routed(Arc<AtomicBool>);
+
+impl Dialer for Routed {
+    type Addr = u32;
+    type Io = DuplexStream;
+
+    async fn dial(&self, addr: &u32) -> Result<DuplexStream, ConnectError> {
+        let up = self.may_reach(addr);
+        up.then(|| duplex(64).0).ok_or(ConnectError::NoRoute)
+    }
+
+    fn may_reach(&self, _: &u32) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_returns_is_used_at_once() {
+    let up = Arc::new(AtomicBool::new(false));
+    let manager = ConnManager::builder(Routed(Arc::clone(&up))).config(explicit_only());
+    let (handle, mut events) = start(manager);
+    let hour = 60 * MINUTE;
+    for addr in 0..20 {
+        let request = handle.connect_permanent(addr, retry(5 * SECOND, hour));
+        request.await.expect("accepted");
+    }
+    for _ in 0..200 {
+        dial_failed(&mut events).await;
+    }
+    up.store(true, Ordering::Relaxed);
+    let back = Instant::now();
+    let mut conns = Vec::new();
+    while conns.len() < 20 {
+        conns.push(opened(&mut events).await);
+    }
+    assert!(back.elapsed() <= 10 * SECOND, "{:?}", back.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_without_a_route_are_not_drawn() {
+    let up = Arc::new(AtomicBool::new(false));
+    let manager = ConnManager::builder(Routed(Arc::clone(&up))).config(ConnConfig::default());
+    let (_handle, mut events) = start(manager.source(numbers(0..5000)));
+    quiet(&mut events, 10 * MINUTE).await;
+    up.store(true, Ordering::Relaxed);
+    opened(&mut events).await;
+}
+
 /// Counts how often it is asked, and always fails.
 struct FailingListener(Arc<AtomicUsize>, std::io::ErrorKind);
 

@@ -74,17 +74,17 @@ async fn connect_all(
     keys: &Arc<[SecretKey]>,
     begun: &Arc<AtomicU64>,
 ) -> Result<(), Failure> {
-    let addr = node::address_of(target).await?;
-    let (remote, count) = (*target.public_key(), args.count);
+    let (target, count) = (Arc::new(target.clone()), args.count);
     let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
     for _ in 0..args.concurrency {
         let (keys, begun) = (Arc::clone(keys), Arc::clone(begun));
+        let target = Arc::clone(&target);
         tasks.spawn(async move {
             let next = || Some(begun.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < count);
             while let Some(n) = next() {
                 let key = &keys[n as usize % keys.len()];
-                let stream = node::connect(addr, STEP).await?;
-                let established = node::set_up(stream, key, &remote, STEP).await;
+                let (stream, addr) = node::connect(&target, STEP).await?;
+                let established = node::set_up(stream, key, target.public_key(), STEP).await;
                 let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
                 established.refuse(DisconnectReason::CLIENT_QUITTING).await;
             }
