@@ -12,9 +12,19 @@ pub(crate) use sequential::Keccak256;
 /// One permutation after the other.
 #[cfg(any(test, not(all(feature = "vector", target_arch = "x86_64"))))]
 mod sequential {
-    #[cfg(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(all(
+        feature = "asm",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_pointer_width = "64",
+        any(unix, windows)
+    ))]
     use keccak_asm::{Digest, Keccak256 as State};
-    #[cfg(not(all(feature = "asm", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    #[cfg(not(all(
+        feature = "asm",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_pointer_width = "64",
+        any(unix, windows)
+    )))]
     use sha3::{Digest, Keccak256 as State};
 
     /// A state that goes on absorbing whenever its digest is looked at.

@@ -2,7 +2,18 @@
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit, KeyIvInit, StreamCipher};
 use aes::{Aes256, Aes256Enc};
+#[cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(unix, windows)
+))]
 use keccak_asm::{Digest, Keccak256};
+#[cfg(not(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(unix, windows)
+)))]
+use sha3::{Digest, Keccak256};
 
 pub(crate) const HEADER: usize = 32;
 const MAC: usize = 16;

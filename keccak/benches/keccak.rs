@@ -71,7 +71,11 @@ impl Running for sha3::Keccak256 {
     }
 }
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    any(unix, windows)
+))]
 impl Running for keccak_asm::Keccak256 {
     fn new() -> Self {
         keccak_asm::Digest::new()
@@ -136,7 +140,11 @@ fn all<S: Running>(c: &mut Criterion, name: &str) {
 fn keccak(c: &mut Criterion) {
     all::<Keccak256>(c, "peermux-keccak");
     all::<Separate>(c, "peermux-keccak, one by one");
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_pointer_width = "64",
+        any(unix, windows)
+    ))]
     all::<keccak_asm::Keccak256>(c, "keccak-asm");
     all::<sha3::Keccak256>(c, "sha3");
 }
