@@ -85,6 +85,7 @@ pub mod node;
 pub mod p2p;
 #[cfg(feature = "server")]
 pub mod peer;
+mod printable;
 #[cfg(feature = "connmgr")]
 mod queue;
 #[cfg(feature = "server")]

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::CommError;
 use crate::message::fields::encode_shared;
 use crate::message::{Message, MessageError};
+use crate::printable::printable;
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError, check_exact};
 use crate::spare::Spare;
@@ -220,7 +221,7 @@ fn acknowledgement(payload: &Bytes) -> Result<Incoming, RlpError> {
         let error = bytes(payload, list, MAX_ERROR)?;
         Ok(Incoming::Ack {
             ack,
-            error: String::from_utf8_lossy(&error).into_owned(),
+            error: printable(&String::from_utf8_lossy(&error), MAX_ERROR),
         })
     })
 }

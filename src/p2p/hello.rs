@@ -5,11 +5,16 @@ use bytes::{Bytes, BytesMut};
 use super::{Capability, DisconnectReason, P2P_VERSION};
 use crate::fault::Fault;
 use crate::node::PublicKey;
+use crate::printable::printable;
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError, check_canonical};
 
 /// The longest Hello payload, in bytes; longer ones are refused, by others as well.
 pub const MAX_HELLO: usize = 2048;
+
+/// The most capabilities that a Hello may list. Real nodes have fewer than ten; 2 KiB hold hundreds of tiny
+/// ones, each of which takes a multiple of its bytes in memory.
+pub const MAX_CAPABILITIES: usize = 64;
 
 /// The least number of list elements of a Hello.
 const ELEMENTS: usize = 5;
@@ -29,8 +34,8 @@ pub struct Hello {
     pub client: Bytes,
     /// What the node speaks, in the order of the Hello.
     ///
-    /// Decoding leaves out entries whose name is not UTF-8: no protocol of ours can have such a
-    /// name, so they cannot match.
+    /// Decoding leaves out entries whose name is not printable ASCII: no protocol of ours can
+    /// have such a name, so they cannot match. It refuses more than [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
     /// The TCP port on which the node says it listens, or 0. Legacy, and as it came: not even
     /// limited to 16 bits.
@@ -114,15 +119,10 @@ impl Hello {
         })
     }
 
-    /// The client's name for logs: at most 128 characters, and what is neither UTF-8 nor printable
-    /// is replaced.
+    /// The client's name for logs: at most 128 characters, and what is not UTF-8, or what a
+    /// terminal would obey instead of showing it, is replaced.
     pub fn client_text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.client);
-        let printable = |char: char| match char.is_control() {
-            true => char::REPLACEMENT_CHARACTER,
-            false => char,
-        };
-        text.chars().take(CLIENT_TEXT).map(printable).collect()
+        printable(&String::from_utf8_lossy(&self.client), CLIENT_TEXT)
     }
 }
 
@@ -168,6 +168,14 @@ pub enum HelloError {
         /// How many elements it has.
         got: usize,
     },
+    /// There are more capabilities than [`MAX_CAPABILITIES`].
+    #[error("hello lists {got} capabilities, at most {limit} are allowed")]
+    TooManyCapabilities {
+        /// How many it lists.
+        got: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// The public key is of a wrong length.
     #[error("hello's public key has {got} bytes instead of 64")]
     KeyLength {
@@ -203,8 +211,15 @@ fn capabilities(mut list: Reader<'_>) -> Result<Vec<Capability>, HelloError> {
         field: "capabilities",
         source,
     };
-    let mut capabilities = Vec::new();
-    for index in 0..list.count() {
+    let count = list.count();
+    if count > MAX_CAPABILITIES {
+        return Err(HelloError::TooManyCapabilities {
+            got: count,
+            limit: MAX_CAPABILITIES,
+        });
+    }
+    let mut capabilities = Vec::with_capacity(count);
+    for index in 0..count {
         let mut pair = list.list().map_err(field)?;
         let got = pair.count();
         if got != 2 {
@@ -212,7 +227,8 @@ fn capabilities(mut list: Reader<'_>) -> Result<Vec<Capability>, HelloError> {
         }
         let name = pair.string().map_err(field)?;
         let version = pair.number().map_err(field)?;
-        if let Ok(name) = str::from_utf8(name) {
+        let fit = name.iter().all(|byte| (b' '..=b'~').contains(byte));
+        if let Some(name) = str::from_utf8(name).ok().filter(|_| fit) {
             capabilities.push(Capability::new(name, version));
         }
     }

@@ -18,7 +18,7 @@ pub use capability::{Capability, CapabilityError};
 #[cfg(feature = "codec")]
 pub use codec::{CodecError, RawMessage, RlpxCodec};
 pub use disconnect::{DisconnectReason, decode_disconnect};
-pub use hello::{Hello, HelloError, MAX_HELLO};
+pub use hello::{Hello, HelloError, MAX_CAPABILITIES, MAX_HELLO};
 pub use matching::{MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities};
 
 /// How many message ids the base protocol takes; subprotocols begin here.

@@ -13,6 +13,7 @@ use super::liveness::Liveness;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
+use crate::printable::printable;
 use crate::rlpx::ChannelBinding;
 use crate::setup::{Direction, Established};
 use crate::transport::Transport;
@@ -195,7 +196,8 @@ impl Peer {
         &self.0.about.public_key
     }
 
-    /// The remote's client name, cut to 20 characters and `...`.
+    /// The remote's client name, cut to 20 characters and `...`, otherwise as
+    /// [`full_name`](Self::full_name).
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.full_name();
@@ -205,10 +207,12 @@ impl Peer {
         }
     }
 
-    /// The remote's whole client name; bytes that are not UTF-8 are replaced.
+    /// The remote's whole client name. What is not UTF-8 is replaced, and so are characters that a
+    /// terminal would obey instead of showing them; the bytes are in [`hello`](Self::hello).
     #[must_use]
     pub fn full_name(&self) -> String {
-        String::from_utf8_lossy(&self.0.about.hello.client).into_owned()
+        let client = &self.0.about.hello.client;
+        printable(&String::from_utf8_lossy(client), client.len())
     }
 
     /// All capabilities that the remote announced, in order.

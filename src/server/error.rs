@@ -29,6 +29,14 @@ pub enum StartError {
     /// A protocol's name is empty, longer than 8 bytes, not ASCII, or `p2p`.
     #[error("a protocol cannot be called {:?}: 1 to 8 ASCII characters, and not p2p", .0.name())]
     ProtocolName(Capability),
+    /// More protocols are registered than remotes take.
+    #[error("{got} protocols are registered, remotes take at most {limit}")]
+    TooManyProtocols {
+        /// How many are registered, each version for itself.
+        got: usize,
+        /// The limit, 64.
+        limit: usize,
+    },
     /// The protocols' message codes do not fit into 64 bits.
     #[error(transparent)]
     Lengths(#[from] MatchError),

@@ -44,8 +44,7 @@ impl Serialize for PeerView<'_> {
         let mut object = serializer.serialize_struct("PeerInfo", 6)?;
         object.serialize_field("enode", &peer.enode())?;
         object.serialize_field("id", &peer.id())?;
-        let name = String::from_utf8_lossy(&peer.hello().client);
-        object.serialize_field("name", &name)?;
+        object.serialize_field("name", &peer.full_name())?;
         object.serialize_field("caps", &Caps(peer))?;
         object.serialize_field("network", &Network(peer))?;
         object.serialize_field("protocols", &Protocols(self))?;

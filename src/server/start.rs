@@ -23,7 +23,7 @@ use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::node::Enode;
-use crate::p2p::{Hello, MAX_HELLO, match_capabilities};
+use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, match_capabilities};
 use crate::peer::{PeerEvents, Protocol};
 use crate::setup::Turns;
 use crate::transport::Transport;
@@ -56,6 +56,12 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// The Hello of all connections, once it is certain that the protocols go together.
     fn hello(&self, local_addr: Option<SocketAddr>) -> Result<Hello, StartError> {
+        if self.protocols.len() > MAX_CAPABILITIES {
+            return Err(StartError::TooManyProtocols {
+                got: self.protocols.len(),
+                limit: MAX_CAPABILITIES,
+            });
+        }
         let mut seen = HashSet::new();
         if let Some(twice) = self.protocols.iter().find(|p| !seen.insert(p.capability())) {
             return Err(StartError::DuplicateProtocol(twice.capability().clone()));

@@ -147,7 +147,7 @@ proptest! {
     fn every_hello_returns(
         version: u64,
         client in prop::collection::vec(any::<u8>(), 0..80),
-        capabilities in prop::collection::vec((".{0,9}", any::<u64>()), 0..12),
+        capabilities in prop::collection::vec(("[ -~]{1,9}", any::<u64>()), 0..12),
         listen_port: u64,
         seed in 1u8..255,
         behind in prop::collection::vec(any::<u8>(), 0..80),
@@ -167,4 +167,42 @@ proptest! {
         payload.extend(behind);
         prop_assert_eq!(Hello::decode(&payload), Ok(hello));
     }
+}
+
+#[test]
+fn names_that_no_protocol_can_have_are_left_out() {
+    let names: [&[u8]; 7] = [
+        b"",
+        b"eth",
+        b"\x1b[31m",
+        "\u{202e}z".as_bytes(),
+        b"\xff",
+        b"a b~",
+        b"\x7f",
+    ];
+    let mut list = RlpStream::new_list(names.len());
+    for name in names {
+        list.begin_list(2).append(&name).append(&1u64);
+    }
+    let hello = with_capabilities(&list.out()).unwrap();
+    let left = ["", "eth", "a b~"].map(|name| Capability::new(name, 1));
+    assert_eq!(hello.capabilities, left);
+}
+
+#[test]
+fn a_crowd_of_capabilities_is_a_breach() {
+    let listing = |count: usize| {
+        let mut list = RlpStream::new_list(count);
+        for version in 0..count as u64 {
+            list.begin_list(2).append(&"a").append(&version);
+        }
+        with_capabilities(&list.out())
+    };
+    assert_eq!(listing(MAX_CAPABILITIES).unwrap().capabilities.len(), 64);
+    let error = listing(MAX_CAPABILITIES + 1).unwrap_err();
+    assert_eq!(error.reason(), DisconnectReason::BREACH_OF_PROTOCOL);
+    assert_eq!(
+        error.to_string(),
+        "hello lists 65 capabilities, at most 64 are allowed"
+    );
 }

@@ -1,0 +1,34 @@
+//! Texts of remotes, for terminals and logs.
+
+/// A text from a remote in one line, with at most `most` characters: those that a terminal may take as a
+/// command, or that show what follows elsewhere, are replaced.
+pub(crate) fn printable(text: &str, most: usize) -> String {
+    let safe = |char| match is_hostile(char) {
+        true => char::REPLACEMENT_CHARACTER,
+        false => char,
+    };
+    text.chars().take(most).map(safe).collect()
+}
+
+/// Control characters, line and paragraph separators, and the marks, embeddings and isolates of the
+/// [bidirectional algorithm](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters).
+fn is_hostile(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced() {
+        let hostile = "a\u{1b}[31m\u{9b}2J\r\n\t\u{7f}\u{202e}z\u{2066}\u{2028}\u{61c}";
+        let shown = printable(hostile, usize::MAX);
+        assert_eq!(shown.replace('\u{fffd}', "?"), "a?[31m?2J?????z???");
+        assert_eq!(printable("ä漢字 👩‍💻", 3), "ä漢字");
+    }
+}
