@@ -18,7 +18,7 @@ pub enum SendError {
     TooLarge {
         /// The payload's size in bytes.
         size: usize,
-        /// The limit, [`MAX_PAYLOAD`](crate::rlpx::MAX_PAYLOAD).
+        /// The limit: what [`max_payload`](crate::rlpx::max_payload) says for the message's id.
         limit: usize,
     },
 }

@@ -26,6 +26,11 @@ impl Lane {
         }
     }
 
+    /// The message id of one of the protocol's codes on this connection.
+    pub(crate) fn id(&self, code: u64) -> u64 {
+        self.offset + code
+    }
+
     /// The memory that large payloads are encoded into.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.gate.spare
@@ -70,7 +75,7 @@ impl Lane {
 
     fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> QueuedMessage {
         QueuedMessage {
-            id: self.offset + code,
+            id: self.id(code),
             payload,
             flushed,
         }

@@ -14,6 +14,8 @@ use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
 use peermux::transport::Generic;
 use peermux::{DisconnectReason, Message, PeerEvent, SecretKey, SendError, Server, TrySendError};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{peer, protocol};
@@ -40,17 +42,7 @@ async fn an_oversized_message_is_an_error_to_its_sender_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_largest_incompressible_message_arrives_whole() {
-    let noise: Vec<u8> = {
-        let mut state = 1u64;
-        std::iter::repeat_with(|| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 56) as u8
-        })
-        .take(MAX_PAYLOAD)
-        .collect()
-    };
+    let noise = noise(MAX_PAYLOAD);
     let expected = noise.clone();
     let sends = protocol(1).run(move |peer, conn| {
         let noise = noise.clone();
@@ -62,6 +54,31 @@ async fn the_largest_incompressible_message_arrives_whole() {
     });
     let (_peer, mut remote) = peer(sends).await;
     assert_eq!(remote.expect().await.payload, expected);
+}
+
+/// Bytes that Snappy does not make fewer.
+fn noise(length: usize) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    StdRng::seed_from_u64(1).fill_bytes(&mut noise);
+    noise
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_id_of_two_bytes_leaves_one_byte_less_for_the_largest_payload() {
+    let sends = protocol(0x80).run(|peer, conn| async move {
+        let limit = MAX_PAYLOAD - 1;
+        let refused = conn.send(&Message::new(0x70, noise(limit + 1))).await;
+        let size = limit + 1;
+        assert_eq!(refused, Err(SendError::TooLarge { size, limit }));
+        conn.send_and_flush(&Message::new(0x70, noise(limit)))
+            .await?;
+        peer.ending().await;
+        Ok(())
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    let largest = remote.expect().await;
+    assert_eq!(largest.id, 0x80);
+    assert!(largest.payload == noise(MAX_PAYLOAD - 1));
 }
 
 #[tokio::test(start_paused = true)]
