@@ -215,7 +215,7 @@ pub struct PeerOutcome {
     /// The first cause, by a fixed priority where several were there at once: the remote's
     /// Disconnect, a local disconnect, a protocol's result, a write error, a read error.
     pub error: PeerError,
-    /// How many protocol messages were queued and never written.
+    /// How many protocol messages were queued and never written, or not as a whole.
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,

@@ -47,6 +47,12 @@ pub(crate) struct WriteGate {
 struct State {
     schedule: Schedule,
     phase: Phase,
+    /// Whether what is queued was dropped, and what is not begun of a batch should be.
+    dropping: bool,
+    /// How many messages of protocols will never be written.
+    unsent: usize,
+    /// How many the write loop has taken last, which may be writing them.
+    in_flight: usize,
     writer: Option<Waker>,
 }
 
@@ -78,6 +84,9 @@ impl WriteGate {
         let state = State {
             schedule: Schedule::new(lanes),
             phase: Phase::Open,
+            dropping: false,
+            unsent: 0,
+            in_flight: 0,
             writer: None,
         };
         Arc::new(Self {
@@ -107,33 +116,43 @@ impl WriteGate {
     }
 
     /// Lets no more messages in. With `drain` those that are queued still go out, else they are
-    /// dropped; then comes a Disconnect, if there is a reason. Returns how many were dropped.
-    pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) -> usize {
+    /// dropped, which a second call can decide; then comes a Disconnect, if there is a reason.
+    pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
-        let dropped = if drain { 0 } else { state.schedule.clear() };
+        if !drain {
+            state.drop_queued();
+        }
         if state.phase != Phase::Closed {
             state.phase = Phase::Ending(reason);
         }
         wake(state);
         self.release_senders();
-        dropped
     }
 
-    /// Ends everything at once, as after a failed write. Returns how many messages were dropped.
+    /// Ends everything at once. Returns how many messages of protocols were queued and never
+    /// written, or not as a whole.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.lock();
         state.phase = Phase::Closed;
-        let dropped = state.schedule.clear();
+        state.drop_queued();
+        let unsent = state.unsent + state.in_flight;
         wake(state);
         self.release_senders();
-        dropped
+        unsent
+    }
+
+    /// Whether nothing more should be begun but the Disconnect.
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.lock().dropping
     }
 
     /// Waits until there is something to write, and moves up to `limit` bytes of it into `batch`,
-    /// which is cleared first; one message may have more. Cancel safe. Only the write loop calls this.
+    /// which is cleared first; one message may have more. What is still in `batch` was not written.
+    /// Cancel safe. Only the write loop calls this.
     pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
+        let mut left = batch.of_protocols();
         batch.clear();
-        poll_fn(|cx| self.poll_next(cx, batch, limit)).await
+        poll_fn(|cx| self.poll_next(cx, batch, limit, std::mem::take(&mut left))).await
     }
 
     /// Gives the memory of empty lanes back.
@@ -141,13 +160,22 @@ impl WriteGate {
         self.lock().schedule.shrink();
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch, limit: usize) -> Poll<Next> {
+    fn poll_next(
+        &self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+        limit: usize,
+        left: usize,
+    ) -> Poll<Next> {
         let mut state = self.lock();
+        state.unsent += left;
+        state.in_flight = 0;
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Stop);
         }
         state.schedule.take(batch, limit);
         if !batch.is_empty() {
+            state.in_flight = batch.of_protocols();
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
@@ -224,6 +252,13 @@ impl WriteGate {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+}
+
+impl State {
+    fn drop_queued(&mut self) {
+        self.dropping = true;
+        self.unsent += self.schedule.clear();
     }
 }
 

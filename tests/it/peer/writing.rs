@@ -14,11 +14,9 @@ use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
 use peermux::transport::Generic;
 use peermux::{DisconnectReason, Message, PeerEvent, SecretKey, SendError, Server, TrySendError};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{peer, protocol};
+use super::{noise, peer, protocol};
 
 #[tokio::test(start_paused = true)]
 async fn an_oversized_message_is_an_error_to_its_sender_alone() {
@@ -54,13 +52,6 @@ async fn the_largest_incompressible_message_arrives_whole() {
     });
     let (_peer, mut remote) = peer(sends).await;
     assert_eq!(remote.expect().await.payload, expected);
-}
-
-/// Bytes that Snappy does not make fewer.
-fn noise(length: usize) -> Vec<u8> {
-    let mut noise = vec![0; length];
-    StdRng::seed_from_u64(1).fill_bytes(&mut noise);
-    noise
 }
 
 #[tokio::test(start_paused = true)]
