@@ -163,7 +163,10 @@ impl<T: Transport> Tasks<T> {
         }
         let drain = drain_until.is_some() || matches!(error, PeerError::ProtocolReturned(_));
         let reason = error.reason_to_send();
-        self.gate.finish(drain, reason);
+        match error.write_failure() {
+            Some(failure) => self.gate.fail(failure),
+            None => self.gate.finish(drain, reason),
+        }
         let now = Instant::now();
         let give_up = match drain_until {
             Some(at) => at,
@@ -181,6 +184,13 @@ impl<T: Transport> Tasks<T> {
         let given_up = peer.control().give_up(give_up);
         tokio::join!(wire.close(given_up, config.linger()), protocols);
         self.gate.close()
+    }
+}
+
+impl<T: Transport> Drop for Tasks<T> {
+    fn drop(&mut self) {
+        // Senders may be held by other tasks than these.
+        self.gate.close();
     }
 }
 

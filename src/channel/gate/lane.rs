@@ -47,7 +47,11 @@ impl Lane {
         let flushed = Some(Flushed::One(flushed));
         self.push_when_room(self.frame(code, payload, flushed))
             .await?;
-        written.await.map_err(|_| SendError::ShuttingDown)
+        match written.await {
+            Ok(()) => Ok(()),
+            // Why is not certain before the peer ends.
+            Err(_) => Err(self.gate.shut(self.index).await),
+        }
     }
 
     /// Sets where messages come from that [`fill`](Self::fill) queues.

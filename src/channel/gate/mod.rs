@@ -7,7 +7,7 @@
 //! - messages go out one at a time, those of one lane in order;
 //! - control frames go first, then lanes by deficit round robin over bytes, by weight;
 //! - after a failed write nothing is written any more, and everyone who waits gets
-//!   [`SendError::ShuttingDown`];
+//!   [`SendError::WriteFailed`] once it is certain that this ends the peer;
 //! - the Disconnect is the last frame.
 
 mod lane;
@@ -27,7 +27,7 @@ pub(crate) use schedule::{Batch, Flushed, LaneSettings, QueuedMessage};
 pub(crate) use source::LaneSource;
 use source::Sources;
 
-use crate::channel::{SendError, TrySendError};
+use crate::channel::{SendError, TrySendError, WriteError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
@@ -47,6 +47,8 @@ pub(crate) struct WriteGate {
 struct State {
     schedule: Schedule,
     phase: Phase,
+    /// The write that failed, if that closed it.
+    failure: Option<WriteError>,
     /// Whether what is queued was dropped, and what is not begun of a batch should be.
     dropping: bool,
     /// How many messages of protocols will never be written.
@@ -84,6 +86,7 @@ impl WriteGate {
         let state = State {
             schedule: Schedule::new(lanes),
             phase: Phase::Open,
+            failure: None,
             dropping: false,
             unsent: 0,
             in_flight: 0,
@@ -127,6 +130,12 @@ impl WriteGate {
         }
         wake(state);
         self.release_senders();
+    }
+
+    /// Ends everything after a failed write.
+    pub(crate) fn fail(&self, failure: WriteError) {
+        self.lock().failure = Some(failure);
+        self.close();
     }
 
     /// Ends everything at once. Returns how many messages of protocols were queued and never
@@ -193,12 +202,24 @@ impl WriteGate {
         Poll::Pending
     }
 
+    /// Waits until nothing can be sent any more, and says why. Cancel safe.
+    async fn shut(&self, lane: usize) -> SendError {
+        loop {
+            let released = self.room[lane].notified();
+            tokio::pin!(released);
+            // Registered before looking, so that no end is missed.
+            released.as_mut().enable();
+            if let Err(error) = self.lock().check_open() {
+                return error;
+            }
+            released.await;
+        }
+    }
+
     /// Queues a message in a lane, or says that there is no room and leaves it where it is.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), TrySendError> {
         let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return Err(SendError::ShuttingDown.into());
-        }
+        state.check_open()?;
         let size = frame.as_ref().map_or(0, |frame| frame.payload.len());
         if !state.schedule.has_room(lane, size) {
             return Err(TrySendError::Full);
@@ -220,9 +241,7 @@ impl WriteGate {
         mut frame: impl FnMut(T) -> QueuedMessage,
     ) -> Result<(), TrySendError> {
         let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return Err(SendError::ShuttingDown.into());
-        }
+        state.check_open()?;
         let mut filled = false;
         while let Some(next) = from.pop_front_if(|next| state.schedule.has_room(lane, size(next))) {
             state.schedule.push(lane, frame(next));
@@ -256,6 +275,14 @@ impl WriteGate {
 }
 
 impl State {
+    fn check_open(&self) -> Result<(), SendError> {
+        match (self.phase, &self.failure) {
+            (Phase::Open, _) => Ok(()),
+            (_, Some(failure)) => Err(SendError::WriteFailed(failure.clone())),
+            _ => Err(SendError::ShuttingDown),
+        }
+    }
+
     fn drop_queued(&mut self) {
         self.dropping = true;
         self.unsent += self.schedule.clear();

@@ -1,5 +1,6 @@
 //! The sending direction: limits, order, batches.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ use peermux::peer::PeerEvents;
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
 use peermux::transport::Generic;
-use peermux::{DisconnectReason, Message, PeerEvent, SecretKey, SendError, Server, TrySendError};
+use peermux::{
+    DisconnectReason, Message, PeerError, PeerEvent, ProtocolLimits, SecretKey, SendError, Server,
+    TrySendError,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{noise, peer, protocol};
@@ -115,6 +119,42 @@ async fn flushing_fails_when_the_connection_ends_first() {
         seen.await.expect("the handler reports"),
         Err(SendError::ShuttingDown)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_are_told_which_write_failed() {
+    let (results, mut seen) = tokio::sync::mpsc::channel(2);
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let sends = protocol(1).limits(limits).run(move |_, conn| {
+        let results = results.clone();
+        async move {
+            let message = Message::new(0, noise(1 << 20));
+            // The first is being written to a remote that does not read, the second is queued, and
+            // the third waits for room.
+            let flushed = conn.send_and_flush(&message);
+            let waiting = async {
+                tokio::task::yield_now().await;
+                conn.send(&message).await?;
+                conn.send(&message).await
+            };
+            let (flushed, waiting) = tokio::join!(flushed, waiting);
+            for result in [flushed, waiting] {
+                results.try_send(result).expect("there are two");
+            }
+            Ok(())
+        }
+    });
+    let (peer, _remote) = peer(sends).await;
+    for _ in 0..2 {
+        let error = seen.recv().await.expect("reported").expect_err("unsent");
+        assert!(error.is_shutting_down());
+        let io = Error::source(&error).and_then(Error::source);
+        let io = io.and_then(|error| error.downcast_ref::<io::Error>());
+        assert_eq!(io.expect("the cause").kind(), io::ErrorKind::TimedOut);
+    }
+    let outcome = peer.ended().await.expect("ran to its end");
+    assert!(matches!(outcome.error, PeerError::SlowWrite(_)));
+    assert_eq!(outcome.unsent, 2);
 }
 
 #[tokio::test(start_paused = true)]
