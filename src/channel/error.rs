@@ -1,3 +1,8 @@
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
 /// Why a message was not sent. The connection itself is not harmed by a refused message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -5,6 +10,9 @@ pub enum SendError {
     /// The peer is ending, or has ended: nothing more is sent.
     #[error("the connection is shutting down")]
     ShuttingDown,
+    /// Writing to the connection failed, which ended the peer: nothing more is sent.
+    #[error("writing to the connection failed: {0}")]
+    WriteFailed(#[source] WriteError),
     /// The code is not one of the protocol's.
     #[error("message code {code:#04x} is outside the protocol's {length} codes")]
     InvalidCode {
@@ -18,9 +26,63 @@ pub enum SendError {
     TooLarge {
         /// The payload's size in bytes.
         size: usize,
-        /// The limit, [`MAX_PAYLOAD`](crate::rlpx::MAX_PAYLOAD).
+        /// The limit: what [`max_payload`](crate::rlpx::max_payload) says for the message's id.
         limit: usize,
     },
+}
+
+impl SendError {
+    /// Whether the peer is ending, for whatever reason, so that nothing more can be sent.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::WriteFailed(_))
+    }
+}
+
+/// What the system said when a connection could not be written, or that it took too long. Its
+/// source is the [`io::Error`]. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WriteError(Arc<io::Error>);
+
+impl WriteError {
+    pub(crate) fn new(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// Says the same as `error`.
+    pub(crate) fn copy(error: &io::Error) -> Self {
+        Self::new(match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        })
+    }
+
+    /// Which kind of error it was.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.0.kind()
+    }
+}
+
+impl PartialEq for WriteError {
+    /// Errors of one kind are equal.
+    fn eq(&self, other: &Self) -> bool {
+        self.kind() == other.kind()
+    }
+}
+
+impl Eq for WriteError {}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
 }
 
 /// Why a message was not queued at once.

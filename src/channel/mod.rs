@@ -21,7 +21,7 @@ mod tap;
 
 pub use budget::{MemoryLimits, NodeBudget};
 pub use conn::ProtocolConn;
-pub use error::{SendError, TrySendError};
+pub use error::{SendError, TrySendError, WriteError};
 pub use limits::{ProtocolLimits, WhenFull};
 pub use received::Received;
 pub use receiver::ProtocolReceiver;

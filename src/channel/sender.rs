@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::inbox::PushError;
 use super::{Inbox, Lane, SendError, TrySendError};
 use crate::message::{Message, WireMessage};
-use crate::rlpx::MAX_PAYLOAD;
+use crate::rlpx::{MAX_PAYLOAD, max_payload};
 use crate::spare::Spare;
 
 /// The sending direction of a [`ProtocolConn`](super::ProtocolConn); cheap to clone.
@@ -30,6 +30,14 @@ pub(crate) enum Target {
 impl Target {
     pub(crate) fn pair(other: Inbox) -> Self {
         Self::Pair(Arc::new(PairEnd(other)))
+    }
+
+    /// The largest payload that a message of this code can have.
+    fn max_payload(&self, code: u64) -> usize {
+        match self {
+            Self::Lane(lane) => max_payload(lane.id(code)),
+            Self::Pair(_) => MAX_PAYLOAD,
+        }
     }
 
     /// What large payloads are encoded into.
@@ -112,13 +120,11 @@ impl<M: WireMessage> ProtocolSender<M> {
         if code >= length {
             return Err(SendError::InvalidCode { code, length });
         }
-        if payload.len() > MAX_PAYLOAD {
-            return Err(SendError::TooLarge {
-                size: payload.len(),
-                limit: MAX_PAYLOAD,
-            });
+        let limit = self.target.max_payload(code);
+        match payload.len() {
+            size if size > limit => Err(SendError::TooLarge { size, limit }),
+            _ => Ok((code, payload)),
         }
-        Ok((code, payload))
     }
 }
 

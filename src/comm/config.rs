@@ -1,11 +1,14 @@
 use std::time::Duration;
 
 use super::{IdentityLimits, SubscriptionConfig};
-use crate::rlpx::MAX_PAYLOAD;
+use crate::rlpx::{MAX_PAYLOAD, message_id};
 use crate::settings::{TooSmall, settings};
 
 /// The largest bound of a queue in messages: what its semaphore can count.
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
+
+/// The largest message that can be sent on any connection, whatever its message id is there.
+const MAX_MESSAGE: usize = MAX_PAYLOAD + 1 - message_id::MAX_LENGTH;
 
 settings! {
     /// The settings of the layer. A limit of [`Duration::MAX`] is none.
@@ -25,8 +28,8 @@ settings! {
         /// More than 268,435,455 are taken as that. Default: 20.
         receive_queue / with_receive_queue: usize = 20, |messages: usize| messages.min(MAX_QUEUE);
         /// The largest message, in bytes as encoded, in both directions; one that arrives larger
-        /// ends the connection. More than 16,776,442 are taken as that. Default: 16,776,442.
-        max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
+        /// ends the connection. More than 16,776,434 are taken as that. Default: 16,776,434.
+        max_message / with_max_message: usize = MAX_MESSAGE, |bytes: usize| bytes.min(MAX_MESSAGE);
         /// How long the server may take to connect to a node. Default: 5 s.
         dial_timeout / with_dial_timeout: Duration = Duration::from_secs(5);
         /// How long a connected node may take to prove its identity. Default: 2 s.

@@ -228,7 +228,7 @@ pub(crate) async fn exchange(
     conn.send(&Message::new(ESTABLISH, ours.encode()))
         .await
         .map_err(|error| match error {
-            SendError::ShuttingDown => EstablishError::Ended,
+            error if error.is_shutting_down() => EstablishError::Ended,
             error => EstablishError::Send(error),
         })?;
     let received = conn.recv().await.map_err(EstablishError::Malformed)?;

@@ -106,11 +106,12 @@ impl<T: Transport> PeerDriver<T> {
             let meter = PeerMeter::new(peer.direction());
             let config = self.options.config();
             let mut tasks = self.start(&Span::current());
-            let (error, drain_for) = tasks.first_cause(&peer, &config).await;
+            let (error, drain_until) = tasks.first_cause(&peer, &config).await;
             debug!(peer = %peer.id(), %error, "peer ends");
             peer.control().ending.cancel();
             // Only the end needs the room for this.
-            let unsent = Box::pin(tasks.wind_down(&error, drain_for, &config)).await;
+            let unsent = tasks.wind_down(&peer, &error, drain_until, &config);
+            let unsent = Box::pin(unsent).await;
             meter.ended(&error);
             let outcome = Arc::new(PeerOutcome {
                 error,

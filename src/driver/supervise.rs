@@ -13,15 +13,20 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use crate::channel::{Inbox, WriteGate};
-use crate::p2p::Capability;
+use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::{
     EndRequest, Liveness, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError,
 };
 use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
+use crate::time::after;
 use crate::transport::Transport;
 
-/// How long an aborted protocol task may take to notice; one that never yields does not.
+/// How long an aborted task may take to notice; one that never yields does not.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the message on its way, the Disconnect and the close of the sending side may take once
+/// everything else is written or given up.
+const LAST_FRAMES: Duration = DISCONNECT_TIMEOUT.saturating_mul(2);
 
 /// How long a failed write waits for the remote's Disconnect, which may have arrived already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -52,24 +57,24 @@ pub(crate) struct Running {
 
 impl<T: Transport> Tasks<T> {
     /// Waits for the first cause to end; among several that are there at once, the one of the
-    /// highest rank. With a request to write everything first comes how long that may take.
+    /// highest rank. With a request to write everything first comes when that is given up.
     pub(crate) async fn first_cause(
         &mut self,
         peer: &Peer,
         config: &PeerConfig,
-    ) -> (PeerError, Option<Duration>) {
+    ) -> (PeerError, Option<Instant>) {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();
         let silent = ping_loop(peer, &gate, config);
         tokio::pin!(requested, silent);
-        let mut drain_for = None;
+        let mut drain_until = None;
         let error = poll_fn(|cx| {
             let request = poll(requested.as_mut(), cx);
             let causes = [
                 self.poll_reader(cx),
-                request.map(|EndRequest { reason, drain }| {
-                    drain_for = drain;
-                    PeerError::Local(reason)
+                request.map(|request: EndRequest| {
+                    drain_until = request.drain.then_some(request.give_up);
+                    PeerError::Local(request.reason)
                 }),
                 self.poll_protocols(cx),
                 self.poll_writer(cx),
@@ -80,7 +85,7 @@ impl<T: Transport> Tasks<T> {
         })
         .await;
         // Few peers end like this, and only then is there need for the room.
-        (Box::pin(self.or_last_words(error)).await, drain_for)
+        (Box::pin(self.or_last_words(error)).await, drain_until)
     }
 
     fn poll_reader(&mut self, cx: &mut Context<'_>) -> Option<PeerError> {
@@ -147,36 +152,45 @@ impl<T: Transport> Tasks<T> {
     /// Ends everything, in bounded time. Returns how many queued messages were never written.
     pub(crate) async fn wind_down(
         &mut self,
+        peer: &Peer,
         error: &PeerError,
-        drain_for: Option<Duration>,
+        drain_until: Option<Instant>,
         config: &PeerConfig,
     ) -> usize {
         self.stop_reading.cancel();
         for protocol in &self.running {
             protocol.inbox.close(error.keeps_received());
         }
-        let drain = drain_for.is_some() || matches!(error, PeerError::ProtocolReturned(_));
-        let dropped = self.gate.finish(drain, error.reason_to_send());
-        let limit = match drain_for {
-            Some(limit) => limit,
-            None if drain => config.grace_period(),
-            None => DISCONNECT_TIMEOUT,
+        let drain = drain_until.is_some() || matches!(error, PeerError::ProtocolReturned(_));
+        let reason = error.reason_to_send();
+        match error.write_failure() {
+            Some(failure) => self.gate.fail(failure),
+            None => self.gate.finish(drain, reason),
+        }
+        let now = Instant::now();
+        let give_up = match drain_until {
+            Some(at) => at,
+            None if drain => after(now, config.grace_period()),
+            None => now,
         };
         let wire = Closing::<T> {
             reader: self.reader.take(),
             read_half: self.read_half.take(),
             writer: self.writer.take(),
-            told: error.reason_to_send().is_some(),
+            gate: Arc::clone(&self.gate),
+            reason,
         };
         let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period());
-        tokio::join!(
-            wire.close(
-                limit.saturating_add(DISCONNECT_TIMEOUT.saturating_mul(2)),
-                config.linger()
-            ),
-            protocols
-        );
-        dropped + self.gate.close()
+        let given_up = peer.control().give_up(give_up);
+        tokio::join!(wire.close(given_up, config.linger()), protocols);
+        self.gate.close()
+    }
+}
+
+impl<T: Transport> Drop for Tasks<T> {
+    fn drop(&mut self) {
+        // Senders may be held by other tasks than these.
+        self.gate.close();
     }
 }
 
@@ -185,15 +199,16 @@ struct Closing<T: Transport> {
     reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     read_half: Option<T::Reader>,
     writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
-    /// Whether the remote is sent a Disconnect, and should be able to read it.
-    told: bool,
+    gate: Arc<WriteGate>,
+    /// What the remote is sent, and should be able to read.
+    reason: Option<DisconnectReason>,
 }
 
 impl<T: Transport> Closing<T> {
     /// Waits for the write loop to finish, then for the remote to close. Meanwhile what arrives
     /// is read and forgotten: a remote that cannot send might not read either, and unread input
-    /// would turn the close into a reset.
-    async fn close(self, write_limit: Duration, linger: Duration) {
+    /// would turn the close into a reset. What is queued when `given_up` completes is dropped.
+    async fn close(self, given_up: impl Future<Output = ()>, linger: Duration) {
         let mut half = match self.reader {
             Some(reader) => reader.await.ok().map(|(half, _)| half),
             None => self.read_half,
@@ -203,25 +218,39 @@ impl<T: Transport> Closing<T> {
         };
         let written = {
             let forget = async {
-                match half.as_mut().filter(|_| self.told) {
+                match half.as_mut().filter(|_| self.reason.is_some()) {
                     Some(half) => drain(half, usize::MAX).await,
                     None => std::future::pending().await,
                 }
             };
-            let finished = timeout(write_limit, &mut writer);
+            let finished = async {
+                tokio::select! {
+                    // What is written is not given up.
+                    biased;
+                    written = &mut writer => return Ok(written),
+                    () = given_up => {}
+                }
+                self.gate.finish(false, self.reason);
+                timeout(LAST_FRAMES, &mut writer).await
+            };
             tokio::pin!(finished, forget);
             tokio::select! {
+                biased;
                 finished = &mut finished => finished,
                 // The remote has closed; the write loop will notice.
                 _ = &mut forget => finished.await,
             }
         };
         match (written, half) {
-            (Ok(Ok(Ok(()))), Some(mut half)) if self.told => {
+            (Ok(Ok(Ok(()))), Some(mut half)) if self.reason.is_some() => {
                 // Whether the remote closes in time or not, nothing is left to do.
                 let _ = timeout(linger, drain(&mut half, LINGER_BYTES)).await;
             }
-            (Err(_), _) => writer.abort(),
+            (Err(_), _) => {
+                writer.abort();
+                // Until then it might still write what counts as unsent.
+                let _ = timeout(ABORT_TIMEOUT, writer).await;
+            }
             _ => {}
         }
     }

@@ -71,22 +71,25 @@ impl<T: Transport> WriteLoop<T> {
     }
 
     /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
-    /// twice: an error here ends the connection.
+    /// twice: an error here ends the connection. What was not begun when queued messages are
+    /// dropped stays in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
-        self.write_frames(batch, out, started).await?;
+        let written = self.write_frames(batch, out, started).await?;
         self.gather.on_written(bytes, started.elapsed());
-        self.tell_written(batch);
+        self.tell_written(batch, written);
         Ok(())
     }
 
+    /// Returns how many messages were written.
     async fn write_frames(
         &mut self,
         batch: &Batch,
         out: &mut BytesMut,
         started: Instant,
-    ) -> Result<(), PeerError> {
+    ) -> Result<usize, PeerError> {
+        let mut written = 0;
         let mut sending = Sending {
             transfer: self.patience.begin(started),
             done: 0,
@@ -97,24 +100,33 @@ impl<T: Transport> WriteLoop<T> {
                 self.egress
                     .seal(frame.id, &frame.payload, out)
                     .map_err(unsealed)?;
+                written += 1;
                 continue;
             }
             sending.write_all(&mut self.writer, out).await?;
             out.clear();
+            // A frame that is begun has to be finished before a Disconnect can be sent.
+            if self.gate.is_dropping() {
+                break;
+            }
             let begun = self.egress.begin(frame.id, &frame.payload);
             let mut pieces = begun.map_err(unsealed)?;
             while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
                 sending.write_all(&mut self.writer, piece).await?;
             }
+            written += 1;
         }
         sending.write_all(&mut self.writer, out).await?;
         out.clear();
-        sending.in_time(self.writer.flush()).await
+        sending.in_time(self.writer.flush()).await?;
+        Ok(written)
     }
 
-    fn tell_written(&self, batch: &mut Batch) {
-        batch.counted(|lane, frames| self.gate.count_written(lane, frames));
-        for (lane, frame) in batch.drain() {
+    fn tell_written(&self, batch: &mut Batch, written: usize) {
+        batch.counted(written, |lane, frames| {
+            self.gate.count_written(lane, frames);
+        });
+        for (lane, frame) in batch.drain(written) {
             if let Some((offset, tap)) = lane.and_then(|lane| self.taps.get(lane)) {
                 tap.sent(frame.id - offset, frame.payload.len());
             } else if frame.id == ids::PING {

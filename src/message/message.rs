@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
@@ -84,17 +85,15 @@ impl WireMessage for Message {
 
 /// A received message that its protocol cannot accept. A handler that returns it ends the peer
 /// with [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessageError {
     /// The protocol has no such message.
-    #[error("unknown message code {code:#04x}")]
     UnknownCode {
         /// The code received, relative to the protocol.
         code: u64,
     },
     /// The payload is not one canonical RLP value.
-    #[error("message {code:#04x} of {size} bytes is malformed: {source}")]
     Malformed {
         /// The code received, relative to the protocol.
         code: u64,
@@ -104,7 +103,6 @@ pub enum MessageError {
         source: RlpError,
     },
     /// The payload is RLP, but not of the shape that the code asks for.
-    #[error("message {code:#04x} of {size} bytes does not decode: {source}")]
     Undecodable {
         /// The code received, relative to the protocol.
         code: u64,
@@ -114,7 +112,6 @@ pub enum MessageError {
         source: RlpError,
     },
     /// The message is well-formed but not allowed here, in the protocol's own judgement.
-    #[error("message {code:#04x} breaks the protocol: {rule}")]
     NotAllowed {
         /// The code received, relative to the protocol.
         code: u64,
@@ -122,3 +119,39 @@ pub enum MessageError {
         rule: &'static str,
     },
 }
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownCode { code } => write!(f, "unknown message code {code:#04x}"),
+            Self::Malformed { code, size, source } => {
+                write!(
+                    f,
+                    "message {code:#04x} of {size} bytes is malformed: {source}"
+                )
+            }
+            Self::Undecodable { code, size, source } => {
+                write!(
+                    f,
+                    "message {code:#04x} of {size} bytes does not decode: {source}"
+                )
+            }
+            Self::NotAllowed { code, rule } => {
+                write!(f, "message {code:#04x} breaks the protocol: {rule}")
+            }
+        }
+    }
+}
+
+impl Error for MessageError {
+    /// An error that is `transparent` about this one passes it over in the chain of sources; what
+    /// stands behind it there still says whose fault it was.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&Breach)
+    }
+}
+
+/// What stands behind a [`MessageError`] in a chain of sources.
+#[derive(Debug, thiserror::Error)]
+#[error("the remote broke the protocol")]
+pub(crate) struct Breach;

@@ -7,4 +7,5 @@ mod macros;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod message;
 
+pub(crate) use message::Breach;
 pub use message::{Message, MessageError, WireMessage};

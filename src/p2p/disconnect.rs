@@ -75,6 +75,19 @@ reasons! {
 }
 
 impl DisconnectReason {
+    /// The reason that an error is, or stands for in a chain of sources.
+    #[cfg(feature = "server")]
+    pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let behind = || error.downcast_ref().map(|Code(code)| Self(*code));
+        error.downcast_ref().copied().or_else(behind)
+    }
+
+    /// The reason as a Disconnect may carry it; `None` for those that nobody sends.
+    #[cfg(feature = "server")]
+    pub(crate) fn sent(self) -> Option<Self> {
+        (self != Self::NETWORK_ERROR && self != Self::INVALID).then_some(self)
+    }
+
     /// The payload of a Disconnect: a list of one integer, two bytes for all reasons below 0x80.
     pub fn encode(self) -> Bytes {
         let mut payload = BytesMut::new();
@@ -144,7 +157,35 @@ impl fmt::Debug for DisconnectReason {
     }
 }
 
-impl std::error::Error for DisconnectReason {}
+impl std::error::Error for DisconnectReason {
+    /// An error that is `transparent` about a reason passes it over in the chain of sources; what
+    /// stands behind it there still names it.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        CODES.get(usize::from(self.0)).map(|code| code as _)
+    }
+}
+
+/// What stands behind a reason in a chain of sources.
+#[derive(Debug, Clone, Copy)]
+struct Code(u8);
+
+static CODES: [Code; 256] = {
+    let mut codes = [Code(0); 256];
+    let mut code = u8::MAX;
+    while code > 0 {
+        codes[code as usize] = Code(code);
+        code -= 1;
+    }
+    codes
+};
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "disconnect reason {:#04x}", self.0)
+    }
+}
+
+impl std::error::Error for Code {}
 
 #[cfg(feature = "serde")]
 mod with_serde {

@@ -105,6 +105,23 @@ pub fn match_capabilities(
     Ok(shared)
 }
 
+/// Checks that the message codes of `local` fit into 64 bits with every remote: one that speaks
+/// older versions gets those, and of each name the longest version counts.
+///
+/// # Errors
+/// [`MatchError::IdsExhausted`] if there are remotes with which they do not fit.
+pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
+    let mut longest: BTreeMap<&str, &(Capability, u64)> = BTreeMap::new();
+    for entry in local {
+        let best = longest.entry(entry.0.name()).or_insert(entry);
+        if best.1 < entry.1 {
+            *best = entry;
+        }
+    }
+    let remote: Vec<_> = longest.into_values().map(|(cap, _)| cap.clone()).collect();
+    match_capabilities(local, &remote).map(drop)
+}
+
 /// Whether some ids of these protocols take more than one byte, because they have more than 112
 /// codes together. reth and EthereumJS read only the first byte of an id, so such ids do not reach
 /// them.

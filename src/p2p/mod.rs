@@ -19,7 +19,9 @@ pub use capability::{Capability, CapabilityError};
 pub use codec::{CodecError, RawMessage, RlpxCodec};
 pub use disconnect::{DisconnectReason, decode_disconnect};
 pub use hello::{Hello, HelloError, MAX_CAPABILITIES, MAX_HELLO};
-pub use matching::{MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities};
+pub use matching::{
+    MatchError, SharedCapability, check_lengths, exceeds_one_byte_ids, match_capabilities,
+};
 
 /// How many message ids the base protocol takes; subprotocols begin here.
 pub const BASE_LENGTH: u64 = 16;

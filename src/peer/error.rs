@@ -3,6 +3,7 @@ use std::io;
 use std::time::Duration;
 
 use super::{ProtocolError, SlowTransfer};
+use crate::channel::WriteError;
 use crate::fault::Fault;
 use crate::p2p::{Capability, DisconnectReason};
 use crate::rlpx::FrameError;
@@ -155,16 +156,17 @@ impl PeerError {
     }
 
     /// The reason that the remote is told, or `None` if the connection just closes: a Disconnect
-    /// is not echoed, and after a MAC error or an I/O error no frame can be trusted to arrive.
+    /// is not echoed, after a MAC error or an I/O error no frame can be trusted to arrive, and
+    /// nobody sends [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) or
+    /// [`INVALID`](DisconnectReason::INVALID).
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
-        match self {
+        let reason = match self {
             Self::Remote(_)
             | Self::Read(_)
             | Self::Closed
             | Self::Write(_)
             | Self::SlowWrite(_) => None,
-            Self::Local(DisconnectReason::NETWORK_ERROR) => None,
             Self::Local(reason) => Some(*reason),
             Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
             Self::Protocol { source, .. } => Some(source.reason()),
@@ -176,6 +178,19 @@ impl PeerError {
             Self::Silent(_) | Self::SlowMessage(_) => Some(DisconnectReason::READ_TIMEOUT),
             Self::Evicted => Some(DisconnectReason::TOO_MANY_PEERS),
             Self::Internal(_) => Some(DisconnectReason::REQUESTED),
+        };
+        reason.and_then(DisconnectReason::sent)
+    }
+
+    /// What senders are told when a write failed.
+    pub(crate) fn write_failure(&self) -> Option<WriteError> {
+        match self {
+            Self::Write(error) => Some(WriteError::copy(error)),
+            Self::SlowWrite(slow) => {
+                let error = io::Error::new(io::ErrorKind::TimedOut, slow.to_string());
+                Some(WriteError::new(error))
+            }
+            _ => None,
         }
     }
 
@@ -215,7 +230,7 @@ pub struct PeerOutcome {
     /// The first cause, by a fixed priority where several were there at once: the remote's
     /// Disconnect, a local disconnect, a protocol's result, a write error, a read error.
     pub error: PeerError,
-    /// How many protocol messages were queued and never written.
+    /// How many protocol messages were queued and never written, or not as a whole.
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::PeerOutcome;
@@ -16,6 +16,7 @@ use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
 use crate::printable::printable;
 use crate::rlpx::ChannelBinding;
 use crate::setup::{Direction, Established};
+use crate::time::after;
 use crate::transport::Transport;
 
 /// A handle on a connected peer. Cheap to clone; holding or dropping one neither keeps the
@@ -84,14 +85,41 @@ pub(crate) struct Control {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
     pub(crate) reason: DisconnectReason,
-    /// Whether what is queued is written first, and for how long at most.
-    pub(crate) drain: Option<Duration>,
+    /// Whether what is queued is written first.
+    pub(crate) drain: bool,
+    /// When what is queued is given up.
+    pub(crate) give_up: Instant,
 }
 
 impl Control {
-    fn request(&self, request: EndRequest) {
-        self.request.lock().get_or_insert(request);
+    fn request(&self, reason: DisconnectReason, drain: Option<Duration>) {
+        let request = EndRequest {
+            reason,
+            drain: drain.is_some(),
+            give_up: after(Instant::now(), drain.unwrap_or_default()),
+        };
+        {
+            let mut first = self.request.lock();
+            let first = first.get_or_insert(request);
+            // A later request changes nothing but that it may be in more of a hurry.
+            first.give_up = first.give_up.min(request.give_up);
+        }
         self.requested.notify_one();
+    }
+
+    /// Waits until what is queued is given up: at `at`, or when a request wants it before. Cancel
+    /// safe.
+    pub(crate) async fn give_up(&self, at: Instant) {
+        loop {
+            let request = *self.request.lock();
+            let at = request.map_or(at, |request| request.give_up.min(at));
+            tokio::select! {
+                // The time first: it does not come back.
+                biased;
+                () = sleep_until(at) => return,
+                () = self.requested.notified() => {}
+            }
+        }
     }
 
     /// Waits for a request to end. Cancel safe.
@@ -320,18 +348,19 @@ impl Peer {
         }
     }
 
-    /// Ends the peer with a Disconnect of this reason, dropping what is queued. Returns at once;
-    /// only the first request counts, and none after the end.
+    /// Ends the peer with a Disconnect of this reason, dropping what is queued. Returns at once.
+    /// Of several requests the reason of the first counts; a later one can only shorten the wait
+    /// of a [graceful one](Self::close_gracefully).
     /// With [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) nothing is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
-        self.0.control.request(EndRequest {
-            reason,
-            drain: None,
-        });
+        self.0.control.request(reason, None);
     }
 
-    /// Ends the peer after everything that is queued was written, or after `deadline`, and waits
-    /// for the end. Cancel safe: the peer ends in any case.
+    /// Ends the peer after everything that is queued was written, and waits for the end. What is
+    /// not begun at the deadline is dropped, and counted in [`PeerOutcome::unsent`]; then the
+    /// Disconnect follows the message that is on its way, for which both have 2 s more. If the
+    /// remote does not take them in that time, the connection closes without a Disconnect.
+    /// Cancel safe: the peer ends in any case.
     pub async fn close_gracefully(&self, reason: DisconnectReason, deadline: Duration) {
         self.request_close(reason, deadline);
         self.ended().await;
@@ -339,10 +368,7 @@ impl Peer {
 
     /// As [`close_gracefully`](Self::close_gracefully), without waiting.
     pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
-        self.0.control.request(EndRequest {
-            reason,
-            drain: Some(deadline),
-        });
+        self.0.control.request(reason, Some(deadline));
     }
 
     /// Completes when the peer begins to end, by whatever cause. Cancel safe.

@@ -1,10 +1,14 @@
 use std::error::Error;
+use std::io;
 
 use crate::channel::SendError;
 use crate::fault::Fault;
-use crate::message::MessageError;
+use crate::message::{Breach, MessageError};
 use crate::p2p::DisconnectReason;
 use crate::stage::Stage;
+
+/// How many errors of a chain of sources are looked at.
+const LONGEST_CHAIN: usize = 64;
 
 /// How a protocol's handler failed, which decides the Disconnect that the remote is sent.
 #[derive(Debug, thiserror::Error)]
@@ -14,14 +18,14 @@ pub enum ProtocolError {
     #[error("the protocol asked for a disconnect: {0}")]
     Disconnect(#[from] DisconnectReason),
     /// The remote sent a message that the protocol cannot accept.
-    #[error(transparent)]
+    #[error("{0}")]
     Message(#[from] MessageError),
     /// A message could not be sent.
-    #[error(transparent)]
+    #[error("{0}")]
     Send(#[from] SendError),
     /// Anything else.
-    #[error(transparent)]
-    Other(Box<dyn Error + Send + Sync>),
+    #[error("{0}")]
+    Other(#[source] Box<dyn Error + Send + Sync>),
     /// The handler panicked.
     #[error("the protocol's handler panicked")]
     Panicked,
@@ -42,23 +46,25 @@ impl ProtocolError {
     /// Who is at fault: the remote for a message that it sent, else this side.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        match find::<MessageError>(self) {
-            Some(_) => Fault::Remote,
-            None => Fault::Local,
+        match self.is_breach() {
+            true => Fault::Remote,
+            false => Fault::Local,
         }
     }
 
     /// The reason that the remote is told: a [`DisconnectReason`] or [`MessageError`] anywhere in
     /// the chain of sources, else
-    /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR).
+    /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). It is found in a
+    /// [`std::io::Error`] too, and behind errors that are `transparent` about it. With
+    /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a
+    /// Disconnect.
     #[must_use]
     pub fn reason(&self) -> DisconnectReason {
-        if let Some(reason) = find::<DisconnectReason>(self) {
-            return *reason;
+        if let Some(reason) = chain(self).find_map(DisconnectReason::of) {
+            return reason;
         }
-        let invalid = find::<MessageError>(self).is_some()
-            || matches!(find(self), Some(SendError::InvalidCode { .. }));
-        match invalid {
+        let refused = |error| matches!(error, &SendError::InvalidCode { .. });
+        match self.is_breach() || self.send_error().is_some_and(refused) {
             true => DisconnectReason::BREACH_OF_PROTOCOL,
             false => DisconnectReason::SUBPROTOCOL_ERROR,
         }
@@ -66,34 +72,35 @@ impl ProtocolError {
 
     /// Whether the handler failed only because the connection was already ending.
     pub(crate) fn is_shutting_down(&self) -> bool {
-        matches!(find(self), Some(SendError::ShuttingDown))
+        self.send_error().is_some_and(SendError::is_shutting_down)
     }
 
-    fn root(&self) -> &(dyn Error + 'static) {
-        match self {
-            Self::Disconnect(reason) => reason,
-            Self::Message(error) => error,
-            Self::Send(error) => error,
-            Self::Other(error) => error.as_ref(),
-            Self::Panicked => self,
-        }
+    fn is_breach(&self) -> bool {
+        chain(self).any(|error| error.is::<MessageError>() || error.is::<Breach>())
+    }
+
+    fn send_error(&self) -> Option<&SendError> {
+        chain(self).find_map(|error| error.downcast_ref())
     }
 }
 
-/// The first error of type `T` among an error and its sources.
-fn find<T: Error + 'static>(error: &ProtocolError) -> Option<&T> {
-    let mut next = Some(error.root());
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
+/// An error and its sources. What an [`io::Error`] was made from counts, though it is not its source.
+fn chain(error: &ProtocolError) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    let first: &(dyn Error + 'static) = error;
+    // A chain that has no end is somebody's mistake.
+    std::iter::successors(Some(first), |error| next_in_chain(*error)).take(LONGEST_CHAIN)
 }
 
-impl From<std::io::Error> for ProtocolError {
-    fn from(error: std::io::Error) -> Self {
+fn next_in_chain<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let io: Option<&io::Error> = error.downcast_ref();
+    match io.and_then(io::Error::get_ref) {
+        Some(made_from) => Some(made_from),
+        None => error.source(),
+    }
+}
+
+impl From<io::Error> for ProtocolError {
+    fn from(error: io::Error) -> Self {
         Self::other(error)
     }
 }
@@ -116,6 +123,35 @@ mod tests {
         let plain = ProtocolError::other("out of cheese");
         assert_eq!(plain.reason(), DisconnectReason::SUBPROTOCOL_ERROR);
         assert_eq!(plain.fault(), Fault::Local);
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error(transparent)]
+    struct Transparent<E: Error + 'static>(E);
+
+    #[test]
+    fn no_wrapper_hides_a_reason_or_whose_fault_it_was() {
+        let reason = DisconnectReason::TOO_MANY_PEERS;
+        let wrappers: [fn(ProtocolError) -> ProtocolError; 5] = [
+            ProtocolError::other,
+            |error| ProtocolError::other(Transparent(error)),
+            |error| ProtocolError::other(Wrapper(error)),
+            |error| io::Error::other(error).into(),
+            |error| ProtocolError::other(std::sync::Arc::new(Transparent(error))),
+        ];
+        let malformed = MessageError::UnknownCode { code: 9 };
+        for (n, outer) in wrappers.into_iter().enumerate() {
+            for inner in wrappers {
+                assert_eq!(outer(inner(reason.into())).reason(), reason, "{n}");
+                let hidden = outer(inner(ProtocolError::other(Transparent(reason))));
+                assert_eq!(hidden.reason(), reason, "{n}");
+                let hidden = outer(inner(ProtocolError::other(Transparent(malformed.clone()))));
+                assert_eq!(hidden.reason(), DisconnectReason::BREACH_OF_PROTOCOL, "{n}");
+                assert_eq!(hidden.fault(), Fault::Remote, "{n}");
+                let closed = outer(inner(SendError::ShuttingDown.into()));
+                assert!(closed.is_shutting_down(), "{n}");
+            }
+        }
     }
 
     #[test]

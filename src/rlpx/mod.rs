@@ -38,7 +38,7 @@ mod snappy;
 
 pub use binding::ChannelBinding;
 pub use error::{FrameError, HandshakeError, MessageIdError, SealError, SnappyError};
-pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened, Pieces};
+pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened, Pieces, max_payload};
 pub use handshake::{
     AuthReceived, HandshakeRandomness, Initiator, Legacy, Recipient, Session, Step,
 };

@@ -10,6 +10,15 @@ use super::error::{SealError, SnappyError};
 /// No element of the format yields more than 64 bytes for 3, so data never expands beyond this.
 const MAX_EXPANSION: usize = 22;
 
+/// Bytes that are compressed on their own, and that one literal holds.
+const BLOCK: usize = 1 << 16;
+/// The tag of a literal whose length takes two bytes.
+const LITERAL_OF_TWO_BYTES: u8 = 61 << 2;
+/// What such a literal takes beside its data, in bytes.
+const LITERAL_HEAD: usize = 3;
+/// The most bytes that the length of a message takes.
+const LENGTH_MAX: usize = 4;
+
 /// Compresses one message after the other. Its tables of up to 34 KiB are kept between them.
 pub(super) struct Compressor(Encoder);
 
@@ -28,11 +37,35 @@ impl Compressor {
     }
 
     /// Writes the compressed form of `data` to the front of `out`, which has at least the
-    /// `max_compress_len` bytes that this can take. Returns its length.
+    /// `max_compress_len` bytes that this can take. Returns its length, which is never more than
+    /// incompressible data takes.
     pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
         let length = self.0.compress(data, out);
-        length.map_err(|_| SealError::Compression { got: data.len() })
+        let length = length.map_err(|_| SealError::Compression { got: data.len() })?;
+        let blocks = data.len().div_ceil(BLOCK);
+        match length > LENGTH_MAX + data.len() + blocks * LITERAL_HEAD {
+            true => Ok(store(data, out)),
+            false => Ok(length),
+        }
     }
+}
+
+/// Writes the form of `data` that has no copies. Short copies between short literals can take more
+/// room than what they stand for, which a message of the largest size has not got.
+fn store(data: &[u8], mut out: &mut [u8]) -> usize {
+    let room = out.len();
+    let mut length = data.len();
+    while length >= 0x80 {
+        out.put_u8(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.put_u8(length as u8);
+    for block in data.chunks(BLOCK) {
+        out.put_u8(LITERAL_OF_TWO_BYTES);
+        out.put_u16_le((block.len() - 1) as u16);
+        out.put_slice(block);
+    }
+    room - out.len()
 }
 
 /// The length that compressed `data` declares for what it holds; nothing is allocated.
@@ -74,7 +107,10 @@ pub(super) fn decompress(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rlpx::MAX_PAYLOAD;
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{Rng, RngExt, SeedableRng};
 
     fn decompress(data: &[u8], declared: usize) -> Result<BytesMut, SnappyError> {
         let mut out = BytesMut::new();
@@ -127,6 +163,26 @@ mod tests {
         );
         assert_eq!(declared_length(&[]), Err(SnappyError::Empty));
         assert_eq!(declared_length(&[0]), Ok(0));
+    }
+
+    #[test]
+    fn data_that_copies_would_make_longer_takes_no_more_than_noise() {
+        // Words that return after more than 2 KiB take a copy of three bytes, and split a literal.
+        let mut noise = StdRng::seed_from_u64(1);
+        let words: [[u8; 4]; 64] = noise.random();
+        let mut data = vec![0; MAX_PAYLOAD];
+        noise.fill_bytes(&mut data);
+        for (period, word) in data.chunks_exact_mut(66).zip(words.iter().cycle()) {
+            period[62..].copy_from_slice(word);
+        }
+        let most = data.len() + 772;
+        let plain = Encoder::new().compress_vec(&data).unwrap();
+        assert!(plain.len() > most, "{} of {most}", plain.len());
+
+        let mut out = BytesMut::new();
+        Compressor::new().append(&data, &mut out).unwrap();
+        assert_eq!(out.len(), most);
+        assert_eq!(decompress(&out, data.len()).unwrap(), data);
     }
 
     proptest! {

@@ -16,6 +16,7 @@ use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent, Protocol};
 use crate::setup::SetupError;
+use crate::time::part;
 use crate::transport::Transport;
 
 /// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
@@ -230,7 +231,9 @@ impl Server {
 
     /// Stops the node: listeners close, dials are given up, connections in set-up and peers are
     /// sent a Disconnect ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)), peers after what
-    /// is queued for them, and all connections end. What is still there after `deadline` is aborted.
+    /// is queued for them, and all connections end. The last 2 s before the deadline, at most half
+    /// of it, are for the Disconnects: what is queued then is given up. What is still there after
+    /// `deadline` is aborted.
     /// A second call waits for the same end.
     ///
     /// # Errors
@@ -238,8 +241,9 @@ impl Server {
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
         let (shared, tasks) = (&self.shared, &self.shared.tasks);
         tasks.stopping.cancel();
+        let for_queued = deadline.saturating_sub(FAREWELL.min(part(deadline, 2)));
         for peer in shared.checks.peers.close() {
-            peer.request_close(DisconnectReason::CLIENT_QUITTING, deadline);
+            peer.request_close(DisconnectReason::CLIENT_QUITTING, for_queued);
         }
         tasks.services.close();
         tasks.connections.close();
@@ -260,6 +264,9 @@ impl Server {
         })
     }
 }
+
+/// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// An address that a local program can dial, for a listener on `ip`.
 fn reachable(ip: IpAddr) -> IpAddr {

@@ -23,7 +23,7 @@ use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::node::Enode;
-use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, match_capabilities};
+use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
 use crate::peer::{PeerEvents, Protocol};
 use crate::setup::Turns;
 use crate::transport::Transport;
@@ -84,7 +84,7 @@ impl<D, L> ServerBuilder<D, L> {
             .collect();
         let mut capabilities: Vec<_> = lengths.iter().map(|(cap, _)| cap.clone()).collect();
         capabilities.sort();
-        match_capabilities(&lengths, &capabilities)?;
+        check_lengths(&lengths)?;
         let client = self.config.name().to_owned();
         let mut hello = Hello::new(client, capabilities, self.key.public_key());
         hello.listen_port = local_addr.map_or(0, |addr| addr.port().into());

@@ -29,8 +29,12 @@ pub(crate) struct Wire<T: Transport> {
 }
 
 impl<T: Transport> Wire<T> {
-    /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s.
+    /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s. With a
+    /// reason that nobody sends it just closes.
     pub(crate) async fn refuse(mut self: Box<Self>, reason: DisconnectReason) {
+        let Some(reason) = reason.sent() else {
+            return;
+        };
         let mut out = std::mem::take(&mut self.unsent);
         let sealed = self
             .egress

@@ -60,7 +60,7 @@ pub enum ClientError {
 impl From<SendError> for ClientError {
     fn from(error: SendError) -> Self {
         match error {
-            SendError::ShuttingDown => Self::Ended,
+            error if error.is_shutting_down() => Self::Ended,
             error => Self::Send(error),
         }
     }

@@ -26,6 +26,11 @@ impl Lane {
         }
     }
 
+    /// The message id of one of the protocol's codes on this connection.
+    pub(crate) fn id(&self, code: u64) -> u64 {
+        self.offset + code
+    }
+
     /// The memory that large payloads are encoded into.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.gate.spare
@@ -42,7 +47,11 @@ impl Lane {
         let flushed = Some(Flushed::One(flushed));
         self.push_when_room(self.frame(code, payload, flushed))
             .await?;
-        written.await.map_err(|_| SendError::ShuttingDown)
+        match written.await {
+            Ok(()) => Ok(()),
+            // Why is not certain before the peer ends.
+            Err(_) => Err(self.gate.shut(self.index).await),
+        }
     }
 
     /// Sets where messages come from that [`fill`](Self::fill) queues.
@@ -70,7 +79,7 @@ impl Lane {
 
     fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> QueuedMessage {
         QueuedMessage {
-            id: self.offset + code,
+            id: self.id(code),
             payload,
             flushed,
         }

@@ -7,7 +7,7 @@
 //! - messages go out one at a time, those of one lane in order;
 //! - control frames go first, then lanes by deficit round robin over bytes, by weight;
 //! - after a failed write nothing is written any more, and everyone who waits gets
-//!   [`SendError::ShuttingDown`];
+//!   [`SendError::WriteFailed`] once it is certain that this ends the peer;
 //! - the Disconnect is the last frame.
 
 mod lane;
@@ -27,7 +27,7 @@ pub(crate) use schedule::{Batch, Flushed, LaneSettings, QueuedMessage};
 pub(crate) use source::LaneSource;
 use source::Sources;
 
-use crate::channel::{SendError, TrySendError};
+use crate::channel::{SendError, TrySendError, WriteError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
@@ -47,6 +47,14 @@ pub(crate) struct WriteGate {
 struct State {
     schedule: Schedule,
     phase: Phase,
+    /// The write that failed, if that closed it.
+    failure: Option<WriteError>,
+    /// Whether what is queued was dropped, and what is not begun of a batch should be.
+    dropping: bool,
+    /// How many messages of protocols will never be written.
+    unsent: usize,
+    /// How many the write loop has taken last, which may be writing them.
+    in_flight: usize,
     writer: Option<Waker>,
 }
 
@@ -78,6 +86,10 @@ impl WriteGate {
         let state = State {
             schedule: Schedule::new(lanes),
             phase: Phase::Open,
+            failure: None,
+            dropping: false,
+            unsent: 0,
+            in_flight: 0,
             writer: None,
         };
         Arc::new(Self {
@@ -107,33 +119,49 @@ impl WriteGate {
     }
 
     /// Lets no more messages in. With `drain` those that are queued still go out, else they are
-    /// dropped; then comes a Disconnect, if there is a reason. Returns how many were dropped.
-    pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) -> usize {
+    /// dropped, which a second call can decide; then comes a Disconnect, if there is a reason.
+    pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
-        let dropped = if drain { 0 } else { state.schedule.clear() };
+        if !drain {
+            state.drop_queued();
+        }
         if state.phase != Phase::Closed {
             state.phase = Phase::Ending(reason);
         }
         wake(state);
         self.release_senders();
-        dropped
     }
 
-    /// Ends everything at once, as after a failed write. Returns how many messages were dropped.
+    /// Ends everything after a failed write.
+    pub(crate) fn fail(&self, failure: WriteError) {
+        self.lock().failure = Some(failure);
+        self.close();
+    }
+
+    /// Ends everything at once. Returns how many messages of protocols were queued and never
+    /// written, or not as a whole.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.lock();
         state.phase = Phase::Closed;
-        let dropped = state.schedule.clear();
+        state.drop_queued();
+        let unsent = state.unsent + state.in_flight;
         wake(state);
         self.release_senders();
-        dropped
+        unsent
+    }
+
+    /// Whether nothing more should be begun but the Disconnect.
+    pub(crate) fn is_dropping(&self) -> bool {
+        self.lock().dropping
     }
 
     /// Waits until there is something to write, and moves up to `limit` bytes of it into `batch`,
-    /// which is cleared first; one message may have more. Cancel safe. Only the write loop calls this.
+    /// which is cleared first; one message may have more. What is still in `batch` was not written.
+    /// Cancel safe. Only the write loop calls this.
     pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
+        let mut left = batch.of_protocols();
         batch.clear();
-        poll_fn(|cx| self.poll_next(cx, batch, limit)).await
+        poll_fn(|cx| self.poll_next(cx, batch, limit, std::mem::take(&mut left))).await
     }
 
     /// Gives the memory of empty lanes back.
@@ -141,13 +169,22 @@ impl WriteGate {
         self.lock().schedule.shrink();
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>, batch: &mut Batch, limit: usize) -> Poll<Next> {
+    fn poll_next(
+        &self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+        limit: usize,
+        left: usize,
+    ) -> Poll<Next> {
         let mut state = self.lock();
+        state.unsent += left;
+        state.in_flight = 0;
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Stop);
         }
         state.schedule.take(batch, limit);
         if !batch.is_empty() {
+            state.in_flight = batch.of_protocols();
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
@@ -165,12 +202,24 @@ impl WriteGate {
         Poll::Pending
     }
 
+    /// Waits until nothing can be sent any more, and says why. Cancel safe.
+    async fn shut(&self, lane: usize) -> SendError {
+        loop {
+            let released = self.room[lane].notified();
+            tokio::pin!(released);
+            // Registered before looking, so that no end is missed.
+            released.as_mut().enable();
+            if let Err(error) = self.lock().check_open() {
+                return error;
+            }
+            released.await;
+        }
+    }
+
     /// Queues a message in a lane, or says that there is no room and leaves it where it is.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), TrySendError> {
         let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return Err(SendError::ShuttingDown.into());
-        }
+        state.check_open()?;
         let size = frame.as_ref().map_or(0, |frame| frame.payload.len());
         if !state.schedule.has_room(lane, size) {
             return Err(TrySendError::Full);
@@ -192,9 +241,7 @@ impl WriteGate {
         mut frame: impl FnMut(T) -> QueuedMessage,
     ) -> Result<(), TrySendError> {
         let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return Err(SendError::ShuttingDown.into());
-        }
+        state.check_open()?;
         let mut filled = false;
         while let Some(next) = from.pop_front_if(|next| state.schedule.has_room(lane, size(next))) {
             state.schedule.push(lane, frame(next));
@@ -224,6 +271,21 @@ impl WriteGate {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+}
+
+impl State {
+    fn check_open(&self) -> Result<(), SendError> {
+        match (self.phase, &self.failure) {
+            (Phase::Open, _) => Ok(()),
+            (_, Some(failure)) => Err(SendError::WriteFailed(failure.clone())),
+            _ => Err(SendError::ShuttingDown),
+        }
+    }
+
+    fn drop_queued(&mut self) {
+        self.dropping = true;
+        self.unsent += self.schedule.clear();
     }
 }
 

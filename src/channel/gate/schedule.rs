@@ -63,6 +63,14 @@ impl Batch {
         self.messages.is_empty()
     }
 
+    /// How many of them are protocols' own, which control messages are not.
+    pub(crate) fn of_protocols(&self) -> usize {
+        self.messages
+            .iter()
+            .filter(|(lane, _)| lane.is_some())
+            .count()
+    }
+
     /// What the messages take, in bytes before compression.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -73,10 +81,13 @@ impl Batch {
         self.messages.iter().map(|(lane, message)| (*lane, message))
     }
 
-    /// Takes the messages out, in order.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Option<usize>, QueuedMessage)> {
-        self.bytes = 0;
-        self.messages.drain(..)
+    /// Takes the first `count` messages out, in order.
+    pub(crate) fn drain(
+        &mut self,
+        count: usize,
+    ) -> impl Iterator<Item = (Option<usize>, QueuedMessage)> {
+        let count = count.min(self.messages.len());
+        self.messages.drain(..count)
     }
 
     /// The lanes that gave messages, some of them more than once.
@@ -89,11 +100,12 @@ impl Batch {
         })
     }
 
-    /// Tells how many of the messages are counted, for each stretch of one lane.
-    pub(crate) fn counted(&self, tell: impl Fn(usize, usize)) {
+    /// Tells how many of the first `count` messages are counted, for each stretch of one lane.
+    pub(crate) fn counted(&self, count: usize, tell: impl Fn(usize, usize)) {
         let is_counted =
             |message: &QueuedMessage| matches!(message.flushed, Some(Flushed::Counted));
-        for stretch in self.messages.chunk_by(|(one, _), (next, _)| one == next) {
+        let messages = self.messages.get(..count).unwrap_or(&self.messages);
+        for stretch in messages.chunk_by(|(one, _), (next, _)| one == next) {
             let messages = stretch
                 .iter()
                 .filter(|(_, message)| is_counted(message))

@@ -103,16 +103,14 @@ async fn the_disconnect_is_last_and_draining_comes_before_it() {
     let gate = WriteGate::new(vec![settings(1)], Arc::default());
     let lane = Lane::new(&gate, 0, 16);
     lane.send(0, payload(1)).await.expect("open");
-    assert_eq!(
-        gate.finish(true, Some(DisconnectReason::CLIENT_QUITTING)),
-        0
-    );
+    gate.finish(true, Some(DisconnectReason::CLIENT_QUITTING));
     assert_eq!(lane.send(1, payload(1)).await, Err(SendError::ShuttingDown));
     assert_eq!(ids(&gate).await, [16]);
     let mut batch = Batch::default();
     let last = gate.next(&mut batch, MOST).await;
     assert_eq!(last, Next::Finish(Some(DisconnectReason::CLIENT_QUITTING)));
     assert_eq!(gate.next(&mut batch, MOST).await, Next::Stop);
+    assert_eq!(gate.close(), 0);
 }
 
 #[tokio::test]
@@ -122,11 +120,28 @@ async fn finishing_without_draining_drops_and_counts() {
     for _ in 0..5 {
         lane.send(0, payload(1)).await.expect("open");
     }
-    assert_eq!(gate.finish(false, None), 5);
-    assert_eq!(
-        gate.next(&mut Batch::default(), MOST).await,
-        Next::Finish(None)
-    );
+    gate.finish(false, None);
+    assert!(gate.is_dropping());
+    let next = gate.next(&mut Batch::default(), MOST).await;
+    assert_eq!(next, Next::Finish(None));
+    assert_eq!(gate.close(), 5);
+}
+
+#[tokio::test]
+async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
+    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let lane = Lane::new(&gate, 0, 16);
+    let mut batch = Batch::default();
+    for _ in 0..2 {
+        for _ in 0..5 {
+            lane.send(0, payload(1)).await.expect("open");
+        }
+        gate.ping();
+        assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
+        // The Ping and two messages are written, three are given up.
+        assert_eq!(batch.drain(3).count(), 3);
+    }
+    assert_eq!(gate.close(), 3 + 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +233,7 @@ mod source {
         let mut batch = Batch::default();
         assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
         assert_eq!(told.room.load(Ordering::Relaxed), 1);
-        batch.counted(|lane, frames| gate.count_written(lane, frames));
+        batch.counted(usize::MAX, |lane, frames| gate.count_written(lane, frames));
         assert_eq!(told.written.load(Ordering::Relaxed), 1);
 
         assert_eq!(fill(&mut queue), Ok(()));

@@ -36,8 +36,8 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
     let (mut batch, mut written) = (Batch::default(), Vec::new());
     while written.len() < 5 {
         assert_eq!(gate.next(&mut batch, usize::MAX).await, Next::Batch);
-        batch.counted(|lane, frames| gate.count_written(lane, frames));
-        written.extend(batch.drain().map(|(_, frame)| frame.payload));
+        batch.counted(usize::MAX, |lane, frames| gate.count_written(lane, frames));
+        written.extend(batch.drain(usize::MAX).map(|(_, frame)| frame.payload));
     }
     assert_eq!(written.concat(), [0, 1, 2, 3, 4]);
     for receipt in receipts {

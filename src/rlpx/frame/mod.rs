@@ -20,7 +20,7 @@ mod tests;
 use aes::Aes256Enc;
 use ctr::cipher::{Array, KeyIvInit};
 
-use super::mac;
+use super::{mac, message_id};
 
 pub use egress::Egress;
 pub use ingress::{Frame, Ingress, Opened};
@@ -29,6 +29,21 @@ pub use pieces::Pieces;
 /// The largest payload, uncompressed, that every receiver is sure to accept: incompressible data
 /// of this size grows under Snappy to just what one frame with a one-byte message id holds.
 pub const MAX_PAYLOAD: usize = 16_776_442;
+
+/// The largest payload, uncompressed, that can be sent under a message id: [`MAX_PAYLOAD`], less
+/// what the id takes beyond one byte.
+///
+/// ```
+/// use peermux::rlpx::{MAX_PAYLOAD, max_payload};
+///
+/// assert_eq!(max_payload(0x7f), MAX_PAYLOAD);
+/// assert_eq!(max_payload(0x80), MAX_PAYLOAD - 1);
+/// ```
+#[must_use]
+pub fn max_payload(id: u64) -> usize {
+    let id_length = message_id::encode(id, &mut [0; message_id::MAX_LENGTH]).len();
+    MAX_PAYLOAD + 1 - id_length
+}
 
 /// The most bytes that a message id and its data may have in one frame: the size field's maximum.
 pub const MAX_FRAME_SIZE: usize = (1 << 24) - 1;

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use peermux::p2p::ids;
 use peermux::peer::TransferLimit;
-use peermux::{DisconnectReason, Message, PeerError, SendError};
+use peermux::testing::Scripted;
+use peermux::{DisconnectReason, Message, Peer, PeerError, ProtocolLimits, SendError};
 use tokio::time::Instant;
 
-use super::{idle, outcome, peer, protocol};
+use super::{idle, noise, outcome, peer, protocol};
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_messages_queued_before_the_return_arrive_before_the_disconnect() {
@@ -70,6 +71,89 @@ async fn a_graceful_close_writes_what_is_queued_first() {
     };
     let ((), (messages, reason)) = tokio::join!(close, read);
     assert_eq!((messages, reason), (50, Some(DisconnectReason::REQUESTED)));
+}
+
+/// A peer that has queued these messages, and its remote, which has read none of them.
+async fn with_queued(messages: Vec<Vec<u8>>) -> (Peer, Scripted) {
+    let limits = ProtocolLimits::default().with_queue_messages(messages.len());
+    let (queued, ready) = tokio::sync::oneshot::channel::<()>();
+    let work = std::sync::Mutex::new(Some((queued, messages)));
+    let queues = protocol(1).limits(limits).run(move |peer, conn| {
+        let work = work.lock().unwrap().take();
+        async move {
+            let (queued, messages) = work.expect("there is one peer");
+            for message in messages {
+                conn.send(&Message::new(0, message)).await?;
+            }
+            drop(queued);
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let connected = peer(queues).await;
+    assert!(ready.await.is_err());
+    connected
+}
+
+/// Reads a message each 100 ms to the end: how many they were, and the Disconnects.
+async fn read_slowly(mut remote: Scripted) -> (usize, Vec<Option<DisconnectReason>>) {
+    let (mut messages, mut reasons) = (0, Vec::new());
+    while let Some(frame) = remote.next().await {
+        match frame.id {
+            ids::DISCONNECT => reasons.push(frame.reason),
+            _ => messages += 1,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    (messages, reasons)
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_deadline_a_graceful_close_gives_up_what_is_queued_and_sends_the_disconnect() {
+    let (peer, remote) = with_queued(vec![noise(16 << 10); 200]).await;
+    let started = Instant::now();
+    let close = peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(1));
+    let ((), (read, reasons)) = tokio::join!(close, read_slowly(remote));
+    assert_eq!(reasons, [Some(DisconnectReason::REQUESTED)]);
+    assert!(started.elapsed() < Duration::from_secs(3));
+    let outcome = outcome(&peer).await;
+    assert!((10..30).contains(&read), "{read}");
+    assert_eq!(read + outcome.unsent, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_that_is_not_begun_at_the_deadline_gives_way_to_the_disconnect() {
+    // The small ones fill the stream between the two, and the large one waits for it with them.
+    let mut messages = vec![noise(14); 840];
+    messages.push(noise(1 << 20));
+    let (peer, remote) = with_queued(messages).await;
+    let close = peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(1));
+    let late = async move {
+        let mut remote = remote;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let mut messages = 0;
+        while remote.expect().await.id != ids::DISCONNECT {
+            messages += 1;
+        }
+        messages
+    };
+    let ((), read) = tokio::join!(close, late);
+    assert_eq!(read, 840);
+    assert_eq!(outcome(&peer).await.unsent, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_request_can_shorten_a_graceful_close_and_does_not_change_its_reason() {
+    let (peer, remote) = with_queued(vec![noise(16 << 10); 200]).await;
+    let started = Instant::now();
+    let close = peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(60));
+    let hurry = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        peer.disconnect(DisconnectReason::CLIENT_QUITTING);
+    };
+    let ((), (), (_, reasons)) = tokio::join!(close, hurry, read_slowly(remote));
+    assert_eq!(reasons, [Some(DisconnectReason::REQUESTED)]);
+    assert!(started.elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,6 +247,7 @@ async fn a_write_without_progress_ends_the_peer_after_20_seconds() {
     };
     assert_eq!(slow.limit, TransferLimit::Progress);
     assert_eq!(slow.waited.as_secs(), 20);
+    assert_eq!(outcome.unsent, 1, "it was being written");
     assert!(
         started.elapsed() < Duration::from_secs(28),
         "{:?}",

@@ -11,6 +11,8 @@ mod writing;
 
 use peermux::testing::{Scripted, Settings};
 use peermux::{Capability, Peer, PeerOutcome, Protocol, ProtocolBuilder};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,13 @@ const OFFSET: u64 = 16;
 /// A protocol "a/0" with this many codes.
 fn protocol(length: u64) -> ProtocolBuilder {
     Protocol::builder("a", 0, length)
+}
+
+/// Bytes that Snappy does not make fewer.
+fn noise(length: usize) -> Vec<u8> {
+    let mut noise = vec![0; length];
+    StdRng::seed_from_u64(1).fill_bytes(&mut noise);
+    noise
 }
 
 /// A protocol that does nothing until the peer ends.

@@ -138,6 +138,14 @@ impl Error for Wrapped {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reason_that_nobody_sends_closes_without_a_disconnect() {
+    for reason in [DisconnectReason::NETWORK_ERROR, DisconnectReason::INVALID] {
+        let (sent, outcome) = protocol_that_returns(move || Err(reason.into())).await;
+        assert_eq!((sent, outcome.error.reason()), (None, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrapped_reason_is_not_lost() {
     let wrapped = || {
         Err(ProtocolError::other(Wrapped(

@@ -1,5 +1,6 @@
 //! The sending direction: limits, order, batches.
 
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use peermux::peer::PeerEvents;
 use peermux::rlpx::MAX_PAYLOAD;
 use peermux::testing::Settings;
 use peermux::transport::Generic;
-use peermux::{DisconnectReason, Message, PeerEvent, SecretKey, SendError, Server, TrySendError};
+use peermux::{
+    DisconnectReason, Message, PeerError, PeerEvent, ProtocolLimits, SecretKey, SendError, Server,
+    TrySendError,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{peer, protocol};
+use super::{noise, peer, protocol};
 
 #[tokio::test(start_paused = true)]
 async fn an_oversized_message_is_an_error_to_its_sender_alone() {
@@ -40,17 +44,7 @@ async fn an_oversized_message_is_an_error_to_its_sender_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_largest_incompressible_message_arrives_whole() {
-    let noise: Vec<u8> = {
-        let mut state = 1u64;
-        std::iter::repeat_with(|| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 56) as u8
-        })
-        .take(MAX_PAYLOAD)
-        .collect()
-    };
+    let noise = noise(MAX_PAYLOAD);
     let expected = noise.clone();
     let sends = protocol(1).run(move |peer, conn| {
         let noise = noise.clone();
@@ -62,6 +56,24 @@ async fn the_largest_incompressible_message_arrives_whole() {
     });
     let (_peer, mut remote) = peer(sends).await;
     assert_eq!(remote.expect().await.payload, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_id_of_two_bytes_leaves_one_byte_less_for_the_largest_payload() {
+    let sends = protocol(0x80).run(|peer, conn| async move {
+        let limit = MAX_PAYLOAD - 1;
+        let refused = conn.send(&Message::new(0x70, noise(limit + 1))).await;
+        let size = limit + 1;
+        assert_eq!(refused, Err(SendError::TooLarge { size, limit }));
+        conn.send_and_flush(&Message::new(0x70, noise(limit)))
+            .await?;
+        peer.ending().await;
+        Ok(())
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    let largest = remote.expect().await;
+    assert_eq!(largest.id, 0x80);
+    assert!(largest.payload == noise(MAX_PAYLOAD - 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,6 +119,42 @@ async fn flushing_fails_when_the_connection_ends_first() {
         seen.await.expect("the handler reports"),
         Err(SendError::ShuttingDown)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_are_told_which_write_failed() {
+    let (results, mut seen) = tokio::sync::mpsc::channel(2);
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let sends = protocol(1).limits(limits).run(move |_, conn| {
+        let results = results.clone();
+        async move {
+            let message = Message::new(0, noise(1 << 20));
+            // The first is being written to a remote that does not read, the second is queued, and
+            // the third waits for room.
+            let flushed = conn.send_and_flush(&message);
+            let waiting = async {
+                tokio::task::yield_now().await;
+                conn.send(&message).await?;
+                conn.send(&message).await
+            };
+            let (flushed, waiting) = tokio::join!(flushed, waiting);
+            for result in [flushed, waiting] {
+                results.try_send(result).expect("there are two");
+            }
+            Ok(())
+        }
+    });
+    let (peer, _remote) = peer(sends).await;
+    for _ in 0..2 {
+        let error = seen.recv().await.expect("reported").expect_err("unsent");
+        assert!(error.is_shutting_down());
+        let io = Error::source(&error).and_then(Error::source);
+        let io = io.and_then(|error| error.downcast_ref::<io::Error>());
+        assert_eq!(io.expect("the cause").kind(), io::ErrorKind::TimedOut);
+    }
+    let outcome = peer.ended().await.expect("ran to its end");
+    assert!(matches!(outcome.error, PeerError::SlowWrite(_)));
+    assert_eq!(outcome.unsent, 2);
 }
 
 #[tokio::test(start_paused = true)]

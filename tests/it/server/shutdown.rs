@@ -1,8 +1,11 @@
 //! The end of a server.
 
+use peermux::p2p::ids;
 use peermux::setup::initiate;
 use peermux::testing::{Scripted, memory_listener};
-use peermux::{DialError, DisconnectReason, PeerError};
+use peermux::{Capability, DialError, DisconnectReason, Hello, Message, PeerError};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tokio::io::AsyncReadExt;
 
 use super::*;
@@ -32,6 +35,41 @@ async fn a_silent_remote_does_not_hold_the_end_up() {
     server.shutdown(LONG).await.expect("in time");
     assert!(started.elapsed() < SECOND);
     assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_told_before_the_deadline_of_the_shutdown() {
+    let floods = Protocol::builder("flood", 1, 1).run(|_, conn| async move {
+        let mut noise = vec![0; 16 << 10];
+        StdRng::seed_from_u64(1).fill_bytes(&mut noise);
+        let message = Message::new(0, noise);
+        loop {
+            conn.send(&message).await?;
+        }
+    });
+    let (listener, caller) = memory_listener();
+    let server = called(Server::builder(key()).protocol(floods), listener).await;
+    let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
+    let own = key();
+    let authenticated = initiate(stream, &own, server.enode().public_key())
+        .await
+        .unwrap();
+    let hello = Hello::new("slow", vec![Capability::new("flood", 1)], own.public_key());
+    let established = authenticated.exchange_hello(&hello).await.unwrap();
+    let mut remote = Scripted::over(established);
+    remote.expect().await;
+    let slow = async move {
+        loop {
+            let frame = remote.expect().await;
+            if frame.id == ids::DISCONNECT {
+                return frame.reason;
+            }
+            tokio::time::sleep(SECOND / 10).await;
+        }
+    };
+    let (ended, reason) = tokio::join!(server.shutdown(2 * SECOND), slow);
+    ended.expect("in time");
+    assert_eq!(reason, Some(DisconnectReason::CLIENT_QUITTING));
 }
 
 #[tokio::test(start_paused = true)]

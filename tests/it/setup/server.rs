@@ -187,6 +187,19 @@ async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
         StartError::Lengths(_)
     ));
 
+    // A remote that knows only a/1 would leave no codes for b/1.
+    let versions = [("a", 1, u64::MAX - 16), ("a", 2, 1), ("b", 1, 1)];
+    let versions = versions
+        .into_iter()
+        .fold(node(), |node, (name, version, length)| {
+            node.protocol(Protocol::builder(name, version, length).run(|_, _| async { Ok(()) }))
+        });
+    let older = versions.start().await;
+    assert!(matches!(
+        older.expect_err("too long"),
+        StartError::Lengths(_)
+    ));
+
     let long = Server::builder(key())
         .configure(|config| config.with_name("n".repeat(3000)))
         .start()
