@@ -1,13 +1,15 @@
 //! What the kernel knows of a path, and the two bounds that follow it.
 
+use std::ffi::OsString;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use nix::libc;
+use nix::sys::socket::sockopt::GetOsString;
 use nix::sys::socket::{getsockopt, setsockopt};
 use nix::sys::utsname::uname;
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
 /// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
@@ -30,6 +32,8 @@ sockopt_impl!(
     libc::TCP_INFO,
     [u32; INFO_WORDS]
 );
+#[derive(Clone, Copy)]
+struct InfoBytes;
 sockopt_impl!(
     WindowClamp,
     SetOnly,
@@ -38,15 +42,32 @@ sockopt_impl!(
     u32
 );
 
-/// Linux has had `tcpi_min_rtt` since 4.6. Systems that imitate an older one have a shorter
-/// `tcp_info`, which would not fill [`INFO_WORDS`].
+// The same, of whatever length.
+getsockopt_impl!(
+    InfoBytes,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    OsString,
+    GetOsString<[u8; 4 * INFO_WORDS]>
+);
+
+/// Linux has had `tcpi_min_rtt` since 4.6. Systems that imitate Linux, and emulators of other processors,
+/// may have a shorter `tcp_info`, which would not fill [`INFO_WORDS`].
 static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
     let system = uname().ok();
     let release = system.as_ref().and_then(|system| system.release().to_str());
-    release
+    let is_new = release
         .and_then(version)
-        .is_some_and(|version| version >= (4, 6))
+        .is_some_and(|version| version >= (4, 6));
+    is_new && info_is_whole().unwrap_or(true)
 });
+
+/// Whether a socket's `tcp_info` is as long as Linux has it; `None` if there is no socket to ask.
+fn info_is_whole() -> Option<bool> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    let info = getsockopt(&socket, InfoBytes).ok()?;
+    Some(info.len() == 4 * INFO_WORDS)
+}
 
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
