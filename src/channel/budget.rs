@@ -1,10 +1,11 @@
 //! Memory accounting: what one peer may hold, and what all peers of a node may hold together.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio_util::sync::CancellationToken;
 
 use crate::mutex::Mutex;
@@ -15,17 +16,18 @@ use crate::spare::Spare;
 const FREE_PER_PEER: usize = 64 << 10;
 
 settings! {
-    /// Bounds on the memory that received data may take.
+    /// Bounds on the memory that received data may take, and data that waits to be sent.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct MemoryLimits {
-        /// What one peer's read buffer and undelivered messages may take together, in bytes; at
-        /// least and by default 32 MiB.
+        /// What one peer's read buffer and undelivered messages may take together, in bytes, and what
+        /// waits to be sent to it may take too; at least and by default 32 MiB.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
-        /// What all peers may take together beyond 64 KiB each, in bytes; at least 32 MiB, by
-        /// default 512 MiB.
+        /// What all peers may take together beyond 64 KiB each, in bytes, in both directions; at least
+        /// 32 MiB, by default 512 MiB. When it is used up, the peer ends that holds most, if that is
+        /// more than its fair share: this limit divided by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
@@ -52,8 +54,7 @@ struct NodeShared {
     used: AtomicUsize,
     freed: Notify,
     next_peer: AtomicU64,
-    /// The peers that are in the middle of a large message: its bytes so far, and how to end it.
-    incomplete: Mutex<HashMap<u64, (usize, CancellationToken)>>,
+    peers: Mutex<HashMap<u64, Weak<PeerBudget>>>,
     spare: Arc<Spare>,
 }
 
@@ -79,7 +80,7 @@ impl NodeBudget {
             used: AtomicUsize::new(0),
             freed: Notify::new(),
             next_peer: AtomicU64::new(0),
-            incomplete: Mutex::default(),
+            peers: Mutex::default(),
             spare: Arc::default(),
         }))
     }
@@ -101,15 +102,19 @@ impl NodeBudget {
         Arc::clone(&self.0.spare)
     }
 
-    /// Opens an account for one more peer.
+    /// Opens an account for one more peer, which [ends](PeerBudget::end) with it.
     pub(crate) fn open(&self) -> Arc<PeerBudget> {
-        Arc::new(PeerBudget {
-            id: self.0.next_peer.fetch_add(1, Ordering::Relaxed),
+        let id = self.0.next_peer.fetch_add(1, Ordering::Relaxed);
+        let peer = Arc::new(PeerBudget {
+            id,
             node: self.clone(),
-            used: Mutex::new(0),
+            held: Mutex::default(),
             freed: Notify::new(),
             evicted: CancellationToken::new(),
-        })
+            ended: AtomicBool::new(false),
+        });
+        self.0.peers.lock().insert(id, Arc::downgrade(&peer));
+        peer
     }
 
     fn try_charge(&self, bytes: usize) -> bool {
@@ -131,15 +136,21 @@ impl NodeBudget {
         }
     }
 
-    /// Ends the peer that is in the middle of the largest message, to make room.
-    fn evict_largest(&self) {
-        let mut incomplete = self.0.incomplete.lock();
-        let largest = incomplete
-            .iter()
-            .max_by_key(|(_, (bytes, _))| *bytes)
-            .map(|(&id, _)| id);
-        if let Some((_, token)) = largest.and_then(|id| incomplete.remove(&id)) {
-            token.cancel();
+    /// Ends the peer that holds most, if that is more than its fair share; one at a time, since its
+    /// memory is free only when it has ended.
+    fn make_room(&self) {
+        // The last handle on an account must not be dropped under the lock.
+        let peers: Vec<_> = self.0.peers.lock().values().cloned().collect();
+        let peers: Vec<_> = peers.iter().filter_map(Weak::upgrade).collect();
+        let share = self.0.limits.per_node / peers.len().max(1);
+        if peers.iter().any(|peer| peer.is_going()) {
+            return;
+        }
+        let living = peers.iter().filter(|peer| !peer.evicted.is_cancelled());
+        let held = living.map(|peer| (peer.held.lock().beyond_free(), peer));
+        let largest = held.max_by_key(|(held, _)| *held);
+        if let Some((_, peer)) = largest.filter(|(held, _)| *held > share) {
+            peer.evicted.cancel();
         }
     }
 }
@@ -156,35 +167,86 @@ pub(crate) enum OverBudget {
 pub(crate) struct PeerBudget {
     id: u64,
     node: NodeBudget,
-    used: Mutex<usize>,
+    held: Mutex<Held>,
+    /// Wakes the read loop.
     freed: Notify,
     evicted: CancellationToken,
+    /// Whether nothing of the peer runs any more.
+    ended: AtomicBool,
+}
+
+/// What a peer holds, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    received: usize,
+    to_send: usize,
+}
+
+impl Held {
+    /// What counts for the node.
+    fn beyond_free(self) -> usize {
+        let sum = self.received.saturating_add(self.to_send);
+        sum.saturating_sub(FREE_PER_PEER)
+    }
 }
 
 impl PeerBudget {
-    /// Charges `bytes`, or says which budget has no room for them.
+    /// Charges `bytes` of received data, or says which budget has no room for them.
     pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
-        let mut used = self.used.lock();
-        let sum = used.saturating_add(bytes);
-        if sum > self.node.0.limits.per_peer {
+        self.try_add(|held| &mut held.received, bytes)
+    }
+
+    /// Charges `bytes` that wait to be sent, in the same way.
+    pub(crate) fn try_charge_to_send(&self, bytes: usize) -> Result<(), OverBudget> {
+        self.try_add(|held| &mut held.to_send, bytes)
+    }
+
+    /// Charges `bytes` that wait to be sent and are there already, whatever room there is.
+    pub(crate) fn charge_to_send(&self, bytes: usize) {
+        let mut held = self.held.lock();
+        let before = held.beyond_free();
+        held.to_send = held.to_send.saturating_add(bytes);
+        let more = held.beyond_free() - before;
+        self.node.0.used.fetch_add(more, Ordering::AcqRel);
+    }
+
+    fn try_add(
+        &self,
+        part: impl FnOnce(&mut Held) -> &mut usize,
+        bytes: usize,
+    ) -> Result<(), OverBudget> {
+        let mut held = self.held.lock();
+        let mut sum = *held;
+        let part = part(&mut sum);
+        *part = part.saturating_add(bytes);
+        if *part > self.node.0.limits.per_peer {
             return Err(OverBudget::Peer);
         }
-        if !self.node.try_charge(beyond_free(sum) - beyond_free(*used)) {
+        if !self.node.try_charge(sum.beyond_free() - held.beyond_free()) {
             return Err(OverBudget::Node);
         }
-        *used = sum;
+        *held = sum;
         Ok(())
     }
 
-    /// Gives `bytes` back.
+    /// Gives `bytes` of received data back.
     pub(crate) fn release(&self, bytes: usize) {
-        {
-            let mut used = self.used.lock();
-            let rest = used.saturating_sub(bytes);
-            self.node.release(beyond_free(*used) - beyond_free(rest));
-            *used = rest;
-        }
+        self.give_back(|held| held.received = held.received.saturating_sub(bytes));
         self.freed.notify_one();
+    }
+
+    /// Gives `bytes` back that were sent, or will not be.
+    pub(crate) fn release_to_send(&self, bytes: usize) {
+        self.give_back(|held| held.to_send = held.to_send.saturating_sub(bytes));
+        // Senders of this peer may have waited for its own bound.
+        self.node.0.freed.notify_waiters();
+    }
+
+    fn give_back(&self, change: impl FnOnce(&mut Held)) {
+        let mut held = self.held.lock();
+        let before = held.beyond_free();
+        change(&mut held);
+        self.node.release(before - held.beyond_free());
     }
 
     /// Whether less than half of the node's budget is in use.
@@ -192,9 +254,16 @@ impl PeerBudget {
         self.node.used() < self.node.0.limits.per_node / 2
     }
 
-    /// What the peer holds now, in bytes.
-    pub(crate) fn used(&self) -> usize {
-        *self.used.lock()
+    /// What the peer holds now in both directions, in bytes.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        let Held { received, to_send } = *self.held.lock();
+        received.saturating_add(to_send)
+    }
+
+    /// The memory of payloads that were written.
+    pub(crate) fn spare(&self) -> Arc<Spare> {
+        self.node.spare()
     }
 
     /// Repeats `attempt` until it succeeds, after each release in between. Only the peer's read
@@ -207,17 +276,30 @@ impl PeerBudget {
             let node_freed = self.node.0.freed.notified();
             tokio::pin!(node_freed);
             node_freed.as_mut().enable();
-            let over = match attempt() {
+            match attempt() {
                 Ok(value) => return value,
-                Err(over) => over,
-            };
-            if over == OverBudget::Node {
-                self.node.evict_largest();
+                Err(OverBudget::Node) => self.node.make_room(),
+                Err(OverBudget::Peer) => {}
             }
             tokio::select! {
+                // Either way the attempt is repeated.
+                biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
             }
+        }
+    }
+
+    /// Completes when a message may find room that finds none now. Enable it before looking, so that
+    /// nothing which is released in between is missed.
+    pub(crate) fn room_to_send(&self) -> Notified<'_> {
+        self.node.0.freed.notified()
+    }
+
+    /// Makes room for a message that found none, where others are to blame.
+    pub(crate) fn make_room(&self, over: OverBudget) {
+        if over == OverBudget::Node {
+            self.node.make_room();
         }
     }
 
@@ -226,32 +308,40 @@ impl PeerBudget {
         self.freed.notify_one();
     }
 
-    /// Tells the node how many bytes of an incomplete message the peer holds.
-    pub(crate) fn note_incomplete(&self, bytes: usize) {
-        let mut incomplete = self.node.0.incomplete.lock();
-        if bytes > FREE_PER_PEER {
-            incomplete.insert(self.id, (bytes, self.evicted.clone()));
-        } else {
-            incomplete.remove(&self.id);
-        }
-    }
-
-    /// Completes when the peer must end to make room for others.
+    /// Completes when the peer must end to make room for others. Cancel safe.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;
+    }
+
+    /// Nothing of the peer runs any more; what it holds now is in the hands of users.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        // Others may wait for its memory.
+        self.node.0.freed.notify_waiters();
+    }
+
+    /// Whether the peer ends for others, and has not ended.
+    fn is_going(&self) -> bool {
+        self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// Ends a peer's account when it is dropped.
+#[derive(Debug)]
+pub(crate) struct EndAccount(pub(crate) Arc<PeerBudget>);
+
+impl Drop for EndAccount {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
 impl Drop for PeerBudget {
     fn drop(&mut self) {
-        self.note_incomplete(0);
-        let rest = self.used();
-        self.node.release(beyond_free(rest));
+        self.node.0.peers.lock().remove(&self.id);
+        let rest = self.held.lock().beyond_free();
+        self.node.release(rest);
     }
-}
-
-fn beyond_free(bytes: usize) -> usize {
-    bytes.saturating_sub(FREE_PER_PEER)
 }
 
 #[cfg(test)]
@@ -268,7 +358,7 @@ mod tests {
         assert_eq!(node.used(), 100);
         assert_eq!(peer.try_charge(MemoryLimits::MIN), Err(OverBudget::Peer));
         peer.release(200);
-        assert_eq!((node.used(), peer.used()), (0, FREE_PER_PEER - 100));
+        assert_eq!((node.used(), peer.held()), (0, FREE_PER_PEER - 100));
     }
 
     #[test]
@@ -284,21 +374,66 @@ mod tests {
         assert_eq!(second.try_charge(FREE_PER_PEER + 1), Ok(()));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn under_pressure_the_largest_incomplete_message_ends_first() {
-        let node = NodeBudget::within(MemoryLimits::default().with_per_node(MemoryLimits::MIN));
-        let (large, small, third) = (node.open(), node.open(), node.open());
-        large.try_charge(20 << 20).expect("fits");
-        large.note_incomplete(20 << 20);
-        small.try_charge(10 << 20).expect("fits");
-        small.note_incomplete(10 << 20);
-        let wait = third.when_freed(|| third.try_charge(8 << 20));
+    fn small() -> NodeBudget {
+        NodeBudget::within(MemoryLimits::default().with_per_node(MemoryLimits::MIN))
+    }
+
+    /// Whether `peer` must end for a charge of 8 MiB that finds no room.
+    async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
         tokio::select! {
-            () = wait => panic!("no room yet"),
-            () = large.evicted() => {}
+            () = wants.when_freed(|| wants.try_charge(8 << 20)) => panic!("no room yet"),
+            () = peer.evicted() => {}
         }
-        assert!(!small.evicted.is_cancelled());
-        drop(large);
-        third.when_freed(|| third.try_charge(8 << 20)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn under_pressure_who_holds_most_ends_first_whatever_it_holds() {
+        let node = small();
+        let (complete, sending, third) = (node.open(), node.open(), node.open());
+        complete.try_charge(10 << 20).expect("fits");
+        complete.charge_to_send(2 << 20);
+        sending.try_charge_to_send(20 << 20).expect("fits");
+        ends(&sending, &third).await;
+        let wait = third.when_freed(|| third.try_charge(22 << 20));
+        tokio::select! {
+            biased;
+            () = wait => panic!("no room yet"),
+            () = complete.evicted() => panic!("another one is ending"),
+            () = tokio::task::yield_now() => {}
+        }
+        sending.end();
+        // A user keeps what it was given.
+        ends(&complete, &third).await;
+        drop((sending, complete));
+        third.when_freed(|| third.try_charge(22 << 20)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_ends_who_holds_its_fair_share() {
+        let node = small();
+        let peers: Vec<_> = (0..4).map(|_| node.open()).collect();
+        for peer in &peers {
+            peer.try_charge((8 << 20) + FREE_PER_PEER - 1)
+                .expect("fits");
+        }
+        let last = &peers[3];
+        let none = tokio::time::timeout(
+            std::time::Duration::from_secs(9),
+            last.when_freed(|| last.try_charge_to_send(FREE_PER_PEER)),
+        );
+        assert!(none.await.is_err());
+        assert!(peers.iter().all(|peer| !peer.evicted.is_cancelled()));
+    }
+
+    #[test]
+    fn each_direction_has_a_bound_of_its_own() {
+        let peer = NodeBudget::default().open();
+        assert_eq!(peer.try_charge(MemoryLimits::MIN), Ok(()));
+        assert_eq!(peer.try_charge_to_send(MemoryLimits::MIN), Ok(()));
+        assert_eq!(peer.try_charge_to_send(1), Err(OverBudget::Peer));
+        peer.release(MemoryLimits::MIN);
+        assert_eq!(peer.try_charge_to_send(1), Err(OverBudget::Peer));
+        peer.release_to_send(MemoryLimits::MIN);
+        assert_eq!(peer.held(), 0);
     }
 }

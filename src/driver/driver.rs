@@ -14,7 +14,7 @@ use super::gather::Gather;
 use super::read_loop::ReadLoop;
 use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
-use crate::channel::{Lane, WriteGate};
+use crate::channel::{EndAccount, Lane, WriteGate};
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
@@ -137,7 +137,7 @@ impl<T: Transport> PeerDriver<T> {
         let budget = options.budget().open();
         let attached = attach(matched, &options, &peer, &budget);
         let lanes = attached.iter().map(Attached::lane_settings).collect();
-        let gate = WriteGate::new(lanes, options.budget().spare());
+        let gate = WriteGate::new(lanes, Arc::clone(&budget));
         let stop_reading = CancellationToken::new();
         let mut wire = established.wire;
         // Many peers connect and say nothing for long. Memory that they gave back later would stay
@@ -160,7 +160,7 @@ impl<T: Transport> PeerDriver<T> {
             buffer: wire.buffer,
             dispatch,
             busy_poll: BusyPoll::new(Instant::now()),
-            budget,
+            budget: Arc::clone(&budget),
             peer: peer.clone(),
             patience: config.reading(),
             stop: stop_reading.clone(),
@@ -197,6 +197,7 @@ impl<T: Transport> PeerDriver<T> {
             protocols,
             running,
             gate,
+            budget: EndAccount(budget),
             stop_reading,
         }
     }

@@ -5,7 +5,6 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
@@ -47,7 +46,6 @@ impl<T: Transport> ReadLoop<T> {
             error = self.read() => Some(error),
             () = stop.cancelled() => None,
         };
-        self.budget.note_incomplete(0);
         self.budget.release(self.charged);
         (self.reader, error)
     }
@@ -98,9 +96,6 @@ impl<T: Transport> ReadLoop<T> {
                 self.peer
                     .control()
                     .with_liveness(|liveness| liveness.on_bytes(now));
-                if self.charged > 0 {
-                    self.budget.note_incomplete(self.buffer.len());
-                }
                 Ok(())
             }
             Err(error) => Err(PeerError::Read(error)),
@@ -131,12 +126,8 @@ impl<T: Transport> ReadLoop<T> {
             .arriving
             .get_or_insert_with(|| patience.begin(Instant::now()));
         let read = self.reader.read_buf(self.buffer.prepare(total));
-        tokio::select! {
-            read = timeout_at(arriving.until(total), read) => {
-                read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
-            }
-            () = self.budget.evicted() => Err(PeerError::Evicted),
-        }
+        let read = timeout_at(arriving.until(total), read).await;
+        read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
     }
 
     /// Reads what comes within a few turns of the runtime, if that is promising.
@@ -175,8 +166,9 @@ impl<T: Transport> ReadLoop<T> {
             // Boxed, since idle connections would keep room for this.
             let from = Instant::now();
             self.peer.control().note_pause(true);
-            let charge = charge_when_freed(&self.budget, more, self.patience.base);
-            Box::pin(charge).await?;
+            let charged = self.budget.when_freed(|| self.budget.try_charge(more));
+            let charged = Box::pin(timeout(self.patience.base, charged)).await;
+            charged.map_err(|_| PeerError::Evicted)?;
             self.peer.control().note_pause(false);
             if let Some(arriving) = &mut self.arriving {
                 arriving.skip(from, Instant::now());
@@ -204,18 +196,5 @@ impl<T: Transport> ReadLoop<T> {
             self.budget.release(surplus);
             self.charged -= surplus;
         }
-    }
-}
-
-/// Charges bytes as soon as there is room for them.
-async fn charge_when_freed(
-    budget: &PeerBudget,
-    bytes: usize,
-    limit: Duration,
-) -> Result<(), PeerError> {
-    let room = budget.when_freed(|| budget.try_charge(bytes));
-    tokio::select! {
-        room = timeout(limit, room) => room.map_err(|_| PeerError::Evicted),
-        () = budget.evicted() => Err(PeerError::Evicted),
     }
 }

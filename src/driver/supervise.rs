@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
-use crate::channel::{Inbox, WriteGate};
+use crate::channel::{EndAccount, Inbox, WriteGate};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::{
     EndRequest, Liveness, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError,
@@ -45,6 +45,7 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) protocols: JoinSet<Result<(), ProtocolError>>,
     pub(crate) running: Vec<Running>,
     pub(crate) gate: Arc<WriteGate>,
+    pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
 }
 
@@ -66,7 +67,9 @@ impl<T: Transport> Tasks<T> {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();
         let silent = ping_loop(peer, &gate, config);
-        tokio::pin!(requested, silent);
+        let budget = Arc::clone(&self.budget.0);
+        let evicted = budget.evicted();
+        tokio::pin!(requested, silent, evicted);
         let mut drain_until = None;
         let error = poll_fn(|cx| {
             let request = poll(requested.as_mut(), cx);
@@ -79,6 +82,7 @@ impl<T: Transport> Tasks<T> {
                 self.poll_protocols(cx),
                 self.poll_writer(cx),
                 poll(silent.as_mut(), cx),
+                poll(evicted.as_mut(), cx).map(|()| PeerError::Evicted),
             ];
             let first = causes.into_iter().flatten().min_by_key(PeerError::rank);
             first.map_or(Poll::Pending, Poll::Ready)

@@ -64,6 +64,7 @@ impl<T: Transport> WriteLoop<T> {
             *out = BytesMut::new();
             *batch = Batch::default();
             self.egress.shrink();
+            self.gate.set_sealing(self.egress.sealing(0));
             self.gate.shrink();
             self.gate.spare.clear();
         }
@@ -78,8 +79,19 @@ impl<T: Transport> WriteLoop<T> {
         let (bytes, started) = (batch.bytes(), Instant::now());
         let written = self.write_frames(batch, out, started).await?;
         self.gather.on_written(bytes, started.elapsed());
+        if bytes > PIECE {
+            self.settle();
+        }
         self.tell_written(batch, written);
         Ok(())
+    }
+
+    /// Keeps memory that a large message took while the node has plenty, since more may follow.
+    fn settle(&mut self) {
+        if !self.gate.is_plentiful() {
+            self.egress.shrink();
+        }
+        self.gate.set_sealing(self.egress.sealing(0));
     }
 
     /// Returns how many messages were written.
@@ -109,6 +121,8 @@ impl<T: Transport> WriteLoop<T> {
             if self.gate.is_dropping() {
                 break;
             }
+            self.gate
+                .set_sealing(self.egress.sealing(frame.payload.len()));
             let begun = self.egress.begin(frame.id, &frame.payload);
             let mut pieces = begun.map_err(unsealed)?;
             while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {

@@ -73,9 +73,9 @@ pub enum PeerError {
     /// [`PeerConfig::with_message_timeout`]: super::PeerConfig::with_message_timeout
     #[error("a message arrived too slowly: {0}")]
     SlowMessage(SlowTransfer),
-    /// The node's memory budget is used up, and this peer was in the middle of the largest
-    /// message.
-    #[error("ended to free memory: the node's budget for received data is used up")]
+    /// The node's memory budget is used up, and this peer held most, more than its fair share; or it
+    /// found no room to read on in time.
+    #[error("ended to free memory: the node's budget is used up")]
     Evicted,
     /// The socket could not be read.
     #[error("reading failed: {0}")]

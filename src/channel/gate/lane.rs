@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::LaneSource;
-use super::{Flushed, QueuedMessage, WriteGate};
+use super::{Flushed, NotQueued, QueuedMessage, WriteGate};
 use crate::channel::{SendError, TrySendError};
 use crate::spare::Spare;
 
@@ -74,7 +74,11 @@ impl Lane {
 
     pub(crate) fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
         let frame = self.frame(code, payload, None);
-        self.gate.push(self.index, &mut Some(frame))
+        let pushed = self.gate.push(self.index, &mut Some(frame));
+        pushed.map_err(|not_queued| match not_queued {
+            NotQueued::Refused(error) => TrySendError::Refused(error),
+            NotQueued::Full | NotQueued::OverBudget(_) => TrySendError::Full,
+        })
     }
 
     fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> QueuedMessage {
@@ -87,30 +91,42 @@ impl Lane {
 
     async fn push_when_room(&self, frame: QueuedMessage) -> Result<(), SendError> {
         let mut frame = Some(frame);
-        if let Some(done) = settled(self.gate.push(self.index, &mut frame)) {
-            return done;
-        }
         let room = &self.gate.room[self.index];
+        match self.gate.push(self.index, &mut frame) {
+            Ok(()) => return Ok(()),
+            Err(NotQueued::Refused(error)) => return Err(error),
+            Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
+        }
         loop {
             let freed = room.notified();
             tokio::pin!(freed);
             // Registered before the attempt, so that room which comes in between is not missed.
             freed.as_mut().enable();
-            if let Some(done) = settled(self.gate.push(self.index, &mut frame)) {
-                // One batch wakes one sender; there may be room for the next one too.
-                room.notify_one();
-                return done;
+            let paid = self.gate.budget.room_to_send();
+            tokio::pin!(paid);
+            paid.as_mut().enable();
+            let over = match self.gate.push(self.index, &mut frame) {
+                Ok(()) => {
+                    // One batch wakes one sender; there may be room for the next one too.
+                    room.notify_one();
+                    return Ok(());
+                }
+                Err(NotQueued::Refused(error)) => return Err(error),
+                Err(NotQueued::Full) => None,
+                Err(NotQueued::OverBudget(over)) => Some(over),
+            };
+            match over {
+                None => freed.await,
+                Some(over) => {
+                    self.gate.budget.make_room(over);
+                    tokio::select! {
+                        // Either way the message is tried again.
+                        biased;
+                        () = freed => {}
+                        () = paid => {}
+                    }
+                }
             }
-            freed.await;
         }
-    }
-}
-
-/// The end of an attempt, unless it has to be repeated when there is room.
-fn settled(attempt: Result<(), TrySendError>) -> Option<Result<(), SendError>> {
-    match attempt {
-        Ok(()) => Some(Ok(())),
-        Err(TrySendError::Refused(error)) => Some(Err(error)),
-        Err(TrySendError::Full) => None,
     }
 }

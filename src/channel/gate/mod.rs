@@ -11,6 +11,7 @@
 //! - the Disconnect is the last frame.
 
 mod lane;
+mod outgoing;
 mod schedule;
 mod source;
 
@@ -22,12 +23,13 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 
 pub(crate) use lane::Lane;
+use outgoing::Outgoing;
 use schedule::Schedule;
 pub(crate) use schedule::{Batch, Flushed, LaneSettings, QueuedMessage};
 pub(crate) use source::LaneSource;
 use source::Sources;
 
-use crate::channel::{SendError, TrySendError, WriteError};
+use crate::channel::{OverBudget, PeerBudget, SendError, TrySendError, WriteError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
@@ -41,11 +43,13 @@ pub(crate) struct WriteGate {
     sources: Sources,
     /// Where payloads leave their memory once they are written.
     pub(crate) spare: Arc<Spare>,
+    budget: Arc<PeerBudget>,
 }
 
 #[derive(Debug)]
 struct State {
     schedule: Schedule,
+    outgoing: Outgoing,
     phase: Phase,
     /// The write that failed, if that closed it.
     failure: Option<WriteError>,
@@ -53,8 +57,9 @@ struct State {
     dropping: bool,
     /// How many messages of protocols will never be written.
     unsent: usize,
-    /// How many the write loop has taken last, which may be writing them.
+    /// How many the write loop has taken last, which may be writing them, and their bytes.
     in_flight: usize,
+    in_flight_bytes: usize,
     writer: Option<Waker>,
 }
 
@@ -80,23 +85,26 @@ pub(crate) enum Next {
 }
 
 impl WriteGate {
-    pub(crate) fn new(lanes: Vec<LaneSettings>, spare: Arc<Spare>) -> Arc<Self> {
+    pub(crate) fn new(lanes: Vec<LaneSettings>, budget: Arc<PeerBudget>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
         let sources = Sources::new(lanes.len());
         let state = State {
             schedule: Schedule::new(lanes),
+            outgoing: Outgoing::new(Arc::clone(&budget)),
             phase: Phase::Open,
             failure: None,
             dropping: false,
             unsent: 0,
             in_flight: 0,
+            in_flight_bytes: 0,
             writer: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
             room,
             sources,
-            spare,
+            spare: budget.spare(),
+            budget,
         })
     }
 
@@ -179,12 +187,15 @@ impl WriteGate {
         let mut state = self.lock();
         state.unsent += left;
         state.in_flight = 0;
+        let written = std::mem::take(&mut state.in_flight_bytes);
+        state.outgoing.remove(written);
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Stop);
         }
         state.schedule.take(batch, limit);
         if !batch.is_empty() {
             state.in_flight = batch.of_protocols();
+            state.in_flight_bytes = batch.bytes_of_protocols();
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
@@ -217,18 +228,31 @@ impl WriteGate {
     }
 
     /// Queues a message in a lane, or says that there is no room and leaves it where it is.
-    fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), TrySendError> {
+    fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), NotQueued> {
         let mut state = self.lock();
-        state.check_open()?;
-        let size = frame.as_ref().map_or(0, |frame| frame.payload.len());
-        if !state.schedule.has_room(lane, size) {
-            return Err(TrySendError::Full);
+        state.check_open().map_err(NotQueued::Refused)?;
+        let Some(message) =
+            frame.take_if(|frame| state.schedule.has_room(lane, frame.payload.len()))
+        else {
+            return Err(NotQueued::Full);
+        };
+        if let Err(over) = state.outgoing.admit(message.cost()) {
+            *frame = Some(message);
+            return Err(NotQueued::OverBudget(over));
         }
-        if let Some(frame) = frame.take() {
-            state.schedule.push(lane, frame);
-            wake(state);
-        }
+        state.schedule.push(lane, message);
+        wake(state);
         Ok(())
+    }
+
+    /// Whether the node has memory in plenty.
+    pub(crate) fn is_plentiful(&self) -> bool {
+        self.budget.is_plentiful()
+    }
+
+    /// Notes how many bytes sealing takes.
+    pub(crate) fn set_sealing(&self, bytes: usize) {
+        self.lock().outgoing.set_sealing(bytes);
     }
 
     /// Queues messages in a lane, in order, for as long as there is room, and leaves the others
@@ -244,7 +268,10 @@ impl WriteGate {
         state.check_open()?;
         let mut filled = false;
         while let Some(next) = from.pop_front_if(|next| state.schedule.has_room(lane, size(next))) {
-            state.schedule.push(lane, frame(next));
+            let message = frame(next);
+            // Its queue bounds what is there already, so that this can be no more.
+            state.outgoing.add(message.cost());
+            state.schedule.push(lane, message);
             filled = true;
         }
         if filled {
@@ -285,8 +312,21 @@ impl State {
 
     fn drop_queued(&mut self) {
         self.dropping = true;
-        self.unsent += self.schedule.clear();
+        let dropped = self.schedule.clear();
+        self.unsent += dropped.messages;
+        self.outgoing.remove(dropped.bytes);
     }
+}
+
+/// Why a message was not queued.
+#[derive(Debug)]
+enum NotQueued {
+    /// The lane is full.
+    Full,
+    /// A memory budget is used up.
+    OverBudget(OverBudget),
+    /// Nothing can be sent any more.
+    Refused(SendError),
 }
 
 /// Wakes the write loop if it waits, outside the lock. A burst wakes it once.

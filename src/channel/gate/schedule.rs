@@ -37,6 +37,21 @@ pub(crate) struct QueuedMessage {
     pub(crate) flushed: Option<Flushed>,
 }
 
+impl QueuedMessage {
+    /// What it counts in rounds and budgets, in bytes.
+    pub(crate) fn cost(&self) -> usize {
+        self.payload.len() + MESSAGE_COST
+    }
+}
+
+/// Messages that will never be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Dropped {
+    pub(crate) messages: usize,
+    /// What they counted.
+    pub(crate) bytes: usize,
+}
+
 /// Who is told when a message was handed to the socket.
 #[derive(Debug)]
 pub(crate) enum Flushed {
@@ -69,6 +84,12 @@ impl Batch {
             .iter()
             .filter(|(lane, _)| lane.is_some())
             .count()
+    }
+
+    /// What those of protocols take, in bytes before compression.
+    pub(crate) fn bytes_of_protocols(&self) -> usize {
+        let of_protocols = self.messages.iter().filter(|(lane, _)| lane.is_some());
+        of_protocols.map(|(_, message)| message.cost()).sum()
     }
 
     /// What the messages take, in bytes before compression.
@@ -117,7 +138,7 @@ impl Batch {
     }
 
     fn add(&mut self, lane: Option<usize>, message: QueuedMessage) {
-        self.bytes += cost(&message);
+        self.bytes += message.cost();
         self.messages.push((lane, message));
     }
 }
@@ -210,7 +231,7 @@ impl Schedule {
             let Some(message) = state.queue.front() else {
                 break;
             };
-            let cost = cost(message);
+            let cost = message.cost();
             if cost > state.deficit && !alone {
                 state.deficit = state.deficit.saturating_add(state.settings.quantum());
                 self.turns.rotate_left(1);
@@ -227,14 +248,15 @@ impl Schedule {
         }
     }
 
-    /// Drops everything; returns how many protocol messages that were.
-    pub(crate) fn clear(&mut self) -> usize {
+    /// Drops everything; returns what of protocols that was.
+    pub(crate) fn clear(&mut self) -> Dropped {
         self.ping = false;
         self.pongs = 0;
         self.turns.clear();
-        let mut dropped = 0;
+        let mut dropped = Dropped::default();
         for lane in &mut self.lanes {
-            dropped += lane.queue.len();
+            dropped.messages += lane.queue.len();
+            dropped.bytes += lane.bytes + lane.queue.len() * MESSAGE_COST;
             lane.queue = VecDeque::new();
             lane.bytes = 0;
         }
@@ -257,8 +279,4 @@ fn control(id: u64) -> QueuedMessage {
         payload: EMPTY_LIST,
         flushed: None,
     }
-}
-
-fn cost(message: &QueuedMessage) -> usize {
-    message.payload.len() + MESSAGE_COST
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::ProtocolLimits;
+use crate::channel::{NodeBudget, ProtocolLimits};
 
 /// What a batch takes at most.
 const MOST: usize = 64 << 10;
@@ -28,7 +28,7 @@ async fn ids(gate: &WriteGate) -> Vec<u64> {
 
 #[tokio::test]
 async fn control_frames_go_first_and_a_lane_keeps_its_order() {
-    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     for code in [3, 1, 2] {
         lane.send(code, payload(10)).await.expect("open");
@@ -41,7 +41,7 @@ async fn control_frames_go_first_and_a_lane_keeps_its_order() {
 
 #[tokio::test]
 async fn pongs_that_became_due_at_once_are_written_batch_by_batch() {
-    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     for _ in 0..100_000 {
         gate.pong();
     }
@@ -56,7 +56,7 @@ async fn pongs_that_became_due_at_once_are_written_batch_by_batch() {
 
 #[tokio::test]
 async fn a_small_message_waits_for_one_large_message_at_most() {
-    let gate = WriteGate::new(vec![settings(1), settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1), settings(1)], NodeBudget::default().open());
     let (bulk, echo) = (Lane::new(&gate, 0, 16), Lane::new(&gate, 1, 32));
     for _ in 0..3 {
         bulk.send(0, payload(1 << 20)).await.expect("open");
@@ -69,7 +69,10 @@ async fn a_small_message_waits_for_one_large_message_at_most() {
 #[tokio::test]
 async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
-    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }], Arc::default());
+    let gate = WriteGate::new(
+        vec![LaneSettings { limits, weight: 1 }],
+        NodeBudget::default().open(),
+    );
     let lane = Lane::new(&gate, 0, 16);
     lane.send(0, payload(1)).await.expect("open");
     lane.send(1, payload(1)).await.expect("open");
@@ -82,7 +85,10 @@ async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
 #[tokio::test]
 async fn waiting_senders_are_released_at_the_end() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
-    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }], Arc::default());
+    let gate = WriteGate::new(
+        vec![LaneSettings { limits, weight: 1 }],
+        NodeBudget::default().open(),
+    );
     let lane = Lane::new(&gate, 0, 16);
     let flushed = lane.send_and_flush(0, payload(1));
     let waiting = lane.send(1, payload(1));
@@ -100,7 +106,7 @@ async fn waiting_senders_are_released_at_the_end() {
 
 #[tokio::test]
 async fn the_disconnect_is_last_and_draining_comes_before_it() {
-    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     lane.send(0, payload(1)).await.expect("open");
     gate.finish(true, Some(DisconnectReason::CLIENT_QUITTING));
@@ -115,7 +121,7 @@ async fn the_disconnect_is_last_and_draining_comes_before_it() {
 
 #[tokio::test]
 async fn finishing_without_draining_drops_and_counts() {
-    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     for _ in 0..5 {
         lane.send(0, payload(1)).await.expect("open");
@@ -129,7 +135,7 @@ async fn finishing_without_draining_drops_and_counts() {
 
 #[tokio::test]
 async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
-    let gate = WriteGate::new(vec![settings(1)], Arc::default());
+    let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     let mut batch = Batch::default();
     for _ in 0..2 {
@@ -147,7 +153,10 @@ async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn many_senders_of_one_lane_all_get_through() {
     let limits = ProtocolLimits::default().with_queue_messages(3);
-    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }], Arc::default());
+    let gate = WriteGate::new(
+        vec![LaneSettings { limits, weight: 1 }],
+        NodeBudget::default().open(),
+    );
     let mut senders = tokio::task::JoinSet::new();
     for code in 0..100 {
         let lane = Lane::new(&gate, 0, 16);
@@ -220,7 +229,10 @@ mod source {
     #[tokio::test]
     async fn it_hears_of_room_and_of_its_own_frames() {
         let limits = ProtocolLimits::default().with_queue_messages(2);
-        let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }], Arc::default());
+        let gate = WriteGate::new(
+            vec![LaneSettings { limits, weight: 1 }],
+            NodeBudget::default().open(),
+        );
         let lane = Lane::new(&gate, 0, 16);
         let told = Arc::new(Told::default());
         lane.set_source(told.clone());

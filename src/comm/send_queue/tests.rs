@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Draft, Outgoing, Part, SendQueue};
-use crate::channel::{Batch, Lane, LaneSettings, Next, ProtocolLimits, WriteGate};
+use crate::channel::{Batch, Lane, LaneSettings, Next, NodeBudget, ProtocolLimits, WriteGate};
 use crate::comm::{Config, Delivery};
 
 fn message(n: u8) -> (Outgoing, oneshot::Receiver<Delivery>) {
@@ -22,7 +22,10 @@ fn message(n: u8) -> (Outgoing, oneshot::Receiver<Delivery>) {
 #[tokio::test]
 async fn what_finds_no_room_is_handed_over_later_in_order() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
-    let gate = WriteGate::new(vec![LaneSettings { limits, weight: 1 }], Arc::default());
+    let gate = WriteGate::new(
+        vec![LaneSettings { limits, weight: 1 }],
+        NodeBudget::default().open(),
+    );
     let lane = Lane::new(&gate, 0, 16);
     let queue = SendQueue::new(&Config::default(), &Arc::default());
     let mut receipts = Vec::new();

@@ -70,6 +70,18 @@ impl Egress {
         })
     }
 
+    /// The memory that sealing takes now, in bytes, and the most that it takes once a message with
+    /// `payload` bytes of data is [begun](Self::begin).
+    #[cfg(feature = "server")]
+    pub(crate) fn sealing(&self, payload: usize) -> usize {
+        let most =
+            HEADER + message_id::MAX_LENGTH + max_compress_len(payload) + BLOCK + mac::LENGTH;
+        match payload {
+            0 => self.large.capacity(),
+            _ => self.large.capacity().max(most),
+        }
+    }
+
     /// The next piece of the frame, as it goes over the wire: about `size` bytes and at most 63
     /// more. `None` after the last one.
     pub fn next_piece(&mut self, pieces: &mut Pieces, size: usize) -> Option<&[u8]> {

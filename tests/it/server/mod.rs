@@ -9,6 +9,7 @@ mod dialling;
 mod ending;
 mod extremes;
 mod lifecycle;
+mod memory;
 mod node_store;
 mod panics;
 mod probes;

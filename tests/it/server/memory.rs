@@ -1,0 +1,112 @@
+//! What peers can make a server hold.
+
+use bytes::Bytes;
+use peermux::{MemoryLimits, Message, PeerConfig, PeerError, ProtocolLimits};
+use tokio::io::duplex;
+
+use super::*;
+
+const MIB: usize = 1 << 20;
+
+/// Sends a mebibyte again and again to whoever asks.
+fn generous() -> Protocol {
+    Protocol::builder("bulk", 1, 1).run(|_, mut conn| async move {
+        conn.recv().await?;
+        let payload = Bytes::from(vec![7; MIB]);
+        loop {
+            let message = Message {
+                code: 0,
+                payload: payload.clone(),
+            };
+            conn.send(&message).await?;
+        }
+    })
+}
+
+/// Returns what it gets.
+fn echo() -> Protocol {
+    Protocol::builder("echo", 1, 1).run(|_, mut conn| async move {
+        while let Some(message) = conn.recv().await? {
+            conn.send(&message).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Asks, and never reads the answer.
+fn greedy() -> Protocol {
+    let narrow = ProtocolLimits::default().with_queue_messages(1);
+    Protocol::builder("bulk", 1, 1)
+        .limits(narrow)
+        .run(|peer, conn| async move {
+            conn.send(&Message::new(0, "please")).await?;
+            peer.ending().await;
+            drop(conn);
+            Ok(())
+        })
+}
+
+/// Connects `from` with `to` in memory.
+async fn call(from: &Server, to: &Server) -> Peer {
+    let (near, far) = duplex(64 << 10);
+    let remote = *to.enode().public_key();
+    let (dialled, accepted) = tokio::join!(from.dial_over(near, &remote), to.accept_over(far));
+    dialled.expect("connects");
+    accepted.expect("connects")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first() {
+    let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
+    let node = Server::builder(key()).protocol(generous()).protocol(echo());
+    let node = node.configure(|config| config.with_memory(limits));
+    let node = node.start().await.unwrap();
+    let patient = PeerConfig::default()
+        .with_stall_limit(LONG)
+        .with_message_timeout(LONG);
+    let mut greedy_ones = Vec::new();
+    let mut peers = Vec::new();
+    for _ in 0..8 {
+        let builder = Server::builder(key()).protocol(greedy());
+        let builder = builder.configure(|config| config.with_peer(patient));
+        let greedy = builder.start().await.unwrap();
+        peers.push(call(&greedy, &node).await);
+        greedy_ones.push(greedy);
+    }
+    let (report, mut echoed) = tokio::sync::mpsc::channel(1);
+    let asks = Protocol::builder("echo", 1, 1).run(move |_, mut conn| {
+        let report = report.clone();
+        async move {
+            loop {
+                conn.send(&Message::new(0, vec![1; MIB])).await?;
+                conn.recv().await?;
+                report.send(()).await.ok();
+            }
+        }
+    });
+    let honest = Server::builder(key()).protocol(asks).start().await.unwrap();
+    let guest = call(&honest, &node).await;
+    let budget = node.memory().clone();
+    let mut most = 0;
+    for _ in 0..60 {
+        timeout(LONG, echoed.recv()).await.expect("is served");
+        most = most.max(budget.used());
+    }
+    // Sealing goes over it by one message a peer.
+    assert!(most > 24 * MIB, "{most}");
+    assert!(most < MemoryLimits::MIN + 9 * (MIB + MIB / 4), "{most}");
+    assert!(!guest.is_ending());
+    let ended = peers.iter().filter_map(Peer::outcome);
+    let evicted = ended.filter(|outcome| matches!(outcome.error, PeerError::Evicted));
+    assert!(evicted.count() >= 1);
+
+    for server in greedy_ones {
+        server.shutdown(LONG).await.unwrap();
+    }
+    for peer in peers {
+        peer.ended().await;
+    }
+    guest.disconnect(peermux::DisconnectReason::REQUESTED);
+    guest.ended().await;
+    assert_eq!(budget.used(), 0);
+}
