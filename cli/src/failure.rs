@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use crate::explain::Trouble;
 
+/// The exit code if the reader of the output has closed it: what shells report of a process that
+/// SIGPIPE has killed.
+pub(crate) const OUTPUT_CLOSED: u8 = 128 + 13;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -14,7 +18,7 @@ pub(crate) enum Failure {
     Connection(Box<Trouble>),
     /// It was asked for something that makes no sense.
     Usage(String),
-    /// Nobody reads its output any more, which is nobody's fault.
+    /// The reader of its output has closed it, as `head` does. There is nothing to say.
     OutputClosed,
 }
 
@@ -22,6 +26,11 @@ impl Failure {
     /// A failure for this reason, an error or a text.
     pub(crate) fn because(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(reason.into())
+    }
+
+    /// A command was interrupted a second time.
+    pub(crate) fn in_haste() -> Self {
+        Self::because("interrupted twice, the peers were not waited for")
     }
 
     /// What to say, in one line.
@@ -38,7 +47,7 @@ impl Failure {
         match self {
             Self::Failed(_) | Self::Connection(_) => ExitCode::FAILURE,
             Self::Usage(_) => ExitCode::from(2),
-            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::OutputClosed => ExitCode::from(OUTPUT_CLOSED),
         }
     }
 }

@@ -30,6 +30,12 @@ pub(crate) async fn shut_down(server: &Server) {
     }
 }
 
+/// Ends a node at once. Its connections are closed.
+pub(crate) async fn abort(server: &Server) {
+    // What is left to be aborted is no news.
+    let _ = server.shutdown(Duration::ZERO).await;
+}
+
 /// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     let node = any(text)?;

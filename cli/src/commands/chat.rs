@@ -84,7 +84,7 @@ impl fmt::Display for Report {
 pub(crate) async fn run(
     args: Args,
     key: SecretKey,
-    out: Output,
+    out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     let id = key.public_key().node_id().to_string();
@@ -121,7 +121,7 @@ async fn join(
     server: &Server,
     enode: &Enode,
     events: &mut Events,
-    out: Output,
+    out: &Output,
 ) -> Result<(), Failure> {
     let peer = server.dial(enode).await;
     let peer = peer.map_err(|error| Trouble::dialling(&error))?;
@@ -135,7 +135,7 @@ async fn join(
 }
 
 /// Says what comes in and prints what is heard, until the end of input.
-async fn talk(chat: &Chat, events: &mut Events, out: Output) -> Result<(), Failure> {
+async fn talk(chat: &Chat, events: &mut Events, out: &Output) -> Result<(), Failure> {
     tokio::select! {
         result = say_all(chat) => result,
         result = hear(events, out) => result,
@@ -160,14 +160,14 @@ fn cannot_read(error: &io::Error) -> Failure {
     Failure::because(format!("cannot read standard input: {error}"))
 }
 
-async fn hear(events: &mut Events, out: Output) -> Result<(), Failure> {
+async fn hear(events: &mut Events, out: &Output) -> Result<(), Failure> {
     while let Some(event) = events.next().await {
         report(event, out)?;
     }
     Ok(())
 }
 
-fn report(event: Event, out: Output) -> Result<(), Failure> {
+fn report(event: Event, out: &Output) -> Result<(), Failure> {
     match event {
         Event::Joined { peer, name } => out.tell(&Report::Joined {
             node_id: peer,

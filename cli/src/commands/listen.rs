@@ -10,14 +10,13 @@ use peermux::addrbook::BookConfig;
 use peermux::peer::PeerEvents;
 use peermux::server::ConnectionEvent;
 use peermux::{
-    DialError, DisconnectReason, Endpoint, Enode, EventStream, Missed, NodeId, Peer, PeerError,
-    PeerEvent, PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
+    DialError, DisconnectReason, Endpoint, Enode, EventStream, NodeId, Peer, PeerError, PeerEvent,
+    PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use crate::admin::{Service, Socket};
@@ -30,6 +29,7 @@ use crate::failure::Failure;
 use crate::keys::KeyArgs;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, printable};
+use crate::signals::Interrupts;
 
 /// How many events may wait to be printed, at least.
 const EVENTS: usize = 4096;
@@ -49,7 +49,8 @@ Examples:
 
 The first line is the node's enode URL, printed once it accepts connections. Each further
 line is a peer that came (peer_add) or went (peer_drop), or a node that was dialled in vain
-(dial_failed), with the time until the next try if there will be one.
+(dial_failed), with the time until the next try if there will be one. A node never waits for
+its output to be read: lines that find no room are dropped, and counted in the next line (lost).
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
@@ -335,10 +336,15 @@ impl fmt::Display for PeerReport {
 pub(crate) async fn run(
     args: Args,
     key: &KeyArgs,
-    out: Output,
-    interrupted: &CancellationToken,
+    out: &Output,
+    interrupts: &Interrupts,
 ) -> Result<(), Failure> {
-    let config = args.config().await?;
+    let stop = &interrupts.once;
+    // A name may take long to resolve.
+    let Some(config) = stop.run_until_cancelled(args.config()).await else {
+        return Ok(());
+    };
+    let config = config?;
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
@@ -353,13 +359,12 @@ pub(crate) async fn run(
         builder = builder.protocol(offer.protocol()?);
     }
     let server = builder.start().await.map_err(Failure::because)?;
-    let stop = interrupted.child_token();
     // Its connections close when all else has ended.
     #[cfg(unix)]
     let _service = socket
         .map(|socket| Service::start(socket, server.clone(), stop.clone()))
         .transpose()?;
-    let served = serve(&server, (feed, failures), out, &stop).await;
+    let served = serve(&server, (feed, failures), out, interrupts).await;
     let closed = match kept {
         Some(kept) => kept.close().await,
         None => Ok(()),
@@ -374,8 +379,8 @@ type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
-    out: Output,
-    stop: &CancellationToken,
+    out: &Output,
+    interrupts: &Interrupts,
 ) -> Result<(), Failure> {
     let told = async {
         out.tell(&Listening::of(server))?;
@@ -389,10 +394,18 @@ async fn serve(
     };
     let result = tokio::select! {
         result = told => result.map(drop),
-        () = stop.cancelled() => Ok(()),
+        () = interrupts.once.cancelled() => Ok(()),
     };
-    node::shut_down(server).await;
-    result.and(report_rest(&mut events, out))
+    let ended = tokio::select! {
+        biased;
+        () = node::shut_down(server) => Ok(()),
+        () = interrupts.twice.cancelled() => {
+            node::abort(server).await;
+            Err(Failure::in_haste())
+        }
+    };
+    let told = report_rest(&mut events, out);
+    result.and(ended).and(told)
 }
 
 fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
@@ -404,27 +417,32 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 /// Prints what happens until the node is gone, as far as there is something to tell of it.
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
-    out: Output,
+    out: &Output,
     report_of: impl Fn(&E) -> Result<Option<R>, Failure>,
 ) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         match events.recv().await {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => lost(missed),
+            Some(Err(missed)) => out.lose(missed.events),
             None => return Ok(()),
         }
         // Nothing is awaited before it is told: the node's end would take it along.
-        take_waiting(events, &report_of, &mut reports)?;
+        take_waiting(events, out, &report_of, &mut reports)?;
         out.tell_all(&reports)?;
     }
 }
 
 /// Prints what has happened to peers, such as those that were told of the node's end.
-fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), Failure> {
+fn report_rest(events: &mut EventStream<PeerEvent>, out: &Output) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
-        take_waiting(events, &|event| Ok(PeerReport::of(event)), &mut reports)?;
+        take_waiting(
+            events,
+            out,
+            &|event| Ok(PeerReport::of(event)),
+            &mut reports,
+        )?;
         if reports.is_empty() {
             return Ok(());
         }
@@ -435,13 +453,14 @@ fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), F
 /// Takes what has happened and was not told, as much as is told at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
+    out: &Output,
     report_of: &impl Fn(&E) -> Result<Option<R>, Failure>,
     reports: &mut Vec<R>,
 ) -> Result<(), Failure> {
     while reports.len() < TOLD_AT_ONCE {
         match events.try_recv() {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => lost(missed),
+            Some(Err(missed)) => out.lose(missed.events),
             None => return Ok(()),
         }
     }
@@ -456,11 +475,4 @@ fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
         ))),
         _ => Ok(()),
     }
-}
-
-fn lost(missed: Missed) {
-    tracing::warn!(
-        missed = missed.events,
-        "output is too slow, events are lost"
-    );
 }

@@ -1,7 +1,10 @@
+use std::process::Command;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Ended, Peermux, parse};
+use crate::folder::Folder;
+use crate::process::{Ended, Peermux, parse, run};
 
 /// The node's peer is gone because it said that it quits.
 fn assert_quit(dropped: &Value) {
@@ -110,4 +113,55 @@ fn assert_no_result(ended: &Ended) {
         told["error"],
         "interrupted before the end of the measurement"
     );
+}
+
+/// Its peer is stopped, and so never closes its side of the connection.
+#[test]
+fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (mut other, enode) = Peermux::listen(&[]);
+    let remembers = ["--data-dir", &home, "--private-networks"];
+    let (mut node, _) = Peermux::listen(&[&remembers[..], &["--static", &enode]].concat());
+    node.event("peer_add");
+    other.event("peer_add");
+    other.signal(Signal::STOP);
+    let (line, _) = node.terminated_in_haste().failed();
+    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    other.signal(Signal::CONT);
+    let (mut node, _) = Peermux::listen(&remembers);
+    assert_eq!(node.event("peer_add")["direction"], "outbound");
+}
+
+#[test]
+fn hanging_up_means_nothing_without_a_terminal() {
+    let mut node = Command::new("setsid");
+    node.arg(env!("CARGO_BIN_EXE_peermux"));
+    node.args(["listen", "--addr", "127.0.0.1:0"]);
+    let mut node = Peermux::spawn(node);
+    let enode = node.line();
+    node.signal(Signal::HUP);
+    node.log("SIGHUP is ignored without a terminal");
+    run(&["ping", &enode]).succeeded();
+    assert_eq!(node.terminated().code, Some(0));
+}
+
+/// `script` runs a command in a terminal, which is gone when `script` is.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_end_of_its_terminal_ends_a_node_cleanly() {
+    let (mut other, enode) = Peermux::listen(&[]);
+    let node = [
+        env!("CARGO_BIN_EXE_peermux"),
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+    ];
+    let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &node, "/dev/null"]);
+    let terminal = Peermux::spawn(terminal);
+    other.event("peer_add");
+    terminal.signal(Signal::KILL);
+    assert_quit(&other.json());
 }
