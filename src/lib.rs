@@ -83,6 +83,8 @@ pub mod node;
 pub mod p2p;
 #[cfg(feature = "server")]
 pub mod peer;
+#[cfg(feature = "addrbook")]
+pub mod private_file;
 #[cfg(feature = "connmgr")]
 mod queue;
 #[cfg(feature = "server")]
