@@ -138,12 +138,24 @@ impl Args {
         Ok((key, Some(kept)))
     }
 
-    /// The socket at which the node takes commands, if it does.
+    /// The socket at which the node takes commands, if it does. A data directory that can have none
+    /// does not stop the node.
     #[cfg(unix)]
     fn socket(&self) -> Result<Option<Socket>, Failure> {
-        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
-        let path = self.admin.clone().or(in_folder);
-        path.map(|path| Socket::bind(&path)).transpose()
+        if let Some(path) = &self.admin {
+            return Socket::bind(path).map(Some).map_err(Failure::because);
+        }
+        let Some(folder) = &self.data_dir else {
+            return Ok(None);
+        };
+        match Socket::bind(&data_dir::admin_socket(folder)) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error) if error.is_taken => Err(Failure::because(error)),
+            Err(error) => {
+                tracing::warn!("{error}; the node runs without one, --admin PATH gives it another");
+                Ok(None)
+            }
+        }
     }
 }
 
