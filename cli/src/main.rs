@@ -13,6 +13,7 @@ mod config;
 mod data_dir;
 mod explain;
 mod failure;
+mod form;
 mod keys;
 mod lines;
 mod logs;
@@ -33,7 +34,7 @@ use logs::Logs;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage::answer(&error),
+        Err(error) => return usage::answer(error),
     };
     let result = Logs::start(cli.common.verbose);
     let result = result.map_err(told).and_then(|logs| run(cli, &logs));

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use peermux::node::NodeError;
 use peermux::p2p::MAX_HELLO;
 use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
@@ -16,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
+use crate::form;
 
 /// What we call ourselves.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
@@ -46,7 +46,8 @@ pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>
 }
 
 /// A node by its enode URL or its record.
-pub(crate) fn any(text: &str) -> Result<Enode, NodeError> {
+pub(crate) fn any(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
+    form::check_node(text)?;
     Ok(match text.starts_with("enr:") {
         true => text.parse::<NodeRecord>()?.to_enode(),
         false => text.parse()?,

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Error;
+use clap::error::{ContextKind, ContextValue};
+use peermux::node::withhold_keys;
 
 use crate::failure::OUTPUT_CLOSED;
 
@@ -11,7 +13,8 @@ use crate::failure::OUTPUT_CLOSED;
 pub(crate) const WRONG: u8 = 2;
 
 /// Prints the help, the version or an error, and returns the exit code.
-pub(crate) fn answer(error: &Error) -> ExitCode {
+pub(crate) fn answer(error: Error) -> ExitCode {
+    let error = without_keys(error);
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
         // Without standard error there is nobody to tell.
@@ -20,4 +23,25 @@ pub(crate) fn answer(error: &Error) -> ExitCode {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(OUTPUT_CLOSED),
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// An error that does not repeat a key which was given where something else belongs.
+fn without_keys(mut error: Error) -> Error {
+    let given = [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+    ];
+    for kind in given {
+        let Some(ContextValue::String(text)) = error.get(kind) else {
+            continue;
+        };
+        let shown = withhold_keys(text);
+        if shown != *text {
+            error.insert(kind, ContextValue::String(shown));
+            // It repeats the text too.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    error
 }
