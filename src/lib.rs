@@ -63,6 +63,8 @@ pub mod channel;
 #[cfg(feature = "comm")]
 pub mod comm;
 #[cfg(feature = "connmgr")]
+mod complaints;
+#[cfg(feature = "connmgr")]
 pub mod connmgr;
 #[cfg(feature = "server")]
 pub mod driver;
