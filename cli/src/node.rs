@@ -7,7 +7,10 @@ use std::time::Duration;
 use peermux::p2p::MAX_HELLO;
 use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
-use peermux::{Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
+use peermux::{
+    Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, ServerBuilder, Stage,
+    StartError,
+};
 #[cfg(unix)]
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::net::TcpStream;
@@ -68,14 +71,40 @@ pub(crate) async fn address_of(node: &Enode) -> Result<SocketAddr, Failure> {
     }
 }
 
-/// The address of `HOST:PORT`.
+/// The first address of `HOST:PORT`.
 pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
+    let addrs = resolve_all(endpoint).await?;
+    addrs.first().copied().ok_or_else(no_address)
+}
+
+/// All addresses of `HOST:PORT`.
+pub(crate) async fn resolve_all(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let found = NodeDialer::resolve(endpoint).await;
-    let addrs = found.map_err(|error| Failure::because(error.to_string()))?;
-    addrs
-        .first()
-        .copied()
-        .ok_or_else(|| Failure::because("the name has no address".to_owned()))
+    found.map_err(|error| Failure::because(error.to_string()))
+}
+
+fn no_address() -> Failure {
+    Failure::because("the name has no address")
+}
+
+/// Starts a node on the first of these addresses that it can listen on: a name may have one of a
+/// family that this machine does not have. What comes with its description is returned too.
+pub(crate) async fn start<T>(
+    addrs: &[SocketAddr],
+    mut describe: impl FnMut() -> (ServerBuilder, T),
+) -> Result<(Server, T), Failure> {
+    let mut failed = None;
+    for addr in addrs {
+        let (node, with) = describe();
+        match node.listen(*addr).start().await {
+            Err(error @ StartError::Listen { .. }) => {
+                tracing::debug!(%error, "the next address is tried");
+                failed = Some(error);
+            }
+            started => return Ok((started.map_err(Failure::because)?, with)),
+        }
+    }
+    Err(failed.map_or_else(no_address, Failure::because))
 }
 
 /// Opens a TCP connection.

@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::NetList;
 use super::checks::Seats;
+use super::{Advertised, NetList};
 use crate::channel::MemoryLimits;
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
@@ -47,6 +47,9 @@ settings! {
         name / with_name: String => &str = concat!("peermux/v", env!("CARGO_PKG_VERSION")).to_owned();
         /// Where to listen; port 0 picks a free one. Default: nowhere.
         listen / with_listen: Option<SocketAddr> => &Option<SocketAddr> = None;
+        /// Where other nodes can dial this one, if that is not where it listens: behind a router, in a
+        /// container, or on all addresses. Default: the address that it listens on.
+        advertise / with_advertise: Option<Advertised> => &Option<Advertised> = None;
         /// How many peers are connected at most; further ones are refused with
         /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS). Default: 50.
         max_peers / with_max_peers: usize = 50;

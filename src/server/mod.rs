@@ -70,6 +70,7 @@
 //! the other direction.
 
 mod accept;
+mod advertised;
 mod builder;
 mod checks;
 mod config;
@@ -86,6 +87,7 @@ mod shared;
 mod start;
 mod static_nodes;
 
+pub use advertised::{Advertised, AdvertisedError};
 pub use builder::ServerBuilder;
 pub use checks::{NetList, NetListError, NodeStore};
 pub use config::ServerConfig;

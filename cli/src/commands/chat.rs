@@ -91,11 +91,14 @@ pub(crate) async fn run(
     let name = args.name.unwrap_or_else(|| id.chars().take(8).collect());
     let config = Config::new(name).map_err(|error| Failure::Usage(format!("--name: {error}")))?;
     let (chat, mut events) = Chat::new(config);
-    let mut builder = Server::builder(key).protocol(chat.clone());
-    if let Some(addr) = &args.whereto.listen {
-        builder = builder.listen(node::resolve(addr).await?);
-    }
-    let server = builder.start().await.map_err(Failure::because)?;
+    let node = || Server::builder(key.clone()).protocol(chat.clone());
+    let server = match &args.whereto.listen {
+        Some(addr) => {
+            let addrs = node::resolve_all(addr).await?;
+            node::start(&addrs, || (node(), ())).await?.0
+        }
+        None => node().start().await.map_err(Failure::because)?,
+    };
     let talking = async {
         match &args.whereto.dial {
             Some(enode) => join(&server, enode, &mut events, out).await?,

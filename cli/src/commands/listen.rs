@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use peermux::addrbook::BookConfig;
 use peermux::peer::PeerEvents;
-use peermux::server::ConnectionEvent;
+use peermux::server::{Advertised, ConnectionEvent};
 use peermux::{
     DialError, DisconnectReason, Endpoint, Enode, EventStream, NodeId, Peer, PeerError, PeerEvent,
     PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
@@ -47,10 +47,11 @@ Examples:
   peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
   peermux listen --static ENODE --config node.toml
 
-The first line is the node's enode URL, printed once it accepts connections. Each further
-line is a peer that came (peer_add) or went (peer_drop), or a node that was dialled in vain
-(dial_failed), with the time until the next try if there will be one. A node never waits for
-its output to be read: lines that find no room are dropped, and counted in the next line (lost).
+The first line is the node's enode URL, printed once it accepts connections; discport=0 says
+that it takes no part in discovery. Each further line is a peer that came (peer_add) or went
+(peer_drop), or a node that was dialled in vain (dial_failed), with the time until the next try
+if there will be one. A node never waits for its output to be read: lines that find no room are
+dropped, and counted in the next line (lost).
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
@@ -73,6 +74,9 @@ pub(crate) struct Args {
     /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<Endpoint>,
+    /// Where others can dial the node, if not at --addr: behind a router, in a container
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertise: Option<Advertised>,
     /// How many peers to have at most; further ones are told so [default: 50]
     #[arg(long, value_name = "N")]
     max_peers: Option<usize>,
@@ -102,26 +106,29 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The configuration: the file's, and on top of it what was given as options.
-    async fn config(&self) -> Result<ServerConfig, Failure> {
+    /// The configuration: the file's, and on top of it what was given as options. And where to
+    /// listen: on one of these addresses.
+    async fn config(&self) -> Result<(ServerConfig, Vec<SocketAddr>), Failure> {
         let config = match &self.config {
             Some(path) => config::read(path)?,
             None => ServerConfig::default(),
         };
         let listen = match &self.addr {
-            Some(addr) => node::resolve(addr).await?,
-            None => config.listen().unwrap_or(ADDR),
+            Some(addr) => node::resolve_all(addr).await?,
+            None => vec![config.listen().unwrap_or(ADDR)],
         };
         let static_nodes = [config.static_nodes(), &self.static_nodes].concat();
         let trusted_nodes = [config.trusted_nodes(), &self.trusted_nodes].concat();
         let max_peers = self.max_peers.unwrap_or(config.max_peers());
         let event_capacity = config.event_capacity().max(EVENTS);
-        Ok(config
-            .with_listen(listen)
+        let advertise = self.advertise.clone().or(config.advertise().clone());
+        let config = config
+            .with_advertise(advertise)
             .with_max_peers(max_peers)
             .with_static_nodes(static_nodes)
             .with_trusted_nodes(trusted_nodes)
-            .with_event_capacity(event_capacity))
+            .with_event_capacity(event_capacity);
+        Ok((config, listen))
     }
 
     /// The node's key, and what it remembers if it has a data directory.
@@ -191,6 +198,11 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) fn of(server: &Server) -> Self {
+        if server.is_stand_in() {
+            tracing::warn!(
+                "the node listens on all addresses, and its URL has one that only this machine can dial; --advertise HOST[:PORT] names one for others"
+            );
+        }
         let enode = server.enode();
         Self { enode }
     }
@@ -308,11 +320,16 @@ impl DialReport {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Some(Self {
             node_id: node.node_id(),
-            addr: node.endpoint().map(ToString::to_string),
+            addr: node.endpoint().map(host_and_port),
             error: error.to_string(),
             retry_in_ms: retry_in.map(millis),
         })
     }
+}
+
+/// Without the port for discovery.
+fn host_and_port(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.host, endpoint.tcp)
 }
 
 impl fmt::Display for DialReport {
@@ -356,21 +373,28 @@ pub(crate) async fn run(
     let Some(config) = stop.run_until_cancelled(args.config()).await else {
         return Ok(());
     };
-    let config = config?;
+    let (config, addrs) = config?;
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
     let events = PeerEvents::new(config.event_capacity(), false);
     let feed = events.subscribe();
-    let mut builder = Server::builder(key).config(config).events(events);
-    let failures = builder.subscribe_connections();
-    if let Some(kept) = &kept {
-        builder = builder.node_store(kept.book());
-    }
-    for offer in distinct(args.protocols) {
-        builder = builder.protocol(offer.protocol()?);
-    }
-    let server = builder.start().await.map_err(Failure::because)?;
+    let protocols = distinct(args.protocols).into_iter().map(Offer::protocol);
+    let protocols: Vec<_> = protocols.collect::<Result<_, _>>()?;
+    let started = node::start(&addrs, || {
+        let mut builder = Server::builder(key.clone())
+            .config(config.clone())
+            .events(events.clone());
+        let failures = builder.subscribe_connections();
+        if let Some(kept) = &kept {
+            builder = builder.node_store(kept.book());
+        }
+        for protocol in &protocols {
+            builder = builder.protocol(protocol.clone());
+        }
+        (builder, failures)
+    });
+    let (server, failures) = started.await?;
     // Its connections close when all else has ended.
     #[cfg(unix)]
     let _service = socket

@@ -195,6 +195,12 @@ impl Ended {
     }
 }
 
+/// The host and port in an enode URL.
+pub(crate) fn address(enode: &str) -> &str {
+    let (_, endpoint) = enode.split_once('@').expect("an address");
+    endpoint.strip_suffix("?discport=0").expect("no discovery")
+}
+
 /// The names in a JSON object, sorted.
 pub(crate) fn keys(object: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = object
