@@ -27,9 +27,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Cli;
+use args::{Cli, Command};
 use failure::Failure;
 use logs::Logs;
+use signals::Interrupts;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -47,11 +48,17 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
         .enable_all()
         .build()
         .map_err(|error| told(Failure::because(error)))?;
+    let interrupts = Interrupts::watch().map_err(|error| told(Failure::because(error)))?;
+    // A node looks at the second signal itself, since it has an address book to save.
+    let is_node = matches!(cli.command, Command::Listen(_));
     // On a worker, as what it talks to: this thread would have to be woken for every answer.
-    let command = runtime.spawn(commands::run(cli));
+    let command = runtime.spawn(commands::run(cli, interrupts.clone()));
     let result = runtime.block_on(async {
-        let result = command.await.map_err(Failure::because);
-        let result = result.and_then(|result| result);
+        let result = tokio::select! {
+            biased;
+            result = command => result.map_err(Failure::because).flatten(),
+            () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),
+        };
         logs.finish(&result).await;
         result
     });

@@ -1,8 +1,10 @@
 //! The signals that end a command.
 
 use std::io;
+use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -20,19 +22,28 @@ pub(crate) struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on these signals do not kill the process.
+    /// From now on these signals do not kill the process. They are received on a thread of their
+    /// own: a command may hang in a call of the system, such as one that opens a file.
     pub(crate) fn watch() -> io::Result<Self> {
-        let mut signals = Signals::install()?;
         let interrupts = Self::default();
         let watched = interrupts.clone();
-        tokio::spawn(async move {
-            let mut first = None;
-            loop {
-                signals.next().await;
-                watched.note(&mut first);
-            }
-        });
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Signals::install()?
+        };
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || runtime.block_on(watched.obey(signals)))?;
         Ok(interrupts)
+    }
+
+    async fn obey(&self, mut signals: Signals) {
+        let mut first = None;
+        while !self.twice.is_cancelled() {
+            signals.next().await;
+            self.note(&mut first);
+        }
     }
 
     /// Takes note of a signal, and of its time if it is the first.

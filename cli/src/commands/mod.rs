@@ -15,8 +15,7 @@ use crate::output::Output;
 use crate::signals::Interrupts;
 
 /// Runs the command that was asked for, until its output is written.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let interrupts = Interrupts::watch().map_err(Failure::because)?;
+pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<(), Failure> {
     let out = Output::start(cli.common.json, interrupts.once.clone())?;
     let result = execute(cli, &out, &interrupts).await;
     out.finish(result, &interrupts.once).await
@@ -25,33 +24,24 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), Failure> {
     let key = &cli.common.key;
     let interrupted = &interrupts.once;
-    let is_node = matches!(cli.command, Command::Listen(_));
-    let command = async {
-        match cli.command {
-            Command::Demo => demo::run(out, interrupted).await,
-            Command::Listen(args) => listen::run(args, key, out, interrupts).await,
-            #[cfg(unix)]
-            Command::Peers(args) => tokio::select! {
-                result = peers::run(args, out) => result,
-                () = interrupted.cancelled() => Ok(()),
-            },
-            Command::Ping(args) => {
-                let result = ping::run(args, key.load_or_random()?, out, interrupted).await;
-                with_trouble(result, out)
-            }
-            Command::Bench(args) => bench::run(args, key.load_or_random()?, out, interrupted).await,
-            Command::Key(args) => key::run(&args, key, out),
-            Command::Chat(args) => {
-                let result = chat::run(args, key.load_or_random()?, out, interrupted).await;
-                with_trouble(result, out)
-            }
+    match cli.command {
+        Command::Demo => demo::run(out, interrupted).await,
+        Command::Listen(args) => listen::run(args, key, out, interrupts).await,
+        #[cfg(unix)]
+        Command::Peers(args) => tokio::select! {
+            result = peers::run(args, out) => result,
+            () = interrupted.cancelled() => Ok(()),
+        },
+        Command::Ping(args) => {
+            let result = ping::run(args, key.load_or_random()?, out, interrupted).await;
+            with_trouble(result, out)
         }
-    };
-    tokio::select! {
-        biased;
-        result = command => result,
-        // A node looks at it itself, since it has an address book to save.
-        () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),
+        Command::Bench(args) => bench::run(args, key.load_or_random()?, out, interrupted).await,
+        Command::Key(args) => key::run(&args, key, out),
+        Command::Chat(args) => {
+            let result = chat::run(args, key.load_or_random()?, out, interrupted).await;
+            with_trouble(result, out)
+        }
     }
 }
 

@@ -1,10 +1,11 @@
+use std::fs::OpenOptions;
 use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::{Ended, Peermux, parse, run};
+use crate::process::{Ended, Peermux, command, parse, run};
 
 /// The node's peer is gone because it said that it quits.
 fn assert_quit(dropped: &Value) {
@@ -131,6 +132,22 @@ fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     other.signal(Signal::CONT);
     let (mut node, _) = Peermux::listen(&remembers);
     assert_eq!(node.event("peer_add")["direction"], "outbound");
+}
+
+/// Nothing writes to the pipe that it is to read its key from.
+#[test]
+fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
+    let folder = Folder::new();
+    let key = folder.text("key");
+    let made = Command::new("mkfifo").arg(&key).status().expect("it runs");
+    assert!(made.success());
+    let mut show = command(&["key", "show", "--key-file", &key]);
+    show.env("TOKIO_WORKER_THREADS", "1");
+    let show = Peermux::spawn(show);
+    // This waits until the command opens it too.
+    let _writer = OpenOptions::new().write(true).open(&key).expect("a pipe");
+    let (line, _) = show.terminated_in_haste().failed();
+    assert_eq!(line, "interrupted twice, the peers were not waited for");
 }
 
 #[test]
