@@ -13,10 +13,12 @@ pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
     let file = path.display();
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;
+    // TOML allows a byte order mark, and a file without anything.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if bytes.is_empty() {
         return Ok(ServerConfig::default());
     }
-    let text = form::text(&bytes)
+    let text = form::text(bytes)
         .map_err(|error| Failure::Usage(format!("config file {file}: {error}")))?;
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);

@@ -7,7 +7,10 @@ use crate::explain::Trouble;
 
 /// The exit code if the reader of the output has closed it: what shells report of a process that
 /// SIGPIPE has killed.
-pub(crate) const OUTPUT_CLOSED: u8 = 128 + 13;
+const OUTPUT_CLOSED: u8 = 128 + 13;
+
+/// The exit code for wrong usage.
+pub(crate) const WRONG_USAGE: u8 = 2;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Failed(_) | Self::Connection(_) => ExitCode::FAILURE,
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) => ExitCode::from(WRONG_USAGE),
             Self::OutputClosed => ExitCode::from(OUTPUT_CLOSED),
         }
     }

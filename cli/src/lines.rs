@@ -35,6 +35,12 @@ pub(crate) enum Unwritten {
     Lost(u64),
 }
 
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.kind(), error.to_string())
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,

@@ -7,10 +7,8 @@ use clap::Error;
 use clap::error::{ContextKind, ContextValue};
 use peermux::node::withhold_keys;
 
-use crate::failure::OUTPUT_CLOSED;
-
-/// The exit code for wrong usage.
-pub(crate) const WRONG: u8 = 2;
+use crate::failure::WRONG_USAGE;
+use crate::lines::Unwritten;
 
 /// Prints the help, the version or an error, and returns the exit code.
 pub(crate) fn answer(error: Error) -> ExitCode {
@@ -18,10 +16,9 @@ pub(crate) fn answer(error: Error) -> ExitCode {
     let printed = error.print().and_then(|()| io::stdout().flush());
     match printed {
         // Without standard error there is nobody to tell.
-        _ if error.use_stderr() => ExitCode::from(WRONG),
+        _ if error.use_stderr() => ExitCode::from(WRONG_USAGE),
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(OUTPUT_CLOSED),
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => crate::told(Unwritten::from(error).into()),
     }
 }
 

@@ -118,9 +118,9 @@ fn logs_that_nobody_reads_do_no_harm() {
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_a_failure() {
     let full = OpenOptions::new().write(true).open("/dev/full");
-    let mut command = command(&["bench", "--mode", "sink", "--count", "1"]);
-    command.stdin(Stdio::null()).stdout(full.expect("a device"));
-    let output = command.output().expect("it runs");
+    let mut bench = command(&["bench", "--mode", "sink", "--count", "1"]);
+    bench.stdin(Stdio::null()).stdout(full.expect("a device"));
+    let output = bench.output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(
@@ -128,6 +128,11 @@ fn a_full_disk_is_a_failure() {
         "{errors}"
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
+
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let mut help = command(&["--help"]);
+    let help = help.stdout(full.expect("a device")).output();
+    assert_eq!(help.expect("it runs").status.code(), Some(1));
 }
 
 #[test]
