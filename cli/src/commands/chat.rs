@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use peermux::{Endpoint, Enode, NodeId, SecretKey, Server};
+use peermux::server::Advertised;
+use peermux::{Endpoint, Enode, NodeId, SecretKey, Server, ServerConfig};
 use peermux_protocols::chat::{Chat, Config, Event, Events, MAX_LINE};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -28,6 +29,9 @@ Ends at the end of input (Ctrl-D) or at Ctrl-C, after all that was said has been
 pub(crate) struct Args {
     #[command(flatten)]
     whereto: Whereto,
+    /// Where others can dial you, if not at --listen: behind a router, in a container
+    #[arg(long, value_name = "HOST[:PORT]", requires = "listen")]
+    advertise: Option<Advertised>,
     /// Your name, at most 64 bytes; without one, the beginning of your node id
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
@@ -91,7 +95,11 @@ pub(crate) async fn run(
     let name = args.name.unwrap_or_else(|| id.chars().take(8).collect());
     let config = Config::new(name).map_err(|error| Failure::Usage(format!("--name: {error}")))?;
     let (chat, mut events) = Chat::new(config);
-    let node = || Server::builder(key.clone()).protocol(chat.clone());
+    let config = ServerConfig::default().with_advertise(args.advertise);
+    let node = || {
+        let builder = Server::builder(key.clone()).config(config.clone());
+        builder.protocol(chat.clone())
+    };
     let server = match &args.whereto.listen {
         Some(addr) => {
             let addrs = node::resolve_all(addr).await?;

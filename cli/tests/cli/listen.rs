@@ -127,6 +127,11 @@ fn a_url_that_others_cannot_dial_comes_with_a_remark() {
     let mut node = Peermux::start(&[&everywhere[..], &advertised].concat());
     assert_eq!(address(&node.line()), "node.example.org:30303");
     assert!(node.terminated().succeeded().is_empty());
+
+    let chat = ["chat", "--listen", "0.0.0.0:0"];
+    let mut chat = Peermux::start(&[&chat[..], &advertised].concat());
+    assert_eq!(address(&chat.line()), "node.example.org:30303");
+    assert!(chat.terminated().succeeded().is_empty());
 }
 
 #[test]
