@@ -65,6 +65,8 @@ pub mod channel;
 #[cfg(feature = "comm")]
 pub mod comm;
 #[cfg(feature = "connmgr")]
+mod complaints;
+#[cfg(feature = "connmgr")]
 pub mod connmgr;
 #[cfg(feature = "server")]
 pub mod driver;
@@ -86,6 +88,8 @@ pub mod p2p;
 #[cfg(feature = "server")]
 pub mod peer;
 mod printable;
+#[cfg(feature = "addrbook")]
+pub mod private_file;
 #[cfg(feature = "connmgr")]
 mod queue;
 #[cfg(feature = "server")]

@@ -16,8 +16,11 @@ Begin with:
   peermux listen                        a node; its first line is its enode URL
   peermux ping ENODE --count 3          in another terminal
 
-Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage.
-SIGINT (Ctrl-C) and SIGTERM end a command cleanly: its peers are told first.";
+Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage, 141 if the
+reader of standard output closed it. Output that was lost is a failure.
+SIGINT (Ctrl-C), SIGTERM and the end of the terminal (SIGHUP) end a command cleanly: its peers
+are notified first. A second signal, a second or more after the first, does not wait for them.
+Without a terminal SIGHUP is ignored.";
 
 /// Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 #[derive(Debug, Parser)]

@@ -3,19 +3,28 @@
 use std::path::Path;
 
 use peermux::ServerConfig;
+use peermux::node::withhold_keys;
 
 use crate::failure::Failure;
+use crate::form;
 
 /// Reads a TOML file with the fields of [`ServerConfig`]; what is left out keeps its default.
 pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
     let file = path.display();
-    let text = std::fs::read_to_string(path)
+    let bytes = std::fs::read(path)
         .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;
-    toml::from_str(&text).map_err(|error| {
+    // TOML allows a byte order mark, and a file without anything.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if bytes.is_empty() {
+        return Ok(ServerConfig::default());
+    }
+    let text = form::text(bytes)
+        .map_err(|error| Failure::Usage(format!("config file {file}: {error}")))?;
+    toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
-        let (line, column) = position(&text, start);
-        // A value in several lines may be quoted.
-        let what = error.message().replace('\n', " ");
+        let (line, column) = position(text, start);
+        // A value in several lines may be quoted, and a key may stand where it should not.
+        let what = withhold_keys(error.message()).replace('\n', " ");
         Failure::Usage(format!(
             "config file {file}, line {line}, column {column}: {what}"
         ))

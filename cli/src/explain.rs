@@ -187,10 +187,11 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
     }
 }
 
-/// What a node does that cannot read our handshake packet, made for the key in its URL.
+/// What a node does that cannot read our handshake packet, made for the key in its URL, and one that
+/// throttles an address.
 fn other_key(addr: SocketAddr) -> String {
     format!(
-        "{addr} hung up on the handshake: its key is not the one in the enode URL, or it does not speak RLPx"
+        "{addr} hung up on the handshake: its key is not the one in the enode URL, it does not speak RLPx, or it has seen this address too lately (many nodes take no second connection within 30 s)"
     )
 }
 

@@ -5,6 +5,13 @@ use std::process::ExitCode;
 
 use crate::explain::Trouble;
 
+/// The exit code if the reader of the output has closed it: what shells report of a process that
+/// SIGPIPE has killed.
+const OUTPUT_CLOSED: u8 = 128 + 13;
+
+/// The exit code for wrong usage.
+pub(crate) const WRONG_USAGE: u8 = 2;
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -14,7 +21,7 @@ pub(crate) enum Failure {
     Connection(Box<Trouble>),
     /// It was asked for something that makes no sense.
     Usage(String),
-    /// Nobody reads its output any more, which is nobody's fault.
+    /// The reader of its output has closed it, as `head` does. There is nothing to say.
     OutputClosed,
 }
 
@@ -22,6 +29,11 @@ impl Failure {
     /// A failure for this reason, an error or a text.
     pub(crate) fn because(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(reason.into())
+    }
+
+    /// A command was interrupted a second time.
+    pub(crate) fn in_haste() -> Self {
+        Self::because("interrupted twice, the peers were not waited for")
     }
 
     /// What to say, in one line.
@@ -37,8 +49,8 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Failed(_) | Self::Connection(_) => ExitCode::FAILURE,
-            Self::Usage(_) => ExitCode::from(2),
-            Self::OutputClosed => ExitCode::SUCCESS,
+            Self::Usage(_) => ExitCode::from(WRONG_USAGE),
+            Self::OutputClosed => ExitCode::from(OUTPUT_CLOSED),
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Secret keys from the command line and in files.
 
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fmt::{Display, Write as _};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use peermux::SecretKey;
+use peermux::{SecretKey, private_file};
 use zeroize::Zeroizing;
 
 use crate::args::COMMON;
 use crate::failure::Failure;
+use crate::form;
 
 /// No key file is larger, in bytes.
 const MAX_FILE: u64 = 1024;
@@ -45,8 +46,12 @@ impl KeyArgs {
             return read(path);
         }
         let key = SecretKey::generate();
-        create(path, &key)?;
-        Ok(key)
+        match write(path, &key) {
+            Ok(()) => Ok(key),
+            // Another node has made it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
+            Err(error) => Err(cannot("make", path, &error)),
+        }
     }
 
     /// The key that was given, if one was.
@@ -56,7 +61,7 @@ impl KeyArgs {
         }
         // Not through clap, whose messages would repeat a mistyped key.
         let parse = |text: &String| {
-            text.parse()
+            form::key(text.as_bytes())
                 .map_err(|e| Failure::Usage(format!("--key takes 64 hexadecimal digits: {e}")))
         };
         self.key.as_ref().map(parse).transpose()
@@ -73,56 +78,29 @@ impl KeyArgs {
 
 /// Reads a key file.
 fn read(path: &Path) -> Result<SecretKey, Failure> {
-    let mut text = Zeroizing::new(String::new());
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
     read.map_err(|error| cannot("read", path, &error))?;
-    let parsed = text.trim().parse();
-    parsed.map_err(|error| Failure::because(format!("key file {}: {error}", path.display())))
+    let wrong = |why: &dyn Display| Failure::because(format!("key file {}: {why}", path.display()));
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(wrong(&"it is too large for a key"));
+    }
+    form::key(&bytes).map_err(|error| wrong(&error))
 }
 
-/// Makes a key file that only its owner can read; an existing file is left alone. A process that
-/// dies meanwhile leaves no part of a key under that name.
+/// Makes a key file that only its owner can read; an existing file is left alone.
 pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
+    write(path, key).map_err(|error| cannot("make", path, &error))
+}
+
+fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
     let mut text = Zeroizing::new(String::with_capacity(2 * SecretKey::LENGTH + 1));
     for byte in key.to_bytes().iter() {
-        write!(text, "{byte:02x}").map_err(Failure::because)?;
+        write!(text, "{byte:02x}").map_err(io::Error::other)?;
     }
     text.push('\n');
-    let written = write_whole(path, text.as_bytes());
-    written.map_err(|error| cannot("make", path, &error))
-}
-
-/// Writes a file that does not exist yet: under another name first, since a name is given at once
-/// and content is not.
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{:016x}.tmp", rand::random::<u64>()));
-    let unfinished = Path::new(&unfinished);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(unfinished)?;
-    let made = file.write_all(content).and_then(|()| {
-        file.sync_all()?;
-        // Unlike a rename this fails if the name is taken.
-        fs::hard_link(unfinished, path)
-    });
-    let removed = fs::remove_file(unfinished);
-    made.and(removed)?;
-    sync_folder(path)
-}
-
-/// Makes sure that a new name outlives the machine's end too.
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> io::Result<()> {
-    Ok(())
+    private_file::write_new(path, text.as_bytes())
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -2,17 +2,61 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
+use crate::lines::Lines;
+use crate::output::printable;
 
 /// The environment variable with a filter, as in `peermux=debug`.
 const FILTER: &str = "PEERMUX_LOG";
 
-/// Starts logging: what the environment says, else warnings, and more with each `-v`.
-pub(crate) fn init(verbose: u8) -> Result<(), Failure> {
-    let filter = match env::var_os(FILTER) {
+/// How long the end of the process waits for standard error.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Standard error: logs, and why a command failed. Nobody has to read it.
+#[derive(Debug)]
+pub(crate) struct Logs(Lines);
+
+impl Logs {
+    /// Starts logging: what the environment says, else warnings, and more with each `-v`.
+    pub(crate) fn start(verbose: u8) -> Result<Self, Failure> {
+        let filter = filter(verbose)?;
+        // What cannot be logged ends nothing.
+        let failed = CancellationToken::new();
+        let lines = Lines::start(io::stderr(), lost_notice, failed).map_err(Failure::because)?;
+        let writer = lines.clone();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || writer.clone())
+            .with_ansi(io::stderr().is_terminal())
+            // It would complain on standard error that standard error is closed, and panic.
+            .log_internal_errors(false)
+            .init();
+        Ok(Self(lines))
+    }
+
+    /// Says why the command failed, and gives it and what was logged time to be written.
+    pub(crate) async fn finish(&self, result: &Result<(), Failure>) {
+        if let Some(text) = result.as_ref().err().and_then(Failure::text) {
+            self.0.push(line(&text));
+        }
+        // If nobody reads it, there is nobody to tell.
+        let _ = timeout(PATIENCE, self.0.written()).await;
+    }
+}
+
+/// Why a command failed, as standard error shows it.
+pub(crate) fn line(text: &str) -> String {
+    format!("peermux: {}\n", printable(text))
+}
+
+fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
+    Ok(match env::var_os(FILTER) {
         Some(filter) => {
             let filter = EnvFilter::try_new(filter.to_string_lossy());
             filter.map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))?
@@ -23,13 +67,9 @@ pub(crate) fn init(verbose: u8) -> Result<(), Failure> {
             2 => "debug",
             _ => "trace",
         }),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        // It would complain on standard error that standard error is closed, and panic.
-        .log_internal_errors(false)
-        .init();
-    Ok(())
+    })
+}
+
+fn lost_notice(lines: u64) -> String {
+    format!("{lines} lines of the log were lost: standard error was not read fast enough\n")
 }

@@ -2,7 +2,7 @@
 //!
 //! Results go to standard output, for people or, with `--json`, one JSON object a line. Logs and
 //! the one line that says why a command failed go to standard error. The exit code is 0 for
-//! success, 1 for failure, 2 for wrong usage.
+//! success, 1 for failure, 2 for wrong usage, 141 if the reader of the output closed it.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
@@ -13,44 +13,66 @@ mod config;
 mod data_dir;
 mod explain;
 mod failure;
+mod form;
 mod keys;
+mod lines;
 mod logs;
 mod node;
 mod output;
 mod signals;
+mod usage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Cli;
+use args::{Cli, Command};
 use failure::Failure;
-use output::printable;
+use logs::Logs;
+use signals::Interrupts;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = logs::init(cli.common.verbose).and_then(|()| run(cli));
-    if let Err(failure) = &result {
-        if let Some(text) = failure.text() {
-            // Without standard error there is nobody to tell.
-            let _ = writeln!(io::stderr(), "peermux: {}", printable(&text));
-        }
-        return failure.exit_code();
-    }
-    ExitCode::SUCCESS
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::answer(error),
+    };
+    let result = Logs::start(cli.common.verbose);
+    let result = result.map_err(told).and_then(|logs| run(cli, &logs));
+    result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+/// Runs a command, and returns the exit code of its failure.
+fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Failure::because)?;
+        .map_err(|error| told(Failure::because(error)))?;
+    let interrupts = Interrupts::watch().map_err(|error| told(Failure::because(error)))?;
+    // A node looks at the second signal itself, since it has an address book to save.
+    let is_node = matches!(cli.command, Command::Listen(_));
     // On a worker, as what it talks to: this thread would have to be woken for every answer.
-    let command = runtime.spawn(commands::run(cli));
-    let result = runtime.block_on(command).map_err(Failure::because);
-    let result = result.and_then(|result| result);
+    let command = runtime.spawn(commands::run(cli, interrupts.clone()));
+    let result = runtime.block_on(async {
+        let result = tokio::select! {
+            biased;
+            result = command => result.map_err(Failure::because).flatten(),
+            () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),
+        };
+        logs.finish(&result).await;
+        result
+    });
     // A thread may still wait for a line of standard input, which nobody wants any more.
     runtime.shutdown_background();
-    result
+    result.map_err(|failure| failure.exit_code())
+}
+
+/// Says at once why nothing is run.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn told(failure: Failure) -> ExitCode {
+    if let Some(text) = failure.text() {
+        // Without standard error there is nobody to tell.
+        let _ = io::stderr().write_all(logs::line(&text).as_bytes());
+    }
+    failure.exit_code()
 }

@@ -5,18 +5,21 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use peermux::connmgr::{ConnectError, Dialer};
-use peermux::node::NodeError;
 use peermux::p2p::MAX_HELLO;
 use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
 use peermux::transport::{TcpTransport, Transport};
-use peermux::{DialError, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, Stage};
+use peermux::{
+    DialError, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, ServerBuilder,
+    Stage, StartError,
+};
 #[cfg(unix)]
 use serde::{Deserialize, Deserializer, de::Error as _};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
+use crate::form;
 
 /// What we call ourselves.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
@@ -31,6 +34,12 @@ pub(crate) async fn shut_down(server: &Server) {
     }
 }
 
+/// Ends a node at once. Its connections are closed.
+pub(crate) async fn abort(server: &Server) {
+    // What is left to be aborted is no news.
+    let _ = server.shutdown(Duration::ZERO).await;
+}
+
 /// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     let node = any(text)?;
@@ -41,7 +50,8 @@ pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>
 }
 
 /// A node by its enode URL or its record.
-pub(crate) fn any(text: &str) -> Result<Enode, NodeError> {
+pub(crate) fn any(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
+    form::check_node(text)?;
     Ok(match text.starts_with("enr:") {
         true => text.parse::<NodeRecord>()?.to_enode(),
         false => text.parse()?,
@@ -54,14 +64,34 @@ pub(crate) fn read_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Eno
     any(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// The address of `HOST:PORT`.
-pub(crate) async fn resolve(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
+/// All addresses of `HOST:PORT`.
+pub(crate) async fn resolve_all(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let found = NodeDialer::resolve(endpoint).await;
-    let addrs = found.map_err(|error| Failure::because(error.to_string()))?;
-    addrs
-        .first()
-        .copied()
-        .ok_or_else(|| Failure::because("the name has no address".to_owned()))
+    found.map_err(|error| Failure::because(error.to_string()))
+}
+
+fn no_address() -> Failure {
+    Failure::because("the name has no address")
+}
+
+/// Starts a node on the first of these addresses that it can listen on: a name may have one of a
+/// family that this machine does not have. What comes with its description is returned too.
+pub(crate) async fn start<T>(
+    addrs: &[SocketAddr],
+    mut describe: impl FnMut() -> (ServerBuilder, T),
+) -> Result<(Server, T), Failure> {
+    let mut failed = None;
+    for addr in addrs {
+        let (node, with) = describe();
+        match node.listen(*addr).start().await {
+            Err(error @ StartError::Listen { .. }) => {
+                tracing::debug!(%error, "the next address is tried");
+                failed = Some(error);
+            }
+            started => return Ok((started.map_err(Failure::because)?, with)),
+        }
+    }
+    Err(failed.map_or_else(no_address, Failure::because))
 }
 
 /// Opens a TCP connection to a node, by the first of its addresses that answers, which is returned too.

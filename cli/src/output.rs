@@ -1,70 +1,123 @@
 //! Standard output, for people or for programs.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use peermux::p2p::Capability;
 use peermux::{DisconnectReason, SharedCapability};
 use serde::Serialize;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::lines::{Lines, Unwritten};
 
-/// Where results go.
-#[derive(Debug, Clone, Copy)]
+/// How long a command that was interrupted or has failed waits for its output to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where results go. Nothing here waits for who reads them, except [`finish`](Self::finish).
+#[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
+    lines: Lines,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+    /// Cancels `failed` when standard output cannot be written any more.
+    pub(crate) fn start(json: bool, failed: CancellationToken) -> Result<Self, Failure> {
+        let notice = move |lines| lost_notice(lines, json);
+        let lines = Lines::start(io::stdout(), notice, failed).map_err(Failure::because)?;
+        Ok(Self { json, lines })
     }
 
     /// Whether programs read it.
-    pub(crate) fn is_json(self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Tells something: its text, or its JSON object.
-    pub(crate) fn tell(self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
-        write_line(self.line(report)?)
+    /// Prints something: its text, or its JSON object.
+    pub(crate) fn tell(&self, report: &(impl Serialize + Display)) -> Result<(), Failure> {
+        self.push(self.line(report)?);
+        Ok(())
     }
 
-    /// Tells of many things, or of none, all at once.
-    pub(crate) fn tell_all(self, reports: &[impl Serialize + Display]) -> Result<(), Failure> {
+    /// Prints many things, or none, all at once.
+    pub(crate) fn tell_all(&self, reports: &[impl Serialize + Display]) -> Result<(), Failure> {
         if reports.is_empty() {
             return Ok(());
         }
         let lines: Result<Vec<_>, _> = reports.iter().map(|report| self.line(report)).collect();
-        write_line(lines?.join("\n"))
+        self.push(lines?.join("\n"));
+        Ok(())
     }
 
-    fn line(self, report: &(impl Serialize + Display)) -> Result<String, Failure> {
+    fn line(&self, report: &(impl Serialize + Display)) -> Result<String, Failure> {
         Ok(match self.json {
             true => escape(serde_json::to_string(report).map_err(Failure::because)?),
             false => report.to_string(),
         })
     }
 
-    /// Tells something that only people need.
-    pub(crate) fn remark(self, text: &str) -> Result<(), Failure> {
-        match self.json {
-            true => Ok(()),
-            false => write_line(text.to_owned()),
+    /// Prints something that only people need.
+    pub(crate) fn remark(&self, text: &str) {
+        if !self.json {
+            self.push(text.to_owned());
         }
+    }
+
+    /// Counts lines that were lost before they were made.
+    pub(crate) fn lose(&self, lines: u64) {
+        self.lines.lose(lines);
+    }
+
+    /// In one go, even if it is several lines.
+    fn push(&self, mut line: String) {
+        line.push('\n');
+        self.lines.push(line);
+    }
+
+    /// Ends a command: waits until its output is written, but not for long if the command has failed
+    /// or is interrupted. Lost output is a failure.
+    pub(crate) async fn finish(
+        &self,
+        result: Result<(), Failure>,
+        interrupted: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let given_up = async {
+            if result.is_ok() {
+                interrupted.cancelled().await;
+            }
+            sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.lines.written() => {}
+            () = given_up => {}
+        }
+        result.and(self.lines.outcome().map_err(Into::into))
     }
 }
 
-/// In one go, even if it is several lines.
-fn write_line(mut line: String) -> Result<(), Failure> {
-    line.push('\n');
-    let mut out = io::stdout().lock();
-    let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::because(format!("cannot write to standard output: {error}")),
-    })
+fn lost_notice(lines: u64, json: bool) -> String {
+    match json {
+        true => format!("{{\"event\":\"lost\",\"lines\":{lines}}}\n"),
+        false => format!("lost {lines} lines: the output was not read fast enough\n"),
+    }
+}
+
+impl From<Unwritten> for Failure {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Failed(io::ErrorKind::BrokenPipe, _) => Self::OutputClosed,
+            Unwritten::Failed(_, error) => {
+                Self::because(format!("cannot write to standard output: {error}"))
+            }
+            Unwritten::Lost(lines) => Self::because(format!(
+                "{lines} lines of output were lost: they were not read fast enough"
+            )),
+        }
+    }
 }
 
 /// A text from a remote as a terminal may show it, in one line.

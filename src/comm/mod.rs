@@ -107,6 +107,7 @@
 //! | `peermux_comm_acks_total` | counter | `state`: `awaited`, and of those `received`, `refused`, `timed_out`, `failed`, the rest given up; `unasked` |
 //! | `peermux_comm_undelivered_total` | counter | how often a subscription lost a message |
 //! | `peermux_comm_malformed_total` | counter | messages that ended their connection |
+//! | `peermux_comm_contested_total` | counter | connections with the identity of another connected node |
 //! | `peermux_comm_refused_total` | counter | connections without a proven identity |
 
 mod acks;

@@ -106,6 +106,9 @@ counts! {
     failed_acks = acks("failed");
     /// Acknowledgements that nobody waited for, or no longer.
     unasked_acks = acks("unasked");
+    /// Connections that proved the identity of another node's open connection: two nodes that are
+    /// configured with one identity take each other's place again and again.
+    contested = counter!("peermux_comm_contested_total");
     /// Connections on which the remote proved no identity.
     refused = counter!("peermux_comm_refused_total");
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::request::Address;
+use crate::complaints::Complaints;
 use crate::guarded::{caught, caught_async};
 
 /// Accepts connections.
@@ -141,43 +142,9 @@ async fn accept_all<L: Listener>(
     }
 }
 
-/// The least time between two warnings of a listener.
-const QUIET: Duration = Duration::from_secs(60);
-
-/// Limits the rate of warnings, and counts those that are held back.
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<Instant>,
-    held_back: u64,
-}
-
-impl Complaints {
-    /// Whether the next one is due: then how many were held back since the last.
-    fn next(&mut self, now: Instant) -> Option<u64> {
-        let soon = |last: Instant| now.saturating_duration_since(last) < QUIET;
-        if self.last.is_some_and(soon) {
-            self.held_back += 1;
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.held_back))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn warnings_come_once_a_minute_with_a_count() {
-        let (mut complaints, start) = (Complaints::default(), Instant::now());
-        let mut at = |seconds| complaints.next(start + Duration::from_secs(seconds));
-        assert_eq!(at(0), Some(0));
-        assert_eq!((at(1), at(59)), (None, None));
-        assert_eq!(at(60), Some(2));
-        assert_eq!(at(61), None);
-        assert_eq!(at(200), Some(1));
-    }
 
     #[tokio::test]
     async fn no_error_of_one_connection_ends_a_listener() {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::endpoint::excerpt;
+use super::excerpt::excerpt;
 use super::{Endpoint, Enode, EnodeError, NodeId, NodeRecord, PublicKey, RecordError};
 
 /// A node, known by an enode URL or by a record; the text's beginning tells which.

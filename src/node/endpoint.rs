@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use super::excerpt::excerpt;
+
 /// The longest DNS name, in characters, without the dot at its end.
 const MAX_NAME: usize = 253;
 
@@ -156,15 +158,6 @@ impl fmt::Display for Endpoint {
             write!(f, "?discport={}", self.udp)?;
         }
         Ok(())
-    }
-}
-
-/// The start of a piece of the input, short enough for an error message.
-pub(crate) fn excerpt(piece: &str) -> String {
-    const LONGEST: usize = 64;
-    match piece.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &piece[..end]),
-        None => piece.to_owned(),
     }
 }
 

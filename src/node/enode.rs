@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::endpoint::excerpt;
+use super::excerpt::excerpt;
 use super::{Endpoint, EndpointError, Host, KeyError, NodeId, PublicKey};
 
 const SCHEME: &str = "enode://";
@@ -134,6 +134,9 @@ pub enum EnodeError {
         /// The beginning of the text.
         found: String,
     },
+    /// The text is a node record (`enr:`), which [`Node`](super::Node) reads.
+    #[error("this is a node record (enr:) where an enode URL is needed")]
+    NodeRecord,
     /// There is no public key in front of the endpoint.
     #[error("enode URL has no public key before {found:?}")]
     KeyMissing {
@@ -213,6 +216,9 @@ fn bare_key(text: &str) -> Result<PublicKey, EnodeError> {
     if text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return parse_key(text, text);
     }
+    if text.starts_with("enr:") {
+        return Err(EnodeError::NodeRecord);
+    }
     let scheme = text.split_inclusive("://").next().unwrap_or_default();
     Err(EnodeError::Scheme {
         found: excerpt(scheme),
@@ -264,9 +270,10 @@ mod tests {
     #[test]
     fn says_which_part_is_wrong() {
         let key = key(1);
-        for text in ["", "enode", "enode:/", "ENODE://", "http://x", "enr:-IS4"] {
+        for text in ["", "enode", "enode:/", "ENODE://", "http://x"] {
             assert!(matches!(error(text), EnodeError::Scheme { .. }), "{text}");
         }
+        assert_eq!(error("enr:-IS4"), EnodeError::NodeRecord);
         assert_eq!(
             error(format!("http://{key}@1.2.3.4:3")),
             EnodeError::Scheme {
@@ -309,6 +316,27 @@ mod tests {
             }
             .into()
         );
+    }
+
+    #[test]
+    fn a_secret_key_given_by_mistake_is_not_repeated() {
+        let secret = "5ec2e7".repeat(11);
+        let places = [
+            secret.clone(),
+            format!("0x{secret}"),
+            format!("enode://{secret}"),
+            format!("enode://{secret}@{secret}:{secret}"),
+            format!("enode://{}@{secret}", key(1)),
+            format!("enode://{}@x:{secret}", key(1)),
+            format!("enode://{}@x:1?discport={secret}", key(1)),
+            format!("enode://{}?{secret}", key(1)),
+        ];
+        for text in places {
+            let (enode, node) = (error(&text), text.parse::<super::super::Node>());
+            for error in [enode.to_string(), node.unwrap_err().to_string()] {
+                assert!(!error.contains(&secret[..8]), "{text}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -7,14 +7,16 @@
 mod any;
 mod endpoint;
 mod enode;
+mod excerpt;
 mod group;
 mod key;
 mod record;
 
 pub use any::{Node, NodeError};
-pub(crate) use endpoint::excerpt;
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use enode::{Enode, EnodeError};
+pub(crate) use excerpt::excerpt;
+pub use excerpt::withhold_keys;
 pub use group::{Group, Reach};
 pub(crate) use key::recover;
 pub use key::{KeyError, NodeId, PublicKey, SecretKey};

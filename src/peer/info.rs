@@ -18,9 +18,9 @@ pub struct NodeInfo {
     pub name: String,
     /// The enode URL.
     pub enode: String,
-    /// The IP address that it listens on; empty if it does not listen.
+    /// The IP address, or name, in its enode URL; empty if there is none.
     pub ip: String,
-    /// Its ports.
+    /// The ports in its enode URL.
     pub ports: Ports,
     /// The address that it listens on, with port; empty if it does not listen.
     pub listen_addr: String,

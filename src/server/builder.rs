@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::checks::{Guarded, NodeStore};
 use super::server::Server;
-use super::{ConnectionEvent, NodeDialer, ServerConfig};
+use super::{Advertised, ConnectionEvent, NodeDialer, ServerConfig};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
 use crate::node::{Enode, NodeId, SecretKey};
@@ -97,6 +97,12 @@ impl<D, L> ServerBuilder<D, L> {
     /// setting.
     pub fn listen(self, addr: SocketAddr) -> Self {
         self.configure(|config| config.with_listen(addr))
+    }
+
+    /// Names the address at which other nodes can dial this one, for its enode URL. Short for
+    /// [`with_advertise`](ServerConfig::with_advertise) of the configuration.
+    pub fn advertise(self, address: Advertised) -> Self {
+        self.configure(|config| config.with_advertise(address))
     }
 
     /// Finds nodes to dial, besides the sources before; all of them take turns. With a source the

@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::NetList;
 use super::checks::Seats;
+use super::{Advertised, NetList};
 use crate::channel::MemoryLimits;
 use crate::connmgr::admission::{AdmissionConfig, is_local};
 use crate::connmgr::{Backoff, ConnConfig, Rate, RetryPolicy};
@@ -47,6 +47,9 @@ settings! {
         name / with_name: String => &str = concat!("peermux/v", env!("CARGO_PKG_VERSION")).to_owned();
         /// Where to listen; port 0 picks a free one. Default: nowhere.
         listen / with_listen: Option<SocketAddr> => &Option<SocketAddr> = None;
+        /// Where other nodes can dial this one, if that is not where it listens: behind a router, in a
+        /// container, or on all addresses. Default: the address that it listens on.
+        advertise / with_advertise: Option<Advertised> => &Option<Advertised> = None;
         /// How many peers are connected at most; further ones are refused with
         /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS). Default: 50.
         max_peers / with_max_peers: usize = 50;
@@ -132,29 +135,44 @@ settings! {
     }
 }
 
-/// Nodes by their enode URLs or records.
+/// Nodes by their enode URLs or records. No error repeats what was given: it may be a key.
 #[cfg(feature = "serde")]
 fn enodes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Enode>, D::Error> {
-    use serde::Deserialize;
+    use serde::de::{Error, SeqAccess, Visitor};
 
-    #[derive(Deserialize)]
-    #[serde(try_from = "String")]
-    struct Either(Enode);
+    struct Nodes;
 
-    impl TryFrom<String> for Either {
-        type Error = crate::node::NodeError;
+    impl<'de> Visitor<'de> for Nodes {
+        type Value = Vec<Enode>;
 
-        fn try_from(text: String) -> Result<Self, Self::Error> {
-            let node = match text.starts_with("enr:") {
-                true => text.parse::<crate::node::NodeRecord>()?.to_enode(),
-                false => text.parse()?,
-            };
-            Ok(Self(node))
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of enode URLs or node records")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
+            let mut nodes = Vec::new();
+            while let Some(text) = texts.next_element::<String>()? {
+                nodes.push(enode(&text).map_err(A::Error::custom)?);
+            }
+            Ok(nodes)
+        }
+
+        fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+            Err(E::custom(
+                "a single text, expected a list of enode URLs or node records",
+            ))
         }
     }
 
-    let nodes = Vec::<Either>::deserialize(deserializer)?;
-    Ok(nodes.into_iter().map(|Either(node)| node).collect())
+    deserializer.deserialize_seq(Nodes)
+}
+
+#[cfg(feature = "serde")]
+fn enode(text: &str) -> Result<Enode, crate::node::NodeError> {
+    Ok(match text.starts_with("enr:") {
+        true => text.parse::<crate::node::NodeRecord>()?.to_enode(),
+        false => text.parse()?,
+    })
 }
 
 /// With sources one place in this number is kept for nodes that are dialled.

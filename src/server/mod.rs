@@ -70,6 +70,7 @@
 //! the other direction.
 
 mod accept;
+mod advertised;
 mod builder;
 mod checks;
 mod config;
@@ -87,6 +88,7 @@ mod start;
 mod static_nodes;
 mod suspend;
 
+pub use advertised::{Advertised, AdvertisedError};
 pub use builder::ServerBuilder;
 pub use checks::{NetList, NetListError, NodeStore};
 pub use config::ServerConfig;

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
 use crate::channel::NodeBudget;
 use crate::event_stream::EventStream;
-use crate::node::{Enode, NodeId, PublicKey};
+use crate::node::{Endpoint, Enode, Host, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent, Protocol};
 use crate::setup::SetupError;
@@ -56,18 +56,21 @@ impl Server {
         self.shared.local_addr
     }
 
-    /// The node as an enode URL. A listener on all addresses is given as the loopback address; a
-    /// node that does not listen has no endpoint.
+    /// The node as an enode URL, with the [advertised](super::ServerConfig::with_advertise) address,
+    /// else the one that it listens on. A listener on all addresses is given as the loopback
+    /// address, see [`is_stand_in`](Self::is_stand_in); a node that does neither has no endpoint.
+    /// There is no discovery, which is `discport=0`.
     #[must_use]
     pub fn enode(&self) -> Enode {
-        let public_key = self.shared.hello.public_key;
-        match self.shared.local_addr {
-            Some(addr) => Enode::new(
-                public_key,
-                SocketAddr::new(reachable(addr.ip()), addr.port()),
-            ),
-            None => Enode::incomplete(public_key),
-        }
+        self.shared.enode.clone()
+    }
+
+    /// Whether the address in the [enode URL](Self::enode) stands in for another: the node listens
+    /// on all addresses, none is advertised, and other machines cannot dial the loopback address.
+    #[must_use]
+    pub fn is_stand_in(&self) -> bool {
+        let listens_on_all = |addr: SocketAddr| addr.ip().is_unspecified();
+        !self.shared.is_advertised && self.shared.local_addr.is_some_and(listens_on_all)
     }
 
     /// The registered protocols.
@@ -196,12 +199,21 @@ impl Server {
     #[must_use]
     pub fn node_info(&self) -> crate::peer::NodeInfo {
         let addr = self.shared.local_addr;
-        let port = addr.map_or(0, |addr| addr.port());
+        let enode = self.enode();
+        let (host, port) = match enode.endpoint() {
+            Some(Endpoint {
+                host: Host::Ip(ip),
+                tcp,
+                ..
+            }) => (ip.to_string(), *tcp),
+            Some(Endpoint { host, tcp, .. }) => (host.to_string(), *tcp),
+            None => (String::new(), 0),
+        };
         crate::peer::NodeInfo {
             id: self.id(),
             name: self.shared.hello.client_text(),
-            enode: self.enode().to_string(),
-            ip: addr.map_or_else(String::new, |addr| reachable(addr.ip()).to_string()),
+            enode: enode.to_string(),
+            ip: host,
             ports: crate::peer::Ports::new(0, port),
             listen_addr: addr.map_or_else(String::new, |addr| addr.to_string()),
             protocols: crate::peer::node_protocols(&self.shared.protocols),
@@ -267,15 +279,6 @@ impl Server {
 
 /// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// An address that a local program can dial, for a listener on `ip`.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    }
-}
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

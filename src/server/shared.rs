@@ -15,7 +15,7 @@ use super::static_nodes::StaticNodes;
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
-use crate::node::SecretKey;
+use crate::node::{Enode, SecretKey};
 use crate::p2p::Hello;
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
@@ -28,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) hello: Hello,
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) local_addr: Option<SocketAddr>,
+    /// The node, as others dial it.
+    pub(crate) enode: Enode,
+    pub(crate) is_advertised: bool,
     pub(crate) setup_timeout: Duration,
     pub(crate) legacy: Legacy,
     pub(crate) options: PeerOptions,

@@ -1,7 +1,7 @@
 //! From the settings to a running server.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -16,13 +16,13 @@ use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
 use super::server::Server;
 use super::shared::{Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
-use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
+use super::{Advertised, ConnectionEvent, StartError, StaticNodeError, connection, suspend};
 use crate::channel::NodeBudget;
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
-use crate::node::Enode;
+use crate::node::{Endpoint, Enode, Host, PublicKey};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
 use crate::peer::{PeerEvents, Protocol};
 use crate::setup::Turns;
@@ -55,7 +55,7 @@ impl<D, L> ServerBuilder<D, L> {
     }
 
     /// The Hello of all connections, once it is certain that the protocols go together.
-    fn hello(&self, local_addr: Option<SocketAddr>) -> Result<Hello, StartError> {
+    fn hello(&self, enode: &Enode) -> Result<Hello, StartError> {
         if self.protocols.len() > MAX_CAPABILITIES {
             return Err(StartError::TooManyProtocols {
                 got: self.protocols.len(),
@@ -87,7 +87,9 @@ impl<D, L> ServerBuilder<D, L> {
         check_lengths(&lengths)?;
         let client = self.config.name().to_owned();
         let mut hello = Hello::new(client, capabilities, self.key.public_key());
-        hello.listen_port = local_addr.map_or(0, |addr| addr.port().into());
+        hello.listen_port = enode
+            .tcp_endpoint()
+            .map_or(0, |endpoint| endpoint.tcp.into());
         match hello.encode().len() {
             size if size > MAX_HELLO => Err(StartError::HelloTooLarge {
                 size,
@@ -123,7 +125,8 @@ where
         let local_addr = bound
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
-        let hello = self.hello(local_addr)?;
+        let enode = own_enode(self.key.public_key(), self.config.advertise(), local_addr);
+        let hello = self.hello(&enode)?;
         let (checks, sources) = self.checks();
         let config = self.config;
         for node in config.trusted_nodes() {
@@ -176,6 +179,8 @@ where
             hello,
             protocols: self.protocols,
             local_addr,
+            enode,
+            is_advertised: config.advertise().is_some(),
             setup_timeout: config.setup_timeout(),
             legacy: self.legacy,
             options: PeerOptions::default()
@@ -207,6 +212,34 @@ where
         let server = Server::new(Arc::clone(&shared));
         add_static_nodes(&server, &shared, config.static_nodes()).await;
         Ok(server)
+    }
+}
+
+/// The node as others dial it. It takes no part in discovery.
+fn own_enode(key: PublicKey, advertised: &Option<Advertised>, bound: Option<SocketAddr>) -> Enode {
+    let by_config = advertised
+        .as_ref()
+        .and_then(|advertised| advertised.enode(key, bound.map(|addr| addr.port())));
+    let by_listener = || {
+        let addr = bound?;
+        let endpoint = Endpoint {
+            host: Host::Ip(reachable(addr.ip())),
+            tcp: addr.port(),
+            udp: 0,
+        };
+        Some(Enode::with_endpoint(key, endpoint))
+    };
+    by_config
+        .or_else(by_listener)
+        .unwrap_or_else(|| Enode::incomplete(key))
+}
+
+/// An address that a local program can dial, for a listener on `ip`.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     }
 }
 

@@ -39,6 +39,9 @@ impl Client {
             let why = match error.kind() {
                 io::ErrorKind::NotFound => "there is no such socket, so no node runs here",
                 io::ErrorKind::ConnectionRefused => "no node runs here any more",
+                io::ErrorKind::InvalidInput => {
+                    "the path is too long for a socket, so the node needs --admin PATH, and this command too"
+                }
                 _ => &error.to_string(),
             };
             Failure::because(format!("cannot ask at {}: {why}", path.display()))

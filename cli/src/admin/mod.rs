@@ -1,7 +1,7 @@
 //! The admin interface of a running node: a Unix socket that only its owner can open.
 //!
 //! `peermux listen --data-dir DIR` opens `DIR/admin.sock`, and `--admin PATH` another one; both go
-//! with the node. `peermux peers` speaks to it, and so can anything that speaks JSON lines: each
+//! with the node. A node whose data directory can have no socket runs without one. `peermux peers` speaks to it, and so can anything that speaks JSON lines: each
 //! line is a request, and each gets one line as its answer, in order.
 //!
 //! | request | answer |

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Server;
+use peermux::node::withhold_keys;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -154,7 +155,8 @@ async fn attend(
         let stops = match serde_json::from_str(&text) {
             Ok(request) => answer(request, &context, &mut writer).await?,
             Err(error) => {
-                send(&mut writer, &refusal(&format!("not a request: {error}"))).await?;
+                let why = withhold_keys(&error.to_string());
+                send(&mut writer, &refusal(&format!("not a request: {why}"))).await?;
                 false
             }
         };

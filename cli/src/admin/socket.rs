@@ -1,5 +1,6 @@
 //! The socket's place in the file system.
 
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -7,8 +8,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket};
-
-use crate::failure::Failure;
 
 /// How many connections wait to be accepted.
 const BACKLOG: u32 = 16;
@@ -27,10 +26,28 @@ pub(super) struct SocketFile {
     inode: (u64, u64),
 }
 
+/// Why there is no admin socket.
+#[derive(Debug)]
+pub(crate) struct NotListening {
+    path: PathBuf,
+    why: String,
+    /// Whether another node listens there.
+    pub(crate) is_taken: bool,
+}
+
+impl fmt::Display for NotListening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, why, .. } = self;
+        write!(f, "cannot listen at admin socket {}: {why}", path.display())
+    }
+}
+
+impl std::error::Error for NotListening {}
+
 impl Socket {
     /// Listens at a path. What a node left there that was killed is replaced; anything else is left
     /// alone.
-    pub(crate) fn bind(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn bind(path: &Path) -> Result<Self, NotListening> {
         clear(path)?;
         bind(path).map_err(|error| cannot_listen(path, &error))
     }
@@ -51,7 +68,7 @@ fn bind(path: &Path) -> io::Result<Socket> {
 }
 
 /// Removes a socket at which nobody listens.
-fn clear(path: &Path) -> Result<(), Failure> {
+fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -61,7 +78,10 @@ fn clear(path: &Path) -> Result<(), Failure> {
         return Err(cannot_listen(path, &"it is there, and is no socket"));
     }
     match UnixStream::connect(path) {
-        Ok(_) => Err(cannot_listen(path, &"another node does")),
+        Ok(_) => Err(NotListening {
+            is_taken: true,
+            ..cannot_listen(path, &"another node does")
+        }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| cannot_listen(path, &error))
         }
@@ -79,9 +99,10 @@ impl Drop for SocketFile {
     }
 }
 
-fn cannot_listen(path: &Path, why: &dyn std::fmt::Display) -> Failure {
-    Failure::because(format!(
-        "cannot listen at admin socket {}: {why}",
-        path.display()
-    ))
+fn cannot_listen(path: &Path, why: &dyn fmt::Display) -> NotListening {
+    NotListening {
+        path: path.to_owned(),
+        why: why.to_string(),
+        is_taken: false,
+    }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use peermux::{Endpoint, Enode, NodeId, SecretKey, Server};
+use peermux::server::Advertised;
+use peermux::{Endpoint, Enode, NodeId, SecretKey, Server, ServerConfig};
 use peermux_protocols::chat::{Chat, Config, Event, Events, MAX_LINE};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -28,6 +29,9 @@ Ends at the end of input (Ctrl-D) or at Ctrl-C, after all that was said has been
 pub(crate) struct Args {
     #[command(flatten)]
     whereto: Whereto,
+    /// Where others can dial you, if not at --listen: behind a router, in a container
+    #[arg(long, value_name = "HOST[:PORT]", requires = "listen")]
+    advertise: Option<Advertised>,
     /// Your name, at most 64 bytes; without one, the beginning of your node id
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
@@ -84,18 +88,25 @@ impl fmt::Display for Report {
 pub(crate) async fn run(
     args: Args,
     key: SecretKey,
-    out: Output,
+    out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     let id = key.public_key().node_id().to_string();
     let name = args.name.unwrap_or_else(|| id.chars().take(8).collect());
     let config = Config::new(name).map_err(|error| Failure::Usage(format!("--name: {error}")))?;
     let (chat, mut events) = Chat::new(config);
-    let mut builder = Server::builder(key).protocol(chat.clone());
-    if let Some(addr) = &args.whereto.listen {
-        builder = builder.listen(node::resolve(addr).await?);
-    }
-    let server = builder.start().await.map_err(Failure::because)?;
+    let config = ServerConfig::default().with_advertise(args.advertise);
+    let node = || {
+        let builder = Server::builder(key.clone()).config(config.clone());
+        builder.protocol(chat.clone())
+    };
+    let server = match &args.whereto.listen {
+        Some(addr) => {
+            let addrs = node::resolve_all(addr).await?;
+            node::start(&addrs, || (node(), ())).await?.0
+        }
+        None => node().start().await.map_err(Failure::because)?,
+    };
     let talking = async {
         match &args.whereto.dial {
             Some(enode) => join(&server, enode, &mut events, out).await?,
@@ -121,7 +132,7 @@ async fn join(
     server: &Server,
     enode: &Enode,
     events: &mut Events,
-    out: Output,
+    out: &Output,
 ) -> Result<(), Failure> {
     let peer = server.dial(enode).await;
     let peer = peer.map_err(|error| Trouble::dialling(&error))?;
@@ -135,7 +146,7 @@ async fn join(
 }
 
 /// Says what comes in and prints what is heard, until the end of input.
-async fn talk(chat: &Chat, events: &mut Events, out: Output) -> Result<(), Failure> {
+async fn talk(chat: &Chat, events: &mut Events, out: &Output) -> Result<(), Failure> {
     tokio::select! {
         result = say_all(chat) => result,
         result = hear(events, out) => result,
@@ -160,14 +171,14 @@ fn cannot_read(error: &io::Error) -> Failure {
     Failure::because(format!("cannot read standard input: {error}"))
 }
 
-async fn hear(events: &mut Events, out: Output) -> Result<(), Failure> {
+async fn hear(events: &mut Events, out: &Output) -> Result<(), Failure> {
     while let Some(event) = events.next().await {
         report(event, out)?;
     }
     Ok(())
 }
 
-fn report(event: Event, out: Output) -> Result<(), Failure> {
+fn report(event: Event, out: &Output) -> Result<(), Failure> {
     match event {
         Event::Joined { peer, name } => out.tell(&Report::Joined {
             node_id: peer,

@@ -49,7 +49,7 @@ impl fmt::Display for Report {
     }
 }
 
-pub(crate) fn run(args: &Args, given: &KeyArgs, out: Output) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Failure> {
     let key = match args.action {
         Action::New => {
             let path = given.file()?;

@@ -8,16 +8,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use peermux::addrbook::BookConfig;
 use peermux::peer::PeerEvents;
-use peermux::server::ConnectionEvent;
+use peermux::server::{Advertised, ConnectionEvent};
 use peermux::{
-    DialError, DisconnectReason, Endpoint, Enode, EventStream, Missed, NodeId, Peer, PeerError,
-    PeerEvent, PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
+    DialError, DisconnectReason, Endpoint, Enode, EventStream, NodeId, Peer, PeerError, PeerEvent,
+    PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
 };
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use crate::admin::{Service, Socket};
@@ -30,6 +29,7 @@ use crate::failure::Failure;
 use crate::keys::KeyArgs;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, printable};
+use crate::signals::Interrupts;
 
 /// How many events may wait to be printed, at least.
 const EVENTS: usize = 4096;
@@ -47,9 +47,11 @@ Examples:
   peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
   peermux listen --static ENODE --config node.toml
 
-The first line is the node's enode URL, printed once it accepts connections. Each further
-line is a peer that came (peer_add) or went (peer_drop), or a node that was dialled in vain
-(dial_failed), with the time until the next try if there will be one.
+The first line is the node's enode URL, printed once it accepts connections; discport=0 says
+that it takes no part in discovery. Each further line is a peer that came (peer_add) or went
+(peer_drop), or a node that was dialled in vain (dial_failed), with the time until the next try
+if there will be one. A node never waits for its output to be read: lines that find no room are
+dropped, and counted in the next line (lost).
 
 A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
@@ -72,6 +74,9 @@ pub(crate) struct Args {
     /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<Endpoint>,
+    /// Where others can dial the node, if not at --addr: behind a router, in a container
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertise: Option<Advertised>,
     /// How many peers to have at most; further ones are told so [default: 50]
     #[arg(long, value_name = "N")]
     max_peers: Option<usize>,
@@ -101,26 +106,29 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The configuration: the file's, and on top of it what was given as options.
-    async fn config(&self) -> Result<ServerConfig, Failure> {
+    /// The configuration: the file's, and on top of it what was given as options. And where to
+    /// listen: on one of these addresses.
+    async fn config(&self) -> Result<(ServerConfig, Vec<SocketAddr>), Failure> {
         let config = match &self.config {
             Some(path) => config::read(path)?,
             None => ServerConfig::default(),
         };
         let listen = match &self.addr {
-            Some(addr) => node::resolve(addr).await?,
-            None => config.listen().unwrap_or(ADDR),
+            Some(addr) => node::resolve_all(addr).await?,
+            None => vec![config.listen().unwrap_or(ADDR)],
         };
         let static_nodes = [config.static_nodes(), &self.static_nodes].concat();
         let trusted_nodes = [config.trusted_nodes(), &self.trusted_nodes].concat();
         let max_peers = self.max_peers.unwrap_or(config.max_peers());
         let event_capacity = config.event_capacity().max(EVENTS);
-        Ok(config
-            .with_listen(listen)
+        let advertise = self.advertise.clone().or(config.advertise().clone());
+        let config = config
+            .with_advertise(advertise)
             .with_max_peers(max_peers)
             .with_static_nodes(static_nodes)
             .with_trusted_nodes(trusted_nodes)
-            .with_event_capacity(event_capacity))
+            .with_event_capacity(event_capacity);
+        Ok((config, listen))
     }
 
     /// The node's key, and what it remembers if it has a data directory.
@@ -137,12 +145,24 @@ impl Args {
         Ok((key, Some(kept)))
     }
 
-    /// The socket at which the node takes commands, if it does.
+    /// The socket at which the node takes commands, if it does. A data directory that can have none
+    /// does not stop the node.
     #[cfg(unix)]
     fn socket(&self) -> Result<Option<Socket>, Failure> {
-        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
-        let path = self.admin.clone().or(in_folder);
-        path.map(|path| Socket::bind(&path)).transpose()
+        if let Some(path) = &self.admin {
+            return Socket::bind(path).map(Some).map_err(Failure::because);
+        }
+        let Some(folder) = &self.data_dir else {
+            return Ok(None);
+        };
+        match Socket::bind(&data_dir::admin_socket(folder)) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error) if error.is_taken => Err(Failure::because(error)),
+            Err(error) => {
+                tracing::warn!("{error}; the node runs without one, --admin PATH gives it another");
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -178,6 +198,11 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) fn of(server: &Server) -> Self {
+        if server.is_stand_in() {
+            tracing::warn!(
+                "the node listens on all addresses, and its URL has one that only this machine can dial; --advertise HOST[:PORT] names one for others"
+            );
+        }
         let enode = server.enode();
         Self { enode }
     }
@@ -295,11 +320,16 @@ impl DialReport {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Some(Self {
             node_id: node.node_id(),
-            addr: node.endpoint().map(ToString::to_string),
+            addr: node.endpoint().map(host_and_port),
             error: error.to_string(),
             retry_in_ms: retry_in.map(millis),
         })
     }
+}
+
+/// Without the port for discovery.
+fn host_and_port(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.host, endpoint.tcp)
 }
 
 impl fmt::Display for DialReport {
@@ -335,31 +365,42 @@ impl fmt::Display for PeerReport {
 pub(crate) async fn run(
     args: Args,
     key: &KeyArgs,
-    out: Output,
-    interrupted: &CancellationToken,
+    out: &Output,
+    interrupts: &Interrupts,
 ) -> Result<(), Failure> {
-    let config = args.config().await?;
+    let stop = &interrupts.once;
+    // A name may take long to resolve.
+    let Some(config) = stop.run_until_cancelled(args.config()).await else {
+        return Ok(());
+    };
+    let (config, addrs) = config?;
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
     let events = PeerEvents::new(config.event_capacity(), false);
     let feed = events.subscribe();
-    let mut builder = Server::builder(key).config(config).events(events);
-    let failures = builder.subscribe_connections();
-    if let Some(kept) = &kept {
-        builder = builder.node_store(kept.book());
-    }
-    for offer in distinct(args.protocols) {
-        builder = builder.protocol(offer.protocol()?);
-    }
-    let server = builder.start().await.map_err(Failure::because)?;
-    let stop = interrupted.child_token();
+    let protocols = distinct(args.protocols).into_iter().map(Offer::protocol);
+    let protocols: Vec<_> = protocols.collect::<Result<_, _>>()?;
+    let started = node::start(&addrs, || {
+        let mut builder = Server::builder(key.clone())
+            .config(config.clone())
+            .events(events.clone());
+        let failures = builder.subscribe_connections();
+        if let Some(kept) = &kept {
+            builder = builder.node_store(kept.book());
+        }
+        for protocol in &protocols {
+            builder = builder.protocol(protocol.clone());
+        }
+        (builder, failures)
+    });
+    let (server, failures) = started.await?;
     // Its connections close when all else has ended.
     #[cfg(unix)]
     let _service = socket
         .map(|socket| Service::start(socket, server.clone(), stop.clone()))
         .transpose()?;
-    let served = serve(&server, (feed, failures), out, &stop).await;
+    let served = serve(&server, (feed, failures), out, interrupts).await;
     let closed = match kept {
         Some(kept) => kept.close().await,
         None => Ok(()),
@@ -374,8 +415,8 @@ type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
 async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
-    out: Output,
-    stop: &CancellationToken,
+    out: &Output,
+    interrupts: &Interrupts,
 ) -> Result<(), Failure> {
     let told = async {
         out.tell(&Listening::of(server))?;
@@ -389,10 +430,18 @@ async fn serve(
     };
     let result = tokio::select! {
         result = told => result.map(drop),
-        () = stop.cancelled() => Ok(()),
+        () = interrupts.once.cancelled() => Ok(()),
     };
-    node::shut_down(server).await;
-    result.and(report_rest(&mut events, out))
+    let ended = tokio::select! {
+        biased;
+        () = node::shut_down(server) => Ok(()),
+        () = interrupts.twice.cancelled() => {
+            node::abort(server).await;
+            Err(Failure::in_haste())
+        }
+    };
+    let told = report_rest(&mut events, out);
+    result.and(ended).and(told)
 }
 
 fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
@@ -404,27 +453,32 @@ fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
 /// Prints what happens until the node is gone, as far as there is something to tell of it.
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
-    out: Output,
+    out: &Output,
     report_of: impl Fn(&E) -> Result<Option<R>, Failure>,
 ) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         match events.recv().await {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => lost(missed),
+            Some(Err(missed)) => out.lose(missed.events),
             None => return Ok(()),
         }
         // Nothing is awaited before it is told: the node's end would take it along.
-        take_waiting(events, &report_of, &mut reports)?;
+        take_waiting(events, out, &report_of, &mut reports)?;
         out.tell_all(&reports)?;
     }
 }
 
 /// Prints what has happened to peers, such as those that were told of the node's end.
-fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), Failure> {
+fn report_rest(events: &mut EventStream<PeerEvent>, out: &Output) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
-        take_waiting(events, &|event| Ok(PeerReport::of(event)), &mut reports)?;
+        take_waiting(
+            events,
+            out,
+            &|event| Ok(PeerReport::of(event)),
+            &mut reports,
+        )?;
         if reports.is_empty() {
             return Ok(());
         }
@@ -435,13 +489,14 @@ fn report_rest(events: &mut EventStream<PeerEvent>, out: Output) -> Result<(), F
 /// Takes what has happened and was not told, as much as is told at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
+    out: &Output,
     report_of: &impl Fn(&E) -> Result<Option<R>, Failure>,
     reports: &mut Vec<R>,
 ) -> Result<(), Failure> {
     while reports.len() < TOLD_AT_ONCE {
         match events.try_recv() {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => lost(missed),
+            Some(Err(missed)) => out.lose(missed.events),
             None => return Ok(()),
         }
     }
@@ -456,11 +511,4 @@ fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
         ))),
         _ => Ok(()),
     }
-}
-
-fn lost(missed: Missed) {
-    tracing::warn!(
-        missed = missed.events,
-        "output is too slow, events are lost"
-    );
 }

@@ -12,36 +12,41 @@ pub(crate) mod ping;
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::signals;
+use crate::signals::Interrupts;
 
-/// Runs the command that was asked for, to its end.
-pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
-    let out = Output::new(cli.common.json);
-    let interrupted = signals::watch().map_err(Failure::because)?;
+/// Runs the command that was asked for, until its output is written.
+pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<(), Failure> {
+    let out = Output::start(cli.common.json, interrupts.once.clone())?;
+    let result = execute(cli, &out, &interrupts).await;
+    out.finish(result, &interrupts.once).await
+}
+
+async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), Failure> {
     let key = &cli.common.key;
+    let interrupted = &interrupts.once;
     match cli.command {
-        Command::Demo => demo::run(out, &interrupted).await,
-        Command::Listen(args) => listen::run(args, key, out, &interrupted).await,
+        Command::Demo => demo::run(out, interrupted).await,
+        Command::Listen(args) => listen::run(args, key, out, interrupts).await,
         #[cfg(unix)]
         Command::Peers(args) => tokio::select! {
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),
         },
         Command::Ping(args) => {
-            let result = ping::run(args, key.load_or_random()?, out, &interrupted).await;
+            let result = ping::run(args, key.load_or_random()?, out, interrupted).await;
             with_trouble(result, out)
         }
-        Command::Bench(args) => bench::run(args, key.load_or_random()?, out, &interrupted).await,
+        Command::Bench(args) => bench::run(args, key.load_or_random()?, out, interrupted).await,
         Command::Key(args) => key::run(&args, key, out),
         Command::Chat(args) => {
-            let result = chat::run(args, key.load_or_random()?, out, &interrupted).await;
+            let result = chat::run(args, key.load_or_random()?, out, interrupted).await;
             with_trouble(result, out)
         }
     }
 }
 
 /// Tells programs what is wrong with a connection; people read it on standard error.
-fn with_trouble(result: Result<(), Failure>, out: Output) -> Result<(), Failure> {
+fn with_trouble(result: Result<(), Failure>, out: &Output) -> Result<(), Failure> {
     if let Err(Failure::Connection(trouble)) = &result
         && out.is_json()
     {

@@ -157,7 +157,7 @@ impl fmt::Display for Done {
     }
 }
 
-pub(crate) async fn run(args: Args, out: Output) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failure> {
     let mut node = Client::connect(&args.socket()?).await?;
     let (request, done) = match args.action {
         None => return show_peers(&mut node, out).await,
@@ -191,10 +191,10 @@ pub(crate) async fn run(args: Args, out: Output) -> Result<(), Failure> {
     out.tell(&done)
 }
 
-async fn show_peers(node: &mut Client, out: Output) -> Result<(), Failure> {
+async fn show_peers(node: &mut Client, out: &Output) -> Result<(), Failure> {
     let peers: Vec<Row> = node.ask(&Request::Peers).await?;
-    match peers.is_empty() {
-        true => out.remark("no peers"),
-        false => out.tell_all(&peers),
+    if peers.is_empty() {
+        out.remark("no peers");
     }
+    out.tell_all(&peers)
 }

@@ -112,7 +112,7 @@ impl fmt::Display for Report {
 pub(crate) async fn run(
     args: Args,
     key: SecretKey,
-    out: Output,
+    out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     let setting_up = set_up(&args, &key);
@@ -121,7 +121,7 @@ pub(crate) async fn run(
         () = interrupted.cancelled() => return Ok(()),
     };
     let pinging = async {
-        out.remark(&greeting.to_string())?;
+        out.remark(&greeting.to_string());
         pinger.ping(args.count, args.interval, out).await
     };
     let result = tokio::select! {
@@ -157,14 +157,14 @@ struct Pinger {
 }
 
 impl Pinger {
-    async fn ping(&mut self, count: u32, interval: Duration, out: Output) -> Result<(), Failure> {
+    async fn ping(&mut self, count: u32, interval: Duration, out: &Output) -> Result<(), Failure> {
         let mut next = Instant::now();
         for number in 1..=count {
             self.idle_until(next).await?;
             next = Instant::now() + interval;
             let took = self.round_trip().await?;
             self.rtt_us.push(micros(took));
-            out.remark(&format!("ping {number}: {:.3} ms", micros(took) / 1e3))?;
+            out.remark(&format!("ping {number}: {:.3} ms", micros(took) / 1e3));
         }
         Ok(())
     }

@@ -118,3 +118,29 @@ fn who_was_met_is_met_again_after_a_restart() {
     assert_eq!(again["node_id"], met["node_id"]);
     assert_eq!(again["direction"], "outbound");
 }
+
+/// The path of a Unix socket has 107 bytes at most.
+#[test]
+fn a_path_that_is_too_long_for_a_socket_stops_no_node() {
+    let folder = Folder::new();
+    let home = folder.text(&"x".repeat(120));
+    let (mut node, _) = Peermux::listen(&["--data-dir", &home]);
+    node.log("the node runs without one, --admin PATH gives it another");
+    let (line, _) = run(&["peers", "--data-dir", &home]).failed();
+    assert!(line.contains("so the node needs --admin PATH"), "{line}");
+    assert_eq!(node.terminated().code, Some(0));
+
+    let admin = folder.text("admin");
+    let (node, _) = Peermux::listen(&["--data-dir", &home, "--admin", &admin]);
+    assert_eq!(run(&["peers", "--admin", &admin]).succeeded(), ["no peers"]);
+    node.terminated().succeeded();
+    let arguments = [
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+        "--admin",
+        &format!("{home}/admin"),
+    ];
+    let (line, _) = run(&arguments).failed();
+    assert!(line.starts_with("cannot listen at admin socket "), "{line}");
+}

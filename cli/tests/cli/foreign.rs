@@ -6,6 +6,8 @@ use std::thread;
 
 use tokio::net::TcpSocket;
 
+use crate::process::address;
+
 /// The public key of the secret key 1, which no node here has.
 pub(crate) const OTHER_KEY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798\
     483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
@@ -17,7 +19,7 @@ pub(crate) fn enode_at(addr: SocketAddr) -> String {
 
 /// The same address with another key.
 pub(crate) fn with_other_key(enode: &str) -> String {
-    let (_, addr) = enode.split_once('@').expect("an address");
+    let addr = address(enode);
     format!("enode://{OTHER_KEY}@{addr}")
 }
 

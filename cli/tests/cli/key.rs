@@ -128,6 +128,50 @@ fn a_wrong_key_is_refused_and_not_repeated() {
     }
 }
 
+/// Wherever it is given, and in whatever form.
+#[test]
+fn a_key_given_by_mistake_is_never_repeated() {
+    let folder = Folder::new();
+    let secret = "5ec2e7c0ffee".repeat(6);
+    let secret = &secret[..64];
+    let utf16: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.path("utf16"), utf16).expect("written");
+    let utf16 = folder.text("utf16");
+    let quoted = folder.file("quoted", &format!("'{secret}'"));
+    let list = folder.file("list.toml", &format!("static_nodes = [\"{secret}\"]"));
+    let single = folder.file("single.toml", &format!("trusted_nodes = \"{secret}\""));
+    let number = folder.file("number.toml", &format!("max_peers = \"{secret}\""));
+    let field = folder.file("field.toml", &format!("{secret} = 1"));
+    let cases: [&[&str]; 16] = [
+        &[secret],
+        &["demo", secret],
+        &["ping", secret],
+        &["ping", &format!("enode://{secret}@127.0.0.1:1")],
+        &["ping", &format!("\"{secret}\"")],
+        &["listen", "--static", secret],
+        &["listen", "--trusted", &format!("0x{secret}")],
+        &["listen", "--addr", secret],
+        &["listen", "--addr", &format!("127.0.0.1:{secret}")],
+        &["listen", "--max-peers", secret],
+        &["listen", "--key-file", &utf16],
+        &["listen", "--key-file", &quoted],
+        &["listen", "--config", &list],
+        &["listen", "--config", &single],
+        &["listen", "--config", &number],
+        &["listen", "--config", &field],
+    ];
+    for arguments in cases {
+        let ended = run(arguments);
+        assert_ne!(ended.code, Some(0), "{arguments:?}");
+        let text = ended.errors.join("\n");
+        assert!(!text.contains(&secret[..8]), "{arguments:?}: {text}");
+    }
+    let (line, _) = run(&["listen", "--key-file", &utf16]).failed();
+    assert!(line.contains("it is UTF-16"), "{line}");
+    let text = run(&["listen", "--static", secret]).refused();
+    assert!(text.contains("are a node id or a secret key"), "{text}");
+}
+
 #[test]
 fn it_must_be_said_which_key() {
     let text = run(&["key", "new"]).refused();

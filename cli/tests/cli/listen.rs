@@ -1,6 +1,8 @@
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
-use crate::process::{Peermux, keys, run};
+use crate::process::{Peermux, address, keys, run};
 
 /// bench and echo as two nodes with both number their messages: by name, from 16 on.
 fn bench_and_echo() -> Value {
@@ -104,11 +106,41 @@ fn is_the_same_node_with_the_same_key() {
 #[test]
 fn an_address_in_use_is_a_failure() {
     let (_node, enode) = Peermux::listen(&[]);
-    let (_, addr) = enode.split_once('@').expect("an address");
+    let addr = address(&enode);
     let (line, output) = run(&["listen", "--addr", addr, "--json"]).failed();
     assert!(
         line.starts_with(&format!("cannot listen on {addr}: ")),
         "{line}"
     );
     assert!(output.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_url_that_others_cannot_dial_comes_with_a_remark() {
+    let everywhere = ["listen", "--addr", "0.0.0.0:0"];
+    let mut node = Peermux::start(&everywhere);
+    let enode = node.line();
+    assert!(address(&enode).starts_with("127.0.0.1:"), "{enode}");
+    node.log("--advertise HOST[:PORT] names one for others");
+
+    let advertised = ["--advertise", "node.example.org:30303"];
+    let mut node = Peermux::start(&[&everywhere[..], &advertised].concat());
+    assert_eq!(address(&node.line()), "node.example.org:30303");
+    assert!(node.terminated().succeeded().is_empty());
+
+    let chat = ["chat", "--listen", "0.0.0.0:0"];
+    let mut chat = Peermux::start(&[&chat[..], &advertised].concat());
+    assert_eq!(address(&chat.line()), "node.example.org:30303");
+    assert!(chat.terminated().succeeded().is_empty());
+}
+
+#[test]
+fn a_name_is_listened_on_at_an_address_that_works() {
+    let Ok(taken) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    let port = taken.local_addr().expect("bound").port();
+    let name = format!("localhost:{port}");
+    let mut node = Peermux::start(&["listen", "--addr", &name]);
+    assert_eq!(address(&node.line()), format!("127.0.0.1:{port}"));
 }

@@ -1,12 +1,26 @@
 //! Where output goes, and what becomes of it.
 
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::process::{Child, Stdio};
 
 use peermux::{SecretKey, Server};
+use rustix::io::ioctl_fionbio;
 
-use crate::process::{Ended, command, run};
+use crate::folder::Folder;
+use crate::process::{Ended, Peermux, command, run};
+
+/// A pipe that nobody reads and that has no room.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    ioctl_fionbio(&writer, true).expect("a pipe");
+    // By single bytes at the end, so that no room is left.
+    for size in [4096, 1] {
+        while writer.write(&vec![b'x'; size]).is_ok() {}
+    }
+    ioctl_fionbio(&writer, false).expect("a pipe");
+    (reader, writer)
+}
 
 /// Runs a command with its standard output or standard error closed by whoever read it.
 fn run_unread(arguments: &[&str], unread: &str) -> Ended {
@@ -31,21 +45,66 @@ fn run_unread(arguments: &[&str], unread: &str) -> Ended {
     }
 }
 
+/// The code that shells report of a process that SIGPIPE has killed.
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_reader_that_goes_away_ends_a_command_with_a_code_of_its_own() {
     let one = "0000000000000000000000000000000000000000000000000000000000000001";
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &["demo"],
         &["demo", "--json"],
         &["listen", "--addr", "127.0.0.1:0"],
         &["chat", "--listen", "127.0.0.1:0"],
         &["bench", "--mode", "echo", "--count", "1"],
         &["key", "show", "--key", one],
+        &["--help"],
     ];
     for arguments in cases {
-        run_unread(arguments, "stdout").succeeded();
+        let ended = run_unread(arguments, "stdout");
+        assert_eq!(ended.code, Some(141), "{arguments:?}: {ended:?}");
+        assert!(ended.errors.is_empty(), "{arguments:?}: {ended:?}");
     }
-    assert_eq!(run_unread(&["--help"], "stdout").code, Some(0));
+}
+
+/// A node with one worker thread, as on a machine with one processor.
+#[test]
+fn output_that_nobody_reads_holds_up_neither_a_node_nor_its_end() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (mut other, enode) = Peermux::listen(&[]);
+    let (_reader, writer) = full_pipe();
+    let remembers = [
+        "--data-dir",
+        &home,
+        "--private-networks",
+        "--static",
+        &enode,
+    ];
+    let mut node = command(&[&["listen", "--addr", "127.0.0.1:0"], &remembers[..]].concat());
+    node.env("TOKIO_WORKER_THREADS", "1");
+    node.stdout(writer).stderr(Stdio::piped());
+    let node = Peermux::spawn_unread(node);
+    let met = other.event("peer_add");
+
+    let info = run(&["peers", "--data-dir", &home, "info", "--json"]).events();
+    let node_enode = info[0]["enode"].as_str().expect("an enode URL");
+    run(&["ping", node_enode]).succeeded();
+    let (line, _) = node.terminated().failed();
+    assert!(line.contains("lines of output were lost"), "{line}");
+    let dropped = other.event("peer_drop");
+    assert_eq!(dropped["node_id"], met["node_id"]);
+    assert_eq!(dropped["reason"]["code"], 8, "{dropped}");
+
+    let (mut node, _) = Peermux::listen(&["--data-dir", &home, "--private-networks"]);
+    assert_eq!(node.event("peer_add")["direction"], "outbound");
+}
+
+#[test]
+fn logs_that_nobody_reads_hold_up_no_command() {
+    let (_reader, writer) = full_pipe();
+    let mut bench = command(&["bench", "--mode", "handshake", "--count", "2", "-vvv"]);
+    bench.env("TOKIO_WORKER_THREADS", "1");
+    bench.stdout(Stdio::piped()).stderr(writer);
+    assert_eq!(Peermux::spawn_unread(bench).ended().succeeded().len(), 1);
 }
 
 #[test]
@@ -59,9 +118,9 @@ fn logs_that_nobody_reads_do_no_harm() {
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_a_failure() {
     let full = OpenOptions::new().write(true).open("/dev/full");
-    let mut command = command(&["bench", "--mode", "sink", "--count", "1"]);
-    command.stdin(Stdio::null()).stdout(full.expect("a device"));
-    let output = command.output().expect("it runs");
+    let mut bench = command(&["bench", "--mode", "sink", "--count", "1"]);
+    bench.stdin(Stdio::null()).stdout(full.expect("a device"));
+    let output = bench.output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(
@@ -69,6 +128,11 @@ fn a_full_disk_is_a_failure() {
         "{errors}"
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
+
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let mut help = command(&["--help"]);
+    let help = help.stdout(full.expect("a device")).output();
+    assert_eq!(help.expect("it runs").status.code(), Some(1));
 }
 
 #[test]

@@ -47,18 +47,21 @@ impl Peermux {
         Self::spawn(command(arguments))
     }
 
-    /// Standard output goes where the command says, if it does.
     pub(crate) fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn_unread(command)
+    }
+
+    /// Reads standard output and standard error only if the command says that they are piped.
+    pub(crate) fn spawn_unread(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
         Self {
             input: child.stdin.take(),
-            output: lines(child.stdout.take().expect("a pipe")),
-            errors: lines(child.stderr.take().expect("a pipe")),
+            output: lines(child.stdout.take()),
+            errors: lines(child.stderr.take()),
             child,
         }
     }
@@ -120,6 +123,20 @@ impl Peermux {
         self.ended()
     }
 
+    /// Sends SIGTERM again and again, until it says why it ends.
+    pub(crate) fn terminated_in_haste(mut self) -> Ended {
+        let errors = loop {
+            self.signal(Signal::TERM);
+            match self.errors.recv_timeout(Duration::from_millis(50)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                said => break said.into_iter(),
+            }
+        };
+        let mut ended = self.collect();
+        ended.errors.splice(0..0, errors);
+        ended
+    }
+
     /// Waits for the end. Standard input stays as it is until then.
     pub(crate) fn ended(mut self) -> Ended {
         self.collect()
@@ -178,6 +195,12 @@ impl Ended {
     }
 }
 
+/// The host and port in an enode URL.
+pub(crate) fn address(enode: &str) -> &str {
+    let (_, endpoint) = enode.split_once('@').expect("an address");
+    endpoint.strip_suffix("?discport=0").expect("no discovery")
+}
+
 /// The names in a JSON object, sorted.
 pub(crate) fn keys(object: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = object
@@ -195,8 +218,9 @@ pub(crate) fn parse(line: &str) -> Value {
 }
 
 /// Reads lines, up to as many ahead as a process may log while its output is read.
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+fn lines(from: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, lines) = sync_channel(1024);
+    let Some(from) = from else { return lines };
     thread::spawn(move || {
         let mut read = BufReader::new(from).lines().map_while(Result::ok);
         read.all(|line| sender.send(line).is_ok())

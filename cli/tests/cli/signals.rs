@@ -1,7 +1,11 @@
+use std::fs::OpenOptions;
+use std::process::Command;
+
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Ended, Peermux, parse};
+use crate::folder::Folder;
+use crate::process::{Ended, Peermux, command, parse, run};
 
 /// The node's peer is gone because it said that it quits.
 fn assert_quit(dropped: &Value) {
@@ -110,4 +114,71 @@ fn assert_no_result(ended: &Ended) {
         told["error"],
         "interrupted before the end of the measurement"
     );
+}
+
+/// Its peer is stopped, and so never closes its side of the connection.
+#[test]
+fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (mut other, enode) = Peermux::listen(&[]);
+    let remembers = ["--data-dir", &home, "--private-networks"];
+    let (mut node, _) = Peermux::listen(&[&remembers[..], &["--static", &enode]].concat());
+    node.event("peer_add");
+    other.event("peer_add");
+    other.signal(Signal::STOP);
+    let (line, _) = node.terminated_in_haste().failed();
+    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    other.signal(Signal::CONT);
+    let (mut node, _) = Peermux::listen(&remembers);
+    assert_eq!(node.event("peer_add")["direction"], "outbound");
+}
+
+/// Nothing writes to the pipe that it is to read its key from.
+#[test]
+fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
+    let folder = Folder::new();
+    let key = folder.text("key");
+    let made = Command::new("mkfifo").arg(&key).status().expect("it runs");
+    assert!(made.success());
+    let mut show = command(&["key", "show", "--key-file", &key]);
+    show.env("TOKIO_WORKER_THREADS", "1");
+    let show = Peermux::spawn(show);
+    // This waits until the command opens it too.
+    let _writer = OpenOptions::new().write(true).open(&key).expect("a pipe");
+    let (line, _) = show.terminated_in_haste().failed();
+    assert_eq!(line, "interrupted twice, the peers were not waited for");
+}
+
+#[test]
+fn hanging_up_means_nothing_without_a_terminal() {
+    let mut node = Command::new("setsid");
+    node.arg(env!("CARGO_BIN_EXE_peermux"));
+    node.args(["listen", "--addr", "127.0.0.1:0"]);
+    let mut node = Peermux::spawn(node);
+    let enode = node.line();
+    node.signal(Signal::HUP);
+    node.log("SIGHUP is ignored without a terminal");
+    run(&["ping", &enode]).succeeded();
+    assert_eq!(node.terminated().code, Some(0));
+}
+
+/// `script` runs a command in a terminal, which is gone when `script` is.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_end_of_its_terminal_ends_a_node_cleanly() {
+    let (mut other, enode) = Peermux::listen(&[]);
+    let node = [
+        env!("CARGO_BIN_EXE_peermux"),
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+    ];
+    let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &node, "/dev/null"]);
+    let terminal = Peermux::spawn(terminal);
+    other.event("peer_add");
+    terminal.signal(Signal::KILL);
+    assert_quit(&other.json());
 }

@@ -3,7 +3,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::{Peermux, keys, run};
+use crate::process::{Peermux, address, keys, run};
 
 /// Dials again at once, which makes the test short.
 const IMPATIENT: &str = "redial_gap = \"0s\"\nbackoff.base = \"20ms\"\nbackoff.cap = \"200ms\"\n";
@@ -23,7 +23,7 @@ fn next(node: &mut Peermux, kind: &str) -> Value {
 fn a_node_that_is_not_there_is_told_of_with_the_time_until_the_next_try() {
     let (other, enode) = Peermux::listen(&["--key", KEY]);
     other.terminated();
-    let (_, addr) = enode.split_once('@').expect("an address");
+    let addr = address(&enode);
     let (mut node, _) = Peermux::listen(&["--static", &enode]);
     let failed = node.event("dial_failed");
     let expected = ["addr", "error", "event", "node_id", "retry_in_ms"];
@@ -46,7 +46,7 @@ fn a_static_node_is_connected_again_after_it_was_killed() {
     let folder = Folder::new();
     let config = folder.file("node.toml", IMPATIENT);
     let (mut other, enode) = Peermux::listen(&["--key", KEY]);
-    let (_, addr) = enode.split_once('@').expect("an address");
+    let addr = address(&enode);
     let (mut node, _) = Peermux::listen(&["--config", &config, "--static", &enode]);
     let first = node.event("peer_add");
     assert_eq!(first["direction"], "outbound");
@@ -65,7 +65,10 @@ fn a_static_node_is_connected_again_after_it_was_killed() {
 #[test]
 fn a_node_can_be_given_by_its_record() {
     let (mut other, enode) = Peermux::listen(&["--key", KEY]);
-    let port = enode.rsplit(':').next().and_then(|port| port.parse().ok());
+    let port = address(&enode)
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok());
     let key: SecretKey = KEY.parse().expect("a key");
     let record = NodeRecord::builder(1)
         .ip([127, 0, 0, 1].into())

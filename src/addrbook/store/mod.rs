@@ -3,7 +3,7 @@
 use std::path::Path;
 
 mod error;
-mod file;
+mod lock;
 mod memory;
 mod redb;
 

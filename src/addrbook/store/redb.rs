@@ -1,12 +1,15 @@
 //! A store in one file.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 
-use super::{Change, Row, Store, StoreError, Table, file};
+use super::lock::LockIfPossible;
+use super::{Change, Row, Store, StoreError, Table};
+use crate::private_file::{self, Unfinished};
 
 /// The rows fit into far less; this bounds what the database's cache may take, in bytes.
 const CACHE: usize = 4 << 20;
@@ -15,7 +18,8 @@ const CACHE: usize = 4 << 20;
 ///
 /// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
 /// moment leaves the file as it was after the last commit. The file is created readable for its
-/// owner only, because it holds the secret that chooses buckets. One process can have it open.
+/// owner only, because it holds the secret that chooses buckets. One process can have it open; on a
+/// file system without locks a warning says that nobody sees to that.
 ///
 /// A new file is made under another name, `path.new-…`, and renamed when it is complete; a process
 /// that is killed meanwhile leaves one behind, which nobody reads again.
@@ -44,7 +48,7 @@ impl RedbStore {
     /// # Errors
     /// [`StoreError::Io`] if the file cannot be renamed.
     pub fn keep_aside(path: &Path) -> Result<PathBuf, StoreError> {
-        file::keep_aside(path).map_err(|error| failed(path, "rename", error))
+        private_file::keep_aside(path).map_err(|error| failed(path, "rename", error))
     }
 
     fn read(&self) -> Result<Vec<Row>, Problem> {
@@ -96,19 +100,33 @@ const fn definition(table: Table) -> Bytes {
 }
 
 fn open(path: &Path) -> Result<Database, StoreError> {
-    if file::is_missing(path).map_err(|error| failed(path, "open", error))? {
+    let cannot_open = |error| failed(path, "open", error);
+    if private_file::is_missing(path).map_err(cannot_open)? {
         // A database that is just being created does not survive a crash, so it gets its name
         // when it is complete.
-        let unfinished = file::unfinished(path);
-        drop(open_file(&unfinished, true)?);
-        file::put_in_place(&unfinished, path).map_err(|error| failed(path, "rename", error))?;
+        let unfinished = Unfinished::beside(path);
+        let file = private_file::create(unfinished.path()).map_err(cannot_open)?;
+        drop(open_file(file, unfinished.path())?);
+        let placed = match path.try_exists() {
+            Ok(false) => unfinished.put_in_place(path),
+            Ok(true) => unfinished.replace(path),
+            Err(error) => Err(error),
+        };
+        match placed {
+            // Another process was first.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            placed => placed.map_err(|error| failed(path, "rename", error))?,
+        }
     }
-    open_file(path, false)
+    open_file(private_file::open(path).map_err(cannot_open)?, path)
 }
 
-fn open_file(path: &Path, new: bool) -> Result<Database, StoreError> {
-    let file = file::open_private(path, new).map_err(|error| failed(path, "open", error))?;
-    let backend = FileBackend::new(file).map_err(|error| Problem::from(error).at(path, "open"))?;
+fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
+    let file = FileBackend::new(file).map_err(|error| Problem::from(error).at(path, "open"))?;
+    let backend = LockIfPossible {
+        file,
+        path: path.to_owned(),
+    };
     Database::builder()
         .set_cache_size(CACHE)
         .set_check_integrity_on_open(true)

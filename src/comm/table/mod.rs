@@ -28,6 +28,7 @@ use super::identity::IdentityStore;
 use super::send_queue::SendQueue;
 use super::stats::Stats;
 use super::{CommError, Config, ConnInfo, ConnectionEnd, EstablishError, PeerId, RemotePeer};
+use crate::complaints::Complaints;
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
 use crate::time::after;
@@ -177,6 +178,7 @@ pub(crate) struct ConnectionTable {
     flights: HashMap<NodeId, Flight>,
     failures: HashMap<NodeId, Failure>,
     dead: HashSet<PeerId>,
+    contests: Complaints,
     stopped: bool,
 }
 
@@ -199,6 +201,7 @@ impl ConnectionTable {
             flights: HashMap::new(),
             failures: HashMap::new(),
             dead: HashSet::new(),
+            contests: Complaints::default(),
             stopped: false,
         }
     }
@@ -358,6 +361,7 @@ impl ConnectionTable {
         }
         let old = self.by_id(&info.id).cloned();
         if let Some(old) = &old {
+            self.note_contest(&old.info, info, now);
             match self.compare(old, dialler, now) {
                 Choice::New => {}
                 Choice::Old => {
@@ -397,6 +401,20 @@ impl ConnectionTable {
         self.open.insert(conn, Arc::clone(&entry));
         self.land(&info.node, &entry, news);
         Opened::Kept(entry)
+    }
+
+    /// Warns if two nodes prove one identity.
+    fn note_contest(&mut self, old: &ConnInfo, new: &ConnInfo, now: Instant) {
+        if old.node == new.node {
+            return;
+        }
+        self.stats.contested.add(1);
+        if let Some(held_back) = self.contests.next(now) {
+            tracing::warn!(
+                id = %new.id, node = %new.node, other = %old.node, held_back,
+                "two nodes have one identity, each takes the other's place"
+            );
+        }
     }
 
     /// Which of two connections of one identity stays. Of two that came about at the same time

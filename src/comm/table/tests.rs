@@ -64,6 +64,20 @@ async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() 
     }
 }
 
+/// Two nodes that were given one key by mistake, or of which one was copied from the other.
+#[tokio::test]
+async fn two_nodes_of_one_identity_are_noticed() {
+    let (mut table, now) = (table(node(0)), Instant::now());
+    let mut connect = |at: u8, seconds| {
+        let (info, peer) = (info(id(7), node(at)), testing::peer("x", vec![]));
+        let now = now + Duration::from_secs(seconds);
+        table.opened(&info, &peer, node(at), now, &mut News::default());
+        table.stats.snapshot().contested
+    };
+    assert_eq!((connect(1, 0), connect(1, 5)), (0, 0), "one that came back");
+    assert_eq!((connect(2, 10), connect(1, 15)), (1, 2));
+}
+
 #[tokio::test]
 async fn an_attempt_is_shared_and_its_failure_is_remembered_for_a_while() {
     let (mut table, now) = (table(node(0)), Instant::now());

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use bytes::{BufMut, Bytes, BytesMut};
 use data_encoding::BASE64URL_NOPAD;
 
-use super::endpoint::excerpt;
+use super::excerpt::excerpt;
 use super::{Endpoint, Enode, KeyError, NodeId, PublicKey};
 use crate::keccak::keccak256;
 use crate::rlp::write::{put_list, put_number, put_string};

@@ -135,3 +135,31 @@ async fn a_server_starts_from_its_configuration() {
     };
     assert!(peer.is_static() && peer.is_trusted());
 }
+
+#[tokio::test]
+async fn an_advertised_address_is_what_other_nodes_are_told() {
+    let everywhere = || Server::builder(key()).listen("0.0.0.0:0".parse().unwrap());
+    let server = everywhere().start().await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let url = format!("@127.0.0.1:{port}?discport=0");
+    assert!(server.enode().to_string().ends_with(&url));
+    assert!(server.is_stand_in());
+
+    let advertised = "node.example.org:4000".parse().unwrap();
+    let server = everywhere().advertise(advertised).start().await.unwrap();
+    let url = "@node.example.org:4000?discport=0";
+    assert!(server.enode().to_string().ends_with(url));
+    assert!(!server.is_stand_in());
+    let info = server.node_info();
+    assert_eq!((&*info.ip, info.ports.listener), ("node.example.org", 4000));
+    assert!(info.enode.ends_with(url));
+    let port = server.local_addr().unwrap().port();
+    assert_eq!(info.listen_addr, format!("0.0.0.0:{port}"));
+
+    let config = "advertise = \"192.0.2.1\"\nlisten = \"127.0.0.1:0\"";
+    let config: ServerConfig = toml::from_str(config).unwrap();
+    let server = Server::builder(key()).config(config).start().await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let url = format!("@192.0.2.1:{port}?discport=0");
+    assert!(server.enode().to_string().ends_with(&url));
+}

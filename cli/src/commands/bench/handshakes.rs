@@ -27,7 +27,7 @@ pub(super) async fn run(
     args: &Args,
     target: &Enode,
     interrupted: &CancellationToken,
-    out: Output,
+    out: &Output,
 ) -> Result<Measurement, Failure> {
     let begun = Arc::new(AtomicU64::new(0));
     // A node takes no second connection of the same key. Real nodes make theirs once, so that is

@@ -68,7 +68,7 @@ enum Mode {
 pub(crate) async fn run(
     args: Args,
     key: SecretKey,
-    out: Output,
+    out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     let own = match &args.enode {
@@ -124,7 +124,7 @@ async fn messages(
     key: SecretKey,
     target: &Enode,
     interrupted: &CancellationToken,
-    out: Output,
+    out: &Output,
 ) -> Result<Measurement, Failure> {
     let bench = Bench::new(Config::default());
     let builder = Server::builder(key).protocol(bench.clone());

@@ -24,7 +24,7 @@ const SINKS: [(usize, u64); 3] = [(256, 16_384), (1 << 10, 16_384), (32 << 10, 5
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(out: Output, interrupted: &CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result<(), Failure> {
     let mut nodes = Nodes::start().await?;
     let result = tokio::select! {
         result = tour(&mut nodes, out) => result.map(|()| true),
@@ -37,20 +37,20 @@ pub(crate) async fn run(out: Output, interrupted: &CancellationToken) -> Result<
     }
 }
 
-async fn tour(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
-    out.remark("1. Three nodes, each with protocols of its own")?;
+async fn tour(nodes: &mut Nodes, out: &Output) -> Result<(), Failure> {
+    out.remark("1. Three nodes, each with protocols of its own");
     for node in nodes.all() {
         out.tell(&NodeReport::of(node))?;
     }
 
-    out.remark("\n2. Each pair agrees on what both speak, in the highest version of each name")?;
+    out.remark("\n2. Each pair agrees on what both speak, in the highest version of each name");
     let bob = nodes.alice.dial(&nodes.bob).await?;
     let carol = nodes.alice.dial(&nodes.carol).await?;
     for (name, peer) in [("bob", &bob), ("carol", &carol)] {
         out.tell(&Matched::new("alice", name, peer))?;
     }
 
-    out.remark("\n3. Messages find their protocol, in its version")?;
+    out.remark("\n3. Messages find their protocol, in its version");
     for _ in 0..nodes::GREETINGS {
         let message = timeout(PATIENCE, nodes.messages.recv()).await;
         match message.map_err(|_| late("a greeting"))? {
@@ -59,19 +59,19 @@ async fn tour(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
         }
     }
 
-    out.remark("\n4. How fast that is, alice to bob, every message verified")?;
+    out.remark("\n4. How fast that is, alice to bob, every message verified");
     measure(&nodes.alice, &bob, out).await?;
 
     out.remark(
         "\n5. bob's handler of slow/1 reads nothing: the others go on until its queue is full",
-    )?;
+    );
     slow_protocol(nodes, &bob, out).await?;
 
-    out.remark("\n6. alice quits, and tells her peers")?;
+    out.remark("\n6. alice quits, and tells her peers");
     goodbye(nodes, out).await
 }
 
-async fn goodbye(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
+async fn goodbye(nodes: &mut Nodes, out: &Output) -> Result<(), Failure> {
     node::shut_down(&nodes.alice.server).await;
     let dropped = timeout(PATIENCE, nodes.carol.next_drop()).await;
     match dropped.map_err(|_| late("the end"))? {
@@ -80,7 +80,7 @@ async fn goodbye(nodes: &mut Nodes, out: Output) -> Result<(), Failure> {
     }
 }
 
-async fn measure(alice: &Node, bob: &Peer, out: Output) -> Result<(), Failure> {
+async fn measure(alice: &Node, bob: &Peer, out: &Output) -> Result<(), Failure> {
     let client = alice.bench.client(bob).await.map_err(Failure::because)?;
     for (size, count) in SINKS {
         let measured = client.sink(count, size).await.map_err(Failure::because)?;
@@ -98,7 +98,7 @@ async fn measure(alice: &Node, bob: &Peer, out: Output) -> Result<(), Failure> {
     out.tell(&Throughput::new("echo", &measured))
 }
 
-async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: Output) -> Result<(), Failure> {
+async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: &Output) -> Result<(), Failure> {
     let client = nodes
         .alice
         .echo
@@ -121,9 +121,7 @@ async fn slow_protocol(nodes: &mut Nodes, bob: &Peer, out: Output) -> Result<(),
         p50_before_us: micros(before),
         p50_beside_us: micros(beside),
     })?;
-    out.remark(
-        "   one more does not fit: the connection waits, and ends when bob's patience does",
-    )?;
+    out.remark("   one more does not fit: the connection waits, and ends when bob's patience does");
     slow.send(&protocols::Slow::Ignored)
         .await
         .map_err(Failure::because)?;

@@ -1,0 +1,194 @@
+//! What is wrong with a text that people have prepared: its bytes first, then its form.
+//!
+//! No message repeats any of the text, which may be a secret key.
+
+use std::fmt;
+use std::str;
+
+use peermux::SecretKey;
+use peermux::node::KeyError;
+
+/// Hexadecimal digits of a secret key, and of a node id.
+const KEY_DIGITS: usize = 2 * SecretKey::LENGTH;
+
+/// Why a text is not what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    Empty,
+    ByteOrderMark,
+    Utf16,
+    Nul,
+    NotUtf8,
+    RawKey,
+    Pem,
+    PublicNode,
+    Quoted,
+    Spaced,
+    Base64,
+    Key(KeyError),
+    KeyOrId,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty",
+            Self::ByteOrderMark => "it begins with a byte order mark, save it without one",
+            Self::Utf16 => "it is UTF-16, save it as UTF-8 or ASCII",
+            Self::Nul => "it has NUL bytes",
+            Self::NotUtf8 => "it is not text in UTF-8",
+            Self::RawKey => "it has the raw bytes of a key, hexadecimal digits are needed",
+            Self::Pem => "it is a PEM file, hexadecimal digits are needed",
+            Self::PublicNode => "it names a node (enode:// or enr:), which has no secret key",
+            Self::Quoted => "it is in quotes",
+            Self::Spaced => "it has white space around or in it",
+            Self::Base64 => "it is base64, hexadecimal digits are needed",
+            Self::Key(error) => return write!(f, "64 hexadecimal digits are needed: {error}"),
+            Self::KeyOrId => {
+                "64 hexadecimal digits are a node id or a secret key, an enode URL or a node record is needed"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Bytes as text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+    match bytes {
+        [] => Err(Malformed::Empty),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(Malformed::Utf16),
+        [0xef, 0xbb, 0xbf, ..] => Err(Malformed::ByteOrderMark),
+        // In ASCII characters of two bytes every other one is zero.
+        _ if zeros > 0 && zeros < bytes.len() && zeros >= bytes.len() / 2 => Err(Malformed::Utf16),
+        _ if zeros > 0 => Err(Malformed::Nul),
+        _ => str::from_utf8(bytes).map_err(|_| Malformed::NotUtf8),
+    }
+}
+
+/// A secret key in the bytes of a file or an argument.
+pub(crate) fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
+    // Random bytes are hardly ever all letters and digits.
+    if bytes.len() == SecretKey::LENGTH && !bytes.is_ascii() {
+        return Err(Malformed::RawKey);
+    }
+    let text = text(bytes)?.trim_ascii();
+    if text.is_empty() {
+        return Err(Malformed::Empty);
+    }
+    if text.starts_with("-----BEGIN") {
+        return Err(Malformed::Pem);
+    }
+    if text.starts_with("enode:") || text.starts_with("enr:") {
+        return Err(Malformed::PublicNode);
+    }
+    written_plainly(text)?;
+    text.parse().map_err(|error| match text.len() {
+        // What 32 bytes take, with padding or without.
+        43 | 44 if is_base64(text) => Malformed::Base64,
+        _ => Malformed::Key(error),
+    })
+}
+
+/// Checks that a text can be a node's enode URL or record.
+pub(crate) fn check_node(text: &str) -> Result<(), Malformed> {
+    self::text(text.as_bytes())?;
+    written_plainly(text)?;
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match digits.len() == KEY_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Err(Malformed::KeyOrId),
+        false => Ok(()),
+    }
+}
+
+fn written_plainly(text: &str) -> Result<(), Malformed> {
+    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '«', '»'];
+    if text.starts_with(quotes) || text.ends_with(quotes) {
+        return Err(Malformed::Quoted);
+    }
+    match text.contains(char::is_whitespace) {
+        true => Err(Malformed::Spaced),
+        false => Ok(()),
+    }
+}
+
+fn is_base64(text: &str) -> bool {
+    let is_digit = |char: char| char.is_ascii_alphanumeric() || "+/-_=".contains(char);
+    text.chars().all(is_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
+
+    fn utf16(text: &str, to_bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(to_bytes).collect()
+    }
+
+    #[test]
+    fn a_key_is_read_with_the_line_ends_that_editors_add() {
+        for text in [
+            DIGITS.to_owned(),
+            format!("{DIGITS}\r\n"),
+            format!(" 0x{DIGITS}\n"),
+        ] {
+            assert!(key(text.as_bytes()).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_gets_an_error_that_names_the_cause() {
+        let marked = format!("\u{feff}{DIGITS}");
+        let mut raw = [0xc7; 32];
+        raw[7] = 0;
+        let base64 = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ+8=";
+        let short = KeyError::Length {
+            got: 31,
+            expected: 32,
+        };
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let cases = [
+            (bytes(""), Malformed::Empty),
+            (bytes(" \r\n"), Malformed::Empty),
+            (bytes(&marked), Malformed::ByteOrderMark),
+            (utf16(&marked, u16::to_le_bytes), Malformed::Utf16),
+            (utf16(&marked, u16::to_be_bytes), Malformed::Utf16),
+            (utf16(DIGITS, u16::to_le_bytes), Malformed::Utf16),
+            (vec![0; 64], Malformed::Nul),
+            (bytes(&format!("{DIGITS}\0")), Malformed::Nul),
+            (raw.to_vec(), Malformed::RawKey),
+            (b"\xff\xffabc".to_vec(), Malformed::NotUtf8),
+            (bytes("-----BEGIN EC PRIVATE KEY-----"), Malformed::Pem),
+            (bytes("enode://ab@1.2.3.4:5"), Malformed::PublicNode),
+            (bytes(&format!("\"{DIGITS}\"\n")), Malformed::Quoted),
+            (bytes(&format!("{DIGITS} {DIGITS}")), Malformed::Spaced),
+            (bytes(base64), Malformed::Base64),
+            (bytes(&DIGITS[..62]), Malformed::Key(short)),
+            (bytes(&"z".repeat(64)), Malformed::Key(KeyError::NotHex)),
+        ];
+        for (bytes, cause) in cases {
+            let error = key(&bytes).expect_err("no key");
+            assert_eq!(error, cause, "{bytes:?}");
+            assert!(!error.to_string().contains("5ec2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_node_is_told_by_its_form() {
+        let cases = [
+            (String::new(), Malformed::Empty),
+            (DIGITS.to_owned(), Malformed::KeyOrId),
+            (format!("0x{DIGITS}"), Malformed::KeyOrId),
+            ("'enode://ab'".to_owned(), Malformed::Quoted),
+            ("enode://ab ".to_owned(), Malformed::Spaced),
+            ("\u{feff}enode://ab".to_owned(), Malformed::ByteOrderMark),
+        ];
+        for (text, cause) in cases {
+            assert_eq!(check_node(&text), Err(cause), "{text:?}");
+        }
+        assert_eq!(check_node("enr:-IS4"), Ok(()));
+    }
+}
