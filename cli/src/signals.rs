@@ -44,6 +44,8 @@ impl Signals {
 
     async fn next(&mut self) {
         tokio::select! {
+            // Both mean the same.
+            biased;
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }

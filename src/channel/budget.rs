@@ -215,6 +215,8 @@ impl PeerBudget {
                 self.node.evict_largest();
             }
             tokio::select! {
+                // Either means to look again.
+                biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
             }
@@ -294,6 +296,8 @@ mod tests {
         small.note_incomplete(10 << 20);
         let wait = third.when_freed(|| third.try_charge(8 << 20));
         tokio::select! {
+            // The wait is what evicts.
+            biased;
             () = wait => panic!("no room yet"),
             () = large.evicted() => {}
         }

@@ -138,8 +138,10 @@ impl Shared {
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
             tokio::select! {
-                () = purge_identities(&shared) => {}
+                // The stop first: there is nothing to look after any more.
+                biased;
                 () = shared.stopping.cancelled() => {}
+                () = purge_identities(&shared) => {}
             }
         });
     }
@@ -150,8 +152,9 @@ impl Shared {
 
     /// Ends everything without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
-        self.stopping.cancel();
+        // Before the tasks see the stop, so that none of them reports what follows from it.
         self.table().stop();
+        self.stopping.cancel();
         self.demux.close();
         self.dead.close();
         self.switched.close();
@@ -295,8 +298,10 @@ impl Shared {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                result = self.attempt(node, start) => result,
+                // The stop first: it is why an attempt fails then.
+                biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
+                result = self.attempt(node, start) => result,
             }
         };
         match attempt.await {
@@ -372,6 +377,8 @@ impl Shared {
         let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
+                // The result first: a connection that was only to tell who is there ends with it.
+                biased;
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
                 _ = peer.ended() => Err(closed()),
             }
@@ -419,6 +426,8 @@ async fn purge_identities(shared: &Shared) {
             wait.saturating_add(PURGE_SPACING)
         });
         tokio::select! {
+            // Either means to look again.
+            biased;
             () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
         }

@@ -43,6 +43,7 @@ impl<T: Transport> ReadLoop<T> {
     pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
+            // What ended the connection first: it may be the remote's Disconnect.
             biased;
             error = self.read() => Some(error),
             () = stop.cancelled() => None,
@@ -132,10 +133,12 @@ impl<T: Transport> ReadLoop<T> {
             .get_or_insert_with(|| patience.begin(Instant::now()));
         let read = self.reader.read_buf(self.buffer.prepare(total));
         tokio::select! {
+            // The eviction first: others wait for this memory.
+            biased;
+            () = self.budget.evicted() => Err(PeerError::Evicted),
             read = timeout_at(arriving.until(total), read) => {
                 read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
             }
-            () = self.budget.evicted() => Err(PeerError::Evicted),
         }
     }
 
@@ -215,7 +218,9 @@ async fn charge_when_freed(
 ) -> Result<(), PeerError> {
     let room = budget.when_freed(|| budget.try_charge(bytes));
     tokio::select! {
-        room = timeout(limit, room) => room.map_err(|_| PeerError::Evicted),
+        // The eviction first: who is evicted takes no room that was freed.
+        biased;
         () = budget.evicted() => Err(PeerError::Evicted),
+        room = timeout(limit, room) => room.map_err(|_| PeerError::Evicted),
     }
 }

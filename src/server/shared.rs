@@ -74,6 +74,8 @@ fn spawn_on(
     let task = Box::pin(task);
     tracker.spawn(async move {
         tokio::select! {
+            // A task that is done is not aborted.
+            biased;
             () = task => {}
             () = killed.cancelled() => {}
         }

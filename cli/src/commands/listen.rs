@@ -388,6 +388,8 @@ async fn serve(
         )
     };
     let result = tokio::select! {
+        // A failure that is there is told.
+        biased;
         result = told => result.map(drop),
         () = stop.cancelled() => Ok(()),
     };

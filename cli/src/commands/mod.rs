@@ -24,6 +24,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Listen(args) => listen::run(args, key, out, &interrupted).await,
         #[cfg(unix)]
         Command::Peers(args) => tokio::select! {
+            // A result that is there is told.
+            biased;
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),
         },
