@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     connector: Mutex<Option<Arc<dyn DynConnector>>>,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    runtime: Handle,
     pub(crate) identities_changed: Notify,
     started: Instant,
     acks: AtomicU64,
@@ -71,6 +73,7 @@ impl Shared {
         provider: Arc<dyn IdentityProvider>,
         table: ConnectionTable,
         stats: Arc<Stats>,
+        runtime: Handle,
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
@@ -85,6 +88,7 @@ impl Shared {
             connector: Mutex::new(None),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            runtime,
             identities_changed: Notify::new(),
             started: Instant::now(),
             acks: AtomicU64::new(1),
@@ -136,7 +140,7 @@ impl Shared {
     pub(crate) fn begin(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
         *self.connector() = Some(connector);
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             tokio::select! {
                 // The stop first: there is nothing to look after any more.
                 biased;
@@ -281,9 +285,14 @@ impl Shared {
         receipt
     }
 
+    /// Runs a task of the layer. Messages may be sent from outside a runtime.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
     fn spawn_flight(self: &Arc<Self>, node: NodeId, start: Start) {
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let mut next = Some(start);
             while let Some(start) = next.take() {
                 shared.stats.dials.increment(1);

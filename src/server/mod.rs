@@ -90,7 +90,7 @@ pub use builder::ServerBuilder;
 pub use checks::{NetList, NetListError, NodeStore};
 pub use config::ServerConfig;
 pub use dial::NodeDialer;
-pub use error::{DialError, ShutdownTimedOut, StartError, StaticNodeError};
+pub use error::{DialError, ServerFailed, ShutdownTimedOut, StartError, StaticNodeError};
 pub use events::ConnectionEvent;
 #[cfg(feature = "serde")]
 pub use peer_view::PeerView;

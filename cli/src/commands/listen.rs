@@ -347,7 +347,9 @@ pub(crate) async fn run(
     let mut builder = Server::builder(key).config(config).events(events);
     let failures = builder.subscribe_connections();
     if let Some(kept) = &kept {
-        builder = builder.node_store(kept.book());
+        builder = builder
+            .node_store(kept.book())
+            .stop_with("address book", kept.ended());
     }
     for offer in distinct(args.protocols) {
         builder = builder.protocol(offer.protocol()?);
@@ -391,6 +393,7 @@ async fn serve(
         // A failure that is there is told.
         biased;
         result = told => result.map(drop),
+        stopped = server.stopped() => stopped.map_err(Failure::because),
         () = stop.cancelled() => Ok(()),
     };
     node::shut_down(server).await;

@@ -13,6 +13,7 @@ mod panics;
 mod probes;
 mod proxy;
 mod replay;
+mod services;
 mod shutdown;
 mod static_nodes;
 
