@@ -16,6 +16,7 @@ mod replay;
 mod services;
 mod shutdown;
 mod static_nodes;
+mod transports;
 
 use std::net::SocketAddr;
 use std::time::Duration;
