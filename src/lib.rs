@@ -96,6 +96,8 @@ mod queue;
 mod random;
 pub mod rlp;
 pub mod rlpx;
+#[cfg(feature = "server")]
+mod runtime;
 #[cfg(feature = "serde")]
 mod serde_text;
 #[cfg(feature = "server")]
@@ -137,6 +139,8 @@ pub use peer::{
     MessageEvent, Peer, PeerConfig, PeerError, PeerEvent, PeerOutcome, Protocol, ProtocolBuilder,
     ProtocolError, ProtocolHandler,
 };
+#[cfg(feature = "server")]
+pub use runtime::RuntimeError;
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};
 #[cfg(any(feature = "addrbook", feature = "connmgr"))]

@@ -48,6 +48,8 @@ pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {
 pub(crate) struct KeptBook {
     book: AddressBook,
     stop: CancellationToken,
+    /// Fires when the task has ended.
+    ended: CancellationToken,
     writer: JoinHandle<Result<(), Arc<StoreError>>>,
 }
 
@@ -58,13 +60,28 @@ impl KeptBook {
         let opened = AddressBook::open(folder.book(), config, SystemClock::new()).await;
         let (book, persistence) = opened.map_err(|error| Failure::because(advice(&error)))?;
         let stop = CancellationToken::new();
-        let writer = tokio::spawn(persistence.run(stop.clone().cancelled_owned()));
-        Ok(Self { book, stop, writer })
+        let ended = CancellationToken::new();
+        let (stopped, end) = (stop.clone().cancelled_owned(), ended.clone().drop_guard());
+        let writer = tokio::spawn(async move {
+            let _end = end;
+            persistence.run(stopped).await
+        });
+        Ok(Self {
+            book,
+            stop,
+            ended,
+            writer,
+        })
     }
 
     /// A handle on the book.
     pub(crate) fn book(&self) -> AddressBook {
         self.book.clone()
+    }
+
+    /// Completes when nothing is written any more.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ended.clone().cancelled_owned()
     }
 
     /// Writes what changed to the last.

@@ -95,6 +95,8 @@ mod unix {
         pub(super) async fn next(&mut self) {
             loop {
                 tokio::select! {
+                    // What ends the command first.
+                    biased;
                     _ = self.interrupt.recv() => return,
                     _ = self.terminate.recv() => return,
                     () = received(self.hangup.as_mut()) => {

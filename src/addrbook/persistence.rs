@@ -58,6 +58,7 @@ impl Persistence {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
+                // A stop first; a request writes what a tick would.
                 biased;
                 () = &mut stop => return self.flush().await,
                 request = self.requests.recv() => match request {

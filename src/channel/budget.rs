@@ -282,7 +282,7 @@ impl PeerBudget {
                 Err(OverBudget::Peer) => {}
             }
             tokio::select! {
-                // Either way the attempt is repeated.
+                // Either means to look again.
                 biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
@@ -381,6 +381,8 @@ mod tests {
     /// Whether `peer` must end for a charge of 8 MiB that finds no room.
     async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
         tokio::select! {
+            // The wait is what ends it.
+            biased;
             () = wants.when_freed(|| wants.try_charge(8 << 20)) => panic!("no room yet"),
             () = peer.evicted() => {}
         }

@@ -41,9 +41,11 @@ pub(crate) async fn run(
     if let Some((Purpose::Probe, mut result)) = purpose {
         // Who only probes proves nothing. The sender goes away with the attempt.
         tokio::select! {
+            // The end first: after it there is nobody to prove anything to.
+            biased;
             () = peer.ending() => return Ok(()),
-            () = async { while result.changed().await.is_ok() {} } => {}
             () = shared.stopping.cancelled() => {}
+            () = async { while result.changed().await.is_ok() {} } => {}
         }
     }
     let terms = Terms::new(shared.node, &peer);
@@ -61,6 +63,8 @@ pub(crate) async fn run(
         // The remote has what it wanted, and ends the connection.
         let limit = shared.config.handshake_timeout();
         tokio::select! {
+            // Each of them ends this.
+            biased;
             ended = timeout(limit, peer.ending()) => drop(ended),
             () = shared.stopping.cancelled() => {}
         }
@@ -104,10 +108,12 @@ async fn prove(
     let now = shared.unix_now();
     let exchange = exchange(peer, conn, terms, &*shared.provider, probe, now);
     tokio::select! {
+        // The stop first: the exchange begins with the own proof, which a stopped layer does not give.
+        biased;
+        () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
         result = timeout(after, exchange) => {
             result.unwrap_or(Err(EstablishError::TimedOut { after }))
         }
-        () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
     }
 }
 
@@ -180,8 +186,10 @@ async fn serve(
         open: true,
     };
     let (reason, error) = tokio::select! {
-        end = work.run() => end,
+        // This side's own decision first: what follows from it is no death of the peer.
+        biased;
         reason = entry.control.closed() => (reason, None),
+        end = work.run() => end,
     };
     guard.end(&reason);
     match reason {
@@ -240,9 +248,12 @@ impl Work {
     async fn run(&mut self) -> End {
         loop {
             tokio::select! {
+                // What has come in is handed over before more is taken; the reader knows better
+                // than the writer how the connection ended.
+                biased;
+                () = &mut self.handler => {}
                 end = &mut self.reader => return end,
                 () = &mut self.writer => return (ConnectionEnd::TransportEnded, None),
-                () = &mut self.handler => {}
             }
         }
     }
@@ -252,6 +263,8 @@ impl Work {
         let rest = async {
             while !self.handler.is_terminated() {
                 tokio::select! {
+                    // What has come in is handed over before more is taken.
+                    biased;
                     () = &mut self.handler => {}
                     _ = &mut self.reader => {}
                     () = &mut self.writer => {}

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::{EstablishError, IdentityError, PeerId};
 use crate::node::NodeId;
+use crate::runtime::RuntimeError;
 use crate::server::{DialError, StartError};
 use crate::settings::TooSmall;
 
@@ -16,6 +17,9 @@ pub enum CommStartError {
     /// The own identity is not valid.
     #[error("the own identity: {0}")]
     Identity(#[from] IdentityError),
+    /// The runtime that the layer is to run in cannot run it.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// The server did not start.
     #[error(transparent)]
     Server(#[from] StartError),

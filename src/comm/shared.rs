@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     connector: Mutex<Option<Arc<dyn DynConnector>>>,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    runtime: Handle,
     pub(crate) identities_changed: Notify,
     started: Instant,
     calendar: Calendar,
@@ -73,6 +75,7 @@ impl Shared {
         provider: Arc<dyn IdentityProvider>,
         table: ConnectionTable,
         stats: Arc<Stats>,
+        runtime: Handle,
     ) -> Arc<Self> {
         Arc::new(Self {
             node,
@@ -87,6 +90,7 @@ impl Shared {
             connector: Mutex::new(None),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            runtime,
             identities_changed: Notify::new(),
             started: Instant::now(),
             calendar: Calendar::system(),
@@ -141,10 +145,12 @@ impl Shared {
     pub(crate) fn begin(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
         *self.connector() = Some(connector);
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             tokio::select! {
-                () = purge_identities(&shared) => {}
+                // The stop first: there is nothing to look after any more.
+                biased;
                 () = shared.stopping.cancelled() => {}
+                () = purge_identities(&shared) => {}
             }
         });
     }
@@ -155,8 +161,9 @@ impl Shared {
 
     /// Ends everything without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
-        self.stopping.cancel();
+        // Before the tasks see the stop, so that none of them reports what follows from it.
         self.table().stop();
+        self.stopping.cancel();
         self.demux.close();
         self.dead.close();
         self.switched.close();
@@ -283,9 +290,14 @@ impl Shared {
         receipt
     }
 
+    /// Runs a task of the layer. Messages may be sent from outside a runtime.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(task, &self.runtime);
+    }
+
     fn spawn_flight(self: &Arc<Self>, node: NodeId, start: Start) {
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let mut next = Some(start);
             while let Some(start) = next.take() {
                 shared.stats.dials.increment(1);
@@ -300,8 +312,10 @@ impl Shared {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                result = self.attempt(node, start) => result,
+                // The stop first: it is why an attempt fails then.
+                biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
+                result = self.attempt(node, start) => result,
             }
         };
         match attempt.await {
@@ -377,6 +391,8 @@ impl Shared {
         let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
+                // The result first: a connection that was only to tell who is there ends with it.
+                biased;
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
                 _ = peer.ended() => Err(closed()),
             }
@@ -424,6 +440,8 @@ async fn purge_identities(shared: &Shared) {
             wait.saturating_add(PURGE_SPACING)
         });
         tokio::select! {
+            // Either means to look again.
+            biased;
             () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
         }

@@ -16,6 +16,7 @@ use crate::connmgr::{Dialer, Listener};
 use crate::message::Message;
 use crate::node::{Enode, NodeId};
 use crate::peer::{Peer, ProtocolError, ProtocolHandler};
+use crate::runtime;
 use crate::server::{Server, ServerBuilder};
 use crate::transport::Transport;
 
@@ -71,7 +72,8 @@ impl Comm {
     /// code that runs the peers runs the protocol with them. The connector is held until the layer stops.
     ///
     /// # Errors
-    /// [`CommStartError::Config`], [`CommStartError::Identity`].
+    /// [`CommStartError::Config`], [`CommStartError::Identity`], [`CommStartError::Runtime`] outside
+    /// a tokio runtime or in one without timers.
     pub fn with_connector(
         config: Config,
         node: NodeId,
@@ -90,6 +92,7 @@ impl Comm {
         node: NodeId,
         provider: impl IdentityProvider,
     ) -> Result<Self, CommStartError> {
+        let runtime = runtime::with_timers()?;
         config.check()?;
         let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
         let known = Arc::clone(&provider);
@@ -99,7 +102,7 @@ impl Comm {
         let own = identities.own();
         let stats = Arc::default();
         let table = ConnectionTable::new(node, config.clone(), identities, Arc::clone(&stats));
-        let shared = Shared::new(node, config, provider, table, stats);
+        let shared = Shared::new(node, config, provider, table, stats, runtime);
         Ok(Self::of(shared, own))
     }
 }

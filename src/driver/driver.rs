@@ -15,6 +15,7 @@ use super::read_loop::ReadLoop;
 use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
 use crate::channel::{EndAccount, Lane, WriteGate};
+use crate::guarded::caught_async;
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
@@ -110,8 +111,10 @@ impl<T: Transport> PeerDriver<T> {
             debug!(peer = %peer.id(), %error, "peer ends");
             peer.control().ending.cancel();
             // Only the end needs the room for this.
+            // A transport may panic when it is used or dropped, which changes nothing any more.
             let unsent = tasks.wind_down(&peer, &error, drain_until, &config);
-            let unsent = Box::pin(unsent).await;
+            let unsent = caught_async("a transport", Box::pin(unsent)).await;
+            let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
             meter.ended(&error);
             let outcome = Arc::new(PeerOutcome {
                 error,

@@ -42,6 +42,7 @@ impl<T: Transport> ReadLoop<T> {
     pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
+            // What ended the connection first: it may be the remote's Disconnect.
             biased;
             error = self.read() => Some(error),
             () = stop.cancelled() => None,

@@ -239,6 +239,7 @@ impl<T: Transport> Closing<T> {
             };
             tokio::pin!(finished, forget);
             tokio::select! {
+                // The write loop's end first: only that counts.
                 biased;
                 finished = &mut finished => finished,
                 // The remote has closed; the write loop will notice.
@@ -307,6 +308,8 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerEr
             LivenessAction::SendPing => gate.ping(),
             LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout()),
             LivenessAction::WaitUntil(at) => tokio::select! {
+                // Either means to look again.
+                biased;
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}
             },

@@ -343,6 +343,8 @@ impl Peer {
         }
         control.ping_wanted.notify_one();
         tokio::select! {
+            // An answer counts, although the peer may be ending.
+            biased;
             () = ponged => self.rtt(),
             () = self.ending() => None,
         }

@@ -2,6 +2,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::checks::{Guarded, NodeStore};
@@ -28,6 +29,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) sources: Vec<Box<dyn DynSource<Enode>>>,
     pub(super) events: Option<PeerEvents>,
     pub(super) connection_events: Option<EventFeed<ConnectionEvent>>,
+    pub(super) parts: Vec<(&'static str, BoxFuture<'static, ()>)>,
     pub(super) dialer: DialerFor<D>,
     pub(super) listener: Option<L>,
 }
@@ -54,6 +56,7 @@ impl ServerBuilder {
             sources: Vec::new(),
             events: None,
             connection_events: None,
+            parts: Vec::new(),
             dialer: Box::new(|config| {
                 let dialer = NodeDialer::default().with_socket_options(config.socket());
                 match config.net_restrict() {
@@ -153,6 +156,7 @@ impl<D, L> ServerBuilder<D, L> {
             sources: self.sources,
             events: self.events,
             connection_events: self.connection_events,
+            parts: self.parts,
             dialer,
             listener,
         }
@@ -170,6 +174,18 @@ impl<D, L> ServerBuilder<D, L> {
     /// default the system's randomness is used.
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = Random::seeded(seed);
+        self
+    }
+
+    /// Stops the server when this future completes or panics: the end of a part of the application
+    /// that the server should not go on without, such as the task that saves its address book. In
+    /// [`ServerFailed`](super::ServerFailed) it has this name.
+    pub fn stop_with(
+        mut self,
+        part: &'static str,
+        ended: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        self.parts.push((part, Box::pin(ended)));
         self
     }
 

@@ -7,6 +7,7 @@ use crate::connmgr::{ConnectError, ManagerError, Refusal};
 use crate::fault::Fault;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason, MatchError};
+use crate::runtime::RuntimeError;
 use crate::settings::TooSmall;
 use crate::setup::SetupError;
 use crate::stage::Stage;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// A number or time of the configuration cannot work.
     #[error(transparent)]
     Config(#[from] TooSmall),
+    /// The runtime that the server is to run in cannot run it.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// A limit of a protocol cannot work.
     #[error("protocol {protocol}: {source}")]
     Limits {
@@ -291,6 +295,18 @@ impl DialError {
         };
         Self::Unwanted { id, reason }
     }
+}
+
+/// A server stopped by itself, because a part of it ended that it cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server's {service} {}", if *panicked { "panicked" } else { "ended unexpectedly" })]
+#[non_exhaustive]
+pub struct ServerFailed {
+    /// The part: one of the server's own, or one that
+    /// [`ServerBuilder::stop_with`](super::ServerBuilder::stop_with) names.
+    pub service: &'static str,
+    /// Whether it panicked, and did not just end.
+    pub panicked: bool,
 }
 
 /// Peers were still there when the deadline of a shutdown passed; they were aborted.

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DialError, StaticNodeError};
+use super::{DialError, ServerFailed, StaticNodeError};
 use crate::connmgr::Refusal;
 use crate::node::{Enode, NodeId};
 use crate::setup::SetupError;
@@ -59,6 +59,9 @@ pub enum ConnectionEvent {
         /// What the system said.
         error: Arc<io::Error>,
     },
+    /// A part of the server ended that it cannot do without: the server stops, see
+    /// [`Server::stopped`](super::Server::stopped).
+    ServiceFailed(ServerFailed),
 }
 
 #[cfg(feature = "serde")]
@@ -82,6 +85,7 @@ impl serde::Serialize for ConnectionEvent {
                 ("staticskip", Some(node.node_id()), addr, error.to_string())
             }
             Self::ListenerFailed { error, .. } => ("listenfail", None, None, error.to_string()),
+            Self::ServiceFailed(failure) => ("servicefail", None, None, failure.to_string()),
         };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", kind)?;

@@ -93,7 +93,9 @@ pub use builder::ServerBuilder;
 pub use checks::{NetList, NetListError, NodeStore};
 pub use config::ServerConfig;
 pub use dial::NodeDialer;
-pub use error::{DialError, DialOutcome, ShutdownTimedOut, StartError, StaticNodeError};
+pub use error::{
+    DialError, DialOutcome, ServerFailed, ShutdownTimedOut, StartError, StaticNodeError,
+};
 pub use events::ConnectionEvent;
 #[cfg(feature = "serde")]
 pub use peer_view::PeerView;

@@ -3,20 +3,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Setup;
 use super::events::ConnectionEvent;
-use super::shared::Shared;
-use super::{DialError, ShutdownTimedOut, StaticNodeError, dial};
+use super::shared::{Shared, shut_down};
+use super::{DialError, ServerFailed, ShutdownTimedOut, StaticNodeError, dial};
 use crate::channel::NodeBudget;
 use crate::event_stream::EventStream;
 use crate::node::{Endpoint, Enode, Host, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent, Protocol};
 use crate::setup::SetupError;
-use crate::time::part;
 use crate::transport::Transport;
 
 /// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
@@ -251,34 +249,20 @@ impl Server {
     /// # Errors
     /// [`ShutdownTimedOut`] if something had to be aborted.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
-        let (shared, tasks) = (&self.shared, &self.shared.tasks);
-        tasks.stopping.cancel();
-        let for_queued = deadline.saturating_sub(FAREWELL.min(part(deadline, 2)));
-        for peer in shared.checks.peers.close() {
-            peer.request_close(DisconnectReason::CLIENT_QUITTING, for_queued);
-        }
-        tasks.services.close();
-        tasks.connections.close();
-        let all_ended = async {
-            shared.connections.stop().await;
-            tasks.services.wait().await;
-            tasks.connections.wait().await;
-        };
-        let ended = timeout(deadline, all_ended).await;
-        let left = tasks.connections.len();
-        tasks.killed.cancel();
-        tasks.services.wait().await;
-        tasks.connections.wait().await;
-        shared.checks.waiters.close();
-        ended.map_err(|_| ShutdownTimedOut {
-            tasks: left,
-            deadline,
-        })
+        shut_down(&self.shared, deadline).await
+    }
+
+    /// Completes when the server has stopped: after a [`shutdown`](Self::shutdown), or by itself
+    /// because a part failed that it cannot do without. Cancel safe.
+    ///
+    /// # Errors
+    /// [`ServerFailed`] if it stopped by itself.
+    pub async fn stopped(&self) -> Result<(), ServerFailed> {
+        let tasks = &self.shared.tasks;
+        tasks.stopped.cancelled().await;
+        tasks.failure.get().map_or(Ok(()), |failure| Err(*failure))
     }
 }
-
-/// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,25 +2,36 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
 
-use super::ConnectionEvent;
 use super::checks::{Checks, TieBreak};
 use super::dial::NodeAddr;
 use super::static_nodes::StaticNodes;
+use super::{ConnectionEvent, ServerFailed, ShutdownTimedOut};
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
+use crate::guarded::caught_async;
 use crate::node::{Enode, SecretKey};
-use crate::p2p::Hello;
+use crate::p2p::{DisconnectReason, Hello};
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
 use crate::rlpx::Legacy;
 use crate::setup::Turns;
+use crate::time::part;
+
+/// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a shutdown may take that nobody asked for.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
     pub(crate) checks: Arc<Checks>,
@@ -46,7 +57,6 @@ pub(crate) struct Shared {
 }
 
 /// The tasks of a server, and what ends them.
-#[derive(Default)]
 pub(crate) struct Tasks {
     /// What serves all connections.
     pub(crate) services: TaskTracker,
@@ -55,6 +65,26 @@ pub(crate) struct Tasks {
     pub(crate) stopping: CancellationToken,
     /// Fires when everything must end at once.
     pub(crate) killed: CancellationToken,
+    /// Fires when everything has ended.
+    pub(crate) stopped: CancellationToken,
+    /// Why the server stopped by itself, if it did.
+    pub(crate) failure: OnceLock<ServerFailed>,
+    /// Where the server was started. Futures that are dropped elsewhere leave tasks too.
+    runtime: Handle,
+}
+
+impl Tasks {
+    pub(crate) fn new(runtime: Handle) -> Self {
+        Self {
+            services: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            killed: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            failure: OnceLock::new(),
+            runtime,
+        }
+    }
 }
 
 /// Runs a task of one connection, which ends when the server is killed.
@@ -62,9 +92,66 @@ pub(crate) fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'st
     spawn_on(&shared.tasks.connections, shared, task);
 }
 
-/// Runs a task that serves all connections, which ends then too.
-pub(crate) fn spawn_service(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
-    spawn_on(&shared.tasks.services, shared, task);
+/// Runs a task that serves all connections, which ends then too. If it ends before the server
+/// does, the server stops.
+pub(crate) fn spawn_service(
+    shared: &Arc<Shared>,
+    service: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let owner = Arc::clone(shared);
+    spawn_on(&shared.tasks.services, shared, async move {
+        let panicked = caught_async(service, task).await.is_none();
+        if !owner.tasks.stopping.is_cancelled() {
+            fail(&owner, ServerFailed { service, panicked });
+        }
+    });
+}
+
+/// Stops the server because of a service. The first one counts.
+fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
+    if shared.tasks.failure.set(failure).is_err() {
+        return;
+    }
+    error!(%failure, "the server stops by itself");
+    shared
+        .connection_events
+        .emit(ConnectionEvent::ServiceFailed(failure));
+    let owner = Arc::clone(shared);
+    // Not one of the server's own tasks, which it waits for.
+    shared.tasks.runtime.spawn(async move {
+        if let Err(error) = shut_down(&owner, AFTER_FAILURE).await {
+            warn!(%error, "connections were aborted");
+        }
+    });
+}
+
+/// Ends everything, as [`Server::shutdown`](super::Server::shutdown) says.
+pub(crate) async fn shut_down(shared: &Shared, deadline: Duration) -> Result<(), ShutdownTimedOut> {
+    let tasks = &shared.tasks;
+    tasks.stopping.cancel();
+    let for_queued = deadline.saturating_sub(FAREWELL.min(part(deadline, 2)));
+    for peer in shared.checks.peers.close() {
+        peer.request_close(DisconnectReason::CLIENT_QUITTING, for_queued);
+    }
+    tasks.services.close();
+    tasks.connections.close();
+    let all_ended = async {
+        shared.connections.stop().await;
+        tasks.services.wait().await;
+        tasks.connections.wait().await;
+    };
+    let ended = timeout(deadline, all_ended).await;
+    let left = tasks.connections.len();
+    tasks.killed.cancel();
+    tasks.services.wait().await;
+    tasks.connections.wait().await;
+    shared.checks.waiters.close();
+    tasks.stopped.cancel();
+    ended.map_err(|_| ShutdownTimedOut {
+        tasks: left,
+        deadline,
+    })
 }
 
 fn spawn_on(
@@ -75,10 +162,13 @@ fn spawn_on(
     let killed = shared.tasks.killed.clone();
     // What waits for two futures has room for each twice.
     let task = Box::pin(task);
-    tracker.spawn(async move {
+    let task = async move {
         tokio::select! {
+            // A task that is done is not aborted.
+            biased;
             () = task => {}
             () = killed.cancelled() => {}
         }
-    });
+    };
+    tracker.spawn_on(task, &shared.tasks.runtime);
 }

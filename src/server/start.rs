@@ -25,6 +25,7 @@ use crate::event_stream::EventFeed;
 use crate::node::{Endpoint, Enode, Host, PublicKey};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
 use crate::peer::{PeerEvents, Protocol};
+use crate::runtime;
 use crate::setup::Turns;
 use crate::transport::Transport;
 
@@ -109,9 +110,11 @@ where
     ///
     /// # Errors
     /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
-    /// offered together, or if the configuration cannot work. A static node that cannot be dialled
+    /// offered together, if the configuration cannot work, or if the runtime lacks timers or input
+    /// and output. A static node that cannot be dialled
     /// is [left out](super::ConnectionEvent::StaticNodeSkipped).
     pub async fn start(mut self) -> Result<Server, StartError> {
+        let runtime = runtime::with_io()?;
         self.config.check()?;
         let budget = NodeBudget::new(self.config.memory())?;
         let bound = match *self.config.listen() {
@@ -191,14 +194,16 @@ where
             connection_events,
             connections,
             static_nodes,
-            tasks: Tasks::default(),
+            tasks: Tasks::new(runtime),
         });
         let keeper = Keeper::new(Arc::clone(&shared), config.retry());
-        spawn_service(&shared, manager.run());
-        spawn_service(&shared, connection::run(Arc::clone(&shared), opened));
-        spawn_service(&shared, keeper.run(inbox));
+        spawn_service(&shared, "connection manager", manager.run());
+        let accept = connection::run(Arc::clone(&shared), opened);
+        spawn_service(&shared, "reader of connections", accept);
+        spawn_service(&shared, "keeper of static nodes", keeper.run(inbox));
         if !config.no_dial() {
-            spawn_service(&shared, suspend::watch(Arc::clone(&shared)));
+            let watch = suspend::watch(Arc::clone(&shared));
+            spawn_service(&shared, "watch for suspends", watch);
         }
         if !config.no_dial() && !config.probe_interval().is_zero() {
             let prober = Prober {
@@ -207,7 +212,15 @@ where
                 interval: config.probe_interval(),
                 dial_timeout: config.dial_timeout(),
             };
-            spawn_service(&shared, prober.run());
+            spawn_service(&shared, "prober", prober.run());
+        }
+        for (part, ended) in self.parts {
+            let stopping = shared.tasks.stopping.clone();
+            // It may end when the server does, and is not waited for.
+            let ended = async move {
+                stopping.run_until_cancelled(ended).await;
+            };
+            spawn_service(&shared, part, ended);
         }
         let server = Server::new(Arc::clone(&shared));
         add_static_nodes(&server, &shared, config.static_nodes()).await;

@@ -101,6 +101,7 @@ impl<T: Transport> Authenticated<T> {
         };
         let exchanged = prefer_read(read_hello(reader, ingress, buffer), write);
         let result = tokio::select! {
+            // A Hello that has come is not given up.
             biased;
             result = exchanged => Ok(result),
             error = interrupted => Err(error),

@@ -1,5 +1,5 @@
 //! The layers of ARCHITECTURE.md are true: no file uses what its layer does not know, and no two
-//! files of a folder need each other.
+//! files of a folder need each other. Other rules that hold in all files are checked here, too.
 
 #![allow(
     clippy::expect_used,
@@ -7,6 +7,7 @@
     reason = "a test ends where it cannot read what it tests"
 )]
 
+mod selects;
 mod source;
 mod table;
 

@@ -115,6 +115,8 @@ pub(crate) async fn run(
         talk(&chat, &mut events, out).await
     };
     let result = tokio::select! {
+        // A result that is there is told.
+        biased;
         result = talking => result,
         () = interrupted.cancelled() => Ok(()),
     };
@@ -137,6 +139,8 @@ async fn join(
     let peer = server.dial(enode).await;
     let peer = peer.map_err(|error| Trouble::dialling(&error))?;
     tokio::select! {
+        // The name first: a peer that said it was there.
+        biased;
         event = events.next() => event.map_or(Ok(()), |event| report(event, out)),
         outcome = peer.ended() => Err(match outcome {
             Some(outcome) => Trouble::peer_ended(&outcome.error).into(),
@@ -148,8 +152,10 @@ async fn join(
 /// Says what comes in and prints what is heard, until the end of input.
 async fn talk(chat: &Chat, events: &mut Events, out: &Output) -> Result<(), Failure> {
     tokio::select! {
-        result = say_all(chat) => result,
+        // What is heard first: with the end of input nothing more is printed.
+        biased;
         result = hear(events, out) => result,
+        result = say_all(chat) => result,
     }
 }
 

@@ -387,7 +387,9 @@ pub(crate) async fn run(
             .events(events.clone());
         let failures = builder.subscribe_connections();
         if let Some(kept) = &kept {
-            builder = builder.node_store(kept.book());
+            builder = builder
+                .node_store(kept.book())
+                .stop_with("address book", kept.ended());
         }
         for protocol in &protocols {
             builder = builder.protocol(protocol.clone());
@@ -429,7 +431,10 @@ async fn serve(
         )
     };
     let result = tokio::select! {
+        // A failure that is there is told.
+        biased;
         result = told => result.map(drop),
+        stopped = server.stopped() => stopped.map_err(Failure::because),
         () = interrupts.once.cancelled() => Ok(()),
     };
     let ended = tokio::select! {

@@ -29,6 +29,8 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Listen(args) => listen::run(args, key, out, interrupts).await,
         #[cfg(unix)]
         Command::Peers(args) => tokio::select! {
+            // A result that is there is told.
+            biased;
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),
         },

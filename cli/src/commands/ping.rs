@@ -117,6 +117,8 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let setting_up = set_up(&args, &key);
     let (greeting, mut pinger) = tokio::select! {
+        // A failure that is there is told.
+        biased;
         result = setting_up => result?,
         () = interrupted.cancelled() => return Ok(()),
     };
@@ -125,6 +127,8 @@ pub(crate) async fn run(
         pinger.ping(args.count, args.interval, out).await
     };
     let result = tokio::select! {
+        // A result that is there is told.
+        biased;
         result = pinging => result,
         () = interrupted.cancelled() => Ok(()),
     };
@@ -186,6 +190,7 @@ impl Pinger {
     async fn idle_until(&mut self, at: Instant) -> Result<(), Failure> {
         loop {
             tokio::select! {
+                // The time first: messages may come without end.
                 biased;
                 () = sleep_until(at) => return Ok(()),
                 received = self.receive() => received?,

@@ -74,9 +74,11 @@ impl ProtocolHandler for Bench {
             replies,
         };
         tokio::select! {
-            result = reader.run(receiver) => result,
-            result = stream(&connection, asks_to_serve) => result,
+            // Answers first: the reader would fill the queues before anything goes out.
+            biased;
             result = reply(&connection, replies_to_send) => result,
+            result = stream(&connection, asks_to_serve) => result,
+            result = reader.run(receiver) => result,
         }
     }
 }

@@ -62,6 +62,7 @@ impl<C: Connection> Registry<C> {
             }
         };
         tokio::select! {
+            // A connection that is there serves, although the peer may be ending.
             biased;
             connection = listed => Ok(connection),
             () = peer.ending() => Err(ClientError::Ended),

@@ -194,12 +194,14 @@ async fn run(
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            // The end first, and a round that is due before what never stops coming in.
+            biased;
+            _ = ended.changed() => break,
             _ = rounds.tick() => shared.round(),
             received = inbox.next() => match received {
                 Some(received) => shared.receive(&received).await,
                 None => break,
             },
-            _ = ended.changed() => break,
         }
     }
     shared.feed.close();

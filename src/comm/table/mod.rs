@@ -474,7 +474,8 @@ impl ConnectionTable {
         let Some(flight) = self.take_flight(node, serial) else {
             return news;
         };
-        if flight.purpose == Purpose::Open {
+        // A stop of this side says nothing about the node.
+        if flight.purpose == Purpose::Open && !matches!(error, CommError::Stopped) {
             for id in flight.wanted {
                 self.report_dead(id, &mut news);
             }

@@ -44,6 +44,26 @@ fn open(table: &mut ConnectionTable, n: u8, dialler: NodeId, now: Instant) -> Op
 }
 
 #[tokio::test]
+async fn an_attempt_that_a_stop_ends_says_nothing_about_the_node() {
+    let now = Instant::now();
+    for (error, dead) in [
+        (CommError::Stopped, vec![]),
+        (CommError::Deadline { after: now - now }, vec![id(2)]),
+    ] {
+        let mut table = table(node(1));
+        let enode = Enode::incomplete(SecretKey::random(&mut rand::rng()).public_key());
+        let to = RemotePeer::new(enode, id(2));
+        let route = table.route(&to, Purpose::Open, now, &mut News::default());
+        let Ok(Route::Flight { start, .. }) = route else {
+            panic!("nobody is connected")
+        };
+        let serial = start.expect("it is the first").serial;
+        let news = table.flight_failed(&to.node(), serial, &error, now);
+        assert_eq!(news.dead, dead);
+    }
+}
+
+#[tokio::test]
 async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() {
     let (small, large, now) = (node(1), node(2), Instant::now());
     for first_of_each in [

@@ -91,6 +91,7 @@ impl<D: Dialer> Driver<D> {
     async fn next_wake(&mut self, paused: bool) -> Wake<D::Addr, D::Io> {
         let deadline = self.machine.next_deadline();
         tokio::select! {
+            // A stop first, then what frees places, then what takes them.
             biased;
             () = self.stop.cancelled(), if !self.stopping => Wake::Stop,
             () = until(self.drain_until) => Wake::DrainOver,

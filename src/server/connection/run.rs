@@ -74,6 +74,8 @@ impl Running {
                 pending::<Infallible>().await
             };
             tokio::select! {
+                // The peer's own end first: it has left its places.
+                biased;
                 running = driven => drop(running),
                 never = unwanted => match never {},
             }

@@ -103,6 +103,7 @@ impl<'a> Setup<'a> {
         };
         let steps = steps.instrument(span);
         tokio::select! {
+            // A peer that is set up stays one.
             biased;
             result = steps => result,
             Superseded = superseded => Err(taken),
@@ -152,6 +153,7 @@ impl<'a> Setup<'a> {
         step: impl Future<Output = Result<R, SetupError>>,
     ) -> Result<R, SetupError> {
         tokio::select! {
+            // What the step has brought first: it says more than that its time is over.
             biased;
             result = step => result,
             error = self.interrupted(deadline, stage) => Err(error),
@@ -163,6 +165,7 @@ impl<'a> Setup<'a> {
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
         let stopping = &self.shared.tasks.stopping;
         tokio::select! {
+            // The causes that say more first.
             biased;
             () = stopping.cancelled() => {
                 SetupError::RefusedHere(DisconnectReason::CLIENT_QUITTING)

@@ -34,6 +34,8 @@ impl Keeper {
         let stopping = self.shared.tasks.stopping.clone();
         loop {
             let command = tokio::select! {
+                // A stop first, then what has ended: a command may be about it.
+                biased;
                 () = stopping.cancelled() => return,
                 () = inbox.ended.changed.notified() => {
                     for id in inbox.ended.take() {

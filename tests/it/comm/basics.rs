@@ -52,3 +52,13 @@ async fn a_probe_and_a_handshake_leave_no_connection_behind() {
     tokio::time::sleep(SOON).await;
     assert!(net.peers(&b.id).is_empty());
 }
+
+#[test]
+fn a_message_can_be_sent_from_outside_the_runtime() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().expect("a runtime");
+    let net = Net::default();
+    let (a, b) = runtime.block_on(async { (net.node(), net.node()) });
+    let receipt = a.comm.send(&text("x"), &[b.peer()]).remove(0);
+    assert!(runtime.block_on(receipt).is_sent());
+}

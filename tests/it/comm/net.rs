@@ -64,13 +64,24 @@ impl Net {
         config: Config,
         identity: impl IdentityProvider,
     ) -> Node {
+        self.node_through(key, config, identity, |link| link)
+    }
+
+    /// A node whose layer asks something else for connections, which may ask the link.
+    pub(super) fn node_through<C: Connector>(
+        &self,
+        key: SecretKey,
+        config: Config,
+        identity: impl IdentityProvider,
+        connector: impl FnOnce(Link) -> C,
+    ) -> Node {
         let (public, id) = (key.public_key(), key.public_key().node_id());
-        let link = Link {
+        let connector = connector(Link {
             net: self.clone(),
             own: id,
-        };
+        });
         let (protocol, comm) =
-            Comm::with_connector(config, id, identity, link).expect("a valid identity");
+            Comm::with_connector(config, id, identity, connector).expect("a valid identity");
         self.join(key, vec![protocol.into()]);
         Node {
             comm,
@@ -174,7 +185,7 @@ fn run(host: &Host, established: Established<DuplexStream>) -> Peer {
 }
 
 /// What a node's layer asks for connections.
-struct Link {
+pub(super) struct Link {
     net: Net,
     own: NodeId,
 }

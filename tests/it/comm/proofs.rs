@@ -10,6 +10,20 @@ use super::*;
 type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
+async fn a_stopped_layer_proves_nothing() {
+    // Where chance decides, it decides right half of the time.
+    for _ in 0..20 {
+        let net = Net::default();
+        let node = net.node();
+        assert!(node.comm.stop().await);
+        let client = raw::client(&net, |_| {});
+        let peer = net.connect(&client.node, &node.id).await.expect("it lives");
+        peer.ended().await;
+        assert_eq!(*client.heard.borrow(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_a_whole_and_true_proof_is_accepted() {
     type Expected = fn(&EstablishError) -> bool;
     let matrix: [(Change, Expected); 7] = [

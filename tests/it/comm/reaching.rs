@@ -1,5 +1,11 @@
 //! Nodes that are there, are gone, or come back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use peermux::comm::{ConnectedPeer, Connector};
+use peermux::{DialError, Enode};
+
+use super::net::Link;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -72,6 +78,42 @@ async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
         matches!(wrong, Err(CommError::IdMismatch { .. })),
         "{wrong:?}"
     );
+}
+
+/// Hands its first connection over only when that has ended.
+struct Late {
+    link: Link,
+    first: AtomicBool,
+}
+
+impl Connector for Late {
+    async fn connect(&self, node: &Enode) -> Result<ConnectedPeer, DialError> {
+        let connected = self.link.connect(node).await?;
+        if self.first.swap(false, Ordering::Relaxed) {
+            connected.peer().ended().await;
+        }
+        Ok(connected)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_succeeds_takes_no_message_down_with_its_connection() {
+    // Where chance decides, it decides right half of the time.
+    for _ in 0..20 {
+        let net = Net::default();
+        let b = net.node();
+        let identity = Secp256k1Identity::new(key());
+        let a = net.node_through(key(), Config::default(), identity, |link| Late {
+            link,
+            first: AtomicBool::new(true),
+        });
+        let somebody = b.anybody();
+        let handshake = a.comm.handshake(&somebody);
+        let message = async { a.comm.send(&text("x"), &[b.peer()]).remove(0).await };
+        let (found, delivery) = tokio::join!(handshake, message);
+        assert_eq!(found.expect("answers").id, b.comm.id());
+        assert!(delivery.is_sent(), "{delivery:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,8 +15,10 @@ mod panics;
 mod probes;
 mod proxy;
 mod replay;
+mod services;
 mod shutdown;
 mod static_nodes;
+mod transports;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -37,6 +37,8 @@ pub(super) async fn run(
     let connecting = connect_all(args, target, &keys, &begun);
     tokio::pin!(connecting);
     tokio::select! {
+        // A result that is there is told.
+        biased;
         result = &mut connecting => result?,
         () = interrupted.cancelled() => {
             // No further ones; those that are under way take leave in an orderly way.

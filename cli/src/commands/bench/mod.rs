@@ -139,6 +139,8 @@ async fn messages(
         }
     };
     let result = tokio::select! {
+        // A result that is there is told.
+        biased;
         result = measuring => result.map(Some),
         () = interrupted.cancelled() => Ok(None),
     };

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result<(), Failure> {
     let mut nodes = Nodes::start().await?;
     let result = tokio::select! {
+        // A result that is there is told.
+        biased;
         result = tour(&mut nodes, out) => result.map(|()| true),
         () = interrupted.cancelled() => Ok(false),
     };

@@ -1,0 +1,57 @@
+//! Each `select!` decides what comes first when several arms are ready, and says why.
+
+use std::fs::{read_dir, read_to_string};
+use std::path::Path;
+
+/// The `select!`s of a file that begin with something else than a comment and `biased;`, by line.
+fn undecided(text: &str) -> Vec<usize> {
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let is_select = |line: &str| !line.starts_with("//") && line.contains("select! {");
+    let decides = |body: &[&str]| {
+        let comment = body.iter().take_while(|line| line.starts_with("// "));
+        let length = comment.count();
+        length > 0 && body.get(length) == Some(&"biased;")
+    };
+    let selects = lines.iter().enumerate().filter(|(_, line)| is_select(line));
+    selects
+        .filter(|(at, _)| !decides(&lines[at + 1..]))
+        .map(|(at, _)| at + 1)
+        .collect()
+}
+
+fn check(folder: &Path, found: &mut Vec<String>) {
+    for entry in read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            check(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let text = read_to_string(&path).expect("readable");
+            let file = path.display();
+            found.extend(undecided(&text).iter().map(|line| format!("{file}:{line}")));
+        }
+    }
+}
+
+#[test]
+fn every_select_is_biased_and_says_what_comes_first() {
+    let mut found = Vec::new();
+    for folder in ["src", "cli/src", "protocols/src"] {
+        check(&super::root().join(folder), &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_select_that_leaves_it_to_chance_is_found() {
+    let decided =
+        "/// `select! {`\ntokio::select! {\n    // This first.\n    biased;\n    () = a => {}\n}";
+    assert!(undecided(decided).is_empty());
+    assert_eq!(
+        undecided("let x = tokio::select! {\n    () = a => {}\n};"),
+        [1]
+    );
+    assert_eq!(
+        undecided("\nselect! {\n    biased;\n    () = a => {}\n}"),
+        [2]
+    );
+}
