@@ -55,6 +55,7 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
     let command = runtime.spawn(commands::run(cli, interrupts.clone()));
     let result = runtime.block_on(async {
         let result = tokio::select! {
+            // A command that has ended has its own result.
             biased;
             result = command => result.map_err(Failure::because).flatten(),
             () = interrupts.twice.cancelled(), if !is_node => Err(Failure::in_haste()),

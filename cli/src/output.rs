@@ -91,6 +91,7 @@ impl Output {
             sleep(PATIENCE).await;
         };
         tokio::select! {
+            // What is written needs no patience.
             biased;
             () = self.lines.written() => {}
             () = given_up => {}

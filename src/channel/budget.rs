@@ -398,6 +398,7 @@ mod tests {
         ends(&sending, &third).await;
         let wait = third.when_freed(|| third.try_charge(22 << 20));
         tokio::select! {
+            // The wait, which must not end anybody.
             biased;
             () = wait => panic!("no room yet"),
             () = complete.evicted() => panic!("another one is ending"),

@@ -438,6 +438,7 @@ async fn serve(
         () = interrupts.once.cancelled() => Ok(()),
     };
     let ended = tokio::select! {
+        // A node that is down needs no haste.
         biased;
         () = node::shut_down(server) => Ok(()),
         () = interrupts.twice.cancelled() => {
