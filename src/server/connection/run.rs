@@ -56,7 +56,7 @@ impl Running {
         driver: PeerDriver<T>,
         closing: CancellationToken,
     ) -> impl Future<Output = ()> + Send {
-        let peer = self.peer.clone();
+        let (peer, stopping) = (self.peer.clone(), self.shared.tasks.stopping.clone());
         // Boxed, since the future has room for it twice.
         let mut running = Box::new(self);
         // A caller that waits for the end may dial the node again at once, so the places are free
@@ -70,7 +70,10 @@ impl Running {
         async move {
             let unwanted = async {
                 closing.cancelled().await;
-                peer.disconnect(DisconnectReason::REQUESTED);
+                // A server that stops has asked its peers itself, and grants them time.
+                if !stopping.is_cancelled() {
+                    peer.disconnect(DisconnectReason::REQUESTED);
+                }
                 pending::<Infallible>().await
             };
             tokio::select! {

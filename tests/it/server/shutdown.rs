@@ -3,7 +3,7 @@
 use peermux::p2p::ids;
 use peermux::setup::initiate;
 use peermux::testing::{Scripted, memory_listener};
-use peermux::{Capability, DialError, DisconnectReason, Hello, Message, PeerError};
+use peermux::{Capability, DialError, DisconnectReason, Hello, Message, PeerError, ProtocolLimits};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::io::AsyncReadExt;
@@ -37,39 +37,59 @@ async fn a_silent_remote_does_not_hold_the_end_up() {
     assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_reads_slowly_is_told_before_the_deadline_of_the_shutdown() {
-    let floods = Protocol::builder("flood", 1, 1).run(|_, conn| async move {
+/// A server that sends up to `count` messages of 16 KiB, and its peer, which has read the first.
+async fn flooded(count: usize) -> (Server, Scripted) {
+    let limits = ProtocolLimits::default().with_queue_messages(count.min(256));
+    let floods = Protocol::builder("flood", 1, 1).limits(limits);
+    let floods = floods.run(move |peer, conn| async move {
         let mut noise = vec![0; 16 << 10];
         StdRng::seed_from_u64(1).fill_bytes(&mut noise);
         let message = Message::new(0, noise);
-        loop {
+        for _ in 0..count {
             conn.send(&message).await?;
         }
+        peer.ending().await;
+        Ok(())
     });
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()).protocol(floods), listener).await;
     let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
     let own = key();
-    let authenticated = initiate(stream, &own, server.enode().public_key())
-        .await
-        .unwrap();
+    let authenticated = initiate(stream, &own, server.enode().public_key()).await;
     let hello = Hello::new("slow", vec![Capability::new("flood", 1)], own.public_key());
-    let established = authenticated.exchange_hello(&hello).await.unwrap();
-    let mut remote = Scripted::over(established);
+    let established = authenticated.unwrap().exchange_hello(&hello).await;
+    let mut remote = Scripted::over(established.unwrap());
     remote.expect().await;
-    let slow = async move {
-        loop {
-            let frame = remote.expect().await;
-            if frame.id == ids::DISCONNECT {
-                return frame.reason;
-            }
-            tokio::time::sleep(SECOND / 10).await;
+    (server, remote)
+}
+
+/// Reads a message each 100 ms until the Disconnect: how many they were, and its reason.
+async fn read_slowly(mut remote: Scripted) -> (usize, Option<DisconnectReason>) {
+    let mut messages = 0;
+    loop {
+        let frame = remote.expect().await;
+        if frame.id == ids::DISCONNECT {
+            return (messages, frame.reason);
         }
-    };
-    let (ended, reason) = tokio::join!(server.shutdown(2 * SECOND), slow);
+        messages += 1;
+        tokio::time::sleep(SECOND / 10).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_told_before_the_deadline_of_the_shutdown() {
+    let (server, remote) = flooded(1000).await;
+    let (ended, (_, reason)) = tokio::join!(server.shutdown(2 * SECOND), read_slowly(remote));
     ended.expect("in time");
     assert_eq!(reason, Some(DisconnectReason::CLIENT_QUITTING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_goes_out_before_a_shutdown_with_time_ends_the_peer() {
+    let (server, remote) = flooded(100).await;
+    let (ended, read) = tokio::join!(server.shutdown(LONG), read_slowly(remote));
+    ended.expect("in time");
+    assert_eq!(read, (99, Some(DisconnectReason::CLIENT_QUITTING)));
 }
 
 #[tokio::test(start_paused = true)]
