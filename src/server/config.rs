@@ -54,7 +54,8 @@ settings! {
         /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS). Default: 50.
         max_peers / with_max_peers: usize = 50;
         /// How many inbound connections may be in set-up at once; further ones wait in the kernel's
-        /// queue. At least 1. Default: 50.
+        /// queue, and meanwhile the oldest goes that has not sent a byte within a second. One in eight is
+        /// kept for the addresses of static and trusted nodes. At least 1. Default: 50.
         max_pending / with_max_pending: usize = 50;
         /// One in this number of peers' places, and at least one place, is kept for nodes that this
         /// one dials. [`usize::MAX`] keeps one. Default: 0, which stands for 3 where there is a

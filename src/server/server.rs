@@ -111,7 +111,7 @@ impl Server {
     /// # Errors
     /// [`SetupError`].
     pub async fn accept_over<T: Transport>(&self, stream: T) -> Result<Peer, SetupError> {
-        Setup::new(&self.shared, None).inbound(stream).await
+        Setup::new(&self.shared, None).inbound(stream, None).await
     }
 
     /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it

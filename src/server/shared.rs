@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,10 @@ use crate::time::part;
 /// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How many refused connections stay open for a moment, so that their remotes can read why. Further ones
+/// close at once.
+pub(crate) const FAREWELLS: usize = 32;
+
 /// How long a shutdown may take that nobody asked for.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -53,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) random: Random,
     /// For the handshakes of all connections.
     pub(crate) turns: Turns,
+    /// Places for refused remotes that are let to read why.
+    pub(crate) farewells: Arc<Semaphore>,
     pub(crate) tasks: Tasks,
 }
 

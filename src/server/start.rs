@@ -9,12 +9,12 @@ use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 use tracing::{debug, warn};
 
-use super::accept::{SlotListener, SocketListener};
+use super::accept::{SlotListener, Slots, SocketListener};
 use super::builder::ServerBuilder;
-use super::checks::{Checks, ChecksFilter, NoStore, PeerSet, TieBreak};
+use super::checks::{Checks, ChecksFilter, KnownIps, NoStore, PeerSet, TieBreak};
 use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
 use super::server::Server;
-use super::shared::{Shared, Tasks, spawn_service};
+use super::shared::{FAREWELLS, Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::{Advertised, ConnectionEvent, StartError, StaticNodeError, connection, suspend};
 use crate::channel::NodeBudget;
@@ -47,6 +47,12 @@ impl<D, L> ServerBuilder<D, L> {
             store,
             permitted: self.config.net_restrict().clone(),
             exempt: self.config.throttle_exempt().clone(),
+            known: KnownIps::new(
+                self.config
+                    .static_nodes()
+                    .iter()
+                    .chain(self.config.trusted_nodes()),
+            ),
             admission: Admission::new(self.config.admission()),
         };
         let dials = !sources.is_empty() && !self.config.no_dial();
@@ -140,9 +146,7 @@ where
         let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks));
         let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
-        let slots = Arc::new(Semaphore::new(
-            config.max_pending().min(Semaphore::MAX_PERMITS),
-        ));
+        let slots = Slots::new(config.max_pending());
         let mut manager = ConnManager::builder(checked)
             .config(config.connections(target))
             .rng(self.random.fork())
@@ -154,7 +158,9 @@ where
             let options = config.socket();
             manager = manager.listener(SlotListener {
                 listener: SocketListener { listener, options },
-                slots: Arc::clone(&slots),
+                slots: slots.clone(),
+                checks: Arc::clone(&checks),
+                waiting: None,
                 convert: |stream| Either::Right(Either::Left(stream)),
             });
         }
@@ -162,6 +168,8 @@ where
             manager = manager.listener(SlotListener {
                 listener,
                 slots,
+                checks: Arc::clone(&checks),
+                waiting: None,
                 convert: |stream| Either::Right(Either::Right(stream)),
             });
         }
@@ -177,6 +185,7 @@ where
             tie_break: TieBreak::new(checks.own),
             random: self.random,
             turns: Turns::new(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
             checks,
             key: self.key,
             hello,

@@ -3,7 +3,7 @@
 //! | limit | of | default |
 //! |---|---|---|
 //! | accepted connections | an IPv4 address or an IPv6 /64 | 1 in 30 s; not of loopback, private and link-local addresses |
-//! | incomplete handshakes | a /24 or /64 | 8 |
+//! | incomplete handshakes | a /24 or /64; a /16 or /48; a /32 of IPv6 | 8; 16; 24 |
 //! | handshakes begun | all | 40 at once, then 20/s |
 //!
 //! The rates are those of a node that does little else. A server sets its own, by what a handshake
@@ -26,7 +26,7 @@ use super::error::Refusal;
 use super::filter::Filter;
 use super::request::Candidate;
 use super::token_bucket::{Rate, TokenBucket};
-use crate::ip::{Scope, network_by_family};
+use crate::ip::{Scope, network};
 use crate::mutex::Mutex;
 use recent::Recent;
 
@@ -78,7 +78,8 @@ impl AdmissionConfig {
         self
     }
 
-    /// How many handshakes of one IPv4 /24 or IPv6 /64 may be incomplete; 8 by default.
+    /// How many handshakes of one IPv4 /24 or IPv6 /64 may be incomplete; 8 by default. Twice as many
+    /// may be of a /16 or /48, three times as many of a /32 of IPv6.
     #[must_use]
     pub fn with_pending_per_network(mut self, handshakes: usize) -> Self {
         self.pending_per_network = handshakes;
@@ -114,8 +115,21 @@ struct Shared {
 struct State {
     recent: Recent,
     rate: TokenBucket,
-    /// By the first address of the network.
-    incomplete: HashMap<IpAddr, usize>,
+    incomplete: HashMap<Network, usize>,
+}
+
+/// The first address of a network, and how many bits it has.
+type Network = (IpAddr, u8);
+
+/// The networks that an address is in, the smallest first: one party may have one of any size.
+fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
+    let ip = ip.to_canonical();
+    let sizes: &[u8] = if ip.is_ipv4() {
+        &[24, 16]
+    } else {
+        &[64, 48, 32]
+    };
+    sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
 impl Admission {
@@ -152,24 +166,25 @@ impl Admission {
     /// [`Refusal::TooManyHandshakes`] if as many of this network are incomplete as may be, which
     /// costs nothing, and [`Refusal::RateLimited`].
     pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
-        let prefix = source.map(|ip| network_by_family(ip, 24, 64));
-        let limit = self.0.config.pending_per_network;
+        let networks: Vec<_> = source.into_iter().flat_map(networks).collect();
         let mut state = self.lock();
-        let incomplete = prefix.and_then(|prefix| state.incomplete.get(&prefix));
-        let incomplete = incomplete.copied().unwrap_or(0);
-        if prefix.is_some() && incomplete >= limit {
-            return Err(Refusal::TooManyHandshakes { limit });
+        for (place, network) in networks.iter().enumerate() {
+            let limit = self.0.config.pending_per_network.saturating_mul(place + 1);
+            let incomplete = state.incomplete.get(network).copied().unwrap_or(0);
+            if incomplete >= limit {
+                return Err(Refusal::TooManyHandshakes { limit });
+            }
         }
         if state.rate.take(Instant::now()).is_err() {
             return Err(Refusal::RateLimited);
         }
-        if let Some(prefix) = prefix {
-            state.incomplete.insert(prefix, incomplete + 1);
+        for network in &networks {
+            *state.incomplete.entry(*network).or_default() += 1;
         }
         drop(state);
         Ok(Handshake {
             admission: self.clone(),
-            prefix,
+            networks,
         })
     }
 
@@ -193,19 +208,18 @@ impl Filter<SocketAddr> for Admission {
 #[derive(Debug)]
 pub struct Handshake {
     admission: Admission,
-    prefix: Option<IpAddr>,
+    networks: Vec<Network>,
 }
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let Some(prefix) = self.prefix else {
-            return;
-        };
         let mut state = self.admission.lock();
-        if let Some(incomplete) = state.incomplete.get_mut(&prefix) {
-            *incomplete -= 1;
-            if *incomplete == 0 {
-                state.incomplete.remove(&prefix);
+        for network in &self.networks {
+            if let Some(incomplete) = state.incomplete.get_mut(network) {
+                *incomplete -= 1;
+                if *incomplete == 0 {
+                    state.incomplete.remove(network);
+                }
             }
         }
     }

@@ -111,3 +111,18 @@ async fn an_admission_is_a_filter() {
     tokio::time::advance(30 * SECOND).await;
     assert_eq!(filter.accept(&addr), Ok(()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn larger_networks_are_summed_up() {
+    let admission = Admission::new(unlimited().with_pending_per_network(2));
+    let begin = |text: String| admission.handshake(Some(ip(&text)));
+    let v4: Vec<_> = (0..9).map(|net| begin(format!("192.0.{net}.1"))).collect();
+    assert_eq!(v4.iter().filter(|begun| begun.is_ok()).count(), 4);
+    let v6 = |net: u32, subnet: u32| begin(format!("2600:1:{net:x}:{subnet:x}::1"));
+    let in_48: Vec<_> = (0..9).map(|subnet| v6(0, subnet)).collect();
+    assert_eq!(in_48.iter().filter(|begun| begun.is_ok()).count(), 4);
+    let in_32: Vec<_> = (1..9).map(|net| v6(net, 0)).collect();
+    assert_eq!(in_32.iter().filter(|begun| begun.is_ok()).count(), 2);
+    drop((v4, in_48, in_32));
+    assert!(admission.lock().incomplete.is_empty());
+}

@@ -1,13 +1,16 @@
 //! How connections are accepted.
 
-use std::future::Future;
+mod slots;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
+pub(crate) use slots::{Slot, Slots};
+
+use super::checks::Checks;
 use super::connection::Socket;
 use super::dial::NodeAddr;
 use crate::connmgr::Listener;
@@ -37,33 +40,41 @@ impl Listener for SocketListener {
     }
 }
 
-/// Takes a slot before each connection is accepted; it is given back when the set-up ends. Without
-/// a slot connections wait in the kernel.
+/// Takes a slot for each connection that is accepted; it is given back when the set-up ends. While one
+/// waits for a slot, others wait in the kernel.
 pub(crate) struct SlotListener<L: Listener, Io> {
     pub(crate) listener: L,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) slots: Slots,
+    pub(crate) checks: Arc<Checks>,
     pub(crate) convert: fn(L::Io) -> Io,
+    /// What waits for a slot.
+    pub(crate) waiting: Option<(L::Io, SocketAddr)>,
 }
 
 impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListener<L, Io> {
     type Addr = NodeAddr;
     type Io = Socket<Io>;
 
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Socket<Io>, NodeAddr)>> + Send {
-        let (slots, convert) = (Arc::clone(&self.slots), self.convert);
-        let listener = &mut self.listener;
-        async move {
-            let slot = slots.acquire_owned().await;
-            let slot = slot.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            let (stream, addr) = listener.accept().await?;
-            let stream = convert(stream);
-            let socket = Socket {
-                stream,
-                slot: Some(slot),
-                dial: None,
-            };
-            Ok((socket, NodeAddr::Inbound(canonical(addr))))
-        }
+    async fn accept(&mut self) -> io::Result<(Socket<Io>, NodeAddr)> {
+        let addr = match &self.waiting {
+            Some((_, addr)) => *addr,
+            None => {
+                let (stream, addr) = self.listener.accept().await?;
+                let addr = canonical(addr);
+                self.waiting = Some((stream, addr));
+                addr
+            }
+        };
+        // A dropped call leaves what it has accepted to the next one.
+        let slot = self.slots.take(self.checks.is_known(addr.ip())).await;
+        let accepted = self.waiting.take();
+        let (stream, addr) = accepted.ok_or(io::ErrorKind::NotConnected)?;
+        let socket = Socket {
+            stream: (self.convert)(stream),
+            slot: Some(slot),
+            dial: None,
+        };
+        Ok((socket, NodeAddr::Inbound(addr)))
     }
 
     fn is_fatal(&self, error: &io::Error) -> bool {

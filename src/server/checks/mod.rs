@@ -6,6 +6,7 @@
 
 #[cfg(feature = "addrbook")]
 mod address_book;
+mod known_ips;
 mod net_list;
 mod node_store;
 mod peer_set;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use net_list::{NetList, NetListError};
 pub use node_store::NodeStore;
 
+pub(crate) use known_ips::KnownIps;
 pub(crate) use node_store::{Guarded, NoStore};
 pub(crate) use peer_set::{PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
@@ -38,6 +40,7 @@ pub(crate) struct Checks {
     pub(crate) store: Arc<dyn NodeStore>,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
+    pub(crate) known: KnownIps,
     pub(crate) admission: Admission,
 }
 
@@ -103,6 +106,11 @@ impl Checks {
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
         let source = (!self.is_exempt(ip)).then_some(ip);
         self.admission.handshake(source)
+    }
+
+    /// Whether a static or trusted node is, or was, at this address.
+    pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
+        self.known.contains(ip)
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {

@@ -162,7 +162,7 @@ async fn accepted<T: Transport>(
     let Socket { stream, slot, .. } = socket;
     let meter = ServeMeter::started();
     let mut setup = Setup::new(&shared, Some(lease));
-    let result = setup.inbound(stream).await;
+    let result = setup.inbound(stream, slot.as_ref()).await;
     meter.ended(&result);
     drop((slot, handshake));
     if let Err(error) = result {

@@ -39,6 +39,11 @@ impl Running {
             places: Some((seat, lease)),
             outcome: None,
         };
+        if let Some(addr) = running.peer.remote_addr()
+            && (running.peer.is_static() || running.peer.is_trusted())
+        {
+            shared.checks.known.prove(addr.ip());
+        }
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {

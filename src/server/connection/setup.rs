@@ -1,6 +1,6 @@
 //! From a stream to a peer in the set: checked after the auth and when it takes its seat.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
@@ -13,6 +13,7 @@ use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
+use crate::server::accept::Slot;
 use crate::server::checks::Superseded;
 use crate::server::dial::NodeAddr;
 use crate::server::shared::{Shared, spawn};
@@ -50,14 +51,38 @@ impl<'a> Setup<'a> {
         (self.id, self.lease)
     }
 
-    /// Sets up a connection that the remote opened.
-    pub(crate) async fn inbound<T: Transport>(&mut self, stream: T) -> Result<Peer, SetupError> {
+    /// Sets up a connection that the remote opened, and that holds `slot` while it does not end.
+    pub(crate) async fn inbound<T: Transport>(
+        &mut self,
+        stream: T,
+        slot: Option<&Slot>,
+    ) -> Result<Peer, SetupError> {
         let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
         let shared = self.shared;
         let deadline = after(Instant::now(), shared.setup_timeout);
         let steps = async {
             let turns = Some(&shared.turns);
-            let receive = receive_auth_in_turn(stream, &shared.key, shared.legacy, turns);
+            let started = Instant::now();
+            let on_first_bytes = || slot.into_iter().for_each(Slot::on_first_byte);
+            let receive =
+                receive_auth_in_turn(stream, &shared.key, shared.legacy, turns, on_first_bytes);
+            let wanted = async {
+                match slot {
+                    Some(slot) => slot.wanted().await,
+                    None => pending().await,
+                }
+            };
+            let receive = async {
+                tokio::select! {
+                    // An auth that is there is worth more than the slot.
+                    biased;
+                    received = receive => received,
+                    () = wanted => Err(SetupError::TimedOut {
+                        stage: Stage::Auth,
+                        after: started.elapsed(),
+                    }),
+                }
+            };
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
             let mut turn = shared.tie_break.inbound(received.claimed().node_id());
             let held = async {
@@ -135,8 +160,7 @@ impl<'a> Setup<'a> {
             checked.err().map(|r| (SetupError::RefusedHere(r), r))
         };
         if let Some((error, reason)) = refusal {
-            let refuse = authenticated.refuse(reason);
-            spawn(self.shared, refuse.in_current_span());
+            self.dismiss(authenticated.refuse(reason));
             return Err(error);
         }
         let interrupted = self.interrupted(deadline, Stage::Hello);
@@ -180,6 +204,19 @@ impl<'a> Setup<'a> {
         }
     }
 
+    /// Lets a refused remote read why, unless as many do so already as may: then its connection closes at
+    /// once.
+    fn dismiss(&self, farewell: impl Future<Output = ()> + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.shared.farewells).try_acquire_owned() else {
+            return;
+        };
+        let farewell = async move {
+            farewell.await;
+            drop(place);
+        };
+        spawn(self.shared, farewell.in_current_span());
+    }
+
     /// The second checkpoint; a connection that passes is a peer.
     fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
         let shared = self.shared;
@@ -190,8 +227,7 @@ impl<'a> Setup<'a> {
                 .iter()
                 .any(|protocol| theirs.contains(protocol.capability()));
         if !useful {
-            let refuse = established.refuse(DisconnectReason::USELESS_PEER);
-            spawn(shared, refuse.in_current_span());
+            self.dismiss(established.refuse(DisconnectReason::USELESS_PEER));
             return Err(SetupError::RefusedHere(DisconnectReason::USELESS_PEER));
         }
         // The sum of all lengths was checked at the start, that of some of them is smaller.
@@ -201,7 +237,7 @@ impl<'a> Setup<'a> {
         let seat = match shared.checks.peers.insert(peer.clone()) {
             Ok(seat) => seat,
             Err(reason) => {
-                spawn(shared, driver.refuse(reason).in_current_span());
+                self.dismiss(driver.refuse(reason));
                 return Err(SetupError::RefusedHere(reason));
             }
         };

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::either::Either;
 
+use crate::server::accept::Slot;
 use crate::server::meters::DialMeter;
 use crate::transport::Transport;
 
@@ -46,6 +46,6 @@ impl<A: Transport, B: Transport> Transport for Either<A, B> {
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) stream: T,
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    pub(crate) slot: Option<Slot>,
     pub(crate) dial: Option<DialMeter>,
 }

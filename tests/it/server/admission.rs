@@ -134,14 +134,12 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     for host in 1..=3 {
         streams.push(call(&caller, &format!("20.{host}.1.1:1")).await);
     }
-    // The two that are silent end after 5 s, and only then the third begins.
+    // The oldest is silent, and makes room after a second; nobody waits for the place of the others.
     let started = tokio::time::Instant::now();
-    for _ in 0..2 {
+    for seconds in [1, 5, 6] {
         told(&mut feed).await;
-        assert_eq!(started.elapsed(), 5 * SECOND);
+        assert_eq!(started.elapsed(), seconds * SECOND);
     }
-    told(&mut feed).await;
-    assert_eq!(started.elapsed(), 10 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,4 +241,54 @@ async fn a_set_up_that_fails_says_how_far_it_got() {
     server.shutdown(SECOND).await.unwrap();
     let error = server.dial(&stranger("20.1.1.1:1")).await.unwrap_err();
     assert_eq!(error.reason(), Some(DisconnectReason::CLIENT_QUITTING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_connections_make_nobody_wait_longer_than_a_second() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).configure(|config| config.with_max_pending(8));
+    let server = called(builder, listener).await;
+    let key = *server.enode().public_key();
+    let caller = std::sync::Arc::new(caller);
+    let mut silent = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let caller = std::sync::Arc::clone(&caller);
+        silent.spawn(async move { call(&caller, &format!("20.{number}.1.1:1")).await });
+    }
+    tokio::task::yield_now().await;
+    let honest = remote().await;
+    let begun = tokio::time::Instant::now();
+    let stream = call(&caller, "20.99.1.1:1").await;
+    honest.dial_over(stream, &key).await.expect("is let in");
+    // All before it had their second, seven at a time.
+    assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
+    drop(silent);
+}
+
+/// A remote that is refused and does not close.
+#[tokio::test(start_paused = true)]
+async fn the_refused_that_stay_are_bounded() {
+    let full = Server::builder(key()).configure(|config| config.with_max_peers(0));
+    let full = full.protocol(idle("test")).start().await.unwrap();
+    let remote = *full.enode().public_key();
+    let mut told = 0;
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let (stranger, full) = (key(), full.clone());
+        tokio::spawn(async move { full.accept_over(far).await });
+        match initiate(near, &stranger, &remote).await {
+            Ok(authenticated) => {
+                told += 1;
+                held.push(authenticated);
+            }
+            Err(error) => assert!(matches!(error, SetupError::Closed { .. }), "{error}"),
+        }
+    }
+    assert_eq!(told, 32);
+    tokio::time::sleep(4 * SECOND).await;
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let stranger = key();
+    let (told, _) = tokio::join!(initiate(near, &stranger, &remote), full.accept_over(far));
+    told.expect("there is a place again");
 }

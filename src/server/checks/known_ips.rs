@@ -1,0 +1,67 @@
+//! Where static and trusted nodes are.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::mutex::Mutex;
+use crate::node::{Endpoint, Enode};
+
+/// How many addresses are remembered of nodes that were connected, the latest.
+const PROVEN: usize = 256;
+
+/// Addresses of nodes that the user has named: those of the configuration, and those from which such nodes
+/// were connected.
+#[derive(Debug, Default)]
+pub(crate) struct KnownIps {
+    configured: Vec<IpAddr>,
+    proven: Mutex<VecDeque<IpAddr>>,
+}
+
+impl KnownIps {
+    pub(crate) fn new<'a>(nodes: impl Iterator<Item = &'a Enode>) -> Self {
+        let addrs = nodes.flat_map(|node| node.tcp_endpoints().filter_map(Endpoint::socket_addr));
+        let mut configured: Vec<_> = addrs.map(|addr| addr.ip().to_canonical()).collect();
+        configured.sort_unstable();
+        configured.dedup();
+        Self {
+            configured,
+            proven: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
+        self.configured.binary_search(&ip).is_ok() || self.proven.lock().contains(&ip)
+    }
+
+    /// A static or trusted node has proved to be at this address.
+    pub(crate) fn prove(&self, ip: IpAddr) {
+        if self.contains(ip) {
+            return;
+        }
+        let mut proven = self.proven.lock();
+        if proven.len() >= PROVEN {
+            proven.pop_front();
+        }
+        proven.push_back(ip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::SecretKey;
+
+    #[test]
+    fn configured_and_proven_addresses_are_known_within_bounds() {
+        let key = SecretKey::generate().public_key();
+        let node = Enode::new(key, ([20, 1, 1, 1], 1).into());
+        let known = KnownIps::new([node].iter());
+        let ip = |n: u32| IpAddr::from((0x1500_0000 + n).to_be_bytes());
+        for n in 0..1000 {
+            known.prove(ip(n));
+        }
+        assert!(known.contains([20, 1, 1, 1].into()));
+        assert!(known.contains(ip(999)) && !known.contains(ip(0)));
+        assert_eq!(known.proven.lock().len(), PROVEN);
+    }
+}
