@@ -51,6 +51,22 @@ pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
+/// The first address of a network, and how many bits it has.
+#[cfg(feature = "connmgr")]
+pub(crate) type Network = (IpAddr, u8);
+
+/// The networks that an address is in, the smallest first: one party may have one of any size.
+#[cfg(feature = "connmgr")]
+pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
+    let ip = ip.to_canonical();
+    let sizes: &[u8] = if ip.is_ipv4() {
+        &[24, 16]
+    } else {
+        &[64, 48, 32]
+    };
+    sizes.iter().map(move |bits| (network(ip, *bits), *bits))
+}
+
 /// The network of `v4` bits of an IPv4 address, of `v6` bits of an IPv6 address. An IPv4 address
 /// mapped into IPv6 counts as what it is.
 #[cfg(feature = "connmgr")]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use rand::RngExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::either::Either;
@@ -42,7 +43,7 @@ impl<D, L> ServerBuilder<D, L> {
         let seats = self.config.seats(!sources.is_empty());
         let checks = Checks {
             own,
-            peers: PeerSet::new(own, seats),
+            peers: PeerSet::new(own, seats, self.random.fork().random()),
             waiters: Waiters::default(),
             store,
             permitted: self.config.net_restrict().clone(),

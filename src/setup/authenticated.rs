@@ -61,6 +61,12 @@ impl<T: Transport> Authenticated<T> {
         self.about.public_key.node_id()
     }
 
+    /// The remote address of the connection, if its transport has one.
+    #[must_use]
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.about.remote
+    }
+
     /// Who dialled.
     #[must_use]
     pub fn direction(&self) -> Direction {

@@ -26,7 +26,7 @@ use super::error::Refusal;
 use super::filter::Filter;
 use super::request::Candidate;
 use super::token_bucket::{Rate, TokenBucket};
-use crate::ip::{Scope, network};
+use crate::ip::{Network, Scope, networks};
 use crate::mutex::Mutex;
 use recent::Recent;
 
@@ -116,20 +116,6 @@ struct State {
     recent: Recent,
     rate: TokenBucket,
     incomplete: HashMap<Network, usize>,
-}
-
-/// The first address of a network, and how many bits it has.
-type Network = (IpAddr, u8);
-
-/// The networks that an address is in, the smallest first: one party may have one of any size.
-fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
-    let ip = ip.to_canonical();
-    let sizes: &[u8] = if ip.is_ipv4() {
-        &[24, 16]
-    } else {
-        &[64, 48, 32]
-    };
-    sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
 impl Admission {

@@ -6,13 +6,14 @@
 
 #[cfg(feature = "addrbook")]
 mod address_book;
+mod eviction;
 mod known_ips;
 mod net_list;
 mod node_store;
 mod peer_set;
 mod tie_break;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use net_list::{NetList, NetListError};
@@ -20,7 +21,7 @@ pub use node_store::NodeStore;
 
 pub(crate) use known_ips::KnownIps;
 pub(crate) use node_store::{Guarded, NoStore};
-pub(crate) use peer_set::{PeerSet, Seat, Seats};
+pub(crate) use peer_set::{Inbound, PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
 
 use super::dial::{NodeAddr, Waiters, node_of};
@@ -28,7 +29,6 @@ use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
-use crate::setup::Direction;
 
 /// What decides about connections. The connection manager asks it inside its task, so nothing here
 /// waits.
@@ -48,7 +48,7 @@ impl Checks {
     /// Whether a node may be dialled as things stand.
     pub(crate) fn check(&self, node: &Enode) -> Result<(), Refusal> {
         self.check_node(node)?;
-        let checked = self.peers.check(&node.node_id(), Direction::Outbound);
+        let checked = self.peers.check(&node.node_id(), None);
         checked.map_err(|reason| match reason {
             DisconnectReason::ALREADY_CONNECTED => Refusal::AlreadyConnected,
             DisconnectReason::TOO_MANY_PEERS => Refusal::LimitReached {
@@ -106,6 +106,12 @@ impl Checks {
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
         let source = (!self.is_exempt(ip)).then_some(ip);
         self.admission.handshake(source)
+    }
+
+    /// Where an inbound peer comes from, for the shares of networks: not if many may have its address.
+    pub(crate) fn inbound_from(&self, addr: Option<SocketAddr>) -> Inbound {
+        let ip = addr.map(|addr| addr.ip());
+        Inbound(ip.filter(|ip| !self.is_exempt(*ip)))
     }
 
     /// Whether a static or trusted node is, or was, at this address.

@@ -1,13 +1,17 @@
 //! Who is connected, and who may.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::eviction::{Candidate, choose};
+use crate::connmgr::admission::is_local;
+use crate::ip::{Network, networks};
 use crate::mutex::Mutex;
-use crate::node::NodeId;
+use crate::node::{Group, NodeId};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::setup::Direction;
@@ -15,6 +19,12 @@ use crate::setup::Direction;
 /// How long a new connection waits for the end of an earlier one with its node. Most remotes give a
 /// handshake 5 s.
 const ENDING: Duration = Duration::from_secs(3);
+
+/// One in this number of inbound seats is the share of a small network.
+const NETWORK_SHARE: usize = 8;
+
+/// How many peers may be on their way out for the sake of newcomers.
+const MOST_LEAVING: usize = 8;
 
 /// How many peers a node wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +59,22 @@ impl Seats {
 #[derive(Debug, Clone)]
 pub(crate) struct PeerSet(Arc<Shared>);
 
+/// Where an inbound peer comes from; `None` where its address says nothing about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inbound(pub(super) Option<IpAddr>);
+
+impl Inbound {
+    fn networks(self) -> impl Iterator<Item = Network> {
+        self.0.into_iter().flat_map(networks)
+    }
+}
+
 #[derive(Debug)]
 struct Shared {
     own: NodeId,
     seats: Seats,
+    /// Chooses networks that stay.
+    secret: u64,
     state: Mutex<State>,
 }
 
@@ -64,65 +86,135 @@ struct State {
     statics: HashSet<NodeId>,
     /// How many static nodes are not connected: their seats are kept.
     absent: usize,
+    /// Inbound peers that count for the shares of their networks.
+    networks: HashMap<Network, usize>,
+    /// Those who have given their seats to newcomers, and have not ended.
+    leaving: HashSet<NodeId>,
     closed: bool,
 }
 
 impl PeerSet {
-    pub(crate) fn new(own: NodeId, seats: Seats) -> Self {
+    pub(crate) fn new(own: NodeId, seats: Seats, secret: u64) -> Self {
         Self(Arc::new(Shared {
             own,
             seats,
+            secret,
             state: Mutex::default(),
         }))
     }
 
-    /// Whether a node may become a peer as things stand.
-    pub(crate) fn check(&self, id: &NodeId, direction: Direction) -> Result<(), DisconnectReason> {
-        self.check_in(&self.lock(), id, direction)
+    /// Whether a node may become a peer as things stand; an inbound one comes from somewhere.
+    pub(crate) fn check(
+        &self,
+        id: &NodeId,
+        inbound: Option<Inbound>,
+    ) -> Result<(), DisconnectReason> {
+        self.check_in(&self.lock(), id, inbound).map(drop)
     }
 
-    /// The order of the checks is that of go-ethereum, whose reasons remotes know; trusted nodes
-    /// are exempt from the limits alone.
+    /// Also says who has to go for it. The order of the checks is that of go-ethereum, whose reasons
+    /// remotes know; trusted nodes are exempt from the limits alone.
     fn check_in(
         &self,
         state: &State,
         id: &NodeId,
-        direction: Direction,
-    ) -> Result<(), DisconnectReason> {
+        inbound: Option<Inbound>,
+    ) -> Result<Option<NodeId>, DisconnectReason> {
+        let seats = self.0.seats;
+        let exempt = state.trusted.contains(id);
+        let taken = state.peers.len().saturating_sub(state.leaving.len());
         let full = match state.statics.contains(id) {
-            true => state.peers.len() >= self.0.seats.all,
-            false => {
-                state.peers.len().saturating_add(state.absent) >= self.0.seats.all
-                    || direction == Direction::Inbound && state.inbound >= self.0.seats.inbound
-            }
+            true => taken >= seats.all,
+            false => taken.saturating_add(state.absent) >= seats.all,
         };
+        let inbound_full = inbound.is_some()
+            && !state.statics.contains(id)
+            && state.inbound.saturating_sub(state.leaving.len()) >= seats.inbound;
+        let crowded = inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
+        let goes = match inbound.is_some() && (full || inbound_full) && !exempt && !crowded {
+            true => self.who_goes(state),
+            false => None,
+        };
+        let no_seat = (full || inbound_full) && goes.is_none() || crowded;
         if state.closed {
             Err(DisconnectReason::CLIENT_QUITTING)
-        } else if full && !state.trusted.contains(id) {
+        } else if no_seat && !exempt {
             Err(DisconnectReason::TOO_MANY_PEERS)
         } else if state.peers.contains_key(id) {
             Err(DisconnectReason::ALREADY_CONNECTED)
         } else if *id == self.0.own {
             Err(DisconnectReason::CONNECTED_TO_SELF)
         } else {
-            Ok(())
+            Ok(goes)
         }
     }
 
-    /// Gives a peer its seat, unless things have changed since it was checked.
-    pub(crate) fn insert(&self, peer: Peer) -> Result<Seat, DisconnectReason> {
+    /// Whether a network has its share of the inbound seats: an eighth for the smallest one, two and three
+    /// eighths for those around it, and two seats at least.
+    fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
+        let share = (self.0.seats.inbound / NETWORK_SHARE).max(2);
+        inbound.networks().enumerate().any(|(place, network)| {
+            let peers = state.networks.get(&network).copied().unwrap_or(0);
+            peers >= share.saturating_mul(place + 1)
+        })
+    }
+
+    /// The inbound peer that gives its seat to a newcomer, if one does.
+    fn who_goes(&self, state: &State) -> Option<NodeId> {
+        if state.leaving.len() >= MOST_LEAVING {
+            return None;
+        }
+        let stays = |peer: &&Peer| {
+            peer.direction() == Direction::Inbound
+                && !peer.is_trusted()
+                && !peer.is_static()
+                && !state.leaving.contains(&peer.id())
+        };
+        let candidate = |peer: &Peer| Candidate {
+            id: peer.id(),
+            network: peer
+                .remote_addr()
+                .map(|addr| addr.ip())
+                .filter(|ip| !is_local(*ip))
+                .map(Group::of_ip),
+            rtt: peer.rtt(),
+            lifetime: peer.lifetime(),
+        };
+        let candidates = state.peers.values().filter(stays).map(candidate);
+        choose(candidates.collect(), self.0.secret)
+    }
+
+    /// Gives a peer its seat, unless things have changed since it was checked. Another peer may have to go.
+    pub(crate) fn insert(
+        &self,
+        peer: Peer,
+        inbound: Option<Inbound>,
+    ) -> Result<Seat, DisconnectReason> {
         let mut state = self.lock();
         let id = peer.id();
-        self.check_in(&state, &id, peer.direction())?;
+        let goes = self.check_in(&state, &id, inbound)?;
         peer.control().set_trusted(state.trusted.contains(&id));
         peer.control().set_static(state.statics.contains(&id));
-        state.inbound += usize::from(peer.direction() == Direction::Inbound);
+        state.inbound += usize::from(inbound.is_some());
         state.absent -= usize::from(state.statics.contains(&id));
+        let networks: Vec<_> = inbound.into_iter().flat_map(Inbound::networks).collect();
+        for network in &networks {
+            *state.networks.entry(*network).or_default() += 1;
+        }
         state.peers.insert(id, peer);
+        let goes = goes.and_then(|goes| state.peers.get(&goes).cloned());
+        if let Some(goes) = &goes {
+            state.leaving.insert(goes.id());
+        }
         drop(state);
+        if let Some(goes) = goes {
+            tracing::debug!(peer = %goes.id(), "gives its place to another one");
+            goes.disconnect(DisconnectReason::TOO_MANY_PEERS);
+        }
         Ok(Seat {
             peers: self.clone(),
             id,
+            networks,
         })
     }
 
@@ -201,11 +293,21 @@ impl PeerSet {
 pub(crate) struct Seat {
     peers: PeerSet,
     id: NodeId,
+    networks: Vec<Network>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.peers.lock();
+        state.leaving.remove(&self.id);
+        for network in &self.networks {
+            if let Some(peers) = state.networks.get_mut(network) {
+                *peers -= 1;
+                if *peers == 0 {
+                    state.networks.remove(network);
+                }
+            }
+        }
         if let Some(peer) = state.peers.remove(&self.id) {
             state.inbound -= usize::from(peer.direction() == Direction::Inbound);
             state.absent += usize::from(state.statics.contains(&self.id));

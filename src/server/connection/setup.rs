@@ -1,6 +1,7 @@
 //! From a stream to a peer in the set: checked after the auth and when it takes its seat.
 
 use std::future::{Future, pending};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
@@ -14,11 +15,11 @@ use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::server::accept::Slot;
-use crate::server::checks::Superseded;
+use crate::server::checks::{Inbound, Superseded};
 use crate::server::dial::NodeAddr;
 use crate::server::shared::{Shared, spawn};
 use crate::setup::{
-    Authenticated, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
+    Authenticated, Direction, Established, SetupError, initiate_in_turn, receive_auth_in_turn,
 };
 use crate::stage::Stage;
 use crate::time::after;
@@ -153,10 +154,11 @@ impl<'a> Setup<'a> {
         self.bounded(deadline, Stage::Hello, let_end).await?;
         // That was not the remote's doing.
         let deadline = after(deadline, waiting.elapsed());
+        let inbound = self.inbound_from(authenticated.direction(), authenticated.remote_addr());
         let refusal = if checks.store.is_banned(&id) {
             Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
         } else {
-            let checked = checks.peers.check(&id, authenticated.direction());
+            let checked = checks.peers.check(&id, inbound);
             checked.err().map(|r| (SetupError::RefusedHere(r), r))
         };
         if let Some((error, reason)) = refusal {
@@ -167,6 +169,16 @@ impl<'a> Setup<'a> {
         authenticated
             .exchange_hello_unless(&self.shared.hello, interrupted)
             .await
+    }
+
+    /// Where an inbound connection comes from: as the listener says, or as the stream does.
+    fn inbound_from(&self, direction: Direction, remote: Option<SocketAddr>) -> Option<Inbound> {
+        let accepted = self.lease.as_ref().and_then(|lease| match lease.addr() {
+            NodeAddr::Inbound(addr) => Some(*addr),
+            NodeAddr::Node(_) => None,
+        });
+        let from = || self.shared.checks.inbound_from(accepted.or(remote));
+        (direction == Direction::Inbound).then(from)
     }
 
     /// Bounds one step, which cannot tell the remote why it is interrupted.
@@ -234,7 +246,8 @@ impl<'a> Setup<'a> {
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
-        let seat = match shared.checks.peers.insert(peer.clone()) {
+        let inbound = self.inbound_from(peer.direction(), peer.remote_addr());
+        let seat = match shared.checks.peers.insert(peer.clone(), inbound) {
             Ok(seat) => seat,
             Err(reason) => {
                 self.dismiss(driver.refuse(reason));

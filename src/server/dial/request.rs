@@ -12,7 +12,6 @@ use crate::peer::Peer;
 use crate::server::DialError;
 use crate::server::connection::Setup;
 use crate::server::shared::{Shared, spawn};
-use crate::setup::Direction;
 use crate::transport::Transport;
 
 /// Connects to a node, or waits for the connection that somebody else has asked for.
@@ -52,7 +51,7 @@ async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
 
 /// Whether the node with this id may become a peer as things stand.
 fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
-    let checked = shared.checks.peers.check(&id, Direction::Outbound);
+    let checked = shared.checks.peers.check(&id, None);
     checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 

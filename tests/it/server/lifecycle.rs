@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use peermux::DisconnectReason;
 use peermux::testing::memory_listener;
+use tokio::io::AsyncWriteExt;
 
 use super::*;
 
@@ -50,7 +51,8 @@ async fn a_slot_is_given_back_once() {
     let peer = first.dial_over(caller.call(from(1)).await, &key).await;
     let peer = peer.expect("connects");
     // The slot that the first gave back when it was set up.
-    let _silent = caller.call(from(2)).await;
+    let mut slow = caller.call(from(2)).await;
+    slow.write_u8(1).await.expect("is open");
     peer.disconnect(DisconnectReason::REQUESTED);
     peer.ended().await;
     // Its end gives none back.

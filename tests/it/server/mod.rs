@@ -15,6 +15,7 @@ mod panics;
 mod probes;
 mod proxy;
 mod replay;
+mod seats;
 mod services;
 mod shutdown;
 mod static_nodes;

@@ -1,0 +1,81 @@
+//! Who holds the seats of inbound peers.
+
+use peermux::testing::{Caller, memory_listener};
+use peermux::{DialError, DisconnectReason};
+
+use super::*;
+
+/// Connects a node of its own from this address.
+async fn visit(
+    caller: &Caller<SocketAddr>,
+    to: &Server,
+    from: &str,
+) -> (Server, Result<Peer, DialError>) {
+    let visitor = remote().await;
+    let stream = caller.call(from.parse().unwrap()).await;
+    let key = *to.enode().public_key();
+    let dialled = visitor.dial_over(stream, &key).await;
+    (visitor, dialled)
+}
+
+fn seats(number: usize) -> ServerBuilder {
+    Server::builder(key()).configure(|config| {
+        let unlimited = peermux::connmgr::Rate::UNLIMITED;
+        let config = config.with_max_peers(number).with_setup_rate(unlimited);
+        config.with_throttle(Duration::ZERO)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_network_gets_a_share_of_the_seats() {
+    let (listener, caller) = memory_listener();
+    let server = called(seats(24), listener).await;
+    let mut visitors = Vec::new();
+    let mut let_in = 0;
+    for host in 1..=9 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.{host}:1")).await;
+        let_in += usize::from(dialled.is_ok());
+        if let Err(error) = dialled {
+            assert_eq!(error.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+        }
+        visitors.push(visitor);
+    }
+    assert_eq!(let_in, 3);
+    let (_other, dialled) = visit(&caller, &server, "20.2.1.1:1").await;
+    dialled.expect("another network");
+    visitors.truncate(1);
+    let mut feed = server.subscribe();
+    while server.peer_count() > 2 {
+        dropped(&mut feed).await;
+    }
+    let (_again, dialled) = visit(&caller, &server, "20.1.1.20:1").await;
+    dialled.expect("its network has room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_takes_the_place_of_who_has_least_reason_to_stay() {
+    let (listener, caller) = memory_listener();
+    let server = called(seats(40), listener).await;
+    let mut visitors = Vec::new();
+    for number in 1..=40 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.{number}.1.1:1")).await;
+        server.trust(visitor.id());
+        visitors.push((visitor, dialled.expect("a free seat")));
+        tokio::time::advance(SECOND).await;
+    }
+    let (_stranger, dialled) = visit(&caller, &server, "30.1.1.1:1").await;
+    let refused = dialled.expect_err("all are trusted");
+    assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+
+    for (visitor, _) in &visitors {
+        server.distrust(visitor.id());
+    }
+    let (_stranger, dialled) = visit(&caller, &server, "30.2.1.1:1").await;
+    dialled.expect("takes somebody's place");
+    let gone = futures::future::select_all(visitors.iter().map(|(_, peer)| Box::pin(peer.ended())));
+    let (outcome, place, _) = gone.await;
+    let reason = outcome.and_then(|outcome| outcome.error.reason());
+    assert_eq!(reason, Some(DisconnectReason::TOO_MANY_PEERS));
+    assert!(place >= 20, "nobody of the older half: {place}");
+    assert_eq!(server.peer_count(), 40);
+}
