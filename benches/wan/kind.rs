@@ -68,7 +68,11 @@ impl Kind {
         let side = Side::Listener;
         let addr = format!("{LISTENER}:0");
         let mut program = match self {
-            Self::Peermux => peermux(side, &["listen", "--addr", &addr, "--max-peers", MAX_PEERS]),
+            Self::Peermux => {
+                let most = (16 << 20).to_string();
+                let limits = ["--max-peers", MAX_PEERS, "--bench-max", &most];
+                peermux(side, &[&["listen", "--addr", &addr], &limits[..]].concat())
+            }
             Self::Geth => {
                 let arguments = ["--addr", &addr, "--max-peers", MAX_PEERS, "--log", "error"];
                 let (program, target) = geth(side).serve(&arguments);

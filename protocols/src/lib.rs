@@ -45,3 +45,9 @@ pub mod gossip;
 mod mutex;
 
 pub use client::{ClientError, Totals};
+
+/// Whether a peer is not of this machine.
+fn is_stranger(peer: &peermux::Peer) -> bool {
+    let addr = peer.remote_addr();
+    addr.is_some_and(|addr| !addr.ip().is_loopback())
+}

@@ -83,6 +83,9 @@ pub(crate) struct Args {
     /// What to speak; can be repeated
     #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
     protocols: Vec<Offer>,
+    /// The largest message that bench and echo make or return for others than this machine, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    bench_max: usize,
     /// A node to be connected with for ever: its enode URL or record; can be repeated
     #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
@@ -175,10 +178,16 @@ enum Offer {
 }
 
 impl Offer {
-    fn protocol(self) -> Result<Protocol, Failure> {
+    fn protocol(self, bench_max: usize) -> Result<Protocol, Failure> {
         Ok(match self {
-            Self::Bench => Bench::new(bench::Config::default()).into(),
-            Self::Echo => Echo::new(echo::Config::default()).into(),
+            Self::Bench => {
+                let config = bench::Config::default();
+                Bench::new(config.with_max_size_for_strangers(bench_max)).into()
+            }
+            Self::Echo => {
+                let config = echo::Config::default();
+                Echo::new(config.with_max_size_for_strangers(bench_max)).into()
+            }
             Self::Chat => {
                 let config = chat::Config::new("listener").map_err(Failure::because)?;
                 // Nobody reads along here.
@@ -379,7 +388,8 @@ pub(crate) async fn run(
     let socket = args.socket()?;
     let events = PeerEvents::new(config.event_capacity(), false);
     let feed = events.subscribe();
-    let protocols = distinct(args.protocols).into_iter().map(Offer::protocol);
+    let protocol = |offer: Offer| offer.protocol(args.bench_max);
+    let protocols = distinct(args.protocols).into_iter().map(protocol);
     let protocols: Vec<_> = protocols.collect::<Result<_, _>>()?;
     let started = node::start(&addrs, || {
         let mut builder = Server::builder(key.clone())

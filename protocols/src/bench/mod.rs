@@ -13,7 +13,7 @@
 //! | 0x06 | Stats | `[messages, bytes]` | Data received since the last Flush |
 //! | 0x07 | – | | reserved |
 //!
-//! A malformed payload, code 0x07, an Ask above the receiver's ceiling, and a Done, Stats or
+//! A malformed payload, code 0x07, an Ask or Echo above the receiver's ceiling, and a Done, Stats or
 //! Echoed that nobody asked for break the protocol: the peer ends with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
 //!
@@ -51,6 +51,10 @@ mod tests;
 
 use std::time::Duration;
 
+use peermux::Peer;
+
+use crate::is_stranger;
+
 pub use drive::{Client, Measured};
 pub use message::BenchMessage;
 pub use run::Bench;
@@ -60,6 +64,7 @@ pub use run::Bench;
 pub struct Config {
     max_count: u64,
     max_size: usize,
+    max_size_for_strangers: usize,
     answer_timeout: Duration,
 }
 
@@ -83,6 +88,23 @@ impl Config {
         self
     }
 
+    /// Sets how many bytes a message that a stranger asks for, or wants echoed may have; a larger one ends the peer. Strangers are all
+    /// but those of this machine, by their loopback address. Default: 64 KiB, so that a tiny request costs
+    /// little.
+    #[must_use]
+    pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
+        self.max_size_for_strangers = bytes;
+        self
+    }
+
+    /// What is served to a peer at most.
+    fn most_for(&self, peer: &Peer) -> usize {
+        match is_stranger(peer) {
+            true => self.max_size.min(self.max_size_for_strangers),
+            false => self.max_size,
+        }
+    }
+
     /// Sets how long the client waits for an answer while nothing comes; a second for each 64 KiB of a
     /// message is granted on top. Default: 30 s.
     #[must_use]
@@ -97,6 +119,7 @@ impl Default for Config {
         Self {
             max_count: 1 << 32,
             max_size: Self::MAX_SIZE,
+            max_size_for_strangers: 64 << 10,
             answer_timeout: Duration::from_secs(30),
         }
     }

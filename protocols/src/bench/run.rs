@@ -69,7 +69,8 @@ impl ProtocolHandler for Bench {
         let (replies, replies_to_send) = mpsc::channel(waiting);
         let reader = Reader {
             connection: &connection,
-            config,
+            max_count: config.max_count,
+            max_size: config.most_for(&peer),
             asks,
             replies,
         };
@@ -86,7 +87,8 @@ impl ProtocolHandler for Bench {
 /// Takes the remote's messages.
 struct Reader<'a> {
     connection: &'a BenchConnection,
-    config: Config,
+    max_count: u64,
+    max_size: usize,
     /// Asks to be streamed, in order.
     asks: mpsc::Sender<Received<BenchMessage>>,
     /// Messages to be sent.
@@ -106,11 +108,13 @@ impl Reader<'_> {
         match &mut *message {
             BenchMessage::Data(content) => self.connection.on_data(content.len()),
             BenchMessage::Ask { count, size } => {
-                let max_size = self.config.max_size as u64;
-                if *count > self.config.max_count || *size > max_size {
+                if *count > self.max_count || *size > self.max_size as u64 {
                     return Err(above_ceiling(&message).into());
                 }
                 queue(&self.asks, message).await?;
+            }
+            BenchMessage::Echo(content) if content.len() > self.max_size => {
+                return Err(above_ceiling(&message).into());
             }
             BenchMessage::Echo(content) => {
                 let content = std::mem::take(content);
@@ -140,7 +144,7 @@ impl Reader<'_> {
 fn above_ceiling(ask: &BenchMessage) -> MessageError {
     MessageError::NotAllowed {
         code: ask.code(),
-        rule: "an Ask above the ceiling",
+        rule: "an Ask or Echo above the ceiling",
     }
 }
 

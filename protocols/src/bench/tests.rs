@@ -311,3 +311,53 @@ async fn what_is_too_large_is_not_sent() {
     let error = client.sink(1, Config::MAX_SIZE + 1).await;
     assert!(matches!(error, Err(ClientError::TooLarge { .. })));
 }
+
+/// One tiny request must not cost much.
+#[tokio::test]
+async fn strangers_are_served_small_messages_only() {
+    use peermux::transport::Generic;
+    use peermux::{SecretKey, Server};
+
+    use crate::echo::{self, Echo};
+
+    let node = |bench: Bench, echo: Echo| {
+        let builder = Server::builder(SecretKey::generate());
+        builder.protocol(bench).protocol(echo).start()
+    };
+    let echo = || Echo::new(echo::Config::default());
+    for (addr, near_by) in [("20.1.1.1:1", false), ("127.0.0.1:1", true)] {
+        let serves = node(bench(), echo()).await.unwrap();
+        let key = *serves.enode().public_key();
+        for size in [64 << 10, (64 << 10) + 1] {
+            let served = near_by || size == 64 << 10;
+            let (ours, echoes) = (bench(), echo());
+            let asks = node(ours.clone(), echoes.clone()).await.unwrap();
+            let connect = async || {
+                let (near, far) = tokio::io::duplex(64 << 10);
+                let addr = addr.parse().unwrap();
+                let far = Generic::with_addresses(far, addr, addr);
+                let (dialled, accepted) =
+                    tokio::join!(asks.dial_over(near, &key), serves.accept_over(far));
+                accepted.unwrap();
+                dialled.unwrap()
+            };
+            let peer = connect().await;
+            let client = ours.client(&peer).await.unwrap();
+            assert_eq!(
+                client.source(1, size).await.is_ok(),
+                served,
+                "{addr} {size}"
+            );
+            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.ended().await;
+            let peer = connect().await;
+            let client = echoes.client(&peer).await.unwrap();
+            let content = vec![1; size];
+            assert_eq!(
+                client.round_trip(content).await.is_ok(),
+                served,
+                "{addr} {size}"
+            );
+        }
+    }
+}

@@ -33,6 +33,10 @@ mod tests;
 
 use std::time::Duration;
 
+use peermux::Peer;
+
+use crate::is_stranger;
+
 pub use message::EchoMessage;
 pub use run::{Client, Echo};
 
@@ -40,6 +44,7 @@ pub use run::{Client, Echo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     max_size: usize,
+    max_size_for_strangers: usize,
     answer_timeout: Duration,
 }
 
@@ -56,6 +61,23 @@ impl Config {
         self
     }
 
+    /// Sets how many bytes a request of a stranger may have; a larger one ends the peer. Strangers are all
+    /// but those of this machine, by their loopback address. Default: 64 KiB, so that a tiny request costs
+    /// little.
+    #[must_use]
+    pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
+        self.max_size_for_strangers = bytes;
+        self
+    }
+
+    /// What is served to a peer at most.
+    fn most_for(&self, peer: &Peer) -> usize {
+        match is_stranger(peer) {
+            true => self.max_size.min(self.max_size_for_strangers),
+            false => self.max_size,
+        }
+    }
+
     /// Sets how long the client waits for a response. Default: 30 s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
@@ -68,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_size: Self::MAX_SIZE,
+            max_size_for_strangers: 64 << 10,
             answer_timeout: Duration::from_secs(30),
         }
     }

@@ -78,12 +78,20 @@ impl ProtocolHandler for Echo {
             request: Question::new(),
         });
         let _listed = (self.shared.running).list(peer.id(), Arc::clone(&connection));
+        let most = self.shared.config.most_for(&peer);
         while let Some(message) = conn.recv().await? {
             match message.into_inner() {
+                EchoMessage::Request(bytes) if bytes.len() > most => {
+                    let rule = "a Request above the ceiling";
+                    return Err(not_allowed(&EchoMessage::Request(bytes), rule).into());
+                }
                 EchoMessage::Request(bytes) => conn.send(&EchoMessage::Response(bytes)).await?,
                 EchoMessage::Response(bytes) => match connection.request.take() {
                     Some(asked) => asked.answer(bytes),
-                    None => return Err(unasked(&EchoMessage::Response(bytes)).into()),
+                    None => {
+                        let rule = "a Response that nobody asked for";
+                        return Err(not_allowed(&EchoMessage::Response(bytes), rule).into());
+                    }
                 },
             }
         }
@@ -95,10 +103,10 @@ impl ProtocolHandler for Echo {
     }
 }
 
-fn unasked(message: &EchoMessage) -> MessageError {
+fn not_allowed(message: &EchoMessage, rule: &'static str) -> MessageError {
     MessageError::NotAllowed {
         code: message.code(),
-        rule: "a Response that nobody asked for",
+        rule,
     }
 }
 
