@@ -107,6 +107,11 @@ settings! {
         /// Networks, besides local ones, whose addresses may come back at once and are not counted
         /// by network. Default: none.
         throttle_exempt / with_throttle_exempt: NetList => &NetList = NetList::default();
+        /// Whether addresses of this machine and of private networks are exempt in the same way. Behind
+        /// something that hides where connections come from, such as a container's port mapping, all
+        /// strangers have one such address; then say no. Default: yes, with a warning when many nodes
+        /// connect from one private address.
+        exempt_local / with_exempt_local: bool = true;
         /// How many connections of one IPv4 /24 or IPv6 /64 may be in set-up. Default: 8.
         pending_per_network / with_pending_per_network: usize = 8;
         /// How fast inbound set-ups may begin. Default: [`Rate::UNLIMITED`], besides
@@ -213,10 +218,10 @@ impl ServerConfig {
     }
 
     pub(super) fn admission(&self) -> AdmissionConfig {
-        let exempt = self.throttle_exempt.clone();
+        let (exempt, exempt_local) = (self.throttle_exempt.clone(), self.exempt_local);
         AdmissionConfig::default()
             .with_throttle(self.throttle)
-            .with_exempt(move |ip| is_local(ip) || exempt.contains(ip))
+            .with_exempt(move |ip| exempt_local && is_local(ip) || exempt.contains(ip))
             .with_pending_per_network(self.pending_per_network)
             .with_setup_rate(self.setup_rate)
     }

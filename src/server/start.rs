@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rand::RngExt;
 use tokio::net::TcpListener;
@@ -48,6 +49,8 @@ impl<D, L> ServerBuilder<D, L> {
             store,
             permitted: self.config.net_restrict().clone(),
             exempt: self.config.throttle_exempt().clone(),
+            exempt_local: self.config.exempt_local(),
+            warned_of_hidden: AtomicBool::new(false),
             known: KnownIps::new(
                 self.config
                     .static_nodes()

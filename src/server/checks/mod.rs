@@ -15,6 +15,7 @@ mod tie_break;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use net_list::{NetList, NetListError};
 pub use node_store::NodeStore;
@@ -30,6 +31,9 @@ use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
 
+/// So many nodes at one private address are hardly all there.
+const HIDDEN: usize = 8;
+
 /// What decides about connections. The connection manager asks it inside its task, so nothing here
 /// waits.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Checks {
     pub(crate) store: Arc<dyn NodeStore>,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
+    pub(crate) exempt_local: bool,
+    pub(crate) warned_of_hidden: AtomicBool,
     pub(crate) known: KnownIps,
     pub(crate) admission: Admission,
 }
@@ -114,13 +120,29 @@ impl Checks {
         Inbound(ip.filter(|ip| !self.is_exempt(*ip)))
     }
 
+    /// Warns once when so many nodes are connected from one private address that it is probably that of
+    /// something in between, and nobody's limit holds.
+    pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
+        if !self.exempt_local || ip.is_loopback() || !is_local(ip) || self.exempt.contains(ip) {
+            return;
+        }
+        let nodes = self.peers.inbound_at(ip);
+        if nodes >= HIDDEN && !self.warned_of_hidden.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %ip, nodes,
+                "many nodes connect from one private address, which is exempt from all limits on strangers: \
+                 if it hides where they come from, set exempt_local = false"
+            );
+        }
+    }
+
     /// Whether a static or trusted node is, or was, at this address.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
         self.known.contains(ip)
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
-        is_local(ip) || self.exempt.contains(ip)
+        self.exempt_local && is_local(ip) || self.exempt.contains(ip)
     }
 }
 

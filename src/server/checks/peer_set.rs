@@ -266,6 +266,15 @@ impl PeerSet {
         self.lock().peers.get(id).cloned()
     }
 
+    /// How many inbound peers are at an address.
+    pub(crate) fn inbound_at(&self, ip: IpAddr) -> usize {
+        let is_there = |peer: &&Peer| {
+            let addr = peer.remote_addr();
+            peer.direction() == Direction::Inbound && addr.is_some_and(|addr| addr.ip() == ip)
+        };
+        self.lock().peers.values().filter(is_there).count()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().peers.len()
     }

@@ -13,6 +13,7 @@ use crate::peer::{Peer, PeerError, PeerEvent, PeerOutcome};
 use crate::server::checks::Seat;
 use crate::server::dial::NodeAddr;
 use crate::server::shared::Shared;
+use crate::setup::Direction;
 use crate::transport::Transport;
 
 /// A peer in the set. However its task ends, dropping this frees its seat and reports its end.
@@ -39,10 +40,13 @@ impl Running {
             places: Some((seat, lease)),
             outcome: None,
         };
-        if let Some(addr) = running.peer.remote_addr()
-            && (running.peer.is_static() || running.peer.is_trusted())
-        {
-            shared.checks.known.prove(addr.ip());
+        if let Some(addr) = running.peer.remote_addr() {
+            if running.peer.is_static() || running.peer.is_trusted() {
+                shared.checks.known.prove(addr.ip());
+            }
+            if running.peer.direction() == Direction::Inbound {
+                shared.checks.look_for_hidden(addr.ip());
+            }
         }
         let store = &shared.checks.store;
         store.connected(&running.peer.id());

@@ -79,3 +79,18 @@ async fn a_newcomer_takes_the_place_of_who_has_least_reason_to_stay() {
     assert!(place >= 20, "nobody of the older half: {place}");
     assert_eq!(server.peer_count(), 40);
 }
+
+#[tokio::test(start_paused = true)]
+async fn private_addresses_have_no_bound_unless_they_hide_others() {
+    for (exempt, let_in) in [(true, 9), (false, 3)] {
+        let (listener, caller) = memory_listener();
+        let builder = seats(24).configure(|config| config.with_exempt_local(exempt));
+        let server = called(builder, listener).await;
+        let mut visitors = Vec::new();
+        for port in 1..=9 {
+            visitors.push(visit(&caller, &server, &format!("172.17.0.1:{port}")).await);
+        }
+        let got = visitors.iter().filter(|(_, dialled)| dialled.is_ok());
+        assert_eq!(got.count(), let_in);
+    }
+}
