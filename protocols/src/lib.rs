@@ -46,8 +46,12 @@ mod mutex;
 
 pub use client::{ClientError, Totals};
 
-/// Whether a peer is not of this machine.
-fn is_stranger(peer: &peermux::Peer) -> bool {
-    let addr = peer.remote_addr();
-    addr.is_some_and(|addr| !addr.ip().is_loopback())
+/// How many bytes a message may have that is made for a peer: `for_strangers`, if that is less, unless the
+/// peer is of this machine.
+fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
+    let is_stranger = |addr: std::net::SocketAddr| !addr.ip().is_loopback();
+    match peer.remote_addr().is_some_and(is_stranger) {
+        true => most.min(for_strangers),
+        false => most,
+    }
 }

@@ -51,10 +51,6 @@ mod tests;
 
 use std::time::Duration;
 
-use peermux::Peer;
-
-use crate::is_stranger;
-
 pub use drive::{Client, Measured};
 pub use message::BenchMessage;
 pub use run::Bench;
@@ -95,14 +91,6 @@ impl Config {
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
         self
-    }
-
-    /// What is served to a peer at most.
-    fn most_for(&self, peer: &Peer) -> usize {
-        match is_stranger(peer) {
-            true => self.max_size.min(self.max_size_for_strangers),
-            false => self.max_size,
-        }
     }
 
     /// Sets how long the client waits for an answer while nothing comes; a second for each 64 KiB of a

@@ -11,7 +11,7 @@ use super::connection::BenchConnection;
 use super::filler::Filler;
 use super::{BenchMessage, Client, Config};
 use crate::client::Registry;
-use crate::{ClientError, Totals};
+use crate::{ClientError, Totals, most_for};
 
 /// A node's `bench/1`: register a clone of it with a server, and keep one to measure peers.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl ProtocolHandler for Bench {
         let reader = Reader {
             connection: &connection,
             max_count: config.max_count,
-            max_size: config.most_for(&peer),
+            max_size: most_for(&peer, config.max_size, config.max_size_for_strangers),
             asks,
             replies,
         };

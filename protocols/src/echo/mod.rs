@@ -33,10 +33,6 @@ mod tests;
 
 use std::time::Duration;
 
-use peermux::Peer;
-
-use crate::is_stranger;
-
 pub use message::EchoMessage;
 pub use run::{Client, Echo};
 
@@ -68,14 +64,6 @@ impl Config {
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
         self
-    }
-
-    /// What is served to a peer at most.
-    fn most_for(&self, peer: &Peer) -> usize {
-        match is_stranger(peer) {
-            true => self.max_size.min(self.max_size_for_strangers),
-            false => self.max_size,
-        }
     }
 
     /// Sets how long the client waits for a response. Default: 30 s.

@@ -8,8 +8,8 @@ use peermux::{
 use tokio::time::{Instant, timeout};
 
 use super::{Config, EchoMessage};
-use crate::ClientError;
 use crate::client::{Connection, Question, Registry};
+use crate::{ClientError, most_for};
 
 /// The longest RLP header of a byte string below 16 MiB.
 const STRING_HEADER: usize = 4;
@@ -78,7 +78,8 @@ impl ProtocolHandler for Echo {
             request: Question::new(),
         });
         let _listed = (self.shared.running).list(peer.id(), Arc::clone(&connection));
-        let most = self.shared.config.most_for(&peer);
+        let config = self.shared.config;
+        let most = most_for(&peer, config.max_size, config.max_size_for_strangers);
         while let Some(message) = conn.recv().await? {
             match message.into_inner() {
                 EchoMessage::Request(bytes) if bytes.len() > most => {

@@ -19,7 +19,7 @@ async fn is_closed_without_a_word(stream: &mut DuplexStream) -> bool {
     matches!(read, Ok(Ok(0)))
 }
 
-async fn call(caller: &Caller<SocketAddr>, from: &str) -> DuplexStream {
+async fn call_from(caller: &Caller<SocketAddr>, from: &str) -> DuplexStream {
     caller.call(from.parse().unwrap()).await
 }
 
@@ -35,10 +35,10 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
     let mut feed = server.subscribe_connections();
-    let mut first = call(&caller, "20.1.1.1:1000").await;
+    let mut first = call_from(&caller, "20.1.1.1:1000").await;
     assert!(timeout(SECOND, first.read_u8()).await.is_err(), "is closed");
     tokio::time::advance(20 * SECOND).await;
-    let mut second = call(&caller, "20.1.1.1:2000").await;
+    let mut second = call_from(&caller, "20.1.1.1:2000").await;
     assert!(is_closed_without_a_word(&mut second).await);
     // The first one's set-up has taken too long meanwhile.
     let fate = [told(&mut feed).await, told(&mut feed).await];
@@ -58,7 +58,7 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
         "10.1.1.1:1",
         "10.1.1.1:2",
     ] {
-        let mut stream = call(&caller, addr).await;
+        let mut stream = call_from(&caller, addr).await;
         assert!(timeout(SECOND, stream.read_u8()).await.is_err(), "{addr}");
     }
 }
@@ -70,7 +70,7 @@ async fn exempt_networks_are_not_throttled() {
         .configure(|config| config.with_throttle_exempt("20.1.0.0/16".parse::<NetList>().unwrap()));
     let _server = called(builder, listener).await;
     for port in 1..20 {
-        let mut stream = call(&caller, &format!("20.1.1.1:{port}")).await;
+        let mut stream = call_from(&caller, &format!("20.1.1.1:{port}")).await;
         assert!(timeout(SECOND / 100, stream.read_u8()).await.is_err());
     }
 }
@@ -82,14 +82,14 @@ async fn one_network_has_a_bounded_number_of_set_ups() {
     let mut feed = server.subscribe_connections();
     let mut streams = Vec::new();
     for host in 1..=8 {
-        streams.push(call(&caller, &format!("20.1.1.{host}:1")).await);
+        streams.push(call_from(&caller, &format!("20.1.1.{host}:1")).await);
     }
-    let mut ninth = call(&caller, "20.1.1.9:1").await;
+    let mut ninth = call_from(&caller, "20.1.1.9:1").await;
     assert!(is_closed_without_a_word(&mut ninth).await);
     let limit = Refusal::TooManyHandshakes { limit: 8 };
     let expected = ("20.1.1.9:1".to_owned(), limit);
     assert_eq!(rejection(told(&mut feed).await), expected);
-    let mut elsewhere = call(&caller, "20.1.2.1:1").await;
+    let mut elsewhere = call_from(&caller, "20.1.2.1:1").await;
     assert!(timeout(SECOND, elsewhere.read_u8()).await.is_err());
 }
 
@@ -102,7 +102,7 @@ async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
     let mut feed = server.subscribe_connections();
     let mut streams = Vec::new();
     for host in 1..=3 {
-        streams.push(call(&caller, &format!("20.{host}.1.1:1")).await);
+        streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
     let expected = ("20.3.1.1:1".to_owned(), Refusal::RateLimited);
     assert_eq!(rejection(told(&mut feed).await), expected);
@@ -115,7 +115,7 @@ async fn other_networks_than_the_permitted_ones_are_closed_at_once() {
         .configure(|config| config.with_net_restrict("20.1.0.0/16".parse::<NetList>().unwrap()));
     let server = called(builder, listener).await;
     let mut feed = server.subscribe_connections();
-    let mut stream = call(&caller, "20.2.1.1:1").await;
+    let mut stream = call_from(&caller, "20.2.1.1:1").await;
     assert!(is_closed_without_a_word(&mut stream).await);
     let expected = ("20.2.1.1:1".to_owned(), Refusal::Restricted);
     assert_eq!(rejection(told(&mut feed).await), expected);
@@ -132,7 +132,7 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     let mut feed = server.subscribe_connections();
     let mut streams = Vec::new();
     for host in 1..=3 {
-        streams.push(call(&caller, &format!("20.{host}.1.1:1")).await);
+        streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
     // The oldest is silent, and makes room after a second; nobody waits for the place of the others.
     let started = tokio::time::Instant::now();
@@ -167,14 +167,14 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
     let _server = called(Server::builder(own.clone()), listener).await;
     let mut silent = Vec::new();
     for port in 1..=10 {
-        let mut stream = call(&caller, &format!("10.1.1.1:{port}")).await;
+        let mut stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
         // An auth packet of 400 bytes begins.
         stream.write_all(&[1, 0x90, 4]).await.unwrap();
         silent.push(stream);
     }
     let mut mute = Vec::new();
     for port in 11..=20 {
-        let stream = call(&caller, &format!("10.1.1.1:{port}")).await;
+        let stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
         let public_key = own.public_key();
         let answered = timeout(SECOND, initiate(stream, &key(), &public_key)).await;
         // It never says Hello.
@@ -253,12 +253,12 @@ async fn silent_connections_make_nobody_wait_longer_than_a_second() {
     let mut silent = tokio::task::JoinSet::new();
     for number in 0..20 {
         let caller = std::sync::Arc::clone(&caller);
-        silent.spawn(async move { call(&caller, &format!("20.{number}.1.1:1")).await });
+        silent.spawn(async move { call_from(&caller, &format!("20.{number}.1.1:1")).await });
     }
     tokio::task::yield_now().await;
     let honest = remote().await;
     let begun = tokio::time::Instant::now();
-    let stream = call(&caller, "20.99.1.1:1").await;
+    let stream = call_from(&caller, "20.99.1.1:1").await;
     honest.dial_over(stream, &key).await.expect("is let in");
     // All before it had their second, seven at a time.
     assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());

@@ -1,7 +1,6 @@
 //! A node that comes back while its last connection is still ending.
 
-use peermux::{DialError, DisconnectReason};
-use tokio::io::duplex;
+use peermux::DisconnectReason;
 
 use super::*;
 
@@ -16,48 +15,39 @@ async fn slow_to_end(time: Duration) -> Server {
     builder.start().await.expect("starts")
 }
 
-/// Connects `from` with `to` over a stream of its own.
-async fn call(from: &Server, to: &Server) -> Result<Peer, DialError> {
-    let (near, far) = duplex(64 << 10);
-    let remote = *to.enode().public_key();
-    let (dialled, accepted) = tokio::join!(from.dial_over(near, &remote), to.accept_over(far));
-    accepted.ok();
-    dialled
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_node_that_comes_back_waits_for_the_end_of_its_last_connection() {
     let (server, remote) = (slow_to_end(2 * SECOND).await, remote().await);
-    let first = call(&remote, &server).await.expect("connects");
+    let first = call(&remote, &server).await.0.expect("connects");
     server
         .peer(&remote.id())
         .expect("is there")
         .disconnect(DisconnectReason::REQUESTED);
     first.ended().await;
     assert_eq!(server.peer_count(), 1, "it is still ending there");
-    call(&remote, &server).await.expect("is no duplicate");
+    call(&remote, &server).await.0.expect("is no duplicate");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_ending_is_dialled_when_it_has_ended() {
     let (server, remote) = (slow_to_end(2 * SECOND).await, remote().await);
-    let peer = call(&server, &remote).await.expect("connects");
+    let peer = call(&server, &remote).await.0.expect("connects");
     peer.disconnect(DisconnectReason::REQUESTED);
-    call(&server, &remote).await.expect("is no duplicate");
+    call(&server, &remote).await.0.expect("is no duplicate");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_takes_too_long_to_end_is_in_the_way() {
     let (server, remote) = (slow_to_end(4 * SECOND).await, remote().await);
-    let first = call(&remote, &server).await.expect("connects");
+    let first = call(&remote, &server).await.0.expect("connects");
     let peer = server.peer(&remote.id()).expect("is there");
-    let duplicate = call(&remote, &server).await.expect_err("is connected");
+    let duplicate = call(&remote, &server).await.0.expect_err("is connected");
     assert_eq!(
         duplicate.reason(),
         Some(DisconnectReason::ALREADY_CONNECTED)
     );
     peer.disconnect(DisconnectReason::REQUESTED);
     first.ended().await;
-    let early = call(&remote, &server).await.expect_err("is still there");
+    let early = call(&remote, &server).await.0.expect_err("is still there");
     assert_eq!(early.reason(), Some(DisconnectReason::ALREADY_CONNECTED));
 }

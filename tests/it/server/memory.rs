@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use peermux::{MemoryLimits, Message, PeerConfig, PeerError, ProtocolLimits};
-use tokio::io::duplex;
 
 use super::*;
 
@@ -46,15 +45,6 @@ fn greedy() -> Protocol {
         })
 }
 
-/// Connects `from` with `to` in memory.
-async fn call(from: &Server, to: &Server) -> Peer {
-    let (near, far) = duplex(64 << 10);
-    let remote = *to.enode().public_key();
-    let (dialled, accepted) = tokio::join!(from.dial_over(near, &remote), to.accept_over(far));
-    dialled.expect("connects");
-    accepted.expect("connects")
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first() {
     let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
@@ -70,7 +60,7 @@ async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first(
         let builder = Server::builder(key()).protocol(greedy());
         let builder = builder.configure(|config| config.with_peer(patient));
         let greedy = builder.start().await.unwrap();
-        peers.push(call(&greedy, &node).await);
+        peers.push(call(&greedy, &node).await.1.expect("connects"));
         greedy_ones.push(greedy);
     }
     let (report, mut echoed) = tokio::sync::mpsc::channel(1);
@@ -85,7 +75,7 @@ async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first(
         }
     });
     let honest = Server::builder(key()).protocol(asks).start().await.unwrap();
-    let guest = call(&honest, &node).await;
+    let guest = call(&honest, &node).await.1.expect("connects");
     let budget = node.memory().clone();
     let mut most = 0;
     for _ in 0..60 {

@@ -26,8 +26,12 @@ use std::time::Duration;
 
 use peermux::connmgr::Listener;
 use peermux::server::ConnectionEvent;
+use peermux::setup::SetupError;
 use peermux::testing::{DialScript, PendingDial, ScriptedDialer, dial_script};
-use peermux::{Enode, EventStream, Peer, PeerEvent, Protocol, SecretKey, Server, ServerBuilder};
+use peermux::{
+    DialError, Enode, EventStream, Peer, PeerEvent, Protocol, SecretKey, Server, ServerBuilder,
+};
+use tokio::io::duplex;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -124,6 +128,13 @@ async fn dropped(feed: &mut EventStream<PeerEvent>) -> Peer {
 async fn told(feed: &mut EventStream<ConnectionEvent>) -> ConnectionEvent {
     let event = timeout(LONG, feed.recv()).await.expect("in time");
     event.expect("the feed goes on").expect("none is missed")
+}
+
+/// Connects two servers over a stream of its own: what either side says.
+async fn call(from: &Server, to: &Server) -> (Result<Peer, DialError>, Result<Peer, SetupError>) {
+    let (near, far) = duplex(64 << 10);
+    let remote = *to.enode().public_key();
+    tokio::join!(from.dial_over(near, &remote), to.accept_over(far))
 }
 
 /// A server that the test calls from any address.

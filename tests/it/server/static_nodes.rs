@@ -80,6 +80,22 @@ async fn a_failed_static_dial_is_not_repeated_too_soon() {
     assert!(gap >= 35 * SECOND && gap < 48 * SECOND, "{gap:?}");
 }
 
+/// A caller does not wait for a static node's next turn.
+async fn dialled_at_once(
+    server: &Server,
+    node: &Enode,
+    script: &mut DialScript<Enode>,
+    remote: &Server,
+) {
+    let (result, dial) = tokio::join!(server.dial(node), async {
+        let started = Instant::now();
+        reach(next_dial(script).await, remote);
+        started.elapsed()
+    });
+    assert!(result.expect("connects").is_static());
+    assert!(dial < SECOND, "{dial:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
     let (builder, mut script) = scripted();
@@ -88,13 +104,7 @@ async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
     server.add_static(node.clone()).await.unwrap();
     next_dial(&mut script).await.fail(RawError::Refused);
     no_dial(&mut script, SECOND).await;
-    let (result, dial) = tokio::join!(server.dial(&node), async {
-        let started = Instant::now();
-        reach(next_dial(&mut script).await, &remote);
-        started.elapsed()
-    });
-    assert!(result.expect("connects").is_static());
-    assert!(dial < SECOND, "{dial:?}");
+    dialled_at_once(&server, &node, &mut script, &remote).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,13 +120,7 @@ async fn a_static_node_whose_connection_ended_is_dialled_at_once_for_who_asks() 
         .disconnect(DisconnectReason::USELESS_PEER);
     dropped(&mut feed).await;
     no_dial(&mut script, SECOND).await;
-    let (result, dial) = tokio::join!(server.dial(&node), async {
-        let started = Instant::now();
-        reach(next_dial(&mut script).await, &remote);
-        started.elapsed()
-    });
-    assert!(result.expect("connects").is_static());
-    assert!(dial < SECOND, "{dial:?}");
+    dialled_at_once(&server, &node, &mut script, &remote).await;
 }
 
 #[tokio::test(start_paused = true)]
