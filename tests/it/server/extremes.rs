@@ -9,7 +9,13 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings whose value is a choice or a name, not a time or a count.
-const NO_NUMBERS: [&str; 4] = ["name", "advertise", "no_dial", "message_events"];
+const NO_NUMBERS: [&str; 5] = [
+    "exempt_local",
+    "name",
+    "advertise",
+    "no_dial",
+    "message_events",
+];
 
 /// The values at one end of the types that a setting may have.
 type End = [Value; 3];
