@@ -55,7 +55,7 @@
 //! let path = directory.join("addresses.redb");
 //! let clock = SystemClock::new();
 //! let config = AddressBookConfig::default();
-//! let (book, persistence) = match AddressBook::open(&path, config.clone(), clock).await {
+//! let (book, persistence) = match AddressBook::open(&path, config.clone(), clock.clone()).await {
 //!     Err(error @ StoreError::Damaged { .. }) => {
 //!         eprintln!("{error}; starting with an empty address book");
 //!         AddressBook::open(&path, config, clock).await?

@@ -1,5 +1,6 @@
 //! The one time line of the book.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -17,15 +18,16 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 /// The machine's clock, for an application: it goes on with the monotonic clock and follows corrections of
-/// more than a minute, such as when the machine hears the time from the network after its start.
-#[derive(Debug)]
-pub struct SystemClock(Calendar);
+/// more than a minute, such as when the machine hears the time from the network after its start. Cloning
+/// shares it.
+#[derive(Debug, Clone)]
+pub struct SystemClock(Arc<Calendar>);
 
 impl SystemClock {
     /// The machine's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self(Calendar::system())
+        Self(Arc::new(Calendar::system()))
     }
 }
 
