@@ -102,6 +102,12 @@ impl SendQueue {
         }
     }
 
+    /// Whether there is room for a message of `size` bytes at present.
+    pub(crate) fn has_room(&self, part: Part, size: usize) -> bool {
+        let (semaphore, units) = self.room(part, size);
+        !semaphore.is_closed() && semaphore.available_permits() >= units as usize
+    }
+
     /// Waits for room for a message of `size` bytes, in the order of asking; `None` if the queue
     /// ends first. Cancel safe.
     pub(crate) async fn reserve(&self, part: Part, size: usize) -> Option<OwnedSemaphorePermit> {
