@@ -162,7 +162,7 @@ impl Gossip {
         shared.store.lock().insert(own, id, message, now);
         shared
             .feed
-            .publish(&GossipMessage { id, content }, size)
+            .publish_from(own, &GossipMessage { id, content }, size)
             .await;
         Ok(id)
     }
@@ -358,7 +358,7 @@ impl Shared {
         self.counters.fresh.fetch_add(1, Relaxed);
         let size = content.len();
         self.feed
-            .publish(&GossipMessage { id, content }, size)
+            .publish_from(sender, &GossipMessage { id, content }, size)
             .await;
     }
 
