@@ -1,7 +1,8 @@
 //! A bounded queue with one reader.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -35,19 +36,34 @@ pub(crate) enum Full<T> {
     Closed,
 }
 
+/// What items have to bring along to name where they come from.
+pub(crate) trait Source: Copy + Eq + Hash {}
+
+impl<K: Copy + Eq + Hash> Source for K {}
+
+/// A queue that serves the sources of its items in turn; those of one source stay in order.
 #[derive(Debug)]
-pub(crate) struct Queue<T> {
-    state: Mutex<State<T>>,
+pub(crate) struct Queue<T, K = ()> {
+    state: Mutex<State<T, K>>,
     /// Set under the lock.
     closed: AtomicBool,
     /// Wakes who waits for room or for the end.
     room: Notify,
 }
 
+/// Lines that are empty and small are kept up to this number, so that an item that is read at once
+/// costs no memory of its own.
+const IDLE_LINES: usize = 16;
+/// An empty line is small if it has room for no more items.
+const SMALL_LINE: usize = 16;
+
 #[derive(Debug)]
-struct State<T> {
+struct State<T, K> {
     bound: Bound,
-    items: VecDeque<(T, usize)>,
+    lines: HashMap<K, Line<T>>,
+    /// The sources of which something waits, in the order in which they are served.
+    turns: VecDeque<K>,
+    items: usize,
     weight: usize,
     dropped: u64,
     reader: Option<Waker>,
@@ -55,19 +71,107 @@ struct State<T> {
     awaited: bool,
 }
 
-impl<T> State<T> {
-    fn fits(&self, weight: usize) -> bool {
-        let beside_others = self.items.len() < self.bound.items
-            && self.weight.saturating_add(weight) <= self.bound.weight;
-        self.items.is_empty() || beside_others
+/// What waits of one source.
+#[derive(Debug)]
+struct Line<T> {
+    items: VecDeque<(T, usize)>,
+    /// The sum of what the items count when sources are compared.
+    share: usize,
+}
+
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        let items = VecDeque::new();
+        Self { items, share: 0 }
     }
 }
 
+impl<T, K: Source> State<T, K> {
+    fn fits(&self, weight: usize) -> bool {
+        let beside_others = self.items < self.bound.items
+            && self.weight.saturating_add(weight) <= self.bound.weight;
+        self.items == 0 || beside_others
+    }
+
+    /// What an item counts when sources are compared: its weight, and at least its part of the bound.
+    fn share(&self, weight: usize) -> usize {
+        let least = self.bound.weight.checked_div(self.bound.items);
+        weight.max(least.unwrap_or(1)).max(1)
+    }
+
+    fn put(&mut self, source: K, item: T, weight: usize) {
+        let share = self.share(weight);
+        let line = self.lines.entry(source).or_default();
+        if line.items.is_empty() {
+            self.turns.push_back(source);
+        }
+        line.items.push_back((item, weight));
+        line.share = line.share.saturating_add(share);
+        self.items += 1;
+        self.weight = self.weight.saturating_add(weight);
+    }
+
+    fn take(&mut self) -> Option<T> {
+        let source = self.turns.pop_front()?;
+        let line = self.lines.get_mut(&source)?;
+        let (item, weight) = line.items.pop_front()?;
+        if !line.items.is_empty() {
+            self.turns.push_back(source);
+        }
+        self.taken(source, weight);
+        Some(item)
+    }
+
+    /// Takes the newest item of the source of which most waits, if that is more than `source` would
+    /// have with another item of this weight.
+    fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
+        let own = self.lines.get(&source).map_or(0, |line| line.share);
+        let own = own.saturating_add(self.share(weight));
+        let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
+        if line.share <= own {
+            return None;
+        }
+        let (largest, (item, weight)) = (*largest, line.items.pop_back()?);
+        if line.items.is_empty() {
+            self.turns.retain(|source| *source != largest);
+        }
+        self.taken(largest, weight);
+        Some(item)
+    }
+
+    fn taken(&mut self, source: K, weight: usize) {
+        self.items = self.items.saturating_sub(1);
+        self.weight = self.weight.saturating_sub(weight);
+        let (share, lines) = (self.share(weight), self.lines.len());
+        if let Some(line) = self.lines.get_mut(&source) {
+            line.share = line.share.saturating_sub(share);
+            let small = lines <= IDLE_LINES && line.items.capacity() <= SMALL_LINE;
+            if line.items.is_empty() && !small {
+                self.lines.remove(&source);
+            }
+        }
+    }
+}
+
+/// A queue whose items all come from one source.
 impl<T> Queue<T> {
+    /// Puts an item in whether there is room or not: what comes so is bounded by its sender.
+    pub(crate) fn push_over_bound(&self, item: T) {
+        let mut state = self.lock();
+        if !self.is_closed() {
+            state.put((), item, 0);
+            wake(state);
+        }
+    }
+}
+
+impl<T, K: Source> Queue<T, K> {
     pub(crate) fn new(bound: Bound) -> Arc<Self> {
         let state = State {
             bound,
-            items: VecDeque::new(),
+            lines: HashMap::new(),
+            turns: VecDeque::new(),
+            items: 0,
             weight: 0,
             dropped: 0,
             reader: None,
@@ -81,7 +185,7 @@ impl<T> Queue<T> {
     }
 
     /// Puts an item in if there is room.
-    pub(crate) fn push(&self, item: T, weight: usize) -> Result<(), Full<T>> {
+    pub(crate) fn push_from(&self, source: K, item: T, weight: usize) -> Result<(), Full<T>> {
         let mut state = self.lock();
         if self.is_closed() {
             return Err(Full::Closed);
@@ -89,19 +193,33 @@ impl<T> Queue<T> {
         if !state.fits(weight) {
             return Err(Full::NoRoom(item));
         }
-        state.weight = state.weight.saturating_add(weight);
-        state.items.push_back((item, weight));
+        state.put(source, item, weight);
         wake(state);
         Ok(())
     }
 
-    /// Puts an item in whether there is room or not: what comes so is bounded by its sender.
-    pub(crate) fn push_over_bound(&self, item: T) {
+    /// As [`push_from`](Self::push_from), but where there is no room, the newest items of the source
+    /// of which most waits are dropped and counted, as long as that is more than this source has.
+    /// Returns how many.
+    pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
         let mut state = self.lock();
-        if !self.is_closed() {
-            state.items.push_back((item, 0));
-            wake(state);
+        if self.is_closed() {
+            return Err(Full::Closed);
         }
+        let mut crowded_out = Vec::new();
+        while !state.fits(weight) {
+            match state.crowd_out(source, weight) {
+                Some(other) => crowded_out.push(other),
+                None => break,
+            }
+        }
+        state.dropped = state.dropped.saturating_add(crowded_out.len() as u64);
+        if !state.fits(weight) {
+            return Err(Full::NoRoom(item));
+        }
+        state.put(source, item, weight);
+        wake(state);
+        Ok(crowded_out.len())
     }
 
     /// Whether there is no room for anything more.
@@ -164,14 +282,16 @@ impl<T> Queue<T> {
     /// As [`close`](Self::close), and forgets what is there: nobody reads any more.
     fn abandon(&self) {
         self.close();
-        let items = std::mem::take(&mut self.lock().items);
-        drop(items);
+        let mut state = self.lock();
+        let lines = std::mem::take(&mut state.lines);
+        (state.turns, state.items, state.weight) = (VecDeque::new(), 0, 0);
+        drop(state);
+        drop(lines);
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<T>> {
         let mut state = self.lock();
-        if let Some((item, weight)) = state.items.pop_front() {
-            state.weight = state.weight.saturating_sub(weight);
+        if let Some(item) = state.take() {
             let awaited = std::mem::take(&mut state.awaited);
             drop(state);
             if awaited {
@@ -186,13 +306,13 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, State<T, K>> {
         self.state.lock()
     }
 }
 
 /// Wakes the reader outside the lock.
-fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
+fn wake<T, K>(mut state: MutexGuard<'_, State<T, K>>) {
     let reader = state.reader.take();
     drop(state);
     if let Some(reader) = reader {
@@ -202,16 +322,16 @@ fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
 
 /// The reading end of a queue; dropping it closes the queue.
 #[derive(Debug)]
-pub(crate) struct Reader<T>(pub(crate) Arc<Queue<T>>);
+pub(crate) struct Reader<T, K: Source = ()>(pub(crate) Arc<Queue<T, K>>);
 
-impl<T> Reader<T> {
+impl<T, K: Source> Reader<T, K> {
     /// The next item; `None` at the end. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         poll_fn(|cx| self.0.poll(cx)).await
     }
 }
 
-impl<T> Stream for Reader<T> {
+impl<T, K: Source> Stream for Reader<T, K> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -219,7 +339,7 @@ impl<T> Stream for Reader<T> {
     }
 }
 
-impl<T> Drop for Reader<T> {
+impl<T, K: Source> Drop for Reader<T, K> {
     fn drop(&mut self) {
         self.0.abandon();
     }
@@ -239,10 +359,17 @@ mod tests {
     #[tokio::test]
     async fn room_is_bounded_by_items_and_by_weight() {
         let (queue, mut reader) = queue(2);
-        assert_eq!(queue.push(1, 20), Ok(()), "any weight if it is empty");
-        assert_eq!(queue.push(2, 1), Err(Full::NoRoom(2)));
+        assert_eq!(
+            queue.push_from((), 1, 20),
+            Ok(()),
+            "any weight if it is empty"
+        );
+        assert_eq!(queue.push_from((), 2, 1), Err(Full::NoRoom(2)));
         assert_eq!(reader.recv().await, Some(1));
-        assert_eq!((queue.push(2, 1), queue.push(3, 9)), (Ok(()), Ok(())));
+        assert_eq!(
+            (queue.push_from((), 2, 1), queue.push_from((), 3, 9)),
+            (Ok(()), Ok(()))
+        );
         assert!(queue.is_full());
         queue.push_over_bound(4);
         let mut room = Box::pin(queue.room(0));
@@ -255,12 +382,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn sources_take_turns_and_the_largest_makes_room() {
+        let queue = Queue::new(Bound {
+            items: 6,
+            weight: 60,
+        });
+        let mut reader = Reader(Arc::clone(&queue));
+        for n in 0..6 {
+            assert_eq!(queue.push_fairly('f', n, 1), Ok(0));
+        }
+        assert_eq!(queue.push_fairly('f', 9, 1), Err(Full::NoRoom(9)));
+        let honest = [('a', 10), ('b', 20), ('a', 11), ('b', 21)];
+        for (source, n) in honest {
+            assert_eq!(queue.push_fairly(source, n, 1), Ok(1));
+        }
+        assert_eq!(queue.push_fairly('b', 22, 1), Err(Full::NoRoom(22)));
+        assert_eq!(queue.push_fairly('c', 30, 60), Err(Full::NoRoom(30)));
+        assert_eq!(queue.dropped(), 4);
+        for expected in [0, 10, 20, 1, 11, 21] {
+            assert_eq!(reader.recv().await, Some(expected));
+        }
+        assert_eq!(queue.push_fairly('f', 7, 60), Ok(0));
+        assert_eq!(
+            queue.push_fairly('a', 12, 1),
+            Ok(1),
+            "one large message too"
+        );
+        assert_eq!(reader.recv().await, Some(12));
+    }
+
+    #[tokio::test]
     async fn it_ends_with_either_end() {
         let (queue, mut reader) = self::queue(1);
         queue.push_over_bound(1);
         queue.close();
         queue.push_over_bound(2);
-        assert_eq!(queue.push(2, 0), Err(Full::Closed));
+        assert_eq!(queue.push_from((), 2, 0), Err(Full::Closed));
         assert_eq!(reader.recv().await, Some(1));
         assert_eq!(reader.recv().await, None);
 

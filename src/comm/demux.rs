@@ -11,6 +11,7 @@ use futures::Stream;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
+use super::PeerId;
 use crate::guarded::caught;
 use crate::mutex::Mutex;
 use crate::queue::{Bound, Full, Queue, Reader};
@@ -26,14 +27,16 @@ pub enum Overflow {
     /// full. After that the message is dropped for this subscription and counted, and so are all
     /// further ones until the subscription reads again.
     Wait(Duration),
-    /// The message is dropped for this subscription, and counted.
+    /// A message is dropped for this subscription, and counted: the newest of the identity of which
+    /// most waits, which is the new one unless another identity's messages take up more.
     DropNewest,
     /// The subscription is closed; what it holds can still be read.
     Close,
 }
 
 settings! {
-    /// The bounds of one subscription. One that is empty takes a message in any case.
+    /// The bounds of one subscription. One that is empty takes a message in any case. The identities
+    /// that messages come from are served in turn.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SubscriptionConfig {
         /// How many messages may wait to be read. Default: 256.
@@ -76,7 +79,7 @@ struct Subscribers<T> {
 
 struct Slot<T> {
     predicate: Box<Predicate<T>>,
-    queue: Arc<Queue<T>>,
+    queue: Arc<Queue<T, Option<PeerId>>>,
     overflow: Overflow,
     /// The subscription has used up its waiting time and has not read since.
     stalled: AtomicBool,
@@ -143,13 +146,28 @@ impl<T: Clone> Demux<T> {
     ///
     /// A dropped call has given the message to some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
-        let (at_once, waiting) = self.offer(message, size);
-        at_once.taken + waiting.finish(message, size).await.taken
+        self.hand_out(None, message, size).await
+    }
+
+    /// As [`publish`](Self::publish), with a message that comes from an identity: subscriptions
+    /// serve identities in turn, and one that floods loses its own messages first.
+    pub async fn publish_from(&self, source: PeerId, message: &T, size: usize) -> usize {
+        self.hand_out(Some(source), message, size).await
+    }
+
+    async fn hand_out(&self, source: Option<PeerId>, message: &T, size: usize) -> usize {
+        let (at_once, waiting) = self.offer(source, message, size);
+        at_once.taken + waiting.finish(source, message, size).await.taken
     }
 
     /// As [`publish`](Self::publish), without waiting: the subscriptions that have to be waited
     /// for are left.
-    pub(crate) fn offer(&self, message: &T, size: usize) -> (Given, Waiting<T>) {
+    pub(crate) fn offer(
+        &self,
+        source: Option<PeerId>,
+        message: &T,
+        size: usize,
+    ) -> (Given, Waiting<T>) {
         let slots = {
             let mut subscribers = self.lock();
             if subscribers.slots.iter().any(|slot| slot.queue.is_closed()) {
@@ -160,8 +178,11 @@ impl<T: Clone> Demux<T> {
         let mut given = Given::default();
         let mut waiting = Waiting(Vec::new());
         for slot in slots.iter().filter(|slot| slot.wants(message)) {
-            match slot.offer(message, size) {
-                Offer::Taken => given.taken += 1,
+            match slot.offer(source, message, size) {
+                Offer::Taken { crowded_out } => {
+                    given.taken += 1;
+                    given.lost += crowded_out;
+                }
                 Offer::Lost => given.lost += 1,
                 Offer::Gone => {}
                 Offer::Wait(limit) => waiting.0.push((Arc::clone(slot), limit)),
@@ -185,7 +206,7 @@ impl<T: Clone> Demux<T> {
     }
 }
 
-/// How many subscriptions got a message, and how many lost it.
+/// How many subscriptions got a message, and how many messages were lost for one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Given {
     pub(crate) taken: usize,
@@ -201,15 +222,15 @@ impl<T: Clone> Waiting<T> {
     }
 
     /// Waits, for each as long as its policy allows.
-    pub(crate) async fn finish(self, message: &T, size: usize) -> Given {
+    pub(crate) async fn finish(self, source: Option<PeerId>, message: &T, size: usize) -> Given {
         let waits = self
             .0
             .iter()
-            .map(|(slot, limit)| slot.wait(message, size, *limit));
+            .map(|(slot, limit)| slot.wait(source, message, size, *limit));
         let mut given = Given::default();
         for offer in join_all(waits).await {
             match offer {
-                Offer::Taken => given.taken += 1,
+                Offer::Taken { .. } => given.taken += 1,
                 Offer::Lost => given.lost += 1,
                 Offer::Gone | Offer::Wait(_) => {}
             }
@@ -219,7 +240,10 @@ impl<T: Clone> Waiting<T> {
 }
 
 enum Offer {
-    Taken,
+    Taken {
+        /// How many messages of other sources made room.
+        crowded_out: usize,
+    },
     /// There was no room.
     Lost,
     /// Nobody reads any more.
@@ -237,11 +261,16 @@ impl<T: Clone> Slot<T> {
         })
     }
 
-    fn offer(&self, message: &T, size: usize) -> Offer {
-        match self.queue.push(message.clone(), size) {
-            Ok(()) => {
+    fn offer(&self, source: Option<PeerId>, message: &T, size: usize) -> Offer {
+        let message = message.clone();
+        let pushed = match self.overflow {
+            Overflow::DropNewest => self.queue.push_fairly(source, message, size),
+            _ => self.queue.push_from(source, message, size).map(|()| 0),
+        };
+        match pushed {
+            Ok(crowded_out) => {
                 self.set_stalled(false);
-                return Offer::Taken;
+                return Offer::Taken { crowded_out };
             }
             Err(Full::Closed) => return Offer::Gone,
             Err(Full::NoRoom(_)) => {}
@@ -255,7 +284,13 @@ impl<T: Clone> Slot<T> {
         Offer::Lost
     }
 
-    async fn wait(&self, message: &T, size: usize, limit: Duration) -> Offer {
+    async fn wait(
+        &self,
+        source: Option<PeerId>,
+        message: &T,
+        size: usize,
+        limit: Duration,
+    ) -> Offer {
         let deadline = after(Instant::now(), limit);
         loop {
             if timeout_at(deadline, self.queue.room(size)).await.is_err() {
@@ -263,8 +298,8 @@ impl<T: Clone> Slot<T> {
                 self.queue.count_dropped();
                 return Offer::Lost;
             }
-            match self.queue.push(message.clone(), size) {
-                Ok(()) => return Offer::Taken,
+            match self.queue.push_from(source, message.clone(), size) {
+                Ok(()) => return Offer::Taken { crowded_out: 0 },
                 Err(Full::Closed) => return Offer::Gone,
                 // Another connection was faster.
                 Err(Full::NoRoom(_)) => {}
@@ -283,7 +318,7 @@ impl<T: Clone> Slot<T> {
 
 /// A stream of the messages that one predicate selects. It ends when the layer stops; dropping it
 /// unsubscribes.
-pub struct Subscription<T>(Reader<T>);
+pub struct Subscription<T>(Reader<T, Option<PeerId>>);
 
 impl<T> Subscription<T> {
     /// How many messages were dropped because they were not read in time.

@@ -84,6 +84,13 @@ impl Comm {
         Ok(id)
     }
 
+    /// The time since 1970 by which identities are judged; see
+    /// [`Config::with_unix_time`](super::Config::with_unix_time).
+    #[must_use]
+    pub fn unix_time(&self) -> Duration {
+        self.shared.unix_now()
+    }
+
     /// The own identity itself.
     #[must_use]
     pub fn identity(&self) -> Bytes {

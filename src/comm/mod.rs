@@ -86,7 +86,7 @@
 //!
 //! If an identity gets a second connection within 5 s, both sides keep the one that the node with
 //! the larger id dialled; later, or if the same node dialled both, the newer one takes the place of
-//! the older. What waited in the queue of the one that ends goes to the other. The one that ends is
+//! the older. What waited in the queue of the one that ends goes to the other, and counts there. The one that ends is
 //! read for another second, so that nothing that was written to it before both sides knew is lost.
 //!
 //! A message ends in exactly one way, which its [`Receipt`] tells: handed to the transport, dropped

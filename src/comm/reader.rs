@@ -96,7 +96,8 @@ impl Reader {
     ) -> bool {
         let mut left = None;
         if self.backlog.load(Ordering::Relaxed) == 0 {
-            let (given, waiting) = self.shared.demux.offer(&message, size);
+            let source = Some(message.sender().id);
+            let (given, waiting) = self.shared.demux.offer(source, &message, size);
             count_lost(&self.shared, given);
             if waiting.is_empty() {
                 return true;
@@ -149,12 +150,13 @@ pub(crate) async fn handle(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Inboun
             room,
             backlog,
         } = inbound;
+        let source = Some(message.sender().id);
         let left = left.unwrap_or_else(|| {
-            let (given, waiting) = shared.demux.offer(&message, size);
+            let (given, waiting) = shared.demux.offer(source, &message, size);
             count_lost(&shared, given);
             waiting
         });
-        count_lost(&shared, left.finish(&message, size).await);
+        count_lost(&shared, left.finish(source, &message, size).await);
         drop((room, backlog));
     }
 }

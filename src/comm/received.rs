@@ -117,14 +117,27 @@ impl ReceivedMessage {
     /// [`CommError::Full`] if there is no room, else as there.
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
         let origin = &self.0.origin;
-        let payload = origin.encode(message);
         origin.check_running()?;
-        origin.check_size(payload.len())?;
+        origin.check_size(message.payload.len())?;
         let queue = origin.queue.current();
+        // Before it is encoded: a remote that does not read its answers costs no copies of them.
+        if !queue.has_room(Part::Replies, message.payload.len()) {
+            return Err(origin.no_room(&queue));
+        }
+        let payload = origin.encode(message);
+        origin.check_size(payload.len())?;
         let (answer, receipt) = self.answer(DATA, payload);
         let pushed = queue.try_push(Part::Replies, answer);
         pushed.map_err(|_| origin.no_room(&queue))?;
         Ok(receipt)
+    }
+
+    /// Whether an answer of `size` bytes finds room in the queue of answers now. Ask before you make an
+    /// answer that costs much: a remote may ask for more than it reads.
+    #[must_use]
+    pub fn has_room(&self, size: usize) -> bool {
+        let queue = self.0.origin.queue.current();
+        queue.has_room(Part::Replies, size)
     }
 
     async fn reply(&self, code: u64, payload: Bytes) -> Result<Receipt, CommError> {

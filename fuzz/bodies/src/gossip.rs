@@ -5,11 +5,15 @@ use peermux::rlp::{Rlp, RlpStream, check_exact};
 use peermux::{Bytes, SecretKey};
 use peermux_protocols::gossip::fuzzing::{authored, reencode};
 
-// The tags and the limit that the documentation of gossip names.
-const DIGEST: u64 = 0x676f_0001;
-const REQUEST: u64 = 0x676f_0002;
-const DATA: u64 = 0x676f_0003;
+// The tags and the limits that the documentation of gossip names.
+const DIGEST: u64 = 0x676f_0201;
+const REQUEST: u64 = 0x676f_0202;
+const DATA: u64 = 0x676f_0203;
 const MAX_IDS: usize = 1024;
+const MAX_IDENTITY: usize = 16 << 10;
+const MAX_SIGNATURE: usize = 4 << 10;
+/// When the signed message was written, in milliseconds since 1970.
+const WRITTEN: u64 = 1000;
 
 /// Below 0x80 the first byte chooses a tag and the rest is the payload; else it chooses the size of
 /// a signed message, and the rest says what happens to it on its way.
@@ -43,9 +47,11 @@ fn is_well_formed(tag: u64, payload: &[u8]) -> bool {
         && match (tag, &items[..]) {
             (DIGEST, [pull, ids]) => matches!(pull.as_raw(), [0x80 | 1]) && are_ids(ids),
             (REQUEST, _) => are_ids(&list),
-            (DATA, [identity, sequence, age, content, signature]) => {
-                let strings = [identity, content, signature];
-                strings.iter().all(|item| item.is_data()) && [sequence, age].into_iter().all(is_u64)
+            (DATA, [identity, sequence, written, content, signature]) => {
+                is_string(identity, MAX_IDENTITY)
+                    && is_string(content, usize::MAX)
+                    && is_string(signature, MAX_SIGNATURE)
+                    && [sequence, written].into_iter().all(is_u64)
             }
             _ => false,
         }
@@ -56,19 +62,25 @@ fn are_ids(list: &Rlp<'_>) -> bool {
     list.is_list() && list.iter().count() <= MAX_IDS && list.iter().all(is_id)
 }
 
+fn is_string(item: &Rlp<'_>, max: usize) -> bool {
+    item.is_data() && item.data().is_ok_and(|string| string.len() <= max)
+}
+
 fn is_u64(item: &Rlp<'_>) -> bool {
     let fits = |number: &[u8]| number.len() <= 8 && number.first() != Some(&0);
     item.is_data() && item.data().is_ok_and(fits)
 }
 
-/// A message is its author's only if nothing but the age was changed, which nobody signs.
+/// A message is its author's only if nothing was changed.
 fn check_signed(size: usize, damage: &[u8]) {
     let key = SecretKey::from_bytes(&[0x11; 32]).expect("a key");
     let author = Secp256k1Identity::new(key);
-    let mut written = Envelope::new(DATA, vec![b'x'; size]).with_nonce(7);
+    let content = vec![b'x'; size];
+    let signed = [&WRITTEN.to_be_bytes(), &content[..]].concat();
+    let mut written = Envelope::new(DATA, signed).with_nonce(7);
     let signature = author.sign(&written.signed_bytes());
     written.signature = signature.expect("a signature");
-    let mut payload = data(&author.identity(), &written);
+    let mut payload = data(&author.identity(), &content, &written);
     let intact = Envelope::new(DATA, payload.clone());
     assert_eq!(reencode(&intact), Some(intact));
     for change in damage.chunks_exact(3) {
@@ -96,14 +108,14 @@ fn proven_author(
     proof.ok().map(|()| author)
 }
 
-/// The payload of a Data, one second old.
-fn data(identity: &Bytes, written: &Envelope) -> Vec<u8> {
+/// The payload of a Data.
+fn data(identity: &Bytes, content: &[u8], written: &Envelope) -> Vec<u8> {
     let mut payload = RlpStream::new_list(5);
     payload
         .append(identity)
         .append(&written.nonce)
-        .append(&1000u64)
-        .append(&written.payload)
+        .append(&WRITTEN)
+        .append(&content)
         .append(&written.signature);
     payload.out().to_vec()
 }

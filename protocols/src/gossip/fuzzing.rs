@@ -13,7 +13,7 @@ pub fn reencode(envelope: &Envelope) -> Option<Envelope> {
 /// The author's identity, and what it signed, if this is a well-formed Data.
 pub fn authored(envelope: &Envelope) -> Option<(Bytes, Envelope)> {
     match Gossiped::decode(envelope)? {
-        Gossiped::Data { message, .. } => {
+        Gossiped::Data(message) => {
             let signed = message.envelope();
             Some((message.identity, signed))
         }

@@ -4,12 +4,17 @@ use peermux::Bytes;
 use peermux::comm::{Envelope, PeerId};
 use peermux::rlp::{Reader, RlpError, RlpStream, check_exact};
 
-pub(super) const DIGEST: u64 = 0x676f_0001;
-pub(super) const REQUEST: u64 = 0x676f_0002;
-pub(super) const DATA: u64 = 0x676f_0003;
+pub(super) const DIGEST: u64 = 0x676f_0201;
+pub(super) const REQUEST: u64 = 0x676f_0202;
+pub(super) const DATA: u64 = 0x676f_0203;
 
 /// The most ids in one message.
 pub(super) const MAX_IDS: usize = 1024;
+/// How many messages one Request is answered with at most, which is how many answers comm queues.
+pub(super) const MAX_ANSWERS: usize = 64;
+/// The largest identity and signature, in bytes, as in comm.
+const MAX_IDENTITY: usize = 16 << 10;
+const MAX_SIGNATURE: usize = 4 << 10;
 
 /// Names one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +48,8 @@ impl MessageId {
 pub(super) struct Signed {
     pub(super) identity: Bytes,
     pub(super) sequence: u64,
+    /// Since 1970, in whole milliseconds.
+    pub(super) written: Duration,
     pub(super) content: Bytes,
     pub(super) signature: Bytes,
 }
@@ -50,10 +57,26 @@ pub(super) struct Signed {
 impl Signed {
     /// What the author signed.
     pub(super) fn envelope(&self) -> Envelope {
-        let mut envelope = Envelope::new(DATA, self.content.clone()).with_nonce(self.sequence);
+        let written = millis(self.written).to_be_bytes();
+        let payload = [&written, &self.content[..]].concat();
+        let mut envelope = Envelope::new(DATA, payload).with_nonce(self.sequence);
         envelope.signature = self.signature.clone();
         envelope
     }
+
+    /// The same message in memory of its own: slices of a received one keep all of it.
+    pub(super) fn detached(&self) -> Self {
+        Self {
+            identity: Bytes::copy_from_slice(&self.identity),
+            content: Bytes::copy_from_slice(&self.content),
+            signature: Bytes::copy_from_slice(&self.signature),
+            ..*self
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What nodes tell each other.
@@ -61,7 +84,7 @@ impl Signed {
 pub(super) enum Gossiped {
     Digest { pull: bool, ids: Vec<MessageId> },
     Request(Vec<MessageId>),
-    Data { age: Duration, message: Signed },
+    Data(Signed),
 }
 
 impl Gossiped {
@@ -78,11 +101,11 @@ impl Gossiped {
                 append_ids(&mut out, ids);
                 Envelope::new(REQUEST, out.out().freeze())
             }
-            Self::Data { age, message } => {
-                let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            Self::Data(message) => {
                 let mut out = RlpStream::new_list(5);
                 out.append(&message.identity).append(&message.sequence);
-                out.append(&age).append(&message.content);
+                out.append(&millis(message.written))
+                    .append(&message.content);
                 out.append(&message.signature);
                 Envelope::new(DATA, out.out().freeze())
             }
@@ -112,15 +135,17 @@ fn decode_list(tag: u64, payload: &Bytes) -> Result<Gossiped, RlpError> {
         },
         REQUEST => Gossiped::Request(decode_ids(&mut list)?),
         DATA => {
-            let (identity, sequence) = (list.string()?, list.number()?);
-            let age = Duration::from_millis(list.number()?);
             let message = Signed {
-                identity: payload.slice_ref(identity),
-                sequence,
+                identity: payload.slice_ref(list.string()?),
+                sequence: list.number()?,
+                written: Duration::from_millis(list.number()?),
                 content: payload.slice_ref(list.string()?),
                 signature: payload.slice_ref(list.string()?),
             };
-            Gossiped::Data { age, message }
+            if message.identity.len() > MAX_IDENTITY || message.signature.len() > MAX_SIGNATURE {
+                return Err(RlpError::Length);
+            }
+            Gossiped::Data(message)
         }
         _ => return Err(RlpError::Other("unknown tag")),
     };
@@ -150,6 +175,7 @@ mod tests {
         Signed {
             identity: Bytes::from_static(b"me"),
             sequence: 7,
+            written: Duration::from_millis(90),
             content: Bytes::from_static(b"news"),
             signature: Bytes::from_static(b"sig"),
         }
@@ -157,11 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_encoded_comes_back() {
-        let age = Duration::from_millis(90);
-        let data = Gossiped::Data {
-            age,
-            message: signed(),
-        };
+        let data = Gossiped::Data(signed());
         let digest = Gossiped::Digest {
             pull: true,
             ids: vec![id(1), id(2)],
@@ -183,6 +205,12 @@ mod tests {
         list.begin_list(40).append_raw(&[5; 40], 40);
         for ids in [many.out(), list.out()] {
             assert_eq!(Gossiped::decode(&Envelope::new(REQUEST, ids)), None);
+        }
+        let mut large = [signed(), signed()];
+        large[0].identity = vec![1; MAX_IDENTITY + 1].into();
+        large[1].signature = vec![1; MAX_SIGNATURE + 1].into();
+        for message in large {
+            assert_eq!(Gossiped::decode(&Gossiped::Data(message).encode()), None);
         }
         for tag in [DIGEST, REQUEST, DATA, 0] {
             for payload in [&[][..], &[0xc1], &[0xc2, 2, 0xc0], &[0xc0, 0]] {

@@ -1,6 +1,8 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Bytes;
@@ -10,13 +12,17 @@ use peermux::comm::{
 };
 use rand::RngExt;
 use tokio::sync::watch;
+use tokio::task::consume_budget;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::debug;
 
 use super::Config;
-use super::message::{DATA, DIGEST, Gossiped, MessageId, REQUEST, Signed};
+use super::message::{DATA, DIGEST, Gossiped, MAX_ANSWERS, MessageId, REQUEST, Signed};
 use super::store::Store;
 use crate::mutex::Mutex;
+
+/// About how many bytes one Request is answered with at most, and a message of any size.
+const MAX_ANSWERED: usize = 4 << 20;
 
 /// A message that has reached this node, or was published by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +65,14 @@ pub struct GossipStats {
     pub data: u64,
     /// Messages that were new when they arrived.
     pub fresh: u64,
-    /// Messages that were known already when they arrived, or too old.
+    /// Messages that were known already when they arrived, too old, or from the future.
     pub stale: u64,
     /// Peers that broke the protocol.
     pub broken: u64,
     /// Messages that are kept at present.
     pub kept: usize,
+    /// How many bytes they take.
+    pub kept_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -140,22 +148,21 @@ impl Gossip {
             return Err(GossipError::TooLarge { size, limit });
         }
         let sequence = shared.sequence.fetch_add(1, Relaxed);
+        let now = shared.comm.unix_time();
         let mut message = Signed {
             identity: shared.comm.identity(),
             sequence,
+            written: Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
             content: content.clone(),
             signature: Bytes::new(),
         };
         message.signature = shared.comm.sign(message.envelope())?.signature;
-        let id = MessageId::new(shared.comm.id(), sequence);
-        let now = Instant::now();
-        shared
-            .store
-            .lock()
-            .insert(id, message, std::time::Duration::ZERO, now);
+        let own = shared.comm.id();
+        let id = MessageId::new(own, sequence);
+        shared.store.lock().insert(own, id, message, now);
         shared
             .feed
-            .publish(&GossipMessage { id, content }, size)
+            .publish_from(own, &GossipMessage { id, content }, size)
             .await;
         Ok(id)
     }
@@ -172,6 +179,10 @@ impl Gossip {
     #[must_use]
     pub fn stats(&self) -> GossipStats {
         let counters = &self.shared.counters;
+        let (kept, kept_bytes) = {
+            let store = self.shared.store.lock();
+            (store.len(), store.bytes())
+        };
         GossipStats {
             rounds: counters.rounds.load(Relaxed),
             digests: counters.digests.load(Relaxed),
@@ -180,7 +191,8 @@ impl Gossip {
             fresh: counters.fresh.load(Relaxed),
             stale: counters.stale.load(Relaxed),
             broken: counters.broken.load(Relaxed),
-            kept: self.shared.store.lock().len(),
+            kept,
+            kept_bytes,
         }
     }
 }
@@ -193,6 +205,8 @@ async fn run(
     let mut rounds = interval(shared.config.interval);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        // A flood of messages leaves time for other tasks.
+        consume_budget().await;
         tokio::select! {
             // The end first, and a round that is due before what never stops coming in.
             biased;
@@ -212,7 +226,7 @@ impl Shared {
     fn round(&self) {
         let (hot, digest) = {
             let mut store = self.store.lock();
-            store.expire(Instant::now());
+            store.expire(self.comm.unix_time(), Instant::now());
             (store.take_hot(), store.digest())
         };
         self.counters.rounds.fetch_add(1, Relaxed);
@@ -245,13 +259,14 @@ impl Shared {
         }
     }
 
+    /// Answers, or not; what is not answered is asked for again in a later round.
     fn answer(&self, received: &ReceivedMessage, message: &Gossiped) {
-        self.count(message);
-        if !self.is_lost()
-            && let Err(error) = received.try_respond(&message.encode())
-        {
-            // It is asked for again in a later round.
-            debug!(%error, "gossip not answered");
+        if self.is_lost() {
+            return;
+        }
+        match received.try_respond(&message.encode()) {
+            Ok(_) => self.count(message),
+            Err(error) => debug!(%error, "gossip not answered"),
         }
     }
 
@@ -259,7 +274,7 @@ impl Shared {
         let counter = match message {
             Gossiped::Digest { .. } => &self.counters.digests,
             Gossiped::Request(_) => &self.counters.requests,
-            Gossiped::Data { .. } => &self.counters.data,
+            Gossiped::Data(_) => &self.counters.data,
         };
         counter.fetch_add(1, Relaxed);
     }
@@ -275,63 +290,75 @@ impl Shared {
     }
 
     async fn receive(&self, received: &ReceivedMessage) {
-        let now = Instant::now();
         match Gossiped::decode(received.envelope()) {
-            Some(Gossiped::Digest { pull, ids }) => {
-                let missing = self.store.lock().missing(&ids, now);
-                if !missing.is_empty() {
-                    self.answer(received, &Gossiped::Request(missing));
-                }
-                if pull {
-                    let ids = self.store.lock().digest();
-                    self.answer(received, &Gossiped::Digest { pull: false, ids });
-                }
-            }
-            Some(Gossiped::Request(ids)) => {
-                for id in ids {
-                    let found = self.store.lock().get(&id, now);
-                    if let Some((age, message)) = found {
-                        self.answer(received, &Gossiped::Data { age, message });
-                    }
-                }
-            }
-            Some(Gossiped::Data { age, message }) => {
-                if message.content.len() > self.config.max_content {
-                    return self.broken(received.sender().id, "the message is too large");
-                }
-                match self.comm.verify(&message.identity, &message.envelope()) {
-                    Ok(author) => self.take_in(author, message, age, now).await,
-                    Err(_) => self.broken(received.sender().id, "the author did not sign it"),
-                }
-            }
+            Some(Gossiped::Digest { pull, ids }) => self.compare(received, pull, &ids),
+            Some(Gossiped::Request(ids)) => self.supply(received, &ids).await,
+            Some(Gossiped::Data(message)) => self.take_in(received.sender().id, &message).await,
             None => self.broken(received.sender().id, "malformed gossip"),
         }
     }
 
-    async fn take_in(
-        &self,
-        author: PeerId,
-        message: Signed,
-        age: std::time::Duration,
-        now: Instant,
-    ) {
-        let id = MessageId::new(author, message.sequence);
-        // A slice of the received message would keep all of it.
-        let content = Bytes::copy_from_slice(&message.content);
-        let kept = Signed {
-            identity: Bytes::copy_from_slice(&message.identity),
-            sequence: message.sequence,
-            content: content.clone(),
-            signature: Bytes::copy_from_slice(&message.signature),
+    /// Requests what a Digest names and this node lacks, and answers with a Digest if it is asked.
+    fn compare(&self, received: &ReceivedMessage, pull: bool, ids: &[MessageId]) {
+        // Without room for an answer nothing is noted as requested, and no Digest is made.
+        if !received.has_room(0) {
+            return;
+        }
+        let sender = received.sender().id;
+        let missing = self.store.lock().missing(sender, ids, Instant::now());
+        if !missing.is_empty() {
+            self.answer(received, &Gossiped::Request(missing));
+        }
+        if pull && received.has_room(0) {
+            let ids = self.store.lock().digest();
+            self.answer(received, &Gossiped::Digest { pull: false, ids });
+        }
+    }
+
+    /// Answers a Request: each message once, and no more at a time than is queued for one peer.
+    async fn supply(&self, received: &ReceivedMessage, ids: &[MessageId]) {
+        let (mut named, now) = (HashSet::new(), self.comm.unix_time());
+        let (mut answers, mut bytes) = (0_usize, 0_usize);
+        for id in ids.iter().filter(|id| named.insert(**id)) {
+            // One peer's Request leaves time for other tasks.
+            consume_budget().await;
+            let Some(message) = self.store.lock().get(id, now).cloned() else {
+                continue;
+            };
+            bytes = bytes.saturating_add(message.content.len());
+            answers = answers.saturating_add(1);
+            let too_much = answers > MAX_ANSWERS || (answers > 1 && bytes > MAX_ANSWERED);
+            if too_much || !received.has_room(message.content.len()) {
+                return;
+            }
+            self.answer(received, &Gossiped::Data(message));
+        }
+    }
+
+    async fn take_in(&self, sender: PeerId, message: &Signed) {
+        if message.content.len() > self.config.max_content {
+            return self.broken(sender, "the message is too large");
+        }
+        let now = self.comm.unix_time();
+        // Before the signature is checked, which costs the most.
+        if !self.store.lock().is_current(message.written, now) {
+            self.counters.stale.fetch_add(1, Relaxed);
+            return;
+        }
+        let Ok(author) = self.comm.verify(&message.identity, &message.envelope()) else {
+            return self.broken(sender, "the author did not sign it");
         };
-        if !self.store.lock().insert(id, kept, age, now) {
+        let id = MessageId::new(author, message.sequence);
+        let message = message.detached();
+        let content = message.content.clone();
+        if !self.store.lock().insert(sender, id, message, now) {
             self.counters.stale.fetch_add(1, Relaxed);
             return;
         }
         self.counters.fresh.fetch_add(1, Relaxed);
         let size = content.len();
         self.feed
-            .publish(&GossipMessage { id, content }, size)
+            .publish_from(sender, &GossipMessage { id, content }, size)
             .await;
     }
 

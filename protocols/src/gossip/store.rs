@@ -1,45 +1,56 @@
 //! The messages that one node has, under a bound, as a state machine over time.
+//!
+//! Times of writing and expiry follow the calendar, as durations since 1970; what was requested
+//! follows the monotonic clock.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use peermux::comm::PeerId;
 use tokio::time::Instant;
 
 use super::Config;
-use super::message::{MAX_IDS, MessageId, Signed};
+use super::held::Held;
+use super::message::{MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 
-/// How many ids of forgotten messages are remembered for each message that is kept.
+/// How many ids of forgotten messages are remembered for each message that may be kept.
 const SEEN_FACTOR: usize = 4;
+/// A sender that was asked for a message and did not send it is asked again after this many rounds;
+/// others are asked in the next one. So nobody holds a message up by announcing it first.
+const PATIENCE: u32 = 4;
+/// What a message takes beside its byte strings: its places in the tables, about.
+const OVERHEAD: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Store {
     config: Config,
-    kept: HashMap<MessageId, Kept>,
-    /// Ids of kept messages, the oldest first.
-    order: VecDeque<MessageId>,
-    bytes: usize,
-    /// Ids of messages that are forgotten, so that they do not come back for a while, and since when.
-    seen: HashMap<MessageId, Instant>,
-    /// What was requested, and when.
-    requested: HashMap<MessageId, Instant>,
+    kept: Held<Kept>,
+    /// Times of writing of forgotten messages, which stay away as long as they are accepted.
+    seen: Held<Duration>,
+    /// When a message was requested from its sender.
+    requested: Held<Instant>,
 }
 
 #[derive(Debug)]
 struct Kept {
     message: Signed,
-    born: Instant,
     hot: u32,
+}
+
+/// How many bytes a message takes in the store.
+fn cost(message: &Signed) -> usize {
+    let strings = [&message.identity, &message.content, &message.signature];
+    let bytes = strings.iter().map(|string| string.len());
+    bytes.fold(OVERHEAD, usize::saturating_add)
 }
 
 impl Store {
     pub(super) fn new(config: Config) -> Self {
+        let share = config.max_bytes.checked_div(config.max_messages);
         Self {
             config,
-            kept: HashMap::new(),
-            order: VecDeque::new(),
-            bytes: 0,
-            seen: HashMap::new(),
-            requested: HashMap::new(),
+            kept: Held::new(share.unwrap_or(1)),
+            seen: Held::new(1),
+            requested: Held::new(1),
         }
     }
 
@@ -47,88 +58,87 @@ impl Store {
         self.kept.len()
     }
 
-    pub(super) fn knows(&self, id: &MessageId) -> bool {
-        self.kept.contains_key(id) || self.seen.contains_key(id)
+    /// How many bytes the kept messages take.
+    pub(super) fn bytes(&self) -> usize {
+        self.kept.weight()
     }
 
-    /// Takes a message in that is not known yet; false if it is too old, or too large.
+    /// Whether a message that was written at a time can be accepted.
+    pub(super) fn is_current(&self, written: Duration, now: Duration) -> bool {
+        let latest = now.saturating_add(self.config.clock_tolerance);
+        written <= latest && now.saturating_sub(written) < self.config.expiry
+    }
+
+    /// Takes in a message that `sender` brought; false if it is known, not current, or too large.
     pub(super) fn insert(
         &mut self,
+        sender: PeerId,
         id: MessageId,
         message: Signed,
-        age: Duration,
-        now: Instant,
+        now: Duration,
     ) -> bool {
-        let size = message.content.len();
-        if self.knows(&id) || age >= self.config.expiry || size > self.config.max_bytes {
+        let (cost, max) = (cost(&message), self.config.max_bytes);
+        let known = self.kept.contains(&id) || self.seen.contains(&id);
+        if known || !self.is_current(message.written, now) || cost > max {
             return false;
         }
         while self.kept.len() >= self.config.max_messages
-            || self.bytes + size > self.config.max_bytes
+            || self.kept.weight().saturating_add(cost) > max
         {
-            match self.order.pop_front() {
-                Some(oldest) => self.forget(oldest, now),
-                None => break,
-            }
+            let Some((_, oldest)) = self.kept.crowded() else {
+                break;
+            };
+            self.forget(oldest);
         }
         self.requested.remove(&id);
-        self.bytes += size;
-        self.order.push_back(id);
-        let kept = Kept {
-            message,
-            born: now.checked_sub(age).unwrap_or(now),
-            hot: self.config.hot_rounds,
-        };
-        self.kept.insert(id, kept);
+        let hot = self.config.hot_rounds;
+        self.kept.insert(sender, id, cost, Kept { message, hot });
         true
     }
 
-    fn forget(&mut self, id: MessageId, now: Instant) {
-        if let Some(kept) = self.kept.remove(&id) {
-            self.bytes -= kept.message.content.len();
-            if self.seen.len() < SEEN_FACTOR.saturating_mul(self.config.max_messages) {
-                self.seen.insert(id, now);
-            }
+    /// Forgets a message that could still come back.
+    fn forget(&mut self, id: MessageId) {
+        let Some((sender, kept)) = self.kept.remove(&id) else {
+            return;
+        };
+        while self.seen.len() >= SEEN_FACTOR.saturating_mul(self.config.max_messages) {
+            let Some((_, oldest)) = self.seen.crowded() else {
+                break;
+            };
+            self.seen.remove(&oldest);
         }
+        self.seen.insert(sender, id, 1, kept.message.written);
     }
 
-    /// Forgets what is over.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Forgets what is over, which is not accepted again.
+    pub(super) fn expire(&mut self, now: Duration, instant: Instant) {
         let Config {
             expiry, interval, ..
         } = self.config;
-        let lasts = |since: &Instant, time| now.saturating_duration_since(*since) < time;
-        let (kept, order) = (&self.kept, &mut self.order);
-        let mut old = Vec::new();
-        order.retain(|id| {
-            let over = kept.get(id).is_none_or(|one| !lasts(&one.born, expiry));
-            if over {
-                old.push(*id);
-            }
-            !over
-        });
-        for id in old {
-            self.forget(id, now);
-        }
-        self.seen.retain(|_, since| lasts(since, expiry));
-        self.requested.retain(|_, since| lasts(since, interval));
+        let is_over = |written: Duration| now.saturating_sub(written) >= expiry;
+        self.kept.take_if(|kept| is_over(kept.message.written));
+        self.seen.take_if(|written| is_over(*written));
+        let patience = interval.saturating_mul(PATIENCE);
+        self.requested
+            .take_if(|since| instant.saturating_duration_since(*since) >= patience);
     }
 
-    /// A message and its age.
-    pub(super) fn get(&self, id: &MessageId, now: Instant) -> Option<(Duration, Signed)> {
-        let kept = self.kept.get(id)?;
-        let age = now.saturating_duration_since(kept.born);
-        (age < self.config.expiry).then(|| (age, kept.message.clone()))
+    /// A message that is not over yet.
+    pub(super) fn get(&self, id: &MessageId, now: Duration) -> Option<&Signed> {
+        let (_, kept) = self.kept.get(id)?;
+        self.is_current(kept.message.written, now)
+            .then_some(&kept.message)
     }
 
     /// The ids that are new; each is so for a number of rounds.
     pub(super) fn take_hot(&mut self) -> Vec<MessageId> {
         let mut ids = Vec::new();
-        for id in self.order.iter().rev() {
-            match self.kept.get_mut(id) {
+        let newest: Vec<_> = self.kept.newest().collect();
+        for id in newest {
+            match self.kept.get_mut(&id) {
                 Some(kept) if kept.hot > 0 && ids.len() < MAX_IDS => {
-                    kept.hot -= 1;
-                    ids.push(*id);
+                    kept.hot = kept.hot.saturating_sub(1);
+                    ids.push(id);
                 }
                 _ => {}
             }
@@ -138,22 +148,46 @@ impl Store {
 
     /// The ids of the newest messages.
     pub(super) fn digest(&self) -> Vec<MessageId> {
-        self.order.iter().rev().take(MAX_IDS).copied().collect()
+        self.kept.newest().take(MAX_IDS).collect()
     }
 
-    /// Which of these to request: each at most once in a round, and not without a bound.
-    pub(super) fn missing(&mut self, ids: &[MessageId], now: Instant) -> Vec<MessageId> {
+    /// Which of these to request from their sender: no more than one Request is answered with, each
+    /// at most once in a round. Where too much is requested, the sender with the most gives way.
+    pub(super) fn missing(
+        &mut self,
+        sender: PeerId,
+        ids: &[MessageId],
+        now: Instant,
+    ) -> Vec<MessageId> {
         let mut missing = Vec::new();
         for id in ids {
-            let full = self.requested.len() >= self.config.max_messages;
-            let asked = self.requested.get(id);
-            let asked = asked
-                .is_some_and(|since| now.saturating_duration_since(*since) < self.config.interval);
-            if !self.knows(id) && !asked && !full {
-                self.requested.insert(*id, now);
-                missing.push(*id);
+            if missing.len() >= MAX_ANSWERS {
+                break;
             }
+            let known = self.kept.contains(id) || self.seen.contains(id);
+            if known || self.is_requested(sender, id, now) {
+                continue;
+            }
+            if self.requested.len() >= self.config.max_messages {
+                match self.requested.crowded() {
+                    Some((largest, oldest)) if largest != sender => {
+                        self.requested.remove(&oldest);
+                    }
+                    _ => break,
+                }
+            }
+            self.requested.insert(sender, *id, 1, now);
+            missing.push(*id);
         }
         missing
+    }
+
+    fn is_requested(&self, sender: PeerId, id: &MessageId, now: Instant) -> bool {
+        let Some((asked, since)) = self.requested.get(id) else {
+            return false;
+        };
+        let rounds = if asked == sender { PATIENCE } else { 1 };
+        let limit = self.config.interval.saturating_mul(rounds);
+        now.saturating_duration_since(*since) < limit
     }
 }

@@ -10,11 +10,13 @@ use rand::RngExt;
 use tokio::io::DuplexStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::message::{DATA, Gossiped, MessageId, Signed};
+use super::message::{DATA, Gossiped, MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 use super::store::Store;
 use super::{Config, Gossip, GossipError};
 
 const SOON: Duration = Duration::from_secs(60);
+/// When each node starts; from there their clocks follow the virtual time.
+const START: Duration = Duration::from_secs(1_800_000_000);
 
 #[derive(Clone, Default)]
 struct Net(Arc<Mutex<HashMap<NodeId, Server>>>);
@@ -41,7 +43,8 @@ impl Net {
         let builder = Server::builder(key)
             .configure(|config| config.with_max_peers(200))
             .dialer(self.clone());
-        let started = Comm::start(peermux::comm::Config::default(), identity, builder).await;
+        let config = peermux::comm::Config::default().with_unix_time(Some(START));
+        let started = Comm::start(config, identity, builder).await;
         let (server, comm) = started.unwrap();
         self.0.lock().unwrap().insert(server.id(), server);
         let peer = RemotePeer::new(enode, comm.id());
@@ -158,11 +161,11 @@ async fn who_passes_on_what_its_author_did_not_sign_loses_its_connection() {
     let message = Signed {
         identity: victim.identity(),
         sequence: 1,
+        written: honest.unix_time(),
         content: Bytes::from_static(b"I never said that"),
         signature: Bytes::from_static(&[1; 64]),
     };
-    let age = Duration::ZERO;
-    let forged = Gossiped::Data { age, message }.encode();
+    let forged = Gossiped::Data(message).encode();
     for broken in [forged, Envelope::new(DATA, "no list")] {
         let before = gossip.stats().broken;
         liar.send(&broken, std::slice::from_ref(&at))
@@ -179,33 +182,177 @@ async fn who_passes_on_what_its_author_did_not_sign_loses_its_connection() {
     assert!(feed.next().await.is_none());
 }
 
+/// A message that its author signed.
+fn by(author: &Secp256k1Identity, sequence: u64, written: Duration) -> Signed {
+    let mut message = Signed {
+        identity: author.identity(),
+        sequence,
+        written,
+        content: Bytes::from_static(b"news"),
+        signature: Bytes::new(),
+    };
+    let signed = message.envelope().signed_bytes();
+    message.signature = author.sign(&signed).unwrap();
+    message
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_writing_is_signed_and_bounded_in_both_directions() {
+    let net = Net::default();
+    let ((honest, at), (liar, _)) = (net.node().await, net.node().await);
+    let gossip = Gossip::start(honest.clone(), Config::default());
+    let author = Secp256k1Identity::new(SecretKey::random(&mut rand::rng()));
+    let tell = async |message: Signed| {
+        let data = Gossiped::Data(message).encode();
+        let sent = liar.send(&data, std::slice::from_ref(&at)).remove(0).await;
+        assert!(sent.is_sent());
+        sleep(Duration::from_secs(1)).await;
+        let stats = gossip.stats();
+        (stats.fresh, stats.stale, stats.broken)
+    };
+    let old = by(&author, 1, START);
+    assert_eq!(tell(old.clone()).await, (1, 0, 0));
+    assert_eq!(
+        tell(by(&author, 2, START + SOON)).await,
+        (1, 1, 0),
+        "future"
+    );
+    sleep(SOON).await;
+    assert_eq!(gossip.stats().kept, 0);
+    assert_eq!(tell(old.clone()).await, (1, 2, 0), "too old");
+    let renewed = Signed {
+        written: honest.unix_time(),
+        ..old
+    };
+    assert_eq!(tell(renewed).await, (1, 2, 1), "not what was signed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_costs_each_message_once_and_no_more_than_a_step() {
+    let net = Net::default();
+    let ((honest, at), (asker, _)) = (net.node().await, net.node().await);
+    let gossip = Gossip::start(honest, Config::default());
+    let ask = async |ids: Vec<MessageId>| {
+        let before = gossip.stats().data;
+        let request = Gossiped::Request(ids).encode();
+        let sent = asker.send(&request, std::slice::from_ref(&at)).remove(0);
+        assert!(sent.await.is_sent());
+        sleep(Duration::from_secs(5)).await;
+        gossip.stats().data - before
+    };
+    let large = gossip.publish(vec![1; 1 << 20]).await.unwrap();
+    assert_eq!(ask(vec![large; MAX_IDS]).await, 1);
+    let mut ids = Vec::new();
+    for _ in 0..3 * MAX_ANSWERS {
+        ids.push(gossip.publish("small").await.unwrap());
+    }
+    assert_eq!(ask(ids).await, MAX_ANSWERS as u64);
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(gossip.publish(vec![1; 1 << 20]).await.unwrap());
+    }
+    assert!(ask(ids).await <= 4, "4 MiB");
+}
+
+fn author(byte: u8) -> PeerId {
+    PeerId::from_bytes([byte; 32])
+}
+
+fn id(byte: u8, sequence: u64) -> MessageId {
+    MessageId::new(author(byte), sequence)
+}
+
+/// Inserts a message of author `by`, brought by `sender`, that takes `size` bytes.
+fn insert(store: &mut Store, sender: u8, by: u8, sequence: u64, size: usize) -> bool {
+    let message = Signed {
+        identity: vec![0; size / 2].into(),
+        sequence,
+        written: START,
+        content: vec![0; size - size / 2 - 512].into(),
+        signature: Bytes::new(),
+    };
+    store.insert(author(sender), id(by, sequence), message, START)
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_store_keeps_its_bounds() {
-    let config = Config::default().with_max_messages(3).with_max_bytes(100);
+    let config = Config::default()
+        .with_max_messages(3)
+        .with_max_bytes(100_000);
     let (mut store, now) = (Store::new(config), Instant::now());
-    let id = |n| MessageId::new(PeerId::from_bytes([1; 32]), n);
-    let insert = |store: &mut Store, n, size: usize| {
-        let message = Signed {
-            identity: Bytes::new(),
-            sequence: n,
-            content: vec![0; size].into(),
-            signature: Bytes::new(),
-        };
-        store.insert(id(n), message, Duration::ZERO, now)
-    };
     for n in 0..4 {
-        assert!(insert(&mut store, n, 10));
+        assert!(insert(&mut store, 1, 1, n, 10_000));
     }
-    assert!(!insert(&mut store, 3, 10), "known");
-    assert!(!insert(&mut store, 0, 10), "forgotten, and not wanted back");
-    assert!(!insert(&mut store, 9, 101), "too large for ever");
-    assert_eq!(store.digest(), [id(3), id(2), id(1)]);
-    assert!(insert(&mut store, 5, 90));
-    assert_eq!(store.digest(), [id(5), id(3)]);
-    assert_eq!(store.missing(&[id(5), id(7), id(7)], now), [id(7)]);
-    assert!(store.missing(&[id(7)], now).is_empty(), "asked for already");
-    let later = now + config.interval;
-    assert_eq!(store.missing(&[id(7)], later), [id(7)]);
+    assert!(!insert(&mut store, 1, 1, 3, 10_000), "known");
+    assert!(
+        !insert(&mut store, 2, 1, 0, 10_000),
+        "forgotten, and not wanted back"
+    );
+    assert!(!insert(&mut store, 1, 1, 9, 100_001), "too large for ever");
+    assert_eq!(store.digest(), [id(1, 3), id(1, 2), id(1, 1)]);
+    assert!(
+        insert(&mut store, 1, 1, 5, 90_000),
+        "of which half is identity"
+    );
+    assert_eq!(store.digest(), [id(1, 5), id(1, 3)]);
+    assert_eq!(store.bytes(), 100_000);
+    let missing = store.missing(author(1), &[id(1, 5), id(1, 7), id(1, 7)], now);
+    assert_eq!(missing, [id(1, 7)]);
+    let mut again = |sender, rounds| {
+        let now = now + config.interval * rounds;
+        store.missing(author(sender), &[id(1, 7)], now).len()
+    };
+    assert_eq!((again(1, 0), again(2, 0)), (0, 0), "asked for already");
+    assert_eq!((again(1, 1), again(1, 3), again(1, 4)), (0, 0, 1));
+    assert_eq!(again(2, 5), 1, "another sender, in the next round");
+}
+
+#[test]
+fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
+    let config = Config::default()
+        .with_max_messages(40)
+        .with_max_bytes(100_000);
+    let mut store = Store::new(config);
+    // Both bring what honest authors wrote; 8 is an author who floods, through 1 as well as alone.
+    for n in 0..5 {
+        assert!(insert(&mut store, 1, 10 + n, 0, 1100));
+        assert!(insert(&mut store, 2, 20 + n, 0, 4000));
+    }
+    for n in 0..1000 {
+        let sender = [1, 8][usize::from(n % 5 > 0)];
+        assert!(insert(
+            &mut store,
+            sender,
+            8,
+            n,
+            1100 + (n as usize % 3) * 4000
+        ));
+        assert!(store.len() <= 40 && store.bytes() <= 100_000);
+    }
+    for n in 0..5 {
+        for honest in [10 + n, 20 + n] {
+            assert!(store.get(&id(honest, 0), START).is_some(), "{honest}");
+        }
+    }
+    // Nor does it make the node forget what it has seen of others.
+    let mut seen = Store::new(config.with_max_messages(1));
+    assert!(insert(&mut seen, 1, 1, 0, 1100) && insert(&mut seen, 1, 1, 1, 1100));
+    for n in 0..100 {
+        assert!(insert(&mut seen, 8, 8, n, 1100));
+    }
+    assert!(!insert(&mut seen, 1, 1, 0, 1100), "seen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn announcements_of_one_sender_do_not_keep_others_from_being_asked() {
+    let config = Config::default().with_max_messages(100);
+    let (mut store, now) = (Store::new(config), Instant::now());
+    for lie in 0..10 {
+        let ids: Vec<_> = (0..1000).map(|n| id(8, lie * 1000 + n)).collect();
+        assert!(store.missing(author(8), &ids, now).len() <= MAX_ANSWERS);
+    }
+    let real: Vec<_> = (0..10).map(|n| id(1, n)).collect();
+    assert_eq!(store.missing(author(1), &real, now), real);
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,16 +362,15 @@ async fn times_and_counts_of_any_size_work() {
         .with_fanout(usize::MAX)
         .with_hot_rounds(u32::MAX)
         .with_expiry(Duration::MAX)
+        .with_clock_tolerance(Duration::MAX)
         .with_max_messages(usize::MAX)
         .with_max_bytes(usize::MAX);
     let (mut store, now) = (Store::new(largest), Instant::now());
-    let id = MessageId::new(PeerId::from_bytes([1; 32]), 1);
-    assert_eq!(store.missing(&[id], now), [id]);
-    store.expire(now + SOON);
-    assert!(
-        store.missing(&[id], now + SOON).is_empty(),
-        "asked for already"
-    );
+    let ids = [id(1, 1)];
+    assert_eq!(store.missing(author(1), &ids, now), ids);
+    store.expire(Duration::MAX, now + SOON);
+    let again = store.missing(author(2), &ids, now + SOON);
+    assert!(again.is_empty(), "asked for already");
     let net = Net::default();
     let gossips = net.gossips(2, largest).await;
     gossips[0].publish("to be told").await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, Weak};
 
-use super::{Left, Outgoing, SendQueue, State};
+use super::{Left, Outgoing, Part, SendQueue, State};
 use crate::channel::{Lane, LaneSource, TrySendError};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
@@ -73,6 +73,7 @@ impl SendQueue {
         let State {
             messages,
             replies,
+            owed,
             exit: Some(exit),
             ..
         } = &mut *state
@@ -86,12 +87,17 @@ impl SendQueue {
         exit.take(replies, &mut answers);
         exit.take(messages, &mut others);
         let over = exit.over;
+        let free_replies = owed.pay(Part::Replies, answers.units);
+        let free_messages = owed.pay(Part::Messages, others.units);
         drop(state);
         let count = answers.messages + others.messages;
         self.stats.waiting.decrement(count);
-        for (semaphore, left) in [(&self.replies, answers), (&self.messages, others)] {
-            if left.units > 0 {
-                semaphore.add_permits(left.units);
+        for (semaphore, free) in [
+            (&self.replies, free_replies),
+            (&self.messages, free_messages),
+        ] {
+            if free > 0 {
+                semaphore.add_permits(free);
             }
         }
         if over {

@@ -44,8 +44,33 @@ pub(crate) struct SendQueue {
 struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
+    /// Units of messages that came from another queue over the bound; what leaves pays them first.
+    owed: Owed,
     exit: Option<Exit>,
     end: Option<End>,
+}
+
+#[derive(Debug, Default)]
+struct Owed {
+    messages: usize,
+    replies: usize,
+}
+
+impl Owed {
+    fn part(&mut self, part: Part) -> &mut usize {
+        match part {
+            Part::Messages => &mut self.messages,
+            Part::Replies => &mut self.replies,
+        }
+    }
+
+    /// How many of the units that a message leaves are free for others.
+    fn pay(&mut self, part: Part, units: usize) -> usize {
+        let owed = self.part(part);
+        let free = units.saturating_sub(*owed);
+        *owed = owed.saturating_sub(units);
+        free
+    }
 }
 
 impl State {
@@ -102,6 +127,19 @@ impl SendQueue {
         }
     }
 
+    fn total(&self, part: Part) -> usize {
+        match part {
+            Part::Messages => self.total as usize,
+            Part::Replies => REPLIES,
+        }
+    }
+
+    /// Whether there is room for a message of `size` bytes at present.
+    pub(crate) fn has_room(&self, part: Part, size: usize) -> bool {
+        let (semaphore, units) = self.room(part, size);
+        !semaphore.is_closed() && semaphore.available_permits() >= units as usize
+    }
+
     /// Waits for room for a message of `size` bytes, in the order of asking; `None` if the queue
     /// ends first. Cancel safe.
     pub(crate) async fn reserve(&self, part: Part, size: usize) -> Option<OwnedSemaphorePermit> {
@@ -145,9 +183,31 @@ impl SendQueue {
         };
         drop(state);
         match moved {
-            Ok(to) => to.put(part, message.uncounted()),
+            Ok(to) => to.put_moved(part, message),
             Err(error) => message.fail(error, &self.stats),
         }
+    }
+
+    /// Takes a message from another queue, if need be over the bound: two full queues can become
+    /// one. More than that is not kept, so that a remote that comes back again and again
+    /// does not make this side hold more each time.
+    fn put_moved(&self, part: Part, mut message: Outgoing) {
+        let (semaphore, units) = self.room(part, message.size());
+        let (units, most) = (units as usize, self.total(part));
+        if !semaphore.is_closed() {
+            let mut state = self.lock();
+            let taken = semaphore.forget_permits(units);
+            let owed = state.owed.part(part);
+            let more = owed.saturating_add(units.saturating_sub(taken));
+            if more > most {
+                drop(state);
+                semaphore.add_permits(taken);
+                return message.fail(CommError::Full, &self.stats);
+            }
+            *owed = more;
+            message.units = units;
+        }
+        self.put(part, message);
     }
 
     /// The queue that takes messages in place of this one, which may be itself.
@@ -191,8 +251,7 @@ impl SendQueue {
         }
     }
 
-    /// Ends the queue: what waits in it, and what comes later, goes to another one, if need be
-    /// over the other's bound, so that nothing is lost.
+    /// Ends the queue: what waits in it, and what comes later, goes to another one and counts there.
     pub(crate) fn move_to(&self, other: &Arc<Self>) {
         // Locked until all are there, so that what comes later does not come before them.
         let mut state = self.lock();
@@ -200,7 +259,7 @@ impl SendQueue {
             return;
         }
         for (part, message) in self.close(&mut state) {
-            other.put(part, message.uncounted());
+            other.put_moved(part, message);
         }
         state.end = Some(End::Moved(Arc::clone(other)));
     }
@@ -222,7 +281,7 @@ impl SendQueue {
     pub(crate) fn sift(&self, mut judge: impl FnMut(PeerId) -> Option<CommError>) {
         let mut refused = Vec::new();
         let mut left = Left::default();
-        {
+        let free = {
             let mut state = self.lock();
             let waiting = std::mem::take(&mut state.messages);
             for message in waiting {
@@ -234,9 +293,10 @@ impl SendQueue {
                     None => state.messages.push_back(message),
                 }
             }
-        }
+            state.owed.pay(Part::Messages, left.units)
+        };
         self.stats.waiting.decrement(left.messages);
-        self.messages.add_permits(left.units);
+        self.messages.add_permits(free);
         for (message, error) in refused {
             message.fail(error, &self.stats);
         }

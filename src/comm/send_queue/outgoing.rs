@@ -55,11 +55,6 @@ impl Outgoing {
         }
     }
 
-    /// The same, for a queue that takes it over its bound.
-    pub(super) fn uncounted(self) -> Self {
-        Self { units: 0, ..self }
-    }
-
     pub(super) fn size(&self) -> usize {
         self.draft.payload.len()
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Draft, Outgoing, Part, SendQueue};
 use crate::channel::{Batch, Lane, LaneSettings, Next, NodeBudget, ProtocolLimits, WriteGate};
-use crate::comm::{Config, Delivery};
+use crate::comm::{CommError, Config, Delivery};
 
 fn message(n: u8) -> (Outgoing, oneshot::Receiver<Delivery>) {
     let (done, receipt) = oneshot::channel();
@@ -57,4 +57,33 @@ async fn a_dropped_queue_tells_its_senders() {
     drop(queue);
     assert!(matches!(receipt.await, Ok(Delivery::Failed(_))));
     assert_eq!(stats.snapshot().failed_closed, 1);
+}
+
+/// A remote that takes the place of its own connection again and again, and reads nothing.
+#[tokio::test]
+async fn messages_of_a_replaced_connection_count_in_the_bound() {
+    let config = Config::default().with_queue_messages(8);
+    let new = || SendQueue::new(&config, &Arc::default());
+    let fill = |queue: &Arc<SendQueue>| {
+        let push = |n| queue.try_push(Part::Messages, message(n).0).is_ok();
+        (0..100).filter(|n| push(*n)).count()
+    };
+    let mut queue = new();
+    assert_eq!(fill(&queue), 8);
+    for _ in 0..10 {
+        let next = new();
+        queue.move_to(&next);
+        assert_eq!((next.len(), fill(&next)), (8, 0));
+        queue = next;
+    }
+    // Two that were full become one; a third finds no room.
+    let [second, third] = [new(), new()];
+    let (last, receipt) = message(7);
+    third.try_push(Part::Messages, last).expect("room");
+    assert_eq!((fill(&second), fill(&third)), (8, 7));
+    second.move_to(&queue);
+    third.move_to(&queue);
+    assert_eq!((queue.len(), fill(&queue)), (16, 0));
+    let refused = receipt.await.expect("told");
+    assert!(matches!(refused, Delivery::Failed(CommError::Full)));
 }

@@ -249,3 +249,46 @@ async fn closing(events: &mut EventStream<CommEvent>) -> ConnectionEnd {
         }
     }
 }
+
+/// The flooder's messages find room first; the others arrive nevertheless, and are served in turn.
+#[tokio::test(start_paused = true)]
+async fn a_flooder_takes_no_room_in_a_subscription_from_others() {
+    const EACH: u64 = 20;
+    let net = Net::default();
+    let (receiver, flooder) = (net.node(), net.node());
+    let mut inbox = receiver.comm.accept(|_| true);
+    let flood = async || {
+        for n in 0..400 {
+            let receipt = flooder
+                .comm
+                .send(&numbered(n), &[receiver.peer()])
+                .remove(0);
+            assert!(receipt.await.is_sent());
+        }
+        tokio::time::sleep(SOON).await;
+    };
+    flood().await;
+    let honest: Vec<_> = (0..10).map(|_| net.node()).collect();
+    for n in 0..EACH / 2 {
+        for node in &honest {
+            let receipt = node.comm.send(&numbered(n), &[receiver.peer()]).remove(0);
+            assert!(receipt.await.is_sent());
+        }
+    }
+    flood().await;
+    for n in EACH / 2..EACH {
+        for node in &honest {
+            let receipt = node.comm.send(&numbered(n), &[receiver.peer()]).remove(0);
+            assert!(receipt.await.is_sent());
+        }
+    }
+    tokio::time::sleep(SOON).await;
+    let (mut arrived, mut read) = (0, 0);
+    while arrived < 10 * EACH {
+        let message = next(&mut inbox).await;
+        read += 1;
+        arrived += u64::from(message.sender().id != flooder.comm.id());
+    }
+    assert!(read <= 11 * EACH, "{read} read");
+    assert!(inbox.dropped() >= 600, "of the flood");
+}

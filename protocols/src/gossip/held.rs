@@ -1,0 +1,154 @@
+//! Values by message id, and which sender brought each of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use peermux::comm::PeerId;
+
+use super::message::MessageId;
+
+/// Values with a weight each. [`crowded`](Self::crowded) names the one that gives way: the oldest by
+/// the author with the most, among those of the sender with the most. So a flood of one sender
+/// costs the others nothing as long as they hold less, and neither does a flood of one author that
+/// reaches this node through honest senders.
+#[derive(Debug)]
+pub(super) struct Held<V> {
+    /// The least that a value counts when senders are compared.
+    slot: usize,
+    entries: HashMap<MessageId, Entry<V>>,
+    /// In the order of arrival.
+    order: BTreeMap<u64, MessageId>,
+    arrivals: u64,
+    weight: usize,
+    senders: Ranking,
+    authors: HashMap<PeerId, Ranking>,
+    /// Sender, author and number of arrival of each value.
+    lines: BTreeSet<(PeerId, PeerId, u64)>,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    sender: PeerId,
+    weight: usize,
+    arrival: u64,
+}
+
+/// Sums by id, and which one is the largest.
+#[derive(Debug, Default)]
+struct Ranking {
+    sums: HashMap<PeerId, usize>,
+    ranks: BTreeSet<(usize, PeerId)>,
+}
+
+impl Ranking {
+    fn change(&mut self, id: PeerId, change: impl FnOnce(usize) -> usize) {
+        let old = self.sums.remove(&id).unwrap_or(0);
+        self.ranks.remove(&(old, id));
+        let new = change(old);
+        if new > 0 {
+            self.sums.insert(id, new);
+            self.ranks.insert((new, id));
+        }
+    }
+
+    fn largest(&self) -> Option<PeerId> {
+        self.ranks.last().map(|(_, id)| *id)
+    }
+}
+
+impl<V> Held<V> {
+    pub(super) fn new(slot: usize) -> Self {
+        Self {
+            slot: slot.max(1),
+            entries: HashMap::new(),
+            order: BTreeMap::new(),
+            arrivals: 0,
+            weight: 0,
+            senders: Ranking::default(),
+            authors: HashMap::new(),
+            lines: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The sum of all weights.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(super) fn contains(&self, id: &MessageId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// A value and its sender.
+    pub(super) fn get(&self, id: &MessageId) -> Option<(PeerId, &V)> {
+        let entry = self.entries.get(id)?;
+        Some((entry.sender, &entry.value))
+    }
+
+    pub(super) fn get_mut(&mut self, id: &MessageId) -> Option<&mut V> {
+        self.entries.get_mut(id).map(|entry| &mut entry.value)
+    }
+
+    /// The ids, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.order.values().rev().copied()
+    }
+
+    /// Puts a value in, in place of an older one of the same id.
+    pub(super) fn insert(&mut self, sender: PeerId, id: MessageId, weight: usize, value: V) {
+        self.remove(&id);
+        self.arrivals = self.arrivals.wrapping_add(1);
+        let arrival = self.arrivals;
+        let add = weight.max(self.slot);
+        self.senders.change(sender, |sum| sum.saturating_add(add));
+        let authors = self.authors.entry(sender).or_default();
+        authors.change(id.author, |sum| sum.saturating_add(add));
+        self.lines.insert((sender, id.author, arrival));
+        self.order.insert(arrival, id);
+        self.weight = self.weight.saturating_add(weight);
+        let entry = Entry {
+            value,
+            sender,
+            weight,
+            arrival,
+        };
+        self.entries.insert(id, entry);
+    }
+
+    /// Takes a value out, with its sender.
+    pub(super) fn remove(&mut self, id: &MessageId) -> Option<(PeerId, V)> {
+        let entry = self.entries.remove(id)?;
+        let (sender, less) = (entry.sender, entry.weight.max(self.slot));
+        self.senders.change(sender, |sum| sum.saturating_sub(less));
+        if let Some(authors) = self.authors.get_mut(&sender) {
+            authors.change(id.author, |sum| sum.saturating_sub(less));
+            if authors.sums.is_empty() {
+                self.authors.remove(&sender);
+            }
+        }
+        self.lines.remove(&(sender, id.author, entry.arrival));
+        self.order.remove(&entry.arrival);
+        self.weight = self.weight.saturating_sub(entry.weight);
+        Some((sender, entry.value))
+    }
+
+    /// The value that gives way first, and its sender.
+    pub(super) fn crowded(&self) -> Option<(PeerId, MessageId)> {
+        let sender = self.senders.largest()?;
+        let author = self.authors.get(&sender)?.largest()?;
+        let line = self.lines.range((sender, author, 0)..).next()?;
+        self.order.get(&line.2).map(|id| (sender, *id))
+    }
+
+    /// Takes out the values for which `is_over` holds.
+    pub(super) fn take_if(&mut self, is_over: impl Fn(&V) -> bool) -> Vec<(MessageId, PeerId, V)> {
+        let over = self.entries.iter().filter(|(_, one)| is_over(&one.value));
+        let over: Vec<_> = over.map(|(id, _)| *id).collect();
+        let take = |id| self.remove(&id).map(|(sender, value)| (id, sender, value));
+        over.into_iter().filter_map(take).collect()
+    }
+}
