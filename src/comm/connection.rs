@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-use super::establish::{Terms, exchange};
+use super::establish::{Proven, Terms, exchange};
 use super::reader::{End, Reader, handle};
 use super::received::Origin;
 use super::shared::Shared;
@@ -49,10 +49,15 @@ pub(crate) async fn run(
         }
     }
     let terms = Terms::new(shared.node, &peer);
-    let (info, their_probe) = match prove(shared, &peer, &mut conn, &terms, handshake_only).await {
-        Ok(established) => established,
+    let proven = match prove(shared, &peer, &mut conn, terms, handshake_only).await {
+        Ok(proven) => proven,
         Err(error) => return Err(refuse(shared, &peer, error)),
     };
+    let Proven {
+        info,
+        record,
+        probe: their_probe,
+    } = proven;
     let info = Arc::new(info);
     if handshake_only {
         let landed = Landed::Handshake(info);
@@ -74,11 +79,8 @@ pub(crate) async fn run(
     let (dialler, now) = (terms.dialler(), Instant::now());
     let opened = {
         let mut table = shared.table();
-        let unix_now = shared.unix_now();
-        match table.identities.put(info.id, &info.identity, unix_now) {
-            Ok(()) => table.opened(&info, &peer, dialler, now, &mut news),
-            Err(error) => Opened::Refused(EstablishError::Identity(error)),
-        }
+        table.identities.put(record, shared.unix_now());
+        table.opened(&info, &peer, dialler, now, &mut news)
     };
     shared.identities_changed.notify_one();
     shared.tell(news);
@@ -101,12 +103,12 @@ async fn prove(
     shared: &Shared,
     peer: &Peer,
     conn: &mut ProtocolConn,
-    terms: &Terms,
+    terms: Terms,
     probe: bool,
-) -> Result<(ConnInfo, bool), EstablishError> {
+) -> Result<Proven, EstablishError> {
     let after = shared.config.handshake_timeout();
     let now = shared.unix_now();
-    let exchange = exchange(peer, conn, terms, &*shared.provider, probe, now);
+    let exchange = exchange(peer, conn, terms, &shared.provider, probe, now);
     tokio::select! {
         // The stop first: the exchange begins with the own proof, which a stopped layer does not give.
         biased;

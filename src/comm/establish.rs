@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::identity::Provider;
 use super::message::{ESTABLISH, Establish, Incoming};
-use super::{ConnInfo, IdentityError, IdentityProvider, PeerId};
+use super::{ConnInfo, IdentityError, IdentityProvider, IdentityRecord, PeerId};
 use crate::channel::{ProtocolConn, SendError};
 use crate::message::{Message, MessageError};
 use crate::node::NodeId;
@@ -178,7 +179,7 @@ impl Terms {
         provider: &dyn IdentityProvider,
         theirs: &Establish,
         now: Duration,
-    ) -> Result<PeerId, EstablishError> {
+    ) -> Result<IdentityRecord, EstablishError> {
         if theirs.id.is_empty() {
             return Err(EstablishError::MissingId);
         }
@@ -198,10 +199,7 @@ impl Terms {
                 IdentityError::BadSignature => EstablishError::BadSignature,
                 error => EstablishError::Identity(error),
             })?;
-        provider
-            .validate(identity, now)
-            .map_err(EstablishError::Identity)?;
-        Ok(actual)
+        IdentityRecord::examine(provider, identity, now).map_err(EstablishError::Identity)
     }
 
     /// What the remote's proof signs.
@@ -214,17 +212,25 @@ impl Terms {
     }
 }
 
-/// Sends the own proof and checks the remote's, both at once. The remote's probe flag comes with
-/// who it is. The caller bounds it in time.
+/// What a remote has proven.
+pub(crate) struct Proven {
+    pub(crate) info: ConnInfo,
+    pub(crate) record: IdentityRecord,
+    /// The remote only wants to know who is here.
+    pub(crate) probe: bool,
+}
+
+/// Sends the own proof and checks the remote's, both at once. The caller bounds it in time.
 pub(crate) async fn exchange(
     peer: &Peer,
     conn: &mut ProtocolConn,
-    terms: &Terms,
-    provider: &dyn IdentityProvider,
+    terms: Terms,
+    provider: &Provider,
     probe: bool,
     now: Duration,
-) -> Result<(ConnInfo, bool), EstablishError> {
-    let ours = terms.prove(provider, probe).map_err(EstablishError::Own)?;
+) -> Result<Proven, EstablishError> {
+    let ours = provider.ask(move |provider| terms.prove(provider, probe));
+    let ours = ours.await.flatten().map_err(EstablishError::Own)?;
     conn.send(&Message::new(ESTABLISH, ours.encode()))
         .await
         .map_err(|error| match error {
@@ -237,19 +243,28 @@ pub(crate) async fn exchange(
     let Incoming::Establish(theirs) = incoming else {
         return Err(EstablishError::WrongType { code: message.code });
     };
-    let id = terms.check(provider, &theirs, now)?;
+    let check = provider.ask(move |provider| {
+        let record = terms.check(provider, &theirs, now);
+        record.map(|record| (theirs, record))
+    });
+    let (theirs, record) = check.await.map_err(EstablishError::Identity)??;
     let info = ConnInfo {
-        id,
-        organisation: provider.organisation(&theirs.identity),
+        id: record.id,
+        organisation: record.organisation.clone(),
         node: peer.id(),
         enode: peer.enode(),
         direction: peer.direction(),
         signed: terms.theirs(&theirs).into(),
+        identity: record.identity.clone(),
         // Apart from the received message, which would be kept whole by a slice of it.
-        identity: Bytes::copy_from_slice(&theirs.identity),
         signature: Bytes::copy_from_slice(&theirs.signature),
     };
-    Ok((info, theirs.probe))
+    let probe = theirs.probe;
+    Ok(Proven {
+        info,
+        record,
+        probe,
+    })
 }
 
 #[cfg(test)]

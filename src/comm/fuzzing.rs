@@ -81,7 +81,8 @@ impl Terms {
     ) -> Option<Result<PeerId, EstablishError>> {
         match Incoming::decode(&Message::new(ESTABLISH, payload.to_vec())) {
             Ok(Incoming::Establish(theirs)) => {
-                Some(self.inner().check(provider, &theirs, Duration::ZERO))
+                let checked = self.inner().check(provider, &theirs, Duration::ZERO);
+                Some(checked.map(|record| record.id))
             }
             _ => None,
         }

@@ -67,21 +67,28 @@ impl Comm {
     /// # Errors
     /// [`IdentityError::Signing`].
     pub fn sign(&self, mut message: Envelope) -> Result<Envelope, IdentityError> {
-        message.signature = self.shared.provider.sign(&message.signed_bytes())?;
+        let provider = self.shared.provider.direct();
+        message.signature = provider.sign(&message.signed_bytes())?;
         Ok(message)
     }
 
     /// Checks a message that was passed on: that `identity` is valid now, and signed it. Returns
-    /// the author's id.
+    /// the author's id. Cancel safe.
     ///
     /// # Errors
     /// [`IdentityError::BadSignature`], or why the identity is not accepted.
-    pub fn verify(&self, identity: &[u8], message: &Envelope) -> Result<PeerId, IdentityError> {
-        let provider = &self.shared.provider;
-        let id = provider.id_of(identity)?;
-        provider.verify(identity, &message.signed_bytes(), &message.signature)?;
-        provider.validate(identity, self.shared.unix_now())?;
-        Ok(id)
+    pub async fn verify(
+        &self,
+        identity: &[u8],
+        message: &Envelope,
+    ) -> Result<PeerId, IdentityError> {
+        let (identity, message) = (Bytes::copy_from_slice(identity), message.clone());
+        let now = self.shared.unix_now();
+        let verified = self.shared.provider.ask(move |provider| {
+            provider.verify(&identity, &message.signed_bytes(), &message.signature)?;
+            IdentityRecord::examine(provider, &identity, now).map(|record| record.id)
+        });
+        verified.await.flatten()
     }
 
     /// The time since 1970 by which identities are judged; see
@@ -94,7 +101,7 @@ impl Comm {
     /// The own identity itself.
     #[must_use]
     pub fn identity(&self) -> Bytes {
-        self.shared.provider.identity()
+        self.shared.provider.direct().identity()
     }
 
     /// Sends a message to each of `peers`, connecting to those that are not connected. It never

@@ -148,7 +148,7 @@ pub use event::CommEvent;
 pub use handle::Comm;
 pub use identity::{
     IdentityError, IdentityLimits, IdentityProvider, IdentityRecord, Organisation, PeerId,
-    Secp256k1Identity,
+    Secp256k1Identity, Validity,
 };
 #[cfg(feature = "x509")]
 pub use identity::{X509Error, X509Identity};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,7 @@ use tracing::debug;
 
 use super::connector::{ConnectedPeer, DynConnector};
 use super::feed::Feed;
+use super::identity::Provider;
 use super::message::check_size;
 use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
@@ -34,13 +36,13 @@ use crate::time::after;
 
 /// How long after a purge of identities the next one comes at the earliest.
 const PURGE_SPACING: Duration = Duration::from_millis(1);
-/// How often identities are looked at without need, so that withdrawn ones are noticed.
+/// How often known identities are examined again, so that withdrawn ones are noticed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct Shared {
     pub(crate) node: NodeId,
     pub(crate) config: Config,
-    pub(crate) provider: Arc<dyn IdentityProvider>,
+    pub(crate) provider: Provider,
     table: Mutex<ConnectionTable>,
     pub(crate) demux: Demux<ReceivedMessage>,
     pub(crate) dead: Feed<PeerId>,
@@ -80,7 +82,7 @@ impl Shared {
         Arc::new(Self {
             node,
             config,
-            provider,
+            provider: Provider::new(provider),
             table: Mutex::new(table),
             demux: Demux::new(),
             dead: Feed::default(),
@@ -150,7 +152,7 @@ impl Shared {
                 // The stop first: there is nothing to look after any more.
                 biased;
                 () = shared.stopping.cancelled() => {}
-                () = purge_identities(&shared) => {}
+                _ = async { tokio::join!(purge_identities(&shared), examine_again(&shared)) } => {}
             }
         });
     }
@@ -444,6 +446,28 @@ async fn purge_identities(shared: &Shared) {
             biased;
             () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
+        }
+    }
+}
+
+/// Asks the provider about all known identities from time to time, one after the other and under no
+/// lock, and lets go of those that it does not accept any more.
+async fn examine_again(shared: &Shared) {
+    loop {
+        sleep(PURGE_INTERVAL).await;
+        let others = shared.table().identities.others();
+        for (id, identity) in others {
+            // A quick provider answers without a pause.
+            consume_budget().await;
+            let now = shared.unix_now();
+            let valid = shared
+                .provider
+                .ask(move |provider| provider.validate(&identity, now).is_ok());
+            if valid.await != Ok(true) {
+                debug!(%id, "identity is not accepted any more");
+                let news = shared.table().withdraw(id);
+                shared.tell(news);
+            }
         }
     }
 }

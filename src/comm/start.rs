@@ -9,7 +9,9 @@ use super::identity::IdentityStore;
 use super::message::LENGTH;
 use super::shared::Shared;
 use super::table::ConnectionTable;
-use super::{Comm, CommStartError, Config, Connector, IdentityProvider, connection};
+use super::{
+    Comm, CommStartError, Config, Connector, IdentityProvider, IdentityRecord, connection,
+};
 use crate::calendar::Calendar;
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::connmgr::{Dialer, Listener};
@@ -95,11 +97,11 @@ impl Comm {
         let runtime = runtime::with_timers()?;
         config.check()?;
         let provider: Arc<dyn IdentityProvider> = Arc::new(provider);
-        let known = Arc::clone(&provider);
         let now = config.unix_time();
         let now = now.unwrap_or_else(|| Calendar::system().unix_now());
-        let identities = IdentityStore::new(known, config.identities(), now)?;
-        let own = identities.own();
+        let record = IdentityRecord::examine(&*provider, &provider.identity(), now)?;
+        let own = record.id;
+        let identities = IdentityStore::new(record, config.identities(), now);
         let stats = Arc::default();
         let table = ConnectionTable::new(node, config.clone(), identities, Arc::clone(&stats));
         let shared = Shared::new(node, config, provider, table, stats, runtime);

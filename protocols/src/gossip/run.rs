@@ -345,7 +345,8 @@ impl Shared {
             self.counters.stale.fetch_add(1, Relaxed);
             return;
         }
-        let Ok(author) = self.comm.verify(&message.identity, &message.envelope()) else {
+        let signed = message.envelope();
+        let Ok(author) = self.comm.verify(&message.identity, &signed).await else {
             return self.broken(sender, "the author did not sign it");
         };
         let id = MessageId::new(author, message.sequence);

@@ -1,5 +1,6 @@
 //! Who somebody is, beyond the node that they run.
 
+mod provider;
 mod secp256k1;
 mod store;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 
+pub(crate) use self::provider::Provider;
 pub use self::secp256k1::Secp256k1Identity;
 pub(crate) use self::store::IdentityStore;
 pub use self::store::{IdentityLimits, IdentityRecord};
@@ -57,6 +59,16 @@ impl fmt::Debug for PeerId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Organisation(pub Bytes);
 
+/// What a provider knows of a valid identity.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Validity {
+    /// The organisation that it belongs to, if there is one: a node that answers under another
+    /// identity of the same organisation is still accepted.
+    pub organisation: Option<Organisation>,
+    /// When it ends, since the Unix epoch; `None` if it never does.
+    pub expires: Option<Duration>,
+}
+
 /// Why an identity is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,8 +102,9 @@ pub enum IdentityError {
 /// What the layer needs to know about identities. An identity is an opaque string of bytes, such
 /// as a public key or a certificate; at most 16 KiB.
 ///
-/// All functions answer at once: they are called while a connection is set up, within its time
-/// limit. Times are durations since the Unix epoch.
+/// No function waits for anything: they are called while a connection is set up, within its time
+/// limit. Questions about remotes are asked on a thread for blocking code, unless the provider
+/// [is quick](Self::is_quick). Times are durations since the Unix epoch.
 pub trait IdentityProvider: Send + Sync + 'static {
     /// This node's own identity.
     fn identity(&self) -> Bytes;
@@ -102,11 +115,11 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// [`IdentityError::Malformed`].
     fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError>;
 
-    /// Whether `identity` is trusted and valid at the time `now`.
+    /// Checks that `identity` is trusted and valid at the time `now`, and says what belongs to it.
     ///
     /// # Errors
     /// [`IdentityError`] that says why not.
-    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError>;
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError>;
 
     /// Signs with the key of the own identity.
     ///
@@ -125,15 +138,11 @@ pub trait IdentityProvider: Send + Sync + 'static {
         signature: &[u8],
     ) -> Result<(), IdentityError>;
 
-    /// The organisation that `identity` belongs to, if there is one: a node that answers under
-    /// another identity of the same organisation is still accepted.
-    fn organisation(&self, identity: &[u8]) -> Option<Organisation>;
-
-    /// When `identity` ends, or `None` if it never does.
-    ///
-    /// # Errors
-    /// [`IdentityError`] if that cannot be read.
-    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError>;
+    /// Whether each answer takes less than about 0.1 ms, so that a runtime's thread can give it.
+    /// Default: false.
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 /// A provider that several owners share.
@@ -146,7 +155,7 @@ impl<P: IdentityProvider + ?Sized> IdentityProvider for Arc<P> {
         (**self).id_of(identity)
     }
 
-    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError> {
         (**self).validate(identity, now)
     }
 
@@ -163,11 +172,7 @@ impl<P: IdentityProvider + ?Sized> IdentityProvider for Arc<P> {
         (**self).verify(identity, message, signature)
     }
 
-    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
-        (**self).organisation(identity)
-    }
-
-    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
-        (**self).expiry(identity)
+    fn is_quick(&self) -> bool {
+        (**self).is_quick()
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{IdentityError, IdentityProvider, Organisation, PeerId};
+use super::{IdentityError, IdentityProvider, Organisation, PeerId, Validity};
 use crate::keccak::keccak256;
 use crate::node::{PublicKey, SecretKey};
 
@@ -53,8 +53,12 @@ impl IdentityProvider for Secp256k1Identity {
         ))
     }
 
-    fn validate(&self, identity: &[u8], _now: Duration) -> Result<(), IdentityError> {
-        public_key(identity).map(|_| ())
+    fn validate(&self, identity: &[u8], _now: Duration) -> Result<Validity, IdentityError> {
+        public_key(identity)?;
+        Ok(Validity {
+            organisation: self.organisation.clone(),
+            expires: None,
+        })
     }
 
     fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
@@ -76,11 +80,7 @@ impl IdentityProvider for Secp256k1Identity {
             .map_err(|_| IdentityError::BadSignature)
     }
 
-    fn organisation(&self, _identity: &[u8]) -> Option<Organisation> {
-        self.organisation.clone()
-    }
-
-    fn expiry(&self, _identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
-        Ok(None)
+    fn is_quick(&self) -> bool {
+        true
     }
 }

@@ -1,13 +1,11 @@
 //! The identities that this node has seen proven.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{IdentityError, IdentityProvider, Organisation, PeerId};
-use crate::guarded::caught;
 use crate::settings::settings;
 
 settings! {
@@ -36,9 +34,38 @@ pub struct IdentityRecord {
     pub expires: Option<Duration>,
 }
 
-/// Proven identities by id, under a bound. Times are durations since the Unix epoch.
+impl IdentityRecord {
+    /// Asks a provider about an identity.
+    ///
+    /// # Errors
+    /// [`IdentityError`] if it is not valid now.
+    pub(crate) fn examine(
+        provider: &dyn IdentityProvider,
+        identity: &[u8],
+        now: Duration,
+    ) -> Result<Self, IdentityError> {
+        if identity.is_empty() {
+            return Err(IdentityError::Malformed("it is empty".to_owned()));
+        }
+        let id = provider.id_of(identity)?;
+        let validity = provider.validate(identity, now)?;
+        if let Some(end) = validity.expires.filter(|end| *end <= now) {
+            return Err(IdentityError::Expired {
+                ago: now.saturating_sub(end),
+            });
+        }
+        Ok(Self {
+            id,
+            identity: Bytes::copy_from_slice(identity),
+            organisation: validity.organisation,
+            expires: validity.expires,
+        })
+    }
+}
+
+/// Proven identities by id, under a bound. It asks no provider, since it is used under a lock.
+/// Times are durations since the Unix epoch.
 pub(crate) struct IdentityStore {
-    provider: Arc<dyn IdentityProvider>,
     limits: IdentityLimits,
     own: PeerId,
     known: HashMap<PeerId, Known>,
@@ -50,67 +77,30 @@ struct Known {
 }
 
 impl IdentityStore {
-    /// A store that holds the provider's own identity, which never leaves for want of use.
-    ///
-    /// # Errors
-    /// [`IdentityError`] if the own identity is not valid.
-    pub(crate) fn new(
-        provider: Arc<dyn IdentityProvider>,
-        limits: IdentityLimits,
-        now: Duration,
-    ) -> Result<Self, IdentityError> {
-        let identity = provider.identity();
-        let own = provider.id_of(&identity)?;
+    /// A store that holds the own identity, which never leaves.
+    pub(crate) fn new(own: IdentityRecord, limits: IdentityLimits, now: Duration) -> Self {
         let mut store = Self {
-            provider,
             limits,
-            own,
+            own: own.id,
             known: HashMap::new(),
         };
-        store.put(own, &identity, now)?;
-        Ok(store)
+        store.put(own, now);
+        store
     }
 
     pub(crate) fn own(&self) -> PeerId {
         self.own
     }
 
-    /// Takes a proven identity in, or marks a known one as used; a known one is not overwritten.
-    ///
-    /// # Errors
-    /// [`IdentityError`] if it is not valid now, or not the one that `id` names.
-    pub(crate) fn put(
-        &mut self,
-        id: PeerId,
-        identity: &Bytes,
-        now: Duration,
-    ) -> Result<(), IdentityError> {
-        if identity.is_empty() {
-            return Err(IdentityError::Malformed("it is empty".to_owned()));
-        }
-        if self.provider.id_of(identity)? != id {
-            return Err(IdentityError::Unknown(format!("{id} does not name it")));
-        }
-        let expires = self.provider.expiry(identity)?;
-        self.provider.validate(identity, now)?;
-        if let Some(end) = expires.filter(|end| *end <= now) {
-            return Err(IdentityError::Expired {
-                ago: now.saturating_sub(end),
-            });
-        }
-        if let Some(known) = self.known.get_mut(&id) {
+    /// Takes an identity in that was examined and proven, or marks a known one as used; a known one
+    /// is not overwritten.
+    pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) {
+        if let Some(known) = self.known.get_mut(&record.id) {
             known.used = now;
-            return Ok(());
+            return;
         }
         self.make_room();
-        let record = IdentityRecord {
-            id,
-            identity: identity.clone(),
-            organisation: self.provider.organisation(identity),
-            expires,
-        };
-        self.known.insert(id, Known { record, used: now });
-        Ok(())
+        self.known.insert(record.id, Known { record, used: now });
     }
 
     fn make_room(&mut self) {
@@ -146,22 +136,30 @@ impl IdentityStore {
         all
     }
 
-    /// Removes what has expired, what the provider does not accept any more, and what was not
-    /// used for long. The own identity stays. Returns the ids that left.
+    /// The identities of others, to be examined again.
+    pub(crate) fn others(&self) -> Vec<(PeerId, Bytes)> {
+        let records = self.known.values().map(|known| &known.record);
+        let others = records.filter(|record| record.id != self.own);
+        others
+            .map(|record| (record.id, record.identity.clone()))
+            .collect()
+    }
+
+    /// Forgets an identity; false if it is not known, or the own one.
+    pub(crate) fn remove(&mut self, id: &PeerId) -> bool {
+        *id != self.own && self.known.remove(id).is_some()
+    }
+
+    /// Removes what has expired and what was not used for long. The own identity stays. Returns the
+    /// ids that left.
     pub(crate) fn purge(&mut self, now: Duration) -> Vec<PeerId> {
-        let Self {
-            provider,
-            limits,
-            own,
-            known,
-        } = self;
+        let Self { limits, own, known } = self;
         let gone: Vec<_> = known
             .values()
             .filter(|one| one.record.id != *own)
             .filter(|one| {
                 one.record.expires.is_some_and(|end| end <= now)
                     || now.saturating_sub(one.used) >= limits.unused()
-                    || !is_valid(&**provider, &one.record.identity, now)
             })
             .map(|one| one.record.id)
             .collect();
@@ -181,10 +179,4 @@ impl IdentityStore {
             })
             .min()
     }
-}
-
-/// Whether the provider accepts an identity still. All of them are asked in one task.
-fn is_valid(provider: &dyn IdentityProvider, identity: &[u8], now: Duration) -> bool {
-    let validated = caught("the identity provider", || provider.validate(identity, now));
-    validated.is_some_and(|result| result.is_ok())
 }

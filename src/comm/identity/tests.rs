@@ -24,10 +24,14 @@ impl IdentityProvider for Named {
         Ok(PeerId::from_bytes(crate::keccak::keccak256(&[identity])))
     }
 
-    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
-        match (parts(identity)?.0, now.as_secs()) {
-            ("mallory", _) | ("revoked", 50..) => Err(IdentityError::Unknown("him".to_owned())),
-            _ => Ok(()),
+    fn validate(&self, identity: &[u8], _: Duration) -> Result<Validity, IdentityError> {
+        let (name, end) = parts(identity)?;
+        match name {
+            "mallory" => Err(IdentityError::Unknown("him".to_owned())),
+            _ => Ok(Validity {
+                organisation: None,
+                expires: (end > 0).then(|| Duration::from_secs(end)),
+            }),
         }
     }
 
@@ -38,71 +42,59 @@ impl IdentityProvider for Named {
     fn verify(&self, _: &[u8], _: &[u8], _: &[u8]) -> Result<(), IdentityError> {
         Ok(())
     }
-
-    fn organisation(&self, _: &[u8]) -> Option<Organisation> {
-        None
-    }
-
-    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
-        let end = parts(identity)?.1;
-        Ok((end > 0).then(|| Duration::from_secs(end)))
-    }
 }
 
 fn at(second: u64) -> Duration {
     Duration::from_secs(second)
 }
 
+fn examine(identity: &str, now: u64) -> Result<IdentityRecord, IdentityError> {
+    IdentityRecord::examine(&Named(""), identity.as_bytes(), at(now))
+}
+
 fn store() -> IdentityStore {
     let limits = IdentityLimits::default().with_max(4).with_unused(at(100));
-    IdentityStore::new(Arc::new(Named("own@0")), limits, at(0)).unwrap()
+    IdentityStore::new(examine("own@0", 0).unwrap(), limits, at(0))
 }
 
 fn id(identity: &str) -> PeerId {
     Named("").id_of(identity.as_bytes()).unwrap()
 }
 
-fn put(store: &mut IdentityStore, identity: &'static str, now: u64) -> Result<(), IdentityError> {
-    store.put(
-        id(identity),
-        &Bytes::from_static(identity.as_bytes()),
-        at(now),
-    )
+fn put(store: &mut IdentityStore, identity: &str, now: u64) {
+    store.put(examine(identity, now).unwrap(), at(now));
 }
 
 #[test]
 fn only_what_is_whole_and_valid_is_taken_in() {
     let mut store = store();
-    assert_eq!(put(&mut store, "alice@0", 1), Ok(()));
-    assert_eq!(put(&mut store, "alice@0", 2), Ok(()), "known already");
-    assert_eq!(store.list().len(), 2);
-    assert!(store.put(id("alice@0"), &Bytes::new(), at(1)).is_err());
-    let wrong = store.put(id("alice@0"), &Bytes::from_static(b"bob@0"), at(1));
-    assert!(matches!(wrong, Err(IdentityError::Unknown(_))));
-    let malformed = store.put(id("alice@0"), &Bytes::from_static(b"bob"), at(1));
-    assert!(matches!(malformed, Err(IdentityError::Malformed(_))));
-    assert!(matches!(
-        put(&mut store, "mallory@0", 1),
-        Err(IdentityError::Unknown(_))
-    ));
-    assert_eq!(
-        put(&mut store, "late@5", 7),
-        Err(IdentityError::Expired { ago: at(2) })
-    );
-    let own = IdentityStore::new(Arc::new(Named("own@5")), IdentityLimits::default(), at(5));
-    assert_eq!(own.err(), Some(IdentityError::Expired { ago: at(0) }));
+    put(&mut store, "alice@0", 1);
+    put(&mut store, "alice@0", 2);
+    assert_eq!(store.list().len(), 2, "known already");
+    for malformed in ["", "bob"] {
+        let refused = examine(malformed, 1);
+        assert!(matches!(refused, Err(IdentityError::Malformed(_))));
+    }
+    let refused = examine("mallory@0", 1);
+    assert!(matches!(refused, Err(IdentityError::Unknown(_))));
+    for (now, ago) in [(5, 0), (7, 2)] {
+        let expired = IdentityError::Expired { ago: at(ago) };
+        assert_eq!(examine("late@5", now), Err(expired));
+    }
 }
 
 #[test]
 fn what_is_over_or_unused_or_withdrawn_leaves_and_the_own_one_stays() {
     let mut store = store();
-    put(&mut store, "short@20", 0).unwrap();
-    put(&mut store, "revoked@0", 0).unwrap();
-    put(&mut store, "used@0", 0).unwrap();
+    for identity in ["short@20", "revoked@0", "used@0"] {
+        put(&mut store, identity, 0);
+    }
     assert_eq!(store.next_purge(), Some(at(20)));
     assert!(store.purge(at(19)).is_empty());
     assert_eq!(store.purge(at(20)), [id("short@20")]);
-    assert_eq!(store.purge(at(50)), [id("revoked@0")]);
+    assert_eq!(store.others().len(), 2);
+    assert!(store.remove(&id("revoked@0")) && !store.remove(&id("revoked@0")));
+    assert!(!store.remove(&id("own@0")));
     store.touch(&id("used@0"), at(60));
     assert!(store.purge(at(159)).is_empty());
     assert_eq!(store.purge(at(160)), [id("used@0")]);
@@ -113,7 +105,7 @@ fn what_is_over_or_unused_or_withdrawn_leaves_and_the_own_one_stays() {
 fn a_full_store_forgets_what_was_unused_for_longest() {
     let mut store = store();
     for (now, identity) in ["a@0", "b@0", "c@0", "d@0"].into_iter().enumerate() {
-        put(&mut store, identity, now as u64).unwrap();
+        put(&mut store, identity, now as u64);
     }
     assert_eq!(store.list().len(), 4);
     assert!(store.peek(&id("a@0")).is_none() && store.peek(&id("d@0")).is_some());

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPa
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{IdentityError, IdentityProvider, Organisation, PeerId};
+use super::{IdentityError, IdentityProvider, Organisation, PeerId, Validity};
 use crate::rlp::{Rlp, RlpStream, check_exact};
 
 /// The most certificates in one identity.
@@ -43,10 +45,14 @@ pub enum X509Error {
 }
 
 /// Identities that are X.509 certificates with their intermediate certificates, issued under roots
-/// that this node trusts. The id is the SHA-256 digest of the first certificate, the organisation
-/// its subject's organisation name.
+/// that this node trusts. The id is the SHA-256 digest of the first certificate. The organisation is
+/// the SHA-256 digest of the public key that issued it, and its subject's organisation name: the same
+/// name under another issuer is another organisation.
 ///
-/// An identity is the RLP list of its certificates in DER, its own first, at most 8 of them. Keys
+/// An identity is the RLP list of its certificates in DER, its own first, at most 8 of them. Each is
+/// issued by the next one, and no two of them have one subject. So there is one way to a root, and
+/// false certificates cost no more signature checks than true ones. It ends with the first of its
+/// certificates that does. Keys
 /// are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
 /// client authentication. There are no revocation lists; a provider of your own around this one
 /// can refuse what it likes.
@@ -131,6 +137,51 @@ fn leaf(identity: &[u8]) -> Result<CertificateDer<'_>, IdentityError> {
     first.ok_or_else(|| malformed("no certificate"))
 }
 
+/// Checks that each certificate names the next one as its issuer, and that no two have one subject.
+/// A search for a path among certificates of one name checks up to 100 signatures.
+fn check_order(chain: &[CertificateDer<'_>]) -> Result<(), IdentityError> {
+    let parsed: Vec<_> = chain
+        .iter()
+        .map(|one| EndEntityCert::try_from(one).map_err(refusal))
+        .collect::<Result<_, _>>()?;
+    let issued = |pair: &[EndEntityCert<'_>]| match pair {
+        [one, next] => one.issuer() == next.subject(),
+        _ => false,
+    };
+    if !parsed.windows(2).all(issued) {
+        return Err(malformed("a certificate is not issued by the next one"));
+    }
+    let mut subjects = HashSet::new();
+    match parsed.iter().all(|one| subjects.insert(one.subject())) {
+        true => Ok(()),
+        false => Err(malformed("two certificates have the same subject")),
+    }
+}
+
+fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(malformed)?;
+    Ok(parsed)
+}
+
+/// The public key with its algorithm, without the outer header, as a trust anchor has it.
+fn public_key(certificate: &[u8]) -> Result<Vec<u8>, IdentityError> {
+    let whole = parse(certificate)?.tbs_certificate.subject_pki.raw.to_vec();
+    let (_, content) = Any::from_der(&whole).map_err(malformed)?;
+    Ok(content.data.to_vec())
+}
+
+fn end_of(certificate: &[u8]) -> Result<Duration, IdentityError> {
+    let end = parse(certificate)?.validity().not_after.timestamp();
+    Ok(Duration::from_secs(u64::try_from(end).unwrap_or(0)))
+}
+
+fn organisation(leaf: &[u8], issuer_key: &[u8]) -> Option<Organisation> {
+    let certificate = parse(leaf).ok()?;
+    let name = certificate.subject().iter_organization().next()?;
+    let issuer = Sha256::digest(issuer_key);
+    Some(Organisation([&issuer, name.as_slice()].concat().into()))
+}
+
 fn refusal(error: Error) -> IdentityError {
     match error {
         Error::CertExpired { time, not_after } => IdentityError::Expired {
@@ -156,13 +207,14 @@ impl IdentityProvider for X509Identity {
         Ok(PeerId::from_bytes(digest.into()))
     }
 
-    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError> {
         let chain = certificates(identity)?;
+        check_order(&chain)?;
         let (leaf, intermediates) = chain
             .split_first()
             .ok_or_else(|| malformed("no certificate"))?;
         let certificate = EndEntityCert::try_from(leaf).map_err(refusal)?;
-        certificate
+        let path = certificate
             .verify_for_usage(
                 ALGORITHMS,
                 &self.roots,
@@ -172,8 +224,20 @@ impl IdentityProvider for X509Identity {
                 None,
                 None,
             )
-            .map(|_| ())
-            .map_err(refusal)
+            .map_err(refusal)?;
+        let issuer = path.intermediate_certificates().next();
+        let issuer_key = match issuer {
+            Some(issuer) => public_key(&issuer.der())?,
+            None => path.anchor().subject_public_key_info.to_vec(),
+        };
+        let mut expires = end_of(leaf)?;
+        for issuer in path.intermediate_certificates() {
+            expires = expires.min(end_of(&issuer.der())?);
+        }
+        Ok(Validity {
+            organisation: organisation(leaf, &issuer_key),
+            expires: Some(expires),
+        })
     }
 
     fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {
@@ -204,20 +268,6 @@ impl IdentityProvider for X509Identity {
             })
             .then_some(())
             .ok_or(IdentityError::BadSignature)
-    }
-
-    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
-        let leaf = leaf(identity).ok()?;
-        let (_, certificate) = X509Certificate::from_der(&leaf).ok()?;
-        let name = certificate.subject().iter_organization().next()?;
-        Some(Organisation(Bytes::copy_from_slice(name.as_slice())))
-    }
-
-    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
-        let leaf = leaf(identity)?;
-        let (_, certificate) = X509Certificate::from_der(&leaf).map_err(malformed)?;
-        let end = certificate.validity().not_after.timestamp();
-        Ok(Some(Duration::from_secs(u64::try_from(end).unwrap_or(0))))
     }
 }
 

@@ -585,6 +585,16 @@ impl ConnectionTable {
         self.failures.clear();
     }
 
+    /// Lets go of one identity, and of its connection.
+    pub(crate) fn withdraw(&mut self, id: PeerId) -> News {
+        let mut news = News::default();
+        if self.identities.remove(&id) {
+            self.close_id(&id, &ConnectionEnd::IdentityGone);
+            news.switched.push(id);
+        }
+        news
+    }
+
     /// Lets go of identities that are over, and of their connections.
     pub(crate) fn purge(&mut self, unix_now: Duration) -> News {
         for entry in self.open.values() {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::{IdentityLimits, Secp256k1Identity};
+use super::super::{IdentityLimits, IdentityProvider, IdentityRecord, Secp256k1Identity};
 use super::*;
 use crate::node::SecretKey;
 use crate::setup::Direction;
@@ -17,9 +17,11 @@ fn id(n: u8) -> PeerId {
 
 fn table(own: NodeId) -> ConnectionTable {
     let key = SecretKey::random(&mut rand::rng());
-    let provider = Arc::new(Secp256k1Identity::new(key));
+    let provider = Secp256k1Identity::new(key);
     let limits = IdentityLimits::default();
-    let identities = IdentityStore::new(provider, limits, Duration::ZERO).unwrap();
+    let own_identity =
+        IdentityRecord::examine(&provider, &provider.identity(), Duration::ZERO).unwrap();
+    let identities = IdentityStore::new(own_identity, limits, Duration::ZERO);
     ConnectionTable::new(own, Config::default(), identities, Arc::default())
 }
 

@@ -275,7 +275,8 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     );
     assert_eq!(received.envelope(), &message);
     let author = &received.sender().identity;
-    assert_eq!(b.comm.verify(author, received.envelope()), Ok(a.comm.id()));
+    let verified = b.comm.verify(author, received.envelope()).await;
+    assert_eq!(verified, Ok(a.comm.id()));
     let forged = message.with_nonce(78);
-    assert!(b.comm.verify(author, &forged).is_err());
+    assert!(b.comm.verify(author, &forged).await.is_err());
 }

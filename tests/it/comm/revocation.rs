@@ -1,11 +1,10 @@
 //! A provider that wraps another one and takes trust away again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 
-use peermux::comm::{
-    ConnectedPeer, Connector, IdentityError, IdentityProvider, Organisation, PeerId,
-};
+use peermux::comm::{ConnectedPeer, Connector, IdentityError, IdentityProvider, PeerId, Validity};
 use peermux::{Bytes, DialError, Enode};
 
 use super::*;
@@ -15,6 +14,9 @@ struct Revoking {
     provider: Secp256k1Identity,
     revoked: AtomicBool,
     panics: AtomicBool,
+    asked: AtomicUsize,
+    /// The next question is answered only after this.
+    held: Mutex<Option<Receiver<()>>>,
 }
 
 impl Revoking {
@@ -23,12 +25,19 @@ impl Revoking {
             provider: Secp256k1Identity::new(key()),
             revoked: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
+            held: Mutex::default(),
         }
     }
 }
 
 impl IdentityProvider for Revoking {
-    fn validate(&self, identity: &[u8], now: Duration) -> Result<(), IdentityError> {
+    fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let held = self.held.lock().unwrap().take();
+        if let Some(held) = held {
+            held.recv().unwrap();
+        }
         assert!(!self.panics.load(Ordering::Relaxed), "a bug in a provider");
         match self.revoked.load(Ordering::Relaxed) {
             true => Err(IdentityError::Unknown("revoked".to_owned())),
@@ -55,14 +64,6 @@ impl IdentityProvider for Revoking {
         signature: &[u8],
     ) -> Result<(), IdentityError> {
         self.provider.verify(identity, message, signature)
-    }
-
-    fn organisation(&self, identity: &[u8]) -> Option<Organisation> {
-        self.provider.organisation(identity)
-    }
-
-    fn expiry(&self, identity: &[u8]) -> Result<Option<Duration>, IdentityError> {
-        self.provider.expiry(identity)
     }
 }
 
@@ -107,6 +108,50 @@ async fn a_provider_that_panics_does_not_end_the_care_for_identities() {
         assert_eq!(gone, Ok(Some(Ok(b.comm.id()))));
         provider.panics.store(false, Ordering::Relaxed);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_identity_costs_no_question_about_the_known_ones() {
+    let net = Net::default();
+    let provider = Arc::new(Revoking::new());
+    let a = net.node_with(Config::default(), Arc::clone(&provider));
+    let others: Vec<_> = (0..20).map(|_| net.node()).collect();
+    for other in &others {
+        let sent = a.comm.send(&text("x"), &[other.peer()]).remove(0);
+        assert!(sent.await.is_sent());
+    }
+    assert_eq!(provider.asked.load(Ordering::Relaxed), 1 + 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_examination_holds_up_nothing_else() {
+    let net = Net::default();
+    let provider = Arc::new(Revoking::new());
+    let a = net.node_with(Config::default(), Arc::clone(&provider));
+    let (b, c) = (net.node(), net.node());
+    assert!(
+        a.comm
+            .send(&text("x"), &[b.peer()])
+            .remove(0)
+            .await
+            .is_sent()
+    );
+    let (go_on, held) = sync_channel(1);
+    *provider.held.lock().unwrap() = Some(held);
+    let slow = a.comm.send(&text("x"), &[c.peer()]).remove(0);
+    while provider.held.lock().unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert!(
+        a.comm
+            .send(&text("x"), &[b.peer()])
+            .remove(0)
+            .await
+            .is_sent()
+    );
+    assert_eq!(a.comm.identities().len(), 2);
+    go_on.send(()).unwrap();
+    assert!(slow.await.is_sent());
 }
 
 struct Unable;

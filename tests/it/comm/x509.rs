@@ -16,24 +16,49 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    root: Vec<u8>,
+    certificate: Vec<u8>,
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }
 
 fn authority() -> Authority {
-    let mut params = CertificateParams::new(vec![]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "root");
+    authority_named("root")
+}
+
+fn authority_named(name: &str) -> Authority {
+    let params = authority_params(name);
     let key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&key).unwrap().der().to_vec();
+    let certificate = params.self_signed(&key).unwrap().der().to_vec();
     Authority {
         issuer: Issuer::new(params, key),
-        root,
+        certificate,
     }
 }
 
 impl Authority {
-    /// A certificate for a new key, valid through the year 2029.
+    /// An authority below this one, until the end of June 2029.
+    fn below(&self, name: &str) -> Self {
+        let mut params = authority_params(name);
+        params.not_after = date_time_ymd(2029, 7, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
+    }
+
     fn issue(&self, organisation: &str) -> X509Identity {
+        self.issue_with(organisation, &[], &[self])
+    }
+
+    /// A certificate for a new key, valid through the year 2029.
+    fn issue_with(&self, organisation: &str, above: &[&Self], roots: &[&Self]) -> X509Identity {
         let mut params = CertificateParams::new(vec!["node.example".to_owned()]).unwrap();
         let name = &mut params.distinguished_name;
         name.push(DnType::OrganizationName, organisation);
@@ -41,8 +66,15 @@ impl Authority {
         params.not_after = date_time_ymd(2030, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let roots = [&self.root[..]];
-        X509Identity::new(&[certificate.der()], &key.serialize_der(), &roots).unwrap()
+        let of = |authorities: &[&Self]| -> Vec<Vec<u8>> {
+            let all = authorities.iter().map(|one| one.certificate.clone());
+            all.collect()
+        };
+        let (above, roots) = (of(above), of(roots));
+        let mut chain: Vec<&[u8]> = vec![certificate.der()];
+        chain.extend(above.iter().map(|one| &one[..]));
+        let roots: Vec<_> = roots.iter().map(|one| &one[..]).collect();
+        X509Identity::new(&chain, &key.serialize_der(), &roots).unwrap()
     }
 }
 
@@ -55,7 +87,8 @@ fn a_certificate_is_judged_by_its_root_and_its_time() {
     let authority = authority();
     let (one, other) = (authority.issue("one"), authority.issue("one"));
     let identity = other.identity();
-    assert_eq!(one.validate(&identity, NEW_YEAR_2030 - DAY), Ok(()));
+    let validity = one.validate(&identity, NEW_YEAR_2030 - DAY).unwrap();
+    assert_eq!(validity.expires, Some(NEW_YEAR_2030));
     let expired = one.validate(&identity, NEW_YEAR_2030 + DAY);
     assert_eq!(expired, Err(IdentityError::Expired { ago: DAY }));
     let early = one.validate(&identity, Duration::from_secs(0));
@@ -66,8 +99,6 @@ fn a_certificate_is_judged_by_its_root_and_its_time() {
         matches!(unknown, Err(IdentityError::Unknown(_))),
         "{unknown:?}"
     );
-    assert_eq!(one.expiry(&identity), Ok(Some(NEW_YEAR_2030)));
-    assert_eq!(&one.organisation(&identity).unwrap().0[..], b"one");
 
     let signature = other.sign(b"message").unwrap();
     assert_eq!(one.verify(&identity, b"message", &signature), Ok(()));
@@ -75,6 +106,53 @@ fn a_certificate_is_judged_by_its_root_and_its_time() {
     assert_eq!(forged, Err(IdentityError::BadSignature));
     for malformed in [&b""[..], b"\xc0", b"\xc1\x05", b"\x83abc"] {
         assert!(one.id_of(malformed).is_err() && one.validate(malformed, DAY).is_err());
+    }
+}
+
+#[test]
+fn an_organisation_is_that_of_its_issuer() {
+    let (root, other) = (authority_named("root"), authority_named("other"));
+    let [mid, rival] = [root.below("mid"), root.below("rival")];
+    let judge = root.issue_with("judge", &[], &[&root, &other]);
+    let organisation = |identity: &X509Identity| {
+        let validity = judge.validate(&identity.identity(), NEW_YEAR_2030 - 200 * DAY);
+        validity.unwrap().organisation.expect("it has one")
+    };
+    let one = organisation(&mid.issue_with("one", &[&mid], &[]));
+    assert_eq!(organisation(&mid.issue_with("one", &[&mid], &[])), one);
+    assert!(one.0.ends_with(b"one"));
+    for stranger in [
+        mid.issue_with("two", &[&mid], &[]),
+        rival.issue_with("one", &[&rival], &[]),
+        root.issue("one"),
+        other.issue("one"),
+    ] {
+        assert_ne!(organisation(&stranger), one);
+    }
+}
+
+/// The search for a path among false certificates of one name took 0.1 s.
+#[test]
+fn false_certificates_are_refused_before_their_signatures_are_checked() {
+    let root = authority();
+    let now = NEW_YEAR_2030 - 200 * DAY;
+    let judge = root.issue("judge");
+    let mid = root.below("mid");
+    let good = mid.issue_with("one", &[&mid], &[]).identity();
+    let validity = judge.validate(&good, now).unwrap();
+    let june = NEW_YEAR_2030 - 184 * DAY;
+    assert_eq!(validity.expires, Some(june), "with its first certificate");
+
+    let same: Vec<_> = (0..7).map(|_| root.below("root")).collect();
+    let same: Vec<_> = same.iter().collect();
+    let unordered = [&mid, &root.below("unrelated")];
+    for false_chain in [
+        same[0].issue_with("one", &same, &[]),
+        mid.issue_with("one", &unordered, &[]),
+    ] {
+        let refused = judge.validate(&false_chain.identity(), now);
+        let malformed = matches!(refused, Err(IdentityError::Malformed(_)));
+        assert!(malformed, "{refused:?}");
     }
 }
 

@@ -1,0 +1,60 @@
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::{IdentityError, IdentityProvider};
+use crate::guarded::caught;
+
+/// The provider of identities, asked so that it holds up neither the runtime nor a lock.
+///
+/// A slow one, such as a check of certificates, works on threads for blocking code. It has half as
+/// many turns as there are processors, at least one, so that strangers cannot occupy all of them.
+pub(crate) struct Provider {
+    provider: Arc<dyn IdentityProvider>,
+    is_quick: bool,
+    turns: Arc<Semaphore>,
+}
+
+impl Provider {
+    pub(crate) fn new(provider: Arc<dyn IdentityProvider>) -> Self {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        Self {
+            is_quick: provider.is_quick(),
+            provider,
+            turns: Arc::new(Semaphore::new((processors / 2).max(1))),
+        }
+    }
+
+    /// For questions about the own identity.
+    pub(crate) fn direct(&self) -> &dyn IdentityProvider {
+        &*self.provider
+    }
+
+    /// Asks a question about a remote's identity, in turn.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unknown`] if the provider panics.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn IdentityProvider) -> T + Send + 'static,
+    ) -> Result<T, IdentityError> {
+        let provider = Arc::clone(&self.provider);
+        let ask = move || caught("the identity provider", || question(&*provider));
+        let answer = if self.is_quick {
+            ask()
+        } else {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            // The turn belongs to the work: it ends with that, also if nobody waits any more.
+            let work = spawn_blocking(move || {
+                let answer = ask();
+                drop(turn);
+                answer
+            });
+            work.await.ok().flatten()
+        };
+        answer.ok_or_else(|| IdentityError::Unknown("its provider did not answer".to_owned()))
+    }
+}
