@@ -23,6 +23,8 @@ pub struct Protocol {
     limits: ProtocolLimits,
     weight: u32,
     run: Arc<RunFn>,
+    /// Read where information records are.
+    #[cfg_attr(not(feature = "serde"), expect(dead_code))]
     info: InfoFns,
 }
 

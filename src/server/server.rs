@@ -11,7 +11,7 @@ use super::shared::{Shared, shut_down};
 use super::{DialError, ServerFailed, ShutdownTimedOut, StaticNodeError, dial};
 use crate::channel::NodeBudget;
 use crate::event_stream::EventStream;
-use crate::node::{Endpoint, Enode, Host, NodeId, PublicKey};
+use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::{Peer, PeerEvent, Protocol};
 use crate::setup::SetupError;
@@ -199,12 +199,12 @@ impl Server {
         let addr = self.shared.local_addr;
         let enode = self.enode();
         let (host, port) = match enode.endpoint() {
-            Some(Endpoint {
-                host: Host::Ip(ip),
+            Some(crate::node::Endpoint {
+                host: crate::node::Host::Ip(ip),
                 tcp,
                 ..
             }) => (ip.to_string(), *tcp),
-            Some(Endpoint { host, tcp, .. }) => (host.to_string(), *tcp),
+            Some(crate::node::Endpoint { host, tcp, .. }) => (host.to_string(), *tcp),
             None => (String::new(), 0),
         };
         crate::peer::NodeInfo {

@@ -1,7 +1,7 @@
 //! Node records as bytes, and with valid signatures over any content.
 
 use peermux::comm::{IdentityProvider, Secp256k1Identity};
-use peermux::node::{MAX_RECORD, NodeRecord, RecordError, SecretKey};
+use peermux::node::{Enode, MAX_RECORD, NodeRecord, RecordError, SecretKey};
 use peermux::rlp::{Encodable, RlpStream, encode};
 
 use super::assert_explained;
@@ -24,7 +24,11 @@ pub(super) fn check_enode(record: &NodeRecord) {
     let enode = record.to_enode();
     assert_eq!(enode.node_id(), record.node_id());
     assert_eq!(enode.endpoint(), record.endpoint().as_ref());
-    assert_eq!(enode.to_string().parse(), Ok(enode));
+    // The URL has no place for a second endpoint.
+    let first: Enode = enode.to_string().parse().unwrap();
+    assert_eq!(first.public_key(), enode.public_key());
+    assert_eq!(first.endpoint(), enode.endpoint());
+    assert!(first.tcp_endpoints().count() <= 1 && enode.tcp_endpoints().count() <= 2);
 }
 
 /// A record whose signature covers whatever follows: elements as RLP, well-formed or not.
