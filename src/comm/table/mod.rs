@@ -15,15 +15,15 @@
 //! another. All queues end while the table is locked, so that whoever finds a queue through
 //! [`ConnectionTable::route`] under the same lock can put a message in.
 
+mod entry;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::acks::AckTable;
 use super::identity::IdentityStore;
 use super::send_queue::SendQueue;
 use super::stats::Stats;
@@ -32,6 +32,7 @@ use crate::complaints::Complaints;
 use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
 use crate::time::after;
+pub(crate) use entry::{ConnId, Entry};
 
 /// How many expected ids of one dial are reported when it fails.
 const MAX_WANTED: usize = 16;
@@ -39,54 +40,6 @@ const MAX_WANTED: usize = 16;
 const MAX_DEAD: usize = 4096;
 /// An identity can take the place of its own connection once in this time.
 const REPLACE_SPACING: Duration = Duration::from_secs(1);
-
-/// One connection; a number is never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ConnId(u64);
-
-/// How a connection is told to end.
-#[derive(Debug, Default)]
-pub(crate) struct ConnControl {
-    closing: CancellationToken,
-    reason: OnceLock<ConnectionEnd>,
-}
-
-impl ConnControl {
-    /// Only the first reason counts.
-    pub(crate) fn close(&self, reason: ConnectionEnd) {
-        self.reason.get_or_init(|| reason);
-        self.closing.cancel();
-    }
-
-    pub(crate) async fn closed(&self) -> ConnectionEnd {
-        self.closing.cancelled().await;
-        let reason = self.reason.get().cloned();
-        reason.unwrap_or(ConnectionEnd::TransportEnded)
-    }
-}
-
-/// An open connection.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) conn: ConnId,
-    pub(crate) info: Arc<ConnInfo>,
-    pub(crate) peer: Peer,
-    pub(crate) queue: Arc<SendQueue>,
-    /// Goes over to the connection that takes this one's place, as what is acknowledged may.
-    pub(crate) acks: Arc<AckTable>,
-    pub(crate) control: Arc<ConnControl>,
-    dialler: NodeId,
-    opened: Instant,
-}
-
-impl Entry {
-    /// Tells all who wait that nothing comes of it.
-    fn fail(&self, reason: &ConnectionEnd) {
-        let error = CommError::PeerClosed(reason.clone());
-        self.queue.fail(&error);
-        self.acks.fail(&error);
-    }
-}
 
 /// What a connection attempt is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
