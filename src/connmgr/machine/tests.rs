@@ -380,7 +380,7 @@ fn failures_of_one_family_are_not_those_of_the_other() {
 }
 
 #[test]
-fn whoever_has_a_connection_is_not_offline() {
+fn a_node_with_a_connection_is_not_offline() {
     let mut bench = Bench::new(fast(), AllowAll);
     let accepted = bench.machine.accepted(1000, bench.now).expect("no filter");
     bench.advance(Duration::ZERO);

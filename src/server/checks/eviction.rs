@@ -102,7 +102,7 @@ mod tests {
 
     /// A newcomer from each of a thousand networks, one after the other.
     #[test]
-    fn whoever_comes_in_numbers_does_not_displace_those_who_stay() {
+    fn newcomers_in_numbers_do_not_displace_those_who_stay() {
         let mut peers: Vec<_> = (0..34).map(|n| peer(n, n, 80, 1000)).collect();
         for number in 0..1000u32 {
             for peer in &mut peers {

@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
-/// Sends a mebibyte again and again to whoever asks.
+/// Sends a mebibyte again and again to each peer that asks.
 fn generous() -> Protocol {
     Protocol::builder("bulk", 1, 1).run(|_, mut conn| async move {
         conn.recv().await?;
