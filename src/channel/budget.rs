@@ -180,13 +180,18 @@ pub(crate) struct PeerBudget {
 struct Held {
     received: usize,
     to_send: usize,
+    sealing: usize,
 }
 
 impl Held {
+    fn sum(self) -> usize {
+        let messages = self.received.saturating_add(self.to_send);
+        messages.saturating_add(self.sealing)
+    }
+
     /// What counts for the node.
     fn beyond_free(self) -> usize {
-        let sum = self.received.saturating_add(self.to_send);
-        sum.saturating_sub(FREE_PER_PEER)
+        self.sum().saturating_sub(FREE_PER_PEER)
     }
 }
 
@@ -203,11 +208,13 @@ impl PeerBudget {
 
     /// Charges `bytes` that wait to be sent and are there already, whatever room there is.
     pub(crate) fn charge_to_send(&self, bytes: usize) {
-        let mut held = self.held.lock();
-        let before = held.beyond_free();
-        held.to_send = held.to_send.saturating_add(bytes);
-        let more = held.beyond_free() - before;
-        self.node.0.used.fetch_add(more, Ordering::AcqRel);
+        self.change(|held| held.to_send = held.to_send.saturating_add(bytes));
+    }
+
+    /// Charges the memory that sealing takes now, in place of what it took before, whatever room there
+    /// is. It counts for the node alone: one message at a time is sealed.
+    pub(crate) fn set_sealing(&self, bytes: usize) {
+        self.change(|held| held.sealing = bytes);
     }
 
     fn try_add(
@@ -231,22 +238,28 @@ impl PeerBudget {
 
     /// Gives `bytes` of received data back.
     pub(crate) fn release(&self, bytes: usize) {
-        self.give_back(|held| held.received = held.received.saturating_sub(bytes));
+        self.change(|held| held.received = held.received.saturating_sub(bytes));
         self.freed.notify_one();
     }
 
     /// Gives `bytes` back that were sent, or will not be.
     pub(crate) fn release_to_send(&self, bytes: usize) {
-        self.give_back(|held| held.to_send = held.to_send.saturating_sub(bytes));
+        self.change(|held| held.to_send = held.to_send.saturating_sub(bytes));
         // Senders of this peer may have waited for its own bound.
         self.node.0.freed.notify_waiters();
     }
 
-    fn give_back(&self, change: impl FnOnce(&mut Held)) {
+    /// Changes what the peer holds, and what the node counts of it.
+    fn change(&self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.lock();
         let before = held.beyond_free();
         change(&mut held);
-        self.node.release(before - held.beyond_free());
+        let now = held.beyond_free();
+        if now > before {
+            self.node.0.used.fetch_add(now - before, Ordering::AcqRel);
+        } else {
+            self.node.release(before - now);
+        }
     }
 
     /// Whether less than half of the node's budget is in use.
@@ -257,8 +270,7 @@ impl PeerBudget {
     /// What the peer holds now in both directions, in bytes.
     #[cfg(test)]
     fn held(&self) -> usize {
-        let Held { received, to_send } = *self.held.lock();
-        received.saturating_add(to_send)
+        self.held.lock().sum()
     }
 
     /// The memory of payloads that were written.
@@ -438,5 +450,18 @@ mod tests {
         assert_eq!(peer.try_charge_to_send(1), Err(OverBudget::Peer));
         peer.release_to_send(MemoryLimits::MIN);
         assert_eq!(peer.held(), 0);
+    }
+
+    /// Memory that a large message has left for the next one must not keep that one out.
+    #[test]
+    fn memory_for_sealing_counts_for_the_node_alone() {
+        let node = NodeBudget::default();
+        let peer = node.open();
+        peer.set_sealing(20 << 20);
+        assert_eq!(node.used(), (20 << 20) - FREE_PER_PEER);
+        assert_eq!(peer.try_charge_to_send(MemoryLimits::MIN), Ok(()));
+        peer.release_to_send(MemoryLimits::MIN);
+        peer.set_sealing(0);
+        assert_eq!((node.used(), peer.held()), (0, 0));
     }
 }

@@ -64,7 +64,7 @@ impl<T: Transport> WriteLoop<T> {
             *out = BytesMut::new();
             *batch = Batch::default();
             self.egress.shrink();
-            self.gate.set_sealing(self.egress.sealing(0));
+            self.gate.budget().set_sealing(self.egress.sealing(0));
             self.gate.shrink();
             self.gate.spare.clear();
         }
@@ -88,10 +88,10 @@ impl<T: Transport> WriteLoop<T> {
 
     /// Keeps memory that a large message took while the node has plenty, since more may follow.
     fn settle(&mut self) {
-        if !self.gate.is_plentiful() {
+        if !self.gate.budget().is_plentiful() {
             self.egress.shrink();
         }
-        self.gate.set_sealing(self.egress.sealing(0));
+        self.gate.budget().set_sealing(self.egress.sealing(0));
     }
 
     /// Returns how many messages were written.
@@ -121,8 +121,8 @@ impl<T: Transport> WriteLoop<T> {
             if self.gate.is_dropping() {
                 break;
             }
-            self.gate
-                .set_sealing(self.egress.sealing(frame.payload.len()));
+            let sealing = self.egress.sealing(frame.payload.len());
+            self.gate.budget().set_sealing(sealing);
             let begun = self.egress.begin(frame.id, &frame.payload);
             let mut pieces = begun.map_err(unsealed)?;
             while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
@@ -225,6 +225,7 @@ impl Sending {
 
 impl<T: Transport> Drop for WriteLoop<T> {
     fn drop(&mut self) {
+        self.gate.budget().set_sealing(0);
         // This may have been the last one that needed it.
         self.gate.spare.clear();
     }

@@ -245,14 +245,9 @@ impl WriteGate {
         Ok(())
     }
 
-    /// Whether the node has memory in plenty.
-    pub(crate) fn is_plentiful(&self) -> bool {
-        self.budget.is_plentiful()
-    }
-
-    /// Notes how many bytes sealing takes.
-    pub(crate) fn set_sealing(&self, bytes: usize) {
-        self.lock().outgoing.set_sealing(bytes);
+    /// What the messages in here are charged to.
+    pub(crate) fn budget(&self) -> &PeerBudget {
+        &self.budget
     }
 
     /// Queues messages in a lane, in order, for as long as there is room, and leaves the others

@@ -8,12 +8,11 @@ use crate::channel::{OverBudget, PeerBudget};
 /// free.
 const STEP: usize = 64 << 10;
 
-/// The messages that are queued or on their way to the socket, and memory for sealing, in bytes.
+/// The messages that are queued or on their way to the socket, in bytes.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     budget: Arc<PeerBudget>,
     messages: usize,
-    sealing: usize,
     charged: usize,
 }
 
@@ -22,12 +21,11 @@ impl Outgoing {
         Self {
             budget,
             messages: 0,
-            sealing: 0,
             charged: 0,
         }
     }
 
-    /// Takes a message of `bytes` in, if the budget has room for it. A message of any size may wait alone.
+    /// Takes a message of `bytes` in, if the budget has room for it.
     pub(super) fn admit(&mut self, bytes: usize) -> Result<(), OverBudget> {
         let sum = self.messages.saturating_add(bytes);
         let more = self.uncharged(sum);
@@ -42,7 +40,11 @@ impl Outgoing {
     /// Takes a message of `bytes` in, whatever room there is.
     pub(super) fn add(&mut self, bytes: usize) {
         self.messages = self.messages.saturating_add(bytes);
-        self.charge();
+        let more = self.uncharged(self.messages);
+        if more > 0 {
+            self.budget.charge_to_send(more);
+            self.charged += more;
+        }
     }
 
     /// Messages of `bytes` are gone.
@@ -51,34 +53,14 @@ impl Outgoing {
         self.settle();
     }
 
-    /// Sealing takes this many bytes now.
-    pub(super) fn set_sealing(&mut self, bytes: usize) {
-        self.sealing = bytes;
-        self.charge();
-        self.settle();
-    }
-
-    fn charge(&mut self) {
-        let more = self.uncharged(self.messages);
-        if more > 0 {
-            self.budget.charge_to_send(more);
-            self.charged += more;
-        }
-    }
-
     /// What has to be charged if there are `messages` bytes of messages.
     fn uncharged(&self, messages: usize) -> usize {
-        self.due(messages).saturating_sub(self.charged)
-    }
-
-    fn due(&self, messages: usize) -> usize {
-        let sum = messages.saturating_add(self.sealing).saturating_sub(STEP);
-        sum.checked_next_multiple_of(STEP).unwrap_or(sum)
+        due(messages).saturating_sub(self.charged)
     }
 
     /// Gives back what is not needed, but for one step, since more may follow.
     fn settle(&mut self) {
-        let due = self.due(self.messages);
+        let due = due(self.messages);
         let keep = match due {
             0 => 0,
             due => due.saturating_add(STEP),
@@ -88,6 +70,12 @@ impl Outgoing {
             self.charged = due;
         }
     }
+}
+
+/// What is charged for `messages` bytes of messages.
+fn due(messages: usize) -> usize {
+    let beyond = messages.saturating_sub(STEP);
+    beyond.checked_next_multiple_of(STEP).unwrap_or(beyond)
 }
 
 impl Drop for Outgoing {
@@ -112,9 +100,6 @@ mod tests {
         assert_eq!(node.used(), 0);
         outgoing.admit(1).expect("fits");
         assert_eq!(node.used(), STEP);
-        outgoing.set_sealing(10 * STEP);
-        assert_eq!(node.used(), 11 * STEP);
-        outgoing.set_sealing(0);
         outgoing.remove(STEP + 1);
         assert_eq!(node.used(), 0);
         let most = MemoryLimits::MIN;

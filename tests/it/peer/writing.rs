@@ -42,6 +42,32 @@ async fn an_oversized_message_is_an_error_to_its_sender_alone() {
     assert_eq!(&remote.expect().await.payload[..], [0x05]);
 }
 
+/// The memory that one has left for the next must not keep that out.
+#[tokio::test(start_paused = true)]
+async fn the_largest_messages_follow_one_another_without_a_pause() {
+    let noise = noise(MAX_PAYLOAD);
+    let sends = protocol(1).run(move |peer, conn| {
+        let noise = noise.clone();
+        async move {
+            for _ in 0..3 {
+                conn.send_and_flush(&Message::new(0, noise.clone())).await?;
+            }
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let (_peer, mut remote) = peer(sends).await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..3 {
+        assert_eq!(remote.expect().await.payload.len(), MAX_PAYLOAD);
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_largest_incompressible_message_arrives_whole() {
     let noise = noise(MAX_PAYLOAD);
