@@ -1,6 +1,6 @@
 //! What error messages may show of a text.
 
-/// So many characters in a row may be a secret key, or half of one. Base64 has 43 for a key,
+/// A run of this many characters may be a secret key, or half of one. Base64 has 43 for a key,
 /// hexadecimal digits are 64.
 const KEY_LIKE: usize = 32;
 

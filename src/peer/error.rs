@@ -182,7 +182,7 @@ impl PeerError {
         reason.and_then(DisconnectReason::sent)
     }
 
-    /// What senders are told when a write failed.
+    /// The error that senders get when a write failed.
     pub(crate) fn write_failure(&self) -> Option<WriteError> {
         match self {
             Self::Write(error) => Some(WriteError::copy(error)),

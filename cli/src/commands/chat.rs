@@ -115,7 +115,7 @@ pub(crate) async fn run(
         talk(&chat, &mut events, out).await
     };
     let result = tokio::select! {
-        // A result that is there is told.
+        // A result that is ready comes first.
         biased;
         result = talking => result,
         () = interrupted.cancelled() => Ok(()),

@@ -441,7 +441,7 @@ async fn serve(
         )
     };
     let result = tokio::select! {
-        // A failure that is there is told.
+        // A failure that is ready comes first.
         biased;
         result = told => result.map(drop),
         stopped = server.stopped() => stopped.map_err(Failure::because),

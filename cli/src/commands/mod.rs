@@ -29,7 +29,7 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Listen(args) => listen::run(args, key, out, interrupts).await,
         #[cfg(unix)]
         Command::Peers(args) => tokio::select! {
-            // A result that is there is told.
+            // A result that is ready comes first.
             biased;
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),

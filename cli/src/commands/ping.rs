@@ -117,7 +117,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let setting_up = set_up(&args, &key);
     let (greeting, mut pinger) = tokio::select! {
-        // A failure that is there is told.
+        // A failure that is ready comes first.
         biased;
         result = setting_up => result?,
         () = interrupted.cancelled() => return Ok(()),
@@ -127,7 +127,7 @@ pub(crate) async fn run(
         pinger.ping(args.count, args.interval, out).await
     };
     let result = tokio::select! {
-        // A result that is there is told.
+        // A result that is ready comes first.
         biased;
         result = pinging => result,
         () = interrupted.cancelled() => Ok(()),

@@ -51,7 +51,7 @@ impl<B: StorageBackend> StorageBackend for LockIfPossible<B> {
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_range(start, end).map_err(|error| {
-            // redb tries the whole file last, and goes on if it is told that there are no locks.
+            // redb tries the whole file last, and goes on where the system has no locks.
             if (start, end) == (Bound::Unbounded, Bound::Unbounded) {
                 self.warn(error);
             }

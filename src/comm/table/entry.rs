@@ -15,7 +15,7 @@ use crate::peer::Peer;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnId(pub(super) u64);
 
-/// How a connection is told to end.
+/// How a connection is asked to end.
 #[derive(Debug, Default)]
 pub(crate) struct ConnControl {
     closing: CancellationToken,

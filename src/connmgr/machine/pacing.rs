@@ -28,7 +28,7 @@ enum Way {
     Unknown,
     /// One succeeded.
     Open,
-    /// So many automatic ones failed in a row.
+    /// How many automatic ones have failed in a row.
     Failing(u32),
 }
 

@@ -31,7 +31,7 @@ use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
 
-/// So many nodes at one private address are hardly all there.
+/// From this many nodes on, a private address is more likely that of a proxy than their own.
 const HIDDEN: usize = 8;
 
 /// What decides about connections. The connection manager asks it inside its task, so nothing here
@@ -120,7 +120,7 @@ impl Checks {
         Inbound(ip.filter(|ip| !self.is_exempt(*ip)))
     }
 
-    /// Warns once when so many nodes are connected from one private address that it is probably that of
+    /// Warns once when [`HIDDEN`] nodes are connected from one private address: it is probably that of
     /// something in between, and nobody's limit holds.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
         if !self.exempt_local || ip.is_loopback() || !is_local(ip) || self.exempt.contains(ip) {

@@ -37,7 +37,7 @@ pub(super) async fn run(
     let connecting = connect_all(args, target, &keys, &begun);
     tokio::pin!(connecting);
     tokio::select! {
-        // A result that is there is told.
+        // A result that is ready comes first.
         biased;
         result = &mut connecting => result?,
         () = interrupted.cancelled() => {

@@ -139,7 +139,7 @@ async fn messages(
         }
     };
     let result = tokio::select! {
-        // A result that is there is told.
+        // A result that is ready comes first.
         biased;
         result = measuring => result.map(Some),
         () = interrupted.cancelled() => Ok(None),

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result<(), Failure> {
     let mut nodes = Nodes::start().await?;
     let result = tokio::select! {
-        // A result that is there is told.
+        // A result that is ready comes first.
         biased;
         result = tour(&mut nodes, out) => result.map(|()| true),
         () = interrupted.cancelled() => Ok(false),
