@@ -160,22 +160,15 @@ where
         }
         if let Some(listener) = bound {
             let options = config.socket();
-            manager = manager.listener(SlotListener {
-                listener: SocketListener { listener, options },
-                slots: slots.clone(),
-                checks: Arc::clone(&checks),
-                waiting: None,
-                convert: |stream| Either::Right(Either::Left(stream)),
-            });
+            let listener = SocketListener { listener, options };
+            manager = manager.listener(SlotListener::new(listener, &slots, &checks, |stream| {
+                Either::Right(Either::Left(stream))
+            }));
         }
         if let Some(listener) = self.listener {
-            manager = manager.listener(SlotListener {
-                listener,
-                slots,
-                checks: Arc::clone(&checks),
-                waiting: None,
-                convert: |stream| Either::Right(Either::Right(stream)),
-            });
+            manager = manager.listener(SlotListener::new(listener, &slots, &checks, |stream| {
+                Either::Right(Either::Right(stream))
+            }));
         }
         let (manager, connections, opened) = manager.build()?;
         let (static_nodes, inbox) = StaticNodes::new();

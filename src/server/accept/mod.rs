@@ -43,12 +43,30 @@ impl Listener for SocketListener {
 /// Takes a slot for each connection that is accepted; it is given back when the set-up ends. While one
 /// waits for a slot, others wait in the kernel.
 pub(crate) struct SlotListener<L: Listener, Io> {
-    pub(crate) listener: L,
-    pub(crate) slots: Slots,
-    pub(crate) checks: Arc<Checks>,
-    pub(crate) convert: fn(L::Io) -> Io,
+    listener: L,
+    slots: Slots,
+    checks: Arc<Checks>,
+    convert: fn(L::Io) -> Io,
     /// What waits for a slot.
-    pub(crate) waiting: Option<(L::Io, SocketAddr)>,
+    waiting: Option<(L::Io, SocketAddr)>,
+}
+
+impl<L: Listener, Io> SlotListener<L, Io> {
+    /// `convert` makes the listener's connections the server's.
+    pub(crate) fn new(
+        listener: L,
+        slots: &Slots,
+        checks: &Arc<Checks>,
+        convert: fn(L::Io) -> Io,
+    ) -> Self {
+        Self {
+            listener,
+            slots: slots.clone(),
+            checks: Arc::clone(checks),
+            convert,
+            waiting: None,
+        }
+    }
 }
 
 impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListener<L, Io> {
