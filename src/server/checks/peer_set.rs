@@ -123,14 +123,15 @@ impl PeerSet {
         let seats = self.0.seats;
         let exempt = state.trusted.contains(id);
         let taken = state.peers.len().saturating_sub(state.leaving.len());
-        let full = match state.statics.contains(id) {
+        let is_static = state.statics.contains(id);
+        let full = match is_static {
             true => taken >= seats.all,
             false => taken.saturating_add(state.absent) >= seats.all,
         };
         let inbound_full = inbound.is_some()
-            && !state.statics.contains(id)
+            && !is_static
             && state.inbound.saturating_sub(state.leaving.len()) >= seats.inbound;
-        let crowded = inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
+        let crowded = !is_static && inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
         let goes = match inbound.is_some() && (full || inbound_full) && !exempt && !crowded {
             true => self.who_goes(state),
             false => None,

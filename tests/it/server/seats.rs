@@ -53,6 +53,30 @@ async fn one_network_gets_a_share_of_the_seats() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_static_node_is_let_in_where_its_network_has_its_share() {
+    let (listener, caller) = memory_listener();
+    let (builder, _script) = scripted();
+    let builder = builder.configure(|config| {
+        let unlimited = peermux::connmgr::Rate::UNLIMITED;
+        let config = config.with_max_peers(24).with_setup_rate(unlimited);
+        config.with_throttle(Duration::ZERO)
+    });
+    let server = builder.listener(listener).start().await.unwrap();
+    let mut visitors = Vec::new();
+    for host in 1..=3 {
+        visitors.push(visit(&caller, &server, &format!("20.1.1.{host}:1")).await);
+    }
+    let known = remote().await;
+    let node = at(&known, "20.1.1.50:30303");
+    server.add_static(node).await.unwrap();
+    let stream = caller.call("20.1.1.50:1".parse().unwrap()).await;
+    let key = *server.enode().public_key();
+    known.dial_over(stream, &key).await.expect("static");
+    let (_stranger, dialled) = visit(&caller, &server, "20.1.1.51:1").await;
+    assert!(dialled.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_newcomer_takes_the_place_of_who_has_least_reason_to_stay() {
     let (listener, caller) = memory_listener();
     let server = called(seats(40), listener).await;
