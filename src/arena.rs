@@ -1,13 +1,15 @@
 //! Memory that small payloads share.
 
+#[cfg(feature = "server")]
+use std::convert::Infallible;
+
 use bytes::{Bytes, BytesMut};
 
-/// Bytes of a chunk.
-const CHUNK: usize = 16 << 10;
+/// Bytes of a chunk. A payload that is kept keeps a chunk.
+const CHUNK: usize = 4 << 10;
 
-/// The largest payload that goes into a chunk: beyond it an allocation is cheap beside the rest,
-/// and a payload that is kept should not keep much else alive.
-const LARGEST: usize = 4 << 10;
+/// The largest payload that goes into a chunk: beyond it an allocation is cheap beside the rest.
+const LARGEST: usize = 1 << 10;
 
 /// Chunks in which small payloads are put one behind the other, so that not each of them costs an
 /// allocation. A chunk is freed with the last payload in it.
@@ -39,8 +41,66 @@ impl Arena {
     }
 
     /// Gives the last chunk back.
+    #[cfg(feature = "server")]
     pub(crate) fn shrink(&mut self) {
         self.0 = BytesMut::new();
+    }
+}
+
+/// The small payloads of one queue, which must not keep many chunks that are shared with others:
+/// one byte that waits would hold all of a chunk.
+///
+/// A payload stays where it is if it lies right behind the one before, if the queue was empty, or if
+/// half a chunk of payloads has come since another chunk was last accepted. Any other one is copied
+/// into chunks of the queue's own. So all chunks of a queue take at most three times what its payloads
+/// do, and two chunks.
+#[cfg(feature = "server")]
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    own: Arena,
+    /// The address behind the last payload that was not copied.
+    end: usize,
+    /// The bytes that have come since another chunk was last accepted, up to [`PRICE`](Self::PRICE).
+    credit: usize,
+}
+
+#[cfg(feature = "server")]
+impl Gathered {
+    /// What another chunk costs.
+    const PRICE: usize = CHUNK / 2;
+
+    /// The payload as the queue keeps it, which `was_empty` or not.
+    pub(crate) fn take(&mut self, payload: Bytes, was_empty: bool) -> Bytes {
+        if payload.len() > LARGEST {
+            return payload;
+        }
+        self.credit = match was_empty {
+            true => Self::PRICE,
+            false => Self::PRICE.min(self.credit + payload.len()),
+        };
+        let range = payload.as_ptr_range();
+        if range.start.addr() != self.end {
+            let Some(rest) = self.credit.checked_sub(Self::PRICE) else {
+                return self.copy(&payload);
+            };
+            self.credit = rest;
+        }
+        self.end = range.end.addr();
+        payload
+    }
+
+    fn copy(&mut self, payload: &[u8]) -> Bytes {
+        let write = |buffer: &mut BytesMut| {
+            buffer.extend_from_slice(payload);
+            Ok::<_, Infallible>(())
+        };
+        let Ok(copied) = self.own.payload(payload.len(), write);
+        copied
+    }
+
+    /// Gives the last chunk back.
+    pub(crate) fn shrink(&mut self) {
+        self.own.shrink();
     }
 }
 
@@ -63,10 +123,10 @@ mod tests {
     fn payloads_keep_their_content_whatever_follows() {
         let mut arena = Arena::default();
         let payloads: Vec<_> = (0..=255u8)
-            .map(|byte| filled(&mut arena, byte, usize::from(byte) * 30))
+            .map(|byte| filled(&mut arena, byte, usize::from(byte) * 8))
             .collect();
         for (byte, payload) in payloads.iter().enumerate() {
-            assert_eq!(payload.len(), byte * 30);
+            assert_eq!(payload.len(), byte * 8);
             assert!(payload.iter().all(|&found| usize::from(found) == byte));
         }
     }
@@ -99,5 +159,59 @@ mod tests {
         });
         assert_eq!(failed, Err(()));
         assert_eq!(filled(&mut arena, b'x', 2), "xx");
+    }
+
+    /// How many chunks payloads keep, by their addresses.
+    #[cfg(feature = "server")]
+    fn chunks(payloads: &[Bytes]) -> usize {
+        let mut starts: Vec<_> = payloads
+            .iter()
+            .map(|payload| payload.as_ptr().addr())
+            .collect();
+        starts.sort_unstable();
+        let mut chunks: Vec<usize> = Vec::new();
+        for start in starts {
+            if chunks.last().is_none_or(|first| start - first >= CHUNK) {
+                chunks.push(start);
+            }
+        }
+        chunks.len()
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn payloads_that_wait_do_not_keep_the_chunks_of_others() {
+        let (mut shared, mut queue) = (Arena::default(), Gathered::default());
+        let mut waiting = Vec::new();
+        for byte in 0..=255 {
+            // A chunk of what others have sent and got rid of, in the meantime.
+            let others: Vec<_> = (0..8).map(|_| filled(&mut shared, 0, 500)).collect();
+            // Two in a row must not come off better than one.
+            for _ in 0..2 {
+                let payload = filled(&mut shared, byte, 10);
+                waiting.push(queue.take(payload, waiting.is_empty()));
+            }
+            drop(others);
+        }
+        let most = 2 + 3 * waiting.len() * 10 / CHUNK;
+        assert!(chunks(&waiting) <= most, "{}", chunks(&waiting));
+        for (index, payload) in waiting.iter().enumerate() {
+            assert_eq!(payload[..], [(index / 2) as u8; 10]);
+        }
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn payloads_in_a_row_are_not_copied() {
+        let (mut shared, mut queue) = (Arena::default(), Gathered::default());
+        let mut last = Bytes::new();
+        for index in 0..9_000u32 {
+            let payload = filled(&mut shared, 1, 16);
+            let taken = queue.take(payload.clone(), index == 0);
+            assert_eq!(taken.as_ptr(), payload.as_ptr());
+            // One is always there, so that the chunk does not start anew.
+            last = taken;
+        }
+        drop(last);
     }
 }

@@ -12,6 +12,10 @@ use crate::mutex::Mutex;
 use crate::settings::{TooSmall, settings};
 use crate::spare::Spare;
 
+/// What a message counts beside its payload, in bytes: its place in a queue, so that small ones are
+/// not free.
+pub(crate) const MESSAGE_COST: usize = 64;
+
 /// Bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 64 << 10;
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{OverBudget, PeerBudget, ProtocolLimits};
+use super::{MESSAGE_COST, OverBudget, PeerBudget, ProtocolLimits};
 use crate::message::Message;
 use crate::mutex::Mutex;
 
@@ -89,7 +89,8 @@ impl Inbox {
             return Err(PushError::Full);
         }
         if let Some(budget) = &self.0.budget {
-            budget.try_charge(bytes).map_err(PushError::OverBudget)?;
+            let cost = bytes.saturating_add(MESSAGE_COST);
+            budget.try_charge(cost).map_err(PushError::OverBudget)?;
         }
         state.held_messages += 1;
         state.held_bytes += bytes;
@@ -236,7 +237,7 @@ impl Shared {
             state.note_progress();
         }
         match &self.budget {
-            Some(budget) => budget.release(bytes),
+            Some(budget) => budget.release(bytes.saturating_add(MESSAGE_COST)),
             None => self.freed.notify_one(),
         }
     }

@@ -27,7 +27,7 @@ pub use received::Received;
 pub use receiver::ProtocolReceiver;
 pub use sender::ProtocolSender;
 
-pub(crate) use budget::{EndAccount, OverBudget, PeerBudget};
+pub(crate) use budget::{EndAccount, MESSAGE_COST, OverBudget, PeerBudget};
 pub(crate) use gate::{Batch, Flushed, Lane, LaneSettings, LaneSource, Next, WriteGate};
 pub(crate) use inbox::{Inbox, PushError, Room};
 pub(crate) use tap::{MessageTap, Observer, Traffic};

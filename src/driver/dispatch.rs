@@ -37,7 +37,9 @@ pub(crate) struct Dispatch {
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
     peer: Peer,
-    payloads: Arena,
+    /// Where the small payloads of each route lie: what one protocol leaves unread must not keep
+    /// memory that others fill.
+    payloads: Vec<Arena>,
 }
 
 impl Dispatch {
@@ -49,18 +51,18 @@ impl Dispatch {
         pings: PingLimiter,
     ) -> Self {
         Self {
+            payloads: routes.iter().map(|_| Arena::default()).collect(),
             routes,
             gate,
             budget,
             pings,
             peer,
-            payloads: Arena::default(),
         }
     }
 
     /// Gives the memory of empty queues back, and that for payloads.
     pub(crate) fn shrink(&mut self) {
-        self.payloads.shrink();
+        self.payloads.iter_mut().for_each(Arena::shrink);
         for route in &self.routes {
             route.inbox.shrink();
         }
@@ -126,7 +128,7 @@ impl Dispatch {
         };
         room.push(Message {
             code: id - route.shared.offset,
-            payload: frame.payload_in(size, &mut self.payloads)?,
+            payload: frame.payload_in(size, &mut self.payloads[index])?,
         });
         Ok(())
     }

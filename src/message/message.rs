@@ -13,8 +13,8 @@ pub struct Message {
     pub code: u64,
     /// The payload, uncompressed; a single RLP value by convention, which nothing here looks into.
     ///
-    /// A received one of up to 4 KiB shares a chunk of 16 KiB with its neighbours, as do the
-    /// [`Bytes`] that a typed message holds: copy what is kept for long.
+    /// A received one of up to 1 KiB shares a chunk of 4 KiB with its neighbours of the same
+    /// protocol, as do the [`Bytes`] that a typed message holds: copy what is kept for long.
     pub payload: Bytes,
 }
 

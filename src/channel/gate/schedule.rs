@@ -5,13 +5,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::channel::ProtocolLimits;
+use crate::arena::Gathered;
+use crate::channel::{MESSAGE_COST, ProtocolLimits};
 use crate::p2p::ids;
 
 /// What a lane of weight 1 may send in one round, in bytes.
 const QUANTUM: usize = 16 << 10;
-/// What a message costs beside its payload, so that small messages are not free.
-const MESSAGE_COST: usize = 64;
 /// The payload of a Ping and of a Pong.
 const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
 
@@ -150,6 +149,7 @@ struct LaneState {
     bytes: usize,
     /// What the lane may still send in this round, in bytes.
     deficit: usize,
+    small: Gathered,
 }
 
 /// Everything that waits to be sealed.
@@ -169,6 +169,7 @@ impl Schedule {
             queue: VecDeque::new(),
             bytes: 0,
             deficit: 0,
+            small: Gathered::default(),
         };
         Self {
             ping: false,
@@ -194,8 +195,9 @@ impl Schedule {
             .admits(lane.queue.len(), lane.bytes, size)
     }
 
-    pub(crate) fn push(&mut self, lane: usize, message: QueuedMessage) {
+    pub(crate) fn push(&mut self, lane: usize, mut message: QueuedMessage) {
         let state = &mut self.lanes[lane];
+        message.payload = state.small.take(message.payload, state.queue.is_empty());
         if state.queue.is_empty() {
             // A lane that was idle may send at its first turn, so that a lone message is not late.
             state.deficit = state.settings.quantum();
@@ -268,6 +270,7 @@ impl Schedule {
         for lane in &mut self.lanes {
             if lane.queue.is_empty() {
                 lane.queue = VecDeque::new();
+                lane.small.shrink();
             }
         }
     }

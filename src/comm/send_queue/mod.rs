@@ -13,6 +13,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::stats::Stats;
 use super::{CommError, Config, ConnectionEnd, PeerId};
+use crate::arena::Gathered;
 use crate::mutex::Mutex;
 use exit::Exit;
 pub(crate) use outgoing::{Draft, Outgoing};
@@ -44,6 +45,7 @@ pub(crate) struct SendQueue {
 struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
+    small: Gathered,
     /// Units of messages that came from another queue over the bound; what leaves pays them first.
     owed: Owed,
     exit: Option<Exit>,
@@ -170,11 +172,13 @@ impl SendQueue {
         Ok(())
     }
 
-    fn put(&self, part: Part, message: Outgoing) {
+    fn put(&self, part: Part, mut message: Outgoing) {
         let mut state = self.lock();
         let moved = match &state.end {
             None => {
                 self.stats.waiting.increment(1);
+                let first = state.messages.is_empty() && state.replies.is_empty();
+                message.draft.payload = state.small.take(message.draft.payload, first);
                 state.part(part).push_back(message);
                 return self.hand_over(state);
             }
