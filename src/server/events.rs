@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connection::Remote;
 use super::{DialError, ServerFailed, StaticNodeError};
 use crate::connmgr::Refusal;
 use crate::node::{Enode, NodeId};
@@ -37,8 +38,10 @@ pub enum ConnectionEvent {
     InboundFailed {
         /// Where it came from.
         addr: SocketAddr,
-        /// Who it was, if its handshake got so far.
+        /// Who it was, once its Hello had proven it.
         id: Option<NodeId>,
+        /// Who it claimed to be in its auth, if nothing proved it: anybody can claim that.
+        claimed: Option<NodeId>,
         /// What went wrong, or why it was refused.
         error: Arc<SetupError>,
     },
@@ -64,6 +67,30 @@ pub enum ConnectionEvent {
     ServiceFailed(ServerFailed),
 }
 
+impl ConnectionEvent {
+    pub(super) fn inbound_failed(addr: SocketAddr, remote: Remote, error: Arc<SetupError>) -> Self {
+        let (id, claimed) = match remote {
+            Remote::Unknown => (None, None),
+            Remote::Claimed(id) => (None, Some(id)),
+            Remote::Proven(id) => (Some(id), None),
+        };
+        Self::InboundFailed {
+            addr,
+            id,
+            claimed,
+            error,
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    fn claimed(&self) -> Option<NodeId> {
+        match self {
+            Self::InboundFailed { claimed, .. } => *claimed,
+            _ => None,
+        }
+    }
+}
+
 #[cfg(feature = "serde")]
 impl serde::Serialize for ConnectionEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -77,9 +104,9 @@ impl serde::Serialize for ConnectionEvent {
             Self::InboundRejected { addr, cause } => {
                 ("reject", None, Some(addr.to_string()), cause.to_string())
             }
-            Self::InboundFailed { addr, id, error } => {
-                ("fail", *id, Some(addr.to_string()), error.to_string())
-            }
+            Self::InboundFailed {
+                addr, id, error, ..
+            } => ("fail", *id, Some(addr.to_string()), error.to_string()),
             Self::StaticNodeSkipped { node, error } => {
                 let addr = node.endpoint().map(ToString::to_string);
                 ("staticskip", Some(node.node_id()), addr, error.to_string())
@@ -91,6 +118,9 @@ impl serde::Serialize for ConnectionEvent {
         map.serialize_entry("type", kind)?;
         if let Some(id) = id {
             map.serialize_entry("peer", &id)?;
+        }
+        if let Some(claimed) = self.claimed() {
+            map.serialize_entry("claimed", &claimed)?;
         }
         if let Some(addr) = addr {
             map.serialize_entry("remote", &addr)?;

@@ -54,6 +54,8 @@
 //!        └───────────────┬─────────────────────────┘
 //!             auth, ack  │  of two simultaneous connections one waits
 //!          checkpoint 1  │  banned, too many, connected, itself  → Disconnect instead of Hello
+//!                         │  (whether a dialling node is banned or connected: after its Hello, which
+//!                         │  proves who it is)
 //!                 Hello  │
 //!          checkpoint 2  │  no protocol in common, and checkpoint 1 again  → Disconnect
 //!                        ▼

@@ -167,7 +167,8 @@ async fn who_is_banned_by_id_or_address_is_kept_away() {
         ),
         "{error:?}"
     );
-    other.dial(&server.enode()).await.unwrap_err();
+    // It is turned away when it has proven who it is.
+    other.dial(&server.enode()).await.unwrap().ended().await;
     let event = loop {
         match connection_event(&mut feed).await {
             ConnectionEvent::DialFailed { .. } => {}

@@ -22,7 +22,7 @@ pub use node_store::NodeStore;
 
 pub(crate) use known_ips::KnownIps;
 pub(crate) use node_store::{Guarded, NoStore};
-pub(crate) use peer_set::{Inbound, PeerSet, Seat, Seats};
+pub(crate) use peer_set::{ENDING, Inbound, PeerSet, Seat, Seats};
 pub(crate) use tie_break::{Superseded, TieBreak};
 
 use super::dial::{NodeAddr, Waiters, node_of};

@@ -18,7 +18,7 @@ use crate::setup::Direction;
 
 /// How long a new connection waits for the end of an earlier one with its node. Most remotes give a
 /// handshake 5 s.
-const ENDING: Duration = Duration::from_secs(3);
+pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
 /// One in this number of inbound seats is the share of a small network.
 const NETWORK_SHARE: usize = 8;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-pub(crate) use setup::Setup;
+pub(crate) use setup::{Remote, Setup};
 pub(crate) use socket::Socket;
 
 use super::DialError;
@@ -168,11 +168,11 @@ async fn accepted<T: Transport>(
     if let Err(error) = result {
         debug!(%addr, %error, "inbound connection not set up");
         let error = Arc::new(error);
-        let (id, lease) = setup.into_parts();
+        let (remote, lease) = setup.into_parts();
         if let Some(lease) = lease {
             lease.close(NotSetUp(Arc::clone(&error)), Reconnect::ByKind);
         }
-        let event = ConnectionEvent::InboundFailed { addr, id, error };
+        let event = ConnectionEvent::inbound_failed(addr, remote, error);
         shared.connection_events.emit(event);
     }
 }

@@ -15,7 +15,7 @@ use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::server::accept::Slot;
-use crate::server::checks::{Inbound, Superseded};
+use crate::server::checks::{ENDING, Inbound, Superseded};
 use crate::server::dial::NodeAddr;
 use crate::server::shared::{Shared, spawn};
 use crate::setup::{
@@ -32,8 +32,18 @@ pub(crate) struct Setup<'a> {
     lease: Option<Lease<NodeAddr>>,
     /// Fires when the connection manager wants it ended.
     closing: CancellationToken,
-    /// Who the remote is, as far as its handshake says.
-    id: Option<NodeId>,
+    remote: Remote,
+}
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remote {
+    /// It has said nothing yet.
+    Unknown,
+    /// As its auth says, which anybody can write.
+    Claimed(NodeId),
+    /// As its Hello has proven.
+    Proven(NodeId),
 }
 
 impl<'a> Setup<'a> {
@@ -43,13 +53,13 @@ impl<'a> Setup<'a> {
             shared,
             lease,
             closing: closing.unwrap_or_default(),
-            id: None,
+            remote: Remote::Unknown,
         }
     }
 
-    /// Who the remote is, and what a failed set-up has left.
-    pub(crate) fn into_parts(self) -> (Option<NodeId>, Option<Lease<NodeAddr>>) {
-        (self.id, self.lease)
+    /// Who opened the connection, and what a failed set-up has left.
+    pub(crate) fn into_parts(self) -> (Remote, Option<Lease<NodeAddr>>) {
+        (self.remote, self.lease)
     }
 
     /// Sets up a connection that the remote opened, and that holds `slot` while it does not end.
@@ -58,7 +68,7 @@ impl<'a> Setup<'a> {
         stream: T,
         slot: Option<&Slot>,
     ) -> Result<Peer, SetupError> {
-        let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
+        let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), claimed = tracing::field::Empty, peer = tracing::field::Empty);
         let shared = self.shared;
         let deadline = after(Instant::now(), shared.setup_timeout);
         let steps = async {
@@ -85,7 +95,10 @@ impl<'a> Setup<'a> {
                 }
             };
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
-            let mut turn = shared.tie_break.inbound(received.claimed().node_id());
+            let claimed = received.claimed().node_id();
+            self.remote = Remote::Claimed(claimed);
+            Span::current().record("claimed", tracing::field::display(claimed));
+            let mut turn = shared.tie_break.inbound(claimed);
             let held = async {
                 turn.before_ack().await;
                 Ok(())
@@ -93,7 +106,7 @@ impl<'a> Setup<'a> {
             self.bounded(deadline, Stage::Auth, held).await?;
             let answer = received.answer_in_turn(&shared.random, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
-            let established = self.introduce(deadline, authenticated).await?;
+            let established = self.answer(deadline, authenticated).await?;
             turn.verified();
             self.launch(established)
         };
@@ -106,7 +119,7 @@ impl<'a> Setup<'a> {
         stream: T,
         remote: &PublicKey,
     ) -> Result<Peer, SetupError> {
-        let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = tracing::field::Empty);
+        let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = %remote.node_id());
         let shared = self.shared;
         let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
         let Some(mut turn) = shared.tie_break.dial(remote.node_id()) else {
@@ -124,7 +137,7 @@ impl<'a> Setup<'a> {
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
-            let established = self.introduce(deadline, authenticated).await?;
+            let established = self.greet(deadline, authenticated).await?;
             self.launch(established)
         };
         let steps = steps.instrument(span);
@@ -136,35 +149,90 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Asks the peer set and exchanges Hello.
-    async fn introduce<T: Transport>(
-        &mut self,
+    /// Asks whether the dialled node is wanted still, and exchanges Hello.
+    async fn greet<T: Transport>(
+        &self,
         deadline: Instant,
         authenticated: Authenticated<T>,
     ) -> Result<Established<T>, SetupError> {
         let id = authenticated.id();
-        self.id = Some(id);
-        Span::current().record("peer", tracing::field::display(id));
-        let checks = &self.shared.checks;
         let waiting = Instant::now();
-        let let_end = async {
-            checks.peers.let_end(&id).await;
-            Ok(())
-        };
-        self.bounded(deadline, Stage::Hello, let_end).await?;
+        self.let_end(deadline, &id).await?;
         // That was not the remote's doing.
         let deadline = after(deadline, waiting.elapsed());
-        let inbound = self.inbound_from(authenticated.direction(), authenticated.remote_addr());
-        let refusal = if checks.store.is_banned(&id) {
-            Some((SetupError::Banned { id }, DisconnectReason::REQUESTED))
-        } else {
-            let checked = checks.peers.check(&id, inbound);
-            checked.err().map(|r| (SetupError::RefusedHere(r), r))
-        };
-        if let Some((error, reason)) = refusal {
+        if let Err((error, reason)) = self.check_banned(&id).and_then(|()| self.check(&id, None)) {
             self.dismiss(authenticated.refuse(reason));
             return Err(error);
         }
+        self.exchange_hello(deadline, authenticated).await
+    }
+
+    /// Asks whether there is a place, exchanges Hello, and asks about the node itself only then: who
+    /// claims to be another node must not learn whether that one is connected or banned.
+    async fn answer<T: Transport>(
+        &mut self,
+        deadline: Instant,
+        authenticated: Authenticated<T>,
+    ) -> Result<Established<T>, SetupError> {
+        let inbound = self.inbound_from(Direction::Inbound, authenticated.remote_addr());
+        match self.check(&authenticated.id(), inbound) {
+            Ok(()) | Err((_, DisconnectReason::ALREADY_CONNECTED)) => {}
+            Err((error, reason)) => {
+                self.dismiss(authenticated.refuse(reason));
+                return Err(error);
+            }
+        }
+        let established = self.exchange_hello(deadline, authenticated).await?;
+        let id = established.id();
+        self.remote = Remote::Proven(id);
+        Span::current().record("peer", tracing::field::display(id));
+        if let Err((error, reason)) = self.check_banned(&id) {
+            self.dismiss(established.refuse(reason));
+            return Err(error);
+        }
+        if let Err(error) = self.let_end(after(deadline, ENDING), &id).await {
+            self.dismiss(
+                established.refuse(
+                    error
+                        .reason_to_send()
+                        .unwrap_or(DisconnectReason::REQUESTED),
+                ),
+            );
+            return Err(error);
+        }
+        Ok(established)
+    }
+
+    /// Lets an ending peer of the same node end first.
+    async fn let_end(&self, deadline: Instant, id: &NodeId) -> Result<(), SetupError> {
+        let let_end = async {
+            self.shared.checks.peers.let_end(id).await;
+            Ok(())
+        };
+        self.bounded(deadline, Stage::Hello, let_end).await
+    }
+
+    fn check_banned(&self, id: &NodeId) -> Result<(), (SetupError, DisconnectReason)> {
+        match self.shared.checks.store.is_banned(id) {
+            true => Err((SetupError::Banned { id: *id }, DisconnectReason::REQUESTED)),
+            false => Ok(()),
+        }
+    }
+
+    fn check(
+        &self,
+        id: &NodeId,
+        inbound: Option<Inbound>,
+    ) -> Result<(), (SetupError, DisconnectReason)> {
+        let checked = self.shared.checks.peers.check(id, inbound);
+        checked.map_err(|reason| (SetupError::RefusedHere(reason), reason))
+    }
+
+    async fn exchange_hello<T: Transport>(
+        &self,
+        deadline: Instant,
+        authenticated: Authenticated<T>,
+    ) -> Result<Established<T>, SetupError> {
         let interrupted = self.interrupted(deadline, Stage::Hello);
         authenticated
             .exchange_hello_unless(&self.shared.hello, interrupted)

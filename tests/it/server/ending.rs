@@ -48,6 +48,10 @@ async fn a_connection_that_takes_too_long_to_end_is_in_the_way() {
     );
     peer.disconnect(DisconnectReason::REQUESTED);
     first.ended().await;
-    let early = call(&remote, &server).await.0.expect_err("is still there");
-    assert_eq!(early.reason(), Some(DisconnectReason::ALREADY_CONNECTED));
+    let early = call(&remote, &server).await.0.expect("proves who it is");
+    let outcome = early.ended().await.expect("is still there");
+    assert_eq!(
+        outcome.error.reason(),
+        Some(DisconnectReason::ALREADY_CONNECTED)
+    );
 }

@@ -4,6 +4,7 @@
 
 mod admission;
 mod automatic;
+mod claims;
 mod configuration;
 mod dialling;
 mod ending;
