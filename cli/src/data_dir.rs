@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, StoreError, SystemClock};
+use peermux::private_file::{self, OpenError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,14 +16,21 @@ use crate::failure::Failure;
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Makes the folder, for its owner only, if there is none.
+    /// Makes the folder, for its owner only, if there is none. One that is there must be out of
+    /// others' reach.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let made = builder.create(path);
-        made.map_err(|error| cannot_make(path, &error))?;
+        if std::fs::symlink_metadata(path).is_err() {
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            let made = builder.create(path);
+            made.map_err(|error| cannot("make", path, &error))?;
+        }
+        private_file::check_folder(path).map_err(|error| match error {
+            OpenError::Io(error) => cannot("use", path, &error),
+            exposed => Failure::because(format!("data directory {exposed}")),
+        })?;
         Ok(Self(path.to_owned()))
     }
 
@@ -116,6 +124,7 @@ fn advice(error: &StoreError) -> String {
             "address book {} is of a newer peermux (format {found}, this one reads up to {supported}); use that, or move the file away to begin with an empty one",
             path.display()
         ),
+        StoreError::Exposed(exposed) => format!("address book {exposed}"),
         StoreError::InUse { path } => format!(
             "address book {} is open in another process; give each node a data directory of its own",
             path.display()
@@ -129,9 +138,9 @@ fn advice(error: &StoreError) -> String {
     }
 }
 
-fn cannot_make(path: &Path, error: &io::Error) -> Failure {
+fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::because(format!(
-        "cannot make data directory {}: {error}",
+        "cannot {what} data directory {}: {error}",
         path.display()
     ))
 }

@@ -1,12 +1,12 @@
 //! Secret keys from the command line and in files.
 
 use std::fmt::{Display, Write as _};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use peermux::{SecretKey, private_file};
+use peermux::SecretKey;
+use peermux::private_file::{self, OpenError};
 use zeroize::Zeroizing;
 
 use crate::args::COMMON;
@@ -79,7 +79,10 @@ impl KeyArgs {
 /// Reads a key file.
 fn read(path: &Path) -> Result<SecretKey, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
-    let file = File::open(path).map_err(|error| cannot("read", path, &error))?;
+    let file = private_file::open(path).map_err(|error| match error {
+        OpenError::Io(error) => cannot("read", path, &error),
+        exposed => Failure::because(format!("key file {exposed}")),
+    })?;
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
     read.map_err(|error| cannot("read", path, &error))?;
     let wrong = |why: &dyn Display| Failure::because(format!("key file {}: {why}", path.display()));

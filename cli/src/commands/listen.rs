@@ -57,6 +57,8 @@ A data directory holds the files
   key               the node's secret key, unless --key or --key-file gives one
   addresses.redb    the address book and the node database; a damaged one is kept aside
   admin.sock        the running node's socket for `peermux peers`, see `peermux peers --help`
+It is refused if other users can write to it, and so are a key file and an address book that
+others can read. Symbolic links to any of them are not followed.
 
 A configuration file is TOML, for example
   listen = \"0.0.0.0:30303\"

@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use peermux::addrbook::{Change, RedbStore, Store, Table};
@@ -101,6 +101,73 @@ fn a_folder_that_cannot_be_made_is_a_failure() {
     assert!(
         line.starts_with(&format!("cannot make data directory {home}: ")),
         "{line}"
+    );
+}
+
+#[test]
+fn a_folder_that_others_can_change_or_a_link_to_one_is_refused() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let (node, _) = Peermux::listen(&["--data-dir", &home]);
+    node.terminated().succeeded();
+    let refused = |home: &str| {
+        let arguments = ["listen", "--addr", "127.0.0.1:0", "--data-dir", home];
+        let (line, output) = run(&arguments).failed();
+        assert!(output.is_empty(), "{output:?}");
+        line
+    };
+    folder.set_mode("home", 0o775);
+    assert_eq!(
+        refused(&home),
+        format!(
+            "data directory {home} can be changed by others (mode 0775); run `chmod go-w {home}`, or give a folder within it"
+        )
+    );
+    folder.set_mode("home", 0o755);
+    symlink("home", folder.path("link")).expect("a link");
+    let link = folder.text("link");
+    for named in [&link, &format!("{link}/")] {
+        assert_eq!(
+            refused(named),
+            format!(
+                "data directory {link} is a symbolic link; give the path it leads to, \"home\""
+            )
+        );
+    }
+    for (file, what) in [("key", "key file"), ("addresses.redb", "address book")] {
+        let path = format!("{home}/{file}");
+        let name = format!("home/{file}");
+        folder.set_mode(&name, 0o660);
+        assert_eq!(
+            refused(&home),
+            format!("{what} {path} is open to others (mode 0660); run `chmod 600 {path}`")
+        );
+        folder.set_mode(&name, 0o600);
+        fs::rename(&path, folder.path(file)).expect("ours");
+        symlink(folder.path(file), &path).expect("a link");
+        assert!(refused(&home).starts_with(&format!("{what} {path} is a symbolic link; ")));
+        fs::rename(folder.path(file), &path).expect("ours");
+    }
+    // Others may list it.
+    let (node, _) = Peermux::listen(&["--data-dir", &home]);
+    node.terminated().succeeded();
+}
+
+/// Only root can give a folder away.
+#[test]
+fn a_folder_of_another_user_is_refused() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    fs::create_dir(&home).expect("a folder");
+    if chown(&home, Some(65534), None).is_err() {
+        return;
+    }
+    let (line, _) = run(&["listen", "--data-dir", &home]).failed();
+    assert_eq!(
+        line,
+        format!(
+            "data directory {home} belongs to user 65534, not to user 0 or root; run `chown 0 {home}`"
+        )
     );
 }
 

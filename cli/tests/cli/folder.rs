@@ -1,6 +1,7 @@
 //! A folder for the files of a test.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +14,8 @@ impl Folder {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("peermux-cli-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder");
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.expect("a folder");
         Self(path)
     }
 
@@ -26,10 +28,16 @@ impl Folder {
         text(&self.path(name))
     }
 
-    /// A file with this content, as an argument.
-    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+    /// A file with this content, for its owner alone, as an argument.
+    pub(crate) fn file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized)) -> String {
         fs::write(self.path(name), content).expect("written");
+        self.set_mode(name, 0o600);
         self.text(name)
+    }
+
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        let mode = Permissions::from_mode(mode);
+        fs::set_permissions(self.path(name), mode).expect("ours");
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::folder::Folder;
 use crate::foreign::OTHER_KEY;
@@ -113,10 +113,51 @@ fn key_files_that_are_none_are_failures() {
         line.starts_with(&format!("cannot read key file {missing}: ")),
         "{line}"
     );
-    let junk = file("junk");
-    fs::write(&junk, "not a key").expect("it can be written");
+    let folder = Folder::new();
+    let junk = folder.file("junk", "not a key");
     let (line, _) = run(&["key", "show", "--key-file", &junk]).failed();
     assert!(line.starts_with(&format!("key file {junk}: ")), "{line}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_until_its_mode_is_mended() {
+    let folder = Folder::new();
+    let key = folder.file("key", ONE);
+    run(&["key", "show", "--key-file", &key]).succeeded();
+    folder.set_mode("key", 0o644);
+    let (line, output) = run(&["key", "show", "--key-file", &key]).failed();
+    let mend = format!("chmod 600 {key}");
+    let refused = format!("key file {key} is open to others (mode 0644); run `{mend}`");
+    assert_eq!((line, output), (refused, Vec::new()));
+    let mended = Command::new("sh").args(["-c", &mend]).status();
+    assert!(mended.expect("it runs").success());
+    run(&["key", "show", "--key-file", &key]).succeeded();
+}
+
+/// In a secret of Kubernetes each file is a link, and the folder that it leads to is one too.
+#[test]
+fn a_link_to_a_key_is_refused_and_a_key_behind_a_link_is_not() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("..1")).expect("a folder");
+    folder.file("..1/key", ONE);
+    symlink("..1", folder.path("..data")).expect("a link");
+    symlink("..data/key", folder.path("key")).expect("a link");
+    let link = folder.text("key");
+    let (line, _) = run(&["key", "show", "--key-file", &link]).failed();
+    let refused =
+        format!("key file {link} is a symbolic link; give the path it leads to, \"..data/key\"");
+    assert_eq!(line, refused);
+    let key = folder.text("..data/key");
+    run(&["key", "show", "--key-file", &key]).succeeded();
+}
+
+#[test]
+fn a_key_can_come_through_a_pipe_of_the_shell() {
+    let mut show = Command::new("bash");
+    let script = format!("exec \"$0\" key show --key-file <(echo {ONE})");
+    show.args(["-c", &script, env!("CARGO_BIN_EXE_peermux")]);
+    let lines = Peermux::spawn(show).ended().succeeded();
+    assert_eq!(lines[0], format!("public key {OTHER_KEY}"));
 }
 
 #[test]
@@ -135,8 +176,7 @@ fn a_key_given_by_mistake_is_never_repeated() {
     let secret = "5ec2e7c0ffee".repeat(6);
     let secret = &secret[..64];
     let utf16: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    fs::write(folder.path("utf16"), utf16).expect("written");
-    let utf16 = folder.text("utf16");
+    let utf16 = folder.file("utf16", &utf16);
     let quoted = folder.file("quoted", &format!("'{secret}'"));
     let list = folder.file("list.toml", &format!("static_nodes = [\"{secret}\"]"));
     let single = folder.file("single.toml", &format!("trusted_nodes = \"{secret}\""));

@@ -139,8 +139,8 @@ fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
 fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
     let folder = Folder::new();
     let key = folder.text("key");
-    let made = Command::new("mkfifo").arg(&key).status().expect("it runs");
-    assert!(made.success());
+    let made = Command::new("mkfifo").args(["-m", "600", &key]).status();
+    assert!(made.expect("it runs").success());
     let mut show = command(&["key", "show", "--key-file", &key]);
     show.env("TOKIO_WORKER_THREADS", "1");
     let show = Peermux::spawn(show);

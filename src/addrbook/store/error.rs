@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::private_file::Exposed;
+
 /// Why a book could not be read or written. Nothing is ever deleted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +36,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Others than its owner could read or change the file. It is left as it is.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// Reading or writing failed.
     #[error("cannot {doing} {path:?}")]
     Io {

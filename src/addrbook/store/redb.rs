@@ -9,7 +9,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageError, TableDefinit
 
 use super::lock::LockIfPossible;
 use super::{Change, Row, Store, StoreError, Table};
-use crate::private_file::{self, Unfinished};
+use crate::private_file::{self, OpenError, Unfinished};
 
 /// The rows fit into far less; this bounds what the database's cache may take, in bytes.
 const CACHE: usize = 4 << 20;
@@ -18,7 +18,8 @@ const CACHE: usize = 4 << 20;
 ///
 /// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
 /// moment leaves the file as it was after the last commit. The file is created readable for its
-/// owner only, because it holds the secret that chooses buckets. One process can have it open; on a
+/// owner only, because it holds the secret that chooses buckets, and one that others can read or
+/// change, or a symbolic link to one, is not opened ([`private_file`]). One process can have it open; on a
 /// file system without locks a warning says that nobody sees to that.
 ///
 /// A new file is made under another name, `path.new-…`, and renamed when it is complete; a process
@@ -35,7 +36,7 @@ impl RedbStore {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not such a database or was changed from outside; it
-    /// stays where it is. [`StoreError::InUse`], [`StoreError::Io`].
+    /// stays where it is. [`StoreError::Exposed`], [`StoreError::InUse`], [`StoreError::Io`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
         let database = Some(open(&path)?);
@@ -118,7 +119,11 @@ fn open(path: &Path) -> Result<Database, StoreError> {
             placed => placed.map_err(|error| failed(path, "rename", error))?,
         }
     }
-    open_file(private_file::open(path).map_err(cannot_open)?, path)
+    let file = private_file::open_or_create(path).map_err(|error| match error {
+        OpenError::Exposed(exposed) => exposed.into(),
+        OpenError::Io(error) => cannot_open(error),
+    })?;
+    open_file(file, path)
 }
 
 fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {

@@ -26,7 +26,7 @@ async fn what_is_no_book_is_kept_aside() {
     let folder = Folder::new();
     let path = folder.file();
     for (number, content) in [(1, "not a database"), (2, "neither")] {
-        std::fs::write(&path, content.repeat(1000)).unwrap();
+        folder.write(content.repeat(1000));
         let error = open(&path).await.unwrap_err();
         let StoreError::Damaged {
             path: named, kept, ..
@@ -66,7 +66,7 @@ async fn a_changed_byte_is_noticed() {
         } else {
             bytes[at] ^= 0x10;
         }
-        std::fs::write(&path, &bytes).unwrap();
+        folder.write(&bytes);
         match open(&path).await {
             // An empty file is a new one.
             Ok((book, _writer)) => assert!(book.len() == 200 || bytes.is_empty(), "at {at}"),
@@ -117,14 +117,29 @@ async fn a_file_in_use_or_out_of_reach_is_left_alone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_can_read_the_file() {
-    use std::os::unix::fs::PermissionsExt;
+async fn only_the_owner_can_read_the_file_else_it_is_not_opened() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use peermux::private_file::Exposed;
 
     let folder = Folder::new();
-    let (_book, _writer) = open(&folder.file()).await.unwrap();
-    let mode = std::fs::metadata(folder.file())
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let path = folder.file();
+    let (_book, _writer) = open(&path).await.unwrap();
+    let mut mode = std::fs::metadata(&path).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    mode.set_mode(0o644);
+    std::fs::set_permissions(&path, mode).unwrap();
+    let error = open(&path).await.unwrap_err();
+    let StoreError::Exposed(Exposed::Mode { path: named, .. }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(named, path);
+
+    // A link that leads nowhere makes no file elsewhere.
+    let link = folder.0.join("link");
+    let elsewhere = folder.0.join("elsewhere");
+    symlink(&elsewhere, &link).unwrap();
+    let error = open(&link).await.unwrap_err();
+    assert!(matches!(error, StoreError::Exposed(Exposed::Link { .. })));
+    assert!(!elsewhere.exists());
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use peermux::addrbook::{
     AddressBook, AddressBookConfig, MemoryStore, Persistence, Source, SteadyClock, StoreError,
 };
-use peermux::{Enode, SecretKey};
+use peermux::{Enode, SecretKey, private_file};
 
 mod damage;
 mod kill;
@@ -27,6 +27,13 @@ impl Folder {
 
     fn file(&self) -> PathBuf {
         self.0.join("addresses.redb")
+    }
+
+    /// Puts this content into the file, which is its owner's alone.
+    fn write(&self, content: impl AsRef<[u8]>) {
+        // There may be none.
+        let _ = std::fs::remove_file(self.file());
+        private_file::write_new(&self.file(), content.as_ref()).unwrap();
     }
 }
 

@@ -3,11 +3,75 @@
 //! A file appears under its name when it is complete: a process that is killed leaves all of it or
 //! nothing. File systems can lack what that takes: without hard links a kill in the wrong moment
 //! leaves an empty file, without a flush of folders a crash of the machine can undo a new name.
+//!
+//! What is there already is checked before it is used, as ssh and PostgreSQL check their keys:
+//!
+//! - A file or folder belongs to the user of this process (the effective one) or to root.
+//! - A file has no permissions for the group and others. Of a file of root's the group may read it,
+//!   if this process does not run as root: that is how root gives a service its key.
+//! - A folder cannot be changed by the group and others; the group may change a folder of root's.
+//!   Others may list it, because each file in it is private by its own mode. Folders above it are not
+//!   checked.
+//! - The last part of a path is no symbolic link. Links before it are followed, so a secret of
+//!   Kubernetes can be given by its path `..data/NAME`. `/dev/fd/N` and `/proc/self/fd/N`, which
+//!   shells make of `<(command)`, lead only to what this process has open, and are followed.
+//!
+//! File systems without modes, such as FAT, show one mode for all files. Mount them with one that is
+//! private (`umask=077`; for CIFS `file_mode=0600,dir_mode=0700`; for WSL the option `metadata`). Where
+//! that is not possible, hand a key over through a pipe, for example `--key-file <(cat PATH)`. A volume
+//! that Kubernetes mounts with `fsGroup` needs `fsGroupChangePolicy: OnRootMismatch`, else each mount opens
+//! its files to the group. Where there is no Unix, neither owners nor modes are checked, and links to
+//! files are followed.
+
+mod exposed;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+pub use exposed::Exposed;
+use exposed::Kind;
+
+/// Why a private file was not opened, or a folder is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Others could read or change it.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Opens a file or pipe with a secret, for reading. What was opened is checked, not its name, which
+/// could lead elsewhere a moment later. Waits for a writer if it is a pipe with a name.
+///
+/// # Errors
+/// [`OpenError::Exposed`] if others can read or change it; the path may be a symbolic link.
+pub fn open(path: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    open_checked(path, options)
+}
+
+/// Checks that only this user and root can change what is in a folder.
+///
+/// # Errors
+/// [`OpenError::Exposed`] if others can, or if the path is a symbolic link.
+pub fn check_folder(path: &Path) -> Result<(), OpenError> {
+    // With a slash at the end of its path a link would be followed.
+    let path = path.components().as_path();
+    if let Some(link) = Exposed::link(path) {
+        return Err(link.into());
+    }
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
+    }
+    Ok(exposed::check(path, &metadata, Kind::Folder)?)
+}
 
 /// Writes a new file. A file that is there already is left alone. After an error there is nothing
 /// new.
@@ -25,7 +89,7 @@ pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Whether there is no file yet, or an empty one.
 pub(crate) fn is_missing(path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
@@ -33,8 +97,33 @@ pub(crate) fn is_missing(path: &Path) -> io::Result<bool> {
 }
 
 /// Opens a file for reading and writing, and creates it if it is missing.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    private().create(true).truncate(false).open(path)
+pub(crate) fn open_or_create(path: &Path) -> Result<File, OpenError> {
+    let mut options = private();
+    options.create(true).truncate(false);
+    open_checked(path, options)
+}
+
+#[cfg_attr(not(unix), expect(unused_mut, reason = "there is no such flag"))]
+fn open_checked(path: &Path, mut options: OpenOptions) -> Result<File, OpenError> {
+    #[cfg(unix)]
+    if !is_own_descriptor(path) {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(nix::libc::O_NOFOLLOW);
+    }
+    let file = options
+        .open(path)
+        .map_err(|error| Exposed::link(path).map_or(OpenError::Io(error), OpenError::Exposed))?;
+    exposed::check(path, &file.metadata()?, Kind::File)?;
+    Ok(file)
+}
+
+/// Whether a path names something that this process has open. It may look like a link, but nobody
+/// else can change where it leads.
+#[cfg(unix)]
+fn is_own_descriptor(path: &Path) -> bool {
+    let folder = path.parent().map(fs::canonicalize);
+    let own = fs::canonicalize("/proc/self/fd");
+    matches!((folder, own), (Some(Ok(folder)), Ok(own)) if folder == own)
 }
 
 /// Creates a file for reading and writing.
@@ -185,6 +274,76 @@ mod tests {
 
     fn no_links(_: &Path, _: &Path) -> io::Result<()> {
         Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_used_and_neither_a_link_to_it_nor_an_open_one() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = Folder::new("used");
+        let (path, link) = (folder.0.join("file"), folder.0.join("link"));
+        write_new(&path, b"secret").unwrap();
+        symlink("file", &link).unwrap();
+        let opened = |path: &Path| match open(path) {
+            Ok(file) => io::read_to_string(file).unwrap(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(opened(&path), "secret");
+        let text = format!(
+            "{} is a symbolic link; give the path it leads to, \"file\"",
+            link.display()
+        );
+        assert_eq!(opened(&link), text);
+        assert_eq!(open_or_create(&link).unwrap_err().to_string(), text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o602)).unwrap();
+        let text = format!(
+            "{path} is open to others (mode 0602); run `chmod 600 {path}`",
+            path = path.display()
+        );
+        assert_eq!(opened(&path), text);
+        assert_eq!(open_or_create(&path).unwrap_err().to_string(), text);
+        assert!(opened(&folder.0).ends_with("is neither a file nor a pipe"));
+        assert!(opened(Path::new("/dev/null")).ends_with("is neither a file nor a pipe"));
+    }
+
+    /// As a shell does it for `<(command)`.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_this_process_has_open_is_no_link() {
+        use std::os::fd::AsRawFd;
+
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"secret").unwrap();
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let opened = open(Path::new(&path)).unwrap();
+        assert_eq!(io::read_to_string(opened).unwrap(), "secret");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_is_used_if_only_its_owner_can_change_it() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = Folder::new("folder");
+        let checked = |path: &Path| check_folder(path).map_err(|error| error.to_string());
+        let link = folder.0.join("link");
+        symlink(".", &link).unwrap();
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(checked(&folder.0), Ok(()));
+        for path in [&link, &link.join(""), &link.join(".")] {
+            let error = checked(path).unwrap_err();
+            assert!(error.contains("/link is a symbolic link"), "{error}");
+        }
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = checked(&folder.0).unwrap_err();
+        assert!(error.contains("(mode 0777); run `chmod go-w "), "{error}");
+        write_new(&folder.0.join("file"), b"").unwrap();
+        assert!(matches!(
+            check_folder(&folder.0.join("file")),
+            Err(OpenError::Io(_))
+        ));
     }
 
     #[test]
