@@ -40,6 +40,9 @@ pub(crate) struct Common {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) key: KeyArgs,
+    /// Allow core dumps and debuggers, which can read the keys in this process's memory
+    #[arg(long, global = true, help_heading = COMMON)]
+    pub(crate) core_dumps: bool,
     /// Log more to standard error (-vv, -vvv), or what PEERMUX_LOG=FILTER says
     #[arg(short, long, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -10,6 +10,7 @@ mod admin;
 mod args;
 mod commands;
 mod config;
+mod core_dumps;
 mod data_dir;
 mod explain;
 mod failure;
@@ -37,7 +38,14 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::answer(error),
     };
+    let refused = match cli.common.core_dumps {
+        true => Ok(()),
+        false => core_dumps::refuse(),
+    };
     let result = Logs::start(cli.common.verbose);
+    if let Err(error) = refused {
+        tracing::warn!(%error, "a core dump of this process would show its keys");
+    }
     let result = result.map_err(told).and_then(|logs| run(cli, &logs));
     result.err().unwrap_or(ExitCode::SUCCESS)
 }

@@ -54,6 +54,12 @@ pub enum KeyError {
 /// A secret key, with its public key computed once, when it is first asked for.
 ///
 /// The secret never appears in `Debug`, is compared in constant time and is wiped on drop.
+///
+/// A core dump of the process holds it all the same, and so does what a debugger of the same user
+/// sees. The library changes nothing about its process. An application that wants neither sets its
+/// limit `RLIMIT_CORE` to zero and, on Linux, makes itself not dumpable (`PR_SET_DUMPABLE`), before it
+/// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a key
+/// file only if no other user can.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,

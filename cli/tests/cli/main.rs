@@ -13,6 +13,7 @@
 mod bench;
 mod chat;
 mod config;
+mod core_dumps;
 mod data_dir;
 mod demo;
 mod folder;

@@ -1,0 +1,39 @@
+//! Core dumps of the process, which would hold the node's key and those of its sessions.
+
+use std::io;
+
+/// Makes sure that there are none, as ssh-agent does.
+///
+/// On Linux the limit on their size is not enough: the kernel ignores a limit of zero where dumps go
+/// to a program (`core(5)`). A process that is not dumpable is none for debuggers of the same user
+/// either, and its memory cannot be read through `/proc`.
+pub(crate) fn refuse() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        setrlimit(Resource::Core, none)?;
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
+
+    #[test]
+    fn there_are_neither_core_files_nor_dumps_for_a_program() {
+        super::refuse().expect("a process may give up both");
+        assert_eq!(getrlimit(Resource::Core).maximum, Some(0));
+        let dumpable = dumpable_behavior().expect("Linux");
+        assert_eq!(dumpable, DumpableBehavior::NotDumpable);
+    }
+}
