@@ -27,6 +27,19 @@ fn seats(number: usize) -> ServerBuilder {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seat_is_free_again_when_its_peer_has_ended() {
+    let (listener, caller) = memory_listener();
+    let server = called(seats(1), listener).await;
+    let mut feed = server.subscribe();
+    for network in 1..=3 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.{network}.1.1:1")).await;
+        dialled.expect("a free seat");
+        drop(visitor);
+        dropped(&mut feed).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_network_gets_a_share_of_the_seats() {
     let (listener, caller) = memory_listener();
     let server = called(seats(24), listener).await;
