@@ -20,8 +20,22 @@ pub(crate) fn cpu_seconds(process: u32) -> f64 {
 
 /// The memory of a process that is in RAM, in KiB.
 pub(crate) fn resident_kib(process: u32) -> f64 {
+    status_kib(process, "VmRSS:")
+}
+
+/// The most of it since the process began, or since it last [forgot](forget_peak_resident) that, in KiB.
+pub(crate) fn peak_resident_kib(process: u32) -> f64 {
+    status_kib(process, "VmHWM:")
+}
+
+/// Begins to look for the most memory anew.
+pub(crate) fn forget_peak_resident() {
+    fs::write("/proc/self/clear_refs", "5").expect("Linux");
+}
+
+fn status_kib(process: u32, key: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let number = line.and_then(|line| line.split_whitespace().next());
     number
         .and_then(|number| number.parse().ok())

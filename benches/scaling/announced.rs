@@ -1,7 +1,7 @@
 //! Peers that announce a message of 16 MiB each and then send nothing.
 
 use crate::goals::Goals;
-use crate::worker::Worker;
+use crate::roles;
 use crate::{machine, process};
 
 const PEERS: usize = 1000;
@@ -15,8 +15,8 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
         eprintln!("{why}");
         return;
     }
-    let mut node = Worker::node("patient");
-    let mut crowd = Worker::crowd(&node, peers);
+    let mut node = roles::node("patient");
+    let mut crowd = roles::crowd(&node, peers);
     node.ask(&format!("peers {peers}"));
     let (resident, live) = (machine::resident_kib(node.id()), node.ask("live")[0]);
     crowd.ask(&format!("announce {peers}"));

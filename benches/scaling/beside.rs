@@ -1,6 +1,7 @@
 //! Round trips of one protocol beside bulk traffic of another one over the same connection.
 
 use crate::goals::{Goals, median, spread};
+use crate::roles;
 use crate::worker::Worker;
 
 const REPETITIONS: usize = 9;
@@ -40,7 +41,7 @@ struct Told {
 
 pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let count = if quick { ROUND_TRIPS / 10 } else { ROUND_TRIPS };
-    let node = Worker::node("serve");
+    let node = roles::node("serve");
     let mut talker = Worker::start(&["talker", &node.greeting]);
     let mut told = BULK.each_ref().map(|_| Told::default());
     for _ in 0..REPETITIONS {

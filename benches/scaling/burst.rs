@@ -2,7 +2,7 @@
 
 use crate::cost::Memory;
 use crate::goals::Goals;
-use crate::worker::Worker;
+use crate::roles;
 
 const PEERS: usize = 10;
 const MESSAGES: usize = 200;
@@ -12,8 +12,8 @@ const SIZE: usize = 1 << 20;
 const LEFT: f64 = 1.0;
 
 pub(crate) fn measure(_quick: bool, _open_files: u64, goals: &mut Goals) {
-    let mut node = Worker::node("lend");
-    let _crowd = Worker::crowd(&node, PEERS);
+    let mut node = roles::node("lend");
+    let _crowd = roles::crowd(&node, PEERS);
     node.ask(&format!("peers {PEERS}"));
     // Small ones first: what every connection keeps is there then.
     node.ask("send 1000 256");

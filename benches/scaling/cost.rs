@@ -1,6 +1,7 @@
 //! Messages to all of more and more peers: throughput, CPU time, memory.
 
 use crate::goals::{Goals, median, spread};
+use crate::roles;
 use crate::worker::Worker;
 use crate::{machine, process};
 
@@ -72,13 +73,13 @@ struct Traffic {
 
 impl Scene {
     fn set(peers: usize) -> Self {
-        let mut node = Worker::node("lend");
-        let mut crowds = vec![Worker::crowd(&node, 1)];
+        let mut node = roles::node("lend");
+        let mut crowds = vec![roles::crowd(&node, 1)];
         node.ask("peers 1");
         node.ask("send 1000 256");
         let before = Memory::settled(&mut node);
         if peers > 1 {
-            crowds.push(Worker::crowd(&node, peers - 1));
+            crowds.push(roles::crowd(&node, peers - 1));
         }
         node.ask(&format!("peers {peers}"));
         Self {

@@ -1,6 +1,7 @@
 //! What a protocol that nobody reads does to another one of the same peer, until its bounds are reached.
 
 use crate::goals::{Goals, median, spread};
+use crate::roles;
 use crate::worker::Worker;
 
 const REPETITIONS: usize = 15;
@@ -12,7 +13,7 @@ const PONG_MS: f64 = 50.0;
 /// one of them.
 pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let messages = if quick { MESSAGES / 4 } else { MESSAGES };
-    let nodes = ["serve", "neglect"].map(Worker::node);
+    let nodes = ["serve", "neglect"].map(roles::node);
     let mut talkers = nodes
         .each_ref()
         .map(|node| Worker::start(&["talker", &node.greeting]));

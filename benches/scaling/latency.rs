@@ -2,7 +2,7 @@
 
 use crate::goals::{Goals, compare};
 use crate::process;
-use crate::worker::Worker;
+use crate::roles;
 
 const IDLE: usize = 1000;
 const REPETITIONS: usize = 9;
@@ -18,13 +18,13 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
         return;
     }
     let count = if quick { ROUND_TRIPS / 10 } else { ROUND_TRIPS };
-    let mut alone = Worker::node("lend");
-    let _one = Worker::crowd(&alone, 1);
+    let mut alone = roles::node("lend");
+    let _one = roles::crowd(&alone, 1);
     alone.ask("peers 1");
-    let mut among = Worker::node("lend");
-    let _idle = Worker::crowd(&among, IDLE);
+    let mut among = roles::node("lend");
+    let _idle = roles::crowd(&among, IDLE);
     among.ask(&format!("peers {IDLE}"));
-    let _another = Worker::crowd(&among, 1);
+    let _another = roles::crowd(&among, 1);
     among.ask(&format!("peers {}", IDLE + 1));
 
     let command = format!("echo {count} {SIZE}");

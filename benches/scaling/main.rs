@@ -25,8 +25,10 @@ mod load;
 mod machine;
 mod node;
 mod process;
+mod roles;
 mod storm;
 mod talker;
+#[path = "../machine/worker.rs"]
 mod worker;
 
 use std::alloc::System;

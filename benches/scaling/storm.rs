@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::crowd::greet;
 use crate::goals::{Goals, compare, spread};
 use crate::load::ASIDE;
+use crate::roles;
 use crate::worker::{Worker, commands, tell};
 
 /// How many connect at once.
@@ -21,8 +22,8 @@ const GOAL_MS: f64 = 10.0;
 
 pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     let count = if quick { ROUND_TRIPS / 4 } else { ROUND_TRIPS };
-    let mut node = Worker::node("visited");
-    let _one = Worker::crowd(&node, 1);
+    let mut node = roles::node("visited");
+    let _one = roles::crowd(&node, 1);
     node.ask("peers 1");
     let mut storm = Worker::start(&["storm", &node.greeting]);
     let command = format!("beat {count} {SIZE}");

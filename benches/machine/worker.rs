@@ -1,4 +1,5 @@
 //! A process in a role: it takes commands as lines and answers each with a line of numbers.
+#![allow(dead_code, reason = "few benchmarks ask for all of it")]
 
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -34,17 +35,6 @@ impl Worker {
         };
         worker.greeting = worker.line();
         worker
-    }
-
-    /// A node and some peers of it.
-    pub(crate) fn node(mode: &str) -> Self {
-        Self::start(&["node", mode])
-    }
-
-    pub(crate) fn crowd(node: &Self, peers: usize) -> Self {
-        let mut crowd = Self::start(&["crowd", &node.greeting]);
-        crowd.ask(&format!("connect {peers}"));
-        crowd
     }
 
     pub(crate) fn id(&self) -> u32 {

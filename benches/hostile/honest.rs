@@ -1,0 +1,186 @@
+//! The role of the honest: a peer that exchanges messages with the node, and newcomers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use peermux::p2p::{RawMessage, RlpxCodec};
+use peermux::rlp::RlpStream;
+use peermux::setup::Joined;
+use peermux::{Capability, DisconnectReason, Enode};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::codec::Framed;
+
+use crate::OTHERS;
+use crate::connect::{Problem, address_of, greet, open, source};
+use crate::pin::pin;
+use crate::worker::{commands, tell};
+
+/// The first byte after 127 in honest addresses, and how many such bytes there are.
+const FIRST: u8 = 210;
+const NETWORKS: u8 = 40;
+
+/// Where the codes of its only protocol begin.
+const ECHO: u64 = 0x10;
+const PING: u64 = 2;
+const PONG: u64 = 3;
+
+/// How many messages are on their way at once.
+const WINDOW: usize = 16;
+
+/// How long a newcomer waits at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it takes until the next one comes.
+const NEWCOMERS: Duration = Duration::from_millis(100);
+
+type Link = Framed<Joined<TcpStream>, RlpxCodec>;
+
+pub(crate) fn run(enode: &str) {
+    pin(OTHERS);
+    behave(&enode.parse().expect("an enode URL"));
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn behave(node: &Enode) {
+    tell("ready");
+    let place = Arc::new(AtomicUsize::new(0));
+    let mut link = connect(node, &place).await.ok();
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let ["measure", ms] = words.as_slice() else {
+            panic!("not a command of the honest: {words:?}");
+        };
+        let time = Duration::from_millis(ms.parse().expect("a number"));
+        let newcomers = tokio::spawn(newcomers(node.clone(), Arc::clone(&place), 2 * time));
+        let mut ended = 0.0;
+        let mut told = Vec::new();
+        for (window, size) in [(WINDOW, 1000), (1, 32)] {
+            if link.is_none() {
+                link = connect(node, &place).await.ok();
+            }
+            let measured = match &mut link {
+                Some(link) => echo(link, time, window, size).await,
+                None => Err("not connected".into()),
+            };
+            let took = measured.unwrap_or_else(|error| {
+                eprintln!("the honest peer: {error}");
+                link = None;
+                ended += 1.0;
+                Vec::new()
+            });
+            told.push(took);
+        }
+        let [many, single] = [&told[0], &told[1]];
+        let rate = many.len() as f64 / time.as_secs_f64();
+        let mut connects = newcomers.await.expect("no newcomer panics");
+        let refused = connects.iter().filter(|took| took.is_none()).count();
+        let mut took: Vec<_> = connects
+            .drain(..)
+            .map(|took| took.unwrap_or(PATIENCE))
+            .collect();
+        let line = [
+            rate,
+            quantile(&mut single.clone(), 0.99) * 1e6,
+            quantile(&mut took, 0.95) * 1e3,
+            took.len() as f64,
+            refused as f64,
+            ended,
+        ];
+        tell(&line.map(|number| number.to_string()).join(" "));
+    }
+}
+
+/// In seconds.
+fn quantile(took: &mut [Duration], part: f64) -> f64 {
+    took.sort_unstable();
+    let at = (part * took.len().saturating_sub(1) as f64) as usize;
+    took.get(at).map_or(f64::INFINITY, Duration::as_secs_f64)
+}
+
+async fn connect(node: &Enode, place: &AtomicUsize) -> Result<Link, Problem> {
+    let from = source(FIRST, NETWORKS, place.fetch_add(1, Ordering::Relaxed));
+    let stream = open(from, address_of(node)).await?;
+    let met = greet(stream, node, vec![Capability::new("echo", 1)]).await?;
+    Ok(met.into_framed())
+}
+
+/// Sends messages for a time, `window` of them at once, and tells how long each took.
+async fn echo(
+    link: &mut Link,
+    time: Duration,
+    window: usize,
+    size: usize,
+) -> Result<Vec<Duration>, Problem> {
+    let mut payload = RlpStream::new();
+    payload.append(&vec![7u8; size]);
+    let message = RawMessage {
+        id: ECHO,
+        payload: payload.out().freeze(),
+    };
+    let (started, mut took) = (Instant::now(), Vec::new());
+    while started.elapsed() < time {
+        let sent = Instant::now();
+        for _ in 0..window {
+            link.feed(message.clone()).await?;
+        }
+        link.flush().await?;
+        for _ in 0..window {
+            answer(link).await?;
+            took.push(sent.elapsed());
+        }
+        if window == 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    Ok(took)
+}
+
+/// Waits for one answer; a Ping in between is answered.
+async fn answer(link: &mut Link) -> Result<(), Problem> {
+    loop {
+        let next = timeout(PATIENCE, link.next()).await?;
+        match next.ok_or("the node closed the connection")?? {
+            RawMessage { id, .. } if id == ECHO + 1 => return Ok(()),
+            RawMessage { id: PING, .. } => {
+                let payload = Bytes::from_static(&[0xc0]);
+                link.send(RawMessage { id: PONG, payload }).await?;
+            }
+            RawMessage { id: 1, payload } => {
+                return Err(format!("the node said goodbye: {payload:02x?}").into());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long newcomers took to connect; `None` for one that was refused or gave up.
+async fn newcomers(node: Enode, place: Arc<AtomicUsize>, time: Duration) -> Vec<Option<Duration>> {
+    let (started, mut coming) = (Instant::now(), Vec::new());
+    while started.elapsed() < time {
+        let (node, place) = (node.clone(), Arc::clone(&place));
+        coming.push(tokio::spawn(async move {
+            let begun = Instant::now();
+            let link = timeout(PATIENCE, newcomer(&node, &place)).await.ok()?;
+            link.ok().map(|()| begun.elapsed())
+        }));
+        sleep(NEWCOMERS).await;
+    }
+    let mut took = Vec::new();
+    for one in coming {
+        took.push(one.await.expect("no newcomer panics"));
+    }
+    took
+}
+
+/// Connects, has one message echoed, and leaves.
+async fn newcomer(node: &Enode, place: &AtomicUsize) -> Result<(), Problem> {
+    let mut link = connect(node, place).await?;
+    echo(&mut link, Duration::from_nanos(1), 1, 8).await?;
+    let goodbye = vec![0xc1, DisconnectReason::CLIENT_QUITTING.0];
+    let payload = Bytes::from(goodbye);
+    link.send(RawMessage { id: 1, payload }).await?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What strangers can cost a node, and what an honest peer keeps of it meanwhile.
+//!
+//!     cargo bench -p peermux-cli --bench hostile [-- --quick] [-- --only echoes] [-- --attackers 50]
+//!
+//! The node is a process of its own on one processor. The attackers and an honest peer are two more, which share another
+//! one. The same attackers first write to a process that discards everything: what the honest peer reaches beside that is
+//! what it would reach undisturbed. Commands and answers between the processes are lines of words. A table goes to
+//! standard output, and each goal with what was reached; a goal that is missed fails the run.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a benchmark has no caller to hand errors to, and measures by the clock"
+)]
+
+mod attackers;
+mod attacks;
+mod connect;
+mod honest;
+#[path = "../machine/mod.rs"]
+mod machine;
+mod node;
+mod pin;
+mod report;
+mod scene;
+mod sink;
+mod states;
+#[path = "../machine/worker.rs"]
+mod worker;
+
+use std::alloc::System;
+use std::env::args;
+use std::process::ExitCode;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+/// Tells how many bytes are allocated; that costs a few nanoseconds each time.
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Which processor the node has, and which one the others share.
+const NODE: usize = 0;
+const OTHERS: usize = 1;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [worker::ROLE, "node", seats] => node::run(seats.parse().expect("a number")),
+        [worker::ROLE, "sink"] => sink::run(),
+        [worker::ROLE, "honest", enode] => honest::run(enode),
+        [worker::ROLE, "attackers", enode, sink] => attackers::run(enode, sink),
+        words => return measure(words),
+    }
+    ExitCode::SUCCESS
+}
+
+fn measure(words: &[&str]) -> ExitCode {
+    let after = |option: &str| {
+        let at = words.iter().position(|word| *word == option);
+        at.and_then(|at| words.get(at + 1)).copied()
+    };
+    let (quick, only) = (words.contains(&"--quick"), after("--only").unwrap_or(""));
+    let sizes: Vec<usize> = match after("--attackers") {
+        Some(number) => vec![number.parse().expect("a number of attackers")],
+        None if quick => vec![50],
+        None => vec![50, 1000],
+    };
+    // The children inherit the limit.
+    machine::more_files();
+    let mut report = report::Report::default();
+    if "states".contains(only) {
+        states::measure(&mut report);
+    }
+    for attackers in sizes {
+        for attack in attacks::all().filter(|attack| attack.name.contains(only)) {
+            scene::measure(&attack, attackers, quick, &mut report);
+        }
+    }
+    print!("{report}");
+    match report.is_met() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}

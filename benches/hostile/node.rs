@@ -1,0 +1,95 @@
+//! The role of the node.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use peermux::channel::MemoryLimits;
+use peermux::{Protocol, ProtocolConn, SecretKey, Server};
+use peermux_protocols::bench::{self, Bench};
+use peermux_protocols::echo::{self, Echo};
+use tokio::time::sleep;
+
+use crate::pin::pin;
+use crate::worker::{commands, tell};
+use crate::{COUNTED, NODE, machine};
+
+/// What all peers together may hold, in bytes.
+pub(crate) const BUDGET: usize = 128 << 20;
+
+/// How many set-ups there may be at once.
+pub(crate) const PENDING: usize = 50;
+
+/// The most bytes that were allocated at once, as far as looking often can tell.
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn run(seats: usize) {
+    pin(NODE);
+    std::thread::spawn(|| {
+        loop {
+            PEAK.fetch_max(live(), Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    serve(seats);
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn serve(seats: usize) {
+    let unread = Protocol::builder("unread", 1, 1).run(|peer, conn: ProtocolConn| async move {
+        peer.ending().await;
+        drop(conn);
+        Ok(())
+    });
+    let limits = MemoryLimits::default().with_per_node(BUDGET);
+    // Its address of loopback must make nobody a friend.
+    let server = Server::builder(SecretKey::generate())
+        .listen("127.0.0.1:0".parse().expect("an address"))
+        .configure(|config| {
+            config
+                .with_max_peers(seats)
+                .with_max_pending(PENDING)
+                .with_memory(limits)
+                .with_exempt_local(false)
+        })
+        .protocol(Protocol::new(Bench::new(bench::Config::default())))
+        .protocol(Protocol::new(Echo::new(echo::Config::default())))
+        .protocol(unread)
+        .start()
+        .await
+        .expect("a free port");
+    let mut unread = Vec::new();
+    tell(&server.enode().to_string());
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        // Nothing else happens in this process's main task, so that reading blocks nobody.
+        let numbers = match words.as_slice() {
+            ["live"] => vec![live() as f64],
+            ["peak"] => vec![PEAK.load(Ordering::Relaxed) as f64],
+            ["reset"] => {
+                PEAK.store(live(), Ordering::Relaxed);
+                machine::forget_peak_resident();
+                vec![]
+            }
+            ["settle", seconds] => {
+                sleep(Duration::from_secs(seconds.parse().expect("a number"))).await;
+                vec![]
+            }
+            // A subscriber that reads nothing from now on.
+            ["subscribe"] => {
+                unread.push((server.subscribe(), server.subscribe_connections()));
+                vec![]
+            }
+            ["peers"] => vec![server.peer_count() as f64],
+            other => panic!("not a command of a node: {other:?}"),
+        };
+        let numbers: Vec<_> = numbers.iter().map(f64::to_string).collect();
+        tell(&numbers.join(" "));
+    }
+}
+
+fn live() -> usize {
+    let stats = COUNTED.stats();
+    stats
+        .bytes_allocated
+        .saturating_sub(stats.bytes_deallocated)
+}
