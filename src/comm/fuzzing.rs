@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(feature = "x509")]
+pub use super::identity::fuzzing::validate_counted;
+
 use super::establish::{self, EstablishError};
 use super::message::{ESTABLISH, Incoming, encode_ack};
 use super::{IdentityError, IdentityProvider, PeerId};

@@ -26,6 +26,7 @@ mod message;
 mod record;
 mod rlp;
 mod snappy;
+mod x509;
 
 pub use ack::ack;
 pub use auth::auth;
@@ -37,6 +38,7 @@ pub use gossip::gossip;
 pub use hello::hello;
 pub use message::message;
 pub use rlp::rlp;
+pub use x509::x509;
 
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
@@ -53,12 +55,14 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("hello", hello),
     ("message", message),
     ("rlp", rlp),
+    ("x509", x509),
 ];
 
 /// Checks that an error explains itself in a line of bounded length.
 fn assert_explained(error: &dyn std::error::Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && text.len() < 1024, "{text}");
+    assert!(!text.contains(['\n', '\r', '\x1b']), "{text}");
     if let Some(source) = error.source() {
         assert_explained(source);
     }

@@ -1,5 +1,7 @@
 //! Who somebody is, beyond the node that they run.
 
+#[cfg(all(feature = "fuzzing", feature = "x509"))]
+pub(super) mod fuzzing;
 mod provider;
 mod secp256k1;
 mod store;

@@ -18,7 +18,7 @@ use crate::rlp::{Rlp, RlpStream, check_exact};
 const MAX_CHAIN: usize = 8;
 
 /// With which keys certificates and proofs can be signed.
-const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+pub(super) const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki::ring::ECDSA_P256_SHA256,
     webpki::ring::ECDSA_P384_SHA384,
     webpki::ring::ED25519,
@@ -108,6 +108,45 @@ impl X509Identity {
         own.verify(&own.identity, test, &signature)
             .map_err(X509Error::Certificate)?;
         Ok(own)
+    }
+
+    /// As [`IdentityProvider::validate`], with these ways to check signatures.
+    pub(super) fn validate_with(
+        &self,
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+        identity: &[u8],
+        now: Duration,
+    ) -> Result<Validity, IdentityError> {
+        let chain = certificates(identity)?;
+        check_order(&chain)?;
+        let (leaf, intermediates) = chain
+            .split_first()
+            .ok_or_else(|| malformed("no certificate"))?;
+        let certificate = EndEntityCert::try_from(leaf).map_err(refusal)?;
+        let path = certificate
+            .verify_for_usage(
+                algorithms,
+                &self.roots,
+                intermediates,
+                UnixTime::since_unix_epoch(now),
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
+            .map_err(refusal)?;
+        let issuer = path.intermediate_certificates().next();
+        let issuer_key = match issuer {
+            Some(issuer) => public_key(&issuer.der())?,
+            None => path.anchor().subject_public_key_info.to_vec(),
+        };
+        let mut expires = end_of(leaf)?;
+        for issuer in path.intermediate_certificates() {
+            expires = expires.min(end_of(&issuer.der())?);
+        }
+        Ok(Validity {
+            organisation: organisation(leaf, &issuer_key),
+            expires: Some(expires),
+        })
     }
 }
 
@@ -208,36 +247,7 @@ impl IdentityProvider for X509Identity {
     }
 
     fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError> {
-        let chain = certificates(identity)?;
-        check_order(&chain)?;
-        let (leaf, intermediates) = chain
-            .split_first()
-            .ok_or_else(|| malformed("no certificate"))?;
-        let certificate = EndEntityCert::try_from(leaf).map_err(refusal)?;
-        let path = certificate
-            .verify_for_usage(
-                ALGORITHMS,
-                &self.roots,
-                intermediates,
-                UnixTime::since_unix_epoch(now),
-                KeyUsage::client_auth(),
-                None,
-                None,
-            )
-            .map_err(refusal)?;
-        let issuer = path.intermediate_certificates().next();
-        let issuer_key = match issuer {
-            Some(issuer) => public_key(&issuer.der())?,
-            None => path.anchor().subject_public_key_info.to_vec(),
-        };
-        let mut expires = end_of(leaf)?;
-        for issuer in path.intermediate_certificates() {
-            expires = expires.min(end_of(&issuer.der())?);
-        }
-        Ok(Validity {
-            organisation: organisation(leaf, &issuer_key),
-            expires: Some(expires),
-        })
+        self.validate_with(ALGORITHMS, identity, now)
     }
 
     fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError> {

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use peermux::rlp::Rlp;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// The certificates that lead to a root.
+pub(super) struct Path {
+    pub(super) length: usize,
+    /// When the first of them is no longer valid.
+    pub(super) expires: Duration,
+}
+
+/// The way from the first certificate to a root, each signed by the next one.
+pub(super) fn to_root(identity: &[u8], roots: &[&[u8]]) -> Option<Path> {
+    let roots: Vec<_> = roots.iter().map(|root| parse(root)).collect();
+    let list = Rlp::new(identity);
+    // What follows the way to a root may be anything.
+    let mut chain = list.iter().map(|one| one.data().expect("a string"));
+    let mut certificate = parse(chain.next()?);
+    let mut expires = i64::MAX;
+    for length in 1.. {
+        expires = expires.min(certificate.validity().not_after.timestamp());
+        if roots.iter().any(|root| is_issued(&certificate, root)) {
+            return Some(Path {
+                length,
+                expires: Duration::from_secs(u64::try_from(expires).ok()?),
+            });
+        }
+        let next = parse(chain.next()?);
+        if !(next.is_ca() && is_issued(&certificate, &next)) {
+            return None;
+        }
+        certificate = next;
+    }
+    None
+}
+
+fn parse(der: &[u8]) -> X509Certificate<'_> {
+    X509Certificate::from_der(der).expect("a certificate").1
+}
+
+fn is_issued(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> bool {
+    let key = issuer.public_key();
+    certificate.issuer().as_raw() == issuer.subject().as_raw()
+        && certificate.verify_signature(Some(key)).is_ok()
+}
