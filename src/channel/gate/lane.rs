@@ -97,6 +97,7 @@ impl Lane {
             Err(NotQueued::Refused(error)) => return Err(error),
             Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
         }
+        let mut over_budget = false;
         loop {
             let freed = room.notified();
             tokio::pin!(freed);
@@ -115,9 +116,14 @@ impl Lane {
                 Err(NotQueued::Full) => None,
                 Err(NotQueued::OverBudget(over)) => Some(over),
             };
+            let was_over = std::mem::replace(&mut over_budget, over.is_some());
             match over {
                 None => freed.await,
                 Some(over) => {
+                    // It was woken for room in the lane that it cannot use: another one may.
+                    if !was_over {
+                        room.notify_one();
+                    }
                     self.gate.budget.make_room(over);
                     tokio::select! {
                         // Either way the message is tried again.

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
@@ -170,6 +171,27 @@ async fn many_senders_of_one_lane_all_get_through() {
     while let Some(sent) = senders.join_next().await {
         assert_eq!(sent.expect("no panic"), Ok(()));
     }
+}
+
+/// The first was woken for the room in the lane, found none in the budget, and gave up.
+#[test]
+fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let one = LaneSettings { limits, weight: 1 };
+    let gate = WriteGate::new(vec![one, one], NodeBudget::default().open());
+    let [lane, other] = [0, 1].map(|index| Lane::new(&gate, index, 16));
+    let (large, most) = (payload(8 << 20), payload(16 << 20));
+    other.try_send(0, most).expect("room");
+    lane.try_send(0, payload(1)).expect("room");
+    let mut first = Box::pin(lane.send(1, payload(17 << 20)));
+    let mut second = Box::pin(lane.send(2, large));
+    assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
+    // A small message of the first lane is written, the large one of the other is on its way.
+    let mut batch = Batch::default();
+    assert!(gate.next(&mut batch, usize::MAX).now_or_never().is_some());
+    assert!((&mut first).now_or_never().is_none(), "no memory");
+    drop(first);
+    assert_eq!(second.now_or_never(), Some(Ok(())));
 }
 
 proptest! {
