@@ -272,8 +272,8 @@ impl PeerBudget {
     }
 
     /// What the peer holds now in both directions, in bytes.
-    #[cfg(test)]
-    fn held(&self) -> usize {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held(&self) -> usize {
         self.held.lock().sum()
     }
 

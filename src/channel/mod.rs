@@ -10,6 +10,9 @@
 mod budget;
 mod conn;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod inbox;
 mod limits;

@@ -18,14 +18,17 @@ mod comm;
 mod disconnect;
 mod enode;
 mod frame;
+mod gate;
 mod gossip;
 mod handshake;
 mod hello;
+mod inbox;
 mod input;
 mod message;
 mod record;
 mod rlp;
 mod snappy;
+mod waiting;
 mod x509;
 
 pub use ack::ack;
@@ -34,8 +37,10 @@ pub use comm::comm;
 pub use disconnect::disconnect;
 pub use enode::enode;
 pub use frame::frame;
+pub use gate::gate;
 pub use gossip::gossip;
 pub use hello::hello;
+pub use inbox::inbox;
 pub use message::message;
 pub use rlp::rlp;
 pub use x509::x509;
@@ -51,8 +56,10 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("disconnect", disconnect),
     ("enode", enode),
     ("frame", frame),
+    ("gate", gate),
     ("gossip", gossip),
     ("hello", hello),
+    ("inbox", inbox),
     ("message", message),
     ("rlp", rlp),
     ("x509", x509),

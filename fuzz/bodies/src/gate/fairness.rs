@@ -1,0 +1,51 @@
+/// What a lane of weight 1 may send in one round, and what a message costs beside its payload, as
+/// the documentation says.
+const QUANTUM: usize = 16 << 10;
+
+/// How much lanes have sent since they all have something to send, two by two.
+pub(super) struct Fairness {
+    weights: Vec<usize>,
+    /// What the first has sent since both have something, and what the second.
+    sent: Vec<Vec<[usize; 2]>>,
+    /// The largest message of a lane since it has something.
+    largest: Vec<usize>,
+}
+
+impl Fairness {
+    pub(super) fn new(weights: Vec<usize>) -> Self {
+        let count = weights.len();
+        Self {
+            weights,
+            sent: vec![vec![[0; 2]; count]; count],
+            largest: vec![0; count],
+        }
+    }
+
+    /// A lane got a message.
+    pub(super) fn pushed(&mut self, lane: usize, cost: usize) {
+        self.largest[lane] = self.largest[lane].max(cost);
+    }
+
+    /// A lane has nothing more.
+    pub(super) fn emptied(&mut self, lane: usize) {
+        self.largest[lane] = 0;
+        for other in 0..self.weights.len() {
+            self.sent[lane][other] = [0; 2];
+            self.sent[other][lane] = [0; 2];
+        }
+    }
+
+    /// A lane sent a message while `busy` says which lanes have something. Over any time in which two
+    /// lanes have, each sends by its weight, within two rounds and two messages.
+    pub(super) fn sent(&mut self, lane: usize, cost: usize, busy: impl Fn(usize) -> bool) {
+        for other in (0..self.weights.len()).filter(|other| *other != lane && busy(*other)) {
+            self.sent[lane][other][0] += cost;
+            self.sent[other][lane][1] += cost;
+            let [own, others] = self.sent[lane][other];
+            let share = |lane: usize, sent: usize| sent / self.weights[lane];
+            let slack = |lane: usize| 2 * (QUANTUM + share(lane, self.largest[lane]));
+            let ahead = share(lane, own).abs_diff(share(other, others));
+            assert!(ahead <= slack(lane) + slack(other), "{ahead} bytes ahead");
+        }
+    }
+}

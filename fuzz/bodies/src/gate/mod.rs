@@ -1,0 +1,191 @@
+//! The write gate of one peer, against a plain model.
+//!
+//! The input is a script of what senders, the read loop and the write loop do, and of what others
+//! hold of the node's memory. After each step all who were woken go on.
+
+mod fairness;
+mod model;
+mod senders;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use peermux::channel::fuzzing::{Account, Exit, Turn};
+use peermux::channel::{MemoryLimits, NodeBudget};
+use peermux::{DisconnectReason, ProtocolLimits};
+
+use super::input::Input;
+use super::waiting::{Bell, size};
+use model::Model;
+use senders::Senders;
+
+const PER_NODE: usize = 40 << 20;
+/// Each lane has so many ids, the first one from 16 on.
+const IDS: u64 = 1 << 32;
+
+/// The first bytes choose the lanes; the rest is the script.
+pub fn gate(data: &[u8]) {
+    let mut input = Input::new(data);
+    let limits = MemoryLimits::default().with_per_node(PER_NODE);
+    let node = NodeBudget::new(limits).expect("enough");
+    let mut world = World::new(&node, &mut input);
+    while !input.is_empty() {
+        world.step(&mut input);
+        world.settle();
+        world.check();
+    }
+    drop(world);
+    assert_eq!(node.used(), 0, "all is given back");
+}
+
+struct World {
+    node: NodeBudget,
+    /// What others hold.
+    others: Account,
+    elsewhere: usize,
+    account: Account,
+    exit: Exit,
+    bell: Arc<Bell>,
+    writer_waits: bool,
+    senders: Senders,
+    model: Model,
+}
+
+/// One lane's bounds and its weight, and where its ids begin.
+fn lane(index: u64, choice: u8) -> (ProtocolLimits, u32, u64) {
+    let limits = ProtocolLimits::default()
+        .with_queue_messages(usize::from(choice & 7) + 1)
+        .with_queue_bytes(1 << (10 + (choice >> 3 & 7) * 2));
+    (limits, u32::from(choice >> 6) + 1, 16 + index * IDS)
+}
+
+impl World {
+    fn new(node: &NodeBudget, input: &mut Input<'_>) -> Self {
+        let count = u64::from(input.byte() % 3) + 1;
+        let lanes: Vec<_> = (0..count).map(|index| lane(index, input.byte())).collect();
+        let account = Account::open(node);
+        let (exit, senders) = Exit::new(&account, &lanes);
+        Self {
+            node: node.clone(),
+            others: Account::open(node),
+            elsewhere: 0,
+            account,
+            exit,
+            bell: Arc::default(),
+            writer_waits: false,
+            senders: Senders::new(senders),
+            model: Model::new(&lanes),
+        }
+    }
+
+    fn step(&mut self, input: &mut Input<'_>) {
+        let (choice, more) = (input.byte(), input.byte());
+        let lane = usize::from(more) % self.model.lanes();
+        match choice % 16 {
+            0..4 => self.senders.start(lane, false, input),
+            4 | 5 => self.senders.start(lane, true, input),
+            6 => {
+                let room = self.room();
+                self.senders.try_send(lane, input, &mut self.model, room);
+            }
+            7 => self.senders.cancel(more),
+            8..11 => self.next([1, 1000, 64 << 10, usize::MAX][usize::from(more & 3)]),
+            11 => self.write(usize::MAX),
+            12 => self.control(more),
+            13 => {
+                self.elsewhere = 3 * size(input);
+                self.others.set_sealing(self.elsewhere);
+            }
+            14 if self.model.is_dropping() => self.write(more.into()),
+            14 => self.write(usize::MAX),
+            _ => self.end(more),
+        }
+        self.wake_writer();
+    }
+
+    fn control(&mut self, more: u8) {
+        if more & 1 == 0 {
+            self.exit.ping();
+            self.model.ping();
+        } else {
+            (0..=more).for_each(|_| self.exit.pong());
+            self.model.pongs(more.into());
+        }
+    }
+
+    fn end(&mut self, more: u8) {
+        match more >> 5 {
+            0..3 => {
+                let reason = (more & 1 == 1).then_some(DisconnectReason::CLIENT_QUITTING);
+                self.exit.finish(more & 2 == 2, reason);
+                self.model.finish(more & 2 == 2, reason);
+            }
+            3 => {
+                let kind = [ErrorKind::BrokenPipe, ErrorKind::TimedOut][usize::from(more & 1)];
+                self.model.fail(self.exit.fail(kind));
+            }
+            4 => assert_eq!(self.exit.close(), self.model.close()),
+            // An end is for good, so it is seldom.
+            _ => {}
+        }
+    }
+
+    /// The write loop writes what it took, but for what it gives up at an end.
+    fn write(&mut self, count: usize) {
+        self.exit.write(count);
+        self.model.write(count);
+    }
+
+    fn next(&mut self, limit: usize) {
+        if !self.model.is_dropping() {
+            self.write(usize::MAX);
+        }
+        let waker = Waker::from(Arc::clone(&self.bell));
+        let turn = self.exit.poll_next(&mut Context::from_waker(&waker), limit);
+        self.writer_waits = turn.is_pending();
+        match turn {
+            Poll::Ready(Turn::Write) => self.model.took(&self.exit.taken(), limit),
+            Poll::Ready(Turn::Finish(reason)) => self.model.finished(reason),
+            Poll::Ready(Turn::Stop) => self.model.stopped(),
+            Poll::Pending => self.model.waits(),
+        }
+    }
+
+    fn wake_writer(&mut self) {
+        if self.writer_waits && self.model.has_work() {
+            assert!(self.bell.has_rung(), "the write loop sleeps on");
+            self.writer_waits = false;
+        }
+    }
+
+    /// What the budgets have room for: the peer's own, and the node's.
+    fn room(&self) -> [usize; 2] {
+        let held = self.account.held();
+        let node = PER_NODE.saturating_sub(self.node.used());
+        let free = (64_usize << 10).saturating_sub(held);
+        [MemoryLimits::MIN.saturating_sub(held), node + free]
+    }
+
+    fn settle(&mut self) {
+        let mut next = 0;
+        while next < self.senders.len() {
+            let room = self.room();
+            match self.senders.advance(next, &mut self.model, room) {
+                // Others may have been woken by it.
+                true => next = 0,
+                false => next += 1,
+            }
+            self.wake_writer();
+        }
+    }
+
+    fn check(&self) {
+        let held = self.account.held();
+        self.model.check(held);
+        let beyond_free = |held: usize| held.saturating_sub(64 << 10);
+        let used = beyond_free(held) + beyond_free(self.elsewhere);
+        assert_eq!(self.node.used(), used, "the node counts what peers hold");
+        self.senders.check(&self.model, self.room());
+    }
+}

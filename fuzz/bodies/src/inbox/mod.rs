@@ -1,0 +1,110 @@
+//! Inboxes of a few peers with their memory budgets, against a plain model.
+//!
+//! The input is a script of what read loops, handlers and peers do. After each step all who were
+//! woken go on, what is charged is what is held, and nobody waits for what is there.
+
+mod peer;
+
+use peermux::channel::fuzzing::Entry;
+use peermux::channel::{MemoryLimits, NodeBudget};
+
+use super::input::Input;
+use peer::Peer;
+
+const PEERS: usize = 3;
+/// What a peer holds without charging the node, as the documentation says.
+const FREE_PER_PEER: usize = 64 << 10;
+const PER_PEER: usize = MemoryLimits::MIN;
+/// Less than two peers may hold.
+const PER_NODE: usize = 48 << 20;
+
+/// The script, six bytes at most a step.
+pub fn inbox(data: &[u8]) {
+    let mut input = Input::new(data);
+    let limits = MemoryLimits::default().with_per_node(PER_NODE);
+    let node = NodeBudget::new(limits).expect("enough");
+    let mut world = World {
+        peers: (0..PEERS).map(|_| Peer::new(&node, input.byte())).collect(),
+        node,
+    };
+    while !input.is_empty() {
+        world.step(&mut input);
+        world.settle();
+        world.check();
+    }
+    let World { node, peers } = world;
+    drop(peers);
+    assert_eq!(node.used(), 0, "all is given back");
+}
+
+struct World {
+    node: NodeBudget,
+    peers: Vec<Peer>,
+}
+
+impl World {
+    fn step(&mut self, input: &mut Input<'_>) {
+        let (choice, whom) = (input.byte(), input.byte());
+        let index = usize::from(whom) % PEERS;
+        let which = usize::from(whom >> 4 & 1);
+        let used = self.used();
+        let peer = &mut self.peers[index];
+        match choice % 16 {
+            0..4 => peer.push(which, input, used),
+            4 => peer.give_up(which, input, used),
+            5 | 6 => peer.wait_to_push(which, input),
+            7 => peer.stop_waiting(),
+            8..11 => peer.take(which),
+            11 | 12 => peer.drop_held(which, input.byte()),
+            13 => peer.seal(input),
+            14 => peer.close(which, whom >= 0x80),
+            _ => match whom >> 5 {
+                0..4 => peer.shrink(which),
+                4 | 5 => peer.drop_reader(which),
+                _ => peer.end(),
+            },
+        }
+    }
+
+    /// What all peers hold beyond their free part.
+    fn used(&self) -> usize {
+        self.peers.iter().map(Peer::beyond_free).sum()
+    }
+
+    /// Lets those who were woken go on until nobody is.
+    fn settle(&mut self) {
+        let mut go_on = true;
+        while go_on {
+            go_on = (0..PEERS).any(|index| self.advance(index));
+        }
+    }
+
+    /// Whether a peer's read loop was woken.
+    fn advance(&mut self, index: usize) -> bool {
+        let used = self.used();
+        let evicted: Vec<_> = self.peers.iter().map(Peer::is_evicted).collect();
+        let going = self.peers.iter().any(Peer::is_going);
+        let Some(wants) = self.peers[index].advance(used) else {
+            return false;
+        };
+        let share = PER_NODE / PEERS;
+        let living = (0..PEERS).filter(|&peer| !evicted[peer]);
+        let largest = living.map(|peer| self.peers[peer].beyond_free()).max();
+        let to_blame = largest.filter(|&held| held > share && wants == Entry::OverNode && !going);
+        let fresh: Vec<_> = (0..PEERS)
+            .filter(|&peer| self.peers[peer].is_evicted() && !evicted[peer])
+            .map(|peer| self.peers[peer].beyond_free())
+            .collect();
+        // One at a time, and the largest first.
+        assert_eq!(fresh, to_blame.into_iter().collect::<Vec<_>>());
+        true
+    }
+
+    fn check(&self) {
+        let used = self.used();
+        assert_eq!(self.node.used(), used, "the node counts what peers hold");
+        for peer in &self.peers {
+            peer.check(used);
+        }
+    }
+}

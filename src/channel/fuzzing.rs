@@ -1,0 +1,236 @@
+//! The inbox and the write gate with their budgets, step by step, for the fuzz targets.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+
+use super::gate::{Batch, Flushed, Lane, LaneSettings, Next, WriteGate};
+use super::inbox::{Inbox, PushError};
+use super::sender::Target;
+use super::tap::MessageTap;
+use super::{
+    NodeBudget, OverBudget, PeerBudget, ProtocolLimits, ProtocolReceiver, ProtocolSender,
+    SendError, WriteError,
+};
+use crate::message::Message;
+use crate::p2p::DisconnectReason;
+
+/// What one peer may hold.
+#[derive(Debug, Clone)]
+pub struct Account(Arc<PeerBudget>);
+
+impl Account {
+    /// Opens an account for one more peer.
+    pub fn open(node: &NodeBudget) -> Self {
+        Self(node.open())
+    }
+
+    /// What the peer holds now in both directions, in bytes.
+    pub fn held(&self) -> usize {
+        self.0.held()
+    }
+
+    /// Whether the peer must end to make room for others.
+    pub fn is_evicted(&self) -> bool {
+        self.0.evicted().now_or_never().is_some()
+    }
+
+    /// Nothing of the peer runs any more.
+    pub fn end(&self) {
+        self.0.end();
+    }
+
+    /// Sets the memory that sealing takes.
+    pub fn set_sealing(&self, bytes: usize) {
+        self.0.set_sealing(bytes);
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It is in.
+    Taken,
+    /// There is no room in the queue.
+    Full,
+    /// The peer has used up its budget.
+    OverPeer,
+    /// All peers have used up the node's budget.
+    OverNode,
+    /// Nobody reads any more.
+    Closed,
+}
+
+/// Where the read loop leaves messages of one protocol.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    inbox: Inbox,
+    budget: Arc<PeerBudget>,
+}
+
+impl Entrance {
+    /// An inbox, and the end that a handler has.
+    pub fn new(account: &Account, limits: ProtocolLimits) -> (Self, ProtocolReceiver) {
+        let budget = Arc::clone(&account.0);
+        let inbox = Inbox::new(limits, Some(Arc::clone(&budget)));
+        let receiver = ProtocolReceiver::new(inbox.clone(), MessageTap::silent());
+        (Self { inbox, budget }, receiver)
+    }
+
+    /// Puts a message in, if there is room for it at once.
+    pub fn push(&self, message: Message) -> Entry {
+        match self.inbox.reserve(message.payload.len()) {
+            Ok(room) => {
+                room.push(message);
+                Entry::Taken
+            }
+            Err(error) => entry(error),
+        }
+    }
+
+    /// Takes room for a message that then turns out to be damaged.
+    pub fn give_up(&self, bytes: usize) -> Entry {
+        self.inbox
+            .reserve(bytes)
+            .map_or_else(entry, |_| Entry::Taken)
+    }
+
+    /// Puts a message in as soon as there is room; false if nobody reads any more.
+    pub async fn push_when_free(self, message: Message) -> bool {
+        let attempt = || match self.inbox.reserve(message.payload.len()) {
+            Ok(room) => Ok(Some(room)),
+            Err(PushError::Closed) => Ok(None),
+            Err(PushError::Full) => Err(OverBudget::Peer),
+            Err(PushError::OverBudget(over)) => Err(over),
+        };
+        let room = self.budget.when_freed(attempt).await;
+        let has_room = room.is_some();
+        if let Some(room) = room {
+            room.push(message);
+        }
+        has_room
+    }
+
+    /// Lets nothing more in; what is queued stays readable if `keep`.
+    pub fn close(&self, keep: bool) {
+        self.inbox.close(keep);
+    }
+
+    /// Gives the memory of an empty queue back.
+    pub fn shrink(&self) {
+        self.inbox.shrink();
+    }
+}
+
+fn entry(error: PushError) -> Entry {
+    match error {
+        PushError::Closed => Entry::Closed,
+        PushError::Full => Entry::Full,
+        PushError::OverBudget(OverBudget::Peer) => Entry::OverPeer,
+        PushError::OverBudget(OverBudget::Node) => Entry::OverNode,
+    }
+}
+
+/// A write gate, and the write loop's place at it.
+pub struct Exit {
+    gate: Arc<WriteGate>,
+    batch: Batch,
+}
+
+/// What the write loop does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It writes what [`Exit::taken`] says.
+    Write,
+    /// It writes the Disconnect, if there is a reason.
+    Finish(Option<DisconnectReason>),
+    /// It writes nothing more.
+    Stop,
+}
+
+impl Exit {
+    /// A gate with a lane for each element, that has these bounds and this weight. The codes of a
+    /// lane begin at its offset.
+    pub fn new(
+        account: &Account,
+        lanes: &[(ProtocolLimits, u32, u64)],
+    ) -> (Self, Vec<ProtocolSender>) {
+        let settings = lanes
+            .iter()
+            .map(|&(limits, weight, _)| LaneSettings { limits, weight });
+        let gate = WriteGate::new(settings.collect(), Arc::clone(&account.0));
+        let senders = lanes.iter().enumerate().map(|(index, &(_, _, offset))| {
+            let lane = Lane::new(&gate, index, offset);
+            ProtocolSender::new(Target::Lane(lane), u64::MAX >> 1)
+        });
+        let senders = senders.collect();
+        let batch = Batch::default();
+        (Self { gate, batch }, senders)
+    }
+
+    /// Asks for a Ping.
+    pub fn ping(&self) {
+        self.gate.ping();
+    }
+
+    /// Asks for a Pong.
+    pub fn pong(&self) {
+        self.gate.pong();
+    }
+
+    /// Takes up to `limit` bytes to write; what was taken before and not written is lost.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Turn> {
+        let next = std::pin::pin!(self.gate.next(&mut self.batch, limit));
+        next.poll(cx).map(|next| match next {
+            Next::Batch => Turn::Write,
+            Next::Finish(reason) => Turn::Finish(reason),
+            Next::Stop => Turn::Stop,
+        })
+    }
+
+    /// What was taken and is not written, each with its lane, its id and its size.
+    pub fn taken(&self) -> Vec<(Option<usize>, u64, usize)> {
+        let messages = self.batch.messages();
+        messages
+            .map(|(lane, message)| (lane, message.id, message.payload.len()))
+            .collect()
+    }
+
+    /// Writes the first `count` messages of what was taken.
+    pub fn write(&mut self, count: usize) {
+        self.batch.counted(count, |lane, messages| {
+            self.gate.count_written(lane, messages);
+        });
+        for (_, message) in self.batch.drain(count) {
+            if let Some(Flushed::One(flushed)) = message.flushed {
+                let _ = flushed.send(());
+            }
+        }
+    }
+
+    /// Lets no more messages in; queued ones still go out if `drain`.
+    pub fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
+        self.gate.finish(drain, reason);
+    }
+
+    /// Ends everything after a failed write; returns what those who wait must hear.
+    pub fn fail(&self, kind: io::ErrorKind) -> SendError {
+        let failure = WriteError::new(kind.into());
+        self.gate.fail(failure.clone());
+        SendError::WriteFailed(failure)
+    }
+
+    /// Ends everything at once; returns how many messages were never written.
+    pub fn close(&self) -> usize {
+        self.gate.close()
+    }
+}
+
+impl fmt::Debug for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exit").finish_non_exhaustive()
+    }
+}
