@@ -28,6 +28,7 @@ mod message;
 mod record;
 mod rlp;
 mod snappy;
+mod store;
 mod waiting;
 mod x509;
 
@@ -43,6 +44,7 @@ pub use hello::hello;
 pub use inbox::inbox;
 pub use message::message;
 pub use rlp::rlp;
+pub use store::store;
 pub use x509::x509;
 
 /// The body of a fuzz target.
@@ -62,6 +64,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("inbox", inbox),
     ("message", message),
     ("rlp", rlp),
+    ("store", store),
     ("x509", x509),
 ];
 

@@ -2,6 +2,8 @@
 //! connection, and hands over to the connection what that has room for.
 
 mod exit;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod outgoing;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,13 @@
-//! Messages and proofs of `comm/1` as bytes, for the fuzz target.
+//! Messages and proofs of `comm/1` as bytes, and the store of connections and queues step by step,
+//! for the fuzz targets.
+
+mod store;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+
+pub use store::{Account, Placed, Room, Sent, Store};
 
 #[cfg(feature = "x509")]
 pub use super::identity::fuzzing::validate_counted;

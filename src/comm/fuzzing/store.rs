@@ -1,0 +1,345 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
+
+use crate::channel::fuzzing::{Account as Memory, Exit};
+use crate::channel::{NodeBudget, ProtocolLimits};
+use crate::comm::identity::{IdentityRecord, IdentityStore};
+use crate::comm::message::DATA;
+pub use crate::comm::send_queue::fuzzing::Account;
+use crate::comm::send_queue::fuzzing::Opening;
+use crate::comm::send_queue::{Draft, Outgoing, Part, SendQueue};
+use crate::comm::stats::Stats;
+use crate::comm::table::{ConnectionTable, Entry, News, Opened, Purpose, Route};
+use crate::comm::{
+    CommError, CommStats, Config, ConnInfo, ConnectionEnd, Delivery, IdentityProvider, PeerId,
+    RemotePeer, Secp256k1Identity,
+};
+use crate::node::{Enode, NodeId, SecretKey};
+use crate::peer::Peer;
+use crate::setup::Direction;
+use crate::time::after;
+
+/// The bounds of a lane, so small that queues fill up behind it.
+const LANE_MESSAGES: usize = 3;
+
+/// What follows from sending a message.
+#[derive(Debug)]
+pub struct Sent {
+    /// How it ended; there once it has.
+    pub outcome: oneshot::Receiver<Delivery>,
+    /// What was answered, if an answer was asked for.
+    pub ack: Option<oneshot::Receiver<Result<(), CommError>>>,
+}
+
+/// Room in a queue that was waited for.
+#[derive(Debug)]
+pub struct Room(Arc<SendQueue>, OwnedSemaphorePermit);
+
+/// What became of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// It is the one of its identity, and has this number.
+    Kept(usize),
+    /// Another one is.
+    Lost,
+    /// It is not wanted.
+    Refused,
+}
+
+struct Connection {
+    entry: Arc<Entry>,
+    exit: Exit,
+    opening: Opening,
+}
+
+/// The connections and queues of one node, without tasks. Other nodes and their identities are
+/// numbers; this node is number 0.
+pub struct Store {
+    table: ConnectionTable,
+    stats: Arc<Stats>,
+    now: Instant,
+    budget: NodeBudget,
+    /// By number, with the attempts to connect to them.
+    nodes: Vec<(Enode, Option<u64>)>,
+    connections: HashMap<usize, Connection>,
+    opened: usize,
+    acks: u64,
+}
+
+impl Store {
+    /// A node that knows of `nodes` nodes, itself among them.
+    ///
+    /// # Panics
+    /// If there are more than a hundred.
+    pub fn new(config: Config, nodes: u8) -> Self {
+        let enode = |number: u8| {
+            let key = SecretKey::from_bytes(&[number + 1; 32]).unwrap_or_else(|_| unreachable!());
+            Enode::incomplete(key.public_key())
+        };
+        let nodes: Vec<_> = (0..nodes).map(|number| (enode(number), None)).collect();
+        let key = SecretKey::from_bytes(&[1; 32]).unwrap_or_else(|_| unreachable!());
+        let provider = Secp256k1Identity::new(key);
+        let own = IdentityRecord::examine(&provider, &provider.identity(), Duration::ZERO);
+        let own = own.unwrap_or_else(|_| unreachable!());
+        let identities = IdentityStore::new(own, config.identities(), Duration::ZERO);
+        let stats = Arc::default();
+        let own_node = node_id(&nodes, 0);
+        Self {
+            table: ConnectionTable::new(own_node, config, identities, Arc::clone(&stats)),
+            stats,
+            now: Instant::now(),
+            budget: NodeBudget::default(),
+            nodes,
+            connections: HashMap::new(),
+            opened: 0,
+            acks: 0,
+        }
+    }
+
+    fn to(&self, node: usize, id: Option<u8>) -> RemotePeer {
+        let (enode, _) = &self.nodes[node];
+        match id {
+            Some(id) => RemotePeer::new(enode.clone(), identity(id)),
+            None => RemotePeer::at(enode.clone()),
+        }
+    }
+
+    fn route(&mut self, node: usize, id: Option<u8>) -> Result<Route, CommError> {
+        let to = self.to(node, id);
+        let mut news = News::default();
+        let mut route = self.table.route(&to, Purpose::Open, self.now, &mut news);
+        if let Ok(Route::Flight { start, .. }) = &mut route
+            && let Some(start) = start.take()
+        {
+            self.nodes[node].1 = Some(start.serial);
+        }
+        route
+    }
+
+    /// Sends a message at once or not at all, through room that was waited for if there is some.
+    pub fn send(
+        &mut self,
+        (node, id): (usize, Option<u8>),
+        payload: Bytes,
+        with_ack: bool,
+        room: Option<Room>,
+    ) -> Sent {
+        let (done, outcome) = oneshot::channel();
+        self.acks += 1;
+        let (waiter, ack) = oneshot::channel();
+        let draft = Draft {
+            code: DATA,
+            payload,
+            ack: with_ack.then_some((self.acks, waiter)),
+            done: Some(done),
+        };
+        let (queue, expects) = match self.route(node, id) {
+            Ok(Route::Open(entry)) => (Ok(Arc::clone(&entry.queue)), None),
+            Ok(Route::Flight { queue, .. }) => (Ok(queue), id.map(identity)),
+            Err(error) => (Err(error), None),
+        };
+        let refused = match queue {
+            Err(error) => Some((error, draft)),
+            Ok(queue) => {
+                let message = Outgoing::new(draft, expects, self.now);
+                let room = room.filter(|Room(of, _)| Arc::ptr_eq(of, &queue));
+                let back = match room {
+                    Some(Room(_, room)) => {
+                        queue.push(Part::Messages, message, room);
+                        None
+                    }
+                    None => queue.try_push(Part::Messages, message).err(),
+                };
+                back.map(|message| (CommError::Full, message.draft))
+            }
+        };
+        if let Some((error, draft)) = refused {
+            self.stats.dropped(&error);
+            draft.refuse(Delivery::Dropped(error));
+        }
+        let ack = with_ack.then_some(ack);
+        Sent { outcome, ack }
+    }
+
+    /// Waits for room for a message of `size` bytes; `None` if there is no way to the node.
+    pub fn reserve(
+        &mut self,
+        (node, id): (usize, Option<u8>),
+        size: usize,
+    ) -> Option<impl Future<Output = Option<Room>> + 'static> {
+        let queue = match self.route(node, id).ok()? {
+            Route::Open(entry) => Arc::clone(&entry.queue),
+            Route::Flight { queue, .. } => queue,
+        };
+        Some(async move {
+            let room = queue.reserve(Part::Messages, size).await?;
+            Some(Room(queue, room))
+        })
+    }
+
+    /// Answers over a connection, at once or not at all.
+    pub fn answer(&self, connection: usize, payload: Bytes) -> Option<Sent> {
+        let queue = self.connections.get(&connection)?.entry.queue.current();
+        let (done, outcome) = oneshot::channel();
+        let draft = Draft {
+            code: DATA,
+            payload,
+            ack: None,
+            done: Some(done),
+        };
+        let message = Outgoing::new(draft, None, self.now);
+        if let Err(message) = queue.try_push(Part::Replies, message) {
+            self.stats.dropped(&CommError::Full);
+            message.draft.refuse(Delivery::Dropped(CommError::Full));
+        }
+        Some(Sent { outcome, ack: None })
+    }
+
+    /// An attempt to connect fails, if there is one.
+    pub fn fail_attempt(&mut self, node: usize) {
+        if let Some(serial) = self.nodes[node].1.take() {
+            let id = node_id(&self.nodes, node);
+            let error = CommError::NotSupported { node: id };
+            self.table.flight_failed(&id, serial, &error, self.now);
+        }
+    }
+
+    /// The transport of an attempt is gone before anything was proven.
+    pub fn attempt_over(&mut self, node: usize) {
+        if let Some(serial) = self.nodes[node].1.take() {
+            let next = self.table.flight_over(&node_id(&self.nodes, node), serial);
+            self.nodes[node].1 = next.map(|start| start.serial);
+        }
+    }
+
+    /// A node proves an identity over a connection that it dialled, or this one. `peer` is any handle.
+    pub fn open(&mut self, node: usize, id: u8, by_them: bool, peer: &Peer) -> Placed {
+        let (enode, _) = &self.nodes[node];
+        let info = Arc::new(ConnInfo {
+            id: identity(id),
+            identity: Bytes::new(),
+            organisation: None,
+            node: node_id(&self.nodes, node),
+            enode: enode.clone(),
+            direction: Direction::Inbound,
+            signed: Bytes::new(),
+            signature: Bytes::new(),
+        });
+        let dialler = node_id(&self.nodes, if by_them { node } else { 0 });
+        let mut news = News::default();
+        match self.table.opened(&info, peer, dialler, self.now, &mut news) {
+            Opened::Kept(entry) => {
+                let number = self.opened;
+                self.opened += 1;
+                if let Some(connection) = self.attach(entry) {
+                    self.connections.insert(number, connection);
+                }
+                Placed::Kept(number)
+            }
+            Opened::Lost(_) => Placed::Lost,
+            Opened::Refused(_) => Placed::Refused,
+        }
+    }
+
+    /// Lets a connection take what is queued.
+    fn attach(&self, entry: Arc<Entry>) -> Option<Connection> {
+        let limits = ProtocolLimits::default().with_queue_messages(LANE_MESSAGES);
+        let memory = Memory::open(&self.budget);
+        let (exit, mut senders) = Exit::new(&memory, &[(limits, 1, 16)]);
+        let lane = senders.pop()?.into_lane()?;
+        let opening = entry.queue.open(lane, Arc::clone(&entry.acks));
+        Some(Connection {
+            entry,
+            exit,
+            opening,
+        })
+    }
+
+    /// A connection writes up to `limit` bytes; returns how many messages.
+    pub fn write(&mut self, connection: usize, limit: usize) -> usize {
+        let Some(connection) = self.connections.get_mut(&connection) else {
+            return 0;
+        };
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let _ = connection.exit.poll_next(&mut context, limit);
+        let taken = connection.exit.taken().len();
+        connection.exit.write(taken);
+        taken
+    }
+
+    /// The transport of a connection takes nothing more.
+    pub fn break_transport(&self, connection: usize) {
+        if let Some(connection) = self.connections.get(&connection) {
+            connection.exit.fail(ErrorKind::BrokenPipe);
+        }
+    }
+
+    /// A connection ends, whether the table still holds it or not.
+    pub fn end(&mut self, connection: usize) {
+        if let Some(connection) = self.connections.remove(&connection) {
+            let reason = &ConnectionEnd::TransportEnded;
+            self.table.closed(connection.entry.conn, reason);
+            drop(connection.opening);
+        }
+    }
+
+    /// A message is acknowledged over a connection; whether somebody waited for that.
+    pub fn acknowledge(&self, connection: usize, number: u64) -> bool {
+        let connection = self.connections.get(&connection);
+        connection.is_some_and(|connection| connection.entry.acks.answer(number, Ok(())))
+    }
+
+    /// Ends the connection of an identity.
+    pub fn close_id(&mut self, id: u8) {
+        self.table
+            .close_id(&identity(id), &ConnectionEnd::Requested);
+    }
+
+    /// Ends everything.
+    pub fn stop(&mut self) {
+        self.table.stop();
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: Duration) {
+        self.now = after(self.now, time);
+    }
+
+    /// How many connections are open, how many nodes are dialled, how many messages wait.
+    pub fn gauges(&self) -> (usize, usize, usize) {
+        self.table.gauges()
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> CommStats {
+        self.stats.snapshot()
+    }
+
+    /// What the queues of all connections hold that have not ended.
+    pub fn accounts(&self) -> Vec<[Account; 2]> {
+        let queues = self.connections.values().map(|one| &one.entry.queue);
+        queues.filter_map(|queue| queue.accounts()).collect()
+    }
+}
+
+fn identity(number: u8) -> PeerId {
+    PeerId::from_bytes([number; 32])
+}
+
+fn node_id(nodes: &[(Enode, Option<u64>)], number: usize) -> NodeId {
+    nodes[number].0.node_id()
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
