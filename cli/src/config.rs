@@ -1,33 +1,51 @@
-//! A node's configuration in a file.
+//! A node's configuration as text.
 
-use std::path::Path;
+use std::error::Error;
+use std::fmt;
 
 use peermux::ServerConfig;
-use peermux::node::withhold_keys;
 
-use crate::failure::Failure;
 use crate::form;
 
-/// Reads a TOML file with the fields of [`ServerConfig`]; what is left out keeps its default.
-pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
-    let file = path.display();
-    let bytes = std::fs::read(path)
-        .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;
+/// Why a text is no configuration. It is displayed as what follows the name of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadConfig {
+    /// Line and column.
+    place: Option<(usize, usize)>,
+    what: String,
+}
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, ", line {line}, column {column}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+impl Error for BadConfig {}
+
+/// Reads the fields of [`ServerConfig`] in TOML; what is left out keeps its default.
+///
+/// # Errors
+/// [`BadConfig`].
+pub fn parse(bytes: &[u8]) -> Result<ServerConfig, BadConfig> {
     // TOML allows a byte order mark, and a file without anything.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
         return Ok(ServerConfig::default());
     }
-    let text = form::text(bytes)
-        .map_err(|error| Failure::Usage(format!("config file {file}: {error}")))?;
+    let text = form::text(bytes).map_err(|error| BadConfig {
+        place: None,
+        what: error.to_string(),
+    })?;
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
-        let (line, column) = position(text, start);
-        // A value in several lines may be quoted, and a key may stand where it should not.
-        let what = withhold_keys(error.message()).replace('\n', " ");
-        Failure::Usage(format!(
-            "config file {file}, line {line}, column {column}: {what}"
-        ))
+        BadConfig {
+            place: Some(position(text, start)),
+            what: form::sentence(&error.message()),
+        }
     })
 }
 

@@ -2,18 +2,23 @@
 //!
 //! No message repeats any of the text, which may be a secret key.
 
+use std::error::Error;
 use std::fmt;
 use std::str;
 
-use peermux::SecretKey;
-use peermux::node::KeyError;
+use peermux::node::{KeyError, withhold_keys};
+use peermux::{Enode, NodeRecord, SecretKey};
 
 /// Hexadecimal digits of a secret key, and of a node id.
 const KEY_DIGITS: usize = 2 * SecretKey::LENGTH;
 
+/// The longest sentence about a text, in characters: the names of all settings fit in.
+const LONGEST_SENTENCE: usize = 640;
+
 /// Why a text is not what it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Malformed {
+#[allow(missing_docs, reason = "their texts say what they are")]
+pub enum Malformed {
     Empty,
     ByteOrderMark,
     Utf16,
@@ -51,10 +56,22 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl std::error::Error for Malformed {}
+impl Error for Malformed {}
+
+/// What a parser says, in one line of bounded length that repeats no keys: it may quote the text.
+pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
+    let said = withhold_keys(&error.to_string()).replace(char::is_control, " ");
+    match said.char_indices().nth(LONGEST_SENTENCE) {
+        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or(&said)),
+        None => said,
+    }
+}
 
 /// Bytes as text.
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+///
+/// # Errors
+/// [`Malformed`].
+pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     let zeros = bytes.iter().filter(|byte| **byte == 0).count();
     match bytes {
         [] => Err(Malformed::Empty),
@@ -68,7 +85,10 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// A secret key in the bytes of a file or an argument.
-pub(crate) fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
+///
+/// # Errors
+/// [`Malformed`].
+pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
     // Random bytes are hardly ever all letters and digits.
     if bytes.len() == SecretKey::LENGTH && !bytes.is_ascii() {
         return Err(Malformed::RawKey);
@@ -91,8 +111,20 @@ pub(crate) fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
     })
 }
 
+/// A node by its enode URL or its record.
+///
+/// # Errors
+/// [`Malformed`], or what is wrong with the URL or the record.
+pub fn node(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
+    check_node(text)?;
+    Ok(match text.starts_with("enr:") {
+        true => text.parse::<NodeRecord>()?.to_enode(),
+        false => text.parse()?,
+    })
+}
+
 /// Checks that a text can be a node's enode URL or record.
-pub(crate) fn check_node(text: &str) -> Result<(), Malformed> {
+fn check_node(text: &str) -> Result<(), Malformed> {
     self::text(text.as_bytes())?;
     written_plainly(text)?;
     let digits = text.strip_prefix("0x").unwrap_or(text);

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use peermux::SecretKey;
 use peermux::private_file::{self, OpenError};
+use peermux_cli::form;
 use zeroize::Zeroizing;
 
 use crate::args::COMMON;
 use crate::failure::Failure;
-use crate::form;
 
 /// No key file is larger, in bytes.
 const MAX_FILE: u64 = 1024;

@@ -9,12 +9,11 @@
 mod admin;
 mod args;
 mod commands;
-mod config;
+mod config_file;
 mod core_dumps;
 mod data_dir;
 mod explain;
 mod failure;
-mod form;
 mod keys;
 mod lines;
 mod logs;

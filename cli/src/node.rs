@@ -10,16 +10,14 @@ use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
 use peermux::transport::{TcpTransport, Transport};
 use peermux::{
-    DialError, Endpoint, Enode, Hello, NodeRecord, PublicKey, SecretKey, Server, ServerBuilder,
-    Stage, StartError,
+    DialError, Endpoint, Enode, Hello, PublicKey, SecretKey, Server, ServerBuilder, Stage,
+    StartError,
 };
-#[cfg(unix)]
-use serde::{Deserialize, Deserializer, de::Error as _};
+use peermux_cli::form;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
-use crate::form;
 
 /// What we call ourselves.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
@@ -42,26 +40,11 @@ pub(crate) async fn abort(server: &Server) {
 
 /// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
-    let node = any(text)?;
+    let node = form::node(text)?;
     match node.tcp_endpoint() {
         Some(_) => Ok(node),
         None => Err("it names no host and TCP port to dial".into()),
     }
-}
-
-/// A node by its enode URL or its record.
-pub(crate) fn any(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
-    form::check_node(text)?;
-    Ok(match text.starts_with("enr:") {
-        true => text.parse::<NodeRecord>()?.to_enode(),
-        false => text.parse()?,
-    })
-}
-
-/// The same, from JSON.
-#[cfg(unix)]
-pub(crate) fn read_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Enode, D::Error> {
-    any(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// All addresses of `HOST:PORT`.

@@ -12,7 +12,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-use super::{Answer, Request};
+use peermux_cli::request::{Answer, Request};
+
 use crate::failure::Failure;
 
 /// The longest answer, in bytes: tens of thousands of peers.

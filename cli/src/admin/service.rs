@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Server;
-use peermux::node::withhold_keys;
+use peermux_cli::request::{Answer, LONGEST, Request};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -19,14 +19,10 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::socket::{Socket, SocketFile};
-use super::{Answer, Request};
 use crate::failure::Failure;
 
 /// How many connections are served at once.
 const CLIENTS: usize = 16;
-
-/// The longest request, in bytes.
-const LONGEST: usize = 4096;
 
 /// Of a long answer so many bytes are written at once, or a little more.
 const PIECE: usize = 64 << 10;
@@ -152,11 +148,10 @@ async fn attend(
             Some(Err(LinesCodecError::Io(error))) => return Err(error),
             Some(Err(error)) => return send(&mut writer, &refusal(&error)).await,
         };
-        let stops = match serde_json::from_str(&text) {
+        let stops = match Request::read(&text) {
             Ok(request) => answer(request, &context, &mut writer).await?,
             Err(error) => {
-                let why = withhold_keys(&error.to_string());
-                send(&mut writer, &refusal(&format!("not a request: {why}"))).await?;
+                send(&mut writer, &refusal(&error)).await?;
                 false
             }
         };
@@ -175,9 +170,9 @@ async fn answer(
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<bool> {
     match request {
-        Request::Peers => timeout(DEADLINE, send_peers(to, &context.server)).await??,
-        Request::NodeInfo => send(to, &Answer::Ok(context.server.node_info())).await?,
-        Request::Stop => {
+        Request::Peers {} => timeout(DEADLINE, send_peers(to, &context.server)).await??,
+        Request::NodeInfo {} => send(to, &Answer::Ok(context.server.node_info())).await?,
+        Request::Stop {} => {
             send(to, &Answer::Ok(())).await?;
             return Ok(true);
         }
@@ -216,7 +211,7 @@ async fn make(change: Request, server: &Server) -> Result<(), String> {
             server.distrust(node.0);
             Ok(())
         }
-        Request::Peers | Request::NodeInfo | Request::Stop => Ok(()),
+        Request::Peers {} | Request::NodeInfo {} | Request::Stop {} => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use peermux::{
     DialError, DisconnectReason, Endpoint, Enode, EventStream, NodeId, Peer, PeerError, PeerEvent,
     PeerOutcome, Protocol, SecretKey, Server, ServerConfig,
 };
+use peermux_cli::form;
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
@@ -20,7 +21,7 @@ use serde::Serialize;
 
 #[cfg(unix)]
 use crate::admin::{Service, Socket};
-use crate::config;
+use crate::config_file;
 #[cfg(unix)]
 use crate::data_dir;
 use crate::data_dir::{DataDir, KeptBook};
@@ -92,7 +93,7 @@ pub(crate) struct Args {
     #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
     /// A node that is let in whatever the number of peers, likewise; can be repeated
-    #[arg(long = "trusted", value_name = "NODE", value_parser = node::any)]
+    #[arg(long = "trusted", value_name = "NODE", value_parser = form::node)]
     trusted_nodes: Vec<Enode>,
     /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
     /// places for peers is kept for them. Made if there is none
@@ -115,7 +116,7 @@ impl Args {
     /// listen: on one of these addresses.
     async fn config(&self) -> Result<(ServerConfig, Vec<SocketAddr>), Failure> {
         let config = match &self.config {
-            Some(path) => config::read(path)?,
+            Some(path) => config_file::read(path)?,
             None => ServerConfig::default(),
         };
         let listen = match &self.addr {

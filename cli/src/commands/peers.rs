@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use peermux::peer::{NodeInfo, PeerInfo};
 use peermux::{Enode, NodeId};
+use peermux_cli::request::{Request, Whom};
 use serde::{Deserialize, Serialize};
 
-use crate::admin::{Client, Request, Whom};
+use crate::admin::Client;
 use crate::data_dir;
 use crate::failure::Failure;
 use crate::node;
@@ -162,11 +163,11 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failure> {
     let (request, done) = match args.action {
         None => return show_peers(&mut node, out).await,
         Some(Action::Info) => {
-            let info = node.ask(&Request::NodeInfo).await?;
+            let info = node.ask(&Request::NodeInfo {}).await?;
             return out.tell(&About(info));
         }
         Some(Action::Stop) => {
-            let () = node.ask(&Request::Stop).await?;
+            let () = node.ask(&Request::Stop {}).await?;
             node.ended().await?;
             return out.tell(&Done::Stopped);
         }
@@ -192,7 +193,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failure> {
 }
 
 async fn show_peers(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let peers: Vec<Row> = node.ask(&Request::Peers).await?;
+    let peers: Vec<Row> = node.ask(&Request::Peers {}).await?;
     if peers.is_empty() {
         out.remark("no peers");
     }

@@ -13,6 +13,7 @@
 )]
 
 mod ack;
+mod admin;
 mod auth;
 mod comm;
 mod disconnect;
@@ -33,6 +34,7 @@ mod waiting;
 mod x509;
 
 pub use ack::ack;
+pub use admin::admin;
 pub use auth::auth;
 pub use comm::comm;
 pub use disconnect::disconnect;
@@ -53,6 +55,7 @@ pub type Body = fn(&[u8]);
 /// All targets, under the names of their binaries and of the folders with their kept inputs.
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
+    ("admin", admin),
     ("auth", auth),
     ("comm", comm),
     ("disconnect", disconnect),

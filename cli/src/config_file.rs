@@ -1,0 +1,16 @@
+//! A node's configuration in a file.
+
+use std::path::Path;
+
+use peermux::ServerConfig;
+use peermux_cli::config;
+
+use crate::failure::Failure;
+
+/// Reads a TOML file with the fields of [`ServerConfig`]; what is left out keeps its default.
+pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
+    let file = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;
+    config::parse(&bytes).map_err(|error| Failure::Usage(format!("config file {file}{error}")))
+}

@@ -1,0 +1,82 @@
+//! The admin interface: requests to a running node, and what its client reads of the answers.
+
+use peermux::node::withhold_keys;
+use peermux::peer::{NodeInfo, PeerInfo};
+use peermux::{Enode, NodeId, NodeRecord};
+use peermux_cli::request::{Answer, LONGEST, Request};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::assert_explained;
+
+/// Below 0x80 the first byte says that the rest is a request, else an answer.
+pub fn admin(data: &[u8]) {
+    let Some((choice, line)) = data.split_first() else {
+        return;
+    };
+    let Ok(line) = str::from_utf8(line) else {
+        return;
+    };
+    match choice {
+        ..0x80 => check_request(&line[..line.floor_char_boundary(LONGEST)]),
+        0x80..0xc0 => check_answer::<NodeInfo>(line),
+        0xc0.. => check_answer::<Vec<PeerInfo>>(line),
+    }
+}
+
+/// What is accepted has the documented form, and is written and read again to the same.
+fn check_request(line: &str) {
+    match Request::read(line) {
+        Ok(request) => {
+            let written = serde_json::to_string(&request).expect("it has a form");
+            assert!(!written.contains('\n'));
+            assert_eq!(Request::read(&written), Ok(request));
+            // Of a field that comes twice the last one counts here.
+            assert!(is_request(line), "{line}");
+        }
+        Err(error) => {
+            assert_explained(&error);
+            let text = error.to_string();
+            assert_eq!(withhold_keys(&text), text, "it may repeat a key");
+            let written = serde_json::to_string(&Answer::<()>::Error(text));
+            assert!(!written.expect("it has a form").contains('\n'));
+        }
+    }
+}
+
+/// Whether a line has the form that the table of the admin interface gives, by other means.
+fn is_request(line: &str) -> bool {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
+        return false;
+    };
+    let Some(Value::String(command)) = fields.remove("command") else {
+        return false;
+    };
+    match &*command {
+        "peers" | "node-info" | "stop" => fields.is_empty(),
+        "add" => is_only(&fields, "enode", is_node),
+        "remove" | "trust" | "distrust" => is_only(&fields, "node", |text| {
+            text.parse::<NodeId>().is_ok() || is_node(text)
+        }),
+        _ => false,
+    }
+}
+
+fn is_only(fields: &Map<String, Value>, name: &str, check: impl Fn(&str) -> bool) -> bool {
+    let text = fields.get(name).and_then(Value::as_str);
+    fields.len() == 1 && text.is_some_and(check)
+}
+
+fn is_node(text: &str) -> bool {
+    text.parse::<Enode>().is_ok() || text.parse::<NodeRecord>().is_ok()
+}
+
+/// An answer that the client can read is written and read again to the same.
+fn check_answer<T: Serialize + DeserializeOwned>(line: &str) {
+    if let Ok(answer) = serde_json::from_str::<Answer<T>>(line) {
+        let written = serde_json::to_string(&answer).expect("it has a form");
+        let again: Answer<T> = serde_json::from_str(&written).expect("what was written");
+        assert_eq!(serde_json::to_string(&again).expect("the same"), written);
+    }
+}
