@@ -16,6 +16,7 @@ mod ack;
 mod admin;
 mod auth;
 mod comm;
+mod config;
 mod disconnect;
 mod enode;
 mod frame;
@@ -37,6 +38,7 @@ pub use ack::ack;
 pub use admin::admin;
 pub use auth::auth;
 pub use comm::comm;
+pub use config::config;
 pub use disconnect::disconnect;
 pub use enode::enode;
 pub use frame::frame;
@@ -58,6 +60,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("admin", admin),
     ("auth", auth),
     ("comm", comm),
+    ("config", config),
     ("disconnect", disconnect),
     ("enode", enode),
     ("frame", frame),

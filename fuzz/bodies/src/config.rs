@@ -1,0 +1,46 @@
+//! Configuration files of a node.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use peermux::node::withhold_keys;
+use peermux::{SecretKey, Server, ServerConfig};
+use peermux_cli::config::parse;
+use tokio::runtime::{Builder, Runtime};
+
+use super::assert_explained;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime")
+});
+
+/// What is accepted is written and read again to the same, and a node starts with it or says why not.
+pub fn config(data: &[u8]) {
+    match parse(data) {
+        Ok(config) => {
+            let written = toml::to_string(&config).expect("it has a form");
+            let again = parse(written.as_bytes());
+            assert_eq!(again.as_ref(), Ok(&config), "{written}");
+            RUNTIME.block_on(start(config));
+        }
+        Err(error) => {
+            assert_explained(&error);
+            let text = error.to_string();
+            assert_eq!(withhold_keys(&text), text, "it may repeat a key");
+        }
+    }
+}
+
+/// Starts a node that keeps to itself.
+async fn start(config: ServerConfig) {
+    let alone = config
+        .with_listen(None)
+        .with_static_nodes(&[])
+        .with_no_dial(true);
+    let key = SecretKey::from_bytes(&[0x11; 32]).expect("a key");
+    match Server::builder(key).config(alone).start().await {
+        Ok(server) => server.shutdown(Duration::ZERO).await.expect("nothing runs"),
+        Err(error) => assert_explained(&error),
+    }
+}
