@@ -88,6 +88,9 @@ mod config;
 mod contest;
 mod draw;
 mod entry;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod keyed;
 mod nodes;

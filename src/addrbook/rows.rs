@@ -16,7 +16,7 @@ use super::nodes::{Ban, BanTarget, KnownNode, NodeDb, NodeDbConfig};
 use super::store::{Change, Row, Table};
 use super::time::{from_millis, to_millis};
 use super::{Book, BookConfig, Score, Source};
-use crate::node::{Enode, NodeId};
+use crate::node::{Enode, NodeId, excerpt};
 use crate::rlp::{Decodable, Rlp, RlpStream};
 
 /// The version of the rows that is written, and the newest that can be read.
@@ -24,6 +24,9 @@ pub(super) const VERSION: u32 = 1;
 
 const VERSION_KEY: &[u8] = b"version";
 const SECRET_KEY: &[u8] = b"bucket key";
+
+/// How much of a key an error names, in bytes: all of a node id or an IP address in digits.
+const LONGEST_KEY: usize = 40;
 
 /// Why rows do not make a book.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,7 +60,9 @@ pub(super) fn load(
             Table::IpBans => restore_ip_ban(&mut nodes, row, now),
         };
         read.map_err(|what| {
-            let key = data_encoding::HEXLOWER.encode(&row.key);
+            // A damaged row may have a key of any length.
+            let key = row.key.get(..LONGEST_KEY).unwrap_or(&row.key);
+            let key = data_encoding::HEXLOWER.encode(key);
             BadRows::Damaged(format!("{} row {key}: {what}", row.table.name()))
         })?;
     }
@@ -195,7 +200,10 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     let source: String = field(&value, 1)?;
     let source = match source.as_str() {
         "" => Source::Own,
-        ip => Source::Ip(ip.parse().map_err(|_| format!("source {ip:?}"))?),
+        ip => Source::Ip(
+            ip.parse()
+                .map_err(|_| format!("source {:?}", excerpt(ip)))?,
+        ),
     };
     let id = enode.node_id();
     if row.key != id.as_bytes() {

@@ -29,6 +29,7 @@ mod input;
 mod message;
 mod record;
 mod rlp;
+mod rows;
 mod snappy;
 mod store;
 mod waiting;
@@ -48,6 +49,7 @@ pub use hello::hello;
 pub use inbox::inbox;
 pub use message::message;
 pub use rlp::rlp;
+pub use rows::rows;
 pub use store::store;
 pub use x509::x509;
 
@@ -70,6 +72,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("inbox", inbox),
     ("message", message),
     ("rlp", rlp),
+    ("rows", rows),
     ("store", store),
     ("x509", x509),
 ];

@@ -31,6 +31,30 @@ fn load(rows: &[Row]) -> Result<Book, BadRows> {
     loaded.map(|(book, _)| book)
 }
 
+#[test]
+fn what_is_wrong_with_a_row_is_said_in_a_short_line() {
+    let mut full = book();
+    add(&mut full, &node(1), start());
+    let good = rows_of(&mut full);
+    let address = good
+        .iter()
+        .position(|row| row.table == Table::Addresses)
+        .unwrap();
+    let mut long_key = good.clone();
+    long_key[address].key = vec![b'k'; 100_000];
+    let mut long_source = good;
+    let mut row = crate::rlp::RlpStream::new_list(2);
+    row.append(&node(1).to_string())
+        .append(&"x".repeat(100_000));
+    long_source[address].value = row.out().to_vec();
+    for rows in [long_key, long_source] {
+        let Err(BadRows::Damaged(what)) = load(&rows) else {
+            panic!("they are damaged")
+        };
+        assert!(what.len() < 400, "{} bytes", what.len());
+    }
+}
+
 /// A book is built completely or not at all, so that every count is a count of its content.
 #[test]
 fn damaged_rows_make_no_book() {
