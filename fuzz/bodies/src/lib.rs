@@ -15,6 +15,7 @@
 mod ack;
 mod admin;
 mod auth;
+mod chat;
 mod comm;
 mod config;
 mod disconnect;
@@ -38,6 +39,7 @@ mod x509;
 pub use ack::ack;
 pub use admin::admin;
 pub use auth::auth;
+pub use chat::chat;
 pub use comm::comm;
 pub use config::config;
 pub use disconnect::disconnect;
@@ -61,6 +63,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("admin", admin),
     ("auth", auth),
+    ("chat", chat),
     ("comm", comm),
     ("config", config),
     ("disconnect", disconnect),

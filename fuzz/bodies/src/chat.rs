@@ -1,0 +1,65 @@
+//! Messages of `chat/1`, among them what was said before.
+
+use peermux::rlp::{Rlp, check_exact};
+use peermux::{Message, MessageError, WireMessage};
+use peermux_protocols::chat::{ChatMessage, MAX_HISTORY};
+
+use super::assert_explained;
+
+const NAME: u64 = 0;
+const LINE: u64 = 1;
+const HISTORY: u64 = 2;
+
+/// The first byte chooses the code; the rest is the payload.
+pub fn chat(data: &[u8]) {
+    let Some((choice, payload)) = data.split_first() else {
+        return;
+    };
+    let code = u64::from(choice % 4);
+    let decoded = ChatMessage::decode(Message::new(code, payload.to_vec()));
+    assert_eq!(
+        decoded.is_ok(),
+        is_well_formed(code, payload),
+        "{decoded:?}"
+    );
+    match decoded {
+        Ok(message) => {
+            assert_eq!(message.code(), code);
+            let written = message.encode();
+            assert_eq!(written, payload, "it is encoded again byte for byte");
+        }
+        Err(error) => {
+            assert_explained(&error);
+            let unknown = matches!(error, MessageError::UnknownCode { .. });
+            assert_eq!(unknown, code > HISTORY);
+        }
+    }
+}
+
+/// Whether a payload has the form that the documentation of chat gives, by other means than the
+/// decoder's.
+fn is_well_formed(code: u64, payload: &[u8]) -> bool {
+    if check_exact(payload).is_err() {
+        return false;
+    }
+    let value = Rlp::new(payload);
+    match code {
+        NAME | LINE => is_text(&value),
+        HISTORY => {
+            let is_line = |line: Rlp<'_>| {
+                line.is_list() && line.iter().count() == 2 && line.iter().all(|one| is_text(&one))
+            };
+            value.is_list()
+                && (1..=MAX_HISTORY).contains(&value.iter().count())
+                && value.iter().all(is_line)
+        }
+        _ => false,
+    }
+}
+
+fn is_text(value: &Rlp<'_>) -> bool {
+    value.is_data()
+        && value
+            .data()
+            .is_ok_and(|bytes| str::from_utf8(bytes).is_ok())
+}
