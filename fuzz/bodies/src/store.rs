@@ -11,7 +11,7 @@ use std::time::Duration;
 use peermux::comm::fuzzing::{Account, Placed, Room, Sent, Store};
 use peermux::comm::{CommError, Config, Delivery};
 use peermux::{Bytes, Peer, testing};
-use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::input::Input;
 use super::waiting::{Waiting, payload};
@@ -38,6 +38,7 @@ pub fn store(data: &[u8]) {
         messages,
         connections: Vec::new(),
         sent: Vec::new(),
+        acks: Vec::new(),
         waiting: Vec::new(),
         written: 0,
         ends: HashMap::new(),
@@ -60,6 +61,8 @@ struct World {
     connections: Vec<usize>,
     /// Messages whose end is not known.
     sent: Vec<Sent>,
+    /// Who waits for an answer.
+    acks: Vec<oneshot::Receiver<Result<(), CommError>>>,
     /// Who waits for room.
     waiting: Vec<Waiter>,
     written: u64,
@@ -204,9 +207,17 @@ impl World {
             Err(TryRecvError::Closed) => panic!("a message ended without a word"),
         };
         *self.ends.entry(label(&outcome)).or_default() += 1;
-        if let (Some(ack), Some(_)) = (&mut sent.ack, outcome.error()) {
-            let answer = ack.try_recv();
-            assert!(answer.is_ok(), "nobody said why there is no answer");
+        if let Some(mut ack) = sent.ack {
+            // What a transport had taken may still be acknowledged.
+            let was_taken = matches!(
+                outcome,
+                Delivery::Sent | Delivery::Failed(CommError::PeerClosed(_))
+            );
+            if was_taken {
+                self.acks.push(ack);
+            } else {
+                assert!(ack.try_recv().is_ok(), "nobody said why there is no answer");
+            }
         }
         None
     }
@@ -233,6 +244,15 @@ impl World {
         assert!(self.waiting.is_empty(), "somebody waits for a queue's room");
         assert_eq!(self.store.gauges(), (0, 0, 0));
         assert!(self.sent.is_empty(), "a message has no end");
+        drop(self.store);
+        for mut ack in self.acks {
+            let answer = ack.try_recv();
+            assert_ne!(
+                answer.err(),
+                Some(TryRecvError::Empty),
+                "an answer has no end"
+            );
+        }
     }
 }
 

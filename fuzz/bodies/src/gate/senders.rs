@@ -6,6 +6,9 @@ use super::super::input::Input;
 use super::super::waiting::{Waiting, payload};
 use super::model::{Flush, Model};
 
+/// The most that surely fits into a frame, whatever the message's id, and a little less.
+const MOST: usize = (16 << 20) - 4096;
+
 /// Who sends at the moment.
 pub(super) struct Senders {
     lanes: Vec<ProtocolSender>,
@@ -39,7 +42,7 @@ impl Senders {
     fn message(&mut self, input: &mut Input<'_>) -> (Message, u64, usize) {
         self.next_code += 1;
         let payload = payload(input);
-        let size = payload.len().min((16 << 20) - 16);
+        let size = payload.len().min(MOST);
         let payload = payload.slice(..size);
         (Message::new(self.next_code, payload), self.next_code, size)
     }
