@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::futures::Notified;
 use tokio::sync::oneshot;
 
 use super::LaneSource;
@@ -50,7 +52,7 @@ impl Lane {
         match written.await {
             Ok(()) => Ok(()),
             // Why is not certain before the peer ends.
-            Err(_) => Err(self.gate.shut(self.index).await),
+            Err(_) => Err(self.gate.shut().await),
         }
     }
 
@@ -97,15 +99,14 @@ impl Lane {
             Err(NotQueued::Refused(error)) => return Err(error),
             Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
         }
-        let mut over_budget = false;
         loop {
-            let freed = room.notified();
-            tokio::pin!(freed);
+            let (paid, ended) = (self.gate.budget.room_to_send(), self.gate.ended.notified());
+            let mut freed = pin!(Some(room.notified()));
+            tokio::pin!(paid, ended);
             // Registered before the attempt, so that room which comes in between is not missed.
-            freed.as_mut().enable();
-            let paid = self.gate.budget.room_to_send();
-            tokio::pin!(paid);
+            freed.as_mut().as_pin_mut().map(Notified::enable);
             paid.as_mut().enable();
+            ended.as_mut().enable();
             let over = match self.gate.push(self.index, &mut frame) {
                 Ok(()) => {
                     // One batch wakes one sender; there may be room for the next one too.
@@ -116,19 +117,22 @@ impl Lane {
                 Err(NotQueued::Full) => None,
                 Err(NotQueued::OverBudget(over)) => Some(over),
             };
-            let was_over = std::mem::replace(&mut over_budget, over.is_some());
             match over {
-                None => freed.await,
-                Some(over) => {
-                    // It was woken for room in the lane that it cannot use: another one may.
-                    if !was_over {
-                        room.notify_one();
+                None => {
+                    if let Some(freed) = freed.as_pin_mut() {
+                        freed.await;
                     }
+                }
+                Some(over) => {
+                    // Room in the lane is for those who can use it: this one leaves their queue,
+                    // and passes on what has woken it.
+                    freed.set(None);
+                    room.notify_one();
                     self.gate.budget.make_room(over);
                     tokio::select! {
                         // Either way the message is tried again.
                         biased;
-                        () = freed => {}
+                        () = ended => {}
                         () = paid => {}
                     }
                 }

@@ -40,6 +40,8 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, a place for each lane.
     room: Vec<Notify>,
+    /// Wakes all who wait, when nothing comes in any more and when everything has ended.
+    ended: Notify,
     sources: Sources,
     /// Where payloads leave their memory once they are written.
     pub(crate) spare: Arc<Spare>,
@@ -102,6 +104,7 @@ impl WriteGate {
         Arc::new(Self {
             state: Mutex::new(state),
             room,
+            ended: Notify::new(),
             sources,
             spare: budget.spare(),
             budget,
@@ -214,9 +217,9 @@ impl WriteGate {
     }
 
     /// Waits until nothing can be sent any more, and says why. Cancel safe.
-    async fn shut(&self, lane: usize) -> SendError {
+    async fn shut(&self) -> SendError {
         loop {
-            let released = self.room[lane].notified();
+            let released = self.ended.notified();
             tokio::pin!(released);
             // Registered before looking, so that no end is missed.
             released.as_mut().enable();
@@ -289,6 +292,7 @@ impl WriteGate {
         for room in &self.room {
             room.notify_waiters();
         }
+        self.ended.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
