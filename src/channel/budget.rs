@@ -17,7 +17,7 @@ use crate::spare::Spare;
 pub(crate) const MESSAGE_COST: usize = 64;
 
 /// Bytes that each peer holds without charging the node's budget.
-const FREE_PER_PEER: usize = 64 << 10;
+const FREE_PER_PEER: usize = 32 << 10;
 
 settings! {
     /// Bounds on the memory that received data may take, and data that waits to be sent.
@@ -29,7 +29,7 @@ settings! {
         /// waits to be sent to it may take too; at least and by default 32 MiB.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
-        /// What all peers may take together beyond 64 KiB each, in bytes, in both directions; at least
+        /// What all peers may take together beyond 32 KiB each, in bytes, in both directions; at least
         /// 32 MiB, by default 512 MiB. When it is used up, the peer ends that holds most, if that is
         /// more than its fair share: this limit divided by the number of peers.
         #[serde(with = "crate::units::size")]

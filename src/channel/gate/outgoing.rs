@@ -6,7 +6,7 @@ use crate::channel::{OverBudget, PeerBudget};
 
 /// The budget is asked in steps of this many bytes, so that small messages seldom do. The first step is
 /// free.
-const STEP: usize = 64 << 10;
+const STEP: usize = 16 << 10;
 
 /// The messages that are queued or on their way to the socket, in bytes.
 #[derive(Debug)]
@@ -95,14 +95,14 @@ mod tests {
         let mut outgoing = Outgoing::new(node.open());
         let peers = node.open();
         // The free part of the peer is used up, so that every byte shows.
-        outgoing.budget.charge_to_send(64 << 10);
+        outgoing.budget.charge_to_send(32 << 10);
         outgoing.admit(STEP).expect("is free");
         assert_eq!(node.used(), 0);
         outgoing.admit(1).expect("fits");
         assert_eq!(node.used(), STEP);
         outgoing.remove(STEP + 1);
         assert_eq!(node.used(), 0);
-        let most = MemoryLimits::MIN;
+        let most = MemoryLimits::MIN - STEP;
         outgoing.admit(most).expect("fits, but for the first step");
         assert_eq!(outgoing.admit(2 * STEP), Err(OverBudget::Peer));
         outgoing.add(2 * STEP);

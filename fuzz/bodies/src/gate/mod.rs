@@ -21,6 +21,7 @@ use model::Model;
 use senders::Senders;
 
 const PER_NODE: usize = 40 << 20;
+const FREE_PER_PEER: usize = 32 << 10;
 /// Each lane has so many ids, the first one from 16 on.
 const IDS: u64 = 1 << 32;
 
@@ -163,7 +164,7 @@ impl World {
     fn room(&self) -> [usize; 2] {
         let held = self.account.held();
         let node = PER_NODE.saturating_sub(self.node.used());
-        let free = (64_usize << 10).saturating_sub(held);
+        let free = FREE_PER_PEER.saturating_sub(held);
         [MemoryLimits::MIN.saturating_sub(held), node + free]
     }
 
@@ -183,7 +184,7 @@ impl World {
     fn check(&self) {
         let held = self.account.held();
         self.model.check(held);
-        let beyond_free = |held: usize| held.saturating_sub(64 << 10);
+        let beyond_free = |held: usize| held.saturating_sub(FREE_PER_PEER);
         let used = beyond_free(held) + beyond_free(self.elsewhere);
         assert_eq!(self.node.used(), used, "the node counts what peers hold");
         self.senders.check(&self.model, self.room());

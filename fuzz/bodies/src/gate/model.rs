@@ -7,7 +7,7 @@ use super::fairness::Fairness;
 /// What a message costs beside its payload.
 const MESSAGE_COST: usize = 64;
 /// The budget is asked in steps, of which the first is free.
-const STEP: usize = 64 << 10;
+const STEP: usize = 16 << 10;
 const PING: u64 = 2;
 const PONG: u64 = 3;
 const CONTROL_COST: usize = 1 + MESSAGE_COST;

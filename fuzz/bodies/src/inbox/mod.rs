@@ -13,7 +13,9 @@ use peer::Peer;
 
 const PEERS: usize = 3;
 /// What a peer holds without charging the node, as the documentation says.
-const FREE_PER_PEER: usize = 64 << 10;
+const FREE_PER_PEER: usize = 32 << 10;
+/// What a message costs beside its payload.
+const MESSAGE_COST: usize = 64;
 const PER_PEER: usize = MemoryLimits::MIN;
 /// Less than two peers may hold.
 const PER_NODE: usize = 48 << 20;

@@ -9,7 +9,7 @@ use peermux::{Message, ProtocolLimits, ProtocolReceiver, Received};
 
 use super::super::input::Input;
 use super::super::waiting::{Bell, Waiting, payload, size};
-use super::{FREE_PER_PEER, PER_NODE, PER_PEER};
+use super::{FREE_PER_PEER, MESSAGE_COST, PER_NODE, PER_PEER};
 
 /// A peer with two protocols, and what it must hold.
 pub(super) struct Peer {
@@ -100,7 +100,8 @@ impl Peer {
     }
 
     fn received(&self) -> usize {
-        self.inboxes.iter().map(Inbox::bytes).sum()
+        let cost = |inbox: &Inbox| inbox.bytes() + inbox.messages() * MESSAGE_COST;
+        self.inboxes.iter().map(cost).sum()
     }
 
     pub(super) fn beyond_free(&self) -> usize {
@@ -118,13 +119,14 @@ impl Peer {
     /// What must become of a message, if all peers hold `used`.
     fn foretell(&self, which: usize, size: usize, used: usize) -> Entry {
         let inbox = &self.inboxes[which];
-        let sum = self.received() + self.sealing + size;
+        let received = self.received() + size + MESSAGE_COST;
+        let sum = received + self.sealing;
         let more = sum.saturating_sub(FREE_PER_PEER) - self.beyond_free();
         if inbox.closed {
             Entry::Closed
         } else if !inbox.admits(size) {
             Entry::Full
-        } else if self.received() + size > PER_PEER {
+        } else if received > PER_PEER {
             Entry::OverPeer
         } else if more > 0 && used + more > PER_NODE {
             Entry::OverNode
