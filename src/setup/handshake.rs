@@ -114,16 +114,17 @@ pub async fn receive_auth<T: Transport>(
     key: &SecretKey,
     legacy: Legacy,
 ) -> Result<ReceivedAuth<T>, SetupError> {
-    receive_auth_in_turn(stream, key, legacy, None, || ()).await
+    receive_auth_in_turn(stream, key, legacy, None, |_| ()).await
 }
 
-/// As [`receive_auth`], but computes only when it is its turn, and says when the first bytes have come.
+/// As [`receive_auth`], but computes only when it is its turn, and says when it waits for bytes, and when it
+/// does not.
 pub(crate) async fn receive_auth_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
     legacy: Legacy,
     turns: Option<&Turns>,
-    on_first_bytes: impl FnOnce(),
+    waits: impl Fn(bool),
 ) -> Result<ReceivedAuth<T>, SetupError> {
     let handshake = |source: HandshakeError| SetupError::Handshake {
         stage: Stage::Auth,
@@ -133,17 +134,19 @@ pub(crate) async fn receive_auth_in_turn<T: Transport>(
     let (mut reader, writer) = stream.split();
     let mut input = BytesMut::new();
     let mut recipient = Recipient::new(key, legacy);
-    let mut on_first_bytes = Some(on_first_bytes);
+    let mut waiting = true;
     let auth = loop {
         let lacks = recipient.lacks(&input).map_err(handshake)?;
         if lacks > 0 {
             let read = read_more(&mut reader, &mut input, lacks).await;
             read.map_err(SetupError::io(Stage::Auth))?;
-            if let Some(on_first_bytes) = on_first_bytes.take() {
-                on_first_bytes();
+            // The first bytes are a step, and no others that do not complete it.
+            if std::mem::take(&mut waiting) {
+                waits(true);
             }
             continue;
         }
+        waits(false);
         let step = in_turn(turns, || recipient.read_auth(&mut input)).await;
         match step.map_err(handshake)? {
             Step::Done(auth) => break auth,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub(crate) use slots::{Slot, Slots};
+pub(crate) use slots::{Awaits, Slot, Slots};
 
 use super::checks::Checks;
 use super::connection::Socket;

@@ -11,14 +11,21 @@ use tokio_util::sync::CancellationToken;
 use crate::mutex::Mutex;
 use crate::time::after;
 
-/// How long a connection may say nothing while others wait for its slot.
-const SILENT: Duration = Duration::from_secs(1);
+/// How long a connection may keep its slot without a step of its remote while others wait for one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How short that becomes while others come faster than slots become free: an auth follows the opening of
+/// a connection at once, whatever the distance.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// What is regained with each connection that finds a slot at once.
+const REGAINED: Duration = Duration::from_millis(10);
 
 /// One in this number of slots is kept for addresses that are known.
 const KNOWN_SHARE: usize = 8;
 
-/// A bounded number of slots. When all are taken, connections that have not sent a byte yet go first, the
-/// oldest before the others. Cloning shares it.
+/// A bounded number of slots. When all are taken, connections go whose remote has not made a step for too
+/// long: its first byte, its auth, its Hello. The first one to be too late goes first. Cloning shares it.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Shared>);
 
@@ -31,21 +38,33 @@ struct Shared {
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     last: u64,
     /// By age.
     taken: BTreeMap<u64, Taken>,
     strangers: usize,
+    /// How long an auth is waited for.
+    patience: Duration,
 }
 
 #[derive(Debug)]
 struct Taken {
-    since: Instant,
     known: bool,
-    /// Whether its connection has not sent a byte.
-    silent: bool,
+    awaits: Awaits,
+    since: Instant,
     wanted: CancellationToken,
+}
+
+/// What a set-up waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    /// The remote's auth, or the rest of it.
+    Auth,
+    /// Something of ours.
+    Us,
+    /// The remote's Hello, which takes a round trip.
+    Hello,
 }
 
 impl Slots {
@@ -53,22 +72,36 @@ impl Slots {
         Self(Arc::new(Shared {
             limit,
             reserve: limit / KNOWN_SHARE,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                last: 0,
+                taken: BTreeMap::new(),
+                strangers: 0,
+                patience: PATIENCE,
+            }),
             changed: Notify::new(),
         }))
     }
 
     /// Takes a slot as soon as there is one. Cancel safe.
     pub(crate) async fn take(&self, known: bool) -> Slot {
+        let mut waited = false;
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
             // Registered before looking, so that no change in between is missed.
             changed.as_mut().enable();
             let again = match self.try_take(known) {
-                Ok(slot) => return slot,
+                Ok(slot) => {
+                    if !waited {
+                        self.lock().relax();
+                    }
+                    return slot;
+                }
                 Err(again) => again,
             };
+            if !std::mem::replace(&mut waited, true) && again.is_some() {
+                self.lock().hurry();
+            }
             let later = async {
                 match again {
                     Some(at) => sleep_until(at).await,
@@ -84,7 +117,7 @@ impl Slots {
         }
     }
 
-    /// Takes a slot, or says when a silent connection has had its time.
+    /// Takes a slot, or says when a connection has had its time.
     fn try_take(&self, known: bool) -> Result<Slot, Option<Instant>> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -100,9 +133,9 @@ impl Slots {
         state.strangers += usize::from(!known);
         let wanted = CancellationToken::new();
         let taken = Taken {
-            since: now,
             known,
-            silent: true,
+            awaits: Awaits::Auth,
+            since: now,
             wanted: wanted.clone(),
         };
         state.taken.insert(id, taken);
@@ -119,16 +152,39 @@ impl Slots {
 }
 
 impl State {
-    /// Lets the oldest silent connection go that has had its time; one at a time is enough.
+    /// Lets the connection go that has had its time first, or says when that will be. One at a time is
+    /// enough.
     fn want_one(&mut self, now: Instant) -> Option<Instant> {
-        let mut silent = self.taken.values().filter(|taken| taken.silent);
-        let oldest = silent.find(|taken| !taken.wanted.is_cancelled())?;
-        let due = after(oldest.since, SILENT);
+        let staying = self
+            .taken
+            .values()
+            .filter(|taken| !taken.wanted.is_cancelled());
+        let due = staying.filter_map(|taken| match taken.awaits {
+            Awaits::Auth => Some((after(taken.since, self.patience), taken)),
+            Awaits::Hello => Some((after(taken.since, PATIENCE), taken)),
+            Awaits::Us => None,
+        });
+        let (due, first) = due.min_by_key(|(due, _)| *due)?;
         if due > now {
             return Some(due);
         }
-        oldest.wanted.cancel();
+        first.wanted.cancel();
         None
+    }
+
+    /// A connection has found a slot at once.
+    fn relax(&mut self) {
+        self.patience = PATIENCE.min(self.patience.saturating_add(REGAINED));
+    }
+
+    /// A connection has to wait although none has had its time.
+    fn hurry(&mut self) {
+        self.patience = LEAST.max(
+            self.patience
+                .saturating_mul(3)
+                .checked_div(4)
+                .unwrap_or_default(),
+        );
     }
 }
 
@@ -141,14 +197,15 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The connection has sent its first byte.
-    pub(crate) fn on_first_byte(&self) {
+    /// The set-up has made a step, and waits for the next one.
+    pub(crate) fn awaits(&self, awaits: Awaits) {
         if let Some(taken) = self.slots.lock().taken.get_mut(&self.id) {
-            taken.silent = false;
+            taken.awaits = awaits;
+            taken.since = Instant::now();
         }
     }
 
-    /// Completes when the connection has been silent for too long while others wait. Cancel safe.
+    /// Completes when the remote has made no step for too long while others wait. Cancel safe.
     pub(crate) async fn wanted(&self) {
         self.wanted.cancelled().await;
     }
@@ -171,14 +228,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_silent_connection_goes_after_a_second() {
+    async fn who_has_made_no_step_for_a_second_goes() {
         let slots = Slots::new(3);
         let mut taken = Vec::new();
         for _ in 0..3 {
             taken.push(slots.take(false).await);
-            advance(SILENT / 10).await;
+            advance(PATIENCE / 10).await;
         }
-        taken[0].on_first_byte();
+        taken[0].awaits(Awaits::Us);
         let begun = Instant::now();
         let next = slots.take(false);
         let victim = async {
@@ -186,16 +243,50 @@ mod tests {
             taken.remove(1)
         };
         let (next, gone) = tokio::join!(next, async { drop(victim.await) });
-        assert_eq!((begun.elapsed(), gone), (SILENT * 8 / 10, ()));
+        assert_eq!((begun.elapsed(), gone), (PATIENCE * 8 / 10, ()));
         drop(next);
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
+    }
+
+    /// Each step counts, so that an auth that never ends keeps its slot no longer than silence does.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_a_second_for_each_step() {
+        let slots = Slots::new(1);
+        for awaits in [Awaits::Auth, Awaits::Hello] {
+            let slot = slots.take(false).await;
+            advance(PATIENCE * 9 / 10).await;
+            slot.awaits(awaits);
+            advance(PATIENCE * 9 / 10).await;
+            let waits = slots.try_take(false).expect_err("taken");
+            assert_eq!(waits, Some(Instant::now() + PATIENCE / 10));
+            advance(PATIENCE / 10).await;
+            slots.try_take(false).expect_err("still taken");
+            assert!(slot.wanted.is_cancelled());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_wait_make_the_time_for_an_auth_short_and_few_make_it_long_again() {
+        let slots = Slots::new(2);
+        let begun = Instant::now();
+        for _ in 0..40 {
+            let slot = slots.take(false).await;
+            tokio::spawn(async move { slot.wanted().await });
+        }
+        assert_eq!(slots.lock().patience, LEAST);
+        assert!(begun.elapsed() < 5 * PATIENCE, "{:?}", begun.elapsed());
+        for _ in 0..100 {
+            advance(PATIENCE).await;
+            drop(slots.take(false).await);
+        }
+        assert_eq!(slots.lock().patience, PATIENCE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_pressure_silence_is_nobodys_matter() {
         let slots = Slots::new(3);
         let slot = slots.take(false).await;
-        advance(SILENT * 100).await;
+        advance(PATIENCE * 100).await;
         let _other = slots.take(false).await;
         assert!(!slot.wanted.is_cancelled());
     }
@@ -207,7 +298,7 @@ mod tests {
         for _ in 0..14 {
             strangers.push(slots.take(false).await);
         }
-        let waits = tokio::time::timeout(SILENT / 2, slots.take(false)).await;
+        let waits = tokio::time::timeout(LEAST / 2, slots.take(false)).await;
         assert!(waits.is_err());
         let known = [slots.take(true).await, slots.take(true).await];
         assert!(strangers.iter().all(|slot| !slot.wanted.is_cancelled()));

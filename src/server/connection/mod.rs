@@ -162,13 +162,13 @@ async fn accepted<T: Transport>(
     let Socket { stream, slot, .. } = socket;
     let meter = ServeMeter::started();
     let mut setup = Setup::new(&shared, Some(lease));
-    let result = setup.inbound(stream, slot.as_ref()).await;
+    let result = setup.inbound(stream, slot).await;
     meter.ended(&result);
-    drop((slot, handshake));
+    let (remote, lease) = setup.into_parts();
+    drop(handshake);
     if let Err(error) = result {
         debug!(%addr, %error, "inbound connection not set up");
         let error = Arc::new(error);
-        let (remote, lease) = setup.into_parts();
         if let Some(lease) = lease {
             lease.close(NotSetUp(Arc::clone(&error)), Reconnect::ByKind);
         }

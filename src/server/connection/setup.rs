@@ -14,7 +14,7 @@ use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
-use crate::server::accept::Slot;
+use crate::server::accept::{Awaits, Slot};
 use crate::server::checks::{ENDING, Inbound, Superseded};
 use crate::server::dial::NodeAddr;
 use crate::server::shared::{Shared, spawn};
@@ -32,6 +32,9 @@ pub(crate) struct Setup<'a> {
     lease: Option<Lease<NodeAddr>>,
     /// Fires when the connection manager wants it ended.
     closing: CancellationToken,
+    /// Its place among those that are set up, if it was accepted.
+    slot: Option<Slot>,
+    started: Instant,
     remote: Remote,
 }
 
@@ -53,11 +56,13 @@ impl<'a> Setup<'a> {
             shared,
             lease,
             closing: closing.unwrap_or_default(),
+            slot: None,
+            started: Instant::now(),
             remote: Remote::Unknown,
         }
     }
 
-    /// Who opened the connection, and what a failed set-up has left.
+    /// Who opened the connection, and what a failed set-up has left. Its slot is free from now on.
     pub(crate) fn into_parts(self) -> (Remote, Option<Lease<NodeAddr>>) {
         (self.remote, self.lease)
     }
@@ -66,34 +71,16 @@ impl<'a> Setup<'a> {
     pub(crate) async fn inbound<T: Transport>(
         &mut self,
         stream: T,
-        slot: Option<&Slot>,
+        slot: Option<Slot>,
     ) -> Result<Peer, SetupError> {
         let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), claimed = tracing::field::Empty, peer = tracing::field::Empty);
         let shared = self.shared;
+        self.slot = slot;
         let deadline = after(Instant::now(), shared.setup_timeout);
         let steps = async {
             let turns = Some(&shared.turns);
-            let started = Instant::now();
-            let on_first_bytes = || slot.into_iter().for_each(Slot::on_first_byte);
-            let receive =
-                receive_auth_in_turn(stream, &shared.key, shared.legacy, turns, on_first_bytes);
-            let wanted = async {
-                match slot {
-                    Some(slot) => slot.wanted().await,
-                    None => pending().await,
-                }
-            };
-            let receive = async {
-                tokio::select! {
-                    // An auth that is there is worth more than the slot.
-                    biased;
-                    received = receive => received,
-                    () = wanted => Err(SetupError::TimedOut {
-                        stage: Stage::Auth,
-                        after: started.elapsed(),
-                    }),
-                }
-            };
+            let waits = |remote| self.awaits(if remote { Awaits::Auth } else { Awaits::Us });
+            let receive = receive_auth_in_turn(stream, &shared.key, shared.legacy, turns, waits);
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
             let claimed = received.claimed().node_id();
             self.remote = Remote::Claimed(claimed);
@@ -182,7 +169,9 @@ impl<'a> Setup<'a> {
                 return Err(error);
             }
         }
+        self.awaits(Awaits::Hello);
         let established = self.exchange_hello(deadline, authenticated).await?;
+        self.awaits(Awaits::Us);
         let id = established.id();
         self.remote = Remote::Proven(id);
         Span::current().record("peer", tracing::field::display(id));
@@ -201,6 +190,12 @@ impl<'a> Setup<'a> {
             return Err(error);
         }
         Ok(established)
+    }
+
+    fn awaits(&self, awaits: Awaits) {
+        if let Some(slot) = &self.slot {
+            slot.awaits(awaits);
+        }
     }
 
     /// Lets an ending peer of the same node end first.
@@ -264,9 +259,15 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Completes at the deadline of the whole set-up, when the server stops, and when the
-    /// connection is not wanted any more.
+    /// Completes at the deadline of the whole set-up, when the server stops, when the connection is
+    /// not wanted any more, and when another one needs its slot.
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
+        let slot_wanted = async {
+            match &self.slot {
+                Some(slot) => slot.wanted().await,
+                None => pending().await,
+            }
+        };
         let stopping = &self.shared.tasks.stopping;
         tokio::select! {
             // The causes that say more first.
@@ -276,6 +277,10 @@ impl<'a> Setup<'a> {
             }
             () = self.closing.cancelled() => {
                 SetupError::RefusedHere(DisconnectReason::REQUESTED)
+            }
+            () = slot_wanted => {
+                let after = self.started.elapsed();
+                SetupError::TimedOut { stage, after }
             }
             () = sleep_until(deadline) => {
                 let after = self.shared.setup_timeout;
