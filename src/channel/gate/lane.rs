@@ -100,13 +100,16 @@ impl Lane {
             Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
         }
         loop {
-            let (paid, ended) = (self.gate.budget.room_to_send(), self.gate.ended.notified());
+            let (paid, changed) = (
+                self.gate.budget.room_to_send(),
+                self.gate.changed.notified(),
+            );
             let mut freed = pin!(Some(room.notified()));
-            tokio::pin!(paid, ended);
+            tokio::pin!(paid, changed);
             // Registered before the attempt, so that room which comes in between is not missed.
             freed.as_mut().as_pin_mut().map(Notified::enable);
             paid.as_mut().enable();
-            ended.as_mut().enable();
+            changed.as_mut().enable();
             let over = match self.gate.push(self.index, &mut frame) {
                 Ok(()) => {
                     // One batch wakes one sender; there may be room for the next one too.
@@ -132,7 +135,7 @@ impl Lane {
                     tokio::select! {
                         // Either way the message is tried again.
                         biased;
-                        () = ended => {}
+                        () = changed => {}
                         () = paid => {}
                     }
                 }

@@ -40,8 +40,8 @@ pub(crate) struct WriteGate {
     state: Mutex<State>,
     /// Where senders wait for room, a place for each lane.
     room: Vec<Notify>,
-    /// Wakes all who wait, when nothing comes in any more and when everything has ended.
-    ended: Notify,
+    /// Wakes those who wait for anything else: memory for what they send, or the end.
+    changed: Notify,
     sources: Sources,
     /// Where payloads leave their memory once they are written.
     pub(crate) spare: Arc<Spare>,
@@ -104,7 +104,7 @@ impl WriteGate {
         Arc::new(Self {
             state: Mutex::new(state),
             room,
-            ended: Notify::new(),
+            changed: Notify::new(),
             sources,
             spare: budget.spare(),
             budget,
@@ -191,7 +191,12 @@ impl WriteGate {
         state.unsent += left;
         state.in_flight = 0;
         let written = std::mem::take(&mut state.in_flight_bytes);
-        state.outgoing.remove(written);
+        if written > 0 {
+            state.outgoing.remove(written);
+            // What is charged already may have room for another message, without the budget's hearing
+            // of it.
+            self.changed.notify_waiters();
+        }
         if state.phase == Phase::Closed {
             return Poll::Ready(Next::Stop);
         }
@@ -219,7 +224,7 @@ impl WriteGate {
     /// Waits until nothing can be sent any more, and says why. Cancel safe.
     async fn shut(&self) -> SendError {
         loop {
-            let released = self.ended.notified();
+            let released = self.changed.notified();
             tokio::pin!(released);
             // Registered before looking, so that no end is missed.
             released.as_mut().enable();
@@ -292,7 +297,7 @@ impl WriteGate {
         for room in &self.room {
             room.notify_waiters();
         }
-        self.ended.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
