@@ -5,7 +5,7 @@ use futures::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::{NodeBudget, ProtocolLimits};
+use crate::channel::{MemoryLimits, NodeBudget, ProtocolLimits};
 
 /// What a batch takes at most.
 const MOST: usize = 64 << 10;
@@ -192,6 +192,28 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     assert!((&mut first).now_or_never().is_none(), "no memory");
     drop(first);
     assert_eq!(second.now_or_never(), Some(Ok(())));
+}
+
+/// Charges are given back in steps: what was written leaves room that the budget does not hear of.
+#[test]
+fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_is_charged() {
+    let limits = ProtocolLimits::default();
+    let one = LaneSettings { limits, weight: 1 };
+    let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
+    let node = NodeBudget::new(limits).expect("enough");
+    let (gate, others) = (WriteGate::new(vec![one, one], node.open()), node.open());
+    let [lane, other] = [0, 1].map(|index| Lane::new(&gate, index, 16));
+    lane.try_send(0, payload(20 << 10)).expect("room");
+    other.try_send(0, payload(40 << 10)).expect("room");
+    let mut batch = Batch::default();
+    assert!(gate.next(&mut batch, 1).now_or_never().is_some());
+    others.set_sealing(MemoryLimits::MIN - node.used() + (32 << 10));
+    let mut waiting = Box::pin(lane.send(1, payload(10 << 10)));
+    assert!((&mut waiting).now_or_never().is_none(), "no memory");
+    // The first message was written.
+    batch.clear();
+    assert!(gate.next(&mut batch, 1).now_or_never().is_some());
+    assert_eq!(waiting.now_or_never(), Some(Ok(())));
 }
 
 proptest! {

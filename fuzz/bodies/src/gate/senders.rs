@@ -97,7 +97,7 @@ impl Senders {
         }
     }
 
-    /// Lets one of them go on if it was woken; whether that ended it or queued its message.
+    /// Lets one of them go on if it was woken; whether it was.
     pub(super) fn advance(&mut self, index: usize, model: &mut Model, room: [usize; 2]) -> bool {
         let one = &mut self.sending[index];
         let Some(polled) = one.waiting.poll_if_woken() else {
@@ -123,7 +123,7 @@ impl Senders {
         if ended {
             self.sending.remove(index);
         }
-        taken || ended
+        true
     }
 
     /// Nobody waits whom nothing keeps.
