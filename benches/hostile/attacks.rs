@@ -9,11 +9,12 @@ use peermux::rlpx::{HandshakeRandomness, Initiator};
 use peermux::{Capability, Enode, SecretKey};
 
 use crate::connect::{BENCH, ECHO, PING, UNREAD, capabilities};
+use crate::node::FOR_STRANGERS;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The largest payload of a string that the ready-made protocols take.
+/// A byte string, about as large as a message can have it.
 const LARGE: usize = (16 << 20) - (2 << 10);
 
 pub(crate) struct Attack {
@@ -103,7 +104,7 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
         peer("pings", || vec![ping(); 10], 100 * MS, true),
         peer("asks", || vec![ask(), ping()], SECOND, false),
         peer("echoes of zeros", echoes, SECOND, false),
-        peer("unread", || vec![zeros(UNREAD)], SECOND, false),
+        peer("unread", || vec![zeros(UNREAD, LARGE)], SECOND, false),
         peer("tiny and unread", tiny, 100 * MS, true),
         Attack {
             name: "slow message",
@@ -154,9 +155,8 @@ fn ping() -> RawMessage {
     }
 }
 
-/// A byte string of zeros, as large as it may be.
-fn zeros(id: u64) -> RawMessage {
-    string(id, &vec![0; LARGE])
+fn zeros(id: u64, size: usize) -> RawMessage {
+    string(id, &vec![0; size])
 }
 
 /// One that does not compress.
@@ -175,10 +175,10 @@ fn string(id: u64, bytes: &[u8]) -> RawMessage {
     }
 }
 
-/// Asks for a thousand large messages of the benchmark protocol.
+/// Asks for many messages of the benchmark protocol, as large as strangers get them.
 pub(crate) fn ask() -> RawMessage {
     let mut out = RlpStream::new_list(2);
-    out.append(&1000u64).append(&(1u64 << 20));
+    out.append(&100_000u64).append(&(FOR_STRANGERS as u64));
     RawMessage {
         id: BENCH + 1,
         payload: out.out().freeze(),
@@ -186,7 +186,7 @@ pub(crate) fn ask() -> RawMessage {
 }
 
 fn echoes() -> Vec<RawMessage> {
-    vec![zeros(ECHO); 2]
+    vec![zeros(ECHO, FOR_STRANGERS); 16]
 }
 
 /// One byte for a protocol that nobody reads, and much around it for one that is read.

@@ -16,6 +16,9 @@ use crate::{COUNTED, NODE, machine};
 /// What all peers together may hold, in bytes.
 pub(crate) const BUDGET: usize = 128 << 20;
 
+/// What the ready-made protocols serve to strangers, which addresses of loopback are not by themselves.
+pub(crate) const FOR_STRANGERS: usize = 64 << 10;
+
 /// How many set-ups there may be at once.
 pub(crate) const PENDING: usize = 50;
 
@@ -51,8 +54,12 @@ async fn serve(seats: usize) {
                 .with_memory(limits)
                 .with_exempt_local(false)
         })
-        .protocol(Protocol::new(Bench::new(bench::Config::default())))
-        .protocol(Protocol::new(Echo::new(echo::Config::default())))
+        .protocol(Protocol::new(Bench::new(
+            bench::Config::default().with_max_size(FOR_STRANGERS),
+        )))
+        .protocol(Protocol::new(Echo::new(
+            echo::Config::default().with_max_size(FOR_STRANGERS),
+        )))
         .protocol(unread)
         .start()
         .await

@@ -47,7 +47,8 @@ const STATES: [State; 9] = [
     },
     state("idle", 200, 64 * KIB),
     state("long Hello", 200, 64 * KIB),
-    state("receiving", 50, ARRIVED + 64 * KIB),
+    // The buffer doubles as bytes arrive.
+    state("receiving", 50, 2 * ARRIVED + 64 * KIB),
     state("sending", 3, 32 * MIB + 64 * KIB),
     // Each of these is an event that nobody reads.
     state("unread events", 1024, KIB),
