@@ -16,6 +16,9 @@ use crate::{COUNTED, NODE, machine};
 /// What all peers together may hold, in bytes.
 pub(crate) const BUDGET: usize = 128 << 20;
 
+/// What written messages leave for the next ones, in bytes.
+pub(crate) const SPARE: usize = 4 * (2 << 20);
+
 /// What the ready-made protocols serve to strangers, which addresses of loopback are not by themselves.
 pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 

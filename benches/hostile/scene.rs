@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::attacks::Attack;
 use crate::machine;
-use crate::node::{BUDGET, PENDING};
+use crate::node::{BUDGET, PENDING, SPARE};
 use crate::report::{Report, Row};
 use crate::worker::Worker;
 
@@ -90,7 +90,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
         cpu,
         peers,
         peak,
-        bound: (BUDGET + attackers.max(PENDING) * attack.allowance()) as f64,
+        bound: (BUDGET + SPARE + attackers.max(PENDING) * attack.allowance()) as f64,
         idle,
         peak_resident,
         after: (
