@@ -58,8 +58,13 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let sink = Worker::start(&["sink"]);
     let mut honest = Worker::start(&["honest", &node.greeting]);
     let mut crowd = Worker::start(&["attackers", &node.greeting, &sink.greeting]);
-    // So that what comes with the first use is there.
+    // So that what comes with the first use is there: tables keep the places that a first attack needed.
     Service::measure(&mut honest, Duration::from_millis(500));
+    let begin = format!("begin node {attackers} {}", attack.name);
+    crowd.ask(&begin);
+    std::thread::sleep(2 * ARRIVAL);
+    crowd.ask("end");
+    node.ask(&format!("settle {SETTLED}"));
 
     crowd.ask(&format!("begin sink {attackers} {}", attack.name));
     std::thread::sleep(ARRIVAL);
@@ -73,7 +78,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     );
     node.ask("reset");
     let cpu = machine::cpu_seconds(node.id());
-    crowd.ask(&format!("begin node {attackers} {}", attack.name));
+    crowd.ask(&begin);
     std::thread::sleep(ARRIVAL);
     let disturbed = Service::measure(&mut honest, time);
     let peers = node.ask("peers")[0];
