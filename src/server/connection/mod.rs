@@ -1,5 +1,6 @@
 //! What becomes of the connections that the connection manager opens.
 
+mod remote;
 mod run;
 mod setup;
 mod socket;
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use tracing::debug;
 
-pub(crate) use setup::{Remote, Setup};
+pub(crate) use remote::Remote;
+pub(crate) use setup::Setup;
 pub(crate) use socket::Socket;
 
 use super::DialError;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, debug, info_span};
 
+use super::remote::Remote;
 use super::run::Running;
 use crate::connmgr::Lease;
 use crate::driver::PeerDriver;
@@ -36,17 +37,6 @@ pub(crate) struct Setup<'a> {
     slot: Option<Slot>,
     started: Instant,
     remote: Remote,
-}
-
-/// Who opened a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Remote {
-    /// It has said nothing yet.
-    Unknown,
-    /// As its auth says, which anybody can write.
-    Claimed(NodeId),
-    /// As its Hello has proven.
-    Proven(NodeId),
 }
 
 impl<'a> Setup<'a> {
