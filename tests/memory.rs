@@ -144,7 +144,7 @@ async fn nothing_is_left(pair: &mut Pair) {
 
 /// Neither end allocates for each message: small ones lie in chunks of 4 KiB.
 async fn allocations_are_shared(pair: &mut Pair) {
-    for (size, messages_an_allocation) in [(16, 90), (256, 6), (900, 2)] {
+    for (size, messages_an_allocation) in [(16, 40), (256, 3), (900, 1)] {
         pair.burst(size, 200).await;
         let before = allocations();
         let rounds = 20;
