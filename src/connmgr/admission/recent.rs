@@ -8,6 +8,12 @@ use tokio::time::Instant;
 
 use crate::ip::network_by_family;
 
+/// The most visitors that are remembered. Where more come in a period, the oldest may come again early.
+const MOST: usize = 16_384;
+
+/// Below this size tables keep their memory.
+const SMALL: usize = 64;
+
 /// Lets each visitor in once per period: an IPv4 address, or the /64 of an IPv6 address, of which
 /// one household has 2⁶⁴ addresses. Holds only those of the current period.
 #[derive(Debug)]
@@ -31,16 +37,46 @@ impl Recent {
     /// longer.
     pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
         while let Some(&(then, visitor)) = self.order.front()
-            && now.saturating_duration_since(then) >= self.period
+            && (self.order.len() >= MOST || now.saturating_duration_since(then) >= self.period)
         {
             self.order.pop_front();
             self.visitors.remove(&visitor);
         }
+        self.shrink();
         let visitor = network_by_family(ip, 32, 64);
         let admitted = self.visitors.insert(visitor);
         if admitted {
             self.order.push_back((now, visitor));
         }
         admitted
+    }
+
+    /// Gives most of the memory back that many visitors have left.
+    fn shrink(&mut self) {
+        let size = self.order.len().max(SMALL);
+        if self.order.capacity() / 4 > size {
+            self.order.shrink_to(2 * size);
+            self.visitors.shrink_to(2 * size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_addresses_is_remembered_up_to_a_bound_and_its_memory_given_back() {
+        let period = Duration::from_secs(30);
+        let (mut recent, now) = (Recent::new(period), Instant::now());
+        let visitor = |number: u32| IpAddr::from(number.to_be_bytes());
+        for number in 0..100_000 {
+            assert!(recent.admit(visitor(number), now));
+            assert!(recent.order.len() <= MOST && recent.visitors.len() <= MOST);
+        }
+        assert!(!recent.admit(visitor(99_999), now));
+        assert!(recent.admit(visitor(0), now), "the oldest is forgotten");
+        assert!(recent.admit(visitor(0), now + period));
+        assert!(recent.order.capacity() <= 4 * SMALL && recent.visitors.capacity() <= 4 * SMALL);
     }
 }
