@@ -108,7 +108,7 @@ fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
             loop {
                 // It ends in an error when the node closes it, which is what an attacker expects.
                 let _ = once(&attack, &says, &target).await;
-                sleep(attack.pause).await;
+                sleep(attack.away).await;
             }
         }
     };

@@ -20,8 +20,10 @@ const LARGE: usize = (16 << 20) - (2 << 10);
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) how: How,
-    /// How long an attacker waits between two beats, and before it comes back.
+    /// How long an attacker waits between two beats.
     pub(crate) pause: Duration,
+    /// How long it waits before it comes back.
+    pub(crate) away: Duration,
 }
 
 pub(crate) enum How {
@@ -67,10 +69,11 @@ impl Attack {
 }
 
 pub(crate) fn all() -> impl Iterator<Item = Attack> {
-    let unproven = |name, says, pause| Attack {
+    let unproven = |name, says, away| Attack {
         name,
         how: How::Unproven(says),
-        pause,
+        pause: SECOND,
+        away,
     };
     let peer = |name, beat, pause, reads| Attack {
         name,
@@ -81,6 +84,7 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
             reads,
         },
         pause,
+        away: SECOND,
     };
     [
         unproven("silent", |_| Vec::new(), SECOND),
@@ -89,7 +93,8 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
         Attack {
             name: "passing",
             how: How::Passing,
-            pause: 250 * MS,
+            pause: SECOND,
+            away: 250 * MS,
         },
         Attack {
             name: "long Hello",
@@ -100,6 +105,7 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
                 reads: false,
             },
             pause: SECOND,
+            away: SECOND,
         },
         peer("pings", || vec![ping(); 10], 100 * MS, true),
         peer("asks", || vec![ask(), ping()], SECOND, false),
@@ -115,6 +121,7 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
                 reads: false,
             },
             pause: 100 * MS,
+            away: SECOND,
         },
         peer("small echoes", small_echoes, 100 * MS, true),
     ]

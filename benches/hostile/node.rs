@@ -19,6 +19,9 @@ pub(crate) const BUDGET: usize = 128 << 20;
 /// What written messages leave for the next ones, in bytes.
 pub(crate) const SPARE: usize = 4 * (2 << 20);
 
+/// How long an address is remembered, which takes memory: less than what the attacks are given to settle.
+const THROTTLE: Duration = Duration::from_secs(5);
+
 /// What the ready-made protocols serve to strangers, which addresses of loopback are not by themselves.
 pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 
@@ -56,6 +59,7 @@ async fn serve(seats: usize) {
                 .with_max_pending(PENDING)
                 .with_memory(limits)
                 .with_exempt_local(false)
+                .with_throttle(THROTTLE)
         })
         .protocol(Protocol::new(Bench::new(
             bench::Config::default().with_max_size(FOR_STRANGERS),

@@ -71,7 +71,9 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let undisturbed = Service::measure(&mut honest, time);
     crowd.ask("end");
 
-    node.ask(&format!("settle {}", SETTLED / 2));
+    node.ask(&format!("settle {SETTLED}"));
+    Service::measure(&mut honest, Duration::from_millis(100));
+    node.ask("settle 1");
     let idle = (
         node.ask("live")[0],
         machine::resident_kib(node.id()) * 1024.0,
@@ -87,6 +89,9 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let peak_resident = machine::peak_resident_kib(node.id()) * 1024.0;
     let spent = crowd.ask("end");
     node.ask(&format!("settle {SETTLED}"));
+    // Addresses that are out of date are forgotten when somebody comes.
+    Service::measure(&mut honest, Duration::from_millis(100));
+    node.ask("settle 1");
     Row {
         undisturbed,
         disturbed,
