@@ -133,6 +133,7 @@ async fn once(attack: &Attack, says: &[RawMessage], target: &Target) -> Result<(
         }
         How::Peer {
             capabilities,
+            pause,
             at_once,
             reads,
             ..
@@ -144,14 +145,7 @@ async fn once(attack: &Attack, says: &[RawMessage], target: &Target) -> Result<(
                     false => std::future::pending().await,
                 }
             };
-            let beats = beats(
-                line.codec,
-                line.writer,
-                says,
-                *at_once,
-                attack.pause,
-                target,
-            );
+            let beats = beats(line.codec, line.writer, says, *at_once, *pause, target);
             tokio::select! {
                 result = beats => result?,
                 () = reading => {}

@@ -20,8 +20,6 @@ const LARGE: usize = (16 << 20) - (2 << 10);
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) how: How,
-    /// How long an attacker waits between two beats.
-    pub(crate) pause: Duration,
     /// How long it waits before it comes back.
     pub(crate) away: Duration,
 }
@@ -33,6 +31,8 @@ pub(crate) enum How {
     Peer {
         capabilities: fn() -> Vec<Capability>,
         beat: fn() -> Vec<RawMessage>,
+        /// How long it waits between two beats.
+        pause: Duration,
         /// How many bytes are written at a beat.
         at_once: usize,
         /// Whether what the node says is read.
@@ -72,7 +72,6 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
     let unproven = |name, says, away| Attack {
         name,
         how: How::Unproven(says),
-        pause: SECOND,
         away,
     };
     let peer = |name, beat, pause, reads| Attack {
@@ -80,10 +79,10 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
         how: How::Peer {
             capabilities,
             beat,
+            pause,
             at_once: usize::MAX,
             reads,
         },
-        pause,
         away: SECOND,
     };
     [
@@ -93,7 +92,6 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
         Attack {
             name: "passing",
             how: How::Passing,
-            pause: SECOND,
             away: 250 * MS,
         },
         Attack {
@@ -101,10 +99,10 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
             how: How::Peer {
                 capabilities: many_capabilities,
                 beat: || vec![ping()],
+                pause: SECOND,
                 at_once: usize::MAX,
                 reads: false,
             },
-            pause: SECOND,
             away: SECOND,
         },
         peer("pings", || vec![ping(); 10], 100 * MS, true),
@@ -117,10 +115,10 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
             how: How::Peer {
                 capabilities,
                 beat: || vec![noise()],
+                pause: 100 * MS,
                 at_once: 16 << 10,
                 reads: false,
             },
-            pause: 100 * MS,
             away: SECOND,
         },
         peer("small echoes", small_echoes, 100 * MS, true),

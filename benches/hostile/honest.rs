@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::codec::Framed;
 
 use crate::OTHERS;
-use crate::connect::{Problem, address_of, greet, open, source};
+use crate::connect::{PING, Problem, address_of, greet, open, source};
 use crate::pin::pin;
 use crate::worker::{commands, tell};
 
@@ -25,7 +25,6 @@ const NETWORKS: u8 = 40;
 
 /// Where the codes of its only protocol begin.
 const ECHO: u64 = 0x10;
-const PING: u64 = 2;
 const PONG: u64 = 3;
 
 /// How many messages are on their way at once.

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::attacks::Attack;
+use crate::machine::Spread;
 use crate::scene::Service;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -156,11 +157,16 @@ impl fmt::Display for Report {
 }
 
 /// The median, and beside it the least and the most if there are several.
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    match values.as_slice() {
-        [] => "–".to_owned(),
-        [one] => format!("{one:.2}"),
-        [least, .., most] => format!("{:.2} ({least:.2}–{most:.2})", values[values.len() / 2]),
+fn spread(values: Vec<f64>) -> String {
+    let several = values.len() > 1;
+    let Spread {
+        least,
+        median,
+        most,
+    } = Spread::of(values);
+    if several {
+        format!("{median:.2} ({least:.2}–{most:.2})")
+    } else {
+        format!("{median:.2}")
     }
 }
