@@ -193,8 +193,8 @@ impl WriteGate {
         let written = std::mem::take(&mut state.in_flight_bytes);
         if written > 0 {
             state.outgoing.remove(written);
-            // What is charged already may have room for another message, without the budget's hearing
-            // of it.
+            // The charge is rounded up to steps: there may be room inside it, which the budget does not
+            // report.
             self.changed.notify_waiters();
         }
         if state.phase == Phase::Closed {

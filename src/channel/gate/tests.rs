@@ -194,7 +194,8 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     assert_eq!(second.now_or_never(), Some(Ok(())));
 }
 
-/// Charges are given back in steps: what was written leaves room that the budget does not hear of.
+/// Charges are given back in steps: a written message can leave room inside a step, which the budget
+/// does not report.
 #[test]
 fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_is_charged() {
     let limits = ProtocolLimits::default();

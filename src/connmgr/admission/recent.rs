@@ -64,6 +64,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::after;
 
     #[test]
     fn a_flood_of_addresses_is_remembered_up_to_a_bound_and_its_memory_given_back() {
@@ -76,7 +77,7 @@ mod tests {
         }
         assert!(!recent.admit(visitor(99_999), now));
         assert!(recent.admit(visitor(0), now), "the oldest is forgotten");
-        assert!(recent.admit(visitor(0), now + period));
+        assert!(recent.admit(visitor(0), after(now, period)));
         assert!(recent.order.capacity() <= 4 * SMALL && recent.visitors.capacity() <= 4 * SMALL);
     }
 }

@@ -22,7 +22,7 @@ use senders::Senders;
 
 const PER_NODE: usize = 40 << 20;
 const FREE_PER_PEER: usize = 32 << 10;
-/// Each lane has so many ids, the first one from 16 on.
+/// How many ids each lane has; those of the first lane begin at 16.
 const IDS: u64 = 1 << 32;
 
 /// The first bytes choose the lanes; the rest is the script.

@@ -116,7 +116,7 @@ impl Peer {
         self.is_evicted() && !self.ended
     }
 
-    /// What must become of a message, if all peers hold `used`.
+    /// The expected result of pushing a message while all peers together hold `used`.
     fn foretell(&self, which: usize, size: usize, used: usize) -> Entry {
         let inbox = &self.inboxes[which];
         let received = self.received() + size + MESSAGE_COST;
@@ -171,7 +171,7 @@ impl Peer {
         self.waiting = None;
     }
 
-    /// Lets the read loop go on if it was woken, and says what must have become of its message.
+    /// Polls the waiting read loop if it was woken, and returns the expected result.
     pub(super) fn advance(&mut self, used: usize) -> Option<Entry> {
         let (waiting, which, size, code) = self.waiting.as_mut()?;
         let (which, size, code) = (*which, *size, *code);

@@ -17,7 +17,7 @@ const ROOT_KEYS: [u8; 3] = [0x80, 0x81, 0x82];
 /// The third is a stranger that bears the name of the first.
 const ROOT_NAMES: [&str; 3] = ["root", "other", "root"];
 const ORGANISATION: &str = "peermux";
-/// So many certificates may stand between the first one and a root.
+/// The most certificates between the first one and a root.
 const MAX_BETWEEN: usize = 6;
 
 /// A secret key in the form of RFC 8410.
