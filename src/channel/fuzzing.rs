@@ -100,12 +100,8 @@ impl Entrance {
 
     /// Puts a message in as soon as there is room; false if nobody reads any more.
     pub async fn push_when_free(self, message: Message) -> bool {
-        let attempt = || match self.inbox.reserve(message.payload.len()) {
-            Ok(room) => Ok(Some(room)),
-            Err(PushError::Closed) => Ok(None),
-            Err(PushError::Full) => Err(OverBudget::Peer),
-            Err(PushError::OverBudget(over)) => Err(over),
-        };
+        let size = message.payload.len();
+        let attempt = || self.inbox.reserve_if_open(size);
         let room = self.budget.when_freed(attempt).await;
         let has_room = room.is_some();
         if let Some(room) = room {

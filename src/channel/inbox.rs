@@ -100,6 +100,17 @@ impl Inbox {
         })
     }
 
+    /// As [`reserve`](Self::reserve), for [`PeerBudget::when_freed`]: `None` if nothing is taken any
+    /// more. A full queue counts as the peer's budget, since the same wakes who waits for it.
+    pub(crate) fn reserve_if_open(&self, bytes: usize) -> Result<Option<Room<'_>>, OverBudget> {
+        match self.reserve(bytes) {
+            Ok(room) => Ok(Some(room)),
+            Err(PushError::Closed) => Ok(None),
+            Err(PushError::Full) => Err(OverBudget::Peer),
+            Err(PushError::OverBudget(over)) => Err(over),
+        }
+    }
+
     /// Waits until there is room, as the in-memory pair's sender does. Cancel safe.
     pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
         loop {

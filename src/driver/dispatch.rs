@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::arena::Arena;
 use crate::channel::{
-    Inbox, MessageTap, OverBudget, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WriteGate,
+    Inbox, MessageTap, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WriteGate,
 };
 use crate::message::Message;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
@@ -157,13 +157,7 @@ async fn room_or_stall<'a>(
     budget: &PeerBudget,
 ) -> Result<Option<Room<'a>>, PeerError> {
     let inbox = &route.inbox;
-    let attempt = || match inbox.reserve(bytes) {
-        Ok(room) => Ok(Some(room)),
-        Err(PushError::Closed) => Ok(None),
-        Err(PushError::Full) => Err(OverBudget::Peer),
-        Err(PushError::OverBudget(over)) => Err(over),
-    };
-    let mut room = pin!(budget.when_freed(attempt));
+    let mut room = pin!(budget.when_freed(|| inbox.reserve_if_open(bytes)));
     let mut progress = Instant::now();
     loop {
         if let Ok(room) = timeout_at(after(progress, route.stall_limit), &mut room).await {
