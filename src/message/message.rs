@@ -3,7 +3,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::rlp::RlpError;
+use crate::rlp::{RlpError, ValueError};
 use crate::spare::Spare;
 
 /// A message as it is routed: a code relative to its protocol, and an undecoded payload.
@@ -48,6 +48,13 @@ pub trait WireMessage: Sized + Send + 'static {
 
     /// The message's code, relative to the protocol.
     fn code(&self) -> u64;
+
+    /// The most bytes that the payload of a message with this code may have, by the protocol's own
+    /// word: `max_size` in [`messages!`](crate::messages). A larger one is neither sent nor decoded.
+    #[must_use]
+    fn max_size(_code: u64) -> usize {
+        usize::MAX
+    }
 
     /// The encoded payload.
     fn encode(&self) -> Bytes;
@@ -108,8 +115,17 @@ pub enum MessageError {
         code: u64,
         /// The payload's size in bytes.
         size: usize,
-        /// What is wrong with it.
-        source: RlpError,
+        /// Which value in it is wrong, and how; the path begins with the message's name.
+        source: ValueError,
+    },
+    /// The payload is larger than the protocol allows for this message.
+    TooLarge {
+        /// The code received, relative to the protocol.
+        code: u64,
+        /// The payload's size in bytes.
+        size: usize,
+        /// The most bytes that it may have.
+        limit: usize,
     },
     /// The message is well-formed but not allowed here, in the protocol's own judgement.
     NotAllowed {
@@ -134,6 +150,12 @@ impl fmt::Display for MessageError {
                 write!(
                     f,
                     "message {code:#04x} of {size} bytes does not decode: {source}"
+                )
+            }
+            Self::TooLarge { code, size, limit } => {
+                write!(
+                    f,
+                    "message {code:#04x} of {size} bytes is larger than its {limit} bytes"
                 )
             }
             Self::NotAllowed { code, rule } => {

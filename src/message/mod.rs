@@ -1,11 +1,15 @@
 //! What a protocol sends and receives: raw messages, and typed ones that [`messages!`](crate::messages)
 //! defines.
 
-#[doc(hidden)]
-pub mod fields;
+mod encoded;
 mod macros;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod message;
+#[doc(hidden)]
+pub mod payload;
+mod request;
 
+pub use encoded::Encoded;
 pub(crate) use message::Breach;
 pub use message::{Message, MessageError, WireMessage};
+pub use request::{Request, RequestMessages, Response, Role};

@@ -1,23 +1,29 @@
 //! RLP, the encoding of every payload.
 //!
-//! Types of messages are encoded and decoded by the [`rlp`](https://docs.rs/rlp) crate, which is
-//! re-exported from here. It accepts inputs that are not in canonical form (`b80161`, `f80105`),
-//! which every other implementation of devp2p refuses, so [`check_canonical`] looks at the bytes
-//! first. [`Reader`] takes nothing but the canonical form, and copies nothing.
+//! Values of messages are an [`RlpValue`]. [`Reader`] takes nothing but the canonical form, and
+//! copies nothing. The [`rlp`](https://docs.rs/rlp) crate is re-exported for types that other crates
+//! have for it, which [`Foreign`] makes values. It accepts inputs that are not in canonical form
+//! (`b80161`, `f80105`), which every other implementation of devp2p refuses, so [`check_canonical`]
+//! looks at the bytes first.
 
 mod canonical;
 mod error;
 pub(crate) mod read;
+mod value;
 pub(crate) mod write;
 
 pub use ::rlp::{Decodable, DecoderError, Encodable, Rlp, RlpStream, decode, encode};
 
 pub use canonical::{check_canonical, check_exact};
 pub use error::RlpError;
+pub use peermux_macros::RlpValue;
 pub use read::Reader;
-// For the code that `messages!` generates.
 #[doc(hidden)]
-pub use write::put_list;
+pub use value::generated;
+pub use value::{Bounded, Counted, Foreign, Raw, RlpValue, ValueError, ValueReader};
+
+pub(crate) use read::number as number_of_digits;
+pub(crate) use value::Memory;
 
 /// The first byte of an empty string, and of an empty list.
 const STRING: u8 = 0x80;

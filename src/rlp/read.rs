@@ -98,6 +98,18 @@ impl<'a> Reader<'a> {
         std::iter::from_fn(|| rest.item().ok()).count()
     }
 
+    /// Whether no value is left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes that are still to be read.
+    #[cfg(feature = "discv4")]
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     #[inline]
     fn item(&mut self) -> Result<Item<'a>, RlpError> {
         let item = Item::read(self.0).map_err(|error| match self.0.is_empty() {

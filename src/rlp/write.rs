@@ -55,14 +55,21 @@ pub(crate) fn put_string(out: &mut BytesMut, value: &[u8]) {
 
 /// Appends a list of the elements that `append` appends.
 pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
-    // The length is known at the end. Its header goes right before the elements then, and what was
-    // there already before the header.
+    // The length is known at the end. Its header goes right before the elements then, and closes up
+    // with what was there already.
     let start = out.len();
     out.put_bytes(0, MAX_HEADER);
     append(out);
     let mut buffer = [0; MAX_HEADER];
     let header = header(LIST, out.len() - start - MAX_HEADER, &mut buffer);
     let surplus = MAX_HEADER - header.len();
+    if start > out.len() - start {
+        // Of many small lists in a large one each moves alone.
+        out[start..start + header.len()].copy_from_slice(header);
+        out.copy_within(start + MAX_HEADER.., start + header.len());
+        out.truncate(out.len() - surplus);
+        return;
+    }
     out[start + surplus..start + MAX_HEADER].copy_from_slice(header);
     if start > 0 {
         out.copy_within(..start, surplus);

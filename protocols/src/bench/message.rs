@@ -2,6 +2,7 @@ use peermux::{Bytes, messages};
 
 messages! {
     /// The messages of `bench/1`. Code 0x07 is reserved.
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum BenchMessage, length = 8 {
         /// Counted by the receiver.
         0x00 => Data(Bytes),

@@ -2,6 +2,7 @@ use peermux::{Bytes, messages};
 
 messages! {
     /// The messages of `echo/1`.
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum EchoMessage, length = 2 {
         /// The receiver answers with the same bytes.
         0x00 => Request(Bytes),

@@ -1,0 +1,223 @@
+//! Fields of records and messages, and the code that writes and reads them.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Ident, Member, Result, Type};
+
+use crate::options::{FieldOptions, error};
+
+/// A field, or the value in the parentheses of a message.
+pub(crate) struct Field {
+    pub(crate) attributes: Vec<Attribute>,
+    /// Its name or its index.
+    pub(crate) member: Member,
+    pub(crate) ty: Type,
+    options: FieldOptions,
+    /// Whether it shows in the path of an error.
+    named: bool,
+    /// The variable that holds it, which no name of the user's can meet.
+    pub(crate) local: Ident,
+}
+
+impl Field {
+    pub(crate) fn new(
+        index: usize,
+        name: Option<Ident>,
+        ty: Type,
+        mut attributes: Vec<Attribute>,
+    ) -> Result<Self> {
+        let options = FieldOptions::take(&mut attributes)?;
+        if let Some(span) = options.optional
+            && !is_option(&ty)
+        {
+            return error(
+                span,
+                "an optional field is an `Option`: write `Option<…>` as its type",
+            );
+        }
+        Ok(Self {
+            attributes,
+            member: name.map_or_else(|| Member::from(index), Member::Named),
+            ty,
+            options,
+            named: true,
+            local: format_ident!("field_{index}", span = Span::mixed_site()),
+        })
+    }
+
+    /// It does not show in the path of an error.
+    pub(crate) fn without_name(mut self) -> Self {
+        self.named = false;
+        self
+    }
+
+    /// Its name in the path of an error.
+    fn name(&self) -> String {
+        match &self.member {
+            Member::Named(name) => name.to_string().trim_start_matches("r#").to_owned(),
+            Member::Unnamed(index) => index.index.to_string(),
+        }
+    }
+
+    /// An expression: about how many bytes it takes.
+    pub(crate) fn size(&self, krate: &TokenStream) -> TokenStream {
+        let (ty, local) = (&self.ty, &self.local);
+        quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::rlp_size(#local))
+    }
+
+    /// A statement that appends it to `out`; `later` are the optional fields behind it.
+    fn write_before(&self, krate: &TokenStream, later: &[Field], out: &Ident) -> TokenStream {
+        let local = &self.local;
+        if self.options.optional.is_some() {
+            let later = later.iter().map(|field| &field.local);
+            return quote! {
+                #krate::rlp::generated::write_optional(
+                    #local, false #(|| ::core::option::Option::is_some(#later))*, #out);
+            };
+        }
+        self.write(krate, out)
+    }
+
+    /// A statement that appends it to `out`.
+    pub(crate) fn write(&self, krate: &TokenStream, out: &Ident) -> TokenStream {
+        let (ty, local) = (&self.ty, &self.local);
+        quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::write_rlp(#local, #out);)
+    }
+
+    /// An expression of a `Result` that reads it from `from`.
+    pub(crate) fn read(&self, krate: &TokenStream, from: &Ident) -> TokenStream {
+        let ty = &self.ty;
+        let inner = match &self.options.optional {
+            // What the option holds: the compiler finds it.
+            Some(_) => quote!(_),
+            None => quote!(#ty),
+        };
+        let read = |from: TokenStream| match &self.options.max {
+            Some(max) => quote_spanned! {ty.span()=>
+                <#inner as #krate::rlp::Counted>::read_rlp_at_most(#from, #max)
+            },
+            None => quote_spanned! {ty.span()=>
+                <#inner as #krate::rlp::RlpValue>::read_rlp(#from)
+            },
+        };
+        match &self.options.optional {
+            Some(_) => {
+                let list = Ident::new("list", Span::mixed_site());
+                let read = read(quote!(#list));
+                quote!(#krate::rlp::generated::read_optional(#from, |#list| #read))
+            }
+            None => read(quote!(#from)),
+        }
+    }
+
+    /// Refuses options that mean nothing for a value that is no element of a list.
+    pub(crate) fn alone(&self) -> Result<()> {
+        match self.options.optional {
+            Some(span) => error(
+                span,
+                "this value is all there is and cannot be left out: only the last fields of a list can",
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks that nothing stands behind an optional field that has to be there.
+pub(crate) fn check_order(fields: &[Field]) -> Result<()> {
+    let first = fields
+        .iter()
+        .position(|field| field.options.optional.is_some());
+    let behind = fields.iter().skip(first.unwrap_or(fields.len()));
+    match behind
+        .into_iter()
+        .find(|field| field.options.optional.is_none())
+    {
+        Some(field) => error(
+            field.ty.span(),
+            format!(
+                "`{}` stands behind an optional field: make it optional too, or put it first",
+                field.name()
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// An expression: about how many bytes the list of the fields takes.
+pub(crate) fn size(fields: &[Field], krate: &TokenStream) -> TokenStream {
+    let sizes = fields.iter().map(|field| field.size(krate));
+    quote!(9 #(+ #sizes)*)
+}
+
+/// A statement that appends the list of the fields to `out`, behind what `first` appends.
+pub(crate) fn write_list(
+    fields: &[Field],
+    krate: &TokenStream,
+    out: &Ident,
+    first: impl FnOnce(&Ident) -> TokenStream,
+) -> TokenStream {
+    let list = Ident::new("list", Span::mixed_site());
+    let first = first(&list);
+    let write = |(index, field): (usize, &Field)| {
+        let later = fields.get(index + 1..).unwrap_or_default();
+        field.write_before(krate, later, &list)
+    };
+    let writes = fields.iter().enumerate().map(write);
+    quote! {
+        #krate::rlp::generated::put_list(#out, |#list| {
+            let _ = &#list;
+            #first
+            #(#writes)*
+        });
+    }
+}
+
+/// Statements that read the list of the fields from `from` into variables, behind what `first` reads.
+/// They return errors.
+pub(crate) fn read_list(
+    fields: &[Field],
+    krate: &TokenStream,
+    from: &Ident,
+    first: impl FnOnce(&Ident) -> TokenStream,
+) -> TokenStream {
+    let list = Ident::new("list", Span::mixed_site());
+    let first = first(&list);
+    let reads = fields.iter().map(|field| {
+        let (local, ty, name) = (&field.local, &field.ty, field.name());
+        let read = field.read(krate, &list);
+        match field.named {
+            true => quote! {
+                let #local: #ty = #krate::rlp::generated::field(#name, #read)?;
+            },
+            false => quote!(let #local: #ty = #read?;),
+        }
+    });
+    quote! {
+        let #list = &mut #krate::rlp::ValueReader::list(#from)?;
+        #first
+        #(#reads)*
+        #krate::rlp::ValueReader::end(#list)?;
+    }
+}
+
+/// `member: variable` for each field, as patterns and expressions of structs have it.
+pub(crate) fn bindings(fields: &[Field]) -> TokenStream {
+    let bindings = fields.iter().map(|field| {
+        let (member, local) = (&field.member, &field.local);
+        quote!(#member: #local)
+    });
+    quote!(#(#bindings),*)
+}
+
+fn is_option(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Option"),
+        Type::Group(group) => is_option(&group.elem),
+        _ => false,
+    }
+}

@@ -1,0 +1,81 @@
+//! Sets of messages.
+
+mod check;
+mod code;
+mod parse;
+mod requests;
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Ident, LitInt, Result, Visibility};
+
+use crate::field::Field;
+use crate::options::MessageOptions;
+
+/// A set, as the user wrote it.
+struct Set {
+    /// What stands in the place of `$crate`.
+    krate: TokenStream,
+    attributes: Vec<Attribute>,
+    visibility: Visibility,
+    name: Ident,
+    length: LitInt,
+    messages: Vec<Message>,
+}
+
+/// A message of a set.
+struct Message {
+    attributes: Vec<Attribute>,
+    options: MessageOptions,
+    code: LitInt,
+    name: Ident,
+    form: Form,
+    /// The message that answers it.
+    response: Option<Ident>,
+}
+
+/// What a message holds, by how it is written.
+enum Form {
+    /// `Name { a: T, b: U }`
+    Named(Vec<Field>),
+    /// `Name(T)`
+    Value(Box<Field>),
+    /// `Name`
+    Unit,
+}
+
+impl Form {
+    fn fields(&self) -> &[Field] {
+        match self {
+            Self::Named(fields) => fields,
+            Self::Value(field) => std::slice::from_ref(field),
+            Self::Unit => &[],
+        }
+    }
+}
+
+/// What a message is to a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Request,
+    Response,
+    Other,
+}
+
+impl Set {
+    fn role(&self, message: &Message) -> Role {
+        let answers = |other: &Message| other.response.as_ref() == Some(&message.name);
+        if message.response.is_some() {
+            Role::Request
+        } else if self.messages.iter().any(answers) {
+            Role::Response
+        } else {
+            Role::Other
+        }
+    }
+}
+
+pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
+    let set: Set = syn::parse2(input)?;
+    check::check(&set)?;
+    Ok(code::code(&set))
+}

@@ -1,0 +1,49 @@
+//! What the code calls that [`messages!`](crate::messages) and the derive of
+//! [`RlpValue`](super::RlpValue) generate.
+
+use bytes::BytesMut;
+
+pub use super::super::write::put_list;
+use super::{RlpValue, ValueError, ValueReader};
+use crate::rlp::STRING;
+
+/// What was read of a field.
+///
+/// # Errors
+/// As it was, with the field's name.
+#[inline]
+pub fn field<T>(name: &str, read: Result<T, ValueError>) -> Result<T, ValueError> {
+    read.map_err(|error| error.in_field(name))
+}
+
+/// Reads a field that may be left out at the end of the list, where `read` reads what it holds.
+///
+/// # Errors
+/// As `read`.
+pub fn read_optional<'a, T>(
+    list: &mut ValueReader<'a>,
+    read: impl FnOnce(&mut ValueReader<'a>) -> Result<T, ValueError>,
+) -> Result<Option<T>, ValueError> {
+    if list.is_empty() {
+        return Ok(None);
+    }
+    let mut behind = list.clone();
+    let gap = behind.raw()? == [STRING] && !behind.is_empty();
+    match read(list) {
+        // The field is not there, but one behind it is.
+        Err(_) if gap => {
+            *list = behind;
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
+/// Appends a field that may be left out, unless a `later` one is there.
+pub fn write_optional<T: RlpValue>(field: &Option<T>, later: bool, list: &mut BytesMut) {
+    match field {
+        Some(value) => value.write_rlp(list),
+        None if later => list.extend_from_slice(&[STRING]),
+        None => {}
+    }
+}

@@ -1,0 +1,66 @@
+use bytes::{Bytes, BytesMut};
+
+use super::{RlpValue, ValueError, ValueReader};
+use crate::rlp::{RlpError, check_exact};
+
+/// A value as it is encoded: for places where several forms are allowed, such as a transaction, which
+/// is a list or a byte string, and for what is only passed on.
+///
+/// A received one shares the memory of its payload.
+///
+/// ```
+/// use peermux::RlpValue;
+/// use peermux::rlp::Raw;
+///
+/// let payload = (7u64, "cat".to_owned()).to_rlp();
+/// let items = Vec::<Raw>::from_rlp(&payload).unwrap();
+/// assert_eq!(items[1].as_bytes(), b"\x83cat");
+/// assert_eq!(String::from_rlp(&items[1].clone().into_bytes()), Ok("cat".to_owned()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Raw(Bytes);
+
+impl Raw {
+    /// A value that is encoded already.
+    ///
+    /// # Errors
+    /// [`RlpError`] unless these bytes are exactly one value in canonical form.
+    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, RlpError> {
+        let bytes = bytes.into();
+        check_exact(&bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// The value of a type that has one.
+    #[must_use]
+    pub fn of(value: &impl RlpValue) -> Self {
+        Self(value.to_rlp())
+    }
+
+    /// The bytes of the value, with its header.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes of the value, with its header.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+impl RlpValue for Raw {
+    fn rlp_size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn write_rlp(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read_rlp(from: &mut ValueReader<'_>) -> Result<Self, ValueError> {
+        let value = from.raw()?;
+        Ok(Self(from.shared(value)))
+    }
+}
