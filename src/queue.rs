@@ -125,18 +125,44 @@ impl<T, K: Source> State<T, K> {
     /// Takes the newest item of the source of which most waits, if that is more than `source` would
     /// have with another item of this weight.
     fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
-        let own = self.lines.get(&source).map_or(0, |line| line.share);
-        let own = own.saturating_add(self.share(weight));
+        let own = self.share_with(source, weight);
         let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
         if line.share <= own {
             return None;
         }
         let (largest, (item, weight)) = (*largest, line.items.pop_back()?);
-        if line.items.is_empty() {
-            self.turns.retain(|source| *source != largest);
-        }
-        self.taken(largest, weight);
+        self.pulled(largest, weight);
         Some(item)
+    }
+
+    /// Takes the oldest item of the source of which most waits, with another item of this weight of
+    /// `source` counted in. `None` if that new item is what would have to go.
+    fn expire(&mut self, source: K, weight: usize) -> Option<T> {
+        let own = self.share_with(source, weight);
+        let has_older = self.lines.get(&source).is_some_and(|line| line.share > 0);
+        let (largest, line) = self.lines.iter().max_by_key(|(_, line)| line.share)?;
+        let largest = match line.share < own || line.share == own && has_older {
+            true => source,
+            false => *largest,
+        };
+        let (item, weight) = self.lines.get_mut(&largest)?.items.pop_front()?;
+        self.pulled(largest, weight);
+        Some(item)
+    }
+
+    /// What `source` would count with another item of this weight.
+    fn share_with(&self, source: K, weight: usize) -> usize {
+        let own = self.lines.get(&source).map_or(0, |line| line.share);
+        own.saturating_add(self.share(weight))
+    }
+
+    /// An item was taken out of turn.
+    fn pulled(&mut self, source: K, weight: usize) {
+        let line = self.lines.get(&source);
+        if line.is_none_or(|line| line.items.is_empty()) {
+            self.turns.retain(|other| *other != source);
+        }
+        self.taken(source, weight);
     }
 
     fn taken(&mut self, source: K, weight: usize) {
@@ -202,13 +228,35 @@ impl<T, K: Source> Queue<T, K> {
     /// of which most waits are dropped and counted, as long as that is more than this source has.
     /// Returns how many.
     pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
+        self.push_over(source, item, weight, State::crowd_out)
+    }
+
+    /// As [`push_fairly`](Self::push_fairly), but the oldest items are dropped, those of `source` too if
+    /// it has most.
+    pub(crate) fn push_over_oldest(
+        &self,
+        source: K,
+        item: T,
+        weight: usize,
+    ) -> Result<usize, Full<T>> {
+        self.push_over(source, item, weight, State::expire)
+    }
+
+    fn push_over(
+        &self,
+        source: K,
+        item: T,
+        weight: usize,
+        make_room: fn(&mut State<T, K>, K, usize) -> Option<T>,
+    ) -> Result<usize, Full<T>> {
         let mut state = self.lock();
         if self.is_closed() {
             return Err(Full::Closed);
         }
+        // Dropped after the lock.
         let mut crowded_out = Vec::new();
         while !state.fits(weight) {
-            match state.crowd_out(source, weight) {
+            match make_room(&mut state, source, weight) {
                 Some(other) => crowded_out.push(other),
                 None => break,
             }
@@ -409,6 +457,42 @@ mod tests {
             "one large message too"
         );
         assert_eq!(reader.recv().await, Some(12));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_items_of_the_largest_source_make_room() {
+        let queue = Queue::new(Bound {
+            items: 4,
+            weight: 40,
+        });
+        let mut reader = Reader(Arc::clone(&queue));
+        for n in 0..6 {
+            let dropped = queue.push_over_oldest('f', n, 1);
+            assert_eq!(dropped, Ok(usize::from(n >= 4)));
+        }
+        // 2 to 5 wait; a newcomer costs the flood its oldest.
+        assert_eq!(queue.push_over_oldest('a', 10, 1), Ok(1));
+        assert_eq!(queue.push_over_oldest('a', 11, 1), Ok(1));
+        // Now both have two: the one that sends more loses its own.
+        assert_eq!(queue.push_over_oldest('a', 12, 1), Ok(1));
+        assert_eq!(queue.push_over_oldest('f', 6, 1), Ok(1));
+        // What outweighs all others goes itself.
+        assert_eq!(queue.push_over_oldest('b', 20, 40), Err(Full::NoRoom(20)));
+        assert_eq!(queue.dropped(), 6);
+        for expected in [5, 11, 6, 12] {
+            assert_eq!(reader.recv().await, Some(expected));
+        }
+        assert_eq!(
+            queue.push_over_oldest('b', 20, 400),
+            Ok(0),
+            "any weight alone"
+        );
+        assert_eq!(queue.push_over_oldest('b', 21, 1), Ok(1));
+        assert_eq!(reader.recv().await, Some(21));
+        for (n, source) in ('a'..='d').enumerate() {
+            assert_eq!(queue.push_over_oldest(source, n as u32, 1), Ok(0));
+        }
+        assert_eq!(queue.push_over_oldest('e', 4, 1), Ok(1), "among equals too");
     }
 
     #[tokio::test]

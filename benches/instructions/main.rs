@@ -16,7 +16,7 @@ use peermux::node::SecretKey;
 use peermux::rlpx::{
     Egress, HandshakeRandomness, Ingress, Initiator, Legacy, Opened, Recipient, Session, Step,
 };
-use peermux::{Message, Protocol, ProtocolConn, testing};
+use peermux::{Message, Protocol, ProtocolConn, WireMessage, messages, testing};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::{Builder, Runtime};
@@ -217,6 +217,44 @@ fn gate_and_dispatch(mut ends: Ends) -> Ends {
     ends
 }
 
+messages! {
+    enum Typed, length = 2 {
+        0x00 => Chunk { number: u64, data: Bytes },
+        0x01 => Line { number: u64, time: u64, author: String, text: String },
+    }
+}
+
+fn chunk(size: usize) -> Typed {
+    Typed::Chunk {
+        number: 1 << 20,
+        data: Bytes::from(payload(size)),
+    }
+}
+
+fn line() -> Typed {
+    Typed::Line {
+        number: 7,
+        time: 1 << 40,
+        author: "somebody".to_owned(),
+        text: "what is said".repeat(5),
+    }
+}
+
+#[library_benchmark]
+#[bench::chunk_b16(chunk(16))]
+#[bench::chunk_k32(chunk(32 << 10))]
+#[bench::line(line())]
+fn encode_and_decode(message: Typed) -> Typed {
+    for _ in 0..MESSAGES {
+        let payload = black_box(&message).to_payload(None);
+        let _ = black_box(Typed::decode(Message::new(message.code(), payload)));
+    }
+    message
+}
+
 library_benchmark_group!(name = frames, benchmarks = [seal, open]);
-library_benchmark_group!(name = messages, benchmarks = [queue, gate_and_dispatch]);
+library_benchmark_group!(
+    name = messages,
+    benchmarks = [queue, gate_and_dispatch, encode_and_decode]
+);
 main!(library_benchmark_groups = [frames, messages]);

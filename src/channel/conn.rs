@@ -2,8 +2,11 @@ use std::fmt;
 
 use super::receiver::ProtocolReceiver;
 use super::sender::{ProtocolSender, Target};
-use super::{Inbox, Lane, MessageTap, ProtocolLimits, Received, SendError, TrySendError};
-use crate::message::{Message, MessageError, WireMessage};
+use super::{
+    Inbox, Lane, MessageChannel, MessageTap, ProtocolLimits, Received, SendError, TrySendError,
+};
+use crate::message::{Encoded, Message, MessageError, WireMessage};
+use crate::rlp::RlpValue;
 
 /// One protocol's own channel to one peer.
 ///
@@ -24,7 +27,7 @@ impl<M: WireMessage> ProtocolConn<M> {
     pub(crate) fn new(inbox: Inbox, lane: Lane, length: u64, tap: MessageTap) -> Self {
         Self {
             receiver: ProtocolReceiver::new(inbox, tap),
-            sender: ProtocolSender::new(Target::Lane(lane), length),
+            sender: ProtocolSender::to_lane(lane, length),
         }
     }
 
@@ -86,7 +89,7 @@ impl<M: WireMessage> ProtocolConn<M> {
     }
 
     /// Queues a message, waiting while the protocol's sending queue is full. Messages that one
-    /// task sends arrive in that order.
+    /// task sends arrive in that order. Where many tasks wait, a message may be encoded a second time.
     ///
     /// Cancel safe: a dropped call has either queued the message or done nothing.
     ///
@@ -115,16 +118,31 @@ impl<M: WireMessage> ProtocolConn<M> {
         self.sender.try_send(message)
     }
 
+    /// As [`send`](Self::send), of a message that was encoded before.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
+        self.sender.send_encoded(message).await
+    }
+
+    /// As [`try_send`](Self::try_send), of a message that was encoded before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
+        self.sender.try_send_encoded(message)
+    }
+
     /// A sender for other tasks.
     #[must_use]
     pub fn sender(&self) -> ProtocolSender<M> {
         self.sender.clone()
     }
 
-    /// The memory of large payloads that this connection's server has; an in-memory pair has none.
-    #[cfg(feature = "comm")]
-    pub(crate) fn shared_spare(&self) -> Option<std::sync::Arc<crate::spare::Spare>> {
-        self.sender.shared_spare()
+    /// The memory budget of the connection's server; an in-memory pair has none.
+    pub(crate) fn node(&self) -> Option<&super::NodeBudget> {
+        self.sender.node()
     }
 
     /// The same connection, for another set of messages.
@@ -139,6 +157,49 @@ impl<M: WireMessage> ProtocolConn<M> {
     #[must_use]
     pub fn split(self) -> (ProtocolSender<M>, ProtocolReceiver<M>) {
         (self.sender, self.receiver)
+    }
+}
+
+/// Raw messages.
+impl ProtocolConn {
+    /// As [`send`](Self::send): a message of `code` whose payload is `value`.
+    ///
+    /// ```
+    /// # tokio_test::block_on(async {
+    /// use peermux::{Message, ProtocolConn, RlpValue};
+    ///
+    /// let (mut left, right) = ProtocolConn::<Message>::pair();
+    /// right.send_rlp(7, &(5u64, "cat".to_owned())).await.unwrap();
+    /// let message = left.recv().await.unwrap().expect("still open");
+    /// assert_eq!(message.payload[..], *b"\xc5\x05\x83cat");
+    /// assert_eq!(<(u64, String)>::from_rlp(&message.payload), Ok((5, "cat".to_owned())));
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
+        self.sender.send_rlp(code, value).await
+    }
+
+    /// As [`try_send`](Self::try_send): a message of `code` whose payload is `value`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
+        self.sender.try_send_rlp(code, value)
+    }
+}
+
+impl<M: WireMessage + Sync> MessageChannel for ProtocolConn<M> {
+    type Message = M;
+
+    async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
+        self.receiver.recv().await
+    }
+
+    async fn send(&self, message: &M) -> Result<(), SendError> {
+        self.sender.send(message).await
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use super::gate::{Batch, Flushed, Lane, LaneSettings, Next, WriteGate};
 use super::inbox::{Inbox, PushError};
 use super::sender::Target;
 use super::tap::MessageTap;
 use super::{
-    NodeBudget, OverBudget, PeerBudget, ProtocolLimits, ProtocolReceiver, ProtocolSender,
+    Class, NodeBudget, OverBudget, PeerBudget, ProtocolLimits, ProtocolReceiver, ProtocolSender,
     SendError, WriteError,
 };
 use crate::message::Message;
@@ -84,7 +85,7 @@ impl Entrance {
     pub fn push(&self, message: Message) -> Entry {
         match self.inbox.reserve(message.payload.len()) {
             Ok(room) => {
-                room.push(message);
+                room.push(message, Instant::now());
                 Entry::Taken
             }
             Err(error) => entry(error),
@@ -105,7 +106,7 @@ impl Entrance {
         let room = self.budget.when_freed(attempt).await;
         let has_room = room.is_some();
         if let Some(room) = room {
-            room.push(message);
+            room.push(message, Instant::now());
         }
         has_room
     }
@@ -124,7 +125,7 @@ impl Entrance {
 fn entry(error: PushError) -> Entry {
     match error {
         PushError::Closed => Entry::Closed,
-        PushError::Full => Entry::Full,
+        PushError::Full | PushError::TooFast => Entry::Full,
         PushError::OverBudget(OverBudget::Peer) => Entry::OverPeer,
         PushError::OverBudget(OverBudget::Node) => Entry::OverNode,
     }
@@ -154,9 +155,11 @@ impl Exit {
         account: &Account,
         lanes: &[(ProtocolLimits, u32, u64)],
     ) -> (Self, Vec<ProtocolSender>) {
-        let settings = lanes
-            .iter()
-            .map(|&(limits, weight, _)| LaneSettings { limits, weight });
+        let settings = lanes.iter().map(|&(limits, weight, _)| LaneSettings {
+            limits,
+            class: Class::Normal,
+            weight,
+        });
         let gate = WriteGate::new(settings.collect(), Arc::clone(&account.0));
         let senders = lanes.iter().enumerate().map(|(index, &(_, _, offset))| {
             let lane = Lane::new(&gate, index, offset);

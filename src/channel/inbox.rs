@@ -1,14 +1,18 @@
 //! The bounded queue of received messages in front of one protocol's handler.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::mem;
-use std::sync::{Arc, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
+use std::sync::{Arc, MutexGuard, Weak};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{MESSAGE_COST, OverBudget, PeerBudget, ProtocolLimits};
+use super::quota::TokenBucket;
+use super::{MESSAGE_COST, OverBudget, PeerBudget, ProtocolLimits, WhenOver};
 use crate::message::Message;
 use crate::mutex::Mutex;
 
@@ -25,9 +29,27 @@ struct Shared {
     freed: Notify,
 }
 
+/// How fast messages may be received.
+#[derive(Debug)]
+struct Pace {
+    bucket: TokenBucket,
+    /// Until when it holds messages back, which is no fault of the handler.
+    held_until: Option<Instant>,
+}
+
+impl Pace {
+    fn new(bucket: TokenBucket) -> Box<Self> {
+        Box::new(Self {
+            bucket,
+            held_until: None,
+        })
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Message>,
+    /// Each with the time at which it was complete.
+    queue: VecDeque<(Message, Instant)>,
     /// Messages and bytes that are queued or held by the handler.
     held_messages: usize,
     held_bytes: usize,
@@ -35,6 +57,10 @@ struct State {
     progress: Option<Instant>,
     /// Messages that found the queue full and were dropped.
     dropped: u64,
+    /// How often reading paused for want of room, and for how long in all; few ever do.
+    pauses: Option<Box<(u64, Duration)>>,
+    /// What may still be received, if that is bounded.
+    pace: Option<Box<Pace>>,
     closed: bool,
     reader: Option<Waker>,
 }
@@ -46,6 +72,8 @@ pub(crate) enum PushError {
     Closed,
     /// The queue is full.
     Full,
+    /// It comes faster than the protocol allows, which is not waited for.
+    TooFast,
     /// The peer's or the node's memory budget is used up.
     OverBudget(OverBudget),
 }
@@ -61,8 +89,10 @@ pub(crate) struct Room<'a> {
 /// guard, which would keep the queue alive for ever: its room is only counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    inbox: Arc<Shared>,
+    /// None for a message that was in no queue.
+    inbox: Option<Arc<Shared>>,
     bytes: usize,
+    received_at: Instant,
 }
 
 impl Inbox {
@@ -70,7 +100,10 @@ impl Inbox {
         Self(Arc::new(Shared {
             limits,
             budget,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                pace: TokenBucket::new(limits.receive_quota()).map(Pace::new),
+                ..State::default()
+            }),
             freed: Notify::new(),
         }))
     }
@@ -106,13 +139,19 @@ impl Inbox {
         match self.reserve(bytes) {
             Ok(room) => Ok(Some(room)),
             Err(PushError::Closed) => Ok(None),
-            Err(PushError::Full) => Err(OverBudget::Peer),
+            // What is too fast is found out when it arrives.
+            Err(PushError::Full | PushError::TooFast) => Err(OverBudget::Peer),
             Err(PushError::OverBudget(over)) => Err(over),
         }
     }
 
     /// Waits until there is room, as the in-memory pair's sender does. Cancel safe.
     pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
+        // Mostly there is room, and to register for it costs more than to look.
+        match self.reserve(bytes) {
+            Err(PushError::Full) => {}
+            result => return result,
+        }
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
@@ -126,29 +165,70 @@ impl Inbox {
 
     /// The handler's end, which closes the queue when it is dropped.
     pub(crate) fn reader(self) -> InboxReader {
-        InboxReader(self)
+        InboxReader {
+            inbox: self,
+            pause: None,
+        }
     }
 
-    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+    /// Counts a message of `bytes` that has arrived against the protocol's quota, unless that is waited
+    /// for where it is taken out.
+    pub(crate) fn arrived(&self, bytes: usize) -> Result<(), PushError> {
+        if self.0.limits.receive_quota().is_unlimited() || self.waits() {
+            return Ok(());
+        }
         let mut state = self.0.lock();
-        if let Some(message) = state.queue.pop_front() {
+        let taken = state
+            .pace
+            .as_mut()
+            .map(|pace| pace.bucket.take(bytes, Instant::now()));
+        taken
+            .transpose()
+            .map_or(Err(PushError::TooFast), |_| Ok(()))
+    }
+
+    fn waits(&self) -> bool {
+        self.0.limits.when_over() == WhenOver::Wait
+    }
+
+    /// When the next message may be taken out, if it may not be now.
+    fn not_before(&self, state: &mut State) -> Option<Instant> {
+        let pace = state.pace.as_mut().filter(|_| self.waits())?;
+        let (next, _) = state.queue.front()?;
+        let size = next.payload.len();
+        let until = pace.bucket.take(size, Instant::now()).err()?;
+        pace.held_until = Some(until);
+        Some(until)
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<(Message, Charge)>, Instant>> {
+        let mut state = self.0.lock();
+        if let Some(until) = self.not_before(&mut state) {
+            return Poll::Ready(Err(until));
+        }
+        if let Some((message, received_at)) = state.queue.pop_front() {
             state.note_progress();
             let charge = Charge {
-                inbox: Arc::clone(&self.0),
+                inbox: Some(Arc::clone(&self.0)),
                 bytes: message.payload.len(),
+                received_at,
             };
-            return Poll::Ready(Some((message, charge)));
+            return Poll::Ready(Ok(Some((message, charge))));
         }
         if state.closed {
+            return Poll::Ready(Ok(None));
+        }
+        state.register(cx);
+        Poll::Pending
+    }
+
+    /// Ready once nothing is left to take out, and nothing comes in any more.
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+        let mut state = self.0.lock();
+        if state.closed && state.queue.is_empty() {
             return Poll::Ready(None);
         }
-        if !state
-            .reader
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            state.reader = Some(cx.waker().clone());
-        }
+        state.register(cx);
         Poll::Pending
     }
 
@@ -163,7 +243,7 @@ impl Inbox {
         };
         let reader = state.reader.take();
         drop(state);
-        for message in dropped {
+        for (message, _) in dropped {
             self.0.release(message.payload.len());
         }
         match &self.0.budget {
@@ -183,6 +263,19 @@ impl Inbox {
         }
     }
 
+    /// A handle that does not keep the queue alive.
+    pub(crate) fn downgrade(&self) -> WeakInbox {
+        WeakInbox(Arc::downgrade(&self.0))
+    }
+
+    /// Reading paused for want of room.
+    pub(crate) fn count_pause(&self, paused: Duration) {
+        let mut state = self.0.lock();
+        let (pauses, sum) = &mut **state.pauses.get_or_insert_default();
+        *pauses = pauses.saturating_add(1);
+        *sum = sum.saturating_add(paused);
+    }
+
     /// Begins to note when the handler takes or releases a message, as if it had just done so.
     pub(crate) fn watch(&self) {
         self.0.lock().progress = Some(Instant::now());
@@ -195,7 +288,10 @@ impl Inbox {
 
     /// Returns when the handler last took or released a message, while it is watched.
     pub(crate) fn progress(&self) -> Option<Instant> {
-        self.0.lock().progress
+        let state = self.0.lock();
+        let held_until = state.pace.as_ref().and_then(|pace| pace.held_until);
+        let progress = state.progress?;
+        Some(held_until.map_or(progress, |until| progress.max(until)))
     }
 
     /// Counts a message that was dropped because the queue was full.
@@ -205,7 +301,45 @@ impl Inbox {
     }
 }
 
+/// A queue that others keep alive.
+#[derive(Debug)]
+pub(crate) struct WeakInbox(Weak<Shared>);
+
+/// What is in a queue now, and how often it was full.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct InboxStats {
+    pub(crate) unread: usize,
+    pub(crate) unread_bytes: usize,
+    pub(crate) pauses: u64,
+    pub(crate) paused: Duration,
+}
+
+impl WeakInbox {
+    /// Nothing, once the queue is gone.
+    pub(crate) fn stats(&self) -> InboxStats {
+        let Some(inbox) = self.0.upgrade() else {
+            return InboxStats::default();
+        };
+        let state = inbox.lock();
+        let (pauses, paused) = state.pauses.as_deref().copied().unwrap_or_default();
+        InboxStats {
+            unread: state.held_messages,
+            unread_bytes: state.held_bytes,
+            pauses,
+            paused,
+        }
+    }
+}
+
 impl State {
+    /// The reader wants to be woken.
+    fn register(&mut self, cx: &Context<'_>) {
+        let known = self.reader.as_ref();
+        if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.reader = Some(cx.waker().clone());
+        }
+    }
+
     fn note_progress(&mut self) {
         if let Some(progress) = &mut self.progress {
             *progress = Instant::now();
@@ -215,23 +349,38 @@ impl State {
 
 /// The only end that takes messages out.
 #[derive(Debug)]
-pub(crate) struct InboxReader(Inbox);
+pub(crate) struct InboxReader {
+    inbox: Inbox,
+    /// Runs while the next message may not be taken yet.
+    pause: Option<Pin<Box<Sleep>>>,
+}
 
 impl InboxReader {
     /// The next message, or `None` once the queue is closed and empty.
-    pub(crate) fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
-        self.0.poll_next(cx)
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                if pause.as_mut().poll(cx).is_pending() {
+                    return self.inbox.poll_end(cx);
+                }
+                self.pause = None;
+            }
+            match ready!(self.inbox.poll_next(cx)) {
+                Ok(next) => return Poll::Ready(next),
+                Err(until) => self.pause = Some(Box::pin(sleep_until(until))),
+            }
+        }
     }
 
     /// How many messages were dropped because the queue was full.
     pub(crate) fn dropped(&self) -> u64 {
-        self.0.0.lock().dropped
+        self.inbox.0.lock().dropped
     }
 }
 
 impl Drop for InboxReader {
     fn drop(&mut self) {
-        self.0.close(false);
+        self.inbox.close(false);
     }
 }
 
@@ -256,14 +405,16 @@ impl Shared {
 
 impl Room<'_> {
     /// Queues a message of the size that the room was reserved for, which keeps the room until it
-    /// is dropped.
-    pub(crate) fn push(self, message: Message) {
+    /// is dropped. It was complete at `received_at`. Returns how many messages there are in the queue and
+    /// with the handler.
+    pub(crate) fn push(self, message: Message, received_at: Instant) -> usize {
         let mut state = self.inbox.lock();
+        let held = state.held_messages;
         if state.closed {
             drop(state);
-            return;
+            return held;
         }
-        state.queue.push_back(message);
+        state.queue.push_back((message, received_at));
         let reader = state.reader.take();
         drop(state);
         // The room is the message's now.
@@ -271,6 +422,7 @@ impl Room<'_> {
         if let Some(reader) = reader {
             reader.wake();
         }
+        held
     }
 }
 
@@ -285,10 +437,26 @@ impl Charge {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// When the message was complete.
+    pub(crate) fn received_at(&self) -> Instant {
+        self.received_at
+    }
+
+    /// That of a message of `bytes` that takes no room.
+    pub(crate) fn none(bytes: usize) -> Self {
+        Self {
+            inbox: None,
+            bytes,
+            received_at: Instant::now(),
+        }
+    }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.inbox.release(self.bytes);
+        if let Some(inbox) = &self.inbox {
+            inbox.release(self.bytes);
+        }
     }
 }

@@ -1,3 +1,4 @@
+use super::Quota;
 use crate::rlpx::MAX_PAYLOAD;
 use crate::settings::{TooSmall, settings};
 
@@ -21,6 +22,13 @@ settings! {
         /// What happens to a received message that finds the queue full. Default:
         /// [`WhenFull::Pause`].
         when_full / with_when_full: WhenFull = WhenFull::Pause;
+        /// How much the remote may send in a second. Default: [`Quota::UNLIMITED`].
+        receive_quota / with_receive_quota: Quota = Quota::UNLIMITED;
+        /// What happens to a received message beyond that quota. Default: [`WhenOver::Wait`].
+        when_over / with_when_over: WhenOver = WhenOver::Wait;
+        /// How much this side sends in a second: `send` waits beyond that, and `try_send` says that
+        /// the queue is full. Default: [`Quota::UNLIMITED`].
+        send_quota / with_send_quota: Quota = Quota::UNLIMITED;
     }
 }
 
@@ -36,6 +44,20 @@ pub enum WhenFull {
     Pause,
     /// The message is dropped and [counted](crate::ProtocolConn::dropped), and reading goes on.
     DropNewest,
+}
+
+/// What happens to a received message that comes faster than its protocol allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WhenOver {
+    /// The handler gets it when it may pass; until then it waits in the queue, and a full queue does
+    /// what [`WhenFull`] says.
+    #[default]
+    Wait,
+    /// It is dropped and [counted](crate::ProtocolConn::dropped).
+    DropNewest,
+    /// The peer ends with [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR).
+    Disconnect,
 }
 
 impl ProtocolLimits {

@@ -8,6 +8,7 @@
 //! ```
 
 mod budget;
+mod class;
 mod conn;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -16,21 +17,31 @@ pub mod fuzzing;
 mod gate;
 mod inbox;
 mod limits;
+mod message_channel;
 mod meters;
+mod quota;
 mod received;
 mod receiver;
 mod sender;
 mod tap;
 
 pub use budget::{MemoryLimits, NodeBudget};
+pub use class::Class;
 pub use conn::ProtocolConn;
 pub use error::{SendError, TrySendError, WriteError};
-pub use limits::{ProtocolLimits, WhenFull};
+pub use limits::{ProtocolLimits, WhenFull, WhenOver};
+pub use message_channel::MessageChannel;
+pub use quota::Quota;
 pub use received::Received;
 pub use receiver::ProtocolReceiver;
 pub use sender::ProtocolSender;
 
-pub(crate) use budget::{EndAccount, MESSAGE_COST, OverBudget, PeerBudget};
-pub(crate) use gate::{Batch, Flushed, Lane, LaneSettings, LaneSource, Next, WriteGate};
-pub(crate) use inbox::{Inbox, PushError, Room};
+pub(crate) use budget::{
+    EndAccount, MESSAGE_COST, OverBudget, PeerBudget, QueueCharge, SharedCharge,
+};
+pub(crate) use gate::{
+    Batch, Flushed, Lane, LaneSettings, LaneSource, LaneStats, Next, NotQueued, Payload,
+    SharedPayload, WeakLane, WriteGate,
+};
+pub(crate) use inbox::{Charge, Inbox, PushError, Room, WeakInbox};
 pub(crate) use tap::{MessageTap, Observer, Traffic};

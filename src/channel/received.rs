@@ -1,6 +1,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use tokio::time::Instant;
+
 use super::inbox::Charge;
 
 /// A received message, together with the room that it takes in its protocol's bounds.
@@ -19,10 +21,31 @@ impl<M> Received<M> {
         Self { message, charge }
     }
 
+    /// A message that was in no queue, of a payload of `size` bytes, received now: for
+    /// [channels](super::MessageChannel) of your own, as tests and adapters have them. It takes no room.
+    #[must_use]
+    pub fn detached(message: M, size: usize) -> Self {
+        Self::new(message, Charge::none(size))
+    }
+
+    /// When its last byte had been read from the connection; on an in-memory pair, when it was sent.
+    /// The time in the protocol's queue comes after that.
+    ///
+    /// What one read call brings has one time.
+    #[must_use]
+    pub fn received_at(&self) -> Instant {
+        self.charge.received_at()
+    }
+
     /// The uncompressed payload's size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.charge.bytes()
+    }
+
+    /// Takes the message out, apart from the room that it takes.
+    pub(crate) fn into_message_and_charge(self) -> (M, Charge) {
+        (self.message, self.charge)
     }
 
     /// Takes the message out and gives its room back at once.

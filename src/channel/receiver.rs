@@ -25,17 +25,19 @@ impl<M: WireMessage> ProtocolReceiver<M> {
     /// # Errors
     /// As there.
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
-        poll_fn(|cx| self.poll_recv(cx)).await.transpose()
+        poll_fn(|cx| self.poll_message(cx)).await.transpose()
     }
 
-    fn poll_recv(
+    /// As [`recv`](Self::recv).
+    pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Received<M>, MessageError>>> {
         let Some((message, charge)) = ready!(self.inbox.poll_recv(cx)) else {
             return Poll::Ready(None);
         };
-        self.tap.received(message.code, charge.bytes());
+        self.tap
+            .received(message.code, charge.bytes(), charge.received_at());
         let decoded = M::decode(message).map(|message| Received::new(message, charge));
         Poll::Ready(Some(decoded))
     }
@@ -69,7 +71,7 @@ impl<M: WireMessage> Stream for ProtocolReceiver<M> {
     type Item = Result<Received<M>, MessageError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_recv(cx)
+        self.poll_message(cx)
     }
 }
 

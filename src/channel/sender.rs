@@ -3,10 +3,15 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
+use super::NodeBudget;
+use super::gate::Encode;
 use super::inbox::PushError;
 use super::{Inbox, Lane, SendError, TrySendError};
-use crate::message::{Message, WireMessage};
+use crate::message::payload::encode_shared;
+use crate::message::{Encoded, Message, WireMessage};
+use crate::rlp::RlpValue;
 use crate::rlpx::{MAX_PAYLOAD, max_payload};
 use crate::spare::Spare;
 
@@ -40,6 +45,20 @@ impl Target {
         }
     }
 
+    async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
+        match self {
+            Self::Lane(lane) => lane.send(encode).await,
+            Self::Pair(other) => other.send(encode).await,
+        }
+    }
+
+    fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
+        match self {
+            Self::Lane(lane) => lane.try_send(code, payload),
+            Self::Pair(other) => other.try_send(code, payload),
+        }
+    }
+
     /// What large payloads are encoded into.
     fn spare(&self) -> Option<&Arc<Spare>> {
         match self {
@@ -54,19 +73,20 @@ impl Target {
 pub(crate) struct PairEnd(Inbox);
 
 impl PairEnd {
-    async fn send(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
+    async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
+        let (code, payload) = encode()?;
         let room = self.0.reserve_when_free(payload.len()).await;
         let room = room.map_err(|_| SendError::ShuttingDown)?;
-        room.push(Message { code, payload });
+        room.push(Message { code, payload }, Instant::now());
         Ok(())
     }
 
     fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
         let room = self.0.reserve(payload.len()).map_err(|error| match error {
-            PushError::Full | PushError::OverBudget(_) => TrySendError::Full,
+            PushError::Full | PushError::TooFast | PushError::OverBudget(_) => TrySendError::Full,
             PushError::Closed => SendError::ShuttingDown.into(),
         })?;
-        room.push(Message { code, payload });
+        room.push(Message { code, payload }, Instant::now());
         Ok(())
     }
 }
@@ -83,11 +103,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// # Errors
     /// As there.
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
-        let (code, payload) = self.checked(message)?;
-        match &self.target {
-            Target::Lane(lane) => lane.send(code, payload).await,
-            Target::Pair(other) => other.send(code, payload).await,
-        }
+        self.target.send(|| self.checked(message)).await
     }
 
     /// As [`ProtocolConn::send_and_flush`](super::ProtocolConn::send_and_flush).
@@ -95,10 +111,10 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// # Errors
     /// As there.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
-        let (code, payload) = self.checked(message)?;
+        let encode = || self.checked(message);
         match &self.target {
-            Target::Lane(lane) => lane.send_and_flush(code, payload).await,
-            Target::Pair(other) => other.send(code, payload).await,
+            Target::Lane(lane) => lane.send_and_flush(encode).await,
+            Target::Pair(other) => other.send(encode).await,
         }
     }
 
@@ -108,27 +124,87 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// As there.
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
         let (code, payload) = self.checked(message)?;
-        match &self.target {
-            Target::Lane(lane) => lane.try_send(code, payload),
-            Target::Pair(other) => other.try_send(code, payload),
-        }
+        self.target.try_send(code, payload)
+    }
+
+    /// As [`send`](Self::send), of a message that was encoded before: once for many peers, or for
+    /// many times. To all peers at once, see [`Server::broadcast`](crate::Server::broadcast).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
+        self.target.send(|| self.checked_encoded(message)).await
+    }
+
+    /// As [`try_send`](Self::try_send), of a message that was encoded before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
+        let (code, payload) = self.checked_encoded(message)?;
+        self.target.try_send(code, payload)
+    }
+
+    fn checked_encoded(&self, message: &Encoded<M>) -> Result<(u64, Bytes), SendError> {
+        let (code, payload) = (message.code(), message.payload().clone());
+        self.check::<M>(code, payload.len())?;
+        Ok((code, payload))
     }
 
     fn checked(&self, message: &M) -> Result<(u64, Bytes), SendError> {
-        let (code, length) = (message.code(), self.length);
+        let code = message.code();
         let payload = message.to_payload(self.target.spare().map(Arc::as_ref));
-        if code >= length {
-            return Err(SendError::InvalidCode { code, length });
-        }
-        let limit = self.target.max_payload(code);
-        match payload.len() {
-            size if size > limit => Err(SendError::TooLarge { size, limit }),
-            _ => Ok((code, payload)),
-        }
+        self.check::<M>(code, payload.len())?;
+        Ok((code, payload))
+    }
+}
+
+/// Raw messages.
+impl ProtocolSender {
+    /// As [`ProtocolConn::send_rlp`](super::ProtocolConn::send_rlp).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
+        let encode = || Ok((code, self.encoded(code, value)?));
+        self.target.send(encode).await
+    }
+
+    /// As [`ProtocolConn::try_send_rlp`](super::ProtocolConn::try_send_rlp).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
+        let payload = self.encoded(code, value)?;
+        self.target.try_send(code, payload)
+    }
+
+    fn encoded(&self, code: u64, value: &impl RlpValue) -> Result<Bytes, SendError> {
+        let spare = self.target.spare().map(Arc::as_ref);
+        let payload = encode_shared(value.rlp_size(), spare, |out| value.write_rlp(out));
+        self.check::<Message>(code, payload.len())?;
+        Ok(payload)
     }
 }
 
 impl<M> ProtocolSender<M> {
+    /// Checks that a message of such a payload can be sent.
+    fn check<N: WireMessage>(&self, code: u64, size: usize) -> Result<(), SendError> {
+        let length = self.length;
+        if code >= length {
+            return Err(SendError::InvalidCode { code, length });
+        }
+        match self.target.max_payload(code).min(N::max_size(code)) {
+            limit if size > limit => Err(SendError::TooLarge { size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A sender into the lane of a protocol with `length` codes.
+    pub(crate) fn to_lane(lane: Lane, length: u64) -> Self {
+        Self::new(Target::Lane(lane), length)
+    }
+
     pub(super) fn new(target: Target, length: u64) -> Self {
         Self {
             target,
@@ -137,10 +213,12 @@ impl<M> ProtocolSender<M> {
         }
     }
 
-    /// The memory of large payloads that this connection's server has; an in-memory pair has none.
-    #[cfg(feature = "comm")]
-    pub(super) fn shared_spare(&self) -> Option<Arc<Spare>> {
-        self.target.spare().cloned()
+    /// The memory budget of the connection's server; an in-memory pair has none.
+    pub(super) fn node(&self) -> Option<&NodeBudget> {
+        match &self.target {
+            Target::Lane(lane) => Some(lane.budget().node()),
+            Target::Pair(_) => None,
+        }
     }
 
     /// The lane that the messages go into, for queues that feed it; an in-memory pair has none.

@@ -1,5 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
 
 use super::meters::MessageMeters;
 use crate::p2p::Capability;
@@ -14,8 +17,8 @@ pub(crate) enum Traffic {
 }
 
 /// Called for each message of one protocol on one connection, with its code, relative to the
-/// protocol, and its payload's size in bytes.
-pub(crate) type Observer = dyn Fn(Traffic, u64, usize) + Send + Sync;
+/// protocol, its payload's size in bytes, and when it was handed to the socket or complete.
+pub(crate) type Observer = dyn Fn(Traffic, u64, usize, Instant) + Send + Sync;
 
 /// Counts one protocol's messages on one connection, and reports them to an observer.
 #[derive(Clone)]
@@ -23,7 +26,28 @@ pub(crate) struct MessageTap(Option<Arc<Tap>>);
 
 struct Tap {
     meters: MessageMeters,
+    passed: Passed,
     observer: Option<Box<Observer>>,
+}
+
+/// What has passed so far.
+#[derive(Debug, Default)]
+struct Passed {
+    sent: AtomicU64,
+    sent_bytes: AtomicU64,
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// As [`Passed`], at one time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PassedStats {
+    pub(crate) sent: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) dropped: u64,
 }
 
 impl MessageTap {
@@ -35,15 +59,33 @@ impl MessageTap {
     pub(crate) fn new(capability: &Capability, observer: Option<Box<Observer>>) -> Self {
         Self(Some(Arc::new(Tap {
             meters: MessageMeters::new(capability),
+            passed: Passed::default(),
             observer,
         })))
+    }
+
+    /// What has passed so far.
+    pub(crate) fn passed(&self) -> PassedStats {
+        let Some(tap) = &self.0 else {
+            return PassedStats::default();
+        };
+        let of = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
+        PassedStats {
+            sent: of(&tap.passed.sent),
+            sent_bytes: of(&tap.passed.sent_bytes),
+            received: of(&tap.passed.received),
+            received_bytes: of(&tap.passed.received_bytes),
+            dropped: of(&tap.passed.dropped),
+        }
     }
 
     /// A message was handed to the socket.
     pub(crate) fn sent(&self, code: u64, size: usize) {
         if let Some(tap) = &self.0 {
             tap.meters.sent(size);
-            tap.observe(Traffic::Sent, code, size);
+            add(&tap.passed.sent, 1);
+            add(&tap.passed.sent_bytes, size as u64);
+            tap.observe(Traffic::Sent, code, size, Instant::now);
         }
     }
 
@@ -51,22 +93,33 @@ impl MessageTap {
     pub(crate) fn dropped(&self) {
         if let Some(tap) = &self.0 {
             tap.meters.dropped();
+            add(&tap.passed.dropped, 1);
         }
     }
 
-    /// A handler received a message.
-    pub(crate) fn received(&self, code: u64, size: usize) {
+    /// A handler received a message, which was complete at `at`.
+    pub(crate) fn received(&self, code: u64, size: usize, at: Instant) {
         if let Some(tap) = &self.0 {
             tap.meters.received(size);
-            tap.observe(Traffic::Received, code, size);
+            add(&tap.passed.received, 1);
+            add(&tap.passed.received_bytes, size as u64);
+            tap.observe(Traffic::Received, code, size, || at);
         }
     }
 }
 
+/// Each of them is added to by one task alone.
+fn add(sum: &AtomicU64, more: u64) {
+    sum.store(
+        sum.load(Ordering::Relaxed).wrapping_add(more),
+        Ordering::Relaxed,
+    );
+}
+
 impl Tap {
-    fn observe(&self, traffic: Traffic, code: u64, size: usize) {
+    fn observe(&self, traffic: Traffic, code: u64, size: usize, at: impl FnOnce() -> Instant) {
         if let Some(observer) = &self.observer {
-            observer(traffic, code, size);
+            observer(traffic, code, size, at());
         }
     }
 }

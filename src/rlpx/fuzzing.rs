@@ -13,10 +13,10 @@ pub use super::handshake::fuzzing::{
 /// One direction of a connection with fixed secrets: what the first seals, the second opens.
 pub fn direction() -> (Egress, Ingress) {
     let (aes_secret, mac_secret) = ([1; 32], [2; 32]);
-    let mac = || FrameMac::new(&mac_secret, Keccak256::new());
+    let [seals, opens] = FrameMac::pair(&mac_secret, [Keccak256::new(), Keccak256::new()]);
     (
-        Egress::new(&aes_secret, mac()),
-        Ingress::new(&aes_secret, mac()),
+        Egress::new(&aes_secret, seals),
+        Ingress::new(&aes_secret, opens),
     )
 }
 

@@ -1,5 +1,7 @@
 //! The running MAC of one direction.
 
+use std::sync::Arc;
+
 use aes::Aes256Enc;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use subtle::ConstantTimeEq;
@@ -24,17 +26,24 @@ impl Tag {
 /// state absorbed an earlier digest, encrypted, so that it cannot be extended without the secret.
 pub(super) struct FrameMac {
     state: Keccak256,
-    cipher: Aes256Enc,
+    /// Both directions have the same, and the keys of its rounds are half of this.
+    cipher: Arc<Aes256Enc>,
     /// Digest of `state`. The last frame's MAC is the digest that the next header starts from, so
     /// keeping it saves one of four Keccak permutations for each small frame.
     digest: [u8; LENGTH],
 }
 
 impl FrameMac {
-    /// Starts from `state`, which absorbed the handshake.
-    pub(super) fn new(mac_secret: &[u8; 32], state: Keccak256) -> Self {
+    /// Two directions of one connection, each of which starts from a state that absorbed the
+    /// handshake.
+    pub(super) fn pair(mac_secret: &[u8; 32], states: [Keccak256; 2]) -> [Self; 2] {
+        let cipher = Arc::new(Aes256Enc::new(mac_secret.into()));
+        states.map(|state| Self::new(Arc::clone(&cipher), state))
+    }
+
+    fn new(cipher: Arc<Aes256Enc>, state: Keccak256) -> Self {
         Self {
-            cipher: Aes256Enc::new(mac_secret.into()),
+            cipher,
             digest: half(state.digest()),
             state,
         }

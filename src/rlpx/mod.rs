@@ -38,6 +38,8 @@ mod snappy;
 
 pub use binding::ChannelBinding;
 pub use error::{FrameError, HandshakeError, MessageIdError, SealError, SnappyError};
+#[cfg(feature = "server")]
+pub(crate) use frame::Prepared;
 pub use frame::{Egress, Frame, Ingress, MAX_FRAME_SIZE, MAX_PAYLOAD, Opened, Pieces, max_payload};
 pub use handshake::{
     AuthReceived, HandshakeRandomness, Initiator, Legacy, Recipient, Session, Step,

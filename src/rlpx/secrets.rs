@@ -62,10 +62,12 @@ impl Exchange<'_> {
             let mut state = Keccak256::new();
             state.update(seed.as_ref());
             state.update(packet);
-            FrameMac::new(&mac, state)
+            state
         };
         let from_initiator = seeded(self.recipient_nonce, self.auth);
         let from_recipient = seeded(self.initiator_nonce, self.ack);
+        let [from_initiator, from_recipient] =
+            FrameMac::pair(&mac, [from_initiator, from_recipient]);
         let (egress, ingress) = match self.role {
             Role::Initiator => (from_initiator, from_recipient),
             Role::Recipient => (from_recipient, from_initiator),

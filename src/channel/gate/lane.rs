@@ -1,14 +1,15 @@
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use tokio::sync::futures::Notified;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use super::LaneSource;
-use super::{Flushed, NotQueued, QueuedMessage, WriteGate};
-use crate::channel::{SendError, TrySendError};
+use super::{Flushed, LaneStats, NotQueued, Payload, QueuedMessage, SharedPayload, WriteGate};
+use crate::channel::{PeerBudget, SendError, TrySendError};
 use crate::spare::Spare;
 
 /// One protocol's way into the write gate. Codes are made absolute here.
@@ -19,7 +20,39 @@ pub(crate) struct Lane {
     offset: u64,
 }
 
+/// A lane that does not keep its gate alive.
+#[derive(Debug)]
+pub(crate) struct WeakLane {
+    gate: Weak<WriteGate>,
+    index: usize,
+    offset: u64,
+}
+
+impl WeakLane {
+    /// The lane, unless the gate is gone.
+    pub(crate) fn upgrade(&self) -> Option<Lane> {
+        Some(Lane {
+            gate: self.gate.upgrade()?,
+            index: self.index,
+            offset: self.offset,
+        })
+    }
+}
+
 impl Lane {
+    /// What waits in it, and for how long messages did.
+    pub(crate) fn stats(&self) -> LaneStats {
+        self.gate.stats(self.index)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakLane {
+        WeakLane {
+            gate: Arc::downgrade(&self.gate),
+            index: self.index,
+            offset: self.offset,
+        }
+    }
+
     pub(crate) fn new(gate: &Arc<WriteGate>, index: usize, offset: u64) -> Self {
         Self {
             gate: Arc::clone(gate),
@@ -38,17 +71,17 @@ impl Lane {
         &self.gate.spare
     }
 
-    /// Queues a message, waiting for room. Cancel safe: dropped early it has queued nothing.
-    pub(crate) async fn send(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
-        self.push_when_room(self.frame(code, payload, None)).await
+    /// Queues the message that `encode` makes, waiting for room. It may be made again when there is
+    /// room. Cancel safe: dropped early it has queued nothing.
+    pub(crate) async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
+        self.encode_when_room(None, encode).await
     }
 
-    /// Queues a message and waits until it was handed to the socket.
-    pub(crate) async fn send_and_flush(&self, code: u64, payload: Bytes) -> Result<(), SendError> {
+    /// As [`send`](Self::send), and waits until the message was handed to the socket.
+    pub(crate) async fn send_and_flush(&self, encode: impl Encode) -> Result<(), SendError> {
         let (flushed, written) = oneshot::channel();
         let flushed = Some(Flushed::One(flushed));
-        self.push_when_room(self.frame(code, payload, flushed))
-            .await?;
+        self.encode_when_room(flushed, encode).await?;
         match written.await {
             Ok(()) => Ok(()),
             // Why is not certain before the peer ends.
@@ -56,26 +89,61 @@ impl Lane {
         }
     }
 
+    /// What the messages in here are charged to.
+    pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
+        self.gate.budget()
+    }
+
     /// Sets where messages come from that [`fill`](Self::fill) queues.
     pub(crate) fn set_source(&self, source: Arc<dyn LaneSource>) {
         self.gate.sources.set(self.index, source);
     }
 
-    /// Queues messages for as long as there is room; the others are left where they are.
+    /// Queues messages for as long as there is room; the others are left where they are. `look` tells
+    /// the size of a message, and whether it is charged to [the peer](Self::budget) already.
     pub(crate) fn fill<T>(
         &self,
         from: &mut VecDeque<T>,
-        size: impl Fn(&T) -> usize,
+        look: impl Fn(&T) -> (usize, bool),
         mut message: impl FnMut(T) -> (u64, Bytes),
-    ) -> Result<(), TrySendError> {
-        self.gate.fill(self.index, from, size, |next| {
+    ) -> Result<(), NotQueued> {
+        self.gate.fill(self.index, from, look, |next| {
             let (code, payload) = message(next);
             self.frame(code, payload, Some(Flushed::Counted))
         })
     }
 
+    /// Queues a message whose payload goes to several peers, if there is room at once.
+    pub(crate) fn try_send_shared(
+        &self,
+        code: u64,
+        payload: &Arc<SharedPayload>,
+    ) -> Result<(), TrySendError> {
+        self.try_push(self.frame(code, Payload::Shared(Arc::clone(payload)), None))
+    }
+
+    /// As [`send`](Self::send), with a payload that goes to several peers.
+    pub(crate) async fn send_shared(
+        &self,
+        code: u64,
+        payload: &Arc<SharedPayload>,
+    ) -> Result<(), SendError> {
+        let size = payload.data().plain().len();
+        self.paced(size).await?;
+        let payload = Payload::Shared(Arc::clone(payload));
+        let mut frame = Some(self.frame(code, payload, None));
+        let push = || self.gate.push(self.index, &mut frame);
+        self.when_room(push).await
+    }
+
     pub(crate) fn try_send(&self, code: u64, payload: Bytes) -> Result<(), TrySendError> {
-        let frame = self.frame(code, payload, None);
+        self.try_push(self.frame(code, payload, None))
+    }
+
+    fn try_push(&self, frame: QueuedMessage) -> Result<(), TrySendError> {
+        if self.gate.pace(self.index, frame.payload.len()).is_err() {
+            return Err(TrySendError::Full);
+        }
         let pushed = self.gate.push(self.index, &mut Some(frame));
         pushed.map_err(|not_queued| match not_queued {
             NotQueued::Refused(error) => TrySendError::Refused(error),
@@ -83,34 +151,95 @@ impl Lane {
         })
     }
 
-    fn frame(&self, code: u64, payload: Bytes, flushed: Option<Flushed>) -> QueuedMessage {
+    fn frame(
+        &self,
+        code: u64,
+        payload: impl Into<Payload>,
+        flushed: Option<Flushed>,
+    ) -> QueuedMessage {
         QueuedMessage {
             id: self.id(code),
-            payload,
+            payload: payload.into(),
             flushed,
         }
     }
 
-    async fn push_when_room(&self, frame: QueuedMessage) -> Result<(), SendError> {
-        let mut frame = Some(frame);
-        let room = &self.gate.room[self.index];
-        match self.gate.push(self.index, &mut frame) {
-            Ok(()) => return Ok(()),
-            Err(NotQueued::Refused(error)) => return Err(error),
-            Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
+    async fn encode_when_room(
+        &self,
+        flushed: Option<Flushed>,
+        encode: impl Encode,
+    ) -> Result<(), SendError> {
+        let (code, payload) = encode()?;
+        let size = payload.len();
+        let mut frame = Some(self.frame(code, payload, flushed));
+        let paced = self.gate.pace(self.index, size).is_ok();
+        if paced {
+            match self.gate.push(self.index, &mut frame) {
+                Ok(()) => return Ok(()),
+                Err(NotQueued::Refused(error)) => return Err(error),
+                Err(NotQueued::Full | NotQueued::OverBudget(_)) => {}
+            }
         }
+        let kept = self.gate.kept.keep(size);
+        if kept.is_none() {
+            let_go(&mut frame);
+        }
+        if !paced {
+            self.paced(size).await?;
+        }
+        let push = || match kept {
+            Some(_) => self.gate.push(self.index, &mut frame),
+            None => self.encode_and_push(size, &encode, &mut frame),
+        };
+        self.when_room(push).await
+    }
+
+    /// Queues a message that has no payload meanwhile, or leaves it as it is.
+    fn encode_and_push(
+        &self,
+        size: usize,
+        encode: &impl Encode,
+        frame: &mut Option<QueuedMessage>,
+    ) -> Result<(), NotQueued> {
+        self.gate.check_room(self.index, size)?;
+        let (_, payload) = encode().map_err(NotQueued::Refused)?;
+        if let Some(frame) = frame {
+            frame.payload = payload.into();
+        }
+        let pushed = self.gate.push(self.index, frame);
+        let_go(frame);
+        pushed
+    }
+
+    /// Waits until a message of `bytes` may be sent by the rate of the lane. Cancel safe.
+    async fn paced(&self, bytes: usize) -> Result<(), SendError> {
+        while let Err(until) = self.gate.pace(self.index, bytes) {
+            // Boxed, since few lanes have a rate.
+            let shut = Box::pin(timeout_at(until, self.gate.shut()));
+            if let Ok(error) = shut.await {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Repeats `push` until it has queued a message, whenever there may be room. Cancel safe.
+    async fn when_room(
+        &self,
+        mut push: impl FnMut() -> Result<(), NotQueued>,
+    ) -> Result<(), SendError> {
+        let room = &self.gate.room[self.index];
         loop {
-            let (paid, changed) = (
-                self.gate.budget.room_to_send(),
-                self.gate.changed.notified(),
-            );
+            let [own, nodes] = self.gate.budget.room_to_send();
+            let changed = self.gate.changed.notified();
             let mut freed = pin!(Some(room.notified()));
-            tokio::pin!(paid, changed);
+            tokio::pin!(own, nodes, changed);
             // Registered before the attempt, so that room which comes in between is not missed.
             freed.as_mut().as_pin_mut().map(Notified::enable);
-            paid.as_mut().enable();
+            own.as_mut().enable();
+            nodes.as_mut().enable();
             changed.as_mut().enable();
-            let over = match self.gate.push(self.index, &mut frame) {
+            let over = match push() {
                 Ok(()) => {
                     // One batch wakes one sender; there may be room for the next one too.
                     room.notify_one();
@@ -133,13 +262,26 @@ impl Lane {
                     room.notify_one();
                     self.gate.budget.make_room(over);
                     tokio::select! {
-                        // Either way the message is tried again.
+                        // In any case the message is tried again.
                         biased;
                         () = changed => {}
-                        () = paid => {}
+                        () = own => {}
+                        () = nodes => {}
                     }
                 }
             }
         }
+    }
+}
+
+/// Makes a message, with its code.
+pub(crate) trait Encode: Fn() -> Result<(u64, Bytes), SendError> {}
+
+impl<F: Fn() -> Result<(u64, Bytes), SendError>> Encode for F {}
+
+/// Gives a payload back that is encoded again.
+fn let_go(frame: &mut Option<QueuedMessage>) {
+    if let Some(frame) = frame {
+        frame.payload = Bytes::new().into();
     }
 }

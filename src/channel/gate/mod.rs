@@ -5,31 +5,43 @@
 //! What the gate promises:
 //!
 //! - messages go out one at a time, those of one lane in order;
-//! - control frames go first, then lanes by deficit round robin over bytes, by weight;
+//! - control frames go first, then the most urgent class of lanes, and in a class lanes by deficit
+//!   round robin over bytes, by weight; a class that is passed over keeps a twentieth of the bytes;
 //! - after a failed write nothing is written any more, and everyone who waits gets
 //!   [`SendError::WriteFailed`] once it is certain that this ends the peer;
 //! - the Disconnect is the last frame.
 
+mod kept;
 mod lane;
 mod outgoing;
+mod payload;
 mod schedule;
 mod source;
+mod turns;
+mod waits;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-pub(crate) use lane::Lane;
+use kept::KeptPayloads;
+pub(crate) use lane::{Encode, Lane, WeakLane};
 use outgoing::Outgoing;
+use payload::Cost;
+pub(crate) use payload::{Payload, SharedPayload};
 use schedule::Schedule;
 pub(crate) use schedule::{Batch, Flushed, LaneSettings, QueuedMessage};
 pub(crate) use source::LaneSource;
 use source::Sources;
+use waits::Waits;
 
-use crate::channel::{OverBudget, PeerBudget, SendError, TrySendError, WriteError};
+use crate::channel::quota::TokenBucket;
+use crate::channel::{OverBudget, PeerBudget, SendError, WriteError};
 use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
@@ -42,7 +54,10 @@ pub(crate) struct WriteGate {
     room: Vec<Notify>,
     /// Wakes those who wait for anything else: memory for what they send, or the end.
     changed: Notify,
+    kept: KeptPayloads,
     sources: Sources,
+    /// What each lane may still send, if that is bounded.
+    paces: Box<[Option<Box<Mutex<TokenBucket>>>]>,
     /// Where payloads leave their memory once they are written.
     pub(crate) spare: Arc<Spare>,
     budget: Arc<PeerBudget>,
@@ -51,6 +66,8 @@ pub(crate) struct WriteGate {
 #[derive(Debug)]
 struct State {
     schedule: Schedule,
+    /// Of each lane that has sent something.
+    waits: Box<[Option<Box<Waits>>]>,
     outgoing: Outgoing,
     phase: Phase,
     /// The write that failed, if that closed it.
@@ -59,9 +76,9 @@ struct State {
     dropping: bool,
     /// How many messages of protocols will never be written.
     unsent: usize,
-    /// How many the write loop has taken last, which may be writing them, and their bytes.
+    /// How many the write loop has taken last, which may be writing them, and what they count.
     in_flight: usize,
-    in_flight_bytes: usize,
+    in_flight_cost: Cost,
     writer: Option<Waker>,
 }
 
@@ -73,6 +90,15 @@ enum Phase {
     Ending(Option<DisconnectReason>),
     /// Nothing moves any more.
     Closed,
+}
+
+/// What waits in a lane now, and how long messages did that were taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneStats {
+    pub(crate) waiting: usize,
+    pub(crate) waiting_bytes: usize,
+    pub(crate) wait_p50: Option<Duration>,
+    pub(crate) wait_p99: Option<Duration>,
 }
 
 /// What the write loop does next.
@@ -90,7 +116,12 @@ impl WriteGate {
     pub(crate) fn new(lanes: Vec<LaneSettings>, budget: Arc<PeerBudget>) -> Arc<Self> {
         let room = lanes.iter().map(|_| Notify::new()).collect();
         let sources = Sources::new(lanes.len());
+        let quotas = lanes.iter().map(|lane| lane.limits.send_quota());
+        let paces = quotas
+            .map(|quota| TokenBucket::new(quota).map(|bucket| Box::new(Mutex::new(bucket))))
+            .collect();
         let state = State {
+            waits: lanes.iter().map(|_| None).collect(),
             schedule: Schedule::new(lanes),
             outgoing: Outgoing::new(Arc::clone(&budget)),
             phase: Phase::Open,
@@ -98,14 +129,16 @@ impl WriteGate {
             dropping: false,
             unsent: 0,
             in_flight: 0,
-            in_flight_bytes: 0,
+            in_flight_cost: Cost::default(),
             writer: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
             room,
             changed: Notify::new(),
+            kept: KeptPayloads::default(),
             sources,
+            paces,
             spare: budget.spare(),
             budget,
         })
@@ -190,8 +223,8 @@ impl WriteGate {
         let mut state = self.lock();
         state.unsent += left;
         state.in_flight = 0;
-        let written = std::mem::take(&mut state.in_flight_bytes);
-        if written > 0 {
+        let written = std::mem::take(&mut state.in_flight_cost);
+        if written != Cost::default() {
             state.outgoing.remove(written);
             // The charge is rounded up to steps: there may be room inside it, which the budget does not
             // report.
@@ -202,8 +235,13 @@ impl WriteGate {
         }
         state.schedule.take(batch, limit);
         if !batch.is_empty() {
+            for (lane, _) in batch.messages() {
+                if let Some(waits) = lane.and_then(|lane| state.waits[lane].as_mut()) {
+                    waits.taken();
+                }
+            }
             state.in_flight = batch.of_protocols();
-            state.in_flight_bytes = batch.bytes_of_protocols();
+            state.in_flight_cost = batch.cost_of_protocols();
             drop(state);
             for lane in batch.drained_lanes() {
                 self.room[lane].notify_one();
@@ -235,6 +273,14 @@ impl WriteGate {
         }
     }
 
+    /// Counts a message of `bytes` against the quota of its lane, or says when it may be sent.
+    fn pace(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
+        match &self.paces[lane] {
+            Some(bucket) => bucket.lock().take(bytes, Instant::now()),
+            None => Ok(()),
+        }
+    }
+
     /// Queues a message in a lane, or says that there is no room and leaves it where it is.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), NotQueued> {
         let mut state = self.lock();
@@ -248,42 +294,66 @@ impl WriteGate {
             *frame = Some(message);
             return Err(NotQueued::OverBudget(over));
         }
-        state.schedule.push(lane, message);
+        state.enter(lane, message);
         wake(state);
         Ok(())
     }
 
+    /// What waits in a lane, and for how long such messages did.
+    fn stats(&self, lane: usize) -> LaneStats {
+        let state = self.lock();
+        let (waiting, waiting_bytes) = state.schedule.waiting(lane);
+        let waits = state.waits[lane].as_ref();
+        let [wait_p50, wait_p99] = waits.map_or([None; 2], |waits| waits.times());
+        LaneStats {
+            waiting,
+            waiting_bytes,
+            wait_p50,
+            wait_p99,
+        }
+    }
+
+    /// Whether a message with a payload of `bytes` could be queued now.
+    fn check_room(&self, lane: usize, bytes: usize) -> Result<(), NotQueued> {
+        let state = self.lock();
+        state.check_open().map_err(NotQueued::Refused)?;
+        if !state.schedule.has_room(lane, bytes) {
+            return Err(NotQueued::Full);
+        }
+        let room = state.outgoing.check(Cost::of_own(bytes));
+        room.map_err(NotQueued::OverBudget)
+    }
+
     /// What the messages in here are charged to.
-    pub(crate) fn budget(&self) -> &PeerBudget {
+    pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
         &self.budget
     }
 
     /// Queues messages in a lane, in order, for as long as there is room, and leaves the others
-    /// where they are.
+    /// where they are. `look` tells the size of a message, and whether it is charged to the peer
+    /// already, which then goes on.
     fn fill<T>(
         &self,
         lane: usize,
         from: &mut VecDeque<T>,
-        size: impl Fn(&T) -> usize,
+        look: impl Fn(&T) -> (usize, bool),
         mut frame: impl FnMut(T) -> QueuedMessage,
-    ) -> Result<(), TrySendError> {
+    ) -> Result<(), NotQueued> {
         let mut state = self.lock();
-        state.check_open()?;
-        let mut filled = false;
-        while let Some(next) = from.pop_front_if(|next| state.schedule.has_room(lane, size(next))) {
-            let message = frame(next);
-            // Its queue bounds what is there already, so that this can be no more.
-            state.outgoing.add(message.cost());
-            state.schedule.push(lane, message);
+        state.check_open().map_err(NotQueued::Refused)?;
+        let (mut filled, mut result) = (false, Ok(()));
+        while let Some(next) = from.pop_front_if(|next| {
+            let (size, charged) = look(next);
+            result = state.admit(lane, size, charged);
+            result.is_ok()
+        }) {
+            state.enter(lane, frame(next));
             filled = true;
         }
         if filled {
             wake(state);
         }
-        match from.is_empty() {
-            true => Ok(()),
-            false => Err(TrySendError::Full),
-        }
+        result
     }
 
     /// Frames that came from the source of a lane were handed to the socket.
@@ -306,6 +376,11 @@ impl WriteGate {
 }
 
 impl State {
+    fn enter(&mut self, lane: usize, message: QueuedMessage) {
+        self.waits[lane].get_or_insert_default().pushed();
+        self.schedule.push(lane, message);
+    }
+
     fn check_open(&self) -> Result<(), SendError> {
         match (self.phase, &self.failure) {
             (Phase::Open, _) => Ok(()),
@@ -314,17 +389,32 @@ impl State {
         }
     }
 
+    /// Takes a message of `size` in, unless it finds no room.
+    fn admit(&mut self, lane: usize, size: usize, charged: bool) -> Result<(), NotQueued> {
+        if !self.schedule.has_room(lane, size) {
+            return Err(NotQueued::Full);
+        }
+        let cost = Cost::of_own(size);
+        match charged {
+            true => {
+                self.outgoing.take_over(cost.own);
+                Ok(())
+            }
+            false => self.outgoing.admit(cost).map_err(NotQueued::OverBudget),
+        }
+    }
+
     fn drop_queued(&mut self) {
         self.dropping = true;
         let dropped = self.schedule.clear();
         self.unsent += dropped.messages;
-        self.outgoing.remove(dropped.bytes);
+        self.outgoing.remove(dropped.cost);
     }
 }
 
 /// Why a message was not queued.
-#[derive(Debug)]
-enum NotQueued {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotQueued {
     /// The lane is full.
     Full,
     /// A memory budget is used up.

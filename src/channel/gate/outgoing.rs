@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::payload::Cost;
 use crate::channel::{OverBudget, PeerBudget};
 
 /// The budget is asked in steps of this many bytes, so that small messages seldom do. The first step is
@@ -14,6 +15,8 @@ pub(super) struct Outgoing {
     budget: Arc<PeerBudget>,
     messages: usize,
     charged: usize,
+    /// The bytes of messages that are shared with other peers.
+    shared: usize,
 }
 
 impl Outgoing {
@@ -22,35 +25,46 @@ impl Outgoing {
             budget,
             messages: 0,
             charged: 0,
+            shared: 0,
         }
     }
 
-    /// Takes a message of `bytes` in, if the budget has room for it.
-    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        let sum = self.messages.saturating_add(bytes);
+    /// Takes a message in, if the budget has room for it.
+    pub(super) fn admit(&mut self, cost: Cost) -> Result<(), OverBudget> {
+        let sum = self.messages.saturating_add(cost.own);
         let more = self.uncharged(sum);
-        if more > 0 {
-            self.budget.try_charge_to_send(more)?;
+        if more > 0 || cost.shared > 0 {
+            self.budget.try_charge_to_send(more, cost.shared)?;
         }
         self.charged += more;
         self.messages = sum;
+        self.shared = self.shared.saturating_add(cost.shared);
         Ok(())
     }
 
-    /// Takes a message of `bytes` in, whatever room there is.
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.messages = self.messages.saturating_add(bytes);
-        let more = self.uncharged(self.messages);
-        if more > 0 {
-            self.budget.charge_to_send(more);
-            self.charged += more;
+    /// Whether the budget has room for a message.
+    pub(super) fn check(&self, cost: Cost) -> Result<(), OverBudget> {
+        match self.uncharged(self.messages.saturating_add(cost.own)) {
+            0 if cost.shared == 0 => Ok(()),
+            more => self.budget.check_to_send(more, cost.shared),
         }
     }
 
-    /// Messages of `bytes` are gone.
-    pub(super) fn remove(&mut self, bytes: usize) {
-        self.messages = self.messages.saturating_sub(bytes);
-        self.settle();
+    /// Takes a message of `bytes` in that is charged to the peer already.
+    pub(super) fn take_over(&mut self, bytes: usize) {
+        self.messages = self.messages.saturating_add(bytes);
+        self.charged = self.charged.saturating_add(bytes);
+    }
+
+    /// Messages are gone that counted this.
+    pub(super) fn remove(&mut self, cost: Cost) {
+        self.messages = self.messages.saturating_sub(cost.own);
+        self.shared = self.shared.saturating_sub(cost.shared);
+        let surplus = self.surplus();
+        if surplus > 0 || cost.shared > 0 {
+            self.charged -= surplus;
+            self.budget.release_to_send(surplus, cost.shared);
+        }
     }
 
     /// What has to be charged if there are `messages` bytes of messages.
@@ -58,16 +72,16 @@ impl Outgoing {
         due(messages).saturating_sub(self.charged)
     }
 
-    /// Gives back what is not needed, but for one step, since more may follow.
-    fn settle(&mut self) {
+    /// What of the charge is not needed, but for one step, since more may follow.
+    fn surplus(&self) -> usize {
         let due = due(self.messages);
         let keep = match due {
             0 => 0,
             due => due.saturating_add(STEP),
         };
-        if self.charged > keep {
-            self.budget.release_to_send(self.charged - due);
-            self.charged = due;
+        match self.charged > keep {
+            true => self.charged - due,
+            false => 0,
         }
     }
 }
@@ -80,7 +94,7 @@ fn due(messages: usize) -> usize {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.budget.release_to_send(self.charged);
+        self.budget.release_to_send(self.charged, self.shared);
     }
 }
 
@@ -96,16 +110,20 @@ mod tests {
         let peers = node.open();
         // The free part of the peer is used up, so that every byte shows.
         outgoing.budget.charge_to_send(32 << 10);
-        outgoing.admit(STEP).expect("is free");
+        let own = |own| Cost { own, shared: 0 };
+        outgoing.admit(own(STEP)).expect("is free");
         assert_eq!(node.used(), 0);
-        outgoing.admit(1).expect("fits");
+        outgoing.admit(own(1)).expect("fits");
         assert_eq!(node.used(), STEP);
-        outgoing.remove(STEP + 1);
+        outgoing.remove(own(STEP + 1));
         assert_eq!(node.used(), 0);
         let most = MemoryLimits::MIN - STEP;
-        outgoing.admit(most).expect("fits, but for the first step");
-        assert_eq!(outgoing.admit(2 * STEP), Err(OverBudget::Peer));
-        outgoing.add(2 * STEP);
+        outgoing
+            .admit(own(most))
+            .expect("fits, but for the first step");
+        assert_eq!(outgoing.admit(own(2 * STEP)), Err(OverBudget::Peer));
+        outgoing.budget.charge_to_send(2 * STEP);
+        outgoing.take_over(2 * STEP);
         drop((outgoing, peers));
         assert_eq!(node.used(), 0);
     }

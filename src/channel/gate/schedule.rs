@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::payload::{Cost, Payload};
+use super::turns::Turns;
 use crate::arena::Gathered;
-use crate::channel::{MESSAGE_COST, ProtocolLimits};
+use crate::channel::{Class, ProtocolLimits};
 use crate::p2p::ids;
 
 /// What a lane of weight 1 may send in one round, in bytes.
@@ -18,6 +20,7 @@ const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneSettings {
     pub(crate) limits: ProtocolLimits,
+    pub(crate) class: Class,
     pub(crate) weight: u32,
 }
 
@@ -31,15 +34,20 @@ impl LaneSettings {
 #[derive(Debug)]
 pub(crate) struct QueuedMessage {
     pub(crate) id: u64,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: Payload,
     /// Who is told when it was handed to the socket.
     pub(crate) flushed: Option<Flushed>,
 }
 
 impl QueuedMessage {
-    /// What it counts in rounds and budgets, in bytes.
-    pub(crate) fn cost(&self) -> usize {
-        self.payload.len() + MESSAGE_COST
+    /// What it counts in budgets.
+    pub(crate) fn cost(&self) -> Cost {
+        Cost::of(&self.payload)
+    }
+
+    /// What it counts in rounds, in bytes.
+    fn bytes(&self) -> usize {
+        self.cost().sum()
     }
 }
 
@@ -48,7 +56,7 @@ impl QueuedMessage {
 pub(crate) struct Dropped {
     pub(crate) messages: usize,
     /// What they counted.
-    pub(crate) bytes: usize,
+    pub(crate) cost: Cost,
 }
 
 /// Who is told when a message was handed to the socket.
@@ -65,6 +73,8 @@ pub(crate) enum Flushed {
 pub(crate) struct Batch {
     messages: Vec<(Option<usize>, QueuedMessage)>,
     bytes: usize,
+    /// How many messages of protocols were left when these were taken.
+    left: usize,
 }
 
 impl Batch {
@@ -85,10 +95,16 @@ impl Batch {
             .count()
     }
 
-    /// What those of protocols take, in bytes before compression.
-    pub(crate) fn bytes_of_protocols(&self) -> usize {
+    /// What those of protocols count in budgets.
+    pub(crate) fn cost_of_protocols(&self) -> Cost {
         let of_protocols = self.messages.iter().filter(|(lane, _)| lane.is_some());
-        of_protocols.map(|(_, message)| message.cost()).sum()
+        let costs = of_protocols.map(|(_, message)| message.cost());
+        costs.fold(Cost::default(), Cost::and)
+    }
+
+    /// How many messages of protocols were left when these were taken.
+    pub(crate) fn left(&self) -> usize {
+        self.left
     }
 
     /// What the messages take, in bytes before compression.
@@ -137,7 +153,7 @@ impl Batch {
     }
 
     fn add(&mut self, lane: Option<usize>, message: QueuedMessage) {
-        self.bytes += message.cost();
+        self.bytes += message.bytes();
         self.messages.push((lane, message));
     }
 }
@@ -158,8 +174,7 @@ pub(crate) struct Schedule {
     ping: bool,
     pongs: u32,
     lanes: Vec<LaneState>,
-    /// The lanes that have messages, in the order of their turns.
-    turns: VecDeque<usize>,
+    turns: Turns,
 }
 
 impl Schedule {
@@ -174,7 +189,7 @@ impl Schedule {
         Self {
             ping: false,
             pongs: 0,
-            turns: VecDeque::with_capacity(lanes.len()),
+            turns: Turns::default(),
             lanes: lanes.into_iter().map(state).collect(),
         }
     }
@@ -195,13 +210,22 @@ impl Schedule {
             .admits(lane.queue.len(), lane.bytes, size)
     }
 
+    /// How many messages wait in a lane, and their bytes.
+    pub(crate) fn waiting(&self, lane: usize) -> (usize, usize) {
+        let lane = &self.lanes[lane];
+        (lane.queue.len(), lane.bytes)
+    }
+
     pub(crate) fn push(&mut self, lane: usize, mut message: QueuedMessage) {
         let state = &mut self.lanes[lane];
-        message.payload = state.small.take(message.payload, state.queue.is_empty());
+        if let Payload::Own(payload) = &mut message.payload {
+            let own = std::mem::take(payload);
+            *payload = state.small.take(own, state.queue.is_empty());
+        }
         if state.queue.is_empty() {
             // A lane that was idle may send at its first turn, so that a lone message is not late.
             state.deficit = state.settings.quantum();
-            self.turns.push_back(lane);
+            self.turns.join(state.settings.class, lane);
         }
         state.bytes += message.payload.len();
         state.queue.push_back(message);
@@ -218,25 +242,33 @@ impl Schedule {
             batch.add(None, control(ids::PING));
         }
         while batch.bytes < limit {
-            let Some(&lane) = self.turns.front() else {
+            let first = |lane: usize| {
+                let first = self.lanes[lane].queue.front();
+                first.map_or(0, QueuedMessage::bytes)
+            };
+            let Some((class, lane, most)) = self.turns.next(first) else {
                 break;
             };
-            self.take_turn(lane, batch, limit);
+            let before = batch.bytes;
+            let limit = limit.min(before.saturating_add(most));
+            self.take_turn(class, lane, batch, limit);
+            self.turns.sent(class, batch.bytes - before);
         }
+        batch.left = self.lanes.iter().map(|lane| lane.queue.len()).sum();
     }
 
     /// Lets one lane send until its share of the round or the batch is used up.
-    fn take_turn(&mut self, lane: usize, batch: &mut Batch, limit: usize) {
-        let alone = self.turns.len() == 1;
+    fn take_turn(&mut self, class: Class, lane: usize, batch: &mut Batch, limit: usize) {
+        let alone = self.turns.is_alone(class);
         let state = &mut self.lanes[lane];
         while batch.bytes < limit {
             let Some(message) = state.queue.front() else {
                 break;
             };
-            let cost = message.cost();
+            let cost = message.bytes();
             if cost > state.deficit && !alone {
                 state.deficit = state.deficit.saturating_add(state.settings.quantum());
-                self.turns.rotate_left(1);
+                self.turns.rotate(class);
                 return;
             }
             state.deficit = state.deficit.saturating_sub(cost);
@@ -246,7 +278,7 @@ impl Schedule {
             }
         }
         if state.queue.is_empty() {
-            self.turns.pop_front();
+            self.turns.leave(class);
         }
     }
 
@@ -258,7 +290,8 @@ impl Schedule {
         let mut dropped = Dropped::default();
         for lane in &mut self.lanes {
             dropped.messages += lane.queue.len();
-            dropped.bytes += lane.bytes + lane.queue.len() * MESSAGE_COST;
+            let costs = lane.queue.iter().map(QueuedMessage::cost);
+            dropped.cost = costs.fold(dropped.cost, Cost::and);
             lane.queue = VecDeque::new();
             lane.bytes = 0;
         }
@@ -279,7 +312,7 @@ impl Schedule {
 fn control(id: u64) -> QueuedMessage {
     QueuedMessage {
         id,
-        payload: EMPTY_LIST,
+        payload: Payload::Own(EMPTY_LIST),
         flushed: None,
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -5,7 +6,7 @@ use futures::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::channel::{MemoryLimits, NodeBudget, ProtocolLimits};
+use crate::channel::{Class, MemoryLimits, NodeBudget, ProtocolLimits, TrySendError};
 
 /// What a batch takes at most.
 const MOST: usize = 64 << 10;
@@ -13,12 +14,17 @@ const MOST: usize = 64 << 10;
 fn settings(weight: u32) -> LaneSettings {
     LaneSettings {
         limits: ProtocolLimits::default(),
+        class: Class::Normal,
         weight,
     }
 }
 
 fn payload(bytes: usize) -> Bytes {
     Bytes::from(vec![0; bytes])
+}
+
+fn raw(code: u64, payload: Bytes) -> impl Encode {
+    move || Ok((code, payload.clone()))
 }
 
 async fn ids(gate: &WriteGate) -> Vec<u64> {
@@ -32,7 +38,7 @@ async fn control_frames_go_first_and_a_lane_keeps_its_order() {
     let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     for code in [3, 1, 2] {
-        lane.send(code, payload(10)).await.expect("open");
+        lane.send(raw(code, payload(10))).await.expect("open");
     }
     gate.ping();
     gate.pong();
@@ -60,10 +66,10 @@ async fn a_small_message_waits_for_one_large_message_at_most() {
     let gate = WriteGate::new(vec![settings(1), settings(1)], NodeBudget::default().open());
     let (bulk, echo) = (Lane::new(&gate, 0, 16), Lane::new(&gate, 1, 32));
     for _ in 0..3 {
-        bulk.send(0, payload(1 << 20)).await.expect("open");
+        bulk.send(raw(0, payload(1 << 20))).await.expect("open");
     }
     assert_eq!(ids(&gate).await, [16]);
-    echo.send(0, payload(32)).await.expect("open");
+    echo.send(raw(0, payload(32))).await.expect("open");
     assert_eq!(ids(&gate).await[0], 32);
 }
 
@@ -71,14 +77,18 @@ async fn a_small_message_waits_for_one_large_message_at_most() {
 async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
     let gate = WriteGate::new(
-        vec![LaneSettings { limits, weight: 1 }],
+        vec![LaneSettings {
+            limits,
+            class: Class::Normal,
+            weight: 1,
+        }],
         NodeBudget::default().open(),
     );
     let lane = Lane::new(&gate, 0, 16);
-    lane.send(0, payload(1)).await.expect("open");
-    lane.send(1, payload(1)).await.expect("open");
+    lane.send(raw(0, payload(1))).await.expect("open");
+    lane.send(raw(1, payload(1))).await.expect("open");
     assert_eq!(lane.try_send(2, payload(1)), Err(TrySendError::Full));
-    let (sent, first) = tokio::join!(lane.send(2, payload(1)), ids(&gate));
+    let (sent, first) = tokio::join!(lane.send(raw(2, payload(1))), ids(&gate));
     assert_eq!((sent, first), (Ok(()), vec![16, 17]));
     assert_eq!(ids(&gate).await, [18]);
 }
@@ -87,12 +97,16 @@ async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
 async fn waiting_senders_are_released_at_the_end() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let gate = WriteGate::new(
-        vec![LaneSettings { limits, weight: 1 }],
+        vec![LaneSettings {
+            limits,
+            class: Class::Normal,
+            weight: 1,
+        }],
         NodeBudget::default().open(),
     );
     let lane = Lane::new(&gate, 0, 16);
-    let flushed = lane.send_and_flush(0, payload(1));
-    let waiting = lane.send(1, payload(1));
+    let flushed = lane.send_and_flush(raw(0, payload(1)));
+    let waiting = lane.send(raw(1, payload(1)));
     let end = async {
         tokio::task::yield_now().await;
         gate.close()
@@ -101,7 +115,10 @@ async fn waiting_senders_are_released_at_the_end() {
     assert_eq!(flushed, Err(SendError::ShuttingDown));
     assert_eq!(waiting, Err(SendError::ShuttingDown));
     assert_eq!(dropped, 1);
-    assert_eq!(lane.send(0, payload(1)).await, Err(SendError::ShuttingDown));
+    assert_eq!(
+        lane.send(raw(0, payload(1))).await,
+        Err(SendError::ShuttingDown)
+    );
     assert_eq!(gate.next(&mut Batch::default(), MOST).await, Next::Stop);
 }
 
@@ -109,9 +126,12 @@ async fn waiting_senders_are_released_at_the_end() {
 async fn the_disconnect_is_last_and_draining_comes_before_it() {
     let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
-    lane.send(0, payload(1)).await.expect("open");
+    lane.send(raw(0, payload(1))).await.expect("open");
     gate.finish(true, Some(DisconnectReason::CLIENT_QUITTING));
-    assert_eq!(lane.send(1, payload(1)).await, Err(SendError::ShuttingDown));
+    assert_eq!(
+        lane.send(raw(1, payload(1))).await,
+        Err(SendError::ShuttingDown)
+    );
     assert_eq!(ids(&gate).await, [16]);
     let mut batch = Batch::default();
     let last = gate.next(&mut batch, MOST).await;
@@ -125,7 +145,7 @@ async fn finishing_without_draining_drops_and_counts() {
     let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     for _ in 0..5 {
-        lane.send(0, payload(1)).await.expect("open");
+        lane.send(raw(0, payload(1))).await.expect("open");
     }
     gate.finish(false, None);
     assert!(gate.is_dropping());
@@ -141,7 +161,7 @@ async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
     let mut batch = Batch::default();
     for _ in 0..2 {
         for _ in 0..5 {
-            lane.send(0, payload(1)).await.expect("open");
+            lane.send(raw(0, payload(1))).await.expect("open");
         }
         gate.ping();
         assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
@@ -155,13 +175,17 @@ async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
 async fn many_senders_of_one_lane_all_get_through() {
     let limits = ProtocolLimits::default().with_queue_messages(3);
     let gate = WriteGate::new(
-        vec![LaneSettings { limits, weight: 1 }],
+        vec![LaneSettings {
+            limits,
+            class: Class::Normal,
+            weight: 1,
+        }],
         NodeBudget::default().open(),
     );
     let mut senders = tokio::task::JoinSet::new();
     for code in 0..100 {
         let lane = Lane::new(&gate, 0, 16);
-        senders.spawn(async move { lane.send(code, payload(1)).await });
+        senders.spawn(async move { lane.send(raw(code, payload(1))).await });
     }
     let mut seen = 0;
     while seen < 100 {
@@ -177,14 +201,18 @@ async fn many_senders_of_one_lane_all_get_through() {
 #[test]
 fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
-    let one = LaneSettings { limits, weight: 1 };
+    let one = LaneSettings {
+        limits,
+        class: Class::Normal,
+        weight: 1,
+    };
     let gate = WriteGate::new(vec![one, one], NodeBudget::default().open());
     let [lane, other] = [0, 1].map(|index| Lane::new(&gate, index, 16));
     let (large, most) = (payload(8 << 20), payload(16 << 20));
     other.try_send(0, most).expect("room");
     lane.try_send(0, payload(1)).expect("room");
-    let mut first = Box::pin(lane.send(1, payload(17 << 20)));
-    let mut second = Box::pin(lane.send(2, large));
+    let mut first = Box::pin(lane.send(raw(1, payload(17 << 20))));
+    let mut second = Box::pin(lane.send(raw(2, large)));
     assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
     // A small message of the first lane is written, the large one of the other is on its way.
     let mut batch = Batch::default();
@@ -199,7 +227,11 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
 #[test]
 fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_is_charged() {
     let limits = ProtocolLimits::default();
-    let one = LaneSettings { limits, weight: 1 };
+    let one = LaneSettings {
+        limits,
+        class: Class::Normal,
+        weight: 1,
+    };
     let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
     let node = NodeBudget::new(limits).expect("enough");
     let (gate, others) = (WriteGate::new(vec![one, one], node.open()), node.open());
@@ -209,7 +241,7 @@ fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_i
     let mut batch = Batch::default();
     assert!(gate.next(&mut batch, 1).now_or_never().is_some());
     others.set_sealing(MemoryLimits::MIN - node.used() + (32 << 10));
-    let mut waiting = Box::pin(lane.send(1, payload(10 << 10)));
+    let mut waiting = Box::pin(lane.send(raw(1, payload(10 << 10))));
     assert!((&mut waiting).now_or_never().is_none(), "no memory");
     // The first message was written.
     batch.clear();
@@ -217,7 +249,110 @@ fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_i
     assert_eq!(waiting.now_or_never(), Some(Ok(())));
 }
 
+/// A payload that counts the memory of all that there are.
+struct Counted(Vec<u8>, &'static AtomicUsize);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.fetch_sub(self.0.len(), Ordering::Relaxed);
+    }
+}
+
+/// What waits in `send` is in no budget.
+#[test]
+fn few_senders_keep_an_encoded_message_while_they_wait() {
+    static LIVE: AtomicUsize = AtomicUsize::new(0);
+    let size = 64 << 10;
+    let encode = || {
+        LIVE.fetch_add(size, Ordering::Relaxed);
+        Ok((0, Bytes::from_owner(Counted(vec![0; size], &LIVE))))
+    };
+    let limits = ProtocolLimits::default().with_queue_messages(1);
+    let lanes = [1, 2].map(|weight| LaneSettings {
+        limits,
+        ..settings(weight)
+    });
+    let gate = WriteGate::new(lanes.to_vec(), NodeBudget::default().open());
+    let lanes = [0, 1].map(|index| Lane::new(&gate, index, 16));
+    let mut sending: Vec<_> = (0..100)
+        .map(|n| Box::pin(lanes[n % 2].send(encode)))
+        .collect();
+    sending.retain_mut(|one| one.now_or_never().is_none());
+    assert_eq!(sending.len(), 98, "two lanes take one each");
+    let live = LIVE.load(Ordering::Relaxed);
+    assert_eq!(live, 2 * size + kept::MOST);
+    // One that may not be kept is made again, and one that is too large is kept if it is alone.
+    let mut batch = Batch::default();
+    let mut written = 0;
+    while gate.next(&mut batch, usize::MAX).now_or_never().is_some() {
+        written += batch.of_protocols();
+        sending.retain_mut(|one| one.now_or_never().is_none());
+        assert!(LIVE.load(Ordering::Relaxed) <= 4 * size + kept::MOST);
+    }
+    assert_eq!((written, sending.len()), (100, 0));
+    batch.clear();
+    assert_eq!(LIVE.load(Ordering::Relaxed), 0);
+    let all = gate.kept.keep(usize::MAX).expect("alone");
+    assert!(gate.kept.keep(1).is_none());
+    drop(all);
+    assert!(gate.kept.keep(1).is_some());
+}
+
+fn of_class(class: Class) -> LaneSettings {
+    LaneSettings {
+        class,
+        ..settings(1)
+    }
+}
+
+#[tokio::test]
+async fn what_is_more_urgent_is_in_the_next_batch() {
+    let classes = [Class::Bulk, Class::Normal, Class::Urgent];
+    let lanes = classes.map(of_class);
+    let gate = WriteGate::new(lanes.to_vec(), NodeBudget::default().open());
+    let [bulk, normal, urgent] = [0, 1, 2].map(|lane| Lane::new(&gate, lane, 100 * lane as u64));
+    for code in 0..3 {
+        bulk.send(raw(code, payload(60 << 10))).await.expect("open");
+    }
+    assert_eq!(ids(&gate).await, [0, 1]);
+    normal.send(raw(0, payload(100))).await.expect("open");
+    urgent.send(raw(0, payload(100))).await.expect("open");
+    assert_eq!(ids(&gate).await, [200, 100, 2]);
+}
+
 proptest! {
+    /// Each class that waits keeps a twentieth, and the most urgent one gets the rest.
+    #[test]
+    fn no_class_stands_still(sizes in prop::array::uniform3(1000usize..40_000)) {
+        let lanes = Class::ALL.map(of_class);
+        let mut schedule = Schedule::new(lanes.to_vec());
+        for (index, size) in sizes.iter().enumerate() {
+            for _ in 0..4_100_000 / size {
+                let payload = payload(*size).into();
+                schedule.push(index, QueuedMessage { id: index as u64, payload, flushed: None });
+            }
+        }
+        let (mut sent, mut batch) = ([0usize; 3], Batch::default());
+        while sent.iter().sum::<usize>() < 4_000_000 {
+            batch.clear();
+            schedule.take(&mut batch, MOST);
+            for (_, frame) in batch.messages() {
+                sent[frame.id as usize] += frame.payload.len() + 64;
+            }
+        }
+        for passed_over in &sent[1..] {
+            let twentieth = 4_000_000.0 / 20.0;
+            let off = (*passed_over as f64 - twentieth).abs();
+            prop_assert!(off < 40_064.0 + 64.0 * 1024.0, "{sent:?}");
+        }
+    }
+
     /// While all lanes have something to send, each sends by its weight, within one round and
     /// one message.
     #[test]
@@ -227,7 +362,7 @@ proptest! {
         let mut schedule = Schedule::new(lanes.iter().map(|lane| settings(lane.0)).collect());
         for (index, (_, size)) in lanes.iter().enumerate() {
             for _ in 0..2_000_000 / size {
-                let frame = QueuedMessage { id: index as u64, payload: payload(*size), flushed: None };
+                let frame = QueuedMessage { id: index as u64, payload: payload(*size).into(), flushed: None };
                 schedule.push(index, frame);
             }
         }
@@ -251,7 +386,6 @@ proptest! {
 
 mod source {
     use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -275,16 +409,21 @@ mod source {
     async fn it_hears_of_room_and_of_its_own_frames() {
         let limits = ProtocolLimits::default().with_queue_messages(2);
         let gate = WriteGate::new(
-            vec![LaneSettings { limits, weight: 1 }],
+            vec![LaneSettings {
+                limits,
+                class: Class::Normal,
+                weight: 1,
+            }],
             NodeBudget::default().open(),
         );
         let lane = Lane::new(&gate, 0, 16);
         let told = Arc::new(Told::default());
         lane.set_source(told.clone());
-        let fill = |queue: &mut VecDeque<u64>| lane.fill(queue, |_| 1, |code| (code, payload(1)));
-        lane.send(0, payload(1)).await.expect("open");
+        let fill =
+            |queue: &mut VecDeque<u64>| lane.fill(queue, |_| (1, false), |code| (code, payload(1)));
+        lane.send(raw(0, payload(1))).await.expect("open");
         let mut queue = VecDeque::from([1, 2, 3]);
-        assert_eq!(fill(&mut queue), Err(TrySendError::Full));
+        assert_eq!(fill(&mut queue), Err(NotQueued::Full));
         assert_eq!(queue, [2, 3]);
 
         let mut batch = Batch::default();
@@ -296,7 +435,10 @@ mod source {
         assert_eq!(fill(&mut queue), Ok(()));
         gate.close();
         queue.push_back(4);
-        assert_eq!(fill(&mut queue), Err(SendError::ShuttingDown.into()));
+        assert_eq!(
+            fill(&mut queue),
+            Err(NotQueued::Refused(SendError::ShuttingDown))
+        );
         assert_eq!(queue, [4]);
     }
 }

@@ -48,6 +48,11 @@ impl Egress {
         self.snappy = on;
     }
 
+    #[cfg(feature = "server")]
+    pub(super) fn is_compressing(&self) -> bool {
+        self.snappy
+    }
+
     /// Gives the memory back that compressing, and sealing in pieces, took. For a connection that
     /// fell silent.
     pub fn shrink(&mut self) {

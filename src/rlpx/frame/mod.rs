@@ -14,6 +14,8 @@
 mod egress;
 mod ingress;
 mod pieces;
+#[cfg(feature = "server")]
+mod prepared;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +27,8 @@ use super::{mac, message_id};
 pub use egress::Egress;
 pub use ingress::{Frame, Ingress, Opened};
 pub use pieces::Pieces;
+#[cfg(feature = "server")]
+pub(crate) use prepared::Prepared;
 
 /// The largest payload, uncompressed, that every receiver is sure to accept: incompressible data
 /// of this size grows under Snappy to just what one frame with a one-byte message id holds.

@@ -1,4 +1,4 @@
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::egress::{append_plaintext, header};
@@ -48,7 +48,8 @@ fn opened<'b>(ingress: &mut Ingress, input: &'b mut [u8]) -> (Frame<'b>, usize) 
 #[test]
 fn golden_frame() {
     let golden = &VECTORS["golden_frame_constant_mac"];
-    let mac = FrameMac::new(&array(golden, "mac_secret"), Keccak256::new());
+    let states = [Keccak256::new(), Keccak256::new()];
+    let [mac, _] = FrameMac::pair(&array(golden, "mac_secret"), states);
     let mut egress = Egress::new(&array(golden, "aes_secret"), mac);
     let mut out = sealed(&mut egress, 8, &hex(golden, "payload"));
     out[16..32].fill(1);
@@ -70,10 +71,14 @@ fn mac_states_of_every_frame_of_the_transcripts() {
             let mut state = Keccak256::new();
             state.update(seed.as_ref());
             state.update(&hex(&transcript[packet], "packet"));
-            FrameMac::new(&mac, state)
+            state
         };
-        let mut forth = Egress::new(&aes, seeded("recipient_nonce", "auth"));
-        let mut back = Egress::new(&aes, seeded("initiator_nonce", "ack"));
+        let states = [
+            seeded("recipient_nonce", "auth"),
+            seeded("initiator_nonce", "ack"),
+        ];
+        let macs = FrameMac::pair(&mac, states);
+        let [mut forth, mut back] = macs.map(|mac| Egress::new(&aes, mac));
         for frame in transcript["frames"].as_array().unwrap() {
             let egress = match frame["direction"].as_str() {
                 Some("initiator_to_recipient") => &mut forth,
@@ -317,5 +322,32 @@ proptest! {
         let expected = if position < HEADER { FrameError::HeaderMac } else { FrameError::BodyMac };
         prop_assert_eq!(ingress.open(&mut wire).unwrap_err(), expected);
         prop_assert_eq!(ingress.open(&mut wire).unwrap_err(), FrameError::AlreadyFailed);
+    }
+}
+
+#[cfg(feature = "server")]
+proptest! {
+    #[test]
+    fn prepared_data_is_sealed_to_the_same_frame(
+        id in 0u64..300,
+        data in prop::collection::vec(0u8..4, 0..40_000),
+        snappy: bool,
+        piece in 1usize..20_000,
+    ) {
+        let ((mut one, _), (mut other, _)) = (pair(), pair());
+        one.set_snappy(snappy);
+        other.set_snappy(snappy);
+        let prepared = Prepared::new(Bytes::from(data.clone())).unwrap();
+        // Two frames, since the MAC goes on from one to the next.
+        for _ in 0..2 {
+            let expected = sealed(&mut one, id, &data);
+            let (mut out, mut rest) = (BytesMut::new(), 1);
+            let mut pieces = other.begin_prepared(id, &prepared).unwrap();
+            while other.append_piece(&mut pieces, piece, &mut out) {
+                rest += 1;
+            }
+            prop_assert!(rest > 1);
+            prop_assert_eq!(out, expected);
+        }
     }
 }

@@ -1,0 +1,245 @@
+//! Memory accounting: what one peer may hold, and what all peers of a node may hold together.
+
+mod peer;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Notify;
+
+use crate::mutex::Mutex;
+use crate::settings::{TooSmall, settings};
+use crate::spare::Spare;
+pub(crate) use peer::{EndAccount, OverBudget, PeerBudget};
+pub(crate) use queue::QueueCharge;
+
+/// What a message counts beside its payload, in bytes: its place in a queue, so that small ones are
+/// not free.
+pub(crate) const MESSAGE_COST: usize = 64;
+
+/// Bytes that each peer holds without charging the node's budget.
+const FREE_PER_PEER: usize = 32 << 10;
+
+settings! {
+    /// Bounds on the memory that received data may take, and data that waits to be sent.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+    #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+    pub struct MemoryLimits {
+        /// What one peer's read buffer and undelivered messages may take together, in bytes, and what
+        /// waits to be sent to it may take too; at least and by default 32 MiB.
+        #[serde(with = "crate::units::size")]
+        per_peer / with_per_peer: usize = Self::MIN;
+        /// What all peers may take together beyond 32 KiB each, in bytes, in both directions; at least
+        /// 32 MiB, by default 512 MiB. When it is used up, the peer ends that holds most, if that is
+        /// more than its fair share: this limit divided by the number of peers.
+        #[serde(with = "crate::units::size")]
+        per_node / with_per_node: usize = 512 << 20;
+    }
+}
+
+impl MemoryLimits {
+    /// The least that works, in bytes: one maximal message on the wire and decompressed.
+    pub const MIN: usize = 32 << 20;
+
+    fn check(&self) -> Result<(), TooSmall> {
+        TooSmall::check("memory.per_peer", self.per_peer, Self::MIN)?;
+        TooSmall::check("memory.per_node", self.per_node, Self::MIN)
+    }
+}
+
+/// The memory budget that all peers of a node share, and the memory that large payloads leave for
+/// the next ones. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct NodeBudget(Arc<NodeShared>);
+
+#[derive(Debug)]
+struct NodeShared {
+    per_peer: AtomicUsize,
+    per_node: AtomicUsize,
+    used: AtomicUsize,
+    freed: Notify,
+    /// How often what peers hold, or who holds something, has changed.
+    changes: AtomicU64,
+    /// At which change somebody looked last for a peer that has to end.
+    looked: AtomicU64,
+    next_peer: AtomicU64,
+    peers: Mutex<HashMap<u64, Weak<PeerBudget>>>,
+    spare: Arc<Spare>,
+}
+
+impl Default for NodeBudget {
+    fn default() -> Self {
+        Self::within(MemoryLimits::default())
+    }
+}
+
+impl NodeBudget {
+    /// A budget with these limits.
+    ///
+    /// # Errors
+    /// [`TooSmall`] if one is below [`MemoryLimits::MIN`].
+    pub fn new(limits: MemoryLimits) -> Result<Self, TooSmall> {
+        limits.check()?;
+        Ok(Self::within(limits))
+    }
+
+    fn within(limits: MemoryLimits) -> Self {
+        Self(Arc::new(NodeShared {
+            per_peer: AtomicUsize::new(limits.per_peer),
+            per_node: AtomicUsize::new(limits.per_node),
+            used: AtomicUsize::new(0),
+            freed: Notify::new(),
+            changes: AtomicU64::new(0),
+            looked: AtomicU64::new(u64::MAX),
+            next_peer: AtomicU64::new(0),
+            peers: Mutex::default(),
+            spare: Arc::default(),
+        }))
+    }
+
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> MemoryLimits {
+        MemoryLimits {
+            per_peer: self.per_peer(),
+            per_node: self.per_node(),
+        }
+    }
+
+    /// Changes the limits from now on. What is held beyond them stays until it is given back, or until
+    /// somebody waits for room and the peer that holds most ends.
+    ///
+    /// # Errors
+    /// [`TooSmall`] if one is below [`MemoryLimits::MIN`]; nothing changes then.
+    pub fn set_limits(&self, limits: MemoryLimits) -> Result<(), TooSmall> {
+        limits.check()?;
+        self.0.per_peer.store(limits.per_peer, Ordering::Relaxed);
+        self.0.per_node.store(limits.per_node, Ordering::Relaxed);
+        // Somebody may hold more than its fair share now, or there may be room.
+        self.changed();
+        self.0.freed.notify_waiters();
+        Ok(())
+    }
+
+    fn per_peer(&self) -> usize {
+        self.0.per_peer.load(Ordering::Relaxed)
+    }
+
+    fn per_node(&self) -> usize {
+        self.0.per_node.load(Ordering::Relaxed)
+    }
+
+    /// What all peers hold now beyond their free part, in bytes.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.0.used.load(Ordering::Acquire)
+    }
+
+    /// The memory of payloads that were written.
+    pub(crate) fn spare(&self) -> &Arc<Spare> {
+        &self.0.spare
+    }
+
+    /// Opens an account for one more peer, which [ends](PeerBudget::end) with it.
+    pub(crate) fn open(&self) -> Arc<PeerBudget> {
+        let id = self.0.next_peer.fetch_add(1, Ordering::Relaxed);
+        let peer = Arc::new(PeerBudget::new(id, self.clone()));
+        self.0.peers.lock().insert(id, Arc::downgrade(&peer));
+        self.changed();
+        peer
+    }
+
+    fn changed(&self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn try_charge(&self, bytes: usize) -> bool {
+        if bytes == 0 {
+            return true;
+        }
+        let within = |used: usize| {
+            used.checked_add(bytes)
+                .filter(|&sum| sum <= self.per_node())
+        };
+        let charged = self
+            .0
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, within);
+        if charged.is_ok() {
+            self.changed();
+        }
+        charged.is_ok()
+    }
+
+    /// Charges `bytes` that are there already, whatever room there is.
+    fn charge(&self, bytes: usize) {
+        if bytes > 0 {
+            self.0.used.fetch_add(bytes, Ordering::AcqRel);
+            self.changed();
+        }
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        let sum = self.used().saturating_add(bytes);
+        bytes == 0 || sum <= self.per_node()
+    }
+
+    /// Charges `bytes` that belong to no single peer; `None` if there is no room for them.
+    pub(crate) fn charge_shared(&self, bytes: usize) -> Option<SharedCharge> {
+        self.try_charge(bytes).then(|| SharedCharge {
+            node: self.clone(),
+            bytes,
+        })
+    }
+
+    fn release(&self, bytes: usize) {
+        if bytes > 0 {
+            self.0.used.fetch_sub(bytes, Ordering::AcqRel);
+            self.changed();
+            self.0.freed.notify_waiters();
+        }
+    }
+
+    /// Ends the peer that holds most, if that is more than its fair share; one at a time, since its
+    /// memory is free only when it has ended. All who wait ask for it whenever something is released, so
+    /// that only the first one looks: a look at each peer by each of them takes a thousand peers' node
+    /// longer than what it has to do.
+    fn make_room(&self) {
+        let changes = self.0.changes.load(Ordering::Acquire);
+        if self.0.looked.swap(changes, Ordering::AcqRel) == changes {
+            return;
+        }
+        // The last handle on an account must not be dropped under the lock.
+        let peers: Vec<_> = self.0.peers.lock().values().cloned().collect();
+        let peers: Vec<_> = peers.iter().filter_map(Weak::upgrade).collect();
+        let share = self.per_node() / peers.len().max(1);
+        if peers.iter().any(|peer| peer.is_going()) {
+            return;
+        }
+        // Ending one that has ended would free nothing.
+        let living = peers.iter().filter(|peer| peer.is_living());
+        let held = living.map(|peer| (peer.in_the_way(), peer));
+        let largest = held.max_by_key(|(held, _)| *held);
+        if let Some((_, peer)) = largest.filter(|(held, _)| *held > share) {
+            peer.evict();
+        }
+    }
+}
+
+/// Bytes that the node counts once, however many peers they go to; given back on drop.
+#[derive(Debug)]
+pub(crate) struct SharedCharge {
+    node: NodeBudget,
+    bytes: usize,
+}
+
+impl Drop for SharedCharge {
+    fn drop(&mut self) {
+        self.node.release(self.bytes);
+    }
+}

@@ -1,0 +1,315 @@
+//! One peer's part of a node's budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio_util::sync::CancellationToken;
+
+use super::{FREE_PER_PEER, NodeBudget};
+use crate::mutex::Mutex;
+use crate::spare::Spare;
+
+/// Which budget has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OverBudget {
+    Peer,
+    Node,
+}
+
+/// One peer's part of the node's budget.
+#[derive(Debug)]
+pub(crate) struct PeerBudget {
+    id: u64,
+    node: NodeBudget,
+    held: Mutex<Held>,
+    /// Wakes the read loop.
+    freed: Notify,
+    /// Wakes the peer's own senders.
+    sent: Notify,
+    evicted: CancellationToken,
+    /// Whether nothing of the peer runs any more.
+    ended: AtomicBool,
+}
+
+/// What a peer holds, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    received: usize,
+    to_send: usize,
+    /// What waits to be sent and is shared with other peers, which the node counts once.
+    shared: usize,
+    sealing: usize,
+    /// Whether something found no room since those who wait for it were last woken.
+    refused: bool,
+}
+
+impl Held {
+    fn sum(self) -> usize {
+        let messages = self.received.saturating_add(self.to_send);
+        messages.saturating_add(self.sealing)
+    }
+
+    fn add_to_send(&mut self, bytes: usize, shared: usize) {
+        self.to_send = self.to_send.saturating_add(bytes);
+        self.shared = self.shared.saturating_add(shared);
+    }
+
+    /// What waits to be sent.
+    fn waiting(self) -> usize {
+        self.to_send.saturating_add(self.shared)
+    }
+
+    /// What others cannot have because of this peer.
+    fn in_the_way(self) -> usize {
+        self.beyond_free().saturating_add(self.shared)
+    }
+
+    /// What counts for the node.
+    fn beyond_free(self) -> usize {
+        self.sum().saturating_sub(FREE_PER_PEER)
+    }
+}
+
+impl PeerBudget {
+    pub(super) fn new(id: u64, node: NodeBudget) -> Self {
+        Self {
+            id,
+            node,
+            held: Mutex::default(),
+            freed: Notify::new(),
+            sent: Notify::new(),
+            evicted: CancellationToken::new(),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Charges `bytes` of received data, or says which budget has no room for them.
+    pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
+        self.try_add(|held| held.received = held.received.saturating_add(bytes))
+    }
+
+    /// Charges `bytes` that wait to be sent, in the same way, and `shared` ones to the peer alone: the
+    /// node counts those once for all who share them.
+    pub(crate) fn try_charge_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
+        self.try_add(|held| held.add_to_send(bytes, shared))
+    }
+
+    /// Charges `bytes` that wait to be sent and are there already, whatever room there is.
+    pub(crate) fn charge_to_send(&self, bytes: usize) {
+        self.change(|held| held.to_send = held.to_send.saturating_add(bytes));
+    }
+
+    /// Charges the memory that sealing takes now, in place of what it took before, whatever room there
+    /// is. It counts for the node alone: one message at a time is sealed.
+    pub(crate) fn set_sealing(&self, bytes: usize) {
+        self.change(|held| held.sealing = bytes);
+    }
+
+    /// Whether there would be room for `bytes` that wait to be sent, and `shared` ones.
+    pub(crate) fn check_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
+        let mut held = self.held.lock();
+        let mut sum = *held;
+        sum.add_to_send(bytes, shared);
+        let more = self.uncounted(*held, sum);
+        let room = more.and_then(|more| match self.node.has_room(more) {
+            true => Ok(()),
+            false => Err(OverBudget::Node),
+        });
+        held.refused |= room.is_err();
+        room
+    }
+
+    fn try_add(&self, add: impl FnOnce(&mut Held)) -> Result<(), OverBudget> {
+        let mut held = self.held.lock();
+        let mut sum = *held;
+        add(&mut sum);
+        let more = self.uncounted(*held, sum);
+        let added = more.and_then(|more| match self.node.try_charge(more) {
+            true => Ok(()),
+            false => Err(OverBudget::Node),
+        });
+        if added.is_err() {
+            held.refused = true;
+            return added;
+        }
+        if sum.shared != held.shared {
+            // The node counts the same, but this peer is in the way of more.
+            self.node.changed();
+        }
+        *held = sum;
+        Ok(())
+    }
+
+    /// What the node has to count more of a peer that holds `sum` from now on, if that is within its own
+    /// bound. Only the direction that grows is looked at: what waits to be sent never stops reading, and
+    /// the other way round.
+    fn uncounted(&self, held: Held, sum: Held) -> Result<usize, OverBudget> {
+        let most = self.node.per_peer();
+        let exceeds = |before: usize, now: usize| now > before && now > most;
+        if exceeds(held.received, sum.received) || exceeds(held.waiting(), sum.waiting()) {
+            return Err(OverBudget::Peer);
+        }
+        Ok(sum.beyond_free().saturating_sub(held.beyond_free()))
+    }
+
+    /// Gives `bytes` of received data back.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.change(|held| held.received = held.received.saturating_sub(bytes));
+        // The read loop may have waited for room in a protocol's queue.
+        self.freed.notify_one();
+    }
+
+    /// Gives `bytes` back that were sent, or will not be, and `shared` ones.
+    pub(crate) fn release_to_send(&self, bytes: usize, shared: usize) {
+        self.change(|held| {
+            held.to_send = held.to_send.saturating_sub(bytes);
+            held.shared = held.shared.saturating_sub(shared);
+        });
+    }
+
+    /// Changes what the peer holds, and what the node counts of it. Where it is less, the peer's own
+    /// read loop and senders are woken, if they found no room: its own bound may have kept them, or it
+    /// has a free part again. Others are woken only where the node's budget has more room.
+    fn change(&self, change: impl FnOnce(&mut Held)) {
+        let mut held = self.held.lock();
+        let before = *held;
+        change(&mut held);
+        let (was, now) = (before.beyond_free(), held.beyond_free());
+        if now > was {
+            self.node.0.used.fetch_add(now - was, Ordering::AcqRel);
+            self.node.changed();
+        } else {
+            self.node.release(was - now);
+        }
+        let total = |held: Held| held.sum().saturating_add(held.shared);
+        // Who waits has registered before it found no room, under the same lock.
+        if total(*held) < total(before) && std::mem::take(&mut held.refused) {
+            drop(held);
+            self.sent.notify_waiters();
+            self.freed.notify_one();
+        }
+    }
+
+    /// Whether less than half of the node's budget is in use.
+    pub(crate) fn is_plentiful(&self) -> bool {
+        self.node.used() < self.node.per_node() / 2
+    }
+
+    /// What the peer holds now in both directions, in bytes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn held(&self) -> usize {
+        let held = self.held.lock();
+        held.sum().saturating_add(held.shared)
+    }
+
+    /// The memory of payloads that were written.
+    pub(crate) fn spare(&self) -> Arc<Spare> {
+        Arc::clone(self.node.spare())
+    }
+
+    /// The node's budget, of which this is a part.
+    pub(crate) fn node(&self) -> &NodeBudget {
+        &self.node
+    }
+
+    /// Repeats `attempt` until it succeeds, after each release in between. Only the peer's read
+    /// loop waits here, so one waiter is woken at a time. Cancel safe.
+    pub(crate) async fn when_freed<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, OverBudget>,
+    ) -> T {
+        loop {
+            let node_freed = self.node.0.freed.notified();
+            tokio::pin!(node_freed);
+            node_freed.as_mut().enable();
+            match attempt() {
+                Ok(value) => return value,
+                Err(OverBudget::Node) => self.node.make_room(),
+                Err(OverBudget::Peer) => {}
+            }
+            tokio::select! {
+                // Either means to look again.
+                biased;
+                () = self.freed.notified() => {}
+                () = node_freed => {}
+            }
+        }
+    }
+
+    /// Either completes when a message may find room that finds none now: in the peer's own part, in the
+    /// node's budget. Enable them before looking, so that nothing which is released in between is missed.
+    pub(crate) fn room_to_send(&self) -> [Notified<'_>; 2] {
+        [self.sent.notified(), self.node.0.freed.notified()]
+    }
+
+    /// Makes room for a message that found none, where others are to blame.
+    pub(crate) fn make_room(&self, over: OverBudget) {
+        if over == OverBudget::Node {
+            self.node.make_room();
+        }
+    }
+
+    /// Wakes a waiting [`when_freed`](Self::when_freed) to look again.
+    pub(crate) fn nudge(&self) {
+        self.freed.notify_one();
+    }
+
+    /// Completes when the peer must end to make room for others. Cancel safe.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+
+    /// Nothing of the peer runs any more; what it holds now is in the hands of users.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.node.changed();
+        // Others may wait for its memory.
+        self.node.0.freed.notify_waiters();
+    }
+
+    /// Has the peer end to make room for others.
+    pub(super) fn evict(&self) {
+        self.evicted.cancel();
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.is_cancelled()
+    }
+
+    /// What others cannot have because of this peer, in bytes.
+    pub(super) fn in_the_way(&self) -> usize {
+        self.held.lock().in_the_way()
+    }
+
+    /// Whether the peer ends for others, and has not ended.
+    pub(super) fn is_going(&self) -> bool {
+        self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether the peer has not ended, and does not for others.
+    pub(super) fn is_living(&self) -> bool {
+        !self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
+    }
+}
+
+/// Ends a peer's account when it is dropped.
+#[derive(Debug)]
+pub(crate) struct EndAccount(pub(crate) Arc<PeerBudget>);
+
+impl Drop for EndAccount {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Drop for PeerBudget {
+    fn drop(&mut self) {
+        self.node.0.peers.lock().remove(&self.id);
+        self.node.changed();
+        let rest = self.held.lock().beyond_free();
+        self.node.release(rest);
+    }
+}

@@ -1,0 +1,145 @@
+//! What waits in front of a lane.
+
+use std::sync::Arc;
+
+use tokio::sync::futures::Notified;
+
+use super::{NodeBudget, OverBudget, PeerBudget};
+
+/// What is charged for messages that wait.
+#[derive(Debug, Clone)]
+pub(crate) enum Holder {
+    /// The node alone: nobody is connected.
+    Node(NodeBudget),
+    /// A peer, and with it its node.
+    Peer(Arc<PeerBudget>),
+}
+
+impl Holder {
+    fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
+        match self {
+            Self::Node(node) => match node.try_charge(bytes) {
+                true => Ok(()),
+                false => Err(OverBudget::Node),
+            },
+            Self::Peer(peer) => peer.try_charge_to_send(bytes, 0),
+        }
+    }
+
+    fn charge(&self, bytes: usize) {
+        match self {
+            Self::Node(node) => node.charge(bytes),
+            Self::Peer(peer) => peer.charge_to_send(bytes),
+        }
+    }
+
+    fn release(&self, bytes: usize) {
+        match self {
+            Self::Node(node) => node.release(bytes),
+            Self::Peer(peer) => peer.release_to_send(bytes, 0),
+        }
+    }
+
+    fn node(&self) -> &NodeBudget {
+        match self {
+            Self::Node(node) => node,
+            Self::Peer(peer) => peer.node(),
+        }
+    }
+
+    /// As [`PeerBudget::room_to_send`].
+    pub(crate) fn room(&self) -> [Notified<'_>; 2] {
+        match self {
+            Self::Node(node) => [node.0.freed.notified(), node.0.freed.notified()],
+            Self::Peer(peer) => peer.room_to_send(),
+        }
+    }
+
+    /// As [`PeerBudget::make_room`].
+    pub(crate) fn make_room(&self, over: OverBudget) {
+        if over == OverBudget::Node {
+            self.node().make_room();
+        }
+    }
+}
+
+/// What a queue in front of a lane holds, in bytes: the node's, and the peer's once there is a
+/// connection. Given back on drop.
+#[derive(Debug)]
+pub(crate) struct QueueCharge {
+    holder: Holder,
+    bytes: usize,
+}
+
+impl QueueCharge {
+    pub(crate) fn new(node: NodeBudget) -> Self {
+        Self {
+            holder: Holder::Node(node),
+            bytes: 0,
+        }
+    }
+
+    /// What it is charged to.
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Charges `bytes`, or says which budget has no room for them.
+    pub(crate) fn try_add(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        self.holder.try_charge(bytes)?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Charges `bytes` that are there already, whatever room there is.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.holder.charge(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Gives `bytes` back.
+    pub(crate) fn remove(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.holder.release(bytes);
+        }
+    }
+
+    /// The lane of the peer has taken `bytes` over, with what is charged for them.
+    pub(crate) fn hand_over(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Whether there would be room for `bytes`.
+    pub(crate) fn check(&self, bytes: usize) -> Result<(), OverBudget> {
+        match &self.holder {
+            Holder::Node(node) if node.has_room(bytes) => Ok(()),
+            Holder::Node(_) => Err(OverBudget::Node),
+            Holder::Peer(peer) => peer.check_to_send(bytes, 0),
+        }
+    }
+
+    /// There is a connection: from now on its peer is charged, also for what is there.
+    pub(crate) fn connect(&mut self, peer: &Arc<PeerBudget>) {
+        self.switch(Holder::Peer(Arc::clone(peer)));
+    }
+
+    /// The connection has ended.
+    pub(crate) fn disconnect(&mut self) {
+        let node = self.holder.node().clone();
+        self.switch(Holder::Node(node));
+    }
+
+    fn switch(&mut self, to: Holder) {
+        // In this order, so that nobody takes the room in between.
+        to.charge(self.bytes);
+        let from = std::mem::replace(&mut self.holder, to);
+        from.release(self.bytes);
+    }
+}
+
+impl Drop for QueueCharge {
+    fn drop(&mut self) {
+        self.holder.release(self.bytes);
+    }
+}

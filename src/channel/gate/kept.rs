@@ -1,0 +1,41 @@
+//! Payloads of senders that wait for room, which no budget counts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many bytes of them a peer's senders keep together; one of any size may be alone.
+pub(super) const MOST: usize = 256 << 10;
+
+/// What the senders of one peer keep while they wait. The others encode their messages again when there
+/// is room for them.
+#[derive(Debug, Default)]
+pub(super) struct KeptPayloads(AtomicUsize);
+
+/// A payload that may be kept, for as long as this is.
+#[derive(Debug)]
+pub(super) struct Kept<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl KeptPayloads {
+    /// Whether a payload of `bytes` may be kept.
+    pub(super) fn keep(&self, bytes: usize) -> Option<Kept<'_>> {
+        let fits = |kept: usize| {
+            let sum = kept.checked_add(bytes)?;
+            (kept == 0 || sum <= MOST).then_some(sum)
+        };
+        let kept = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        kept.ok().map(|_| Kept {
+            all: &self.0,
+            bytes,
+        })
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}

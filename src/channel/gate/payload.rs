@@ -1,0 +1,102 @@
+//! What a queued message carries.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::channel::{MESSAGE_COST, NodeBudget, SharedCharge};
+use crate::rlpx::{Prepared, SealError};
+
+/// The payload of a message on its way out.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// This message's own.
+    Own(Bytes),
+    /// One that goes to several peers.
+    Shared(Arc<SharedPayload>),
+}
+
+/// A payload that goes to several peers: encoded, compressed and counted once.
+#[derive(Debug)]
+pub(crate) struct SharedPayload {
+    data: Prepared,
+    _charge: SharedCharge,
+}
+
+impl SharedPayload {
+    /// Compresses a payload, and charges both forms to the node; `None` if it has no room for them.
+    ///
+    /// # Errors
+    /// [`SealError`] if it is too large.
+    pub(crate) fn new(payload: Bytes, node: &NodeBudget) -> Result<Option<Arc<Self>>, SealError> {
+        let data = Prepared::new(payload)?;
+        let charge = node.charge_shared(data.memory());
+        Ok(charge.map(|charge| {
+            Arc::new(Self {
+                data,
+                _charge: charge,
+            })
+        }))
+    }
+
+    pub(crate) fn data(&self) -> &Prepared {
+        &self.data
+    }
+}
+
+impl Payload {
+    /// Its size in bytes, before compression.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Own(payload) => payload.len(),
+            Self::Shared(shared) => shared.data.plain().len(),
+        }
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(payload: Bytes) -> Self {
+        Self::Own(payload)
+    }
+}
+
+/// What messages count in the budgets, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Cost {
+    /// For the peer and the node.
+    pub(crate) own: usize,
+    /// For the peer alone.
+    pub(crate) shared: usize,
+}
+
+impl Cost {
+    pub(super) fn of(payload: &Payload) -> Self {
+        match payload {
+            Payload::Own(payload) => Self::of_own(payload.len()),
+            Payload::Shared(_) => Self {
+                own: MESSAGE_COST,
+                shared: payload.len(),
+            },
+        }
+    }
+
+    /// What a message counts with a payload of `bytes` of its own.
+    pub(super) fn of_own(bytes: usize) -> Self {
+        Self {
+            own: bytes.saturating_add(MESSAGE_COST),
+            shared: 0,
+        }
+    }
+
+    /// For the peer.
+    pub(super) fn sum(self) -> usize {
+        self.own.saturating_add(self.shared)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            own: self.own.saturating_add(other.own),
+            shared: self.shared.saturating_add(other.shared),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! How many messages and bytes a second a protocol may receive or send.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::time::after;
+
+/// Messages and payload bytes in a second. What was not used in the last second may be used at once
+/// after it; one message of any size passes when nothing is owed, and then its bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Quota {
+    /// No bound.
+    pub const UNLIMITED: Self = Self {
+        messages: u64::MAX,
+        bytes: u64::MAX,
+    };
+
+    /// At most this many messages a second; at least 1.
+    #[must_use]
+    pub fn messages(messages: u64) -> Self {
+        Self::UNLIMITED.and_messages(messages)
+    }
+
+    /// At most this many payload bytes a second; at least 1.
+    #[must_use]
+    pub fn bytes(bytes: u64) -> Self {
+        Self {
+            bytes: bytes.max(1),
+            ..Self::UNLIMITED
+        }
+    }
+
+    /// Also at most this many messages a second; at least 1.
+    #[must_use]
+    pub fn and_messages(self, messages: u64) -> Self {
+        Self {
+            messages: messages.max(1),
+            ..self
+        }
+    }
+
+    pub(super) fn is_unlimited(self) -> bool {
+        self == Self::UNLIMITED
+    }
+}
+
+/// What may still pass under a [`Quota`]. Pure: the time is an argument.
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    quota: Quota,
+    /// What is left, negative where more was taken than there was.
+    messages: f64,
+    bytes: f64,
+    filled: Option<Instant>,
+}
+
+impl TokenBucket {
+    /// `None` if nothing is bounded.
+    pub(super) fn new(quota: Quota) -> Option<Self> {
+        (!quota.is_unlimited()).then_some(Self {
+            quota,
+            messages: quota.messages as f64,
+            bytes: quota.bytes as f64,
+            filled: None,
+        })
+    }
+
+    /// Takes a message of `bytes`, or says when the next one may pass.
+    pub(super) fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Instant> {
+        self.fill(now);
+        let short = Self::short(self.messages, self.quota.messages, 1.0);
+        let short = short.max(Self::short(self.bytes, self.quota.bytes, bytes as f64));
+        if short > 0.0 {
+            let wait = Duration::try_from_secs_f64(short).unwrap_or(Duration::MAX);
+            // Never less than the clock can tell.
+            return Err(after(now, wait.max(Duration::from_millis(1))));
+        }
+        self.messages -= 1.0;
+        self.bytes -= bytes as f64;
+        Ok(())
+    }
+
+    /// Seconds until there is enough for `wanted`; what is more than a second's worth needs a second's.
+    fn short(left: f64, rate: u64, wanted: f64) -> f64 {
+        let rate = rate as f64;
+        (wanted.min(rate) - left) / rate
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let since = self.filled.replace(now).unwrap_or(now);
+        let passed = now.saturating_duration_since(since).as_secs_f64();
+        let fill = |left: f64, rate: u64| (left + passed * rate as f64).min(rate as f64);
+        self.messages = fill(self.messages, self.quota.messages);
+        self.bytes = fill(self.bytes, self.quota.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_passes_at_once_and_then_as_much_as_time_brings() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Quota::messages(10)).expect("bounded");
+        for _ in 0..10 {
+            assert_eq!(bucket.take(1000, start), Ok(()));
+        }
+        let next = bucket.take(1, start).expect_err("none is left");
+        assert_eq!(next - start, Duration::from_millis(100));
+        assert_eq!(bucket.take(1, next), Ok(()));
+        assert!(bucket.take(1, next).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_larger_than_a_second_passes_and_is_owed() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Quota::bytes(1000)).expect("bounded");
+        assert_eq!(bucket.take(5000, start), Ok(()));
+        let next = bucket.take(1, start).expect_err("is owed");
+        let waits = next - start;
+        assert!((4.0..4.01).contains(&waits.as_secs_f64()), "{waits:?}");
+        let next = bucket.take(5000, start).expect_err("is owed");
+        assert_eq!(next - start, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn without_a_bound_there_is_no_bucket() {
+        assert!(TokenBucket::new(Quota::UNLIMITED).is_none());
+        assert!(TokenBucket::new(Quota::UNLIMITED.and_messages(0)).is_some());
+    }
+}
