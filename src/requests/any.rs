@@ -1,0 +1,160 @@
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::sleep;
+
+use super::config::RequestConfig;
+use super::error::RequestError;
+use super::handle::Requests;
+use super::remote::Remote;
+use crate::message::{Request, RequestMessages};
+use crate::node::NodeId;
+use crate::peer::Peer;
+
+type Filter = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
+type Accept<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
+
+/// A request that any of several peers may answer. Made by [`Requests::any`].
+#[must_use = "nothing is asked before `send`"]
+pub struct AnyPeer<'a, R: Request> {
+    requests: &'a Requests<R::Messages>,
+    request: R,
+    config: RequestConfig,
+    among: Filter,
+    accept: Accept<R::Response>,
+    tries: usize,
+    hedge: Option<Duration>,
+}
+
+impl<M: RequestMessages> Requests<M> {
+    /// A request to one peer after the other, until one has answered. First come those with a free
+    /// place, and of them those that timed out least and answered fastest; who has not been asked
+    /// before counts as fast.
+    pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
+        AnyPeer {
+            requests: self,
+            request,
+            config: *self.config(),
+            among: Box::new(|_| true),
+            accept: Box::new(|_| true),
+            tries: 3,
+            hedge: None,
+        }
+    }
+}
+
+impl<R: Request + Clone> AnyPeer<'_, R> {
+    /// Asks only peers of which this is true.
+    pub fn among(mut self, among: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
+        self.among = Box::new(among);
+        self
+    }
+
+    /// Goes on to the next peer after a response of which this is not true, such as an empty one.
+    pub fn accept(mut self, accept: impl Fn(&R::Response) -> bool + Send + Sync + 'static) -> Self {
+        self.accept = Box::new(accept);
+        self
+    }
+
+    /// Asks at most this many peers, each of them once. Default: 3.
+    pub fn tries(mut self, tries: usize) -> Self {
+        self.tries = tries;
+        self
+    }
+
+    /// Asks the next peer, too, when the response is not there after this time; the first one
+    /// counts, and the other requests are given up. Default: never.
+    pub fn hedge_after(mut self, wait: Duration) -> Self {
+        self.hedge = Some(wait);
+        self
+    }
+
+    /// Sets the time limit of each try, and the other settings of [`Requests::request_with`].
+    pub fn config(mut self, config: RequestConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sends it, and returns who answered and what. Cancel safe as [`Requests::request`].
+    ///
+    /// # Errors
+    /// [`RequestError::Nobody`] with the last failure.
+    pub async fn send(self) -> Result<(Peer, R::Response), RequestError> {
+        let mut tried: Vec<NodeId> = Vec::new();
+        let mut last = None;
+        let mut open = FuturesUnordered::new();
+        loop {
+            let next = match tried.len() < self.tries {
+                true => self.next(&tried),
+                false => None,
+            };
+            // While there is nobody else, there is nothing to wait for but a response.
+            let hedge = self.hedge.filter(|_| next.is_some());
+            if let Some(peer) = next {
+                tried.push(peer.id());
+                open.push(self.ask(peer));
+            } else if open.is_empty() {
+                return Err(RequestError::Nobody {
+                    request: R::NAME,
+                    tried: tried.len(),
+                    last: last.map(Box::new),
+                });
+            }
+            let hedge = wait(hedge);
+            tokio::pin!(hedge);
+            tokio::select! {
+                // A response that is there needs no other.
+                biased;
+                Some((peer, result)) = open.next() => match result {
+                    Ok(Some(response)) => return Ok((peer, response)),
+                    Ok(None) => {}
+                    Err(error) => last = Some(error),
+                },
+                () = &mut hedge => {}
+            }
+        }
+    }
+
+    async fn ask(&self, peer: Peer) -> (Peer, Result<Option<R::Response>, RequestError>) {
+        let (id, request) = (peer.id(), self.request.clone());
+        let asked = self.requests.request_with(&id, request, &self.config);
+        let accept = |response| Some(response).filter(|response| (self.accept)(response));
+        let result = asked.await.map(accept);
+        (peer, result)
+    }
+
+    /// Whom to ask next.
+    fn next(&self, tried: &[NodeId]) -> Option<Peer> {
+        let remotes = self.requests.remotes().into_iter();
+        let left = remotes.filter(|remote| !tried.contains(&remote.peer.id()));
+        let wanted = left.filter(|remote| (self.among)(&remote.peer));
+        let rank = |remote: &Arc<Remote<R::Messages>>| {
+            let estimate = remote.estimate(R::CODE);
+            let timed_out = estimate.map_or(0, |estimate| estimate.timed_out_in_row());
+            let round_trip = estimate.map_or(Duration::ZERO, |estimate| estimate.round_trip());
+            let full = remote.places.available_permits() == 0;
+            (full, timed_out, round_trip, remote.peer.id())
+        };
+        Some(wanted.min_by_key(rank)?.peer.clone())
+    }
+}
+
+async fn wait(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => pending().await,
+    }
+}
+
+impl<R: Request + fmt::Debug> fmt::Debug for AnyPeer<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyPeer")
+            .field("request", &self.request)
+            .field("tries", &self.tries)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+use std::future::Future;
+
+use super::answers::Answers;
+use super::config::RequestConfig;
+use super::handle::Requests;
+use crate::message::{Request, RequestMessages};
+use crate::peer::{Peer, ProtocolError};
+
+/// What answers the requests of a protocol, and how it asks.
+#[must_use]
+pub struct RequestsBuilder<M> {
+    config: RequestConfig,
+    answers: Answers<M>,
+}
+
+impl<M: RequestMessages> Requests<M> {
+    /// Asks, with the default configuration, and answers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Begins with the default configuration and no answers.
+    pub fn builder() -> RequestsBuilder<M> {
+        RequestsBuilder {
+            config: RequestConfig::default(),
+            answers: Answers::none(),
+        }
+    }
+}
+
+impl<M: RequestMessages> Default for Requests<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: RequestMessages> RequestsBuilder<M> {
+    /// Sets the bounds.
+    pub fn config(mut self, config: RequestConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets the function that answers requests of one type. It runs in the task of the protocol, up
+    /// to [`answering`](RequestConfig::with_answering) of them at a time for each peer, and must
+    /// not block its thread. An error ends the peer, as one of the protocol's own function does; that
+    /// something is not there is a response.
+    pub fn answer<R, F, Fut>(mut self, answer: F) -> Self
+    where
+        R: Request<Messages = M>,
+        F: Fn(Peer, R) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R::Response, ProtocolError>> + Send + 'static,
+    {
+        self.answers.set(answer);
+        self
+    }
+
+    /// Sets the answer to requests of one type from a peer that has more of them than
+    /// [are answered](RequestConfig::with_answering) and [may wait](RequestConfig::with_waiting).
+    pub fn when_busy<R: Request<Messages = M>>(
+        mut self,
+        answer: impl Fn(R) -> R::Response + Send + Sync + 'static,
+    ) -> Self {
+        self.answers.set_busy(answer);
+        self
+    }
+
+    /// Ends the definition.
+    #[must_use]
+    pub fn build(self) -> Requests<M> {
+        Requests::of(self.config, self.answers)
+    }
+}
+
+impl<M> fmt::Debug for RequestsBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RequestsBuilder");
+        out.field("config", &self.config).finish_non_exhaustive()
+    }
+}

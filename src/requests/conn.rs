@@ -1,0 +1,142 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures::Stream;
+use tokio::task::coop;
+
+use super::config::Unasked;
+use super::registry::Listed;
+use super::remote::{Remote, Settled};
+use super::serving::Serving;
+use crate::channel::{ProtocolReceiver, ProtocolSender, Received, SendError};
+use crate::message::{MessageError, RequestMessages, Role};
+use crate::peer::ProtocolError;
+
+/// A protocol's channel to one peer, of which requests and responses are taken care of: what is
+/// left to [`recv`](Self::recv) are the protocol's other messages.
+///
+/// Requests are answered, and responses reach those who asked, while `recv` is awaited. When this
+/// is dropped, open requests to the peer fail and its own are not answered any more.
+pub struct RequestConn<M: RequestMessages> {
+    receiver: ProtocolReceiver<M>,
+    remote: Arc<Remote<M>>,
+    serving: Serving<M>,
+    /// A request for which there is no room.
+    held_back: Option<Received<M>>,
+    unasked: Unasked,
+    _listed: Listed<M>,
+}
+
+impl<M: RequestMessages> RequestConn<M> {
+    pub(super) fn new(
+        receiver: ProtocolReceiver<M>,
+        remote: Arc<Remote<M>>,
+        serving: Serving<M>,
+        unasked: Unasked,
+        listed: Listed<M>,
+    ) -> Self {
+        Self {
+            receiver,
+            remote,
+            serving,
+            held_back: None,
+            unasked,
+            _listed: listed,
+        }
+    }
+
+    /// The next message that is neither a request nor a response; `None` once the peer is ending.
+    ///
+    /// Cancel safe: requests that were being answered go on with the next call.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] for a message that does not decode, a request that nothing answers, or one
+    /// whose answer ends the peer.
+    pub async fn recv(&mut self) -> Result<Option<Received<M>>, ProtocolError> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// As [`ProtocolConn::send`](crate::ProtocolConn::send).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send<'a>(
+        &'a self,
+        message: &'a M,
+    ) -> impl Future<Output = Result<(), SendError>> + Send + 'a {
+        // Not an `async fn`, whose future would need all of this to be shared between threads.
+        self.remote.sender.send(message)
+    }
+
+    /// A sender for other tasks.
+    #[must_use]
+    pub fn sender(&self) -> ProtocolSender<M> {
+        self.remote.sender.clone()
+    }
+
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Received<M>>, ProtocolError>> {
+        loop {
+            if let Poll::Ready(error) = self.serving.poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            if let Some(request) = self.held_back.take() {
+                if !self.has_room(&request) {
+                    self.held_back = Some(request);
+                    // One of those that are answered makes room, and wakes this task.
+                    return Poll::Pending;
+                }
+                self.serving.take(request, cx)?;
+            }
+            // What arrives without a pause must not keep this thread for itself.
+            let turn = ready!(coop::poll_proceed(cx));
+            let message = ready!(self.receiver.poll_message(cx)).transpose()?;
+            turn.made_progress();
+            let Some(message) = message else {
+                return Poll::Ready(Ok(None));
+            };
+            match message.role() {
+                Role::Other => return Poll::Ready(Ok(Some(message))),
+                Role::Request(_) => self.held_back = Some(message),
+                Role::Response(id) => self.settle(id, message)?,
+            }
+        }
+    }
+
+    fn has_room(&self, request: &Received<M>) -> bool {
+        self.serving.has_room() || self.serving.answers_when_busy(request.code())
+    }
+
+    fn settle(&self, id: u64, response: Received<M>) -> Result<(), MessageError> {
+        let code = response.code();
+        match (self.remote.settle(id, response), self.unasked) {
+            (Settled::Unasked, Unasked::Disconnect) => Err(MessageError::NotAllowed {
+                code,
+                rule: "a response answers a request that was sent",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<M: RequestMessages> fmt::Debug for RequestConn<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("RequestConn");
+        out.field("peer", &self.remote.peer.id());
+        out.finish_non_exhaustive()
+    }
+}
+
+impl<M: RequestMessages> Unpin for RequestConn<M> {}
+
+impl<M: RequestMessages> Stream for RequestConn<M> {
+    type Item = Result<Received<M>, ProtocolError>;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx).map(Result::transpose)
+    }
+}

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::channel::SendError;
+use crate::node::NodeId;
+use crate::peer::{Peer, PeerOutcome};
+
+/// Why a request brought no response.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The protocol does not run with this node.
+    #[error("cannot ask {peer} for {request}: the protocol does not run with it")]
+    NotConnected {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+    },
+    /// No node is left to ask.
+    #[error("nobody is left to ask for {request} after {tried} tries{}", because(.last))]
+    Nobody {
+        /// The request's name.
+        request: &'static str,
+        /// How many were asked.
+        tried: usize,
+        /// Why the last of them brought none.
+        last: Option<Box<RequestError>>,
+    },
+    /// The response did not come in time.
+    #[error("{peer} did not answer {request} within {limit:?}")]
+    TimedOut {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// The peer ended, or its protocol did.
+    #[error("{} went away before it answered {request}{}", .peer.id(), why(.peer))]
+    Gone {
+        /// The peer; its [`outcome`](Peer::outcome) says how it ended, once it has.
+        peer: Peer,
+        /// The request's name.
+        request: &'static str,
+    },
+    /// The peer has the most open requests already, and they were not to be waited for.
+    #[error("{peer} has {limit} open requests already: {request} was not sent")]
+    TooManyOpen {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+        /// How many may be open.
+        limit: usize,
+    },
+    /// The response is larger than this side wants.
+    #[error("{peer} answered {request} with {size} bytes, {limit} are allowed")]
+    TooLarge {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+        /// The response's size in bytes.
+        size: usize,
+        /// The most bytes that it may have.
+        limit: usize,
+    },
+    /// The peer answered with a message that does not answer this request.
+    #[error("{peer} answered {request} with message {code:#04x}, which does not answer it")]
+    WrongResponse {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+        /// The code of the message, relative to the protocol.
+        code: u64,
+    },
+    /// The request cannot be sent.
+    #[error("{request} cannot be sent to {peer}: {source}")]
+    Send {
+        /// The node.
+        peer: NodeId,
+        /// The request's name.
+        request: &'static str,
+        /// Why not.
+        source: SendError,
+    },
+}
+
+fn why(peer: &Peer) -> String {
+    let outcome = peer.outcome();
+    outcome.map_or_else(String::new, |outcome| format!(": {}", outcome.error))
+}
+
+fn because(error: &Option<Box<RequestError>>) -> String {
+    error
+        .as_ref()
+        .map_or_else(String::new, |error| format!(": {error}"))
+}
+
+impl RequestError {
+    /// The node that was asked; the last one if several were.
+    #[must_use]
+    pub fn peer(&self) -> Option<NodeId> {
+        match self {
+            Self::Nobody { last, .. } => last.as_ref().and_then(|last| last.peer()),
+            Self::Gone { peer, .. } => Some(peer.id()),
+            Self::NotConnected { peer, .. }
+            | Self::TimedOut { peer, .. }
+            | Self::TooManyOpen { peer, .. }
+            | Self::TooLarge { peer, .. }
+            | Self::WrongResponse { peer, .. }
+            | Self::Send { peer, .. } => Some(*peer),
+        }
+    }
+
+    /// How the peer ended, if that is why there is no response, and if it has ended by now.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
+        match self {
+            Self::Gone { peer, .. } => peer.outcome(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Requests that are answered, over a protocol of typed messages.
+//!
+//! A set of [`messages!`](crate::messages) says which message answers which. [`Requests`] is one cheap
+//! handle for the whole node: it answers the requests of all peers with functions, and sends
+//! requests to a peer, or to [any](Requests::any), from anywhere.
+//!
+//! - Many requests to one peer may be open; their responses come in any order, matched by id. No
+//!   request takes a task.
+//! - All is bounded for each peer: open requests, those that are answered at a time, those that
+//!   wait for that ([`RequestConfig`]).
+//! - Each request ends: with its response, or a [`RequestError`] that says who and why. A dropped
+//!   call gives its request up.
+//! - From responses follows an [`Estimate`] of each peer: its round trip, how much to
+//!   [ask](Requests::capacity) it for, whether it is [slow](Requests::is_slow).
+//!
+//! # Example
+//!
+//! A key-value store between two nodes:
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::Arc;
+//!
+//! use peermux::requests::Requests;
+//! use peermux::{Protocol, SecretKey, Server, messages};
+//!
+//! messages! {
+//!     #[derive(Debug, Clone, PartialEq)]
+//!     pub enum Store, length = 2 {
+//!         /// Asks for the values of some keys.
+//!         0x00 => Get { #[rlp(max = 100)] keys: Vec<String> } -> Values,
+//!         /// Their values, in the same order.
+//!         0x01 => Values(#[rlp(max = 100)] Vec<Option<String>>),
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // One node answers.
+//! let stored = Arc::new(HashMap::from([("cat", "Tom"), ("mouse", "Jerry")]));
+//! let answering = Requests::<Store>::builder()
+//!     .answer(move |_peer, get: Get| {
+//!         let stored = Arc::clone(&stored);
+//!         async move {
+//!             let value = |key: String| stored.get(&*key).map(|value| value.to_string());
+//!             Ok(Values(get.keys.into_iter().map(value).collect()))
+//!         }
+//!     })
+//!     .build();
+//! let answering_node = Server::builder(SecretKey::generate())
+//!     .listen("127.0.0.1:0".parse()?)
+//!     .protocol(answering.protocol(Protocol::typed("kv", 1)))
+//!     .start()
+//!     .await?;
+//!
+//! // The other one asks. Its handle serves all peers, and any task may have a clone of it.
+//! let asking = Requests::<Store>::new();
+//! let asking_node = Server::builder(SecretKey::generate())
+//!     .protocol(asking.protocol(Protocol::typed("kv", 1)))
+//!     .start()
+//!     .await?;
+//! let peer = asking_node.dial(&answering_node.enode()).await?;
+//!
+//! let get = Get { keys: vec!["cat".into(), "dog".into()] };
+//! let Values(values) = asking.request(&peer.id(), get).await?;
+//! assert_eq!(values, [Some("Tom".into()), None]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In [`answer`](RequestsBuilder::answer) the types of the request and of what the function returns
+//! say which request is meant. [`Requests::protocol_with`] is for a protocol with other messages too.
+
+mod answers;
+mod any;
+mod builder;
+mod config;
+mod conn;
+mod error;
+mod estimate;
+mod handle;
+mod registry;
+mod remote;
+mod serving;
+mod slow;
+mod stats;
+
+pub use any::AnyPeer;
+pub use builder::RequestsBuilder;
+pub use config::{RequestConfig, Unasked, WhenOpen};
+pub use conn::RequestConn;
+pub use error::RequestError;
+pub use estimate::Estimate;
+pub use handle::{BeforeRequests, Requests};
+pub use stats::RequestStats;

@@ -1,0 +1,116 @@
+//! The peers that requests can go to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::remote::Remote;
+use crate::message::RequestMessages;
+use crate::mutex::Mutex;
+use crate::node::NodeId;
+use crate::peer::Peer;
+
+pub(super) struct Registry<M> {
+    peers: Mutex<HashMap<NodeId, Entry<M>>>,
+    /// Wakes those who wait for a peer that is not ready yet.
+    changed: Notify,
+}
+
+struct Entry<M> {
+    peer: Peer,
+    /// `None` until its protocol is ready for requests.
+    remote: Option<Arc<Remote<M>>>,
+}
+
+impl<M: RequestMessages> Registry<M> {
+    pub(super) fn new() -> Self {
+        Self {
+            peers: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Lists a peer whose protocol has begun, for as long as the guard lives.
+    pub(super) fn begin(self: &Arc<Self>, peer: &Peer) -> Listed<M> {
+        let entry = Entry {
+            peer: peer.clone(),
+            remote: None,
+        };
+        self.peers.lock().insert(peer.id(), entry);
+        Listed {
+            registry: Arc::clone(self),
+            peer: peer.clone(),
+            remote: None,
+        }
+    }
+
+    /// Waits until the protocol of a listed peer is ready; `None` if there is no such peer, or no
+    /// more. Cancel safe.
+    pub(super) async fn ready(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before looking, so that no change is missed.
+            changed.as_mut().enable();
+            if let Some(remote) = self.peers.lock().get(id)?.remote.clone() {
+                return Some(remote);
+            }
+            changed.await;
+        }
+    }
+
+    /// The peers that are ready.
+    pub(super) fn all(&self) -> Vec<Arc<Remote<M>>> {
+        let peers = self.peers.lock();
+        peers
+            .values()
+            .filter_map(|entry| entry.remote.clone())
+            .collect()
+    }
+
+    /// A peer that is ready.
+    pub(super) fn get(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
+        self.peers.lock().get(id)?.remote.clone()
+    }
+}
+
+/// A peer's place in the registry, which it leaves when this is dropped: its open requests fail.
+pub(super) struct Listed<M: RequestMessages> {
+    registry: Arc<Registry<M>>,
+    peer: Peer,
+    remote: Option<Arc<Remote<M>>>,
+}
+
+impl<M: RequestMessages> Listed<M> {
+    /// Lets requests go to the peer from now on.
+    pub(super) fn ready(&mut self, remote: Arc<Remote<M>>) {
+        self.remote = Some(Arc::clone(&remote));
+        if let Some(entry) = self.registry.peers.lock().get_mut(&self.peer.id())
+            && entry.peer.is_same(&self.peer)
+        {
+            entry.remote = Some(remote);
+        }
+        self.registry.changed.notify_waiters();
+    }
+}
+
+impl<M: RequestMessages> Drop for Listed<M> {
+    fn drop(&mut self) {
+        {
+            let mut peers = self.registry.peers.lock();
+            let id = self.peer.id();
+            // A node that came back meanwhile is listed with its new connection.
+            if peers
+                .get(&id)
+                .is_some_and(|entry| entry.peer.is_same(&self.peer))
+            {
+                peers.remove(&id);
+            }
+        }
+        if let Some(remote) = &self.remote {
+            remote.end();
+        }
+        self.registry.changed.notify_waiters();
+    }
+}

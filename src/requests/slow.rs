@@ -1,0 +1,68 @@
+//! Which peers answer more slowly than the others.
+
+use std::time::Duration;
+
+use super::estimate::Estimate;
+use super::handle::Requests;
+use crate::message::{Request, RequestMessages};
+use crate::node::NodeId;
+
+/// How much longer than the median a slow peer takes.
+const TIMES: u32 = 3;
+/// A peer is slow when this number of its requests in a row timed out.
+const TIMED_OUT: u32 = 3;
+/// How many peers there must be to compare one with.
+const OTHERS: usize = 3;
+
+impl<M: RequestMessages> Requests<M> {
+    /// Whether a peer takes more than three times as long to answer requests of type `R` as the
+    /// median of the others, of which three at least have answered; or lets its requests time out,
+    /// the last three of them.
+    #[must_use]
+    pub fn is_slow<R: Request<Messages = M>>(&self, peer: &NodeId) -> bool {
+        let remotes = self.remotes();
+        let estimate = |of: bool| {
+            let remotes = remotes.iter();
+            let remotes = remotes.filter(move |remote| (remote.peer.id() == *peer) == of);
+            remotes.filter_map(|remote| remote.estimate(R::CODE))
+        };
+        let mut others: Vec<_> = estimate(false)
+            .filter(|other| other.responses() > 0)
+            .map(|other| other.round_trip())
+            .collect();
+        estimate(true)
+            .next()
+            .is_some_and(|its| is_slow(&its, &mut others))
+    }
+}
+
+fn is_slow(its: &Estimate, others: &mut [Duration]) -> bool {
+    others.sort_unstable();
+    let median = others
+        .get(others.len() / 2)
+        .filter(|_| others.len() >= OTHERS);
+    let slower = median.is_some_and(|median| its.round_trip() > median.saturating_mul(TIMES));
+    slower || its.timed_out_in_row() >= TIMED_OUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(millis: u64) -> Estimate {
+        let mut estimate = Estimate::NONE;
+        estimate.answered(Duration::from_millis(millis), 1);
+        estimate
+    }
+
+    #[test]
+    fn a_peer_is_slow_beside_others_or_when_it_does_not_answer() {
+        let mut others = [10, 20, 30].map(Duration::from_millis);
+        assert!(is_slow(&takes(61), &mut others));
+        assert!(!is_slow(&takes(59), &mut others));
+        assert!(!is_slow(&takes(1000), &mut others[..2]));
+        let mut silent = takes(1);
+        (0..3).for_each(|_| silent.timed_out());
+        assert!(is_slow(&silent, &mut []));
+    }
+}

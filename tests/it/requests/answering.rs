@@ -1,0 +1,112 @@
+//! The side that answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use peermux::requests::{RequestConfig, RequestError};
+use peermux::{DisconnectReason, PeerError, ProtocolError};
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Answers when it is let, and tells how many it works on.
+fn slow(config: RequestConfig) -> (RequestsBuilder<Kv>, Arc<Semaphore>, Arc<AtomicUsize>) {
+    let (go, busy) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
+    let (goes, works) = (Arc::clone(&go), Arc::clone(&busy));
+    let builder = Requests::builder().config(config);
+    let builder = builder.answer(move |_, get: Get| {
+        let (goes, works) = (Arc::clone(&goes), Arc::clone(&works));
+        async move {
+            works.fetch_add(1, Ordering::SeqCst);
+            goes.acquire().await.expect("never closed").forget();
+            works.fetch_sub(1, Ordering::SeqCst);
+            Ok(Value(Some(get.key)))
+        }
+    });
+    (builder, go, busy)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_answered_at_a_time_than_may_be_and_none_is_lost() {
+    let config = RequestConfig::default()
+        .with_answering(3)
+        .with_waiting(2)
+        .with_timeout(Duration::MAX);
+    let (builder, go, busy) = slow(config);
+    let ours = Requests::builder().config(config).build();
+    let pair = Pair::of(&ours, &builder.build()).await;
+    let id = *pair.id();
+    let asking: Vec<_> = (0..50)
+        .map(|number: usize| {
+            let ours = ours.clone();
+            tokio::spawn(async move { ours.request(&id, get(&number.to_string())).await })
+        })
+        .collect();
+    for (number, asking) in asking.into_iter().enumerate() {
+        tokio::time::sleep(SECOND).await;
+        assert!(busy.load(Ordering::SeqCst) <= 3);
+        go.add_permits(1);
+        let value = asking.await.unwrap().expect("is answered");
+        assert_eq!(value, Value(Some(number.to_string())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_gets_the_answer_for_that() {
+    let config = RequestConfig::default().with_answering(1).with_waiting(1);
+    let (builder, go, _) = slow(config);
+    let theirs = builder.when_busy(|_: Get| Value(None)).build();
+    let ours = Requests::new();
+    let pair = Pair::of(&ours, &theirs).await;
+    let id = *pair.id();
+    let (first, second, third, ()) = tokio::join!(
+        ours.request(&id, get("1")),
+        ours.request(&id, get("2")),
+        ours.request(&id, get("3")),
+        async {
+            tokio::time::sleep(SECOND).await;
+            go.add_permits(2);
+        }
+    );
+    assert_eq!(first.unwrap(), Value(Some("1".into())));
+    assert_eq!(second.unwrap(), Value(Some("2".into())));
+    assert_eq!(third.unwrap(), Value(None));
+    assert_eq!(theirs.stats(&pair.ours.id()).unwrap().busy, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_and_a_panic_end_the_peer_alone() {
+    let fails = Requests::builder()
+        .answer(|_, get: Get| async move {
+            match get.key.as_str() {
+                "panic" => panic!("as asked"),
+                _ => Err(ProtocolError::from(DisconnectReason::USELESS_PEER)),
+            }
+        })
+        .build();
+    let theirs = server(kv(&fails)).await;
+    for key in ["panic", "error"] {
+        let (ours, bystander) = (Requests::new(), Requests::new());
+        let (asks, stays) = (server(kv(&ours)).await, server(kv(&bystander)).await);
+        let (peer, _) = join(&asks, &theirs).await;
+        let (other, _) = join(&stays, &theirs).await;
+        let error = ours.request(&theirs.id(), get(key)).await.unwrap_err();
+        assert!(matches!(error, RequestError::Gone { .. }), "{error}");
+        peer.ended().await;
+        assert!(other.outcome().is_none());
+        other.disconnect(DisconnectReason::REQUESTED);
+        other.ended().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nothing_answers_is_a_breach() {
+    let (ours, theirs) = (Requests::new(), Requests::new());
+    let pair = Pair::of(&ours, &theirs).await;
+    ours.request(pair.id(), get("cat")).await.unwrap_err();
+    let outcome = pair.peer.ended().await.unwrap();
+    assert!(matches!(
+        outcome.error,
+        PeerError::Remote(Some(DisconnectReason::BREACH_OF_PROTOCOL))
+    ));
+}

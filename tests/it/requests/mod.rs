@@ -1,0 +1,86 @@
+//! Requests that are answered, over whole connections in virtual time.
+
+mod answering;
+mod any;
+mod asking;
+mod handshake;
+mod unasked;
+
+use std::time::Duration;
+
+use peermux::requests::{Requests, RequestsBuilder};
+use peermux::{NodeId, Peer, Protocol, SecretKey, Server, messages};
+use tokio::io::duplex;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+messages! {
+    /// A key-value store.
+    #[derive(Debug, Clone, PartialEq)]
+    enum Kv, length = 8 {
+        0x00 => Get { key: String } -> Value,
+        0x01 => Value(Option<String>),
+        0x02 => Put { key: String, value: String } -> Stored,
+        0x03 => Stored,
+        0x04 => Status { genesis: u64 },
+    }
+}
+
+fn get(key: &str) -> Get {
+    Get { key: key.into() }
+}
+
+/// Answers each key with itself.
+fn echoes() -> RequestsBuilder<Kv> {
+    Requests::builder()
+        .answer(|_, get: Get| async move { Ok(Value(Some(get.key))) })
+        .answer(|_, _: Put| async move { Ok(Stored) })
+}
+
+fn kv(requests: &Requests<Kv>) -> Protocol {
+    requests.protocol(Protocol::typed("kv", 1))
+}
+
+async fn server(protocol: Protocol) -> Server {
+    let key = SecretKey::random(&mut rand::rng());
+    let builder = Server::builder(key).protocol(protocol);
+    builder.start().await.expect("starts")
+}
+
+/// Connects `ours` to `theirs`, and returns what each has of the other.
+async fn join(ours: &Server, theirs: &Server) -> (Peer, Peer) {
+    let (near, far) = duplex(64 << 10);
+    let key = *theirs.enode().public_key();
+    let (dialled, accepted) = tokio::join!(ours.dial_over(near, &key), theirs.accept_over(far));
+    (dialled.expect("dials"), accepted.expect("accepts"))
+}
+
+/// Two connected nodes.
+struct Pair {
+    ours: Server,
+    theirs: Server,
+    peer: Peer,
+    id: NodeId,
+}
+
+impl Pair {
+    async fn of(ours: &Requests<Kv>, theirs: &Requests<Kv>) -> Self {
+        Self::of_protocols(kv(ours), kv(theirs)).await
+    }
+
+    async fn of_protocols(ours: Protocol, theirs: Protocol) -> Self {
+        let (ours, theirs) = (server(ours).await, server(theirs).await);
+        let (peer, _) = join(&ours, &theirs).await;
+        let id = theirs.id();
+        Self {
+            ours,
+            theirs,
+            peer,
+            id,
+        }
+    }
+
+    fn id(&self) -> &NodeId {
+        &self.id
+    }
+}
