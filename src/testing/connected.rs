@@ -54,7 +54,8 @@ pub struct Connected {
 }
 
 /// Connects two peers in memory, with a real handshake between fresh keys, and runs both in the
-/// background.
+/// background. As after [`Server::dial`](crate::Server::dial), their protocols [run](Peer::running) when
+/// it returns.
 ///
 /// ```
 /// use peermux::{Protocol, testing};
@@ -77,10 +78,12 @@ pub async fn connect(
 ) -> Result<Connected, SetupError> {
     let (left, right) = (left.into(), right.into());
     let (ours, theirs) = establish(&left.protocols, &right.protocols).await?;
-    Ok(Connected {
+    let connected = Connected {
         left: run(ours, left),
         right: run(theirs, right),
-    })
+    };
+    tokio::join!(connected.left.running(), connected.right.running());
+    Ok(connected)
 }
 
 fn run(established: Established<DuplexStream>, settings: Settings) -> Peer {

@@ -1,5 +1,7 @@
+use std::pin::pin;
+
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::Settings;
 use super::connected::hello;
@@ -7,7 +9,7 @@ use crate::driver::PeerDriver;
 use crate::node::SecretKey;
 use crate::p2p::{Capability, DisconnectReason, Hello, decode_disconnect, ids};
 use crate::peer::Peer;
-use crate::rlpx::{Legacy, Opened};
+use crate::rlpx::{Ingress, Legacy, Opened, ReadBuffer};
 use crate::setup::{Authenticated, Established, SetupError, Wire, accept, initiate};
 
 /// How many bytes the in-memory stream holds in each direction.
@@ -144,31 +146,41 @@ impl Scripted {
     /// # Panics
     /// If the other side sends a frame that cannot be opened.
     pub async fn next(&mut self) -> Option<ScriptedFrame> {
+        let Wire {
+            reader,
+            ingress,
+            buffer,
+            ..
+        } = &mut *self.wire;
+        next_frame(reader, ingress, buffer).await
+    }
+
+    /// As [`send`](Self::send), and takes what arrives in the meantime, so that two sides that both write
+    /// do not wait for each other.
+    pub(super) async fn send_and_take(
+        &mut self,
+        id: u64,
+        payload: &[u8],
+        mut take: impl FnMut(ScriptedFrame),
+    ) -> bool {
+        let sealed = self.seal(id, payload);
+        let Wire {
+            reader,
+            writer,
+            ingress,
+            buffer,
+            ..
+        } = &mut *self.wire;
+        let mut written = pin!(writer.write_all(&sealed));
         loop {
-            let total = match self.wire.ingress.open(self.wire.buffer.filled()) {
-                Ok(Opened::NeedMore { total }) => total,
-                Ok(Opened::Frame { frame, consumed }) => {
-                    let reason = (frame.id() == ids::DISCONNECT)
-                        .then(|| decode_disconnect(frame.data(), frame.is_compressed()))
-                        .flatten();
-                    let payload = ok(frame.payload(usize::MAX));
-                    let id = frame.id();
-                    self.wire.buffer.consume(consumed);
-                    return Some(ScriptedFrame {
-                        id,
-                        payload,
-                        reason,
-                    });
-                }
-                Err(error) => fail(&error),
-            };
-            let read = self
-                .wire
-                .reader
-                .read_buf(self.wire.buffer.prepare(total))
-                .await;
-            if read.unwrap_or(0) == 0 {
-                return None;
+            tokio::select! {
+                // Nothing needs to be taken for what is written.
+                biased;
+                written = &mut written => return written.is_ok(),
+                frame = next_frame(reader, ingress, buffer) => match frame {
+                    Some(frame) => take(frame),
+                    None => return written.await.is_ok(),
+                },
             }
         }
     }
@@ -193,6 +205,37 @@ impl Scripted {
             }
         }
         None
+    }
+}
+
+/// The next message. Cancel safe.
+async fn next_frame(
+    reader: &mut (impl AsyncRead + Unpin),
+    ingress: &mut Ingress,
+    buffer: &mut ReadBuffer,
+) -> Option<ScriptedFrame> {
+    loop {
+        let total = match ingress.open(buffer.filled()) {
+            Ok(Opened::NeedMore { total }) => total,
+            Ok(Opened::Frame { frame, consumed }) => {
+                let reason = (frame.id() == ids::DISCONNECT)
+                    .then(|| decode_disconnect(frame.data(), frame.is_compressed()))
+                    .flatten();
+                let payload = ok(frame.payload(usize::MAX));
+                let id = frame.id();
+                buffer.consume(consumed);
+                return Some(ScriptedFrame {
+                    id,
+                    payload,
+                    reason,
+                });
+            }
+            Err(error) => fail(&error),
+        };
+        let read = reader.read_buf(buffer.prepare(total)).await;
+        if read.unwrap_or(0) == 0 {
+            return None;
+        }
     }
 }
 

@@ -1,0 +1,184 @@
+//! What is recorded.
+
+use std::time::Duration;
+
+use crate::p2p::DisconnectReason;
+
+/// One entry of a [`Recording`](super::Recording).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct RecordedEntry {
+    /// When it happened, since the peer connected; to the microsecond.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "at_us", with = "super::json::micros")
+    )]
+    pub at: Duration,
+    /// What happened.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub event: RecordedEvent,
+}
+
+/// Something that crossed a connection, or was decided about it.
+///
+/// A `protocol` is an index into [`Recording::protocols`](super::Recording::protocols), and a `code` is
+/// relative to it. Sizes are bytes of uncompressed payloads. Numbers that do not fit stand for themselves
+/// or more.
+///
+/// With the feature `serde` an entry is one JSON object, such as
+/// `{"at_us":1207,"event":"received","protocol":0,"code":1,"size":16,"unread":1}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum RecordedEvent {
+    /// A message arrived and went into its protocol's queue.
+    Received {
+        /// Which protocol.
+        protocol: u16,
+        /// The message's code.
+        code: u64,
+        /// Its size.
+        size: u32,
+        /// How many messages the protocol had not taken then, or held, with this one.
+        unread: u16,
+    },
+    /// A message was handed to the socket.
+    Sent {
+        /// Which protocol.
+        protocol: u16,
+        /// The message's code.
+        code: u64,
+        /// Its size.
+        size: u32,
+        /// How many messages of all protocols were left at the write gate when it was taken from there.
+        waiting: u16,
+    },
+    /// A message arrived and was dropped.
+    Dropped {
+        /// Which protocol.
+        protocol: u16,
+        /// The message's code.
+        code: u64,
+        /// Its size.
+        size: u32,
+        /// Why.
+        cause: DropCause,
+    },
+    /// Pings with nothing else between them; the time is that of the last one.
+    Pings {
+        /// How many this side sent.
+        sent: u16,
+        /// How many of ours the remote answered.
+        answered: u16,
+        /// How many the remote sent.
+        received: u16,
+        /// The last round trip; zero if none was answered.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "round_trip_us", with = "super::json::micros")
+        )]
+        round_trip: Duration,
+        /// The longest round trip of them; zero if none was answered.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "longest_us", with = "super::json::micros")
+        )]
+        longest: Duration,
+    },
+    /// This side stopped reading.
+    Paused {
+        /// For want of room for a message of which protocol; none if it was for what is read into.
+        protocol: Option<u16>,
+        /// Why.
+        cause: PauseCause,
+    },
+    /// This side reads on.
+    Resumed {
+        /// How long it had stopped.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "after_us", with = "super::json::micros")
+        )]
+        after: Duration,
+    },
+    /// What was sent together took more than a tenth of a second to be taken by the socket.
+    SlowWrite {
+        /// Its bytes.
+        size: u64,
+        /// How long it took.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "took_us", with = "super::json::micros")
+        )]
+        took: Duration,
+    },
+    /// A Disconnect arrived.
+    DisconnectReceived {
+        /// Its reason, if it gave one.
+        reason: Option<DisconnectReason>,
+    },
+    /// A Disconnect was handed to the socket.
+    DisconnectSent {
+        /// Its reason.
+        reason: DisconnectReason,
+    },
+    /// The peer began to end.
+    Ending,
+}
+
+/// Why a received message was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum DropCause {
+    /// The protocol's queue was full.
+    QueueFull,
+    /// It came faster than the protocol's quota allows.
+    TooFast,
+}
+
+/// Why reading stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum PauseCause {
+    /// The protocol's queue was full.
+    QueueFull,
+    /// The peer's memory budget was used up.
+    PeerMemory,
+    /// The node's memory budget was used up.
+    NodeMemory,
+}
+
+/// How a recorded peer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct RecordedEnd {
+    /// The cause, as [`PeerError`](crate::PeerError) tells it, in one line.
+    pub error: String,
+    /// What travelled in a Disconnect, in either direction.
+    pub reason: Option<DisconnectReason>,
+    /// Who ended it.
+    pub requested_by: EndedBy,
+    /// How many queued messages were never written.
+    pub unsent: usize,
+}
+
+/// Who ended a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum EndedBy {
+    /// The remote sent a Disconnect.
+    Remote,
+    /// This side sent one.
+    Local,
+    /// The connection ended without one.
+    Io,
+}

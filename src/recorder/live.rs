@@ -1,0 +1,123 @@
+//! The recorder of a connection that runs.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use super::RecordedEvent;
+use super::packed::{Packed, micros};
+use super::ring::{PingNote, Ring};
+use crate::calendar;
+use crate::mutex::Mutex;
+
+/// A loop hands over what it has noted after this many entries at the latest.
+const NOTES: usize = 64;
+
+/// Records what happens on one connection.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    since: Instant,
+    connected_at: SystemTime,
+    /// None if it is switched off.
+    ring: Option<Mutex<Ring>>,
+}
+
+impl Recorder {
+    /// One that counts time from `since`, which is now.
+    pub(crate) fn new(since: Instant, on: bool) -> Arc<Self> {
+        Arc::new(Self {
+            since,
+            connected_at: calendar::wall(),
+            ring: on.then(Mutex::default),
+        })
+    }
+
+    pub(crate) fn record(&self, at: Instant, event: RecordedEvent) {
+        if let Some(ring) = &self.ring {
+            let mut entry = Packed::new(event);
+            entry.stamp(self.micros(at));
+            ring.lock().extend(&[entry]);
+        }
+    }
+
+    pub(crate) fn ping(&self, at: Instant, note: PingNote) {
+        if let Some(ring) = &self.ring {
+            ring.lock().ping(self.micros(at), note);
+        }
+    }
+
+    /// When the peer connected, by the machine's clock.
+    pub(crate) fn connected_at(&self) -> SystemTime {
+        self.connected_at
+    }
+
+    /// What is recorded, and how many entries were before that.
+    pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
+        let ring = self.ring.as_ref();
+        ring.map(|ring| ring.lock().snapshot()).unwrap_or_default()
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        micros(at.saturating_duration_since(self.since))
+    }
+}
+
+/// What one loop of a connection has noted and not handed over yet. It does so before each wait, so that
+/// a recording has all that happened.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    recorder: Arc<Recorder>,
+    noted: Vec<Packed>,
+}
+
+impl Notes {
+    pub(crate) fn new(recorder: &Arc<Recorder>) -> Self {
+        Self {
+            recorder: Arc::clone(recorder),
+            noted: Vec::new(),
+        }
+    }
+
+    /// Notes what happened at the time `at`, which is the same for all until they are handed over.
+    pub(crate) fn note(&mut self, at: Instant, event: impl FnOnce() -> RecordedEvent) {
+        if self.recorder.ring.is_none() {
+            return;
+        }
+        self.noted.push(Packed::new(event()));
+        if self.noted.len() >= NOTES {
+            self.hand_over(at);
+        }
+    }
+
+    /// Hands over what was noted at the time `at`.
+    pub(crate) fn hand_over(&mut self, at: Instant) {
+        let Some(ring) = self
+            .recorder
+            .ring
+            .as_ref()
+            .filter(|_| !self.noted.is_empty())
+        else {
+            return;
+        };
+        let micros = self.recorder.micros(at);
+        for entry in &mut self.noted {
+            entry.stamp(micros);
+        }
+        ring.lock().extend(&self.noted);
+        self.noted.clear();
+    }
+
+    /// Records a Ping of the time `at`, after what was noted.
+    pub(crate) fn ping(&mut self, at: Instant, note: PingNote) {
+        self.hand_over(at);
+        self.recorder.ping(at, note);
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn shrink(&mut self) {
+        if self.noted.is_empty() {
+            self.noted = Vec::new();
+        }
+    }
+}

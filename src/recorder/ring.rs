@@ -1,0 +1,230 @@
+//! The last entries, bounded.
+
+use std::time::Duration;
+
+use super::RecordedEvent;
+use super::packed::Packed;
+
+/// How many entries are kept.
+pub(super) const CAPACITY: usize = 1000;
+
+/// The last [`CAPACITY`] entries. It takes memory as they come, and then none any more.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    entries: Vec<Packed>,
+    /// Where the oldest entry is once it is full, which the next one replaces.
+    oldest: usize,
+    forgotten: u64,
+}
+
+/// What is noted of a Ping.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PingNote {
+    /// Ours was handed to the socket.
+    Sent,
+    /// Ours was answered, after this time.
+    Answered(Duration),
+    /// The remote's arrived.
+    Received,
+}
+
+impl Ring {
+    /// Takes entries in.
+    pub(super) fn extend(&mut self, entries: &[Packed]) {
+        let room = CAPACITY.saturating_sub(self.entries.len());
+        let (fit, others) = entries.split_at(room.min(entries.len()));
+        self.entries.extend_from_slice(fit);
+        for entry in others {
+            self.replace_oldest(*entry);
+        }
+    }
+
+    fn replace_oldest(&mut self, entry: Packed) {
+        if let Some(oldest) = self.entries.get_mut(self.oldest) {
+            *oldest = entry;
+        }
+        self.oldest = match self.oldest + 1 {
+            CAPACITY => 0,
+            next => next,
+        };
+        self.forgotten = self.forgotten.saturating_add(1);
+    }
+
+    /// Takes a Ping in, which needs no entry of its own after another one.
+    pub(super) fn ping(&mut self, micros: u64, note: PingNote) {
+        let newest = match self.oldest {
+            0 => self.entries.last_mut(),
+            oldest => self.entries.get_mut(oldest - 1),
+        };
+        let pings = |before: &&mut Packed| before.is_pings();
+        let (folded, at) = match newest.filter(pings) {
+            Some(newest) => match with_ping(newest.entry().event, note) {
+                Some(event) => {
+                    let at = micros.max(newest.at());
+                    *newest = Packed::new(event);
+                    newest.stamp(at);
+                    return;
+                }
+                // It counts as many as it can.
+                None => (with_ping(NO_PINGS, note), micros),
+            },
+            None => (with_ping(NO_PINGS, note), micros),
+        };
+        if let Some(event) = folded {
+            let mut entry = Packed::new(event);
+            entry.stamp(at);
+            self.extend(&[entry]);
+        }
+    }
+
+    /// The entries in the order of their times, and how many there were before them. The loops of a
+    /// connection hand theirs over at different times.
+    pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
+        let (newer, older) = self
+            .entries
+            .split_at_checked(self.oldest)
+            .unwrap_or((&self.entries, &[]));
+        let mut entries = [older, newer].concat();
+        entries.sort_by_key(Packed::at);
+        (entries, self.forgotten)
+    }
+}
+
+const NO_PINGS: RecordedEvent = RecordedEvent::Pings {
+    sent: 0,
+    answered: 0,
+    received: 0,
+    round_trip: Duration::ZERO,
+    longest: Duration::ZERO,
+};
+
+/// An entry of Pings with one more; `None` if it counts no further.
+fn with_ping(pings: RecordedEvent, note: PingNote) -> Option<RecordedEvent> {
+    let RecordedEvent::Pings {
+        mut sent,
+        mut answered,
+        mut received,
+        mut round_trip,
+        mut longest,
+    } = pings
+    else {
+        return None;
+    };
+    let count = match note {
+        PingNote::Sent => &mut sent,
+        PingNote::Answered(_) => &mut answered,
+        PingNote::Received => &mut received,
+    };
+    *count = count.checked_add(1)?;
+    if let PingNote::Answered(time) = note {
+        (round_trip, longest) = (time, longest.max(time));
+    }
+    Some(RecordedEvent::Pings {
+        sent,
+        answered,
+        received,
+        round_trip,
+        longest,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(code: u64, micros: u64) -> Packed {
+        let mut entry = Packed::new(RecordedEvent::Received {
+            protocol: 0,
+            code,
+            size: 1,
+            unread: 1,
+        });
+        entry.stamp(micros);
+        entry
+    }
+
+    fn codes(ring: &Ring) -> Vec<u64> {
+        let code = |entry: &Packed| match entry.entry().event {
+            RecordedEvent::Received { code, .. } => code,
+            other => panic!("{other:?}"),
+        };
+        ring.snapshot().0.iter().map(code).collect()
+    }
+
+    #[test]
+    fn the_last_thousand_are_kept_however_they_come() {
+        for at_once in [1, 7, 999, 1000, 1001, 2500] {
+            let mut ring = Ring::default();
+            let all: Vec<_> = (0..2500).map(|n| received(n, n)).collect();
+            for some in all.chunks(at_once) {
+                ring.extend(some);
+            }
+            assert_eq!(codes(&ring), (1500..2500).collect::<Vec<_>>());
+            assert_eq!(ring.snapshot().1, 1500);
+        }
+    }
+
+    #[test]
+    fn it_grows_as_it_is_used_and_never_beyond() {
+        let mut ring = Ring::default();
+        assert_eq!(ring.entries.capacity(), 0);
+        ring.extend(&[received(0, 0)]);
+        assert!(ring.entries.capacity() <= 8);
+        for n in 1..10_000 {
+            ring.extend(&[received(n, n)]);
+        }
+        assert_eq!(ring.entries.len(), CAPACITY);
+        assert!(ring.entries.capacity() <= 1024);
+    }
+
+    #[test]
+    fn entries_come_out_in_the_order_of_their_times() {
+        let mut ring = Ring::default();
+        ring.extend(&[received(1, 20), received(2, 20), received(0, 10)]);
+        assert_eq!(codes(&ring), [0, 1, 2]);
+    }
+
+    #[test]
+    fn pings_are_one_entry_until_something_else_happens() {
+        let mut ring = Ring::default();
+        let ms = Duration::from_millis;
+        for n in 0..3000u64 {
+            ring.ping(3 * n, PingNote::Sent);
+            ring.ping(3 * n + 1, PingNote::Answered(ms(1 + n % 7)));
+            ring.ping(3 * n + 2, PingNote::Received);
+        }
+        let folded = RecordedEvent::Pings {
+            sent: 3000,
+            answered: 3000,
+            received: 3000,
+            round_trip: ms(1 + 2999 % 7),
+            longest: ms(7),
+        };
+        let (entries, forgotten) = ring.snapshot();
+        assert_eq!((entries.len(), forgotten), (1, 0));
+        assert_eq!(entries[0].entry().event, folded);
+        assert_eq!(entries[0].at(), 8999);
+        ring.extend(&[received(0, 9000)]);
+        ring.ping(9001, PingNote::Received);
+        assert_eq!(ring.snapshot().0.len(), 3);
+    }
+
+    #[test]
+    fn pings_are_folded_in_a_full_ring_too_and_beyond_what_one_entry_counts() {
+        let mut ring = Ring::default();
+        for n in 0..1500 {
+            ring.extend(&[received(n, n)]);
+        }
+        for n in 0..u64::from(u16::MAX) + 10 {
+            ring.ping(2000 + n, PingNote::Received);
+        }
+        let (entries, forgotten) = ring.snapshot();
+        assert_eq!((entries.len(), forgotten), (CAPACITY, 502));
+        let count = |entry: &Packed| match entry.entry().event {
+            RecordedEvent::Pings { received, .. } => received,
+            other => panic!("{other:?}"),
+        };
+        let counts: Vec<_> = entries.iter().rev().take(2).map(count).collect();
+        assert_eq!(counts, [10, u16::MAX]);
+    }
+}

@@ -1,0 +1,148 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Scripted, ScriptedFrame, Settings};
+use crate::p2p::Capability;
+use crate::peer::Peer;
+use crate::recorder::{RecordedEvent, Recording};
+use crate::setup::SetupError;
+
+/// A remote that sends again what the remote of a [`Recording`] had sent: messages of the same protocols,
+/// codes and sizes, in the same order, as fast as they are taken. What they said is not recorded, so their
+/// payloads are zeros, or what the test makes.
+///
+/// ```
+/// use peermux::testing::{self, Replay};
+/// use peermux::{Message, Protocol};
+///
+/// # tokio_test::block_on(async {
+/// let counts = Protocol::builder("count", 1, 8).run(|_, mut conn| async move {
+///     while let Some(message) = conn.recv().await? {
+///         conn.send(&Message::new(0, vec![message.payload.len() as u8])).await?;
+///     }
+///     Ok(())
+/// });
+/// let sends = Protocol::builder("count", 1, 8).run(|_, mut conn| async move {
+///     conn.send(&Message::new(5, "12345")).await?;
+///     conn.recv().await?;
+///     Ok(())
+/// });
+/// let connected = testing::connect(sends, counts.clone()).await.expect("connects");
+/// connected.right.ended().await;
+///
+/// let recording = connected.right.recording();
+/// let (_peer, mut replay) = Replay::of(&recording, counts).await.expect("connects");
+/// assert_eq!(replay.run().await, 1);
+/// assert_eq!(replay.next().await.expect("an answer").payload, [5][..]);
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Replay {
+    remote: Scripted,
+    left: VecDeque<(u64, ReplayedMessage)>,
+    answers: VecDeque<ScriptedFrame>,
+}
+
+/// A message that is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReplayedMessage {
+    /// Its protocol.
+    pub protocol: Capability,
+    /// Its code, relative to the protocol.
+    pub code: u64,
+    /// The size of its payload in bytes.
+    pub size: usize,
+}
+
+impl Replay {
+    /// Runs a peer with `settings` in the background, and is its remote, which announces the protocols of
+    /// `recording`. Messages of protocols that the peer does not speak are left out.
+    ///
+    /// # Errors
+    /// [`SetupError`] as for [`connect`](super::connect).
+    pub async fn of(
+        recording: &Recording,
+        settings: impl Into<Settings>,
+    ) -> Result<(Peer, Self), SetupError> {
+        let (peer, remote) = Scripted::remote_of(settings, recording.protocols()).await?;
+        let shared = peer.shared_capabilities();
+        let message = |event| {
+            let (RecordedEvent::Received {
+                protocol,
+                code,
+                size,
+                ..
+            }
+            | RecordedEvent::Dropped {
+                protocol,
+                code,
+                size,
+                ..
+            }) = event
+            else {
+                return None;
+            };
+            let protocol = recording.protocols().get(usize::from(protocol))?;
+            let shared = shared.iter().find(|one| one.capability == *protocol)?;
+            let id = shared.offset.checked_add(code)?;
+            let message = ReplayedMessage {
+                protocol: protocol.clone(),
+                code,
+                size: size as usize,
+            };
+            shared.codes().contains(&id).then_some((id, message))
+        };
+        let left = recording.entries();
+        let replay = Self {
+            left: left.filter_map(|entry| message(entry.event)).collect(),
+            remote,
+            answers: VecDeque::new(),
+        };
+        Ok((peer, replay))
+    }
+
+    /// The messages that are left to send, in order.
+    pub fn left(&self) -> impl ExactSizeIterator<Item = &ReplayedMessage> {
+        self.left.iter().map(|(_, message)| message)
+    }
+
+    /// Sends all messages that are left, with payloads of zeros, or as many as the peer takes. Returns how
+    /// many.
+    pub async fn run(&mut self) -> usize {
+        self.run_with(|message| Bytes::from(vec![0; message.size]))
+            .await
+    }
+
+    /// As [`run`](Self::run), with payloads that `payload` makes.
+    pub async fn run_with(&mut self, mut payload: impl FnMut(&ReplayedMessage) -> Bytes) -> usize {
+        let mut sent = 0;
+        while let Some((id, message)) = self.left.pop_front() {
+            let payload = payload(&message);
+            let answers = &mut self.answers;
+            let take = |frame| answers.push_back(frame);
+            if !self.remote.send_and_take(id, &payload, take).await {
+                break;
+            }
+            sent += 1;
+        }
+        sent
+    }
+
+    /// The next message of the peer, or `None` once it has closed.
+    ///
+    /// # Panics
+    /// As [`Scripted::next`].
+    pub async fn next(&mut self) -> Option<ScriptedFrame> {
+        match self.answers.pop_front() {
+            Some(answer) => Some(answer),
+            None => self.remote.next().await,
+        }
+    }
+
+    /// The remote, to go on by hand.
+    pub fn remote(&mut self) -> &mut Scripted {
+        &mut self.remote
+    }
+}
