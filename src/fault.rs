@@ -5,6 +5,8 @@
 /// Every error of a connection answers `fault()` with one of these, so that a caller can tell a
 /// misbehaving peer from a bug of its own and from a cable that was pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Fault {
     /// This side asked for something impossible; the remote did nothing wrong.
     Local,

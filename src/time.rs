@@ -12,6 +12,12 @@ pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
     at.checked_add(wait.min(NEVER)).unwrap_or(at)
 }
 
+/// A wait that has doubled this many times.
+pub(crate) fn doubled(first: Duration, times: u32) -> Duration {
+    let factor = 2u32.checked_pow(times);
+    factor.map_or(Duration::MAX, |factor| first.saturating_mul(factor))
+}
+
 /// One of `parts` equal parts of a time.
 pub(crate) fn part(time: Duration, parts: u32) -> Duration {
     time.checked_div(parts).unwrap_or(time)

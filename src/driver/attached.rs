@@ -1,6 +1,7 @@
 //! The protocols that both sides speak, with what each of them needs on this connection.
 
-use std::future::ready;
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::channel::{
 };
 use crate::guarded::caught;
 use crate::p2p::SharedCapability;
-use crate::peer::{Peer, PeerEvents, Protocol, ProtocolError};
+use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
 
 /// One protocol on one connection. Its place in the list is its lane in the write gate.
 pub(super) struct Attached {
@@ -48,6 +49,7 @@ impl Attached {
     pub(super) fn lane_settings(&self) -> LaneSettings {
         LaneSettings {
             limits: self.limits,
+            class: self.protocol.class(),
             weight: self.protocol.weight(),
         }
     }
@@ -68,17 +70,44 @@ impl Attached {
         }
     }
 
-    /// Runs the protocol with its peer.
+    /// What the handle on the peer needs to send by the protocol's lane.
+    pub(super) fn open_lane(&self, lane: &Lane) -> OpenLane {
+        OpenLane {
+            messages: self.protocol.messages(),
+            lane: lane.downgrade(),
+            inbox: self.inbox.downgrade(),
+            tap: self.tap.clone(),
+        }
+    }
+
+    /// Runs the protocol with its peer. What is `starting` is dropped when it first waits.
     pub(super) fn run(
         self,
         lane: Lane,
         peer: &Peer,
+        starting: Arc<Starting>,
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
         let protocol = self.protocol;
         // What the function does before its future runs happens here, in the peer's own task.
         let started = caught("a protocol", || protocol.start(peer.clone(), conn));
-        started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))))
+        let mut run = started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))));
+        let mut starting = Some(starting);
+        poll_fn(move |cx| {
+            let polled = Pin::new(&mut run).poll(cx);
+            drop(starting.take());
+            polled
+        })
+    }
+}
+
+/// Held by each protocol until it first waits: with the last of them all run.
+#[derive(Debug)]
+pub(super) struct Starting(pub(super) Peer);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.control().set_running();
     }
 }
 

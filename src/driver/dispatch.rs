@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::pause::{Pause, cause_of};
 use crate::arena::Arena;
 use crate::channel::{
-    Inbox, MessageTap, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WriteGate,
+    Inbox, MessageTap, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WhenOver, WriteGate,
 };
 use crate::message::Message;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
 use crate::peer::{Peer, PeerError, PingLimiter};
+use crate::recorder::{DropCause, Notes, PingNote, RecordedEvent};
 use crate::rlpx::Frame;
 use crate::time::after;
 
@@ -29,6 +31,14 @@ pub(crate) struct Route {
     pub(crate) stall_limit: Duration,
 }
 
+impl Route {
+    /// A received message is dropped, and counted.
+    fn drop_newest(&self) {
+        self.inbox.count_dropped();
+        self.tap.dropped();
+    }
+}
+
 /// Routes the messages of one connection.
 pub(crate) struct Dispatch {
     /// By offset; the ranges are compact, from the base protocol upwards.
@@ -37,6 +47,7 @@ pub(crate) struct Dispatch {
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
     peer: Peer,
+    notes: Notes,
     /// Where the small payloads of each route lie: what one protocol leaves unread must not keep
     /// memory that others fill.
     payloads: Vec<Arena>,
@@ -56,6 +67,7 @@ impl Dispatch {
             gate,
             budget,
             pings,
+            notes: Notes::new(&peer.control().recorder),
             peer,
         }
     }
@@ -66,35 +78,51 @@ impl Dispatch {
         for route in &self.routes {
             route.inbox.shrink();
         }
+        self.notes.shrink();
     }
 
-    /// Handles one frame. Waits only while the queue of the frame's protocol, or a memory
-    /// budget, is full. An error ends the peer.
-    pub(crate) async fn handle(&mut self, frame: &Frame<'_>) -> Result<(), PeerError> {
+    /// Hands over to the recorder what was noted of all that was read at `at`.
+    pub(crate) fn hand_over(&mut self, at: Instant) {
+        self.notes.hand_over(at);
+    }
+
+    /// Handles one frame, complete at `at`. Waits only while the queue of the frame's protocol, or
+    /// a memory budget, is full. An error ends the peer.
+    pub(crate) async fn handle(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         if frame.id() < p2p::BASE_LENGTH {
-            self.base(frame)
+            self.base(frame, at)
         } else {
-            self.route(frame).await
+            self.route(frame, at).await
         }
     }
 
-    fn base(&mut self, frame: &Frame<'_>) -> Result<(), PeerError> {
+    fn base(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         if frame.id() == ids::DISCONNECT {
             let reason = decode_disconnect(frame.data(), frame.is_compressed());
+            self.notes
+                .note(at, || RecordedEvent::DisconnectReceived { reason });
             return Err(PeerError::Remote(reason));
         }
         frame.payload_len_within(MAX_BASE_PAYLOAD)?;
         match frame.id() {
-            ids::PING if !self.pings.admit(Instant::now()) => return Err(PeerError::PingFlood),
-            ids::PING => self.gate.pong(),
-            ids::PONG => self.peer.control().note_pong(),
+            ids::PING => {
+                self.notes.ping(at, PingNote::Received);
+                if !self.pings.admit(Instant::now()) {
+                    return Err(PeerError::PingFlood);
+                }
+                self.gate.pong();
+            }
+            ids::PONG => {
+                self.notes.hand_over(at);
+                self.peer.control().note_pong();
+            }
             // A second Hello and reserved ids are ignored.
             _ => {}
         }
         Ok(())
     }
 
-    async fn route(&mut self, frame: &Frame<'_>) -> Result<(), PeerError> {
+    async fn route(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         let id = frame.id();
         let index = self
             .routes
@@ -108,27 +136,52 @@ impl Dispatch {
             return Err(PeerError::UnknownMessage { id, last });
         };
         let size = frame.payload_len_within(route.limits.max_message())?;
-        let room = match route.inbox.reserve(size) {
+        let (protocol, code) = (number(index), id - route.shared.offset);
+        let dropped = |cause| RecordedEvent::Dropped {
+            protocol,
+            code,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            cause,
+        };
+        let arrived = route.inbox.arrived(size);
+        let room = match arrived.and_then(|()| route.inbox.reserve(size)) {
             Ok(room) => room,
             // The handler takes nothing more: its protocol is about to end the peer.
             Err(PushError::Closed) => return Ok(()),
             Err(PushError::Full) if route.limits.when_full() == WhenFull::DropNewest => {
-                route.inbox.count_dropped();
-                route.tap.dropped();
+                self.notes.note(at, || dropped(DropCause::QueueFull));
+                route.drop_newest();
                 return Ok(());
             }
-            Err(PushError::Full | PushError::OverBudget(_)) => {
+            Err(PushError::TooFast) => {
+                self.notes.note(at, || dropped(DropCause::TooFast));
+                if route.limits.when_over() == WhenOver::DropNewest {
+                    route.drop_newest();
+                    return Ok(());
+                }
+                return Err(PeerError::TooFast(route.shared.capability.clone()));
+            }
+            Err(full @ (PushError::Full | PushError::OverBudget(_))) => {
+                self.notes.hand_over(at);
+                let pause = Pause::begin(&self.peer, Some(protocol), cause_of(full));
                 // Boxed, since idle connections would keep room for this.
-                let room = wait_for_room(route, size, &self.budget, &self.peer);
+                let room = wait_for_room(route, size, &self.budget, pause);
                 match Box::pin(room).await? {
                     Some(room) => room,
                     None => return Ok(()),
                 }
             }
         };
-        room.push(Message {
-            code: id - route.shared.offset,
+        let message = Message {
+            code,
             payload: frame.payload_in(size, &mut self.payloads[index])?,
+        };
+        let unread = room.push(message, at);
+        self.notes.note(at, || RecordedEvent::Received {
+            protocol,
+            code,
+            size: u32::try_from(size).unwrap_or(u32::MAX),
+            unread: number(unread),
         });
         Ok(())
     }
@@ -140,14 +193,21 @@ async fn wait_for_room<'a>(
     route: &'a Route,
     bytes: usize,
     budget: &PeerBudget,
-    peer: &Peer,
+    pause: Pause<'_>,
 ) -> Result<Option<Room<'a>>, PeerError> {
-    peer.control().note_pause(true);
     route.inbox.watch();
     let room = room_or_stall(route, bytes, budget).await;
+    route.inbox.count_pause(pause.so_far());
     route.inbox.unwatch();
-    peer.control().note_pause(false);
+    if room.is_ok() {
+        pause.end();
+    }
     room
+}
+
+/// In 16 bits, as the recorder keeps it.
+fn number(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// Waits for room as long as the handler makes progress at least once in the stall limit.
@@ -174,7 +234,7 @@ async fn room_or_stall<'a>(
     match inbox.reserve(bytes) {
         Ok(room) => Ok(Some(room)),
         Err(PushError::Closed) => Ok(None),
-        Err(PushError::Full) => Err(PeerError::Stalled {
+        Err(PushError::Full | PushError::TooFast) => Err(PeerError::Stalled {
             capability,
             stalled: waited,
         }),

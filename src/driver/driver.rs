@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, warn};
 
 use super::PeerOptions;
-use super::attached::{Attached, attach};
+use super::attached::{Attached, Starting, attach};
 use super::busy_poll::BusyPoll;
 use super::dispatch::Dispatch;
 use super::gather::Gather;
@@ -19,7 +19,8 @@ use crate::guarded::caught_async;
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
-use crate::peer::{About, Liveness, Peer, PeerMeter, PeerOutcome, PingLimiter, Protocol};
+use crate::peer::{About, Peer, PeerMeter, PeerOutcome, PingLimiter, Protocol};
+use crate::recorder::{Notes, RecordedEvent};
 use crate::setup::Established;
 use crate::transport::Transport;
 
@@ -62,8 +63,7 @@ impl<T: Transport> PeerDriver<T> {
                 Some((shared.clone(), protocol.clone()))
             })
             .collect();
-        let liveness = Liveness::new(&options.config(), Instant::now());
-        let peer = Peer::new(About::new(&established, shared), liveness);
+        let peer = Peer::new(About::new(&established, shared), &options.config());
         Ok(Self {
             established,
             matched,
@@ -105,14 +105,15 @@ impl<T: Transport> PeerDriver<T> {
             let guard = EndGuard(peer.clone());
             let before_notify = before_notify;
             let meter = PeerMeter::new(peer.direction());
-            let config = self.options.config();
             let mut tasks = self.start(&Span::current());
-            let (error, drain_until) = tasks.first_cause(&peer, &config).await;
+            let (error, drain_until) = tasks.first_cause(&peer).await;
             debug!(peer = %peer.id(), %error, "peer ends");
+            let recorder = &peer.control().recorder;
+            recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
             // Only the end needs the room for this.
             // A transport may panic when it is used or dropped, which changes nothing any more.
-            let unsent = tasks.wind_down(&peer, &error, drain_until, &config);
+            let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
             meter.ended(&error);
@@ -169,12 +170,14 @@ impl<T: Transport> PeerDriver<T> {
             stop: stop_reading.clone(),
             charged: 0,
             arriving: None,
+            read_at: Instant::now(),
         });
         let writer = Box::new(WriteLoop::<T> {
             writer: wire.writer,
             egress: wire.egress,
             gate: Arc::clone(&gate),
             taps: attached.iter().map(Attached::lane_tap).collect(),
+            notes: Notes::new(&peer.control().recorder),
             peer: peer.clone(),
             patience: config.writing(),
             gather: Gather::default(),
@@ -182,10 +185,17 @@ impl<T: Transport> PeerDriver<T> {
         });
         let mut protocols = JoinSet::new();
         let mut running = Vec::with_capacity(attached.len());
-        for (lane, one) in attached.into_iter().enumerate() {
+        let lanes = attached.iter().enumerate();
+        let lanes: Vec<_> = lanes
+            .map(|(lane, one)| Lane::new(&gate, lane, one.shared.offset))
+            .collect();
+        let open = attached.iter().zip(&lanes);
+        let open = open.map(|(one, lane)| one.open_lane(lane)).collect();
+        peer.control().set_lanes(open);
+        let starting = Arc::new(Starting(peer.clone()));
+        for (one, lane) in attached.into_iter().zip(lanes) {
             let (capability, inbox) = (one.shared.capability.clone(), one.inbox.clone());
-            let lane = Lane::new(&gate, lane, one.shared.offset);
-            let run = one.run(lane, &peer);
+            let run = one.run(lane, &peer, Arc::clone(&starting));
             let id = protocols.spawn(run.instrument(span.clone())).id();
             running.push(Running {
                 id,
@@ -202,6 +212,8 @@ impl<T: Transport> PeerDriver<T> {
             gate,
             budget: EndAccount(budget),
             stop_reading,
+            grace_period: config.grace_period(),
+            linger: config.linger(),
         }
     }
 }

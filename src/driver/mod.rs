@@ -28,6 +28,7 @@ mod dispatch;
 mod driver;
 mod gather;
 mod options;
+mod pause;
 mod read_loop;
 mod supervise;
 mod write_loop;

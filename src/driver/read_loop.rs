@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::SILENCE;
 use super::busy_poll::BusyPoll;
 use super::dispatch::Dispatch;
+use super::pause::{Pause, cause_over};
 use crate::channel::PeerBudget;
 use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
@@ -34,6 +35,8 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) charged: usize,
     /// The message whose first bytes have arrived.
     pub(crate) arriving: Option<Transfer>,
+    /// When what is in the buffer had been read.
+    pub(crate) read_at: Instant,
 }
 
 impl<T: Transport> ReadLoop<T> {
@@ -54,6 +57,7 @@ impl<T: Transport> ReadLoop<T> {
     async fn read(&mut self) -> PeerError {
         loop {
             if let Err(error) = self.step().await {
+                self.dispatch.hand_over(self.read_at);
                 return error;
             }
         }
@@ -63,7 +67,7 @@ impl<T: Transport> ReadLoop<T> {
     async fn step(&mut self) -> Result<(), PeerError> {
         match self.ingress.open(self.buffer.filled())? {
             Opened::Frame { frame, consumed } => {
-                self.dispatch.handle(&frame).await?;
+                self.dispatch.handle(&frame, self.read_at).await?;
                 self.buffer.consume(consumed);
                 self.arriving = None;
                 if !self.buffer.is_empty() {
@@ -72,6 +76,7 @@ impl<T: Transport> ReadLoop<T> {
                 Ok(())
             }
             Opened::NeedMore { total } => {
+                self.dispatch.hand_over(self.read_at);
                 if self.buffer.is_empty() {
                     self.shrink();
                 }
@@ -91,6 +96,7 @@ impl<T: Transport> ReadLoop<T> {
             Ok(0) => Err(PeerError::Closed),
             Ok(_) => {
                 let now = Instant::now();
+                self.read_at = now;
                 if let Some(arriving) = &mut self.arriving {
                     arriving.progress(now);
                 }
@@ -163,14 +169,14 @@ impl<T: Transport> ReadLoop<T> {
         if more == 0 {
             return Ok(());
         }
-        if self.budget.try_charge(more).is_err() {
-            // Boxed, since idle connections would keep room for this.
+        if let Err(over) = self.budget.try_charge(more) {
             let from = Instant::now();
-            self.peer.control().note_pause(true);
+            let pause = Pause::begin(&self.peer, None, cause_over(over));
+            // Boxed, since idle connections would keep room for this.
             let charged = self.budget.when_freed(|| self.budget.try_charge(more));
             let charged = Box::pin(timeout(self.patience.base, charged)).await;
             charged.map_err(|_| PeerError::Evicted)?;
-            self.peer.control().note_pause(false);
+            pause.end();
             if let Some(arriving) = &mut self.arriving {
                 arriving.skip(from, Instant::now());
             }

@@ -14,9 +14,7 @@ use tracing::{debug, warn};
 
 use crate::channel::{EndAccount, Inbox, WriteGate};
 use crate::p2p::{Capability, DisconnectReason};
-use crate::peer::{
-    EndRequest, Liveness, LivenessAction, Peer, PeerConfig, PeerError, ProtocolError,
-};
+use crate::peer::{EndRequest, Liveness, LivenessAction, Peer, PeerError, ProtocolError};
 use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
 use crate::time::after;
 use crate::transport::Transport;
@@ -47,6 +45,10 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
+    /// How long protocols and queued messages get to end.
+    pub(crate) grace_period: Duration,
+    /// How long the remote gets to close after the Disconnect.
+    pub(crate) linger: Duration,
 }
 
 /// One protocol's task, and what it reads from.
@@ -59,14 +61,10 @@ pub(crate) struct Running {
 impl<T: Transport> Tasks<T> {
     /// Waits for the first cause to end; among several that are there at once, the one of the
     /// highest rank. With a request to write everything first comes when that is given up.
-    pub(crate) async fn first_cause(
-        &mut self,
-        peer: &Peer,
-        config: &PeerConfig,
-    ) -> (PeerError, Option<Instant>) {
+    pub(crate) async fn first_cause(&mut self, peer: &Peer) -> (PeerError, Option<Instant>) {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();
-        let silent = ping_loop(peer, &gate, config);
+        let silent = ping_loop(peer, &gate);
         let budget = Arc::clone(&self.budget.0);
         let evicted = budget.evicted();
         tokio::pin!(requested, silent, evicted);
@@ -159,7 +157,6 @@ impl<T: Transport> Tasks<T> {
         peer: &Peer,
         error: &PeerError,
         drain_until: Option<Instant>,
-        config: &PeerConfig,
     ) -> usize {
         self.stop_reading.cancel();
         for protocol in &self.running {
@@ -174,7 +171,7 @@ impl<T: Transport> Tasks<T> {
         let now = Instant::now();
         let give_up = match drain_until {
             Some(at) => at,
-            None if drain => after(now, config.grace_period()),
+            None if drain => after(now, self.grace_period),
             None => now,
         };
         let wire = Closing::<T> {
@@ -184,9 +181,9 @@ impl<T: Transport> Tasks<T> {
             gate: Arc::clone(&self.gate),
             reason,
         };
-        let protocols = end_protocols(&mut self.protocols, &self.running, config.grace_period());
+        let protocols = end_protocols(&mut self.protocols, &self.running, self.grace_period);
         let given_up = peer.control().give_up(give_up);
-        tokio::join!(wire.close(given_up, config.linger()), protocols);
+        tokio::join!(wire.close(given_up, self.linger), protocols);
         self.gate.close()
     }
 }
@@ -299,14 +296,14 @@ async fn end_protocols(
 }
 
 /// Sends Pings in time, and ends when the remote is silent.
-async fn ping_loop(peer: &Peer, gate: &WriteGate, config: &PeerConfig) -> PeerError {
+async fn ping_loop(peer: &Peer, gate: &WriteGate) -> PeerError {
     loop {
         // The time is read under the lock, so that it does not run backwards between this and the
         // read loop.
         let next = |liveness: &mut Liveness| liveness.poll(Instant::now());
         match peer.control().with_liveness(next) {
             LivenessAction::SendPing => gate.ping(),
-            LivenessAction::TimedOut => return PeerError::Silent(config.liveness_timeout()),
+            LivenessAction::TimedOut(after) => return PeerError::Silent(after),
             LivenessAction::WaitUntil(at) => tokio::select! {
                 // Either means to look again.
                 biased;

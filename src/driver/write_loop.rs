@@ -6,6 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -13,15 +14,22 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::SILENCE;
 use super::gather::Gather;
-use crate::channel::{Batch, Flushed, MessageTap, Next, WriteGate};
+use crate::channel::{Batch, Flushed, MessageTap, Next, Payload, WriteGate};
 use crate::p2p::{DisconnectReason, ids};
 use crate::peer::{Patience, Peer, PeerError, Transfer};
-use crate::rlpx::{Egress, SealError};
+use crate::recorder::{Notes, PingNote, RecordedEvent};
+use crate::rlpx::{Egress, Prepared, SealError};
 use crate::setup::DISCONNECT_TIMEOUT;
 use crate::transport::Transport;
 
 /// A message above this size is sealed in pieces of it, each of which is written at once.
 const PIECE: usize = 64 << 10;
+
+/// The same for a message that goes to many peers, whose pieces are all that each of them adds.
+const SHARED_PIECE: usize = 16 << 10;
+
+/// A write that takes longer is recorded.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// Writes one connection until the gate closes or a write fails.
 pub(crate) struct WriteLoop<T: Transport> {
@@ -30,6 +38,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     /// One a lane, with the lane's first message id.
     pub(crate) taps: Vec<(u64, MessageTap)>,
+    pub(crate) notes: Notes,
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
     pub(crate) gather: Gather,
@@ -66,6 +75,7 @@ impl<T: Transport> WriteLoop<T> {
             self.egress.shrink();
             self.gate.budget().set_sealing(self.egress.sealing(0));
             self.gate.shrink();
+            self.notes.shrink();
             self.gate.spare.clear();
         }
         self.gate.next(batch, limit).await
@@ -78,11 +88,19 @@ impl<T: Transport> WriteLoop<T> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
         let written = self.write_frames(batch, out, started).await?;
-        self.gather.on_written(bytes, started.elapsed());
+        let at = Instant::now();
+        let took = at.saturating_duration_since(started);
+        self.gather.on_written(bytes, took);
         if bytes > PIECE {
             self.settle();
         }
-        self.tell_written(batch, written);
+        self.tell_written(batch, written, at);
+        if took > SLOW {
+            let size = bytes as u64;
+            self.notes
+                .note(at, || RecordedEvent::SlowWrite { size, took });
+        }
+        self.notes.hand_over(at);
         Ok(())
     }
 
@@ -108,25 +126,30 @@ impl<T: Transport> WriteLoop<T> {
             size: batch.bytes(),
         };
         for (_, frame) in batch.messages() {
-            if frame.payload.len() <= PIECE {
-                self.egress
-                    .seal(frame.id, &frame.payload, out)
-                    .map_err(unsealed)?;
-                written += 1;
-                continue;
+            let is_whole = match &frame.payload {
+                Payload::Own(payload) => payload.len() <= PIECE,
+                Payload::Shared(shared) => shared.data().plain().len() <= SHARED_PIECE,
+            };
+            if !is_whole {
+                sending.write_all(&mut self.writer, out).await?;
+                out.clear();
+                // A frame that is begun has to be finished before a Disconnect can be sent.
+                if self.gate.is_dropping() {
+                    break;
+                }
             }
-            sending.write_all(&mut self.writer, out).await?;
-            out.clear();
-            // A frame that is begun has to be finished before a Disconnect can be sent.
-            if self.gate.is_dropping() {
-                break;
-            }
-            let sealing = self.egress.sealing(frame.payload.len());
-            self.gate.budget().set_sealing(sealing);
-            let begun = self.egress.begin(frame.id, &frame.payload);
-            let mut pieces = begun.map_err(unsealed)?;
-            while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
-                sending.write_all(&mut self.writer, piece).await?;
+            match &frame.payload {
+                Payload::Own(payload) if is_whole => {
+                    let sealed = self.egress.seal(frame.id, payload, out);
+                    sealed.map_err(unsealed)?;
+                }
+                Payload::Own(payload) => {
+                    self.write_large(frame.id, payload, &mut sending).await?;
+                }
+                Payload::Shared(shared) => {
+                    self.write_shared(frame.id, shared.data(), out, &mut sending)
+                        .await?;
+                }
             }
             written += 1;
         }
@@ -136,20 +159,65 @@ impl<T: Transport> WriteLoop<T> {
         Ok(written)
     }
 
-    fn tell_written(&self, batch: &mut Batch, written: usize) {
+    async fn write_large(
+        &mut self,
+        id: u64,
+        payload: &[u8],
+        sending: &mut Sending,
+    ) -> Result<(), PeerError> {
+        let sealing = self.egress.sealing(payload.len());
+        self.gate.budget().set_sealing(sealing);
+        let mut pieces = self.egress.begin(id, payload).map_err(unsealed)?;
+        while let Some(piece) = self.egress.next_piece(&mut pieces, PIECE) {
+            sending.write_all(&mut self.writer, piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the last piece in `out`, to be written with what follows.
+    async fn write_shared(
+        &mut self,
+        id: u64,
+        data: &Prepared,
+        out: &mut BytesMut,
+        sending: &mut Sending,
+    ) -> Result<(), PeerError> {
+        let mut pieces = self.egress.begin_prepared(id, data).map_err(unsealed)?;
+        while self.egress.append_piece(&mut pieces, SHARED_PIECE, out) {
+            if out.len() >= SHARED_PIECE {
+                sending.write_all(&mut self.writer, out).await?;
+                out.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// The first messages of a batch were written, which was done at `at`.
+    fn tell_written(&mut self, batch: &mut Batch, written: usize, at: Instant) {
+        let waiting = u16::try_from(batch.left()).unwrap_or(u16::MAX);
         batch.counted(written, |lane, frames| {
             self.gate.count_written(lane, frames);
         });
         for (lane, frame) in batch.drain(written) {
-            if let Some((offset, tap)) = lane.and_then(|lane| self.taps.get(lane)) {
-                tap.sent(frame.id - offset, frame.payload.len());
+            let lane = lane.and_then(|lane| Some((lane, self.taps.get(lane)?)));
+            if let Some((lane, (offset, tap))) = lane {
+                let (code, size) = (frame.id - offset, frame.payload.len());
+                tap.sent(code, size);
+                self.notes.note(at, || RecordedEvent::Sent {
+                    protocol: u16::try_from(lane).unwrap_or(u16::MAX),
+                    code,
+                    size: u32::try_from(size).unwrap_or(u32::MAX),
+                    waiting,
+                });
             } else if frame.id == ids::PING {
-                let now = Instant::now();
                 self.peer
                     .control()
-                    .with_liveness(|liveness| liveness.on_ping_written(now));
+                    .with_liveness(|liveness| liveness.on_ping_written(at));
+                self.notes.ping(at, PingNote::Sent);
             }
-            self.gate.spare.keep(frame.payload);
+            if let Payload::Own(payload) = frame.payload {
+                self.gate.spare.keep(payload);
+            }
             if let Some(Flushed::One(flushed)) = frame.flushed {
                 // A sender that stopped waiting does not need to know.
                 let _ = flushed.send(());
@@ -170,6 +238,10 @@ impl<T: Transport> WriteLoop<T> {
             timeout(DISCONNECT_TIMEOUT, write)
                 .await
                 .map_err(timed_out)??;
+            let at = Instant::now();
+            self.notes
+                .note(at, || RecordedEvent::DisconnectSent { reason });
+            self.notes.hand_over(at);
         }
         let close = self.writer.shutdown();
         timeout(DISCONNECT_TIMEOUT, close)

@@ -4,7 +4,7 @@ use super::Patience;
 use crate::settings::settings;
 
 settings! {
-    /// The timing of a connected peer.
+    /// The timing of a connected peer, and whether it is recorded.
     ///
     /// The defaults suit the public networks; they stay below the patience of every known
     /// implementation.
@@ -57,6 +57,9 @@ settings! {
         /// destroy it with a reset. Default: 2 s.
         #[serde(with = "crate::units::duration")]
         linger / with_linger: Duration = Duration::from_secs(2);
+        /// Whether what crosses the connection is recorded, see [`recorder`](crate::recorder). It takes up
+        /// to 24 KiB for a busy peer. Default: yes.
+        recording / with_recording: bool = true;
     }
 }
 

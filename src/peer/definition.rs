@@ -1,3 +1,4 @@
+use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use super::protocol_info::{InfoFns, ProtocolInfo};
 use super::{Peer, ProtocolError, ProtocolHandler};
-use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::channel::{Class, ProtocolConn, ProtocolLimits};
 use crate::message::{Message, WireMessage};
 use crate::node::NodeId;
 use crate::p2p::Capability;
@@ -21,10 +22,11 @@ pub struct Protocol {
     capability: Capability,
     length: u64,
     limits: ProtocolLimits,
+    class: Class,
     weight: u32,
+    /// Which set of messages it has.
+    messages: TypeId,
     run: Arc<RunFn>,
-    /// Read where information records are.
-    #[cfg_attr(not(feature = "serde"), expect(dead_code))]
     info: InfoFns,
 }
 
@@ -73,6 +75,7 @@ impl Protocol {
         let (node, peer) = (Arc::clone(&protocol), Arc::clone(&protocol));
         ProtocolBuilder::<P::Message>::new(Capability::new(P::NAME, P::VERSION), P::LENGTH)
             .limits(protocol.limits())
+            .class(protocol.class())
             .weight(protocol.weight())
             .node_info(move || node.node_info())
             .peer_info(move |id| peer.peer_info(id))
@@ -97,20 +100,44 @@ impl Protocol {
         self.limits
     }
 
-    /// The protocol's share of a busy connection, relative to others.
+    /// How urgent its messages are beside those of others.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The protocol's share of a busy connection, relative to others of its class.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
+    }
+
+    pub(crate) fn messages(&self) -> TypeId {
+        self.messages
     }
 
     pub(crate) fn start(&self, peer: Peer, conn: ProtocolConn) -> RunFuture {
         (self.run)(peer, conn)
     }
 
-    /// What it says about the node, and about a peer.
+    /// Asks the protocol what it says about this node; [`ProtocolInfo::unknown`] if it says nothing.
+    #[must_use]
+    pub fn node_info(&self) -> ProtocolInfo {
+        self.info.of_node()
+    }
+
+    /// Asks the protocol what it says about one peer: `None` while its own handshake is running,
+    /// [`ProtocolInfo::unknown`] if it says nothing.
+    #[must_use]
+    pub fn peer_info(&self, id: &NodeId) -> Option<ProtocolInfo> {
+        self.info.of_peer(*id)
+    }
+
+    /// As [`peer_info`](Self::peer_info), with `"handshake"` for `None`.
     #[cfg(feature = "serde")]
-    pub(crate) fn info(&self) -> &InfoFns {
-        &self.info
+    pub(crate) fn info_or_handshake(&self, id: NodeId) -> ProtocolInfo {
+        let info = self.info.of_peer(id);
+        info.unwrap_or_else(|| ProtocolInfo::text("handshake"))
     }
 }
 
@@ -132,6 +159,7 @@ pub struct ProtocolBuilder<M = Message> {
     capability: Capability,
     length: u64,
     limits: ProtocolLimits,
+    class: Class,
     weight: u32,
     info: InfoFns,
     messages: PhantomData<fn() -> M>,
@@ -143,6 +171,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
             capability,
             length,
             limits: ProtocolLimits::default(),
+            class: Class::default(),
             weight: 1,
             info: InfoFns::default(),
             messages: PhantomData,
@@ -155,7 +184,13 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets the share of a busy connection, by bytes, relative to other protocols; from 1, the
+    /// Sets how urgent its messages are beside those of other protocols. Default: [`Class::Normal`].
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// Sets the share of a busy connection, by bytes, relative to other protocols of its class; from 1, the
     /// default, to 100.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight.clamp(1, 100);
@@ -193,7 +228,9 @@ impl<M: WireMessage> ProtocolBuilder<M> {
             capability: self.capability,
             length: self.length,
             limits: self.limits,
+            class: self.class,
             weight: self.weight,
+            messages: TypeId::of::<M>(),
             run: Arc::new(move |peer, conn| Box::pin(run(peer, conn.retyped()))),
             info: self.info,
         }

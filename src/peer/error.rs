@@ -51,6 +51,9 @@ pub enum PeerError {
         /// How long ago its handler last took or released a message, or the wait began.
         waited: Duration,
     },
+    /// The remote sent messages faster than their protocol allows, and it wants such peers gone.
+    #[error("the remote sent more to protocol {0} than it allows")]
+    TooFast(Capability),
     /// A frame could not be opened.
     #[error("malformed frame: {0}")]
     Frame(#[from] FrameError),
@@ -108,6 +111,7 @@ impl PeerError {
             Self::ProtocolReturned(_)
             | Self::Protocol { .. }
             | Self::Stalled { .. }
+            | Self::TooFast(_)
             | Self::NoRoom { .. } => Stage::Protocol,
             Self::UnknownMessage { .. } | Self::PingFlood | Self::Remote(_) | Self::Local(_) => {
                 Stage::Message
@@ -131,6 +135,7 @@ impl PeerError {
             | Self::Frame(_)
             | Self::UnknownMessage { .. }
             | Self::PingFlood
+            | Self::TooFast(_)
             | Self::SlowMessage(_) => Fault::Remote,
             Self::Silent(_)
             | Self::Read(_)
@@ -170,7 +175,9 @@ impl PeerError {
             Self::Local(reason) => Some(*reason),
             Self::ProtocolReturned(_) => Some(DisconnectReason::CLIENT_QUITTING),
             Self::Protocol { source, .. } => Some(source.reason()),
-            Self::Stalled { .. } | Self::NoRoom { .. } => Some(DisconnectReason::SUBPROTOCOL_ERROR),
+            Self::Stalled { .. } | Self::NoRoom { .. } | Self::TooFast(_) => {
+                Some(DisconnectReason::SUBPROTOCOL_ERROR)
+            }
             Self::Frame(error) => breach_reason(error),
             Self::UnknownMessage { .. } | Self::PingFlood => {
                 Some(DisconnectReason::BREACH_OF_PROTOCOL)
@@ -198,6 +205,18 @@ impl PeerError {
     #[must_use]
     pub fn remote_requested(&self) -> bool {
         matches!(self, Self::Remote(_))
+    }
+
+    /// Who asked for the end, `local` or `remote`; `io` where no Disconnect went either way.
+    #[must_use]
+    pub fn requested_by(&self) -> &'static str {
+        if self.remote_requested() {
+            "remote"
+        } else if self.reason().is_some() {
+            "local"
+        } else {
+            "io"
+        }
     }
 
     /// The order among causes that are there at the same time; the lowest wins.

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{Peer, PeerOutcome};
 use crate::channel::{Observer, Traffic};
 use crate::event_stream::{EventFeed, EventStream};
@@ -9,7 +11,7 @@ use crate::p2p::SharedCapability;
 /// Something that happened to a peer.
 ///
 /// With the feature `serde` an event serialises to one JSON object, e.g.
-/// `{"type":"msgsend","peer":"0007…","protocol":"foo","msg_code":3,"msg_size":5,…}`.
+/// `{"event":"message_sent","node_id":"0007…","protocol":"foo","code":3,"size":5,…}`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum PeerEvent {
@@ -18,7 +20,8 @@ pub enum PeerEvent {
         /// The new peer.
         peer: Peer,
     },
-    /// A peer has ended and is no longer in the peer set.
+    /// A peer has ended and is no longer in the peer set. Its [recording](Peer::recording) says what crossed
+    /// the connection last.
     Dropped {
         /// The peer that ended.
         peer: Peer,
@@ -43,6 +46,9 @@ pub struct MessageEvent {
     pub code: u64,
     /// The uncompressed payload's size in bytes.
     pub size: usize,
+    /// When it was handed to the socket, or when its last byte had been read from it. Not part of the
+    /// JSON, since it means nothing to another process.
+    pub at: Instant,
     /// The own address of the connection, if it has one.
     pub local: Option<std::net::SocketAddr>,
     /// The remote address of the connection, if it has one.
@@ -78,12 +84,13 @@ impl PeerEvents {
     pub(crate) fn observer(&self, shared: &SharedCapability, peer: &Peer) -> Option<Box<Observer>> {
         let events = self.messages.then(|| self.clone())?;
         let (protocol, peer) = (shared.capability.shared_name(), peer.clone());
-        Some(Box::new(move |traffic, code, size| {
+        Some(Box::new(move |traffic, code, size, at| {
             let event = MessageEvent {
                 peer: peer.id(),
                 protocol: Arc::clone(&protocol),
                 code,
                 size,
+                at,
                 local: peer.local_addr(),
                 remote: peer.remote_addr(),
             };
@@ -104,27 +111,39 @@ mod json {
     use serde::ser::{Serialize, SerializeMap, Serializer};
 
     use super::{MessageEvent, PeerEvent};
+    use crate::peer::millis;
+    use crate::setup::FailureInfo;
 
     impl Serialize for PeerEvent {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut map = serializer.serialize_map(None)?;
             match self {
-                Self::Added { peer } => {
-                    map.serialize_entry("type", "add")?;
-                    map.serialize_entry("peer", &peer.id())?;
-                    addresses(&mut map, peer.local_addr(), peer.remote_addr())?;
-                }
+                Self::Added { peer } => about(&mut map, "peer_add", peer)?,
                 Self::Dropped { peer, outcome } => {
-                    map.serialize_entry("type", "drop")?;
-                    map.serialize_entry("peer", &peer.id())?;
-                    map.serialize_entry("error", &outcome.error.to_string())?;
-                    addresses(&mut map, peer.local_addr(), peer.remote_addr())?;
+                    about(&mut map, "peer_drop", peer)?;
+                    map.serialize_entry("connected_ms", &millis(peer.lifetime()))?;
+                    map.serialize_entry("reason", &outcome.error.reason())?;
+                    map.serialize_entry("requested_by", outcome.error.requested_by())?;
+                    map.serialize_entry("error", &FailureInfo::from(&outcome.error))?;
                 }
-                Self::MessageSent(event) => message(&mut map, "msgsend", event)?,
-                Self::MessageReceived(event) => message(&mut map, "msgrecv", event)?,
+                Self::MessageSent(event) => message(&mut map, "message_sent", event)?,
+                Self::MessageReceived(event) => message(&mut map, "message_received", event)?,
             }
             map.end()
         }
+    }
+
+    fn about<M: SerializeMap>(
+        map: &mut M,
+        kind: &str,
+        peer: &crate::peer::Peer,
+    ) -> Result<(), M::Error> {
+        map.serialize_entry("event", kind)?;
+        map.serialize_entry("node_id", &peer.id())?;
+        map.serialize_entry("addr", &peer.remote_addr())?;
+        map.serialize_entry("local_addr", &peer.local_addr())?;
+        map.serialize_entry("direction", &peer.direction())?;
+        map.serialize_entry("client", &peer.hello().client_text())
     }
 
     fn message<M: SerializeMap>(
@@ -132,25 +151,12 @@ mod json {
         kind: &str,
         event: &MessageEvent,
     ) -> Result<(), M::Error> {
-        map.serialize_entry("type", kind)?;
-        map.serialize_entry("peer", &event.peer)?;
+        map.serialize_entry("event", kind)?;
+        map.serialize_entry("node_id", &event.peer)?;
         map.serialize_entry("protocol", &*event.protocol)?;
-        map.serialize_entry("msg_code", &event.code)?;
-        map.serialize_entry("msg_size", &event.size)?;
-        addresses(map, event.local, event.remote)
-    }
-
-    fn addresses<M: SerializeMap>(
-        map: &mut M,
-        local: Option<std::net::SocketAddr>,
-        remote: Option<std::net::SocketAddr>,
-    ) -> Result<(), M::Error> {
-        if let Some(local) = local {
-            map.serialize_entry("local", &local)?;
-        }
-        if let Some(remote) = remote {
-            map.serialize_entry("remote", &remote)?;
-        }
-        Ok(())
+        map.serialize_entry("code", &event.code)?;
+        map.serialize_entry("size", &event.size)?;
+        map.serialize_entry("addr", &event.remote)?;
+        map.serialize_entry("local_addr", &event.local)
     }
 }

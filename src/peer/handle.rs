@@ -1,19 +1,21 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, SetOnce};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::PeerOutcome;
+use super::judge::Judge;
 use super::liveness::Liveness;
+use super::{OpenLane, PeerConfig, PeerOutcome};
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
 use crate::printable::printable;
+use crate::recorder::{PingNote, Recorder};
 use crate::rlpx::ChannelBinding;
 use crate::setup::{Direction, Established};
 use crate::time::after;
@@ -67,18 +69,26 @@ impl About {
 pub(crate) struct Control {
     request: Mutex<Option<EndRequest>>,
     requested: Notify,
+    /// The protocols' ways to the remote, once they run.
+    lanes: OnceLock<Box<[OpenLane]>>,
+    /// Fires when all protocols have run up to where they first wait.
+    running: SetOnce<()>,
     /// Fires when the peer begins to end.
     pub(crate) ending: CancellationToken,
     /// Fires when nothing of the peer runs any more.
-    ended: CancellationToken,
+    ended: SetOnce<()>,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
+    /// What crossed the connection.
+    pub(crate) recorder: Arc<Recorder>,
     /// Wakes the ping loop before its time.
     pub(crate) ping_wanted: Notify,
     /// Wakes who waits for a Pong.
     ponged: Notify,
     trusted: AtomicBool,
     statically_dialled: AtomicBool,
+    /// Weak, since it knows the peer.
+    judge: OnceLock<Weak<dyn Judge>>,
 }
 
 /// How this side wants the peer to end.
@@ -136,7 +146,21 @@ impl Control {
     pub(crate) fn set_ended(&self, outcome: Arc<PeerOutcome>) {
         // The driver runs once, so there is no earlier outcome to lose.
         let _ = self.outcome.set(outcome);
-        self.ended.cancel();
+        // It may have been marked before.
+        let _ = self.ended.set(());
+    }
+
+    /// Records the ways to the remote of all protocols, in the order of the shared capabilities, before
+    /// any of them runs.
+    pub(crate) fn set_lanes(&self, lanes: Box<[OpenLane]>) {
+        // The driver starts once.
+        let _ = self.lanes.set(lanes);
+    }
+
+    /// All protocols run.
+    pub(crate) fn set_running(&self) {
+        // Twice if the peer ends first.
+        let _ = self.running.set(());
     }
 
     pub(crate) fn set_trusted(&self, trusted: bool) {
@@ -145,6 +169,12 @@ impl Control {
 
     pub(crate) fn set_static(&self, wanted: bool) {
         self.statically_dialled.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Sets what counts misbehaviour.
+    pub(crate) fn set_judge(&self, judge: Weak<dyn Judge>) {
+        // A peer belongs to one server.
+        let _ = self.judge.set(judge);
     }
 
     /// Reading stops, or goes on, by our own choice.
@@ -156,8 +186,17 @@ impl Control {
 
     /// A Pong arrived.
     pub(crate) fn note_pong(&self) {
-        if self.with_liveness(|liveness| liveness.on_pong(Instant::now())) {
+        let now = Instant::now();
+        let (round_trip, overdue) = self.with_liveness(|liveness| {
+            let awaited = liveness.awaits_pong();
+            let overdue = liveness.on_pong(now);
+            (liveness.rtt().filter(|_| awaited), overdue)
+        });
+        if overdue {
             self.ping_wanted.notify_one();
+        }
+        if let Some(round_trip) = round_trip {
+            self.recorder.ping(now, PingNote::Answered(round_trip));
         }
         self.ponged.notify_waiters();
     }
@@ -168,18 +207,23 @@ impl Control {
 }
 
 impl Peer {
-    pub(crate) fn new(about: About, liveness: Liveness) -> Self {
+    pub(crate) fn new(about: About, config: &PeerConfig) -> Self {
+        let (liveness, since) = (Liveness::new(config, Instant::now()), about.created);
         let control = Control {
             request: Mutex::new(None),
             requested: Notify::new(),
+            lanes: OnceLock::new(),
+            running: SetOnce::new(),
             ending: CancellationToken::new(),
-            ended: CancellationToken::new(),
+            ended: SetOnce::new(),
             outcome: OnceLock::new(),
             liveness: Mutex::new(liveness),
+            recorder: Recorder::new(since, config.recording()),
             ping_wanted: Notify::new(),
             ponged: Notify::new(),
             trusted: AtomicBool::new(false),
             statically_dialled: AtomicBool::new(false),
+            judge: OnceLock::new(),
         };
         Self(Arc::new(Shared { about, control }))
     }
@@ -190,10 +234,9 @@ impl Peer {
         mut hello: Hello,
         direction: Direction,
         binding: ChannelBinding,
-        config: &super::PeerConfig,
+        config: &PeerConfig,
     ) -> Self {
         hello.capabilities.sort();
-        let created = Instant::now();
         let about = About {
             public_key: hello.public_key,
             id: hello.public_key.node_id(),
@@ -203,9 +246,9 @@ impl Peer {
             local: None,
             remote: None,
             binding,
-            created,
+            created: Instant::now(),
         };
-        Self::new(about, Liveness::new(config, created))
+        Self::new(about, config)
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -328,6 +371,12 @@ impl Peer {
         self.0.control.with_liveness(|liveness| liveness.rtt())
     }
 
+    /// What half of the round trips of Pings did not exceed, and 99 %.
+    pub(super) fn round_trips(&self) -> [Option<Duration>; 2] {
+        let of = |liveness: &mut Liveness| liveness.round_trips();
+        self.0.control.with_liveness(of)
+    }
+
     /// Sends a Ping now and waits for the answer; returns the round trip, or `None` if the peer
     /// ends first. A round trip of less than a second ago stands for a new one. It waits as long
     /// as the peer's own liveness timeout allows, so put a time limit around it. Cancel safe.
@@ -358,6 +407,27 @@ impl Peer {
         self.0.control.request(reason, None);
     }
 
+    /// Adds points to the score of the peer's node for a misbehaviour that a protocol has seen, such as
+    /// an answer that is false or a request that is made too often, and returns the score. It halves
+    /// every minute and outlives the connection. Above the server's
+    /// [`ban_above`](crate::ServerConfig::ban_above) the peer ends with
+    /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
+    /// [`ban_time`](crate::ServerConfig::ban_time); if it came from the address of a stranger,
+    /// nobody else is let in from there for that time. The server counts; what no server runs always
+    /// has the score 0, and so have trusted nodes and those of the
+    /// [whitelist](crate::ServerConfig::whitelist), which are never banned so.
+    pub fn penalise(&self, points: u32, reason: &str) -> u32 {
+        let judge = self.control().judge.get().and_then(Weak::upgrade);
+        judge.map_or(0, |judge| judge.penalise(&self.id(), points, reason))
+    }
+
+    /// The score of the peer's node as it is now; see [`penalise`](Self::penalise).
+    #[must_use]
+    pub fn score(&self) -> u32 {
+        let judge = self.control().judge.get().and_then(Weak::upgrade);
+        judge.map_or(0, |judge| judge.score(&self.id()))
+    }
+
     /// Ends the peer after everything that is queued was written, and waits for the end. What is
     /// not begun at the deadline is dropped, and counted in [`PeerOutcome::unsent`]; then the
     /// Disconnect follows the message that is on its way, for which both have 2 s more. If the
@@ -371,6 +441,27 @@ impl Peer {
     /// As [`close_gracefully`](Self::close_gracefully), without waiting.
     pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
         self.0.control.request(reason, Some(deadline));
+    }
+
+    /// Whether another handle is on the same connection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Completes when the function of each of its protocols has run up to where it first waits, or
+    /// when the peer has ended. What a function registers at its start, such as a handle for other
+    /// tasks, is there then. Cancel safe.
+    pub async fn running(&self) {
+        self.0.control.running.wait().await;
+    }
+
+    /// The lanes of the protocols that run; none once the peer is ending.
+    pub(super) fn open_lanes(&self) -> impl Iterator<Item = (&SharedCapability, &OpenLane)> {
+        let lanes = match self.0.control.lanes.get() {
+            Some(lanes) if !self.0.control.ending.is_cancelled() => &lanes[..],
+            _ => &[],
+        };
+        self.shared_capabilities().iter().zip(lanes)
     }
 
     /// Completes when the peer begins to end, by whatever cause. Cancel safe.
@@ -389,7 +480,7 @@ impl Peer {
     /// was dropped before the end. A server has let go of the peer by then: its node can be
     /// dialled again. Cancel safe.
     pub async fn ended(&self) -> Option<Arc<PeerOutcome>> {
-        self.0.control.ended.cancelled().await;
+        self.0.control.ended.wait().await;
         self.outcome()
     }
 
@@ -400,8 +491,9 @@ impl Peer {
     }
 
     pub(crate) fn mark_ended(&self) {
+        self.0.control.set_running();
         self.0.control.ending.cancel();
-        self.0.control.ended.cancel();
+        let _ = self.0.control.ended.set(());
     }
 }
 

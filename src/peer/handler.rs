@@ -2,7 +2,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::{Peer, ProtocolError, ProtocolInfo};
-use crate::channel::{ProtocolConn, ProtocolLimits};
+use crate::channel::{Class, ProtocolConn, ProtocolLimits};
 use crate::message::WireMessage;
 use crate::node::NodeId;
 
@@ -69,7 +69,12 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         ProtocolLimits::default()
     }
 
-    /// The share of a busy connection, relative to others.
+    /// How urgent its messages are beside those of other protocols.
+    fn class(&self) -> Class {
+        Class::default()
+    }
+
+    /// The share of a busy connection, relative to others of its class.
     fn weight(&self) -> u32 {
         1
     }

@@ -1,49 +1,62 @@
+//! What a node says about itself and its peers, as other programs read it.
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Peer, Protocol};
-use crate::node::NodeId;
-use crate::setup::Direction;
+use super::{Peer, PeerError, Protocol, ProtocolStats};
+use crate::node::{NodeId, NodeRecord};
+use crate::p2p::{Capability, SharedCapability};
+use crate::setup::{Direction, FailureInfo};
 
 /// What a node tells about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct NodeInfo {
+    /// The version of these records: it grows when a field changes its meaning or goes.
+    pub schema: u32,
     /// The node id.
-    pub id: NodeId,
+    pub node_id: NodeId,
     /// The client name in its Hello.
-    pub name: String,
+    pub client: String,
     /// The enode URL.
     pub enode: String,
-    /// The IP address, or name, in its enode URL; empty if there is none.
-    pub ip: String,
-    /// The ports in its enode URL.
-    pub ports: Ports,
-    /// The address that it listens on, with port; empty if it does not listen.
-    pub listen_addr: String,
+    /// The node's own record, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<NodeRecord>,
+    /// The address that it listens on.
+    pub listen_addr: Option<SocketAddr>,
+    /// How many peers are connected.
+    pub peers: usize,
+    /// How many there may be.
+    pub max_peers: usize,
+    /// The memory that remotes take.
+    pub memory: MemoryInfo,
     /// What each protocol tells about the node; `"unknown"` for one that tells nothing.
     pub protocols: BTreeMap<String, Value>,
 }
 
-/// A node's ports; 0 for none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Ports {
-    /// UDP, for discovery.
-    pub discovery: u16,
-    /// TCP, for RLPx.
-    pub listener: u16,
+impl NodeInfo {
+    /// The version of the records in this crate.
+    pub const SCHEMA: u32 = 1;
 }
 
-impl Ports {
-    pub(crate) fn new(discovery: u16, listener: u16) -> Self {
-        Self {
-            discovery,
-            listener,
-        }
+/// How much memory is held for all peers, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MemoryInfo {
+    /// What is held now.
+    pub used: usize,
+    /// What may be held beyond 32 KiB a peer.
+    pub limit: usize,
+}
+
+impl MemoryInfo {
+    pub(crate) fn new(used: usize, limit: usize) -> Self {
+        Self { used, limit }
     }
 }
 
@@ -51,70 +64,170 @@ impl Ports {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeerInfo {
+    /// The node id.
+    pub node_id: NodeId,
     /// The enode URL with the connection's remote address.
     pub enode: String,
-    /// The node id.
-    pub id: NodeId,
+    /// The peer's record, if the [store of nodes](crate::server::NodeStore::record) knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<NodeRecord>,
     /// The full client name.
-    pub name: String,
-    /// All announced capabilities, as `name/version`, in order.
-    pub caps: Vec<String>,
-    /// The connection.
-    pub network: NetworkInfo,
-    /// What each running protocol tells about the peer: `"handshake"` while that yields nothing,
-    /// `"unknown"` for one that tells nothing.
-    pub protocols: BTreeMap<String, Value>,
-}
-
-/// One peer's connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct NetworkInfo {
-    /// The own address; empty for a transport without addresses.
-    pub local_address: String,
-    /// The remote address; empty for a transport without addresses.
-    pub remote_address: String,
-    /// Whether the remote dialled.
-    pub inbound: bool,
+    pub client: String,
+    /// All announced capabilities, in order.
+    pub capabilities: Vec<CapabilityInfo>,
+    /// Who dialled.
+    pub direction: Direction,
+    /// The remote address, if the transport has any.
+    pub addr: Option<SocketAddr>,
+    /// The own address, likewise.
+    pub local_addr: Option<SocketAddr>,
     /// Whether the node is exempt from the limits on peers.
     pub trusted: bool,
     /// Whether the node is dialled again and again.
     #[serde(rename = "static")]
     pub static_dialled: bool,
+    /// For how long it has been connected, in milliseconds.
+    pub connected_ms: u64,
+    /// Its points for misbehaviour; see [`Peer::penalise`].
+    pub score: u32,
+    /// The round trip of the last Ping, in microseconds.
+    pub rtt_us: Option<u64>,
+    /// What half of the round trips did not exceed.
+    pub rtt_p50_us: Option<u64>,
+    /// What 99 % of them did not exceed.
+    pub rtt_p99_us: Option<u64>,
+    /// What runs with the peer, by the protocol's name.
+    pub protocols: BTreeMap<String, LaneInfo>,
+}
+
+/// A capability, and its message codes on the connection if it is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CapabilityInfo {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+    /// Its first code.
+    pub offset: Option<u64>,
+    /// How many codes it has.
+    pub length: Option<u64>,
+}
+
+/// One protocol with one peer: what has passed, and what it tells. Sizes are bytes of uncompressed payloads;
+/// [`ProtocolStats`] explains each number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "those of `ProtocolStats`, with their units")]
+pub struct LaneInfo {
+    /// The version that runs.
+    pub version: u64,
+    /// What the protocol tells: `"handshake"` while that yields nothing, `"unknown"` for one that tells
+    /// nothing.
+    pub info: Value,
+    pub sent: u64,
+    pub sent_bytes: u64,
+    pub received: u64,
+    pub received_bytes: u64,
+    pub dropped: u64,
+    pub waiting: usize,
+    pub waiting_bytes: usize,
+    pub unread: usize,
+    pub unread_bytes: usize,
+    pub pauses: u64,
+    pub paused_ms: u64,
+    pub gate_wait_p50_us: Option<u64>,
+    pub gate_wait_p99_us: Option<u64>,
+}
+
+impl CapabilityInfo {
+    /// A capability that a peer has announced, with its codes if they are among the shared ones.
+    pub(crate) fn of(announced: &Capability, shared: &[SharedCapability]) -> Self {
+        let codes = shared.iter().find(|shared| shared.capability == *announced);
+        Self {
+            name: announced.name().to_owned(),
+            version: announced.version(),
+            offset: codes.map(|shared| shared.offset),
+            length: codes.map(|shared| shared.length),
+        }
+    }
+}
+
+impl LaneInfo {
+    pub(crate) fn new(stats: &ProtocolStats, info: Value) -> Self {
+        Self {
+            version: stats.protocol.version(),
+            info,
+            sent: stats.sent,
+            sent_bytes: stats.sent_bytes,
+            received: stats.received,
+            received_bytes: stats.received_bytes,
+            dropped: stats.dropped,
+            waiting: stats.waiting,
+            waiting_bytes: stats.waiting_bytes,
+            unread: stats.unread,
+            unread_bytes: stats.unread_bytes,
+            pauses: stats.pauses,
+            paused_ms: millis(stats.paused),
+            gate_wait_p50_us: stats.gate_wait_p50.map(micros),
+            gate_wait_p99_us: stats.gate_wait_p99.map(micros),
+        }
+    }
 }
 
 impl PeerInfo {
-    /// Describes `peer`, which runs some of `protocols`.
+    /// Describes `peer`, which runs some of `protocols`, without its record.
     #[must_use]
     pub fn new(peer: &Peer, protocols: &[Protocol]) -> Self {
-        let text = |addr: Option<std::net::SocketAddr>| {
-            addr.map_or_else(String::new, |addr| addr.to_string())
-        };
-        let running = peer.shared_capabilities().iter().filter_map(|shared| {
-            let protocol = protocols.get(shared.local)?;
-            let info = protocol.info().of_peer(peer.id());
-            Some((shared.capability.name().to_owned(), info))
+        let stats = peer.stats();
+        let shared = peer.shared_capabilities();
+        let running = stats.protocols.iter().filter_map(|lane| {
+            let shared = shared.iter().find(|s| s.capability == lane.protocol)?;
+            let info = protocols.get(shared.local)?.info_or_handshake(peer.id());
+            let name = lane.protocol.name().to_owned();
+            Some((name, LaneInfo::new(lane, info.into())))
         });
+        let announced = peer.capabilities().iter();
         Self {
+            node_id: peer.id(),
             enode: peer.enode().to_string(),
-            id: peer.id(),
-            name: peer.full_name(),
-            caps: peer
-                .capabilities()
-                .iter()
-                .map(ToString::to_string)
+            record: None,
+            client: peer.full_name(),
+            capabilities: announced
+                .map(|one| CapabilityInfo::of(one, shared))
                 .collect(),
-            network: NetworkInfo {
-                local_address: text(peer.local_addr()),
-                remote_address: text(peer.remote_addr()),
-                inbound: peer.direction() == Direction::Inbound,
-                trusted: peer.is_trusted(),
-                static_dialled: peer.is_static(),
-            },
+            direction: peer.direction(),
+            addr: peer.remote_addr(),
+            local_addr: peer.local_addr(),
+            trusted: peer.is_trusted(),
+            static_dialled: peer.is_static(),
+            connected_ms: millis(stats.lifetime),
+            score: peer.score(),
+            rtt_us: stats.round_trip.map(micros),
+            rtt_p50_us: stats.round_trip_p50.map(micros),
+            rtt_p99_us: stats.round_trip_p99.map(micros),
             protocols: running.collect(),
         }
     }
+}
+
+impl From<&PeerError> for FailureInfo {
+    fn from(error: &PeerError) -> Self {
+        Self::new(
+            error.stage(),
+            error.fault(),
+            error.reason(),
+            error.to_string(),
+        )
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What each protocol tells about the node; of several versions of one name the first answers.
@@ -122,7 +235,7 @@ pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> 
     let mut all = BTreeMap::new();
     for protocol in protocols {
         all.entry(protocol.capability().name().to_owned())
-            .or_insert_with(|| protocol.info().of_node());
+            .or_insert_with(|| protocol.node_info().into());
     }
     all
 }

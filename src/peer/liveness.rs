@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::PeerConfig;
+use crate::quantiles::Quantiles;
 use crate::time::{after, part};
 
 /// How many Pings are granted at once at the start of a connection.
@@ -22,8 +23,8 @@ const PING_SPACING: Duration = Duration::from_secs(1);
 pub(crate) enum Action {
     /// Send a Ping now.
     SendPing,
-    /// The remote is gone.
-    TimedOut,
+    /// The remote is gone: it was silent for this long.
+    TimedOut(Duration),
     /// Look again at this time.
     WaitUntil(Instant),
 }
@@ -62,6 +63,7 @@ pub(crate) struct Liveness {
     /// Somebody waits for a round trip now.
     wanted: bool,
     rtt: Option<Duration>,
+    round_trips: Quantiles,
     last_pong: Option<Instant>,
 }
 
@@ -79,6 +81,7 @@ impl Liveness {
             pinged: now,
             wanted: false,
             rtt: None,
+            round_trips: Quantiles::default(),
             last_pong: None,
         }
     }
@@ -103,6 +106,11 @@ impl Liveness {
         }
     }
 
+    /// Whether a Ping is on its way.
+    pub(crate) fn awaits_pong(&self) -> bool {
+        self.ping != Ping::Idle
+    }
+
     /// A Pong arrived. One that answers nothing is ignored. The answer to a Ping can be read before
     /// the write loop, which hands many frames over at once, gets to say that it was written.
     /// Returns whether to [`poll`](Self::poll) again at once, since the next Ping is overdue.
@@ -110,7 +118,9 @@ impl Liveness {
         let (Ping::Queued { since } | Ping::InFlight { since }) = self.ping else {
             return false;
         };
-        self.rtt = Some(now.saturating_duration_since(since));
+        let rtt = now.saturating_duration_since(since);
+        self.rtt = Some(rtt);
+        self.round_trips.record(rtt);
         self.last_pong = Some(now);
         self.wanted = false;
         self.ping = Ping::Idle;
@@ -132,6 +142,11 @@ impl Liveness {
         self.rtt
     }
 
+    /// What half of all round trips did not exceed, and 99 % of them.
+    pub(crate) fn round_trips(&self) -> [Option<Duration>; 2] {
+        [50, 99].map(|percent| self.round_trips.percent(percent))
+    }
+
     /// What to do at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
         let half = part(self.interval, 2).max(PING_SPACING);
@@ -151,7 +166,7 @@ impl Liveness {
             Ping::InFlight { since } => {
                 let end = after(since.max(self.last_byte), self.timeout);
                 if !self.paused && now >= end {
-                    return Action::TimedOut;
+                    return Action::TimedOut(self.timeout);
                 }
                 if self.held_up && now >= repeat {
                     self.pinged = now;
@@ -239,7 +254,7 @@ mod tests {
         liveness.on_bytes(pinged + 10 * SECOND);
         let end = pinged + 25 * SECOND;
         assert_eq!(liveness.poll(pinged + 15 * SECOND), Action::WaitUntil(end));
-        assert_eq!(liveness.poll(end), Action::TimedOut);
+        assert_eq!(liveness.poll(end), Action::TimedOut(15 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]
@@ -256,8 +271,9 @@ mod tests {
         ));
         liveness.on_pause(false, pinged + 61 * SECOND);
         let end = pinged + 76 * SECOND;
-        assert_ne!(liveness.poll(end - SECOND), Action::TimedOut);
-        assert_eq!(liveness.poll(end), Action::TimedOut);
+        let before = liveness.poll(end - SECOND);
+        assert!(!matches!(before, Action::TimedOut(_)), "{before:?}");
+        assert_eq!(liveness.poll(end), Action::TimedOut(15 * SECOND));
     }
 
     #[tokio::test(start_paused = true)]

@@ -44,10 +44,15 @@ mod handle;
 mod handler;
 #[cfg(feature = "serde")]
 mod info;
+mod judge;
 mod liveness;
 mod meters;
+mod open_lane;
 mod protocol_error;
 mod protocol_info;
+mod recording;
+mod senders;
+mod stats;
 
 pub use config::PeerConfig;
 pub use deadline::{SlowTransfer, TransferLimit};
@@ -57,13 +62,16 @@ pub use events::{MessageEvent, PeerEvent, PeerEvents};
 pub use handle::Peer;
 pub use handler::ProtocolHandler;
 #[cfg(feature = "serde")]
-pub use info::{NetworkInfo, NodeInfo, PeerInfo, Ports};
+pub use info::{CapabilityInfo, LaneInfo, MemoryInfo, NodeInfo, PeerInfo};
 pub use protocol_error::ProtocolError;
 pub use protocol_info::ProtocolInfo;
+pub use stats::{PeerStats, ProtocolStats};
 
 pub(crate) use deadline::{Patience, Transfer};
 pub(crate) use handle::{About, EndRequest};
 #[cfg(feature = "serde")]
-pub(crate) use info::node_protocols;
+pub(crate) use info::{micros, millis, node_protocols};
+pub(crate) use judge::Judge;
 pub(crate) use liveness::{Action as LivenessAction, Liveness, PingLimiter};
 pub(crate) use meters::PeerMeter;
+pub(crate) use open_lane::OpenLane;

@@ -1,70 +1,189 @@
 //! What a protocol says about itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::guarded::caught;
 use crate::node::NodeId;
 
-/// What a protocol says about this node or about one of its peers, for people: a JSON value, which
-/// is made and read with the feature `serde`.
+/// What a protocol says about this node or about one of its peers: a text, or texts by name. With
+/// the feature `serde` also any value that has a JSON form.
+///
+/// ```
+/// use peermux::Protocol;
+/// use peermux::peer::ProtocolInfo;
+///
+/// let protocol = Protocol::builder("relay", 1, 1)
+///     .node_info(|| ProtocolInfo::fields([("height", 7.to_string())]))
+///     .run(|_peer, _conn| async move { Ok(()) });
+/// assert_eq!(protocol.node_info().field("height"), Some("7"));
+/// ```
 #[derive(Clone, PartialEq)]
-pub struct ProtocolInfo {
+pub struct ProtocolInfo(Form);
+
+#[derive(Clone, PartialEq)]
+enum Form {
+    Text(String),
+    Fields(BTreeMap<String, String>),
     #[cfg(feature = "serde")]
-    value: serde_json::Value,
+    Json(serde_json::Value),
 }
 
 impl ProtocolInfo {
     /// Nothing, which is shown as `"unknown"`.
     #[must_use]
     pub fn unknown() -> Self {
-        Self {
-            #[cfg(feature = "serde")]
-            value: serde_json::Value::from("unknown"),
-        }
+        Self::text("unknown")
+    }
+
+    /// A text. In JSON it is a string.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(Form::Text(text.into()))
+    }
+
+    /// Texts by name; of several with one name the last counts. In JSON they are an object whose
+    /// values are strings.
+    #[must_use]
+    pub fn fields<N: Into<String>, V: Into<String>>(
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let fields = fields.into_iter();
+        let fields = fields.map(|(name, value)| (name.into(), value.into()));
+        Self(Form::Fields(fields.collect()))
     }
 
     /// A value that has a JSON form; [`unknown`](Self::unknown) if it has none.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn of(value: impl serde::Serialize) -> Self {
-        serde_json::to_value(value).map_or_else(|_| Self::unknown(), |value| Self { value })
+        match serde_json::to_value(value) {
+            Ok(serde_json::Value::String(text)) => Self::text(text),
+            Ok(value) => Self(Form::Json(value)),
+            Err(_) => Self::unknown(),
+        }
     }
 
-    #[cfg(feature = "serde")]
-    pub(crate) fn into_value(self) -> serde_json::Value {
-        self.value
+    /// The text with this name. `None` for a single text, and for a JSON value that is no string in
+    /// an object.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        match &self.0 {
+            Form::Text(_) => None,
+            Form::Fields(fields) => fields.get(name).map(String::as_str),
+            #[cfg(feature = "serde")]
+            Form::Json(value) => value.get(name)?.as_str(),
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl From<ProtocolInfo> for serde_json::Value {
+    fn from(info: ProtocolInfo) -> Self {
+        match info.0 {
+            Form::Text(text) => text.into(),
+            Form::Fields(fields) => fields.into_iter().collect(),
+            Form::Json(value) => value,
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for ProtocolInfo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Form::Text(text) => text.serialize(serializer),
+            Form::Fields(fields) => fields.serialize(serializer),
+            Form::Json(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// The text; the fields as `height=7, peers=2`; a JSON value as JSON.
+impl fmt::Display for ProtocolInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Text(text) => f.write_str(text),
+            Form::Fields(fields) => {
+                let mut before = "";
+                for (name, value) in fields {
+                    write!(f, "{before}{name}={value}")?;
+                    before = ", ";
+                }
+                Ok(())
+            }
+            #[cfg(feature = "serde")]
+            Form::Json(value) => value.fmt(f),
+        }
     }
 }
 
 impl fmt::Debug for ProtocolInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(feature = "serde")]
-        return write!(f, "ProtocolInfo({})", self.value);
-        #[cfg(not(feature = "serde"))]
-        f.write_str("ProtocolInfo")
+        write!(f, "ProtocolInfo({self})")
     }
 }
 
 /// The functions of one protocol that are asked.
 #[derive(Clone, Default)]
-pub(crate) struct InfoFns {
+pub(super) struct InfoFns {
     pub(super) node: Option<Arc<dyn Fn() -> ProtocolInfo + Send + Sync>>,
     pub(super) peer: Option<Arc<dyn Fn(NodeId) -> Option<ProtocolInfo> + Send + Sync>>,
 }
 
-#[cfg(feature = "serde")]
 impl InfoFns {
-    pub(crate) fn of_node(&self) -> serde_json::Value {
-        let info = self.node.as_ref().map(|info| info());
-        info.unwrap_or_else(ProtocolInfo::unknown).into_value()
+    /// Unknown if the function panics: who asks is not the protocol.
+    pub(super) fn of_node(&self) -> ProtocolInfo {
+        let info = self.node.as_ref();
+        let info = info.and_then(|info| caught("what a protocol says about this node", || info()));
+        info.unwrap_or_else(ProtocolInfo::unknown)
     }
 
-    /// `"handshake"` while the function yields nothing.
-    pub(crate) fn of_peer(&self, id: NodeId) -> serde_json::Value {
-        let info = self.peer.as_ref().map(|info| info(id));
-        match info.unwrap_or_else(|| Some(ProtocolInfo::unknown())) {
-            Some(info) => info.into_value(),
-            None => serde_json::Value::from("handshake"),
+    /// As [`of_node`](Self::of_node), of one peer.
+    pub(super) fn of_peer(&self, id: NodeId) -> Option<ProtocolInfo> {
+        let info = self.peer.as_ref();
+        let info = info.and_then(|info| caught("what a protocol says about a peer", || info(id)));
+        info.unwrap_or_else(|| Some(ProtocolInfo::unknown()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_that_panics_says_nothing() {
+        let panics = InfoFns {
+            node: Some(Arc::new(|| panic!("node"))),
+            peer: Some(Arc::new(|_| panic!("peer"))),
+        };
+        assert_eq!(panics.of_node(), ProtocolInfo::unknown());
+        let peer = crate::node::SecretKey::generate().public_key().node_id();
+        assert_eq!(panics.of_peer(peer), Some(ProtocolInfo::unknown()));
+    }
+
+    #[test]
+    fn texts_need_no_json_and_have_a_json_form() {
+        let fields = ProtocolInfo::fields([("peers", "3"), ("height", "7"), ("peers", "2")]);
+        assert_eq!(fields.to_string(), "height=7, peers=2");
+        assert_eq!(
+            (fields.field("peers"), fields.field("x")),
+            (Some("2"), None)
+        );
+        let text = ProtocolInfo::text("asleep");
+        assert_eq!(
+            (text.to_string().as_str(), text.field("peers")),
+            ("asleep", None)
+        );
+        assert_eq!(ProtocolInfo::unknown().to_string(), "unknown");
+        #[cfg(feature = "serde")]
+        {
+            let json = serde_json::json!({"height": "7", "peers": "2"});
+            assert_eq!(serde_json::to_value(&fields).ok(), Some(json.clone()));
+            assert_eq!(serde_json::Value::from(fields), json);
+            assert_eq!(ProtocolInfo::of("unknown"), ProtocolInfo::unknown());
+            assert_eq!(ProtocolInfo::of(json).field("height"), Some("7"));
         }
     }
 }

@@ -81,17 +81,20 @@ impl<T: Transport> Authenticated<T> {
     /// [`SetupError`] at stage hello, after the remote was told the reason, if it has one.
     /// [`SetupError::Refused`] if the remote sent a Disconnect.
     pub async fn exchange_hello(self, hello: &Hello) -> Result<Established<T>, SetupError> {
-        self.exchange_hello_unless(hello, pending()).await
+        match self.exchange_hello_unless(hello, pending()).await {
+            Ok(established) => Ok(established),
+            Err(failed) => Err(failed.tell().await),
+        }
     }
 
     /// As [`exchange_hello`](Self::exchange_hello), but fails with what `interrupted` says as soon as
-    /// that completes. The remote is told the reason then too, if there is one.
+    /// that completes, and leaves it to the caller to tell the remote.
     pub(crate) async fn exchange_hello_unless(
         mut self,
         hello: &Hello,
         interrupted: impl Future<Output = SetupError>,
-    ) -> Result<Established<T>, SetupError> {
-        let out = seal_hello(&mut self.wire, hello)?;
+    ) -> Result<Established<T>, NotMet<T>> {
+        let out = seal_hello(&mut self.wire, hello).map_err(NotMet::silent)?;
         let Wire {
             reader,
             writer,
@@ -113,10 +116,10 @@ impl<T: Transport> Authenticated<T> {
             error = interrupted => Err(error),
         };
         match result {
-            Ok(result) => self.finish(result, hello.version).await,
-            Err(error) if sent => self.fail(error).await,
+            Ok(result) => self.finish(result, hello.version),
+            Err(error) if sent => Err(NotMet::new(error, self.wire)),
             // In the middle of our Hello nothing else can be said.
-            Err(error) => Err(error),
+            Err(error) => Err(NotMet::silent(error)),
         }
     }
 
@@ -139,7 +142,7 @@ impl<T: Transport> Authenticated<T> {
         } = &mut *self.wire;
         let theirs = match read_hello(reader, ingress, buffer).await {
             Ok(theirs) => theirs,
-            Err(error) => return self.fail(error).await,
+            Err(error) => return Err(NotMet::new(error, self.wire).tell().await),
         };
         let ours = answer(&theirs);
         let out = seal_hello(&mut self.wire, &ours)?;
@@ -147,7 +150,10 @@ impl<T: Transport> Authenticated<T> {
         let result = written
             .map(|()| theirs)
             .map_err(SetupError::io(Stage::Hello));
-        self.finish(result, ours.version).await
+        match self.finish(result, ours.version) {
+            Ok(established) => Ok(established),
+            Err(failed) => Err(failed.tell().await),
+        }
     }
 
     /// Sends the ack that was kept for the first frame, if there is one.
@@ -165,14 +171,14 @@ impl<T: Transport> Authenticated<T> {
         self.wire.refuse(reason).await;
     }
 
-    async fn finish(
+    fn finish(
         mut self,
         hello: Result<Hello, SetupError>,
         own_version: u64,
-    ) -> Result<Established<T>, SetupError> {
+    ) -> Result<Established<T>, NotMet<T>> {
         let hello = match hello {
             Ok(hello) => hello,
-            Err(error) => return self.fail(error).await,
+            Err(error) => return Err(NotMet::new(error, self.wire)),
         };
         let snappy = hello.version.min(own_version) >= p2p::SNAPPY_VERSION;
         self.wire.egress.set_snappy(snappy);
@@ -184,16 +190,43 @@ impl<T: Transport> Authenticated<T> {
                 claimed,
                 proven: self.id(),
             };
-            return self.fail(error).await;
+            return Err(NotMet::new(error, self.wire));
         }
         Ok(Established::new(self.wire, self.about, hello))
     }
+}
 
-    async fn fail(self, error: SetupError) -> Result<Established<T>, SetupError> {
-        if let Some(reason) = error.reason_to_send() {
-            self.wire.refuse(reason).await;
-        }
-        Err(error)
+/// An exchange of Hello that failed, and what the remote is told if there is a reason that is sent.
+pub(crate) struct NotMet<T: Transport> {
+    error: SetupError,
+    untold: Option<(Box<Wire<T>>, DisconnectReason)>,
+}
+
+impl<T: Transport> NotMet<T> {
+    fn new(error: SetupError, wire: Box<Wire<T>>) -> Self {
+        let untold = error.reason_to_send().map(|reason| (wire, reason));
+        Self { error, untold }
+    }
+
+    fn silent(error: SetupError) -> Self {
+        let untold = None;
+        Self { error, untold }
+    }
+
+    /// Why, and the farewell, which takes at most 3 s.
+    pub(crate) fn into_parts(self) -> (SetupError, impl Future<Output = ()> + Send) {
+        let farewell = async move {
+            if let Some((wire, reason)) = self.untold {
+                wire.refuse(reason).await;
+            }
+        };
+        (self.error, farewell)
+    }
+
+    async fn tell(self) -> SetupError {
+        let (error, farewell) = self.into_parts();
+        farewell.await;
+        error
     }
 }
 

@@ -12,6 +12,8 @@ mod authenticated;
 mod direction;
 mod error;
 mod established;
+#[cfg(feature = "serde")]
+mod failure_info;
 mod handshake;
 mod link;
 mod turns;
@@ -21,6 +23,8 @@ pub use authenticated::Authenticated;
 pub use direction::Direction;
 pub use error::SetupError;
 pub use established::{Established, Joined};
+#[cfg(feature = "serde")]
+pub use failure_info::FailureInfo;
 pub use handshake::{ReceivedAuth, accept, initiate, receive_auth};
 pub(crate) use handshake::{initiate_in_turn, receive_auth_in_turn};
 

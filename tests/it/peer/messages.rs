@@ -1,7 +1,12 @@
 //! Routing by code range, in both directions.
 
+use std::time::Duration;
+
+use peermux::message::Encoded;
 use peermux::p2p::ids;
-use peermux::{Message, PeerError, SendError};
+use peermux::{Message, PeerError, ProtocolConn, RlpValue, SendError, TrySendError, messages};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use super::{OFFSET, idle, outcome, peer, protocol};
 
@@ -103,4 +108,72 @@ async fn protocols_of_length_zero_neither_send_nor_receive() {
         outcome(&peer).await.error,
         PeerError::UnknownMessage { id: 16, last: 15 }
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_tells_when_it_came_and_not_when_it_was_taken() {
+    let (told, mut times) = mpsc::channel(1);
+    let slow = protocol(2).run(move |peer, mut conn| {
+        let told = told.clone();
+        async move {
+            sleep(Duration::from_secs(5)).await;
+            let first = conn.recv().await?.expect("still connected").received_at();
+            let second = conn.recv().await?.expect("still connected").received_at();
+            let _ = told.send((first, second)).await;
+            peer.ending().await;
+            Ok(())
+        }
+    });
+    let (_peer, mut remote) = peer(slow).await;
+    let before = Instant::now();
+    remote.send(16, &[0xc0]).await;
+    sleep(Duration::from_secs(2)).await;
+    remote.send(17, &[0xc0]).await;
+    let (first, second) = times.recv().await.expect("both came");
+    assert!(first - before < Duration::from_secs(1));
+    assert_eq!(second - first, Duration::from_secs(2));
+}
+
+messages! {
+    #[derive(Debug, PartialEq)]
+    enum Small, length = 2, max_size = 8 {
+        0x00 => Text(String),
+        0x01 => Number(u64),
+    }
+}
+
+#[tokio::test]
+async fn what_was_encoded_before_goes_out_many_times_and_within_its_limit() {
+    let (near, mut far) = ProtocolConn::<Small>::pair();
+    let text = Encoded::of(&Small::Text("a cat".to_owned()));
+    near.send_encoded(&text).await.expect("sent");
+    near.sender().try_send_encoded(&text.clone()).expect("sent");
+    near.try_send_encoded(&text).expect("sent");
+    for _ in 0..3 {
+        let message = far.recv().await.expect("it decodes").expect("open");
+        assert_eq!(*message, Small::Text("a cat".to_owned()));
+        assert_eq!(message.size(), text.payload().len());
+    }
+    let large = Small::Text("a large cat".to_owned());
+    let (size, limit) = (12, 8);
+    let refused = SendError::TooLarge { size, limit };
+    assert_eq!(near.send(&large).await, Err(refused.clone()));
+    let refused_at_once = near.try_send_encoded(&Encoded::of(&large));
+    assert_eq!(refused_at_once, Err(TrySendError::Refused(refused)));
+}
+
+#[tokio::test]
+async fn values_are_sent_in_one_line() {
+    let (near, mut far) = ProtocolConn::<Message>::pair();
+    near.send_rlp(3, &(5u64, vec![true, false]))
+        .await
+        .expect("sent");
+    near.try_send_rlp(4, &"text".to_owned()).expect("sent");
+    let pair = far.recv().await.expect("raw").expect("open");
+    assert_eq!(
+        (pair.code, &pair.payload[..]),
+        (3, &[0xc4, 5, 0xc2, 1, 0x80][..])
+    );
+    let text = far.recv().await.expect("raw").expect("open");
+    assert_eq!(String::from_rlp(&text.payload), Ok("text".to_owned()));
 }

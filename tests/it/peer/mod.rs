@@ -7,6 +7,8 @@ mod ending;
 mod liveness;
 mod messages;
 mod outcomes;
+mod quotas;
+mod recording;
 mod writing;
 
 use peermux::testing::{Scripted, Settings};

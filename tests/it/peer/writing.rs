@@ -19,6 +19,7 @@ use peermux::{
     TrySendError,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::{noise, peer, protocol};
 
@@ -195,6 +196,7 @@ async fn message_events_tell_code_and_uncompressed_size() {
     });
     let options = PeerOptions::default().with_events(events);
     let (peer, mut remote) = peer(Settings::from(mirror).with_options(options)).await;
+    let began = Instant::now();
     remote.send(19, &[0x55; 500]).await;
     remote.expect().await;
     let PeerEvent::MessageReceived(received) =
@@ -206,11 +208,12 @@ async fn message_events_tell_code_and_uncompressed_size() {
         (received.code, received.size, &*received.protocol),
         (3, 500, "a")
     );
+    assert!((began..=Instant::now()).contains(&received.at));
     let sent = feed.recv().await.expect("told").expect("none is missed");
     let json = serde_json::to_value(&sent).expect("serialises");
     let id = peer.id().to_string();
     let expected = serde_json::json!(
-        {"type": "msgsend", "peer": id, "protocol": "a", "msg_code": 3, "msg_size": 500});
+        {"event": "message_sent", "node_id": id, "protocol": "a", "code": 3, "size": 500, "addr": null, "local_addr": null});
     assert_eq!(json, expected);
 }
 

@@ -1,0 +1,56 @@
+//! Reading that stands still by our own choice.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::channel::{OverBudget, PushError};
+use crate::peer::Peer;
+use crate::recorder::{PauseCause, RecordedEvent};
+
+/// From its beginning to its end the remote's silence does not count.
+pub(super) struct Pause<'a> {
+    peer: &'a Peer,
+    since: Instant,
+}
+
+impl<'a> Pause<'a> {
+    pub(super) fn begin(peer: &'a Peer, protocol: Option<u16>, cause: PauseCause) -> Self {
+        let since = Instant::now();
+        let control = peer.control();
+        control.note_pause(true);
+        let paused = RecordedEvent::Paused { protocol, cause };
+        control.recorder.record(since, paused);
+        Self { peer, since }
+    }
+
+    /// How long it has lasted.
+    pub(super) fn so_far(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Reading goes on.
+    pub(super) fn end(self) {
+        let control = self.peer.control();
+        control.note_pause(false);
+        let after = self.so_far();
+        let resumed = RecordedEvent::Resumed { after };
+        control.recorder.record(Instant::now(), resumed);
+    }
+}
+
+/// Why there is no room for a message.
+pub(super) fn cause_of(error: PushError) -> PauseCause {
+    match error {
+        PushError::OverBudget(over) => cause_over(over),
+        _ => PauseCause::QueueFull,
+    }
+}
+
+/// Which budget is used up.
+pub(super) fn cause_over(over: OverBudget) -> PauseCause {
+    match over {
+        OverBudget::Peer => PauseCause::PeerMemory,
+        OverBudget::Node => PauseCause::NodeMemory,
+    }
+}

@@ -1,0 +1,103 @@
+//! What has passed between this node and a peer, as plain data.
+
+use std::time::Duration;
+
+use super::Peer;
+use crate::channel::LaneStats;
+use crate::node::NodeId;
+use crate::p2p::Capability;
+
+/// What has passed between this node and a peer since it connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// The node.
+    pub id: NodeId,
+    /// For how long it has been connected.
+    pub lifetime: Duration,
+    /// The round trip of the last Ping.
+    pub round_trip: Option<Duration>,
+    /// What half of the round trips did not exceed.
+    pub round_trip_p50: Option<Duration>,
+    /// What 99 % of the round trips did not exceed.
+    pub round_trip_p99: Option<Duration>,
+    /// The protocols that run; none once the peer is ending.
+    pub protocols: Vec<ProtocolStats>,
+}
+
+/// What has passed through one protocol with a peer. Sizes are bytes of uncompressed payloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ProtocolStats {
+    /// The protocol.
+    pub protocol: Capability,
+    /// Messages that were handed to the socket.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Messages that the protocol has taken.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Received messages that were dropped since there was no room, or they came too fast.
+    pub dropped: u64,
+    /// Messages that wait to be sent now.
+    pub waiting: usize,
+    /// Their bytes.
+    pub waiting_bytes: usize,
+    /// Received messages that the protocol has not taken, or holds, now.
+    pub unread: usize,
+    /// Their bytes.
+    pub unread_bytes: usize,
+    /// How often reading paused because the protocol's queue was full.
+    pub pauses: u64,
+    /// For how long it paused in all.
+    pub paused: Duration,
+    /// What half of the messages did not exceed that waited to be sent; one of 16 is looked at.
+    pub gate_wait_p50: Option<Duration>,
+    /// What 99 % of them did not exceed.
+    pub gate_wait_p99: Option<Duration>,
+}
+
+impl Peer {
+    /// What has passed between this node and the peer so far.
+    #[must_use]
+    pub fn stats(&self) -> PeerStats {
+        let [round_trip_p50, round_trip_p99] = self.round_trips();
+        let protocols = self.open_lanes().filter_map(|(shared, open)| {
+            let lane = open.lane.upgrade()?;
+            Some(of_protocol(&shared.capability, lane.stats(), open))
+        });
+        PeerStats {
+            id: self.id(),
+            lifetime: self.lifetime(),
+            round_trip: self.rtt(),
+            round_trip_p50,
+            round_trip_p99,
+            protocols: protocols.collect(),
+        }
+    }
+}
+
+fn of_protocol(protocol: &Capability, lane: LaneStats, open: &super::OpenLane) -> ProtocolStats {
+    let passed = open.tap.passed();
+    let inbox = open.inbox.stats();
+    ProtocolStats {
+        protocol: protocol.clone(),
+        sent: passed.sent,
+        sent_bytes: passed.sent_bytes,
+        received: passed.received,
+        received_bytes: passed.received_bytes,
+        dropped: passed.dropped,
+        waiting: lane.waiting,
+        waiting_bytes: lane.waiting_bytes,
+        unread: inbox.unread,
+        unread_bytes: inbox.unread_bytes,
+        pauses: inbox.pauses,
+        paused: inbox.paused,
+        gate_wait_p50: lane.wait_p50,
+        gate_wait_p99: lane.wait_p99,
+    }
+}

@@ -1,0 +1,67 @@
+use serde::{Deserialize, Serialize};
+
+use super::SetupError;
+use crate::fault::Fault;
+use crate::p2p::DisconnectReason;
+use crate::stage::Stage;
+
+/// A failure as programs read it. It is the same object in every event and answer:
+///
+/// ```json
+/// { "stage": "hello", "fault": "remote", "reason": { "code": 4, "text": "too many peers" }, "text": "…" }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailureInfo {
+    /// At which stage of the connection, if it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Whose doing it is, if it concerns a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// The reason in the Disconnect that one side sent, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DisconnectReason>,
+    /// What went wrong, in one line, for people. The words may change.
+    pub text: String,
+}
+
+impl FailureInfo {
+    /// A failure of a connection.
+    #[must_use]
+    pub fn new(
+        stage: Stage,
+        fault: Fault,
+        reason: Option<DisconnectReason>,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            stage: Some(stage),
+            fault: Some(fault),
+            reason,
+            text: text.into(),
+        }
+    }
+
+    /// A failure of which there is no more to say than a text.
+    #[must_use]
+    pub fn of_text(text: impl Into<String>) -> Self {
+        Self {
+            stage: None,
+            fault: None,
+            reason: None,
+            text: text.into(),
+        }
+    }
+}
+
+impl From<&SetupError> for FailureInfo {
+    fn from(error: &SetupError) -> Self {
+        Self::new(
+            error.stage(),
+            error.fault(),
+            error.reason(),
+            error.to_string(),
+        )
+    }
+}

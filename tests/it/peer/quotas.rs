@@ -1,0 +1,138 @@
+//! How many messages a protocol receives and sends in a second.
+
+use std::time::Duration;
+
+use peermux::{
+    DisconnectReason, Message, PeerError, Protocol, ProtocolLimits, Quota, TrySendError, WhenOver,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{outcome, peer, protocol};
+
+/// Of the protocol, with the smallest payload.
+const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
+
+/// Tells when it has received each message, and at its end how many were dropped.
+fn reads(limits: ProtocolLimits) -> (Protocol, mpsc::Receiver<(Instant, u64)>) {
+    let (told, tells) = mpsc::channel(1000);
+    let protocol = protocol(1).limits(limits).run(move |_, mut conn| {
+        let told = told.clone();
+        async move {
+            while conn.recv().await?.is_some() {
+                told.send((Instant::now(), conn.dropped())).await.ok();
+            }
+            Ok(())
+        }
+    });
+    (protocol, tells)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_gets_no_more_than_its_rate() {
+    let limits = ProtocolLimits::default()
+        .with_receive_quota(Quota::messages(10))
+        .with_queue_messages(4);
+    let (protocol, mut tells) = reads(limits);
+    let (_peer, mut remote) = peer(protocol).await;
+    let started = Instant::now();
+    remote.send_all(&[MESSAGE; 40]).await;
+    for number in 0..40u32 {
+        let (at, dropped) = tells.recv().await.expect("goes on");
+        let expected = Duration::from_millis(100) * number.saturating_sub(9);
+        let late = (at - started).saturating_sub(expected);
+        assert!(at - started >= expected, "{number}: {:?}", at - started);
+        assert!(late < Duration::from_millis(50), "{number}: {late:?}");
+        assert_eq!(dropped, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_holds_messages_back_is_no_stall() {
+    let limits = ProtocolLimits::default()
+        .with_receive_quota(Quota::bytes(1))
+        .with_queue_messages(1);
+    let (protocol, mut tells) = reads(limits);
+    let (peer, mut remote) = peer(protocol).await;
+    let large = (16, &[0x55; 10][..]);
+    for _ in 0..3 {
+        remote.send_all(&[large]).await;
+    }
+    let mut last = None;
+    for _ in 0..3 {
+        let (at, _) = tells.recv().await.expect("goes on");
+        let waited = last.replace(at).map(|last| at - last);
+        assert!(waited.is_none_or(|waited| waited >= Duration::from_secs(10)));
+    }
+    assert!(peer.outcome().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_ends_is_not_waited_for_by_the_rate() {
+    let limits = ProtocolLimits::default().with_receive_quota(Quota::bytes(1));
+    let (protocol, mut tells) = reads(limits);
+    let (peer, mut remote) = peer(protocol).await;
+    remote.send_all(&[(16, &[0x55; 1000]), MESSAGE]).await;
+    tells.recv().await.expect("the first passes");
+    let started = Instant::now();
+    peer.disconnect(DisconnectReason::REQUESTED);
+    outcome(&peer).await;
+    assert!(started.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_too_fast_is_dropped_or_ends_the_peer() {
+    let limits = ProtocolLimits::default().with_receive_quota(Quota::messages(3));
+    let drops = limits.with_when_over(WhenOver::DropNewest);
+    let (protocol, mut tells) = reads(drops);
+    let (_peer, mut remote) = peer(protocol).await;
+    remote.send_all(&[MESSAGE; 10]).await;
+    for _ in 0..3 {
+        tells.recv().await.expect("passes");
+    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    remote.send_all(&[MESSAGE]).await;
+    assert_eq!(tells.recv().await.expect("passes").1, 7);
+
+    let (protocol, _tells) = reads(limits.with_when_over(WhenOver::Disconnect));
+    let (other, mut remote) = peer(protocol).await;
+    remote.send_all(&[MESSAGE; 4]).await;
+    let outcome = outcome(&other).await;
+    assert!(matches!(outcome.error, PeerError::TooFast(_)));
+    assert_eq!(
+        outcome.error.reason(),
+        Some(DisconnectReason::SUBPROTOCOL_ERROR)
+    );
+    assert!(outcome.error.is_misbehaviour());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_keeps_to_its_rate() {
+    let limits = ProtocolLimits::default().with_send_quota(Quota::messages(5));
+    let (told, mut tells) = mpsc::channel(100);
+    let sends = protocol(1).limits(limits).run(move |peer, conn| {
+        let told = told.clone();
+        async move {
+            let message = Message::new(0, vec![0xc0]);
+            for _ in 0..5 {
+                conn.try_send(&message)
+                    .map_err(peermux::ProtocolError::other)?;
+            }
+            assert_eq!(conn.try_send(&message), Err(TrySendError::Full));
+            let started = Instant::now();
+            for _ in 0..10 {
+                conn.send(&message).await?;
+            }
+            told.send(started.elapsed()).await.ok();
+            // One more waits for its turn, and hears of the end meanwhile.
+            let large = Message::new(0, vec![0x55; 100]);
+            peer.disconnect(DisconnectReason::REQUESTED);
+            assert!(conn.send(&large).await.is_err());
+            Ok(())
+        }
+    });
+    let (peer, _remote) = peer(sends).await;
+    let took = tells.recv().await.expect("sends").as_millis();
+    assert!((2000..2020).contains(&took), "{took}");
+    outcome(&peer).await;
+}
