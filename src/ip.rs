@@ -69,7 +69,7 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
 
 /// The network of `v4` bits of an IPv4 address, of `v6` bits of an IPv6 address. An IPv4 address
 /// mapped into IPv6 counts as what it is.
-#[cfg(feature = "connmgr")]
+#[cfg(any(feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
     let ip = ip.to_canonical();
     network(ip, if ip.is_ipv4() { v4 } else { v6 })

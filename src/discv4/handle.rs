@@ -1,0 +1,164 @@
+//! What the owner of a node of the protocol holds.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::contact::Contact;
+use super::driver::Command;
+use super::error::Discv4Error;
+use super::machine::{Found, LookupDone, Observation};
+use super::table::TableEntry;
+use crate::event_stream::{EventFeed, EventStream};
+use crate::node::{Enode, NodeRecord, PublicKey};
+
+/// What a handle is made of.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) found: EventFeed<Found>,
+    pub(super) observed: EventFeed<Observation>,
+    pub(super) local_addr: Option<SocketAddr>,
+    pub(super) stop: CancellationToken,
+    pub(super) ended: CancellationToken,
+}
+
+/// A running node of Node Discovery v4: a handle that can be cloned. It ends with
+/// [`shutdown`](Self::shutdown), or when the last handle is dropped.
+///
+/// All methods that wait are cancel safe, in that nothing else is disturbed; what was asked of other
+/// nodes goes on to its end, and its result is lost.
+#[derive(Clone)]
+pub struct Discv4(Parts);
+
+impl Discv4 {
+    pub(super) fn of(parts: Parts) -> Self {
+        Self(parts)
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, Discv4Error>>) -> Command,
+    ) -> Result<T, Discv4Error> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.0.commands.send(command(reply)).await;
+        sent.map_err(|_| Discv4Error::Stopped)?;
+        answer.await.unwrap_or(Err(Discv4Error::Stopped))
+    }
+
+    /// Looks for the nodes nearest to a key's: at most 16 that answered, the nearest first.
+    ///
+    /// # Errors
+    /// [`Discv4Error::Busy`] if 16 lookups are under way, [`Discv4Error::Stopped`].
+    pub async fn lookup(&self, target: &PublicKey) -> Result<LookupDone, Discv4Error> {
+        let target = Some(target.to_bytes());
+        self.ask(|reply| Command::Lookup { target, reply }).await
+    }
+
+    /// As [`lookup`](Self::lookup), of a random target, so that nodes from anywhere are found.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup).
+    pub async fn random_lookup(&self) -> Result<LookupDone, Discv4Error> {
+        let target = None;
+        self.ask(|reply| Command::Lookup { target, reply }).await
+    }
+
+    /// Asks a node for its present record.
+    ///
+    /// # Errors
+    /// [`Discv4Error::NoAddress`], [`Discv4Error::NoAnswer`], [`Discv4Error::BadRecord`],
+    /// [`Discv4Error::Busy`] if 64 such requests are under way, [`Discv4Error::Stopped`].
+    pub async fn request_record(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
+        let contact =
+            Contact::of_enode(node).ok_or_else(|| Discv4Error::NoAddress { id: node.node_id() })?;
+        self.record_of(contact).await
+    }
+
+    async fn record_of(&self, contact: Contact) -> Result<NodeRecord, Discv4Error> {
+        self.ask(|reply| Command::Record { contact, reply }).await
+    }
+
+    /// Finds a node's present record: asks the node at the endpoint that is known of it, if there is one,
+    /// and else looks for it.
+    ///
+    /// # Errors
+    /// [`Discv4Error::NotFound`], and as [`lookup`](Self::lookup) and
+    /// [`request_record`](Self::request_record).
+    pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
+        use Discv4Error::{BadRecord, NoAnswer};
+        if let Some(contact) = Contact::of_enode(node) {
+            match self.record_of(contact).await {
+                Err(NoAnswer { .. } | BadRecord { .. }) => {}
+                result => return result,
+            }
+        }
+        let (id, near) = (node.node_id(), self.lookup(node.public_key()).await?);
+        let found = near.nodes.iter().find(|near| near.node_id() == id);
+        let found = found.ok_or(Discv4Error::NotFound { id })?;
+        self.record_of(*found).await
+    }
+
+    /// The nodes in the table, at most 272, with when they last answered.
+    ///
+    /// # Errors
+    /// [`Discv4Error::Stopped`].
+    pub async fn table(&self) -> Result<Vec<TableEntry>, Discv4Error> {
+        self.ask(|reply| Command::Table { reply }).await
+    }
+
+    /// The nodes of the table that are worth keeping until the next start; see
+    /// [`TableEntry::is_worth_keeping`].
+    ///
+    /// # Errors
+    /// [`Discv4Error::Stopped`].
+    pub async fn worth_keeping(&self) -> Result<Vec<TableEntry>, Discv4Error> {
+        let mut table = self.table().await?;
+        table.retain(TableEntry::is_worth_keeping);
+        Ok(table)
+    }
+
+    /// Says something else about our own node from now on.
+    ///
+    /// # Errors
+    /// [`Discv4Error::ForeignRecord`], [`Discv4Error::OldRecord`], [`Discv4Error::Stopped`].
+    pub async fn set_record(&self, record: NodeRecord) -> Result<(), Discv4Error> {
+        self.ask(|reply| Command::SetRecord { record, reply }).await
+    }
+
+    /// Nodes that prove to be where they say, and records that are fetched, from now on. A reader that is
+    /// more than 1,024 behind loses the oldest, and gets their number.
+    #[must_use]
+    pub fn found(&self) -> EventStream<Found> {
+        self.0.found.subscribe()
+    }
+
+    /// Where other nodes see us, from now on, one for each Pong; bounded as [`found`](Self::found).
+    #[must_use]
+    pub fn observations(&self) -> EventStream<Observation> {
+        self.0.observed.subscribe()
+    }
+
+    /// Where the socket is; `None` if it is another's.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr
+    }
+
+    /// Ends discovery, and waits until it has ended. Calls that still wait get
+    /// [`Discv4Error::Stopped`].
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.ended.cancelled().await;
+    }
+}
+
+impl fmt::Debug for Discv4 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Discv4")
+            .field("local_addr", &self.0.local_addr)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! A search for the nodes nearest to a target.
+
+use super::contact::Contact;
+use super::distance::distance;
+use crate::node::NodeId;
+
+/// How many nodes are asked at a time.
+const ALPHA: usize = 3;
+
+/// How many nodes are looked for.
+pub(super) const NEAREST: usize = 16;
+
+/// How many nodes are remembered, the nearest of all that answers named.
+const CANDIDATES: usize = 64;
+
+/// How many nodes are asked in all. Honest answers need about 16 and a few for each step; made-up nodes,
+/// each nearer than the last, end here.
+const ASKED: usize = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Asked,
+    Answered,
+    Failed,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    contact: Contact,
+    distance: [u8; 32],
+    state: State,
+}
+
+/// A search: whom to ask next, until the 16 nearest nodes that are known have all answered.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    own: NodeId,
+    target: NodeId,
+    /// The nearest first.
+    candidates: Vec<Candidate>,
+    in_flight: usize,
+    asked: usize,
+}
+
+impl Lookup {
+    /// Starts a search from the nodes that are known.
+    pub(super) fn new(own: NodeId, target: NodeId, known: &[Contact]) -> Self {
+        let mut lookup = Self {
+            own,
+            target,
+            candidates: Vec::new(),
+            in_flight: 0,
+            asked: 0,
+        };
+        lookup.add(known);
+        lookup
+    }
+
+    fn add(&mut self, contacts: &[Contact]) {
+        for contact in contacts {
+            let distance = distance(&contact.node_id(), &self.target);
+            let place = self
+                .candidates
+                .binary_search_by_key(&distance, |candidate| candidate.distance);
+            if let Err(place) = place
+                && contact.node_id() != self.own
+            {
+                let candidate = Candidate {
+                    contact: *contact,
+                    distance,
+                    state: State::New,
+                };
+                self.candidates.insert(place, candidate);
+            }
+        }
+        self.candidates.truncate(CANDIDATES);
+    }
+
+    /// The next node to ask; `None` if enough are asked for now.
+    pub(super) fn next(&mut self) -> Option<Contact> {
+        if self.in_flight >= ALPHA || self.asked >= ASKED {
+            return None;
+        }
+        let alive = self
+            .candidates
+            .iter_mut()
+            .filter(|candidate| candidate.state != State::Failed);
+        let next = alive
+            .take(NEAREST)
+            .find(|candidate| candidate.state == State::New)?;
+        next.state = State::Asked;
+        self.in_flight += 1;
+        self.asked += 1;
+        Some(next.contact)
+    }
+
+    /// Takes the answer of a node that was asked, or that there was none.
+    pub(super) fn answered(&mut self, id: &NodeId, nodes: Option<&[Contact]>) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let mut asked = self.candidates.iter_mut();
+        if let Some(asked) = asked.find(|candidate| candidate.contact.node_id() == *id) {
+            asked.state = match nodes {
+                Some(_) => State::Answered,
+                None => State::Failed,
+            };
+        }
+        self.add(nodes.unwrap_or_default());
+    }
+
+    /// Whether nobody is left to ask and nobody to wait for. Ask [`next`](Self::next) before.
+    pub(super) fn is_done(&self) -> bool {
+        self.in_flight == 0
+    }
+
+    /// The nearest nodes that answered, the nearest first, at most 16.
+    pub(super) fn nearest(&self) -> Vec<Contact> {
+        let answered = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.state == State::Answered);
+        answered
+            .take(NEAREST)
+            .map(|candidate| candidate.contact)
+            .collect()
+    }
+
+    /// How many times as many nodes were asked as are asked at a time, rounded up.
+    pub(super) fn rounds(&self) -> usize {
+        self.asked.div_ceil(ALPHA)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::node::SecretKey;
+
+    fn contacts(numbers: impl Iterator<Item = u16>) -> Vec<Contact> {
+        let contact = |number: u16| {
+            let mut bytes = [1; 32];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            let key = SecretKey::from_bytes(&bytes).unwrap().public_key();
+            Contact::new(key, SocketAddr::from(([20, 0, 0, 1], 2000 + number)), 0)
+        };
+        numbers.map(contact).collect()
+    }
+
+    fn nearest_of(all: &[Contact], target: NodeId, count: usize) -> Vec<Contact> {
+        let mut all = all.to_vec();
+        all.sort_by_key(|contact| distance(&contact.node_id(), &target));
+        all.truncate(count);
+        all
+    }
+
+    const OWN: NodeId = NodeId::from_bytes([0; 32]);
+    const TARGET: NodeId = NodeId::from_bytes([7; 32]);
+
+    #[test]
+    fn it_asks_three_at_a_time_and_finds_the_nearest() {
+        let all = contacts(0..300);
+        let mut lookup = Lookup::new(OWN, TARGET, &all[..3]);
+        let mut waiting = Vec::new();
+        loop {
+            while let Some(contact) = lookup.next() {
+                waiting.push(contact);
+            }
+            assert!(waiting.len() <= ALPHA);
+            if lookup.is_done() {
+                break;
+            }
+            let contact = waiting.remove(0);
+            // Each knows a part of all, the nearest of which it tells.
+            let at = all.iter().position(|one| *one == contact).unwrap();
+            let known: Vec<_> = all.iter().skip(at % 3).step_by(3).copied().collect();
+            let told = [
+                nearest_of(&known, TARGET, 16),
+                nearest_of(&all, contact.node_id(), 8),
+            ]
+            .concat();
+            lookup.answered(&contact.node_id(), Some(&told));
+        }
+        assert_eq!(lookup.nearest(), nearest_of(&all, TARGET, 16));
+        assert!(lookup.rounds() <= 12, "{}", lookup.rounds());
+    }
+
+    #[test]
+    fn who_does_not_answer_is_passed_over() {
+        let all = contacts(0..40);
+        let mut lookup = Lookup::new(OWN, TARGET, &all);
+        let nearest = nearest_of(&all, TARGET, 40);
+        while let Some(contact) = lookup.next() {
+            let silent = nearest[..8].contains(&contact);
+            lookup.answered(&contact.node_id(), (!silent).then_some(&[]));
+        }
+        assert!(lookup.is_done());
+        assert_eq!(lookup.nearest(), nearest[8..24]);
+    }
+
+    #[test]
+    fn ever_nearer_nodes_end_somewhere() {
+        let all = contacts(0..2000);
+        let sorted = nearest_of(&all, TARGET, 2000);
+        let mut lookup = Lookup::new(OWN, TARGET, &sorted[1999..]);
+        let mut asked = 0;
+        while let Some(contact) = lookup.next() {
+            asked += 1;
+            let at = sorted.iter().position(|one| *one == contact).unwrap();
+            lookup.answered(&contact.node_id(), Some(&sorted[at.saturating_sub(16)..at]));
+            assert!(lookup.candidates.len() <= CANDIDATES);
+        }
+        assert_eq!(asked, ASKED);
+        assert!(lookup.is_done());
+    }
+
+    #[test]
+    fn alone_it_ends_at_once() {
+        let mut lookup = Lookup::new(OWN, TARGET, &[]);
+        assert!(lookup.next().is_none() && lookup.is_done());
+        assert!(lookup.nearest().is_empty());
+    }
+}

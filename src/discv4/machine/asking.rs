@@ -1,0 +1,339 @@
+//! What we ask other nodes.
+
+use super::query::{PendingPing, Query, Stage, Want};
+use super::{Event, Machine, Now, PINGS, RequestId, Timer, expiration};
+use crate::discv4::contact::Contact;
+use crate::discv4::error::Discv4Error;
+use crate::discv4::packet::{EnrRequest, FindNode, Packet, PacketHash, Ping, WireEndpoint};
+use crate::node::{NodeId, NodeRecord};
+use crate::time::{after, part};
+use tokio::time::Instant;
+
+/// Requests for records that callers have under way, and those that the table has.
+const RECORDS: usize = 64;
+const RECORDS_OF_TABLE: usize = 16;
+
+/// How many answers a query waits for while the node is asked by another lookup.
+const TURNS: u32 = 4;
+
+impl Machine {
+    /// Asks a node for its record. The answer is [`Event::RecordDone`].
+    ///
+    /// # Errors
+    /// [`Discv4Error::Busy`].
+    pub fn request_record(&mut self, contact: Contact, now: Now) -> Result<RequestId, Discv4Error> {
+        let of_callers = |query: &&Query| matches!(query.want, Want::Record { request: Some(_) });
+        if self.queries.values().filter(of_callers).count() >= RECORDS {
+            return Err(Discv4Error::Busy { limit: RECORDS });
+        }
+        let request = self.next_id();
+        self.query(
+            contact,
+            Want::Record {
+                request: Some(request),
+            },
+            now,
+        );
+        Ok(RequestId(request))
+    }
+
+    /// Sends a Ping unless one waits for its answer already, or `limit` do in all.
+    pub(super) fn ping(&mut self, contact: Contact, limit: usize, now: Now) -> bool {
+        let place = (contact.node_id(), contact.udp_addr());
+        if self.pinged.contains_key(&place) {
+            return true;
+        }
+        if self.pings.len() >= limit {
+            return false;
+        }
+        let ping = Packet::Ping(Ping {
+            version: 4,
+            from: self.own_endpoint(),
+            to: WireEndpoint::new(contact.udp_addr(), 0),
+            expiration: expiration(now),
+            enr_seq: Some(self.record.seq()),
+        });
+        let Some(hash) = self.send(contact.udp_addr(), &ping) else {
+            return false;
+        };
+        let deadline = after(now.at, self.config.request_timeout());
+        self.timers.insert((deadline, Timer::Ping(hash)));
+        self.pinged.insert(place, hash);
+        self.pings.insert(
+            hash,
+            PendingPing {
+                contact,
+                deadline,
+                pinged: None,
+            },
+        );
+        true
+    }
+
+    pub(super) fn remove_ping(&mut self, hash: &PacketHash) -> Option<PendingPing> {
+        let ping = self.pings.remove(hash)?;
+        self.timers.remove(&(ping.deadline, Timer::Ping(*hash)));
+        let place = (ping.contact.node_id(), ping.contact.udp_addr());
+        self.pinged.remove(&place);
+        Some(ping)
+    }
+
+    pub(super) fn ping_unanswered(&mut self, hash: &PacketHash, now: Now) {
+        let Some(ping) = self.remove_ping(hash) else {
+            return;
+        };
+        if self.table.is_at(&ping.contact) {
+            self.table.failed(&ping.contact.node_id());
+        }
+        for id in self.queries_to(&ping.contact, |stage| matches!(stage, Stage::Proving)) {
+            self.fail(id, now);
+        }
+    }
+
+    /// Notes that a node which we pinged has pinged us.
+    pub(super) fn note_pinged(&mut self, contact: &Contact, now: Now) {
+        let hash = self
+            .pinged
+            .get(&(contact.node_id(), contact.udp_addr()))
+            .copied();
+        if let Some(ping) = hash.and_then(|hash| self.pings.get_mut(&hash)) {
+            ping.pinged = Some(now.at);
+        }
+    }
+
+    /// Takes the sequence number of a node's record, and fetches the record if it is newer.
+    pub(super) fn note_sequence(&mut self, contact: &Contact, seq: Option<u64>, now: Now) {
+        let id = contact.node_id();
+        self.table.told_sequence(&id, seq);
+        self.fetch_newer_record(&id, now);
+    }
+
+    /// Fetches the record of a node in the table if there is a newer one.
+    pub(super) fn fetch_newer_record(&mut self, id: &NodeId, now: Now) {
+        let Some(entry) = self.table.get(id).filter(|entry| entry.has_newer_record()) else {
+            return;
+        };
+        let contact = entry.contact;
+        let of_table = |query: &&Query| matches!(query.want, Want::Record { request: None });
+        let running = || self.queries.values().filter(of_table);
+        let asked = running().any(|query| query.contact.node_id() == *id);
+        if !asked && running().count() < RECORDS_OF_TABLE {
+            self.query(contact, Want::Record { request: None }, now);
+        }
+    }
+
+    /// Starts a question to a node.
+    pub(super) fn query(&mut self, contact: Contact, want: Want, now: Now) {
+        let id = self.next_id();
+        let nodes = matches!(want, Want::Nodes { .. });
+        let busy = nodes
+            && self
+                .queries
+                .values()
+                .any(|query| query.wants_nodes() && query.contact.node_id() == contact.node_id());
+        let wait = self.config.request_timeout().saturating_mul(TURNS);
+        let deadline = after(now.at, wait);
+        self.timers.insert((deadline, Timer::Query(id)));
+        self.queries.insert(
+            id,
+            Query {
+                contact,
+                want,
+                stage: Stage::Queued,
+                deadline,
+            },
+        );
+        if !busy {
+            self.begin(id, now);
+        }
+    }
+
+    /// Asks, or first proves to the node that we are where we say.
+    fn begin(&mut self, id: u64, now: Now) {
+        let Some(contact) = self.queries.get(&id).map(|query| query.contact) else {
+            return;
+        };
+        let (node, ip, time) = (
+            contact.node_id(),
+            contact.ip(),
+            self.config.request_timeout(),
+        );
+        if self.bonds.answers_us(node, ip, now.at) {
+            self.ask(id, false, now);
+            return;
+        }
+        if self.bonds.answered_within(node, ip, time, now.at) {
+            // It was pinged a moment ago, and is about to ping us.
+            self.enter(id, Stage::AwaitingPing, after(now.at, time));
+            return;
+        }
+        let pinged = self.ping(contact, PINGS, now);
+        let deadline = match pinged {
+            // The Ping's own deadline comes before.
+            true => after(now.at, self.config.request_timeout().saturating_mul(2)),
+            false => now.at,
+        };
+        self.enter(id, Stage::Proving, deadline);
+    }
+
+    fn ask(&mut self, id: u64, again: bool, now: Now) {
+        let Some(query) = self.queries.get(&id) else {
+            return;
+        };
+        let expiration = expiration(now);
+        let packet = match query.want {
+            Want::Nodes { target, .. } => Packet::FindNode(FindNode { target, expiration }),
+            Want::Record { .. } => Packet::EnrRequest(EnrRequest { expiration }),
+        };
+        let to = query.contact.udp_addr();
+        let Some(hash) = self.send(to, &packet) else {
+            return;
+        };
+        let stage = Stage::Asked {
+            hash,
+            again,
+            answered: false,
+            nodes: Vec::new(),
+        };
+        let wait = part(self.config.request_timeout(), 2);
+        self.enter(id, stage, after(now.at, wait));
+    }
+
+    fn enter(&mut self, id: u64, stage: Stage, deadline: Instant) {
+        if let Some(query) = self.queries.get_mut(&id) {
+            query.stage = stage;
+        }
+        self.set_deadline(id, deadline);
+    }
+
+    fn set_deadline(&mut self, id: u64, deadline: Instant) {
+        if let Some(query) = self.queries.get_mut(&id) {
+            self.timers.remove(&(query.deadline, Timer::Query(id)));
+            self.timers.insert((deadline, Timer::Query(id)));
+            query.deadline = deadline;
+        }
+    }
+
+    /// Ends a query earlier than it would.
+    pub(super) fn hasten(&mut self, id: u64, deadline: Instant) {
+        let before = self.queries.get(&id).map(|query| query.deadline);
+        if before.is_some_and(|before| deadline < before) {
+            self.set_deadline(id, deadline);
+        }
+    }
+
+    /// The queries to a node that are at a stage.
+    fn queries_to(&self, contact: &Contact, at: impl Fn(&Stage) -> bool) -> Vec<u64> {
+        let concerned = |query: &Query| {
+            query.contact.node_id() == contact.node_id()
+                && query.contact.ip() == contact.ip()
+                && at(&query.stage)
+        };
+        let queries = self.queries.iter();
+        let ids = queries.filter(|(_, query)| concerned(query));
+        ids.map(|(id, _)| *id).collect()
+    }
+
+    /// A node answered our Ping: asks it if it has a proof of us, else waits for its Ping.
+    pub(super) fn proven(&mut self, contact: &Contact, now: Now) {
+        let answers = self
+            .bonds
+            .answers_us(contact.node_id(), contact.ip(), now.at);
+        for id in self.queries_to(contact, |stage| matches!(stage, Stage::Proving)) {
+            match answers {
+                true => self.ask(id, false, now),
+                false => {
+                    let deadline = after(now.at, self.config.request_timeout());
+                    self.enter(id, Stage::AwaitingPing, deadline);
+                }
+            }
+        }
+    }
+
+    /// A node pinged us and was answered: now it has the proof that it may have waited for.
+    pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
+        for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
+            self.ask(id, false, now);
+        }
+    }
+
+    /// The time of a query's stage is over.
+    pub(super) fn query_due(&mut self, id: u64, now: Now) {
+        match self.queries.get(&id).map(|query| &query.stage) {
+            // It seems to have a proof of us already.
+            Some(Stage::AwaitingPing) => self.ask(id, false, now),
+            Some(Stage::Asked { answered: true, .. }) => self.finish_asked(id, now),
+            Some(Stage::Asked { again: false, .. }) => self.ask(id, true, now),
+            Some(Stage::Asked { again: true, .. }) => {
+                if let Some(query) = self.queries.get(&id) {
+                    let (node, ip) = (query.contact.node_id(), query.contact.ip());
+                    self.bonds.forget_ping(node, ip);
+                }
+                self.fail(id, now);
+            }
+            Some(Stage::Queued | Stage::Proving) => self.fail(id, now),
+            None => {}
+        }
+    }
+
+    /// Ends a question for nodes with what was answered.
+    pub(super) fn finish_asked(&mut self, id: u64, now: Now) {
+        let Some(query) = self.remove_query(id, now) else {
+            return;
+        };
+        if let (Want::Nodes { lookup, .. }, Stage::Asked { nodes, .. }) = (query.want, query.stage)
+        {
+            self.lookup_answered(lookup, &query.contact, Some(&nodes), now);
+        }
+    }
+
+    /// Ends a question for a record.
+    pub(super) fn finish_record(
+        &mut self,
+        id: u64,
+        result: Result<NodeRecord, Discv4Error>,
+        now: Now,
+    ) {
+        let query = self.remove_query(id, now);
+        if let Some(Want::Record {
+            request: Some(request),
+        }) = query.map(|query| query.want)
+        {
+            let done = Event::RecordDone(RequestId(request), result);
+            self.events.push_back(done);
+        }
+    }
+
+    fn fail(&mut self, id: u64, now: Now) {
+        let Some(query) = self.queries.get(&id) else {
+            return;
+        };
+        let contact = query.contact;
+        match query.want {
+            Want::Nodes { lookup, .. } => {
+                self.remove_query(id, now);
+                self.lookup_answered(lookup, &contact, None, now);
+            }
+            Want::Record { .. } => {
+                let error = Discv4Error::NoAnswer {
+                    id: contact.node_id(),
+                    addr: contact.udp_addr(),
+                };
+                self.finish_record(id, Err(error), now);
+            }
+        }
+    }
+
+    /// Takes a query out; the next one to the same node has its turn.
+    fn remove_query(&mut self, id: u64, now: Now) -> Option<Query> {
+        let query = self.queries.remove(&id)?;
+        self.timers.remove(&(query.deadline, Timer::Query(id)));
+        if query.wants_nodes() {
+            let queued = self.queries_to(&query.contact, |stage| matches!(stage, Stage::Queued));
+            if let Some(next) = queued.first() {
+                self.begin(*next, now);
+            }
+        }
+        Some(query)
+    }
+}

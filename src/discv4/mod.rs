@@ -1,0 +1,81 @@
+//! Finding nodes, and being found, by
+//! [Node Discovery v4](https://github.com/ethereum/devp2p/blob/master/discv4.md), with
+//! [EIP-868](https://eips.ethereum.org/EIPS/eip-868) (requests for records).
+//!
+//! Each node keeps a table of others, by their distance from itself: the exclusive or of their ids. A
+//! lookup asks the nearest nodes that are known for those that they know, until none is nearer.
+//! Questions are answered only to nodes that have proven to be where they say, so that nobody can send
+//! our answers to a third party.
+//!
+//! [`Discv4`] is a running node. Below it, [`Machine`] takes and gives packets and knows no socket,
+//! [`packet`] is the codec.
+//!
+//! ```
+//! use peermux::discv4::{Contact, Discv4, Discv4Config};
+//! use peermux::{NodeRecord, SecretKey};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A network of one's own, on this machine.
+//! let config = Discv4Config::default().with_private_networks(true);
+//! let mut nodes = Vec::new();
+//! let mut seeds = Vec::new();
+//! for _ in 0..2 {
+//!     let key = SecretKey::generate();
+//!     let record = NodeRecord::builder(1).sign(&key)?;
+//!     let node = Discv4::builder(key.clone(), record)
+//!         .config(config)
+//!         .seeds(seeds.clone())
+//!         .bind("127.0.0.1:0".parse()?)?;
+//!     let addr = node.local_addr().ok_or("a socket of its own")?;
+//!     seeds.push(Contact::new(key.public_key(), addr, 0));
+//!     nodes.push(node);
+//! }
+//! // The second one finds the first, which is its seed.
+//! let record = nodes[1].resolve(&seeds[0].to_enode()).await?;
+//! assert_eq!(record.public_key(), seeds[0].public_key());
+//! # Ok(())
+//! # }
+//! ```
+
+mod bonds;
+mod builder;
+mod config;
+mod contact;
+mod distance;
+mod driver;
+mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod handle;
+mod limiter;
+mod lookup;
+pub mod machine;
+mod networks;
+pub mod packet;
+mod socket;
+mod table;
+mod walk;
+
+pub use builder::Discv4Builder;
+pub use config::Discv4Config;
+pub use contact::Contact;
+pub use error::Discv4Error;
+pub use handle::Discv4;
+pub use machine::{Found, LookupDone, Machine, Observation};
+pub use socket::{DatagramSender, Inlet, UdpSender};
+pub use table::TableEntry;
+pub use walk::RandomWalk;
+
+use crate::node::{NodeRecord, SecretKey};
+
+impl Discv4 {
+    /// Prepares the node with this key, which says this about itself: the record has to be the key's.
+    pub fn builder(key: SecretKey, record: NodeRecord) -> Discv4Builder {
+        Discv4Builder::new(key, record)
+    }
+}
+
+#[cfg(test)]
+mod tests;

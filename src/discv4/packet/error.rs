@@ -1,0 +1,51 @@
+//! What can be wrong with a packet.
+
+use crate::node::{KeyError, RecordError};
+use crate::rlp::RlpError;
+
+/// Why bytes are not a packet of Node Discovery v4, or why a packet cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PacketError {
+    /// There is no room for hash, signature and type.
+    #[error("packet of {got} bytes, at least {least} are needed")]
+    TooShort {
+        /// The packet's length in bytes.
+        got: usize,
+        /// The shortest that is possible.
+        least: usize,
+    },
+    /// The packet is longer than [`MAX_PACKET`](super::MAX_PACKET).
+    #[error("packet of {got} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// The packet's length in bytes.
+        got: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// The first 32 bytes are not the hash of the others: it is no packet of this protocol.
+    #[error("packet does not begin with its hash")]
+    Hash,
+    /// The type is none of the six.
+    #[error("packet has the unknown type {found:#04x}")]
+    Kind {
+        /// The type.
+        found: u8,
+    },
+    /// No public key can be recovered from the signature.
+    #[error("packet has an invalid signature")]
+    Signature(#[source] KeyError),
+    /// What follows the type is not a list, or an element is not what its place asks for.
+    #[error("{packet} packet's {field} cannot be decoded")]
+    Field {
+        /// The packet's name.
+        packet: &'static str,
+        /// Which element.
+        field: &'static str,
+        /// What is wrong with it.
+        source: RlpError,
+    },
+    /// The record in an `ENRResponse` is not valid.
+    #[error("ENRResponse packet's record is not valid")]
+    Record(#[source] RecordError),
+}

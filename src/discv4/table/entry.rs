@@ -1,0 +1,58 @@
+//! A node in the table.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::discv4::contact::Contact;
+use crate::node::{NodeId, NodeRecord};
+
+/// A node in the table, as it was when it was asked for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TableEntry {
+    /// The node and where it answered.
+    pub contact: Contact,
+    /// Its record, once it was fetched.
+    pub record: Option<Box<NodeRecord>>,
+    /// The sequence number of its record that it sent last, if any.
+    pub enr_seq: Option<u64>,
+    /// When it came into the table.
+    pub added: Instant,
+    /// When it last answered a Ping.
+    pub last_pong: Instant,
+    /// How often it answered, one for each Ping; not answering divides this by three.
+    pub answers: u32,
+}
+
+impl TableEntry {
+    pub(crate) fn new(contact: Contact, enr_seq: Option<u64>, now: Instant) -> Self {
+        Self {
+            contact,
+            record: None,
+            enr_seq,
+            added: now,
+            last_pong: now,
+            answers: 1,
+        }
+    }
+
+    pub(super) fn is(&self, id: &NodeId) -> bool {
+        self.contact.node_id() == *id
+    }
+
+    /// Whether the node has a newer record than that which is here.
+    #[must_use]
+    pub fn has_newer_record(&self) -> bool {
+        let known = self.record.as_ref().map_or(0, |record| record.seq());
+        self.enr_seq.is_some_and(|seq| seq > known)
+    }
+
+    /// Whether the node is worth keeping for the next start: it answered more than once, and for five
+    /// minutes or longer.
+    #[must_use]
+    pub fn is_worth_keeping(&self) -> bool {
+        const LONG: Duration = Duration::from_secs(5 * 60);
+        self.answers > 1 && self.last_pong.saturating_duration_since(self.added) >= LONG
+    }
+}

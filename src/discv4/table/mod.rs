@@ -1,0 +1,181 @@
+//! The Kademlia table: nodes that answered, by their distance from us.
+
+mod bucket;
+mod entry;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::contact::Contact;
+use super::distance::{distance, log_distance};
+use super::networks::Networks;
+use crate::node::{NodeId, NodeRecord};
+
+use bucket::Bucket;
+pub use entry::TableEntry;
+
+/// How many nodes a bucket has, and how many nodes an answer and a lookup.
+pub(super) const BUCKET: usize = 16;
+
+/// Buckets: one for each of the largest 17 distances, whereby the first takes all that are nearer, too. Of
+/// 2^20 nodes, 16 are expected in it.
+const BUCKETS: usize = 17;
+
+/// How many nodes of one /24, or /64 of IPv6, there may be in the table and in a bucket, with those that
+/// wait.
+const OF_NETWORK: usize = 10;
+const OF_NETWORK_IN_BUCKET: usize = 2;
+
+/// What became of a node that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is in the table, and was not before.
+    Added,
+    /// It is there already, or waits for a place.
+    Known,
+    /// There are too many nodes of its network, or it is our own.
+    Refused,
+}
+
+/// Nodes that answered a Ping, in buckets by the logarithm of their distance.
+///
+/// A bucket holds 16 nodes, in the order in which they answered last, and of those that found no
+/// room the 10 that answered last. A node leaves only because it does not answer. Nothing here
+/// depends on anything but the calls and their order.
+#[derive(Debug)]
+pub(super) struct Table {
+    own: NodeId,
+    buckets: Vec<Bucket>,
+    networks: Networks,
+}
+
+impl Table {
+    pub(super) fn new(own: NodeId) -> Self {
+        Self {
+            own,
+            buckets: (0..BUCKETS)
+                .map(|_| Bucket::new(OF_NETWORK_IN_BUCKET))
+                .collect(),
+            networks: Networks::new(OF_NETWORK),
+        }
+    }
+
+    fn place(&self, id: &NodeId) -> usize {
+        (log_distance(&self.own, id) + BUCKETS).saturating_sub(257)
+    }
+
+    fn bucket(&self, id: &NodeId) -> Option<&Bucket> {
+        self.buckets.get(self.place(id))
+    }
+
+    fn bucket_mut(&mut self, id: &NodeId) -> Option<&mut Bucket> {
+        let place = self.place(id);
+        self.buckets.get_mut(place)
+    }
+
+    /// Takes in a node that answered a Ping, with the sequence number of its record if it sent one.
+    pub(super) fn seen(&mut self, contact: Contact, seq: Option<u64>, now: Instant) -> Seen {
+        let (id, ip) = (contact.node_id(), contact.ip());
+        let own = self.own;
+        let place = self.place(&id);
+        let (networks, Some(bucket)) = (&mut self.networks, self.buckets.get_mut(place)) else {
+            return Seen::Refused;
+        };
+        if id == own {
+            return Seen::Refused;
+        }
+        match bucket.ip_of(&id) {
+            Some(before) if before == ip => {}
+            Some(before) => {
+                // It moved. Where its new network has no room it stays where it was, to be asked there.
+                networks.remove(before);
+                if !networks.has_room(ip) || !bucket.may_move(before, ip) {
+                    networks.add(before);
+                    return Seen::Refused;
+                }
+                networks.add(ip);
+            }
+            None if !networks.has_room(ip) || !bucket.has_room_for(ip) => return Seen::Refused,
+            None => {
+                networks.add(ip);
+                let (seen, gone) = bucket.add(TableEntry::new(contact, seq, now));
+                if let Some(gone) = gone {
+                    networks.remove(gone);
+                }
+                return seen;
+            }
+        }
+        bucket.renew(contact, seq, now);
+        Seen::Known
+    }
+
+    /// Notes that a node did not answer. One that has answered rarely goes, and one that waited takes
+    /// its place.
+    pub(super) fn failed(&mut self, id: &NodeId) {
+        if let Some(gone) = self.bucket_mut(id).and_then(|bucket| bucket.failed(id)) {
+            self.networks.remove(gone);
+        }
+    }
+
+    /// The node that has been silent for longest, if that is at least `silence`.
+    pub(super) fn stalest(&self, silence: Duration, now: Instant) -> Option<Contact> {
+        let stalest = self.entries().min_by_key(|entry| entry.last_pong);
+        let silent =
+            |entry: &&TableEntry| now.saturating_duration_since(entry.last_pong) >= silence;
+        stalest.filter(silent).map(|entry| entry.contact)
+    }
+
+    /// The nodes of the table that are nearest to a target, the nearest first, at most `count` of
+    /// those that are wanted.
+    pub(super) fn nearest(
+        &self,
+        target: &NodeId,
+        count: usize,
+        wanted: impl Fn(&Contact) -> bool,
+    ) -> Vec<Contact> {
+        let contacts = self.entries().map(|entry| entry.contact);
+        let mut nearest: Vec<_> = contacts.filter(|contact| wanted(contact)).collect();
+        nearest.sort_unstable_by_key(|contact| distance(&contact.node_id(), target));
+        nearest.truncate(count);
+        nearest
+    }
+
+    /// The nodes that are in the table, the nearest bucket first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &TableEntry> {
+        self.buckets.iter().flat_map(Bucket::entries)
+    }
+
+    /// A node that is in the table.
+    pub(super) fn get(&self, id: &NodeId) -> Option<&TableEntry> {
+        self.bucket(id)?.entries().find(|entry| entry.is(id))
+    }
+
+    /// Whether the node is in the table, or waits for a place, at just this address and port.
+    pub(super) fn is_at(&self, contact: &Contact) -> bool {
+        let bucket = self.bucket(&contact.node_id());
+        bucket.is_some_and(|bucket| bucket.is_at(contact))
+    }
+
+    /// Takes the sequence number of a node's record that the node sent.
+    pub(super) fn told_sequence(&mut self, id: &NodeId, seq: Option<u64>) {
+        if let Some(bucket) = self.bucket_mut(id) {
+            bucket.told_sequence(id, seq);
+        }
+    }
+
+    /// Keeps a node's record if the node is in the table and the record is newer. Returns whether the
+    /// record is news: that, or of a node that is not in the table.
+    pub(super) fn set_record(&mut self, record: NodeRecord) -> bool {
+        let id = record.node_id();
+        let bucket = self.bucket_mut(&id);
+        bucket.is_none_or(|bucket| bucket.set_record(&id, record))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries().next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;
