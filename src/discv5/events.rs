@@ -1,0 +1,156 @@
+//! What discovery learns without being asked.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use discv5::Event;
+use rand::seq::IteratorRandom;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::talk::Talks;
+use crate::mutex::Mutex;
+
+/// How many packets of other protocols wait to be taken.
+const FRAMES: usize = 256;
+
+/// How many observations wait to be taken.
+const OBSERVATIONS: usize = 64;
+
+/// A packet that is none of Discovery v5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Frame {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// All of it.
+    pub packet: Bytes,
+}
+
+/// What another node says about the address of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observed {
+    /// Where that node is; proven.
+    pub by: SocketAddr,
+    /// The address that it sees.
+    pub seen: SocketAddr,
+}
+
+/// What discovery learns without being asked. What is not taken in time is dropped.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Discv5Events {
+    /// Packets of other protocols on the same socket, at most 256 that wait.
+    pub frames: mpsc::Receiver<Frame>,
+    /// At which address others see this node, at most 64 that wait.
+    pub observed: mpsc::Receiver<Observed>,
+    pub(super) dropped: Arc<AtomicU64>,
+}
+
+impl Discv5Events {
+    /// How many packets of other protocols found no room.
+    #[must_use]
+    pub fn dropped_frames(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The sending ends of [`Discv5Events`].
+pub(super) struct Outlets {
+    frames: mpsc::Sender<Frame>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The ends to send to, and those to take from.
+pub(super) fn outlets() -> (Outlets, mpsc::Sender<Observed>, Discv5Events) {
+    let (frame, frames) = mpsc::channel(FRAMES);
+    let (observe, observed) = mpsc::channel(OBSERVATIONS);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let outlets = Outlets {
+        frames: frame,
+        dropped: Arc::clone(&dropped),
+    };
+    let events = Discv5Events {
+        frames,
+        observed,
+        dropped,
+    };
+    (outlets, observe, events)
+}
+
+/// Takes what the crate has to say, without ever waiting: it waits for this.
+pub(super) async fn listen(
+    mut events: mpsc::Receiver<Event>,
+    outlets: Outlets,
+    talks: Talks,
+    max_talks: usize,
+    stop: CancellationToken,
+) {
+    let (answers, places) = (TaskTracker::new(), Arc::new(Semaphore::new(max_talks)));
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::TalkRequest(request) => {
+                if let Some(answer) = talks.answer(request, &places) {
+                    let stop = stop.clone();
+                    answers.spawn(async move {
+                        stop.run_until_cancelled(answer).await;
+                    });
+                }
+            }
+            Event::UnrecognizedFrame(frame) => {
+                let frame = Frame {
+                    from: frame.src_address,
+                    packet: frame.packet.into(),
+                };
+                if outlets.frames.try_send(frame).is_err() {
+                    outlets.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Asks a node of the table from time to time at which address it sees this one.
+pub(super) async fn observe(
+    service: Weak<Mutex<Option<discv5::Discv5>>>,
+    interval: Duration,
+    observed: mpsc::Sender<Observed>,
+) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let service = service.upgrade();
+        let Some(asked) = service.and_then(|service| service.lock().as_ref().map(ask_one)) else {
+            return;
+        };
+        if let Some(seen) = asked.await {
+            // Nobody has to take them.
+            let _ = observed.try_send(seen);
+        }
+    }
+}
+
+/// Asks a node of the table that answered last time.
+fn ask_one(
+    service: &discv5::Discv5,
+) -> impl Future<Output = Option<Observed>> + Send + 'static + use<> {
+    let connected = service.table_entries().into_iter();
+    let connected = connected.filter(|(_, _, status)| status.is_connected());
+    let one = connected.choose(&mut rand::rng());
+    let asked = one.and_then(|(_, enr, _)| {
+        let by = service.ip_mode().get_contactable_addr(&enr)?;
+        Some((by, service.send_ping(enr)))
+    });
+    async move {
+        let (by, ping) = asked?;
+        let pong = ping.await.ok()?;
+        let seen = SocketAddr::new(pong.ip, pong.port);
+        Some(Observed { by, seen })
+    }
+}

@@ -1,0 +1,58 @@
+//! Finding nodes, and being found, by [Node Discovery v5](https://github.com/ethereum/devp2p/blob/master/discv5/discv5.md).
+//!
+//! The protocol is that of the crate [`discv5`](https://docs.rs/discv5), which other clients use in production.
+//! Here it gets the node's key and record, a socket that other protocols share, and the types of this
+//! crate.
+//!
+//! ```
+//! # tokio_test::block_on(async {
+//! use std::sync::Arc;
+//!
+//! use peermux::discv5::{Discv5, Sockets};
+//! use peermux::{NodeRecord, SecretKey};
+//! use tokio::net::UdpSocket;
+//!
+//! let start = async |bootnodes: Vec<NodeRecord>| {
+//!     let key = SecretKey::generate();
+//!     let socket = UdpSocket::bind("127.0.0.1:0").await?;
+//!     let addr = socket.local_addr()?;
+//!     let record = NodeRecord::builder(1).ip(addr.ip()).udp(addr.port()).sign(&key)?;
+//!     let discovery = Discv5::builder(key, record.clone())
+//!         .bootnodes(bootnodes)
+//!         .talk("greeting", |talk| async move { [b"hello ", &talk.request[..]].concat() })
+//!         .start(Sockets::one(Arc::new(socket))?)
+//!         .await?;
+//!     Ok::<_, Box<dyn std::error::Error>>((discovery, record))
+//! };
+//! let ((_ann, _), record) = start(vec![]).await?;
+//! let ((ben, _), _) = start(vec![record.clone()]).await?;
+//! let answer = ben.talk(&record, "greeting", b"Ann").await?;
+//! assert_eq!(answer, b"hello Ann");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # What the crate does by itself
+//! Its lists of banned nodes and addresses are one for the whole process; this layer bans nobody. Its limit of
+//! packets a second stays off, since it bans an address for an hour that somebody else may have put on
+//! the packets, and would drop those of Discovery v4 on the same socket too.
+
+mod builder;
+mod config;
+mod error;
+mod events;
+mod handle;
+mod nodes;
+mod record;
+mod talk;
+
+pub use builder::{Discv5Builder, Sockets};
+pub use config::Discv5Config;
+pub use error::Discv5Error;
+pub use events::{Discv5Events, Frame, Observed};
+pub use handle::Discv5;
+pub use nodes::Nodes;
+pub use talk::Talk;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Discovery as a source of nodes to dial.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use rand::Rng;
+use tracing::debug;
+
+use super::Discv5;
+use crate::connmgr::{AddressSource, DialFilter};
+use crate::guarded::caught;
+use crate::node::{Enode, NodeId, NodeRecord};
+
+/// How many lookups one call makes before it says that there is nothing.
+const LOOKUPS: usize = 3;
+
+type Wanted = Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>;
+
+/// Nodes that lookups for random ids find, for ever: a [source](crate::ServerBuilder::source) of a server.
+pub struct Nodes {
+    discovery: Discv5,
+    found: VecDeque<NodeRecord>,
+    wanted: Option<Wanted>,
+}
+
+impl Discv5 {
+    /// A source of nodes to dial, which looks for random ids.
+    #[must_use]
+    pub fn nodes(&self) -> Nodes {
+        Nodes {
+            discovery: self.clone(),
+            found: VecDeque::new(),
+            wanted: None,
+        }
+    }
+}
+
+impl Nodes {
+    /// Leaves out those whose record does not say what is wanted, such as a fork identifier.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&NodeRecord) -> bool + Send + Sync + 'static) -> Self {
+        self.wanted = Some(Arc::new(wanted));
+        self
+    }
+
+    fn is_wanted(&self, record: &NodeRecord) -> bool {
+        let Some(wanted) = &self.wanted else {
+            return true;
+        };
+        caught("a choice of node records", || wanted(record)).unwrap_or(false)
+    }
+}
+
+impl AddressSource<Enode> for Nodes {
+    async fn next(&mut self, filter: &DialFilter<Enode>) -> Option<Enode> {
+        for _ in 0..LOOKUPS {
+            while let Some(record) = self.found.pop_front() {
+                let enode = record.to_enode();
+                if enode.tcp_endpoint().is_some()
+                    && self.is_wanted(&record)
+                    && filter.allows(&enode)
+                {
+                    return Some(enode);
+                }
+            }
+            let mut target = [0; NodeId::LENGTH];
+            rand::rng().fill_bytes(&mut target);
+            match self.discovery.lookup(&NodeId::from_bytes(target)).await {
+                Ok(found) => self.found.extend(found),
+                Err(error) => {
+                    debug!(%error, "a lookup found nothing");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nodes")
+            .field("found", &self.found.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,85 @@
+//! Requests of users' own protocols, which Discovery v5 carries.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use discv5::TalkRequest as Theirs;
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+use super::record::from_id;
+use crate::guarded::caught_async;
+use crate::node::NodeId;
+
+/// The longest answer: what a packet of 1,280 bytes has room for.
+const MAX_ANSWER: usize = 1024;
+
+/// A request of another node to a protocol that is spoken over discovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Talk {
+    /// Who asks; proven.
+    pub from: NodeId,
+    /// What it asks: at most 1,280 bytes.
+    pub request: Vec<u8>,
+}
+
+type Answer = Arc<dyn Fn(Talk) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
+
+/// Who answers which protocol.
+#[derive(Clone, Default)]
+pub(super) struct Talks(BTreeMap<Vec<u8>, Answer>);
+
+impl Talks {
+    pub(super) fn insert<F, Fut>(&mut self, protocol: Vec<u8>, answer: F)
+    where
+        F: Fn(Talk) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Vec<u8>> + Send + 'static,
+    {
+        let answer: Answer = Arc::new(move |talk| Box::pin(answer(talk)));
+        self.0.insert(protocol, answer);
+    }
+
+    /// The answer in the making, if there is somebody to give one and room for it. A request that is dropped
+    /// gets an empty answer.
+    pub(super) fn answer(
+        &self,
+        request: Theirs,
+        places: &Arc<Semaphore>,
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        let answer = Arc::clone(self.0.get(request.protocol())?);
+        let place = Arc::clone(places).try_acquire_owned().ok()?;
+        let talk = Talk {
+            from: from_id(request.node_id()),
+            request: request.body().to_vec(),
+        };
+        Some(async move {
+            let _place = place;
+            let from = talk.from;
+            let made =
+                caught_async("what answers a talk request", async { answer(talk).await }).await;
+            match made {
+                Some(made) if made.len() <= MAX_ANSWER => {
+                    if let Err(error) = request.respond(made) {
+                        debug!(%from, %error, "a talk request was not answered");
+                    }
+                }
+                Some(made) => debug!(
+                    %from, length = made.len(), limit = MAX_ANSWER,
+                    "the answer to a talk request is too long"
+                ),
+                None => {}
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Talks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocols = self.0.keys().map(|name| String::from_utf8_lossy(name));
+        f.debug_set().entries(protocols).finish()
+    }
+}

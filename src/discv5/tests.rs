@@ -1,0 +1,148 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use super::*;
+use crate::connmgr::{AddressSource, DialFilter};
+use crate::node::{NodeRecord, SecretKey};
+
+/// Long enough for anything that happens on one machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+struct Node {
+    discovery: Discv5,
+    events: Discv5Events,
+    record: NodeRecord,
+}
+
+async fn started(bootnodes: &[&Node], config: Discv5Config) -> Node {
+    let key = SecretKey::generate();
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let addr = socket.local_addr().unwrap();
+    let record = NodeRecord::builder(1).ip(addr.ip()).udp(addr.port());
+    let record = record.tcp(addr.port()).sign(&key).unwrap();
+    let (discovery, events) = Discv5::builder(key, record.clone())
+        .bootnodes(bootnodes.iter().map(|node| node.record.clone()))
+        .config(config.with_limit_networks(false))
+        .talk("echo", |talk| async move { talk.request })
+        .talk("long", |_| async { vec![1; 2000] })
+        .talk("panics", |_| async { panic!("by the user") })
+        .start(Sockets::one(socket).unwrap())
+        .await
+        .unwrap();
+    Node {
+        discovery,
+        events,
+        record,
+    }
+}
+
+async fn node(bootnodes: &[&Node]) -> Node {
+    started(bootnodes, Discv5Config::default()).await
+}
+
+#[tokio::test]
+async fn nodes_find_each_other_through_a_third() {
+    let boot = node(&[]).await;
+    let (ann, ben) = (node(&[&boot]).await, node(&[&boot]).await);
+    // The bootnode gets to know both when they ask it.
+    for asks in [&ann, &ben] {
+        asks.discovery.lookup(&boot.record.node_id()).await.unwrap();
+    }
+    let found = ann.discovery.resolve(&ben.record.node_id()).await.unwrap();
+    assert_eq!(found, Some(ben.record.clone()));
+    let mut nodes = ann.discovery.nodes();
+    let wanted = ben.record.node_id();
+    let filter = DialFilter::new(move |node: &crate::Enode| node.node_id() == wanted);
+    let next = timeout(DEADLINE, nodes.next(&filter)).await.unwrap();
+    assert_eq!(next, Some(ben.record.to_enode()));
+    let unwanted = ben.record.node_id();
+    let mut nodes = nodes.only(move |record| record.node_id() != unwanted);
+    assert_eq!(nodes.next(&filter).await, None);
+}
+
+#[tokio::test]
+async fn talk_requests_reach_users_protocols() {
+    let (ann, ben) = (node(&[]).await, node(&[]).await);
+    let talk = |protocol: &'static str| ann.discovery.talk(&ben.record, protocol, b"words");
+    assert_eq!(talk("echo").await.unwrap(), b"words");
+    for silent in ["long", "panics", "unknown"] {
+        assert!(talk(silent).await.unwrap().is_empty(), "{silent}");
+    }
+    let none = started(&[], Discv5Config::default().with_max_talks(0)).await;
+    let refused = ann.discovery.talk(&none.record, "echo", b"words").await;
+    assert!(refused.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn others_say_at_which_address_they_see_the_node() {
+    let interval = Duration::from_secs(1);
+    let config = Discv5Config::default().with_observe_interval(interval);
+    let ben = node(&[]).await;
+    let mut ann = started(&[&ben], config).await;
+    let own = ann.record.endpoint().unwrap();
+    let own = std::net::SocketAddr::from(([127, 0, 0, 1], own.udp));
+    assert_eq!(ann.discovery.ping(&ben.record).await.unwrap(), own);
+    let observed = timeout(DEADLINE, ann.events.observed.recv()).await.unwrap();
+    assert_eq!(observed.map(|observed| observed.seen), Some(own));
+}
+
+#[tokio::test]
+async fn packets_of_other_protocols_are_handed_over_and_bounded() {
+    let mut ann = node(&[]).await;
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let to = std::net::SocketAddr::from(([127, 0, 0, 1], ann.record.endpoint().unwrap().udp));
+    other.send_to(b"of another protocol", to).await.unwrap();
+    let frame = timeout(DEADLINE, ann.events.frames.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(frame.from, other.local_addr().unwrap());
+    assert_eq!(frame.packet[..], b"of another protocol"[..]);
+    // One after the other: the system's buffer has a bound too.
+    while ann.events.dropped_frames() == 0 {
+        other.send_to(b"more", to).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut waiting = 0;
+    while ann.events.frames.try_recv().is_ok() {
+        waiting += 1;
+    }
+    assert_eq!(waiting, 256);
+}
+
+#[tokio::test]
+async fn a_new_record_is_handed_out() {
+    let (ann, ben) = (node(&[]).await, node(&[]).await);
+    ann.discovery.ping(&ben.record).await.unwrap();
+    let foreign = ben.discovery.set_record(&ann.record).unwrap_err();
+    assert!(
+        matches!(foreign, Discv5Error::ForeignRecord { .. }),
+        "{foreign}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_at_the_start() {
+    let (key, other) = (SecretKey::generate(), SecretKey::generate());
+    let record = NodeRecord::builder(1).sign(&key).unwrap();
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let sockets = Sockets::one(socket).unwrap();
+    let foreign = Discv5::builder(other, record.clone())
+        .start(sockets.clone())
+        .await;
+    let foreign = foreign.map(drop).unwrap_err();
+    assert!(
+        matches!(foreign, Discv5Error::ForeignRecord { .. }),
+        "{foreign}"
+    );
+    let nowhere = NodeRecord::builder(1).sign(&SecretKey::generate()).unwrap();
+    let builder = Discv5::builder(key, record).bootnodes([nowhere]);
+    let unreachable = builder.start(sockets).await.map(drop).unwrap_err();
+    assert!(
+        matches!(unreachable, Discv5Error::Record { .. }),
+        "{unreachable}"
+    );
+}
