@@ -1,0 +1,107 @@
+//! The real resolver.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{Name, RData, rdata::TXT};
+
+use super::{LookupError, Resolver};
+
+/// How long a server may take to answer, before it or another one is asked again.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How many answers are kept for as long as their servers allow. Entries are remembered by the
+/// [`Client`](super::Client), without a limit in time.
+const CACHE: u64 = 32;
+
+/// Asks DNS servers over UDP, and over TCP where an answer is too long for that (crate `hickory-resolver`).
+/// Nothing is asked before a name is looked up.
+#[derive(Clone)]
+pub struct DnsResolver(TokioResolver);
+
+impl DnsResolver {
+    /// Asks these servers, in this order.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn servers(servers: &[SocketAddr]) -> io::Result<Self> {
+        if servers.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "no DNS server is given",
+            ));
+        }
+        let servers = servers.iter().map(|server| {
+            let mut config = NameServerConfig::udp_and_tcp(server.ip());
+            for connection in &mut config.connections {
+                connection.port = server.port();
+            }
+            config
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        let mut options = ResolverOpts::default();
+        options.timeout = ANSWER;
+        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+        Self::new(config, options)
+    }
+
+    /// Asks the servers of the system's configuration: `/etc/resolv.conf`, or the registry of Windows. It is
+    /// read here, once.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    #[cfg(any(unix, windows))]
+    pub fn system() -> io::Result<Self> {
+        let (config, options) =
+            hickory_resolver::system_conf::read_system_conf().map_err(io::Error::other)?;
+        Self::new(config, options)
+    }
+
+    fn new(config: ResolverConfig, mut options: ResolverOpts) -> io::Result<Self> {
+        options.cache_size = CACHE;
+        options.use_hosts_file = ResolveHosts::Never;
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let resolver = builder.with_options(options).build();
+        resolver.map(Self).map_err(io::Error::other)
+    }
+}
+
+impl Resolver for DnsResolver {
+    async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
+        // The dot says that this is the whole name, to which no domain of the system's is added.
+        let name = Name::from_ascii(format!("{name}.")).map_err(LookupError::failed)?;
+        let answer = self.0.txt_lookup(name).await.map_err(not_answered)?;
+        let records = answer.answers().iter();
+        let texts = records.filter_map(|record| match &record.data {
+            RData::TXT(text) => Some(joined(text)),
+            _ => None,
+        });
+        Ok(texts.collect())
+    }
+}
+
+fn not_answered(error: NetError) -> LookupError {
+    match error.is_no_records_found() {
+        true => LookupError::NotFound,
+        false => LookupError::failed(error),
+    }
+}
+
+/// A record's strings behind each other. What is no text becomes a text that is no entry.
+fn joined(text: &TXT) -> String {
+    String::from_utf8_lossy(&text.txt_data.concat()).into_owned()
+}
+
+impl fmt::Debug for DnsResolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DnsResolver").finish_non_exhaustive()
+    }
+}
