@@ -291,6 +291,17 @@ impl AddressBook {
         })
     }
 
+    /// All bans that hold now, with how much longer and why.
+    #[cfg(feature = "server")]
+    pub(crate) fn bans_left(&self) -> Vec<(BanTarget, Duration, String)> {
+        self.with(|state, now| {
+            let left = |ban: &Ban| ban.left(now);
+            let bans = state.nodes.bans(now);
+            bans.map(|(target, ban)| (target, left(ban), ban.reason.clone()))
+                .collect()
+        })
+    }
+
     /// Returns when everything that changed before this call is on the disk. Cancel safe: the
     /// write goes on.
     ///

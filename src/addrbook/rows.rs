@@ -66,6 +66,8 @@ pub(super) fn load(
             BadRows::Damaged(format!("{} row {key}: {what}", row.table.name()))
         })?;
     }
+    // Which of them went as others came in depends on the order of the rows.
+    nodes.expire(now);
     Ok((book, nodes))
 }
 

@@ -66,6 +66,12 @@ impl Ban {
         self.read.map_or(self.until, |read| later(read, length))
     }
 
+    /// How much longer it holds.
+    #[cfg(feature = "server")]
+    pub(in crate::addrbook) fn left(&self, now: SystemTime) -> Duration {
+        self.end().duration_since(now).unwrap_or_default()
+    }
+
     /// The ban at its end, if it has one still to come because the clock was corrected.
     pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
         self.read = None;

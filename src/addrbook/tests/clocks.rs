@@ -58,6 +58,20 @@ fn a_ban_that_is_read_before_the_clock_was_set_ends_when_it_should() {
 }
 
 #[test]
+fn bans_that_have_ended_are_gone_once_they_are_read() {
+    let rows = banned_at(start());
+    assert_eq!(
+        read_at(&rows, start() + 25 * HOUR).expire(start() + 25 * HOUR),
+        0
+    );
+    let turned: Vec<_> = rows.iter().rev().cloned().collect();
+    assert_eq!(
+        read_at(&turned, start() + 25 * HOUR).expire(start() + 25 * HOUR),
+        0
+    );
+}
+
+#[test]
 fn a_clock_that_is_set_back_does_not_prolong_a_ban() {
     let mut nodes = NodeDb::default();
     nodes.ban(targets()[0], DAY, "spam", year_2100());
