@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
+use crate::time::doubled;
+
 /// Exponential backoff with full jitter: after the n-th failure in a row a time drawn uniformly
 /// from `base ..= min(cap, base · 2ⁿ)`, so that what failed together does not come back together.
 ///
@@ -35,9 +37,7 @@ impl Backoff {
     /// The longest wait after `failures` failures in a row.
     #[must_use]
     pub fn longest(&self, failures: u32) -> Duration {
-        2u32.checked_pow(failures)
-            .map_or(Duration::MAX, |factor| self.base.saturating_mul(factor))
-            .min(self.cap.max(self.base))
+        doubled(self.base, failures).min(self.cap.max(self.base))
     }
 
     /// Draws the wait after `failures` failures in a row.

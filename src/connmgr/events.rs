@@ -40,6 +40,9 @@ pub enum ConnEvent<A: Address, Io> {
         addr: A,
         /// What went wrong.
         error: ConnectError,
+        /// How many attempts in a row have failed by now, as in
+        /// [`RequestInfo::failures`](super::RequestInfo::failures).
+        failures: u32,
         /// When it is dialled again; `None` if never.
         retry_in: Option<Duration>,
     },

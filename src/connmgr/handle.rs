@@ -1,5 +1,7 @@
 //! What the owner of a manager holds.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -7,6 +9,7 @@ use super::error::ManagerError;
 use super::request::{
     Address, Candidate, ConnState, Counts, Reconnect, ReqId, RequestInfo, RetryPolicy,
 };
+use super::token_bucket::Rate;
 
 type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
 
@@ -39,6 +42,12 @@ pub(super) enum Command<A: Address> {
     },
     SetTarget {
         target: usize,
+        reply: Reply<()>,
+    },
+    SetDialLimits {
+        max_dials: usize,
+        timeout: Duration,
+        rate: Rate,
         reply: Reply<()>,
     },
     SetAddr {
@@ -194,6 +203,26 @@ impl<A: Address> ConnHandle<A> {
     pub async fn set_target(&self, connections: usize) -> Result<(), ManagerError> {
         let target = connections;
         self.ask(|reply| Command::SetTarget { target, reply }).await
+    }
+
+    /// Changes the limits on dials: how many may be in flight (0 counts as 1), how long one may take,
+    /// and how fast automatic ones start. Dials that are in flight go on as they began.
+    ///
+    /// # Errors
+    /// [`Stopped`](ManagerError::Stopped).
+    pub async fn set_dial_limits(
+        &self,
+        max_dials: usize,
+        timeout: Duration,
+        rate: Rate,
+    ) -> Result<(), ManagerError> {
+        self.ask(|reply| Command::SetDialLimits {
+            max_dials,
+            timeout,
+            rate,
+            reply,
+        })
+        .await
     }
 
     /// Lets a permanent request lead elsewhere. Its connection stays until it ends; a dial or a

@@ -189,6 +189,33 @@ pub enum ConnState {
     Failed(ConnectError),
 }
 
+/// `one-shot`, for example.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Automatic => "automatic",
+            Self::Permanent(_) => "permanent",
+            Self::OneShot => "one-shot",
+            Self::Inbound => "inbound",
+        })
+    }
+}
+
+/// `ready`, for example; a final state with its cause: `failed: connection refused`.
+impl fmt::Display for ConnState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending { .. } => f.write_str("pending"),
+            Self::Established => f.write_str("established"),
+            Self::Ready => f.write_str("ready"),
+            Self::Failing => f.write_str("failing"),
+            Self::Canceled => f.write_str("canceled"),
+            Self::Disconnected(reason) => write!(f, "disconnected: {reason}"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+        }
+    }
+}
+
 impl ConnState {
     /// Whether nothing more will happen to the request.
     #[must_use]
@@ -235,6 +262,33 @@ pub struct RequestInfo<A> {
     pub failures: u32,
     /// After which time it is dialled next, while it waits for that.
     pub next_dial: Option<Duration>,
+}
+
+/// In one line: its number, what it is, where it leads, its state, and while it waits, for how long.
+///
+/// ```text
+/// request 7: permanent, 192.0.2.1:30303, failing, 3 failures in a row, next dial in 12.0s
+/// ```
+impl<A: Address> fmt::Display for RequestInfo<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            kind,
+            addr,
+            state,
+            ..
+        } = self;
+        write!(f, "request {id}: {kind}, {addr:?}, {state}")?;
+        match self.failures {
+            0 => {}
+            1 => f.write_str(", 1 failure")?,
+            failures => write!(f, ", {failures} failures in a row")?,
+        }
+        match self.next_dial {
+            Some(time) => write!(f, ", next dial in {time:.1?}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How many requests of one kind there are.

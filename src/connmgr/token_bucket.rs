@@ -53,6 +53,14 @@ impl TokenBucket {
         }
     }
 
+    /// Grants at another rate from now on; what was spent of the burst stays spent.
+    pub(super) fn set_rate(&mut self, rate: Rate, now: Instant) {
+        self.refill(now);
+        let spent = self.rate.burst.saturating_sub(self.tokens);
+        self.tokens = rate.burst.saturating_sub(spent);
+        self.rate = rate;
+    }
+
     /// Takes a token, or tells when there will be one; `None` is never.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         self.refill(now);
@@ -100,6 +108,18 @@ mod tests {
         assert_eq!(bucket.take(start + HALF), Err(Some(start + 2 * HALF)));
         assert!((0..2).all(|_| bucket.take(start + 100 * HALF).is_ok()));
         assert!(bucket.take(start + 100 * HALF).is_err());
+    }
+
+    #[test]
+    fn another_rate_forgets_nothing_that_was_spent() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::new(4, 2), start);
+        assert!((0..3).all(|_| bucket.take(start).is_ok()));
+        bucket.set_rate(Rate::new(5, 1), start);
+        assert!((0..2).all(|_| bucket.take(start).is_ok()));
+        assert_eq!(bucket.take(start), Err(Some(start + 2 * HALF)));
+        bucket.set_rate(Rate::new(2, 2), start);
+        assert_eq!(bucket.take(start), Err(Some(start + HALF)));
     }
 
     #[test]

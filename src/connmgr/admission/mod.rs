@@ -103,16 +103,11 @@ pub fn is_local(ip: IpAddr) -> bool {
 
 /// Counts strangers. Cloning shares it.
 #[derive(Debug, Clone)]
-pub struct Admission(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    config: AdmissionConfig,
-    state: Mutex<State>,
-}
+pub struct Admission(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
+    config: AdmissionConfig,
     recent: Recent,
     rate: TokenBucket,
     incomplete: HashMap<Network, usize>,
@@ -126,11 +121,17 @@ impl Admission {
             recent: Recent::new(config.throttle),
             rate: TokenBucket::new(config.setup_rate, Instant::now()),
             incomplete: HashMap::new(),
-        };
-        Self(Arc::new(Shared {
             config,
-            state: Mutex::new(state),
-        }))
+        };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Changes the limits from now on. What is counted already stays counted.
+    pub fn set_config(&self, config: AdmissionConfig) {
+        let mut state = self.lock();
+        state.recent.set_period(config.throttle);
+        state.rate.set_rate(config.setup_rate, Instant::now());
+        state.config = config;
     }
 
     /// Whether a connection from `ip` may be accepted.
@@ -138,7 +139,9 @@ impl Admission {
     /// # Errors
     /// [`Refusal::TooSoon`] if one was accepted a moment ago. Trying does not make it longer.
     pub fn accept(&self, ip: IpAddr) -> Result<(), Refusal> {
-        if (self.0.config.exempt)(ip) || self.lock().recent.admit(ip, Instant::now()) {
+        // A user's function must not run under the lock.
+        let exempt = Arc::clone(&self.lock().config.exempt);
+        if exempt(ip) || self.lock().recent.admit(ip, Instant::now()) {
             Ok(())
         } else {
             Err(Refusal::TooSoon)
@@ -155,7 +158,7 @@ impl Admission {
         let networks: Vec<_> = source.into_iter().flat_map(networks).collect();
         let mut state = self.lock();
         for (place, network) in networks.iter().enumerate() {
-            let limit = self.0.config.pending_per_network.saturating_mul(place + 1);
+            let limit = state.config.pending_per_network.saturating_mul(place + 1);
             let incomplete = state.incomplete.get(network).copied().unwrap_or(0);
             if incomplete >= limit {
                 return Err(Refusal::TooManyHandshakes { limit });
@@ -175,7 +178,7 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock()
+        self.0.lock()
     }
 }
 

@@ -33,6 +33,10 @@ impl Recent {
         }
     }
 
+    pub(super) fn set_period(&mut self, period: Duration) {
+        self.period = period;
+    }
+
     /// Whether `ip` may come in now; if so it may not for a period. A refusal does not make that
     /// longer.
     pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {

@@ -126,3 +126,22 @@ async fn larger_networks_are_summed_up() {
     drop((v4, in_48, in_32));
     assert!(admission.lock().incomplete.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn limits_change_and_what_is_counted_stays() {
+    let admission = Admission::new(unlimited().with_pending_per_network(2));
+    assert_eq!(admission.accept(ip("192.0.2.1")), Ok(()));
+    let handshake = || admission.handshake(Some(ip("192.0.2.1")));
+    let _begun = [handshake(), handshake()];
+    let config = unlimited().with_pending_per_network(3);
+    admission.set_config(config.with_throttle(10 * SECOND));
+    let _third = handshake().expect("one more");
+    let limit = 3;
+    let refused = handshake().map(drop);
+    assert_eq!(refused, Err(Refusal::TooManyHandshakes { limit }));
+    assert_eq!(admission.accept(ip("192.0.2.1")), Err(Refusal::TooSoon));
+    advance(10 * SECOND).await;
+    assert_eq!(admission.accept(ip("192.0.2.1")), Ok(()));
+    admission.set_config(unlimited().with_exempt(|_| true));
+    assert_eq!(admission.accept(ip("192.0.2.1")), Ok(()));
+}

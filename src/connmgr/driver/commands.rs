@@ -45,6 +45,17 @@ impl<D: Dialer> Driver<D> {
             Command::SetTarget { target, reply } => {
                 reply.send(machine.set_target(target, now)).ok();
             }
+            Command::SetDialLimits {
+                max_dials,
+                timeout,
+                rate,
+                reply,
+            } => {
+                self.config = self.config.with_dial_timeout(timeout);
+                reply
+                    .send(machine.set_dial_limits(max_dials, rate, now))
+                    .ok();
+            }
             Command::SetAddr {
                 id,
                 candidate,

@@ -248,13 +248,15 @@ impl<D: Dialer> Driver<D> {
                     id,
                     addr,
                     error,
+                    failures,
                     retry_in,
                 } => {
-                    tracing::debug!(%id, ?addr, %error, ?retry_in, "dial failed");
+                    tracing::debug!(%id, ?addr, %error, failures, ?retry_in, "dial failed");
                     self.events.push(ConnEvent::DialFailed {
                         id,
                         addr,
                         error,
+                        failures,
                         retry_in,
                     });
                 }

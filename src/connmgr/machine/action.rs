@@ -22,6 +22,7 @@ pub(crate) enum Action<A> {
         id: ReqId,
         addr: A,
         error: ConnectError,
+        failures: u32,
         retry_in: Option<Duration>,
     },
 }

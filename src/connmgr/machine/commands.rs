@@ -8,6 +8,7 @@ use crate::connmgr::error::{CloseReason, ManagerError};
 use crate::connmgr::request::{
     Address, Candidate, Counts, Kind, Reconnect, ReqId, RequestInfo, RetryPolicy,
 };
+use crate::connmgr::token_bucket::Rate;
 use crate::time::after;
 
 impl<A: Address> Machine<A> {
@@ -181,6 +182,21 @@ impl<A: Address> Machine<A> {
         for id in newest.take(surplus).copied().collect::<Vec<_>>() {
             self.cancel(id);
         }
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Changes how many dials may be in flight and how fast automatic ones start. Dials that are in flight
+    /// go on.
+    pub(in crate::connmgr) fn set_dial_limits(
+        &mut self,
+        max_dials: usize,
+        rate: Rate,
+        now: Instant,
+    ) -> Result<(), ManagerError> {
+        self.check_running()?;
+        self.config = self.config.with_max_dials(max_dials.max(1));
+        self.pacing.set_rate(rate, now);
         self.pump(now);
         Ok(())
     }

@@ -90,6 +90,7 @@ impl<A: Address> Machine<A> {
             id,
             addr: entry.candidate.addr().clone(),
             error: error.clone(),
+            failures: entry.failures,
             retry_in: until.map(|until| until.saturating_duration_since(now)),
         });
         match until {

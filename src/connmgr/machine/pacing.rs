@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::connmgr::backoff::Backoff;
 use crate::connmgr::config::ConnConfig;
 use crate::connmgr::request::{Count, Family};
-use crate::connmgr::token_bucket::TokenBucket;
+use crate::connmgr::token_bucket::{Rate, TokenBucket};
 use crate::time::after;
 
 /// What automatic dialling may do now.
@@ -61,6 +61,10 @@ impl Pacing {
             dry: 0,
             not_before: None,
         }
+    }
+
+    pub(super) fn set_rate(&mut self, rate: Rate, now: Instant) {
+        self.bucket.set_rate(rate, now);
     }
 
     /// Whether every family that was dialled has failed too often. Something that is connected proves

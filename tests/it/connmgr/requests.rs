@@ -263,3 +263,53 @@ async fn commands_for_unknown_or_unsuitable_requests_return_errors() {
         Err(ManagerError::UnknownAddress)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_and_its_failures_can_be_read() {
+    let (handle, mut events, mut script) = scripted(explicit_only());
+    let policy = retry(4 * SECOND, 4 * SECOND);
+    let request = handle.connect_permanent(1, policy).await;
+    let id = request.expect("accepted").id();
+    for expected in 1..=3 {
+        script
+            .next()
+            .await
+            .expect("a dial")
+            .fail(ConnectError::Refused);
+        let event = next(&mut events).await;
+        assert!(
+            matches!(event, ConnEvent::DialFailed { failures, .. } if failures == expected),
+            "{event:?}"
+        );
+        assert_eq!(handle.get(id).await.expect("known").failures, expected);
+    }
+    let text = handle.get(id).await.expect("known").to_string();
+    let expected =
+        format!("request {id}: permanent, 1, failing, 3 failures in a row, next dial in 4.0s");
+    assert_eq!(text, expected);
+
+    let dial = script.next().await.expect("a dial");
+    let text = handle.get(id).await.expect("known").to_string();
+    let expected = format!("request {id}: permanent, 1, pending, 3 failures in a row");
+    assert_eq!(text, expected);
+    let _far = dial.succeed();
+    let conn = opened(&mut events).await;
+    conn.lease.mark_ready();
+    let mut request = handle.watch(id).await.expect("known");
+    request
+        .wait_for(|state| matches!(state, ConnState::Ready))
+        .await;
+    let text = handle.get(id).await.expect("known").to_string();
+    assert_eq!(text, format!("request {id}: permanent, 1, ready"));
+
+    let mut request = handle.connect(2).await.expect("accepted");
+    let text = handle.get(request.id()).await.expect("known").to_string();
+    assert_eq!(
+        text,
+        format!("request {}: one-shot, 2, pending", request.id())
+    );
+    let dial = script.next().await.expect("a dial");
+    dial.fail(ConnectError::Refused);
+    let end = request.wait_for(|_| false).await;
+    assert_eq!(end.to_string(), "failed: connection refused");
+}
