@@ -34,7 +34,9 @@ pub(crate) async fn run(
     mut conn: ProtocolConn,
 ) -> Result<(), ProtocolError> {
     let _running = shared.tasks.token();
-    shared.share_spare(&conn);
+    if let Some(node) = conn.node() {
+        shared.memory.share(node);
+    }
     let flight = shared.table().flight(&peer.id());
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
@@ -229,7 +231,7 @@ impl Work {
             max_message: shared.config.max_message(),
             reply_timeout: shared.config.reply_timeout(),
             stats: Arc::clone(&shared.stats),
-            spare: shared.shared_spare(),
+            memory: Arc::clone(&shared.memory),
             stopping: shared.stopping.clone(),
         };
         let reader = Reader {

@@ -30,6 +30,10 @@ pub enum Overflow {
     /// A message is dropped for this subscription, and counted: the newest of the identity of which
     /// most waits, which is the new one unless another identity's messages take up more.
     DropNewest,
+    /// Messages are dropped for this subscription, and counted: the oldest of the identity of which
+    /// most waits, the new message counted in, until there is room. A new message that outweighs what
+    /// each other identity has is dropped itself where its identity has no older one.
+    DropOldest,
     /// The subscription is closed; what it holds can still be read.
     Close,
 }
@@ -265,6 +269,7 @@ impl<T: Clone> Slot<T> {
         let message = message.clone();
         let pushed = match self.overflow {
             Overflow::DropNewest => self.queue.push_fairly(source, message, size),
+            Overflow::DropOldest => self.queue.push_over_oldest(source, message, size),
             _ => self.queue.push_from(source, message, size).map(|()| 0),
         };
         match pushed {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EstablishError, IdentityError, PeerId};
+use super::{CommErrorKind, EstablishError, IdentityError, PeerId};
 use crate::node::NodeId;
 use crate::runtime::RuntimeError;
 use crate::server::{DialError, StartError};
@@ -62,7 +62,7 @@ pub enum CommError {
         /// The id that the node proved.
         actual: PeerId,
     },
-    /// The sending queue is full.
+    /// The sending queue is full, or the memory budget has no room for what waits in it.
     #[error("the sending queue is full")]
     Full,
     /// The message is larger than the configuration allows.
@@ -102,23 +102,32 @@ pub enum CommError {
 }
 
 impl CommError {
-    /// The kind of error as a metric's label.
-    pub(crate) fn label(&self) -> &'static str {
+    /// What it is, without its particulars.
+    #[must_use]
+    pub fn kind(&self) -> CommErrorKind {
         match self {
-            Self::Stopped => "stopped",
-            Self::SelfDial => "self",
-            Self::Dial(_) => "dial",
-            Self::NotSupported { .. } => "not_supported",
-            Self::Handshake { .. } => "handshake",
-            Self::IdMismatch { .. } => "id_mismatch",
-            Self::Full => "full",
-            Self::TooLarge { .. } => "too_large",
-            Self::PeerClosed(_) => "closed",
-            Self::Deadline { .. } => "deadline",
-            Self::Nack(_)
-            | Self::TooManyAcks { .. }
-            | Self::AlreadyAcknowledged
-            | Self::NoAckWanted => "other",
+            Self::Stopped => CommErrorKind::Stopped,
+            Self::SelfDial => CommErrorKind::SelfDial,
+            Self::Dial(_) => CommErrorKind::Dial,
+            Self::NotSupported { .. } => CommErrorKind::NotSupported,
+            Self::Handshake { .. } => CommErrorKind::Handshake,
+            Self::IdMismatch { .. } => CommErrorKind::IdMismatch,
+            Self::Full => CommErrorKind::Full,
+            Self::TooLarge { .. } => CommErrorKind::TooLarge,
+            Self::PeerClosed(_) => CommErrorKind::Closed,
+            Self::Deadline { .. } => CommErrorKind::Deadline,
+            Self::Nack(_) => CommErrorKind::Nack,
+            Self::TooManyAcks { .. } | Self::AlreadyAcknowledged | Self::NoAckWanted => {
+                CommErrorKind::Misuse
+            }
+        }
+    }
+
+    /// The kind of error as a metric's label: those that end no message have none of their own.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.kind() {
+            CommErrorKind::Nack | CommErrorKind::Misuse => "other",
+            kind => kind.name(),
         }
     }
 }

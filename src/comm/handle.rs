@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::demux::{Subscription, SubscriptionConfig};
-use super::message::DATA;
+use super::message::{DATA, MAX_IDENTITY};
 use super::send_queue::Draft;
 use super::shared::Shared;
 use super::stats::CommStats;
@@ -20,7 +20,8 @@ use super::{
     IdentityError, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
 };
 use crate::event_stream::EventStream;
-use crate::node::NodeId;
+use crate::guarded::caught;
+use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
 use crate::time::after;
 
@@ -110,12 +111,39 @@ impl Comm {
     ///
     /// The receipts, one for each peer in order, need not be waited for.
     pub fn send(&self, message: &Envelope, peers: &[RemotePeer]) -> Vec<Receipt> {
-        let payload = message.encode(0, self.shared.spare());
+        let payload = message.encode(0, self.shared.memory.spare());
         let send = |peer: &RemotePeer| Receipt {
             peer: peer.clone(),
             done: self.shared.send_now(peer, payload.clone()),
         };
         peers.iter().map(send).collect()
+    }
+
+    /// As [`send`](Self::send), for callers that only want to know what did not work: `on_failure` is
+    /// called for each peer to which the message was not handed over, with the reason. It is called
+    /// on a task of the layer, one call after the other, so it must answer at once; one that panics
+    /// is not called again.
+    pub fn send_with_callback(
+        &self,
+        message: &Envelope,
+        peers: &[RemotePeer],
+        mut on_failure: impl FnMut(&RemotePeer, &CommError) + Send + 'static,
+    ) {
+        let receipts = self.send(message, peers).into_iter();
+        let mut receipts: FuturesUnordered<_> = receipts
+            .map(|receipt| async move { (receipt.peer().clone(), receipt.await) })
+            .collect();
+        self.shared.spawn(async move {
+            while let Some((peer, delivery)) = receipts.next().await {
+                let Some(error) = delivery.error() else {
+                    continue;
+                };
+                let called = caught("a callback of a failed send", || on_failure(&peer, error));
+                if called.is_none() {
+                    return;
+                }
+            }
+        });
     }
 
     /// As [`send`](Self::send) to one peer, waiting for room in its queue, for `limit` at most.
@@ -134,7 +162,7 @@ impl Comm {
         let (done, receipt) = oneshot::channel();
         let draft = Draft {
             code: DATA,
-            payload: message.encode(0, self.shared.spare()),
+            payload: message.encode(0, self.shared.memory.spare()),
             ack: None,
             done: Some(done),
         };
@@ -162,7 +190,7 @@ impl Comm {
         policy: AckPolicy,
         peers: &[RemotePeer],
     ) -> Result<AggregatedSendResult, CommError> {
-        let mut total = AggregatedSendResult::default();
+        let mut total = AggregatedSendResult::wanted(policy);
         let peers = distinct(peers);
         if peers.is_empty() {
             return Ok(total);
@@ -175,7 +203,7 @@ impl Comm {
         }
         let now = Instant::now();
         let number = self.shared.ack_number();
-        let payload = message.encode(number, self.shared.spare());
+        let payload = message.encode(number, self.shared.memory.spare());
         let ask = |peer: RemotePeer| self.ask(peer, number, payload.clone(), policy, now);
         let mut answers: FuturesUnordered<_> = peers.into_iter().map(ask).collect();
         let mut acks = 0;
@@ -228,6 +256,48 @@ impl Comm {
         SendResult { peer, error }
     }
 
+    /// Opens a connection to a peer without sending anything, or finds the one that there is, and returns
+    /// who is there. The connection stays until either side closes it. Bounded as the other
+    /// ways to a peer are, by the dial and handshake timeouts. Cancel safe: an attempt that is under way
+    /// goes on.
+    ///
+    /// # Errors
+    /// [`CommError::IdMismatch`] if an id was given and one of another organisation answers: the
+    /// connection stays all the same. [`CommError::Handshake`], [`CommError::NotSupported`],
+    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Full`], [`CommError::SelfDial`],
+    /// [`CommError::Stopped`].
+    pub async fn connect(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
+        let limit = self.handshake_limit();
+        let open = async {
+            loop {
+                let result = match self.shared.route(peer, Purpose::Open)? {
+                    Route::Open(entry) => return Ok(Arc::clone(&entry.info)),
+                    Route::Flight { result, .. } => result,
+                };
+                match landed(result).await? {
+                    // Whether the identity is the expected one, the next turn finds out.
+                    Landed::Open(info) if peer.id().is_none_or(|id| id == info.id) => {
+                        return Ok(info);
+                    }
+                    Landed::Open(_) => {}
+                    // An attempt that was only to find out who is there.
+                    Landed::Handshake(_) | Landed::Probe(_) => self.until_over(&peer.node()).await,
+                }
+            }
+        };
+        timeout(limit, open)
+            .await
+            .unwrap_or(Err(CommError::Deadline { after: limit }))
+    }
+
+    /// How long two attempts to learn who is there may take, of which the first was begun for less.
+    fn handshake_limit(&self) -> Duration {
+        let config = &self.shared.config;
+        let proof = config.handshake_timeout().saturating_mul(2);
+        let attempt = config.dial_timeout().saturating_add(proof);
+        attempt.saturating_mul(2)
+    }
+
     /// Finds out whether a node answers: a round trip of a Ping over the connection that there is,
     /// or over one that is made for it and closed again. No identity is asked for. Returns the
     /// round trip; one of less than a second ago stands for a new one. Bounded by the dial and
@@ -278,12 +348,7 @@ impl Comm {
     /// [`CommError::Stopped`].
     pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
         let to = peer.clone().anybody();
-        let config = &self.shared.config;
-        let proof = config.handshake_timeout().saturating_mul(2);
-        let limit = config
-            .dial_timeout()
-            .saturating_add(proof)
-            .saturating_mul(2);
+        let limit = self.handshake_limit();
         let ask = async {
             loop {
                 let result = match self.shared.route(&to, Purpose::Handshake)? {
@@ -362,6 +427,16 @@ impl Comm {
         self.shared.table().close_id(id, &ConnectionEnd::Requested)
     }
 
+    /// As [`close_conn`](Self::close_conn), by endpoint: closes the connection of the node with its key,
+    /// at any address. False if no identity of that node is connected.
+    pub fn close_conn_at(&self, endpoint: &Enode) -> bool {
+        let mut table = self.shared.table();
+        let id = table
+            .by_node(&endpoint.node_id())
+            .map(|entry| entry.info.id);
+        id.is_some_and(|id| table.close_id(&id, &ConnectionEnd::Requested))
+    }
+
     /// How many identities are connected.
     #[must_use]
     pub fn connection_count(&self) -> usize {
@@ -385,6 +460,31 @@ impl Comm {
     #[must_use]
     pub fn identities(&self) -> Vec<IdentityRecord> {
         self.shared.table().identities.list()
+    }
+
+    /// Takes in an identity that was learned elsewhere, such as from a message that others pass on or
+    /// from a file, as those are that a connection has proven: the provider examines it, it counts in the
+    /// [bound](super::IdentityLimits) of remembered identities, it is examined again from time to time, and
+    /// [`identity_switch`](Self::identity_switch) reports its end. That somebody holds it is not
+    /// proven by this. Cancel safe: a dropped call may have taken it in or not.
+    ///
+    /// # Errors
+    /// [`IdentityError`] if it is not valid now, or longer than 16 KiB, which no connection could prove.
+    pub async fn learn_identity(&self, identity: &[u8]) -> Result<IdentityRecord, IdentityError> {
+        if identity.len() > MAX_IDENTITY {
+            let size = identity.len();
+            let text = format!("it has {size} bytes, at most {MAX_IDENTITY} are allowed");
+            return Err(IdentityError::Malformed(text));
+        }
+        let (identity, now) = (Bytes::copy_from_slice(identity), self.shared.unix_now());
+        let examined = self
+            .shared
+            .provider
+            .ask(move |provider| IdentityRecord::examine(provider, &identity, now));
+        let record = examined.await.flatten()?;
+        self.shared.table().identities.put(record.clone(), now);
+        self.shared.identities_changed.notify_one();
+        Ok(record)
     }
 
     /// What the layer has done so far.

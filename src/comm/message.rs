@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::CommError;
-use crate::message::fields::encode_shared;
+use crate::message::payload::encode_shared;
 use crate::message::{Message, MessageError};
 use crate::printable::printable;
 use crate::rlp::write::{put_list, put_number, put_string};
@@ -80,14 +80,18 @@ impl Envelope {
     }
 
     /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
-    pub(crate) fn encode(&self, ack: u64, spare: Option<&Spare>) -> Bytes {
-        encode_list(self.payload.len() + self.signature.len(), spare, |list| {
-            put_number(list, ack);
-            put_number(list, self.nonce);
-            put_number(list, self.tag);
-            put_string(list, &self.payload);
-            put_string(list, &self.signature);
-        })
+    pub(crate) fn encode(&self, ack: u64, spare: &Spare) -> Bytes {
+        encode_list(
+            self.payload.len() + self.signature.len(),
+            Some(spare),
+            |list| {
+                put_number(list, ack);
+                put_number(list, self.nonce);
+                put_number(list, self.tag);
+                put_string(list, &self.payload);
+                put_string(list, &self.signature);
+            },
+        )
     }
 }
 
@@ -157,7 +161,11 @@ impl Incoming {
             _ => acknowledgement(&message.payload),
         };
         decoded.map_err(|source| match check_exact(&message.payload) {
-            Ok(()) => MessageError::Undecodable { code, size, source },
+            Ok(()) => MessageError::Undecodable {
+                code,
+                size,
+                source: source.into(),
+            },
             Err(source) => MessageError::Malformed { code, size, source },
         })
     }
@@ -251,7 +259,7 @@ mod tests {
             payload: Bytes::from_static(b"content"),
             signature: Bytes::from_static(b"sig"),
         };
-        let data = decode(DATA, envelope.encode(7, None));
+        let data = decode(DATA, envelope.encode(7, &Spare::default()));
         assert_eq!(data, Ok(Incoming::Data { ack: 7, envelope }));
 
         let establish = Establish {

@@ -117,6 +117,7 @@ mod connection;
 mod connector;
 mod demux;
 mod error;
+mod error_kind;
 pub(crate) mod establish;
 mod event;
 mod feed;
@@ -126,6 +127,7 @@ pub mod fuzzing;
 mod handed;
 mod handle;
 mod identity;
+mod memory;
 pub(crate) mod message;
 mod policy;
 mod reader;
@@ -143,6 +145,7 @@ pub use conn_info::ConnInfo;
 pub use connector::{ConnectedPeer, Connector, RemotePeer};
 pub use demux::{Demux, Overflow, Subscription, SubscriptionConfig};
 pub use error::{CommError, CommStartError, ConnectionEnd};
+pub use error_kind::CommErrorKind;
 pub use establish::EstablishError;
 pub use event::CommEvent;
 pub use handle::Comm;
@@ -163,8 +166,3 @@ pub use stats::CommStats;
 const NAME: &str = "comm";
 /// The capability's version.
 const VERSION: u64 = 1;
-
-/// Compiles and runs the program in the introduction.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/comm.md")]
-mod introduction {}

@@ -8,11 +8,11 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::memory::Memory;
 use super::message::{ACK, DATA, check_size, encode_ack};
 use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
 use super::{CommError, ConnInfo, ConnectionEnd, Envelope, Receipt, RemotePeer};
-use crate::spare::Spare;
 
 /// A message together with who sent it and the way back. Cheap to clone.
 #[derive(Clone)]
@@ -37,8 +37,7 @@ pub(crate) struct Origin {
     /// How long an answer may wait for room.
     pub(crate) reply_timeout: Duration,
     pub(crate) stats: Arc<Stats>,
-    /// What large answers are encoded into.
-    pub(crate) spare: Option<Arc<Spare>>,
+    pub(crate) memory: Arc<Memory>,
     /// Cancelled when the layer stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -132,7 +131,7 @@ impl ReceivedMessage {
         Ok(receipt)
     }
 
-    /// Whether an answer of `size` bytes finds room in the queue of answers now. Ask before you make an
+    /// Whether an answer of `size` bytes finds room in the queue of answers and in the node's memory now. Ask before you make an
     /// answer that costs much: a remote may ask for more than it reads.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
@@ -188,7 +187,7 @@ impl Origin {
     }
 
     fn encode(&self, message: &Envelope) -> Bytes {
-        message.encode(0, self.spare.as_deref())
+        message.encode(0, self.memory.spare())
     }
 
     fn check_size(&self, size: usize) -> Result<(), CommError> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::{CommError, ConnectionEnd, RemotePeer};
+use super::{AckPolicy, CommError, CommErrorKind, ConnectionEnd, RemotePeer};
 
 /// How sending one message ended.
 #[derive(Debug, Clone)]
@@ -93,9 +93,24 @@ impl fmt::Display for SendResult {
 pub struct AggregatedSendResult {
     /// One for each receiver that answered or failed in time.
     pub results: Vec<SendResult>,
+    /// How many acknowledgements the policy asks for.
+    pub wanted: usize,
 }
 
 impl AggregatedSendResult {
+    pub(super) fn wanted(policy: AckPolicy) -> Self {
+        Self {
+            results: Vec::new(),
+            wanted: policy.min(),
+        }
+    }
+
+    /// Whether as many receivers acknowledged as the [`AckPolicy`] asks for.
+    #[must_use]
+    pub fn is_satisfied(&self) -> bool {
+        self.ack_count() >= self.wanted
+    }
+
     /// How many receivers acknowledged.
     #[must_use]
     pub fn ack_count(&self) -> usize {
@@ -119,6 +134,19 @@ impl AggregatedSendResult {
             *counts.entry(error.to_string()).or_default() += 1;
         }
         counts
+    }
+
+    /// The failures, grouped by kind of error, for callers that act on the kind: whom to dial again, whom
+    /// to send less.
+    #[must_use]
+    pub fn failures_by_kind(&self) -> BTreeMap<CommErrorKind, Vec<&SendResult>> {
+        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for result in &self.results {
+            if let Some(error) = &result.error {
+                groups.entry(error.kind()).or_default().push(result);
+            }
+        }
+        groups
     }
 
     /// The JSON form as a text.

@@ -1,11 +1,11 @@
 //! What the handle, the connections and the dials of one node share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard, OnceLock};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,9 @@ use tracing::debug;
 use super::connector::{ConnectedPeer, DynConnector};
 use super::feed::Feed;
 use super::identity::Provider;
+use super::memory::Memory;
 use super::message::check_size;
-use super::send_queue::{Draft, Outgoing, Part, SendQueue};
+use super::send_queue::{Draft, Outgoing, Part, Room, SendQueue};
 use super::stats::Stats;
 use super::table::{ConnectionTable, Landed, News, Purpose, Route, Start};
 use super::{
@@ -24,14 +25,12 @@ use super::{
     RemotePeer,
 };
 use crate::calendar::Calendar;
-use crate::channel::ProtocolConn;
 use crate::guarded::caught_async;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::peer::Peer;
 use crate::server::DialError;
-use crate::spare::Spare;
 use crate::time::after;
 
 /// How long after a purge of identities the next one comes at the earliest.
@@ -58,8 +57,7 @@ pub(crate) struct Shared {
     started: Instant,
     calendar: Calendar,
     acks: AtomicU64,
-    /// What large messages are encoded into, since the first connection.
-    spare: OnceLock<Arc<Spare>>,
+    pub(crate) memory: Arc<Memory>,
 }
 
 /// Why a message was not queued; with room to wait for, it comes back.
@@ -67,8 +65,6 @@ pub(crate) enum NotQueued {
     Full(Arc<SendQueue>, Box<Draft>),
     Failed(CommError, Box<Draft>),
 }
-
-type Reserved = (Arc<SendQueue>, OwnedSemaphorePermit);
 
 impl Shared {
     pub(crate) fn new(
@@ -79,6 +75,7 @@ impl Shared {
         stats: Arc<Stats>,
         runtime: Handle,
     ) -> Arc<Self> {
+        let memory = Arc::clone(table.memory());
         Arc::new(Self {
             node,
             config,
@@ -97,7 +94,7 @@ impl Shared {
             started: Instant::now(),
             calendar: Calendar::system(),
             acks: AtomicU64::new(1),
-            spare: OnceLock::new(),
+            memory,
         })
     }
 
@@ -116,22 +113,6 @@ impl Shared {
     /// A number under which no other Ack is waited for; 0 means that none is.
     pub(crate) fn ack_number(&self) -> u64 {
         self.acks.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// What large messages are encoded into, if anybody was connected yet.
-    pub(crate) fn spare(&self) -> Option<&Spare> {
-        self.spare.get().map(Arc::as_ref)
-    }
-
-    pub(crate) fn shared_spare(&self) -> Option<Arc<Spare>> {
-        self.spare.get().cloned()
-    }
-
-    /// Uses the memory that the server of this connection has for large messages.
-    pub(crate) fn share_spare(&self, conn: &ProtocolConn) {
-        if let Some(spare) = conn.shared_spare() {
-            self.spare.get_or_init(|| spare);
-        }
     }
 
     pub(crate) fn tell(&self, news: News) {
@@ -206,7 +187,7 @@ impl Shared {
         self: &Arc<Self>,
         to: &RemotePeer,
         draft: Draft,
-        reserved: Option<Reserved>,
+        reserved: Option<Room>,
         now: Instant,
     ) -> Result<(), NotQueued> {
         if let Err(error) = check_size(draft.payload.len(), self.config.max_message()) {
@@ -265,7 +246,7 @@ impl Shared {
                 error
             })?;
             now = Instant::now();
-            reserved = room.map(|room| (queue, room));
+            reserved = room;
         }
     }
 
@@ -293,7 +274,7 @@ impl Shared {
     }
 
     /// Runs a task of the layer. Messages may be sent from outside a runtime.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
     }
 
@@ -413,9 +394,9 @@ impl Shared {
 fn push(
     queue: &Arc<SendQueue>,
     message: Outgoing,
-    reserved: Option<Reserved>,
+    reserved: Option<Room>,
 ) -> Result<(), NotQueued> {
-    if let Some((_, room)) = reserved.filter(|(reserved, _)| Arc::ptr_eq(reserved, queue)) {
+    if let Some(room) = reserved.filter(|room| room.is_of(queue)) {
         queue.push(Part::Messages, message, room);
         return Ok(());
     }

@@ -66,6 +66,7 @@ impl Comm {
         let subscribed = subscribe(&comm);
         let protocol = CommProtocol(Arc::clone(comm.shared()));
         let server = server.protocol(protocol).start().await?;
+        comm.shared().memory.share(server.memory());
         comm.shared().begin(Arc::new(server.clone()));
         Ok((server, comm, subscribed))
     }

@@ -18,6 +18,7 @@ use super::{IdentityError, IdentityProvider, PeerId};
 use crate::message::{Message, MessageError};
 use crate::node::NodeId;
 use crate::setup::Direction;
+use crate::spare::Spare;
 
 /// A decoded message; `payload` is the message encoded again.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub fn decode(message: &Message) -> Result<Decoded, MessageError> {
             payload: proof.encode(),
         },
         Incoming::Data { ack, envelope } => Decoded::Data {
-            payload: envelope.encode(ack, None),
+            payload: envelope.encode(ack, &Spare::default()),
         },
         Incoming::Ack { ack, error } => Decoded::Ack {
             payload: encode_ack(ack, &error),

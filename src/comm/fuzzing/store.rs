@@ -6,7 +6,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::channel::fuzzing::{Account as Memory, Exit};
@@ -15,7 +15,7 @@ use crate::comm::identity::{IdentityRecord, IdentityStore};
 use crate::comm::message::DATA;
 pub use crate::comm::send_queue::fuzzing::Account;
 use crate::comm::send_queue::fuzzing::Opening;
-use crate::comm::send_queue::{Draft, Outgoing, Part, SendQueue};
+use crate::comm::send_queue::{Draft, Outgoing, Part, Room as QueueRoom};
 use crate::comm::stats::Stats;
 use crate::comm::table::{ConnectionTable, Entry, News, Opened, Purpose, Route};
 use crate::comm::{
@@ -41,7 +41,7 @@ pub struct Sent {
 
 /// Room in a queue that was waited for.
 #[derive(Debug)]
-pub struct Room(Arc<SendQueue>, OwnedSemaphorePermit);
+pub struct Room(QueueRoom);
 
 /// What became of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +92,14 @@ impl Store {
         let identities = IdentityStore::new(own, config.identities(), Duration::ZERO);
         let stats = Arc::default();
         let own_node = node_id(&nodes, 0);
+        let table = ConnectionTable::new(own_node, config, identities, Arc::clone(&stats));
+        let budget = NodeBudget::default();
+        table.memory().share(&budget);
         Self {
-            table: ConnectionTable::new(own_node, config, identities, Arc::clone(&stats)),
+            table,
             stats,
             now: Instant::now(),
-            budget: NodeBudget::default(),
+            budget,
             nodes,
             connections: HashMap::new(),
             opened: 0,
@@ -150,9 +153,9 @@ impl Store {
             Err(error) => Some((error, draft)),
             Ok(queue) => {
                 let message = Outgoing::new(draft, expects, self.now);
-                let room = room.filter(|Room(of, _)| Arc::ptr_eq(of, &queue));
+                let room = room.filter(|Room(room)| room.is_of(&queue));
                 let back = match room {
-                    Some(Room(_, room)) => {
+                    Some(Room(room)) => {
                         queue.push(Part::Messages, message, room);
                         None
                     }
@@ -181,7 +184,7 @@ impl Store {
         };
         Some(async move {
             let room = queue.reserve(Part::Messages, size).await?;
-            Some(Room(queue, room))
+            Some(Room(room))
         })
     }
 

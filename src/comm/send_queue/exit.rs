@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard, Weak};
 
 use super::{Left, Outgoing, Part, SendQueue, State};
-use crate::channel::{Lane, LaneSource, TrySendError};
+use crate::channel::{Lane, LaneSource, NotQueued};
 use crate::comm::acks::AckTable;
 use crate::comm::handed::Handed;
 
@@ -27,12 +27,17 @@ impl Exit {
             return;
         }
         let mut senders = self.handed.lock();
-        let result = self.lane.fill(queue, Outgoing::size, |message| {
-            left.count(&message);
+        let look = |message: &Outgoing| (message.size(), message.charged);
+        let result = self.lane.fill(queue, look, |mut message| {
+            left.count(&mut message);
             message.hand_over(&self.acks, &mut senders)
         });
-        self.blocked = result.is_err();
-        self.over = matches!(result, Err(TrySendError::Refused(_)));
+        match result {
+            // What finds no memory is not charged, and does not wait.
+            Ok(()) | Err(NotQueued::OverBudget(_)) => {}
+            Err(NotQueued::Full) => self.blocked = true,
+            Err(NotQueued::Refused(_)) => (self.blocked, self.over) = (true, true),
+        }
     }
 }
 
@@ -47,6 +52,7 @@ impl SendQueue {
         };
         lane.set_source(Arc::new(supply));
         let mut state = self.lock();
+        state.memory.connect(lane.budget());
         state.exit = Some(Exit {
             lane,
             acks,
@@ -54,6 +60,7 @@ impl SendQueue {
             blocked: false,
             over: false,
         });
+        self.changed.notify_waiters();
         self.hand_over(state);
         Opening(Arc::clone(self))
     }
@@ -68,41 +75,51 @@ impl SendQueue {
         }
     }
 
-    /// Hands over to the connection what it has room for, answers first.
-    pub(super) fn hand_over(&self, mut state: MutexGuard<'_, State>) {
-        let State {
-            messages,
-            replies,
-            owed,
-            exit: Some(exit),
-            ..
-        } = &mut *state
-        else {
-            return;
-        };
-        if exit.blocked {
-            return;
-        }
-        let [mut answers, mut others] = [Left::default(), Left::default()];
-        exit.take(replies, &mut answers);
-        exit.take(messages, &mut others);
-        let over = exit.over;
-        let free_replies = owed.pay(Part::Replies, answers.units);
-        let free_messages = owed.pay(Part::Messages, others.units);
+    fn hand_over(&self, mut state: MutexGuard<'_, State>) {
+        let mut gone = Gone::default();
+        state.hand_over(&mut gone);
         drop(state);
-        let count = answers.messages + others.messages;
-        self.stats.waiting.decrement(count);
-        for (semaphore, free) in [
-            (&self.replies, free_replies),
-            (&self.messages, free_messages),
-        ] {
+        self.settle(&gone);
+    }
+
+    /// Counts what was handed over, when the queue is not locked any more.
+    pub(super) fn settle(&self, gone: &Gone) {
+        self.stats.waiting.decrement(gone.messages);
+        for (semaphore, free) in [&self.replies, &self.messages].into_iter().zip(gone.free) {
             if free > 0 {
                 semaphore.add_permits(free);
             }
         }
-        if over {
+        if gone.over {
             self.over.notify_one();
         }
+    }
+}
+
+/// What was handed over.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    messages: u32,
+    /// The units that others can have, of answers and of messages.
+    free: [usize; 2],
+    /// The connection takes nothing more.
+    over: bool,
+}
+
+impl State {
+    /// Hands over to the connection what it has room for, answers first.
+    pub(super) fn hand_over(&mut self, gone: &mut Gone) {
+        let Some(exit) = self.exit.as_mut().filter(|exit| !exit.blocked) else {
+            return;
+        };
+        let [mut answers, mut others] = [Left::default(), Left::default()];
+        exit.take(&mut self.replies, &mut answers);
+        exit.take(&mut self.messages, &mut others);
+        gone.over |= exit.over;
+        gone.messages += answers.messages + others.messages;
+        gone.free[0] += self.owed.pay(Part::Replies, answers.units);
+        gone.free[1] += self.owed.pay(Part::Messages, others.units);
+        self.memory.hand_over(answers.charged + others.charged);
     }
 }
 
@@ -139,7 +156,12 @@ impl Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        let exit = self.0.lock().exit.take();
+        let exit = {
+            let mut state = self.0.lock();
+            state.memory.disconnect();
+            state.exit.take()
+        };
+        self.0.changed.notify_waiters();
         if let Some(exit) = exit {
             exit.handed.fail();
         }

@@ -5,20 +5,24 @@ mod exit;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
 mod outgoing;
+mod room;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 use super::stats::Stats;
 use super::{CommError, Config, ConnectionEnd, PeerId};
 use crate::arena::Gathered;
+use crate::channel::{NodeBudget, OverBudget, QueueCharge};
 use crate::mutex::Mutex;
-use exit::Exit;
+use exit::{Exit, Gone};
+use outgoing::cost;
 pub(crate) use outgoing::{Draft, Outgoing};
+pub(crate) use room::Room;
 
 /// How many answers may wait beside the queue of messages.
 const REPLIES: usize = 64;
@@ -35,6 +39,8 @@ pub(crate) struct SendQueue {
     state: Mutex<State>,
     /// Wakes the connection when its lane takes nothing more.
     over: Notify,
+    /// Wakes those who wait for memory when the queue ends, or something else is charged.
+    changed: Notify,
     /// Room in units, so that one bound holds for messages and for bytes.
     messages: Arc<Semaphore>,
     replies: Arc<Semaphore>,
@@ -43,11 +49,14 @@ pub(crate) struct SendQueue {
     stats: Arc<Stats>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
     small: Gathered,
+    /// What is charged for all that waits, and for room that was reserved. What goes into a lane with
+    /// room at once is the lane's to charge.
+    memory: QueueCharge,
     /// Units of messages that came from another queue over the bound; what leaves pays them first.
     owed: Owed,
     exit: Option<Exit>,
@@ -84,6 +93,19 @@ impl State {
             Part::Replies => &mut self.replies,
         }
     }
+
+    /// Charges the last message of a part, if it waits and is not charged yet.
+    fn charge_last(&mut self, part: Part) -> Result<(), OverBudget> {
+        let queue = match part {
+            Part::Messages => &mut self.messages,
+            Part::Replies => &mut self.replies,
+        };
+        if let Some(last) = queue.back_mut().filter(|last| !last.charged) {
+            self.memory.try_add(cost(last.size()))?;
+            last.charged = true;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -98,23 +120,36 @@ enum End {
 struct Left {
     messages: u32,
     units: usize,
+    /// What was charged for it, in bytes.
+    charged: usize,
 }
 
 impl Left {
-    fn count(&mut self, message: &Outgoing) {
+    fn count(&mut self, message: &mut Outgoing) {
         self.messages += 1;
         self.units += message.units;
+        self.charged += message.uncharge();
     }
 }
 
 impl SendQueue {
-    pub(crate) fn new(config: &Config, stats: &Arc<Stats>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, stats: &Arc<Stats>, node: &NodeBudget) -> Arc<Self> {
         let total = u32::try_from(config.queue_messages())
             .unwrap_or(u32::MAX >> 4)
             .max(1);
+        let state = State {
+            messages: VecDeque::new(),
+            replies: VecDeque::new(),
+            small: Gathered::default(),
+            memory: QueueCharge::new(node.clone()),
+            owed: Owed::default(),
+            exit: None,
+            end: None,
+        };
         Arc::new(Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             over: Notify::new(),
+            changed: Notify::new(),
             messages: Arc::new(Semaphore::new(total as usize)),
             replies: Arc::new(Semaphore::new(REPLIES)),
             unit: (config.queue_bytes() / config.queue_messages()).max(1),
@@ -141,57 +176,97 @@ impl SendQueue {
     /// Whether there is room for a message of `size` bytes at present.
     pub(crate) fn has_room(&self, part: Part, size: usize) -> bool {
         let (semaphore, units) = self.room(part, size);
-        !semaphore.is_closed() && semaphore.available_permits() >= units as usize
-    }
-
-    /// Waits for room for a message of `size` bytes, in the order of asking; `None` if the queue
-    /// ends first. Cancel safe.
-    pub(crate) async fn reserve(&self, part: Part, size: usize) -> Option<OwnedSemaphorePermit> {
-        let (semaphore, units) = self.room(part, size);
-        Arc::clone(semaphore).acquire_many_owned(units).await.ok()
+        if semaphore.is_closed() || semaphore.available_permits() < units as usize {
+            return false;
+        }
+        let holder = {
+            let state = self.lock();
+            let room = state.memory.check(cost(size));
+            room.map_err(|over| (state.memory.holder().clone(), over))
+        };
+        match holder {
+            Ok(()) => true,
+            Err((holder, over)) => {
+                holder.make_room(over);
+                false
+            }
+        }
     }
 
     /// Queues a message for which there is room, and which fails if the queue has ended.
-    pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: OwnedSemaphorePermit) {
-        message.units = room.num_permits();
-        room.forget();
-        self.put(part, message);
+    pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: Room) {
+        message.units = room.take();
+        message.charged = true;
+        if let Err(message) = self.put(part, message) {
+            message.fail(CommError::Full, &self.stats);
+        }
     }
 
     /// As [`push`](Self::push); a message for which there is no room comes back.
     pub(crate) fn try_push(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let (semaphore, units) = self.room(part, message.size());
-        match semaphore.try_acquire_many(units) {
-            Ok(room) => {
-                message.units = room.num_permits();
-                room.forget();
-            }
+        let room = match semaphore.try_acquire_many(units) {
+            Ok(room) => Some(room),
             Err(TryAcquireError::NoPermits) => return Err(message),
             // The end of the queue is the message's, too.
-            Err(TryAcquireError::Closed) => {}
+            Err(TryAcquireError::Closed) => None,
+        };
+        message.units = room.as_ref().map_or(0, SemaphorePermit::num_permits);
+        self.put(part, message)?;
+        if let Some(room) = room {
+            room.forget();
         }
-        self.put(part, message);
         Ok(())
     }
 
-    fn put(&self, part: Part, mut message: Outgoing) {
+    /// Puts a message in; one that is not charged, has to wait and finds no memory comes back.
+    fn put(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let mut state = self.lock();
         let moved = match &state.end {
-            None => {
-                self.stats.waiting.increment(1);
-                let first = state.messages.is_empty() && state.replies.is_empty();
-                message.draft.payload = state.small.take(message.draft.payload, first);
-                state.part(part).push_back(message);
-                return self.hand_over(state);
-            }
+            None => return self.enter(state, part, message),
             Some(End::Failed(error)) => Err(error.clone()),
             Some(End::Moved(to)) => Ok(Arc::clone(to)),
         };
+        state.memory.remove(message.uncharge());
         drop(state);
         match moved {
             Ok(to) => to.put_moved(part, message),
             Err(error) => message.fail(error, &self.stats),
         }
+        Ok(())
+    }
+
+    fn enter(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        part: Part,
+        mut message: Outgoing,
+    ) -> Result<(), Outgoing> {
+        self.stats.waiting.increment(1);
+        let first = state.messages.is_empty() && state.replies.is_empty();
+        message.draft.payload = state.small.take(message.draft.payload, first);
+        state.part(part).push_back(message);
+        let mut gone = Gone::default();
+        state.hand_over(&mut gone);
+        let refused = match state.charge_last(part) {
+            Ok(()) => {
+                // It may be that only the lane's budget had no room.
+                state.hand_over(&mut gone);
+                None
+            }
+            Err(over) => Some((state.memory.holder().clone(), over)),
+        };
+        let Some((holder, over)) = refused else {
+            drop(state);
+            self.settle(&gone);
+            return Ok(());
+        };
+        let back = state.part(part).pop_back();
+        drop(state);
+        self.settle(&gone);
+        self.stats.waiting.decrement(1);
+        holder.make_room(over);
+        back.map_or(Ok(()), Err)
     }
 
     /// Takes a message from another queue, if need be over the bound: two full queues can become
@@ -212,8 +287,13 @@ impl SendQueue {
             }
             *owed = more;
             message.units = units;
+            // It is there already.
+            state.memory.add(cost(message.size()));
+            message.charged = true;
         }
-        self.put(part, message);
+        if let Err(message) = self.put(part, message) {
+            message.fail(CommError::Full, &self.stats);
+        }
     }
 
     /// The queue that takes messages in place of this one, which may be itself.
@@ -276,8 +356,11 @@ impl SendQueue {
         for part in [Part::Replies, Part::Messages] {
             waiting.extend(state.part(part).drain(..).map(|message| (part, message)));
         }
+        let charged = waiting.iter_mut().map(|(_, message)| message.uncharge());
+        state.memory.remove(charged.sum());
         self.messages.close();
         self.replies.close();
+        self.changed.notify_waiters();
         self.stats.waiting.decrement(waiting.len() as u32);
         waiting
     }
@@ -290,15 +373,16 @@ impl SendQueue {
         let free = {
             let mut state = self.lock();
             let waiting = std::mem::take(&mut state.messages);
-            for message in waiting {
+            for mut message in waiting {
                 match message.expects.as_deref().copied().and_then(&mut judge) {
                     Some(error) => {
-                        left.count(&message);
+                        left.count(&mut message);
                         refused.push((message, error));
                     }
                     None => state.messages.push_back(message),
                 }
             }
+            state.memory.remove(left.charged);
             state.owed.pay(Part::Messages, left.units)
         };
         self.stats.waiting.decrement(left.messages);

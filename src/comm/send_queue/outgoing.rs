@@ -6,10 +6,16 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::channel::MESSAGE_COST;
 use crate::comm::acks::{AckSender, AckTable};
 use crate::comm::handed::Sender;
 use crate::comm::stats::Stats;
 use crate::comm::{CommError, Delivery, PeerId};
+
+/// What a message of `size` bytes counts in the memory budgets while it waits.
+pub(super) fn cost(size: usize) -> usize {
+    size.saturating_add(MESSAGE_COST)
+}
 
 /// A message on its way into a queue.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub(crate) struct Outgoing {
     queued: Instant,
     /// What it takes of the queue's bound.
     pub(super) units: usize,
+    /// Whether it is charged while it waits.
+    pub(super) charged: bool,
 }
 
 impl Outgoing {
@@ -52,11 +60,20 @@ impl Outgoing {
             expects: expects.map(Box::new),
             queued: now,
             units: 0,
+            charged: false,
         }
     }
 
     pub(super) fn size(&self) -> usize {
         self.draft.payload.len()
+    }
+
+    /// What is charged for it, which is no more from now on.
+    pub(super) fn uncharge(&mut self) -> usize {
+        match std::mem::take(&mut self.charged) {
+            true => cost(self.size()),
+            false => 0,
+        }
     }
 
     pub(super) fn fail(self, error: CommError, stats: &Stats) {

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::identity::IdentityStore;
+use super::memory::Memory;
 use super::send_queue::SendQueue;
 use super::stats::Stats;
 use super::{CommError, Config, ConnInfo, ConnectionEnd, EstablishError, PeerId, RemotePeer};
@@ -123,6 +124,7 @@ pub(crate) struct ConnectionTable {
     own_node: NodeId,
     config: Config,
     stats: Arc<Stats>,
+    memory: Arc<Memory>,
     pub(crate) identities: IdentityStore,
     next: u64,
     open: HashMap<ConnId, Arc<Entry>>,
@@ -146,6 +148,7 @@ impl ConnectionTable {
             own_node,
             config,
             stats,
+            memory: Arc::default(),
             identities,
             next: 1,
             open: HashMap::new(),
@@ -164,6 +167,15 @@ impl ConnectionTable {
         self.next
     }
 
+    /// What is charged for messages that wait.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    fn queue(&self) -> Arc<SendQueue> {
+        SendQueue::new(&self.config, &self.stats, self.memory.node())
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
     }
@@ -174,6 +186,11 @@ impl ConnectionTable {
 
     pub(crate) fn by_id(&self, id: &PeerId) -> Option<&Arc<Entry>> {
         self.by_id.get(id)
+    }
+
+    /// The connection with a node.
+    pub(crate) fn by_node(&self, node: &NodeId) -> Option<&Arc<Entry>> {
+        self.open.get(self.by_node.get(node)?)
     }
 
     /// How many connections are open, how many nodes are dialled, how many messages wait.
@@ -208,8 +225,7 @@ impl ConnectionTable {
         if let Some(entry) = to.id().as_ref().and_then(|id| self.by_id(id)) {
             return Ok(Route::Open(Arc::clone(entry)));
         }
-        if let Some(entry) = self.by_node.get(&node).and_then(|id| self.open.get(id)) {
-            let entry = Arc::clone(entry);
+        if let Some(entry) = self.by_node(&node).cloned() {
             if let Some(expected) = to.id() {
                 self.accept_other(expected, &entry.info, news)
                     .map_or(Ok(()), Err)?;
@@ -231,7 +247,7 @@ impl ConnectionTable {
             Some(failure) if failure.enode == *to.endpoint() => Err(failure.error.clone()),
             _ if self.flights.len() >= self.config.max_dials() => Err(CommError::Full),
             _ => {
-                let queue = SendQueue::new(&self.config, &self.stats);
+                let queue = self.queue();
                 let wanted = to.id().into_iter().collect();
                 let start = self.take_off(node, to.endpoint(), purpose, Arc::clone(&queue), wanted);
                 let result = start.result.clone();
@@ -325,10 +341,7 @@ impl ConnectionTable {
             }
         }
         let flight = self.flights.get(&info.node);
-        let queue = flight.map_or_else(
-            || SendQueue::new(&self.config, &self.stats),
-            |one| Arc::clone(&one.queue),
-        );
+        let queue = flight.map_or_else(|| self.queue(), |one| Arc::clone(&one.queue));
         let conn = ConnId(self.serial());
         let entry = Arc::new(Entry {
             conn,

@@ -1,5 +1,8 @@
 //! Acknowledgements: whom they reach, and how they are added up.
 
+use peermux::Enode;
+use peermux::comm::CommErrorKind;
+
 use super::*;
 
 /// Acknowledges what a node receives, without losing any of it; tells how much that was.
@@ -209,4 +212,36 @@ async fn zero_acks_return_at_once_more_than_peers_fail_and_a_peer_given_twice_co
     assert_eq!(one.ack_count(), 1);
     assert!(started.elapsed() < Duration::from_millis(100));
     assert_eq!(message, numbered(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_says_whether_the_policy_is_met_and_which_kinds_of_failures_there_were() {
+    let net = Net::default();
+    let (a, b, silent) = (net.node(), net.node(), net.node());
+    acknowledge_all(&b);
+    let nobody = [key(), key()].map(|key| RemotePeer::at(Enode::incomplete(key.public_key())));
+    let [gone, away] = nobody;
+    let peers = [b.peer(), silent.peer(), gone.clone(), away];
+    let send = async |min| {
+        let (message, policy) = (text("x"), policy(min, 1000));
+        let sent = a.comm.send_with_ack(&message, policy, &peers);
+        sent.await.unwrap()
+    };
+    assert!(send(0).await.is_satisfied());
+    assert!(send(1).await.is_satisfied());
+    let result = send(2).await;
+    assert!(!result.is_satisfied());
+    assert_eq!((result.ack_count(), result.wanted), (1, 2));
+    let kinds = result.failures_by_kind();
+    let counts: Vec<_> = kinds.iter().map(|(kind, all)| (*kind, all.len())).collect();
+    let expected = [(CommErrorKind::Dial, 2), (CommErrorKind::Deadline, 1)];
+    assert_eq!(counts, expected);
+    assert!(
+        kinds[&CommErrorKind::Dial]
+            .iter()
+            .any(|one| one.peer == gone)
+    );
+    assert_eq!(CommErrorKind::Deadline.to_string(), "deadline");
+    // Each dial has its own text, and all are of one kind.
+    assert_eq!(result.failures().len(), 3);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use peermux::comm::{Demux, Overflow, SubscriptionConfig};
+use peermux::comm::{Demux, Overflow, PeerId, SubscriptionConfig};
 
 use super::*;
 
@@ -125,4 +125,26 @@ async fn any_order_of_subscribing_publishing_and_closing_ends() {
             timeout(SOON, task).await.expect("it ends").unwrap();
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_messages_give_way_where_a_subscription_says_so() {
+    let demux = Demux::new();
+    let few = SubscriptionConfig::default().with_messages(4);
+    let latest = demux.subscribe(few.with_overflow(Overflow::DropOldest), |_: &u32| true);
+    let first = demux.subscribe(few, |_| true);
+    let (flood, honest) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
+    for n in 0..10 {
+        demux.publish_from(flood, &n, 4).await;
+    }
+    assert_eq!(latest.dropped(), 6);
+    // It costs the one of which most waits its oldest, and nobody else.
+    assert_eq!(demux.publish_from(honest, &100, 4).await, 2);
+    for n in 10..12 {
+        assert!(demux.publish_from(flood, &n, 4).await > 0);
+    }
+    assert_eq!(latest.dropped(), 9);
+    demux.close();
+    assert_eq!(latest.collect::<Vec<_>>().await, [9, 100, 10, 11]);
+    assert_eq!(first.collect::<Vec<_>>().await, [0, 100, 1, 2]);
 }

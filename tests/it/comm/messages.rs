@@ -1,6 +1,7 @@
 //! Messages on their way, in both directions.
 
 use peermux::ProtocolLimits;
+use peermux::comm::CommErrorKind;
 
 use super::*;
 
@@ -291,4 +292,44 @@ async fn a_flooder_takes_no_room_in_a_subscription_from_others() {
     }
     assert!(read <= 11 * EACH, "{read} read");
     assert!(inbox.dropped() >= 600, "of the flood");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_is_called_for_failed_sends_alone() {
+    let net = Net::default();
+    let few = Config::default().with_queue_messages(1);
+    let a = net.node_with(few, Secp256k1Identity::new(key()));
+    let b = net.node();
+    let mut inbox = everything(&b.comm);
+    let gone = RemotePeer::at(peermux::Enode::incomplete(key().public_key()));
+    let (told, mut heard) = tokio::sync::mpsc::channel(8);
+    let call = |message: &Envelope, peers: &[RemotePeer]| {
+        let told = told.clone();
+        let on_failure = move |peer: &RemotePeer, error: &CommError| {
+            told.try_send((peer.clone(), error.kind())).unwrap();
+        };
+        a.comm.send_with_callback(message, peers, on_failure);
+    };
+    // One goes, one finds nobody, one finds no room behind the one before.
+    call(&text("x"), &[b.peer(), gone.clone(), gone.clone()]);
+    assert_eq!(content(&next(&mut inbox).await), "x");
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let (peer, kind) = heard.recv().await.expect("two failures");
+        assert_eq!(peer, gone);
+        kinds.push(kind);
+    }
+    kinds.sort();
+    assert_eq!(kinds, [CommErrorKind::Dial, CommErrorKind::Full]);
+    a.comm.send(&text("y"), &[b.peer()]).remove(0).await;
+    assert!(heard.try_recv().is_err());
+
+    // One that panics ends nothing but itself.
+    let panics = |_: &RemotePeer, _: &CommError| panic!("as tests go");
+    a.comm
+        .send_with_callback(&text("x"), std::slice::from_ref(&gone), panics);
+    assert!(a.comm.stop().await);
+    call(&text("z"), &[b.peer()]);
+    let told = heard.recv().await;
+    assert_eq!(told, Some((b.peer(), CommErrorKind::Stopped)));
 }

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use peermux::comm::{CommErrorKind, IdentityError, IdentityLimits, IdentityProvider};
 use peermux::{Direction, DisconnectReason, Message, Protocol};
 
 use super::raw::{Proof, impostor, mute};
@@ -279,4 +280,40 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     assert_eq!(verified, Ok(a.comm.id()));
     let forged = message.with_nonce(78);
     assert!(b.comm.verify(author, &forged).await.is_err());
+}
+
+/// As those that a connection has proven.
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use() {
+    let net = Net::default();
+    let limits = IdentityLimits::default().with_max(3);
+    let a = net.node_with(Config::default().with_identities(limits), org("red"));
+    let (b, old) = (net.node_with(Config::default(), org("red")), org("red"));
+    let (identity, id) = (old.identity(), old.id_of(&old.identity()).unwrap());
+    let receipt = a.comm.send(&text("x"), &[b.under(id)]).remove(0).await;
+    let error = receipt.error().map(CommError::kind);
+    assert_eq!(error, Some(CommErrorKind::IdMismatch));
+    let record = a.comm.learn_identity(&identity).await.expect("valid");
+    assert_eq!((record.id, &record.identity), (id, &identity));
+    assert!(a.comm.identities().contains(&record));
+    let again = a.comm.learn_identity(&identity).await;
+    assert_eq!(again, Ok(record.clone()));
+
+    // Now it is known that b may stand for it, being of one organisation.
+    let mut switched = a.comm.identity_switch();
+    let receipt = a.comm.send(&text("x"), &[b.under(id)]).remove(0);
+    assert!(receipt.await.is_sent());
+    assert_eq!(switched.next().await, Some(Ok(id)));
+
+    for wrong in [&b""[..], b"?", &[1; 17 << 10]] {
+        let refused = a.comm.learn_identity(wrong).await;
+        assert!(matches!(refused, Err(IdentityError::Malformed(_))));
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let other = org("red").identity();
+        a.comm.learn_identity(&other).await.expect("valid");
+        assert!(a.comm.identities().len() <= 3);
+    }
+    assert!(a.comm.identities().iter().any(|one| one.id == a.comm.id()));
 }

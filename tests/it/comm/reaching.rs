@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use peermux::comm::{ConnectedPeer, Connector};
+use peermux::comm::{ConnectedPeer, Connector, PeerId};
 use peermux::{DialError, Enode};
 
 use super::net::Link;
@@ -156,4 +156,44 @@ async fn two_hundred_messages_to_a_dead_endpoint_dial_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
     assert_eq!(net.dial_count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_opened_without_a_message_and_closed_by_its_endpoint() {
+    let net = Net::default();
+    let (a, b) = (net.node(), net.node());
+    let mut inbox = everything(&b.comm);
+    let (known, anybody) = (b.peer(), b.anybody());
+    let (first, second) = tokio::join!(a.comm.connect(&known), a.comm.connect(&anybody));
+    assert_eq!(first.expect("connects").id, b.comm.id());
+    assert_eq!(second.expect("the same").id, b.comm.id());
+    b.until_connected(1).await;
+    assert_eq!((net.dial_count(), a.comm.connection_count()), (1, 1));
+    tokio::time::sleep(SOON).await;
+    assert_eq!(a.comm.connection_count(), 1, "it stays");
+    a.comm.send(&text("x"), &[b.peer()]).remove(0).await;
+    assert_eq!(content(&next(&mut inbox).await), "x", "the first one");
+    assert_eq!(net.dial_count(), 1);
+
+    assert!(!a.comm.close_conn_at(&a.endpoint()));
+    assert!(a.comm.close_conn_at(&b.endpoint()));
+    assert!(
+        !a.comm.close_conn_at(&b.endpoint()),
+        "there is none any more"
+    );
+    b.until_connected(0).await;
+    assert_eq!(a.comm.connection_count(), 0);
+
+    // While somebody only asks who is there, and of another identity than the one that is there.
+    let (asked, opened) = tokio::join!(a.comm.handshake(&known), a.comm.connect(&known));
+    assert!(asked.is_ok() && opened.is_ok());
+    tokio::time::sleep(SOON).await;
+    assert_eq!(a.comm.connection_count(), 1);
+    let error = a.comm.connect(&b.under(PeerId::from_bytes([7; 32]))).await;
+    assert!(matches!(error, Err(CommError::IdMismatch { .. })));
+    let itself = a.comm.connect(&a.anybody()).await;
+    assert!(matches!(itself, Err(CommError::SelfDial)));
+    let nobody = RemotePeer::at(Enode::incomplete(key().public_key()));
+    let error = a.comm.connect(&nobody).await;
+    assert!(matches!(error, Err(CommError::Dial(_))));
 }

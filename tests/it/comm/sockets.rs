@@ -1,6 +1,6 @@
 //! The whole way over sockets, where no time is asserted.
 
-use peermux::{SecretKey, Server};
+use peermux::{Enode, SecretKey, Server};
 
 use super::*;
 
@@ -104,4 +104,19 @@ async fn three_nodes_on_sockets_acknowledge() {
         comm.stop().await;
         server.shutdown(SOON).await.expect("all end");
     }
+}
+
+/// What waits while a node is dialled counts in the memory budget of the server.
+#[tokio::test]
+async fn what_waits_for_a_connection_counts_in_the_servers_memory() {
+    let (server, comm) = start().await;
+    // The socket is there, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let enode = Enode::new(super::key().public_key(), silent.local_addr().unwrap());
+    let to = RemotePeer::at(enode);
+    let _receipts = comm.send(&Envelope::new(1, vec![0; 1 << 20]), &[to]);
+    let used = server.memory().used();
+    assert!((1 << 20..(1 << 20) + 1000).contains(&used), "{used}");
+    assert!(comm.stop().await);
+    assert_eq!(server.memory().used(), 0);
 }
