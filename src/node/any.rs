@@ -57,6 +57,18 @@ impl Node {
     }
 }
 
+impl From<Enode> for Node {
+    fn from(enode: Enode) -> Self {
+        Self::Enode(enode)
+    }
+}
+
+impl From<NodeRecord> for Node {
+    fn from(record: NodeRecord) -> Self {
+        Self::Record(record)
+    }
+}
+
 impl From<Node> for Enode {
     fn from(node: Node) -> Self {
         match node {

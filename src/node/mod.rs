@@ -11,6 +11,7 @@ mod excerpt;
 mod group;
 mod key;
 mod record;
+mod values;
 
 pub use any::{Node, NodeError};
 pub use endpoint::{Endpoint, EndpointError, Host};

@@ -80,14 +80,27 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
 /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of that name, and all that the
 /// system says.
 pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    written_beside(path, content)?.put_in_place(path)
+}
+
+/// Writes a file over an existing one, or a new one. After an error the existing one is as it was.
+///
+/// # Errors
+/// What the system says.
+pub fn write_over(path: &Path, content: &[u8]) -> io::Result<()> {
+    written_beside(path, content)?.replace(path)
+}
+
+fn written_beside(path: &Path, content: &[u8]) -> io::Result<Unfinished> {
     let unfinished = Unfinished::beside(path);
     let mut file = create(unfinished.path())?;
     file.write_all(content)?;
     file.sync_all()?;
-    unfinished.put_in_place(path)
+    Ok(unfinished)
 }
 
 /// Whether there is no file yet, or an empty one.
+#[cfg(feature = "addrbook")]
 pub(crate) fn is_missing(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(metadata.is_file() && metadata.len() == 0),
@@ -97,6 +110,7 @@ pub(crate) fn is_missing(path: &Path) -> io::Result<bool> {
 }
 
 /// Opens a file for reading and writing, and creates it if it is missing.
+#[cfg(feature = "addrbook")]
 pub(crate) fn open_or_create(path: &Path) -> Result<File, OpenError> {
     let mut options = private();
     options.create(true).truncate(false);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::node::{Endpoint, EndpointError, Enode, Host, PublicKey};
+use crate::node::{Endpoint, EndpointError, Host};
 
 /// A host and, if it is not the one that the node listens on, a port, written `HOST[:PORT]`: what a
 /// node behind a router or in a container is dialled at.
@@ -53,14 +53,13 @@ impl Advertised {
         self.port
     }
 
-    /// The node's enode URL, if a port is known.
-    pub(super) fn enode(&self, key: PublicKey, listens_on: Option<u16>) -> Option<Enode> {
-        let endpoint = Endpoint {
+    /// Where the node is dialled, if a port is known.
+    pub(super) fn endpoint(&self, listens_on: Option<u16>) -> Option<Endpoint> {
+        Some(Endpoint {
             host: self.host.clone(),
             tcp: self.port.or(listens_on)?,
             udp: 0,
-        };
-        Some(Enode::with_endpoint(key, endpoint))
+        })
     }
 }
 

@@ -1,18 +1,22 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use super::checks::{Guarded, NodeStore};
+use super::nat::{Asked, Nat};
 use super::server::Server;
-use super::{Advertised, ConnectionEvent, NodeDialer, ServerConfig};
+use super::{Advertised, ConnectionEvent, Gateway, NodeDialer, ServerConfig, local_node};
 use crate::connmgr::{AddressSource, Dialer, DynSource, Listener};
 use crate::event_stream::{EventFeed, EventStream};
-use crate::node::{Enode, NodeId, SecretKey};
+use crate::node::{Enode, NodeId, NodeRecord, SecretKey};
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
+use crate::rlp::Encodable;
 use crate::rlpx::Legacy;
 use crate::transport::Transport;
 
@@ -23,6 +27,14 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) key: SecretKey,
     pub(super) config: ServerConfig,
     pub(super) protocols: Vec<Protocol>,
+    pub(super) record: Option<NodeRecord>,
+    /// What the record says beside addresses, as RLP.
+    pub(super) entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) record_file: Option<PathBuf>,
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    pub(super) discovery: Option<super::Discovery>,
+    pub(super) nat: Nat,
+    pub(super) gateway: Asked,
     pub(super) legacy: Legacy,
     pub(super) random: Random,
     pub(super) store: Option<Arc<dyn NodeStore>>,
@@ -50,6 +62,13 @@ impl ServerBuilder {
             key,
             config: ServerConfig::default(),
             protocols: Vec::new(),
+            record: None,
+            entries: BTreeMap::new(),
+            record_file: None,
+            #[cfg(any(feature = "discv4", feature = "discv5"))]
+            discovery: None,
+            nat: Nat::None,
+            gateway: None,
             legacy: Legacy::default(),
             random: Random::default(),
             store: None,
@@ -95,6 +114,12 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
+    /// Registers several protocols, such as the versions of one.
+    pub fn protocols<P: Into<Protocol>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
+        self.protocols.extend(protocols.into_iter().map(Into::into));
+        self
+    }
+
     /// Listens on `addr`; port 0 picks a free one. Short for
     /// [`with_listen`](ServerConfig::with_listen) of the configuration, for nodes that need no other
     /// setting.
@@ -106,6 +131,52 @@ impl<D, L> ServerBuilder<D, L> {
     /// [`with_advertise`](ServerConfig::with_advertise) of the configuration.
     pub fn advertise(self, address: Advertised) -> Self {
         self.configure(|config| config.with_advertise(address))
+    }
+
+    /// Sets the node's [record](Server::record) as it was made elsewhere. It must be signed with the
+    /// node's key. Addresses and ports in it stay as they are; its next version has the next sequence
+    /// number.
+    pub fn record(mut self, record: NodeRecord) -> Self {
+        self.record = Some(record);
+        self
+    }
+
+    /// Adds an entry to the node's [record](Server::record), such as the fork identifier that the protocol
+    /// `eth` announces. A record has room for 300 bytes in all, of which about 170 are taken.
+    pub fn record_entry(mut self, key: impl Into<Vec<u8>>, value: &impl Encodable) -> Self {
+        self.entries.insert(key.into(), local_node::encoded(value));
+        self
+    }
+
+    /// Keeps the node's [record](Server::record) in this file, so that its sequence number goes on after a
+    /// restart, and only grows if something changed. A file that is damaged is kept aside. By default the
+    /// number of the first record is the time.
+    pub fn record_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record_file = Some(path.into());
+        self
+    }
+
+    /// Makes the node reachable behind a router, as the [module](super#behind-a-router) says. A router that
+    /// cannot be asked does not stop the server; the log says why, and when it is asked again. Default:
+    /// [`Nat::None`].
+    pub fn nat(mut self, nat: Nat) -> Self {
+        self.nat = nat;
+        self
+    }
+
+    /// Has the node's port mapped by this gateway, in place of what [`nat`](Self::nat) would ask.
+    pub fn gateway(mut self, gateway: impl Gateway) -> Self {
+        self.gateway = Some(Box::new(gateway));
+        self
+    }
+
+    /// Takes part in discovery: finds nodes to dial, as a [`source`](Self::source) for each version, and is
+    /// found by its [record](Server::record). What was met before, and is remembered in the
+    /// [store](Self::node_store) with a port for discovery, is asked first, beside the bootnodes.
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    pub fn discovery(mut self, discovery: super::Discovery) -> Self {
+        self.discovery = Some(discovery);
+        self
     }
 
     /// Finds nodes to dial, besides the sources before; all of them take turns. With a source the
@@ -150,6 +221,13 @@ impl<D, L> ServerBuilder<D, L> {
             key: self.key,
             config: self.config,
             protocols: self.protocols,
+            record: self.record,
+            entries: self.entries,
+            record_file: self.record_file,
+            #[cfg(any(feature = "discv4", feature = "discv5"))]
+            discovery: self.discovery,
+            nat: self.nat,
+            gateway: self.gateway,
             legacy: self.legacy,
             random: self.random,
             store: self.store,

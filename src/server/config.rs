@@ -57,7 +57,7 @@ settings! {
         /// queue, and meanwhile the oldest goes that has not sent a byte within a second. One in eight is
         /// kept for the addresses of static and trusted nodes. At least 1. Default: 50.
         max_pending / with_max_pending: usize = 50;
-        /// One in this number of peers' places, and at least one place, is kept for nodes that this
+        /// One in this number of peers' places, rounded up, is kept for nodes that this
         /// one dials. [`usize::MAX`] keeps one. Default: 0, which stands for 3 where there is a
         /// source of nodes to dial, and keeps none where there is none.
         dial_ratio / with_dial_ratio: usize = 0;
@@ -112,6 +112,15 @@ settings! {
         /// strangers have one such address; then say no. Default: yes, with a warning when many nodes
         /// connect from one private address.
         exempt_local / with_exempt_local: bool = true;
+        /// Networks whose nodes are no strangers, such as those of a data centre of one's own. A connection
+        /// from there may come back at once, is counted in no limit of a network and of no rate, may
+        /// take one of the set-ups that are kept for known addresses and a place that is kept for
+        /// dialled peers, and never gives its place to a newcomer. What holds for it all the same
+        /// are [`max_peers`](Self::with_max_peers), [`max_pending`](Self::with_max_pending),
+        /// [`net_restrict`](Self::with_net_restrict) and bans. It goes by the address that a connection
+        /// comes from, not by node; [trusted](Self::with_trusted_nodes) nodes go by their key.
+        /// Default: none.
+        whitelist / with_whitelist: NetList => &NetList = NetList::default();
         /// How many connections of one IPv4 /24 or IPv6 /64 may be in set-up. Default: 8.
         pending_per_network / with_pending_per_network: usize = 8;
         /// How fast inbound set-ups may begin. Default: [`Rate::UNLIMITED`], besides
@@ -126,6 +135,12 @@ settings! {
         /// everybody else out; where that is better than a busy core, 200 a second are a tenth of
         /// one.
         setup_rate / with_setup_rate: Rate = Rate::UNLIMITED;
+        /// A score above this, by [`Peer::penalise`](crate::Peer::penalise), ends a peer and bans its node.
+        /// Default: 100.
+        ban_above / with_ban_above: u32 = 100;
+        /// How long such a ban lasts. Default: 1 h.
+        #[serde(with = "crate::units::duration")]
+        ban_time / with_ban_time: Duration = Duration::from_secs(60 * 60);
         /// How many events a slow subscriber may be behind before it loses some; at least 1. More
         /// than 65,536 are taken as that. Default: 1024.
         event_capacity / with_event_capacity: usize = 1024;
@@ -218,7 +233,8 @@ impl ServerConfig {
     }
 
     pub(super) fn admission(&self) -> AdmissionConfig {
-        let (exempt, exempt_local) = (self.throttle_exempt.clone(), self.exempt_local);
+        let exempt = self.throttle_exempt.clone().with(&self.whitelist);
+        let exempt_local = self.exempt_local;
         AdmissionConfig::default()
             .with_throttle(self.throttle)
             .with_exempt(move |ip| exempt_local && is_local(ip) || exempt.contains(ip))

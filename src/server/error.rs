@@ -3,10 +3,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{EntryError, NatNotBuilt};
 use crate::connmgr::{ConnectError, ManagerError, Refusal};
 use crate::fault::Fault;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::{Capability, DisconnectReason, MatchError};
+use crate::peer::Peer;
 use crate::runtime::RuntimeError;
 use crate::settings::TooSmall;
 use crate::setup::SetupError;
@@ -55,6 +57,44 @@ pub enum StartError {
     /// The runtime that the server is to run in cannot run it.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The [record](super::ServerBuilder::record) is signed with another key than the node's.
+    #[error("the node's record is one of {of}, and the node is {own}")]
+    ForeignRecord {
+        /// Whose record it is.
+        of: NodeId,
+        /// The node.
+        own: NodeId,
+    },
+    /// An [entry](super::ServerBuilder::record_entry) of the node's record cannot be.
+    #[error(transparent)]
+    RecordEntry(#[from] EntryError),
+    /// The node's record cannot be made, or not be [kept](super::ServerBuilder::record_file).
+    #[error("the node's own record: {0}")]
+    Record(#[source] io::Error),
+    /// A router cannot be [asked](super::ServerBuilder::nat).
+    #[error(transparent)]
+    Nat(#[from] NatNotBuilt),
+    /// The UDP address of discovery cannot be bound.
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    #[error("cannot bind {addr} for discovery: {source}")]
+    DiscoveryBind {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The UDP socket of discovery cannot be used.
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    #[error("the socket for discovery: {0}")]
+    DiscoverySocket(#[source] io::Error),
+    /// Discovery v4 does not start.
+    #[cfg(feature = "discv4")]
+    #[error("Discovery v4: {0}")]
+    Discv4(#[from] crate::discv4::Discv4Error),
+    /// Discovery v5 does not start.
+    #[cfg(feature = "discv5")]
+    #[error("Discovery v5: {0}")]
+    Discv5(#[from] crate::discv5::Discv5Error),
     /// A limit of a protocol cannot work.
     #[error("protocol {protocol}: {source}")]
     Limits {
@@ -97,6 +137,24 @@ pub enum StaticNodeError {
         /// What the manager said.
         source: ManagerError,
     },
+    /// The server has stopped, or is stopping.
+    #[error("the server has stopped")]
+    Stopped,
+}
+
+/// Why a running server did not take a configuration on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconfigureError {
+    /// A setting differs that holds from the start to the end.
+    #[error("{setting} cannot change while the server runs")]
+    Fixed {
+        /// Its name.
+        setting: &'static str,
+    },
+    /// A number or time cannot work.
+    #[error(transparent)]
+    Config(#[from] TooSmall),
     /// The server has stopped, or is stopping.
     #[error("the server has stopped")]
     Stopped,
@@ -145,14 +203,20 @@ pub enum DialError {
         /// What went wrong.
         source: Arc<SetupError>,
     },
-    /// This side does not want the connection: it is its own node, a connected one, or one too
-    /// many.
+    /// This side does not want the connection: it is its own node, one too many, or one that was
+    /// connected until now.
     #[error("not dialling {id}: {reason}")]
     Unwanted {
         /// The node that was to be dialled.
         id: NodeId,
         /// Why not.
         reason: DisconnectReason,
+    },
+    /// The node is connected already.
+    #[error("{} is connected already", .peer.id())]
+    Connected {
+        /// Its peer.
+        peer: Peer,
     },
     /// The node may not be dialled: it is banned, or outside the permitted networks.
     #[error("not dialling {id}{}: {cause}", at(.addr))]
@@ -198,6 +262,7 @@ impl DialError {
     #[must_use]
     pub fn id(&self) -> NodeId {
         match self {
+            Self::Connected { peer } => peer.id(),
             Self::NoEndpoint { id }
             | Self::Connect { id, .. }
             | Self::Setup { id, .. }
@@ -244,6 +309,7 @@ impl DialError {
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
             Self::Unwanted { reason, .. } => Some(*reason),
+            Self::Connected { .. } => Some(DisconnectReason::ALREADY_CONNECTED),
             Self::Setup { source, .. } => source.reason(),
             _ => None,
         }
@@ -318,4 +384,16 @@ pub struct ShutdownTimedOut {
     pub tasks: usize,
     /// The deadline.
     pub deadline: Duration,
+}
+
+#[cfg(feature = "serde")]
+impl From<&DialError> for crate::setup::FailureInfo {
+    fn from(error: &DialError) -> Self {
+        Self::new(
+            error.stage(),
+            error.fault(),
+            error.reason(),
+            error.to_string(),
+        )
+    }
 }

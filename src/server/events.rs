@@ -13,7 +13,7 @@ use crate::setup::SetupError;
 /// [`PeerEvent`](crate::PeerEvent)s.
 ///
 /// With the feature `serde` an event serialises to one JSON object, e.g.
-/// `{"type":"reject","remote":"192.0.2.1:4000","error":"it connected a moment ago"}`.
+/// `{"event":"inbound_rejected","addr":"192.0.2.1:4000","error":{"text":"it connected a moment ago"}}`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
@@ -24,6 +24,8 @@ pub enum ConnectionEvent {
         node: Enode,
         /// What went wrong.
         error: DialError,
+        /// How many attempts in a row have failed by now, or brought a connection that did not last.
+        failures: u32,
         /// When it is dialled again by itself, unless never or at once.
         retry_in: Option<Duration>,
     },
@@ -81,51 +83,77 @@ impl ConnectionEvent {
             error,
         }
     }
-
-    #[cfg(feature = "serde")]
-    fn claimed(&self) -> Option<NodeId> {
-        match self {
-            Self::InboundFailed { claimed, .. } => *claimed,
-            _ => None,
-        }
-    }
 }
 
 #[cfg(feature = "serde")]
-impl serde::Serialize for ConnectionEvent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
+mod json {
+    use serde::ser::{Serialize, SerializeMap, Serializer};
 
-        let (kind, id, addr, error) = match self {
-            Self::DialFailed { node, error, .. } => {
-                let addr = node.endpoint().map(ToString::to_string);
-                ("dialfail", Some(node.node_id()), addr, error.to_string())
-            }
-            Self::InboundRejected { addr, cause } => {
-                ("reject", None, Some(addr.to_string()), cause.to_string())
-            }
-            Self::InboundFailed {
-                addr, id, error, ..
-            } => ("fail", *id, Some(addr.to_string()), error.to_string()),
-            Self::StaticNodeSkipped { node, error } => {
-                let addr = node.endpoint().map(ToString::to_string);
-                ("staticskip", Some(node.node_id()), addr, error.to_string())
-            }
-            Self::ListenerFailed { error, .. } => ("listenfail", None, None, error.to_string()),
-            Self::ServiceFailed(failure) => ("servicefail", None, None, failure.to_string()),
-        };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", kind)?;
-        if let Some(id) = id {
-            map.serialize_entry("peer", &id)?;
+    use super::ConnectionEvent;
+    use crate::node::Enode;
+    use crate::peer::millis;
+    use crate::setup::FailureInfo;
+
+    impl Serialize for ConnectionEvent {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            let error = match self {
+                Self::DialFailed {
+                    node,
+                    error,
+                    failures,
+                    retry_in,
+                } => {
+                    about_node(&mut map, "dial_failed", node)?;
+                    map.serialize_entry("failures", failures)?;
+                    map.serialize_entry("retry_in_ms", &retry_in.map(millis))?;
+                    FailureInfo::from(error)
+                }
+                Self::InboundRejected { addr, cause } => {
+                    map.serialize_entry("event", "inbound_rejected")?;
+                    map.serialize_entry("addr", addr)?;
+                    FailureInfo::of_text(cause.to_string())
+                }
+                Self::InboundFailed {
+                    addr,
+                    id,
+                    claimed,
+                    error,
+                } => {
+                    map.serialize_entry("event", "inbound_failed")?;
+                    map.serialize_entry("node_id", id)?;
+                    map.serialize_entry("claimed_id", claimed)?;
+                    map.serialize_entry("addr", addr)?;
+                    FailureInfo::from(&**error)
+                }
+                Self::StaticNodeSkipped { node, error } => {
+                    about_node(&mut map, "static_node_skipped", node)?;
+                    FailureInfo::of_text(error.to_string())
+                }
+                Self::ListenerFailed {
+                    listener,
+                    left,
+                    error,
+                } => {
+                    map.serialize_entry("event", "listener_failed")?;
+                    map.serialize_entry("listener", listener)?;
+                    map.serialize_entry("left", left)?;
+                    FailureInfo::of_text(error.to_string())
+                }
+                Self::ServiceFailed(failure) => {
+                    map.serialize_entry("event", "service_failed")?;
+                    FailureInfo::of_text(failure.to_string())
+                }
+            };
+            map.serialize_entry("error", &error)?;
+            map.end()
         }
-        if let Some(claimed) = self.claimed() {
-            map.serialize_entry("claimed", &claimed)?;
-        }
-        if let Some(addr) = addr {
-            map.serialize_entry("remote", &addr)?;
-        }
-        map.serialize_entry("error", &error)?;
-        map.end()
+    }
+
+    fn about_node<M: SerializeMap>(map: &mut M, kind: &str, node: &Enode) -> Result<(), M::Error> {
+        map.serialize_entry("event", kind)?;
+        map.serialize_entry("node_id", &node.node_id())?;
+        let addr = node.endpoint().map(|at| format!("{}:{}", at.host, at.tcp));
+        map.serialize_entry("addr", &addr)
     }
 }

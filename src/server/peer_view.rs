@@ -6,9 +6,8 @@
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-use crate::peer::Peer;
-use crate::peer::Protocol;
-use crate::setup::Direction;
+use crate::node::NodeRecord;
+use crate::peer::{CapabilityInfo, LaneInfo, Peer, PeerStats, Protocol, micros, millis};
 
 /// Serialises as the [`PeerInfo`](crate::peer::PeerInfo) of a peer, as it is at that moment, in a
 /// fraction of the time that it takes to make one.
@@ -29,87 +28,78 @@ use crate::setup::Direction;
 #[derive(Debug, Clone)]
 pub struct PeerView<'a> {
     peer: Peer,
+    record: Option<NodeRecord>,
     protocols: &'a [Protocol],
 }
 
 impl<'a> PeerView<'a> {
-    pub(super) fn new(peer: Peer, protocols: &'a [Protocol]) -> Self {
-        Self { peer, protocols }
+    pub(super) fn new(peer: Peer, record: Option<NodeRecord>, protocols: &'a [Protocol]) -> Self {
+        Self {
+            peer,
+            record,
+            protocols,
+        }
     }
 }
 
 impl Serialize for PeerView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let peer = &self.peer;
-        let mut object = serializer.serialize_struct("PeerInfo", 6)?;
+        let stats = peer.stats();
+        let fields = 15 + usize::from(self.record.is_some());
+        let mut object = serializer.serialize_struct("PeerInfo", fields)?;
+        object.serialize_field("node_id", &peer.id())?;
         object.serialize_field("enode", &peer.enode())?;
-        object.serialize_field("id", &peer.id())?;
-        object.serialize_field("name", &peer.full_name())?;
-        object.serialize_field("caps", &Caps(peer))?;
-        object.serialize_field("network", &Network(peer))?;
-        object.serialize_field("protocols", &Protocols(self))?;
+        if let Some(record) = &self.record {
+            object.serialize_field("record", record)?;
+        }
+        object.serialize_field("client", &peer.full_name())?;
+        object.serialize_field("capabilities", &Capabilities(peer))?;
+        object.serialize_field("direction", &peer.direction())?;
+        object.serialize_field("addr", &peer.remote_addr())?;
+        object.serialize_field("local_addr", &peer.local_addr())?;
+        object.serialize_field("trusted", &peer.is_trusted())?;
+        object.serialize_field("static", &peer.is_static())?;
+        object.serialize_field("connected_ms", &millis(stats.lifetime))?;
+        object.serialize_field("score", &peer.score())?;
+        object.serialize_field("rtt_us", &stats.round_trip.map(micros))?;
+        object.serialize_field("rtt_p50_us", &stats.round_trip_p50.map(micros))?;
+        object.serialize_field("rtt_p99_us", &stats.round_trip_p99.map(micros))?;
+        object.serialize_field("protocols", &Lanes(self, &stats))?;
         object.end()
     }
 }
 
-/// A value as its text.
-struct Text<T>(T);
+struct Capabilities<'a>(&'a Peer);
 
-impl<T: std::fmt::Display> Serialize for Text<T> {
+impl Serialize for Capabilities<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-struct Caps<'a>(&'a Peer);
-
-impl Serialize for Caps<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let caps = self.0.capabilities();
-        let mut list = serializer.serialize_seq(Some(caps.len()))?;
-        for cap in caps {
-            list.serialize_element(&Text(cap))?;
+        let announced = self.0.capabilities();
+        let mut list = serializer.serialize_seq(Some(announced.len()))?;
+        for one in announced {
+            list.serialize_element(&CapabilityInfo::of(one, self.0.shared_capabilities()))?;
         }
         list.end()
     }
 }
 
-struct Network<'a>(&'a Peer);
+struct Lanes<'a>(&'a PeerView<'a>, &'a PeerStats);
 
-impl Serialize for Network<'_> {
+impl Serialize for Lanes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let peer = self.0;
-        let mut object = serializer.serialize_struct("NetworkInfo", 5)?;
-        for (name, addr) in [
-            ("localAddress", peer.local_addr()),
-            ("remoteAddress", peer.remote_addr()),
-        ] {
-            match addr {
-                Some(addr) => object.serialize_field(name, &Text(addr))?,
-                None => object.serialize_field(name, "")?,
-            }
-        }
-        let inbound = peer.direction() == Direction::Inbound;
-        object.serialize_field("inbound", &inbound)?;
-        object.serialize_field("trusted", &peer.is_trusted())?;
-        object.serialize_field("static", &peer.is_static())?;
-        object.end()
-    }
-}
-
-struct Protocols<'a>(&'a PeerView<'a>);
-
-impl Serialize for Protocols<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let PeerView { peer, protocols } = self.0;
+        let PeerView {
+            peer, protocols, ..
+        } = self.0;
         let mut map = serializer.serialize_map(None)?;
         // They come in the order of their names, each name once.
-        for shared in peer.shared_capabilities() {
-            let Some(protocol) = protocols.get(shared.local) else {
+        for lane in &self.1.protocols {
+            let mut shared = peer.shared_capabilities().iter();
+            let shared = shared.find(|shared| shared.capability == lane.protocol);
+            let Some(protocol) = shared.and_then(|shared| protocols.get(shared.local)) else {
                 continue;
             };
-            let name = shared.capability.name();
-            map.serialize_entry(name, &protocol.info().of_peer(peer.id()))?;
+            let info = protocol.info_or_handshake(peer.id());
+            map.serialize_entry(lane.protocol.name(), &LaneInfo::new(lane, info.into()))?;
         }
         map.end()
     }

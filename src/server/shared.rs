@@ -12,15 +12,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use super::accept::Slots;
 use super::checks::{Checks, TieBreak};
 use super::dial::NodeAddr;
+use super::local_node::LocalNode;
+use super::recordings::Recordings;
 use super::static_nodes::StaticNodes;
-use super::{ConnectionEvent, ServerFailed, ShutdownTimedOut};
+use super::{ConnectionEvent, ServerConfig, ServerFailed, ShutdownTimedOut};
 use crate::connmgr::ConnHandle;
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
 use crate::guarded::caught_async;
-use crate::node::{Enode, SecretKey};
+use crate::mutex::Mutex;
+use crate::node::SecretKey;
 use crate::p2p::{DisconnectReason, Hello};
 use crate::peer::{PeerEvents, Protocol};
 use crate::random::Random;
@@ -44,10 +48,16 @@ pub(crate) struct Shared {
     pub(crate) hello: Hello,
     pub(crate) protocols: Vec<Protocol>,
     pub(crate) local_addr: Option<SocketAddr>,
-    /// The node, as others dial it.
-    pub(crate) enode: Enode,
-    pub(crate) is_advertised: bool,
+    pub(crate) local_node: LocalNode,
+    #[cfg(feature = "discv4")]
+    pub(crate) discv4: Option<crate::discv4::Discv4>,
+    #[cfg(feature = "discv5")]
+    pub(crate) discv5: Option<crate::discv5::Discv5>,
     pub(crate) setup_timeout: Duration,
+    /// For inbound connections in set-up.
+    pub(crate) slots: Slots,
+    /// The settings in force.
+    pub(crate) config: Mutex<ServerConfig>,
     pub(crate) legacy: Legacy,
     pub(crate) options: PeerOptions,
     pub(crate) events: PeerEvents,
@@ -60,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Places for refused remotes that are let to read why.
     pub(crate) farewells: Arc<Semaphore>,
+    /// Of peers that have ended.
+    pub(crate) recordings: Recordings,
     pub(crate) tasks: Tasks,
 }
 
@@ -109,7 +121,8 @@ pub(crate) fn spawn_service(
     let owner = Arc::clone(shared);
     spawn_on(&shared.tasks.services, shared, async move {
         let panicked = caught_async(service, task).await.is_none();
-        if !owner.tasks.stopping.is_cancelled() {
+        let ends = [&owner.tasks.stopping, &owner.tasks.killed];
+        if !ends.iter().any(|end| end.is_cancelled()) {
             fail(&owner, ServerFailed { service, panicked });
         }
     });

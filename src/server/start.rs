@@ -1,7 +1,7 @@
 //! From the settings to a running server.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -13,23 +13,33 @@ use tracing::{debug, warn};
 
 use super::accept::{SlotListener, Slots, SocketListener};
 use super::builder::ServerBuilder;
-use super::checks::{Checks, ChecksFilter, KnownIps, NoStore, PeerSet, TieBreak};
+use super::checks::{Bans, Checks, ChecksFilter, KnownIps, NoStore, PeerSet, Scores, TieBreak};
 use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
+#[cfg(any(feature = "discv4", feature = "discv5"))]
+use super::discovery;
+use super::local_node::{self, LocalNode, LocalNodeSettings};
+use super::mapping::Mapper;
+use super::recordings::Recordings;
 use super::server::Server;
 use super::shared::{FAREWELLS, Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
-use super::{Advertised, ConnectionEvent, StartError, StaticNodeError, connection, suspend};
+use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
 use crate::channel::NodeBudget;
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
-use crate::node::{Endpoint, Enode, Host, PublicKey};
+use crate::mutex::Mutex;
+use crate::node::{Enode, NodeRecord};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
 use crate::peer::{PeerEvents, Protocol};
 use crate::runtime;
 use crate::setup::Turns;
 use crate::transport::Transport;
+
+/// How many nodes of the store discovery begins with.
+#[cfg(any(feature = "discv4", feature = "discv5"))]
+const KNOWN: usize = 64;
 
 impl<D, L> ServerBuilder<D, L> {
     /// Who decides about connections, and where nodes to dial come from.
@@ -47,8 +57,13 @@ impl<D, L> ServerBuilder<D, L> {
             peers: PeerSet::new(own, seats, self.random.fork().random()),
             waiters: Waiters::default(),
             store,
+            bans: Bans::default(),
+            scores: Scores::default(),
+            ban_above: Mutex::new((self.config.ban_above(), self.config.ban_time())),
+            has_source: !sources.is_empty(),
             permitted: self.config.net_restrict().clone(),
             exempt: self.config.throttle_exempt().clone(),
+            whitelist: self.config.whitelist().clone(),
             exempt_local: self.config.exempt_local(),
             warned_of_hidden: AtomicBool::new(false),
             known: KnownIps::new(
@@ -63,6 +78,67 @@ impl<D, L> ServerBuilder<D, L> {
         let checks = Arc::new(checks);
         let sources = dials.then(|| Mixed::new(sources));
         (checks, sources)
+    }
+
+    /// A record of another node would mislead everybody who reads it.
+    fn check_record(&self) -> Result<(), StartError> {
+        let of = self.record.as_ref().map(NodeRecord::node_id);
+        match of.filter(|of| *of != self.id()) {
+            Some(of) => Err(StartError::ForeignRecord { of, own: self.id() }),
+            None => Ok(()),
+        }
+    }
+
+    fn local_node(
+        &mut self,
+        bound: Option<SocketAddr>,
+        udp: Option<u16>,
+    ) -> Result<LocalNode, StartError> {
+        for key in self.entries.keys() {
+            local_node::check_key(key)?;
+        }
+        let port = bound.map(|addr| addr.port());
+        let advertised = self.config.advertise().as_ref();
+        let settings = LocalNodeSettings {
+            record: self.record.take(),
+            entries: std::mem::take(&mut self.entries),
+            file: self.record_file.take(),
+            advertised: advertised.and_then(|advertised| advertised.endpoint(port)),
+            external_ip: self.nat.external_ip(),
+            bound,
+            udp,
+        };
+        LocalNode::new(&self.key, settings).map_err(StartError::Record)
+    }
+
+    /// Binds the socket of discovery, if the server takes part.
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    fn bind_discovery(
+        &self,
+        listener: Option<SocketAddr>,
+    ) -> Result<Option<discovery::Bound>, StartError> {
+        let bound = self.discovery.as_ref();
+        let bound = bound.map(|settings| discovery::bind(settings, listener));
+        let bound = bound.transpose();
+        bound.map_err(|(addr, source)| StartError::DiscoveryBind { addr, source })
+    }
+
+    /// Starts discovery, as one more source for each of its versions.
+    #[cfg(any(feature = "discv4", feature = "discv5"))]
+    async fn start_discovery(
+        &mut self,
+        bound: Option<discovery::Bound>,
+        local_node: &LocalNode,
+    ) -> Result<Option<discovery::Running>, StartError> {
+        let Some((settings, bound)) = self.discovery.take().zip(bound) else {
+            return Ok(None);
+        };
+        let known = self.store.as_ref().map(|store| store.draw(KNOWN));
+        let known = known.unwrap_or_default();
+        let record = local_node.record();
+        let running = discovery::start(settings, bound, &self.key, &record, &known).await?;
+        self.sources.extend(running.sources());
+        Ok(Some(running))
     }
 
     /// The Hello of all connections, once it is certain that the protocols go together.
@@ -126,6 +202,11 @@ where
     pub async fn start(mut self) -> Result<Server, StartError> {
         let runtime = runtime::with_io()?;
         self.config.check()?;
+        self.check_record()?;
+        let gateway = match self.gateway.take() {
+            Some(gateway) => Some(gateway),
+            None => self.nat.gateway()?,
+        };
         let budget = NodeBudget::new(self.config.memory())?;
         let bound = match *self.config.listen() {
             Some(addr) => Some(
@@ -138,8 +219,15 @@ where
         let local_addr = bound
             .as_ref()
             .and_then(|listener| listener.local_addr().ok());
-        let enode = own_enode(self.key.public_key(), self.config.advertise(), local_addr);
-        let hello = self.hello(&enode)?;
+        let udp = None;
+        #[cfg(any(feature = "discv4", feature = "discv5"))]
+        let socket = self.bind_discovery(local_addr)?;
+        #[cfg(any(feature = "discv4", feature = "discv5"))]
+        let udp = socket.as_ref().map(|socket| socket.port).or(udp);
+        let local_node = self.local_node(local_addr, udp)?;
+        #[cfg(any(feature = "discv4", feature = "discv5"))]
+        let discovery = self.start_discovery(socket, &local_node).await?;
+        let hello = self.hello(&local_node.enode())?;
         let (checks, sources) = self.checks();
         let config = self.config;
         for node in config.trusted_nodes() {
@@ -188,9 +276,14 @@ where
             hello,
             protocols: self.protocols,
             local_addr,
-            enode,
-            is_advertised: config.advertise().is_some(),
+            local_node,
+            #[cfg(feature = "discv4")]
+            discv4: discovery.as_ref().and_then(|running| running.v4.clone()),
+            #[cfg(feature = "discv5")]
+            discv5: discovery.as_ref().and_then(|running| running.v5.clone()),
             setup_timeout: config.setup_timeout(),
+            slots,
+            config: Mutex::new(config.clone()),
             legacy: self.legacy,
             options: PeerOptions::default()
                 .with_config(config.peer())
@@ -200,6 +293,7 @@ where
             connection_events,
             connections,
             static_nodes,
+            recordings: Recordings::default(),
             tasks: Tasks::new(runtime),
         });
         let keeper = Keeper::new(Arc::clone(&shared), config.retry());
@@ -216,9 +310,17 @@ where
                 shared: Arc::clone(&shared),
                 dialer,
                 interval: config.probe_interval(),
-                dial_timeout: config.dial_timeout(),
             };
             spawn_service(&shared, "prober", prober.run());
+        }
+        #[cfg(any(feature = "discv4", feature = "discv5"))]
+        if let Some(running) = discovery {
+            let beside = discovery::run(Arc::clone(&shared), running);
+            spawn_service(&shared, "discovery", beside);
+        }
+        if let Some(gateway) = gateway {
+            let mapper = Mapper::new(Arc::clone(&shared), gateway);
+            spawn_service(&shared, "port mapping", mapper.run());
         }
         for (part, ended) in self.parts {
             let stopping = shared.tasks.stopping.clone();
@@ -231,34 +333,6 @@ where
         let server = Server::new(Arc::clone(&shared));
         add_static_nodes(&server, &shared, config.static_nodes()).await;
         Ok(server)
-    }
-}
-
-/// The node as others dial it. It takes no part in discovery.
-fn own_enode(key: PublicKey, advertised: &Option<Advertised>, bound: Option<SocketAddr>) -> Enode {
-    let by_config = advertised
-        .as_ref()
-        .and_then(|advertised| advertised.enode(key, bound.map(|addr| addr.port())));
-    let by_listener = || {
-        let addr = bound?;
-        let endpoint = Endpoint {
-            host: Host::Ip(reachable(addr.ip())),
-            tcp: addr.port(),
-            udp: 0,
-        };
-        Some(Enode::with_endpoint(key, endpoint))
-    };
-    by_config
-        .or_else(by_listener)
-        .unwrap_or_else(|| Enode::incomplete(key))
-}
-
-/// An address that a local program can dial, for a listener on `ip`.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
     }
 }
 

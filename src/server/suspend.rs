@@ -33,7 +33,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 /// Waits until the machine's clock has jumped ahead, and returns by how much it moved.
-async fn jump(wall: impl Fn() -> SystemTime) -> Duration {
+pub(super) async fn jump(wall: impl Fn() -> SystemTime) -> Duration {
     loop {
         let (before, started) = (wall(), Instant::now());
         sleep(EVERY).await;

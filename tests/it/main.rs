@@ -13,6 +13,7 @@ mod connmgr;
 mod metrics;
 mod pair;
 mod peer;
+mod requests;
 mod server;
 mod setup;
 mod vectors;

@@ -70,6 +70,19 @@ impl NodeRecordBuilder {
         self
     }
 
+    /// Sets a key whose value is RLP already.
+    #[cfg(feature = "server")]
+    pub(crate) fn encoded(mut self, key: &[u8], value: &[u8]) -> Self {
+        self.pairs.insert(key.to_vec(), value.to_vec());
+        self
+    }
+
+    /// The keys that are set, each with its value as RLP.
+    #[cfg(feature = "server")]
+    pub(crate) fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+
     /// Takes a key out again.
     pub fn remove(mut self, key: impl AsRef<[u8]>) -> Self {
         self.pairs.remove(key.as_ref());

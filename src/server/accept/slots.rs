@@ -31,15 +31,13 @@ pub(crate) struct Slots(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    limit: usize,
-    /// What strangers leave to others.
-    reserve: usize,
     state: Mutex<State>,
     changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
+    limit: usize,
     last: u64,
     /// By age.
     taken: BTreeMap<u64, Taken>,
@@ -70,9 +68,8 @@ pub(crate) enum Awaits {
 impl Slots {
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Shared {
-            limit,
-            reserve: limit / KNOWN_SHARE,
             state: Mutex::new(State {
+                limit,
                 last: 0,
                 taken: BTreeMap::new(),
                 strangers: 0,
@@ -80,6 +77,12 @@ impl Slots {
             }),
             changed: Notify::new(),
         }))
+    }
+
+    /// Changes how many there are. What holds one beyond that keeps it to its end.
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.lock().limit = limit;
+        self.0.changed.notify_waiters();
     }
 
     /// Takes a slot as soon as there is one. Cancel safe.
@@ -122,8 +125,9 @@ impl Slots {
         let now = Instant::now();
         let mut state = self.lock();
         let room = match known {
-            true => state.taken.len() < self.0.limit,
-            false => state.strangers < self.0.limit - self.0.reserve,
+            true => state.taken.len() < state.limit,
+            // The rest is left to others.
+            false => state.strangers < state.limit - state.limit / KNOWN_SHARE,
         };
         if !room {
             return Err(state.want_one(now));
@@ -179,12 +183,7 @@ impl State {
 
     /// A connection has to wait although none has had its time.
     fn hurry(&mut self) {
-        self.patience = LEAST.max(
-            self.patience
-                .saturating_mul(3)
-                .checked_div(4)
-                .unwrap_or_default(),
-        );
+        self.patience = LEAST.max(self.patience.checked_div(2).unwrap_or_default());
     }
 }
 
@@ -282,6 +281,18 @@ mod tests {
         assert_eq!(slots.lock().patience, PATIENCE);
     }
 
+    /// They come in one go, so that all that have a slot are late together, and few have to wait for the first.
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_comes_at_once_is_through_in_about_two_seconds() {
+        let slots = Slots::new(50);
+        let begun = Instant::now();
+        for _ in 0..300 {
+            let slot = slots.take(false).await;
+            tokio::spawn(async move { slot.wanted().await });
+        }
+        assert!(begun.elapsed() < PATIENCE * 9 / 4, "{:?}", begun.elapsed());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn without_pressure_silence_is_nobodys_matter() {
         let slots = Slots::new(3);
@@ -289,6 +300,24 @@ mod tests {
         advance(PATIENCE * 100).await;
         let _other = slots.take(false).await;
         assert!(!slot.wanted.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_number_of_slots_changes() {
+        let slots = Slots::new(1);
+        let first = slots.take(false).await;
+        let wait = tokio::spawn({
+            let slots = slots.clone();
+            async move { slots.take(false).await }
+        });
+        tokio::task::yield_now().await;
+        slots.set_limit(2);
+        let second = wait.await.expect("there is one now");
+        slots.set_limit(1);
+        drop(first);
+        assert!(slots.try_take(false).is_err(), "the other one is enough");
+        drop(second);
+        assert!(slots.try_take(false).is_ok());
     }
 
     #[tokio::test(start_paused = true)]

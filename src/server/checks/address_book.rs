@@ -1,12 +1,13 @@
 //! The address book as a server's store.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tracing::debug;
 
-use super::NodeStore;
-use crate::addrbook::AddressBook;
-use crate::node::{Enode, NodeId};
+use super::{BanInfo, NodeStore};
+use crate::addrbook::{AddressBook, BanTarget, Source};
+use crate::node::{Enode, Host, NodeId};
 use crate::peer::PeerError;
 use crate::rlpx::FrameError;
 
@@ -68,6 +69,17 @@ impl NodeStore for AddressBook {
         Self::failed(self, node);
     }
 
+    /// As told by the node itself: all that one network tells of itself has one bucket of new addresses, however
+    /// many nodes it has.
+    fn discovered(&self, node: &Enode) {
+        let Some(Host::Ip(ip)) = node.endpoint().map(|endpoint| &endpoint.host) else {
+            return;
+        };
+        if let Err(error) = self.add(node, Source::Ip(*ip)) {
+            debug!(id = %node.node_id(), %error, "not kept in the address book");
+        }
+    }
+
     /// Two breaches within a minute ban a node, and so do five within any time. A frame that was
     /// changed on the way counts little: anybody on the path can do that.
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {
@@ -77,6 +89,33 @@ impl NodeStore for AddressBook {
         };
         let score = self.penalise(node, lasting, fading, &error.to_string());
         debug!(id = %node, %error, score, "misbehaviour noted");
+    }
+
+    fn ban(&self, node: &NodeId, time: Duration, reason: &str) -> bool {
+        Self::ban(self, BanTarget::Node(*node), time, reason);
+        true
+    }
+
+    fn bans(&self) -> Vec<BanInfo> {
+        let bans = self.bans_left().into_iter();
+        let info = |(target, left, reason): (BanTarget, Duration, String)| match target {
+            BanTarget::Node(id) => BanInfo::of_node(id, left, reason),
+            BanTarget::Ip(ip) => BanInfo::of_ip(ip, left, reason),
+        };
+        bans.map(info).collect()
+    }
+
+    fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) -> bool {
+        Self::ban(self, BanTarget::ip(ip), time, reason);
+        true
+    }
+
+    fn unban(&self, node: &NodeId) -> bool {
+        Self::unban(self, BanTarget::Node(*node))
+    }
+
+    fn unban_ip(&self, ip: IpAddr) -> bool {
+        Self::unban(self, BanTarget::ip(ip))
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {

@@ -6,30 +6,41 @@
 
 #[cfg(feature = "addrbook")]
 mod address_book;
+mod ban_info;
+mod bans;
 mod eviction;
 mod known_ips;
 mod net_list;
 mod node_store;
 mod peer_set;
+mod scores;
 mod tie_break;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+pub use ban_info::BanInfo;
 pub use net_list::{NetList, NetListError};
 pub use node_store::NodeStore;
 
+pub(crate) use bans::Bans;
 pub(crate) use known_ips::KnownIps;
 pub(crate) use node_store::{Guarded, NoStore};
 pub(crate) use peer_set::{ENDING, Inbound, PeerSet, Seat, Seats};
+pub(crate) use scores::Scores;
 pub(crate) use tie_break::{Superseded, TieBreak};
+
+use bans::banned_net;
 
 use super::dial::{NodeAddr, Waiters, node_of};
 use crate::connmgr::admission::{Admission, Handshake, is_local};
 use crate::connmgr::{Candidate, Filter, Refusal};
+use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
+use crate::peer::Judge;
 
 /// From this many nodes on, a private address is more likely that of a proxy than their own.
 const HIDDEN: usize = 8;
@@ -42,8 +53,16 @@ pub(crate) struct Checks {
     pub(crate) peers: PeerSet,
     pub(crate) waiters: Waiters,
     pub(crate) store: Arc<dyn NodeStore>,
+    /// Those that the store does not keep.
+    pub(crate) bans: Bans,
+    pub(crate) scores: Scores,
+    /// The score above which a node is banned, and for how long.
+    pub(crate) ban_above: Mutex<(u32, Duration)>,
+    /// Whether nodes to dial are found by the server itself.
+    pub(crate) has_source: bool,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
+    pub(crate) whitelist: NetList,
     pub(crate) exempt_local: bool,
     pub(crate) warned_of_hidden: AtomicBool,
     pub(crate) known: KnownIps,
@@ -77,7 +96,7 @@ impl Checks {
         {
             return refused;
         }
-        match self.store.is_banned(&node.node_id()) {
+        match self.is_banned(&node.node_id()) {
             true => Err(Refusal::Banned),
             false => Ok(()),
         }
@@ -100,30 +119,93 @@ impl Checks {
         let permitted = self.permitted.as_ref();
         if permitted.is_some_and(|networks| !networks.contains(ip)) {
             Err(Refusal::Restricted)
-        } else if self.store.is_banned_ip(ip) {
+        } else if self.is_banned_ip(ip) {
             Err(Refusal::Banned)
         } else {
             Ok(())
         }
     }
 
+    pub(crate) fn is_banned(&self, id: &NodeId) -> bool {
+        self.bans.holds(id) || self.store.is_banned(id)
+    }
+
+    pub(crate) fn is_banned_ip(&self, ip: IpAddr) -> bool {
+        self.bans.holds_ip(ip) || self.store.is_banned_ip(ip)
+    }
+
+    /// Bans a node from now on, and ends its connection if it is connected.
+    pub(crate) fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
+        if !self.store.ban(id, time, reason) {
+            self.bans.ban(*id, time, reason);
+        }
+        tracing::debug!(%id, ?time, reason, "node banned");
+        // Banned first: one that is set up meanwhile is found here, or finds the ban.
+        if let Some(peer) = self.peers.get(id) {
+            peer.disconnect(DisconnectReason::REQUESTED);
+        }
+    }
+
+    /// Bans an address from now on, and ends the connections with it.
+    pub(crate) fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) {
+        self.keep_out(ip, time, reason);
+        let net = banned_net(ip);
+        for peer in self.peers.at(|ip| banned_net(ip) == net) {
+            peer.disconnect(DisconnectReason::REQUESTED);
+        }
+    }
+
+    /// Bans an address for new connections alone.
+    fn keep_out(&self, ip: IpAddr, time: Duration, reason: &str) {
+        if !self.store.ban_ip(ip, time, reason) {
+            self.bans.ban_ip(ip, time, reason);
+        }
+        tracing::debug!(%ip, ?time, reason, "address banned");
+    }
+
+    /// Lifts a ban, and says whether there was one.
+    pub(crate) fn unban(&self, id: &NodeId) -> bool {
+        // Both: a store may have refused to keep an earlier one.
+        self.bans.unban(id) | self.store.unban(id)
+    }
+
+    pub(crate) fn unban_ip(&self, ip: IpAddr) -> bool {
+        self.bans.unban_ip(ip) | self.store.unban_ip(ip)
+    }
+
+    /// All bans that hold now.
+    pub(crate) fn all_bans(&self) -> Vec<BanInfo> {
+        let mut all = self.store.bans();
+        all.extend(self.bans.all());
+        all
+    }
+
     /// Begins the set-up of a connection that was accepted from `ip`. Local addresses are not
-    /// counted by their networks, in which everybody on this machine is.
-    pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Handshake, Refusal> {
+    /// counted by their networks, in which everybody on this machine is, and those of the whitelist
+    /// not at all.
+    pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
+        if self.whitelist.contains(ip) {
+            return Ok(None);
+        }
         let source = (!self.is_exempt(ip)).then_some(ip);
-        self.admission.handshake(source)
+        self.admission.handshake(source).map(Some)
     }
 
     /// Where an inbound peer comes from, for the shares of networks: not if many may have its address.
     pub(crate) fn inbound_from(&self, addr: Option<SocketAddr>) -> Inbound {
         let ip = addr.map(|addr| addr.ip());
-        Inbound(ip.filter(|ip| !self.is_exempt(*ip)))
+        Inbound {
+            ip,
+            counted: ip.filter(|ip| !self.is_exempt(*ip)),
+            whitelisted: ip.is_some_and(|ip| self.whitelist.contains(ip)),
+        }
     }
 
     /// Warns once when [`HIDDEN`] nodes are connected from one private address: it is probably that of
     /// something in between, and nobody's limit holds.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
-        if !self.exempt_local || ip.is_loopback() || !is_local(ip) || self.exempt.contains(ip) {
+        let named = self.exempt.contains(ip) || self.whitelist.contains(ip);
+        if !self.exempt_local || ip.is_loopback() || !is_local(ip) || named {
             return;
         }
         let nodes = self.peers.inbound_at(ip);
@@ -136,13 +218,40 @@ impl Checks {
         }
     }
 
-    /// Whether a static or trusted node is, or was, at this address.
+    /// Whether a static or trusted node is, or was, at this address, or the whitelist has it.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
-        self.known.contains(ip)
+        self.whitelist.contains(ip) || self.known.contains(ip)
     }
 
     fn is_exempt(&self, ip: IpAddr) -> bool {
-        self.exempt_local && is_local(ip) || self.exempt.contains(ip)
+        self.exempt_local && is_local(ip) || self.exempt.contains(ip) || self.whitelist.contains(ip)
+    }
+}
+
+impl Judge for Checks {
+    /// A stranger can be another node at once, so where many strangers may share an address or nobody is
+    /// a stranger the node alone is banned, and elsewhere the address too. Others who are connected from
+    /// there have done nothing, and stay.
+    fn penalise(&self, node: &NodeId, points: u32, reason: &str) -> u32 {
+        if self.peers.is_no_stranger(node) {
+            return 0;
+        }
+        let score = self.scores.add(node, points);
+        tracing::debug!(%node, points, score, reason, "penalised");
+        let (limit, time) = *self.ban_above.lock();
+        if score > limit {
+            self.scores.forget(node);
+            let ip = self.peers.inbound_ip(node);
+            if let Some(ip) = ip.filter(|ip| !self.is_exempt(*ip) && !self.is_known(*ip)) {
+                self.keep_out(ip, time, reason);
+            }
+            self.ban(node, time, reason);
+        }
+        score
+    }
+
+    fn score(&self, node: &NodeId) -> u32 {
+        self.scores.of(node)
     }
 }
 

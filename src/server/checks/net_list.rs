@@ -22,6 +22,13 @@ impl NetList {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
+    /// The networks of both lists.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        self.0.extend(&other.0);
+        self
+    }
+
     /// Whether there is no network in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -72,6 +79,13 @@ mod tests {
         assert!(inside("127.0.2.7") && inside("2001:db8:1::1") && inside("10.1.1.1"));
         assert!(inside("::ffff:127.0.2.7"));
         assert!(!inside("127.0.3.1") && !inside("2001:db9::1") && !inside("10.1.1.2"));
+    }
+
+    #[test]
+    fn two_lists_become_one() {
+        let list = |text: &str| text.parse::<NetList>().unwrap();
+        let both = list("10.0.0.0/8").with(&list("fd00::/8"));
+        assert_eq!(both, list("10.0.0.0/8,fd00::/8"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use super::BanInfo;
 use crate::guarded::caught;
-use crate::node::{Enode, NodeId};
+use crate::node::{Enode, NodeId, NodeRecord};
 use crate::peer::PeerError;
 use crate::server::{DialError, DialOutcome};
 
@@ -37,8 +39,44 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     /// A dialled node was not reached, or did not prove its key: [`DialOutcome::Unreachable`].
     fn failed(&self, _node: &NodeId) {}
 
+    /// Discovery knows this node for some minutes at least, and that it is at this address; not that it takes
+    /// connections. What the store [has drawn](Self::draw) of it at the next start is where discovery begins. Told
+    /// when the node is new and now and then later, at most 272 nodes in 30 s, and all of them once more at the end.
+    fn discovered(&self, _node: &Enode) {}
+
     /// A peer ended because it broke the protocol: [`PeerError::is_misbehaviour`].
     fn misbehaved(&self, _node: &NodeId, _error: &PeerError) {}
+
+    /// The newest record of a node that is known, for the information records of peers. Default: none.
+    fn record(&self, _node: &NodeId) -> Option<NodeRecord> {
+        None
+    }
+
+    /// Bans a node for some time from now on, in place of an earlier ban, and says whether the store keeps
+    /// bans. Default: no, and the server keeps them in memory until it stops.
+    fn ban(&self, _node: &NodeId, _time: Duration, _reason: &str) -> bool {
+        false
+    }
+
+    /// Bans an IP address, or the /64 of an IPv6 address, in the same way.
+    fn ban_ip(&self, _ip: IpAddr, _time: Duration, _reason: &str) -> bool {
+        false
+    }
+
+    /// Lifts the ban of a node and says whether there was one.
+    fn unban(&self, _node: &NodeId) -> bool {
+        false
+    }
+
+    /// Lifts the ban of an IP address and says whether there was one.
+    fn unban_ip(&self, _ip: IpAddr) -> bool {
+        false
+    }
+
+    /// All bans that hold now, for those who look at the node. Default: none.
+    fn bans(&self) -> Vec<BanInfo> {
+        Vec::new()
+    }
 
     /// Whether a node must neither be dialled nor become a peer.
     fn is_banned(&self, _node: &NodeId) -> bool {
@@ -93,8 +131,36 @@ impl<M: NodeStore> NodeStore for Guarded<M> {
         caught(STORE, || self.0.failed(node));
     }
 
+    fn discovered(&self, node: &Enode) {
+        caught(STORE, || self.0.discovered(node));
+    }
+
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {
         caught(STORE, || self.0.misbehaved(node, error));
+    }
+
+    fn record(&self, node: &NodeId) -> Option<NodeRecord> {
+        caught(STORE, || self.0.record(node)).flatten()
+    }
+
+    fn ban(&self, node: &NodeId, time: Duration, reason: &str) -> bool {
+        caught(STORE, || self.0.ban(node, time, reason)).unwrap_or(false)
+    }
+
+    fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) -> bool {
+        caught(STORE, || self.0.ban_ip(ip, time, reason)).unwrap_or(false)
+    }
+
+    fn unban(&self, node: &NodeId) -> bool {
+        caught(STORE, || self.0.unban(node)).unwrap_or(false)
+    }
+
+    fn unban_ip(&self, ip: IpAddr) -> bool {
+        caught(STORE, || self.0.unban_ip(ip)).unwrap_or(false)
+    }
+
+    fn bans(&self) -> Vec<BanInfo> {
+        caught(STORE, || self.0.bans()).unwrap_or_default()
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::eviction::{Candidate, choose};
+use crate::connmgr::ReqId;
 use crate::connmgr::admission::is_local;
 use crate::ip::{Network, networks};
 use crate::mutex::Mutex;
@@ -36,11 +37,11 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    /// One of `ratio` seats is kept for dialled peers, at least one; with `ratio` 0 none is.
+    /// One of `ratio` seats is kept for dialled peers, rounded up; with `ratio` 0 none is.
     pub(crate) fn new(all: usize, ratio: usize) -> Self {
         let dialled = match (all, ratio) {
             (0, _) | (_, 0) => 0,
-            (all, ratio) => (all / ratio).max(1),
+            (all, ratio) => all.div_ceil(ratio),
         };
         Self {
             all,
@@ -59,28 +60,34 @@ impl Seats {
 #[derive(Debug, Clone)]
 pub(crate) struct PeerSet(Arc<Shared>);
 
-/// Where an inbound peer comes from; `None` where its address says nothing about it.
+/// Where an inbound peer comes from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Inbound(pub(super) Option<IpAddr>);
+pub(crate) struct Inbound {
+    pub(super) ip: Option<IpAddr>,
+    /// The same for the shares of networks; `None` where its address says nothing about it.
+    pub(super) counted: Option<IpAddr>,
+    /// Whether its address is of the whitelist.
+    pub(super) whitelisted: bool,
+}
 
 impl Inbound {
     fn networks(self) -> impl Iterator<Item = Network> {
-        self.0.into_iter().flat_map(networks)
+        self.counted.into_iter().flat_map(networks)
     }
 }
 
 #[derive(Debug)]
 struct Shared {
     own: NodeId,
-    seats: Seats,
     /// Chooses networks that stay.
     secret: u64,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    peers: HashMap<NodeId, Peer>,
+    seats: Seats,
+    peers: HashMap<NodeId, Member>,
     inbound: usize,
     trusted: HashSet<NodeId>,
     statics: HashSet<NodeId>,
@@ -93,13 +100,42 @@ struct State {
     closed: bool,
 }
 
+#[derive(Debug)]
+struct Member {
+    peer: Peer,
+    /// Of the connection manager, if that has opened the connection.
+    request: Option<ReqId>,
+    inbound: Option<Inbound>,
+}
+
+impl Member {
+    fn is_whitelisted(&self) -> bool {
+        self.inbound.is_some_and(|inbound| inbound.whitelisted)
+    }
+
+    /// As the listener says, or as the stream does.
+    fn ip(&self) -> Option<IpAddr> {
+        let accepted = self.inbound.and_then(|inbound| inbound.ip);
+        accepted.or_else(|| Some(self.peer.remote_addr()?.ip()))
+    }
+}
+
 impl PeerSet {
     pub(crate) fn new(own: NodeId, seats: Seats, secret: u64) -> Self {
         Self(Arc::new(Shared {
             own,
-            seats,
             secret,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                seats,
+                peers: HashMap::new(),
+                inbound: 0,
+                trusted: HashSet::new(),
+                statics: HashSet::new(),
+                absent: 0,
+                networks: HashMap::new(),
+                leaving: HashSet::new(),
+                closed: false,
+            }),
         }))
     }
 
@@ -120,7 +156,7 @@ impl PeerSet {
         id: &NodeId,
         inbound: Option<Inbound>,
     ) -> Result<Option<NodeId>, DisconnectReason> {
-        let seats = self.0.seats;
+        let seats = state.seats;
         let exempt = state.trusted.contains(id);
         let taken = state.peers.len().saturating_sub(state.leaving.len());
         let is_static = state.statics.contains(id);
@@ -128,7 +164,7 @@ impl PeerSet {
             true => taken >= seats.all,
             false => taken.saturating_add(state.absent) >= seats.all,
         };
-        let inbound_full = inbound.is_some()
+        let inbound_full = inbound.is_some_and(|inbound| !inbound.whitelisted)
             && !is_static
             && state.inbound.saturating_sub(state.leaving.len()) >= seats.inbound;
         let crowded = !is_static && inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
@@ -153,7 +189,7 @@ impl PeerSet {
     /// Whether a network has its share of the inbound seats: an eighth for the smallest one, two and three
     /// eighths for those around it, and two seats at least.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
-        let share = (self.0.seats.inbound / NETWORK_SHARE).max(2);
+        let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {
             let peers = state.networks.get(&network).copied().unwrap_or(0);
             peers >= share.saturating_mul(place + 1)
@@ -165,8 +201,10 @@ impl PeerSet {
         if state.leaving.len() >= MOST_LEAVING {
             return None;
         }
-        let stays = |peer: &&Peer| {
+        let may_go = |member: &&Member| {
+            let peer = &member.peer;
             peer.direction() == Direction::Inbound
+                && !member.is_whitelisted()
                 && !peer.is_trusted()
                 && !peer.is_static()
                 && !state.leaving.contains(&peer.id())
@@ -181,7 +219,8 @@ impl PeerSet {
             rtt: peer.rtt(),
             lifetime: peer.lifetime(),
         };
-        let candidates = state.peers.values().filter(stays).map(candidate);
+        let candidates = state.peers.values().filter(may_go);
+        let candidates = candidates.map(|member| candidate(&member.peer));
         choose(candidates.collect(), self.0.secret)
     }
 
@@ -190,6 +229,7 @@ impl PeerSet {
         &self,
         peer: Peer,
         inbound: Option<Inbound>,
+        request: Option<ReqId>,
     ) -> Result<Seat, DisconnectReason> {
         let mut state = self.lock();
         let id = peer.id();
@@ -202,8 +242,13 @@ impl PeerSet {
         for network in &networks {
             *state.networks.entry(*network).or_default() += 1;
         }
-        state.peers.insert(id, peer);
-        let goes = goes.and_then(|goes| state.peers.get(&goes).cloned());
+        let member = Member {
+            peer,
+            request,
+            inbound,
+        };
+        state.peers.insert(id, member);
+        let goes = goes.and_then(|goes| Some(state.peers.get(&goes)?.peer.clone()));
         if let Some(goes) = &goes {
             state.leaving.insert(goes.id());
         }
@@ -226,8 +271,8 @@ impl PeerSet {
             true => state.trusted.insert(id),
             false => state.trusted.remove(&id),
         };
-        if let Some(peer) = state.peers.get(&id) {
-            peer.control().set_trusted(trusted);
+        if let Some(member) = state.peers.get(&id) {
+            member.peer.control().set_trusted(trusted);
         }
     }
 
@@ -239,7 +284,7 @@ impl PeerSet {
             false => state.statics.remove(&id),
         };
         match state.peers.get(&id) {
-            Some(peer) => peer.control().set_static(wanted),
+            Some(member) => member.peer.control().set_static(wanted),
             None if changed && wanted => state.absent += 1,
             None if changed => state.absent -= 1,
             None => {}
@@ -259,19 +304,52 @@ impl PeerSet {
         self.lock().statics.contains(id)
     }
 
+    /// Whether a node is trusted, or connected from an address of the whitelist.
+    pub(crate) fn is_no_stranger(&self, id: &NodeId) -> bool {
+        let state = self.lock();
+        state.trusted.contains(id) || state.peers.get(id).is_some_and(Member::is_whitelisted)
+    }
+
+    /// Where an inbound peer comes from, if it is one and there are addresses.
+    pub(crate) fn inbound_ip(&self, id: &NodeId) -> Option<IpAddr> {
+        let state = self.lock();
+        let member = state.peers.get(id)?;
+        member.inbound?;
+        member.ip()
+    }
+
+    /// The peers with an address for which `there` holds.
+    pub(crate) fn at(&self, there: impl Fn(IpAddr) -> bool) -> Vec<Peer> {
+        let state = self.lock();
+        let members = state.peers.values();
+        let there = members.filter(|member| member.ip().is_some_and(&there));
+        there.map(|member| member.peer.clone()).collect()
+    }
+
     pub(crate) fn seats(&self) -> Seats {
-        self.0.seats
+        self.lock().seats
+    }
+
+    /// Changes how many peers are wanted. Nobody has to go.
+    pub(crate) fn set_seats(&self, seats: Seats) {
+        self.lock().seats = seats;
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<Peer> {
-        self.lock().peers.get(id).cloned()
+        Some(self.lock().peers.get(id)?.peer.clone())
+    }
+
+    /// The connection manager's request that a peer's connection belongs to.
+    pub(crate) fn request(&self, id: &NodeId) -> Option<ReqId> {
+        self.lock().peers.get(id)?.request
     }
 
     /// How many inbound peers are at an address.
     pub(crate) fn inbound_at(&self, ip: IpAddr) -> usize {
-        let is_there = |peer: &&Peer| {
-            let addr = peer.remote_addr();
-            peer.direction() == Direction::Inbound && addr.is_some_and(|addr| addr.ip() == ip)
+        let is_there = |member: &&Member| {
+            let addr = member.peer.remote_addr();
+            let inbound = member.peer.direction() == Direction::Inbound;
+            inbound && addr.is_some_and(|addr| addr.ip() == ip)
         };
         self.lock().peers.values().filter(is_there).count()
     }
@@ -282,7 +360,9 @@ impl PeerSet {
 
     /// All peers, by node id.
     pub(crate) fn snapshot(&self) -> Vec<Peer> {
-        let mut peers: Vec<_> = self.lock().peers.values().cloned().collect();
+        let state = self.lock();
+        let mut peers: Vec<_> = state.peers.values().map(|it| it.peer.clone()).collect();
+        drop(state);
         peers.sort_by_key(Peer::id);
         peers
     }
@@ -318,7 +398,7 @@ impl Drop for Seat {
                 }
             }
         }
-        if let Some(peer) = state.peers.remove(&self.id) {
+        if let Some(Member { peer, .. }) = state.peers.remove(&self.id) {
             state.inbound -= usize::from(peer.direction() == Direction::Inbound);
             state.absent += usize::from(state.statics.contains(&self.id));
         }
@@ -335,7 +415,7 @@ mod tests {
             let seats = Seats::new(all, ratio);
             (seats.all - seats.inbound, seats.inbound)
         };
-        assert_eq!(shares(50, 3), (16, 34));
+        assert_eq!(shares(50, 3), (17, 33));
         assert_eq!(shares(10, 2), (5, 5));
         assert_eq!(shares(1, 7), (1, 0));
         assert_eq!(shares(0, 3), (0, 0));

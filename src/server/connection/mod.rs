@@ -40,11 +40,14 @@ pub(crate) async fn run<T: Transport>(
             ConnEvent::DialFailed {
                 addr,
                 error,
+                failures,
                 retry_in,
                 ..
             } => {
                 if let NodeAddr::Node(node) = addr {
-                    failed(&shared, &node, DialError::of_dial(&node, error), retry_in);
+                    let error = DialError::of_dial(&node, error);
+                    report(&shared, &node, &error, failures, retry_in);
+                    shared.checks.waiters.answer(&node.node_id(), &Err(error));
                 }
             }
             ConnEvent::InboundRejected { addr, cause } => {
@@ -105,6 +108,8 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             meters::dial_succeeded();
+            // So that a caller finds what the protocols register when they start.
+            peer.running().await;
             answer.send(&Ok(peer));
         }
         Err(error) => {
@@ -116,8 +121,9 @@ async fn dialled<T: Transport>(
             let error = DialError::Setup { id, addr, source };
             // A request that is not tried again is unknown by now.
             let waiting = shared.connections.get(request).await;
-            let retry_in = waiting.ok().and_then(|info| info.next_dial);
-            report(&shared, &node, &error, retry_in);
+            let (failures, retry_in) =
+                waiting.map_or((1, None), |info| (info.failures, info.next_dial));
+            report(&shared, &node, &error, failures, retry_in);
             answer.send(&Err(error));
         }
     }
@@ -159,7 +165,7 @@ async fn accepted<T: Transport>(
     socket: Socket<T>,
     addr: SocketAddr,
     lease: Lease<NodeAddr>,
-    handshake: Handshake,
+    handshake: Option<Handshake>,
 ) {
     let Socket { stream, slot, .. } = socket;
     let meter = ServeMeter::started();
@@ -179,21 +185,25 @@ async fn accepted<T: Transport>(
     }
 }
 
-/// A node was not connected to, and the callers that wait for it hear that.
-fn failed(shared: &Shared, node: &Enode, error: DialError, retry_in: Option<Duration>) {
-    report(shared, node, &error, retry_in);
-    shared.checks.waiters.answer(&node.node_id(), &Err(error));
-}
-
 /// Reports that a node was not connected to.
-fn report(shared: &Shared, node: &Enode, error: &DialError, retry_in: Option<Duration>) {
+fn report(
+    shared: &Shared,
+    node: &Enode,
+    error: &DialError,
+    failures: u32,
+    retry_in: Option<Duration>,
+) {
     let id = node.node_id();
-    debug!(%id, %error, ?retry_in, "not connected");
+    debug!(%id, %error, failures, ?retry_in, "not connected");
     meters::dial_failed(error);
     shared.checks.store.learn(node, error);
+    if shared.checks.peers.is_static(&id) {
+        shared.static_nodes.failed(id, error);
+    }
     let event = ConnectionEvent::DialFailed {
         node: node.clone(),
         error: error.clone(),
+        failures,
         retry_in,
     };
     shared.connection_events.emit(event);

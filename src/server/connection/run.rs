@@ -97,6 +97,9 @@ impl Running {
     fn leave(&mut self, outcome: &Arc<PeerOutcome>) {
         self.outcome = Some(Arc::clone(outcome));
         if let Some((seat, lease)) = self.places.take() {
+            // Before the places are free, so that there is always one or the other.
+            let recording = self.peer.recording_at(Some(outcome));
+            self.shared.recordings.keep(recording);
             if outcome.error.is_misbehaviour() {
                 let store = &self.shared.checks.store;
                 store.misbehaved(&self.peer.id(), &outcome.error);
@@ -121,7 +124,7 @@ impl Drop for Running {
         self.leave(&outcome);
         let (shared, peer) = (&self.shared, self.peer.clone());
         if shared.checks.peers.is_static(&peer.id()) {
-            shared.static_nodes.disconnected(peer.id());
+            shared.static_nodes.reconsider(peer.id());
         }
         shared.events.emit(PeerEvent::Dropped { peer, outcome });
         shared.checks.store.connected(&self.peer.id());

@@ -198,7 +198,7 @@ impl<'a> Setup<'a> {
     }
 
     fn check_banned(&self, id: &NodeId) -> Result<(), (SetupError, DisconnectReason)> {
-        match self.shared.checks.store.is_banned(id) {
+        match self.shared.checks.is_banned(id) {
             true => Err((SetupError::Banned { id: *id }, DisconnectReason::REQUESTED)),
             false => Ok(()),
         }
@@ -219,9 +219,18 @@ impl<'a> Setup<'a> {
         authenticated: Authenticated<T>,
     ) -> Result<Established<T>, SetupError> {
         let interrupted = self.interrupted(deadline, Stage::Hello);
-        authenticated
-            .exchange_hello_unless(&self.shared.hello, interrupted)
-            .await
+        let exchange = authenticated.exchange_hello_unless(&self.shared.hello, interrupted);
+        let failed = match exchange.await {
+            Ok(established) => return Ok(established),
+            Err(failed) => failed,
+        };
+        let (error, farewell) = failed.into_parts();
+        match self.slot {
+            // Who has failed does not keep others from its slot.
+            Some(_) => self.dismiss(farewell),
+            None => farewell.await,
+        }
+        Err(error)
     }
 
     /// Where an inbound connection comes from: as the listener says, or as the stream does.
@@ -310,13 +319,22 @@ impl<'a> Setup<'a> {
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
         let inbound = self.inbound_from(peer.direction(), peer.remote_addr());
-        let seat = match shared.checks.peers.insert(peer.clone(), inbound) {
+        let request = self.lease.as_ref().map(Lease::id);
+        let seat = match shared.checks.peers.insert(peer.clone(), inbound, request) {
             Ok(seat) => seat,
             Err(reason) => {
                 self.dismiss(driver.refuse(reason));
                 return Err(SetupError::RefusedHere(reason));
             }
         };
+        // One that came about while it was set up has not found the peer.
+        if let Err((error, reason)) = self.check_banned(&peer.id()) {
+            drop(seat);
+            self.dismiss(driver.refuse(reason));
+            return Err(error);
+        }
+        let judge = Arc::downgrade(&shared.checks);
+        peer.control().set_judge(judge);
         debug!(client = %peer.name(), shared = peer.shared_capabilities().len(), "peer connected");
         let running = Running::begin(shared, peer.clone(), seat, self.lease.take());
         let run = running.run(driver, self.closing.clone());

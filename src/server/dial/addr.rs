@@ -1,16 +1,35 @@
 //! What the connection manager's connections lead to.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::connmgr::admission::is_local;
 use crate::connmgr::{Candidate, Family};
 use crate::node::{Enode, Group, Host};
 
-/// A node to dial, or where an inbound connection comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum NodeAddr {
+/// Where a connection of a server leads to, or comes from.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum NodeAddr {
+    /// The node to dial.
     Node(Enode),
+    /// The address that an accepted connection comes from.
     Inbound(SocketAddr),
+}
+
+impl fmt::Display for NodeAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => node.fmt(f),
+            Self::Inbound(addr) => addr.fmt(f),
+        }
+    }
+}
+
+/// As `Display`, since requests show addresses so.
+impl fmt::Debug for NodeAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A node as the connection manager wants it: one request per node, and one automatic request per

@@ -26,7 +26,6 @@ pub(crate) struct Prober<D> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Arc<D>,
     pub(crate) interval: Duration,
-    pub(crate) dial_timeout: Duration,
 }
 
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
@@ -78,7 +77,8 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
         let shared = &self.shared;
         let dial = open(&*self.dialer, &shared.checks, node);
         let dial = caught_async("the dialer", dial);
-        let dialled = match timeout(self.dial_timeout, dial).await {
+        let limit = shared.config.lock().dial_timeout();
+        let dialled = match timeout(limit, dial).await {
             Ok(dialled) => dialled.unwrap_or(Err(ConnectError::Broken)),
             Err(_) => Err(ConnectError::Timeout),
         };

@@ -8,6 +8,7 @@ use tracing::debug;
 use super::{NodeAddr, candidate};
 use crate::connmgr::{Kind, ManagerError, Reconnect};
 use crate::node::{Enode, NodeId, PublicKey};
+use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::server::DialError;
 use crate::server::connection::Setup;
@@ -16,6 +17,11 @@ use crate::transport::Transport;
 
 /// Connects to a node, or waits for the connection that somebody else has asked for.
 pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
+    let peer = connect(shared, node).await;
+    peer.map_err(|error| or_connected(shared, error))
+}
+
+async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
     let id = node.node_id();
     shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
@@ -47,6 +53,14 @@ async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
         // If its turn has come meanwhile, all the better.
         forced.await.ok();
     }
+}
+
+/// An error that says that the node is connected, with its peer.
+fn or_connected(shared: &Shared, error: DialError) -> DialError {
+    let connected = error.reason() == Some(DisconnectReason::ALREADY_CONNECTED);
+    let peer = connected.then(|| shared.checks.peers.get(&error.id()));
+    peer.flatten()
+        .map_or(error, |peer| DialError::Connected { peer })
 }
 
 /// Whether the node with this id may become a peer as things stand.
@@ -116,12 +130,13 @@ pub(crate) async fn dial_over<T: Transport>(
 ) -> Result<Peer, DialError> {
     let id = remote.node_id();
     shared.checks.peers.let_end(&id).await;
-    check_seat(shared, id)?;
+    check_seat(shared, id).map_err(|error| or_connected(shared, error))?;
     let addr = stream.remote_addr();
     let peer = Setup::new(shared, None).outbound(stream, remote).await;
-    peer.map_err(|error| DialError::Setup {
-        id,
-        addr,
-        source: Arc::new(error),
-    })
+    let peer = peer.map_err(|error| {
+        let source = Arc::new(error);
+        or_connected(shared, DialError::Setup { id, addr, source })
+    })?;
+    peer.running().await;
+    Ok(peer)
 }

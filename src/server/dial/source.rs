@@ -137,3 +137,68 @@ impl fmt::Debug for Mixed {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::connmgr::Family;
+    use crate::node::SecretKey;
+
+    /// Has always another node, all at one address, after a while.
+    struct Endless {
+        ip: [u8; 4],
+        port: u16,
+        after: Duration,
+    }
+
+    impl AddressSource<Enode> for Endless {
+        async fn next(&mut self, _: &DialFilter<Enode>) -> Option<Enode> {
+            if !self.after.is_zero() {
+                sleep(self.after).await;
+            }
+            self.port += 1;
+            let key = SecretKey::from_bytes(&[1; 32]).unwrap().public_key();
+            Some(Enode::new(key, SocketAddr::from((self.ip, self.port))))
+        }
+    }
+
+    /// How many nodes of each source are dialled, of 300, with as long a pause between two dials.
+    async fn dialled(slow: Duration, pause: Duration) -> [usize; 3] {
+        let sources = [Duration::ZERO, slow, Duration::ZERO];
+        let sources = sources.into_iter().zip(1..).map(|(after, number)| {
+            let (ip, port) = ([20, number, 0, 1], 0);
+            Box::new(Endless { ip, port, after }) as Box<dyn DynSource<Enode>>
+        });
+        let mut mixed = Mixed::new(sources.collect());
+        let all = DialFilter::new(|_: &Candidate<NodeAddr>| true);
+        let mut counts = [0; 3];
+        for _ in 0..300 {
+            let found = mixed.next(&all).await.unwrap();
+            assert_eq!(found.family(), Some(Family::V4));
+            let node = super::super::node_of(&found).unwrap();
+            let addr = node.endpoint().unwrap().socket_addr().unwrap();
+            for (count, number) in counts.iter_mut().zip(1..) {
+                *count += usize::from(addr.ip() == SocketAddr::from(([20, number, 0, 1], 0)).ip());
+            }
+            sleep(pause).await;
+        }
+        counts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_gives_much_does_not_starve_others() {
+        // Two dials a second, the rate of automatic ones.
+        let pause = Duration::from_millis(500);
+        assert_eq!(dialled(Duration::ZERO, pause).await, [100; 3]);
+        // One that is slower than its turns gets those that it can take, and the others share the rest.
+        for (seconds, least) in [(1, 60), (3, 30)] {
+            let counts = dialled(Duration::from_secs(seconds), pause).await;
+            let [first, slow, second] = counts;
+            assert!(slow >= least && first.abs_diff(second) <= 2, "{counts:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Command, Inbox};
+use super::{Command, Inbox, StaticNode};
 use crate::connmgr::{ManagerError, ReqId, RetryPolicy};
 use crate::node::{Enode, NodeId};
 use crate::server::dial::candidate;
@@ -39,7 +39,7 @@ impl Keeper {
                 () = stopping.cancelled() => return,
                 () = inbox.ended.changed.notified() => {
                     for id in inbox.ended.take() {
-                        self.disconnected(id).await;
+                        self.reconsider(id).await;
                     }
                     continue;
                 }
@@ -53,6 +53,15 @@ impl Keeper {
                 }
                 Some(Command::Remove { id, reply }) => {
                     reply.send(self.remove(id).await).ok();
+                    inbox.failures.0.lock().remove(&id);
+                }
+                Some(Command::List { reply }) => {
+                    reply.send(self.list(&inbox).await).ok();
+                }
+                Some(Command::Limits { reply }) => {
+                    self.limit_dials().await;
+                    self.share_out().await;
+                    reply.send(()).ok();
                 }
             }
         }
@@ -125,13 +134,51 @@ impl Keeper {
         true
     }
 
-    /// A static node whose own connection has ended. While that lasted our dials were not wanted, and
-    /// the wait for the next grew: it is forgotten now, but for the least time between two dials.
-    async fn disconnected(&self, id: NodeId) {
+    /// The nodes in the order of their ids.
+    async fn list(&self, inbox: &Inbox) -> Vec<StaticNode> {
+        // It only fails when the manager stops, and all requests end with it.
+        let requests = self.shared.connections.list().await.unwrap_or_default();
+        let requests: HashMap<_, _> = requests.into_iter().map(|info| (info.id, info)).collect();
+        let failures = inbox.failures.0.lock();
+        let describe = |(id, (node, request)): (&NodeId, &(Enode, ReqId))| {
+            let connected = self.shared.checks.peers.get(id).is_some();
+            let info = requests.get(request);
+            let error = failures.get(id).filter(|_| !connected);
+            StaticNode {
+                node: node.clone(),
+                connected,
+                failures: info.map_or(0, |info| info.failures),
+                next_dial: info.and_then(|info| info.next_dial),
+                error: error.cloned(),
+            }
+        };
+        let mut all: Vec<_> = self.nodes.iter().map(describe).collect();
+        all.sort_by_key(|node| node.node.node_id());
+        all
+    }
+
+    /// A static node whose own connection, or whose ban, has ended. While that lasted our dials were not
+    /// wanted, and the wait for the next grew: it is forgotten now, but for the least time between two
+    /// dials.
+    async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // It may be removed meanwhile.
             self.shared.connections.reconsider(*request).await.ok();
         }
+    }
+
+    async fn limit_dials(&self) {
+        let (max, timeout, rate) = {
+            let config = self.shared.config.lock();
+            (
+                config.max_dials(),
+                config.dial_timeout(),
+                config.dial_rate(),
+            )
+        };
+        let connections = &self.shared.connections;
+        // It only fails when the manager stops.
+        connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
     /// Leaves to nodes from sources what static ones do not take of the places for dialled peers.

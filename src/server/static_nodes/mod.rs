@@ -1,15 +1,17 @@
 //! Nodes that are kept connected for ever.
 
+mod info;
 mod keeper;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+pub use info::StaticNode;
 pub(crate) use keeper::Keeper;
 
-use super::StaticNodeError;
+use super::{DialError, StaticNodeError};
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 
@@ -25,6 +27,11 @@ enum Command {
         id: NodeId,
         reply: oneshot::Sender<bool>,
     },
+    List {
+        reply: oneshot::Sender<Vec<StaticNode>>,
+    },
+    /// The settings have changed.
+    Limits { reply: oneshot::Sender<()> },
 }
 
 /// Gives commands to the [`Keeper`].
@@ -32,16 +39,22 @@ enum Command {
 pub(crate) struct StaticNodes {
     commands: mpsc::Sender<Command>,
     ended: Arc<Ended>,
+    failures: Failures,
 }
 
 /// What a [`Keeper`] is given.
 pub(crate) struct Inbox {
     commands: mpsc::Receiver<Command>,
     ended: Arc<Ended>,
+    failures: Failures,
 }
 
-/// Static nodes that are connected no more. A drop can put something in, and there is at most one
-/// entry for each of them.
+/// Why the last dial of each static node brought no connection.
+#[derive(Debug, Clone, Default)]
+struct Failures(Arc<Mutex<BTreeMap<NodeId, DialError>>>);
+
+/// Static nodes that may be dialled now. A drop can put something in, and there is at most one entry for
+/// each of them.
 #[derive(Debug, Default)]
 struct Ended {
     nodes: Mutex<BTreeSet<NodeId>>,
@@ -68,10 +81,12 @@ impl StaticNodes {
         let inbox = Inbox {
             commands,
             ended: Arc::clone(&ended),
+            failures: Failures::default(),
         };
         let nodes = Self {
             commands: sender,
             ended,
+            failures: inbox.failures.clone(),
         };
         (nodes, inbox)
     }
@@ -85,6 +100,21 @@ impl StaticNodes {
         self.ask(|reply| Command::Remove { id, reply }).await
     }
 
+    pub(crate) async fn list(&self) -> Result<Vec<StaticNode>, StaticNodeError> {
+        self.ask(|reply| Command::List { reply }).await
+    }
+
+    /// Keeps why a static node was not connected to.
+    pub(crate) fn failed(&self, id: NodeId, error: &DialError) {
+        self.failures.0.lock().insert(id, error.clone());
+    }
+
+    /// Has the connection manager take on the settings in force. In the keeper's hands, so that of two
+    /// changes the later one lasts.
+    pub(crate) async fn limits_changed(&self) -> Result<(), StaticNodeError> {
+        self.ask(|reply| Command::Limits { reply }).await
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
@@ -95,8 +125,8 @@ impl StaticNodes {
         answer.await.map_err(|_| StaticNodeError::Stopped)
     }
 
-    /// Reports the end of a static node's connection.
-    pub(crate) fn disconnected(&self, id: NodeId) {
+    /// Reports what may change whether a static node is wanted: the end of its connection, or of a ban.
+    pub(crate) fn reconsider(&self, id: NodeId) {
         self.ended.add(id);
     }
 }

@@ -151,10 +151,9 @@ async fn an_advertised_address_is_what_other_nodes_are_told() {
     assert!(server.enode().to_string().ends_with(url));
     assert!(!server.is_stand_in());
     let info = server.node_info();
-    assert_eq!((&*info.ip, info.ports.listener), ("node.example.org", 4000));
     assert!(info.enode.ends_with(url));
     let port = server.local_addr().unwrap().port();
-    assert_eq!(info.listen_addr, format!("0.0.0.0:{port}"));
+    assert_eq!(info.listen_addr, Some(([0, 0, 0, 0], port).into()));
 
     let config = "advertise = \"192.0.2.1\"\nlisten = \"127.0.0.1:0\"";
     let config: ServerConfig = toml::from_str(config).unwrap();

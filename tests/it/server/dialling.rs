@@ -2,7 +2,9 @@
 
 use std::io;
 
-use peermux::connmgr::ConnectError as RawError;
+use peermux::connmgr::{ConnectError as RawError, Kind};
+use peermux::server::NodeAddr;
+use peermux::testing::memory_listener;
 use peermux::{DialError, DisconnectReason, Stage};
 
 use super::*;
@@ -134,4 +136,51 @@ async fn a_name_is_resolved_at_each_dial_and_all_its_addresses_are_tried() {
         ),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_leads_to_the_request_of_its_connection() {
+    let (listener, caller) = memory_listener();
+    let (builder, mut script) = scripted();
+    let server = builder.listener(listener).start().await.unwrap();
+    let (asked, kept, inbound, handed) = (
+        remote().await,
+        remote().await,
+        remote().await,
+        remote().await,
+    );
+
+    let node = at(&asked, &public(1));
+    let (dialled, ()) = tokio::join!(server.dial(&node), async {
+        reach(next_dial(&mut script).await, &asked);
+    });
+    let peer = dialled.expect("connects");
+    let request = server.request_of(&peer.id()).await.expect("its request");
+    assert_eq!(request.kind, Kind::OneShot);
+    assert_eq!(request.addr, NodeAddr::Node(node.clone()));
+    let text = format!("request {}: one-shot, {node}, ", request.id);
+    assert!(request.to_string().starts_with(&text), "{request}");
+
+    let mut feed = server.subscribe();
+    server.add_static(at(&kept, &public(2))).await.unwrap();
+    reach(next_dial(&mut script).await, &kept);
+    added(&mut feed).await;
+    let request = server.request_of(&kept.id()).await.expect("its request");
+    assert!(matches!(request.kind, Kind::Permanent(_)), "{request}");
+
+    let addr = public(3).parse().unwrap();
+    let stream = caller.call(addr).await;
+    let key = *server.enode().public_key();
+    inbound.dial_over(stream, &key).await.expect("is let in");
+    added(&mut feed).await;
+    let request = server.request_of(&inbound.id()).await.expect("accepted");
+    assert_eq!(
+        (request.kind, request.addr),
+        (Kind::Inbound, NodeAddr::Inbound(addr))
+    );
+
+    call(&server, &handed).await.0.expect("connects");
+    assert!(server.peer(&handed.id()).is_some());
+    assert!(server.request_of(&handed.id()).await.is_none());
+    assert!(server.request_of(&server.id()).await.is_none());
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use peermux::DisconnectReason;
+use peermux::setup::initiate;
 use peermux::testing::memory_listener;
+use peermux::{Capability, DisconnectReason, Hello};
 use tokio::io::AsyncWriteExt;
 
 use super::*;
@@ -63,6 +64,26 @@ async fn a_slot_is_given_back_once() {
     // The slow one has made no step for a second.
     let late = timeout(SECOND, waiting).await.expect("in time");
     assert_eq!(late.expect("connects").id(), server.id());
+}
+
+/// It kept its slot until it had been told why, for 2 s if it did not close.
+#[tokio::test(start_paused = true)]
+async fn who_fails_at_hello_and_stays_leaves_its_slot() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).configure(|config| config.with_max_pending(1));
+    let server = called(builder, listener).await;
+    let (node, own) = (*server.enode().public_key(), key());
+    let many = (0..65).map(|version| Capability::new("x", version));
+    let hello = Hello::new("many", many.collect(), own.public_key());
+    let stream = caller.call(from(1)).await;
+    let met = initiate(stream, &own, &node).await.expect("lets it in");
+    let stays = met.exchange_hello(&hello).await.expect("a Hello comes");
+    let begun = tokio::time::Instant::now();
+    let client = remote().await;
+    let dialled = client.dial_over(caller.call(from(2)).await, &node).await;
+    dialled.expect("there is a slot");
+    assert!(begun.elapsed() < SECOND / 2, "{:?}", begun.elapsed());
+    drop(stays);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,17 +4,23 @@
 
 mod admission;
 mod automatic;
+mod bans;
+mod broadcast;
 mod claims;
 mod configuration;
 mod dialling;
+mod discovery;
 mod ending;
 mod extremes;
+mod from_outside;
 mod lifecycle;
 mod memory;
+mod nat;
 mod node_store;
 mod panics;
 mod probes;
 mod proxy;
+mod reconfigure;
 mod replay;
 mod seats;
 mod services;

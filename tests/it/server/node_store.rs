@@ -9,11 +9,11 @@ use peermux::addrbook::{
     AddressBook, AddressBookConfig, BanTarget, MemoryStore, Source, SteadyClock,
 };
 use peermux::connmgr::{ConnectError as RawError, Dialer, Refusal};
-use peermux::server::{DialOutcome, NodeStore};
+use peermux::server::{DialOutcome, NodeStore, StartError};
 use peermux::setup::SetupError;
 use peermux::testing::memory_listener;
 use peermux::transport::Generic;
-use peermux::{DialError, NodeId};
+use peermux::{DialError, NodeId, NodeRecord};
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
@@ -25,6 +25,7 @@ struct Notebook(Arc<Mutex<Notes>>);
 #[derive(Debug, Default)]
 struct Notes {
     known: Vec<Enode>,
+    records: Vec<NodeRecord>,
     banned: Vec<NodeId>,
     banned_ips: Vec<IpAddr>,
     heard: Vec<(&'static str, NodeId)>,
@@ -56,6 +57,12 @@ impl NodeStore for Notebook {
 
     fn failed(&self, node: &NodeId) {
         self.hear("failed", *node);
+    }
+
+    fn record(&self, node: &NodeId) -> Option<NodeRecord> {
+        let notes = self.0.lock().unwrap();
+        let mut records = notes.records.iter();
+        records.find(|record| record.node_id() == *node).cloned()
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {
@@ -280,4 +287,35 @@ async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     book.ban(BanTarget::Node(elsewhere.node_id()), LONG, "for a test");
     let error = server.dial(&elsewhere).await.expect_err("banned");
     assert!(matches!(error, DialError::NotAllowed { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_nodes_are_in_the_information_about_them() {
+    let (own, known) = (key(), key());
+    let record = |key: &SecretKey| NodeRecord::builder(7).tcp(30303).sign(key).unwrap();
+    let notebook = Notebook::default();
+    notebook.0.lock().unwrap().records = vec![record(&known)];
+    let builder = Server::builder(own.clone()).protocol(idle("test"));
+    let builder = builder.record(record(&own)).node_store(notebook);
+    let server = builder.start().await.unwrap();
+    let known = Server::builder(known).protocol(idle("test"));
+    let (known, unknown) = (known.start().await.unwrap(), remote().await);
+    for node in [&known, &unknown] {
+        call(&server, node).await.0.expect("connects");
+    }
+
+    assert_eq!(server.node_info().record, Some(server.record()));
+    let info = serde_json::to_value(server.node_info()).unwrap();
+    assert_eq!(info["record"], record(&own).to_string());
+    assert_eq!(unknown.node_info().record, Some(unknown.record()));
+    for info in server.peers_info() {
+        assert_eq!(info.record.is_some(), info.node_id == known.id());
+    }
+    let views: Vec<_> = server.peer_views().collect();
+    let views = serde_json::to_string(&views).unwrap();
+    assert_eq!(views.matches("enr:").count(), 1);
+
+    let foreign = Server::builder(key()).record(record(&own)).start().await;
+    let error = foreign.map(drop).unwrap_err();
+    assert!(matches!(error, StartError::ForeignRecord { of, .. } if of == server.id()));
 }

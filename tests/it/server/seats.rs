@@ -1,5 +1,6 @@
 //! Who holds the seats of inbound peers.
 
+use peermux::server::NetList;
 use peermux::testing::{Caller, memory_listener};
 use peermux::{DialError, DisconnectReason};
 
@@ -130,4 +131,58 @@ async fn private_addresses_have_no_bound_unless_they_hide_others() {
         let got = visitors.iter().filter(|(_, dialled)| dialled.is_ok());
         assert_eq!(got.count(), let_in);
     }
+}
+
+/// The limits on strangers do not hold for a network that the user has named, and the limit on peers
+/// does.
+#[tokio::test(start_paused = true)]
+async fn whitelisted_addresses_are_no_strangers() {
+    let (listener, caller) = memory_listener();
+    let builder = Server::builder(key()).configure(|config| {
+        let config = config.with_max_peers(30).with_dial_ratio(3);
+        let config = config.with_setup_rate(peermux::connmgr::Rate::new(22, 0));
+        config.with_whitelist("20.1.0.0/16".parse::<NetList>().unwrap())
+    });
+    let server = called(builder, listener).await;
+    let mut visitors = Vec::new();
+    // Of one address: no throttle, no share of its network, no rate, no places kept for dialled peers.
+    for port in 1..=28 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
+        dialled.expect("no stranger");
+        visitors.push(visitor);
+    }
+    let (_stranger, dialled) = visit(&caller, &server, "20.2.1.1:1").await;
+    let refused = dialled.expect_err("strangers may have twenty places");
+    assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+    for port in 29..=30 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
+        dialled.expect("no stranger");
+        visitors.push(visitor);
+    }
+    // Nobody of them gives its place to a newcomer, not even to another one of them.
+    let (_newcomer, dialled) = visit(&caller, &server, "20.1.1.1:31").await;
+    let refused = dialled.expect_err("all thirty places are taken");
+    assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
+    let (_stranger, dialled) = visit(&caller, &server, "20.3.1.1:1").await;
+    assert!(dialled.is_err());
+    assert_eq!(server.peer_count(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whitelisted_newcomer_takes_the_place_of_a_stranger() {
+    let (listener, caller) = memory_listener();
+    let builder = seats(40)
+        .configure(|config| config.with_whitelist("30.1.0.0/16".parse::<NetList>().unwrap()));
+    let server = called(builder, listener).await;
+    let mut strangers = Vec::new();
+    for number in 1..=40 {
+        let (visitor, dialled) = visit(&caller, &server, &format!("20.{number}.1.1:1")).await;
+        strangers.push((visitor, dialled.expect("a free seat")));
+        tokio::time::advance(SECOND).await;
+    }
+    let (visitor, dialled) = visit(&caller, &server, "30.1.1.1:1").await;
+    dialled.expect("takes somebody's place");
+    let gone = strangers.iter().map(|(_, peer)| Box::pin(peer.ended()));
+    futures::future::select_all(gone).await;
+    assert!(server.peer(&visitor.id()).is_some());
 }

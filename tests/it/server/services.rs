@@ -58,6 +58,17 @@ async fn a_server_that_is_shut_down_has_not_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_is_dropped_has_not_failed() {
+    let server = Server::builder(key()).start().await.unwrap();
+    let mut events = server.subscribe_connections();
+    drop(server);
+    while let Some(event) = events.recv().await {
+        let failed = matches!(event, Ok(ConnectionEvent::ServiceFailed(_)));
+        assert!(!failed, "{event:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_shutdown_that_timed_out_no_peer_is_listed() {
     let deaf = Protocol::builder("test", 1, 1).run(|_, _conn| std::future::pending());
     let server = Server::builder(key()).protocol(deaf).start().await.unwrap();

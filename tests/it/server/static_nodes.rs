@@ -20,13 +20,45 @@ async fn a_static_node_is_connected_until_it_is_removed() {
     reach(next_dial(&mut script).await, &remote);
     let peer = added(&mut feed).await;
     assert!(peer.is_static() && peer.direction() == Direction::Outbound);
-    assert!(server.peers_info()[0].network.static_dialled);
+    assert!(server.peers_info()[0].static_dialled);
 
     assert!(server.remove_static(&remote.id()).await.unwrap());
     assert_eq!(server.peer_count(), 0);
     assert!(!peer.is_static());
     assert!(!server.remove_static(&remote.id()).await.unwrap());
     no_dial(&mut script, LONG).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_is_not_connected_has_a_cause() {
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    let mut feed = server.subscribe();
+    let mut failures = server.subscribe_connections();
+    let node = at(&remote, "20.1.1.1:30303");
+    server.add_static(node.clone()).await.unwrap();
+    next_dial(&mut script).await.fail(RawError::Refused);
+    failures
+        .recv()
+        .await
+        .expect("told")
+        .expect("none is missed");
+    let [listed] = &server.static_nodes().await.unwrap()[..] else {
+        panic!("there is one");
+    };
+    assert!(!listed.connected && listed.failures == 1 && listed.node == node);
+    assert!(listed.next_dial.is_some());
+    let json = serde_json::to_value(listed).unwrap();
+    assert_eq!(json["error"]["stage"], "dial");
+
+    reach(next_dial(&mut script).await, &remote);
+    added(&mut feed).await;
+    let [listed] = &server.static_nodes().await.unwrap()[..] else {
+        panic!("there is one");
+    };
+    assert!(listed.connected && listed.error.is_none());
+    server.remove_static(&remote.id()).await.unwrap();
+    assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,17 @@
+//! Discovery beside a server: one socket, one record, and sources of nodes to dial.
+
+mod beside;
+mod filter;
+#[cfg(feature = "discv4")]
+mod kept;
+mod settings;
+mod socket;
+#[cfg(feature = "discv4")]
+mod source;
+mod started;
+
+pub use settings::Discovery;
+
+pub(crate) use beside::run;
+pub(crate) use socket::{Bound, bind};
+pub(crate) use started::{Running, start};

@@ -1,0 +1,159 @@
+//! How a server takes part in discovery.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::filter::RecordFilter;
+#[cfg(feature = "discv4")]
+use crate::discv4::Discv4Config;
+#[cfg(feature = "discv5")]
+use crate::discv5::{Discv5Builder, Discv5Config, Talk};
+use crate::node::{Node, NodeRecord};
+
+/// How a [`Server`](crate::Server) finds nodes by itself, and is found: by the versions of the discovery
+/// protocol that this crate was built with (features `discv4` and `discv5`), on one UDP port.
+///
+/// ```
+/// # tokio_test::block_on(async {
+/// use peermux::server::Discovery;
+/// use peermux::{SecretKey, Server};
+///
+/// let start = async |bootnodes: Vec<peermux::NodeRecord>| {
+///     Server::builder(SecretKey::generate())
+///         .listen(([127, 0, 0, 1], 0).into())
+///         .discovery(Discovery::new().with_bootnodes(bootnodes))
+///         .start()
+///         .await
+/// };
+/// let bootnode = start(vec![]).await?;
+/// let node = start(vec![bootnode.record()]).await?;
+/// assert!(node.enode().endpoint().is_some_and(|endpoint| endpoint.udp != 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[must_use]
+pub struct Discovery {
+    pub(super) bootnodes: Vec<Node>,
+    pub(super) addr: Option<SocketAddr>,
+    pub(super) private_networks: Option<bool>,
+    pub(super) filter: RecordFilter,
+    #[cfg(feature = "discv4")]
+    pub(super) v4: Option<Discv4Config>,
+    #[cfg(feature = "discv5")]
+    pub(super) v5: Option<Discv5Config>,
+    #[cfg(feature = "discv5")]
+    pub(super) talks: Vec<AddTalk>,
+}
+
+#[cfg(feature = "discv5")]
+type AddTalk = Box<dyn FnOnce(Discv5Builder) -> Discv5Builder + Send>;
+
+impl Discovery {
+    /// Takes part in each version that this crate was built with.
+    pub fn new() -> Self {
+        Self {
+            bootnodes: Vec::new(),
+            addr: None,
+            private_networks: None,
+            filter: RecordFilter::default(),
+            #[cfg(feature = "discv4")]
+            v4: Some(Discv4Config::default()),
+            #[cfg(feature = "discv5")]
+            v5: Some(Discv5Config::default()),
+            #[cfg(feature = "discv5")]
+            talks: Vec::new(),
+        }
+    }
+
+    /// Adds nodes to start from: their records, or their enode URLs with the port for discovery. Discovery v5
+    /// needs a record, which v4 asks for where both run.
+    pub fn with_bootnodes<N: Into<Node>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
+        self.bootnodes.extend(nodes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the UDP address. Default: that which the server listens on, and its port; where it does not
+    /// listen, any port of all IPv4 addresses.
+    pub fn with_addr(mut self, addr: SocketAddr) -> Self {
+        self.addr = Some(addr);
+        self
+    }
+
+    /// Sets whether nodes of private networks and of this machine take part, for which limits by network do
+    /// not hold then. Default: yes if the UDP address is such a one.
+    pub fn with_private_networks(mut self, take_part: bool) -> Self {
+        self.private_networks = Some(take_part);
+        self
+    }
+
+    /// Has those nodes alone dialled whose record is wanted, for instance by an entry such as a fork
+    /// identifier ([`NodeRecord::get`]). All nodes take part in discovery itself all the same.
+    ///
+    /// Version 4 finds nodes without their records: they are asked for them before they are dialled, eight at a
+    /// time, and one that does not answer or does not fit is left alone for ten minutes. Nodes that have no
+    /// record are not dialled. Of nodes that are [kept](crate::server::NodeStore::discovered) for the next start
+    /// the same holds. Static nodes, those that the store knew before, and those of
+    /// [sources](crate::ServerBuilder::source) of your own are not asked about. A filter that panics refuses.
+    ///
+    /// ```
+    /// # use peermux::server::Discovery;
+    /// // Nodes that say they have a shop.
+    /// let discovery = Discovery::new().with_filter(|record| record.get::<u8>("shop").is_some());
+    /// ```
+    pub fn with_filter(
+        mut self,
+        wanted: impl Fn(&NodeRecord) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.filter = RecordFilter::new(wanted);
+        self
+    }
+
+    /// Sets how the node takes part in version 4, or that it does not.
+    #[cfg(feature = "discv4")]
+    pub fn with_v4(mut self, config: impl Into<Option<Discv4Config>>) -> Self {
+        self.v4 = config.into();
+        self
+    }
+
+    /// Sets how the node takes part in version 5, or that it does not.
+    #[cfg(feature = "discv5")]
+    pub fn with_v5(mut self, config: impl Into<Option<Discv5Config>>) -> Self {
+        self.v5 = config.into();
+        self
+    }
+
+    /// Sets what answers the talk requests of other nodes to a protocol, see
+    /// [`Discv5Builder::talk`].
+    #[cfg(feature = "discv5")]
+    pub fn with_talk<F, Fut>(mut self, protocol: impl Into<Vec<u8>>, answer: F) -> Self
+    where
+        F: Fn(Talk) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Vec<u8>> + Send + 'static,
+    {
+        let protocol = protocol.into();
+        let add = |builder: Discv5Builder| builder.talk(protocol, answer);
+        self.talks.push(Box::new(add));
+        self
+    }
+}
+
+impl Default for Discovery {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Discovery");
+        out.field("bootnodes", &self.bootnodes)
+            .field("addr", &self.addr)
+            .field("private_networks", &self.private_networks)
+            .field("filter", &self.filter);
+        #[cfg(feature = "discv4")]
+        out.field("v4", &self.v4);
+        #[cfg(feature = "discv5")]
+        out.field("v5", &self.v5);
+        out.finish_non_exhaustive()
+    }
+}

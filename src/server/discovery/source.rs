@@ -1,0 +1,163 @@
+//! Discovery v4 as a source of nodes to dial.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::filter::RecordFilter;
+use crate::connmgr::{AddressSource, DialFilter};
+use crate::discv4::{Discv4, Discv4Error, RandomWalk};
+use crate::node::{Enode, NodeId};
+use crate::time::after;
+
+/// How many nodes are looked at before the source says that it has none.
+const LOOKED_AT: usize = 64;
+
+/// How many nodes are asked for their records at a time.
+const ASKED: usize = 8;
+
+/// How many nodes are remembered that do not fit, and for how long: their records may change.
+const REFUSED: usize = 1024;
+const REFUSED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// Nodes from anywhere, for ever: those whose records fit, if records matter.
+pub(super) struct Walk {
+    v4: Discv4,
+    walk: RandomWalk,
+    filter: RecordFilter,
+    /// Those that fit and that nobody has taken, at most [`ASKED`].
+    fit: VecDeque<Enode>,
+    refused: Refused,
+}
+
+impl Walk {
+    pub(super) fn new(v4: &Discv4, filter: RecordFilter) -> Self {
+        Self {
+            v4: v4.clone(),
+            walk: v4.random_walk(),
+            filter,
+            fit: VecDeque::new(),
+            refused: Refused::default(),
+        }
+    }
+
+    /// Looks at nodes until one or a few of them are worth a closer look. Returns how many it looked at.
+    async fn find(
+        &mut self,
+        wanted: &DialFilter<Enode>,
+        found: &mut Vec<Enode>,
+    ) -> Result<usize, Discv4Error> {
+        let mut next = Some(self.walk.next().await?);
+        let (mut looked_at, now) = (0, Instant::now());
+        while let Some(contact) = next {
+            looked_at += 1;
+            let node = contact.to_enode();
+            let dialable = node.tcp_endpoint().is_some() && wanted.allows(&node);
+            if dialable && !self.refused.holds(&node.node_id(), now) {
+                found.push(node);
+            }
+            // One lookup's nodes are asked together; where no record matters, the first is as good as any.
+            let enough = if self.filter.is_set() { ASKED } else { 1 };
+            next = (found.len() < enough)
+                .then(|| self.walk.next_found())
+                .flatten();
+        }
+        Ok(looked_at)
+    }
+
+    /// Keeps those that fit.
+    async fn choose(&mut self, found: Vec<Enode>) {
+        if !self.filter.is_set() {
+            self.fit.extend(found);
+            return;
+        }
+        let records = found.iter().map(|node| self.v4.request_record(node));
+        let records = join_all(records).await;
+        let now = Instant::now();
+        for (node, record) in found.into_iter().zip(records) {
+            match record {
+                Ok(record) if self.filter.allows(Some(&record)) => self.fit.push_back(node),
+                Ok(_) => self.refused.add(node.node_id(), now),
+                Err(error) => {
+                    debug!(%error, "the record of a node that was found");
+                    self.refused.add(node.node_id(), now);
+                }
+            }
+        }
+    }
+}
+
+impl AddressSource<Enode> for Walk {
+    async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
+        let mut looked_at = 0;
+        loop {
+            while let Some(node) = self.fit.pop_front() {
+                if wanted.allows(&node) {
+                    return Some(node);
+                }
+            }
+            if looked_at >= LOOKED_AT {
+                return None;
+            }
+            let mut found = Vec::new();
+            match self.find(wanted, &mut found).await {
+                Ok(more) => looked_at += more,
+                Err(error) => {
+                    debug!(%error, "discovery finds nobody");
+                    return None;
+                }
+            }
+            self.choose(found).await;
+        }
+    }
+}
+
+/// Nodes that do not fit, so that a walk that meets them again does not ask them again at once.
+#[derive(Default)]
+struct Refused(BTreeMap<NodeId, Instant>);
+
+impl Refused {
+    fn holds(&self, id: &NodeId, now: Instant) -> bool {
+        self.0.get(id).is_some_and(|until| now < *until)
+    }
+
+    /// Where there is no room, a node is asked again.
+    fn add(&mut self, id: NodeId, now: Instant) {
+        if self.0.len() >= REFUSED {
+            self.0.retain(|_, until| now < *until);
+        }
+        if self.0.len() < REFUSED {
+            self.0.insert(id, after(now, REFUSED_FOR));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: usize) -> NodeId {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        NodeId::from_bytes(bytes)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_remembered_for_a_while_and_within_a_bound() {
+        let start = Instant::now();
+        let mut refused = Refused::default();
+        for number in 0..2 * REFUSED {
+            refused.add(id(number), start);
+        }
+        assert_eq!(refused.0.len(), REFUSED);
+        assert!(refused.holds(&id(0), start) && !refused.holds(&id(REFUSED), start));
+        let end = start + REFUSED_FOR;
+        assert!(!refused.holds(&id(0), end));
+        refused.add(id(REFUSED), end);
+        assert!(refused.holds(&id(REFUSED), end));
+        assert_eq!(refused.0.len(), 1);
+    }
+}

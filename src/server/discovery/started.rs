@@ -1,0 +1,139 @@
+//! What runs for discovery.
+
+#[cfg(feature = "discv5")]
+use std::{io, sync::Arc};
+
+#[cfg(feature = "discv5")]
+use tokio::net::UdpSocket;
+#[cfg(feature = "discv5")]
+use tracing::warn;
+
+use super::Discovery;
+use super::filter::RecordFilter;
+use super::socket::Bound;
+#[cfg(feature = "discv4")]
+use super::source::Walk;
+use crate::connmgr::DynSource;
+#[cfg(feature = "discv4")]
+use crate::discv4::{Contact, Discv4, Discv4Builder};
+#[cfg(all(feature = "discv4", feature = "discv5"))]
+use crate::discv4::{Inlet, UdpSender};
+#[cfg(feature = "discv5")]
+use crate::discv5::{Discv5, Discv5Events, Sockets};
+use crate::node::{Enode, Node, NodeRecord, SecretKey};
+use crate::server::StartError;
+
+/// The versions that run.
+#[derive(Default)]
+pub(crate) struct Running {
+    /// Which nodes are dialled.
+    pub(super) filter: RecordFilter,
+    #[cfg(feature = "discv4")]
+    pub(crate) v4: Option<Discv4>,
+    /// Where version 4 gets its packets, if the socket is version 5's.
+    #[cfg(all(feature = "discv4", feature = "discv5"))]
+    pub(super) inlet: Option<Inlet>,
+    /// Bootnodes without a record, which version 5 needs.
+    #[cfg(all(feature = "discv4", feature = "discv5"))]
+    pub(super) without_record: Vec<Enode>,
+    #[cfg(feature = "discv5")]
+    pub(crate) v5: Option<Discv5>,
+    #[cfg(feature = "discv5")]
+    pub(super) events: Option<Discv5Events>,
+}
+
+/// Starts what is wanted, on a socket that is bound, for a node with this key and record. `known` are nodes
+/// of an earlier run, and the bootnodes of the settings come first.
+pub(crate) async fn start(
+    discovery: Discovery,
+    bound: Bound,
+    key: &SecretKey,
+    record: &NodeRecord,
+    #[cfg_attr(
+        not(feature = "discv4"),
+        expect(unused_variables, reason = "version 5 begins with records")
+    )]
+    known: &[Enode],
+) -> Result<Running, StartError> {
+    let mut running = Running {
+        filter: discovery.filter,
+        ..Running::default()
+    };
+    #[cfg(feature = "discv4")]
+    let v4 = discovery.v4.map(|config| {
+        let boots = discovery.bootnodes.iter().map(Node::to_enode);
+        let seeds = boots.chain(known.iter().cloned());
+        let config = config.with_private_networks(bound.private_networks);
+        Discv4::builder(key.clone(), record.clone())
+            .config(config)
+            .seeds(seeds.filter_map(|node| Contact::of_enode(&node)))
+    });
+    #[cfg(feature = "discv5")]
+    if let Some(config) = discovery.v5 {
+        #[cfg(feature = "discv4")]
+        let v4 = v4.map(|builder| (builder, UdpSender::of(&bound.socket)));
+        let socket = v5_socket(bound.socket).map_err(StartError::DiscoverySocket)?;
+        let limited = config.limit_networks() && !bound.private_networks;
+        let mut builder = Discv5::builder(key.clone(), record.clone())
+            .config(config.with_limit_networks(limited));
+        for add in discovery.talks {
+            builder = add(builder);
+        }
+        let (v5, events) = builder.start(socket).await?;
+        for node in discovery.bootnodes {
+            match node {
+                Node::Record(record) => {
+                    if let Err(error) = v5.add(&record) {
+                        warn!(%error, "a bootnode is of no use for Discovery v5");
+                    }
+                }
+                #[cfg(feature = "discv4")]
+                Node::Enode(node) => running.without_record.push(node),
+                #[cfg(not(feature = "discv4"))]
+                Node::Enode(node) => {
+                    warn!(%node, "Discovery v5 needs the record of a bootnode");
+                }
+            }
+        }
+        running.v5 = Some(v5);
+        running.events = Some(events);
+        #[cfg(feature = "discv4")]
+        if let Some((builder, sender)) = v4 {
+            let sender = sender.map_err(StartError::DiscoverySocket)?;
+            let (v4, inlet) = builder.attach(sender)?;
+            running.v4 = Some(v4);
+            running.inlet = Some(inlet);
+        }
+        return Ok(running);
+    }
+    #[cfg(feature = "discv4")]
+    {
+        let started = v4.map(|builder: Discv4Builder| builder.on(bound.socket));
+        running.v4 = started.transpose()?;
+    }
+    Ok(running)
+}
+
+#[cfg(feature = "discv5")]
+fn v5_socket(socket: std::net::UdpSocket) -> io::Result<Sockets> {
+    socket.set_nonblocking(true)?;
+    Sockets::one(Arc::new(UdpSocket::from_std(socket)?))
+}
+
+impl Running {
+    /// Finds nodes to dial: each version for itself.
+    pub(crate) fn sources(&self) -> Vec<Box<dyn DynSource<Enode>>> {
+        let mut sources: Vec<Box<dyn DynSource<Enode>>> = Vec::new();
+        #[cfg(feature = "discv4")]
+        if let Some(v4) = &self.v4 {
+            sources.push(Box::new(Walk::new(v4, self.filter.clone())));
+        }
+        #[cfg(feature = "discv5")]
+        if let Some(v5) = &self.v5 {
+            let filter = self.filter.clone();
+            let nodes = v5.nodes().only(move |record| filter.allows(Some(record)));
+            sources.push(Box::new(nodes));
+        }
+        sources
+    }
+}

@@ -1,0 +1,62 @@
+//! The file that keeps a node's own record from one run to the next.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tracing::warn;
+
+use crate::node::{NodeId, NodeRecord};
+use crate::private_file;
+
+/// Where the record stands: its text on the first line, and below it the addresses that others saw this
+/// node at, one a line.
+#[derive(Debug)]
+pub(super) struct Kept(pub(super) PathBuf);
+
+/// What a run leaves for the next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Last {
+    pub(super) record: NodeRecord,
+    pub(super) seen: Vec<SocketAddr>,
+}
+
+impl Kept {
+    /// What the last run of this node left. Nothing is missed of another node's record, for that one's next
+    /// number is the time. A file that is damaged is kept aside.
+    pub(super) fn load(&self, own: &NodeId) -> io::Result<Option<Last>> {
+        let path = &self.0;
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+            Err(error) => return Err(error),
+        };
+        let why = match parse(&text) {
+            Ok(last) => return Ok(Some(last).filter(|last| last.record.node_id() == *own)),
+            Err(why) => why,
+        };
+        let aside = private_file::keep_aside(path)?;
+        warn!(path = %path.display(), aside = %aside.display(), %why, "the kept node record is of no use");
+        Ok(None)
+    }
+
+    /// Takes the place of what was kept before.
+    pub(super) fn save(&self, last: &Last) -> io::Result<()> {
+        let mut text = format!("{}\n", last.record);
+        for seen in &last.seen {
+            text.push_str(&format!("{seen}\n"));
+        }
+        private_file::write_over(&self.0, text.as_bytes())
+    }
+}
+
+fn parse(text: &str) -> Result<Last, String> {
+    let mut lines = text.lines();
+    let record = lines.next().unwrap_or_default().parse::<NodeRecord>();
+    let record = record.map_err(|error| error.to_string())?;
+    let seen: Result<Vec<_>, _> = lines.map(str::parse).collect();
+    let seen = seen.map_err(|error| format!("an address below the record: {error}"))?;
+    Ok(Last { record, seen })
+}

@@ -1,0 +1,99 @@
+//! UPnP beside PCP and NAT-PMP.
+
+use std::net::IpAddr;
+use std::pin::pin;
+
+use futures::future::{Either, select};
+
+use super::pmp::Pmp;
+use super::upnp::Upnp;
+use super::{Gateway, GatewayError, PortMapping, PortRequest};
+
+/// The protocol that answers first. If none finds a router, the error has both reasons.
+#[derive(Debug, Default)]
+pub(super) struct Any {
+    upnp: Upnp,
+    pmp: Pmp,
+    chosen: Option<By>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Upnp,
+    Pmp,
+}
+
+impl By {
+    fn other(self) -> Self {
+        match self {
+            Self::Upnp => Self::Pmp,
+            Self::Pmp => Self::Upnp,
+        }
+    }
+
+    /// The errors of this one and of the other.
+    fn neither(self, error: GatewayError, other: GatewayError) -> GatewayError {
+        let (upnp, pmp) = match self {
+            Self::Upnp => (error, other),
+            Self::Pmp => (other, error),
+        };
+        GatewayError::Neither {
+            upnp: Box::new(upnp),
+            pmp: Box::new(pmp),
+        }
+    }
+}
+
+impl Any {
+    /// Asks both at once. Nothing is mapped yet, so that the slower one has nothing to end.
+    async fn find(&mut self) -> Result<By, GatewayError> {
+        if let Some(chosen) = self.chosen {
+            return Ok(chosen);
+        }
+        let upnp = async { self.upnp.find().await.map(|_| By::Upnp) };
+        let pmp = async { self.pmp.find().await.map(|()| By::Pmp) };
+        let (by, error, other) = match select(pin!(upnp), pin!(pmp)).await {
+            Either::Left((Err(error), other)) => (By::Upnp, error, other.await),
+            Either::Right((Err(error), other)) => (By::Pmp, error, other.await),
+            Either::Left((Ok(by), _)) | Either::Right((Ok(by), _)) => return Ok(by),
+        };
+        other.map_err(|other| by.neither(error, other))
+    }
+
+    async fn map_by(&mut self, by: By, request: PortRequest) -> Result<PortMapping, GatewayError> {
+        let mapped = match by {
+            By::Upnp => self.upnp.map(request).await,
+            By::Pmp => self.pmp.map(request).await,
+        };
+        self.chosen = mapped.is_ok().then_some(by);
+        mapped
+    }
+}
+
+impl Gateway for Any {
+    async fn map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
+        let first = self.find().await?;
+        let error = match self.map_by(first, request).await {
+            Ok(mapping) => return Ok(mapping),
+            Err(error) => error,
+        };
+        // It answers, but may not be allowed to map.
+        let other = self.map_by(first.other(), request).await;
+        other.map_err(|other| first.neither(error, other))
+    }
+
+    async fn unmap(&mut self, request: PortRequest) -> Result<(), GatewayError> {
+        // What was not used has nothing to end, and asks nobody.
+        self.upnp
+            .unmap(request)
+            .await
+            .and(self.pmp.unmap(request).await)
+    }
+
+    async fn external_ip(&mut self) -> Result<IpAddr, GatewayError> {
+        match self.find().await? {
+            By::Upnp => self.upnp.external_ip().await,
+            By::Pmp => self.pmp.external_ip().await,
+        }
+    }
+}

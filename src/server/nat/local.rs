@@ -1,0 +1,126 @@
+//! The local network: which router leads out of it, and which address the node has in it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tokio::net::UdpSocket;
+
+use super::{GatewayError, PortRequest};
+
+/// An address that is nobody's (RFC 5737), for the question which way leads to others. Nothing is sent there.
+const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
+/// Where Linux lists its routes.
+const ROUTES: &str = "/proc/net/route";
+
+/// The router that leads to other networks. Where the system does not say it, this is the first address of
+/// the node's own /24, which most routers of homes have.
+pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
+    let listed = std::fs::read_to_string(ROUTES);
+    if let Some(router) = listed.ok().and_then(|text| parse_routes(&text)) {
+        return Ok(router);
+    }
+    let IpAddr::V4(own) = towards(FAR).await? else {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    };
+    let [a, b, c, _] = own.octets();
+    Ok(Ipv4Addr::new(a, b, c, 1))
+}
+
+/// The gateway of the default route with the lowest metric.
+fn parse_routes(text: &str) -> Option<Ipv4Addr> {
+    /// It is up, and it has a gateway.
+    const FLAGS: u32 = 0x3;
+    let routes = text.lines().skip(1).filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let hex = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
+        let is_default = hex(1)? == 0 && hex(7)? == 0 && hex(3)? & FLAGS == FLAGS;
+        let metric: u32 = fields.get(6)?.parse().ok()?;
+        // As the kernel has it in memory, in network order.
+        let router = Ipv4Addr::from(hex(2)?.to_ne_bytes());
+        is_default.then_some((metric, router))
+    });
+    routes.min_by_key(|(metric, _)| *metric).map(|(_, ip)| ip)
+}
+
+/// The address that this machine has on its way to another. Nothing is sent.
+async fn towards(other: SocketAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    socket.connect(other).await?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// The address that a router is to send to what is for the node.
+pub(super) async fn address(
+    request: &PortRequest,
+    router: SocketAddr,
+) -> Result<SocketAddr, GatewayError> {
+    let local = request.local;
+    let wrong = || GatewayError::Local { local };
+    let ip = match local.ip().to_canonical() {
+        ip if ip.is_unspecified() => towards(router).await.map_err(|_| wrong())?,
+        ip => ip,
+    };
+    // What is bound to this machine is reached by no router, unless that runs here too.
+    let is_reached = !ip.is_loopback() || router.ip().is_loopback();
+    match ip.is_ipv4() && is_reached && local.port() != 0 {
+        true => Ok(SocketAddr::new(ip, local.port())),
+        false => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::PortProtocol;
+
+    #[test]
+    fn the_default_route_with_the_lowest_metric_leads_out() {
+        let hex = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
+        let line = |to, via, flags, metric, mask| {
+            let (to, via, mask) = (hex(to), hex(via), hex(mask));
+            format!("eth0\t{to}\t{via}\t{flags}\t0\t0\t{metric}\t{mask}\t0\t0\t0\n")
+        };
+        let head =
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
+        let none = [0; 4];
+        let lines = [
+            line(none, [10, 0, 0, 1], "0003", 100, none),
+            line(none, [10, 0, 0, 2], "0003", 20, none),
+            // Without a gateway; down; a net of its own; half of all addresses.
+            line(none, none, "0001", 0, none),
+            line(none, [10, 0, 0, 3], "0002", 0, none),
+            line([10, 0, 0, 0], [10, 0, 0, 4], "0003", 0, [255, 0, 0, 0]),
+            line(none, [10, 0, 0, 5], "0003", 0, [128, 0, 0, 0]),
+            "nonsense\n".to_owned(),
+        ];
+        let text = [&[head.to_owned()], &lines[..]].concat().concat();
+        assert_eq!(parse_routes(&text), Some([10, 0, 0, 2].into()));
+        assert_eq!(parse_routes(head), None);
+        assert_eq!(parse_routes(""), None);
+    }
+
+    #[tokio::test]
+    async fn a_router_sends_to_the_address_on_its_side_or_the_one_that_is_bound() {
+        let here: SocketAddr = "127.0.0.1:5351".parse().unwrap();
+        let router: SocketAddr = "192.0.2.1:5351".parse().unwrap();
+        let found = async |local: &str, router| {
+            let request = PortRequest {
+                protocol: PortProtocol::Tcp,
+                local: local.parse().unwrap(),
+                external: 1,
+                lease: Duration::ZERO,
+            };
+            let found = address(&request, router).await;
+            found.map(|found| found.to_string()).ok()
+        };
+        assert_eq!(found("[::]:5", here).await.as_deref(), Some("127.0.0.1:5"));
+        let bound = "192.0.2.7:5";
+        assert_eq!(found(bound, router).await.as_deref(), Some(bound));
+        for local in ["127.0.0.1:5", "[2001:db8::1]:5", "192.0.2.7:0"] {
+            assert_eq!(found(local, router).await, None, "{local}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The peers that speak a protocol, as they come and go.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::Server;
+use super::checks::PeerSet;
+use crate::event_stream::EventStream;
+use crate::node::NodeId;
+use crate::peer::{Peer, PeerEvent};
+
+/// A change in who speaks a protocol.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum PeerChange {
+    /// A peer is connected and the protocol runs with it.
+    Came(Peer),
+    /// A peer has ended; its [`outcome`](Peer::outcome) says how.
+    Went(Peer),
+}
+
+/// The peers that speak a protocol: those that are there, and then each that comes and goes. Made by
+/// [`Server::watch_peers_with`].
+///
+/// A reader that is too slow catches up with who is there now. It misses only peers that came and went
+/// in the meantime.
+#[derive(Debug)]
+pub struct ProtocolPeers {
+    protocol: String,
+    peers: PeerSet,
+    events: EventStream<PeerEvent>,
+    known: HashMap<NodeId, Peer>,
+    next: VecDeque<PeerChange>,
+}
+
+impl Server {
+    /// Watches who speaks a protocol of this name, beginning with those who do now.
+    #[must_use]
+    pub fn watch_peers_with(&self, protocol: &str) -> ProtocolPeers {
+        // Events first, so that no change is missed.
+        let events = self.subscribe();
+        let mut watch = ProtocolPeers {
+            protocol: protocol.to_owned(),
+            peers: self.peer_set(),
+            events,
+            known: HashMap::new(),
+            next: VecDeque::new(),
+        };
+        watch.compare();
+        watch
+    }
+}
+
+impl ProtocolPeers {
+    /// The next change; `None` once the server is gone. Cancel safe.
+    pub async fn recv(&mut self) -> Option<PeerChange> {
+        loop {
+            if let Some(PeerChange::Came(peer)) = self.next.front() {
+                // So that the reader can use the protocol at once.
+                peer.running().await;
+            }
+            if let Some(change) = self.next.pop_front() {
+                return Some(change);
+            }
+            match self.events.recv().await? {
+                Ok(PeerEvent::Added { peer }) => self.came(peer),
+                Ok(PeerEvent::Dropped { peer, .. }) => self.went(&peer),
+                Ok(_) => {}
+                Err(_) => self.compare(),
+            }
+        }
+    }
+
+    /// Notes who came and who went since the last change that was read.
+    fn compare(&mut self) {
+        let there = self.peers.snapshot();
+        let is_there = |known: &Peer| there.iter().any(|peer| peer.is_same(known));
+        let gone: Vec<_> = self
+            .known
+            .values()
+            .filter(|known| !is_there(known))
+            .cloned()
+            .collect();
+        for peer in gone {
+            self.went(&peer);
+        }
+        for peer in there {
+            self.came(peer);
+        }
+    }
+
+    fn came(&mut self, peer: Peer) {
+        let known = self.known.get(&peer.id());
+        if !peer.speaks(&self.protocol) || known.is_some_and(|known| known.is_same(&peer)) {
+            return;
+        }
+        if let Some(before) = self.known.insert(peer.id(), peer.clone()) {
+            self.next.push_back(PeerChange::Went(before));
+        }
+        self.next.push_back(PeerChange::Came(peer));
+    }
+
+    fn went(&mut self, peer: &Peer) {
+        let known = self.known.get(&peer.id());
+        if known.is_some_and(|known| known.is_same(peer)) {
+            self.known.remove(&peer.id());
+            self.next.push_back(PeerChange::Went(peer.clone()));
+        }
+    }
+}

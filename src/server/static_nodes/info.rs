@@ -1,0 +1,42 @@
+use std::time::Duration;
+
+use crate::node::Enode;
+use crate::server::DialError;
+
+/// A node that is kept connected, and how that goes; see [`Server::static_nodes`](crate::Server::static_nodes).
+///
+/// With the feature `serde` it serialises to one JSON object with `node_id`, `enode`, `connected`, `failures`,
+/// `retry_in_ms` and `error`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StaticNode {
+    /// The node, where it is dialled.
+    pub node: Enode,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// How many attempts in a row failed, or brought a connection that did not last.
+    pub failures: u32,
+    /// After which time it is dialled next, while it waits for that.
+    pub next_dial: Option<Duration>,
+    /// Why the last dial brought no connection, unless it is connected.
+    pub error: Option<DialError>,
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for StaticNode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        use crate::peer::millis;
+        use crate::setup::FailureInfo;
+
+        let mut object = serializer.serialize_struct("StaticNode", 6)?;
+        object.serialize_field("node_id", &self.node.node_id())?;
+        object.serialize_field("enode", &self.node)?;
+        object.serialize_field("connected", &self.connected)?;
+        object.serialize_field("failures", &self.failures)?;
+        object.serialize_field("retry_in_ms", &self.next_dial.map(millis))?;
+        object.serialize_field("error", &self.error.as_ref().map(FailureInfo::from))?;
+        object.end()
+    }
+}

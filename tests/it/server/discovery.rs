@@ -1,0 +1,395 @@
+//! Servers that find each other, from one bootnode on, over loopback.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use peermux::addrbook::{AddressBook, AddressBookConfig, BookConfig, MemoryStore, SteadyClock};
+use peermux::discv4::{Discv4, Discv4Config};
+use peermux::dns::{Client, Domain, LookupError, Resolver, Tree};
+use peermux::server::Discovery;
+use peermux::{NodeId, NodeRecord, Peer, PeerEvent, SecretKey, Server, ServerBuilder, StartError};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{idle, key};
+
+/// Nodes beside the bootnode.
+const NODES: usize = 5;
+
+/// Long enough for anything that happens on one machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const LOOPBACK: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+async fn start(discovery: Discovery) -> Server {
+    let builder = Server::builder(key()).protocol(idle("found"));
+    let builder = builder.listen(LOOPBACK).discovery(discovery);
+    builder.start().await.expect("free ports")
+}
+
+/// Waits until a node has as many peers.
+async fn has_peers(server: &Server, wanted: usize) {
+    let mut events = server.subscribe();
+    let reached = async {
+        while server.peers().len() < wanted {
+            let event: Option<Result<PeerEvent, _>> = events.recv().await;
+            assert!(event.is_some(), "the node runs");
+        }
+    };
+    let reached = timeout(DEADLINE, reached).await;
+    let (node, has) = (server.id(), server.peers().len());
+    reached.unwrap_or_else(|_| panic!("{node} has {has} peers of {wanted}"));
+}
+
+/// A bootnode that dials nobody, and nodes that know nothing but its record.
+async fn find_each_other(version: impl Fn() -> Discovery) {
+    let bootnode = Server::builder(key()).listen(LOOPBACK).discovery(version());
+    let bootnode = bootnode.configure(|config| config.with_no_dial(true));
+    let bootnode = bootnode.start().await.unwrap();
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(start(version().with_bootnodes([bootnode.record()])).await);
+    }
+    for node in &nodes {
+        has_peers(node, NODES - 1).await;
+    }
+    // A newcomer is found, and finds, without the bootnode, through one of the others.
+    bootnode.shutdown(DEADLINE).await.unwrap();
+    let newcomer = start(version().with_bootnodes([nodes[0].record()])).await;
+    has_peers(&newcomer, NODES).await;
+}
+
+fn v4_alone() -> Discovery {
+    Discovery::new().with_v4(fast()).with_v5(None)
+}
+
+/// Looks around again soon after it was alone.
+fn fast() -> Discv4Config {
+    let refresh = Duration::from_secs(1);
+    Discv4Config::default().with_refresh_every(refresh)
+}
+
+#[tokio::test]
+async fn nodes_find_each_other_by_version_4() {
+    find_each_other(v4_alone).await;
+}
+
+#[tokio::test]
+async fn nodes_find_each_other_by_version_5() {
+    find_each_other(|| Discovery::new().with_v4(None)).await;
+}
+
+#[tokio::test]
+async fn both_versions_share_a_port() {
+    let both = start(Discovery::new().with_v4(fast())).await;
+    let four = start(v4_alone().with_bootnodes([both.record()])).await;
+    let five = Discovery::new()
+        .with_v4(None)
+        .with_bootnodes([both.record()]);
+    let five = start(five).await;
+    has_peers(&both, 2).await;
+    let ports = |server: &Server| server.enode().endpoint().map(|at| (at.tcp, at.udp));
+    let (tcp, udp) = ports(&both).unwrap();
+    assert_ne!(udp, 0);
+    let local = both.local_addr().unwrap();
+    assert_eq!(tcp, local.port());
+    let contact = four.discv4().unwrap().table().await.unwrap();
+    assert!(
+        contact
+            .iter()
+            .any(|entry| entry.contact.node_id() == both.id())
+    );
+    let table = five.discv5().unwrap().table();
+    assert!(
+        table
+            .iter()
+            .any(|(record, _)| record.node_id() == both.id())
+    );
+}
+
+#[tokio::test]
+async fn what_the_record_says_is_what_others_fetch() {
+    let both = start(Discovery::new()).await;
+    let asks = start(Discovery::new().with_bootnodes([both.record()])).await;
+    both.set_record_entry("shop", &7u8).unwrap();
+    let wanted = both.record();
+    let fetched = async {
+        let v4 = asks.discv4().unwrap();
+        let enode = both.enode();
+        // The change is on its way within the node.
+        loop {
+            let got: NodeRecord = v4.request_record(&enode).await.unwrap();
+            if got == wanted {
+                return got;
+            }
+        }
+    };
+    let fetched = timeout(DEADLINE, fetched).await.expect("in time");
+    assert_eq!(fetched.get::<u8>("shop"), Some(7));
+}
+
+#[tokio::test]
+async fn version_5_gets_the_record_of_a_bootnode_by_version_4() {
+    let boot = start(Discovery::new()).await;
+    let node = start(Discovery::new().with_bootnodes([boot.enode()])).await;
+    let v5 = node.discv5().unwrap();
+    let known = async {
+        while !v5
+            .table()
+            .iter()
+            .any(|(record, _)| *record == boot.record())
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, known).await.expect("in time");
+}
+
+#[tokio::test]
+async fn talk_requests_reach_a_servers_protocol() {
+    let answers = Discovery::new().with_talk("echo", |talk| async move { talk.request });
+    let (answers, asks) = (start(answers).await, start(Discovery::new()).await);
+    let record = answers.record();
+    let answer = asks.discv5().unwrap().talk(&record, "echo", b"words");
+    assert_eq!(answer.await.unwrap(), b"words");
+}
+
+#[tokio::test]
+async fn the_port_is_free_after_a_shutdown() {
+    for discovery in [Discovery::new(), v4_alone(), Discovery::new().with_v4(None)] {
+        let server = start(discovery).await;
+        let port = server.enode().endpoint().unwrap().udp;
+        server.shutdown(DEADLINE).await.unwrap();
+        let free = async {
+            // The crate of version 5 gives its socket back a moment later.
+            while std::net::UdpSocket::bind(("127.0.0.1", port)).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, free).await.expect("in time");
+        drop(server);
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = std::net::UdpSocket::bind(LOOPBACK).unwrap();
+    let wanted = taken.local_addr().unwrap();
+    let builder = Server::builder(key()).discovery(Discovery::new().with_addr(wanted));
+    let error = builder.start().await.map(drop).unwrap_err();
+    assert!(
+        matches!(error, StartError::DiscoveryBind { addr, .. } if addr == wanted),
+        "{error}"
+    );
+}
+
+/// Texts by their names, as a DNS server has them.
+struct Zone(HashMap<String, String>);
+
+impl Resolver for Zone {
+    async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
+        let text = self.0.get(name).ok_or(LookupError::NotFound)?;
+        Ok(vec![text.clone()])
+    }
+}
+
+#[tokio::test]
+async fn nodes_of_a_list_in_the_dns_are_dialled() {
+    let listed = async || {
+        let builder = Server::builder(key()).protocol(idle("found"));
+        builder.listen(LOOPBACK).start().await.expect("a free port")
+    };
+    let listed = [listed().await, listed().await];
+    let domain: Domain = "nodes.example.org".parse().unwrap();
+    let tree = Tree::new(1, listed.iter().map(Server::record), []).unwrap();
+    let tree = tree.sign(&key());
+    let zone = Zone(tree.records(&domain).collect());
+    let client = Client::builder(zone).build().unwrap();
+    let builder = Server::builder(key()).protocol(idle("found"));
+    let builder = builder.source(client.walk([tree.link(domain)]));
+    let server = builder.start().await.unwrap();
+    has_peers(&server, listed.len()).await;
+}
+
+/// A node that takes part, and dials nobody.
+fn found_only(key: SecretKey, discovery: Discovery) -> ServerBuilder {
+    let builder = Server::builder(key).protocol(idle("found"));
+    let builder = builder.listen(LOOPBACK).discovery(discovery);
+    builder.configure(|config| config.with_no_dial(true))
+}
+
+/// Waits until nodes are in a table, and have answered since.
+async fn answered(v4: &Discv4, nodes: &[NodeId], since: Instant) {
+    let answered = async {
+        let all = async || {
+            let table = v4.table().await.expect("it runs");
+            let answered = |id: &NodeId| {
+                let mut entries = table.iter();
+                entries.any(|entry| entry.contact.node_id() == *id && entry.last_pong >= since)
+            };
+            nodes.iter().all(answered)
+        };
+        while !all().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, answered).await.expect("in time");
+}
+
+/// Has the time go on, and lets packets arrive again.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Has the time go on until nodes that are in a table are worth keeping.
+async fn kept(v4: &Discv4, nodes: &[NodeId]) {
+    answered(v4, nodes, Instant::now() - DEADLINE).await;
+    assert!(v4.worth_keeping().await.unwrap().is_empty());
+    let worth_keeping = async || {
+        let kept = v4.worth_keeping().await.expect("it runs");
+        kept.len() == nodes.len()
+    };
+    while !worth_keeping().await {
+        // An answer that was on its way is late, and the node has to begin anew.
+        later(Duration::from_secs(301)).await;
+        answered(v4, nodes, Instant::now()).await;
+    }
+}
+
+/// Asks at once whoever was silent for a while.
+fn attentive() -> Discovery {
+    let config = fast()
+        .with_revalidate_every(Duration::from_millis(20))
+        .with_request_timeout(Duration::from_secs(5));
+    Discovery::new().with_v4(config).with_v5(None)
+}
+
+#[tokio::test]
+async fn nodes_of_the_table_are_found_again_after_a_restart_without_a_bootnode() {
+    let store = MemoryStore::default();
+    let open = async || {
+        let config = BookConfig::default().with_private_networks(true);
+        let config = AddressBookConfig::default().with_book(config);
+        let clock = SteadyClock::starting_at(SystemTime::UNIX_EPOCH + 20_000 * 24 * 60 * DEADLINE);
+        let loaded = AddressBook::load(store.clone(), config, clock).await;
+        let (book, writer) = loaded.expect("a good store");
+        let stop = CancellationToken::new();
+        let writer = tokio::spawn(writer.run(stop.clone().cancelled_owned()));
+        (book, writer, stop)
+    };
+    let boot = found_only(key(), attentive()).start().await.unwrap();
+    let with_boot = || attentive().with_bootnodes([boot.record()]);
+    let other = found_only(key(), with_boot()).start().await.unwrap();
+
+    let own = key();
+    let (book, writer, stop) = open().await;
+    let node = found_only(own.clone(), with_boot()).node_store(book.clone());
+    let node = node.start().await.unwrap();
+    let ids = [boot.id(), other.id()];
+    kept(node.discv4().unwrap(), &ids).await;
+    later(Duration::from_secs(30)).await;
+    let told = async {
+        while !ids.iter().all(|id| book.entry(id).is_some()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, told).await.expect("in time");
+    assert!(ids.iter().all(|id| !book.entry(id).unwrap().is_tried()));
+    boot.shutdown(DEADLINE).await.unwrap();
+    node.shutdown(DEADLINE).await.unwrap();
+    stop.cancel();
+    writer.await.unwrap().unwrap();
+    drop((node, book));
+
+    let (book, ..) = open().await;
+    let since = Instant::now();
+    let node = found_only(own, attentive()).node_store(book);
+    let node = node.start().await.unwrap();
+    answered(node.discv4().unwrap(), &[other.id()], since).await;
+}
+
+#[tokio::test]
+async fn what_is_worth_keeping_is_told_at_the_end_and_only_where_its_record_fits() {
+    let boot = found_only(key(), attentive()).start().await.unwrap();
+    let with_boot = || attentive().with_bootnodes([boot.record()]);
+    let shop = found_only(key(), with_boot()).record_entry("shop", &1u8);
+    let shop = shop.start().await.unwrap();
+    let config = BookConfig::default().with_private_networks(true);
+    let config = AddressBookConfig::default().with_book(config);
+    let clock = SteadyClock::starting_at(SystemTime::UNIX_EPOCH + 20_000 * 24 * 60 * DEADLINE);
+    let (book, _writer) = AddressBook::load(MemoryStore::default(), config, clock)
+        .await
+        .unwrap();
+    let picky = with_boot().with_filter(|record| record.get::<u8>("shop").is_some());
+    let node = found_only(key(), picky).node_store(book.clone());
+    let node = node.start().await.unwrap();
+    let v4 = node.discv4().unwrap();
+    kept(v4, &[boot.id(), shop.id()]).await;
+    let recorded = async {
+        let has_record = async || {
+            let table = v4.table().await.unwrap();
+            table.iter().all(|entry| entry.record.is_some())
+        };
+        while !has_record().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, recorded).await.expect("in time");
+    node.shutdown(DEADLINE).await.unwrap();
+    assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
+}
+
+/// Nodes that do not fit are there first, and are not dialled.
+async fn only_wanted_records_are_dialled(version: impl Fn() -> Discovery) {
+    let boot = found_only(key(), version()).start().await.unwrap();
+    let with_boot = || version().with_bootnodes([boot.record()]);
+    let with_shop = async |number: u8| {
+        let server = found_only(key(), with_boot()).record_entry("shop", &number);
+        let server = server.start().await.unwrap();
+        // Whoever dials nobody does not look around by version 5 either.
+        if let Some(v5) = server.discv5() {
+            v5.lookup(&boot.id()).await.expect("it runs");
+        }
+        server
+    };
+    let other = with_shop(2).await;
+    let picky = with_boot().with_filter(|record| record.get::<u8>("shop") == Some(1));
+    let node = start(picky).await;
+    let known = async {
+        let knows = async || match (node.discv4(), node.discv5()) {
+            (Some(v4), _) => {
+                let table = v4.table().await.unwrap();
+                table
+                    .iter()
+                    .any(|entry| entry.contact.node_id() == other.id())
+            }
+            (_, v5) => {
+                let found = v5.expect("a version runs").lookup(&other.id()).await;
+                let found = found.unwrap_or_default();
+                found.iter().any(|record| record.node_id() == other.id())
+            }
+        };
+        while !knows().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, known).await.expect("in time");
+    let wanted = with_shop(1).await;
+    has_peers(&node, 1).await;
+    let peers: Vec<_> = node.peers().iter().map(Peer::id).collect();
+    assert_eq!(peers, [wanted.id()]);
+}
+
+#[tokio::test]
+async fn only_wanted_records_are_dialled_by_version_4() {
+    only_wanted_records_are_dialled(v4_alone).await;
+}
+
+#[tokio::test]
+async fn only_wanted_records_are_dialled_by_version_5() {
+    only_wanted_records_are_dialled(|| Discovery::new().with_v4(None)).await;
+}

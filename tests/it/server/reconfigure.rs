@@ -1,0 +1,182 @@
+//! Limits that change while the server runs.
+
+use std::collections::VecDeque;
+
+use peermux::channel::MemoryLimits;
+use peermux::connmgr::Refusal;
+use peermux::server::ReconfigureError;
+use peermux::testing::memory_listener;
+use peermux::{DisconnectReason, ServerConfig};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The settings that change; all others are refused by their name.
+const CHANGE: [&str; 12] = [
+    "ban_above",
+    "ban_time",
+    "dial_rate",
+    "dial_ratio",
+    "dial_timeout",
+    "max_dials",
+    "max_peers",
+    "max_pending",
+    "memory",
+    "pending_per_network",
+    "setup_rate",
+    "throttle",
+];
+
+/// A configuration that differs from `config` in this setting alone.
+fn differing(config: &ServerConfig, setting: &str) -> ServerConfig {
+    let node = stranger("20.1.1.1:1").to_string();
+    let values = [
+        json!(77),
+        json!("77s"),
+        json!(true),
+        json!(false),
+        json!([node]),
+        json!("20.1.1.1:1"),
+        json!("10.0.0.0/8"),
+        json!("another"),
+        json!({"burst": 7, "per_second": 7}),
+        json!({"base": "7s", "cap": "70s"}),
+        json!({"per_peer": "64 MiB"}),
+        json!({"stall_limit": "7s"}),
+        json!({"receive_buffer": "1 MiB"}),
+    ];
+    let with = |value: &Value| {
+        let mut all = serde_json::to_value(config).unwrap();
+        all[setting] = value.clone();
+        serde_json::from_value::<ServerConfig>(all).ok()
+    };
+    let other = values.iter().filter_map(with).find(|other| other != config);
+    other.unwrap_or_else(|| panic!("no other value for {setting}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_setting_changes_or_is_named() {
+    let server = Server::builder(key()).start().await.unwrap();
+    let all = serde_json::to_value(server.config()).unwrap();
+    let mut changed = Vec::new();
+    for setting in all.as_object().unwrap().keys() {
+        let before = server.config();
+        let config = differing(&before, setting);
+        match server.reconfigure(config.clone()).await {
+            Ok(()) => {
+                assert_eq!(server.config(), config, "{setting}");
+                changed.push(setting.as_str());
+            }
+            Err(ReconfigureError::Fixed { setting: named }) => {
+                assert_eq!((named, server.config()), (setting.as_str(), before));
+            }
+            Err(error) => panic!("{setting}: {error}"),
+        }
+    }
+    changed.sort_unstable();
+    assert_eq!(changed, CHANGE);
+
+    // All or nothing.
+    let before = server.config();
+    let config = before.clone().with_max_peers(1).with_name("another");
+    let error = server.reconfigure(config).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "name cannot change while the server runs"
+    );
+    let config = before.clone().with_max_peers(1).with_max_dials(0);
+    let error = server.reconfigure(config).await.unwrap_err();
+    assert!(matches!(&error, ReconfigureError::Config(error) if error.setting() == "max_dials"));
+    let small = MemoryLimits::default().with_per_node(1);
+    let config = before.clone().with_max_peers(1).with_memory(small);
+    let error = server.reconfigure(config).await.unwrap_err();
+    let named = "memory.per_node";
+    assert!(matches!(&error, ReconfigureError::Config(error) if error.setting() == named));
+    assert_eq!(server.config(), before);
+    assert_eq!(server.memory().limits(), before.memory());
+    server.shutdown(SECOND).await.unwrap();
+    let error = server.reconfigure(before).await;
+    assert_eq!(error, Err(ReconfigureError::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_or_fewer_peers_are_let_in_and_nobody_has_to_go() {
+    let builder = Server::builder(key()).configure(|config| config.with_max_peers(1));
+    let server = builder.protocol(idle("test")).start().await.unwrap();
+    let mut visitors = Vec::new();
+    let mut visit = async || {
+        let visitor = remote().await;
+        let dialled = call(&visitor, &server).await.0;
+        visitors.push(visitor);
+        dialled.map_err(|error| error.reason())
+    };
+    let full = Some(DisconnectReason::TOO_MANY_PEERS);
+    visit().await.expect("a place");
+    assert_eq!(visit().await.unwrap_err(), full);
+    let change = async |peers| {
+        let config = server.config().with_max_peers(peers);
+        server.reconfigure(config).await.expect("it can change");
+    };
+    change(2).await;
+    visit().await.expect("another place");
+    change(1).await;
+    assert_eq!(visit().await.unwrap_err(), full);
+    assert_eq!(server.peer_count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_from_sources_fill_the_places_that_there_are_now() {
+    let (builder, mut script) = scripted();
+    let nodes: VecDeque<_> = (1..50).map(|number| stranger(&public(number))).collect();
+    let builder = builder.source(nodes);
+    let builder = builder.configure(|config| config.with_max_peers(6).with_dial_ratio(3));
+    let server = builder.start().await.unwrap();
+    let mut held = vec![next_dial(&mut script).await, next_dial(&mut script).await];
+    no_dial(&mut script, SECOND * 10).await;
+    let config = server.config().with_max_peers(8).with_dial_ratio(2);
+    server.reconfigure(config).await.unwrap();
+    held.push(next_dial(&mut script).await);
+    held.push(next_dial(&mut script).await);
+    no_dial(&mut script, SECOND / 10).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_dials_and_set_ups_change() {
+    let (listener, caller) = memory_listener();
+    let (builder, mut script) = scripted();
+    let builder = builder.configure(|config| config.with_max_dials(1));
+    let server = builder.listener(listener).start().await.unwrap();
+    let dial = |number| {
+        let (server, node) = (server.clone(), stranger(&public(number)));
+        tokio::spawn(async move { server.dial(&node).await.map(drop) })
+    };
+    let (_first, second) = (dial(1), dial(2));
+    let _held = next_dial(&mut script).await;
+    no_dial(&mut script, SECOND).await;
+    let config = server.config().with_max_dials(2);
+    let config = config.with_dial_timeout(3 * SECOND);
+    server.reconfigure(config).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    let _held_too = next_dial(&mut script).await;
+    assert!(second.await.unwrap().is_err());
+    assert_eq!(begun.elapsed(), 3 * SECOND);
+
+    let mut feed = server.subscribe_connections();
+    let mut come = async |port: u16| {
+        let addr = SocketAddr::from(([20, 9, 1, 1], port));
+        // It says nothing, and closes at once.
+        drop(caller.call(addr).await);
+        loop {
+            match told(&mut feed).await {
+                ConnectionEvent::InboundRejected { cause, .. } => return Some(cause),
+                ConnectionEvent::InboundFailed { .. } => return None,
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(come(1).await, None);
+    assert_eq!(come(2).await, Some(Refusal::TooSoon));
+    let config = server.config().with_throttle(Duration::ZERO);
+    server.reconfigure(config).await.unwrap();
+    assert_eq!(come(3).await, None);
+}
