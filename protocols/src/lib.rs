@@ -6,6 +6,7 @@
 //! | [`echo`] | returns each request's bytes | 2 |
 //! | [`bench`](mod@bench) | measures throughput and round trips | 8 |
 //! | [`chat`] | carries lines of text to all peers | 3 |
+//! | [`eth`] | shakes hands with Ethereum's nodes and asks them for headers | 17, 18 |
 //!
 //! [`gossip`] is no subprotocol of its own but rests on [`peermux::comm`]: it spreads messages to all
 //! identities of a network.
@@ -41,6 +42,7 @@ pub mod bench;
 pub mod chat;
 mod client;
 pub mod echo;
+pub mod eth;
 pub mod gossip;
 mod mutex;
 

@@ -1,17 +1,21 @@
-//! `chat/1`: lines of text go to all peers.
+//! `chat/2`: lines of text go to all peers, and to theirs.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
 //! | 0x00 | Name | string of 1 to 64 bytes | the first message of each side, sent once |
-//! | 0x01 | Line | string of 1 to 4096 bytes | something that the sender says |
-//! | 0x02 | History | `[[name, text], …]`, 1 to 256 lines, oldest first | what was said before; may follow Name, once |
+//! | 0x01 | Line | `[nonce, name, text]`: a random number, a string as in Name, a string of 1 to 4096 bytes | something that the sender says or passes on |
+//! | 0x02 | History | `[[nonce, name, text], …]`, 1 to 256 lines, oldest first | what was said before; may follow Name, once |
 //!
-//! Strings are UTF-8. Lines are not passed on: a chat is everybody's own set of peers. Another
-//! order or length breaks the protocol, and the peer ends with
+//! Strings are UTF-8. Each node passes a line that is new to it on to all its peers but the one that
+//! it came from, so that those hear each other who are connected through others. Lines with the same
+//! nonce, name and text are one line; the last 4096 are remembered. A History is not passed on, though
+//! its lines are remembered. Lines that take one way keep their order; on another way one may overtake.
+//! Who is behind a name is not proven, least of all when others pass it on. Another order or length
+//! breaks the protocol, and the peer ends with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts come as they were
 //! sent; whoever prints them to a terminal has to take control characters out.
 //!
-//! Two policies for the slow: a peer that has not taken a line within the
+//! Two policies for the slow: a peer that has not taken a line, or one that is passed on, within the
 //! [patience](Config::with_patience) is disconnected, and an application that does not take its
 //! [`Events`] holds its chat connections up, until their peers end as stalled.
 //!
@@ -39,6 +43,7 @@
 mod message;
 mod room;
 mod run;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +51,7 @@ use std::time::Duration;
 
 use peermux::NodeId;
 
-pub use message::{ChatMessage, History, Line};
+pub use message::{ChatMessage, History, Line, Spoken};
 pub use run::{Chat, Events};
 
 /// The longest name, in bytes.
@@ -100,7 +105,7 @@ impl Config {
         self
     }
 
-    /// Sets how long [`Chat::say`] waits at most for peers whose queues are full; those that are
+    /// Sets how long [`Chat::say`], or a line that is passed on, waits at most for peers whose queues are full; those that are
     /// still full then are disconnected. Default: 2 s.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
@@ -131,14 +136,14 @@ pub enum Event {
     History {
         /// The peer.
         peer: NodeId,
-        /// The lines, oldest first.
+        /// The lines that were not heard before, oldest first; at least one.
         lines: Vec<Line>,
     },
-    /// A peer said something.
+    /// Somebody said something.
     Said {
-        /// The peer.
+        /// The peer that it came from first: the speaker, or one that passes it on.
         peer: NodeId,
-        /// Its name and what it said.
+        /// The speaker's name and what was said.
         line: Line,
     },
     /// A peer that had joined is gone.

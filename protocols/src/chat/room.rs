@@ -2,7 +2,8 @@ use std::collections::{HashMap, VecDeque};
 
 use peermux::{NodeId, Peer, ProtocolSender, TrySendError};
 
-use super::{ChatMessage, History, Line};
+use super::seen::Seen;
+use super::{ChatMessage, History, Spoken};
 use crate::mutex::Mutex;
 
 /// Who is there, and what was said.
@@ -16,7 +17,8 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct State {
     members: HashMap<NodeId, Member>,
-    history: VecDeque<Line>,
+    history: VecDeque<Spoken>,
+    seen: Seen,
 }
 
 /// A peer that lines are sent to.
@@ -48,23 +50,42 @@ impl Room {
     }
 
     /// Keeps a line of one's own; returns who has to get it.
-    pub(super) fn say(&self, text: &str) -> Vec<Member> {
-        let mut state = self.state.lock();
-        let line = Line {
+    pub(super) fn say(&self, text: &str) -> (Spoken, Vec<Member>) {
+        let line = Spoken {
+            nonce: rand::random(),
             name: self.name.clone(),
             text: text.to_owned(),
         };
+        let mut state = self.state.lock();
+        state.seen.is_new(&line);
+        self.keep(&mut state, &line);
+        (line, state.members.values().cloned().collect())
+    }
+
+    /// Keeps a line that came from a peer; returns who else has to get it, or `None` if it was
+    /// heard before.
+    pub(super) fn heard(&self, from: NodeId, line: &Spoken) -> Option<Vec<Member>> {
+        let mut state = self.state.lock();
+        if !state.seen.is_new(line) {
+            return None;
+        }
         self.keep(&mut state, line);
-        state.members.values().cloned().collect()
+        let others = state.members.values();
+        let others = others.filter(|member| member.peer.id() != from);
+        Some(others.cloned().collect())
     }
 
-    /// Keeps a peer's line.
-    pub(super) fn heard(&self, line: &Line) {
-        self.keep(&mut self.state.lock(), line.clone());
+    /// The lines of a peer's history that were not heard before.
+    pub(super) fn new_to_us(&self, lines: Vec<Spoken>) -> Vec<Spoken> {
+        let mut state = self.state.lock();
+        lines
+            .into_iter()
+            .filter(|line| state.seen.is_new(line))
+            .collect()
     }
 
-    fn keep(&self, state: &mut State, line: Line) {
-        state.history.push_back(line);
+    fn keep(&self, state: &mut State, line: &Spoken) {
+        state.history.push_back(line.clone());
         while state.history.len() > self.keep {
             state.history.pop_front();
         }

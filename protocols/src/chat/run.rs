@@ -12,17 +12,17 @@ use tracing::debug;
 
 use super::room::{Member, Room};
 use super::{
-    ChatMessage, Config, Event, LengthError, Line, MAX_HISTORY, MAX_LINE, MAX_NAME, check,
+    ChatMessage, Config, Event, LengthError, Line, MAX_HISTORY, MAX_LINE, MAX_NAME, Spoken, check,
 };
 
 /// How long a peer may take to tell its name.
 const NAME_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many events wait for the application.
 const EVENTS: usize = 256;
-/// What RLP adds to one line of a history, at most: three headers.
-const LINE_HEADERS: usize = 16;
+/// What a nonce and RLP add to one line of a history, at most: a number and three headers.
+const LINE_EXTRA: usize = 24;
 
-/// A node's `chat/1`: register a clone of it with a server, and keep one to say something.
+/// A node's `chat/2`: register a clone of it with a server, and keep one to say something.
 #[derive(Clone)]
 pub struct Chat {
     shared: Arc<Shared>,
@@ -71,8 +71,13 @@ impl Chat {
     pub async fn say(&self, text: &str) -> Result<usize, LengthError> {
         check("a line", text, MAX_LINE)?;
         let _turn = self.shared.speaking.lock().await;
-        let members = self.shared.room.say(text);
-        let line = ChatMessage::Line(text.to_owned());
+        let (line, members) = self.shared.room.say(text);
+        Ok(self.send(line, members).await)
+    }
+
+    /// Sends a line to some peers; returns how many took it.
+    async fn send(&self, line: Spoken, members: Vec<Member>) -> usize {
+        let line = ChatMessage::Line(line);
         let all = members.len();
         let slow = members
             .into_iter()
@@ -93,14 +98,14 @@ impl Chat {
             }
             missed += 1;
         }
-        Ok(all - missed)
+        all - missed
     }
 }
 
 impl ProtocolHandler for Chat {
     type Message = ChatMessage;
     const NAME: &'static str = "chat";
-    const VERSION: u64 = 1;
+    const VERSION: u64 = 2;
 
     async fn run(
         self: Arc<Self>,
@@ -125,15 +130,14 @@ impl ProtocolHandler for Chat {
             name: name.clone(),
         })
         .await;
-        let result = self.listen(&peer, &name, &mut conn).await;
+        let result = self.listen(&peer, &mut conn).await;
         let peer = peer.id();
         self.tell(Event::Left { peer, name }).await;
         result
     }
 
     fn limits(&self) -> ProtocolLimits {
-        ProtocolLimits::default()
-            .with_max_message(MAX_HISTORY * (MAX_NAME + MAX_LINE + LINE_HEADERS))
+        ProtocolLimits::default().with_max_message(MAX_HISTORY * (MAX_NAME + MAX_LINE + LINE_EXTRA))
     }
 }
 
@@ -142,7 +146,6 @@ impl Chat {
     async fn listen(
         &self,
         peer: &Peer,
-        name: &str,
         conn: &mut ProtocolConn<ChatMessage>,
     ) -> Result<(), ProtocolError> {
         let mut history_may_come = true;
@@ -150,20 +153,27 @@ impl Chat {
             let code = message.code();
             let peer = peer.id();
             match message.into_inner() {
-                ChatMessage::Line(text) => {
-                    check("a line", &text, MAX_LINE).map_err(breach(code))?;
-                    let name = name.to_owned();
-                    let line = Line { name, text };
-                    self.shared.room.heard(&line);
-                    self.tell(Event::Said { peer, line }).await;
+                ChatMessage::Line(line) => {
+                    check_line(&line).map_err(breach(code))?;
+                    if let Some(others) = self.shared.room.heard(peer, &line) {
+                        let said = Line::from(line.clone());
+                        self.tell(Event::Said { peer, line: said }).await;
+                        self.send(line, others).await;
+                    }
                 }
                 ChatMessage::History(history) if history_may_come => {
                     let lines = history.0;
-                    for line in &lines {
-                        check("a name", &line.name, MAX_NAME).map_err(breach(code))?;
-                        check("a line", &line.text, MAX_LINE).map_err(breach(code))?;
+                    if lines.is_empty() {
+                        return Err(not_allowed(code, "a History without lines").into());
                     }
-                    self.tell(Event::History { peer, lines }).await;
+                    for line in &lines {
+                        check_line(line).map_err(breach(code))?;
+                    }
+                    let lines = self.shared.room.new_to_us(lines).into_iter();
+                    let lines: Vec<_> = lines.map(Line::from).collect();
+                    if !lines.is_empty() {
+                        self.tell(Event::History { peer, lines }).await;
+                    }
                 }
                 ChatMessage::History(_) => {
                     return Err(not_allowed(code, "a History that is not behind the Name").into());
@@ -194,6 +204,11 @@ async fn first_name(conn: &mut ProtocolConn<ChatMessage>) -> Result<Option<Strin
         }
         _ => Err(not_allowed(code, "a message before the Name").into()),
     }
+}
+
+fn check_line(line: &Spoken) -> Result<(), LengthError> {
+    check("a name", &line.name, MAX_NAME)?;
+    check("a line", &line.text, MAX_LINE)
 }
 
 fn breach(code: u64) -> impl FnOnce(LengthError) -> MessageError {

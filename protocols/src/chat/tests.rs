@@ -3,7 +3,9 @@ use std::time::Duration;
 use peermux::testing::{Scripted, ScriptedFrame, connect};
 use peermux::{Capability, DisconnectReason, Message, Peer, PeerError, Protocol, WireMessage};
 
-use super::{Chat, ChatMessage, Config, Event, Events, History, Line, MAX_HISTORY, MAX_LINE};
+use super::{
+    Chat, ChatMessage, Config, Event, Events, History, Line, MAX_HISTORY, MAX_LINE, Spoken,
+};
 
 /// Where the only protocol's codes begin.
 const OFFSET: u64 = 16;
@@ -19,8 +21,16 @@ fn line(name: &str, text: &str) -> Line {
     }
 }
 
+fn spoken(nonce: u64, name: &str, text: &str) -> Spoken {
+    Spoken {
+        nonce,
+        name: name.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
 async fn scripted(chat: &Chat) -> (Peer, Scripted) {
-    let capabilities = [Capability::new("chat", 1)];
+    let capabilities = [Capability::new("chat", 2)];
     Scripted::remote_of(Protocol::new(chat.clone()), &capabilities)
         .await
         .expect("connects")
@@ -87,16 +97,16 @@ async fn a_late_peer_gets_the_last_lines_in_order() {
         decode(remote.expect().await),
         ChatMessage::Name("Ann".to_owned())
     );
-    let history = ["b", "c", "d"].map(|text| line("Ann", text));
-    assert_eq!(
-        decode(remote.expect().await),
-        ChatMessage::History(History(history.to_vec()))
-    );
+    let ChatMessage::History(history) = decode(remote.expect().await) else {
+        panic!("a history")
+    };
+    let lines: Vec<_> = history.0.into_iter().map(Line::from).collect();
+    assert_eq!(lines, ["b", "c", "d"].map(|text| line("Ann", text)));
     ann.say("e").await.expect("short enough");
-    assert_eq!(
-        decode(remote.expect().await),
-        ChatMessage::Line("e".to_owned())
-    );
+    let ChatMessage::Line(said) = decode(remote.expect().await) else {
+        panic!("a line")
+    };
+    assert_eq!(Line::from(said), line("Ann", "e"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,11 +114,12 @@ async fn a_history_is_told_and_others_lines_are_kept() {
     let (ann, mut events) = chat("Ann");
     let (peer, mut remote) = scripted(&ann).await;
     send(&mut remote, &ChatMessage::Name("Ben".to_owned())).await;
-    let lines = vec![line("Cat", "before")];
-    send(&mut remote, &ChatMessage::History(History(lines.clone()))).await;
-    send(&mut remote, &ChatMessage::Line("now".to_owned())).await;
+    let before = History(vec![spoken(1, "Cat", "before")]);
+    send(&mut remote, &ChatMessage::History(before)).await;
+    send(&mut remote, &ChatMessage::Line(spoken(2, "Ben", "now"))).await;
     let id = peer.id();
     assert!(matches!(events.next().await, Some(Event::Joined { .. })));
+    let lines = vec![line("Cat", "before")];
     assert_eq!(
         events.next().await,
         Some(Event::History { peer: id, lines })
@@ -119,16 +130,97 @@ async fn a_history_is_told_and_others_lines_are_kept() {
     late.expect().await;
     assert_eq!(
         decode(late.expect().await),
-        ChatMessage::History(History(vec![line("Ben", "now")]))
+        ChatMessage::History(History(vec![spoken(2, "Ben", "now")]))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_is_passed_on_once_and_not_back() {
+    let (ann, mut events) = chat("Ann");
+    let mut remotes = Vec::new();
+    for name in ["Ben", "Carol"] {
+        let (_, mut remote) = scripted(&ann).await;
+        assert!(matches!(
+            decode(remote.expect().await),
+            ChatMessage::Name(_)
+        ));
+        send(&mut remote, &ChatMessage::Name(name.to_owned())).await;
+        assert!(matches!(events.next().await, Some(Event::Joined { .. })));
+        remotes.push(remote);
+    }
+    let [ben, carol] = remotes.as_mut_slice() else {
+        panic!("two")
+    };
+    let said = ChatMessage::Line(spoken(7, "Ben", "hello"));
+    send(ben, &said).await;
+    assert_eq!(decode(carol.expect().await), said);
+    // Carol has it another way too, and sends it before she sees that Ann knows it.
+    send(carol, &said).await;
+    let other = ChatMessage::Line(spoken(8, "Ben", "hello"));
+    send(carol, &other).await;
+    // Nothing comes before this one: neither his own line nor the repetition.
+    assert_eq!(decode(ben.expect().await), other);
+    for _ in 0..2 {
+        let event = events.next().await;
+        assert!(
+            matches!(&event, Some(Event::Said { line: l, .. }) if *l == line("Ben", "hello")),
+            "{event:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hear_each_other_through_a_third() {
+    let ((ann, _ann_hears), (ben, mut ben_hears), (carol, mut carol_hears)) =
+        (chat("Ann"), chat("Ben"), chat("Carol"));
+    let middle = || Protocol::new(ann.clone());
+    let _one = connect(middle(), Protocol::new(ben.clone())).await;
+    assert!(matches!(ben_hears.next().await, Some(Event::Joined { .. })));
+    let _other = connect(middle(), Protocol::new(carol.clone())).await;
+    assert!(matches!(
+        carol_hears.next().await,
+        Some(Event::Joined { .. })
+    ));
+    assert_eq!(ben.say("hello").await, Ok(1));
+    let Some(Event::Said { line: heard, .. }) = carol_hears.next().await else {
+        panic!("Carol hears Ben")
+    };
+    assert_eq!(heard, line("Ben", "hello"));
+    assert_eq!(carol.say("hi").await, Ok(1));
+    let Some(Event::Said { line: heard, .. }) = ben_hears.next().await else {
+        panic!("Ben hears Carol")
+    };
+    assert_eq!(heard, line("Carol", "hi"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_tells_each_line_once() {
+    let (ann, mut events) = chat("Ann");
+    let mut told = Vec::new();
+    for (round, lines) in [(100, 1..3), (101, 2..4), (102, 2..3)] {
+        let (_, mut remote) = scripted(&ann).await;
+        send(&mut remote, &ChatMessage::Name("Ben".to_owned())).await;
+        let lines = lines.map(|nonce| spoken(nonce, "Cat", &nonce.to_string()));
+        let history = ChatMessage::History(History(lines.collect()));
+        send(&mut remote, &history).await;
+        send(&mut remote, &ChatMessage::Line(spoken(round, "Ben", "end"))).await;
+        loop {
+            match events.next().await.expect("goes on") {
+                Event::History { lines, .. } => told.push((round, lines.len())),
+                Event::Said { .. } => break,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(told, [(100, 2), (101, 1)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_breach_ends_the_peer_with_0x02() {
     let name = || ChatMessage::Name("Ben".to_owned());
-    let say = |text: &str| ChatMessage::Line(text.to_owned());
+    let say = |text: &str| ChatMessage::Line(spoken(1, "Ben", text));
     let history =
-        |lines: usize, text: &str| ChatMessage::History(History(vec![line("C", text); lines]));
+        |lines: usize, text: &str| ChatMessage::History(History(vec![spoken(1, "C", text); lines]));
     let breaches = [
         vec![say("nameless")],
         vec![ChatMessage::Name(String::new())],
@@ -136,6 +228,7 @@ async fn each_breach_ends_the_peer_with_0x02() {
         vec![name(), name()],
         vec![name(), say("")],
         vec![name(), say(&"l".repeat(MAX_LINE + 1))],
+        vec![name(), ChatMessage::Line(spoken(1, "", "x"))],
         vec![name(), history(0, "x")],
         vec![name(), history(MAX_HISTORY + 1, "x")],
         vec![name(), history(1, "")],

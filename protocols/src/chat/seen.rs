@@ -1,0 +1,57 @@
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use super::message::Spoken;
+
+/// How many lines are remembered, so that each is heard and passed on once.
+const REMEMBERED: usize = 4096;
+
+/// The lines that were heard last, as hashes under a key of this node: nobody can make a line that
+/// passes for another.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    key: RandomState,
+    hashes: HashSet<u64>,
+    order: VecDeque<u64>,
+}
+
+impl Seen {
+    /// Remembers a line; false if it is remembered already.
+    pub(super) fn is_new(&mut self, line: &Spoken) -> bool {
+        let hash = self.key.hash_one(line);
+        if !self.hashes.insert(hash) {
+            return false;
+        }
+        self.order.push_back(hash);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.hashes.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_new_once_and_again_when_it_is_forgotten() {
+        let line = |nonce| Spoken {
+            nonce,
+            name: "Ann".to_owned(),
+            text: "hello".to_owned(),
+        };
+        let mut seen = Seen::default();
+        let count = REMEMBERED as u64;
+        assert!((0..count).all(|nonce| seen.is_new(&line(nonce))));
+        assert!((0..count).all(|nonce| !seen.is_new(&line(nonce))));
+        assert!(seen.is_new(&line(count)));
+        assert!(seen.is_new(&line(0)));
+        assert_eq!(
+            (seen.hashes.len(), seen.order.len()),
+            (REMEMBERED, REMEMBERED)
+        );
+    }
+}

@@ -1,0 +1,96 @@
+use std::future::Future;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use peermux::Peer;
+use peermux::requests::{RequestConfig, Requests};
+use tokio::sync::mpsc;
+
+use super::event::Events;
+use super::run::{Eth, Shared};
+use super::store::Store;
+use super::version::{AllRequests, Version};
+use super::{Chain, Header, HeadersQuery, MAX_MESSAGE, VERSIONS};
+
+/// How many events wait for the application.
+const EVENTS: usize = 256;
+
+/// The settings of an [`Eth`].
+#[derive(Debug)]
+#[must_use]
+pub struct EthBuilder {
+    chain: Chain,
+    versions: RangeInclusive<u64>,
+    handshake_timeout: Duration,
+    requests: RequestConfig,
+    store: Store,
+}
+
+impl Eth {
+    /// Begins with a chain, which others are compared with.
+    pub fn builder(chain: Chain) -> EthBuilder {
+        EthBuilder {
+            chain,
+            versions: VERSIONS,
+            handshake_timeout: Duration::from_secs(5),
+            requests: RequestConfig::default().with_max_response(MAX_MESSAGE),
+            store: Store::default(),
+        }
+    }
+}
+
+impl EthBuilder {
+    /// Sets which versions are spoken, of 68 to 70. Default: all. With each peer it is the highest that
+    /// both speak.
+    pub fn versions(mut self, versions: RangeInclusive<u64>) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Sets how long a peer may take to send its Status. Default: 5 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Sets the bounds on requests, in both directions. Default: [`RequestConfig::default`], with
+    /// responses of up to [`MAX_MESSAGE`].
+    pub fn requests(mut self, config: RequestConfig) -> Self {
+        self.requests = config;
+        self
+    }
+
+    /// Sets the function that answers queries for headers: with those of the query that it has, in
+    /// order and from the first one on. Default: it has none.
+    ///
+    /// The limit of the query is [`MAX_HEADERS`](super::MAX_HEADERS) at most; of what the function returns no more is sent, and
+    /// no more than fits into [`MAX_RESPONSE`](super::MAX_RESPONSE).
+    pub fn headers<F, Fut>(mut self, headers: F) -> Self
+    where
+        F: Fn(Peer, HeadersQuery) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Vec<Header>> + Send + 'static,
+    {
+        self.store = Store::new(headers);
+        self
+    }
+
+    /// The protocol, and what happens in it. Dropping the events means not to listen.
+    #[must_use]
+    pub fn build(self) -> (Eth, Events) {
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let store = Arc::new(self.store);
+        let all = AllRequests {
+            requests68: requests(self.requests, &store),
+            requests69: requests(self.requests, &store),
+            requests70: requests(self.requests, &store),
+        };
+        let (versions, timeout) = (self.versions, self.handshake_timeout);
+        let shared = Shared::new(self.chain, versions, timeout, all, events);
+        (Eth::of(shared), Events(receiver))
+    }
+}
+
+fn requests<V: Version>(config: RequestConfig, store: &Arc<Store>) -> Requests<V> {
+    V::answers(Requests::builder().config(config), store).build()
+}

@@ -1,0 +1,100 @@
+use super::{BlockRange, ForkFilter, ForkId, Hash};
+
+/// The chain that a node says it is on, and how far it is. There need be nothing behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// The network's number: 1 for Ethereum's mainnet.
+    pub network: u64,
+    /// Its first block, and its forks.
+    pub forks: ForkFilter,
+    /// The newest block.
+    pub head: Head,
+}
+
+/// The newest block of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its number.
+    pub number: u64,
+    /// Its time, in Unix seconds.
+    pub time: u64,
+    /// Its hash.
+    pub hash: Hash,
+    /// The sum of all difficulties up to it, which `eth/68` alone tells.
+    pub total_difficulty: u128,
+    /// The number of the first block of which the node has the body and receipts, which `eth/68` does
+    /// not tell.
+    pub earliest: u64,
+}
+
+impl Head {
+    /// The first block of a chain.
+    #[must_use]
+    pub fn genesis(hash: Hash, time: u64) -> Self {
+        Self {
+            number: 0,
+            time,
+            hash,
+            total_difficulty: 0,
+            earliest: 0,
+        }
+    }
+}
+
+impl Chain {
+    /// What a node says of it in its Status.
+    #[must_use]
+    pub fn status(&self, version: u64) -> Status {
+        let head = &self.head;
+        let is_old = version < 69;
+        Status {
+            version,
+            network: self.network,
+            genesis: self.forks.genesis(),
+            fork_id: self.fork_id(),
+            head: head.hash,
+            total_difficulty: is_old.then_some(head.total_difficulty),
+            blocks: (!is_old).then_some((head.earliest, head.number)),
+        }
+    }
+
+    /// The fork identifier.
+    #[must_use]
+    pub fn fork_id(&self) -> ForkId {
+        self.forks.id(self.head.number, self.head.time)
+    }
+}
+
+/// What a node says about itself and its chain when the protocol begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The version of the protocol.
+    pub version: u64,
+    /// The network's number.
+    pub network: u64,
+    /// The hash of the first block.
+    pub genesis: Hash,
+    /// The fork identifier.
+    pub fork_id: ForkId,
+    /// The hash of the newest block.
+    pub head: Hash,
+    /// In `eth/68`: the sum of all difficulties up to that block.
+    pub total_difficulty: Option<u128>,
+    /// From `eth/69` on: the numbers of the first and the last block of which it has the body and
+    /// receipts.
+    pub blocks: Option<(u64, u64)>,
+}
+
+impl Status {
+    /// The blocks that the node has, if the version tells.
+    #[must_use]
+    pub fn range(&self) -> Option<BlockRange> {
+        let (earliest, latest) = self.blocks?;
+        Some(BlockRange {
+            earliest,
+            latest,
+            latest_hash: self.head,
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! Which chain a node is on, and how far: [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124), with the
+//! forks by time of [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
+
+use std::fmt;
+
+use peermux::rlp::Reader;
+use peermux::{NodeRecord, RlpValue};
+
+use super::{Hash, NAME};
+
+/// A `next` above this may be a time, below it is a block: when Ethereum's mainnet began, in Unix seconds.
+const FIRST_TIME: u64 = 1_438_269_973;
+
+/// A node's fork identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, RlpValue)]
+pub struct ForkId {
+    /// The CRC-32 checksum of the genesis hash and of the forks that the node has passed.
+    pub checksum: [u8; 4],
+    /// The block number or time of the next fork that it knows; 0 for none.
+    pub next: u64,
+}
+
+impl ForkId {
+    /// The identifier with the checksum as a number, as tables show it.
+    #[must_use]
+    pub fn new(checksum: u32, next: u64) -> Self {
+        let checksum = checksum.to_be_bytes();
+        Self { checksum, next }
+    }
+}
+
+impl ForkId {
+    /// The identifier under `eth` in a node's record, if it has one there
+    /// ([ENR entry](https://github.com/ethereum/devp2p/blob/master/enr-entries/eth.md)): what chain a node is on
+    /// can be known before it is dialled. It may be out of date.
+    #[must_use]
+    pub fn of_record(record: &NodeRecord) -> Option<Self> {
+        let (_, value) = record.pairs().find(|(key, _)| *key == NAME.as_bytes())?;
+        let mut id = Reader::new(value).list().ok()?.list().ok()?;
+        let checksum = id.string().ok()?.try_into().ok()?;
+        let next = id.number().ok()?;
+        Some(Self { checksum, next })
+    }
+}
+
+impl fmt::Display for ForkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { checksum, next } = self;
+        write!(f, "{:08x}/{next}", u32::from_be_bytes(*checksum))
+    }
+}
+
+impl fmt::Debug for ForkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ForkId({self})")
+    }
+}
+
+/// Why nodes with two fork identifiers have no use for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForkError {
+    /// The remote has not passed, and does not know, a fork that this side has passed.
+    #[error("the remote does not know a fork that has passed here")]
+    RemoteStale,
+    /// The chains differ, or the remote has passed a fork that this side does not know.
+    #[error("the chains differ, or a fork is not known here")]
+    Incompatible,
+}
+
+/// The forks of a chain: makes fork identifiers, and judges those of others.
+///
+/// ```
+/// use peermux_protocols::eth::{ForkError, ForkFilter, ForkId, Hash};
+///
+/// // A chain that has forked at block 100, and will fork again at a time.
+/// let forks = ForkFilter::new(Hash::of(b"genesis")).with_blocks([100]).with_times(0, [1_700_000_000]);
+/// let (before, ours) = (forks.id(99, 0), forks.id(100, 0));
+/// assert_eq!((before.next, ours.next), (100, 1_700_000_000));
+/// assert_eq!(forks.check(100, 0, before), Ok(()));
+///
+/// let stale = ForkId { next: 0, ..before };
+/// assert_eq!(forks.check(100, 0, stale), Err(ForkError::RemoteStale));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkFilter {
+    genesis: Hash,
+    /// Both in rising order, without duplicates, and none that the genesis block has passed.
+    blocks: Vec<u64>,
+    times: Vec<u64>,
+}
+
+impl ForkFilter {
+    /// A chain without forks.
+    #[must_use]
+    pub fn new(genesis: Hash) -> Self {
+        Self {
+            genesis,
+            blocks: Vec::new(),
+            times: Vec::new(),
+        }
+    }
+
+    /// Sets the numbers of the blocks at which the chain forks, in any order. Those at block 0 are
+    /// part of the genesis.
+    #[must_use]
+    pub fn with_blocks(mut self, blocks: impl IntoIterator<Item = u64>) -> Self {
+        self.blocks = in_order(blocks, 0);
+        self
+    }
+
+    /// Sets the times at which the chain forks, in Unix seconds and in any order. Those up to the time
+    /// of the genesis block are part of it.
+    #[must_use]
+    pub fn with_times(mut self, genesis_time: u64, times: impl IntoIterator<Item = u64>) -> Self {
+        self.times = in_order(times, genesis_time);
+        self
+    }
+
+    /// The hash of the chain's first block.
+    #[must_use]
+    pub fn genesis(&self) -> Hash {
+        self.genesis
+    }
+
+    /// The identifier of a node whose newest block has this number and time.
+    #[must_use]
+    pub fn id(&self, block: u64, time: u64) -> ForkId {
+        let passed = self.passed(block, time);
+        ForkId {
+            checksum: self.checksum(passed),
+            next: self.fork(passed).unwrap_or(0),
+        }
+    }
+
+    /// Judges a remote's identifier, for a node whose newest block has this number and time.
+    ///
+    /// # Errors
+    /// [`ForkError`] if the two have no use for each other.
+    pub fn check(&self, block: u64, time: u64, remote: ForkId) -> Result<(), ForkError> {
+        let passed = self.passed(block, time);
+        if self.checksum(passed) == remote.checksum {
+            // The same state. A fork that only the remote knows must not have passed here.
+            let by_time = passed >= self.blocks.len() && !self.times.is_empty();
+            let here = if by_time { time } else { block };
+            let missed = here >= remote.next || (remote.next > FIRST_TIME && time >= remote.next);
+            return match remote.next > 0 && missed {
+                true => Err(ForkError::Incompatible),
+                false => Ok(()),
+            };
+        }
+        let all = self.blocks.len().saturating_add(self.times.len());
+        let theirs = (0..=all).find(|&count| self.checksum(count) == remote.checksum);
+        match theirs {
+            // The remote is behind, and must know what comes next.
+            Some(count) if count < passed && self.fork(count) != Some(remote.next) => {
+                Err(ForkError::RemoteStale)
+            }
+            // Otherwise one of the two is still on its way.
+            Some(_) => Ok(()),
+            None => Err(ForkError::Incompatible),
+        }
+    }
+
+    fn forks(&self) -> impl Iterator<Item = u64> {
+        self.blocks.iter().chain(&self.times).copied()
+    }
+
+    fn fork(&self, index: usize) -> Option<u64> {
+        self.forks().nth(index)
+    }
+
+    /// How many forks a node has passed, up to the first that it has not.
+    fn passed(&self, block: u64, time: u64) -> usize {
+        let blocks = self.blocks.iter().map(|&fork| fork <= block);
+        let times = self.times.iter().map(|&fork| fork <= time);
+        blocks.chain(times).take_while(|&passed| passed).count()
+    }
+
+    /// The checksum after this number of forks.
+    fn checksum(&self, forks: usize) -> [u8; 4] {
+        let genesis = crc32(0, &self.genesis.0);
+        let passed = self.forks().take(forks);
+        let sum = passed.fold(genesis, |sum, fork| crc32(sum, &fork.to_be_bytes()));
+        sum.to_be_bytes()
+    }
+}
+
+fn in_order(forks: impl IntoIterator<Item = u64>, genesis: u64) -> Vec<u64> {
+    let mut forks: Vec<_> = forks.into_iter().filter(|&fork| fork > genesis).collect();
+    forks.sort_unstable();
+    forks.dedup();
+    forks
+}
+
+/// Goes on with the CRC-32 checksum of IEEE 802.3, whose polynomial reads 0xedb88320 backwards.
+fn crc32(sum: u32, bytes: &[u8]) -> u32 {
+    let step = |sum: u32| (sum >> 1) ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
+    let with_byte = |sum, &byte: &u8| (0..8).fold(sum ^ u32::from(byte), |sum, _| step(sum));
+    !bytes.iter().fold(!sum, with_byte)
+}

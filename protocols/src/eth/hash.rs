@@ -1,0 +1,39 @@
+use std::fmt;
+
+use peermux::RlpValue;
+use sha3::{Digest, Keccak256};
+
+/// A Keccak-256 hash, of a block or a transaction. It is shown in hex, with `0x` in front.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, RlpValue)]
+#[rlp(transparent)]
+pub struct Hash(
+    /// Its 32 bytes.
+    pub [u8; 32],
+);
+
+impl Hash {
+    /// The hash of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Keccak256::digest(bytes).into())
+    }
+
+    /// Whether all its bytes are zero, which stands for no block.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.0 == [0; 32]
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("0x")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
