@@ -10,6 +10,7 @@
 //!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events         what an application holds
 //!   connmgr    sockets, listeners, dials, retries         beside it: addrbook, known nodes
+//!   requests   requests that are answered
 //!   driver     read loop · write loop · ping loop · one task per protocol
 //!   peer       a peer's handle, its protocols, how it ends
 //!   channel    what a handler reads and writes: a bounded inbox, a lane of the write gate
@@ -20,8 +21,9 @@
 //!   node       keys, node ids, enode URLs, node records
 //! ```
 //!
-//! Start with [`peer`] to write a subprotocol and with [`server`] to run a node. The layers
-//! below are public for tools that need single handshakes or frames.
+//! Start with the chapter [`guide::protocols`] to write a subprotocol; [`messages!`], [`peer`] and
+//! [`requests`] tell the rest, and [`server`] how to run a node. The layers below are public for tools
+//! that need single handshakes or frames.
 //!
 //! # Features
 //!
@@ -33,7 +35,12 @@
 //! | `asm` | yes | Keccak in assembly where `vector` does not serve; plain Rust otherwise |
 //! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |
 //! | `codec` | with `server` | [`p2p::RlpxCodec`], a tokio-util codec |
+//! | `discv4` | no | `discv4`: finding nodes by Node Discovery v4 |
+//! | `discv5` | no | `discv5`: finding nodes by Node Discovery v5 |
 //! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
+//! | `nat` | no | a router maps the node's port, by UPnP, PCP or NAT-PMP |
+//! | `dns` | no | `dns`: lists of nodes in the DNS, through any resolver |
+//! | `dns-resolver` | no | a resolver for `dns` that asks real DNS servers |
 //! | `x509` | no | identities for [`comm`] that are X.509 certificates |
 //! | `serde` | no | serialisation of ids, events, information records |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
@@ -58,7 +65,7 @@ struct Readme;
 pub mod addrbook;
 #[cfg(feature = "server")]
 mod arena;
-#[cfg(any(feature = "addrbook", feature = "server"))]
+#[cfg(any(feature = "addrbook", feature = "discv4", feature = "server"))]
 mod calendar;
 #[cfg(feature = "server")]
 pub mod channel;
@@ -68,41 +75,62 @@ pub mod comm;
 mod complaints;
 #[cfg(feature = "connmgr")]
 pub mod connmgr;
+#[cfg(feature = "discv4")]
+pub mod discv4;
+#[cfg(feature = "discv5")]
+pub mod discv5;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "server")]
 pub mod driver;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "discv4", feature = "server"))]
 mod event_stream;
 mod fault;
-#[cfg(feature = "connmgr")]
+#[cfg(any(feature = "connmgr", feature = "discv4"))]
 mod guarded;
+#[cfg(feature = "server")]
+pub mod guide;
 mod ip;
 mod keccak;
 #[cfg(feature = "server")]
 pub mod message;
 #[cfg(feature = "server")]
 mod metric;
-#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+#[cfg(any(feature = "addrbook", feature = "connmgr", feature = "dns"))]
 mod mutex;
 pub mod node;
 pub mod p2p;
+#[cfg(any(feature = "discv4", feature = "dns"))]
+mod pace;
 #[cfg(feature = "server")]
 pub mod peer;
 mod printable;
-#[cfg(feature = "addrbook")]
+#[cfg(any(feature = "addrbook", feature = "server"))]
 pub mod private_file;
+#[cfg(feature = "server")]
+mod quantiles;
 #[cfg(feature = "connmgr")]
 mod queue;
 #[cfg(feature = "server")]
 mod random;
+#[cfg(feature = "server")]
+pub mod recorder;
+#[cfg(feature = "server")]
+pub mod requests;
 pub mod rlp;
 pub mod rlpx;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "discv4", feature = "server"))]
 mod runtime;
 #[cfg(feature = "serde")]
 mod serde_text;
 #[cfg(feature = "server")]
 pub mod server;
-#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+#[cfg(any(
+    feature = "addrbook",
+    feature = "connmgr",
+    feature = "discv4",
+    feature = "dns"
+))]
 mod settings;
 #[cfg(feature = "server")]
 pub mod setup;
@@ -111,7 +139,12 @@ mod spare;
 mod stage;
 #[cfg(feature = "test-util")]
 pub mod testing;
-#[cfg(any(feature = "connmgr", feature = "addrbook"))]
+#[cfg(any(
+    feature = "addrbook",
+    feature = "connmgr",
+    feature = "discv4",
+    feature = "dns"
+))]
 mod time;
 #[cfg(feature = "server")]
 pub mod transport;
@@ -119,31 +152,37 @@ pub mod transport;
 #[cfg(all(feature = "serde", feature = "connmgr"))]
 mod units;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, BytesMut};
 pub use fault::Fault;
 pub use node::{Endpoint, Enode, Host, Node, NodeId, NodeRecord, PublicKey, SecretKey};
 pub use p2p::{Capability, DisconnectReason, Hello, SharedCapability};
+pub use rlp::RlpValue;
 pub use stage::Stage;
 
 #[cfg(feature = "server")]
 pub use channel::{
-    MemoryLimits, ProtocolConn, ProtocolLimits, ProtocolReceiver, ProtocolSender, Received,
-    SendError, TrySendError, WhenFull,
+    Class, MemoryLimits, ProtocolConn, ProtocolLimits, ProtocolReceiver, ProtocolSender, Quota,
+    Received, SendError, TrySendError, WhenFull, WhenOver,
 };
-#[cfg(feature = "server")]
+#[cfg(any(feature = "discv4", feature = "server"))]
 pub use event_stream::{EventStream, Missed};
 #[cfg(feature = "server")]
-pub use message::{Message, MessageError, WireMessage};
+pub use message::{Encoded, Message, MessageError, WireMessage};
 #[cfg(feature = "server")]
 pub use peer::{
     MessageEvent, Peer, PeerConfig, PeerError, PeerEvent, PeerOutcome, Protocol, ProtocolBuilder,
     ProtocolError, ProtocolHandler,
 };
-#[cfg(feature = "server")]
+#[cfg(any(feature = "discv4", feature = "server"))]
 pub use runtime::RuntimeError;
 #[cfg(feature = "server")]
 pub use server::{DialError, Server, ServerBuilder, ServerConfig, StartError};
-#[cfg(any(feature = "addrbook", feature = "connmgr"))]
+#[cfg(any(
+    feature = "addrbook",
+    feature = "connmgr",
+    feature = "discv4",
+    feature = "dns"
+))]
 pub use settings::TooSmall;
 #[cfg(feature = "server")]
 pub use setup::Direction;

@@ -1,0 +1,18 @@
+//! Chapters, each with programs that are compiled and run with the tests.
+
+#[doc = include_str!("../docs/protocols.md")]
+pub mod protocols {}
+
+#[doc = include_str!("../docs/json.md")]
+pub mod json {}
+
+#[doc = include_str!("../docs/reach.md")]
+pub mod reach {}
+
+#[cfg(all(feature = "discv4", feature = "discv5"))]
+#[doc = include_str!("../docs/discovery.md")]
+pub mod discovery {}
+
+#[cfg(feature = "comm")]
+#[doc = include_str!("../docs/comm.md")]
+pub mod comm {}
