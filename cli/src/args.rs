@@ -1,10 +1,13 @@
 //! What the command line takes.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 #[cfg(unix)]
 use crate::commands::peers;
-use crate::commands::{bench, chat, key, listen, ping};
+use crate::commands::{bench, chat, crawl, dns, key, listen, ping, record, resolve};
 use crate::keys::KeyArgs;
 
 /// Where the options are listed that every command takes.
@@ -20,7 +23,17 @@ Exit code: 0 success, 1 failure with one line on standard error, 2 wrong usage, 
 reader of standard output closed it. Output that was lost is a failure.
 SIGINT (Ctrl-C), SIGTERM and the end of the terminal (SIGHUP) end a command cleanly: its peers
 are notified first. A second signal, a second or more after the first, does not wait for them.
-Without a terminal SIGHUP is ignored.";
+Without a terminal SIGHUP has `listen` read its configuration file again.";
+
+const COMPLETIONS: &str = "\
+Examples:
+  peermux completions bash > ~/.local/share/bash-completion/completions/peermux
+  peermux completions zsh > ~/.zfunc/_peermux
+  peermux completions fish > ~/.config/fish/completions/peermux.fish";
+
+const MANUAL: &str = "\
+Examples:
+  peermux man ~/.local/share/man/man1";
 
 /// Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 #[derive(Debug, Parser)]
@@ -61,8 +74,28 @@ pub(crate) enum Command {
     Ping(ping::Args),
     /// Measure throughput, round trips or handshakes, every message verified
     Bench(bench::Args),
+    /// Look for the nodes of a network, and ask each who it is
+    Crawl(crawl::Args),
+    /// Read lists of nodes in the DNS, or make one
+    Dns(dns::Args),
+    /// Find where a node is now, by Node Discovery: its newest record
+    Resolve(resolve::Args),
+    /// Show or sign a node's record
+    Record(record::Args),
     /// Make or show a node's key
     Key(key::Args),
+    /// Print what completes commands and options in a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write manual pages, one for each command
+    #[command(after_help = MANUAL)]
+    Man {
+        /// The folder to write them to
+        folder: PathBuf,
+    },
     /// Talk: lines of standard input go to all peers, theirs come out
     Chat(chat::Args),
 }

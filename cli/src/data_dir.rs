@@ -45,6 +45,17 @@ impl DataDir {
     }
 }
 
+/// The path of the node's own record in a data directory.
+pub(crate) fn record(data_dir: &Path) -> PathBuf {
+    data_dir.join("record")
+}
+
+/// The path of the list of nodes that were added and trusted, in a data directory.
+#[cfg(unix)]
+pub(crate) fn kept_nodes(data_dir: &Path) -> PathBuf {
+    data_dir.join("nodes.json")
+}
+
 /// The path of the admin socket in a data directory.
 #[cfg(unix)]
 pub(crate) fn admin_socket(data_dir: &Path) -> PathBuf {

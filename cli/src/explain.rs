@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use peermux::p2p::CodecError;
 use peermux::rlpx::HandshakeError;
-use peermux::setup::SetupError;
+use peermux::setup::{FailureInfo, SetupError};
 use peermux::{DialError, DisconnectReason, Fault, PeerError, Stage};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::output::reason_text;
 
@@ -17,28 +17,36 @@ use crate::output::reason_text;
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "failed")]
 pub(crate) struct Trouble {
-    #[serde(serialize_with = "as_text")]
-    stage: Stage,
-    #[serde(serialize_with = "fault_as_text")]
-    fault: Fault,
     /// What travelled in a Disconnect, in either direction.
     reason: Option<DisconnectReason>,
-    error: String,
+    error: FailureInfo,
 }
 
 impl Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            stage,
-            fault,
-            error,
-            ..
-        } = self;
-        write!(f, "{error} [stage: {stage}, fault: {}]", fault_text(*fault))
+        let FailureInfo {
+            stage, fault, text, ..
+        } = &self.error;
+        f.write_str(text)?;
+        if let (Some(stage), Some(fault)) = (stage, fault) {
+            write!(f, " [stage: {stage}, fault: {}]", fault_text(*fault))?;
+        }
+        Ok(())
     }
 }
 
 impl Trouble {
+    fn new(stage: Stage, fault: Fault, reason: Option<DisconnectReason>, text: String) -> Self {
+        Self {
+            reason,
+            error: FailureInfo::new(stage, fault, reason, text),
+        }
+    }
+
+    pub(crate) fn error(&self) -> &FailureInfo {
+        &self.error
+    }
+
     /// No TCP connection came about.
     pub(crate) fn connecting(addr: SocketAddr, kind: io::ErrorKind, error: &dyn Display) -> Self {
         let why = match kind {
@@ -46,22 +54,22 @@ impl Trouble {
             io::ErrorKind::TimedOut => "no answer",
             _ => &error.to_string(),
         };
-        Self {
-            stage: Stage::Dial,
-            fault: Fault::Io,
-            reason: None,
-            error: format!("cannot connect to {addr}: {why}"),
-        }
+        Self::new(
+            Stage::Dial,
+            Fault::Io,
+            None,
+            format!("cannot connect to {addr}: {why}"),
+        )
     }
 
     /// What answers at `addr` is not the node that it was hoped to be.
     pub(crate) fn setting_up(addr: SocketAddr, error: &SetupError) -> Self {
-        Self {
-            stage: error.stage(),
-            fault: error.fault(),
-            reason: error.reason(),
-            error: setup_text(addr, error),
-        }
+        Self::new(
+            error.stage(),
+            error.fault(),
+            error.reason(),
+            setup_text(addr, error),
+        )
     }
 
     /// A node was not dialled successfully.
@@ -77,63 +85,63 @@ impl Trouble {
                 source,
                 ..
             } => Self::setting_up(*addr, source),
-            error => Self {
-                stage: error.stage(),
-                fault: error.fault(),
-                reason: error.reason(),
-                error: error.to_string(),
-            },
+            error => Self::new(
+                error.stage(),
+                error.fault(),
+                error.reason(),
+                error.to_string(),
+            ),
         }
     }
 
     /// The node at `addr` disconnected.
     pub(crate) fn disconnected(addr: SocketAddr, reason: Option<DisconnectReason>) -> Self {
-        Self {
-            stage: Stage::Message,
-            fault: Fault::Remote,
+        Self::new(
+            Stage::Message,
+            Fault::Remote,
             reason,
-            error: format!("{addr} disconnected: {}", reason_text(reason)),
-        }
+            format!("{addr} disconnected: {}", reason_text(reason)),
+        )
     }
 
     /// The connection with the node at `addr` broke.
     pub(crate) fn broken(addr: SocketAddr, error: &CodecError) -> Self {
-        Self {
-            stage: Stage::Frame,
-            fault: error.fault(),
-            reason: None,
-            error: format!("the connection with {addr} broke: {error}"),
-        }
+        Self::new(
+            Stage::Frame,
+            error.fault(),
+            None,
+            format!("the connection with {addr} broke: {error}"),
+        )
     }
 
     /// The node at `addr` closed the connection without a word.
     pub(crate) fn closed(addr: SocketAddr) -> Self {
-        Self {
-            stage: Stage::Frame,
-            fault: Fault::Io,
-            reason: None,
-            error: format!("{addr} closed the connection without a Disconnect"),
-        }
+        Self::new(
+            Stage::Frame,
+            Fault::Io,
+            None,
+            format!("{addr} closed the connection without a Disconnect"),
+        )
     }
 
     /// The node at `addr` does not answer a Ping.
     pub(crate) fn no_pong(addr: SocketAddr, limit: Duration) -> Self {
-        Self {
-            stage: Stage::Message,
-            fault: Fault::Io,
-            reason: None,
-            error: format!("{addr} sent no Pong within {limit:?}"),
-        }
+        Self::new(
+            Stage::Message,
+            Fault::Io,
+            None,
+            format!("{addr} sent no Pong within {limit:?}"),
+        )
     }
 
     /// A peer ended although it was still needed.
     pub(crate) fn peer_ended(error: &PeerError) -> Self {
-        Self {
-            stage: error.stage(),
-            fault: error.fault(),
-            reason: error.reason(),
-            error: format!("the connection ended: {}", ending(error)),
-        }
+        Self::new(
+            error.stage(),
+            error.fault(),
+            error.reason(),
+            format!("the connection ended: {}", ending(error)),
+        )
     }
 }
 
@@ -202,12 +210,4 @@ pub(crate) fn fault_text(fault: Fault) -> &'static str {
         Fault::Remote => "remote",
         Fault::Io => "io",
     }
-}
-
-fn as_text<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-fn fault_as_text<S: Serializer>(fault: &Fault, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(fault_text(*fault))
 }

@@ -7,12 +7,12 @@ use std::fmt;
 use std::str;
 
 use peermux::node::{KeyError, withhold_keys};
-use peermux::{Enode, NodeRecord, SecretKey};
+use peermux::{Enode, Node, SecretKey};
 
 /// Hexadecimal digits of a secret key, and of a node id.
 const KEY_DIGITS: usize = 2 * SecretKey::LENGTH;
 
-/// The longest sentence about a text, in characters: the names of all settings fit in.
+/// The longest sentence about a text, in bytes: the names of all settings fit in.
 const LONGEST_SENTENCE: usize = 640;
 
 /// Why a text is not what it should be.
@@ -61,9 +61,9 @@ impl Error for Malformed {}
 /// What a parser says, in one line of bounded length that repeats no keys: it may quote the text.
 pub(crate) fn sentence(error: &dyn fmt::Display) -> String {
     let said = withhold_keys(&error.to_string()).replace(char::is_control, " ");
-    match said.char_indices().nth(LONGEST_SENTENCE) {
-        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or(&said)),
-        None => said,
+    match said.split_at_checked(said.floor_char_boundary(LONGEST_SENTENCE)) {
+        Some((said, rest)) if !rest.is_empty() => format!("{said}…"),
+        _ => said,
     }
 }
 
@@ -116,10 +116,18 @@ pub fn key(bytes: &[u8]) -> Result<SecretKey, Malformed> {
 /// # Errors
 /// [`Malformed`], or what is wrong with the URL or the record.
 pub fn node(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
+    any(text).map(Enode::from)
+}
+
+/// As [`node`], with all that a record says.
+///
+/// # Errors
+/// As for [`node`].
+pub fn any(text: &str) -> Result<Node, Box<dyn Error + Send + Sync>> {
     check_node(text)?;
     Ok(match text.starts_with("enr:") {
-        true => text.parse::<NodeRecord>()?.to_enode(),
-        false => text.parse()?,
+        true => Node::Record(text.parse()?),
+        false => Node::Enode(text.parse()?),
     })
 }
 

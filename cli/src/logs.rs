@@ -2,11 +2,15 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::failure::Failure;
 use crate::lines::Lines;
@@ -17,6 +21,9 @@ const FILTER: &str = "PEERMUX_LOG";
 
 /// How long the end of the process waits for standard error.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is logged.
+static CHANGEABLE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Standard error: logs, and why a command failed. Nobody has to read it.
 #[derive(Debug)]
@@ -30,13 +37,18 @@ impl Logs {
         let failed = CancellationToken::new();
         let lines = Lines::start(io::stderr(), lost_notice, failed).map_err(Failure::because)?;
         let writer = lines.clone();
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let (filter, handle) = reload::Layer::new(filter);
+        let layer = fmt::layer()
             .with_writer(move || writer.clone())
             .with_ansi(io::stderr().is_terminal())
             // It would complain on standard error that standard error is closed, and panic.
-            .log_internal_errors(false)
+            .log_internal_errors(false);
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(layer)
             .init();
+        // There is one in a process, as the subscriber.
+        let _ = CHANGEABLE.set(handle);
         Ok(Self(lines))
     }
 
@@ -48,6 +60,14 @@ impl Logs {
         // If nobody reads it, there is nobody to tell.
         let _ = timeout(PATIENCE, self.0.written()).await;
     }
+}
+
+/// Logs by this filter from now on.
+#[cfg(unix)]
+pub(crate) fn set_filter(text: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    let handle = CHANGEABLE.get().ok_or("nothing is logged")?;
+    handle.reload(filter).map_err(|error| error.to_string())
 }
 
 /// Why a command failed, as standard error shows it.
@@ -62,7 +82,8 @@ fn filter(verbose: u8) -> Result<EnvFilter, Failure> {
             filter.map_err(|error| Failure::Usage(format!("{FILTER}: {error}")))?
         }
         None => EnvFilter::new(match verbose {
-            0 => "warn",
+            // That crate warns of what others send, and when it ends.
+            0 => "warn,discv5=error",
             1 => "info",
             2 => "debug",
             _ => "trace",

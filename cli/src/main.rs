@@ -12,14 +12,23 @@ mod commands;
 mod config_file;
 mod core_dumps;
 mod data_dir;
+mod dns_servers;
 mod explain;
 mod failure;
+mod human;
+#[cfg(unix)]
+mod kept_nodes;
 mod keys;
 mod lines;
 mod logs;
+mod networks;
 mod node;
 mod output;
+#[cfg(unix)]
+mod settings;
 mod signals;
+#[cfg(unix)]
+mod table;
 mod usage;
 
 use std::io::{self, Write};
@@ -31,6 +40,11 @@ use args::{Cli, Command};
 use failure::Failure;
 use logs::Logs;
 use signals::Interrupts;
+
+/// It gives the memory of large messages back when they are gone; see docs/security.md.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

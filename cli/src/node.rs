@@ -10,8 +10,8 @@ use peermux::server::NodeDialer;
 use peermux::setup::{Established, SetupError, initiate};
 use peermux::transport::{TcpTransport, Transport};
 use peermux::{
-    DialError, Endpoint, Enode, Hello, PublicKey, SecretKey, Server, ServerBuilder, Stage,
-    StartError,
+    Capability, DialError, Endpoint, Enode, Hello, PublicKey, SecretKey, Server, ServerBuilder,
+    Stage, StartError,
 };
 use peermux_cli::form;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -105,6 +105,18 @@ pub(crate) async fn set_up(
     remote: &PublicKey,
     limit: Duration,
 ) -> Result<Established<TcpTransport>, SetupError> {
+    let answer = |theirs: &Hello| greeting(CLIENT, theirs.capabilities.clone(), key);
+    set_up_with(stream, key, remote, limit, answer).await
+}
+
+/// As [`set_up`], but with this answer to the remote's Hello.
+pub(crate) async fn set_up_with(
+    stream: TcpTransport,
+    key: &SecretKey,
+    remote: &PublicKey,
+    limit: Duration,
+    answer: impl FnOnce(&Hello) -> Hello,
+) -> Result<Established<TcpTransport>, SetupError> {
     let deadline = Instant::now() + limit;
     let timed_out = |stage| {
         move |_| SetupError::TimedOut {
@@ -114,15 +126,15 @@ pub(crate) async fn set_up(
     };
     let authenticate = timeout_at(deadline, initiate(stream, key, remote)).await;
     let authenticated = authenticate.map_err(timed_out(Stage::Ack))??;
-    let hello = authenticated.answer_hello(|theirs| mirror(theirs, key));
-    timeout_at(deadline, hello)
+    timeout_at(deadline, authenticated.answer_hello(answer))
         .await
         .map_err(timed_out(Stage::Hello))?
 }
 
-fn mirror(theirs: &Hello, key: &SecretKey) -> Hello {
-    let mut ours = Hello::new(CLIENT, theirs.capabilities.clone(), key.public_key());
-    // Theirs fitted, but our name may be longer.
-    while ours.encode().len() > MAX_HELLO && ours.capabilities.pop().is_some() {}
-    ours
+/// A Hello with these capabilities, or as many of them as have room.
+pub(crate) fn greeting(client: &'static str, offered: Vec<Capability>, key: &SecretKey) -> Hello {
+    let mut hello = Hello::new(client, offered, key.public_key());
+    // They were taken from a Hello that fitted, but our name may be longer.
+    while hello.encode().len() > MAX_HELLO && hello.capabilities.pop().is_some() {}
+    hello
 }

@@ -2,8 +2,12 @@
 
 use std::fmt::Display;
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
 use std::time::Duration;
 
+#[cfg(unix)]
+use peermux::NodeId;
 use peermux::p2p::Capability;
 use peermux::{DisconnectReason, SharedCapability};
 use serde::Serialize;
@@ -15,6 +19,10 @@ use crate::lines::{Lines, Unwritten};
 
 /// How long a command that was interrupted or has failed waits for its output to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of a node id a terminal shows, in digits.
+#[cfg(unix)]
+const SHORT_ID: usize = 12;
 
 /// Where results go. Nothing here waits for who reads them, except [`finish`](Self::finish).
 #[derive(Debug, Clone)]
@@ -63,6 +71,24 @@ impl Output {
     pub(crate) fn remark(&self, text: &str) {
         if !self.json {
             self.push(text.to_owned());
+        }
+    }
+
+    /// A node id for people: all of it, but on a terminal its beginning.
+    #[cfg(unix)]
+    pub(crate) fn id(&self, id: &NodeId) -> String {
+        let text = id.to_string();
+        match io::stdout().is_terminal() {
+            true => text.chars().take(SHORT_ID).collect(),
+            false => text,
+        }
+    }
+
+    /// Clears the terminal, if there is one.
+    #[cfg(unix)]
+    pub(crate) fn clear(&self) {
+        if !self.json && io::stdout().is_terminal() {
+            self.lines.push("\x1b[H\x1b[2J".to_owned());
         }
     }
 

@@ -1,9 +1,12 @@
 //! Requests to a running node and their answers, as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 use peermux::{Enode, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 
 use crate::form;
 
@@ -33,6 +36,26 @@ pub enum Request {
     Distrust {
         node: Whom,
     },
+    Kick {
+        node: Whom,
+    },
+    Ban {
+        target: Target,
+        seconds: u64,
+        #[serde(default)]
+        reason: String,
+    },
+    Unban {
+        target: Target,
+    },
+    Bans {},
+    StaticNodes {},
+    Reconfigure {
+        settings: BTreeMap<String, Value>,
+    },
+    LogLevel {
+        filter: String,
+    },
     Stop {},
 }
 
@@ -44,6 +67,13 @@ pub enum Answer<T> {
     Ok(T),
     /// Why not, in one sentence.
     Error(String),
+}
+
+/// Something was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Whether that outlasts the node's next start.
+    pub kept: bool,
 }
 
 /// Why a line is no request. It repeats no keys.
@@ -112,6 +142,53 @@ impl TryFrom<String> for Whom {
 impl From<Whom> for NodeId {
     fn from(whom: Whom) -> Self {
         whom.0
+    }
+}
+
+/// Who is banned: a node, or all nodes at an IP address.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+#[serde(into = "String")]
+pub enum Target {
+    /// The node with this id.
+    Node(NodeId),
+    /// The address.
+    Ip(IpAddr),
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ip) = text.parse() {
+            return Ok(Self::Ip(ip));
+        }
+        let node = text.parse::<Whom>();
+        node.map(|whom| Self::Node(whom.0))
+            .map_err(|error| format!("no IP address, and {error}"))
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.to_string()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(id) => id.fmt(f),
+            Self::Ip(ip) => ip.fmt(f),
+        }
     }
 }
 

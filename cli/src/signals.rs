@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,15 @@ pub(crate) struct Interrupts {
     pub(crate) once: CancellationToken,
     /// It is to end without waiting for its peers.
     pub(crate) twice: CancellationToken,
+    /// Counts SIGHUP without a terminal, by which service managers ask for a configuration to be read again.
+    hangups: watch::Sender<u64>,
+}
+
+/// What a signal asks for.
+enum Wish {
+    End,
+    #[cfg(unix)]
+    Reload,
 }
 
 impl Interrupts {
@@ -41,9 +51,26 @@ impl Interrupts {
     async fn obey(&self, mut signals: Signals) {
         let mut first = None;
         while !self.twice.is_cancelled() {
-            signals.next().await;
-            self.note(&mut first);
+            match signals.next().await {
+                Wish::End => self.note(&mut first),
+                #[cfg(unix)]
+                Wish::Reload if self.hangups.receiver_count() == 0 => {
+                    tracing::warn!(
+                        "SIGHUP is ignored: there is no configuration file to be read again"
+                    );
+                }
+                #[cfg(unix)]
+                Wish::Reload => self
+                    .hangups
+                    .send_modify(|count| *count = count.wrapping_add(1)),
+            }
         }
+    }
+
+    /// Changes with each SIGHUP without a terminal from now on.
+    #[cfg(unix)]
+    pub(crate) fn hangups(&self) -> watch::Receiver<u64> {
+        self.hangups.subscribe()
     }
 
     /// Takes note of a signal, and of its time if it is the first.
@@ -69,6 +96,8 @@ mod unix {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
+    use super::Wish;
+
     pub(super) struct Signals {
         interrupt: Signal,
         terminate: Signal,
@@ -91,22 +120,17 @@ mod unix {
             })
         }
 
-        /// Waits for a signal that is to end the command.
-        pub(super) async fn next(&mut self) {
-            loop {
-                tokio::select! {
-                    // What ends the command first.
-                    biased;
-                    _ = self.interrupt.recv() => return,
-                    _ = self.terminate.recv() => return,
-                    () = received(self.hangup.as_mut()) => {
-                        if self.has_terminal {
-                            return;
-                        }
-                        // Service managers send it to have a configuration read again.
-                        tracing::warn!("SIGHUP is ignored without a terminal: nothing is read again");
-                    }
-                }
+        /// Waits for a signal.
+        pub(super) async fn next(&mut self) -> Wish {
+            tokio::select! {
+                // What ends the command first.
+                biased;
+                _ = self.interrupt.recv() => Wish::End,
+                _ = self.terminate.recv() => Wish::End,
+                () = received(self.hangup.as_mut()) => match self.has_terminal {
+                    true => Wish::End,
+                    false => Wish::Reload,
+                },
             }
         }
     }
@@ -159,8 +183,9 @@ impl Signals {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Wish {
         let _ = self.0.recv().await;
+        Wish::End
     }
 }
 

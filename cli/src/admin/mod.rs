@@ -8,16 +8,24 @@
 //! |---|---|
 //! | `{"command":"peers"}` | `{"ok":[…]}`, a [`PeerInfo`](peermux::peer::PeerInfo) for each peer, by node id |
 //! | `{"command":"node-info"}` | `{"ok":{…}}`, a [`NodeInfo`](peermux::peer::NodeInfo) |
-//! | `{"command":"add","enode":"enode://…"}` | `{"ok":null}`: the node is kept connected from now on |
-//! | `{"command":"remove","node":"…"}` | `{"ok":null}`: it is that no more, and is disconnected |
-//! | `{"command":"trust","node":"…"}` | `{"ok":null}`: it is let in whatever the number of peers |
-//! | `{"command":"distrust","node":"…"}` | `{"ok":null}`: it counts as others do |
+//! | `{"command":"static-nodes"}` | `{"ok":[…]}`, a [`StaticNode`](peermux::server::StaticNode) for each, by node id |
+//! | `{"command":"bans"}` | `{"ok":[…]}`, a [`BanInfo`](peermux::server::BanInfo) for each ban that holds |
+//! | `{"command":"add","enode":"enode://…"}` | `{"ok":{"kept":true}}`: the node is kept connected from now on |
+//! | `{"command":"remove","node":"…"}` | the same: it is that no more, and is disconnected |
+//! | `{"command":"trust","node":"…"}` | the same: it is let in whatever the number of peers |
+//! | `{"command":"distrust","node":"…"}` | the same: it counts as others do |
+//! | `{"command":"kick","node":"…"}` | the same: its connection ends |
+//! | `{"command":"ban","target":"…","seconds":3600,"reason":"…"}` | the same: the node, or all nodes at the address, are kept out |
+//! | `{"command":"unban","target":"…"}` | the same: that ends |
+//! | `{"command":"reconfigure","settings":{"max_peers":10}}` | the same: settings have other values, all of them or none |
+//! | `{"command":"log-level","filter":"peermux=debug"}` | the same: more or less is logged |
 //! | `{"command":"stop"}` | `{"ok":null}`; the connection closes when the node has ended |
 //! | anything else, or if it cannot be done | `{"error":"…"}`, one sentence |
 //!
 //! An `enode` is an enode URL or a node record (`enr:`), a `node` one of these or a node id in 64
-//! hexadecimal digits. What was added, removed or
-//! trusted is forgotten when the node ends.
+//! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change outlasts the node's
+//! next start: it does if the node has a data directory, except for settings and log levels, and for what the
+//! node's own options say otherwise.
 //!
 //! # Limits
 //!
@@ -27,9 +35,11 @@
 //! connections are served at once; a further one is told so and closed.
 
 mod client;
+mod node;
 mod service;
 mod socket;
 
 pub(crate) use client::Client;
+pub(crate) use node::Node;
 pub(crate) use service::Service;
 pub(crate) use socket::Socket;

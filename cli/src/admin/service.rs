@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::node::Node;
 use super::socket::{Socket, SocketFile};
 use crate::failure::Failure;
 
@@ -45,20 +46,14 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts to serve, on a thread of its own: in a node that is busy with messages an answer
-    /// would wait for its turn between all peers, again each time that the socket is full. Who
-    /// asks the node to stop cancels `stop`.
-    pub(crate) fn start(
-        socket: Socket,
-        server: Server,
-        stop: CancellationToken,
-    ) -> Result<Self, Failure> {
+    /// would wait for its turn between all peers, again each time that the socket is full.
+    pub(crate) fn start(socket: Socket, node: Node) -> Result<Self, Failure> {
         let closed = CancellationToken::new();
         let Socket { listener, file } = socket;
         let context = Context {
-            server,
-            stop,
+            node,
             closed: closed.clone(),
-            node: Handle::current(),
+            runtime: Handle::current(),
         };
         let token = closed.clone();
         let started = Builder::new_current_thread().enable_all().build();
@@ -87,12 +82,11 @@ impl Service {
 /// What each connection needs.
 #[derive(Clone)]
 struct Context {
-    server: Server,
-    stop: CancellationToken,
+    node: Node,
     /// The end of the service.
     closed: CancellationToken,
     /// Where the node runs.
-    node: Handle,
+    runtime: Handle,
 }
 
 async fn accept(listener: UnixListener, context: Context) -> io::Result<Infallible> {
@@ -156,7 +150,7 @@ async fn attend(
             }
         };
         if stops {
-            context.stop.cancel();
+            context.node.stop.cancel();
             // Whoever asked learns from the connection's end that the node has ended.
             return std::future::pending().await;
         }
@@ -170,49 +164,25 @@ async fn answer(
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<bool> {
     match request {
-        Request::Peers {} => timeout(DEADLINE, send_peers(to, &context.server)).await??,
-        Request::NodeInfo {} => send(to, &Answer::Ok(context.server.node_info())).await?,
+        Request::Peers {} => timeout(DEADLINE, send_peers(to, &context.node.server)).await??,
+        Request::NodeInfo {} => send(to, &Answer::Ok(context.node.server.node_info())).await?,
         Request::Stop {} => {
             send(to, &Answer::Ok(())).await?;
             return Ok(true);
         }
-        change => {
-            let server = context.server.clone();
-            let made = async move { timeout(DEADLINE, make(change, &server)).await };
-            let answer = match context.node.spawn(made).await {
-                Ok(Ok(Ok(()))) => Answer::Ok(()),
+        request => {
+            let node = context.node.clone();
+            let made = async move { timeout(DEADLINE, node.obey(request)).await };
+            let answer = match context.runtime.spawn(made).await {
+                Ok(Ok(Ok(answer))) => Answer::Ok(answer),
                 Ok(Ok(Err(error))) => Answer::Error(error),
                 Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
-                Err(error) => refusal(&error),
+                Err(error) => Answer::Error(error.to_string()),
             };
             send(to, &answer).await?;
         }
     }
     Ok(false)
-}
-
-/// Changes something of the node.
-async fn make(change: Request, server: &Server) -> Result<(), String> {
-    match change {
-        Request::Add { enode } => {
-            let added = server.add_static(enode).await;
-            added.map_err(|error| error.to_string())
-        }
-        Request::Remove { node } => match server.remove_static(&node.0).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(format!("{} is no static node", node.0)),
-            Err(error) => Err(error.to_string()),
-        },
-        Request::Trust { node } => {
-            server.trust(node.0);
-            Ok(())
-        }
-        Request::Distrust { node } => {
-            server.distrust(node.0);
-            Ok(())
-        }
-        Request::Peers {} | Request::NodeInfo {} | Request::Stop {} => Ok(()),
-    }
 }
 
 /// Tells of all peers, each as soon as the one before is on its way.
@@ -263,10 +233,13 @@ mod tests {
     async fn connect() -> (DuplexStream, JoinHandle<io::Result<()>>) {
         let server = Server::builder(SecretKey::generate());
         let context = Context {
-            server: server.start().await.expect("starts"),
-            stop: CancellationToken::new(),
+            node: Node {
+                server: server.start().await.expect("starts"),
+                stop: CancellationToken::new(),
+                kept: None,
+            },
             closed: CancellationToken::new(),
-            node: Handle::current(),
+            runtime: Handle::current(),
         };
         let (near, far) = duplex(PIPE);
         let (reader, writer) = split(near);

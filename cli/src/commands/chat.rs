@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 
 use peermux::server::Advertised;
-use peermux::{Endpoint, Enode, NodeId, SecretKey, Server, ServerConfig};
+use peermux::{DialError, Endpoint, Enode, NodeId, SecretKey, Server, ServerConfig};
 use peermux_protocols::chat::{Chat, Config, Event, Events, MAX_LINE};
 use serde::Serialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -20,7 +21,10 @@ const EXAMPLES: &str = "\
 Examples:
   peermux chat --listen 127.0.0.1:0 --name Ann        prints an enode URL; for Ben:
   peermux chat --dial enode://…@127.0.0.1:40404 --name Ben
+  peermux chat --dial enode://… --dial enode://… --listen 127.0.0.1:0       joins two, and lets others join
   date | peermux chat --dial enode://…@127.0.0.1:40404
+
+Each node passes on what it hears: with Ann in the middle, Ben and Carol hear each other.
 
 Ends at the end of input (Ctrl-D) or at Ctrl-C, after all that was said has been sent.";
 
@@ -38,14 +42,14 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct Whereto {
     /// Wait for others here; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<Endpoint>,
-    /// Join the node there, given as enode://KEY@HOST:PORT
+    /// Join the node there, given as enode://KEY@HOST:PORT; may be given several times
     #[arg(long, value_name = "ENODE", value_parser = node::dialable)]
-    dial: Option<Enode>,
+    dial: Vec<Enode>,
 }
 
 /// What is to be read, as it came.
@@ -108,9 +112,11 @@ pub(crate) async fn run(
         None => node().start().await.map_err(Failure::because)?,
     };
     let talking = async {
-        match &args.whereto.dial {
-            Some(enode) => join(&server, enode, &mut events, out).await?,
-            None => out.tell(&Listening::of(&server))?,
+        if args.whereto.listen.is_some() {
+            out.tell(&Listening::of(&server))?;
+        }
+        for enode in &args.whereto.dial {
+            join(&server, enode, &mut events, out).await?;
         }
         talk(&chat, &mut events, out).await
     };
@@ -129,24 +135,49 @@ pub(crate) async fn run(
     result.and(heard)
 }
 
-/// Dials, and waits until the other side has told its name: from then on lines reach it.
+/// Dials, and waits until the other side has told its name: from then on lines reach it. What is
+/// heard meanwhile is printed, so that nobody is held up.
 async fn join(
     server: &Server,
     enode: &Enode,
     events: &mut Events,
     out: &Output,
 ) -> Result<(), Failure> {
-    let peer = server.dial(enode).await;
-    let peer = peer.map_err(|error| Trouble::dialling(&error))?;
-    tokio::select! {
-        // The name first: a peer that said it was there.
-        biased;
-        event = events.next() => event.map_or(Ok(()), |event| report(event, out)),
-        outcome = peer.ended() => Err(match outcome {
-            Some(outcome) => Trouble::peer_ended(&outcome.error).into(),
-            None => Failure::because("the connection has ended"),
-        }),
+    let id = enode.public_key().node_id();
+    let mut is_there = false;
+    let print = |event: Event| {
+        let is_it = matches!(&event, Event::Joined { peer, .. } if *peer == id);
+        report(event, out).map(|()| is_it)
+    };
+    let mut dialling = pin!(server.dial(enode));
+    let peer = loop {
+        tokio::select! {
+            // What was heard first.
+            biased;
+            Some(event) = events.next() => is_there |= print(event)?,
+            peer = &mut dialling => match peer {
+                Ok(peer) => break peer,
+                // It has dialled us, perhaps for the same reason.
+                Err(DialError::Connected { .. }) => return Ok(()),
+                Err(error) => return Err(Trouble::dialling(&error).into()),
+            },
+        }
+    };
+    while !is_there {
+        tokio::select! {
+            // The name first: a peer that said it was there.
+            biased;
+            event = events.next() => match event {
+                Some(event) => is_there = print(event)?,
+                None => return Ok(()),
+            },
+            outcome = peer.ended() => return Err(match outcome {
+                Some(outcome) => Trouble::peer_ended(&outcome.error).into(),
+                None => Failure::because("the connection has ended"),
+            }),
+        }
     }
+    Ok(())
 }
 
 /// Says what comes in and prints what is heard, until the end of input.

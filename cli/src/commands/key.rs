@@ -35,6 +35,7 @@ enum Action {
 
 /// What may be known of a key.
 #[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "key")]
 struct Report {
     public_key: PublicKey,
     node_id: NodeId,

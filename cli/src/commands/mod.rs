@@ -2,12 +2,17 @@
 
 pub(crate) mod bench;
 pub(crate) mod chat;
+pub(crate) mod crawl;
 mod demo;
+pub(crate) mod dns;
+mod help;
 pub(crate) mod key;
 pub(crate) mod listen;
 #[cfg(unix)]
 pub(crate) mod peers;
 pub(crate) mod ping;
+pub(crate) mod record;
+pub(crate) mod resolve;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
@@ -39,7 +44,13 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
             with_trouble(result, out)
         }
         Command::Bench(args) => bench::run(args, key.load_or_random()?, out, interrupted).await,
+        Command::Crawl(args) => crawl::run(args, key.load_or_random()?, out, interrupted).await,
+        Command::Dns(args) => dns::run(args, key, out, interrupted).await,
         Command::Key(args) => key::run(&args, key, out),
+        Command::Completions { shell } => help::complete(shell, out),
+        Command::Man { folder } => help::write_manual(&folder, out),
+        Command::Record(args) => record::run(&args, key, out),
+        Command::Resolve(args) => resolve::run(args, key.load_or_random()?, out, interrupted).await,
         Command::Chat(args) => {
             let result = chat::run(args, key.load_or_random()?, out, interrupted).await;
             with_trouble(result, out)

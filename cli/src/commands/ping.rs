@@ -93,6 +93,7 @@ impl fmt::Display for Greeting {
 
 /// Everything, for programs.
 #[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "pong")]
 struct Report {
     #[serde(flatten)]
     greeting: Greeting,

@@ -27,6 +27,7 @@ fn messages_are_measured_with_and_without_a_node() {
             let mut expected = vec![
                 "count",
                 "cpu_seconds",
+                "event",
                 "mb_per_s",
                 "mode",
                 "msgs_per_s",
@@ -61,6 +62,7 @@ fn handshakes_are_measured_with_and_without_a_node() {
             "concurrency",
             "count",
             "cpu_seconds",
+            "event",
             "handshakes_per_s",
             "mode",
             "ok",
@@ -136,9 +138,9 @@ fn a_failed_measurement_is_told_to_programs_too() {
         let told = parse(&output[0]);
         assert_eq!(told["mode"], mode);
         assert_eq!(told["ok"], false);
-        assert_eq!(told["stage"], stage);
-        assert_eq!(told["fault"], fault);
-        assert_eq!(told["reason"], reason);
+        assert_eq!(told["error"]["stage"], stage);
+        assert_eq!(told["error"]["fault"], fault);
+        assert_eq!(told["error"]["reason"], reason);
     }
 }
 

@@ -38,6 +38,50 @@ fn two_people_talk() {
 }
 
 #[test]
+fn two_people_hear_each_other_through_a_third() {
+    let (mut ann, to_ann) = listener(&["--name", "Ann"]);
+    let mut ben = Peermux::start(&["chat", "--dial", &to_ann, "--name", "Ben"]);
+    assert_eq!(ann.line(), "* Ben is here");
+    assert_eq!(ben.line(), "* Ann is here");
+    let mut carol = Peermux::start(&["chat", "--dial", &to_ann, "--name", "Carol"]);
+    assert_eq!(ann.line(), "* Carol is here");
+    assert_eq!(carol.line(), "* Ann is here");
+    ben.say("hello");
+    assert_eq!(ann.line(), "Ben: hello");
+    assert_eq!(carol.line(), "Ben: hello");
+    carol.say("hi");
+    assert_eq!(ann.line(), "Carol: hi");
+    assert_eq!(ben.line(), "Carol: hi");
+}
+
+#[test]
+fn who_joins_two_hears_each_line_once_and_others_join_too() {
+    let (mut ann, to_ann) = listener(&["--name", "Ann"]);
+    let (mut ben, to_ben) = listener(&["--name", "Ben"]);
+    let both = ["--dial", &to_ann, "--dial", &to_ben];
+    let (mut carol, to_carol) = listener(&[&both[..], &["--name", "Carol"]].concat());
+    assert_eq!(carol.line(), "* Ann is here");
+    assert_eq!(carol.line(), "* Ben is here");
+    for joined in [&mut ann, &mut ben] {
+        assert_eq!(joined.line(), "* Carol is here");
+    }
+    // Dan closes a circle, so each line comes to him and to Ann twice.
+    let both = ["--dial", &to_ann, "--dial", &to_carol];
+    let mut dan = Peermux::start(&[&["chat", "--name", "Dan"], &both[..]].concat());
+    assert_eq!(dan.line(), "* Ann is here");
+    assert_eq!(dan.line(), "* Carol is here");
+    for joined in [&mut ann, &mut carol] {
+        assert_eq!(joined.line(), "* Dan is here");
+    }
+    for line in ["one", "two"] {
+        ben.say(line);
+        for hears in [&mut ann, &mut carol, &mut dan] {
+            assert_eq!(hears.line(), format!("Ben: {line}"));
+        }
+    }
+}
+
+#[test]
 fn events_for_programs() {
     let (mut ann, enode) = listener(&["--name", "Ann", "--json"]);
     let mut ben = Peermux::start(&["chat", "--dial", &enode, "--name", "Ben", "--json"]);

@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
+use peermux::NodeRecord;
 use peermux::addrbook::{Change, RedbStore, Store, Table};
 
 use crate::folder::Folder;
@@ -85,6 +86,25 @@ fn a_newer_address_book_is_told_of_and_left_alone() {
 }
 
 #[test]
+fn the_number_of_the_own_record_goes_on_after_a_restart() {
+    let folder = Folder::new();
+    let home = folder.text("");
+    let record = || {
+        let address = ["listen", "--addr", "127.0.0.1:0", "--json", "--data-dir"];
+        let mut node = Peermux::start(&[&address[..], &[&home]].concat());
+        node.event("listening");
+        let record = node.event("record")["record"].clone();
+        node.terminated().succeeded();
+        let record = record.as_str().expect("a record").parse::<NodeRecord>();
+        record.expect("a valid one")
+    };
+    let (first, second) = (record(), record());
+    // The system chose other ports.
+    assert_eq!(second.seq(), first.seq() + 1);
+    assert_eq!(second.node_id(), first.node_id());
+}
+
+#[test]
 fn is_for_one_node_at_a_time() {
     let folder = Folder::new();
     let home = folder.text("home");
@@ -159,7 +179,8 @@ fn a_folder_of_another_user_is_refused() {
     let folder = Folder::new();
     let home = folder.text("home");
     fs::create_dir(&home).expect("a folder");
-    if chown(&home, Some(65534), None).is_err() {
+    if let Err(error) = chown(&home, Some(65534), None) {
+        eprintln!("not tested, since the folder cannot be given away: {error}");
         return;
     }
     let (line, _) = run(&["listen", "--data-dir", &home]).failed();

@@ -25,7 +25,7 @@ fn a_new_key_is_for_its_owner_alone_and_never_overwritten() {
     let path = file("new");
     let made = run(&["key", "new", "--key-file", &path, "--json"]).events();
     assert_eq!(made.len(), 1);
-    assert_eq!(keys(&made[0]), ["enode", "node_id", "public_key"]);
+    assert_eq!(keys(&made[0]), ["enode", "event", "node_id", "public_key"]);
     let mode = fs::metadata(&path)
         .expect("it is there")
         .permissions()

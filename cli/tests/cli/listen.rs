@@ -1,7 +1,9 @@
 use std::net::TcpListener;
 
+use peermux::NodeRecord;
 use serde_json::{Value, json};
 
+use crate::folder::Folder;
 use crate::process::{Peermux, address, keys, run};
 
 /// bench and echo as two nodes with both number their messages: by name, from 16 on.
@@ -17,17 +19,64 @@ fn the_first_line_is_an_enode_url_that_can_be_dialled() {
     let mut node = Peermux::start(&["listen", "--addr", "127.0.0.1:0"]);
     let enode = node.line();
     assert!(enode.starts_with("enode://"), "{enode}");
+    let record = node.line();
+    let record = record.strip_prefix("record ").expect("the second line");
+    let record: NodeRecord = record.parse().expect("a node record");
+    assert_eq!(record.to_enode().to_string(), enode);
     run(&["ping", &enode]).succeeded();
-    assert!(node.line().starts_with("peer_add "));
-    let dropped = node.line();
+    let timeless = |line: String| {
+        let (time, event) = line.split_once(' ').expect("a time");
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
+        event.to_owned()
+    };
+    assert!(timeless(node.line()).starts_with("peer_add "));
+    let dropped = timeless(node.line());
     assert!(dropped.starts_with("peer_drop "), "{dropped}");
     assert!(
-        dropped.ends_with(
-            "[bench/1 0x10–0x17, echo/1 0x18–0x19]: it disconnected: client quitting (0x08)"
-        ),
+        dropped.contains(" [bench/1 0x10–0x17, echo/1 0x18–0x19] after "),
+        "{dropped}"
+    );
+    assert!(
+        dropped.ends_with("s: it disconnected: client quitting (0x08)"),
         "{dropped}"
     );
     assert!(node.terminated().succeeded().is_empty());
+}
+
+#[test]
+fn networks_are_listed_in_the_configuration_and_on_the_command_line() {
+    let folder = Folder::new();
+    let text = "whitelist = \"10.1.0.0/16\"\nexempt_local = false\n";
+    let file = folder.file("node.toml", text);
+    let (node, enode) =
+        Peermux::listen(&["--config", &file, "--whitelist", "192.0.2.7,127.0.0.0/8"]);
+    // A stranger would have to wait for half a minute between two connections.
+    for _ in 0..3 {
+        run(&["ping", &enode]).succeeded();
+    }
+    node.terminated().succeeded();
+}
+
+#[test]
+fn who_was_not_let_in_is_told_with_the_cause() {
+    let mut node = Peermux::start(&[
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+        "--max-peers",
+        "0",
+        "--json",
+    ]);
+    let enode = node.event("listening")["enode"].clone();
+    node.event("record");
+    let enode = enode.as_str().expect("an enode URL");
+    let key = "00000000000000000000000000000000000000000000000000000000000000cc";
+    run(&["ping", enode, "--key", key]).failed();
+    let refused = node.event("inbound_failed");
+    let shown = run(&["key", "show", "--key", key, "--json"]).report();
+    assert_eq!(refused["claimed_id"], shown["node_id"]);
+    assert_eq!(refused["error"]["reason"]["code"], 4);
+    assert_eq!(refused["left_out"], 0);
 }
 
 #[test]
@@ -35,6 +84,7 @@ fn events_have_the_keys_of_the_contract() {
     let mut node = Peermux::start(&["listen", "--addr", "127.0.0.1:0", "--json"]);
     let listening = node.event("listening");
     assert_eq!(keys(&listening), ["enode", "event"]);
+    assert_eq!(keys(&node.event("record")), ["event", "record"]);
     let enode = listening["enode"]
         .as_str()
         .expect("an enode URL")
@@ -51,6 +101,7 @@ fn events_have_the_keys_of_the_contract() {
         "direction",
         "event",
         "node_id",
+        "time",
     ];
     assert_eq!(keys(&added), about);
     assert_eq!(added["node_id"], shown[0]["node_id"]);
@@ -62,7 +113,11 @@ fn events_have_the_keys_of_the_contract() {
     assert_eq!(added["capabilities"], bench_and_echo());
 
     let dropped = node.event("peer_drop");
-    let mut both = [about.as_slice(), &["reason", "requested_by"]].concat();
+    let mut both = [
+        about.as_slice(),
+        &["connected_ms", "error", "reason", "requested_by"],
+    ]
+    .concat();
     both.sort_unstable();
     assert_eq!(keys(&dropped), both);
     for key in ["addr", "capabilities", "client", "direction", "node_id"] {
@@ -126,7 +181,13 @@ fn a_url_that_others_cannot_dial_comes_with_a_remark() {
     let advertised = ["--advertise", "node.example.org:30303"];
     let mut node = Peermux::start(&[&everywhere[..], &advertised].concat());
     assert_eq!(address(&node.line()), "node.example.org:30303");
+    assert!(node.line().starts_with("record enr:"));
     assert!(node.terminated().succeeded().is_empty());
+
+    let known = ["--nat", "extip:203.0.113.7"];
+    let mut node = Peermux::start(&[&everywhere[..], &known].concat());
+    let enode = node.line();
+    assert!(address(&enode).starts_with("203.0.113.7:"), "{enode}");
 
     let chat = ["chat", "--listen", "0.0.0.0:0"];
     let mut chat = Peermux::start(&[&chat[..], &advertised].concat());

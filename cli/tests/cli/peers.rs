@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
-use crate::process::{Ended, Peermux, keys, parse, run};
+use crate::process::{Ended, Peermux, parse, run};
 
 /// A node with an admin socket.
 struct Node {
@@ -21,6 +21,21 @@ impl Node {
         let folder = Folder::new();
         let home = folder.text("home");
         let (process, enode) = Peermux::listen(&[&["--data-dir", &home], arguments].concat());
+        Self {
+            folder,
+            process,
+            enode,
+        }
+    }
+
+    /// The node again, with its folder, once it has ended.
+    fn again(self) -> Self {
+        let Self {
+            folder, process, ..
+        } = self;
+        process.ended();
+        let home = folder.text("home");
+        let (process, enode) = Peermux::listen(&["--data-dir", &home]);
         Self {
             folder,
             process,
@@ -69,24 +84,135 @@ fn the_table_has_a_line_for_each_peer() {
     let [listed] = listed.as_slice() else {
         panic!("not one line: {listed:?}");
     };
-    let expected = ["caps", "enode", "id", "name", "network", "protocols"];
-    assert_eq!(keys(listed), expected);
-    assert_eq!(listed["id"], peer["node_id"]);
-    assert_eq!(listed["caps"], json!(["bench/1", "echo/1"]));
-    assert_eq!(listed["network"]["static"], true);
-    assert_eq!(listed["network"]["inbound"], false);
-    assert_eq!(listed["network"]["remoteAddress"], peer["addr"]);
+    assert_eq!(listed["event"], "peer");
+    assert_eq!(listed["node_id"], peer["node_id"]);
+    assert_eq!(listed["capabilities"], peer["capabilities"]);
+    assert_eq!(listed["static"], true);
+    assert_eq!(listed["direction"], "outbound");
+    assert_eq!(listed["addr"], peer["addr"]);
+    assert_eq!(listed["protocols"]["echo"]["received"], 0);
 
     let lines = node.peers(&[]).succeeded();
+    let [header, line, totals] = lines.as_slice() else {
+        panic!("a header, a peer, the totals: {lines:?}");
+    };
+    assert!(header.starts_with("node id "), "{header}");
     let id = peer["node_id"].as_str().expect("an id");
     let addr = peer["addr"].as_str().expect("an address");
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(
-        lines,
-        [format!(
-            "{id} outbound {addr} peermux/v{version} [bench/1, echo/1] static"
-        )]
+    let words: Vec<_> = line.split_whitespace().collect();
+    let client = format!("peermux/v{version}");
+    assert_eq!(words[..5], [id, "out", addr, &client, "bench/1,echo/1"]);
+    assert!(line.ends_with(" static"), "{line}");
+    assert!(
+        totals.starts_with("1 peers, 0 inbound and 1 outbound"),
+        "{totals}"
     );
+}
+
+#[test]
+fn who_should_be_connected_and_is_not_has_a_cause() {
+    let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
+    let mut node = Node::start(&["--static", &nobody]);
+    let failed = node.process.event("dial_failed");
+    assert_eq!(failed["error"]["stage"], "dial");
+    let lines = node.peers(&["--all"]).succeeded();
+    assert_eq!(lines[0], "no peers");
+    let line = &lines[1];
+    let start = format!("not connected: {} 127.0.0.1:1: ", id_text(&failed));
+    assert!(
+        line.starts_with(&start) && line.contains("next try in"),
+        "{line}"
+    );
+    let listed = node.peers(&["--all", "--json"]).report();
+    assert_eq!(listed["event"], "static_node");
+    assert_eq!(listed["error"]["fault"], "io");
+}
+
+/// A point on the curve.
+const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+
+fn id_text(event: &Value) -> String {
+    event["node_id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn nodes_are_kicked_and_banned_until_that_is_lifted() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&["--static", &enode]);
+    let id = id_text(&node.process.event("peer_add"));
+    assert_eq!(node.peers(&["bans"]).succeeded(), ["no bans"]);
+
+    assert_eq!(
+        node.peers(&["kick", &id]).succeeded(),
+        [format!("kicked {id}")]
+    );
+    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    let banned = node
+        .peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
+        .succeeded();
+    assert_eq!(banned, [format!("banned {id}")]);
+    let listed = node.peers(&["bans", "--json"]).report();
+    assert_eq!(
+        (&listed["event"], &listed["reason"]),
+        (&"ban".into(), &"spam".into())
+    );
+    assert_eq!(listed["node_id"], id);
+    assert!(listed["left_ms"].as_u64().expect("a time") > 86_400_000);
+    let (line, _) = node.peers(&["kick", &id]).failed();
+    assert_eq!(line, format!("{id} is not connected"));
+    assert_eq!(
+        node.peers(&["unban", &id]).succeeded(),
+        [format!("unbanned {id}")]
+    );
+    assert_eq!(node.peers(&["bans"]).succeeded(), ["no bans"]);
+    let (line, _) = node.peers(&["unban", "192.0.2.7"]).failed();
+    assert_eq!(line, "192.0.2.7 is not banned");
+}
+
+#[test]
+fn what_was_added_is_connected_after_a_restart() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&[]);
+    let added = node.peers(&["add", &enode, "--json"]).report();
+    assert_eq!(added["kept"], true);
+    let id = id_text(&node.process.event("peer_add"));
+    let trusted = node.peers(&["trust", &id]).succeeded();
+    assert_eq!(trusted, [format!("trusted {id}")]);
+    node.peers(&["stop"]).succeeded();
+
+    let mut again = node.again();
+    assert_eq!(id_text(&again.process.event("peer_add")), id);
+    let peer = again.peers(&["--json"]).report();
+    assert_eq!(
+        (&peer["static"], &peer["trusted"]),
+        (&true.into(), &true.into())
+    );
+    again.peers(&["remove", &id]).succeeded();
+    again.peers(&["stop"]).succeeded();
+    let again = again.again();
+    assert!(again.peers(&["--all", "--json"]).events().is_empty());
+}
+
+#[test]
+fn settings_and_logs_change_while_a_node_runs() {
+    let mut node = Node::start(&[]);
+    let changed = node.peers(&["reconfigure", "max_peers=0"]).succeeded();
+    assert_eq!(changed, ["changed max_peers, until the node ends"]);
+    assert_eq!(node.peers(&["info", "--json"]).report()["max_peers"], 0);
+    let (line, _) = run(&["ping", &node.enode]).failed();
+    assert!(line.contains("too many peers"), "{line}");
+    let (line, _) = node.peers(&["reconfigure", "name=x"]).failed();
+    assert!(line.contains("name"), "{line}");
+    let (line, _) = node.peers(&["reconfigure", "max_peer=1"]).failed();
+    assert_eq!(line, "there is no setting max_peer");
+
+    let told = node.peers(&["log-level", "debug"]).succeeded();
+    assert_eq!(told, ["logs debug, until the node ends"]);
+    run(&["ping", &node.enode]).failed();
+    node.process.log("DEBUG");
+    let (line, _) = node.peers(&["log-level", "peermux=loud"]).failed();
+    assert!(line.contains("expected one of"), "{line}");
 }
 
 #[test]
@@ -96,7 +222,8 @@ fn a_node_that_is_removed_is_disconnected() {
     let peer = node.process.event("peer_add");
     let id = peer["node_id"].as_str().expect("an id");
     let removed = node.peers(&["remove", &enode]).succeeded();
-    assert_eq!(removed, [format!("removed {id}")]);
+    // Its options name it again.
+    assert_eq!(removed, [format!("removed {id}, until the node ends")]);
     assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
     assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
     let (line, _) = node.peers(&["remove", id]).failed();
@@ -128,7 +255,7 @@ fn a_node_tells_about_itself() {
     assert_eq!(told[0]["protocols"], json!({ "echo": "unknown" }));
     let lines = node.peers(&["info"]).succeeded();
     assert_eq!(lines[2], format!("enode      {}", node.enode));
-    assert_eq!(lines[4], "protocols  echo");
+    assert_eq!(lines.last().expect("lines"), "protocols  echo");
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Peermux {
             Self::start(&[&["listen", "--addr", "127.0.0.1:0", "--json"], arguments].concat());
         let listening = node.event("listening");
         let enode = listening["enode"].as_str().expect("an enode URL");
+        node.event("record");
         (node, enode.to_owned())
     }
 
@@ -88,9 +89,15 @@ impl Peermux {
 
     /// The next event, which must be of this kind.
     pub(crate) fn event(&mut self, kind: &str) -> Value {
-        let event = self.json();
-        assert_eq!(event["event"], kind, "{event}");
-        event
+        loop {
+            let event = self.json();
+            // Who was refused is in the tests that ask for it.
+            let refused = ["inbound_rejected", "inbound_failed"];
+            if event["event"] == kind || !refused.iter().any(|name| event["event"] == *name) {
+                assert_eq!(event["event"], kind, "{event}");
+                return event;
+            }
+        }
     }
 
     /// Waits for a line on standard error that contains this.
@@ -174,6 +181,14 @@ impl Ended {
     pub(crate) fn events(self) -> Vec<Value> {
         let lines = self.succeeded();
         lines.iter().map(|line| parse(line)).collect()
+    }
+
+    /// The one JSON object that is the output of a process that must have succeeded.
+    pub(crate) fn report(self) -> Value {
+        match self.events().as_slice() {
+            [report] => report.clone(),
+            events => panic!("not one line: {events:#?}"),
+        }
     }
 
     /// The one line on standard error of a process that must have failed, and its output.

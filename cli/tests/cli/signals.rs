@@ -54,7 +54,7 @@ fn a_ping_takes_leave_and_tells_what_it_has() {
         let lines = ping.ended().succeeded();
         assert!(lines[0].starts_with("1 pings, "), "{lines:?}");
         node.event("peer_add");
-        assert_quit(&node.json());
+        assert_quit(&node.event("peer_drop"));
     }
 }
 
@@ -67,7 +67,7 @@ fn a_chat_takes_leave() {
         chat.signal(signal);
         assert_eq!(chat.ended().succeeded(), ["* listener is gone"]);
         node.event("peer_add");
-        assert_quit(&node.json());
+        assert_quit(&node.event("peer_drop"));
     }
 }
 
@@ -79,7 +79,7 @@ fn a_measurement_takes_leave_and_has_no_result() {
         let bench = Peermux::start(&[&["bench", &enode, "--mode", mode], &endless[..]].concat());
         assert_no_result(&interrupted(bench));
         node.event("peer_add");
-        assert_quit(&node.json());
+        assert_quit(&node.event("peer_drop"));
     }
 }
 
@@ -111,7 +111,7 @@ fn assert_no_result(ended: &Ended) {
     let told = parse(&ended.output[0]);
     assert_eq!(told["ok"], false, "{told}");
     assert_eq!(
-        told["error"],
+        told["error"]["text"],
         "interrupted before the end of the measurement"
     );
 }
@@ -158,7 +158,7 @@ fn hanging_up_means_nothing_without_a_terminal() {
     let mut node = Peermux::spawn(node);
     let enode = node.line();
     node.signal(Signal::HUP);
-    node.log("SIGHUP is ignored without a terminal");
+    node.log("SIGHUP is ignored: there is no configuration file");
     run(&["ping", &enode]).succeeded();
     assert_eq!(node.terminated().code, Some(0));
 }
@@ -180,5 +180,43 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
     let terminal = Peermux::spawn(terminal);
     other.event("peer_add");
     terminal.signal(Signal::KILL);
-    assert_quit(&other.json());
+    assert_quit(&other.event("peer_drop"));
+}
+
+#[test]
+fn hanging_up_without_a_terminal_has_the_configuration_read_again() {
+    let folder = Folder::new();
+    let file = folder.file("node.toml", "max_peers = 5\n");
+    let mut node = Command::new("setsid");
+    node.arg(env!("CARGO_BIN_EXE_peermux"));
+    node.args([
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+        "--json",
+        "--config",
+        &file,
+    ]);
+    let mut node = Peermux::spawn(node);
+    let listening = node.event("listening");
+    let enode = listening["enode"].as_str().expect("a URL");
+    node.event("record");
+    run(&["ping", enode]).succeeded();
+    node.event("peer_add");
+    node.event("peer_drop");
+
+    folder.file("node.toml", "max_peers = 0\nname = \"other\"\n");
+    node.signal(Signal::HUP);
+    let reloaded = node.event("reloaded");
+    assert_eq!(reloaded["changed"], serde_json::json!(["max_peers"]));
+    assert!(reloaded["left"]["name"].is_string(), "{reloaded}");
+    let (line, _) = run(&["ping", enode]).failed();
+    assert!(line.contains("too many peers"), "{line}");
+
+    folder.file("node.toml", "max_peers = many\n");
+    node.signal(Signal::HUP);
+    let failed = node.event("reload_failed");
+    let text = failed["error"]["text"].as_str().expect("a text");
+    assert!(text.contains("node.toml, line 1"), "{text}");
+    assert_eq!(node.terminated().code, Some(0));
 }

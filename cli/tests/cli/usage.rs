@@ -1,8 +1,9 @@
+use crate::folder::Folder;
 use crate::process::{Peermux, command, run};
 
 #[test]
 fn wrong_usage_is_told_with_exit_code_2() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&[], "Usage: peermux"),
         (&["fly"], "unrecognized subcommand 'fly'"),
         (&["demo", "--fast"], "unexpected argument '--fast'"),
@@ -15,7 +16,15 @@ fn wrong_usage_is_told_with_exit_code_2() {
             "port \"70000\" is not",
         ),
         (&["listen", "--protocol", "eth"], "invalid value 'eth'"),
+        (
+            &["listen", "--nat", "stun"],
+            "\"stun\" is none of any, none,",
+        ),
         (&["listen", "--max-peers", "many"], "invalid value 'many'"),
+        (
+            &["listen", "--whitelist", "10.0.0.0/8,here"],
+            "\"here\" is not a network",
+        ),
         (&["ping"], "<ENODE>"),
         (&["bench"], "--mode <MODE>"),
         (&["bench", "--mode", "fast"], "invalid value 'fast'"),
@@ -34,7 +43,21 @@ fn wrong_usage_is_told_with_exit_code_2() {
 #[test]
 fn help_is_for_every_command() {
     let general = run(&["--help"]).succeeded().join("\n");
-    for name in ["demo", "listen", "peers", "ping", "bench", "key", "chat"] {
+    for name in [
+        "demo",
+        "listen",
+        "peers",
+        "ping",
+        "bench",
+        "key",
+        "chat",
+        "crawl",
+        "dns",
+        "record",
+        "resolve",
+        "completions",
+        "man",
+    ] {
         assert!(general.contains(&format!("\n  {name} ")), "{general}");
         let help = run(&[name, "--help"]).succeeded().join("\n");
         assert!(help.contains("--json"), "{help}");
@@ -50,4 +73,20 @@ fn a_malformed_log_filter_is_told() {
     command.env("PEERMUX_LOG", "peermux=loud");
     let text = Peermux::spawn(command).ended().refused();
     assert!(text.contains("PEERMUX_LOG: "), "{text}");
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]).succeeded().join("\n");
+        assert!(
+            script.contains("peermux") && script.contains("resolve"),
+            "{shell}"
+        );
+    }
+    assert_eq!(run(&["completions", "bash", "--json"]).code, Some(2));
+    let folder = Folder::new();
+    run(&["man", &folder.text("man1")]).succeeded();
+    let listen = std::fs::read_to_string(folder.path("man1/peermux-listen.1"));
+    assert!(listen.expect("a page").contains("discovery"));
 }

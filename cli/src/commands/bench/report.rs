@@ -1,18 +1,20 @@
 //! What a measurement tells, for people and for programs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use peermux::setup::FailureInfo;
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
 
 use super::{Args, Mode};
-use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::output::micros;
 
 /// A verified measurement of messages.
 #[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "result")]
 pub(super) struct Report {
     mode: Mode,
     size: usize,
@@ -84,6 +86,7 @@ impl fmt::Display for Report {
 
 /// A measurement of full connects.
 #[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "result")]
 pub(super) struct HandshakeReport {
     pub(super) mode: Mode,
     pub(super) count: u64,
@@ -113,27 +116,22 @@ impl fmt::Display for HandshakeReport {
 
 /// What is told to programs of a measurement without a result; people read standard error.
 #[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "result")]
 pub(super) struct NoResult<'a> {
     mode: Mode,
     size: u32,
     count: u64,
     ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(flatten)]
-    trouble: Option<&'a Trouble>,
+    error: Cow<'a, FailureInfo>,
 }
 
 impl<'a> NoResult<'a> {
     pub(super) fn new(args: &Args, failure: Option<&'a Failure>) -> Self {
-        let trouble = match failure {
-            Some(Failure::Connection(trouble)) => Some(&**trouble),
-            _ => None,
-        };
-        let error = match (failure, trouble) {
-            (None, _) => Some("interrupted before the end of the measurement".to_owned()),
-            (Some(failure), None) => failure.text(),
-            (Some(_), Some(_)) => None,
+        let of_text = |text: String| Cow::Owned(FailureInfo::of_text(text));
+        let error = match failure {
+            Some(Failure::Connection(trouble)) => Cow::Borrowed(trouble.error()),
+            Some(failure) => of_text(failure.text().unwrap_or_default()),
+            None => of_text("interrupted before the end of the measurement".to_owned()),
         };
         Self {
             mode: args.mode,
@@ -141,13 +139,12 @@ impl<'a> NoResult<'a> {
             count: args.count,
             ok: false,
             error,
-            trouble,
         }
     }
 }
 
 impl fmt::Display for NoResult<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.error.as_deref().unwrap_or("failed"))
+        f.write_str(&self.error.text)
     }
 }

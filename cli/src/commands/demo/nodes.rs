@@ -96,9 +96,7 @@ impl Node {
         if name != "carol" {
             builder = builder.protocol(bench.clone());
         }
-        for protocol in protocols {
-            builder = builder.protocol(protocol);
-        }
+        let builder = builder.protocols(protocols);
         let server = builder.start().await.map_err(Failure::because)?;
         let events = server.subscribe();
         Ok(Self {

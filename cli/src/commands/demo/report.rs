@@ -7,7 +7,6 @@ use peermux_protocols::bench::Measured;
 use serde::Serialize;
 
 use super::nodes::Node;
-use crate::commands::listen::requested_by;
 use crate::explain;
 use crate::output::{CapabilityReport, list, micros};
 
@@ -183,7 +182,7 @@ impl Dropped {
             at,
             peer,
             reason: outcome.error.reason(),
-            requested_by: requested_by(&outcome.error),
+            requested_by: outcome.error.requested_by(),
             ending: explain::ending(&outcome.error),
         }
     }

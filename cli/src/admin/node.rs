@@ -1,0 +1,120 @@
+//! Carrying out what a running node is asked for.
+
+use std::time::Duration;
+
+use peermux::Server;
+use peermux_cli::request::{Changed, Request, Target};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::kept_nodes::KeptNodes;
+use crate::logs;
+use crate::settings::changed;
+
+/// The node that is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) server: Server,
+    /// Cancelled by who asks the node to stop.
+    pub(crate) stop: CancellationToken,
+    /// Where added and trusted nodes are kept, if the node has a data directory.
+    pub(crate) kept: Option<KeptNodes>,
+}
+
+impl Node {
+    /// Does what is asked, and returns the answer. The table of peers and the node's end are not among it.
+    pub(super) async fn obey(&self, request: Request) -> Result<Value, String> {
+        let answer = match request {
+            Request::Bans {} => serde_json::to_value(self.server.bans()),
+            Request::StaticNodes {} => {
+                let nodes = self.server.static_nodes().await;
+                serde_json::to_value(nodes.map_err(|error| error.to_string())?)
+            }
+            change => serde_json::to_value(self.change(change).await?),
+        };
+        answer.map_err(|error| error.to_string())
+    }
+
+    async fn change(&self, change: Request) -> Result<Changed, String> {
+        let server = &self.server;
+        let kept = match change {
+            Request::Add { enode } => {
+                let added = server.add_static(enode.clone()).await;
+                added.map_err(|error| error.to_string())?;
+                self.keep(|kept| kept.add(&enode))?
+            }
+            Request::Remove { node } => match server.remove_static(&node.0).await {
+                Ok(true) => {
+                    let configured = server.config();
+                    let mut configured = configured.static_nodes().iter();
+                    let returns = configured.any(|known| known.node_id() == node.0);
+                    self.keep(|kept| kept.remove(&node.0))? && !returns
+                }
+                Ok(false) => return Err(format!("{} is no static node", node.0)),
+                Err(error) => return Err(error.to_string()),
+            },
+            Request::Trust { node } => {
+                server.trust(node.0);
+                self.keep(|kept| kept.trust(node.0))?
+            }
+            Request::Distrust { node } => {
+                server.distrust(node.0);
+                let configured = server.config();
+                let mut configured = configured.trusted_nodes().iter();
+                let returns = configured.any(|known| known.node_id() == node.0);
+                self.keep(|kept| kept.distrust(&node.0))? && !returns
+            }
+            Request::Kick { node } => match server.kick(&node.0) {
+                true => false,
+                false => return Err(format!("{} is not connected", node.0)),
+            },
+            Request::Ban {
+                target,
+                seconds,
+                reason,
+            } => {
+                let time = Duration::from_secs(seconds);
+                match target {
+                    Target::Node(id) => server.ban(&id, time, &reason),
+                    Target::Ip(ip) => server.ban_ip(ip, time, &reason),
+                }
+                // The address book keeps it.
+                self.kept.is_some()
+            }
+            Request::Unban { target } => {
+                let lifted = match target {
+                    Target::Node(id) => server.unban(&id),
+                    Target::Ip(ip) => server.unban_ip(ip),
+                };
+                match lifted {
+                    true => self.kept.is_some(),
+                    false => return Err(format!("{target} is not banned")),
+                }
+            }
+            Request::Reconfigure { settings } => {
+                let config = changed(&server.config(), settings)?;
+                let done = server.reconfigure(config).await;
+                done.map_err(|error| error.to_string())?;
+                false
+            }
+            Request::LogLevel { filter } => {
+                logs::set_filter(&filter)?;
+                false
+            }
+            Request::Peers {}
+            | Request::NodeInfo {}
+            | Request::Bans {}
+            | Request::StaticNodes {}
+            | Request::Stop {} => false,
+        };
+        Ok(Changed { kept })
+    }
+
+    /// Whether a change was written to the node's list.
+    fn keep(&self, write: impl FnOnce(&KeptNodes) -> Result<(), String>) -> Result<bool, String> {
+        match &self.kept {
+            Some(kept) => write(kept).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A visit: one connection, on which a node says who it is.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use peermux::connmgr::{ConnectError, Dialer};
+use peermux::p2p::{self, BASE_LENGTH, CodecError, RawMessage, RlpxCodec, decode_disconnect, ids};
+use peermux::server::NodeDialer;
+use peermux::setup::{Established, FailureInfo, Joined, SetupError};
+use peermux::transport::TcpTransport;
+use peermux::{
+    Capability, DisconnectReason, Endpoint, Enode, Fault, Hello, Host, SecretKey, Stage,
+};
+use peermux_cli::node_file::{EthStatus, Outcome};
+use peermux_protocols::eth;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
+
+use super::permitted::Permitted;
+use super::visited::{About, Visited};
+use crate::node;
+use crate::output::reason_text;
+
+/// What the crawler calls itself.
+const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
+
+/// Larger messages are of no use here, so nothing is kept for them, in bytes.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// How long a node may take to close the connection when it was told that we leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Visits nodes.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) key: SecretKey,
+    pub(super) permitted: Permitted,
+    /// How long each step may take: connection, handshake, answers.
+    pub(super) limit: Duration,
+    pub(super) dialer: NodeDialer,
+    /// Cancelled when visits are to end.
+    pub(super) stop: CancellationToken,
+}
+
+impl Visitor {
+    /// Dials a node, takes what it says of itself, and leaves; `None` if the visit was to end before.
+    pub(super) async fn visit(&self, to: &Enode) -> Option<Visited> {
+        let met = self.stop.run_until_cancelled(self.meet(to)).await?;
+        let (hello, established) = match met {
+            Ok(established) => (established.hello().clone(), established),
+            Err(visited) => return Some(visited),
+        };
+        let mut talk = Talk::new(&hello, established);
+        let deadline = Instant::now() + self.limit;
+        // What it has said by then is what it says.
+        let talking = timeout_at(deadline, talk.listen());
+        let _ = self.stop.run_until_cancelled(talking).await;
+        Some(talk.leave().await)
+    }
+
+    /// Dials a node, and exchanges Hello with it.
+    async fn meet(&self, to: &Enode) -> Result<Established<TcpTransport>, Visited> {
+        let to = timeout(self.limit, self.resolved(to)).await;
+        let to = to
+            .unwrap_or(Err(ConnectError::Timeout))
+            .map_err(|error| not_connected(&error))?;
+        if to.tcp_endpoint().is_none() {
+            let why = "its name leads to an address that is not to be dialled";
+            return Err(Visited::not_dialled(why));
+        }
+        let dialled = timeout(self.limit, self.dialer.dial(&to)).await;
+        let dialled = dialled.unwrap_or(Err(ConnectError::Timeout));
+        let stream = dialled.map_err(|error| not_connected(&error))?;
+        let answer = |theirs: &Hello| node::greeting(CLIENT, offered(theirs), &self.key);
+        let remote = to.public_key();
+        let established = node::set_up_with(stream, &self.key, remote, self.limit, answer).await;
+        established.map_err(|error| not_met(&error))
+    }
+
+    /// The node with addresses in the place of names, as far as they may be dialled.
+    async fn resolved(&self, to: &Enode) -> Result<Enode, ConnectError> {
+        let mut resolved = Enode::incomplete(*to.public_key());
+        for endpoint in to.tcp_endpoints() {
+            let addrs = match endpoint.host {
+                Host::Ip(_) => vec![endpoint.clone()],
+                Host::Dns(_) => {
+                    let found = NodeDialer::resolve(endpoint).await?;
+                    let found = found
+                        .into_iter()
+                        .filter(|addr| self.permitted.ip(addr.ip()));
+                    found.map(Endpoint::from).collect()
+                }
+            };
+            resolved = addrs.into_iter().fold(resolved, Enode::with_other_endpoint);
+        }
+        Ok(resolved)
+    }
+}
+
+/// What we offer: `eth` alone to who speaks it, so that its messages have known places. Others are offered
+/// what they speak, so that they do not take us for useless before they have answered.
+fn offered(theirs: &Hello) -> Vec<Capability> {
+    match eth_version(theirs) {
+        Some(version) => vec![Capability::new(eth::NAME, version)],
+        None => theirs.capabilities.clone(),
+    }
+}
+
+/// The highest version of `eth` that both sides speak.
+fn eth_version(theirs: &Hello) -> Option<u64> {
+    let spoken = theirs.capabilities.iter();
+    let spoken = spoken.filter(|capability| capability.name() == eth::NAME);
+    let versions = spoken.map(Capability::version);
+    versions
+        .filter(|version| eth::VERSIONS.contains(version))
+        .max()
+}
+
+/// A connection without a runner.
+type Connection = Framed<Joined<TcpTransport>, RlpxCodec>;
+
+/// A conversation with a node that was met.
+struct Talk {
+    framed: Connection,
+    about: About,
+    /// The version of `eth` whose Status is still to come.
+    awaited: Option<u64>,
+    failure: Option<FailureInfo>,
+    /// Whether nothing comes any more.
+    ended: bool,
+}
+
+impl Talk {
+    fn new(hello: &Hello, established: Established<TcpTransport>) -> Self {
+        let framed = established.into_framed();
+        let mut framed = framed.map_codec(|codec| codec.with_max_payload(MAX_MESSAGE));
+        framed.codec_mut().set_max_frame_size(MAX_MESSAGE);
+        Self {
+            framed,
+            about: About::of(hello),
+            awaited: eth_version(hello),
+            failure: None,
+            ended: false,
+        }
+    }
+
+    /// Sends a Ping, and listens until its Pong and the Status of `eth` have come.
+    async fn listen(&mut self) {
+        let pinged = Instant::now();
+        self.send(ids::PING, &p2p::EMPTY_LIST).await;
+        while !self.ended && (self.about.rtt.is_none() || self.awaited.is_some()) {
+            let RawMessage { id, payload } = match self.framed.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    self.failure.get_or_insert_with(|| broken(&error));
+                    return;
+                }
+                None => {
+                    self.ended = true;
+                    return;
+                }
+            };
+            match id {
+                ids::PONG => {
+                    self.about.rtt.get_or_insert(pinged.elapsed());
+                }
+                ids::PING => self.send(ids::PONG, &p2p::EMPTY_LIST).await,
+                ids::DISCONNECT => {
+                    let reason = decode_disconnect(&payload, false);
+                    let text = format!("it disconnected: {}", reason_text(reason));
+                    let (stage, fault) = (Stage::Message, Fault::Remote);
+                    // It says more than that we could not send any more.
+                    self.failure = Some(FailureInfo::new(stage, fault, reason, text));
+                    self.ended = true;
+                }
+                // Of `eth`, which is the first protocol here if it is one: a Status comes first.
+                BASE_LENGTH => self.take_status(payload),
+                _ => {}
+            }
+        }
+    }
+
+    fn take_status(&mut self, payload: Bytes) {
+        let Some(version) = self.awaited.take() else {
+            return;
+        };
+        match eth::Status::decode(version, payload) {
+            Ok(status) => self.about.eth = Some(EthStatus::from(&status)),
+            Err(error) => {
+                let text = format!("its Status of eth/{version}: {error}");
+                let (stage, fault) = (Stage::Message, Fault::Remote);
+                self.failure = Some(FailureInfo::new(stage, fault, None, text));
+            }
+        }
+    }
+
+    /// Sends a message. If that fails, the reason may still be there to be read.
+    async fn send(&mut self, id: u64, payload: &[u8]) {
+        let payload = Bytes::copy_from_slice(payload);
+        if let Err(error) = self.framed.send(RawMessage { id, payload }).await {
+            self.failure.get_or_insert_with(|| broken(&error));
+        }
+    }
+
+    /// Takes leave in an orderly way, unless the node has done so.
+    async fn leave(mut self) -> Visited {
+        if !self.ended {
+            // Whether it listened to the end or not, we are done.
+            let _ = timeout(FAREWELL, take_leave(&mut self.framed)).await;
+        }
+        Visited {
+            outcome: Outcome::Met,
+            about: Some(self.about),
+            failure: self.failure,
+        }
+    }
+}
+
+/// Says that we leave; `None` if that could not be said.
+async fn take_leave(framed: &mut Connection) -> Option<()> {
+    let reason = RawMessage {
+        id: ids::DISCONNECT,
+        payload: DisconnectReason::CLIENT_QUITTING.encode(),
+    };
+    framed.send(reason).await.ok()?;
+    framed.close().await.ok()?;
+    // The node closes its side when it has read that.
+    while let Some(Ok(_)) = framed.next().await {}
+    Some(())
+}
+
+fn not_connected(error: &ConnectError) -> Visited {
+    use io::ErrorKind;
+    let outcome = match (error, error.kind()) {
+        (ConnectError::Resolve { .. }, _) => Outcome::NotResolved,
+        (_, ErrorKind::ConnectionRefused) => Outcome::ConnectionRefused,
+        (_, ErrorKind::TimedOut) => Outcome::TimedOut,
+        (_, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Outcome::Unreachable,
+        _ => Outcome::ConnectionFailed,
+    };
+    let fault = match error.is_local() {
+        true => Fault::Local,
+        false => Fault::Io,
+    };
+    let failure = FailureInfo::new(Stage::Dial, fault, None, error.to_string());
+    Visited::in_vain(outcome, failure)
+}
+
+fn not_met(error: &SetupError) -> Visited {
+    let outcome = match error {
+        SetupError::Refused(_) => Outcome::Refused,
+        SetupError::TimedOut { .. } => Outcome::Silent,
+        SetupError::Closed { .. } | SetupError::Io { .. } => Outcome::HungUp,
+        SetupError::Handshake { .. } | SetupError::Frame(_) => Outcome::NotRlpx,
+        _ => Outcome::BadHello,
+    };
+    Visited::in_vain(outcome, error.into())
+}
+
+fn broken(error: &CodecError) -> FailureInfo {
+    FailureInfo::new(Stage::Frame, error.fault(), None, error.to_string())
+}

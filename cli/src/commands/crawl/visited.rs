@@ -1,0 +1,81 @@
+//! What a visit brought.
+
+use std::time::Duration;
+
+use peermux::setup::FailureInfo;
+use peermux::{Capability, Hello};
+use peermux_cli::node_file::{EthStatus, KnownNode, Outcome, UnixTime};
+
+/// What came of a visit to a node.
+#[derive(Debug)]
+pub(super) struct Visited {
+    pub(super) outcome: Outcome,
+    pub(super) about: Option<About>,
+    /// What went wrong, if anything did.
+    pub(super) failure: Option<FailureInfo>,
+}
+
+/// What a node said of itself.
+#[derive(Debug)]
+pub(super) struct About {
+    client: String,
+    p2p_version: u64,
+    capabilities: Vec<Capability>,
+    pub(super) eth: Option<EthStatus>,
+    pub(super) rtt: Option<Duration>,
+}
+
+impl About {
+    pub(super) fn of(hello: &Hello) -> Self {
+        Self {
+            client: hello.client_text(),
+            p2p_version: hello.version,
+            capabilities: hello.capabilities.clone(),
+            eth: None,
+            rtt: None,
+        }
+    }
+}
+
+impl Visited {
+    pub(super) fn in_vain(outcome: Outcome, failure: FailureInfo) -> Self {
+        Self {
+            outcome,
+            about: None,
+            failure: Some(failure),
+        }
+    }
+
+    /// Nothing was done, for this reason.
+    pub(super) fn not_dialled(why: &str) -> Self {
+        Self::in_vain(Outcome::NotDialled, FailureInfo::of_text(why))
+    }
+
+    /// Notes the visit. What a node said at an earlier one stays, if it says nothing now; who was not
+    /// dialled was not visited.
+    pub(super) fn note(self, node: &mut KnownNode, at: UnixTime) {
+        node.outcome = Some(self.outcome);
+        node.failure = self.failure;
+        if self.outcome == Outcome::NotDialled {
+            return;
+        }
+        node.last_check = Some(at);
+        if self.outcome.is_answer() {
+            node.seen(at);
+            node.liveness = node.liveness.saturating_add(1);
+        } else {
+            node.liveness /= 2;
+        }
+        if let Some(about) = self.about {
+            node.client = Some(about.client);
+            node.p2p_version = Some(about.p2p_version);
+            node.capabilities = about.capabilities;
+            node.eth = about.eth;
+            node.rtt_us = about.rtt.map(micros);
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,51 @@
+//! `peermux dns`: reads lists of nodes in the DNS, and makes them.
+
+mod sync;
+mod tree;
+
+use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::keys::KeyArgs;
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux dns sync enrtree://…@nodes.example.org --server 192.0.2.53
+  peermux dns tree --key-file list.key --domain nodes.example.org --seq 1 --nodes nodes.txt
+
+A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --server are
+asked, else those of the system's configuration; no list is built in.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read a whole list, and print its nodes and its links to other lists
+    Sync(sync::Args),
+    /// Sign a list (with --key-file or --key), and print the records to publish; nothing is sent
+    Tree(tree::Args),
+}
+
+pub(crate) async fn run(
+    args: Args,
+    key: &KeyArgs,
+    out: &Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    match args.action {
+        Action::Sync(args) => tokio::select! {
+            // A result that is ready comes first.
+            biased;
+            result = sync::run(&args, out) => result,
+            () = interrupted.cancelled() => Ok(()),
+        },
+        Action::Tree(args) => tree::run(&args, key, out),
+    }
+}

@@ -1,0 +1,120 @@
+//! `peermux dns tree`: the records of a list.
+
+use std::fmt::{self, Display};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use peermux::NodeRecord;
+use peermux::dns::{Domain, Link, Tree};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::keys::KeyArgs;
+use crate::output::Output;
+
+/// No file of nodes is larger, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The longest string of a TXT record, in bytes; a longer text is several.
+const STRING: usize = 255;
+
+/// For how long a root and other entries may be cached, in seconds: only a root ever changes.
+const ROOT_TTL: u32 = 30 * 60;
+const ENTRY_TTL: u32 = 24 * 60 * 60;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The name under which the list will be
+    #[arg(long, value_name = "NAME")]
+    domain: Domain,
+    /// A number that is higher than that of the list which is there
+    #[arg(long, value_name = "N")]
+    seq: u64,
+    /// A file with the nodes' records, enr:…, one a line; what follows # does not count
+    #[arg(long, value_name = "PATH")]
+    nodes: PathBuf,
+    /// Another list to lead to; may be repeated
+    #[arg(long = "link", value_name = "enrtree://KEY@NAME")]
+    links: Vec<Link>,
+}
+
+/// A line of the output.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line {
+    Record {
+        name: String,
+        ttl: u32,
+        text: String,
+    },
+    Signed {
+        link: Link,
+        seq: u64,
+    },
+}
+
+/// As in a zone's file.
+impl Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signed { link, seq } => write!(f, "; {link} number {seq}"),
+            Self::Record { name, ttl, text } => {
+                write!(f, "{name}. {ttl} IN TXT")?;
+                // All is ASCII.
+                let mut rest = text.as_str();
+                while !rest.is_empty() {
+                    let (string, further) = rest.split_at_checked(STRING).unwrap_or((rest, ""));
+                    write!(f, " \"{string}\"")?;
+                    rest = further;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Failure> {
+    let key = given.load()?.ok_or_else(|| {
+        Failure::Usage("--key-file PATH or --key HEX is needed: who signs the list".to_owned())
+    })?;
+    let nodes = read(&args.nodes)?;
+    let tree = Tree::new(args.seq, nodes, args.links.clone()).map_err(Failure::because)?;
+    let signed = tree.sign(&key);
+    let records = signed.records(&args.domain);
+    let records = records.map(|(name, text)| Line::Record {
+        ttl: match name == args.domain.as_str() {
+            true => ROOT_TTL,
+            false => ENTRY_TTL,
+        },
+        name,
+        text,
+    });
+    let link = signed.link(args.domain.clone());
+    let end = Line::Signed {
+        link,
+        seq: args.seq,
+    };
+    out.tell_all(&records.chain([end]).collect::<Vec<_>>())
+}
+
+fn read(path: &Path) -> Result<Vec<NodeRecord>, Failure> {
+    let wrong = |why: &dyn Display| Failure::because(format!("{}: {why}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
+    read.map_err(|error| wrong(&error))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(wrong(&"it is too large"));
+    }
+    let lines = text.lines().enumerate().map(|(number, line)| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        (number + 1, line)
+    });
+    let records = lines.filter(|(_, line)| !line.is_empty());
+    let records = records.map(|(number, line)| {
+        line.parse()
+            .map_err(|error| wrong(&format!("line {number}: {error}")))
+    });
+    records.collect()
+}

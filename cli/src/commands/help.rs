@@ -1,0 +1,38 @@
+//! `peermux completions` and `peermux man`: what other programs show of the command line.
+
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::args::Cli;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
+    if out.is_json() {
+        return Err(Failure::Usage(
+            "--json: what a shell reads has no JSON form".to_owned(),
+        ));
+    }
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "peermux", &mut script);
+    let script = String::from_utf8(script).map_err(Failure::because)?;
+    out.remark(script.trim_end());
+    Ok(())
+}
+
+/// Writes `peermux.1`, and `peermux-listen.1` and such beside it.
+pub(super) fn write_manual(folder: &Path, out: &Output) -> Result<(), Failure> {
+    let wrong = |error| {
+        Failure::because(format!(
+            "cannot write manual pages to {}: {error}",
+            folder.display()
+        ))
+    };
+    fs::create_dir_all(folder).map_err(wrong)?;
+    clap_mangen::generate_to(Cli::command(), folder).map_err(wrong)?;
+    out.remark(&format!("manual pages are in {}", folder.display()));
+    Ok(())
+}

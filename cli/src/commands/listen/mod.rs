@@ -1,0 +1,401 @@
+//! `peermux listen`: a node, and its peers' coming and going.
+
+mod refusals;
+#[cfg(unix)]
+mod reload;
+mod report;
+mod told;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{ArgGroup, ValueEnum};
+use peermux::addrbook::BookConfig;
+use peermux::dns::{Client, DnsResolver, Link};
+use peermux::peer::PeerEvents;
+use peermux::server::{Advertised, Discovery, Nat, NetList};
+use peermux::{Endpoint, Enode, Node, Protocol, SecretKey, Server, ServerConfig};
+use peermux_cli::form;
+use peermux_protocols::bench::{self, Bench};
+use peermux_protocols::chat::{self, Chat};
+use peermux_protocols::echo::{self, Echo};
+
+#[cfg(unix)]
+use crate::admin::{self, Service, Socket};
+use crate::config_file;
+use crate::data_dir::{self, DataDir, KeptBook};
+use crate::dns_servers;
+use crate::failure::Failure;
+#[cfg(unix)]
+use crate::kept_nodes::KeptNodes;
+use crate::keys::KeyArgs;
+use crate::networks::Network;
+use crate::node;
+use crate::output::Output;
+use crate::signals::Interrupts;
+
+pub(crate) use report::Listening;
+
+/// How many events may wait to be printed, at least.
+const EVENTS: usize = 4096;
+
+/// Where to listen if nobody says.
+const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 30303);
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux listen --key-file node.key    always the same node
+  peermux listen --data-dir node        that too, and it remembers whom it met
+  peermux listen --addr 127.0.0.1:0 --protocol echo --protocol chat --json
+  peermux listen --nat any              asks the router for a port, and says so in the record
+  peermux listen --static ENODE --config node.toml
+  peermux listen --data-dir node --bootnode enr:...   finds nodes by itself, and is found
+  peermux listen --data-dir node --network sepolia    the same, on a public network
+
+The first line is the node's enode URL, printed once it accepts connections; discport is its UDP
+port for discovery, 0 if it takes no part, and left out if it is that of --addr. The second is its own record, which is printed again when it
+changes (record). Each further line is an event, after its time: a peer that came (peer_add) or went
+(peer_drop), a node that was dialled in vain (dial_failed), with the time until the next try if
+there will be one, or a connection from outside that did not become a peer (inbound_rejected before
+a byte was read, inbound_failed after), at most ten in ten seconds, with how many are left out. A node
+never waits for its output to be read: lines that find no room are dropped, and counted in the next
+line (lost).
+
+A data directory holds the files
+  key               the node's secret key, unless --key or --key-file gives one
+  addresses.redb    the address book and the node database; a damaged one is kept aside
+  nodes.json        the nodes that `peermux peers add` and `trust` have named
+  record            the node's own record, whose number goes on after a restart
+  admin.sock        the running node's socket for `peermux peers`, see `peermux peers --help`
+It is refused if other users can write to it, and so are a key file and an address book that
+others can read. Symbolic links to any of them are not followed.
+
+A configuration file is TOML, for example
+  listen = \"0.0.0.0:30303\"
+  max_peers = 25
+  static_nodes = [\"enode://...@192.0.2.1:30303\"]
+  net_restrict = \"10.0.0.0/8, 192.0.2.0/24\"
+  redial_gap = \"35s\"
+  peer.stall_limit = \"6s\"
+  memory.per_peer = \"32 MiB\"
+All its fields are those of ServerConfig in the library's documentation. Without a terminal SIGHUP has
+it read again: limits and lists of nodes change at once, and the line (reloaded) names what cannot.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("lists_of_nodes").multiple(true))]
+pub(crate) struct Args {
+    /// Where to listen; port 0 picks a free one [default: 0.0.0.0:30303]
+    #[arg(long, value_name = "HOST:PORT")]
+    addr: Option<Endpoint>,
+    /// Where others can dial the node, if not at --addr: behind a router, in a container
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertise: Option<Advertised>,
+    /// How others reach the node behind a router, which is asked to map the port: any, upnp, pmp or
+    /// pmp:IP (PCP and NAT-PMP, the router at IP), extip:IP (others see the node there), none
+    #[arg(long, value_name = "HOW", default_value_t = Nat::None)]
+    nat: Nat,
+    /// How many peers to have at most; further ones are told so [default: 50]
+    #[arg(long, value_name = "N")]
+    max_peers: Option<usize>,
+    /// What to speak; can be repeated
+    #[arg(long = "protocol", value_name = "NAME", value_delimiter = ',', default_values = ["bench", "echo"])]
+    protocols: Vec<Offer>,
+    /// The largest message that bench and echo make or return for others than this machine, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 10)]
+    bench_max: usize,
+    /// A node to be connected with for ever: its enode URL or record; can be repeated
+    #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
+    static_nodes: Vec<Enode>,
+    /// A node that is let in whatever the number of peers, likewise; can be repeated
+    #[arg(long = "trusted", value_name = "NODE", value_parser = form::node)]
+    trusted_nodes: Vec<Enode>,
+    /// Networks whose nodes are no strangers, such as 10.1.0.0/16,192.0.2.7: the limits on strangers
+    /// do not hold for connections from there
+    #[arg(long, value_name = "NETWORKS")]
+    whitelist: Option<NetList>,
+    /// Where to keep the node's key and the nodes it knows, which it dials too: a third of the
+    /// places for peers is kept for them. Made if there is none
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Find nodes and be found, by these versions of the discovery protocol, v4 and v5; without a list
+    /// by both. On the UDP port of --addr's number
+    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', num_args = 0..=1, default_missing_values = ALL_VERSIONS)]
+    discovery: Option<Vec<Version>>,
+    /// A node to begin with: its record or its enode URL; v5 alone needs a record. Can be repeated.
+    /// Without --discovery it means both versions
+    #[arg(long = "bootnode", value_name = "NODE", value_parser = form::any)]
+    bootnodes: Vec<Node>,
+    /// A list of nodes in the DNS to dial, as enrtree://KEY@NAME; can be repeated
+    #[arg(long = "dns", value_name = "LINK", group = "lists_of_nodes")]
+    lists: Vec<Link>,
+    /// A public network: its bootnodes, and its list in the DNS
+    #[arg(long, value_name = "NAME", group = "lists_of_nodes")]
+    network: Option<Network>,
+    /// A DNS server to ask for the lists; can be repeated [default: those of the system]
+    #[arg(long = "dns-server", value_name = "IP[:PORT]", requires = "lists_of_nodes", value_parser = dns_servers::server)]
+    dns_servers: Vec<SocketAddr>,
+    /// Remember addresses of private networks and of this machine too, and discover nodes there
+    #[arg(long)]
+    private_networks: bool,
+    /// Where to open the admin socket [default: admin.sock in the data directory]
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    admin: Option<PathBuf>,
+    /// A TOML file with the node's configuration; options given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What `--discovery` means without a list.
+#[cfg(feature = "discv5")]
+const ALL_VERSIONS: &[&str] = &["v4", "v5"];
+#[cfg(not(feature = "discv5"))]
+const ALL_VERSIONS: &[&str] = &["v4"];
+
+/// A version of the discovery protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Version {
+    V4,
+    #[cfg(feature = "discv5")]
+    V5,
+}
+
+impl Args {
+    /// Adds what a public network has to begin with, if one was named.
+    fn with_network(mut self) -> Result<Self, Failure> {
+        if let Some(network) = self.network {
+            self.bootnodes.extend(network.bootnodes()?);
+            self.lists.push(network.list().map_err(Failure::because)?);
+        }
+        Ok(self)
+    }
+
+    /// What reads the lists in the DNS, if there are any.
+    fn dns(&self) -> Result<Option<Client<DnsResolver>>, Failure> {
+        if self.lists.is_empty() {
+            return Ok(None);
+        }
+        let resolver = dns_servers::resolver(&self.dns_servers)?;
+        let client = Client::builder(resolver).build();
+        client.map(Some).map_err(Failure::because)
+    }
+
+    /// How the node takes part in discovery, if it does.
+    fn discovery(&self) -> Option<Discovery> {
+        let asked = self.discovery.as_ref();
+        if asked.is_none() && self.bootnodes.is_empty() {
+            return None;
+        }
+        let speaks = |version| asked.is_none_or(|asked| asked.contains(&version));
+        let mut discovery = Discovery::new().with_bootnodes(self.bootnodes.iter().cloned());
+        if !speaks(Version::V4) {
+            discovery = discovery.with_v4(None);
+        }
+        #[cfg(feature = "discv5")]
+        if !speaks(Version::V5) {
+            discovery = discovery.with_v5(None);
+        }
+        if self.private_networks {
+            discovery = discovery.with_private_networks(true);
+        }
+        Some(discovery)
+    }
+
+    /// The configuration: the file's, and on top of it what was given as options. And where to
+    /// listen: on one of these addresses.
+    async fn config(&self) -> Result<(ServerConfig, Vec<SocketAddr>), Failure> {
+        let config = match &self.config {
+            Some(path) => config_file::read(path)?,
+            None => ServerConfig::default(),
+        };
+        let listen = match &self.addr {
+            Some(addr) => node::resolve_all(addr).await?,
+            None => vec![config.listen().unwrap_or(ADDR)],
+        };
+        let static_nodes = [config.static_nodes(), &self.static_nodes].concat();
+        let trusted_nodes = [config.trusted_nodes(), &self.trusted_nodes].concat();
+        let whitelist = self.whitelist.iter();
+        let whitelist = whitelist.fold(config.whitelist().clone(), NetList::with);
+        let max_peers = self.max_peers.unwrap_or(config.max_peers());
+        let event_capacity = config.event_capacity().max(EVENTS);
+        let advertise = self.advertise.clone().or(config.advertise().clone());
+        let config = config
+            .with_advertise(advertise)
+            .with_max_peers(max_peers)
+            .with_static_nodes(static_nodes)
+            .with_trusted_nodes(trusted_nodes)
+            .with_whitelist(whitelist)
+            .with_event_capacity(event_capacity);
+        Ok((config, listen))
+    }
+
+    /// The node's key, and what it remembers if it has a data directory.
+    async fn identity(&self, key: &KeyArgs) -> Result<(SecretKey, Option<KeptBook>), Failure> {
+        let Some(path) = &self.data_dir else {
+            return Ok((key.load_or_random()?, None));
+        };
+        let folder = DataDir::open(path)?;
+        let key = key.load_or_keep(&folder.key())?;
+        let admitted = BookConfig::default()
+            .with_own_id(key.public_key().node_id())
+            .with_private_networks(self.private_networks);
+        let kept = KeptBook::open(&folder, admitted).await?;
+        Ok((key, Some(kept)))
+    }
+
+    /// The nodes that were added and trusted in earlier runs, if the node has a data directory.
+    #[cfg(unix)]
+    async fn kept_nodes(&self, server: &Server) -> Result<Option<KeptNodes>, Failure> {
+        let Some(folder) = &self.data_dir else {
+            return Ok(None);
+        };
+        let kept = KeptNodes::open(data_dir::kept_nodes(folder))?;
+        kept.apply(server).await;
+        Ok(Some(kept))
+    }
+
+    /// The socket at which the node takes commands, if it does. A data directory that can have none
+    /// does not stop the node.
+    #[cfg(unix)]
+    fn socket(&self) -> Result<Option<Socket>, Failure> {
+        if let Some(path) = &self.admin {
+            return Socket::bind(path).map(Some).map_err(Failure::because);
+        }
+        let Some(folder) = &self.data_dir else {
+            return Ok(None);
+        };
+        match Socket::bind(&data_dir::admin_socket(folder)) {
+            Ok(socket) => Ok(Some(socket)),
+            Err(error) if error.is_taken => Err(Failure::because(error)),
+            Err(error) => {
+                tracing::warn!("{error}; the node runs without one, --admin PATH gives it another");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A protocol that the node can speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Offer {
+    Bench,
+    Chat,
+    Echo,
+}
+
+impl Offer {
+    fn protocol(self, bench_max: usize) -> Result<Protocol, Failure> {
+        Ok(match self {
+            Self::Bench => {
+                let config = bench::Config::default();
+                Bench::new(config.with_max_size_for_strangers(bench_max)).into()
+            }
+            Self::Echo => {
+                let config = echo::Config::default();
+                Echo::new(config.with_max_size_for_strangers(bench_max)).into()
+            }
+            Self::Chat => {
+                let config = chat::Config::new("listener").map_err(Failure::because)?;
+                // Nobody reads along here.
+                let (chat, _) = Chat::new(config);
+                chat.into()
+            }
+        })
+    }
+}
+
+pub(crate) async fn run(
+    args: Args,
+    key: &KeyArgs,
+    out: &Output,
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
+    let stop = &interrupts.once;
+    let args = args.with_network()?;
+    // A name may take long to resolve.
+    let Some(config) = stop.run_until_cancelled(args.config()).await else {
+        return Ok(());
+    };
+    let (config, addrs) = config?;
+    let (key, kept) = args.identity(key).await?;
+    #[cfg(unix)]
+    let socket = args.socket()?;
+    let events = PeerEvents::new(config.event_capacity(), false);
+    let feed = events.subscribe();
+    let protocol = |offer: Offer| offer.protocol(args.bench_max);
+    let protocols = distinct(args.protocols.clone()).into_iter().map(protocol);
+    let protocols: Vec<_> = protocols.collect::<Result<_, _>>()?;
+    let dns = args.dns()?;
+    let started = node::start(&addrs, || {
+        let mut builder = Server::builder(key.clone())
+            .config(config.clone())
+            .nat(args.nat)
+            .events(events.clone());
+        let failures = builder.subscribe_connections();
+        if let Some(kept) = &kept {
+            builder = builder
+                .node_store(kept.book())
+                .stop_with("address book", kept.ended());
+        }
+        if let Some(folder) = &args.data_dir {
+            builder = builder.record_file(data_dir::record(folder));
+        }
+        if let Some(dns) = &dns {
+            builder = builder.source(dns.walk(args.lists.iter().cloned()));
+        }
+        if let Some(discovery) = args.discovery() {
+            builder = builder.discovery(discovery);
+        }
+        (builder.protocols(protocols.iter().cloned()), failures)
+    });
+    let (server, failures) = started.await?;
+    #[cfg(unix)]
+    let kept_nodes = args.kept_nodes(&server).await?;
+    // Its connections close when all else has ended.
+    #[cfg(unix)]
+    let _service = socket
+        .map(|socket| {
+            let node = admin::Node {
+                server: server.clone(),
+                stop: stop.clone(),
+                kept: kept_nodes,
+            };
+            Service::start(socket, node)
+        })
+        .transpose()?;
+    let telling = told::serve(&server, (feed, failures), out, interrupts);
+    #[cfg(unix)]
+    let reloading = async {
+        if args.config.is_some() {
+            let reload = reload::Reload {
+                hangups: interrupts.hangups(),
+                args,
+                config,
+            };
+            if let Err(error) = reload.run(&server, out).await {
+                // Output that fails ends the node in order.
+                tracing::error!(?error, "the configuration is not read again any more");
+            }
+        }
+        std::future::pending::<Result<(), Failure>>().await
+    };
+    #[cfg(not(unix))]
+    let reloading = std::future::pending::<Result<(), Failure>>();
+    let served = tokio::select! {
+        // The end first.
+        biased;
+        served = telling => served,
+        never = reloading => never,
+    };
+    let closed = match kept {
+        Some(kept) => kept.close().await,
+        None => Ok(()),
+    };
+    served.and(closed)
+}
+
+fn distinct(mut offers: Vec<Offer>) -> Vec<Offer> {
+    offers.sort_by_key(|offer| *offer as u8);
+    offers.dedup();
+    offers
+}

@@ -1,0 +1,132 @@
+//! Reading the configuration file again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use peermux::setup::FailureInfo;
+use peermux::{Enode, NodeId, Server, ServerConfig};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::Args;
+use crate::failure::Failure;
+use crate::output::{Output, printable};
+use crate::settings::{changed, differing};
+
+/// What a node was started with, and the wish to read that again.
+pub(super) struct Reload {
+    pub(super) args: Args,
+    /// The configuration as it was read last.
+    pub(super) config: ServerConfig,
+    pub(super) hangups: watch::Receiver<u64>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line {
+    Reloaded {
+        /// The settings that have other values now.
+        changed: Vec<String>,
+        /// Those that differ and keep their values, and why.
+        left: BTreeMap<String, String>,
+    },
+    ReloadFailed {
+        error: FailureInfo,
+    },
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reloaded { changed, left } => {
+                f.write_str("reloaded")?;
+                match changed.is_empty() {
+                    true => f.write_str(", nothing changed")?,
+                    false => write!(f, ", changed {}", changed.join(", "))?,
+                }
+                for (setting, why) in left {
+                    write!(f, "; {setting} is left: {}", printable(why))?;
+                }
+                Ok(())
+            }
+            Self::ReloadFailed { error } => write!(f, "not reloaded: {}", printable(&error.text)),
+        }
+    }
+}
+
+impl Reload {
+    /// Reads it again at each SIGHUP, until the process ends.
+    pub(super) async fn run(mut self, server: &Server, out: &Output) -> Result<(), Failure> {
+        while self.hangups.changed().await.is_ok() {
+            let line = match self.args.config().await {
+                Ok((config, _)) => self.apply(server, config).await?,
+                Err(error) => Line::ReloadFailed {
+                    error: FailureInfo::of_text(error.text().unwrap_or_default()),
+                },
+            };
+            out.tell(&line)?;
+        }
+        Ok(())
+    }
+
+    /// Changes one setting after the other, so that one that cannot change holds up no other.
+    async fn apply(&mut self, server: &Server, new: ServerConfig) -> Result<Line, Failure> {
+        let (mut done, mut left) = (Vec::new(), BTreeMap::new());
+        for (name, value) in differing(&self.config, &new).map_err(Failure::because)? {
+            let result = match name.as_str() {
+                "static_nodes" => self.change_static(server, new.static_nodes()).await,
+                "trusted_nodes" => {
+                    self.change_trusted(server, new.trusted_nodes());
+                    Ok(())
+                }
+                _ => match changed(&server.config(), [(name.clone(), value)]) {
+                    Ok(config) => {
+                        let done = server.reconfigure(config).await;
+                        done.map_err(|error| error.to_string())
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match result {
+                Ok(()) => done.push(name),
+                Err(why) => {
+                    left.insert(name, why);
+                }
+            }
+        }
+        self.config = new;
+        Ok(Line::Reloaded {
+            changed: done,
+            left,
+        })
+    }
+
+    async fn change_static(&self, server: &Server, new: &[Enode]) -> Result<(), String> {
+        for node in missing(self.config.static_nodes(), new) {
+            let removed = server.remove_static(&node.node_id()).await;
+            removed.map_err(|error| error.to_string())?;
+        }
+        for node in new {
+            let added = server.add_static(node.clone()).await;
+            added.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn change_trusted(&self, server: &Server, new: &[Enode]) {
+        for node in missing(self.config.trusted_nodes(), new) {
+            server.distrust(node.node_id());
+        }
+        for node in new {
+            server.trust(node.node_id());
+        }
+    }
+}
+
+/// Those of the first that are not among the second.
+fn missing<'a>(old: &'a [Enode], new: &[Enode]) -> impl Iterator<Item = &'a Enode> {
+    let new: Vec<NodeId> = new.iter().map(Enode::node_id).collect();
+    old.iter()
+        .filter(move |node| !new.contains(&node.node_id()))
+}

@@ -1,0 +1,294 @@
+//! What a listening node prints.
+
+use std::fmt;
+use std::time::Duration;
+
+use peermux::server::ConnectionEvent;
+use peermux::setup::FailureInfo;
+use peermux::{
+    DialError, DisconnectReason, Endpoint, Enode, NodeId, NodeRecord, Peer, PeerEvent, PeerOutcome,
+    Server,
+};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::refusals::Refusals;
+use crate::explain;
+use crate::human;
+use crate::output::{CapabilityReport, list, printable};
+
+/// The node accepts connections.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "listening")]
+pub(crate) struct Listening {
+    enode: Enode,
+}
+
+impl Listening {
+    pub(crate) fn of(server: &Server) -> Self {
+        if server.is_stand_in() {
+            tracing::warn!(
+                "the node listens on all addresses, and its URL has one that only this machine can dial; --advertise HOST[:PORT] names one for others"
+            );
+        }
+        let enode = server.enode();
+        Self { enode }
+    }
+}
+
+impl fmt::Display for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.enode.fmt(f)
+    }
+}
+
+/// What the node says about itself, signed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "record")]
+pub(super) struct OwnRecord {
+    pub(super) record: NodeRecord,
+}
+
+impl fmt::Display for OwnRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}", self.record)
+    }
+}
+
+/// Who a peer is.
+#[derive(Debug, Serialize)]
+pub(crate) struct About {
+    node_id: NodeId,
+    addr: Option<String>,
+    direction: &'static str,
+    client: String,
+    capabilities: Vec<CapabilityReport>,
+}
+
+impl About {
+    fn new(peer: &Peer) -> Self {
+        Self {
+            node_id: peer.id(),
+            addr: peer.remote_addr().map(|addr| addr.to_string()),
+            direction: peer.direction().as_str(),
+            client: peer.hello().client_text(),
+            capabilities: peer.shared_capabilities().iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addr = self.addr.as_deref().unwrap_or("-");
+        let Self {
+            node_id,
+            direction,
+            client,
+            ..
+        } = self;
+        write!(
+            f,
+            "{node_id} {direction} {addr} {client} [{}]",
+            list(&self.capabilities)
+        )
+    }
+}
+
+/// What happened to a peer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum PeerReport {
+    PeerAdd(About),
+    PeerDrop {
+        #[serde(flatten)]
+        about: About,
+        reason: Option<DisconnectReason>,
+        requested_by: &'static str,
+        connected_ms: u64,
+        error: FailureInfo,
+        /// For people, who get the whole story.
+        #[serde(skip)]
+        ending: String,
+    },
+}
+
+impl PeerReport {
+    /// The report on an event, if the event is about a peer's coming or going.
+    pub(crate) fn of(event: &PeerEvent) -> Option<Self> {
+        match event {
+            PeerEvent::Added { peer } => Some(Self::PeerAdd(About::new(peer))),
+            PeerEvent::Dropped { peer, outcome } => Some(Self::dropped(peer, outcome)),
+            _ => None,
+        }
+    }
+
+    fn dropped(peer: &Peer, outcome: &PeerOutcome) -> Self {
+        Self::PeerDrop {
+            about: About::new(peer),
+            reason: outcome.error.reason(),
+            requested_by: outcome.error.requested_by(),
+            connected_ms: millis(peer.lifetime()),
+            error: (&outcome.error).into(),
+            ending: printable(&explain::ending(&outcome.error)),
+        }
+    }
+}
+
+/// A connection that is no peer's.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ConnectionReport {
+    Dial(DialReport),
+    Inbound(InboundReport),
+}
+
+impl ConnectionReport {
+    /// The report on an event, if it is about a dial or a connection from outside that is to be printed.
+    pub(super) fn of(event: &ConnectionEvent, refusals: &mut Refusals) -> Option<Self> {
+        if let Some(dial) = DialReport::of(event) {
+            return Some(Self::Dial(dial));
+        }
+        let (event, addr, node_id, claimed_id, error) = match event {
+            ConnectionEvent::InboundRejected { addr, cause } => {
+                let cause = FailureInfo::of_text(cause.to_string());
+                ("inbound_rejected", addr, None, None, cause)
+            }
+            ConnectionEvent::InboundFailed {
+                addr,
+                id,
+                claimed,
+                error,
+            } => {
+                let error = FailureInfo::from(&**error);
+                ("inbound_failed", addr, *id, *claimed, error)
+            }
+            _ => return None,
+        };
+        // Of two dials at once one goes on.
+        if error.reason == Some(DisconnectReason::ALREADY_CONNECTED) {
+            return None;
+        }
+        Some(Self::Inbound(InboundReport {
+            event,
+            addr: addr.to_string(),
+            node_id,
+            claimed_id,
+            error,
+            left_out: refusals.next(Instant::now())?,
+        }))
+    }
+}
+
+impl fmt::Display for ConnectionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial(report) => report.fmt(f),
+            Self::Inbound(report) => report.fmt(f),
+        }
+    }
+}
+
+/// A connection from outside did not become a peer.
+#[derive(Debug, Serialize)]
+pub(super) struct InboundReport {
+    event: &'static str,
+    addr: String,
+    node_id: Option<NodeId>,
+    /// Who it claims to be, if nothing proves it.
+    claimed_id: Option<NodeId>,
+    error: FailureInfo,
+    /// How many before it were not printed.
+    left_out: u64,
+}
+
+impl fmt::Display for InboundReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.event, self.addr)?;
+        match (self.node_id, self.claimed_id) {
+            (Some(id), _) => write!(f, " {id}")?,
+            (None, Some(id)) => write!(f, " (it says that it is {id})")?,
+            (None, None) => {}
+        }
+        write!(f, ": {}", printable(&self.error.text))?;
+        match self.left_out {
+            0 => Ok(()),
+            more => write!(f, "; {more} others before it are not shown"),
+        }
+    }
+}
+
+/// A node was dialled, and is no peer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "dial_failed")]
+pub(super) struct DialReport {
+    node_id: NodeId,
+    addr: Option<String>,
+    error: FailureInfo,
+    failures: u32,
+    /// Milliseconds until it is dialled again, if it is.
+    retry_in_ms: Option<u64>,
+}
+
+impl DialReport {
+    /// The report on an event, if it is about a dial. That a static node is connected by its own
+    /// dial is no failure of ours.
+    pub(super) fn of(event: &ConnectionEvent) -> Option<Self> {
+        let ConnectionEvent::DialFailed {
+            node,
+            error,
+            failures,
+            retry_in,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let connected = DisconnectReason::ALREADY_CONNECTED;
+        if matches!(error, DialError::Unwanted { reason, .. } if *reason == connected) {
+            return None;
+        }
+        Some(Self {
+            node_id: node.node_id(),
+            addr: node.endpoint().map(host_and_port),
+            error: error.into(),
+            failures: *failures,
+            retry_in_ms: retry_in.map(millis),
+        })
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Without the port for discovery.
+fn host_and_port(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.host, endpoint.tcp)
+}
+
+impl fmt::Display for DialReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dial_failed {}", printable(&self.error.text))?;
+        match self.retry_in_ms {
+            Some(millis) => write!(f, ", next try in {} s", millis.div_ceil(1000)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for PeerReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PeerAdd(about) => write!(f, "peer_add {about}"),
+            Self::PeerDrop {
+                about,
+                ending,
+                connected_ms,
+                ..
+            } => {
+                let time = human::time(Duration::from_millis(*connected_ms));
+                write!(f, "peer_drop {about} after {time}: {ending}")
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Printing what happens to a node until it ends.
+
+use std::fmt;
+
+use peermux::addrbook::{Clock, SystemClock};
+use peermux::server::ConnectionEvent;
+use peermux::{EventStream, PeerEvent, Server};
+use serde::Serialize;
+
+use super::refusals::Refusals;
+use super::report::{ConnectionReport, Listening, OwnRecord, PeerReport};
+use crate::failure::Failure;
+use crate::node;
+use crate::output::Output;
+use crate::signals::Interrupts;
+
+/// How many events are printed in one go, at most.
+const TOLD_AT_ONCE: usize = 64;
+
+/// What happens to peers, and to connections that do not become peers.
+pub(super) type Feeds = (EventStream<PeerEvent>, EventStream<ConnectionEvent>);
+
+/// Something that happened, and when it was seen.
+#[derive(Debug, Serialize)]
+struct Timed<R> {
+    #[serde(flatten)]
+    what: R,
+    /// As `2026-11-27T15:21:15.123Z` (RFC 3339).
+    time: String,
+}
+
+impl<R: fmt::Display> fmt::Display for Timed<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.time, self.what)
+    }
+}
+
+/// Tells what happens to a node's peers until it is to stop, and ends it.
+pub(super) async fn serve(
+    server: &Server,
+    (mut events, mut failures): Feeds,
+    out: &Output,
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
+    let clock = SystemClock::new();
+    let told = async {
+        out.tell(&Listening::of(server))?;
+        let mut refusals = Refusals::default();
+        tokio::try_join!(
+            report_record(server, out),
+            report(&mut events, &clock, out, peer_report),
+            report(&mut failures, &clock, out, |event| {
+                still_listens(event)?;
+                Ok(ConnectionReport::of(event, &mut refusals))
+            })
+        )
+    };
+    let result = tokio::select! {
+        // A failure that is ready comes first.
+        biased;
+        result = told => result.map(drop),
+        stopped = server.stopped() => stopped.map_err(Failure::because),
+        () = interrupts.once.cancelled() => Ok(()),
+    };
+    let ended = tokio::select! {
+        // A node that is down needs no haste.
+        biased;
+        () = node::shut_down(server) => Ok(()),
+        () = interrupts.twice.cancelled() => {
+            node::abort(server).await;
+            Err(Failure::in_haste())
+        }
+    };
+    let told = report_rest(&mut events, &clock, out);
+    result.and(ended).and(told)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other events can be failures")]
+fn peer_report(event: &PeerEvent) -> Result<Option<PeerReport>, Failure> {
+    Ok(PeerReport::of(event))
+}
+
+/// Prints the node's own record, now and whenever it has changed.
+async fn report_record(server: &Server, out: &Output) -> Result<(), Failure> {
+    let mut records = server.watch_record();
+    loop {
+        let record = records.borrow_and_update().clone();
+        out.tell(&OwnRecord { record })?;
+        if records.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Prints what happens until the node is gone, as far as there is something to tell of it.
+async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
+    events: &mut EventStream<E>,
+    clock: &SystemClock,
+    out: &Output,
+    mut report_of: impl FnMut(&E) -> Result<Option<R>, Failure>,
+) -> Result<(), Failure> {
+    loop {
+        let mut reports = Vec::new();
+        match events.recv().await {
+            Some(Ok(event)) => reports.extend(report_of(&event)?),
+            Some(Err(missed)) => out.lose(missed.events),
+            None => return Ok(()),
+        }
+        // Nothing is awaited before it is told: the node's end would take it along.
+        take_waiting(events, out, &mut report_of, &mut reports)?;
+        tell(reports, clock, out)?;
+    }
+}
+
+/// Prints what has happened to peers, such as those that were told of the node's end.
+fn report_rest(
+    events: &mut EventStream<PeerEvent>,
+    clock: &SystemClock,
+    out: &Output,
+) -> Result<(), Failure> {
+    loop {
+        let mut reports = Vec::new();
+        take_waiting(events, out, &mut peer_report, &mut reports)?;
+        if reports.is_empty() {
+            return Ok(());
+        }
+        tell(reports, clock, out)?;
+    }
+}
+
+fn tell<R: Serialize + fmt::Display>(
+    reports: Vec<R>,
+    clock: &SystemClock,
+    out: &Output,
+) -> Result<(), Failure> {
+    let time = humantime::format_rfc3339_millis(clock.now()).to_string();
+    let timed = reports.into_iter().map(|what| Timed {
+        what,
+        time: time.clone(),
+    });
+    out.tell_all(&timed.collect::<Vec<_>>())
+}
+
+/// Takes what has happened and was not told, as much as is told at once.
+fn take_waiting<E: Clone + Send + 'static, R>(
+    events: &mut EventStream<E>,
+    out: &Output,
+    report_of: &mut impl FnMut(&E) -> Result<Option<R>, Failure>,
+    reports: &mut Vec<R>,
+) -> Result<(), Failure> {
+    while reports.len() < TOLD_AT_ONCE {
+        match events.try_recv() {
+            Some(Ok(event)) => reports.extend(report_of(&event)?),
+            Some(Err(missed)) => out.lose(missed.events),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// A node that accepts nothing any more ends, and says why: it was started to be found.
+fn still_listens(event: &ConnectionEvent) -> Result<(), Failure> {
+    match event {
+        ConnectionEvent::ListenerFailed { left: 0, error, .. } => Err(Failure::because(format!(
+            "cannot accept connections any more: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,295 @@
+//! Changing a running node.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use clap::Subcommand;
+use peermux::server::BanInfo;
+use peermux::{Enode, NodeId};
+use peermux_cli::request::{Changed, Request, Target, Whom};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::admin::Client;
+use crate::failure::Failure;
+use crate::human;
+use crate::node;
+use crate::output::{Output, printable};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Change {
+    /// Keep a node connected from now on
+    Add {
+        /// The node: its enode URL or record
+        #[arg(value_parser = node::dialable)]
+        node: Enode,
+    },
+    /// Keep a node connected no more, and disconnect it
+    Remove {
+        /// The node: its id, its enode URL or its record
+        node: Whom,
+    },
+    /// Let a node in whatever the number of peers
+    Trust {
+        /// The node: its id, its enode URL or its record
+        node: Whom,
+    },
+    /// Take that back
+    Distrust {
+        /// The node: its id, its enode URL or its record
+        node: Whom,
+    },
+    /// Disconnect a node; it may come back
+    Kick {
+        /// The node: its id, its enode URL or its record
+        node: Whom,
+    },
+    /// Disconnect a node, or all nodes at an IP address, and keep them out
+    Ban {
+        /// The node, or the address
+        target: Target,
+        /// For how long
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
+        time: Duration,
+        /// Why, for people
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Lift a ban
+    Unban {
+        /// The node, or the address
+        target: Target,
+    },
+    /// Change settings, all that are given or none: those of `listen`'s configuration file
+    Reconfigure {
+        /// A setting and its new value, such as max_peers=10
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
+        settings: Vec<(String, Value)>,
+    },
+    /// Log more or less: error, warn, info, debug, trace, or a filter such as peermux::server=debug
+    LogLevel {
+        /// The level or filter
+        filter: String,
+    },
+}
+
+/// A setting: its value is TOML, or else a text.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
+    let read = toml::from_str::<BTreeMap<String, Value>>(&format!("value = {value}"));
+    let value = match read {
+        Ok(mut read) => read.remove("value").unwrap_or_default(),
+        Err(_) => value.into(),
+    };
+    Ok((name.trim().to_owned(), value))
+}
+
+/// The node did what it was asked for.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Done<'a> {
+    Added {
+        node_id: NodeId,
+        kept: bool,
+    },
+    Removed {
+        node_id: NodeId,
+        kept: bool,
+    },
+    Trusted {
+        node_id: NodeId,
+        kept: bool,
+    },
+    Distrusted {
+        node_id: NodeId,
+        kept: bool,
+    },
+    Kicked {
+        node_id: NodeId,
+    },
+    Banned {
+        target: Target,
+        kept: bool,
+    },
+    Unbanned {
+        target: Target,
+        kept: bool,
+    },
+    Reconfigured {
+        settings: &'a BTreeMap<String, Value>,
+    },
+    LogLevel {
+        filter: &'a str,
+    },
+}
+
+impl fmt::Display for Done<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, kept) = match self {
+            Self::Added { node_id, kept } => (format!("added {node_id}"), *kept),
+            Self::Removed { node_id, kept } => (format!("removed {node_id}"), *kept),
+            Self::Trusted { node_id, kept } => (format!("trusted {node_id}"), *kept),
+            Self::Distrusted { node_id, kept } => (format!("distrusted {node_id}"), *kept),
+            Self::Kicked { node_id } => (format!("kicked {node_id}"), true),
+            Self::Banned { target, kept } => (format!("banned {target}"), *kept),
+            Self::Unbanned { target, kept } => (format!("unbanned {target}"), *kept),
+            Self::Reconfigured { settings } => {
+                let names: Vec<_> = settings.keys().map(String::as_str).collect();
+                (format!("changed {}", names.join(", ")), false)
+            }
+            Self::LogLevel { filter } => (format!("logs {filter}"), false),
+        };
+        f.write_str(&printable(&what))?;
+        match kept {
+            true => Ok(()),
+            false => f.write_str(", until the node ends"),
+        }
+    }
+}
+
+impl Change {
+    pub(super) async fn make(self, node: &mut Client, out: &Output) -> Result<(), Failure> {
+        let request = self.request();
+        let Changed { kept } = node.ask(&request).await?;
+        match Done::of(&request, kept) {
+            Some(done) => out.tell(&done),
+            None => Ok(()),
+        }
+    }
+
+    fn request(self) -> Request {
+        match self {
+            Self::Add { node } => Request::Add { enode: node },
+            Self::Remove { node } => Request::Remove { node },
+            Self::Trust { node } => Request::Trust { node },
+            Self::Distrust { node } => Request::Distrust { node },
+            Self::Kick { node } => Request::Kick { node },
+            Self::Ban {
+                target,
+                time,
+                reason,
+            } => Request::Ban {
+                target,
+                seconds: time.as_secs(),
+                reason,
+            },
+            Self::Unban { target } => Request::Unban { target },
+            Self::Reconfigure { settings } => Request::Reconfigure {
+                settings: settings.into_iter().collect(),
+            },
+            Self::LogLevel { filter } => Request::LogLevel { filter },
+        }
+    }
+}
+
+impl<'a> Done<'a> {
+    /// What a request has done; none for one that only asks.
+    fn of(request: &'a Request, kept: bool) -> Option<Self> {
+        Some(match request {
+            Request::Add { enode } => Self::Added {
+                node_id: enode.node_id(),
+                kept,
+            },
+            Request::Remove { node } => Self::Removed {
+                node_id: node.0,
+                kept,
+            },
+            Request::Trust { node } => Self::Trusted {
+                node_id: node.0,
+                kept,
+            },
+            Request::Distrust { node } => Self::Distrusted {
+                node_id: node.0,
+                kept,
+            },
+            Request::Kick { node } => Self::Kicked { node_id: node.0 },
+            Request::Ban { target, .. } => Self::Banned {
+                target: *target,
+                kept,
+            },
+            Request::Unban { target } => Self::Unbanned {
+                target: *target,
+                kept,
+            },
+            Request::Reconfigure { settings } => Self::Reconfigured { settings },
+            Request::LogLevel { filter } => Self::LogLevel { filter },
+            Request::Peers {}
+            | Request::NodeInfo {}
+            | Request::Bans {}
+            | Request::StaticNodes {}
+            | Request::Stop {} => return None,
+        })
+    }
+}
+
+/// The node has ended.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "stopped")]
+pub(super) struct Stopped {}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped")
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "ban")]
+struct BanLine {
+    #[serde(flatten)]
+    ban: BanInfo,
+}
+
+impl fmt::Display for BanLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BanInfo {
+            node_id,
+            ip,
+            left_ms,
+            reason,
+            ..
+        } = &self.ban;
+        match (node_id, ip) {
+            (Some(id), _) => write!(f, "{id}")?,
+            (None, Some(ip)) => write!(f, "{ip}")?,
+            (None, None) => {}
+        }
+        write!(f, " for {}", human::time(Duration::from_millis(*left_ms)))?;
+        match reason.as_str() {
+            "" => Ok(()),
+            reason => write!(f, ": {}", printable(reason)),
+        }
+    }
+}
+
+pub(super) async fn show_bans(node: &mut Client, out: &Output) -> Result<(), Failure> {
+    let bans: Vec<BanInfo> = node.ask(&Request::Bans {}).await?;
+    if bans.is_empty() {
+        out.remark("no bans");
+    }
+    let lines = bans.into_iter().map(|ban| BanLine { ban });
+    out.tell_all(&lines.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_setting_is_toml_or_a_text() {
+        for (text, value) in [
+            ("max_peers=10", json!(10)),
+            ("memory.per_node=\"1 GiB\"", json!("1 GiB")),
+            ("memory.per_node=1 GiB", json!("1 GiB")),
+            ("no_dial=true", json!(true)),
+            ("name=a=b", json!("a=b")),
+        ] {
+            let (name, _) = text.split_once('=').expect("a name");
+            assert_eq!(setting(text), Ok((name.to_owned(), value)));
+        }
+        assert!(setting("max_peers").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Nodes that should be connected, and are not.
+
+use std::fmt;
+use std::time::Duration;
+
+use peermux::setup::FailureInfo;
+use peermux::{Enode, NodeId};
+use peermux_cli::request::Request;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::Client;
+use crate::failure::Failure;
+use crate::human;
+use crate::output::{Output, printable};
+
+/// A node that is kept connected, as the running node describes it.
+#[derive(Debug, Serialize, Deserialize)]
+struct StaticNode {
+    node_id: NodeId,
+    enode: Enode,
+    connected: bool,
+    failures: u32,
+    retry_in_ms: Option<u64>,
+    error: Option<FailureInfo>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "static_node")]
+struct Line<'a> {
+    #[serde(flatten)]
+    node: &'a StaticNode,
+    #[serde(skip)]
+    id: String,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, id } = self;
+        let addr = node
+            .enode
+            .endpoint()
+            .map(|at| format!("{}:{}", at.host, at.tcp));
+        write!(f, "not connected: {id} {}", addr.unwrap_or_default())?;
+        match &node.error {
+            Some(error) => write!(f, ": {}", printable(&error.text))?,
+            None => write!(f, ": not dialled yet")?,
+        }
+        if node.failures > 1 {
+            write!(f, ", {} times in a row", node.failures)?;
+        }
+        match node.retry_in_ms {
+            Some(millis) => write!(
+                f,
+                ", next try in {}",
+                human::time(Duration::from_millis(millis))
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Shows who is not connected; programs get all static nodes.
+pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
+    let mut nodes: Vec<StaticNode> = node.ask(&Request::StaticNodes {}).await?;
+    if !out.is_json() {
+        nodes.retain(|node| !node.connected);
+    }
+    let lines = nodes.iter().map(|node| Line {
+        id: out.id(&node.node_id),
+        node,
+    });
+    out.tell_all(&lines.collect::<Vec<_>>())
+}

@@ -1,0 +1,136 @@
+//! `peermux peers`: looks at a running node, and changes whom it talks to and how.
+
+mod about;
+mod changes;
+mod missing;
+mod rows;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use peermux::peer::PeerInfo;
+use peermux_cli::request::Request;
+use tokio::time::sleep;
+
+use crate::admin::Client;
+use crate::data_dir;
+use crate::failure::Failure;
+use crate::output::Output;
+
+use about::About;
+use changes::Change;
+use rows::{Rows, Sort};
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux listen --data-dir node        the node, in another terminal
+  peermux peers --data-dir node         its peers
+  peermux peers --data-dir node --watch --sort out
+  peermux peers --data-dir node --all   and who should be connected, and why it is not
+  peermux peers --data-dir node add ENODE
+  peermux peers --data-dir node ban 192.0.2.7 --for 1d --reason spam
+  peermux peers --data-dir node reconfigure max_peers=10
+  peermux peers --data-dir node stop
+
+in and out are all that protocols have received and sent, with --watch each second; queue is what waits
+to be sent and to be read. A score is what protocols count for misbehaviour.
+
+The node's socket (admin.sock in its data directory, mode 0600) takes JSON lines, one request
+a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
+  {\"command\":\"peers\"}               also node-info, static-nodes, bans, stop
+  {\"command\":\"add\",\"enode\":\"enode://...\"}
+  {\"command\":\"remove\",\"node\":\"NODE\"}     NODE is a node id, an enode URL or a record;
+                                        also trust, distrust, kick
+  {\"command\":\"ban\",\"target\":\"NODE or IP\",\"seconds\":3600,\"reason\":\"...\"}
+  {\"command\":\"unban\",\"target\":\"NODE or IP\"}
+  {\"command\":\"reconfigure\",\"settings\":{\"max_peers\":10}}
+  {\"command\":\"log-level\",\"filter\":\"peermux=debug\"}";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Does something else than show the peers
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// The data directory of the node
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "admin")]
+    data_dir: Option<PathBuf>,
+    /// The node's admin socket, if it is not in a data directory
+    #[arg(long, global = true, value_name = "PATH")]
+    admin: Option<PathBuf>,
+    /// Also show the nodes that should be connected and are not
+    #[arg(long)]
+    all: bool,
+    /// What comes first
+    #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Id)]
+    sort: Sort,
+    /// Show them again and again, each time after so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+        value_parser = clap::value_parser!(u32).range(1..=3600))]
+    watch: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    #[command(flatten)]
+    Change(Change),
+    /// Show what the node tells about itself
+    Info,
+    /// Show who is banned, for how much longer, and why
+    Bans,
+    /// End the node, and wait for that
+    Stop,
+}
+
+impl Args {
+    fn socket(&self) -> Result<PathBuf, Failure> {
+        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
+        in_folder.or_else(|| self.admin.clone()).ok_or_else(|| {
+            Failure::Usage("--data-dir DIR or --admin PATH is needed: which node to ask".to_owned())
+        })
+    }
+}
+
+pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
+    let mut node = Client::connect(&args.socket()?).await?;
+    match args.action.take() {
+        None => show(&args, &mut node, out).await,
+        Some(Action::Info) => {
+            let info = node.ask(&Request::NodeInfo {}).await?;
+            out.tell(&About::new(info))
+        }
+        Some(Action::Bans) => changes::show_bans(&mut node, out).await,
+        Some(Action::Stop) => {
+            let () = node.ask(&Request::Stop {}).await?;
+            node.ended().await?;
+            out.tell(&changes::Stopped {})
+        }
+        Some(Action::Change(change)) => change.make(&mut node, out).await,
+    }
+}
+
+/// Shows the peers, once or again and again.
+async fn show(args: &Args, node: &mut Client, out: &Output) -> Result<(), Failure> {
+    let mut before = None;
+    loop {
+        let peers: Vec<PeerInfo> = node.ask(&Request::Peers {}).await?;
+        let mut rows = Rows::new(peers, args.sort);
+        if let Some((since, earlier)) = &before {
+            rows.as_rates(earlier, *since);
+        }
+        if args.watch.is_some() {
+            out.clear();
+        }
+        rows.show(out)?;
+        if args.all {
+            missing::show(node, out).await?;
+        }
+        let Some(seconds) = args.watch else {
+            return Ok(());
+        };
+        let pause = Duration::from_secs(seconds.into());
+        before = Some((pause, rows.passed()));
+        sleep(pause).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! The table of peers.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use peermux::peer::{LaneInfo, PeerInfo};
+use peermux::{Direction, NodeId};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::human;
+use crate::output::{Output, printable};
+use crate::table::Table;
+
+/// The order of the peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Sort {
+    Id,
+    /// The longest connected first
+    Age,
+    /// The slowest first
+    Rtt,
+    /// Those that have sent most first
+    In,
+    /// Those that were sent most first
+    Out,
+    /// Those for which most waits first
+    Queue,
+    Client,
+}
+
+/// What has passed, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    received: u64,
+    sent: u64,
+}
+
+/// The peers, in their order.
+pub(super) struct Rows {
+    peers: Vec<(PeerInfo, Passed)>,
+    /// Whether what passed is that of a second.
+    rates: bool,
+}
+
+/// A peer as programs read it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "peer")]
+struct Line<'a> {
+    #[serde(flatten)]
+    peer: &'a PeerInfo,
+}
+
+impl std::fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.peer.node_id.fmt(f)
+    }
+}
+
+fn passed(peer: &PeerInfo) -> Passed {
+    let sum = |of: fn(&LaneInfo) -> u64| peer.protocols.values().map(of).sum();
+    Passed {
+        received: sum(|lane| lane.received_bytes),
+        sent: sum(|lane| lane.sent_bytes),
+    }
+}
+
+fn queue(peer: &PeerInfo) -> u64 {
+    let lanes = peer.protocols.values();
+    lanes
+        .map(|lane| lane.waiting_bytes.saturating_add(lane.unread_bytes) as u64)
+        .sum()
+}
+
+impl Rows {
+    pub(super) fn new(mut peers: Vec<PeerInfo>, sort: Sort) -> Self {
+        match sort {
+            Sort::Id => peers.sort_by_key(|peer| peer.node_id),
+            Sort::Age => peers.sort_by_key(|peer| Reverse(peer.connected_ms)),
+            Sort::Rtt => peers.sort_by_key(|peer| Reverse(peer.rtt_p50_us)),
+            Sort::In => peers.sort_by_key(|peer| Reverse(passed(peer).received)),
+            Sort::Out => peers.sort_by_key(|peer| Reverse(passed(peer).sent)),
+            Sort::Queue => peers.sort_by_key(|peer| Reverse(queue(peer))),
+            Sort::Client => peers.sort_by(|one, other| one.client.cmp(&other.client)),
+        }
+        let peers = peers.into_iter().map(|peer| {
+            let passed = passed(&peer);
+            (peer, passed)
+        });
+        Self {
+            peers: peers.collect(),
+            rates: false,
+        }
+    }
+
+    /// What has passed with each peer so far.
+    pub(super) fn passed(&self) -> HashMap<NodeId, Passed> {
+        let peers = self.peers.iter();
+        peers
+            .map(|(peer, _)| (peer.node_id, passed(peer)))
+            .collect()
+    }
+
+    /// Shows what has passed in a second, given what had passed some time ago. A peer that came since has
+    /// nothing to compare with.
+    pub(super) fn as_rates(&mut self, earlier: &HashMap<NodeId, Passed>, ago: Duration) {
+        let rate =
+            |now: u64, then: u64| (now.saturating_sub(then) as f64 / ago.as_secs_f64()) as u64;
+        for (peer, passed) in &mut self.peers {
+            let then = earlier.get(&peer.node_id).unwrap_or(passed);
+            *passed = Passed {
+                received: rate(passed.received, then.received),
+                sent: rate(passed.sent, then.sent),
+            };
+        }
+        self.rates = true;
+    }
+
+    pub(super) fn show(&self, out: &Output) -> Result<(), Failure> {
+        if out.is_json() {
+            let lines = self.peers.iter().map(|(peer, _)| Line { peer });
+            return out.tell_all(&lines.collect::<Vec<_>>());
+        }
+        if self.peers.is_empty() {
+            out.remark("no peers");
+            return Ok(());
+        }
+        let [incoming, outgoing] = match self.rates {
+            true => ["in/s", "out/s"],
+            false => ["in", "out"],
+        };
+        let mut table = Table::new([
+            "node id",
+            "dir",
+            "address",
+            "client",
+            "protocols",
+            "age",
+            "rtt",
+            incoming,
+            outgoing,
+            "queue",
+            "score",
+            "notes",
+        ]);
+        for (peer, passed) in &self.peers {
+            table.push(row(peer, *passed, out));
+        }
+        out.remark(&table.to_string());
+        out.remark(&self.totals());
+        Ok(())
+    }
+
+    fn totals(&self) -> String {
+        let all = self.peers.len();
+        let inbound = |(peer, _): &&(PeerInfo, Passed)| peer.direction == Direction::Inbound;
+        let inbound = self.peers.iter().filter(inbound).count();
+        let sum = |of: fn(&Passed) -> u64| self.peers.iter().map(|(_, passed)| of(passed)).sum();
+        let each = if self.rates { "/s" } else { "" };
+        format!(
+            "{all} peers, {inbound} inbound and {} outbound; in {}{each}, out {}{each}",
+            all - inbound,
+            human::bytes(sum(|passed| passed.received)),
+            human::bytes(sum(|passed| passed.sent)),
+        )
+    }
+}
+
+fn row(peer: &PeerInfo, passed: Passed, out: &Output) -> [String; 12] {
+    let shared = peer.capabilities.iter().filter(|one| one.offset.is_some());
+    let shared: Vec<_> = shared
+        .map(|one| format!("{}/{}", one.name, one.version))
+        .collect();
+    let mut notes = Vec::new();
+    if peer.static_dialled {
+        notes.push("static");
+    }
+    if peer.trusted {
+        notes.push("trusted");
+    }
+    let direction = match peer.direction {
+        Direction::Inbound => "in",
+        Direction::Outbound => "out",
+    };
+    [
+        out.id(&peer.node_id),
+        direction.to_owned(),
+        peer.addr
+            .map_or_else(|| "-".to_owned(), |addr| addr.to_string()),
+        printable(&peer.client),
+        printable(&shared.join(",")),
+        human::time(Duration::from_millis(peer.connected_ms)),
+        peer.rtt_p50_us
+            .map_or_else(|| "-".to_owned(), human::millis),
+        human::bytes(passed.received),
+        human::bytes(passed.sent),
+        human::bytes(queue(peer)),
+        peer.score.to_string(),
+        notes.join(" "),
+    ]
+}

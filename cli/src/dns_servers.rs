@@ -1,0 +1,59 @@
+//! Which DNS servers are asked.
+
+use std::net::{IpAddr, SocketAddr};
+
+use peermux::dns::DnsResolver;
+
+use crate::failure::Failure;
+
+/// The port of DNS servers.
+const PORT: u16 = 53;
+
+/// A server by its address, with a port or without.
+pub(crate) fn server(text: &str) -> Result<SocketAddr, String> {
+    let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
+    ip.or_else(|_| text.parse())
+        .map_err(|_| "not an IP address, with a port or without".to_owned())
+}
+
+/// Asks these servers, or those of the system if there are none.
+pub(crate) fn resolver(servers: &[SocketAddr]) -> Result<DnsResolver, Failure> {
+    if servers.is_empty() {
+        system()
+    } else {
+        DnsResolver::servers(servers).map_err(Failure::because)
+    }
+}
+
+#[cfg(any(unix, windows))]
+fn system() -> Result<DnsResolver, Failure> {
+    DnsResolver::system()
+        .map_err(|error| Failure::because(format!("the system's DNS servers: {error}")))
+}
+
+#[cfg(not(any(unix, windows)))]
+fn system() -> Result<DnsResolver, Failure> {
+    Err(Failure::Usage(
+        "the address of a DNS server is needed: the system does not tell its own".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_a_port_or_the_usual_one() {
+        for (text, address) in [
+            ("192.0.2.53", "192.0.2.53:53"),
+            ("192.0.2.53:5353", "192.0.2.53:5353"),
+            ("2001:db8::53", "[2001:db8::53]:53"),
+            ("[2001:db8::53]:5353", "[2001:db8::53]:5353"),
+        ] {
+            assert_eq!(server(text), Ok(address.parse().expect("an address")));
+        }
+        for wrong in ["", "dns.example.org", "192.0.2.53:", "192.0.2.53:65536"] {
+            assert!(server(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings of a node by their names.
+
+use peermux::ServerConfig;
+use serde_json::Value;
+
+/// A configuration with other values of these settings; those within another one have a dot in their name.
+pub(crate) fn changed(
+    config: &ServerConfig,
+    settings: impl IntoIterator<Item = (String, Value)>,
+) -> Result<ServerConfig, String> {
+    let mut all = serde_json::to_value(config).map_err(|error| error.to_string())?;
+    for (name, value) in settings {
+        let unknown = || format!("there is no setting {name}");
+        let mut place = &mut all;
+        for part in name.split('.') {
+            place = place.get_mut(part).ok_or_else(unknown)?;
+        }
+        *place = value;
+    }
+    serde_json::from_value(all).map_err(|error| error.to_string())
+}
+
+/// The names of the settings that differ, and their values in the second configuration.
+pub(crate) fn differing(
+    old: &ServerConfig,
+    new: &ServerConfig,
+) -> serde_json::Result<Vec<(String, Value)>> {
+    let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
+    let Value::Object(new) = new else {
+        return Ok(Vec::new());
+    };
+    let differs = |(name, value): &(String, Value)| old.get(name) != Some(value);
+    Ok(new.into_iter().filter(differs).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named() {
+        let old = ServerConfig::default();
+        let new = old.clone().with_max_peers(7);
+        let differs = differing(&old, &new).expect("they have a JSON form");
+        assert_eq!(differs, [("max_peers".to_owned(), json!(7))]);
+        assert!(
+            differing(&old, &old)
+                .expect("they have a JSON form")
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn settings_change_by_their_names() {
+        let old = ServerConfig::default();
+        let change = |name: &str, value| changed(&old, [(name.to_owned(), value)]);
+        assert_eq!(
+            change("max_peers", json!(7)),
+            Ok(old.clone().with_max_peers(7))
+        );
+        let memory = old.memory().with_per_node(1 << 30);
+        assert_eq!(
+            change("memory.per_node", json!("1 GiB")),
+            Ok(old.clone().with_memory(memory))
+        );
+        for (name, value) in [
+            ("max_peer", json!(7)),
+            ("memory.all", json!(7)),
+            ("max_peers.x", json!(7)),
+            ("max_peers", json!("many")),
+        ] {
+            assert!(change(name, value).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use crate::process::Peermux;
+
+/// A node that begins with these bootnodes, its enode URL and its record.
+pub(crate) fn start(arguments: &[&str]) -> (Peermux, String, String) {
+    let fixed = ["listen", "--addr", "127.0.0.1:0", "--json"];
+    let mut node = Peermux::start(&[&fixed, arguments].concat());
+    let text = |event: serde_json::Value, key: &str| event[key].as_str().expect(key).to_owned();
+    let enode = text(node.event("listening"), "enode");
+    let record = text(node.event("record"), "record");
+    (node, enode, record)
+}
+
+/// The next peer. Two nodes that find each other may dial at once, and one of the dials is in vain then, on
+/// both sides.
+pub(crate) fn added(node: &mut Peermux) -> serde_json::Value {
+    loop {
+        let event = node.json();
+        let error = event["error"]["text"].as_str().unwrap_or_default();
+        let in_vain = event["event"] == "dial_failed" && error.contains("already connected");
+        if !in_vain && event["event"] != "inbound_failed" {
+            assert_eq!(event["event"], "peer_add", "{event}");
+            return event;
+        }
+    }
+}
+
+fn id_of(peer: &serde_json::Value) -> String {
+    peer["node_id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn nodes_find_each_other_from_one_bootnode_on() {
+    for version in ["v4", "v5"] {
+        let (_boot, enode, record) = start(&["--discovery", version]);
+        assert!(!enode.ends_with("discport=0"), "{enode}");
+        let boot = ["--discovery", version, "--bootnode", &record];
+        let (mut ann, ..) = start(&boot);
+        let (mut ben, ..) = start(&boot);
+        // The bootnode and the other one, in any order.
+        for node in [&mut ann, &mut ben] {
+            let two = [added(node), added(node)];
+            assert_ne!(id_of(&two[0]), id_of(&two[1]));
+        }
+    }
+}
+
+#[test]
+fn a_bootnode_stands_for_both_versions() {
+    let (mut boot, _, record) = start(&["--discovery"]);
+    let (_node, ..) = start(&["--bootnode", &record]);
+    added(&mut boot);
+}

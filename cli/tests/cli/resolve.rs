@@ -1,0 +1,42 @@
+use crate::discovery::{added, start};
+use crate::process::run;
+
+#[test]
+fn a_node_is_asked_for_its_record() {
+    let (_node, enode, record) = start(&["--discovery"]);
+    for (node, by) in [(&enode, "v4"), (&record, "v5")] {
+        let found = run(&["resolve", node, "--json"]).report();
+        assert_eq!(found["record"], *record);
+        let versions = found["by"].as_array().expect("a list");
+        assert!(versions.iter().any(|version| version == by), "{found}");
+    }
+}
+
+#[test]
+fn a_node_is_found_through_others() {
+    let (mut boot, _, bootnode) = start(&["--discovery"]);
+    let (_node, enode, record) = start(&["--bootnode", &bootnode]);
+    // Both versions know each other when both sides are connected.
+    added(&mut boot);
+    let (key, _) = enode.split_once('@').expect("a URL");
+    let by_key = run(&["resolve", key, "--bootnode", &bootnode, "--json"]).report();
+    assert_eq!(by_key["record"], *record);
+    let id = run(&["record", "show", &record, "--json"]).report();
+    let id = id["node_id"].as_str().expect("an id");
+    let by_id = run(&["resolve", id, "--bootnode", &bootnode, "--json"]).report();
+    assert_eq!(by_id["record"], *record);
+    assert_eq!(by_id["by"], serde_json::json!(["v5"]));
+}
+
+#[test]
+fn nobody_to_ask_is_wrong_usage_and_nobody_there_a_failure() {
+    let id = "5e".repeat(32);
+    assert_eq!(run(&["resolve", &id]).code, Some(2));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = socket.local_addr().expect("bound").port();
+    let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let y = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+    let silent = format!("enode://{key}{y}@127.0.0.1:{port}");
+    let (error, _) = run(&["resolve", &silent]).failed();
+    assert!(error.contains("is not found"), "{error}");
+}
