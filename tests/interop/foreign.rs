@@ -2,9 +2,12 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+
+use peermux::SecretKey;
 
 use crate::program::Program;
 use crate::{ethereumjs, geth};
@@ -84,6 +87,40 @@ impl Foreign {
         let listening = program.event("listening");
         let enode = listening["enode"].as_str().expect("an enode URL");
         (program, enode.to_owned())
+    }
+
+    /// Starts what encodes and decodes messages of real protocols, without a connection.
+    pub(crate) fn packets(&self) -> Program {
+        self.run(&["packets"])
+    }
+
+    /// Starts what makes packets of Node Discovery v4, and says which of them it takes.
+    pub(crate) fn discv4(&self, count: usize) -> Program {
+        self.run(&["discv4", "--count", &count.to_string()])
+    }
+
+    /// Starts a listening node that speaks one version of `eth`.
+    pub(crate) fn eth(&self, version: u64) -> Program {
+        self.run(&["eth", "--version", &version.to_string()])
+    }
+
+    /// Starts a DNS server, and returns it with its address.
+    pub(crate) fn dns(&self) -> (Program, SocketAddr) {
+        let mut program = self.run(&["dns"]);
+        let listening = program.event("listening");
+        let address = listening["address"].as_str().expect("an address");
+        (program, address.parse().expect("an address"))
+    }
+
+    /// Writes a private key in the form of go-ethereum's own files.
+    pub(crate) fn write_key(&self, key: &SecretKey, password: &str, file: &str) {
+        let hex: String = key
+            .to_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let written = self.run(&["dns-key", &hex, password, file]).succeeded();
+        assert!(written.is_empty());
     }
 
     /// Starts a node that dials `enode`.

@@ -10,16 +10,19 @@
 )]
 
 mod cases;
+mod daemon;
+mod eth_node;
 mod ethereumjs;
+mod ethereumjs_client;
 mod foreign;
 mod geth;
+mod namespace;
+mod network;
 mod node;
+mod ours;
 mod peermux_cli;
-#[expect(
-    dead_code,
-    reason = "the comparison with others in benches uses more of it"
-)]
 mod program;
+mod router;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,10 @@ use crate::cases::Case;
 use crate::foreign::{Implementation, is_required};
 
 fn main() -> ExitCode {
+    let inside = ethereumjs_client::inside().or_else(router::inside);
+    if let Some(done) = inside.or_else(network::inside) {
+        return done;
+    }
     let trials = Implementation::ALL.into_iter().flat_map(|implementation| {
         let cases = cases::all().filter(move |case| case.concerns(implementation));
         cases.map(move |case| {
@@ -36,6 +43,8 @@ fn main() -> ExitCode {
             Trial::ignorable_test(name, move || run(&case, implementation))
         })
     });
+    let trials = trials.chain([ethereumjs_client::trial()]);
+    let trials = trials.chain(router::trials()).chain([network::trial()]);
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 

@@ -1,73 +1,46 @@
 //! A node of ours within the test, for what the command line does not show.
 
-use std::future::Future;
-use std::sync::Arc;
+use std::ops::Deref;
 
-use peermux::{DialError, EventStream, Peer, PeerEvent, PeerOutcome, SecretKey, Server};
+use peermux::{EventStream, Peer, PeerEvent};
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::echo::{self, Echo};
-use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
 
-use crate::program::DEADLINE;
+use crate::ours::Ours;
 
-/// A node that listens and speaks bench and echo, in a runtime of its own: its methods block.
+/// A node that speaks bench and echo. Its methods block.
 pub(crate) struct Node {
-    runtime: Runtime,
-    pub(crate) server: Server,
+    ours: Ours,
     echo: Echo,
     bench: Bench,
     events: EventStream<PeerEvent>,
 }
 
+impl Deref for Node {
+    type Target = Ours;
+
+    fn deref(&self) -> &Ours {
+        &self.ours
+    }
+}
+
 impl Node {
     pub(crate) fn start() -> Self {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
         let echo = Echo::new(echo::Config::default());
         let bench = Bench::new(bench::Config::default());
-        let start = Server::builder(SecretKey::random(&mut rand::rng()))
-            .listen("127.0.0.1:0".parse().expect("an address"))
-            .protocol(bench.clone())
-            .protocol(echo.clone())
-            .start();
-        let server = runtime.block_on(start).expect("a free port");
+        let ours = Ours::start(|builder| builder.protocol(bench.clone()).protocol(echo.clone()));
         Self {
-            runtime,
-            events: server.subscribe(),
-            server,
+            events: ours.server.subscribe(),
+            ours,
             echo,
             bench,
         }
     }
 
-    /// Runs something to its end, before the deadline.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        let bounded = async { timeout(DEADLINE, future).await };
-        self.runtime
-            .block_on(bounded)
-            .expect("done before the deadline")
-    }
-
-    pub(crate) fn enode(&self) -> String {
-        self.server.enode().to_string()
-    }
-
-    pub(crate) fn dial(&self, enode: &str) -> Result<Peer, DialError> {
-        self.block_on(self.server.dial(&enode.parse().expect("an enode URL")))
-    }
-
     /// Waits for the next peer, of either direction.
     pub(crate) fn next_peer(&mut self) -> Peer {
         loop {
-            let next = async { timeout(DEADLINE, self.events.recv()).await };
-            let event = self
-                .runtime
-                .block_on(next)
-                .expect("an event before the deadline");
+            let event = self.ours.block_on(self.events.recv());
             if let PeerEvent::Added { peer } = event
                 .expect("the server runs")
                 .expect("few events, so none is missed")
@@ -77,14 +50,9 @@ impl Node {
         }
     }
 
-    /// Waits for a peer's end.
-    pub(crate) fn outcome(&self, peer: &Peer) -> Arc<PeerOutcome> {
-        self.block_on(peer.ended()).expect("it ended in order")
-    }
-
     /// Makes a round trip of `echo/1` with each size. The content compresses well.
     pub(crate) fn round_trips(&self, peer: &Peer, sizes: &[usize]) {
-        self.block_on(async {
+        self.ours.block_on(async {
             let client = self.echo.client(peer).await.expect("echo is shared");
             for &size in sizes {
                 let content: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
@@ -96,18 +64,11 @@ impl Node {
 
     /// Runs all modes of `bench/1` with a peer; the client verifies what comes back.
     pub(crate) fn bench(&self, peer: &Peer, size: usize, count: u64) {
-        self.block_on(async {
+        self.ours.block_on(async {
             let client = self.bench.client(peer).await.expect("bench is shared");
             client.sink(count, size).await.expect("sink");
             client.source(count, size).await.expect("source");
             client.echo(count, size).await.expect("echo");
         });
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // A failing test is not to fail a second time.
-        let _ = self.runtime.block_on(self.server.shutdown(DEADLINE));
     }
 }

@@ -14,10 +14,17 @@ fn run(arguments: &[&str]) -> Program {
 
 /// Starts a listening node, and returns it with its enode URL.
 pub(crate) fn listen(arguments: &[&str]) -> (Program, String) {
+    let (program, enode, _) = listen_with_record(arguments);
+    (program, enode)
+}
+
+/// As [`listen`], with its record too.
+pub(crate) fn listen_with_record(arguments: &[&str]) -> (Program, String, String) {
     let mut program = run(&[&["listen", "--addr", "127.0.0.1:0"], arguments].concat());
     let listening = program.event("listening");
-    let enode = listening["enode"].as_str().expect("an enode URL");
-    (program, enode.to_owned())
+    let record = program.event("record");
+    let text = |event: &Value, key: &str| event[key].as_str().expect(key).to_owned();
+    (program, text(&listening, "enode"), text(&record, "record"))
 }
 
 /// Runs one mode of `bench/1` against a node and returns the result.
@@ -40,6 +47,11 @@ pub(crate) fn ping(enode: &str, count: u64) -> Program {
         "--count",
         &count.to_string(),
     ])
+}
+
+/// Crawls: what came of each node, and at the end the summary.
+pub(crate) fn crawl(arguments: &[&str]) -> Vec<Value> {
+    run(&[&["crawl"], arguments].concat()).succeeded()
 }
 
 /// Both protocols of the tests as the binary prints them: offset 16 for the first, by name.

@@ -75,19 +75,27 @@ impl Program {
     /// The next event, or `None` once the program closed its output.
     pub(crate) fn next(&mut self) -> Option<Value> {
         match self.lines.recv_timeout(DEADLINE) {
-            Ok(line) => {
-                let event = serde_json::from_str(&line);
-                let event = event.unwrap_or_else(|error| {
-                    panic!("{} printed {line:?}: {error}{}", self.name, self.story())
-                });
-                self.seen.push(line);
-                Some(event)
-            }
+            Ok(line) => Some(self.read(line)),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 panic!("{} is silent for {DEADLINE:?}{}", self.name, self.story())
             }
         }
+    }
+
+    /// An event that it has printed already and that nobody had waited for.
+    pub(crate) fn try_next(&mut self) -> Option<Value> {
+        let line = self.lines.try_recv().ok()?;
+        Some(self.read(line))
+    }
+
+    fn read(&mut self, line: String) -> Value {
+        let event = serde_json::from_str(&line);
+        let event = event.unwrap_or_else(|error| {
+            panic!("{} printed {line:?}: {error}{}", self.name, self.story())
+        });
+        self.seen.push(line);
+        event
     }
 
     /// Writes a line to its standard input.
@@ -179,7 +187,7 @@ impl Drop for Program {
 }
 
 /// Calls `take` for each line until the end, or until `take` says that it has enough.
-fn each_line(from: impl Read, take: impl FnMut(String) -> bool) {
+pub(crate) fn each_line(from: impl Read, take: impl FnMut(String) -> bool) {
     let lines = BufReader::new(from).lines();
     let _enough = lines.map_while(Result::ok).all(take);
 }

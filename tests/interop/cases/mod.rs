@@ -1,8 +1,13 @@
 //! What is tried with each implementation.
 
 mod compression;
+mod crawl;
 mod disconnects;
+mod discovery;
+mod dns;
+mod eth;
 mod messages;
+mod packets;
 mod pings;
 mod refusals;
 
@@ -45,6 +50,11 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
         disconnects::cases(),
         refusals::cases(),
         pings::cases(),
+        crawl::cases(),
+        packets::cases(),
+        eth::cases(),
+        discovery::cases(),
+        dns::cases(),
     ];
     groups.into_iter().flatten()
 }

@@ -5,15 +5,18 @@ import { parseArgs } from 'node:util'
 
 import { drive } from './drive.mjs'
 import { log } from './events.mjs'
+import { packets } from './packets.mjs'
 import { serve } from './serve.mjs'
 
 const USAGE = `usage: main.mjs serve [--max-peers N] [--caps LIST] [--key HEX]
        main.mjs drive --enode URL --mode sink|source|echo|hold|handshake [--size N] [--count N]
                       [--warm-up N] [--concurrency N] [--protocol bench|echo] [--caps LIST]
-                      [--key HEX] [--timeout SECONDS]`
+                      [--key HEX] [--timeout SECONDS]
+       main.mjs packets`
 
 const shared = { caps: { type: 'string', default: 'bench/1,echo/1' }, key: { type: 'string' } }
 const OPTIONS = {
+  packets: {},
   serve: { ...shared, 'max-peers': { type: 'string', default: '50' } },
   drive: {
     ...shared,
@@ -39,4 +42,5 @@ const stopped = new Promise((resolve) => {
   process.once('SIGINT', resolve)
   if (values.mode === 'hold') process.stdin.resume().once('end', resolve)
 })
-process.exit(await (command === 'serve' ? serve(values, stopped) : drive(values, stopped)))
+const commands = { serve, drive, packets }
+process.exit(await commands[command](values, stopped))

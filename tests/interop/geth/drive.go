@@ -93,7 +93,7 @@ func connect(o driveOptions) (*node, *connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	n, err := startNode(key, caps, "", 8, o.log)
+	n, err := startNode(key, caps, "", 8, o.log, discovery{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,12 +19,19 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
 const usage = `usage: geth-peer serve [--addr HOST:PORT] [--max-peers N] [--caps LIST] [--key HEX] [--log LEVEL]
+                       [--bootnode NODE [--node-database FOLDER]]
        geth-peer drive --enode URL --mode sink|source|echo|hold|handshake [--size N] [--count N]
                        [--warm-up N] [--concurrency N] [--protocol bench|echo] [--caps LIST]
-                       [--key HEX] [--timeout SECONDS] [--log LEVEL]`
+                       [--key HEX] [--timeout SECONDS] [--log LEVEL]
+       geth-peer packets
+       geth-peer discv4 [--count N] [--seed N]
+       geth-peer eth [--network N] [--blocks N] [--version N]
+       geth-peer dns
+       geth-peer dns-key HEX PASSWORD FILE`
 
 func main() {
 	log.SetOutput(os.Stderr)
@@ -37,6 +44,16 @@ func main() {
 		os.Exit(serveMain(os.Args[2:]))
 	case "drive":
 		os.Exit(driveMain(os.Args[2:]))
+	case "packets":
+		os.Exit(packetsMain())
+	case "discv4":
+		os.Exit(discv4Main(os.Args[2:]))
+	case "eth":
+		os.Exit(ethMain(os.Args[2:]))
+	case "dns":
+		os.Exit(dnsMain())
+	case "dns-key":
+		os.Exit(dnsKeyMain(os.Args[2:]))
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
@@ -75,6 +92,9 @@ func serveMain(args []string) int {
 	maxPeers := flags.Int("max-peers", 50, "peers to admit")
 	capsText := flags.String("caps", "bench/1,echo/1", "capabilities to offer")
 	keyText := flags.String("key", "", "private key in hex; a fresh one by default")
+	bootnode := flags.String("bootnode", "", "the node to begin discovery with; none is discovered without")
+	var find discovery
+	flags.StringVar(&find.database, "node-database", "", "a folder for the nodes that were met")
 	var level slog.Level
 	flags.TextVar(&level, "log", slog.LevelDebug, "debug, info, warn or error")
 	flags.Parse(args)
@@ -86,19 +106,21 @@ func serveMain(args []string) int {
 	if err != nil {
 		log.Fatal(err)
 	}
-	n, err := startNode(key, caps, *address, *maxPeers, level)
+	if *bootnode != "" {
+		parsed, err := enode.Parse(enode.ValidSchemes, *bootnode)
+		if err != nil {
+			log.Fatal(err)
+		}
+		find.bootnodes = []*enode.Node{parsed}
+	}
+	n, err := startNode(key, caps, *address, *maxPeers, level, find)
 	if err != nil {
 		log.Fatal(err)
 	}
 	// Node.URLv4 would add "?discport=0", as there is no discovery.
 	id := crypto.FromECDSAPub(&key.PublicKey)[1:]
 	emit(listeningEvent{"listening", fmt.Sprintf("enode://%x@%s", id, n.server.ListenAddr)})
-	stop := newStopper()
-	go func() {
-		n.obey(os.Stdin)
-		stop.stop()
-	}()
-	<-stop.stopped
+	untilStopped(n.obey)
 	n.stop()
 	return 0
 }
@@ -130,6 +152,16 @@ func (n *node) obey(input io.Reader) {
 type stopper struct {
 	once    sync.Once
 	stopped chan struct{}
+}
+
+// untilStopped carries out the commands on standard input until its end, or until a signal.
+func untilStopped(obey func(io.Reader)) {
+	stop := newStopper()
+	go func() {
+		obey(os.Stdin)
+		stop.stop()
+	}()
+	<-stop.stopped
 }
 
 func newStopper() *stopper {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
 // noReason stands for a disconnect that this side did not ask for.
@@ -37,17 +38,30 @@ type connection struct {
 	gone  chan struct{} // closed once the drop was printed
 }
 
+// discovery says how a node finds others by itself, if it has nodes to begin with.
+type discovery struct {
+	bootnodes []*enode.Node
+	database  string // the folder in which it keeps whom it met; empty for none
+}
+
 // startNode starts a server with the given capabilities; an empty address means no listener.
-func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers int, level slog.Level) (*node, error) {
+func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers int, level slog.Level, find discovery) (*node, error) {
+	alone := len(find.bootnodes) == 0
 	n := &node{caps: caps, peers: make(map[string]*connection), connected: make(chan *connection, 1)}
 	n.server = &p2p.Server{Config: p2p.Config{
 		PrivateKey:  key,
 		Name:        "geth-peer/go-ethereum",
 		MaxPeers:    maxPeers,
 		ListenAddr:  address,
-		NoDiscovery: true,
-		NoDial:      true,
+		NoDiscovery: alone,
+		DiscoveryV4: !alone,
+		DiscoveryV5: !alone,
+		NoDial:      alone,
 		Logger:      log.NewLogger(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+
+		BootstrapNodes:   find.bootnodes,
+		BootstrapNodesV5: find.bootnodes,
+		NodeDatabase:     find.database,
 	}}
 	for _, capability := range caps {
 		n.server.Protocols = append(n.server.Protocols, n.protocol(capability))

@@ -1,0 +1,321 @@
+//! A whole network from one bootnode on: our nodes, go-ethereum's, and EthereumJS's full node.
+//!
+//! They find each other by Node Discovery, v4 and v5, in a network namespace with nothing but a loopback
+//! device. Then the bootnode is killed and a third of the nodes starts again. How long it takes is printed,
+//! and nothing depends on it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Completion, Failed, Trial};
+use peermux::Enode;
+use peermux::server::Discovery;
+use peermux_protocols::eth::Event;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::eth_node::EthNode;
+use crate::ethereumjs_client::{self, Client, sepolia};
+use crate::foreign::{Foreign, Implementation, is_required, output};
+use crate::namespace::{are_there, run_inside};
+use crate::peermux_cli;
+use crate::program::Program;
+
+/// Set to the number of nodes, this environment variable says that we are inside.
+const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
+
+/// The number of nodes, if it is not the usual one.
+const NODES: &str = "PEERMUX_NETWORK";
+const USUAL: usize = 16;
+
+/// How many peers each of our nodes is to have, and at most; a third of the places is for nodes that are
+/// dialled.
+const TARGET: i64 = 8;
+const MOST: &str = "24";
+
+/// Runs the test itself, if this program was started for that.
+pub(crate) fn inside() -> Option<ExitCode> {
+    let nodes = env::var(INSIDE).ok()?;
+    run(nodes.parse().expect("a number"));
+    Some(ExitCode::SUCCESS)
+}
+
+pub(crate) fn trial() -> Trial {
+    Trial::ignorable_test("network::finds_itself", || match ready() {
+        Ok(()) => start(),
+        Err(why) if is_required() => Err(why.into()),
+        Err(why) => {
+            eprintln!("without a network: {why}");
+            let why = why.lines().next().unwrap_or_default();
+            Ok(Completion::ignored_with(why))
+        }
+    })
+}
+
+/// Builds what cannot be built inside, where nothing can be fetched.
+fn ready() -> Result<(), String> {
+    are_there()?;
+    Implementation::Geth.ready()?;
+    ethereumjs_client::ready()?;
+    Ok(())
+}
+
+fn start() -> Result<Completion, Failed> {
+    let nodes = env::var(NODES).unwrap_or_else(|_| USUAL.to_string());
+    run_inside(INSIDE, nodes)
+}
+
+/// Starts a program at an address, and returns it with its enode URL.
+type Start = Box<dyn Fn(&str) -> (Program, String)>;
+
+/// A node of the network that is another process.
+struct Member {
+    program: Program,
+    enode: Enode,
+    /// How it is started once more: with the same address, key and folder.
+    again: Start,
+    peers: i64,
+}
+
+impl Member {
+    fn start(again: impl Fn(&str) -> (Program, String) + 'static) -> Self {
+        let (program, enode) = again("127.0.0.1:0");
+        Self {
+            program,
+            enode: enode.parse().expect("an enode URL"),
+            again: Box::new(again),
+            peers: 0,
+        }
+    }
+
+    /// Ends it in order, and starts it again.
+    fn restart(&mut self) {
+        let endpoint = self.enode.endpoint().expect("it listens");
+        let addr = endpoint.socket_addr().expect("an IP address").to_string();
+        self.program.terminate();
+        while self.program.next().is_some() {}
+        let (program, enode) = (self.again)(&addr);
+        assert_eq!(
+            enode.parse::<Enode>().expect("an enode URL").node_id(),
+            self.enode.node_id()
+        );
+        self.program = program;
+        self.peers = 0;
+    }
+
+    /// Counts what it has said of its peers.
+    fn count(&mut self) {
+        while let Some(event) = self.program.try_next() {
+            self.peers += change(&event);
+        }
+    }
+
+    /// Counts the next thing that it says.
+    fn wait(&mut self) {
+        let event = self.program.next().expect("it runs");
+        self.peers += change(&event);
+    }
+}
+
+fn change(event: &Value) -> i64 {
+    match event["event"].as_str() {
+        Some("peer_add") => 1,
+        Some("peer_drop") => -1,
+        Some("lost") => panic!("events were lost: {event}"),
+        _ => 0,
+    }
+}
+
+/// Waits until all of them have enough peers at once.
+fn reach_target(nodes: &mut [Member]) {
+    loop {
+        nodes.iter_mut().for_each(Member::count);
+        match nodes.iter_mut().find(|node| node.peers < TARGET) {
+            Some(node) => node.wait(),
+            None => return,
+        }
+    }
+}
+
+/// Our binary, with a data directory.
+fn ours(folder: PathBuf, bootnode: String) -> Member {
+    Member::start(move |addr| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
+        command.args(["listen", "--json", "--private-networks", "--addr", addr]);
+        command.args(["--max-peers", MOST, "--bootnode", &bootnode]);
+        command.arg("--data-dir").arg(&folder);
+        let mut program = Program::spawn("peermux", command);
+        let listening = program.event("listening");
+        let enode = listening["enode"].as_str().expect("an enode URL");
+        (program, enode.to_owned())
+    })
+}
+
+fn geth(foreign: &'static Foreign, folder: PathBuf, bootnode: String) -> Member {
+    let key: String = (0..32)
+        .map(|_| format!("{:02x}", rand::random::<u8>()))
+        .collect();
+    Member::start(move |addr| {
+        let folder = folder.to_str().expect("text");
+        foreign.serve(&[
+            "--addr",
+            addr,
+            "--key",
+            &key,
+            "--bootnode",
+            &bootnode,
+            "--node-database",
+            folder,
+            "--log",
+            "warn",
+        ])
+    })
+}
+
+/// A node that all others begin with, and its record.
+fn bootnode() -> (Program, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
+    command.args(["listen", "--json", "--discovery", "--addr", "127.0.0.1:0"]);
+    let mut program = Program::spawn("peermux", command);
+    let listening = program.event("listening");
+    let record = program.event("record");
+    let text = |event: &Value, key: &str| event[key].as_str().expect(key).to_owned();
+    program.ignore_output();
+    (program, text(&listening, "enode"), text(&record, "record"))
+}
+
+fn run(count: usize) {
+    let folder = output().join("network");
+    // What an earlier run has left.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let foreign = Implementation::Geth.ready().expect("built outside");
+    let begun = Instant::now();
+    let (boot, boot_enode, boot_record) = bootnode();
+
+    // A bootnode, the full node, the node of ours that speaks with it, and a third of go-ethereum's.
+    let others = count - 3;
+    let theirs = others / 3;
+    let place = |name: &str, number: usize| folder.join(format!("{name}{number}"));
+    let mut geths: Vec<_> = (0..theirs)
+        .map(|number| geth(foreign, place("geth", number), boot_record.clone()))
+        .collect();
+    let mut nodes: Vec<_> = (theirs..others)
+        .map(|number| ours(place("ours", number), boot_record.clone()))
+        .collect();
+    let full_node = Joining::start(&folder, &boot_enode, &boot_record);
+    reach_target(&mut nodes);
+    println!(
+        "{count} nodes: all of ours have {TARGET} peers after {:.1?}",
+        begun.elapsed()
+    );
+    let full_node = full_node.joined();
+    println!("the full node is found after {:.1?}", begun.elapsed());
+
+    let begun = Instant::now();
+    let known = crawl(&boot_enode, &nodes, &geths);
+    println!(
+        "a crawl tells of {known} nodes after {:.1?}",
+        begun.elapsed()
+    );
+    drop(full_node);
+
+    let begun = Instant::now();
+    drop(boot);
+    for node in nodes.iter_mut().chain(&mut geths).step_by(3) {
+        node.restart();
+    }
+    reach_target(&mut nodes);
+    println!(
+        "without the bootnode, a third of them again: after {:.1?}",
+        begun.elapsed()
+    );
+}
+
+/// Crawls from the bootnode on until all nodes are known, and checks what is told of each. Returns how many
+/// there are.
+fn crawl(boot: &str, ours: &[Member], geths: &[Member]) -> usize {
+    let file = output().join("network/crawled.jsonl");
+    let out = file.to_str().expect("a path in UTF-8");
+    let id = |member: &Member| member.enode.node_id().to_string();
+    let mut arguments = vec!["--bootnode", boot, "--out", out];
+    // Who lost a packet is found by a later one, which goes on with what is known.
+    for _ in 0..5 {
+        let told = peermux_cli::crawl(&arguments);
+        let of = |member: &Member| told.iter().find(|node| node["node_id"] == id(member));
+        let named = |members: &[Member]| members.iter().map(of).collect::<Option<Vec<_>>>();
+        if let (Some(ours), Some(geths)) = (named(ours), named(geths)) {
+            ours.into_iter()
+                .for_each(|node| is_true(node, "peermux/", &["bench/1", "echo/1"]));
+            geths
+                .into_iter()
+                .for_each(|node| is_true(node, "go-ethereum", &["bench/1", "echo/1"]));
+            let full = |node: &&Value| client(node).starts_with("EthereumJS/");
+            if let Some(full) = told.iter().find(full) {
+                assert_eq!(full["eth"]["network"], sepolia().network, "{full}");
+            }
+            return told.len() - 1;
+        }
+        arguments = vec!["--bootnode", boot, "--nodes", out, "--out", out];
+    }
+    panic!("not all nodes are found");
+}
+
+fn client(node: &Value) -> &str {
+    node["client"].as_str().unwrap_or_default()
+}
+
+/// Checks what is told of a node that was met, or has no place for us.
+fn is_true(node: &Value, name: &str, speaks: &[&str]) {
+    if node["outcome"] == "refused" {
+        assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");
+        return;
+    }
+    assert_eq!(node["outcome"], "met", "{node}");
+    assert!(client(node).contains(name), "{node}");
+    let all = node["capabilities"].as_array().expect("a list").iter();
+    let all = all.map(|one| {
+        format!(
+            "{}/{}",
+            one["name"].as_str().expect("a name"),
+            one["version"]
+        )
+    });
+    assert_eq!(all.collect::<Vec<_>>(), speaks, "{node}");
+}
+
+/// EthereumJS's full node, and a node of ours that shares `eth` with it.
+struct Joining {
+    _client: Client,
+    ours: EthNode,
+}
+
+impl Joining {
+    fn start(folder: &Path, boot_enode: &str, boot_record: &str) -> Self {
+        let installed = ethereumjs_client::ready().expect("installed outside");
+        let client = Client::find(installed, &folder.join("full-node"), boot_enode);
+        let boot = boot_record
+            .parse::<peermux::NodeRecord>()
+            .expect("a record");
+        let ours = EthNode::start_with(sepolia(), 68..=70, |builder| {
+            builder.discovery(Discovery::new().with_bootnodes([boot]))
+        });
+        Self {
+            _client: client,
+            ours,
+        }
+    }
+
+    /// Waits until they are connected, and goes on to run them.
+    fn joined(mut self) -> Self {
+        loop {
+            if let Event::Joined { peer, .. } = self.ours.event()
+                && peer.hello().client_text().starts_with("EthereumJS")
+            {
+                return self;
+            }
+        }
+    }
+}

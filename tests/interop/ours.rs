@@ -1,0 +1,61 @@
+//! A server of ours within the test, in a runtime of its own: its methods block.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use peermux::{DialError, Peer, PeerOutcome, SecretKey, Server, ServerBuilder};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+use crate::program::DEADLINE;
+
+/// A server that listens on loopback. It is shut down when dropped.
+pub(crate) struct Ours {
+    runtime: Runtime,
+    pub(crate) server: Server,
+}
+
+impl Ours {
+    /// Starts it, with the protocols that `describe` adds.
+    pub(crate) fn start(describe: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let builder = Server::builder(SecretKey::random(&mut rand::rng()))
+            .listen("127.0.0.1:0".parse().expect("an address"));
+        let server = runtime
+            .block_on(describe(builder).start())
+            .expect("a free port");
+        Self { runtime, server }
+    }
+
+    /// Runs something to its end, before the deadline.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let bounded = async { timeout(DEADLINE, future).await };
+        self.runtime
+            .block_on(bounded)
+            .expect("done before the deadline")
+    }
+
+    pub(crate) fn enode(&self) -> String {
+        self.server.enode().to_string()
+    }
+
+    pub(crate) fn dial(&self, enode: &str) -> Result<Peer, DialError> {
+        self.block_on(self.server.dial(&enode.parse().expect("an enode URL")))
+    }
+
+    /// Waits for a peer's end.
+    pub(crate) fn outcome(&self, peer: &Peer) -> Arc<PeerOutcome> {
+        self.block_on(peer.ended()).expect("it ended in order")
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        // A failing test is not to fail a second time.
+        let _ = self.runtime.block_on(self.server.shutdown(DEADLINE));
+    }
+}

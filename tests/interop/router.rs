@@ -1,0 +1,194 @@
+//! Port mapping by miniupnpd, the program that does it in many routers.
+//!
+//! Three network namespaces stand for the node, its router and the rest of the world, with nothing but a
+//! link between each. The test runs this program again inside of the router's.
+
+use std::env;
+use std::fs;
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Completion, Trial};
+use peermux::NodeRecord;
+
+use crate::daemon::Daemon;
+use crate::foreign::{is_required, output};
+use crate::namespace::{are_there, run_inside};
+use crate::program::Program;
+
+/// Set to the word of `--nat`, this environment variable says that we are inside.
+const INSIDE: &str = "PEERMUX_INTEROP_ROUTER";
+
+const WORDS: [&str; 4] = ["any", "upnp", "pmp", "pmp:192.168.77.1"];
+
+/// Both links of the router, and rules into which it writes what it maps: nothing else comes in.
+const SET_UP: &str = "\
+ip link add lan0 type veth peer name lan1 &&
+ip link add wan0 type veth peer name wan1 &&
+ip addr add 192.168.77.1/24 dev lan0 &&
+ip addr add 80.81.82.83/24 dev wan0 &&
+ip link set lan0 up &&
+ip link set wan0 up &&
+echo 1 > /proc/sys/net/ipv4/ip_forward &&
+nft -f - <<END
+table inet filter {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        jump miniupnpd
+    }
+    chain miniupnpd { }
+    chain prerouting { type nat hook prerouting priority -100; jump prerouting_miniupnpd; }
+    chain postrouting { type nat hook postrouting priority 100; jump postrouting_miniupnpd; }
+    chain prerouting_miniupnpd { }
+    chain postrouting_miniupnpd { }
+}
+END";
+
+const CONFIG: &str = "\
+ext_ifname=wan0
+listening_ip=lan0
+enable_natpmp=yes
+enable_upnp=yes
+secure_mode=yes
+uuid=68555350-3352-3883-2883-335030522880
+allow 1024-65535 192.168.77.0/24 1024-65535
+deny 0-65535 0.0.0.0/0 0-65535
+";
+
+/// The line after which miniupnpd serves everything.
+const SERVES: &str = "Listening for NAT-PMP/PCP traffic";
+
+/// Waits for its end of a link, $0, gives it the address $1 and the default route by $2 if there is one, and
+/// stays until its input ends.
+const HOST: &str = "\
+echo '{\"event\":\"inside\"}' && read _ &&
+ip link set lo up && ip addr add $1 dev $0 && ip link set $0 up &&
+{ [ -z \"$2\" ] || ip route add default via $2; } &&
+echo '{\"event\":\"attached\"}' && cat";
+
+/// Runs the test itself, if this program was started for that.
+pub(crate) fn inside() -> Option<ExitCode> {
+    let word = env::var(INSIDE).ok()?;
+    map(&word);
+    Some(ExitCode::SUCCESS)
+}
+
+pub(crate) fn trials() -> impl Iterator<Item = Trial> {
+    WORDS.into_iter().map(|word| {
+        Trial::ignorable_test(format!("miniupnpd::{word}"), move || match ready() {
+            Ok(()) => run_inside(INSIDE, word),
+            Err(why) if is_required() => Err(why.into()),
+            Err(why) => {
+                eprintln!("without miniupnpd: {why}");
+                let why = why.lines().next().unwrap_or_default();
+                Ok(Completion::ignored_with(why))
+            }
+        })
+    })
+}
+
+fn ready() -> Result<(), String> {
+    for (tool, argument) in [
+        ("ip", "-V"),
+        ("nft", "-v"),
+        ("nsenter", "-V"),
+        ("miniupnpd", "--version"),
+    ] {
+        let run = Command::new(tool).arg(argument).output();
+        run.map_err(|error| format!("no `{tool}` on this machine: {error}"))?;
+    }
+    are_there()
+}
+
+fn map(word: &str) {
+    shell(SET_UP);
+    let router = router(word);
+    let home = Host::attach("lan1", "192.168.77.2/24", "192.168.77.1");
+    // Nobody there knows a way to the node itself.
+    let world = Host::attach("wan1", "80.81.82.90/24", "");
+    // What a node that is killed leaves is in nobody's way.
+    drop(mapped_node(&home, word));
+    let (node, enode) = mapped_node(&home, word);
+    assert!(mapped().contains("192.168.77.2:30303"), "{}", mapped());
+    world.run(&["ping", &enode, "--count", "1"]).succeeded();
+    node.terminate();
+    node.succeeded();
+    assert!(!mapped().contains("192.168.77.2"), "{}", mapped());
+    drop(router);
+}
+
+/// Starts a node that has its port mapped, and returns it with the enode URL of its record.
+fn mapped_node(home: &Host, word: &str) -> (Program, String) {
+    let mut node = home.run(&["listen", "--addr", "0.0.0.0:30303", "--nat", word]);
+    node.event("listening");
+    loop {
+        let event = node.event("record");
+        let record = event["record"].as_str().expect("a record");
+        let record: NodeRecord = record.parse().expect("a record");
+        let enode = record.to_enode().to_string();
+        if enode.ends_with("@80.81.82.83:30303?discport=0") {
+            return (node, enode);
+        }
+    }
+}
+
+/// A namespace at the other end of a link, which is there until this is dropped.
+struct Host(Program);
+
+impl Host {
+    fn attach(link: &str, address: &str, via: &str) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", HOST, link, address, via]);
+        let mut host = Program::spawn("a host", command);
+        host.event("inside");
+        shell(&format!("ip link set {link} netns {}", host.id()));
+        host.say("");
+        host.event("attached");
+        Self(host)
+    }
+
+    /// Runs our binary there.
+    fn run(&self, arguments: &[&str]) -> Program {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.0.id().to_string(), "--net"]);
+        command.arg(env!("CARGO_BIN_EXE_peermux"));
+        command.args(arguments).arg("--json");
+        Program::spawn("peermux", command)
+    }
+}
+
+/// What the router maps.
+fn mapped() -> String {
+    shell("nft list ruleset")
+}
+
+fn shell(script: &str) -> String {
+    let run = Command::new("sh").args(["-c", script]).output();
+    let run = run.expect("a shell");
+    let errors = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{script}: {errors}");
+    String::from_utf8_lossy(&run.stdout).into_owned()
+}
+
+/// Starts miniupnpd.
+fn router(word: &str) -> Daemon {
+    let folder = output().join("miniupnpd").join(word.replace(':', "-"));
+    fs::create_dir_all(&folder).expect("a folder");
+    let config = folder.join("miniupnpd.conf");
+    fs::write(&config, CONFIG).expect("a file");
+    let mut child = Command::new("miniupnpd")
+        .arg("-d")
+        .arg("-f")
+        .arg(&config)
+        .arg("-P")
+        .arg(folder.join("pid"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("miniupnpd starts");
+    let log = child.stderr.take().expect("a pipe");
+    let router = Daemon::of(child, log);
+    router.until(|line| line.contains(SERVES).then_some(()));
+    router
+}
