@@ -15,6 +15,7 @@ fn main() {
     let vectors: Value = serde_json::from_str(vectors).expect("valid JSON");
     payloads(&vectors);
     nodes(&vectors);
+    lists(&vectors);
     messages(&vectors);
     frames(&vectors);
     handshakes(&vectors);
@@ -63,6 +64,34 @@ fn nodes(vectors: &Value) {
         0, 0, 0, 0, 0, 0, 0, 1, 0, 10, 0, 0, 1, 2, 0x76, 0x5f, 3, 0x76, 0x60,
     ];
     keep("enode", &[&[1, 2], &builder]);
+}
+
+/// Texts of entries, the endings of others, and lists that are read whole, in part and damaged.
+fn lists(vectors: &Value) {
+    for case in cases(vectors, "node_records_and_urls") {
+        let text = case["input"].as_str().expect("text");
+        keep("dns", &[&[0], text.as_bytes()]);
+    }
+    let hash = "JWXYDBPXYWG6FX3GMDIBFA6CJ4";
+    let signature =
+        "o908WmNp7LibOfPsr4btQwatZJ5URBr2ZAuxvK4UWHlsB9sUOTJQaGAlLPVAhM__XJesCHxLISo94z5Z2a463gA";
+    keep("dns", &[&[0], hash.as_bytes()]);
+    keep("dns", &[&[1], b"Nodes.example_1.org."]);
+    keep("dns", &[&[2]]);
+    keep("dns", &[&[2], format!("{hash},{hash}").as_bytes()]);
+    let root = format!("e={hash} l={hash} seq=1 sig={signature}");
+    keep("dns", &[&[3], root.as_bytes()]);
+    keep("dns", &[&[4], format!("2 sig={signature}").as_bytes()]);
+    let whole = [5, 17, 3, 7, 255, 255, 255, 9];
+    keep("dns", &[&whole]);
+    keep("dns", &[&[5, 17, 3, 1, 255, 255, 255, 9]]);
+    keep("dns", &[&[5, 17, 3, 7, 20, 255, 255, 9]]);
+    keep("dns", &[&[5, 17, 3, 7, 255, 7, 208, 0]]);
+    for kind in 0..6 {
+        for at in [0, 1, 9, 30] {
+            keep("dns", &[&whole, &[0, at, kind, 0, 20], b"enr:"]);
+        }
+    }
 }
 
 fn messages(vectors: &Value) {

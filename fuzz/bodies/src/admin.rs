@@ -54,9 +54,22 @@ fn is_request(line: &str) -> bool {
         return false;
     };
     match &*command {
-        "peers" | "node-info" | "stop" => fields.is_empty(),
+        "peers" | "node-info" | "bans" | "static-nodes" | "stop" => fields.is_empty(),
         "add" => is_only(&fields, "enode", is_node),
-        "remove" | "trust" | "distrust" => is_only(&fields, "node", |text| {
+        "ban" => {
+            let is_text = |value: Value| value.is_string();
+            let is_whole = |value: Value| value.is_u64();
+            fields.remove("seconds").is_some_and(is_whole)
+                && fields.remove("reason").is_none_or(is_text)
+                && is_only(&fields, "target", is_target)
+        }
+        "unban" => is_only(&fields, "target", is_target),
+        "reconfigure" => {
+            let settings = fields.get("settings").is_some_and(Value::is_object);
+            fields.len() == 1 && settings
+        }
+        "log-level" => is_only(&fields, "filter", |_| true),
+        "remove" | "trust" | "distrust" | "kick" => is_only(&fields, "node", |text| {
             text.parse::<NodeId>().is_ok() || is_node(text)
         }),
         _ => false,
@@ -66,6 +79,10 @@ fn is_request(line: &str) -> bool {
 fn is_only(fields: &Map<String, Value>, name: &str, check: impl Fn(&str) -> bool) -> bool {
     let text = fields.get(name).and_then(Value::as_str);
     fields.len() == 1 && text.is_some_and(check)
+}
+
+fn is_target(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok() || text.parse::<NodeId>().is_ok() || is_node(text)
 }
 
 fn is_node(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Messages of `chat/1`, among them what was said before.
+//! Messages of `chat/2`, among them what was said before.
 
 use peermux::rlp::{Rlp, check_exact};
 use peermux::{Message, MessageError, WireMessage};
@@ -44,17 +44,19 @@ fn is_well_formed(code: u64, payload: &[u8]) -> bool {
     }
     let value = Rlp::new(payload);
     match code {
-        NAME | LINE => is_text(&value),
+        NAME => is_text(&value),
+        LINE => is_line(&value),
         HISTORY => {
-            let is_line = |line: Rlp<'_>| {
-                line.is_list() && line.iter().count() == 2 && line.iter().all(|one| is_text(&one))
-            };
-            value.is_list()
-                && (1..=MAX_HISTORY).contains(&value.iter().count())
-                && value.iter().all(is_line)
+            let all_lines = || value.iter().all(|line| is_line(&line));
+            value.is_list() && value.iter().count() <= MAX_HISTORY && all_lines()
         }
         _ => false,
     }
+}
+
+fn is_line(line: &Rlp<'_>) -> bool {
+    let elements = || line.iter().count() == 3 && line.val_at::<u64>(0).is_ok();
+    line.is_list() && elements() && line.iter().skip(1).all(|one| is_text(&one))
 }
 
 fn is_text(value: &Rlp<'_>) -> bool {

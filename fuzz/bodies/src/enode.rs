@@ -43,7 +43,7 @@ fn text(text: &str) {
 }
 
 /// Parses `text`; what comes out must print as text with the same meaning, and that text as itself.
-fn returns<T>(text: &str) -> Option<T>
+pub(super) fn returns<T>(text: &str) -> Option<T>
 where
     T: FromStr<Err: std::error::Error + PartialEq> + ToString + PartialEq + Debug,
 {

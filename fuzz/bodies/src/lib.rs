@@ -19,7 +19,10 @@ mod chat;
 mod comm;
 mod config;
 mod disconnect;
+mod discv4;
+mod dns;
 mod enode;
+mod eth;
 mod frame;
 mod gate;
 mod gossip;
@@ -28,6 +31,7 @@ mod hello;
 mod inbox;
 mod input;
 mod message;
+mod nodes;
 mod record;
 mod rlp;
 mod rows;
@@ -43,13 +47,17 @@ pub use chat::chat;
 pub use comm::comm;
 pub use config::config;
 pub use disconnect::disconnect;
+pub use discv4::discv4;
+pub use dns::dns;
 pub use enode::enode;
+pub use eth::eth;
 pub use frame::frame;
 pub use gate::gate;
 pub use gossip::gossip;
 pub use hello::hello;
 pub use inbox::inbox;
 pub use message::message;
+pub use nodes::nodes;
 pub use rlp::rlp;
 pub use rows::rows;
 pub use store::store;
@@ -67,13 +75,17 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("comm", comm),
     ("config", config),
     ("disconnect", disconnect),
+    ("discv4", discv4),
+    ("dns", dns),
     ("enode", enode),
+    ("eth", eth),
     ("frame", frame),
     ("gate", gate),
     ("gossip", gossip),
     ("hello", hello),
     ("inbox", inbox),
     ("message", message),
+    ("nodes", nodes),
     ("rlp", rlp),
     ("rows", rows),
     ("store", store),

@@ -85,12 +85,13 @@ impl World {
     fn advance(&mut self, index: usize) -> bool {
         let used = self.used();
         let evicted: Vec<_> = self.peers.iter().map(Peer::is_evicted).collect();
+        let lived: Vec<_> = self.peers.iter().map(Peer::is_living).collect();
         let going = self.peers.iter().any(Peer::is_going);
         let Some(wants) = self.peers[index].advance(used) else {
             return false;
         };
         let share = PER_NODE / PEERS;
-        let living = (0..PEERS).filter(|&peer| !evicted[peer]);
+        let living = (0..PEERS).filter(|&peer| lived[peer]);
         let largest = living.map(|peer| self.peers[peer].beyond_free()).max();
         let to_blame = largest.filter(|&held| held > share && wants == Entry::OverNode && !going);
         let fresh: Vec<_> = (0..PEERS)

@@ -112,6 +112,10 @@ impl Peer {
         self.account.is_evicted()
     }
 
+    pub(super) fn is_living(&self) -> bool {
+        !self.is_evicted() && !self.ended
+    }
+
     pub(super) fn is_going(&self) -> bool {
         self.is_evicted() && !self.ended
     }
