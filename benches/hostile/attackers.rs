@@ -16,14 +16,19 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::Encoder;
 
-use crate::attacks::{Attack, How, all};
-use crate::connect::{Problem, address_of, capabilities, greet, open, source};
+use crate::attacks::{Attack, How, Talk, all};
+use crate::connect::{capabilities, open, source};
+use crate::greet::{Problem, address_of, greet};
 use crate::pin::pin;
+use crate::proof::proof;
 use crate::worker::{commands, tell};
 use crate::{OTHERS, machine, states};
 
 /// The first bytes after 127 in attackers' addresses.
 const NETWORKS: u8 = 199;
+
+/// How long an attacker keeps a socket open that the node has refused.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What the attackers have spent.
 #[derive(Debug, Default)]
@@ -107,7 +112,7 @@ fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
             sleep(Duration::from_millis(number as u64)).await;
             loop {
                 // It ends in an error when the node closes it, which is what an attacker expects.
-                let _ = once(&attack, &says, &target).await;
+                let _ = once(&attack, &says, &target, number == 0).await;
                 sleep(attack.away).await;
             }
         }
@@ -115,9 +120,17 @@ fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
     (0..attackers).map(attacker).collect()
 }
 
-async fn once(attack: &Attack, says: &[RawMessage], target: &Target) -> Result<(), Problem> {
+async fn once(
+    attack: &Attack,
+    says: &[RawMessage],
+    target: &Target,
+    is_first: bool,
+) -> Result<(), Problem> {
     let number = target.next_source.fetch_add(1, Ordering::Relaxed);
-    let from = source(1, NETWORKS, number);
+    let from = match attack.how {
+        How::Seats => source(1, 1, 0),
+        _ => source(1, NETWORKS, number),
+    };
     let addr = target.sink.unwrap_or_else(|| address_of(&target.node));
     let mut stream = open(from, addr).await?;
     target.spent.connections.fetch_add(1, Ordering::Relaxed);
@@ -126,33 +139,58 @@ async fn once(attack: &Attack, says: &[RawMessage], target: &Target) -> Result<(
             write(&mut stream, &says(&target.node), target).await?;
             discard(stream).await;
         }
+        How::Refused(says) => {
+            write(&mut stream, &says(&target.node), target).await?;
+            tokio::spawn(async move {
+                sleep(LINGER).await;
+                drop(stream);
+            });
+        }
         How::Passing if target.sink.is_some() => drop(sealing(capabilities()).await?),
         How::Passing => {
-            let met = greet(stream, &target.node, capabilities()).await?;
+            let met = greet(stream, &target.node, &SecretKey::generate(), capabilities()).await?;
             met.refuse(DisconnectReason::CLIENT_QUITTING).await;
         }
-        How::Peer {
-            capabilities,
-            pause,
-            at_once,
-            reads,
-            ..
-        } => {
+        How::Seats => {
             let line = Line::open(stream, capabilities(), target).await?;
-            let reading = async {
-                match reads {
-                    true => discard(line.reader).await,
-                    false => std::future::pending().await,
-                }
-            };
-            let beats = beats(line.codec, line.writer, says, *at_once, *pause, target);
-            tokio::select! {
-                result = beats => result?,
-                () = reading => {}
-            }
+            discard(line.reader).await;
         }
+        How::Peer(talk) if talk.own => {
+            line(stream, talk, &(talk.beat)(), is_first, target).await?;
+        }
+        How::Peer(talk) => line(stream, talk, says, is_first, target).await?,
     }
     Ok(())
+}
+
+/// A peer, until its connection ends.
+async fn line(
+    stream: TcpStream,
+    talk: &Talk,
+    says: &[RawMessage],
+    is_first: bool,
+    target: &Target,
+) -> Result<(), Problem> {
+    let mut line = Line::open(stream, (talk.capabilities)(), target).await?;
+    if let Some(identity) = talk.identity {
+        let proof = proof(&*identity(), &line.key, &target.node, &line.binding);
+        line.say(&[proof], target).await?;
+    }
+    let (once, always) = says.split_at(talk.once);
+    if is_first {
+        line.say(once, target).await?;
+    }
+    let reading = async {
+        match talk.reads {
+            true => discard(line.reader).await,
+            false => std::future::pending().await,
+        }
+    };
+    let beats = beats(line.codec, line.writer, always, talk, target);
+    tokio::select! {
+        result = beats => result,
+        () = reading => Ok(()),
+    }
 }
 
 /// A connection, and what seals messages for it.
@@ -160,6 +198,8 @@ struct Line {
     codec: RlpxCodec,
     reader: Box<dyn AsyncRead + Send + Unpin>,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
+    key: SecretKey,
+    binding: [u8; 32],
 }
 
 impl Line {
@@ -168,6 +208,7 @@ impl Line {
         capabilities: Vec<Capability>,
         target: &Target,
     ) -> Result<Self, Problem> {
+        let key = SecretKey::generate();
         if target.sink.is_some() {
             let codec = sealing(capabilities).await?;
             let (reader, writer) = stream.into_split();
@@ -175,16 +216,29 @@ impl Line {
                 codec,
                 reader: Box::new(reader),
                 writer: Box::new(writer),
+                key,
+                binding: [0; 32],
             });
         }
-        let met = greet(stream, &target.node, capabilities).await?;
+        let met = greet(stream, &target.node, &key, capabilities).await?;
+        let binding = *met.channel_binding().as_bytes();
         let parts = met.into_framed().into_parts();
         let (reader, writer) = split(parts.io);
         Ok(Self {
             codec: parts.codec,
             reader: Box::new(reader),
             writer: Box::new(writer),
+            key,
+            binding,
         })
+    }
+
+    async fn say(&mut self, messages: &[RawMessage], target: &Target) -> Result<(), Problem> {
+        let mut out = BytesMut::new();
+        for message in messages {
+            self.codec.encode(message.clone(), &mut out)?;
+        }
+        write(&mut self.writer, &out, target).await
     }
 }
 
@@ -193,8 +247,7 @@ async fn beats(
     mut codec: RlpxCodec,
     mut writer: impl AsyncWrite + Unpin,
     messages: &[RawMessage],
-    at_once: usize,
-    pause: Duration,
+    talk: &Talk,
     target: &Target,
 ) -> Result<(), Problem> {
     let mut out = BytesMut::new();
@@ -204,9 +257,9 @@ async fn beats(
                 codec.encode(message.clone(), &mut out)?;
             }
         }
-        let now = out.split_to(at_once.min(out.len()));
+        let now = out.split_to(talk.at_once.min(out.len()));
         write(&mut writer, &now, target).await?;
-        sleep(pause).await;
+        sleep(talk.pause).await;
     }
 }
 

@@ -1,21 +1,22 @@
 //! What attackers do.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::Bytes;
+use peermux::comm::{IdentityProvider, Secp256k1Identity, X509Identity};
 use peermux::p2p::RawMessage;
-use peermux::rlp::RlpStream;
-use peermux::rlpx::{HandshakeRandomness, Initiator};
 use peermux::{Capability, Enode, SecretKey};
 
-use crate::connect::{BENCH, ECHO, PING, UNREAD, capabilities};
+use crate::certificates::untrusted;
+use crate::connect::{capabilities, comm};
+use crate::messages::{
+    announcements, ask, auth, authors, echoes, empty_capabilities, false_auth, half_an_auth,
+    many_capabilities, noise, ping, requests, small_echoes, small_talk, tiny, unread,
+};
 use crate::node::FOR_STRANGERS;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A byte string, about as large as a message can have it.
-const LARGE: usize = (16 << 20) - (2 << 10);
 
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
@@ -27,184 +28,173 @@ pub(crate) struct Attack {
 pub(crate) enum How {
     /// Says this, and nothing more.
     Unproven(fn(&Enode) -> Vec<u8>),
-    /// Becomes a peer with these capabilities, and says this again and again.
-    Peer {
-        capabilities: fn() -> Vec<Capability>,
-        beat: fn() -> Vec<RawMessage>,
-        /// How long it waits between two beats.
-        pause: Duration,
-        /// How many bytes are written at a beat.
-        at_once: usize,
-        /// Whether what the node says is read.
-        reads: bool,
-    },
+    /// Says that much, is refused by a node without seats, and keeps its sockets open.
+    Refused(fn(&Enode) -> Vec<u8>),
+    /// Becomes a peer with these capabilities, and says the same again and again.
+    Peer(Talk),
     /// Becomes a peer and leaves when that is done, again and again.
     Passing,
+    /// Becomes a peer as often as it can, from one address, and stays.
+    Seats,
 }
+
+pub(crate) struct Talk {
+    pub(crate) capabilities: fn() -> Vec<Capability>,
+    /// The identity that it proves first, in comm.
+    pub(crate) identity: Option<fn() -> Arc<dyn IdentityProvider>>,
+    pub(crate) beat: fn() -> Vec<RawMessage>,
+    /// Whether each connection has messages of its own.
+    pub(crate) own: bool,
+    /// How many of the messages only the first attacker says, and only once.
+    pub(crate) once: usize,
+    /// How long it waits between two beats.
+    pub(crate) pause: Duration,
+    /// How many bytes are written at a beat.
+    pub(crate) at_once: usize,
+    /// Whether what the node says is read.
+    pub(crate) reads: bool,
+    /// What the connection may take beside the budgets, in bytes.
+    pub(crate) allowance: usize,
+}
+
+const PEER: Talk = Talk {
+    capabilities,
+    identity: None,
+    beat: Vec::new,
+    own: false,
+    once: 0,
+    pause: SECOND,
+    at_once: usize::MAX,
+    reads: false,
+    allowance: 64 << 10,
+};
+
+/// It has the node send what it does not read: one message of each sender that waits is not counted, nor is what is
+/// being sealed bounded by the budget.
+const ASKER: Talk = Talk {
+    allowance: (64 << 10) + 2 * FOR_STRANGERS,
+    ..PEER
+};
+
+const MEMBER: Talk = Talk {
+    capabilities: comm,
+    identity: Some(|| Arc::new(Secp256k1Identity::new(SecretKey::generate()))),
+    ..PEER
+};
 
 impl Attack {
     /// How many seats the node has: a peer more has none where that is the attack.
     pub(crate) fn seats(&self, attackers: usize) -> usize {
         match self.how {
             How::Passing => 50,
+            How::Refused(_) => 0,
             _ => attackers + 100,
         }
     }
 
-    /// What a peer says at a beat.
+    /// What all peers say at a beat, if they say the same.
     pub(crate) fn messages(&self) -> Vec<RawMessage> {
-        match self.how {
-            How::Peer { beat, .. } => beat(),
+        match &self.how {
+            How::Peer(talk) if !talk.own => (talk.beat)(),
             _ => Vec::new(),
+        }
+    }
+
+    /// What the node remembers of a connection that has ended, in bytes: identities, 4,096 of them for an hour.
+    pub(crate) fn remembered(&self) -> usize {
+        match &self.how {
+            How::Peer(talk) if talk.identity.is_some() => 2 << 10,
+            _ => 0,
         }
     }
 
     /// What a connection may take beside the budgets, in bytes.
     pub(crate) fn allowance(&self) -> usize {
-        match self.how {
-            How::Unproven(_) => 16 << 10,
+        match &self.how {
+            How::Unproven(_) | How::Refused(_) => 16 << 10,
+            How::Peer(talk) => talk.allowance,
             _ => 64 << 10,
         }
     }
 }
 
 pub(crate) fn all() -> impl Iterator<Item = Attack> {
-    let unproven = |name, says, away| Attack {
-        name,
-        how: How::Unproven(says),
-        away,
+    let attack = |name, how, away| Attack { name, how, away };
+    let peer = |name, talk| attack(name, How::Peer(talk), SECOND);
+    let talk = |beat, pause, reads| Talk {
+        beat,
+        pause,
+        reads,
+        ..PEER
     };
-    let peer = |name, beat, pause, reads| Attack {
-        name,
-        how: How::Peer {
-            capabilities,
-            beat,
-            pause,
-            at_once: usize::MAX,
-            reads,
-        },
-        away: SECOND,
+    let asks = |beat| Talk { beat, ..ASKER };
+    let says = |beat, pause| Talk {
+        beat,
+        pause,
+        reads: true,
+        ..MEMBER
+    };
+    let introduces = |capabilities| Talk {
+        capabilities,
+        ..talk(|| vec![ping()], SECOND, false)
     };
     [
-        unproven("silent", |_| Vec::new(), SECOND),
-        unproven("half an auth", half_an_auth, SECOND),
-        unproven("false auths", false_auth, 100 * MS),
-        Attack {
-            name: "passing",
-            how: How::Passing,
-            away: 250 * MS,
-        },
-        Attack {
-            name: "long Hello",
-            how: How::Peer {
-                capabilities: many_capabilities,
-                beat: || vec![ping()],
-                pause: SECOND,
-                at_once: usize::MAX,
-                reads: false,
-            },
-            away: SECOND,
-        },
-        peer("pings", || vec![ping(); 10], 100 * MS, true),
-        peer("asks", || vec![ask(), ping()], SECOND, false),
-        peer("echoes of zeros", echoes, SECOND, false),
-        peer("unread", || vec![zeros(UNREAD, LARGE)], SECOND, false),
-        peer("tiny and unread", tiny, 100 * MS, true),
-        Attack {
-            name: "slow message",
-            how: How::Peer {
-                capabilities,
-                beat: || vec![noise()],
-                pause: 100 * MS,
+        attack("silent", How::Unproven(|_| Vec::new()), SECOND),
+        attack("half an auth", How::Unproven(half_an_auth), SECOND),
+        attack("false auths", How::Unproven(false_auth), 100 * MS),
+        attack("refused", How::Refused(auth), SECOND),
+        attack("passing", How::Passing, 250 * MS),
+        attack("one address", How::Seats, 100 * MS),
+        peer("long Hello", introduces(many_capabilities)),
+        peer("too long Hello", introduces(empty_capabilities)),
+        peer("pings", talk(|| vec![ping(); 10], 100 * MS, true)),
+        peer("asks", asks(|| vec![ask(), ping()])),
+        peer("echoes of zeros", asks(echoes)),
+        peer("unread", talk(unread, SECOND, false)),
+        peer("tiny and unread", talk(tiny, 100 * MS, true)),
+        peer(
+            "slow message",
+            Talk {
                 at_once: 16 << 10,
-                reads: false,
+                ..talk(|| vec![noise()], 100 * MS, false)
             },
-            away: SECOND,
-        },
-        peer("small echoes", small_echoes, 100 * MS, true),
+        ),
+        peer("small echoes", talk(small_echoes, 100 * MS, true)),
+        peer(
+            "gossip Requests",
+            Talk {
+                once: 1,
+                reads: false,
+                ..says(requests, 200 * MS)
+            },
+        ),
+        peer(
+            "gossip authors",
+            Talk {
+                own: true,
+                at_once: 32 << 10,
+                ..says(authors, 100 * MS)
+            },
+        ),
+        peer(
+            "gossip news",
+            Talk {
+                own: true,
+                ..says(announcements, SECOND)
+            },
+        ),
+        peer("comm flood", says(small_talk, 100 * MS)),
+        attack(
+            "false chains",
+            How::Peer(Talk {
+                identity: Some(|| FALSE_CHAIN.clone()),
+                ..says(Vec::new, SECOND)
+            }),
+            100 * MS,
+        ),
     ]
     .into_iter()
 }
 
-fn auth(node: &Enode) -> Vec<u8> {
-    let randomness = HandshakeRandomness::random(&mut rand::rng());
-    let sealed = Initiator::new(&SecretKey::generate(), node.public_key(), randomness);
-    sealed.expect("sealed").1.to_vec()
-}
-
-pub(crate) fn half_an_auth(node: &Enode) -> Vec<u8> {
-    let mut auth = auth(node);
-    auth.truncate(auth.len() / 2);
-    auth
-}
-
-/// One that is refused after the most work: its last byte is wrong.
-fn false_auth(node: &Enode) -> Vec<u8> {
-    let mut auth = auth(node);
-    if let Some(last) = auth.last_mut() {
-        *last ^= 1;
-    }
-    auth
-}
-
-/// As many as a Hello may have.
-pub(crate) fn many_capabilities() -> Vec<Capability> {
-    let more = (3..64).map(|version| Capability::new("x", version));
-    capabilities().into_iter().chain(more).collect()
-}
-
-fn ping() -> RawMessage {
-    RawMessage {
-        id: PING,
-        payload: Bytes::from_static(&[0xc0]),
-    }
-}
-
-fn zeros(id: u64, size: usize) -> RawMessage {
-    string(id, &vec![0; size])
-}
-
-/// One that does not compress.
-pub(crate) fn noise() -> RawMessage {
-    let mut bytes = vec![0; 2 << 20];
-    rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
-    string(UNREAD, &bytes)
-}
-
-fn string(id: u64, bytes: &[u8]) -> RawMessage {
-    let mut out = RlpStream::new();
-    out.append(&bytes);
-    RawMessage {
-        id,
-        payload: out.out().freeze(),
-    }
-}
-
-/// Asks for many messages of the benchmark protocol, as large as strangers get them.
-pub(crate) fn ask() -> RawMessage {
-    let mut out = RlpStream::new_list(2);
-    out.append(&100_000u64).append(&(FOR_STRANGERS as u64));
-    RawMessage {
-        id: BENCH + 1,
-        payload: out.out().freeze(),
-    }
-}
-
-fn echoes() -> Vec<RawMessage> {
-    vec![zeros(ECHO, FOR_STRANGERS); 16]
-}
-
-/// One byte for a protocol that nobody reads, and much around it for one that is read.
-fn tiny() -> Vec<RawMessage> {
-    let around = || std::iter::repeat_with(|| string(ECHO, &[7; 1000])).take(16);
-    around()
-        .chain([string(UNREAD, &[1])])
-        .chain(around())
-        .collect()
-}
-
-fn small_echoes() -> Vec<RawMessage> {
-    std::iter::repeat_with(|| string(ECHO, &[7; 16]))
-        .take(20)
-        .collect()
-}
+/// One for all attackers, since it takes a while to make.
+static FALSE_CHAIN: LazyLock<Arc<X509Identity>> = LazyLock::new(|| Arc::new(untrusted()));

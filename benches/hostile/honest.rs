@@ -1,4 +1,5 @@
-//! The role of the honest: a peer that exchanges messages with the node, and newcomers.
+//! The role of the honest: a peer that exchanges messages with the node, an identity that talks to it in comm, and
+//! newcomers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,14 +9,16 @@ use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::rlp::RlpStream;
-use peermux::setup::Joined;
-use peermux::{Capability, DisconnectReason, Enode};
+use peermux::setup::{Established, Joined};
+use peermux::{Capability, DisconnectReason, Enode, SecretKey};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::codec::Framed;
 
 use crate::OTHERS;
-use crate::connect::{PING, Problem, address_of, greet, open, source};
+use crate::connect::{PING, open, source};
+use crate::greet::{Problem, address_of, greet};
+use crate::member;
 use crate::pin::pin;
 use crate::worker::{commands, tell};
 
@@ -31,11 +34,11 @@ const PONG: u64 = 3;
 const WINDOW: usize = 16;
 
 /// How long a newcomer waits at most.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it takes until the next one comes.
 const NEWCOMERS: Duration = Duration::from_millis(100);
 
-type Link = Framed<Joined<TcpStream>, RlpxCodec>;
+pub(crate) type Link = Framed<Joined<TcpStream>, RlpxCodec>;
 
 pub(crate) fn run(enode: &str) {
     pin(OTHERS);
@@ -44,9 +47,16 @@ pub(crate) fn run(enode: &str) {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn behave(node: &Enode) {
-    tell("ready");
+    let keys = [SecretKey::generate(), SecretKey::generate()];
+    let [peer, member] = &keys;
+    tell(
+        &keys
+            .each_ref()
+            .map(|key| key.public_key().node_id().to_string())
+            .join(" "),
+    );
     let place = Arc::new(AtomicUsize::new(0));
-    let mut link = connect(node, &place).await.ok();
+    let mut link = connect(node, peer, &place).await.ok();
     for command in commands() {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
         let ["measure", ms] = words.as_slice() else {
@@ -54,11 +64,15 @@ async fn behave(node: &Enode) {
         };
         let time = Duration::from_millis(ms.parse().expect("a number"));
         let newcomers = tokio::spawn(newcomers(node.clone(), Arc::clone(&place), 2 * time));
+        let talks = {
+            let (node, member, place) = (node.clone(), member.clone(), Arc::clone(&place));
+            tokio::spawn(async move { member::talk(&node, &member, &place, 2 * time).await })
+        };
         let mut ended = 0.0;
         let mut told = Vec::new();
         for (window, size) in [(WINDOW, 1000), (1, 32)] {
             if link.is_none() {
-                link = connect(node, &place).await.ok();
+                link = connect(node, peer, &place).await.ok();
             }
             let measured = match &mut link {
                 Some(link) => echo(link, time, window, size).await,
@@ -87,6 +101,7 @@ async fn behave(node: &Enode) {
             took.len() as f64,
             refused as f64,
             ended,
+            talks.await.expect("it does not panic") as f64,
         ];
         tell(&line.map(|number| number.to_string()).join(" "));
     }
@@ -99,11 +114,21 @@ fn quantile(took: &mut [Duration], part: f64) -> f64 {
     took.get(at).map_or(f64::INFINITY, Duration::as_secs_f64)
 }
 
-async fn connect(node: &Enode, place: &AtomicUsize) -> Result<Link, Problem> {
+/// Connects from the next honest address.
+pub(crate) async fn meet(
+    node: &Enode,
+    key: &SecretKey,
+    place: &AtomicUsize,
+    capabilities: Vec<Capability>,
+) -> Result<Established<TcpStream>, Problem> {
     let from = source(FIRST, NETWORKS, place.fetch_add(1, Ordering::Relaxed));
     let stream = open(from, address_of(node)).await?;
-    let met = greet(stream, node, vec![Capability::new("echo", 1)]).await?;
-    Ok(met.into_framed())
+    greet(stream, node, key, capabilities).await
+}
+
+async fn connect(node: &Enode, key: &SecretKey, place: &AtomicUsize) -> Result<Link, Problem> {
+    let echo = vec![Capability::new("echo", 1)];
+    Ok(meet(node, key, place, echo).await?.into_framed())
 }
 
 /// Sends messages for a time, `window` of them at once, and tells how long each took.
@@ -176,7 +201,7 @@ async fn newcomers(node: Enode, place: Arc<AtomicUsize>, time: Duration) -> Vec<
 
 /// Connects, has one message echoed, and leaves.
 async fn newcomer(node: &Enode, place: &AtomicUsize) -> Result<(), Problem> {
-    let mut link = connect(node, place).await?;
+    let mut link = connect(node, &SecretKey::generate(), place).await?;
     echo(&mut link, Duration::from_nanos(1), 1, 8).await?;
     let goodbye = vec![0xc1, DisconnectReason::CLIENT_QUITTING.0];
     let payload = Bytes::from(goodbye);

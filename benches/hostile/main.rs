@@ -17,12 +17,18 @@
 
 mod attackers;
 mod attacks;
+mod certificates;
 mod connect;
+#[path = "../greet.rs"]
+mod greet;
 mod honest;
 #[path = "../machine/mod.rs"]
 mod machine;
+mod member;
+mod messages;
 mod node;
 mod pin;
+mod proof;
 mod report;
 mod scene;
 mod sink;
@@ -37,8 +43,13 @@ use std::process::ExitCode;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 /// Tells how many bytes are allocated; that costs a few nanoseconds each time.
-#[global_allocator]
+#[cfg_attr(not(feature = "jemalloc"), global_allocator)]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// It shows resident memory alone: what it has allocated is not counted.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Which processor the node has, and which one the others share.
 const NODE: usize = 0;

@@ -1,15 +1,21 @@
 //! The role of the node.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
 use peermux::channel::MemoryLimits;
+use peermux::comm::{Comm, ReceivedMessage, Secp256k1Identity, Subscription};
 use peermux::{Protocol, ProtocolConn, SecretKey, Server};
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::echo::{self, Echo};
+use peermux_protocols::gossip::{self, Gossip};
 use tokio::time::sleep;
 
+use crate::certificates::trusted;
+use crate::messages::{HONEST, TALK};
 use crate::pin::pin;
+use crate::proof::Both;
 use crate::worker::{commands, tell};
 use crate::{COUNTED, NODE, machine};
 
@@ -17,7 +23,7 @@ use crate::{COUNTED, NODE, machine};
 pub(crate) const BUDGET: usize = 128 << 20;
 
 /// What written messages leave for the next ones, in bytes.
-pub(crate) const SPARE: usize = 4 * (2 << 20);
+const SPARE: usize = 4 * (2 << 20);
 
 /// How long an address is remembered, which takes memory: less than what the attacks are given to settle.
 const THROTTLE: Duration = Duration::from_secs(5);
@@ -27,6 +33,22 @@ pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 
 /// How many set-ups there may be at once.
 pub(crate) const PENDING: usize = 50;
+
+/// What gossip may keep, in bytes, and for how long: less than what the attacks are given to settle, too.
+const GOSSIP: usize = 16 << 20;
+const EXPIRY: Duration = Duration::from_secs(9);
+
+/// What subscriptions to comm may hold: gossip's, and one more.
+const SUBSCRIPTIONS: usize = 2 * (4 << 20);
+
+/// What there is beside the budget of the peers, in bytes.
+pub(crate) const BESIDE: usize = SPARE + GOSSIP + SUBSCRIPTIONS;
+
+/// How long the node takes for each message of the kind that it subscribes to.
+const TAKES: Duration = Duration::from_millis(1);
+
+/// How many honest ones there were.
+static HEARD: AtomicU64 = AtomicU64::new(0);
 
 /// The most bytes that were allocated at once, as far as looking often can tell.
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -51,7 +73,7 @@ async fn serve(seats: usize) {
     });
     let limits = MemoryLimits::default().with_per_node(BUDGET);
     // Its address of loopback must make nobody a friend.
-    let server = Server::builder(SecretKey::generate())
+    let builder = Server::builder(SecretKey::generate())
         .listen("127.0.0.1:0".parse().expect("an address"))
         .configure(|config| {
             config
@@ -67,10 +89,21 @@ async fn serve(seats: usize) {
         .protocol(Protocol::new(Echo::new(
             echo::Config::default().with_max_size(FOR_STRANGERS),
         )))
-        .protocol(unread)
-        .start()
+        .protocol(unread);
+    let identity = Both {
+        keys: Secp256k1Identity::new(SecretKey::generate()),
+        certificates: trusted(),
+    };
+    let (server, comm) = Comm::start(Default::default(), identity, builder)
         .await
         .expect("a free port");
+    let _gossip = Gossip::start(
+        comm.clone(),
+        gossip::Config::default()
+            .with_max_bytes(GOSSIP)
+            .with_expiry(EXPIRY),
+    );
+    tokio::spawn(hear(comm.accept(|message| message.envelope().tag == TALK)));
     let mut unread = Vec::new();
     tell(&server.enode().to_string());
     for command in commands() {
@@ -81,6 +114,7 @@ async fn serve(seats: usize) {
             ["peak"] => vec![PEAK.load(Ordering::Relaxed) as f64],
             ["reset"] => {
                 PEAK.store(live(), Ordering::Relaxed);
+                HEARD.store(0, Ordering::Relaxed);
                 machine::forget_peak_resident();
                 vec![]
             }
@@ -93,11 +127,27 @@ async fn serve(seats: usize) {
                 unread.push((server.subscribe(), server.subscribe_connections()));
                 vec![]
             }
+            ["heard"] => vec![HEARD.load(Ordering::Relaxed) as f64],
+            ["trust", ids @ ..] => {
+                for id in ids {
+                    server.trust(id.parse().expect("a node id"));
+                }
+                vec![]
+            }
             ["peers"] => vec![server.peer_count() as f64],
             other => panic!("not a command of a node: {other:?}"),
         };
         let numbers: Vec<_> = numbers.iter().map(f64::to_string).collect();
         tell(&numbers.join(" "));
+    }
+}
+
+/// Reads no faster than something that has work to do.
+async fn hear(mut subscription: Subscription<ReceivedMessage>) {
+    while let Some(message) = subscription.next().await {
+        let honest = message.envelope().nonce == HONEST;
+        HEARD.fetch_add(honest.into(), Ordering::Relaxed);
+        sleep(TAKES).await;
     }
 }
 

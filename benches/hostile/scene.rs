@@ -1,15 +1,17 @@
 //! One attack: undisturbed, during it, and after it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::attacks::Attack;
+use crate::attacks::{Attack, How};
 use crate::machine;
-use crate::node::{BUDGET, PENDING, SPARE};
+use crate::node::{BESIDE, BUDGET, PENDING};
 use crate::report::{Report, Row};
 use crate::worker::Worker;
 
 /// How long the attackers take to come.
 const ARRIVAL: Duration = Duration::from_secs(2);
+/// How long a first attack is given, beside what the undisturbed run takes.
+const AGAIN: u64 = 6;
 /// After how many seconds memory must be given back.
 const SETTLED: u64 = 10;
 
@@ -22,13 +24,23 @@ pub(crate) struct Service {
     pub(crate) newcomers: f64,
     pub(crate) refused: f64,
     pub(crate) ended: f64,
+    pub(crate) said: f64,
 }
 
 impl Service {
     fn measure(honest: &mut Worker, time: Duration) -> Self {
         let told = honest.ask(&format!("measure {}", time.as_millis()));
-        let [rate, p99_us, connect_p95_ms, newcomers, refused, ended] = told[..] else {
-            panic!("six numbers");
+        let [
+            rate,
+            p99_us,
+            connect_p95_ms,
+            newcomers,
+            refused,
+            ended,
+            said,
+        ] = told[..]
+        else {
+            panic!("seven numbers");
         };
         Self {
             rate,
@@ -37,16 +49,14 @@ impl Service {
             newcomers,
             refused,
             ended,
+            said,
         }
     }
 }
 
 pub(crate) fn measure(attack: &Attack, attackers: usize, quick: bool, report: &mut Report) {
-    let (repetitions, time) = match quick {
-        true => (1, Duration::from_secs(2)),
-        false if attackers > 100 => (1, Duration::from_secs(4)),
-        false => (3, Duration::from_secs(4)),
-    };
+    let repetitions = if quick || attackers > 100 { 1 } else { 3 };
+    let time = Duration::from_secs(2);
     let rows: Vec<_> = (0..repetitions)
         .map(|_| once(attack, attackers, time))
         .collect();
@@ -57,6 +67,11 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let mut node = Worker::start(&["node", &attack.seats(attackers).to_string()]);
     let sink = Worker::start(&["sink"]);
     let mut honest = Worker::start(&["honest", &node.greeting]);
+    let has_seats = attack.seats(attackers) > 0;
+    if !has_seats {
+        // Others than strangers still come.
+        node.ask(&format!("trust {}", honest.greeting));
+    }
     let mut crowd = Worker::start(&["attackers", &node.greeting, &sink.greeting]);
     // So that what comes with the first use is there: tables keep the places that a first attack needed.
     Service::measure(&mut honest, Duration::from_millis(500));
@@ -64,29 +79,35 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let fresh_resident = machine::resident_kib(node.id()) * 1024.0;
     let begin = format!("begin node {attackers} {}", attack.name);
     crowd.ask(&begin);
-    std::thread::sleep(ARRIVAL + 2 * time);
+    std::thread::sleep(ARRIVAL);
+    // With newcomers, as later: tables that double for one of them would show as what is left.
+    Service::measure(&mut honest, time);
     crowd.ask("end");
-    node.ask(&format!("settle {SETTLED}"));
 
     crowd.ask(&format!("begin sink {attackers} {}", attack.name));
     std::thread::sleep(ARRIVAL);
     let undisturbed = Service::measure(&mut honest, time);
     crowd.ask("end");
 
-    node.ask(&format!("settle {SETTLED}"));
+    node.ask(&format!("settle {AGAIN}"));
     Service::measure(&mut honest, Duration::from_millis(100));
     node.ask("settle 1");
     let idle = (node.ask("live")[0], fresh_resident);
     node.ask("reset");
-    let cpu = machine::cpu_seconds(node.id());
+    let (begun, cpu) = (Instant::now(), machine::cpu_seconds(node.id()));
     crowd.ask(&begin);
     std::thread::sleep(ARRIVAL);
     let disturbed = Service::measure(&mut honest, time);
     let peers = node.ask("peers")[0];
-    let cpu = machine::cpu_seconds(node.id()) - cpu;
+    let (heard, files) = (node.ask("heard")[0], machine::open_files(node.id()));
+    let (cpu, seconds) = (
+        machine::cpu_seconds(node.id()) - cpu,
+        begun.elapsed().as_secs_f64(),
+    );
     let peak = node.ask("peak")[0] - idle.0;
     let peak_resident = machine::peak_resident_kib(node.id()) * 1024.0;
     let spent = crowd.ask("end");
+    let remembered = spent[1].min(4096.0) * attack.remembered() as f64;
     node.ask(&format!("settle {SETTLED}"));
     // Addresses that are out of date are forgotten when somebody comes.
     Service::measure(&mut honest, Duration::from_millis(100));
@@ -95,12 +116,21 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
         undisturbed,
         disturbed,
         spent: [spent[0], spent[1], spent[2]],
-        seconds: (ARRIVAL + 2 * time).as_secs_f64(),
+        seconds,
         cpu,
         peers,
+        // An eighth, and the honest.
+        most_peers: match attack.how {
+            How::Seats => (attack.seats(attackers) / 8 + 10) as f64,
+            _ => f64::INFINITY,
+        },
+        has_seats,
+        heard,
+        files,
         peak,
-        bound: (BUDGET + SPARE + attackers.max(PENDING) * attack.allowance()) as f64,
+        bound: (BUDGET + BESIDE + attackers.max(PENDING) * attack.allowance()) as f64,
         idle,
+        remembered,
         peak_resident,
         after: (
             node.ask("live")[0],

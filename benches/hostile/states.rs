@@ -8,9 +8,10 @@ use peermux::{Enode, SecretKey};
 use tokio::io::AsyncWriteExt;
 use tokio_util::codec::Encoder;
 
-use crate::attacks::{ask, half_an_auth, many_capabilities, noise};
-use crate::connect::{Problem, address_of, capabilities, greet, open, source};
+use crate::connect::{capabilities, open, source};
+use crate::greet::{Problem, address_of, greet};
 use crate::machine;
+use crate::messages::{ask, half_an_auth, many_capabilities, noise};
 use crate::report::Report;
 use crate::worker::Worker;
 
@@ -100,10 +101,14 @@ pub(crate) async fn reach(
             let authenticated = initiate(stream, &key, node.public_key()).await?;
             Ok(Box::new(authenticated))
         }
-        "idle" => Ok(Box::new(greet(stream, node, capabilities()).await?)),
-        "long Hello" => Ok(Box::new(greet(stream, node, many_capabilities()).await?)),
+        "idle" => Ok(Box::new(greet(stream, node, &key, capabilities()).await?)),
+        "long Hello" => Ok(Box::new(
+            greet(stream, node, &key, many_capabilities()).await?,
+        )),
         "receiving" | "sending" => {
-            let mut link = greet(stream, node, capabilities()).await?.into_framed();
+            let mut link = greet(stream, node, &key, capabilities())
+                .await?
+                .into_framed();
             let (message, part) = match state {
                 "sending" => (ask(), usize::MAX),
                 _ => (noise(), ARRIVED),

@@ -33,6 +33,12 @@ pub(crate) fn forget_peak_resident() {
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
 }
 
+/// How many files and sockets a process has open.
+pub(crate) fn open_files(process: u32) -> f64 {
+    let files = fs::read_dir(format!("/proc/{process}/fd")).expect("Linux");
+    files.count() as f64
+}
+
 fn status_kib(process: u32, key: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix(key));

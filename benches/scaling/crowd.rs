@@ -7,14 +7,15 @@ use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, TryStreamExt, stream};
 use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::rlpx::MAX_PAYLOAD;
-use peermux::setup::{Established, Joined, initiate};
-use peermux::{Capability, Enode, Hello, Host, SecretKey};
+use peermux::setup::{Established, Joined};
+use peermux::{Capability, Enode, SecretKey};
 use rand::Rng;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::codec::{Encoder, Framed};
 
+use crate::greet::{Problem, address_of, greet};
 use crate::load::{LOAD, RETURNED};
 use crate::worker::{commands, tell};
 
@@ -30,8 +31,6 @@ const OFFSET: u64 = 16;
 const HEADER: usize = 32;
 
 type Link = Framed<Joined<TcpStream>, RlpxCodec>;
-
-pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 pub(crate) async fn run(enode: &str) {
@@ -69,25 +68,19 @@ pub(crate) async fn run(enode: &str) {
 }
 
 async fn connect(node: &Enode) -> Result<Link, Problem> {
-    let met = greet(node, &SecretKey::generate(), Capability::new(LOAD, 1)).await?;
+    let met = meet(node, &SecretKey::generate(), Capability::new(LOAD, 1)).await?;
     Ok(met.into_framed())
 }
 
 /// Connects to a node and introduces itself.
-pub(crate) async fn greet(
+pub(crate) async fn meet(
     node: &Enode,
     key: &SecretKey,
     capability: Capability,
 ) -> Result<Established<TcpStream>, Problem> {
-    let endpoint = node.endpoint().ok_or("no endpoint")?;
-    let Host::Ip(ip) = endpoint.host else {
-        return Err("not an address".into());
-    };
-    let stream = TcpStream::connect((ip, endpoint.tcp)).await?;
+    let stream = TcpStream::connect(address_of(node)).await?;
     stream.set_nodelay(true)?;
-    let hello = Hello::new("crowd", vec![capability], key.public_key());
-    let authenticated = initiate(stream, key, node.public_key()).await?;
-    Ok(authenticated.exchange_hello(&hello).await?)
+    greet(stream, node, key, vec![capability]).await
 }
 
 /// Serves a node, until it is told to announce a message that it never sends.

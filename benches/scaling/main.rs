@@ -18,6 +18,8 @@ mod burst;
 mod cost;
 mod crowd;
 mod goals;
+#[path = "../greet.rs"]
+mod greet;
 mod isolation;
 mod latency;
 mod load;

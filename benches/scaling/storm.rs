@@ -7,7 +7,7 @@ use peermux::{Capability, DisconnectReason, Enode, SecretKey};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::crowd::greet;
+use crate::crowd::meet;
 use crate::goals::{Goals, compare, spread};
 use crate::load::ASIDE;
 use crate::roles;
@@ -90,7 +90,7 @@ impl Storm {
             async move {
                 while !over.load(Ordering::Relaxed) {
                     let key = SecretKey::generate();
-                    let met = greet(&node, &key, Capability::new(ASIDE, 1)).await;
+                    let met = meet(&node, &key, Capability::new(ASIDE, 1)).await;
                     let met = met.unwrap_or_else(|error| panic!("connecting: {error}"));
                     met.refuse(DisconnectReason::CLIENT_QUITTING).await;
                     connects.fetch_add(1, Ordering::Relaxed);

@@ -1,0 +1,65 @@
+//! An honest identity, whose messages others would like to crowd out.
+
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use futures::SinkExt;
+use peermux::comm::Secp256k1Identity;
+use peermux::p2p::RawMessage;
+use peermux::{Enode, SecretKey};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::connect::comm;
+use crate::greet::Problem;
+use crate::honest::{Link, PATIENCE, meet};
+use crate::messages::{HONEST, data};
+use crate::proof::proof;
+
+/// How long it waits between two messages.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long the last one has to arrive.
+const LAST: Duration = Duration::from_millis(300);
+
+/// Says something again and again for a time, and tells how often.
+pub(crate) async fn talk(
+    node: &Enode,
+    key: &SecretKey,
+    place: &AtomicUsize,
+    time: Duration,
+) -> usize {
+    let (started, mut said, mut link) = (Instant::now(), 0, None);
+    while started.elapsed() + LAST < time {
+        // What is not said counts, too: the node owes it.
+        said += 1;
+        link = timeout(PATIENCE, say(link, node, key, place))
+            .await
+            .ok()
+            .and_then(Result::ok);
+        sleep(PAUSE).await;
+    }
+    sleep(LAST).await;
+    said
+}
+
+async fn say(
+    link: Option<Link>,
+    node: &Enode,
+    key: &SecretKey,
+    place: &AtomicUsize,
+) -> Result<Link, Problem> {
+    let mut link = match link {
+        Some(link) => link,
+        None => join(node, key, place).await?,
+    };
+    link.send(data(HONEST)).await?;
+    Ok(link)
+}
+
+async fn join(node: &Enode, key: &SecretKey, place: &AtomicUsize) -> Result<Link, Problem> {
+    let met = meet(node, key, place, comm()).await?;
+    let identity = Secp256k1Identity::new(SecretKey::generate());
+    let proof: RawMessage = proof(&identity, key, node, met.channel_binding().as_bytes());
+    let mut link = met.into_framed();
+    link.send(proof).await?;
+    Ok(link)
+}
