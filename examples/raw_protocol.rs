@@ -49,17 +49,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .protocol(protocol(None, heard.clone()))
         .start()
         .await?;
-    let dialler = Server::builder(SecretKey::generate())
-        .protocol(protocol(Some("hello over rlpx"), heard))
-        .start()
-        .await?;
-
-    let peer = dialler.dial(&listener.enode()).await?;
-    println!("connected to {}", peer.full_name());
-    let answer = answers.recv().await.ok_or("no answer")?;
-    println!("answer: {answer}");
-
-    dialler.shutdown(Duration::from_secs(5)).await?;
+    for question in ["hello over rlpx", "and once more"] {
+        let dialler = Server::builder(SecretKey::generate())
+            .protocol(protocol(Some(question), heard.clone()))
+            .start()
+            .await?;
+        let peer = dialler.dial(&listener.enode()).await?;
+        println!("connected to {}", peer.full_name());
+        let answer = answers.recv().await.ok_or("no answer")?;
+        println!("answer: {answer}");
+        dialler.shutdown(Duration::from_secs(5)).await?;
+    }
     listener.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }

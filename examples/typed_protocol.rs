@@ -57,14 +57,14 @@ fn node(name: &str, height: u64) -> ServerBuilder {
 async fn main() -> Result<(), Box<dyn Error>> {
     let high = node("high", 70).listen("127.0.0.1:0".parse()?);
     let high = high.start().await?;
-    let low = node("low", 7).start().await?;
-
-    let peer = low.dial(&high.enode()).await?;
-    if let Some(outcome) = peer.ended().await {
-        println!("ended: {outcome}");
+    for (name, height) in [("low", 7), ("lower", 5)] {
+        let low = node(name, height).start().await?;
+        let peer = low.dial(&high.enode()).await?;
+        if let Some(outcome) = peer.ended().await {
+            println!("ended: {outcome}");
+        }
+        low.shutdown(Duration::from_secs(5)).await?;
     }
-
-    low.shutdown(Duration::from_secs(5)).await?;
     high.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }

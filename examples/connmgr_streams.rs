@@ -1,0 +1,99 @@
+//! The connection manager over streams of one's own, without RLPx: it dials, accepts and dials again;
+//! what is spoken is a line of text.
+//!
+//! `cargo run --example connmgr_streams`
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use peermux::connmgr::{
+    Backoff, ConnConfig, ConnEvent, ConnManager, ConnectError, Dialer, Listener, RetryPolicy,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::codec::{Framed, LinesCodec};
+
+/// What a connection is: the manager hands it out, and never looks into it.
+type Lines = Framed<TcpStream, LinesCodec>;
+
+fn lines(stream: TcpStream) -> Lines {
+    Framed::new(stream, LinesCodec::new_with_max_length(1024))
+}
+
+struct LinesDialer;
+
+impl Dialer for LinesDialer {
+    type Addr = SocketAddr;
+    type Io = Lines;
+
+    async fn dial(&self, addr: &SocketAddr) -> Result<Lines, ConnectError> {
+        Ok(lines(TcpStream::connect(addr).await?))
+    }
+}
+
+struct LinesListener(TcpListener);
+
+impl Listener for LinesListener {
+    type Addr = SocketAddr;
+    type Io = Lines;
+
+    async fn accept(&mut self) -> io::Result<(Lines, SocketAddr)> {
+        let (stream, addr) = self.0.accept().await?;
+        Ok((lines(stream), addr))
+    }
+}
+
+/// No automatic connections, and no least time between two dials of one address.
+fn config() -> ConnConfig {
+    let config = ConnConfig::default().with_target(0);
+    config.with_redial_gap(Duration::ZERO)
+}
+
+/// Greets each that connects, and closes: the other side has to come again.
+async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = listener.local_addr()?;
+    let builder = ConnManager::builder(LinesDialer).config(config());
+    let builder = builder.listener(LinesListener(listener));
+    let (manager, handle, mut events) = builder.build()?;
+    tokio::spawn(manager.run());
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let ConnEvent::Opened { mut io, lease } = event {
+                // Dropping the lease afterwards is the report of the end.
+                lease.mark_ready();
+                io.send(format!("hello from {name}")).await.ok();
+            }
+        }
+        drop(handle);
+    });
+    Ok(addr)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(1));
+    let retry = RetryPolicy::default().with_backoff(backoff);
+    let builder = ConnManager::builder(LinesDialer).config(config());
+    let (manager, handle, mut events) = builder.build()?;
+    let running = tokio::spawn(manager.run());
+    for name in ["Ann", "Ben", "Carol"] {
+        let addr = greeter(name).await?;
+        handle.connect_permanent(addr, retry).await?;
+    }
+    let mut greetings = 0;
+    while greetings < 9 {
+        let event = events.recv().await.ok_or("the manager has stopped")?;
+        if let ConnEvent::Opened { mut io, lease } = event {
+            lease.mark_ready();
+            if let Some(line) = io.next().await {
+                println!("request {}: {}", lease.id(), line?);
+                greetings += 1;
+            }
+        }
+    }
+    handle.stop().await;
+    Ok(running.await?)
+}

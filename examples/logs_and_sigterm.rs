@@ -1,0 +1,90 @@
+//! A service: its logs go through `tracing`, and SIGTERM ends it cleanly.
+//!
+//! `cargo run --example logs_and_sigterm`; `RUST_LOG=peermux=debug` tells more. It sends the signal to
+//! itself once three peers are there.
+
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::process::Command;
+use std::time::Duration;
+
+use peermux::server::PeerChange;
+use peermux::{Protocol, SecretKey, Server, ServerBuilder};
+use tracing_subscriber::EnvFilter;
+
+fn node(name: &str) -> ServerBuilder {
+    let quiet = Protocol::builder("quiet", 1, 1).run(|peer, _conn| async move {
+        peer.ending().await;
+        Ok(())
+    });
+    let builder = Server::builder(SecretKey::generate()).protocol(quiet);
+    builder.configure(|config| config.with_name(name))
+}
+
+/// From now on SIGTERM and Ctrl-C do not kill the process; the result completes at the first one.
+#[cfg(unix)]
+fn end_signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            // Either will do.
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn end_signals() -> io::Result<impl Future<Output = ()>> {
+    Ok(async { drop(tokio::signal::ctrl_c().await) })
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).init();
+    let mut end = pin!(end_signals()?);
+
+    let server = node("service").listen("127.0.0.1:0".parse()?);
+    let server = server.start().await?;
+    tracing::info!(enode = %server.enode(), "listening");
+    let mut peers = server.watch_peers_with("quiet");
+    let mut clients = Vec::new();
+    for name in ["Ann", "Ben", "Carol"] {
+        let client = node(name).start().await?;
+        client.dial(&server.enode()).await?;
+        clients.push(client);
+    }
+    let mut came = 0;
+    loop {
+        tokio::select! {
+            // The end first: nothing that happens to peers matters then.
+            biased;
+            () = &mut end => break,
+            Some(change) = peers.recv() => match change {
+                PeerChange::Came(peer) => {
+                    tracing::info!(peer = %peer.name(), "is here");
+                    came += 1;
+                }
+                change => tracing::info!("{change:?}"),
+            },
+        }
+        if came == 3 {
+            let own = std::process::id().to_string();
+            Command::new("kill").args(["-TERM", &own]).status()?;
+            came = 0;
+        }
+    }
+    tracing::info!("asked to end");
+    // Each peer gets what is queued for it and a Disconnect; what hangs is aborted after 5 s.
+    server.shutdown(Duration::from_secs(5)).await?;
+    for client in clients {
+        client.shutdown(Duration::from_secs(5)).await?;
+    }
+    tracing::info!("all nodes have ended");
+    Ok(())
+}
