@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::foreign::{Foreign, Implementation, build_with, output, sources};
-use crate::namespace::is_inside;
+use crate::foreign::{Foreign, Implementation, build_with, is_built, output, sources};
 
 /// Its Snappy, in JavaScript, takes minutes for messages of megabytes.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10];
@@ -32,7 +31,7 @@ pub(crate) fn build() -> Result<Foreign, String> {
 /// Only once in a run for each program: it overwrites what may be running.
 pub(crate) fn install(name: &str) -> Result<PathBuf, String> {
     let folder = output().join(name);
-    if is_inside() {
+    if is_built() {
         return Ok(folder);
     }
     build_with("node", Path::new("."), ["--version"])?;

@@ -45,13 +45,15 @@ pub(crate) fn inside() -> Option<ExitCode> {
 }
 
 pub(crate) fn trial() -> Trial {
-    Trial::ignorable_test("ethereumjs-client::eth68::we_dial", || match are_there().and_then(|()| Ok(ready()?)) {
-        Ok(folder) => run_inside(INSIDE, folder),
-        Err(why) if is_required() => Err(why.into()),
-        Err(why) => {
-            eprintln!("without the full node of ethereumjs: {why}");
-            let why = why.lines().next().unwrap_or_default();
-            Ok(Completion::ignored_with(why))
+    Trial::ignorable_test("ethereumjs-client::eth68::we_dial", || {
+        match are_there().and_then(|()| Ok(ready()?)) {
+            Ok(folder) => run_inside(INSIDE, folder),
+            Err(why) if is_required() => Err(why.into()),
+            Err(why) => {
+                eprintln!("without the full node of ethereumjs: {why}");
+                let why = why.lines().next().unwrap_or_default();
+                Ok(Completion::ignored_with(why))
+            }
         }
     })
 }

@@ -15,6 +15,10 @@ use crate::{ethereumjs, geth};
 /// Set to `required`, this environment variable makes a missing tool a failure.
 const SWITCH: &str = "PEERMUX_INTEROP";
 
+/// Set in a program that this one starts in a namespace: nothing can be fetched there, and what was built
+/// outside is in use.
+pub(crate) const BUILT: &str = "PEERMUX_INTEROP_BUILT";
+
 /// An implementation that shares no code with this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Implementation {
@@ -127,6 +131,11 @@ impl Foreign {
     pub(crate) fn drive(&self, enode: &str, mode: &str, arguments: &[&str]) -> Program {
         self.run(&[&["drive", "--enode", enode, "--mode", mode], arguments].concat())
     }
+}
+
+/// Whether the foreign programs are built already.
+pub(crate) fn is_built() -> bool {
+    env::var_os(BUILT).is_some()
 }
 
 /// The folder of the foreign programs' sources.

@@ -2,8 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::foreign::{Foreign, Implementation, build_with, output, sources};
-use crate::namespace::is_inside;
+use crate::foreign::{Foreign, Implementation, build_with, is_built, output, sources};
 
 /// The last one is the largest that both sides' 16 MiB limit allows for data that Snappy makes longer.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10, (16 << 20) - (1 << 10)];
@@ -15,7 +14,7 @@ pub(crate) fn build() -> Result<Foreign, String> {
         (&node, "."),
         (&devp2p, "github.com/ethereum/go-ethereum/cmd/devp2p"),
     ];
-    let packages = packages.into_iter().filter(|_| !is_inside());
+    let packages = packages.into_iter().filter(|_| !is_built());
     for (binary, package) in packages {
         let arguments = ["build", "-o"].map(OsStr::new);
         let arguments = arguments

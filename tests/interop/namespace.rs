@@ -6,9 +6,7 @@ use std::process::Command;
 
 use libtest_mimic::{Completion, Failed};
 
-/// Set in this program when it runs in a namespace, where nothing can be built because nothing can be
-/// fetched, and where what was built outside is in use there too.
-const INSIDE: &str = "PEERMUX_INTEROP_INSIDE";
+use crate::foreign::BUILT;
 
 /// Makes a namespace in which loopback is up, and runs the program behind it there.
 const NAMESPACE: [&str; 5] = [
@@ -30,7 +28,7 @@ pub(crate) fn namespace(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn run_inside(variable: &str, value: impl AsRef<OsStr>) -> Result<Completion, Failed> {
     let this = env::current_exe().map_err(|error| error.to_string())?;
     let mut command = namespace(this);
-    let run = command.env(INSIDE, "1").env(variable, value).output();
+    let run = command.env(BUILT, "outside").env(variable, value).output();
     let run = run.map_err(|error| error.to_string())?;
     print!("{}", String::from_utf8_lossy(&run.stdout));
     match run.status.success() {
@@ -40,11 +38,6 @@ pub(crate) fn run_inside(variable: &str, value: impl AsRef<OsStr>) -> Result<Com
             Err(format!("{}\n{printed}", run.status).into())
         }
     }
-}
-
-/// Whether this program runs in a namespace.
-pub(crate) fn is_inside() -> bool {
-    env::var_os(INSIDE).is_some()
 }
 
 /// Whether there can be one. The error is why not.
