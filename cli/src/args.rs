@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-#[cfg(unix)]
-use crate::commands::peers;
 use crate::commands::{bench, chat, crawl, dns, key, listen, ping, record, resolve};
+#[cfg(unix)]
+use crate::commands::{peers, why};
 use crate::keys::KeyArgs;
 
 /// Where the options are listed that every command takes.
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Look at a running node of your own and its peers, or change whom it keeps connected
     #[cfg(unix)]
     Peers(peers::Args),
+    /// Show why peers of a running node left, and what crossed their connections last
+    #[cfg(unix)]
+    Why(why::Args),
     /// Ask a node who it is and how long it takes to answer
     Ping(ping::Args),
     /// Measure throughput, round trips or handshakes, every message verified

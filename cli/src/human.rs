@@ -37,6 +37,15 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
+/// A number of things, as `1 message` and `2 messages`.
+#[cfg(unix)]
+pub(crate) fn count(count: usize, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}
+
 /// Microseconds as milliseconds.
 #[cfg(unix)]
 pub(crate) fn millis(micros: u64) -> String {
@@ -71,5 +80,9 @@ mod tests {
             assert_eq!(time(Duration::from_secs(seconds)), text);
         }
         assert_eq!(millis(1234), "1.2 ms");
+        assert_eq!(
+            [0, 1, 2].map(|number| count(number, "peer")),
+            ["0 peers", "1 peer", "2 peers"]
+        );
     }
 }

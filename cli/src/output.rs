@@ -21,8 +21,7 @@ use crate::lines::{Lines, Unwritten};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How much of a node id a terminal shows, in digits.
-#[cfg(unix)]
-const SHORT_ID: usize = 12;
+pub(crate) const SHORT_ID: usize = 12;
 
 /// Where results go. Nothing here waits for who reads them, except [`finish`](Self::finish).
 #[derive(Debug, Clone)]

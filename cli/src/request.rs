@@ -50,6 +50,10 @@ pub enum Request {
     },
     Bans {},
     StaticNodes {},
+    Recording {
+        node: Whom,
+    },
+    Recordings {},
     Reconfigure {
         settings: BTreeMap<String, Value>,
     },

@@ -10,6 +10,8 @@
 //! | `{"command":"node-info"}` | `{"ok":{…}}`, a [`NodeInfo`](peermux::peer::NodeInfo) |
 //! | `{"command":"static-nodes"}` | `{"ok":[…]}`, a [`StaticNode`](peermux::server::StaticNode) for each, by node id |
 //! | `{"command":"bans"}` | `{"ok":[…]}`, a [`BanInfo`](peermux::server::BanInfo) for each ban that holds |
+//! | `{"command":"recording","node":"…"}` | `{"ok":{…}}`, the [`Recording`](peermux::recorder::Recording) of a peer, or of the node's last connection |
+//! | `{"command":"recordings"}` | `{"ok":[…]}`, the peers that ended last, the oldest first: as recordings, with the number of entries in their place |
 //! | `{"command":"add","enode":"enode://…"}` | `{"ok":{"kept":true}}`: the node is kept connected from now on |
 //! | `{"command":"remove","node":"…"}` | the same: it is that no more, and is disconnected |
 //! | `{"command":"trust","node":"…"}` | the same: it is let in whatever the number of peers |
@@ -34,12 +36,18 @@
 //! ten seconds. A request that takes longer than ten seconds is answered with an error. Sixteen
 //! connections are served at once; a further one is told so and closed.
 
+mod chosen;
 mod client;
+mod ended;
 mod node;
 mod service;
 mod socket;
+mod which;
 
+pub(crate) use chosen::Chosen;
 pub(crate) use client::Client;
+pub(crate) use ended::EndedPeer;
 pub(crate) use node::Node;
 pub(crate) use service::Service;
 pub(crate) use socket::Socket;
+pub(crate) use which::Which;

@@ -7,6 +7,7 @@ use peermux_cli::request::{Changed, Request, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::EndedPeer;
 use crate::kept_nodes::KeptNodes;
 use crate::logs;
 use crate::settings::changed;
@@ -29,6 +30,20 @@ impl Node {
             Request::StaticNodes {} => {
                 let nodes = self.server.static_nodes().await;
                 serde_json::to_value(nodes.map_err(|error| error.to_string())?)
+            }
+            Request::Recording { node } => match self.server.recording(&node.0) {
+                Some(recording) => serde_json::to_value(recording),
+                None => {
+                    return Err(format!(
+                        "{} is not connected, and not among the peers that ended last",
+                        node.0
+                    ));
+                }
+            },
+            Request::Recordings {} => {
+                let all = self.server.recordings();
+                let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();
+                serde_json::to_value(ended)
             }
             change => serde_json::to_value(self.change(change).await?),
         };
@@ -105,6 +120,8 @@ impl Node {
             | Request::NodeInfo {}
             | Request::Bans {}
             | Request::StaticNodes {}
+            | Request::Recording { .. }
+            | Request::Recordings {}
             | Request::Stop {} => false,
         };
         Ok(Changed { kept })

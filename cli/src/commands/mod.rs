@@ -13,6 +13,8 @@ pub(crate) mod peers;
 pub(crate) mod ping;
 pub(crate) mod record;
 pub(crate) mod resolve;
+#[cfg(unix)]
+pub(crate) mod why;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
@@ -37,6 +39,13 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
             // A result that is ready comes first.
             biased;
             result = peers::run(args, out) => result,
+            () = interrupted.cancelled() => Ok(()),
+        },
+        #[cfg(unix)]
+        Command::Why(args) => tokio::select! {
+            // A result that is ready comes first.
+            biased;
+            result = why::run(&args, out) => result,
             () = interrupted.cancelled() => Ok(()),
         },
         Command::Ping(args) => {

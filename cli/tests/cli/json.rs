@@ -95,6 +95,9 @@ fn real_lines() -> Vec<Value> {
     lines.push(run(&["key", "show", "--key", &"5e".repeat(32), "--json"]).report());
     let bench = ["bench", "--mode", "sink", "--count", "10", "--json"];
     lines.push(run(&bench).report());
+    let why = ["why", "--data-dir", &home, "--json"];
+    lines.extend(run(&why).events());
+    lines.extend(run(&[&why[..], &[&id[..8]]].concat()).events());
     lines.extend(peers(&["stop"]).events());
     lines.extend(node.ended().events());
     lines

@@ -33,3 +33,4 @@ mod resolve;
 mod signals;
 mod static_nodes;
 mod usage;
+mod why;

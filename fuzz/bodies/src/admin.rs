@@ -54,7 +54,9 @@ fn is_request(line: &str) -> bool {
         return false;
     };
     match &*command {
-        "peers" | "node-info" | "bans" | "static-nodes" | "stop" => fields.is_empty(),
+        "peers" | "node-info" | "bans" | "static-nodes" | "recordings" | "stop" => {
+            fields.is_empty()
+        }
         "add" => is_only(&fields, "enode", is_node),
         "ban" => {
             let is_text = |value: Value| value.is_string();
@@ -69,9 +71,11 @@ fn is_request(line: &str) -> bool {
             fields.len() == 1 && settings
         }
         "log-level" => is_only(&fields, "filter", |_| true),
-        "remove" | "trust" | "distrust" | "kick" => is_only(&fields, "node", |text| {
-            text.parse::<NodeId>().is_ok() || is_node(text)
-        }),
+        "remove" | "trust" | "distrust" | "kick" | "recording" => {
+            is_only(&fields, "node", |text| {
+                text.parse::<NodeId>().is_ok() || is_node(text)
+            })
+        }
         _ => false,
     }
 }

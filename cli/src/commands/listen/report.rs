@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::refusals::Refusals;
 use crate::explain;
 use crate::human;
-use crate::output::{CapabilityReport, list, printable};
+use crate::output::{CapabilityReport, SHORT_ID, list, printable};
 
 /// The node accepts connections.
 #[derive(Debug, Serialize)]
@@ -106,6 +106,8 @@ pub(crate) enum PeerReport {
         requested_by: &'static str,
         connected_ms: u64,
         error: FailureInfo,
+        /// How many entries its recording has, which `peermux why` shows.
+        recorded: usize,
         /// For people, who get the whole story.
         #[serde(skip)]
         ending: String,
@@ -129,6 +131,7 @@ impl PeerReport {
             requested_by: outcome.error.requested_by(),
             connected_ms: millis(peer.lifetime()),
             error: (&outcome.error).into(),
+            recorded: peer.recording().len(),
             ending: printable(&explain::ending(&outcome.error)),
         }
     }
@@ -284,10 +287,18 @@ impl fmt::Display for PeerReport {
                 about,
                 ending,
                 connected_ms,
+                requested_by,
+                recorded,
                 ..
             } => {
                 let time = human::time(Duration::from_millis(*connected_ms));
-                write!(f, "peer_drop {about} after {time}: {ending}")
+                write!(f, "peer_drop {about} after {time}: {ending}")?;
+                // What this node has ended needs no more words.
+                if *recorded > 0 && *requested_by != "local" {
+                    let id = about.node_id.to_string();
+                    write!(f, " (more by: peermux why {})", &id[..SHORT_ID])?;
+                }
+                Ok(())
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -11,7 +13,7 @@ use peermux_cli::request::{Changed, Request, Target, Whom};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::admin::Client;
+use crate::admin::{Chosen, Client};
 use crate::failure::Failure;
 use crate::human;
 use crate::node;
@@ -27,28 +29,28 @@ pub(super) enum Change {
     },
     /// Keep a node connected no more, and disconnect it
     Remove {
-        /// The node: its id, its enode URL or its record
-        node: Whom,
+        /// The node: its id or the first digits of that, its enode URL or its record
+        node: Chosen,
     },
     /// Let a node in whatever the number of peers
     Trust {
-        /// The node: its id, its enode URL or its record
-        node: Whom,
+        /// The node: its id or the first digits of that, its enode URL or its record
+        node: Chosen,
     },
     /// Take that back
     Distrust {
-        /// The node: its id, its enode URL or its record
-        node: Whom,
+        /// The node: its id or the first digits of that, its enode URL or its record
+        node: Chosen,
     },
     /// Disconnect a node; it may come back
     Kick {
-        /// The node: its id, its enode URL or its record
-        node: Whom,
+        /// The node: its id or the first digits of that, its enode URL or its record
+        node: Chosen,
     },
     /// Disconnect a node, or all nodes at an IP address, and keep them out
     Ban {
         /// The node, or the address
-        target: Target,
+        target: ChosenTarget,
         /// For how long
         #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
         time: Duration,
@@ -59,7 +61,7 @@ pub(super) enum Change {
     /// Lift a ban
     Unban {
         /// The node, or the address
-        target: Target,
+        target: ChosenTarget,
     },
     /// Change settings, all that are given or none: those of `listen`'s configuration file
     Reconfigure {
@@ -150,7 +152,7 @@ impl fmt::Display for Done<'_> {
 
 impl Change {
     pub(super) async fn make(self, node: &mut Client, out: &Output) -> Result<(), Failure> {
-        let request = self.request();
+        let request = self.request(node).await?;
         let Changed { kept } = node.ask(&request).await?;
         match Done::of(&request, kept) {
             Some(done) => out.tell(&done),
@@ -158,28 +160,66 @@ impl Change {
         }
     }
 
-    fn request(self) -> Request {
-        match self {
+    async fn request(self, client: &mut Client) -> Result<Request, Failure> {
+        Ok(match self {
             Self::Add { node } => Request::Add { enode: node },
-            Self::Remove { node } => Request::Remove { node },
-            Self::Trust { node } => Request::Trust { node },
-            Self::Distrust { node } => Request::Distrust { node },
-            Self::Kick { node } => Request::Kick { node },
+            Self::Remove { node } => Request::Remove {
+                node: Whom(node.resolve(client).await?),
+            },
+            Self::Trust { node } => Request::Trust {
+                node: Whom(node.resolve(client).await?),
+            },
+            Self::Distrust { node } => Request::Distrust {
+                node: Whom(node.resolve(client).await?),
+            },
+            Self::Kick { node } => Request::Kick {
+                node: Whom(node.resolve(client).await?),
+            },
             Self::Ban {
                 target,
                 time,
                 reason,
             } => Request::Ban {
-                target,
+                target: target.resolve(client).await?,
                 seconds: time.as_secs(),
                 reason,
             },
-            Self::Unban { target } => Request::Unban { target },
+            Self::Unban { target } => Request::Unban {
+                target: target.resolve(client).await?,
+            },
             Self::Reconfigure { settings } => Request::Reconfigure {
                 settings: settings.into_iter().collect(),
             },
             Self::LogLevel { filter } => Request::LogLevel { filter },
+        })
+    }
+}
+
+/// A node or an IP address.
+#[derive(Debug, Clone)]
+pub(super) enum ChosenTarget {
+    Node(Chosen),
+    Ip(IpAddr),
+}
+
+impl FromStr for ChosenTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ip) = text.parse() {
+            return Ok(Self::Ip(ip));
         }
+        let node = text.parse().map(Self::Node);
+        node.map_err(|error| format!("no IP address, and {error}"))
+    }
+}
+
+impl ChosenTarget {
+    async fn resolve(&self, node: &mut Client) -> Result<Target, Failure> {
+        Ok(match self {
+            Self::Node(chosen) => Target::Node(chosen.resolve(node).await?),
+            Self::Ip(ip) => Target::Ip(*ip),
+        })
     }
 }
 
@@ -218,6 +258,8 @@ impl<'a> Done<'a> {
             | Request::NodeInfo {}
             | Request::Bans {}
             | Request::StaticNodes {}
+            | Request::Recording { .. }
+            | Request::Recordings {}
             | Request::Stop {} => return None,
         })
     }

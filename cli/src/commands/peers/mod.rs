@@ -5,7 +5,6 @@ mod changes;
 mod missing;
 mod rows;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -13,8 +12,7 @@ use peermux::peer::PeerInfo;
 use peermux_cli::request::Request;
 use tokio::time::sleep;
 
-use crate::admin::Client;
-use crate::data_dir;
+use crate::admin::{Client, Which};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -29,19 +27,23 @@ Examples:
   peermux peers --data-dir node --watch --sort out
   peermux peers --data-dir node --all   and who should be connected, and why it is not
   peermux peers --data-dir node add ENODE
+  peermux peers --data-dir node kick 0f2b1c3d4e5f
   peermux peers --data-dir node ban 192.0.2.7 --for 1d --reason spam
   peermux peers --data-dir node reconfigure max_peers=10
   peermux peers --data-dir node stop
+
+Where NODE is asked for, the first digits of its id will do, as the table shows them, if the node
+knows it: as a peer, a static node, by a ban, or as a peer that has ended.
 
 in and out are all that protocols have received and sent, with --watch each second; queue is what waits
 to be sent and to be read. A score is what protocols count for misbehaviour.
 
 The node's socket (admin.sock in its data directory, mode 0600) takes JSON lines, one request
 a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
-  {\"command\":\"peers\"}               also node-info, static-nodes, bans, stop
+  {\"command\":\"peers\"}               also node-info, static-nodes, bans, recordings, stop
   {\"command\":\"add\",\"enode\":\"enode://...\"}
   {\"command\":\"remove\",\"node\":\"NODE\"}     NODE is a node id, an enode URL or a record;
-                                        also trust, distrust, kick
+                                        also trust, distrust, kick, recording
   {\"command\":\"ban\",\"target\":\"NODE or IP\",\"seconds\":3600,\"reason\":\"...\"}
   {\"command\":\"unban\",\"target\":\"NODE or IP\"}
   {\"command\":\"reconfigure\",\"settings\":{\"max_peers\":10}}
@@ -53,12 +55,8 @@ pub(crate) struct Args {
     /// Does something else than show the peers
     #[command(subcommand)]
     action: Option<Action>,
-    /// The data directory of the node
-    #[arg(long, global = true, value_name = "DIR", conflicts_with = "admin")]
-    data_dir: Option<PathBuf>,
-    /// The node's admin socket, if it is not in a data directory
-    #[arg(long, global = true, value_name = "PATH")]
-    admin: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
     /// Also show the nodes that should be connected and are not
     #[arg(long)]
     all: bool,
@@ -83,17 +81,8 @@ enum Action {
     Stop,
 }
 
-impl Args {
-    fn socket(&self) -> Result<PathBuf, Failure> {
-        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
-        in_folder.or_else(|| self.admin.clone()).ok_or_else(|| {
-            Failure::Usage("--data-dir DIR or --admin PATH is needed: which node to ask".to_owned())
-        })
-    }
-}
-
 pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
-    let mut node = Client::connect(&args.socket()?).await?;
+    let mut node = Client::connect(&args.which.socket()?).await?;
     match args.action.take() {
         None => show(&args, &mut node, out).await,
         Some(Action::Info) => {

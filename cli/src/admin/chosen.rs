@@ -1,0 +1,97 @@
+//! A node that is named by the beginning of its id, as a terminal shows it.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use peermux::NodeId;
+use peermux_cli::request::{Request, Whom};
+use serde::Deserialize;
+
+use super::Client;
+use crate::failure::Failure;
+
+/// The shortest beginning of an id, in digits.
+const SHORTEST: usize = 4;
+
+/// The digits of a whole id.
+const WHOLE: usize = 64;
+
+/// A node by its id, the beginning of its id, its enode URL or its record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    Id(NodeId),
+    /// At least [`SHORTEST`] digits, in lower case.
+    Beginning(String),
+}
+
+impl FromStr for Chosen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_hex && (SHORTEST..WHOLE).contains(&text.len()) {
+            return Ok(Self::Beginning(text.to_ascii_lowercase()));
+        }
+        let whom: Whom = text.parse()?;
+        Ok(Self::Id(whom.0))
+    }
+}
+
+impl Chosen {
+    /// The node, which the running node knows if only the beginning of its id is given.
+    pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
+        let beginning = match self {
+            Self::Id(id) => return Ok(*id),
+            Self::Beginning(beginning) => beginning,
+        };
+        let mut fitting = known(node).await?;
+        fitting.retain(|id| id.to_string().starts_with(beginning));
+        let mut fitting = fitting.into_iter();
+        match (fitting.next(), fitting.next()) {
+            (Some(id), None) => Ok(id),
+            (Some(one), Some(other)) => Err(Failure::because(format!(
+                "{beginning} is not one node: there are {one} and {other}"
+            ))),
+            (None, _) => Err(Failure::because(format!(
+                "no peer, static node, ban or recording begins with {beginning}; any other node needs its whole id"
+            ))),
+        }
+    }
+}
+
+/// The nodes that the running node lists.
+async fn known(node: &mut Client) -> Result<BTreeSet<NodeId>, Failure> {
+    #[derive(Deserialize)]
+    struct Listed {
+        node_id: Option<NodeId>,
+    }
+
+    let mut ids = BTreeSet::new();
+    for request in [
+        Request::Peers {},
+        Request::StaticNodes {},
+        Request::Bans {},
+        Request::Recordings {},
+    ] {
+        let listed: Vec<Listed> = node.ask(&request).await?;
+        ids.extend(listed.into_iter().filter_map(|one| one.node_id));
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_has_four_digits_or_more() {
+        let id = "ab".repeat(32);
+        let whole = Chosen::Id(id.parse().expect("an id"));
+        assert_eq!(id.parse(), Ok(whole));
+        let beginning = Chosen::Beginning("abcd".to_owned());
+        assert_eq!("aBcD".parse(), Ok(beginning));
+        for text in ["", "abc", "abcg", &"ab".repeat(33)] {
+            assert!(text.parse::<Chosen>().is_err(), "{text}");
+        }
+    }
+}

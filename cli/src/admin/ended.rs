@@ -1,0 +1,48 @@
+//! A peer that has ended, in short.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use peermux::NodeId;
+use peermux::recorder::{RecordedEnd, Recording};
+use serde::{Deserialize, Serialize};
+
+/// What a recording says of a peer, without its entries.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EndedPeer {
+    pub(crate) node_id: NodeId,
+    pub(crate) client: String,
+    pub(crate) direction: String,
+    pub(crate) addr: Option<SocketAddr>,
+    /// Milliseconds since 1970.
+    pub(crate) connected_at_ms: u64,
+    pub(crate) connected_ms: u64,
+    pub(crate) end: Option<RecordedEnd>,
+    pub(crate) entries: usize,
+}
+
+impl EndedPeer {
+    pub(super) fn of(recording: &Recording) -> Self {
+        let connected_at = recording.connected_at();
+        let since = connected_at.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            node_id: recording.node_id(),
+            client: recording.client().to_owned(),
+            direction: recording.direction().as_str().to_owned(),
+            addr: recording.remote_addr(),
+            connected_at_ms: millis(since.unwrap_or_default()),
+            connected_ms: millis(recording.lifetime()),
+            end: recording.end().cloned(),
+            entries: recording.len(),
+        }
+    }
+
+    /// When it ended, since 1970.
+    pub(crate) fn ended_at(&self) -> Duration {
+        Duration::from_millis(self.connected_at_ms.saturating_add(self.connected_ms))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,27 @@
+//! Which running node is asked.
+
+use std::path::PathBuf;
+
+use crate::data_dir;
+use crate::failure::Failure;
+
+/// The options that name a running node.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Which {
+    /// The data directory of the node
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "admin")]
+    data_dir: Option<PathBuf>,
+    /// The node's admin socket, if it is not in a data directory
+    #[arg(long, global = true, value_name = "PATH")]
+    admin: Option<PathBuf>,
+}
+
+impl Which {
+    /// Its admin socket.
+    pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
+        let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);
+        in_folder.or_else(|| self.admin.clone()).ok_or_else(|| {
+            Failure::Usage("--data-dir DIR or --admin PATH is needed: which node to ask".to_owned())
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! `peermux why`: why a peer left, and what it was doing.
+
+mod findings;
+mod list;
+
+use std::fmt;
+use std::time::Duration;
+
+use peermux::recorder::Recording;
+use peermux_cli::request::{Request, Whom};
+use serde::Serialize;
+
+use crate::admin::{Chosen, Client, Which};
+use crate::failure::Failure;
+use crate::output::{Output, printable};
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux listen --data-dir node        the node, in another terminal
+  peermux why --data-dir node           the peers that ended last, and why
+  peermux why --data-dir node 0f2b      what crossed the connection of one of them, or of a peer
+  peermux why --data-dir node 0f2b --last 10s
+
+A node keeps the last 1,000 entries of each peer, and those of the last 64 peers that ended: messages by
+protocol, code and size, Pings, when and why it stopped reading, what was dropped, Disconnects. Never what
+was in a message. Times are seconds since the peer connected; <- was received, -> was sent.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The peer: its node id or the first digits of that, its enode URL or its record
+    node: Option<Chosen>,
+    #[command(flatten)]
+    which: Which,
+    /// Only the last part of the connection; without it the last 40 entries, or all with --json
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "node")]
+    last: Option<Duration>,
+    /// All entries
+    #[arg(long, conflicts_with = "last", requires = "node")]
+    all: bool,
+}
+
+/// How many entries people see if they ask for no others.
+const SHOWN: usize = 40;
+
+/// What was recorded of a peer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "recording")]
+struct Report {
+    #[serde(flatten)]
+    recording: Recording,
+    /// What stands out in all of it.
+    #[serde(skip)]
+    findings: Vec<String>,
+    #[serde(skip)]
+    shown: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.recording.to_string();
+        let lines: Vec<_> = text.lines().map(printable).collect();
+        // The entries come last, one a line.
+        let head = lines.len().saturating_sub(self.recording.len());
+        let (head, entries) = lines.split_at(head);
+        for line in head {
+            writeln!(f, "{line}")?;
+        }
+        let left_out = entries.len().saturating_sub(self.shown);
+        if left_out > 0 {
+            writeln!(f, "{left_out} entries before these; --all shows them")?;
+        }
+        for line in &entries[left_out..] {
+            writeln!(f, "{line}")?;
+        }
+        f.write_str("in short:")?;
+        for finding in &self.findings {
+            write!(f, "\n  {}", printable(finding))?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let mut node = Client::connect(&args.which.socket()?).await?;
+    let Some(chosen) = &args.node else {
+        return list::show(&mut node, out).await;
+    };
+    let id = chosen.resolve(&mut node).await?;
+    let recording: Recording = node.ask(&Request::Recording { node: Whom(id) }).await?;
+    out.tell(&Report {
+        findings: findings::of(&recording),
+        shown: match args.last.is_some() || args.all {
+            true => usize::MAX,
+            false => SHOWN,
+        },
+        recording: match args.last {
+            Some(time) => recording.last(time),
+            None => recording,
+        },
+    })
+}

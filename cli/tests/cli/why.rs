@@ -1,0 +1,91 @@
+//! `peermux why`, and nodes named by the first digits of their ids.
+
+use crate::folder::Folder;
+use crate::process::{Ended, Peermux, run};
+
+/// A node with a data directory.
+struct Node {
+    _folder: Folder,
+    home: String,
+    process: Peermux,
+    enode: String,
+}
+
+impl Node {
+    fn start() -> Self {
+        let folder = Folder::new();
+        let home = folder.text("home");
+        let (process, enode) = Peermux::listen(&["--data-dir", &home]);
+        Self {
+            _folder: folder,
+            home,
+            process,
+            enode,
+        }
+    }
+
+    fn run(&self, command: &str, arguments: &[&str]) -> Ended {
+        run(&[&[command, "--data-dir", &self.home], arguments].concat())
+    }
+}
+
+#[test]
+fn a_peer_that_left_is_explained() {
+    let mut node = Node::start();
+    assert_eq!(node.run("why", &[]).succeeded(), ["no peer has ended"]);
+    let (error, _) = node.run("why", &["0123"]).failed();
+    assert!(error.contains("begins with 0123"), "{error}");
+
+    let bench = ["bench", &node.enode, "--mode", "echo", "--count", "50"];
+    run(&bench).succeeded();
+    node.process.event("peer_add");
+    let dropped = node.process.event("peer_drop");
+    assert!(
+        dropped["recorded"]
+            .as_u64()
+            .is_some_and(|count| count > 100)
+    );
+    let id = dropped["node_id"].as_str().expect("an id");
+
+    let listed = node.run("why", &[]).succeeded();
+    let [header, row] = listed.as_slice() else {
+        panic!("a header and a row: {listed:?}");
+    };
+    assert!(header.starts_with("ended"), "{header}");
+    assert!(row.contains(id) && row.contains("client quitting"), "{row}");
+
+    let whole = node.run("why", &[id, "--all"]).succeeded();
+    let asks = whole.iter().filter(|line| line.contains("<- bench/1 "));
+    assert!(asks.count() >= 50, "{whole:?}");
+    let short = node.run("why", &[&id[..6]]).succeeded();
+    assert!(short.len() < whole.len(), "{short:?}");
+    let at = short.iter().position(|line| line == "in short:");
+    let findings = &short[at.expect("findings") + 1..];
+    assert_eq!(findings[0], "  the remote ended it: client quitting");
+    assert!(findings[1].contains(" received ("), "{findings:?}");
+    // The last moment alone.
+    let last = node.run("why", &[id, "--last", "0s", "--json"]).report();
+    assert!(last["forgotten"].as_u64() > Some(0), "{last}");
+}
+
+#[test]
+fn a_peer_is_named_by_the_first_digits_of_its_id() {
+    let mut node = Node::start();
+    let (mut other, enode) = Peermux::listen(&[]);
+    node.run("peers", &["add", &enode]).succeeded();
+    let added = node.process.event("peer_add");
+    let id = added["node_id"].as_str().expect("an id").to_owned();
+    let error = node.run("peers", &["kick", "abc"]).refused();
+    assert!(error.contains("neither a node id"), "{error}");
+    let trusted = node.run("peers", &["trust", &id[..4]]).succeeded();
+    assert_eq!(trusted, [format!("trusted {id}")]);
+    node.run("peers", &["remove", &id[..12]]).succeeded();
+    other.event("peer_add");
+    other.event("peer_drop");
+    node.process.event("peer_drop");
+    // It is known from its recording.
+    let banned = node.run("peers", &["ban", &id[..8]]).succeeded();
+    assert_eq!(banned, [format!("banned {id}")]);
+    let lifted = node.run("peers", &["unban", &id[..8]]).succeeded();
+    assert_eq!(lifted, [format!("unbanned {id}")]);
+}
