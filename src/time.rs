@@ -12,6 +12,12 @@ pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
     at.checked_add(wait.min(NEVER)).unwrap_or(at)
 }
 
+/// Whole milliseconds, as logs and JSON have them.
+#[cfg(feature = "connmgr")]
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A wait that has doubled this many times.
 pub(crate) fn doubled(first: Duration, times: u32) -> Duration {
     let factor = 2u32.checked_pow(times);

@@ -9,6 +9,7 @@ use crate::commands::{bench, chat, crawl, dns, key, listen, ping, record, resolv
 #[cfg(unix)]
 use crate::commands::{peers, why};
 use crate::keys::KeyArgs;
+use crate::logs::Form;
 
 /// Where the options are listed that every command takes.
 pub(crate) const COMMON: &str = "Common options";
@@ -56,9 +57,13 @@ pub(crate) struct Common {
     /// Allow core dumps and debuggers, which can read the keys in this process's memory
     #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) core_dumps: bool,
-    /// Log more to standard error (-vv, -vvv), or what PEERMUX_LOG=FILTER says
+    /// Log more to standard error: -v peers and dials, -vv each connection, -vvv each message; or
+    /// what PEERMUX_LOG=FILTER says
     #[arg(short, long, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// How the log is written
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FORM", value_enum, default_value_t = Form::Text)]
+    pub(crate) log: Form,
 }
 
 #[derive(Debug, Subcommand)]

@@ -38,7 +38,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use failure::Failure;
-use logs::Logs;
+use logs::{Form, Logs};
 use signals::Interrupts;
 
 /// It gives the memory of large messages back when they are gone; see docs/security.md.
@@ -55,21 +55,24 @@ fn main() -> ExitCode {
         true => Ok(()),
         false => core_dumps::refuse(),
     };
-    let result = Logs::start(cli.common.verbose);
+    let form = cli.common.log;
+    let result = Logs::start(cli.common.verbose, form);
     if let Err(error) = refused {
         tracing::warn!(%error, "a core dump of this process would show its keys");
     }
-    let result = result.map_err(told).and_then(|logs| run(cli, &logs));
+    let result = result.map_err(|failure| told(&failure, form));
+    let result = result.and_then(|logs| run(cli, &logs));
     result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 /// Runs a command, and returns the exit code of its failure.
 fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
+    let form = cli.common.log;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| told(Failure::because(error)))?;
-    let interrupts = Interrupts::watch().map_err(|error| told(Failure::because(error)))?;
+        .map_err(|error| told(&Failure::because(error), form))?;
+    let interrupts = Interrupts::watch().map_err(|error| told(&Failure::because(error), form))?;
     // A node looks at the second signal itself, since it has an address book to save.
     let is_node = matches!(cli.command, Command::Listen(_));
     // On a worker, as what it talks to: this thread would have to be woken for every answer.
@@ -90,11 +93,10 @@ fn run(cli: Cli, logs: &Logs) -> Result<(), ExitCode> {
 }
 
 /// Says at once why nothing is run.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn told(failure: Failure) -> ExitCode {
+fn told(failure: &Failure, form: Form) -> ExitCode {
     if let Some(text) = failure.text() {
         // Without standard error there is nobody to tell.
-        let _ = io::stderr().write_all(logs::line(&text).as_bytes());
+        let _ = io::stderr().write_all(logs::line(&text, form).as_bytes());
     }
     failure.exit_code()
 }

@@ -9,6 +9,7 @@ use peermux::node::withhold_keys;
 
 use crate::failure::WRONG_USAGE;
 use crate::lines::Unwritten;
+use crate::logs::Form;
 
 /// Prints the help, the version or an error, and returns the exit code.
 pub(crate) fn answer(error: Error) -> ExitCode {
@@ -18,7 +19,7 @@ pub(crate) fn answer(error: Error) -> ExitCode {
         // Without standard error there is nobody to tell.
         _ if error.use_stderr() => ExitCode::from(WRONG_USAGE),
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::told(Unwritten::from(error).into()),
+        Err(error) => crate::told(&Unwritten::from(error).into(), Form::Text),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+use tracing::trace;
 
 use super::pause::{Pause, cause_of};
 use crate::arena::Arena;
@@ -177,6 +178,7 @@ impl Dispatch {
             payload: frame.payload_in(size, &mut self.payloads[index])?,
         };
         let unread = room.push(message, at);
+        trace!(protocol = %route.shared.capability, code, size, unread, "received");
         self.notes.note(at, || RecordedEvent::Received {
             protocol,
             code,

@@ -4,7 +4,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, Span, debug, warn};
+use tracing::{Instrument, Span, info, info_span, warn};
 
 use super::PeerOptions;
 use super::attached::{Attached, Starting, attach};
@@ -107,7 +107,12 @@ impl<T: Transport> PeerDriver<T> {
             let meter = PeerMeter::new(peer.direction());
             let mut tasks = self.start(&Span::current());
             let (error, drain_until) = tasks.first_cause(&peer).await;
-            debug!(peer = %peer.id(), %error, "peer ends");
+            info!(
+                node_id = %peer.id(),
+                %error,
+                requested_by = error.requested_by(),
+                "peer ends"
+            );
             let recorder = &peer.control().recorder;
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
@@ -196,7 +201,8 @@ impl<T: Transport> PeerDriver<T> {
         for (one, lane) in attached.into_iter().zip(lanes) {
             let (capability, inbox) = (one.shared.capability.clone(), one.inbox.clone());
             let run = one.run(lane, &peer, Arc::clone(&starting));
-            let id = protocols.spawn(run.instrument(span.clone())).id();
+            let span = info_span!(parent: span, "protocol", name = %capability);
+            let id = protocols.spawn(run.instrument(span)).id();
             running.push(Running {
                 id,
                 capability,

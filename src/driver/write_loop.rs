@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::trace;
 
 use super::SILENCE;
 use super::gather::Gather;
@@ -202,6 +203,11 @@ impl<T: Transport> WriteLoop<T> {
             let lane = lane.and_then(|lane| Some((lane, self.taps.get(lane)?)));
             if let Some((lane, (offset, tap))) = lane {
                 let (code, size) = (frame.id - offset, frame.payload.len());
+                let protocols = self.peer.shared_capabilities();
+                trace!(
+                    protocol = protocols.get(lane).map(|one| display(&one.capability)),
+                    code, size, waiting, "sent"
+                );
                 tap.sent(code, size);
                 self.notes.note(at, || RecordedEvent::Sent {
                     protocol: u16::try_from(lane).unwrap_or(u16::MAX),

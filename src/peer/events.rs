@@ -111,7 +111,7 @@ mod json {
     use serde::ser::{Serialize, SerializeMap, Serializer};
 
     use super::{MessageEvent, PeerEvent};
-    use crate::peer::millis;
+    use crate::time::millis;
     use crate::setup::FailureInfo;
 
     impl Serialize for PeerEvent {

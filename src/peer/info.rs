@@ -11,6 +11,7 @@ use super::{Peer, PeerError, Protocol, ProtocolStats};
 use crate::node::{NodeId, NodeRecord};
 use crate::p2p::{Capability, SharedCapability};
 use crate::setup::{Direction, FailureInfo};
+use crate::time::millis;
 
 /// What a node tells about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,10 +221,6 @@ impl From<&PeerError> for FailureInfo {
             error.to_string(),
         )
     }
-}
-
-pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn micros(time: Duration) -> u64 {

@@ -70,7 +70,7 @@ pub use stats::{PeerStats, ProtocolStats};
 pub(crate) use deadline::{Patience, Transfer};
 pub(crate) use handle::{About, EndRequest};
 #[cfg(feature = "serde")]
-pub(crate) use info::{micros, millis, node_protocols};
+pub(crate) use info::{micros, node_protocols};
 pub(crate) use judge::Judge;
 pub(crate) use liveness::{Action as LivenessAction, Liveness, PingLimiter};
 pub(crate) use meters::PeerMeter;

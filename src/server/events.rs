@@ -91,8 +91,8 @@ mod json {
 
     use super::ConnectionEvent;
     use crate::node::Enode;
-    use crate::peer::millis;
     use crate::setup::FailureInfo;
+    use crate::time::millis;
 
     impl Serialize for ConnectionEvent {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

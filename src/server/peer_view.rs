@@ -7,7 +7,8 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
 use crate::node::NodeRecord;
-use crate::peer::{CapabilityInfo, LaneInfo, Peer, PeerStats, Protocol, micros, millis};
+use crate::peer::{CapabilityInfo, LaneInfo, Peer, PeerStats, Protocol, micros};
+use crate::time::millis;
 
 /// Serialises as the [`PeerInfo`](crate::peer::PeerInfo) of a peer, as it is at that moment, in a
 /// fraction of the time that it takes to make one.

@@ -24,6 +24,7 @@ mod foreign;
 mod json;
 mod key;
 mod listen;
+mod logs;
 mod output;
 mod peers;
 mod ping;

@@ -26,7 +26,7 @@ use super::machine::{Action, Machine, Opening};
 use super::request::{Address, Candidate, ConnState, ReqId};
 use super::source::{Answer, DynSource};
 use crate::queue::Reader;
-use crate::time::after;
+use crate::time::{after, millis};
 pub(super) use lost::Lost;
 
 /// What the driver wakes up for.
@@ -215,7 +215,7 @@ impl<D: Dialer> Driver<D> {
 
     fn open(&mut self, opening: Opening<D::Addr>, io: D::Io) {
         let Opening { id, kind, addr, .. } = &opening;
-        tracing::debug!(%id, ?addr, ?kind, "connection opened");
+        tracing::debug!(connection = id.get(), ?addr, ?kind, "connection opened");
         let closing = CancellationToken::new();
         self.closing.insert(*id, closing.clone());
         let lease = Lease::new(opening, Arc::clone(&self.notices.0), closing);
@@ -240,7 +240,7 @@ impl<D: Dialer> Driver<D> {
                 }
                 Action::State { id, state } => self.tell_state(id, state),
                 Action::Closed { id, reason } => {
-                    tracing::debug!(%id, %reason, "connection closed");
+                    tracing::debug!(connection = id.get(), %reason, "connection closed");
                     self.closing.remove(&id);
                     self.events.push(ConnEvent::Closed { id, reason });
                 }
@@ -251,7 +251,7 @@ impl<D: Dialer> Driver<D> {
                     failures,
                     retry_in,
                 } => {
-                    tracing::debug!(%id, ?addr, %error, failures, ?retry_in, "dial failed");
+                    tracing::debug!(connection = id.get(), ?addr, %error, failures, retry_in_ms = retry_in.map(millis), "not connected");
                     self.events.push(ConnEvent::DialFailed {
                         id,
                         addr,
@@ -276,6 +276,7 @@ impl<D: Dialer> Driver<D> {
     }
 
     fn dial(&mut self, id: ReqId, generation: u32, addr: D::Addr) {
+        tracing::debug!(connection = id.get(), ?addr, "dialling");
         let dialer = Arc::clone(&self.dialer);
         let limit = self.config.dial_timeout();
         self.dials.start(id, generation, async move {

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::node::NodeId;
+use crate::time::millis;
 
 /// A ban that holds now: of a node or of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,4 @@ impl BanInfo {
             reason: reason.into(),
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

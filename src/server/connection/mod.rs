@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, info};
 
 pub(crate) use remote::Remote;
 pub(crate) use setup::Setup;
@@ -21,10 +21,11 @@ use super::events::ConnectionEvent;
 use super::meters::{self, ServeMeter};
 use super::shared::{Shared, spawn};
 use crate::connmgr::admission::Handshake;
-use crate::connmgr::{ConnEvent, ConnEvents, Lease, Reconnect, Refusal};
+use crate::connmgr::{ConnEvent, ConnEvents, Lease, Reconnect, Refusal, ReqId};
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::peer::Peer;
 use crate::setup::SetupError;
+use crate::time::millis;
 use crate::transport::Transport;
 
 /// Sets up what is opened, and tells what was not, until the connection manager has stopped.
@@ -38,15 +39,15 @@ pub(crate) async fn run<T: Transport>(
             // Its peer, or its set-up, has told already.
             ConnEvent::Closed { .. } => {}
             ConnEvent::DialFailed {
+                id,
                 addr,
                 error,
                 failures,
                 retry_in,
-                ..
             } => {
                 if let NodeAddr::Node(node) = addr {
                     let error = DialError::of_dial(&node, error);
-                    report(&shared, &node, &error, failures, retry_in);
+                    report(&shared, id, &node, &error, (failures, retry_in));
                     shared.checks.waiters.answer(&node.node_id(), &Err(error));
                 }
             }
@@ -123,7 +124,7 @@ async fn dialled<T: Transport>(
             let waiting = shared.connections.get(request).await;
             let (failures, retry_in) =
                 waiting.map_or((1, None), |info| (info.failures, info.next_dial));
-            report(&shared, &node, &error, failures, retry_in);
+            report(&shared, request, &node, &error, (failures, retry_in));
             answer.send(&Err(error));
         }
     }
@@ -168,6 +169,7 @@ async fn accepted<T: Transport>(
     handshake: Option<Handshake>,
 ) {
     let Socket { stream, slot, .. } = socket;
+    let connection = lease.id();
     let meter = ServeMeter::started();
     let mut setup = Setup::new(&shared, Some(lease));
     let result = setup.inbound(stream, slot).await;
@@ -175,7 +177,7 @@ async fn accepted<T: Transport>(
     let (remote, lease) = setup.into_parts();
     drop(handshake);
     if let Err(error) = result {
-        debug!(%addr, %error, "inbound connection not set up");
+        debug!(connection = connection.get(), %addr, %error, "inbound connection not set up");
         let error = Arc::new(error);
         if let Some(lease) = lease {
             lease.close(NotSetUp(Arc::clone(&error)), Reconnect::ByKind);
@@ -188,13 +190,20 @@ async fn accepted<T: Transport>(
 /// Reports that a node was not connected to.
 fn report(
     shared: &Shared,
+    connection: ReqId,
     node: &Enode,
     error: &DialError,
-    failures: u32,
-    retry_in: Option<Duration>,
+    (failures, retry_in): (u32, Option<Duration>),
 ) {
     let id = node.node_id();
-    debug!(%id, %error, failures, ?retry_in, "not connected");
+    info!(
+        connection = connection.get(),
+        node_id = %id,
+        %error,
+        failures,
+        retry_in_ms = retry_in.map(millis),
+        "dial failed"
+    );
     meters::dial_failed(error);
     shared.checks.store.learn(node, error);
     if shared.checks.peers.is_static(&id) {

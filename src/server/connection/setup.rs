@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span, debug, info_span};
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, info, info_span};
 
 use super::remote::Remote;
 use super::run::Running;
@@ -52,6 +53,18 @@ impl<'a> Setup<'a> {
         }
     }
 
+    /// What all that is logged of the connection, and of its peer, stands in.
+    fn span(&self, direction: Direction, addr: Option<SocketAddr>) -> Span {
+        info_span!(
+            "connection",
+            id = self.lease.as_ref().map(|lease| lease.id().get()),
+            direction = direction.as_str(),
+            addr = addr.map(display),
+            claimed_id = Empty,
+            node_id = Empty,
+        )
+    }
+
     /// Who opened the connection, and what a failed set-up has left. Its slot is free from now on.
     pub(crate) fn into_parts(self) -> (Remote, Option<Lease<NodeAddr>>) {
         (self.remote, self.lease)
@@ -63,7 +76,7 @@ impl<'a> Setup<'a> {
         stream: T,
         slot: Option<Slot>,
     ) -> Result<Peer, SetupError> {
-        let span = info_span!("conn", dir = "inbound", remote = ?stream.remote_addr(), claimed = tracing::field::Empty, peer = tracing::field::Empty);
+        let span = self.span(Direction::Inbound, stream.remote_addr());
         let shared = self.shared;
         self.slot = slot;
         let deadline = after(Instant::now(), shared.setup_timeout);
@@ -74,7 +87,7 @@ impl<'a> Setup<'a> {
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
             let claimed = received.claimed().node_id();
             self.remote = Remote::Claimed(claimed);
-            Span::current().record("claimed", tracing::field::display(claimed));
+            Span::current().record("claimed_id", display(claimed));
             let mut turn = shared.tie_break.inbound(claimed);
             let held = async {
                 turn.before_ack().await;
@@ -96,7 +109,8 @@ impl<'a> Setup<'a> {
         stream: T,
         remote: &PublicKey,
     ) -> Result<Peer, SetupError> {
-        let span = info_span!("conn", dir = "outbound", remote = ?stream.remote_addr(), peer = %remote.node_id());
+        let span = self.span(Direction::Outbound, stream.remote_addr());
+        span.record("node_id", display(remote.node_id()));
         let shared = self.shared;
         let taken = SetupError::RefusedHere(DisconnectReason::ALREADY_CONNECTED);
         let Some(mut turn) = shared.tie_break.dial(remote.node_id()) else {
@@ -164,7 +178,7 @@ impl<'a> Setup<'a> {
         self.awaits(Awaits::Us);
         let id = established.id();
         self.remote = Remote::Proven(id);
-        Span::current().record("peer", tracing::field::display(id));
+        Span::current().record("node_id", display(id));
         if let Err((error, reason)) = self.check_banned(&id) {
             self.dismiss(established.refuse(reason));
             return Err(error);
@@ -335,7 +349,9 @@ impl<'a> Setup<'a> {
         }
         let judge = Arc::downgrade(&shared.checks);
         peer.control().set_judge(judge);
-        debug!(client = %peer.name(), shared = peer.shared_capabilities().len(), "peer connected");
+        let shares = peer.shared_capabilities().iter();
+        let shares: Vec<_> = shares.map(|one| one.capability.to_string()).collect();
+        info!(client = %peer.name(), capabilities = %shares.join(","), "peer connected");
         let running = Running::begin(shared, peer.clone(), seat, self.lease.take());
         let run = running.run(driver, self.closing.clone());
         spawn(shared, run.in_current_span());

@@ -27,8 +27,8 @@ impl serde::Serialize for StaticNode {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
 
-        use crate::peer::millis;
         use crate::setup::FailureInfo;
+        use crate::time::millis;
 
         let mut object = serializer.serialize_struct("StaticNode", 6)?;
         object.serialize_field("node_id", &self.node.node_id())?;
