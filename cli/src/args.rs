@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{bench, chat, crawl, dns, key, listen, ping, record, resolve};
+use crate::commands::{bench, chat, config, crawl, dns, key, listen, ping, record, resolve};
 #[cfg(unix)]
 use crate::commands::{peers, why};
 use crate::keys::KeyArgs;
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Resolve(resolve::Args),
     /// Show or sign a node's record
     Record(record::Args),
+    /// Check a configuration file, or show what a node runs with
+    Config(config::Args),
     /// Make or show a node's key
     Key(key::Args),
     /// Print what completes commands and options in a shell

@@ -41,9 +41,14 @@ pub(crate) async fn abort(server: &Server) {
 /// A node that says where to dial it.
 pub(crate) fn dialable(text: &str) -> Result<Enode, Box<dyn Error + Send + Sync>> {
     let node = form::node(text)?;
+    check_dialable(&node)?;
+    Ok(node)
+}
+
+pub(crate) fn check_dialable(node: &Enode) -> Result<(), &'static str> {
     match node.tcp_endpoint() {
-        Some(_) => Ok(node),
-        None => Err("it names no host and TCP port to dial".into()),
+        Some(_) => Ok(()),
+        None => Err("it names no host and TCP port to dial"),
     }
 }
 

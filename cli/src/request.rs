@@ -54,6 +54,7 @@ pub enum Request {
         node: Whom,
     },
     Recordings {},
+    Config {},
     Reconfigure {
         settings: BTreeMap<String, Value>,
     },

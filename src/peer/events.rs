@@ -111,8 +111,8 @@ mod json {
     use serde::ser::{Serialize, SerializeMap, Serializer};
 
     use super::{MessageEvent, PeerEvent};
-    use crate::time::millis;
     use crate::setup::FailureInfo;
+    use crate::time::millis;
 
     impl Serialize for PeerEvent {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

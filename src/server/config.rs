@@ -200,7 +200,12 @@ fn enode(text: &str) -> Result<Enode, crate::node::NodeError> {
 const DIAL_RATIO: usize = 3;
 
 impl ServerConfig {
-    pub(super) fn check(&self) -> Result<(), TooSmall> {
+    /// Checks that all numbers and times can work, as the start of a server does.
+    ///
+    /// # Errors
+    /// [`TooSmall`] names the first that cannot.
+    pub fn check(&self) -> Result<(), TooSmall> {
+        self.memory.check()?;
         TooSmall::check("max_pending", self.max_pending, 1)?;
         TooSmall::check("max_dials", self.max_dials, 1)?;
         TooSmall::check("dial_timeout", self.dial_timeout, Duration::from_nanos(1))?;

@@ -12,6 +12,7 @@
 //! | `{"command":"bans"}` | `{"ok":[…]}`, a [`BanInfo`](peermux::server::BanInfo) for each ban that holds |
 //! | `{"command":"recording","node":"…"}` | `{"ok":{…}}`, the [`Recording`](peermux::recorder::Recording) of a peer, or of the node's last connection |
 //! | `{"command":"recordings"}` | `{"ok":[…]}`, the peers that ended last, the oldest first: as recordings, with the number of entries in their place |
+//! | `{"command":"config"}` | `{"ok":{…}}`, the [`ServerConfig`](peermux::ServerConfig) that holds now |
 //! | `{"command":"add","enode":"enode://…"}` | `{"ok":{"kept":true}}`: the node is kept connected from now on |
 //! | `{"command":"remove","node":"…"}` | the same: it is that no more, and is disconnected |
 //! | `{"command":"trust","node":"…"}` | the same: it is let in whatever the number of peers |

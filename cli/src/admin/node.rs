@@ -40,6 +40,7 @@ impl Node {
                     ));
                 }
             },
+            Request::Config {} => serde_json::to_value(self.server.config()),
             Request::Recordings {} => {
                 let all = self.server.recordings();
                 let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();
@@ -122,6 +123,7 @@ impl Node {
             | Request::StaticNodes {}
             | Request::Recording { .. }
             | Request::Recordings {}
+            | Request::Config {}
             | Request::Stop {} => false,
         };
         Ok(Changed { kept })

@@ -17,6 +17,11 @@ pub(crate) struct Which {
 }
 
 impl Which {
+    /// Whether one is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.data_dir.is_some() || self.admin.is_some()
+    }
+
     /// Its admin socket.
     pub(crate) fn socket(&self) -> Result<PathBuf, Failure> {
         let in_folder = self.data_dir.as_deref().map(data_dir::admin_socket);

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod chat;
+pub(crate) mod config;
 pub(crate) mod crawl;
 mod demo;
 pub(crate) mod dns;
@@ -55,6 +56,12 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
         Command::Bench(args) => bench::run(args, key.load_or_random()?, out, interrupted).await,
         Command::Crawl(args) => crawl::run(args, key.load_or_random()?, out, interrupted).await,
         Command::Dns(args) => dns::run(args, key, out, interrupted).await,
+        Command::Config(args) => tokio::select! {
+            // A result that is ready comes first.
+            biased;
+            result = config::run(&args, out) => result,
+            () = interrupted.cancelled() => Ok(()),
+        },
         Command::Key(args) => key::run(&args, key, out),
         Command::Completions { shell } => help::complete(shell, out),
         Command::Man { folder } => help::write_manual(&folder, out),

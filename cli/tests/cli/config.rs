@@ -62,3 +62,59 @@ fn a_file_that_is_not_there_is_a_failure() {
         "{line}"
     );
 }
+
+#[test]
+fn a_file_is_checked_as_a_node_would() {
+    let folder = Folder::new();
+    let good = folder.file(
+        "good.toml",
+        "max_peers = 25\nmemory.per_peer = \"64 MiB\"\n",
+    );
+    let told = run(&["config", "check", &good, "--json"]).report();
+    assert_eq!(told["changed"], 2);
+    let nobody = "enode://79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+    let cases = [
+        ("max_pears = 1\n", "unknown field `max_pears`"),
+        (
+            "max_pending = 0\n",
+            "max_pending is 0, and must be at least 1",
+        ),
+        ("memory.per_peer = \"1 KiB\"\n", "memory.per_peer is 1024"),
+        (
+            &format!("static_nodes = [\"{nobody}\"]\n"),
+            "names no host and TCP port to dial",
+        ),
+    ];
+    for (text, part) in cases {
+        let file = folder.file("node.toml", text);
+        let told = run(&["config", "check", &file]).refused();
+        assert!(told.contains(part), "{text:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn what_a_running_node_has_is_shown() {
+    let folder = Folder::new();
+    let home = folder.text("home");
+    let file = folder.file("node.toml", "max_peers = 25\n");
+    let (_node, _) = Peermux::listen(&["--data-dir", &home, "--config", &file]);
+    run(&["peers", "--data-dir", &home, "reconfigure", "max_dials=9"]).succeeded();
+    let shown = run(&["config", "show", "--data-dir", &home]).succeeded();
+    let changed: Vec<_> = shown.iter().filter(|line| !line.starts_with('#')).collect();
+    assert!(
+        changed
+            .iter()
+            .any(|line| line.starts_with("max_dials = 9  #"))
+            && changed
+                .iter()
+                .any(|line| *line == "max_peers = 25  # default 50"),
+        "{changed:?}"
+    );
+    let defaults = run(&["config", "show"]).succeeded();
+    assert!(
+        defaults.iter().all(|line| line.starts_with("# ")),
+        "{defaults:?}"
+    );
+    assert!(defaults.contains(&"# max_peers = 50".to_owned()));
+}

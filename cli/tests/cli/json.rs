@@ -34,6 +34,8 @@ fn keys(line: &Value, below: &str, into: &mut BTreeSet<String>) {
                 }
             }
             ("settings", _) => {}
+            // What a setting is depends on which it is.
+            ("value" | "default", _) => {}
             // What a failure has depends on where it was.
             ("error" | "reason", _) => {}
             ("capabilities", Value::Array(all)) => {
@@ -93,6 +95,9 @@ fn real_lines() -> Vec<Value> {
     lines.extend(refused.iter().map(|line| parse(line)));
     lines.push(run(&["ping", &other_enode, "--json"]).report());
     lines.push(run(&["key", "show", "--key", &"5e".repeat(32), "--json"]).report());
+    let file = folder.file("node.toml", "max_peers = 25\n");
+    lines.push(run(&["config", "check", &file, "--json"]).report());
+    lines.extend(run(&["config", "show", &file, "--json"]).events());
     let bench = ["bench", "--mode", "sink", "--count", "10", "--json"];
     lines.push(run(&bench).report());
     let why = ["why", "--data-dir", &home, "--json"];

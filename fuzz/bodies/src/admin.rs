@@ -54,7 +54,7 @@ fn is_request(line: &str) -> bool {
         return false;
     };
     match &*command {
-        "peers" | "node-info" | "bans" | "static-nodes" | "recordings" | "stop" => {
+        "peers" | "node-info" | "bans" | "static-nodes" | "recordings" | "config" | "stop" => {
             fields.is_empty()
         }
         "add" => is_only(&fields, "enode", is_node),

@@ -46,7 +46,7 @@ impl MemoryLimits {
     /// The least that works, in bytes: one maximal message on the wire and decompressed.
     pub const MIN: usize = 32 << 20;
 
-    fn check(&self) -> Result<(), TooSmall> {
+    pub(crate) fn check(&self) -> Result<(), TooSmall> {
         TooSmall::check("memory.per_peer", self.per_peer, Self::MIN)?;
         TooSmall::check("memory.per_node", self.per_node, Self::MIN)
     }

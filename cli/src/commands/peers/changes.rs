@@ -260,6 +260,7 @@ impl<'a> Done<'a> {
             | Request::StaticNodes {}
             | Request::Recording { .. }
             | Request::Recordings {}
+            | Request::Config {}
             | Request::Stop {} => return None,
         })
     }

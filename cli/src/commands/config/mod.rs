@@ -1,0 +1,104 @@
+//! `peermux config`: checks a configuration file, and shows what a node runs with.
+
+mod settings;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use peermux::ServerConfig;
+use serde::Serialize;
+
+#[cfg(unix)]
+use crate::admin::{Client, Which};
+use crate::config_file;
+use crate::failure::Failure;
+use crate::node;
+use crate::output::Output;
+
+use settings::Settings;
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux config check node.toml
+  peermux config show                   all settings with their defaults, as a file to begin with
+  peermux config show node.toml         what a file changes
+  peermux config show --data-dir node   what a running node has now";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read a configuration file as `listen` does, and say what is wrong with it
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Show all settings: those that are not the default, and then, as comments, the others
+    Show {
+        /// A configuration file; without it the defaults
+        file: Option<PathBuf>,
+        /// Of a running node
+        #[cfg(unix)]
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// A file is in order.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "checked")]
+struct Checked {
+    file: String,
+    /// How many settings have another value than the default.
+    changed: usize,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, changed } = self;
+        write!(f, "{file} is in order, and changes {changed} settings")
+    }
+}
+
+pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    match &args.action {
+        Action::Check { file } => {
+            let config = config_file::read(file)?;
+            check(&config).map_err(|error| {
+                Failure::Usage(format!("config file {}: {error}", file.display()))
+            })?;
+            out.tell(&Checked {
+                file: file.display().to_string(),
+                changed: Settings::of(&config)?.changed(),
+            })
+        }
+        #[cfg(unix)]
+        Action::Show { file: None, which } if which.is_given() => {
+            let mut node = Client::connect(&which.socket()?).await?;
+            let config = node.ask(&peermux_cli::request::Request::Config {}).await?;
+            Settings::of(&config)?.show(out)
+        }
+        Action::Show { file, .. } => {
+            let config = match file {
+                Some(file) => config_file::read(file)?,
+                None => ServerConfig::default(),
+            };
+            Settings::of(&config)?.show(out)
+        }
+    }
+}
+
+/// What a node would refuse when it starts.
+fn check(config: &ServerConfig) -> Result<(), String> {
+    config.check().map_err(|error| error.to_string())?;
+    for node in config.static_nodes() {
+        node::check_dialable(node).map_err(|error| format!("static node {node}: {error}"))?;
+    }
+    Ok(())
+}

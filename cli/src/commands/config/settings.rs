@@ -1,0 +1,123 @@
+//! A configuration, setting by setting.
+
+use std::fmt;
+
+use peermux::ServerConfig;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// All settings, by name.
+#[derive(Debug)]
+pub(super) struct Settings(Vec<Setting>);
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "setting")]
+struct Setting {
+    /// With a dot, as `memory.per_peer`, if it is within another one.
+    name: String,
+    value: Value,
+    default: Value,
+}
+
+impl Setting {
+    fn is_default(&self) -> bool {
+        self.value == self.default
+    }
+}
+
+/// As a line of a configuration file; a comment where it changes nothing.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            value,
+            default,
+        } = self;
+        match (self.is_default(), value) {
+            (true, Value::Null) => write!(f, "# {name}: not set"),
+            // JSON's texts, numbers and lists are TOML too.
+            (true, value) => write!(f, "# {name} = {value}"),
+            (false, Value::Null) => write!(f, "# {name}: not set, by default {default}"),
+            (false, value) if default.is_null() => write!(f, "{name} = {value}"),
+            (false, value) => write!(f, "{name} = {value}  # default {default}"),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn of(config: &ServerConfig) -> Result<Self, Failure> {
+        let json = |config| serde_json::to_value(config).map_err(Failure::because);
+        let (values, defaults) = (json(config)?, json(&ServerConfig::default())?);
+        let mut all = Vec::new();
+        flatten(String::new(), &values, &defaults, &mut all);
+        Ok(Self(all))
+    }
+
+    /// How many are not the default.
+    pub(super) fn changed(&self) -> usize {
+        self.0
+            .iter()
+            .filter(|setting| !setting.is_default())
+            .count()
+    }
+
+    /// Prints those that are not the default, then the others.
+    pub(super) fn show(mut self, out: &Output) -> Result<(), Failure> {
+        self.0.sort_by_key(Setting::is_default);
+        out.tell_all(&self.0)
+    }
+}
+
+fn flatten(name: String, value: &Value, default: &Value, into: &mut Vec<Setting>) {
+    if let (Value::Object(fields), Value::Object(_)) = (value, default) {
+        for (field, value) in fields {
+            let name = match name.as_str() {
+                "" => field.clone(),
+                name => format!("{name}.{field}"),
+            };
+            flatten(
+                name,
+                value,
+                default.get(field).unwrap_or(&Value::Null),
+                into,
+            );
+        }
+        return;
+    }
+    into.push(Setting {
+        name,
+        value: value.clone(),
+        default: default.clone(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_reads_as_the_same_configuration() {
+        let config = ServerConfig::default()
+            .with_max_peers(7)
+            .with_name("a \"b\"");
+        let memory = config.memory().with_per_node(1 << 30);
+        let config = config.with_memory(memory);
+        let settings = Settings::of(&config).expect("it has a JSON form");
+        assert_eq!(settings.changed(), 3);
+        let lines: Vec<_> = settings.0.iter().map(ToString::to_string).collect();
+        let text = lines.join("\n");
+        assert!(text.contains("max_peers = 7  # default 50"), "{text}");
+        assert_eq!(toml::from_str(&text), Ok(config));
+        // With the defaults in place of comments it is that, too.
+        let all = lines
+            .iter()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line));
+        let all: Vec<_> = all.filter(|line| !line.ends_with("not set")).collect();
+        let text = all.join("\n");
+        let settings = Settings::of(&toml::from_str(&text).expect("TOML")).expect("a form");
+        assert_eq!(settings.changed(), 3, "{text}");
+    }
+}
