@@ -24,6 +24,7 @@ mod logs;
 mod networks;
 mod node;
 mod output;
+mod service_manager;
 #[cfg(unix)]
 mod settings;
 mod signals;

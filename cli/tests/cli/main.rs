@@ -31,6 +31,7 @@ mod ping;
 mod process;
 mod record;
 mod resolve;
+mod service;
 mod signals;
 mod static_nodes;
 mod usage;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::Args;
 use crate::failure::Failure;
 use crate::output::{Output, printable};
+use crate::service_manager::{self, State};
 use crate::settings::{changed, differing};
 
 /// What a node was started with, and the wish to read that again.
@@ -59,6 +60,7 @@ impl Reload {
     /// Reads it again at each SIGHUP, until the process ends.
     pub(super) async fn run(mut self, server: &Server, out: &Output) -> Result<(), Failure> {
         while self.hangups.changed().await.is_ok() {
+            service_manager::notify(State::Reloading);
             let line = match self.args.config().await {
                 Ok((config, _)) => self.apply(server, config).await?,
                 Err(error) => Line::ReloadFailed {
@@ -66,6 +68,7 @@ impl Reload {
                 },
             };
             out.tell(&line)?;
+            service_manager::notify(State::Ready(&server.enode().to_string()));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::report::{ConnectionReport, Listening, OwnRecord, PeerReport};
 use crate::failure::Failure;
 use crate::node;
 use crate::output::Output;
+use crate::service_manager::{self, State};
 use crate::signals::Interrupts;
 
 /// How many events are printed in one go, at most.
@@ -44,7 +45,9 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     let clock = SystemClock::new();
     let told = async {
-        out.tell(&Listening::of(server))?;
+        let listening = Listening::of(server);
+        service_manager::notify(State::Ready(&listening.to_string()));
+        out.tell(&listening)?;
         let mut refusals = Refusals::default();
         tokio::try_join!(
             report_record(server, out),
@@ -62,6 +65,7 @@ pub(super) async fn serve(
         stopped = server.stopped() => stopped.map_err(Failure::because),
         () = interrupts.once.cancelled() => Ok(()),
     };
+    service_manager::notify(State::Stopping);
     let ended = tokio::select! {
         // A node that is down needs no haste.
         biased;
