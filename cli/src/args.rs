@@ -38,7 +38,7 @@ Examples:
 
 /// Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 #[derive(Debug, Parser)]
-#[command(name = "peermux", version, after_help = EXAMPLES)]
+#[command(name = "peermux", version = env!("PEERMUX_VERSION"), after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,

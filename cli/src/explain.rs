@@ -11,7 +11,7 @@ use peermux::setup::{FailureInfo, SetupError};
 use peermux::{DialError, DisconnectReason, Fault, PeerError, Stage};
 use serde::Serialize;
 
-use crate::output::reason_text;
+use crate::output::{CapabilityReport, list, reason_text};
 
 /// Why there is no connection, or none any more.
 #[derive(Debug, Serialize)]
@@ -160,10 +160,13 @@ fn setup_text(addr: SocketAddr, error: &SetupError) -> String {
         SetupError::Refused(reason) => {
             format!("{addr} refused the connection: {}", reason_text(*reason))
         }
-        SetupError::RefusedHere(reason @ DisconnectReason::USELESS_PEER) => format!(
-            "{addr} speaks none of the protocols needed here: {}",
-            reason_text(Some(*reason))
-        ),
+        SetupError::NothingShared { ours, theirs } => {
+            let [ours, theirs] = [ours, theirs].map(|all| {
+                let all: Vec<CapabilityReport> = all.iter().map(Into::into).collect();
+                list(&all)
+            });
+            format!("{addr} does not speak what is needed here ({ours}), but: {theirs}")
+        }
         SetupError::TimedOut {
             stage: Stage::Auth | Stage::Ack,
             after,

@@ -38,7 +38,6 @@ pub(crate) fn time(time: Duration) -> String {
 }
 
 /// A number of things, as `1 message` and `2 messages`.
-#[cfg(unix)]
 pub(crate) fn count(count: usize, thing: &str) -> String {
     match count {
         1 => format!("1 {thing}"),

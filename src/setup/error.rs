@@ -2,7 +2,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::fault::Fault;
-use crate::p2p::{DisconnectReason, HelloError};
+use crate::p2p::{Capability, DisconnectReason, HelloError};
+use crate::printable::printable;
 use crate::rlpx::{FrameError, HandshakeError};
 use crate::stage::Stage;
 
@@ -61,6 +62,14 @@ pub enum SetupError {
     /// This side refused the connection, and told the remote so.
     #[error("hello: refused here: {0}")]
     RefusedHere(DisconnectReason),
+    /// The remote speaks none of this side's protocols, which was [said](DisconnectReason::USELESS_PEER) to it.
+    #[error("hello: no protocol is shared: this side speaks {}, the remote {}", names(.ours), names(.theirs))]
+    NothingShared {
+        /// What this side speaks.
+        ours: Vec<Capability>,
+        /// What the remote speaks, in the order of its Hello.
+        theirs: Vec<Capability>,
+    },
     /// The node is banned here; it was told that it is not wanted.
     #[error("hello: {id} is banned here")]
     Banned {
@@ -96,7 +105,7 @@ impl SetupError {
         match self {
             Self::Io { .. } | Self::Closed { .. } | Self::TimedOut { .. } => Fault::Io,
             Self::Handshake { source, .. } => source.fault(),
-            Self::RefusedHere(_) | Self::Banned { .. } => Fault::Local,
+            Self::RefusedHere(_) | Self::NothingShared { .. } | Self::Banned { .. } => Fault::Local,
             _ => Fault::Remote,
         }
     }
@@ -109,7 +118,7 @@ impl SetupError {
             Self::Hello(_) | Self::NotHello { .. } | Self::UnexpectedIdentity { .. } => true,
             Self::Refused(_) => true,
             // What both sides speak is in their Hellos.
-            Self::RefusedHere(reason) => *reason == DisconnectReason::USELESS_PEER,
+            Self::NothingShared { .. } => true,
             _ => false,
         }
     }
@@ -132,6 +141,7 @@ impl SetupError {
             Self::NotHello { .. } => Some(DisconnectReason::BREACH_OF_PROTOCOL),
             Self::UnexpectedIdentity { .. } => Some(DisconnectReason::UNEXPECTED_IDENTITY),
             Self::RefusedHere(reason) => Some(*reason),
+            Self::NothingShared { .. } => Some(DisconnectReason::USELESS_PEER),
             Self::Banned { .. } => Some(DisconnectReason::REQUESTED),
             _ => None,
         }
@@ -142,6 +152,22 @@ impl SetupError {
             io::ErrorKind::UnexpectedEof => Self::Closed { stage },
             _ => Self::Io { stage, source },
         }
+    }
+}
+
+/// The first of these, for people.
+fn names(capabilities: &[Capability]) -> String {
+    const SHOWN: usize = 8;
+
+    if capabilities.is_empty() {
+        return "none".to_owned();
+    }
+    let shown = capabilities.iter().take(SHOWN);
+    let shown: Vec<_> = shown.map(ToString::to_string).collect();
+    let text = printable(&shown.join(", "), usize::MAX);
+    match capabilities.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
 }
 

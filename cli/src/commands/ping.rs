@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
+use crate::human;
 use crate::node;
 use crate::output::{CapabilityReport, Output, list, micros};
 
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
     /// How long to wait for each step: connection, handshake, pong
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_time)]
     timeout: Duration,
 }
 
@@ -56,6 +57,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
             Ok(Duration::from_secs_f64(seconds))
         }
         _ => Err(format!("not a number from 0 to {MAX_SECONDS}")),
+    }
+}
+
+/// The same, but with 0 nothing could come in time.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("with 0 nothing comes in time".to_owned()),
+        time => Ok(time),
     }
 }
 
@@ -102,11 +111,14 @@ struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = || self.rtt_us.iter().map(|micros| micros / 1e3);
+        let (Some(least), Some(most)) = (times().reduce(f64::min), times().reduce(f64::max)) else {
+            return f.write_str("no pings");
+        };
         let count = self.rtt_us.len();
-        match self.rtt_us.iter().copied().reduce(f64::min) {
-            Some(least) => write!(f, "{count} pings, the fastest {:.3} ms", least / 1e3),
-            None => f.write_str("no pings"),
-        }
+        let mean = times().sum::<f64>() / count as f64;
+        let pings = human::count(count, "ping");
+        write!(f, "{pings}, min/avg/max {least:.3}/{mean:.3}/{most:.3} ms")
     }
 }
 

@@ -157,12 +157,16 @@ fn ends_at_once_without_input() {
 
 #[test]
 fn a_node_without_chat_is_a_failure() {
-    let (_node, enode) = Peermux::listen(&[]);
+    let (mut node, enode) = Peermux::listen(&[]);
     let (line, _) = Peermux::start(&["chat", "--dial", &enode]).ended().failed();
     assert!(
-        line.contains("speaks none of the protocols needed here: useless peer (0x03)"),
+        line.contains("does not speak what is needed here (chat/2), but: bench/1, echo/1"),
         "{line}"
     );
+    // And the node says what it was offered.
+    let refused = node.json();
+    assert_eq!(refused["event"], "inbound_failed");
+    assert_eq!(refused["capabilities"][0]["name"], "chat", "{refused}");
 }
 
 #[test]

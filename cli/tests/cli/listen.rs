@@ -115,7 +115,13 @@ fn events_have_the_keys_of_the_contract() {
     let dropped = node.event("peer_drop");
     let mut both = [
         about.as_slice(),
-        &["connected_ms", "error", "reason", "requested_by"],
+        &[
+            "connected_ms",
+            "error",
+            "reason",
+            "recorded",
+            "requested_by",
+        ],
     ]
     .concat();
     both.sort_unstable();

@@ -52,7 +52,7 @@ fn a_ping_takes_leave_and_tells_what_it_has() {
         while !ping.line().starts_with("ping 1: ") {}
         ping.signal(signal);
         let lines = ping.ended().succeeded();
-        assert!(lines[0].starts_with("1 pings, "), "{lines:?}");
+        assert!(lines[0].starts_with("1 ping, "), "{lines:?}");
         node.event("peer_add");
         assert_quit(&node.event("peer_drop"));
     }

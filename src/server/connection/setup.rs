@@ -15,7 +15,7 @@ use crate::connmgr::Lease;
 use crate::driver::PeerDriver;
 use crate::node::{NodeId, PublicKey};
 use crate::p2p::DisconnectReason;
-use crate::peer::Peer;
+use crate::peer::{Peer, Protocol};
 use crate::server::accept::{Awaits, Slot};
 use crate::server::checks::{ENDING, Inbound, Superseded};
 use crate::server::dial::NodeAddr;
@@ -325,8 +325,13 @@ impl<'a> Setup<'a> {
                 .iter()
                 .any(|protocol| theirs.contains(protocol.capability()));
         if !useful {
+            let ours = shared.protocols.iter().map(Protocol::capability);
+            let error = SetupError::NothingShared {
+                ours: ours.cloned().collect(),
+                theirs: theirs.clone(),
+            };
             self.dismiss(established.refuse(DisconnectReason::USELESS_PEER));
-            return Err(SetupError::RefusedHere(DisconnectReason::USELESS_PEER));
+            return Err(error);
         }
         // The sum of all lengths was checked at the start, that of some of them is smaller.
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())

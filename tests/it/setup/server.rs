@@ -135,6 +135,11 @@ async fn unwanted_nodes_are_refused_each_with_its_reason() {
         .await
         .unwrap();
     let error = stranger.dial(&second.enode()).await.expect_err("useless");
+    let text = error.to_string();
+    assert!(
+        text.contains("this side speaks mirror/2, the remote mirror/1"),
+        "{text}"
+    );
     assert_eq!(
         error.reason(),
         Some(DisconnectReason::USELESS_PEER),

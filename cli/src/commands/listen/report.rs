@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use peermux::server::ConnectionEvent;
-use peermux::setup::FailureInfo;
+use peermux::setup::{FailureInfo, SetupError};
 use peermux::{
     DialError, DisconnectReason, Endpoint, Enode, NodeId, NodeRecord, Peer, PeerEvent, PeerOutcome,
     Server,
@@ -151,6 +151,7 @@ impl ConnectionReport {
         if let Some(dial) = DialReport::of(event) {
             return Some(Self::Dial(dial));
         }
+        let mut capabilities = None;
         let (event, addr, node_id, claimed_id, error) = match event {
             ConnectionEvent::InboundRejected { addr, cause } => {
                 let cause = FailureInfo::of_text(cause.to_string());
@@ -162,6 +163,9 @@ impl ConnectionReport {
                 claimed,
                 error,
             } => {
+                if let SetupError::NothingShared { theirs, .. } = &**error {
+                    capabilities = Some(theirs.iter().map(Into::into).collect());
+                }
                 let error = FailureInfo::from(&**error);
                 ("inbound_failed", addr, *id, *claimed, error)
             }
@@ -176,6 +180,7 @@ impl ConnectionReport {
             addr: addr.to_string(),
             node_id,
             claimed_id,
+            capabilities,
             error,
             left_out: refusals.next(Instant::now())?,
         }))
@@ -199,6 +204,8 @@ pub(super) struct InboundReport {
     node_id: Option<NodeId>,
     /// Who it claims to be, if nothing proves it.
     claimed_id: Option<NodeId>,
+    /// What it speaks, if it shares nothing of that with this node.
+    capabilities: Option<Vec<CapabilityReport>>,
     error: FailureInfo,
     /// How many before it were not printed.
     left_out: u64,
@@ -289,12 +296,14 @@ impl fmt::Display for PeerReport {
                 connected_ms,
                 requested_by,
                 recorded,
+                reason,
                 ..
             } => {
                 let time = human::time(Duration::from_millis(*connected_ms));
                 write!(f, "peer_drop {about} after {time}: {ending}")?;
-                // What this node has ended needs no more words.
-                if *recorded > 0 && *requested_by != "local" {
+                let takes_leave = *reason == Some(DisconnectReason::CLIENT_QUITTING);
+                let expected = takes_leave || *requested_by == "local";
+                if *recorded > 0 && !expected {
                     let id = about.node_id.to_string();
                     write!(f, " (more by: peermux why {})", &id[..SHORT_ID])?;
                 }
