@@ -1,5 +1,7 @@
 //! What passes between discovery and the server.
 
+#[cfg(not(feature = "discv5"))]
+use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use tracing::debug;
 
 #[cfg(feature = "discv4")]
 use super::kept::Kept;
+#[cfg(feature = "discv5")]
+use super::refresh;
 use super::started::Running;
 #[cfg(feature = "discv4")]
 use crate::discv4::Observation;
@@ -43,6 +47,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     #[cfg(not(all(feature = "discv4", feature = "discv5")))]
     let introduced = pending::<()>();
     tokio::pin!(introduced);
+    #[cfg(feature = "discv5")]
+    let refreshed = refresh::run(running.v5.clone(), shared.hello.public_key.node_id());
+    #[cfg(not(feature = "discv5"))]
+    let refreshed = pending::<Infallible>();
+    tokio::pin!(refreshed);
     let mut introducing = true;
     loop {
         tokio::select! {
@@ -58,6 +67,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
             }
             () = &mut introduced, if introducing => introducing = false,
             () = tell_kept(&mut kept, &*store) => {}
+            never = &mut refreshed => match never {},
             Seen { by, seen } = v4_seen(&mut observations) => {
                 shared.local_node.vote(by, seen, Instant::now());
             }

@@ -4,6 +4,8 @@ mod beside;
 mod filter;
 #[cfg(feature = "discv4")]
 mod kept;
+#[cfg(feature = "discv5")]
+mod refresh;
 mod settings;
 mod socket;
 #[cfg(feature = "discv4")]

@@ -81,6 +81,34 @@ async fn nodes_find_each_other_by_version_5() {
     find_each_other(|| Discovery::new().with_v4(None)).await;
 }
 
+/// Each looks for its neighbours when it starts, so that those who come later find it.
+#[tokio::test]
+async fn nodes_that_dial_nobody_are_known_by_version_5() {
+    let version = || Discovery::new().with_v4(None);
+    let passive = |discovery| {
+        let builder = Server::builder(key()).listen(LOOPBACK).discovery(discovery);
+        builder
+            .configure(|config| config.with_no_dial(true))
+            .start()
+    };
+    let bootnode = passive(version()).await.unwrap();
+    let with_boot = || version().with_bootnodes([bootnode.record()]);
+    let first = passive(with_boot()).await.unwrap();
+    let second = passive(with_boot()).await.unwrap();
+    let knows = async {
+        let known = |of: &Server| {
+            let table = of.discv5().unwrap().table();
+            table
+                .iter()
+                .any(|(record, _)| record.node_id() == first.id())
+        };
+        while !known(&second) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, knows).await.expect("it is known in time");
+}
+
 #[tokio::test]
 async fn both_versions_share_a_port() {
     let both = start(Discovery::new().with_v4(fast())).await;

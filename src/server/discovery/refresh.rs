@@ -1,0 +1,58 @@
+//! Keeping the table of Discovery v5 full, and this node in those of others, whether it dials or not.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::sleep;
+use tracing::debug;
+
+use crate::discv5::Discv5;
+use crate::node::NodeId;
+use crate::time::doubled;
+
+/// From the first lookup to the second; each further pause is twice as long as the one before.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// From one lookup to the next, once the network is known.
+const EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// Looks for nodes until discovery ends, in turns for the node's own neighbours, who are to know it, and for
+/// anybody.
+pub(super) async fn run(v5: Option<Discv5>, own: NodeId) -> Infallible {
+    let Some(v5) = v5 else {
+        return pending().await;
+    };
+    for lookup in 0_u32.. {
+        let target = if lookup % 2 == 0 { own } else { random() };
+        if let Err(error) = v5.lookup(&target).await {
+            debug!(%error, "the table of Discovery v5 is not refreshed any more");
+            break;
+        }
+        sleep(pause(lookup)).await;
+    }
+    pending().await
+}
+
+fn random() -> NodeId {
+    let mut bytes = [0; NodeId::LENGTH];
+    rand::rng().fill_bytes(&mut bytes);
+    NodeId::from_bytes(bytes)
+}
+
+/// The pause after a lookup.
+fn pause(lookup: u32) -> Duration {
+    doubled(FIRST, lookup).min(EVERY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_node_looks_often() {
+        let seconds = [0, 1, 2, 9, 10, u32::MAX].map(|lookup| pause(lookup).as_secs());
+        assert_eq!(seconds, [1, 2, 4, 512, 600, 600]);
+    }
+}
