@@ -220,3 +220,29 @@ fn hanging_up_without_a_terminal_has_the_configuration_read_again() {
     assert!(text.contains("node.toml, line 1"), "{text}");
     assert_eq!(node.terminated().code, Some(0));
 }
+
+#[test]
+fn a_list_that_is_read_again_may_have_the_node_itself_in_it() {
+    let folder = Folder::new();
+    let file = folder.file("node.toml", "");
+    let mut node = Command::new("setsid");
+    node.arg(env!("CARGO_BIN_EXE_peermux"));
+    node.args([
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+        "--json",
+        "--config",
+        &file,
+    ]);
+    let mut node = Peermux::spawn(node);
+    let listening = node.event("listening");
+    let enode = listening["enode"].as_str().expect("a URL");
+    node.event("record");
+    folder.file("node.toml", &format!("static_nodes = [{enode:?}]\n"));
+    node.signal(Signal::HUP);
+    let reloaded = node.event("reloaded");
+    assert_eq!(reloaded["changed"], serde_json::json!(["static_nodes"]));
+    assert_eq!(reloaded["left"], serde_json::json!({}));
+    assert_eq!(node.terminated().code, Some(0));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use peermux::server::StaticNodeError;
 use peermux::setup::FailureInfo;
 use peermux::{Enode, NodeId, Server, ServerConfig};
 use serde::Serialize;
@@ -111,8 +112,11 @@ impl Reload {
             removed.map_err(|error| error.to_string())?;
         }
         for node in new {
-            let added = server.add_static(node.clone()).await;
-            added.map_err(|error| error.to_string())?;
+            match server.add_static(node.clone()).await {
+                // As at the start: a list may be shared by several nodes, and have this one in it.
+                Ok(()) | Err(StaticNodeError::Itself { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
         }
         Ok(())
     }
