@@ -1,4 +1,4 @@
-module peermux.example/contrib/check
+module peermux.test/contrib-check
 
 go 1.26.0
 
