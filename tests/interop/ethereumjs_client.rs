@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::Trial;
 use peermux::SecretKey;
 use peermux_protocols::eth::{
     Chain, Event, ForkFilter, HandshakeError, Hash, Head, Header, HeadersQuery, Start, Status,
@@ -19,8 +19,8 @@ use peermux_protocols::eth::{
 use crate::daemon::Daemon;
 use crate::eth_node::EthNode;
 use crate::ethereumjs::install;
-use crate::foreign::is_required;
 use crate::namespace::{are_there, run_inside};
+use crate::report;
 
 /// Set to the folder of the client, this environment variable says that we are inside.
 const INSIDE: &str = "PEERMUX_INTEROP_CLIENT";
@@ -45,17 +45,9 @@ pub(crate) fn inside() -> Option<ExitCode> {
 }
 
 pub(crate) fn trial() -> Trial {
-    Trial::ignorable_test("ethereumjs-client::eth68::we_dial", || {
-        match are_there().and_then(|()| Ok(ready()?)) {
-            Ok(folder) => run_inside(INSIDE, folder),
-            Err(why) if is_required() => Err(why.into()),
-            Err(why) => {
-                eprintln!("without the full node of ethereumjs: {why}");
-                let why = why.lines().next().unwrap_or_default();
-                Ok(Completion::ignored_with(why))
-            }
-        }
-    })
+    let ready = || are_there().and_then(|()| Ok(ready()?));
+    let run = |folder: &Path| run_inside(INSIDE, folder);
+    report::trial("ethereumjs-client::eth68::we_dial", ready, run)
 }
 
 /// Installs the client, once in a run of the tests, and returns its folder.

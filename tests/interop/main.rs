@@ -22,14 +22,14 @@ mod node;
 mod ours;
 mod peermux_cli;
 mod program;
+mod report;
 mod router;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion};
 
-use crate::cases::Case;
-use crate::foreign::{Implementation, is_required};
+use crate::foreign::{Foreign, Implementation};
 
 fn main() -> ExitCode {
     let inside = ethereumjs_client::inside().or_else(router::inside);
@@ -40,21 +40,19 @@ fn main() -> ExitCode {
         let cases = cases::all().filter(move |case| case.concerns(implementation));
         cases.map(move |case| {
             let name = format!("{}::{}", implementation.name(), case.name);
-            Trial::ignorable_test(name, move || run(&case, implementation))
+            let run = move |foreign: &Foreign| {
+                (case.run)(foreign);
+                Ok(Completion::Completed)
+            };
+            report::trial(name, move || implementation.ready(), run)
         })
     });
     let trials = trials.chain([ethereumjs_client::trial()]);
     let trials = trials.chain(router::trials()).chain([network::trial()]);
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
-}
-
-fn run(case: &Case, implementation: Implementation) -> Result<Completion, Failed> {
-    match implementation.ready() {
-        Ok(foreign) => {
-            (case.run)(foreign);
-            Ok(Completion::Completed)
-        }
-        Err(why) if is_required() => Err(why.into()),
-        Err(why) => Ok(Completion::ignored_with(why)),
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
+    if let Err(error) = report::write() {
+        eprintln!("the report cannot be written: {error}");
+        return ExitCode::FAILURE;
     }
+    conclusion.exit_code()
 }

@@ -18,10 +18,11 @@ use tokio::time::Instant;
 
 use crate::eth_node::EthNode;
 use crate::ethereumjs_client::{self, Client, sepolia};
-use crate::foreign::{Foreign, Implementation, is_required, output};
+use crate::foreign::{Foreign, Implementation, output};
 use crate::namespace::{are_there, run_inside};
 use crate::peermux_cli;
 use crate::program::Program;
+use crate::report;
 
 /// Set to the number of nodes, this environment variable says that we are inside.
 const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
@@ -43,15 +44,7 @@ pub(crate) fn inside() -> Option<ExitCode> {
 }
 
 pub(crate) fn trial() -> Trial {
-    Trial::ignorable_test("network::finds_itself", || match ready() {
-        Ok(()) => start(),
-        Err(why) if is_required() => Err(why.into()),
-        Err(why) => {
-            eprintln!("without a network: {why}");
-            let why = why.lines().next().unwrap_or_default();
-            Ok(Completion::ignored_with(why))
-        }
-    })
+    report::trial("network::finds_itself", ready, |()| start())
 }
 
 /// Builds what cannot be built inside, where nothing can be fetched.

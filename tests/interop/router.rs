@@ -7,13 +7,14 @@ use std::env;
 use std::fs;
 use std::process::{Command, ExitCode, Stdio};
 
-use libtest_mimic::{Completion, Trial};
+use libtest_mimic::Trial;
 use peermux::NodeRecord;
 
 use crate::daemon::Daemon;
-use crate::foreign::{is_required, output};
+use crate::foreign::output;
 use crate::namespace::{are_there, run_inside};
 use crate::program::Program;
+use crate::report;
 
 /// Set to the word of `--nat`, this environment variable says that we are inside.
 const INSIDE: &str = "PEERMUX_INTEROP_ROUTER";
@@ -75,15 +76,8 @@ pub(crate) fn inside() -> Option<ExitCode> {
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
     WORDS.into_iter().map(|word| {
-        Trial::ignorable_test(format!("miniupnpd::{word}"), move || match ready() {
-            Ok(()) => run_inside(INSIDE, word),
-            Err(why) if is_required() => Err(why.into()),
-            Err(why) => {
-                eprintln!("without miniupnpd: {why}");
-                let why = why.lines().next().unwrap_or_default();
-                Ok(Completion::ignored_with(why))
-            }
-        })
+        let run = move |()| run_inside(INSIDE, word);
+        report::trial(format!("miniupnpd::{word}"), ready, run)
     })
 }
 
