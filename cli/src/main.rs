@@ -19,6 +19,7 @@ mod human;
 #[cfg(unix)]
 mod kept_nodes;
 mod keys;
+mod last_events;
 mod lines;
 mod logs;
 mod networks;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use peermux::{Enode, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::form;
 
@@ -55,6 +55,11 @@ pub enum Request {
     },
     Recordings {},
     Config {},
+    Discovery {},
+    Events {
+        #[serde(default)]
+        after: u64,
+    },
     Reconfigure {
         settings: BTreeMap<String, Value>,
     },
@@ -79,6 +84,34 @@ pub enum Answer<T> {
 pub struct Changed {
     /// Whether that outlasts the node's next start.
     pub kept: bool,
+}
+
+/// Something that happened to a running node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number: the next event has the next one, if it was not lost.
+    pub number: u64,
+    /// What `listen` prints of it.
+    #[serde(flatten)]
+    pub what: Map<String, Value>,
+}
+
+/// How many nodes discovery knows; none for a version that does not run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoveryInfo {
+    /// Discovery v4.
+    pub v4: Option<TableInfo>,
+    /// Discovery v5.
+    pub v5: Option<TableInfo>,
+}
+
+/// A table of discovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableInfo {
+    /// The nodes in it.
+    pub nodes: usize,
+    /// Those of them that answered when they were last asked.
+    pub live: usize,
 }
 
 /// Why a line is no request. It repeats no keys.
@@ -204,10 +237,18 @@ mod tests {
     #[test]
     fn only_what_is_documented_is_a_request() {
         assert_eq!(Request::read(r#"{"command":"stop"}"#), Ok(Request::Stop {}));
+        for (line, after) in [
+            (r#"{"command":"events"}"#, 0),
+            (r#"{"command":"events","after":7}"#, 7),
+        ] {
+            assert_eq!(Request::read(line), Ok(Request::Events { after }));
+        }
         let id = "ab".repeat(32);
         for line in [
             r#"{"command":"stop","after":"10s"}"#,
             r#"["stop"]"#,
+            r#"{"command":"events","after":-1}"#,
+            r#"{"command":"events","before":7}"#,
             &format!(r#"["remove","{id}"]"#),
         ] {
             assert!(Request::read(line).is_err(), "{line}");

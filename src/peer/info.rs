@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Peer, PeerError, Protocol, ProtocolStats};
+use crate::channel::MemoryLimits;
 use crate::node::{NodeId, NodeRecord};
 use crate::p2p::{Capability, SharedCapability};
 use crate::setup::{Direction, FailureInfo};
@@ -53,11 +54,18 @@ pub struct MemoryInfo {
     pub used: usize,
     /// What may be held beyond 32 KiB a peer.
     pub limit: usize,
+    /// What one peer may hold in each direction; 0 if that is not known.
+    #[serde(default)]
+    pub peer_limit: usize,
 }
 
 impl MemoryInfo {
-    pub(crate) fn new(used: usize, limit: usize) -> Self {
-        Self { used, limit }
+    pub(crate) fn new(used: usize, limits: MemoryLimits) -> Self {
+        Self {
+            used,
+            limit: limits.per_node(),
+            peer_limit: limits.per_peer(),
+        }
     }
 }
 

@@ -410,7 +410,7 @@ impl Server {
             listen_addr: self.shared.local_addr,
             peers: peers.len(),
             max_peers: peers.seats().all,
-            memory: crate::peer::MemoryInfo::new(memory.used(), memory.limits().per_node()),
+            memory: crate::peer::MemoryInfo::new(memory.used(), memory.limits()),
             protocols: crate::peer::node_protocols(&self.shared.protocols),
         }
     }

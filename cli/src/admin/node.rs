@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use peermux::Server;
-use peermux_cli::request::{Changed, Request, Target};
+use peermux_cli::request::{Changed, DiscoveryInfo, Request, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::EndedPeer;
 use crate::kept_nodes::KeptNodes;
+use crate::last_events::LastEvents;
 use crate::logs;
 use crate::settings::changed;
 
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) stop: CancellationToken,
     /// Where added and trusted nodes are kept, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
+    /// What happened last.
+    pub(crate) events: LastEvents,
 }
 
 impl Node {
@@ -46,9 +49,35 @@ impl Node {
                 let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();
                 serde_json::to_value(ended)
             }
+            Request::Discovery {} => serde_json::to_value(self.discovery().await?),
+            Request::Events { after } => serde_json::to_value(self.events.after(after)),
             change => serde_json::to_value(self.change(change).await?),
         };
         answer.map_err(|error| error.to_string())
+    }
+
+    async fn discovery(&self) -> Result<DiscoveryInfo, String> {
+        let v4 = match self.server.discv4() {
+            Some(v4) => {
+                let table = v4.table().await.map_err(|error| error.to_string())?;
+                Some(TableInfo {
+                    nodes: table.len(),
+                    live: table.iter().filter(|entry| entry.answers > 0).count(),
+                })
+            }
+            None => None,
+        };
+        #[cfg(feature = "discv5")]
+        let v5 = self.server.discv5().map(|v5| {
+            let table = v5.table();
+            TableInfo {
+                nodes: table.len(),
+                live: table.iter().filter(|(_, answered)| *answered).count(),
+            }
+        });
+        #[cfg(not(feature = "discv5"))]
+        let v5 = None;
+        Ok(DiscoveryInfo { v4, v5 })
     }
 
     async fn change(&self, change: Request) -> Result<Changed, String> {
@@ -124,6 +153,8 @@ impl Node {
             | Request::Recording { .. }
             | Request::Recordings {}
             | Request::Config {}
+            | Request::Discovery {}
+            | Request::Events { .. }
             | Request::Stop {} => false,
         };
         Ok(Changed { kept })

@@ -225,6 +225,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::last_events::LastEvents;
 
     /// What the socket holds that nobody reads from.
     const PIPE: usize = 64;
@@ -237,6 +238,7 @@ mod tests {
                 server: server.start().await.expect("starts"),
                 stop: CancellationToken::new(),
                 kept: None,
+                events: LastEvents::default(),
             },
             closed: CancellationToken::new(),
             runtime: Handle::current(),

@@ -129,6 +129,35 @@ fn who_should_be_connected_and_is_not_has_a_cause() {
     assert_eq!(listed["error"]["fault"], "io");
 }
 
+#[test]
+fn the_last_events_are_answered_with_their_numbers() {
+    let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
+    let mut node = Node::start(&["--static", &nobody]);
+    let mut failed = node.process.event("dial_failed");
+    let mut admin = node.admin();
+    let events = ask(&mut admin, r#"{"command":"events"}"#);
+    failed["number"] = 1.into();
+    assert_eq!(events["ok"][0], failed);
+    let none = ask(&mut admin, r#"{"command":"events","after":9}"#);
+    assert_eq!(none, json!({ "ok": [] }));
+}
+
+#[test]
+fn the_tables_of_discovery_are_counted() {
+    let node = Node::start(&[]);
+    let request = r#"{"command":"discovery"}"#;
+    let off = ask(&mut node.admin(), request);
+    assert_eq!(off, json!({ "ok": { "v4": null, "v5": null } }));
+    let home = Folder::new();
+    let socket = home.text("admin.sock");
+    let options = ["--admin", &socket, "--discovery", "v4"];
+    let (_node, _) = Peermux::listen(&options);
+    let stream = UnixStream::connect(&socket).expect("the node runs");
+    let on = ask(&mut BufReader::new(stream), request);
+    let empty = json!({ "nodes": 0, "live": 0 });
+    assert_eq!(on, json!({ "ok": { "v4": empty, "v5": null } }));
+}
+
 /// A point on the curve.
 const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 

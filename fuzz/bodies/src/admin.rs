@@ -3,7 +3,7 @@
 use peermux::node::withhold_keys;
 use peermux::peer::{NodeInfo, PeerInfo};
 use peermux::{Enode, NodeId, NodeRecord};
-use peermux_cli::request::{Answer, LONGEST, Request};
+use peermux_cli::request::{Answer, Event, LONGEST, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -21,7 +21,8 @@ pub fn admin(data: &[u8]) {
     match choice {
         ..0x80 => check_request(&line[..line.floor_char_boundary(LONGEST)]),
         0x80..0xc0 => check_answer::<NodeInfo>(line),
-        0xc0.. => check_answer::<Vec<PeerInfo>>(line),
+        0xc0..0xf0 => check_answer::<Vec<PeerInfo>>(line),
+        0xf0.. => check_answer::<Vec<Event>>(line),
     }
 }
 
@@ -54,8 +55,11 @@ fn is_request(line: &str) -> bool {
         return false;
     };
     match &*command {
-        "peers" | "node-info" | "bans" | "static-nodes" | "recordings" | "config" | "stop" => {
-            fields.is_empty()
+        "peers" | "node-info" | "bans" | "static-nodes" | "recordings" | "config" | "discovery"
+        | "stop" => fields.is_empty(),
+        "events" => {
+            let is_whole = |value: Value| value.is_u64();
+            fields.remove("after").is_none_or(is_whole) && fields.is_empty()
         }
         "add" => is_only(&fields, "enode", is_node),
         "ban" => {

@@ -29,6 +29,7 @@ use crate::failure::Failure;
 #[cfg(unix)]
 use crate::kept_nodes::KeptNodes;
 use crate::keys::KeyArgs;
+use crate::last_events::LastEvents;
 use crate::networks::Network;
 use crate::node;
 use crate::output::Output;
@@ -351,6 +352,7 @@ pub(crate) async fn run(
     let (server, failures) = started.await?;
     #[cfg(unix)]
     let kept_nodes = args.kept_nodes(&server).await?;
+    let last_events = LastEvents::default();
     // Its connections close when all else has ended.
     #[cfg(unix)]
     let _service = socket
@@ -359,11 +361,13 @@ pub(crate) async fn run(
                 server: server.clone(),
                 stop: stop.clone(),
                 kept: kept_nodes,
+                events: last_events.clone(),
             };
             Service::start(socket, node)
         })
         .transpose()?;
-    let telling = told::serve(&server, (feed, failures), out, interrupts);
+    let reporter = told::Reporter::new(out, last_events);
+    let telling = told::serve(&server, (feed, failures), &reporter, interrupts);
     #[cfg(unix)]
     let reloading = async {
         if args.config.is_some() {

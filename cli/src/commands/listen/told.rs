@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::refusals::Refusals;
 use super::report::{ConnectionReport, Listening, OwnRecord, PeerReport};
 use crate::failure::Failure;
+use crate::last_events::LastEvents;
 use crate::node;
 use crate::output::Output;
 use crate::service_manager::{self, State};
@@ -36,23 +37,55 @@ impl<R: fmt::Display> fmt::Display for Timed<R> {
     }
 }
 
+/// Where events go: to standard output, and to those that are kept.
+pub(super) struct Reporter<'a> {
+    out: &'a Output,
+    kept: LastEvents,
+    clock: SystemClock,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(out: &'a Output, kept: LastEvents) -> Self {
+        let clock = SystemClock::new();
+        Self { out, kept, clock }
+    }
+
+    fn report<R: Serialize + fmt::Display>(&self, reports: Vec<R>) -> Result<(), Failure> {
+        let time = humantime::format_rfc3339_millis(self.clock.now()).to_string();
+        let timed = reports.into_iter().map(|what| Timed {
+            what,
+            time: time.clone(),
+        });
+        let timed: Vec<_> = timed.collect();
+        for report in &timed {
+            self.kept.push(report).map_err(Failure::because)?;
+        }
+        self.out.tell_all(&timed)
+    }
+
+    /// Counts events that were lost before they came here.
+    fn lose(&self, events: u64) {
+        self.out.lose(events);
+        self.kept.skip(events);
+    }
+}
+
 /// Tells what happens to a node's peers until it is to stop, and ends it.
 pub(super) async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
-    out: &Output,
+    to: &Reporter<'_>,
     interrupts: &Interrupts,
 ) -> Result<(), Failure> {
-    let clock = SystemClock::new();
     let told = async {
         let listening = Listening::of(server);
         service_manager::notify(State::Ready(&listening.to_string()));
-        out.tell(&listening)?;
+        to.out.tell(&listening)?;
         let mut refusals = Refusals::default();
         tokio::try_join!(
-            report_record(server, out),
-            report(&mut events, &clock, out, peer_report),
-            report(&mut failures, &clock, out, |event| {
+            report_record(server, to.out),
+            report(&mut events, to, peer_report),
+            report(&mut failures, to, |event| {
                 still_listens(event)?;
                 Ok(ConnectionReport::of(event, &mut refusals))
             })
@@ -75,7 +108,7 @@ pub(super) async fn serve(
             Err(Failure::in_haste())
         }
     };
-    let told = report_rest(&mut events, &clock, out);
+    let told = report_rest(&mut events, to);
     result.and(ended).and(told)
 }
 
@@ -99,63 +132,45 @@ async fn report_record(server: &Server, out: &Output) -> Result<(), Failure> {
 /// Prints what happens until the node is gone, as far as there is something to tell of it.
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
-    clock: &SystemClock,
-    out: &Output,
+    to: &Reporter<'_>,
     mut report_of: impl FnMut(&E) -> Result<Option<R>, Failure>,
 ) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
         match events.recv().await {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => out.lose(missed.events),
+            Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
         // Nothing is awaited before it is told: the node's end would take it along.
-        take_waiting(events, out, &mut report_of, &mut reports)?;
-        tell(reports, clock, out)?;
+        take_waiting(events, to, &mut report_of, &mut reports)?;
+        to.report(reports)?;
     }
 }
 
 /// Prints what has happened to peers, such as those that were told of the node's end.
-fn report_rest(
-    events: &mut EventStream<PeerEvent>,
-    clock: &SystemClock,
-    out: &Output,
-) -> Result<(), Failure> {
+fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
-        take_waiting(events, out, &mut peer_report, &mut reports)?;
+        take_waiting(events, to, &mut peer_report, &mut reports)?;
         if reports.is_empty() {
             return Ok(());
         }
-        tell(reports, clock, out)?;
+        to.report(reports)?;
     }
-}
-
-fn tell<R: Serialize + fmt::Display>(
-    reports: Vec<R>,
-    clock: &SystemClock,
-    out: &Output,
-) -> Result<(), Failure> {
-    let time = humantime::format_rfc3339_millis(clock.now()).to_string();
-    let timed = reports.into_iter().map(|what| Timed {
-        what,
-        time: time.clone(),
-    });
-    out.tell_all(&timed.collect::<Vec<_>>())
 }
 
 /// Takes what has happened and was not told, as much as is told at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
-    out: &Output,
+    to: &Reporter<'_>,
     report_of: &mut impl FnMut(&E) -> Result<Option<R>, Failure>,
     reports: &mut Vec<R>,
 ) -> Result<(), Failure> {
     while reports.len() < TOLD_AT_ONCE {
         match events.try_recv() {
             Some(Ok(event)) => reports.extend(report_of(&event)?),
-            Some(Err(missed)) => out.lose(missed.events),
+            Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
     }

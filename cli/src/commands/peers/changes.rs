@@ -90,7 +90,7 @@ fn setting(text: &str) -> Result<(String, Value), String> {
 /// The node did what it was asked for.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum Done<'a> {
+pub(crate) enum Done<'a> {
     Added {
         node_id: NodeId,
         kept: bool,
@@ -225,7 +225,7 @@ impl ChosenTarget {
 
 impl<'a> Done<'a> {
     /// What a request has done; none for one that only asks.
-    fn of(request: &'a Request, kept: bool) -> Option<Self> {
+    pub(crate) fn of(request: &'a Request, kept: bool) -> Option<Self> {
         Some(match request {
             Request::Add { enode } => Self::Added {
                 node_id: enode.node_id(),
@@ -261,6 +261,8 @@ impl<'a> Done<'a> {
             | Request::Recording { .. }
             | Request::Recordings {}
             | Request::Config {}
+            | Request::Discovery {}
+            | Request::Events { .. }
             | Request::Stop {} => return None,
         })
     }
