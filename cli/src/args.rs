@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+#[cfg(all(unix, feature = "top"))]
+use crate::commands::top;
 use crate::commands::{bench, chat, config, crawl, dns, key, listen, ping, record, resolve};
 #[cfg(unix)]
 use crate::commands::{peers, why};
@@ -75,6 +77,9 @@ pub(crate) enum Command {
     /// Look at a running node of your own and its peers, or change whom it keeps connected
     #[cfg(unix)]
     Peers(peers::Args),
+    /// Watch a running node of your own: its peers, protocols, dials, memory and last events
+    #[cfg(all(unix, feature = "top"))]
+    Top(top::Args),
     /// Show why peers of a running node left, and what crossed their connections last
     #[cfg(unix)]
     Why(why::Args),

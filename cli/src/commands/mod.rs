@@ -14,6 +14,8 @@ pub(crate) mod peers;
 pub(crate) mod ping;
 pub(crate) mod record;
 pub(crate) mod resolve;
+#[cfg(all(unix, feature = "top"))]
+pub(crate) mod top;
 #[cfg(unix)]
 pub(crate) mod why;
 
@@ -42,6 +44,8 @@ async fn execute(cli: Cli, out: &Output, interrupts: &Interrupts) -> Result<(), 
             result = peers::run(args, out) => result,
             () = interrupted.cancelled() => Ok(()),
         },
+        #[cfg(all(unix, feature = "top"))]
+        Command::Top(args) => top::run(args, out, interrupted).await,
         #[cfg(unix)]
         Command::Why(args) => tokio::select! {
             // A result that is ready comes first.

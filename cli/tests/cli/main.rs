@@ -34,5 +34,9 @@ mod resolve;
 mod service;
 mod signals;
 mod static_nodes;
+#[cfg(feature = "top")]
+mod tmux;
+#[cfg(feature = "top")]
+mod top;
 mod usage;
 mod why;

@@ -15,13 +15,13 @@ use crate::output::{Output, printable};
 
 /// A node that is kept connected, as the running node describes it.
 #[derive(Debug, Serialize, Deserialize)]
-struct StaticNode {
-    node_id: NodeId,
-    enode: Enode,
-    connected: bool,
-    failures: u32,
-    retry_in_ms: Option<u64>,
-    error: Option<FailureInfo>,
+pub(crate) struct StaticNode {
+    pub(crate) node_id: NodeId,
+    pub(crate) enode: Enode,
+    pub(crate) connected: bool,
+    pub(crate) failures: u32,
+    pub(crate) retry_in_ms: Option<u64>,
+    pub(crate) error: Option<FailureInfo>,
 }
 
 #[derive(Debug, Serialize)]

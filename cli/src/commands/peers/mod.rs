@@ -20,6 +20,11 @@ use about::About;
 use changes::Change;
 use rows::{Rows, Sort};
 
+#[cfg(feature = "top")]
+pub(crate) use changes::Done;
+#[cfg(feature = "top")]
+pub(crate) use missing::StaticNode;
+
 const EXAMPLES: &str = "\
 Examples:
   peermux listen --data-dir node        the node, in another terminal
@@ -41,7 +46,7 @@ to be sent and to be read. A score is what protocols count for misbehaviour.
 The node's socket (admin.sock in its data directory, mode 0600) takes JSON lines, one request
 a line, and answers each with one line, {\"ok\":...} or {\"error\":\"...\"}:
   {\"command\":\"peers\"}               also node-info, static-nodes, bans, recordings,
-                                        config, stop
+                                        events, discovery, config, stop
   {\"command\":\"add\",\"enode\":\"enode://...\"}
   {\"command\":\"remove\",\"node\":\"NODE\"}     NODE is a node id, an enode URL or a record;
                                         also trust, distrust, kick, recording

@@ -1,0 +1,170 @@
+//! Asks the node: one request after the other, each with a deadline.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use peermux_cli::request::{Changed, Event, Request};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::model::Snapshot;
+use crate::admin::Client;
+use crate::failure::Failure;
+
+/// How long a node may take for all answers of a refresh, or for a change.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A connection that was idle for longer may be closed by the node, which waits for a minute.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Refresh,
+    Change(Request),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Fresh(Box<Snapshot>),
+    /// There was no answer, for this reason.
+    Lost(String),
+    Changed(Request, Result<Changed, String>),
+}
+
+/// The task that asks. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Asker {
+    asks: mpsc::Sender<Ask>,
+    answers: mpsc::Receiver<Answer>,
+    /// Whether an answer is still to come.
+    pub(super) is_busy: bool,
+    task: JoinHandle<()>,
+}
+
+impl Asker {
+    /// Asks over a connection, and over new ones to `path` when that is lost.
+    pub(super) fn start(path: PathBuf, client: Client) -> Self {
+        let (asks, mut asked) = mpsc::channel(1);
+        let (answer, answers) = mpsc::channel(1);
+        let mut node = Node {
+            path,
+            client: Some((client, Instant::now())),
+            last_event: None,
+        };
+        let task = tokio::spawn(async move {
+            while let Some(ask) = asked.recv().await {
+                if answer.send(node.carry_out(ask).await).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            asks,
+            answers,
+            is_busy: false,
+            task,
+        }
+    }
+
+    /// Asks, unless an answer is still to come.
+    pub(super) fn ask(&mut self, ask: Ask) {
+        if !self.is_busy && self.asks.try_send(ask).is_ok() {
+            self.is_busy = true;
+        }
+    }
+
+    /// The answer to what was asked. Cancel safe.
+    pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
+        match self.answers.recv().await {
+            Some(answer) => {
+                self.is_busy = false;
+                Ok(answer)
+            }
+            None => Err(Failure::because("the task that asks the node has ended")),
+        }
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The node that is asked.
+struct Node {
+    path: PathBuf,
+    /// A connection, and when it was used last.
+    client: Option<(Client, Instant)>,
+    /// The number of the last event that came over this connection.
+    last_event: Option<u64>,
+}
+
+impl Node {
+    async fn carry_out(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Refresh => match within(self.refresh()).await {
+                Ok(snapshot) => Answer::Fresh(Box::new(snapshot)),
+                Err(why) => {
+                    self.client = None;
+                    Answer::Lost(why)
+                }
+            },
+            Ask::Change(request) => {
+                let changed = within(async { self.client().await?.ask(&request).await }).await;
+                if changed.is_err() {
+                    // The connection may be in the middle of an answer.
+                    self.client = None;
+                }
+                Answer::Changed(request, changed)
+            }
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<Snapshot, Failure> {
+        let client = self.client().await?;
+        let node = client.ask(&Request::NodeInfo {}).await?;
+        let peers = client.ask(&Request::Peers {}).await?;
+        let kept = client.ask(&Request::StaticNodes {}).await?;
+        let discovery = client.ask(&Request::Discovery {}).await?;
+        let after = self.last_event.unwrap_or(0);
+        let client = self.client().await?;
+        let events: Vec<Event> = client.ask(&Request::Events { after }).await?;
+        let from_start = self.last_event.is_none();
+        self.last_event = Some(events.last().map_or(after, |event| event.number));
+        Ok(Snapshot {
+            node,
+            peers,
+            kept,
+            discovery,
+            events,
+            from_start,
+        })
+    }
+
+    /// The connection, a new one if need be. Numbers of events may begin again then.
+    async fn client(&mut self) -> Result<&mut Client, Failure> {
+        let usable = self.client.take();
+        let usable = usable.filter(|(_, used)| used.elapsed() < IDLE);
+        let client = match usable {
+            Some((client, _)) => client,
+            None => {
+                self.last_event = None;
+                Client::connect(&self.path).await?
+            }
+        };
+        let (client, _) = self.client.insert((client, Instant::now()));
+        Ok(client)
+    }
+}
+
+/// Waits for an answer until the deadline.
+async fn within<T>(answer: impl Future<Output = Result<T, Failure>>) -> Result<T, String> {
+    match timeout(DEADLINE, answer).await {
+        Ok(answer) => answer.map_err(|failure| failure.text().unwrap_or_default()),
+        Err(_) => Err(format!("no answer in {DEADLINE:?}")),
+    }
+}

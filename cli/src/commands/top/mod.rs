@@ -1,0 +1,83 @@
+//! `peermux top`: a live view of a running node.
+
+mod asker;
+mod driver;
+mod model;
+mod screen;
+mod view;
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Client, Which};
+use crate::failure::Failure;
+use crate::output::Output;
+
+use asker::Asker;
+use model::{Model, Sort};
+use screen::Screen;
+use view::Theme;
+
+const EXAMPLES: &str = "\
+Examples:
+  peermux listen --data-dir node        the node, in another terminal
+  peermux top --data-dir node           what it does now
+  peermux top --data-dir node --sort in --interval 5
+
+Keys: 1 to 5 or Tab change between peers, protocols, dials, memory and events; arrows select; s sorts, r
+reverses, / filters, Enter shows all about a row; d disconnects, K kicks, b bans, t trusts, a adds;
+? explains them all, q ends.
+
+in/s and out/s are bytes of messages; queue is what waits to be sent and to be read; stalls counts how often reading
+paused since a protocol did not read, with the part of the time now; p50 and p99 are round trips. It has no colours if
+NO_COLOR is set. A node that ends is asked again until it is back.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// How often to ask the node, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=3600))]
+    interval: u32,
+    /// What comes first
+    #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::In)]
+    sort: Sort,
+    /// Show everything without colours, as with NO_COLOR in the environment
+    #[arg(long)]
+    no_color: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    out: &Output,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    let instead = "`peermux peers --watch` prints its table again and again, and `peermux peers --json` prints lines for programs";
+    if out.is_json() {
+        let text = format!("top is for people: {instead}");
+        return Err(Failure::Usage(text));
+    }
+    if !io::stdout().is_terminal() {
+        let text = format!("top needs a terminal on standard output: {instead}");
+        return Err(Failure::because(text));
+    }
+    let path = args.which.socket()?;
+    let client = Client::connect(&path).await?;
+    let asker = Asker::start(path, client);
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = Theme {
+        colours: !args.no_color && !unwanted,
+    };
+    let interval = Duration::from_secs(args.interval.into());
+    let screen = Screen::open().map_err(|error| cannot_draw(&error))?;
+    let model = Model::new(args.sort);
+    driver::run(screen, model, theme, asker, interval, interrupted).await
+}
+
+fn cannot_draw(error: &io::Error) -> Failure {
+    Failure::because(format!("cannot draw in this terminal: {error}"))
+}

@@ -1,0 +1,52 @@
+//! A line that is being written, and questions.
+
+use peermux::NodeId;
+use peermux_cli::request::{LONGEST, Request};
+
+/// A line that is being written, at the bottom of the view.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Input {
+    pub(crate) purpose: Purpose,
+    pub(crate) text: String,
+}
+
+/// What a line is for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Purpose {
+    /// What rows must contain. It applies while it is written; this is the one before.
+    Filter(String),
+    /// The node to keep connected.
+    Add,
+    /// For how long a node is banned, and why.
+    Ban(NodeId),
+}
+
+/// Something that is done if the answer is yes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Question {
+    pub(crate) text: String,
+    pub(crate) request: Request,
+}
+
+impl Input {
+    pub(super) fn new(purpose: Purpose, text: &str) -> Self {
+        let text = text.to_owned();
+        Self { purpose, text }
+    }
+
+    /// What stands before the line.
+    pub(crate) fn prompt(&self) -> String {
+        match &self.purpose {
+            Purpose::Filter(_) => "filter: ".to_owned(),
+            Purpose::Add => "keep connected (enode URL or record): ".to_owned(),
+            Purpose::Ban(id) => format!("ban {} for (time, reason): ", super::keys::short(id)),
+        }
+    }
+
+    /// Adds a character, unless the line is too long for a request.
+    pub(super) fn push(&mut self, char: char) {
+        if !char.is_control() && self.text.len() < LONGEST {
+            self.text.push(char);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What keys do.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use peermux::NodeId;
+use peermux_cli::request::{Request, Target, Whom};
+
+use super::input::{Input, Purpose, Question};
+use super::{Mode, Model, Step, Tab};
+use crate::node;
+
+/// What the driver is to do after a key.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wish {
+    /// To end.
+    Quit,
+    /// To ask the node for something.
+    Ask(Request),
+}
+
+/// For how long a node is banned by default.
+const BAN: &str = "1h";
+
+impl Model {
+    /// Does what a key says.
+    pub(crate) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
+        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+            return Some(Wish::Quit);
+        }
+        match std::mem::replace(&mut self.mode, Mode::List) {
+            Mode::List => self.press_in_list(key),
+            Mode::Details(line) => self.press_in_text(key, line, Mode::Details),
+            Mode::Help(line) => self.press_in_text(key, line, Mode::Help),
+            Mode::Input(input) => self.press_in_input(key, input),
+            Mode::Question(question) => self.answer(key, question),
+        }
+    }
+
+    fn press_in_list(&mut self, key: KeyEvent) -> Option<Wish> {
+        self.status = None;
+        match key.code {
+            KeyCode::Char('q') => return Some(Wish::Quit),
+            KeyCode::Char('?') | KeyCode::F(1) => self.mode = Mode::Help(0),
+            KeyCode::Enter => self.mode = Mode::Details(0),
+            KeyCode::Esc if !self.filter.is_empty() => self.filter_by(String::new()),
+            KeyCode::Char('/') => {
+                let before = self.filter.clone();
+                self.mode = Mode::Input(Input::new(Purpose::Filter(before.clone()), &before));
+            }
+            KeyCode::Char('s') => {
+                self.sort = self.sort.next();
+                self.arrange();
+            }
+            KeyCode::Char('r') => {
+                self.reverse = !self.reverse;
+                self.arrange();
+            }
+            KeyCode::Char('a') => self.mode = Mode::Input(Input::new(Purpose::Add, "")),
+            KeyCode::Char('d' | 'K' | 'b' | 't') => return self.act(key.code),
+            KeyCode::Char(digit @ '1'..='5') => {
+                let at = digit as usize - '1' as usize;
+                self.show_tab(Tab::ALL.get(at).copied());
+            }
+            KeyCode::Tab | KeyCode::Right => self.show_tab(self.neighbour(1)),
+            KeyCode::BackTab | KeyCode::Left => self.show_tab(self.neighbour(Tab::ALL.len() - 1)),
+            code => {
+                if let Some(step) = step(code) {
+                    self.move_all(step);
+                }
+            }
+        }
+        None
+    }
+
+    fn show_tab(&mut self, tab: Option<Tab>) {
+        self.tab = tab.unwrap_or(self.tab);
+        self.follow();
+    }
+
+    /// The tab so many places to the right, round the end.
+    fn neighbour(&self, by: usize) -> Option<Tab> {
+        let mut round = Tab::ALL.iter().cycle();
+        let _ = round.find(|tab| **tab == self.tab);
+        round.nth(by - 1).copied()
+    }
+
+    /// Does something with the selected node.
+    fn act(&mut self, key: KeyCode) -> Option<Wish> {
+        let Some(id) = self.selected() else {
+            self.complain("no node is selected");
+            return None;
+        };
+        let node = Whom(id);
+        let is_connected = self.connected(&id).is_some();
+        let request = match key {
+            KeyCode::Char('b') => {
+                self.mode = Mode::Input(Input::new(Purpose::Ban(id), BAN));
+                return None;
+            }
+            KeyCode::Char('t') => {
+                let trusted = self.connected(&id).is_some_and(|row| row.info.trusted);
+                match trusted {
+                    true => Request::Distrust { node },
+                    false => Request::Trust { node },
+                }
+            }
+            KeyCode::Char('d') if self.is_kept(&id) => {
+                self.mode = Mode::Question(Question {
+                    text: format!("disconnect {}, and dial it no more? y/n", short(&id)),
+                    request: Request::Remove { node },
+                });
+                return None;
+            }
+            _ if is_connected => Request::Kick { node },
+            _ => {
+                self.complain(format!("{} is not connected", short(&id)));
+                return None;
+            }
+        };
+        Some(Wish::Ask(request))
+    }
+
+    fn answer(&mut self, key: KeyEvent, question: Question) -> Option<Wish> {
+        match key.code {
+            KeyCode::Char('y' | 'Y') => Some(Wish::Ask(question.request)),
+            KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => None,
+            _ => {
+                self.mode = Mode::Question(question);
+                None
+            }
+        }
+    }
+
+    fn press_in_input(&mut self, key: KeyEvent, mut input: Input) -> Option<Wish> {
+        match key.code {
+            KeyCode::Enter => return self.finish(input),
+            KeyCode::Esc => {
+                if let Purpose::Filter(before) = input.purpose {
+                    self.filter_by(before);
+                }
+                return None;
+            }
+            KeyCode::Backspace => {
+                input.text.pop();
+            }
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                input.text.clear();
+            }
+            KeyCode::Char(char) => input.push(char),
+            _ => {}
+        }
+        self.status = None;
+        if let Purpose::Filter(_) = input.purpose {
+            self.filter_by(input.text.clone());
+        }
+        self.mode = Mode::Input(input);
+        None
+    }
+
+    /// Takes a line that is complete. One that is wrong goes on to be written.
+    fn finish(&mut self, input: Input) -> Option<Wish> {
+        let request = match &input.purpose {
+            Purpose::Filter(_) => return None,
+            Purpose::Add => {
+                let node = node::dialable(input.text.trim());
+                let node = node.map_err(|error| error.to_string());
+                node.map(|enode| Request::Add { enode })
+            }
+            Purpose::Ban(id) => ban(*id, &input.text),
+        };
+        match request {
+            Ok(request) => Some(Wish::Ask(request)),
+            Err(error) => {
+                self.complain(error);
+                self.mode = Mode::Input(input);
+                None
+            }
+        }
+    }
+
+    pub(super) fn filter_by(&mut self, filter: String) {
+        if self.filter != filter {
+            self.filter = filter;
+            self.arrange();
+        }
+    }
+
+    fn press_in_text(
+        &mut self,
+        key: KeyEvent,
+        line: usize,
+        mode: fn(usize) -> Mode,
+    ) -> Option<Wish> {
+        let page = self.page.max(1);
+        let line = match (key.code, step(key.code)) {
+            (KeyCode::Char('q'), _) => return Some(Wish::Quit),
+            (KeyCode::Char('d' | 'K' | 'b' | 't'), _) if mode(0) == Mode::Details(0) => {
+                self.mode = mode(line);
+                self.status = None;
+                return self.act(key.code);
+            }
+            (_, Some(Step::By(lines))) => line.saturating_add_signed(lines),
+            (_, Some(Step::Pages(1))) => line.saturating_add(page),
+            (_, Some(Step::Pages(_))) => line.saturating_sub(page),
+            (_, Some(Step::First)) => 0,
+            // Where the end is, is known when the text is drawn.
+            (_, Some(_)) => line,
+            (_, None) => return None,
+        };
+        self.mode = mode(line);
+        None
+    }
+}
+
+/// Where a key moves the selection.
+fn step(code: KeyCode) -> Option<Step> {
+    Some(match code {
+        KeyCode::Up | KeyCode::Char('k') => Step::By(-1),
+        KeyCode::Down | KeyCode::Char('j') => Step::By(1),
+        KeyCode::PageUp => Step::Pages(-1),
+        KeyCode::PageDown | KeyCode::Char(' ') => Step::Pages(1),
+        KeyCode::Home | KeyCode::Char('g') => Step::First,
+        KeyCode::End | KeyCode::Char('G') => Step::Last,
+        _ => return None,
+    })
+}
+
+/// A ban of a node by a line such as `1h spam`.
+fn ban(id: NodeId, line: &str) -> Result<Request, String> {
+    let line = line.trim();
+    let (time, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let time: Duration = humantime::parse_duration(time)
+        .map_err(|error| format!("{time:?} is no time such as 30m or 1d: {error}"))?;
+    Ok(Request::Ban {
+        target: Target::Node(id),
+        seconds: time.as_secs(),
+        reason: reason.trim().to_owned(),
+    })
+}
+
+/// The beginning of a node id.
+pub(crate) fn short(id: &NodeId) -> String {
+    id.to_string().chars().take(super::SHORT_ID).collect()
+}

@@ -1,0 +1,400 @@
+//! What the view shows, and how keys and new data change it. Nothing here waits, asks or draws.
+
+mod cursor;
+mod input;
+mod keys;
+mod protocols;
+mod rates;
+#[cfg(test)]
+pub(super) mod samples;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::VecDeque;
+
+use peermux::NodeId;
+use peermux::peer::{NodeInfo, PeerInfo};
+use peermux_cli::request::{Changed, DiscoveryInfo, Event, Request};
+
+use crate::commands::peers::{Done, StaticNode};
+
+pub(super) use cursor::Cursor;
+pub(super) use input::{Input, Question};
+pub(super) use keys::{Wish, short};
+pub(super) use protocols::ProtocolRow;
+pub(super) use rates::{Rate, Row};
+pub(super) use sort::Sort;
+
+/// How many events are kept, at most: what the node keeps.
+const EVENTS: usize = 200;
+
+/// How many digits of a node id are shown where it is one of many.
+pub(super) const SHORT_ID: usize = 12;
+
+/// What a node answered, all of one refresh.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) node: NodeInfo,
+    pub(super) peers: Vec<PeerInfo>,
+    pub(super) kept: Vec<StaticNode>,
+    pub(super) discovery: DiscoveryInfo,
+    /// Events that are newer than those of the snapshot before.
+    pub(super) events: Vec<Event>,
+    /// Whether the events are all that the node keeps: it may be another node than before.
+    pub(super) from_start: bool,
+}
+
+/// What is shown in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    Peers,
+    Protocols,
+    Dials,
+    Memory,
+    Events,
+}
+
+impl Tab {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Peers,
+        Self::Protocols,
+        Self::Dials,
+        Self::Memory,
+        Self::Events,
+    ];
+}
+
+/// What the keys mean now.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Mode {
+    /// A list is shown.
+    List,
+    /// All of the selected row, from this line on.
+    Details(usize),
+    /// What the keys do, from this line on.
+    Help(usize),
+    /// A line is being written.
+    Input(Input),
+    /// Yes or no.
+    Question(Question),
+}
+
+/// The line below the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) text: String,
+    pub(super) is_error: bool,
+}
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) tab: Tab,
+    pub(super) mode: Mode,
+    pub(super) sort: Sort,
+    pub(super) reverse: bool,
+    /// What rows must contain.
+    pub(super) filter: String,
+    pub(super) status: Option<Status>,
+    /// Why there is no answer, and for how many attempts.
+    pub(super) lost: Option<(String, u32)>,
+    /// `None` before the first answer.
+    pub(super) node: Option<NodeInfo>,
+    pub(super) discovery: DiscoveryInfo,
+    /// All peers, in the order of their ids.
+    rows: Vec<Row>,
+    /// Those that are shown, in their order.
+    order: Vec<usize>,
+    /// Those that are shown by what they hold, most first.
+    holders: Vec<usize>,
+    protocols: Vec<ProtocolRow>,
+    kept: Vec<StaticNode>,
+    /// The newest first.
+    events: VecDeque<Event>,
+    /// Of all peers.
+    pub(super) total: Rate,
+    pub(super) peer: Cursor<NodeId>,
+    pub(super) protocol: Cursor<String>,
+    pub(super) dial: Cursor<NodeId>,
+    pub(super) holder: Cursor<NodeId>,
+    pub(super) event: Cursor<u64>,
+    /// How many rows of a list are visible.
+    page: usize,
+}
+
+impl Model {
+    pub(super) fn new(sort: Sort) -> Self {
+        Self {
+            tab: Tab::Peers,
+            mode: Mode::List,
+            sort,
+            reverse: false,
+            filter: String::new(),
+            status: None,
+            lost: None,
+            node: None,
+            discovery: DiscoveryInfo::default(),
+            rows: Vec::new(),
+            order: Vec::new(),
+            holders: Vec::new(),
+            protocols: Vec::new(),
+            kept: Vec::new(),
+            events: VecDeque::new(),
+            total: Rate::default(),
+            peer: Cursor::default(),
+            protocol: Cursor::default(),
+            dial: Cursor::default(),
+            holder: Cursor::default(),
+            event: Cursor::default(),
+            page: 1,
+        }
+    }
+
+    /// Takes what the node answered.
+    pub(super) fn refresh(&mut self, snapshot: Snapshot) {
+        self.lost = None;
+        self.discovery = snapshot.discovery;
+        self.rows = rates::rows(snapshot.peers, &self.rows);
+        self.total = Rate::default();
+        for rate in self.rows.iter().filter_map(|row| row.rate) {
+            self.total += rate;
+        }
+        let offered = snapshot.node.protocols.keys();
+        self.protocols = protocols::of(offered, &self.rows);
+        self.node = Some(snapshot.node);
+        self.kept = snapshot.kept;
+        // Those that are missing first.
+        self.kept.sort_by_key(|node| (node.connected, node.node_id));
+        if snapshot.from_start {
+            self.events.clear();
+        }
+        for event in snapshot.events {
+            self.events.push_front(event);
+        }
+        self.events.truncate(EVENTS);
+        self.arrange();
+    }
+
+    /// Takes note that the node did not answer. What it answered last stays.
+    pub(super) fn lose(&mut self, why: String) {
+        let attempts = self.lost.as_ref().map_or(0, |(_, attempts)| *attempts);
+        self.lost = Some((why, attempts.saturating_add(1)));
+    }
+
+    /// Shows what came of a request.
+    pub(super) fn conclude(&mut self, request: &Request, result: &Result<Changed, String>) {
+        let text = match result {
+            Ok(changed) => Done::of(request, changed.kept).map(|done| done.to_string()),
+            Err(error) => Some(error.clone()),
+        };
+        self.status = text.map(|text| Status {
+            text,
+            is_error: result.is_err(),
+        });
+    }
+
+    pub(super) fn complain(&mut self, text: impl Into<String>) {
+        self.status = Some(Status {
+            text: text.into(),
+            is_error: true,
+        });
+    }
+
+    /// Sets how many rows of a list are visible.
+    pub(super) fn resize(&mut self, page: usize) {
+        if self.page != page {
+            self.page = page;
+            self.follow();
+        }
+    }
+
+    /// The peers that are shown, in their order.
+    pub(super) fn peers(&self) -> Vec<&Row> {
+        self.rows_at(&self.order)
+    }
+
+    /// The peers that are shown, those first that hold most.
+    pub(super) fn holders(&self) -> Vec<&Row> {
+        self.rows_at(&self.holders)
+    }
+
+    fn rows_at(&self, order: &[usize]) -> Vec<&Row> {
+        order.iter().filter_map(|at| self.rows.get(*at)).collect()
+    }
+
+    /// How many peers there are, shown or not.
+    pub(super) fn all_peers(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The protocols that are shown.
+    pub(super) fn protocols(&self) -> Vec<&ProtocolRow> {
+        let shown = self.protocols.iter();
+        shown.filter(|row| self.matches([&*row.name])).collect()
+    }
+
+    /// The nodes that are kept connected and are shown, those first that are not connected.
+    pub(super) fn dials(&self) -> Vec<&StaticNode> {
+        let matches = |node: &&StaticNode| {
+            let (id, enode) = (node.node_id.to_string(), node.enode.to_string());
+            let error = node.error.as_ref().map_or("", |error| &error.text);
+            self.matches([&*id, &enode, error])
+        };
+        self.kept.iter().filter(matches).collect()
+    }
+
+    /// How many nodes are kept connected, and how many of them are not connected.
+    pub(super) fn kept(&self) -> [usize; 2] {
+        let missing = self.kept.iter().filter(|node| !node.connected);
+        [self.kept.len(), missing.count()]
+    }
+
+    /// The events that are shown, the newest first.
+    pub(super) fn events(&self) -> Vec<&Event> {
+        let matches = |event: &&Event| {
+            self.filter.is_empty() || {
+                let text = serde_json::to_string(&event.what);
+                text.is_ok_and(|text| self.matches([&*text]))
+            }
+        };
+        self.events.iter().filter(matches).collect()
+    }
+
+    /// The selected peer, or the node that is kept connected, of the tab.
+    pub(super) fn selected(&self) -> Option<NodeId> {
+        match self.tab {
+            Tab::Peers => self.peer.selected().copied(),
+            Tab::Memory => self.holder.selected().copied(),
+            Tab::Dials => self.dial.selected().copied(),
+            Tab::Protocols => None,
+            Tab::Events => {
+                let number = self.event.selected()?;
+                let event = self.events.iter().find(|event| event.number == *number)?;
+                event.what.get("node_id")?.as_str()?.parse().ok()
+            }
+        }
+    }
+
+    /// A peer, if it is connected.
+    pub(super) fn connected(&self, id: &NodeId) -> Option<&Row> {
+        self.rows.iter().find(|row| row.info.node_id == *id)
+    }
+
+    /// Whether a node is kept connected.
+    pub(super) fn is_kept(&self, id: &NodeId) -> bool {
+        self.kept.iter().any(|node| node.node_id == *id)
+    }
+
+    /// Whether one of these texts contains the filter, in small letters or large ones.
+    fn matches<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> bool {
+        let filter = self.filter.to_lowercase();
+        let mut texts = texts.into_iter();
+        filter.is_empty() || texts.any(|text| text.to_lowercase().contains(&filter))
+    }
+
+    /// Puts the peers that match into their order.
+    fn arrange(&mut self) {
+        let mut order: Vec<usize> = Vec::with_capacity(self.rows.len());
+        for (at, row) in self.rows.iter().enumerate() {
+            if self.filter.is_empty() || self.matches(texts(row).iter().map(String::as_str)) {
+                order.push(at);
+            }
+        }
+        let row = |at: &usize| self.rows.get(*at);
+        let mut holders = order.clone();
+        holders.sort_by_key(|at| Reverse(row(at).map(|row| row.queues().iter().sum::<u64>())));
+        order.sort_by(|one, other| {
+            let compared = row(one).zip(row(other));
+            compared.map_or(Ordering::Equal, |(one, other)| {
+                self.sort.compare(one, other)
+            })
+        });
+        if self.reverse {
+            order.reverse();
+        }
+        (self.order, self.holders) = (order, holders);
+        self.follow();
+    }
+
+    /// Finds the selections again after a change.
+    fn follow(&mut self) {
+        self.move_all(Step::None);
+    }
+
+    /// Moves the selection of the tab, and finds the others again.
+    fn move_all(&mut self, step: Step) {
+        let ids = |rows: Vec<&Row>| -> Vec<_> { rows.iter().map(|row| row.info.node_id).collect() };
+        let (peers, holders) = (ids(self.peers()), ids(self.holders()));
+        let dials: Vec<_> = self.dials().iter().map(|node| node.node_id).collect();
+        let protocols = self.protocols();
+        let protocols: Vec<_> = protocols.iter().map(|row| row.name.clone()).collect();
+        let events: Vec<_> = self.events().iter().map(|event| event.number).collect();
+        let (tab, page) = (self.tab, self.page);
+        let of = |own: Tab| if own == tab { step } else { Step::None };
+        of(Tab::Peers).apply(&mut self.peer, &peers, page);
+        of(Tab::Protocols).apply(&mut self.protocol, &protocols, page);
+        of(Tab::Dials).apply(&mut self.dial, &dials, page);
+        of(Tab::Memory).apply(&mut self.holder, &holders, page);
+        // Who looks at the newest event goes on to do so.
+        match of(Tab::Events) {
+            Step::None if self.event.index() == 0 => Step::First,
+            step => step,
+        }
+        .apply(&mut self.event, &events, page);
+    }
+}
+
+/// Where the selection goes.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    None,
+    By(isize),
+    Pages(isize),
+    First,
+    Last,
+}
+
+impl Step {
+    fn apply<K: PartialEq + Clone>(self, cursor: &mut Cursor<K>, keys: &[K], page: usize) {
+        match self {
+            Self::None => cursor.follow(keys, page),
+            Self::By(rows) => cursor.step(rows, keys, page),
+            Self::Pages(pages) => {
+                let page_rows = isize::try_from(page).unwrap_or(isize::MAX);
+                cursor.step(pages.saturating_mul(page_rows), keys, page);
+            }
+            Self::First => cursor.select(0, keys, page),
+            Self::Last => cursor.select(usize::MAX, keys, page),
+        }
+    }
+}
+
+/// What a filter looks at.
+fn texts(row: &Row) -> Vec<String> {
+    let info = &row.info;
+    let mut texts = vec![info.node_id.to_string(), info.client.clone()];
+    texts.extend(info.addr.map(|addr| addr.to_string()));
+    texts.extend(
+        info.capabilities
+            .iter()
+            .map(|one| format!("{}/{}", one.name, one.version)),
+    );
+    texts.push(info.direction.as_str().to_owned());
+    texts.push(notes(row));
+    texts
+}
+
+/// What is special about a peer.
+pub(super) fn notes(row: &Row) -> String {
+    let notes = [
+        (row.info.static_dialled, "static"),
+        (row.info.trusted, "trusted"),
+    ];
+    let notes: Vec<_> = notes
+        .iter()
+        .filter_map(|(holds, text)| holds.then_some(*text))
+        .collect();
+    notes.join(" ")
+}

@@ -1,0 +1,153 @@
+//! A list with columns, of which as many are shown as there is room for.
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Cell, Row, Table};
+
+use super::theme::Theme;
+
+/// A column.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) title: String,
+    /// How wide it is at least.
+    pub(super) width: u16,
+    /// How wide it becomes if there is room.
+    pub(super) widest: u16,
+    /// What is shown first where not all columns have room: the smallest number.
+    pub(super) rank: u8,
+    pub(super) align: Alignment,
+}
+
+impl Column {
+    /// A column of texts, on the left.
+    pub(super) fn text(title: &str, width: u16, widest: u16, rank: u8) -> Self {
+        Self {
+            title: title.to_owned(),
+            width,
+            widest,
+            rank,
+            align: Alignment::Left,
+        }
+    }
+
+    /// A column of numbers, on the right.
+    pub(super) fn number(title: &str, width: u16, rank: u8) -> Self {
+        Self {
+            align: Alignment::Right,
+            ..Self::text(title, width, width, rank)
+        }
+    }
+}
+
+/// Which columns are shown, and how wide: those of the first ranks that have room, in their order.
+pub(super) fn fit(columns: &[Column], width: u16) -> Vec<(usize, u16)> {
+    let mut by_rank: Vec<usize> = (0..columns.len()).collect();
+    by_rank.sort_by_key(|at| columns.get(*at).map(|column| column.rank));
+    let mut shown: Vec<(usize, u16)> = Vec::new();
+    let mut left = width;
+    for at in by_rank {
+        let Some(column) = columns.get(at) else {
+            continue;
+        };
+        let gap = u16::from(!shown.is_empty());
+        let first = shown.is_empty();
+        match left.checked_sub(column.width.saturating_add(gap)) {
+            Some(rest) => left = rest,
+            None if first => left = 0,
+            // A later column would be out of its rank.
+            None => break,
+        }
+        shown.push((at, column.width.min(width)));
+    }
+    for (at, own) in &mut shown {
+        let widest = columns.get(*at).map_or(0, |column| column.widest);
+        let more = widest.saturating_sub(*own).min(left);
+        *own += more;
+        left -= more;
+    }
+    shown.sort_unstable();
+    shown
+}
+
+/// A cell: its text, and how it looks.
+pub(super) type Field = (String, Style);
+
+/// Draws the visible rows of a list below the titles of its columns. `row` makes the fields of a row, one for each column.
+pub(super) fn draw<T>(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    theme: Theme,
+    columns: &[Column],
+    visible: &Visible<'_, T>,
+    row: impl Fn(&T) -> Vec<Field>,
+) {
+    let shown = fit(columns, area.width);
+    let cell = |(text, style): Field, align: Alignment| {
+        let line = Line::from(Span::styled(text, style)).alignment(align);
+        Cell::from(Text::from(line))
+    };
+    let titles = shown.iter().filter_map(|(at, _)| columns.get(*at));
+    let titles = titles.map(|column| cell((column.title.clone(), theme.heading()), column.align));
+    let rows = visible.rows.iter().enumerate().map(|(number, item)| {
+        let mut fields: Vec<_> = row(item).into_iter().map(Some).collect();
+        let cells = shown.iter().filter_map(|(at, _)| {
+            let field = fields.get_mut(*at)?.take()?;
+            Some(cell(field, columns.get(*at)?.align))
+        });
+        let drawn = Row::new(cells.collect::<Vec<_>>());
+        match number == visible.selected {
+            true => drawn.style(theme.selected()),
+            false => drawn,
+        }
+    });
+    let widths: Vec<_> = shown
+        .iter()
+        .map(|(_, width)| Constraint::Length(*width))
+        .collect();
+    let table = Table::new(rows.collect::<Vec<_>>(), widths)
+        .header(Row::new(titles.collect::<Vec<_>>()))
+        .column_spacing(1);
+    frame.render_widget(table, area);
+}
+
+/// The rows of a list that have room, and which of them is selected.
+#[derive(Debug)]
+pub(super) struct Visible<'a, T> {
+    pub(super) rows: &'a [T],
+    pub(super) selected: usize,
+}
+
+impl<'a, T> Visible<'a, T> {
+    /// Of all rows those from `offset` on for which `area` has room below the titles.
+    pub(super) fn of(all: &'a [T], offset: usize, selected: usize, area: Rect) -> Self {
+        let rest = all.get(offset..).unwrap_or_default();
+        let room = usize::from(area.height.saturating_sub(1));
+        Self {
+            rows: rest.get(..room).unwrap_or(rest),
+            selected: selected.saturating_sub(offset),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_shown_by_rank_and_in_their_order() {
+        let columns = [
+            Column::text("a", 4, 9, 1),
+            Column::number("b", 5, 2),
+            Column::number("c", 3, 0),
+        ];
+        assert_eq!(fit(&columns, 40), [(0, 9), (1, 5), (2, 3)]);
+        assert_eq!(fit(&columns, 14), [(0, 4), (1, 5), (2, 3)]);
+        assert_eq!(fit(&columns, 13), [(0, 9), (2, 3)]);
+        assert_eq!(fit(&columns, 7), [(2, 3)]);
+        assert_eq!(fit(&columns, 2), [(2, 2)]);
+        assert_eq!(fit(&columns, 0), [(2, 0)]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Text that may be longer than the view: names with values, wrapped.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::theme::Theme;
+use crate::output::printable;
+
+/// Lines of text, as wide as the view at most.
+#[derive(Debug)]
+pub(super) struct Lines {
+    theme: Theme,
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+/// How wide names are.
+const NAMES: usize = 14;
+
+impl Lines {
+    pub(super) fn new(theme: Theme, width: u16) -> Self {
+        Self {
+            theme,
+            width: usize::from(width).max(1),
+            lines: Vec::new(),
+        }
+    }
+
+    /// A value below its name if both have no room on a line, else beside it.
+    pub(super) fn value(&mut self, name: &str, value: &str) {
+        let heading = self.theme.heading();
+        let indent = NAMES.min(self.width / 3);
+        let parts = wrapped(&printable(value), self.width - indent);
+        for (number, part) in parts.into_iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let mut name: String = name.chars().take(indent.saturating_sub(1)).collect();
+            while name.chars().count() < indent {
+                name.push(' ');
+            }
+            let spans = [Span::styled(name, heading), Span::raw(part)];
+            self.lines.push(Line::from(spans.to_vec()));
+        }
+    }
+
+    pub(super) fn heading(&mut self, text: &str) {
+        let heading = self.theme.heading();
+        self.lines.push(Line::styled(printable(text), heading));
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        for part in wrapped(&printable(text), self.width) {
+            self.lines.push(Line::raw(part));
+        }
+    }
+
+    /// Draws the lines from one on, and returns from which: the end stays at the bottom.
+    pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect, from: usize) -> usize {
+        let room = usize::from(area.height);
+        let from = from.min(self.lines.len().saturating_sub(room));
+        let shown = self.lines.into_iter().skip(from).take(room);
+        frame.render_widget(Paragraph::new(shown.collect::<Vec<_>>()), area);
+        from
+    }
+}
+
+/// A text in parts of so many characters at most, one at least.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for char in text.chars() {
+        match parts.last_mut() {
+            Some(part) if part.chars().count() < width.max(1) => part.push(char),
+            _ => parts.push(char.into()),
+        }
+    }
+    parts
+}

@@ -1,0 +1,56 @@
+//! How things look, with colours and without.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// The styles of everything. Without colours bold, dim and reversed text remain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Theme {
+    pub(crate) colours: bool,
+}
+
+impl Theme {
+    fn coloured(self, colour: Color) -> Style {
+        match self.colours {
+            true => Style::new().fg(colour),
+            false => Style::new(),
+        }
+    }
+
+    pub(super) fn plain(self) -> Style {
+        Style::new()
+    }
+
+    pub(super) fn dim(self) -> Style {
+        match self.colours {
+            true => Style::new().fg(Color::DarkGray),
+            false => Style::new().add_modifier(Modifier::DIM),
+        }
+    }
+
+    /// Titles of columns and names of values.
+    pub(super) fn heading(self) -> Style {
+        self.coloured(Color::Cyan).add_modifier(Modifier::BOLD)
+    }
+
+    /// The selected row or tab.
+    pub(super) fn selected(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    pub(super) fn received(self) -> Style {
+        self.coloured(Color::Green)
+    }
+
+    pub(super) fn sent(self) -> Style {
+        self.coloured(Color::Blue)
+    }
+
+    /// What somebody should look at.
+    pub(super) fn warning(self) -> Style {
+        self.coloured(Color::Yellow)
+    }
+
+    pub(super) fn error(self) -> Style {
+        self.coloured(Color::Red).add_modifier(Modifier::BOLD)
+    }
+}

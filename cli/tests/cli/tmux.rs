@@ -1,0 +1,134 @@
+//! A real terminal: a shell in tmux, whose screen can be read.
+
+use std::env;
+use std::io::{Write, stderr};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::folder::Folder;
+
+/// How long a screen may take to show something, on a machine that is busy with other tests too.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A terminal with a shell. It ends when dropped.
+pub(crate) struct Tmux {
+    folder: Folder,
+}
+
+impl Tmux {
+    /// A terminal of this size; `None` without tmux, which is said, and is a failure where everything has to be there.
+    pub(crate) fn start(width: u16, height: u16) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            assert!(
+                env::var_os("PEERMUX_INTEROP").is_none_or(|value| value != "required"),
+                "tmux is missing"
+            );
+            // Directly, since the output of a test that passes is not shown.
+            let told = stderr().write_all(b"tmux is missing: no test in a real terminal\n");
+            told.expect("standard error");
+            return None;
+        }
+        let tmux = Self {
+            folder: Folder::new(),
+        };
+        let size = [width, height].map(|number| number.to_string());
+        tmux.run(&[
+            "-f",
+            "/dev/null",
+            "-u",
+            "new-session",
+            "-d",
+            "-x",
+            &size[0],
+            "-y",
+            &size[1],
+            "exec sh",
+        ]);
+        Some(tmux)
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        command.arg("-S").arg(self.folder.path("tmux"));
+        command
+            .args(arguments)
+            .env_remove("TMUX")
+            .env_remove("ENV")
+            .env_remove("NO_COLOR");
+        let output = command.output().expect("tmux runs");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Presses keys, by their names: `q`, `Enter`, `Escape`.
+    pub(crate) fn press(&self, keys: &[&str]) {
+        self.run(&[&["send-keys"], keys].concat());
+    }
+
+    /// Writes a line to the shell.
+    pub(crate) fn line(&self, text: &str) {
+        self.run(&["send-keys", "-l", text]);
+        self.press(&["Enter"]);
+    }
+
+    pub(crate) fn resize(&self, width: u16, height: u16) {
+        let size = [width, height].map(|number| number.to_string());
+        self.run(&["resize-window", "-x", &size[0], "-y", &size[1]]);
+    }
+
+    /// What the screen shows.
+    pub(crate) fn screen(&self) -> String {
+        self.run(&["capture-pane", "-p"])
+    }
+
+    /// What the screen shows, with the escape sequences of its colours.
+    pub(crate) fn coloured_screen(&self) -> String {
+        self.run(&["capture-pane", "-p", "-e"])
+    }
+
+    /// Whether a program has taken the screen over, and whether there is a cursor.
+    pub(crate) fn state(&self) -> String {
+        let state = self.run(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]);
+        state.trim().to_owned()
+    }
+
+    /// Waits until the screen shows all of this, and returns it.
+    pub(crate) fn shows(&self, texts: &[&str]) -> String {
+        let shown = |screen: &str| texts.iter().all(|text| screen.contains(text));
+        self.until(&format!("{texts:?}"), shown)
+    }
+
+    /// Waits until the screen is like this, and returns it.
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let since = Instant::now();
+        loop {
+            let screen = self.screen();
+            if is_so(&screen) {
+                return screen;
+            }
+            assert!(
+                since.elapsed() < DEADLINE,
+                "no {what} on the screen:\n{screen}"
+            );
+            thread::park_timeout(PAUSE);
+        }
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        let mut command = Command::new("tmux");
+        command
+            .arg("-S")
+            .arg(self.folder.path("tmux"))
+            .arg("kill-server");
+        // Its shell may have ended, and tmux with it.
+        let _ = command.output();
+    }
+}

@@ -1,0 +1,149 @@
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::folder::Folder;
+use crate::process::{Peermux, run};
+use crate::tmux::Tmux;
+
+/// A node with an admin socket.
+struct Node {
+    home: String,
+    folder: Folder,
+    process: Peermux,
+    enode: String,
+}
+
+impl Node {
+    fn start() -> Self {
+        let folder = Folder::new();
+        let home = folder.text("home");
+        let (process, enode) = Peermux::listen(&["--data-dir", &home]);
+        Self {
+            home,
+            folder,
+            process,
+            enode,
+        }
+    }
+
+    /// The command line of the view.
+    fn top(&self, options: &str) -> String {
+        let binary = env!("CARGO_BIN_EXE_peermux");
+        format!("{binary} top --data-dir {} {options}", self.home)
+    }
+}
+
+/// A peer of a node, and the beginning of its id.
+fn peer(node: &mut Node) -> (Peermux, String) {
+    let (process, _) = Peermux::listen(&["--static", &node.enode]);
+    let added = node.process.event("peer_add");
+    let id = added["node_id"].as_str().expect("an id");
+    (process, id[..12].to_owned())
+}
+
+/// Whether one text stands above another.
+fn above(screen: &str, one: &str, other: &str) -> bool {
+    let place = |text| screen.find(text);
+    place(one)
+        .zip(place(other))
+        .is_some_and(|(one, other)| one < other)
+}
+
+#[test]
+fn keys_sort_show_details_kick_and_end() {
+    let Some(terminal) = Tmux::start(110, 24) else {
+        return;
+    };
+    let mut node = Node::start();
+    let mut peers = [peer(&mut node), peer(&mut node)];
+    peers.sort_by(|one, other| one.1.cmp(&other.1));
+    let [(_first_peer, first), (_second_peer, second)] = peers;
+    terminal.line("echo before-$((1+1))");
+    terminal.shows(&["before-2"]);
+    terminal.line(&format!("{}; echo ended-$?", node.top("--sort id")));
+    let screen = terminal.shows(&[&first, &second, "2 of 2 peers, by id"]);
+    assert!(
+        above(&screen, &first, &second) && !screen.contains("before-2"),
+        "{screen}"
+    );
+    assert_eq!(terminal.state(), "1 0");
+
+    terminal.press(&["r"]);
+    let reversed = |screen: &str| above(screen, &second, &first);
+    terminal.until("other order", reversed);
+    terminal.press(&["r", "s"]);
+    terminal.shows(&["by client", "client▼"]);
+
+    terminal.resize(40, 12);
+    terminal.shows(&["1 Peers 2 Prot 3 Dials 4 Mem 5 Events"]);
+    terminal.resize(110, 24);
+    terminal.shows(&["listens on"]);
+
+    // Of equal clients that with the lower id is first.
+    terminal.press(&["g", "Enter"]);
+    terminal.shows(&["our address", "round trip", &first]);
+    terminal.press(&["Escape"]);
+    terminal.press(&["K"]);
+    terminal.shows(&[&format!("kicked {first}")]);
+    terminal.until("peer that is gone", |screen| {
+        screen.contains("1 of 1 peers")
+    });
+    let dropped = node.process.event("peer_drop");
+    assert!(
+        dropped["node_id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with(&first))
+    );
+    terminal.press(&["5"]);
+    terminal.shows(&["peer_drop", "events, the newest first"]);
+
+    terminal.press(&["q"]);
+    terminal.shows(&["ended-0", "before-2"]);
+    assert_eq!(terminal.state(), "0 1");
+    terminal
+        .line("stty -a | grep -q ' icanon' && stty -a | grep -q ' echo ' && echo cooked-$((1+1))");
+    terminal.shows(&["cooked-2"]);
+}
+
+#[test]
+fn a_node_that_ends_leaves_its_last_state_and_is_asked_until_it_is_back() {
+    let Some(terminal) = Tmux::start(110, 24) else {
+        return;
+    };
+    let mut node = Node::start();
+    let (_peer, id) = peer(&mut node);
+    let own = node.folder.text("pid");
+    let top = format!(
+        "sh -c 'echo $$ > {own}; exec {}'; echo ended-$?",
+        node.top("")
+    );
+    terminal.line(&top);
+    terminal.shows(&[&id, "1 of 1 peers"]);
+
+    node.process.terminated();
+    terminal.shows(&["no answer (2), this is its last state", &id]);
+    let (process, _) = Peermux::listen(&["--data-dir", &node.home]);
+    node.process = process;
+    terminal.until("answer", |screen| !screen.contains("no answer"));
+
+    let pid = fs::read_to_string(own).expect("its process id");
+    let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process id"), Signal::TERM).expect("it runs");
+    terminal.shows(&["ended-0"]);
+    assert_eq!(terminal.state(), "0 1");
+}
+
+#[test]
+fn without_a_terminal_it_names_what_prints_instead() {
+    let (line, _) = run(&["top", "--admin", "socket"]).failed();
+    for part in [
+        "needs a terminal",
+        "`peermux peers --watch`",
+        "`peermux peers --json`",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    let told = run(&["top", "--admin", "socket", "--json"]).refused();
+    assert!(told.contains("`peermux peers --json`"), "{told}");
+}
