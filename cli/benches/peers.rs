@@ -1,5 +1,6 @@
 //! How fast a node with 1,000 peers answers `peers`, idle and while messages flow: over its admin
-//! socket, and by the command `peermux peers` from its start to its end.
+//! socket, and by the command `peermux peers` from its start to its end; and what CPU time `peermux top` takes for
+//! a refresh, where there is tmux.
 //!
 //! `cargo bench -p peermux-cli --bench peers` runs the node as a process of its own; its peers are
 //! all in this one. Each peer's message comes back as an answer, so a rate of 10,000 is 20,000
@@ -43,6 +44,8 @@ mod unix {
     const RATES: [u64; 4] = [0, 2_000, 10_000, 1_000_000];
     const QUESTIONS: usize = 100;
     const RUNS: usize = 20;
+    /// Of `peermux top`, one a second.
+    const REFRESHES: u64 = 10;
     /// Between two questions, so that the load is seen in all its states.
     const PAUSE: Duration = Duration::from_millis(20);
     /// At once in set-up, which is what a node takes by default.
@@ -55,8 +58,8 @@ mod unix {
         let peers = runtime.block_on(connect(&node.enode));
         println!("{PEERS} peers; times in ms: minimum, median, 90 %, maximum");
         println!(
-            "{:>11} {:>11}  {:36}  `peermux peers`",
-            "messages/s", "done", "answer on the socket"
+            "{:>11} {:>11}  {:36}  {:36}  `peermux top`",
+            "messages/s", "done", "answer on the socket", "`peermux peers`"
         );
         for rate in RATES {
             let load = Load::start(&runtime, &peers, rate);
@@ -64,8 +67,9 @@ mod unix {
             wait(&runtime, Duration::from_secs(1));
             let answers = Spread::of(&runtime, QUESTIONS, || node.ask());
             let runs = Spread::of(&runtime, RUNS, || node.run_command());
+            let top = node.watch(&runtime);
             let done = load.end(&runtime) as f64 / since.elapsed().as_secs_f64();
-            println!("{rate:>11} {done:>11.0}  {answers}  {runs}");
+            println!("{rate:>11} {done:>11.0}  {answers}  {runs}  {top}");
         }
         println!("an answer has {} bytes", node.answer().len());
     }
@@ -133,6 +137,62 @@ mod unix {
             assert_eq!(table.lines().count(), PEERS);
             took
         }
+    }
+
+    impl Node {
+        /// The CPU time of one refresh of `peermux top`.
+        fn watch(&self, runtime: &Runtime) -> String {
+            let socket = self.home.join("tmux");
+            let tmux = |arguments: &[&str]| {
+                let mut command = Command::new("tmux");
+                command
+                    .arg("-S")
+                    .arg(&socket)
+                    .args(arguments)
+                    .env_remove("TMUX");
+                command.output()
+            };
+            let view = format!(
+                "exec {} top --data-dir {}",
+                env!("CARGO_BIN_EXE_peermux"),
+                self.home.display()
+            );
+            let start = [
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "160",
+                "-y",
+                "50",
+                &view,
+            ];
+            if tmux(&start).is_err() {
+                return "-".to_owned();
+            }
+            // Past the start and the first refreshes.
+            wait(runtime, Duration::from_secs(3));
+            let pid = tmux(&["display-message", "-p", "#{pane_pid}"]).expect("its process id");
+            let pid = String::from_utf8(pid.stdout).expect("digits");
+            let since = cpu(pid.trim());
+            wait(runtime, Duration::from_secs(REFRESHES));
+            let taken = cpu(pid.trim()) - since;
+            tmux(&["kill-server"]).expect("tmux ends");
+            format!("{:.1}", taken.as_secs_f64() * 1e3 / REFRESHES as f64)
+        }
+    }
+
+    /// The CPU time that a process has taken, in Linux's hundredths of a second.
+    fn cpu(pid: &str) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+        // The numbers stand behind the name, which may have spaces.
+        let (_, numbers) = stat.rsplit_once(')').expect("a name");
+        let ticks = numbers.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks
+            .map(|number| number.parse::<u64>().expect("a number"))
+            .sum();
+        Duration::from_millis(ticks * 10)
     }
 
     impl Drop for Node {

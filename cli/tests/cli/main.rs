@@ -27,6 +27,8 @@ mod listen;
 mod logs;
 mod output;
 mod peers;
+#[cfg(feature = "top")]
+mod picture;
 mod ping;
 mod process;
 mod record;

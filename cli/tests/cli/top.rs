@@ -3,6 +3,7 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::folder::Folder;
+use crate::picture::svg;
 use crate::process::{Peermux, run};
 use crate::tmux::Tmux;
 
@@ -146,4 +147,42 @@ fn without_a_terminal_it_names_what_prints_instead() {
     }
     let told = run(&["top", "--admin", "socket", "--json"]).refused();
     assert!(told.contains("`peermux peers --json`"), "{told}");
+}
+
+/// Makes docs/top.svg: a node with peers at work.
+/// `cargo test --release -p peermux-cli --test cli -- --ignored picture_of_a_node`.
+#[test]
+#[ignore = "it makes the picture in README, from a run that takes half a minute"]
+fn picture_of_a_node_at_work() {
+    const COLUMNS: u16 = 140;
+    let Some(terminal) = Tmux::start(COLUMNS, 18) else {
+        return;
+    };
+    let mut node = Node::start();
+    let _idle: Vec<_> = (0..5).map(|_| peer(&mut node)).collect();
+    let loads = [
+        ["sink", "1024"],
+        ["echo", "32"],
+        ["source", "65536"],
+        ["sink", "16384"],
+    ];
+    let _busy: Vec<_> = loads
+        .iter()
+        .map(|[mode, size]| {
+            let count = ["--count", "4000000000"];
+            let load = ["bench", &node.enode, "--mode", mode, "--size", size];
+            Peermux::start(&[&load[..], &count].concat())
+        })
+        .collect();
+    for _ in &loads {
+        node.process.event("peer_add");
+    }
+    terminal.line(&node.top(""));
+    // The first round trips are known after the first Pings.
+    terminal.until("round trips", |screen| screen.matches(" ms ").count() > 10);
+    terminal.press(&["j"]);
+    terminal.shows(&["MiB"]);
+    let picture = svg(&terminal.coloured_screen(), COLUMNS);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/top.svg");
+    fs::write(path, picture).expect("the picture is written");
 }

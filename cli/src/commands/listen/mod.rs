@@ -67,7 +67,7 @@ A data directory holds the files
   addresses.redb    the address book and the node database; a damaged one is kept aside
   nodes.json        the nodes that `peermux peers add` and `trust` have named
   record            the node's own record, whose number goes on after a restart
-  admin.sock        the running node's socket for `peermux peers`, see `peermux peers --help`
+  admin.sock        the running node's socket for `peermux peers` and `top`, see `peermux peers --help`
 It is refused if other users can write to it, and so are a key file and an address book that
 others can read. Symbolic links to any of them are not followed.
 

@@ -1,0 +1,135 @@
+//! A screen of tmux as a picture in SVG.
+
+use std::fmt::Write;
+
+/// A character cell, in units of the picture.
+const WIDTH: f64 = 8.4;
+const HEIGHT: f64 = 18.0;
+
+const BACKGROUND: &str = "#16181d";
+const FOREGROUND: &str = "#d7dae0";
+
+/// How text looks, by the escape sequences before it.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Look {
+    colour: Option<u8>,
+    is_bold: bool,
+    is_dim: bool,
+    is_reversed: bool,
+}
+
+impl Look {
+    /// Takes the numbers of an escape sequence, as in `\x1b[1;36m`.
+    fn change(&mut self, numbers: &str) {
+        let mut numbers = numbers.split(';').map(|number| number.parse().unwrap_or(0));
+        while let Some(number) = numbers.next() {
+            match number {
+                0 => *self = Self::default(),
+                1 => self.is_bold = true,
+                2 => self.is_dim = true,
+                7 => self.is_reversed = true,
+                22 => (self.is_bold, self.is_dim) = (false, false),
+                27 => self.is_reversed = false,
+                30..=37 => self.colour = Some(number - 30),
+                38 if numbers.next() == Some(5) => self.colour = numbers.next(),
+                39 => self.colour = None,
+                90..=97 => self.colour = Some(number - 90 + 8),
+                _ => {}
+            }
+        }
+    }
+
+    fn colour(&self) -> &'static str {
+        match self.colour {
+            Some(1 | 9) => "#e06c75",
+            Some(2 | 10) => "#98c379",
+            Some(3 | 11) => "#e5c07b",
+            Some(4 | 12) => "#61afef",
+            Some(6 | 14) => "#56b6c2",
+            Some(8) => "#7f848e",
+            _ => FOREGROUND,
+        }
+    }
+}
+
+/// A picture of a screen that is so many cells wide, with escape sequences for its looks.
+pub(crate) fn svg(screen: &str, columns: u16) -> String {
+    let rows = screen.lines().count();
+    let [width, height] = [
+        f64::from(columns) * WIDTH + 24.0,
+        rows as f64 * HEIGHT + 24.0,
+    ];
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"monospace\" font-size=\"14\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n"
+    );
+    // Some programs go on with the looks of the line before.
+    let mut look = Look::default();
+    for (row, line) in screen.lines().enumerate() {
+        let mut column = 0;
+        for (number, part) in line.split("\u{1b}[").enumerate() {
+            let text = match part.split_once('m') {
+                Some((numbers, text)) if number > 0 => {
+                    look.change(numbers);
+                    text
+                }
+                _ => part,
+            };
+            draw(&mut svg, &look, [column, row], text);
+            column += text.chars().count();
+        }
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
+    let [x, y] = [column as f64 * WIDTH + 12.0, row as f64 * HEIGHT + 12.0];
+    let length = text.chars().count() as f64 * WIDTH;
+    let mut colour = look.colour();
+    if look.is_reversed {
+        let end = "height=\"18\"";
+        writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{length:.1}\" {end} fill=\"{colour}\"/>"
+        )
+        .expect("written");
+        colour = BACKGROUND;
+    }
+    if text.trim().is_empty() {
+        return;
+    }
+    let weight = if look.is_bold {
+        " font-weight=\"bold\""
+    } else {
+        ""
+    };
+    let opacity = if look.is_dim { " opacity=\"0.6\"" } else { "" };
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let base = y + 14.0;
+    writeln!(
+        svg,
+        "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{length:.1}\" fill=\"{colour}\"{weight}{opacity} xml:space=\"preserve\">{text}</text>"
+    )
+    .expect("written");
+}
+
+#[test]
+fn looks_and_places_are_those_of_the_screen() {
+    let picture = svg(
+        "a\u{1b}[1;36mb<\u{1b}[0m\u{1b}[7mc\u{1b}[27m\n\u{1b}[90md",
+        4,
+    );
+    let lines: Vec<_> = picture.lines().collect();
+    let [_, _, a, b, back, c, d, end] = lines.as_slice() else {
+        panic!("not so many shapes: {picture}");
+    };
+    assert!(a.contains(">a<") && a.contains(FOREGROUND), "{a}");
+    assert!(
+        b.contains("x=\"20.4\"") && b.contains("bold") && b.contains(">b&lt;<"),
+        "{b}"
+    );
+    assert!(back.starts_with("<rect") && c.contains(BACKGROUND), "{c}");
+    assert!(d.contains("y=\"44.0\"") && d.contains("#7f848e"), "{d}");
+    assert_eq!(*end, "</svg>");
+}
