@@ -262,6 +262,18 @@ impl Model {
         self.events.iter().filter(matches).collect()
     }
 
+    /// How many events between those that are kept were lost before they came here.
+    pub(super) fn lost_events(&self) -> u64 {
+        let ends = self.events.front().zip(self.events.back());
+        let numbers = ends.map_or(0, |(newest, oldest)| {
+            newest
+                .number
+                .saturating_sub(oldest.number)
+                .saturating_add(1)
+        });
+        numbers.saturating_sub(self.events.len() as u64)
+    }
+
     /// The selected peer, or the node that is kept connected, of the tab.
     pub(super) fn selected(&self) -> Option<NodeId> {
         match self.tab {

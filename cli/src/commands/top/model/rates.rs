@@ -6,6 +6,9 @@ use std::ops::AddAssign;
 use peermux::NodeId;
 use peermux::peer::{LaneInfo, PeerInfo};
 
+/// In a shorter time, in seconds, too little passes for a rate: the one before stays.
+const SHORTEST: f64 = 0.1;
+
 /// What passes in a second, with a peer or through a protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Rate {
@@ -54,8 +57,7 @@ impl Row {
                 lanes,
             };
         };
-        if seconds <= 0.0 {
-            // The same moment again.
+        if seconds < SHORTEST {
             let (rate, lanes) = (before.rate, before.lanes.clone());
             return Self { info, rate, lanes };
         }
@@ -139,6 +141,8 @@ mod tests {
 
         let again = rows(vec![later.info()], &now);
         assert_eq!(rate_of(&again), Some(rate), "of the same moment");
+        let soon = Peer::new(1).aged(3_099).passed("echo", 99, 99);
+        assert_eq!(rate_of(&rows(vec![soon.info()], &now)), Some(rate));
     }
 
     #[test]

@@ -328,6 +328,9 @@ fn events_are_kept_the_newest_first_and_begin_anew_with_another_node() {
     press(&mut model, KeyCode::Down);
     model.refresh(with(301..=301, false));
     assert_eq!(model.event.selected(), Some(&299), "it stays on its event");
+    assert_eq!(model.lost_events(), 0);
+    model.refresh(with(310..=310, false));
+    assert_eq!(model.lost_events(), 8);
     model.refresh(with(1..=1, true));
-    assert_eq!(numbers(&model), [1]);
+    assert_eq!((numbers(&model), model.lost_events()), (vec![1], 0));
 }

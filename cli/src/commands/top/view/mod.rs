@@ -197,7 +197,14 @@ fn title(model: &Model, theme: Theme) -> Line<'static> {
                 fields::percent(part),
             )
         }
-        Tab::Events => format!("last {} events, the newest first", model.events().len()),
+        Tab::Events => {
+            let lost = match model.lost_events() {
+                0 => String::new(),
+                lost => format!("; {lost} were lost"),
+            };
+            let shown = model.events().len();
+            format!("last {shown} events, the newest first{lost}")
+        }
     };
     let mut spans = vec![Span::styled(text, theme.dim())];
     if !model.filter.is_empty() && !matches!(model.mode, Mode::Help(_)) {
