@@ -85,6 +85,8 @@ fn keys_sort_show_details_kick_and_end() {
     terminal.press(&["g", "Enter"]);
     terminal.shows(&["our address", "round trip", &first]);
     terminal.press(&["Escape"]);
+    // A key that comes too early would be taken for one with Alt.
+    terminal.until("list", |screen| !screen.contains("our address"));
     terminal.press(&["K"]);
     terminal.shows(&[&format!("kicked {first}")]);
     terminal.until("peer that is gone", |screen| {

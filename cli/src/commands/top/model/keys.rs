@@ -28,6 +28,10 @@ impl Model {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
+        // Also Esc with a key right after it.
+        if key.modifiers.contains(KeyModifiers::ALT) {
+            return None;
+        }
         match std::mem::replace(&mut self.mode, Mode::List) {
             Mode::List => self.press_in_list(key),
             Mode::Details(line) => self.press_in_text(key, line, Mode::Details),
@@ -194,7 +198,6 @@ impl Model {
     ) -> Option<Wish> {
         let page = self.page.max(1);
         let line = match (key.code, step(key.code)) {
-            (KeyCode::Char('q'), _) => return Some(Wish::Quit),
             (KeyCode::Char('d' | 'K' | 'b' | 't'), _) if mode(0) == Mode::Details(0) => {
                 self.mode = mode(line);
                 self.status = None;
@@ -206,7 +209,11 @@ impl Model {
             (_, Some(Step::First)) => 0,
             // Where the end is, is known when the text is drawn.
             (_, Some(_)) => line,
-            (_, None) => return None,
+            (KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('?'), _) => {
+                return None;
+            }
+            // The text closes, and the key does what it does in a list.
+            (_, None) => return self.press_in_list(key),
         };
         self.mode = mode(line);
         None

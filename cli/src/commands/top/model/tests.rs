@@ -176,6 +176,14 @@ fn kick_and_trust_ask_at_once() {
             "in the details"
         );
         assert!(matches!(model.mode, Mode::Details(_)));
+        press(&mut model, KeyCode::Char('?'));
+        assert_eq!(model.mode, Mode::List);
+        press(&mut model, KeyCode::Enter);
+        press(&mut model, KeyCode::Char('5'));
+        assert_eq!((&model.mode, model.tab), (&Mode::List, Tab::Events));
+        model.tab = Tab::Peers;
+        let alt_k = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::ALT);
+        assert_eq!(model.press(alt_k), None);
     }
 }
 
