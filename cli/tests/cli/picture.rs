@@ -99,6 +99,10 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
     if text.trim().is_empty() {
         return;
     }
+    // Spaces around it only move it.
+    let x = x + text.chars().take_while(|char| *char == ' ').count() as f64 * WIDTH;
+    let text = text.trim();
+    let length = text.chars().count() as f64 * WIDTH;
     let weight = if look.is_bold {
         " font-weight=\"bold\""
     } else {

@@ -92,13 +92,16 @@ pub(super) fn draw<T>(
     let titles = shown.iter().filter_map(|(at, _)| columns.get(*at));
     let titles = titles.map(|column| cell((column.title.clone(), theme.heading()), column.align));
     let rows = visible.rows.iter().enumerate().map(|(number, item)| {
+        let is_selected = number == visible.selected;
         let mut fields: Vec<_> = row(item).into_iter().map(Some).collect();
         let cells = shown.iter().filter_map(|(at, _)| {
-            let field = fields.get_mut(*at)?.take()?;
-            Some(cell(field, columns.get(*at)?.align))
+            let (text, style) = fields.get_mut(*at)?.take()?;
+            // Reversed colours of several cells would be as many backgrounds.
+            let style = if is_selected { theme.plain() } else { style };
+            Some(cell((text, style), columns.get(*at)?.align))
         });
         let drawn = Row::new(cells.collect::<Vec<_>>());
-        match number == visible.selected {
+        match is_selected {
             true => drawn.style(theme.selected()),
             false => drawn,
         }
