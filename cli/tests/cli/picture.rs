@@ -52,7 +52,7 @@ impl Look {
     }
 }
 
-/// A picture of a screen that is so many cells wide, with escape sequences for its looks.
+/// Makes a picture of a screen, whose text has escape sequences, with this number of columns.
 pub(crate) fn svg(screen: &str, columns: u16) -> String {
     let rows = screen.lines().count();
     let [width, height] = [

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::folder::Folder;
 
-/// How long a screen may take to show something, on a machine that is busy with other tests too.
+/// How long a screen may take to show something, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often it is looked at.
@@ -22,7 +22,7 @@ pub(crate) struct Tmux {
 }
 
 impl Tmux {
-    /// A terminal of this size; `None` without tmux, which is said, and is a failure where everything has to be there.
+    /// Starts a terminal of this size. Without tmux it says so and returns `None`, or fails if `PEERMUX_INTEROP` is `required`.
     pub(crate) fn start(width: u16, height: u16) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(
@@ -82,12 +82,12 @@ impl Tmux {
         self.run(&["resize-window", "-x", &size[0], "-y", &size[1]]);
     }
 
-    /// What the screen shows.
+    /// The text of the screen.
     pub(crate) fn screen(&self) -> String {
         self.run(&["capture-pane", "-p"])
     }
 
-    /// What the screen shows, with the escape sequences of its colours.
+    /// The text of the screen, with escape sequences for its colours.
     pub(crate) fn coloured_screen(&self) -> String {
         self.run(&["capture-pane", "-p", "-e"])
     }

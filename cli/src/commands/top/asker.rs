@@ -18,14 +18,14 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer may be closed by the node, which waits for a minute.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// What is asked for.
+/// A task for the asker.
 #[derive(Debug)]
 pub(super) enum Ask {
     Refresh,
     Change(Request),
 }
 
-/// What came of it.
+/// Its outcome.
 #[derive(Debug)]
 pub(super) enum Answer {
     Fresh(Box<Snapshot>),
@@ -76,7 +76,7 @@ impl Asker {
         }
     }
 
-    /// The answer to what was asked. Cancel safe.
+    /// Waits for the answer. Cancel safe.
     pub(super) async fn answer(&mut self) -> Result<Answer, Failure> {
         match self.answers.recv().await {
             Some(answer) => {

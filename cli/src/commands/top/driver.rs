@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::view::{self, Theme};
 use crate::failure::Failure;
 
-/// How many changes may wait for the answer to what was asked before.
+/// The largest number of changes that wait for an earlier answer.
 const WAITING: usize = 8;
 
 /// Shows the view until a key or a signal ends it.

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     interval: u32,
-    /// What comes first
+    /// The column that sorts the peers
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::In)]
     sort: Sort,
     /// Show everything without colours, as with NO_COLOR in the environment

@@ -1,9 +1,9 @@
 //! Which row of a list is selected, and which rows are visible.
 
-/// The selection follows what is selected when the list changes its order.
+/// The selection of a list. It follows its row when the order changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<K> {
-    /// What is selected; none in an empty list.
+    /// The key of the selected row; none in an empty list.
     selected: Option<K>,
     index: usize,
     /// The first row that is visible.
@@ -45,7 +45,7 @@ impl<K: PartialEq> Cursor<K> {
         self.select(found.unwrap_or(self.index), keys, page);
     }
 
-    /// Moves by so many rows, up if that is negative.
+    /// Moves by a number of rows, up if it is negative.
     pub(super) fn step(&mut self, by: isize, keys: &[K], page: usize)
     where
         K: Clone,

@@ -10,10 +10,10 @@ pub(crate) struct Input {
     pub(crate) text: String,
 }
 
-/// What a line is for.
+/// The purpose of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Purpose {
-    /// What rows must contain. It applies while it is written; this is the one before.
+    /// A filter, which applies while it is written. Holds the filter before it.
     Filter(String),
     /// The node to keep connected.
     Add,
@@ -34,7 +34,7 @@ impl Input {
         Self { purpose, text }
     }
 
-    /// What stands before the line.
+    /// The text before the line.
     pub(crate) fn prompt(&self) -> String {
         match &self.purpose {
             Purpose::Filter(_) => "filter: ".to_owned(),

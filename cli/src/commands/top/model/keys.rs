@@ -1,4 +1,4 @@
-//! What keys do.
+//! The effect of keys.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
 use crate::node;
 
-/// What the driver is to do after a key.
+/// An order for the driver, after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Wish {
     /// To end.
@@ -23,7 +23,7 @@ pub(crate) enum Wish {
 const BAN: &str = "1h";
 
 impl Model {
-    /// Does what a key says.
+    /// Carries out a key.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
@@ -82,7 +82,7 @@ impl Model {
         self.follow();
     }
 
-    /// The tab so many places to the right, round the end.
+    /// The tab `by` places to the right; the first follows the last.
     fn neighbour(&self, by: usize) -> Option<Tab> {
         let mut round = Tab::ALL.iter().cycle();
         let _ = round.find(|tab| **tab == self.tab);
@@ -212,7 +212,7 @@ impl Model {
             (KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('?'), _) => {
                 return None;
             }
-            // The text closes, and the key does what it does in a list.
+            // The text closes, and the key acts on the list.
             (_, None) => return self.press_in_list(key),
         };
         self.mode = mode(line);

@@ -1,4 +1,4 @@
-//! What the view shows, and how keys and new data change it. Nothing here waits, asks or draws.
+//! The state of the view, and its changes by keys and new data. Nothing here waits, asks or draws.
 
 mod cursor;
 mod input;
@@ -27,13 +27,13 @@ pub(super) use protocols::ProtocolRow;
 pub(super) use rates::{Rate, Row};
 pub(super) use sort::Sort;
 
-/// How many events are kept, at most: what the node keeps.
+/// The largest number of events that are kept, as in the node.
 const EVENTS: usize = 200;
 
 /// How many digits of a node id are shown where it is one of many.
 pub(super) const SHORT_ID: usize = 12;
 
-/// What a node answered, all of one refresh.
+/// All answers of one refresh.
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) node: NodeInfo,
@@ -46,7 +46,7 @@ pub(super) struct Snapshot {
     pub(super) from_start: bool,
 }
 
-/// What is shown in the middle.
+/// The list in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Peers,
@@ -66,14 +66,14 @@ impl Tab {
     ];
 }
 
-/// What the keys mean now.
+/// The meaning of keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mode {
     /// A list is shown.
     List,
     /// All of the selected row, from this line on.
     Details(usize),
-    /// What the keys do, from this line on.
+    /// The list of keys, from this line on.
     Help(usize),
     /// A line is being written.
     Input(Input),
@@ -95,7 +95,7 @@ pub(super) struct Model {
     pub(super) mode: Mode,
     pub(super) sort: Sort,
     pub(super) reverse: bool,
-    /// What rows must contain.
+    /// A text that rows must contain.
     pub(super) filter: String,
     pub(super) status: Option<Status>,
     /// Why there is no answer, and for how many attempts.
@@ -107,7 +107,7 @@ pub(super) struct Model {
     rows: Vec<Row>,
     /// Those that are shown, in their order.
     order: Vec<usize>,
-    /// Those that are shown by what they hold, most first.
+    /// Those that are shown, by the memory that they hold, most first.
     holders: Vec<usize>,
     protocols: Vec<ProtocolRow>,
     kept: Vec<StaticNode>,
@@ -152,7 +152,7 @@ impl Model {
         }
     }
 
-    /// Takes what the node answered.
+    /// Takes new answers.
     pub(super) fn refresh(&mut self, snapshot: Snapshot) {
         self.lost = None;
         self.discovery = snapshot.discovery;
@@ -177,13 +177,13 @@ impl Model {
         self.arrange();
     }
 
-    /// Takes note that the node did not answer. What it answered last stays.
+    /// Notes that the node did not answer. Its last state stays.
     pub(super) fn lose(&mut self, why: String) {
         let attempts = self.lost.as_ref().map_or(0, |(_, attempts)| *attempts);
         self.lost = Some((why, attempts.saturating_add(1)));
     }
 
-    /// Shows what came of a request.
+    /// Shows the outcome of a request.
     pub(super) fn conclude(&mut self, request: &Request, result: &Result<Changed, String>) {
         let text = match result {
             Ok(changed) => Done::of(request, changed.kept).map(|done| done.to_string()),
@@ -349,7 +349,7 @@ impl Model {
         of(Tab::Protocols).apply(&mut self.protocol, &protocols, page);
         of(Tab::Dials).apply(&mut self.dial, &dials, page);
         of(Tab::Memory).apply(&mut self.holder, &holders, page);
-        // Who looks at the newest event goes on to do so.
+        // A selection of the newest event moves on to newer ones.
         match of(Tab::Events) {
             Step::None if self.event.index() == 0 => Step::First,
             step => step,
@@ -383,7 +383,7 @@ impl Step {
     }
 }
 
-/// What a filter looks at.
+/// The texts that a filter searches.
 fn texts(row: &Row) -> Vec<String> {
     let info = &row.info;
     let mut texts = vec![info.node_id.to_string(), info.client.clone()];
@@ -398,7 +398,7 @@ fn texts(row: &Row) -> Vec<String> {
     texts
 }
 
-/// What is special about a peer.
+/// Remarks about a peer.
 pub(super) fn notes(row: &Row) -> String {
     let notes = [
         (row.info.static_dialled, "static"),

@@ -1,4 +1,4 @@
-//! What passes through each protocol, with all peers together.
+//! The traffic of each protocol, over all peers.
 
 use std::collections::BTreeMap;
 

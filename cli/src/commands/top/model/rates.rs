@@ -1,4 +1,4 @@
-//! What passes in a second, from two successive descriptions of a peer.
+//! Rates, from two successive descriptions of a peer.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -9,7 +9,7 @@ use peermux::peer::{LaneInfo, PeerInfo};
 /// In a shorter time, in seconds, too little passes for a rate: the one before stays.
 const SHORTEST: f64 = 0.1;
 
-/// What passes in a second, with a peer or through a protocol.
+/// Traffic in a second, with a peer or through a protocol.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Rate {
     pub(crate) received: f64,
@@ -32,7 +32,7 @@ impl AddAssign for Rate {
     }
 }
 
-/// A peer, with what passes in a second if that is known.
+/// A peer and its rates, if they are known.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) info: PeerInfo,

@@ -1,4 +1,4 @@
-//! Descriptions for tests of the model and of what is drawn.
+//! Sample data for tests of the model and the view.
 
 use peermux::SecretKey;
 use peermux::peer::{NodeInfo, PeerInfo};

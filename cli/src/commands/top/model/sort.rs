@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::rates::{Rate, Row};
 
-/// What the peers are sorted by.
+/// The column that sorts the peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sort {
     Id,
@@ -23,7 +23,7 @@ pub(crate) enum Sort {
     Stalls,
     /// The slowest first
     P50,
-    /// Likewise, by what 99 % of the round trips did not exceed
+    /// The slowest first, by the round trip that 99 % do not exceed
     P99,
     /// Those with the most points for misbehaviour first
     Score,

@@ -59,7 +59,7 @@ fn is_failure(event: &Event) -> bool {
         .is_some_and(|error| !error.is_null())
 }
 
-/// Who it is about, and what happened to it.
+/// The node of an event, and its story.
 fn summary(event: &Event) -> String {
     let error = event.what.get("error").and_then(|error| error.get("text"));
     let error = error.and_then(Value::as_str);

@@ -4,7 +4,7 @@ use super::sheet::Field;
 use super::theme::Theme;
 use crate::human;
 
-/// What stands for a value that is not known.
+/// Stands for an unknown value.
 pub(super) const NONE: &str = "-";
 
 /// Below this width ids are shorter.

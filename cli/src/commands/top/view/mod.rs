@@ -27,7 +27,7 @@ use text::Lines;
 
 pub(super) use theme::Theme;
 
-/// Below this height only the list and the line of what happened are shown.
+/// Below this height only the list and the status line are shown.
 const FLAT: u16 = 9;
 
 /// Draws everything. Scrolling follows the size of the frame, so the model takes note of that.
@@ -172,7 +172,7 @@ fn tabs(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What the list shows.
+/// The line above the list.
 fn title(model: &Model, theme: Theme) -> Line<'static> {
     let Some(node) = &model.node else {
         return Line::default();
@@ -234,12 +234,12 @@ fn dials_title(model: &Model) -> String {
     text
 }
 
-/// The line that is written, a question, or what happened last.
+/// The line that is written, a question, or the last outcome.
 fn status(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     match &model.mode {
         Mode::Input(input) if model.status.is_none() => {
             let text = format!("{}{}_", input.prompt(), printable(&input.text));
-            // The end of the line is what is being written.
+            // The end of the line stays visible.
             let extra = Span::raw(&text).width().saturating_sub(width.into());
             return Line::styled(
                 text.chars().skip(extra).collect::<String>(),

@@ -16,7 +16,7 @@ pub(super) struct Column {
     pub(super) width: u16,
     /// How wide it becomes if there is room.
     pub(super) widest: u16,
-    /// What is shown first where not all columns have room: the smallest number.
+    /// Columns with the smallest ranks are shown if not all have room.
     pub(super) rank: u8,
     pub(super) align: Alignment,
 }

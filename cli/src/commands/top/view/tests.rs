@@ -1,4 +1,4 @@
-//! What is drawn, beside the kept pictures in `snapshots/`. With `UPDATE_SNAPSHOTS=1` in the environment they are
+//! Compares the view with the kept pictures in `snapshots/`. With `UPDATE_SNAPSHOTS=1` in the environment they are
 //! written anew.
 
 use std::path::Path;

@@ -65,7 +65,7 @@ impl Lines {
     }
 }
 
-/// A text in parts of so many characters at most, one at least.
+/// Splits a text into parts of at most `width` characters; an empty text is one part.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for char in text.chars() {

@@ -45,7 +45,7 @@ impl Theme {
         self.coloured(Color::Blue)
     }
 
-    /// What somebody should look at.
+    /// Values that need attention.
     pub(super) fn warning(self) -> Style {
         self.coloured(Color::Yellow)
     }
