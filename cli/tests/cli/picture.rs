@@ -85,9 +85,9 @@ pub(crate) fn svg(screen: &str, columns: u16) -> String {
 
 fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
     let [x, y] = [column as f64 * WIDTH + 12.0, row as f64 * HEIGHT + 12.0];
-    let length = text.chars().count() as f64 * WIDTH;
     let mut colour = look.colour();
     if look.is_reversed {
+        let length = text.chars().count() as f64 * WIDTH;
         let end = "height=\"18\"";
         writeln!(
             svg,
@@ -96,26 +96,37 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
         .expect("written");
         colour = BACKGROUND;
     }
-    if text.trim().is_empty() {
-        return;
-    }
-    // Spaces around it only move it.
-    let x = x + text.chars().take_while(|char| *char == ' ').count() as f64 * WIDTH;
-    let text = text.trim();
-    let length = text.chars().count() as f64 * WIDTH;
-    let weight = if look.is_bold {
-        " font-weight=\"bold\""
-    } else {
-        ""
+    let weight = match look.is_bold {
+        true => " font-weight=\"bold\"",
+        false => "",
     };
     let opacity = if look.is_dim { " opacity=\"0.6\"" } else { "" };
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
     let base = y + 14.0;
-    writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{length:.1}\" fill=\"{colour}\"{weight}{opacity} xml:space=\"preserve\">{text}</text>"
-    )
-    .expect("written");
+    for (start, part) in parts(text) {
+        let x = x + start as f64 * WIDTH;
+        let part = part.replace('&', "&amp;").replace('<', "&lt;");
+        writeln!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{base:.1}\" fill=\"{colour}\"{weight}{opacity}>{part}</text>"
+        )
+        .expect("written");
+    }
+}
+
+/// The parts of a text between two or more spaces, each with the number of characters before it: not all fonts have
+/// the same width.
+fn parts(text: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for part in text.split("  ") {
+        let trimmed = part.trim_start();
+        let before = start + part.chars().count() - trimmed.chars().count();
+        if !trimmed.is_empty() {
+            parts.push((before, trimmed.trim_end()));
+        }
+        start += part.chars().count() + 2;
+    }
+    parts
 }
 
 #[test]
@@ -136,4 +147,10 @@ fn looks_and_places_are_those_of_the_screen() {
     assert!(back.starts_with("<rect") && c.contains(BACKGROUND), "{c}");
     assert!(d.contains("y=\"44.0\"") && d.contains("#7f848e"), "{d}");
     assert_eq!(*end, "</svg>");
+}
+
+#[test]
+fn columns_of_a_text_stand_where_they_stood() {
+    assert_eq!(parts(" a b   c  d "), [(1, "a b"), (7, "c"), (10, "d")]);
+    assert!(parts("     ").is_empty());
 }
