@@ -25,6 +25,8 @@ mod logs;
 mod networks;
 mod node;
 mod output;
+#[cfg(unix)]
+mod round_trip;
 mod service_manager;
 #[cfg(unix)]
 mod settings;

@@ -371,6 +371,13 @@ impl Peer {
         self.0.control.with_liveness(|liveness| liveness.rtt())
     }
 
+    /// How long the Ping is on its way that the remote has not answered.
+    pub(super) fn unanswered(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let of = |liveness: &mut Liveness| liveness.unanswered(now);
+        self.0.control.with_liveness(of)
+    }
+
     /// What half of the round trips of Pings did not exceed, and 99 %.
     pub(super) fn round_trips(&self) -> [Option<Duration>; 2] {
         let of = |liveness: &mut Liveness| liveness.round_trips();

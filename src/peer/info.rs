@@ -105,6 +105,8 @@ pub struct PeerInfo {
     pub rtt_p50_us: Option<u64>,
     /// What 99 % of them did not exceed.
     pub rtt_p99_us: Option<u64>,
+    /// How long a Ping has been on its way that it has not answered, in milliseconds.
+    pub unanswered_ms: Option<u64>,
     /// What runs with the peer, by the protocol's name.
     pub protocols: BTreeMap<String, LaneInfo>,
 }
@@ -215,6 +217,7 @@ impl PeerInfo {
             rtt_us: stats.round_trip.map(micros),
             rtt_p50_us: stats.round_trip_p50.map(micros),
             rtt_p99_us: stats.round_trip_p99.map(micros),
+            unanswered_ms: stats.unanswered.map(millis),
             protocols: running.collect(),
         }
     }

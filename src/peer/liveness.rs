@@ -142,6 +142,16 @@ impl Liveness {
         self.rtt
     }
 
+    /// How long a Ping has been on its way.
+    pub(crate) fn unanswered(&self, now: Instant) -> Option<Duration> {
+        match self.ping {
+            Ping::Idle => None,
+            Ping::Queued { since } | Ping::InFlight { since } => {
+                Some(now.saturating_duration_since(since))
+            }
+        }
+    }
+
     /// What half of all round trips did not exceed, and 99 % of them.
     pub(crate) fn round_trips(&self) -> [Option<Duration>; 2] {
         [50, 99].map(|percent| self.round_trips.percent(percent))
@@ -249,9 +259,12 @@ mod tests {
     async fn a_silent_remote_times_out_and_one_that_sends_does_not() {
         let (mut liveness, start) = start();
         let pinged = start + 15 * SECOND;
+        assert_eq!(liveness.unanswered(pinged), None);
         assert_eq!(liveness.poll(pinged), Action::SendPing);
         liveness.on_ping_written(pinged);
         liveness.on_bytes(pinged + 10 * SECOND);
+        let unanswered = liveness.unanswered(pinged + 10 * SECOND);
+        assert_eq!(unanswered, Some(10 * SECOND));
         let end = pinged + 25 * SECOND;
         assert_eq!(liveness.poll(pinged + 15 * SECOND), Action::WaitUntil(end));
         assert_eq!(liveness.poll(end), Action::TimedOut(15 * SECOND));

@@ -22,6 +22,8 @@ pub struct PeerStats {
     pub round_trip_p50: Option<Duration>,
     /// What 99 % of the round trips did not exceed.
     pub round_trip_p99: Option<Duration>,
+    /// How long a Ping has been on its way that the remote has not answered yet.
+    pub unanswered: Option<Duration>,
     /// The protocols that run; none once the peer is ending.
     pub protocols: Vec<ProtocolStats>,
 }
@@ -76,6 +78,7 @@ impl Peer {
             round_trip: self.rtt(),
             round_trip_p50,
             round_trip_p99,
+            unanswered: self.unanswered(),
             protocols: protocols.collect(),
         }
     }

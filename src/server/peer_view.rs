@@ -47,7 +47,7 @@ impl Serialize for PeerView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let peer = &self.peer;
         let stats = peer.stats();
-        let fields = 15 + usize::from(self.record.is_some());
+        let fields = 16 + usize::from(self.record.is_some());
         let mut object = serializer.serialize_struct("PeerInfo", fields)?;
         object.serialize_field("node_id", &peer.id())?;
         object.serialize_field("enode", &peer.enode())?;
@@ -66,6 +66,7 @@ impl Serialize for PeerView<'_> {
         object.serialize_field("rtt_us", &stats.round_trip.map(micros))?;
         object.serialize_field("rtt_p50_us", &stats.round_trip_p50.map(micros))?;
         object.serialize_field("rtt_p99_us", &stats.round_trip_p99.map(micros))?;
+        object.serialize_field("unanswered_ms", &stats.unanswered.map(millis))?;
         object.serialize_field("protocols", &Lanes(self, &stats))?;
         object.end()
     }

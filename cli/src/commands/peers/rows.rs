@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::human;
 use crate::output::{Output, printable};
+use crate::round_trip::RoundTrip;
 use crate::table::Table;
 
 /// The order of the peers.
@@ -79,7 +80,7 @@ impl Rows {
         match sort {
             Sort::Id => peers.sort_by_key(|peer| peer.node_id),
             Sort::Age => peers.sort_by_key(|peer| Reverse(peer.connected_ms)),
-            Sort::Rtt => peers.sort_by_key(|peer| Reverse(peer.rtt_p50_us)),
+            Sort::Rtt => peers.sort_by_key(|peer| Reverse(RoundTrip::of(peer).micros())),
             Sort::In => peers.sort_by_key(|peer| Reverse(passed(peer).received)),
             Sort::Out => peers.sort_by_key(|peer| Reverse(passed(peer).sent)),
             Sort::Queue => peers.sort_by_key(|peer| Reverse(queue(peer))),
@@ -192,8 +193,7 @@ fn row(peer: &PeerInfo, passed: Passed, out: &Output) -> [String; 12] {
         printable(&peer.client),
         printable(&shared.join(",")),
         human::time(Duration::from_millis(peer.connected_ms)),
-        peer.rtt_p50_us
-            .map_or_else(|| "-".to_owned(), human::millis),
+        RoundTrip::of(peer).to_string(),
         human::bytes(passed.received),
         human::bytes(passed.sent),
         human::bytes(queue(peer)),

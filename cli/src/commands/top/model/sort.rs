@@ -5,6 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use clap::ValueEnum;
 
 use super::rates::{Rate, Row};
+use crate::round_trip::RoundTrip;
 
 /// The column that sorts the peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,7 +69,7 @@ impl Sort {
             Self::Out => fastest(|rate| rate.sent_bytes),
             Self::Queue => most(|row| row.queues().iter().sum()),
             Self::Stalls => most(Row::pauses),
-            Self::P50 => slowest(|row| row.info.rtt_p50_us),
+            Self::P50 => slowest(|row| RoundTrip::of(&row.info).micros()),
             Self::P99 => slowest(|row| row.info.rtt_p99_us),
             Self::Score => most(|row| row.info.score.into()),
         };

@@ -69,6 +69,10 @@ fn peer(row: &Row, lines: &mut Lines) {
     let trips = [info.rtt_us, info.rtt_p50_us, info.rtt_p99_us].map(millis);
     let [last, p50, p99] = trips;
     lines.value("round trip", &format!("last {last}, p50 {p50}, p99 {p99}"));
+    if let Some(silent @ 1000..) = info.unanswered_ms {
+        let time = human::time(Duration::from_millis(silent));
+        lines.value("no answer", &format!("to a Ping for {time}"));
+    }
     lines.value("score", &info.score.to_string());
     if !notes(row).is_empty() {
         lines.value("notes", &notes(row));

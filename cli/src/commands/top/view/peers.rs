@@ -13,6 +13,7 @@ use super::sheet::{self, Column, Field, Visible};
 use super::theme::Theme;
 use crate::human;
 use crate::output::printable;
+use crate::round_trip::RoundTrip;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
     let columns = peer_columns(model, area.width);
@@ -73,11 +74,21 @@ fn peer_fields(row: &Row, theme: Theme) -> Vec<Field> {
         busy(bytes_of(|rate| rate.sent_bytes), theme.sent()),
         busy(Some(queue), theme.warning()),
         stalls(row, theme),
-        plain(millis(info.rtt_p50_us)),
+        round_trip(info, theme),
         plain(millis(info.rtt_p99_us)),
         alarming(info.score.into(), info.score.to_string(), theme),
         plain(notes(row)),
     ]
+}
+
+/// Half of the round trips, or that it does not answer.
+fn round_trip(info: &PeerInfo, theme: Theme) -> Field {
+    let round_trip = RoundTrip::of(info);
+    let style = match round_trip {
+        RoundTrip::Silent(_) => theme.warning(),
+        _ => theme.plain(),
+    };
+    (round_trip.to_string(), style)
 }
 
 pub(super) fn direction(direction: Direction) -> &'static str {

@@ -95,7 +95,8 @@ fn three_peers() -> Vec<Snapshot> {
             .lane("bench", "paused_ms", 900)
             .with("client", "a\u{1b}[31m\u{202e}漢字")
             .with("rtt_p50_us", serde_json::Value::Null)
-            .with("rtt_p99_us", serde_json::Value::Null),
+            .with("rtt_p99_us", serde_json::Value::Null)
+            .with("unanswered_ms", 12_345),
     ];
     let mut later = snapshot(&later);
     later.kept = vec![kept(1, true, 0), kept(8, false, 3), kept(9, false, 0)];
