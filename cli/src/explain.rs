@@ -125,12 +125,16 @@ impl Trouble {
     }
 
     /// The node at `addr` does not answer a Ping.
-    pub(crate) fn no_pong(addr: SocketAddr, limit: Duration) -> Self {
+    pub(crate) fn no_pong(addr: SocketAddr, limit: Duration, speaks_eth: bool) -> Self {
+        let hint = match speaks_eth {
+            true => "; some nodes that speak eth answer only once they have had a Status of it",
+            false => "",
+        };
         Self::new(
             Stage::Message,
             Fault::Io,
             None,
-            format!("{addr} sent no Pong within {limit:?}"),
+            format!("{addr} sent no Pong within {limit:?}{hint}"),
         )
     }
 

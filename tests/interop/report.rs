@@ -247,6 +247,7 @@ fn text(passed: &BTreeSet<String>) -> io::Result<String> {
     for test in passed.iter().filter(|test| !is_known(test)) {
         let _ = writeln!(text, "- `{test}`");
     }
+    text.push_str(include_str!("by-hand.md"));
     Ok(text)
 }
 

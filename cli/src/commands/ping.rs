@@ -11,6 +11,7 @@ use peermux::p2p::{RawMessage, RlpxCodec};
 use peermux::setup::Joined;
 use peermux::transport::TcpTransport;
 use peermux::{DisconnectReason, Enode, Hello, SecretKey};
+use peermux_protocols::eth;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::codec::Framed;
@@ -156,9 +157,12 @@ async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Fail
     let established = node::set_up(stream, key, args.enode.public_key(), args.timeout).await;
     let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
     let greeting = Greeting::new(established.hello(), started.elapsed());
+    let mut spoken = established.hello().capabilities.iter();
+    let speaks_eth = spoken.any(|capability| capability.name() == eth::NAME);
     let pinger = Pinger {
         framed: established.into_framed(),
         addr,
+        speaks_eth,
         limit: args.timeout,
         rtt_us: Vec::new(),
     };
@@ -169,6 +173,8 @@ async fn set_up(args: &Args, key: &SecretKey) -> Result<(Greeting, Pinger), Fail
 struct Pinger {
     framed: Framed<Joined<TcpTransport>, RlpxCodec>,
     addr: SocketAddr,
+    /// Whether it says that it speaks Ethereum's `eth`.
+    speaks_eth: bool,
     limit: Duration,
     rtt_us: Vec<f64>,
 }
@@ -195,7 +201,7 @@ impl Pinger {
         };
         match timeout(limit, answered).await {
             Ok(took) => took,
-            Err(_) => Err(Trouble::no_pong(self.addr, limit).into()),
+            Err(_) => Err(Trouble::no_pong(self.addr, limit, self.speaks_eth).into()),
         }
     }
 

@@ -4,11 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
+use peermux::p2p::{BASE_LENGTH, RawMessage};
+use peermux::rlpx::Legacy;
 use peermux::server::Discovery;
-use peermux::{NodeRecord, SecretKey, Server};
+use peermux::setup::accept;
+use peermux::transport::{SocketOptions, TcpTransport};
+use peermux::{Capability, Enode, Hello, NodeRecord, SecretKey, Server};
 use peermux_protocols::eth::{Chain, Eth, ForkFilter, Hash, Head};
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::discovery;
@@ -424,4 +431,48 @@ fn wrong_usage_and_broken_files_are_told() {
     let nowhere = folder.text("none/out.jsonl");
     let (line, _) = run(&["crawl", "--bootnode", &enode, "--out", &nowhere]).failed();
     assert!(line.contains("none: No such file"), "{line}");
+}
+
+/// A node that sends a Status of `eth`, if only of zeros, and no Pong, as reth does before it has ours.
+async fn sends_no_pong(listener: TcpListener, key: SecretKey) {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let stream = TcpTransport::new(stream, SocketOptions::default()).expect("a transport");
+    let authenticated = accept(stream, &key, Legacy::Refuse).await;
+    let capabilities = vec![Capability::new("eth", 69)];
+    let hello = Hello::new("silent", capabilities, key.public_key());
+    let established = authenticated.expect("an auth").exchange_hello(&hello).await;
+    let mut framed = established.expect("a Hello").into_framed();
+    let payload = Bytes::from_static(&[0]);
+    let status = RawMessage {
+        id: BASE_LENGTH,
+        payload,
+    };
+    framed.send(status).await.expect("it is read");
+    while let Some(Ok(_)) = framed.next().await {}
+}
+
+#[test]
+fn a_node_without_a_pong_holds_nobody_up() {
+    let folder = Folder::new();
+    let runtime = Runtime::new().expect("a runtime");
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+    let listener = listener.expect("a free port");
+    let addr = listener.local_addr().expect("an address");
+    let key = SecretKey::generate();
+    let enode = Enode::new(key.public_key(), addr);
+    runtime.spawn(sends_no_pong(listener, key));
+    let list = folder.file("list.txt", &enode.to_string());
+    // The time that an answer may take is not waited for.
+    let (nodes, _) = results(&[
+        "--nodes",
+        &list,
+        "--discovery",
+        "none",
+        "--private-networks",
+        "--timeout",
+        "255",
+    ]);
+    let node = &nodes[&id(&enode.to_string())];
+    assert_eq!(node["outcome"], "met", "{node}");
+    assert_eq!(node["rtt_us"], Value::Null);
 }

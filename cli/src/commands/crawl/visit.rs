@@ -30,6 +30,9 @@ const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
 /// Larger messages are of no use here, so nothing is kept for them, in bytes.
 const MAX_MESSAGE: usize = 64 << 10;
 
+/// How long a Pong is waited for after the Status of `eth`: reth sends none before it has ours.
+const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
+
 /// How long a node may take to close the connection when it was told that we leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -128,6 +131,8 @@ struct Talk {
     about: About,
     /// The version of `eth` whose Status is still to come.
     awaited: Option<u64>,
+    /// Until when it may say more, once its Status has come.
+    until: Option<Instant>,
     failure: Option<FailureInfo>,
     /// Whether nothing comes any more.
     ended: bool,
@@ -142,6 +147,7 @@ impl Talk {
             framed,
             about: About::of(hello),
             awaited: eth_version(hello),
+            until: None,
             failure: None,
             ended: false,
         }
@@ -152,7 +158,10 @@ impl Talk {
         let pinged = Instant::now();
         self.send(ids::PING, &p2p::EMPTY_LIST).await;
         while !self.ended && (self.about.rtt.is_none() || self.awaited.is_some()) {
-            let RawMessage { id, payload } = match self.framed.next().await {
+            let Some(next) = self.next().await else {
+                return;
+            };
+            let RawMessage { id, payload } = match next {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
                     self.failure.get_or_insert_with(|| broken(&error));
@@ -183,10 +192,20 @@ impl Talk {
         }
     }
 
+    /// What comes next, or `None` if it may say no more.
+    async fn next(&mut self) -> Option<Option<Result<RawMessage, CodecError>>> {
+        let next = self.framed.next();
+        match self.until {
+            Some(until) => timeout_at(until, next).await.ok(),
+            None => Some(next.await),
+        }
+    }
+
     fn take_status(&mut self, payload: Bytes) {
         let Some(version) = self.awaited.take() else {
             return;
         };
+        self.until = Some(Instant::now() + PONG_AFTER_STATUS);
         match eth::Status::decode(version, payload) {
             Ok(status) => self.about.eth = Some(EthStatus::from(&status)),
             Err(error) => {
