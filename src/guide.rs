@@ -9,6 +9,9 @@ pub mod json {}
 #[doc = include_str!("../docs/reach.md")]
 pub mod reach {}
 
+#[doc = include_str!("../docs/metrics.md")]
+pub mod metrics {}
+
 #[cfg(all(feature = "discv4", feature = "discv5"))]
 #[doc = include_str!("../docs/discovery.md")]
 pub mod discovery {}

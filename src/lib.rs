@@ -43,7 +43,7 @@
 //! | `dns-resolver` | no | a resolver for `dns` that asks real DNS servers |
 //! | `x509` | no | identities for [`comm`] that are X.509 certificates |
 //! | `serde` | no | serialisation of ids, events, information records |
-//! | `metrics` | no | counters and gauges through the `metrics` facade |
+//! | `metrics` | no | `metrics`: counters, gauges and histograms through the facade of that name |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![forbid(unsafe_code)]
@@ -94,8 +94,10 @@ mod ip;
 mod keccak;
 #[cfg(feature = "server")]
 pub mod message;
-#[cfg(feature = "server")]
-mod metric;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(all(feature = "server", not(feature = "metrics")))]
+mod metrics;
 #[cfg(any(feature = "addrbook", feature = "connmgr", feature = "dns"))]
 mod mutex;
 pub mod node;

@@ -40,6 +40,20 @@ settings! {
     }
 }
 
+/// How much an [`AddressBook`] keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct BookSizes {
+    /// All addresses.
+    pub addresses: usize,
+    /// Those of them to which a connection has succeeded.
+    pub tried: usize,
+    /// Nodes that are banned.
+    pub banned_nodes: usize,
+    /// IP addresses that are banned.
+    pub banned_ips: usize,
+}
+
 /// Addresses to dial and what is remembered of nodes: a handle that can be cloned and shared.
 ///
 /// All methods but [`open`](Self::open), [`load`](Self::load) and [`flush`](Self::flush) take a
@@ -211,6 +225,25 @@ impl AddressBook {
     /// How many addresses there are.
     pub fn len(&self) -> usize {
         self.with(|state, _| state.book.len())
+    }
+
+    /// How many addresses there are, and bans that hold now.
+    pub fn sizes(&self) -> BookSizes {
+        self.with(|state, now| {
+            let mut sizes = BookSizes {
+                addresses: state.book.len(),
+                tried: state.book.tried_len(),
+                ..BookSizes::default()
+            };
+            for (target, _) in state.nodes.bans(now) {
+                let count = match target {
+                    BanTarget::Node(_) => &mut sizes.banned_nodes,
+                    BanTarget::Ip(_) => &mut sizes.banned_ips,
+                };
+                *count = count.saturating_add(1);
+            }
+            sizes
+        })
     }
 
     /// Whether there is no address.

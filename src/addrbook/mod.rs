@@ -110,7 +110,7 @@ pub use crate::node::{Group, Reach};
 pub use book::{Added, Book};
 pub use config::{AddError, BookConfig};
 pub use entry::{Entry, Source};
-pub use handle::{AddressBook, AddressBookConfig};
+pub use handle::{AddressBook, AddressBookConfig, BookSizes};
 pub use nodes::{Ban, BanTarget, KnownNode, NodeDb, NodeDbConfig};
 pub use persistence::{FlushError, Persistence};
 pub use score::Score;

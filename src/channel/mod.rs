@@ -44,4 +44,5 @@ pub(crate) use gate::{
     SharedPayload, WeakLane, WriteGate,
 };
 pub(crate) use inbox::{Charge, Inbox, PushError, Room, WeakInbox};
+pub(crate) use meters::{MessageMeters, count_read_pause};
 pub(crate) use tap::{MessageTap, Observer, Traffic};

@@ -1,11 +1,17 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::meters::MessageMeters;
+use crate::metrics::NodeLabel;
 use crate::p2p::Capability;
+
+/// For one received message in 16 it is measured how long it waited, since reading the clock takes longer
+/// than counting.
+const TIMED_EVERY: u64 = 16;
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +62,13 @@ impl MessageTap {
         Self(None)
     }
 
-    pub(crate) fn new(capability: &Capability, observer: Option<Box<Observer>>) -> Self {
+    pub(crate) fn new(
+        node: &NodeLabel,
+        capability: &Capability,
+        observer: Option<Box<Observer>>,
+    ) -> Self {
         Self(Some(Arc::new(Tap {
-            meters: MessageMeters::new(capability),
+            meters: MessageMeters::new(node, capability),
             passed: Passed::default(),
             observer,
         })))
@@ -89,6 +99,13 @@ impl MessageTap {
         }
     }
 
+    /// A message waited at the write gate for so long.
+    pub(crate) fn gate_waited_for(&self, time: Duration) {
+        if let Some(tap) = &self.0 {
+            tap.meters.gate_waited_for(time);
+        }
+    }
+
     /// A received message was dropped because its queue was full.
     pub(crate) fn dropped(&self) {
         if let Some(tap) = &self.0 {
@@ -101,19 +118,21 @@ impl MessageTap {
     pub(crate) fn received(&self, code: u64, size: usize, at: Instant) {
         if let Some(tap) = &self.0 {
             tap.meters.received(size);
-            add(&tap.passed.received, 1);
+            let before = add(&tap.passed.received, 1);
+            if cfg!(feature = "metrics") && before.is_multiple_of(TIMED_EVERY) {
+                tap.meters.queued_for(at.elapsed());
+            }
             add(&tap.passed.received_bytes, size as u64);
             tap.observe(Traffic::Received, code, size, || at);
         }
     }
 }
 
-/// Each of them is added to by one task alone.
-fn add(sum: &AtomicU64, more: u64) {
-    sum.store(
-        sum.load(Ordering::Relaxed).wrapping_add(more),
-        Ordering::Relaxed,
-    );
+/// Each of them is added to by one task alone. Returns what it was before.
+fn add(sum: &AtomicU64, more: u64) -> u64 {
+    let before = sum.load(Ordering::Relaxed);
+    sum.store(before.wrapping_add(more), Ordering::Relaxed);
+    before
 }
 
 impl Tap {

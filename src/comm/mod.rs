@@ -94,21 +94,8 @@
 //!
 //! # Metrics
 //!
-//! With the feature `metrics` the layer counts through the `metrics` facade:
-//!
-//! | name | kind | labels and what it counts |
-//! |---|---|---|
-//! | `peermux_comm_connections` | gauge | open connections |
-//! | `peermux_comm_dials` | gauge | nodes that are being dialled |
-//! | `peermux_comm_queued_messages` | gauge | messages and answers that wait in queues |
-//! | `peermux_comm_queue_seconds` | histogram | from queueing to the socket |
-//! | `peermux_comm_messages_total` | counter | `direction`: `ingress`, `egress` |
-//! | `peermux_comm_unsent_total` | counter | `end`: `dropped` before the queue, `failed` after; `cause`: `full`, `closed`, `dial`, `handshake`, `not_supported`, `id_mismatch`, `too_large`, `deadline`, `stopped`, `self`, `other` |
-//! | `peermux_comm_acks_total` | counter | `state`: `awaited`, and of those `received`, `refused`, `timed_out`, `failed`, the rest given up; `unasked` |
-//! | `peermux_comm_undelivered_total` | counter | how often a subscription lost a message |
-//! | `peermux_comm_malformed_total` | counter | messages that ended their connection |
-//! | `peermux_comm_contested_total` | counter | connections with the identity of another connected node |
-//! | `peermux_comm_refused_total` | counter | connections without a proven identity |
+//! With the feature `metrics` the layer counts through the facade of that name, as the chapter
+//! [`guide::metrics`](crate::guide::metrics) says: what begins with `peermux_comm_`.
 
 mod acks;
 mod config;

@@ -8,6 +8,7 @@ use super::connector::DynConnector;
 use super::identity::IdentityStore;
 use super::message::LENGTH;
 use super::shared::Shared;
+use super::stats::Stats;
 use super::table::ConnectionTable;
 use super::{
     Comm, CommStartError, Config, Connector, IdentityProvider, IdentityRecord, connection,
@@ -16,6 +17,7 @@ use crate::calendar::Calendar;
 use crate::channel::{ProtocolConn, ProtocolLimits};
 use crate::connmgr::{Dialer, Listener};
 use crate::message::Message;
+use crate::metrics::NodeLabel;
 use crate::node::{Enode, NodeId};
 use crate::peer::{Peer, ProtocolError, ProtocolHandler};
 use crate::runtime;
@@ -62,7 +64,8 @@ impl Comm {
         D: Dialer<Addr = Enode, Io: Transport>,
         L: Listener<Addr = SocketAddr, Io: Transport>,
     {
-        let comm = Self::prepare(config, server.id(), provider)?;
+        let stats = Stats::new(NodeLabel::new(server.metrics_label.as_ref()));
+        let comm = Self::prepare(config, server.id(), provider, stats)?;
         let subscribed = subscribe(&comm);
         let protocol = CommProtocol(Arc::clone(comm.shared()));
         let server = server.protocol(protocol).start().await?;
@@ -83,7 +86,7 @@ impl Comm {
         provider: impl IdentityProvider,
         connector: impl Connector,
     ) -> Result<(CommProtocol, Self), CommStartError> {
-        let comm = Self::prepare(config, node, provider)?;
+        let comm = Self::prepare(config, node, provider, Stats::default())?;
         let connector: Arc<dyn DynConnector> = Arc::new(connector);
         comm.shared().begin(connector);
         Ok((CommProtocol(Arc::clone(comm.shared())), comm))
@@ -94,6 +97,7 @@ impl Comm {
         config: Config,
         node: NodeId,
         provider: impl IdentityProvider,
+        stats: Stats,
     ) -> Result<Self, CommStartError> {
         let runtime = runtime::with_timers()?;
         config.check()?;
@@ -103,7 +107,7 @@ impl Comm {
         let record = IdentityRecord::examine(&*provider, &provider.identity(), now)?;
         let own = record.id;
         let identities = IdentityStore::new(record, config.identities(), now);
-        let stats = Arc::default();
+        let stats = Arc::new(stats);
         let table = ConnectionTable::new(node, config.clone(), identities, Arc::clone(&stats));
         let shared = Shared::new(node, config, provider, table, stats, runtime);
         Ok(Self::of(shared, own))

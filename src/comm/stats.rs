@@ -1,11 +1,14 @@
-//! What the layer counts: for [`CommStats`], and for the `metrics` facade. The table of the
-//! facade's names stands in the module's documentation.
+//! What the layer counts: for [`CommStats`], and for the `metrics` facade.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::CommError;
-use crate::metric::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use crate::metrics::table::{
+    COMM_ACKS, COMM_CONNECTIONS, COMM_CONTESTED, COMM_DIALS, COMM_MALFORMED, COMM_MESSAGES,
+    COMM_QUEUE_TIME, COMM_QUEUED, COMM_REFUSED, COMM_UNDELIVERED, COMM_UNSENT,
+};
+use crate::metrics::{Counter, Gauge, Histogram, NodeLabel};
 
 /// A number of [`CommStats`] and its counter of the facade.
 pub(crate) struct Count {
@@ -50,22 +53,29 @@ macro_rules! counts {
             pub(crate) connections: Gauge,
             pub(crate) dials: Gauge,
             pub(crate) waiting: Gauge,
+            node: NodeLabel,
         }
 
         impl Default for Stats {
             fn default() -> Self {
-                Self {
-                    $($name: Count::new($counter),)+
-                    queued_nanos: AtomicU64::new(0),
-                    queue_seconds: histogram!("peermux_comm_queue_seconds"),
-                    connections: gauge!("peermux_comm_connections"),
-                    dials: gauge!("peermux_comm_dials"),
-                    waiting: gauge!("peermux_comm_queued_messages"),
-                }
+                Self::new(NodeLabel::default())
             }
         }
 
         impl Stats {
+            pub(crate) fn new(node: NodeLabel) -> Self {
+                let of = &node;
+                Self {
+                    $($name: Count::new($counter(of)),)+
+                    queued_nanos: AtomicU64::new(0),
+                    queue_seconds: COMM_QUEUE_TIME.of(of, []),
+                    connections: COMM_CONNECTIONS.of(of, []),
+                    dials: COMM_DIALS.of(of, []),
+                    waiting: COMM_QUEUED.of(of, []),
+                    node,
+                }
+            }
+
             pub(crate) fn snapshot(&self) -> CommStats {
                 CommStats {
                     $($name: self.$name.total.load(Relaxed),)+
@@ -79,21 +89,21 @@ macro_rules! counts {
 
 counts! {
     /// Messages that were handed to the transport.
-    sent = counter!("peermux_comm_messages_total", "direction" => "egress");
+    sent = messages("egress");
     /// Messages and answers that were dropped because a queue was full.
-    overflowed = unsent();
+    overflowed = unsent;
     /// Messages that failed because their destination was not reached.
-    failed_dial = unsent();
+    failed_dial = unsent;
     /// Messages that failed because the connection ended.
-    failed_closed = unsent();
+    failed_closed = unsent;
     /// Messages that failed for another cause.
-    failed_other = unsent();
+    failed_other = unsent;
     /// Messages that were received, well-formed, from an authenticated identity.
-    received = counter!("peermux_comm_messages_total", "direction" => "ingress");
+    received = messages("ingress");
     /// Messages that were received malformed; each ended its connection.
-    malformed = counter!("peermux_comm_malformed_total");
+    malformed = |node| COMM_MALFORMED.of(node, []);
     /// How often a subscription lost a message because it was not read in time.
-    undelivered = counter!("peermux_comm_undelivered_total");
+    undelivered = |node| COMM_UNDELIVERED.of(node, []);
     /// Acknowledgements that were asked for and waited for.
     awaited_acks = acks("awaited");
     /// Those of them that came, and said that the message was accepted.
@@ -108,17 +118,21 @@ counts! {
     unasked_acks = acks("unasked");
     /// Connections that proved the identity of another node's open connection: two nodes that are
     /// configured with one identity take each other's place again and again.
-    contested = counter!("peermux_comm_contested_total");
+    contested = |node| COMM_CONTESTED.of(node, []);
     /// Connections on which the remote proved no identity.
-    refused = counter!("peermux_comm_refused_total");
+    refused = |node| COMM_REFUSED.of(node, []);
 }
 
-fn acks(state: &'static str) -> Counter {
-    counter!("peermux_comm_acks_total", "state" => state)
+fn messages(direction: &'static str) -> impl FnOnce(&NodeLabel) -> Counter {
+    move |node| COMM_MESSAGES.of(node, [direction.into()])
+}
+
+fn acks(state: &'static str) -> impl FnOnce(&NodeLabel) -> Counter {
+    move |node| COMM_ACKS.of(node, [state.into()])
 }
 
 /// The facade counts what was not sent by its end and cause, see [`Stats::unsent`].
-fn unsent() -> Counter {
+fn unsent(_: &NodeLabel) -> Counter {
     Counter::noop()
 }
 
@@ -155,7 +169,8 @@ impl Stats {
             _ => &self.failed_other,
         };
         count.add(1);
-        counter!("peermux_comm_unsent_total", "end" => end, "cause" => error.label()).increment(1);
+        let labels = [end.into(), error.label().into()];
+        COMM_UNSENT.of(&self.node, labels).increment(1);
     }
 
     /// The wait for an acknowledgement ended.

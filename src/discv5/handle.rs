@@ -139,6 +139,13 @@ impl Discv5 {
             .collect()
     }
 
+    /// How many nodes the table has.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn table_len(&self) -> usize {
+        let entries = self.service(discv5::Discv5::table_entries_id);
+        entries.map_or(0, |entries| entries.len())
+    }
+
     /// Sends a talk request of a protocol to a node, and returns its answer, which is empty if that node does
     /// not speak the protocol. Both are at most about 1,100 bytes long. Cancel safe.
     ///

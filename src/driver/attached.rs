@@ -11,6 +11,7 @@ use crate::channel::{
     Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
 };
 use crate::guarded::caught;
+use crate::metrics::NodeLabel;
 use crate::p2p::SharedCapability;
 use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
 
@@ -34,9 +35,10 @@ pub(super) fn attach(
     let attached = |((shared, protocol), limits): ((SharedCapability, Protocol), _)| {
         let events = options.events().as_ref();
         let observer = events.and_then(|events| PeerEvents::observer(events, &shared, peer));
+        let node = NodeLabel::new(options.metrics_label().as_ref());
         Attached {
             inbox: Inbox::new(limits, Some(Arc::clone(budget))),
-            tap: MessageTap::new(&shared.capability, observer),
+            tap: MessageTap::new(&node, &shared.capability, observer),
             shared,
             protocol,
             limits,

@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::trace;
 
-use super::pause::{Pause, cause_of};
+use super::pause::{Pause, Pausing, cause_of};
 use crate::arena::Arena;
 use crate::channel::{
     Inbox, MessageTap, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WhenOver, WriteGate,
 };
 use crate::message::Message;
+use crate::metrics::NodeLabel;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
-use crate::peer::{Peer, PeerError, PingLimiter};
-use crate::recorder::{DropCause, Notes, PingNote, RecordedEvent};
+use crate::peer::{Peer, PeerError, PingLimiter, RoundTripMeter};
+use crate::recorder::{DropCause, Notes, PauseCause, PingNote, RecordedEvent};
 use crate::rlpx::Frame;
 use crate::time::after;
 
@@ -47,6 +48,8 @@ pub(crate) struct Dispatch {
     gate: Arc<WriteGate>,
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
+    round_trips: RoundTripMeter,
+    node_label: NodeLabel,
     peer: Peer,
     notes: Notes,
     /// Where the small payloads of each route lie: what one protocol leaves unread must not keep
@@ -61,8 +64,11 @@ impl Dispatch {
         budget: Arc<PeerBudget>,
         peer: Peer,
         pings: PingLimiter,
+        node: &NodeLabel,
     ) -> Self {
         Self {
+            round_trips: RoundTripMeter::new(node),
+            node_label: node.clone(),
             payloads: routes.iter().map(|_| Arena::default()).collect(),
             routes,
             gate,
@@ -85,6 +91,16 @@ impl Dispatch {
     /// Hands over to the recorder what was noted of all that was read at `at`.
     pub(crate) fn hand_over(&mut self, at: Instant) {
         self.notes.hand_over(at);
+    }
+
+    /// Begins a pause of reading that no protocol has brought about.
+    pub(crate) fn pause(&self, cause: PauseCause) -> Pause<'_> {
+        let pausing = Pausing {
+            index: None,
+            capability: None,
+            cause,
+        };
+        Pause::begin(&self.peer, &self.node_label, pausing)
     }
 
     /// Handles one frame, complete at `at`. Waits only while the queue of the frame's protocol, or
@@ -115,7 +131,9 @@ impl Dispatch {
             }
             ids::PONG => {
                 self.notes.hand_over(at);
-                self.peer.control().note_pong();
+                if let Some(round_trip) = self.peer.control().note_pong() {
+                    self.round_trips.record(round_trip);
+                }
             }
             // A second Hello and reserved ids are ignored.
             _ => {}
@@ -164,7 +182,12 @@ impl Dispatch {
             }
             Err(full @ (PushError::Full | PushError::OverBudget(_))) => {
                 self.notes.hand_over(at);
-                let pause = Pause::begin(&self.peer, Some(protocol), cause_of(full));
+                let pausing = Pausing {
+                    index: Some(protocol),
+                    capability: Some(&route.shared.capability),
+                    cause: cause_of(full),
+                };
+                let pause = Pause::begin(&self.peer, &self.node_label, pausing);
                 // Boxed, since idle connections would keep room for this.
                 let room = wait_for_room(route, size, &self.budget, pause);
                 match Box::pin(room).await? {

@@ -16,6 +16,7 @@ use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
 use crate::channel::{EndAccount, Lane, WriteGate};
 use crate::guarded::caught_async;
+use crate::metrics::NodeLabel;
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
@@ -104,7 +105,7 @@ impl<T: Transport> PeerDriver<T> {
             let peer = self.peer.clone();
             let guard = EndGuard(peer.clone());
             let before_notify = before_notify;
-            let meter = PeerMeter::new(peer.direction());
+            let mut meter = PeerMeter::new(&self.node_label(), peer.direction());
             let mut tasks = self.start(&Span::current());
             let (error, drain_until) = tasks.first_cause(&peer).await;
             info!(
@@ -113,6 +114,7 @@ impl<T: Transport> PeerDriver<T> {
                 requested_by = error.requested_by(),
                 "peer ends"
             );
+            meter.ending();
             let recorder = &peer.control().recorder;
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
@@ -134,8 +136,13 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
+    fn node_label(&self) -> NodeLabel {
+        NodeLabel::new(self.options.metrics_label().as_ref())
+    }
+
     /// From its box, which would otherwise be kept, empty, for as long as the peer lives.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
+        let node = self.node_label();
         let Self {
             established,
             matched,
@@ -161,6 +168,7 @@ impl<T: Transport> PeerDriver<T> {
             Arc::clone(&budget),
             peer.clone(),
             PingLimiter::new(established.link.since),
+            &node,
         );
         // The loops live as long as the peer, and a future may keep what it was given twice over.
         let reader = Box::new(ReadLoop::<T> {

@@ -4,24 +4,43 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::channel::{OverBudget, PushError};
+use crate::channel::{OverBudget, PushError, count_read_pause};
+use crate::metrics::NodeLabel;
+use crate::p2p::Capability;
 use crate::peer::Peer;
 use crate::recorder::{PauseCause, RecordedEvent};
 
 /// From its beginning to its end the remote's silence does not count.
 pub(super) struct Pause<'a> {
     peer: &'a Peer,
+    node: &'a NodeLabel,
+    pausing: Pausing<'a>,
     since: Instant,
 }
 
+/// For which protocol, if for one, and why reading stands still.
+pub(super) struct Pausing<'a> {
+    pub(super) index: Option<u16>,
+    pub(super) capability: Option<&'a Capability>,
+    pub(super) cause: PauseCause,
+}
+
 impl<'a> Pause<'a> {
-    pub(super) fn begin(peer: &'a Peer, protocol: Option<u16>, cause: PauseCause) -> Self {
+    pub(super) fn begin(peer: &'a Peer, node: &'a NodeLabel, pausing: Pausing<'a>) -> Self {
         let since = Instant::now();
         let control = peer.control();
         control.note_pause(true);
-        let paused = RecordedEvent::Paused { protocol, cause };
+        let paused = RecordedEvent::Paused {
+            protocol: pausing.index,
+            cause: pausing.cause,
+        };
         control.recorder.record(since, paused);
-        Self { peer, since }
+        Self {
+            peer,
+            node,
+            pausing,
+            since,
+        }
     }
 
     /// How long it has lasted.
@@ -36,6 +55,18 @@ impl<'a> Pause<'a> {
         let after = self.so_far();
         let resumed = RecordedEvent::Resumed { after };
         control.recorder.record(Instant::now(), resumed);
+    }
+}
+
+impl Drop for Pause<'_> {
+    /// Also of one in which the peer ended.
+    fn drop(&mut self) {
+        let cause = match self.pausing.cause {
+            PauseCause::QueueFull => "queue_full",
+            PauseCause::PeerMemory => "peer_memory",
+            PauseCause::NodeMemory => "node_memory",
+        };
+        count_read_pause(self.node, self.pausing.capability, cause, self.so_far());
     }
 }
 

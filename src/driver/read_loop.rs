@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::SILENCE;
 use super::busy_poll::BusyPoll;
 use super::dispatch::Dispatch;
-use super::pause::{Pause, cause_over};
+use super::pause::cause_over;
 use crate::channel::PeerBudget;
 use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
@@ -171,7 +171,7 @@ impl<T: Transport> ReadLoop<T> {
         }
         if let Err(over) = self.budget.try_charge(more) {
             let from = Instant::now();
-            let pause = Pause::begin(&self.peer, None, cause_over(over));
+            let pause = self.dispatch.pause(cause_over(over));
             // Boxed, since idle connections would keep room for this.
             let charged = self.budget.when_freed(|| self.budget.try_charge(more));
             let charged = Box::pin(timeout(self.patience.base, charged)).await;

@@ -196,6 +196,11 @@ impl<T: Transport> WriteLoop<T> {
     /// The first messages of a batch were written, which was done at `at`.
     fn tell_written(&mut self, batch: &mut Batch, written: usize, at: Instant) {
         let waiting = u16::try_from(batch.left()).unwrap_or(u16::MAX);
+        for (lane, waited) in batch.waits() {
+            if let Some((_, tap)) = self.taps.get(*lane) {
+                tap.gate_waited_for(*waited);
+            }
+        }
         batch.counted(written, |lane, frames| {
             self.gate.count_written(lane, frames);
         });

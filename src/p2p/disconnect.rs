@@ -88,6 +88,13 @@ impl DisconnectReason {
         (self != Self::NETWORK_ERROR && self != Self::INVALID).then_some(self)
     }
 
+    /// The name in lower case for a metric, `unknown` for all values that have none.
+    #[cfg(feature = "server")]
+    pub(crate) fn label(self) -> String {
+        let name = self.entry().map(|(name, _)| name.to_ascii_lowercase());
+        name.unwrap_or_else(|| "unknown".to_owned())
+    }
+
     /// The payload of a Disconnect: a list of one integer, two bytes for all reasons below 0x80.
     pub fn encode(self) -> Bytes {
         let mut payload = BytesMut::new();

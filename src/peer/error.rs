@@ -145,6 +145,44 @@ impl PeerError {
         }
     }
 
+    /// The cause in one word, the variant's name in snake case: a label of metrics, and a key of events.
+    #[must_use]
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Remote(_) => "remote",
+            Self::Local(_) => "local",
+            Self::ProtocolReturned(_) => "protocol_returned",
+            Self::Protocol { .. } => "protocol",
+            Self::Stalled { .. } => "stalled",
+            Self::NoRoom { .. } => "no_room",
+            Self::TooFast(_) => "too_fast",
+            Self::Frame(_) => "frame",
+            Self::UnknownMessage { .. } => "unknown_message",
+            Self::PingFlood => "ping_flood",
+            Self::Silent(_) => "silent",
+            Self::SlowMessage(_) => "slow_message",
+            Self::Evicted => "evicted",
+            Self::Read(_) => "read",
+            Self::Closed => "closed",
+            Self::Write(_) => "write",
+            Self::SlowWrite(_) => "slow_write",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The protocol of ours that it concerns, if it concerns one.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&Capability> {
+        match self {
+            Self::ProtocolReturned(capability)
+            | Self::Protocol { capability, .. }
+            | Self::Stalled { capability, .. }
+            | Self::NoRoom { capability, .. }
+            | Self::TooFast(capability) => Some(capability),
+            _ => None,
+        }
+    }
+
     /// Whether the remote broke the protocol. A Disconnect breaks nothing.
     #[must_use]
     pub fn is_misbehaviour(&self) -> bool {

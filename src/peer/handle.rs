@@ -184,8 +184,8 @@ impl Control {
         }
     }
 
-    /// A Pong arrived.
-    pub(crate) fn note_pong(&self) {
+    /// A Pong arrived. Returns the round trip, unless nobody had asked.
+    pub(crate) fn note_pong(&self) -> Option<Duration> {
         let now = Instant::now();
         let (round_trip, overdue) = self.with_liveness(|liveness| {
             let awaited = liveness.awaits_pong();
@@ -199,6 +199,7 @@ impl Control {
             self.recorder.ping(now, PingNote::Answered(round_trip));
         }
         self.ponged.notify_waiters();
+        round_trip
     }
 
     pub(crate) fn with_liveness<R>(&self, f: impl FnOnce(&mut Liveness) -> R) -> R {

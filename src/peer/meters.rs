@@ -1,37 +1,112 @@
-//! Counters of peers.
-//!
-//! | name | kind | labels |
-//! |---|---|---|
-//! | `peermux_peers` | gauge | `direction` |
-//! | `peermux_disconnects_total` | counter | `reason`, `side` (`local`, `remote`, `io`) |
+//! What is counted of a peer.
 
-use super::PeerError;
-use crate::fault::Fault;
-use crate::metric::{Level, counter, gauge};
+use std::time::Duration;
+
+use super::{PeerError, ProtocolError};
+use crate::metrics::table::{DISCONNECTS, PEERS, ROUND_TRIP};
+use crate::metrics::{Histogram, Level, NodeLabel};
+use crate::p2p::{Capability, DisconnectReason};
 use crate::setup::Direction;
 
 /// Counts a peer for as long as it is connected.
 pub(crate) struct PeerMeter {
-    _connected: Level,
+    node: NodeLabel,
+    direction: Direction,
+    state: Level,
 }
 
 impl PeerMeter {
-    pub(crate) fn new(direction: Direction) -> Self {
-        let gauge = gauge!("peermux_peers", "direction" => direction.as_str());
+    pub(crate) fn new(node: &NodeLabel, direction: Direction) -> Self {
         Self {
-            _connected: Level::raise(gauge),
+            state: level(node, direction, "active"),
+            node: node.clone(),
+            direction,
         }
     }
 
+    /// The peer is on its way out.
+    pub(crate) fn ending(&mut self) {
+        self.state = level(&self.node, self.direction, "ending");
+    }
+
     pub(crate) fn ended(&self, error: &PeerError) {
-        let reason = error
-            .reason()
-            .map_or_else(|| "none".to_owned(), |r| r.to_string());
-        let side = match (error.remote_requested(), error.fault()) {
-            (true, _) => "remote",
-            (false, Fault::Io) => "io",
-            (false, _) => "local",
-        };
-        counter!("peermux_disconnects_total", "reason" => reason, "side" => side).increment(1);
+        count_disconnects(&self.node, error, 1);
+    }
+}
+
+fn level(node: &NodeLabel, direction: Direction, state: &'static str) -> Level {
+    Level::raise(PEERS.of(node, [direction.as_str().into(), state.into()]))
+}
+
+fn count_disconnects(node: &NodeLabel, error: &PeerError, count: u64) {
+    let reason = error.reason();
+    let reason = reason.map_or_else(|| "none".into(), |reason| reason.label().into());
+    let protocol = error.protocol().map(ToString::to_string);
+    let labels = [
+        error.cause().into(),
+        reason,
+        error.requested_by().into(),
+        protocol.unwrap_or_default().into(),
+    ];
+    DISCONNECTS.of(node, labels).increment(count);
+}
+
+/// Measures the round trips of one peer's Pings.
+pub(crate) struct RoundTripMeter(Histogram);
+
+impl RoundTripMeter {
+    pub(crate) fn new(node: &NodeLabel) -> Self {
+        Self(ROUND_TRIP.of(node, []))
+    }
+
+    pub(crate) fn record(&self, round_trip: Duration) {
+        self.0.record(round_trip);
+    }
+}
+
+/// Makes the series that a node with these protocols may need, so that the first peer that ends is seen as
+/// a change.
+pub(crate) fn prepare_disconnects<'a>(
+    node: &NodeLabel,
+    protocols: impl Iterator<Item = &'a Capability>,
+) {
+    for direction in [Direction::Inbound, Direction::Outbound] {
+        for state in ["active", "ending"] {
+            drop(level(node, direction, state));
+        }
+    }
+    let prepare = |error: &PeerError| count_disconnects(node, error, 0);
+    prepare(&PeerError::Remote(None));
+    for reason in DisconnectReason::NAMED {
+        prepare(&PeerError::Remote(Some(*reason)));
+        prepare(&PeerError::Local(*reason));
+    }
+    let own = [
+        PeerError::Closed,
+        PeerError::Evicted,
+        PeerError::PingFlood,
+        PeerError::Silent(Duration::ZERO),
+        PeerError::UnknownMessage { id: 0, last: 0 },
+    ];
+    own.iter().for_each(prepare);
+    for capability in protocols {
+        let capability = || capability.clone();
+        let of_protocol = [
+            PeerError::ProtocolReturned(capability()),
+            PeerError::Protocol {
+                capability: capability(),
+                source: ProtocolError::Panicked,
+            },
+            PeerError::Stalled {
+                capability: capability(),
+                stalled: Duration::ZERO,
+            },
+            PeerError::NoRoom {
+                capability: capability(),
+                waited: Duration::ZERO,
+            },
+            PeerError::TooFast(capability()),
+        ];
+        of_protocol.iter().for_each(prepare);
     }
 }

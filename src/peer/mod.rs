@@ -65,6 +65,8 @@ pub use handler::ProtocolHandler;
 pub use info::{CapabilityInfo, LaneInfo, MemoryInfo, NodeInfo, PeerInfo};
 pub use protocol_error::ProtocolError;
 pub use protocol_info::ProtocolInfo;
+#[cfg(feature = "metrics")]
+pub(crate) use stats::Waiting;
 pub use stats::{PeerStats, ProtocolStats};
 
 pub(crate) use deadline::{Patience, Transfer};
@@ -73,5 +75,5 @@ pub(crate) use handle::{About, EndRequest};
 pub(crate) use info::{micros, node_protocols};
 pub(crate) use judge::Judge;
 pub(crate) use liveness::{Action as LivenessAction, Liveness, PingLimiter};
-pub(crate) use meters::PeerMeter;
+pub(crate) use meters::{PeerMeter, RoundTripMeter, prepare_disconnects};
 pub(crate) use open_lane::OpenLane;

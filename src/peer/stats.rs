@@ -84,6 +84,29 @@ impl Peer {
     }
 }
 
+/// Messages that wait in both directions of one protocol, and their bytes.
+#[cfg(feature = "metrics")]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Waiting {
+    pub(crate) ingress: (usize, usize),
+    pub(crate) egress: (usize, usize),
+}
+
+#[cfg(feature = "metrics")]
+impl Peer {
+    /// What waits now, for each protocol that runs.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Capability, Waiting)> {
+        self.open_lanes().filter_map(|(shared, open)| {
+            let inbox = open.inbox.stats();
+            let waiting = Waiting {
+                ingress: (inbox.unread, inbox.unread_bytes),
+                egress: open.lane.upgrade()?.waiting(),
+            };
+            Some((&shared.capability, waiting))
+        })
+    }
+}
+
 fn of_protocol(protocol: &Capability, lane: LaneStats, open: &super::OpenLane) -> ProtocolStats {
     let passed = open.tap.passed();
     let inbox = open.inbox.stats();

@@ -42,6 +42,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) events: Option<PeerEvents>,
     pub(super) connection_events: Option<EventFeed<ConnectionEvent>>,
     pub(super) parts: Vec<(&'static str, BoxFuture<'static, ()>)>,
+    pub(crate) metrics_label: Option<Arc<str>>,
     pub(super) dialer: DialerFor<D>,
     pub(super) listener: Option<L>,
 }
@@ -76,6 +77,7 @@ impl ServerBuilder {
             events: None,
             connection_events: None,
             parts: Vec::new(),
+            metrics_label: None,
             dialer: Box::new(|config| {
                 let dialer = NodeDialer::default().with_socket_options(config.socket());
                 match config.net_restrict() {
@@ -235,6 +237,7 @@ impl<D, L> ServerBuilder<D, L> {
             events: self.events,
             connection_events: self.connection_events,
             parts: self.parts,
+            metrics_label: self.metrics_label,
             dialer,
             listener,
         }
@@ -264,6 +267,14 @@ impl<D, L> ServerBuilder<D, L> {
         ended: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         self.parts.push((part, Box::pin(ended)));
+        self
+    }
+
+    /// Gives all metrics of this server the label `node` with this value, so that two servers in one process
+    /// differ. It needs the feature `metrics`, and is best unique in the process. Default: no such label,
+    /// since Prometheus tells processes apart by itself.
+    pub fn metrics_label(mut self, value: impl Into<Arc<str>>) -> Self {
+        self.metrics_label = Some(value.into());
         self
     }
 

@@ -1,27 +1,101 @@
-//! Counters of connections.
+//! What a server counts of its connections.
 //!
-//! | name | kind | labels |
-//! |---|---|---|
-//! | `peermux_dials_total` | counter | |
-//! | `peermux_dials_in_flight` | gauge | |
-//! | `peermux_dial_successes_total` | counter | |
-//! | `peermux_dial_failures_total` | counter | `stage` (`dial`, `ack`, `hello`), `reason` |
-//! | `peermux_serves_total` | counter | |
-//! | `peermux_serve_slots_used` | gauge | |
-//! | `peermux_serve_successes_total` | counter | |
-//! | `peermux_serve_failures_total` | counter | `stage` (`accept`, `auth`, `ack`, `hello`), `reason` |
-//!
-//! A dial lasts from its start to the peer that comes of it; one that was given up counts neither as
-//! a success nor as a failure, and a node that was not wanted as no dial. A serve is a connection
-//! that a listener accepted, and holds a slot while it is set up. A reason is that of a Disconnect
-//! if one travelled, such as `too many peers`, else a word for what happened, such as `timeout`.
+//! A dial lasts from its start to the peer that comes of it; one that was given up is in no outcome. An
+//! inbound connection is one that a listener accepted. A reason is that of a Disconnect if one travelled,
+//! else a word for what happened.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::DialError;
+use super::{DialError, DialOutcome};
 use crate::connmgr::{ConnectError, Refusal};
-use crate::metric::{Level, SharedString, counter, gauge};
-use crate::setup::SetupError;
+use crate::metrics::table::{
+    DIAL_FAILURES, DIALS, DIALS_IN_FLIGHT, HANDSHAKE, INBOUND, INBOUND_FAILURES, INBOUND_IN_FLIGHT,
+    SERVICE_FAILURES,
+};
+use crate::metrics::{Level, NodeLabel, SharedString};
+use crate::setup::{Direction, SetupError};
+use crate::stage::Stage;
+
+/// The counters of one server. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServerMeters(Arc<NodeLabel>);
+
+impl ServerMeters {
+    /// Makes the series that every server has, so that their first event is seen as a change.
+    pub(crate) fn new(node: NodeLabel) -> Self {
+        for outcome in ["connected", "there", "unreachable", "not_attempted"] {
+            DIALS.of(&node, [outcome.into()]).increment(0);
+        }
+        for outcome in ["connected", "failed", "rejected"] {
+            INBOUND.of(&node, [outcome.into()]).increment(0);
+        }
+        drop(Level::raise(DIALS_IN_FLIGHT.of(&node, [])));
+        drop(Level::raise(INBOUND_IN_FLIGHT.of(&node, [])));
+        Self(Arc::new(node))
+    }
+
+    pub(crate) fn node(&self) -> &NodeLabel {
+        &self.0
+    }
+
+    pub(crate) fn dial_started(&self) -> DialMeter {
+        DialMeter {
+            _in_flight: Level::raise(DIALS_IN_FLIGHT.of(&self.0, [])),
+        }
+    }
+
+    pub(crate) fn dial_succeeded(&self) {
+        DIALS.of(&self.0, ["connected".into()]).increment(1);
+    }
+
+    pub(crate) fn dial_failed(&self, error: &DialError) {
+        let outcome = match error.outcome() {
+            DialOutcome::There => "there",
+            DialOutcome::Unreachable => "unreachable",
+            DialOutcome::NotAttempted => "not_attempted",
+        };
+        DIALS.of(&self.0, [outcome.into()]).increment(1);
+        let labels = [stage(error.stage()), dial_reason(error)];
+        DIAL_FAILURES.of(&self.0, labels).increment(1);
+    }
+
+    /// A connection was accepted, and its set-up begins.
+    pub(crate) fn inbound_started(&self) -> InboundMeter {
+        InboundMeter {
+            meters: self.clone(),
+            _in_flight: Level::raise(INBOUND_IN_FLIGHT.of(&self.0, [])),
+        }
+    }
+
+    /// A connection was closed as soon as it was accepted.
+    pub(crate) fn inbound_rejected(&self, cause: Refusal) {
+        let reason = match cause {
+            Refusal::LimitReached { .. } => "limit",
+            Refusal::Banned => "banned",
+            Refusal::Restricted => "restricted",
+            Refusal::TooSoon => "too_soon",
+            Refusal::TooManyHandshakes { .. } => "network_limit",
+            Refusal::RateLimited => "rate",
+            _ => "other",
+        };
+        INBOUND.of(&self.0, ["rejected".into()]).increment(1);
+        let labels = ["accept".into(), reason.into()];
+        INBOUND_FAILURES.of(&self.0, labels).increment(1);
+    }
+
+    /// A stage of a connection has succeeded.
+    pub(crate) fn stage_passed(&self, direction: Direction, stage_passed: Stage, took: Duration) {
+        let labels = [direction.as_str().into(), stage(stage_passed)];
+        HANDSHAKE.of(&self.0, labels).record(took);
+    }
+
+    /// A part of the server has ended by itself.
+    pub(crate) fn service_failed(&self, service: &'static str) {
+        SERVICE_FAILURES.of(&self.0, [service.into()]).increment(1);
+    }
+}
 
 /// A dial in flight.
 #[derive(Debug)]
@@ -29,90 +103,74 @@ pub(crate) struct DialMeter {
     _in_flight: Level,
 }
 
-impl DialMeter {
-    pub(crate) fn started() -> Self {
-        counter!("peermux_dials_total").increment(1);
-        Self {
-            _in_flight: Level::raise(gauge!("peermux_dials_in_flight")),
+/// An accepted connection in set-up.
+pub(crate) struct InboundMeter {
+    meters: ServerMeters,
+    _in_flight: Level,
+}
+
+impl InboundMeter {
+    /// Its set-up has ended.
+    pub(crate) fn ended<T>(self, result: &Result<T, SetupError>) {
+        let node = self.meters.node();
+        let outcome = match result {
+            Ok(_) => "connected",
+            Err(_) => "failed",
+        };
+        INBOUND.of(node, [outcome.into()]).increment(1);
+        if let Err(error) = result {
+            let labels = [stage(error.stage()), setup_reason(error)];
+            INBOUND_FAILURES.of(node, labels).increment(1);
         }
     }
 }
 
-pub(crate) fn dial_succeeded() {
-    counter!("peermux_dial_successes_total").increment(1);
+fn stage(stage: Stage) -> SharedString {
+    match stage {
+        Stage::Dial => "dial",
+        Stage::Auth => "auth",
+        Stage::Ack => "ack",
+        _ => "hello",
+    }
+    .into()
 }
 
-pub(crate) fn dial_failed(error: &DialError) {
-    let reason: SharedString = match error {
-        DialError::Setup { source, .. } => reason(source),
+fn dial_reason(error: &DialError) -> SharedString {
+    match error {
+        DialError::Setup { source, .. } => return setup_reason(source),
+        DialError::Unwanted { reason, .. } => return reason.label().into(),
+        DialError::Connected { .. } => "already_connected",
+        DialError::NotAllowed { cause, .. } => match cause {
+            Refusal::Banned => "banned",
+            Refusal::Restricted => "restricted",
+            _ => "unwanted",
+        },
         DialError::Connect {
             source: ConnectError::Resolve { .. },
             ..
-        } => "resolve".into(),
+        } => "resolve",
         DialError::Connect { source, .. } => match source.kind() {
             ErrorKind::TimedOut => "timeout",
             ErrorKind::ConnectionRefused => "refused",
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "unreachable",
             _ => "io",
-        }
-        .into(),
-        // Nothing was dialled.
-        _ => return,
-    };
-    let stage = error.stage().to_string();
-    counter!("peermux_dial_failures_total", "stage" => stage, "reason" => reason).increment(1);
-}
-
-/// An accepted connection in set-up.
-pub(crate) struct ServeMeter {
-    _in_flight: Level,
-}
-
-impl ServeMeter {
-    pub(crate) fn started() -> Self {
-        counter!("peermux_serves_total").increment(1);
-        Self {
-            _in_flight: Level::raise(gauge!("peermux_serve_slots_used")),
+        },
+        DialError::NoEndpoint { .. } | DialError::Manager { .. } | DialError::GivenUp { .. } => {
+            "unwanted"
         }
     }
-
-    /// Its set-up has ended.
-    pub(crate) fn ended<T>(self, result: &Result<T, SetupError>) {
-        match result {
-            Ok(_) => counter!("peermux_serve_successes_total").increment(1),
-            Err(error) => serve_failed(error.stage().to_string(), reason(error)),
-        }
-    }
+    .into()
 }
 
-/// A connection was closed as soon as it was accepted.
-pub(crate) fn serve_rejected(cause: Refusal) {
-    let reason = match cause {
-        Refusal::LimitReached { .. } => "limit",
-        Refusal::Banned => "banned",
-        Refusal::Restricted => "restricted",
-        Refusal::TooSoon => "too soon",
-        Refusal::TooManyHandshakes { .. } => "network limit",
-        Refusal::RateLimited => "rate",
-        _ => "other",
-    };
-    counter!("peermux_serves_total").increment(1);
-    serve_failed("accept", reason);
-}
-
-fn serve_failed(stage: impl Into<SharedString>, reason: impl Into<SharedString>) {
-    let (stage, reason) = (stage.into(), reason.into());
-    counter!("peermux_serve_failures_total", "stage" => stage, "reason" => reason).increment(1);
-}
-
-fn reason(error: &SetupError) -> SharedString {
+fn setup_reason(error: &SetupError) -> SharedString {
     match (error.reason(), error) {
-        (_, SetupError::Banned { .. }) => "banned".into(),
-        (Some(reason), _) => reason.to_string().into(),
-        (None, SetupError::TimedOut { .. }) => "timeout".into(),
-        (None, SetupError::Closed { .. }) => "closed".into(),
-        (None, SetupError::Io { .. }) => "io".into(),
-        (None, SetupError::Handshake { .. } | SetupError::Frame(_)) => "handshake".into(),
-        (None, _) => "none given".into(),
+        (_, SetupError::Banned { .. }) => "banned",
+        (Some(reason), _) => return reason.label().into(),
+        (None, SetupError::TimedOut { .. }) => "timeout",
+        (None, SetupError::Closed { .. }) => "closed",
+        (None, SetupError::Io { .. }) => "io",
+        (None, SetupError::Handshake { .. } | SetupError::Frame(_)) => "handshake",
+        (None, _) => "none",
     }
+    .into()
 }

@@ -103,6 +103,8 @@ mod peer_view;
 mod protocol_peers;
 mod reconfigure;
 mod recordings;
+#[cfg(feature = "metrics")]
+mod sampler;
 #[expect(clippy::module_inception, reason = "the file of the type")]
 mod server;
 mod shared;
@@ -113,7 +115,7 @@ mod suspend;
 pub use advertised::{Advertised, AdvertisedError};
 pub use broadcast::{BroadcastError, BroadcastPolicy, BroadcastReport, NotSent, WhenSlow};
 pub use builder::ServerBuilder;
-pub use checks::{BanInfo, NetList, NetListError, NodeStore};
+pub use checks::{BanInfo, NetList, NetListError, NodeStore, StoreSizes};
 pub use config::ServerConfig;
 pub use dial::{NodeAddr, NodeDialer};
 #[cfg(any(feature = "discv4", feature = "discv5"))]

@@ -16,6 +16,7 @@ use super::accept::Slots;
 use super::checks::{Checks, TieBreak};
 use super::dial::NodeAddr;
 use super::local_node::LocalNode;
+use super::meters::ServerMeters;
 use super::recordings::Recordings;
 use super::static_nodes::StaticNodes;
 use super::{ConnectionEvent, ServerConfig, ServerFailed, ShutdownTimedOut};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) connection_events: EventFeed<ConnectionEvent>,
     pub(crate) connections: ConnHandle<NodeAddr>,
     pub(crate) static_nodes: StaticNodes,
+    pub(crate) meters: ServerMeters,
     pub(crate) tie_break: TieBreak,
     pub(crate) random: Random,
     /// For the handshakes of all connections.
@@ -133,6 +135,7 @@ fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
     if shared.tasks.failure.set(failure).is_err() {
         return;
     }
+    shared.meters.service_failed(failure.service);
     error!(%failure, "the server stops by itself");
     shared
         .connection_events

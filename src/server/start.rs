@@ -19,20 +19,24 @@ use super::dial::{Mixed, Prober, Remembered, ServerDialer, Waiters};
 use super::discovery;
 use super::local_node::{self, LocalNode, LocalNodeSettings};
 use super::mapping::Mapper;
+use super::meters::ServerMeters;
 use super::recordings::Recordings;
+#[cfg(feature = "metrics")]
+use super::sampler;
 use super::server::Server;
 use super::shared::{FAREWELLS, Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
-use crate::channel::NodeBudget;
+use crate::channel::{MessageMeters, NodeBudget};
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
+use crate::metrics::NodeLabel;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeRecord};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
-use crate::peer::{PeerEvents, Protocol};
+use crate::peer::{PeerEvents, Protocol, prepare_disconnects};
 use crate::runtime;
 use crate::setup::Turns;
 use crate::transport::Transport;
@@ -78,6 +82,19 @@ impl<D, L> ServerBuilder<D, L> {
         let checks = Arc::new(checks);
         let sources = dials.then(|| Mixed::new(sources));
         (checks, sources)
+    }
+
+    /// Describes what is counted, and begins to count.
+    fn meters(&self) -> ServerMeters {
+        #[cfg(feature = "metrics")]
+        crate::metrics::describe();
+        let node = NodeLabel::new(self.metrics_label.as_ref());
+        let protocols = || self.protocols.iter().map(Protocol::capability);
+        prepare_disconnects(&node, protocols());
+        for capability in protocols() {
+            MessageMeters::new(&node, capability);
+        }
+        ServerMeters::new(node)
     }
 
     /// A record of another node would mislead everybody who reads it.
@@ -137,7 +154,8 @@ impl<D, L> ServerBuilder<D, L> {
         let known = known.unwrap_or_default();
         let record = local_node.record();
         let running = discovery::start(settings, bound, &self.key, &record, &known).await?;
-        self.sources.extend(running.sources());
+        let label = NodeLabel::new(self.metrics_label.as_ref());
+        self.sources.extend(running.sources(&label));
         Ok(Some(running))
     }
 
@@ -208,6 +226,7 @@ where
             None => self.nat.gateway()?,
         };
         let budget = NodeBudget::new(self.config.memory())?;
+        let meters = self.meters();
         let bound = match *self.config.listen() {
             Some(addr) => Some(
                 TcpListener::bind(addr)
@@ -235,7 +254,7 @@ where
         }
 
         let dialer = Arc::new((self.dialer)(&config));
-        let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks));
+        let checked = ServerDialer::new(Arc::clone(&dialer), Arc::clone(&checks), meters.clone());
         let places = checks.peers.seats().dialled();
         let target = places.saturating_sub(config.static_nodes().len());
         let slots = Slots::new(config.max_pending());
@@ -267,6 +286,7 @@ where
             .connection_events
             .unwrap_or_else(|| EventFeed::new(config.event_capacity()));
         let shared = Arc::new(Shared {
+            meters,
             tie_break: TieBreak::new(checks.own),
             random: self.random,
             turns: Turns::new(),
@@ -288,7 +308,8 @@ where
             options: PeerOptions::default()
                 .with_config(config.peer())
                 .with_budget(budget)
-                .with_events(events.clone()),
+                .with_events(events.clone())
+                .with_metrics_label(self.metrics_label),
             events,
             connection_events,
             connections,
@@ -301,6 +322,8 @@ where
         let accept = connection::run(Arc::clone(&shared), opened);
         spawn_service(&shared, "reader of connections", accept);
         spawn_service(&shared, "keeper of static nodes", keeper.run(inbox));
+        #[cfg(feature = "metrics")]
+        spawn_service(&shared, "sampler", sampler::run(Arc::clone(&shared)));
         if !config.no_dial() {
             let watch = suspend::watch(Arc::clone(&shared));
             spawn_service(&shared, "watch for suspends", watch);

@@ -140,6 +140,15 @@ impl NodeBudget {
         self.0.used.load(Ordering::Acquire)
     }
 
+    /// What the peer holds that holds most, its free part included, in bytes.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn largest(&self) -> usize {
+        // The last handle on an account must not be dropped under the lock.
+        let peers: Vec<_> = self.0.peers.lock().values().cloned().collect();
+        let peers = peers.iter().filter_map(Weak::upgrade);
+        peers.map(|peer| peer.held()).max().unwrap_or_default()
+    }
+
     /// The memory of payloads that were written.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.0.spare

@@ -198,7 +198,7 @@ impl PeerBudget {
     }
 
     /// What the peer holds now in both directions, in bytes.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(any(test, feature = "fuzzing", feature = "metrics"))]
     pub(crate) fn held(&self) -> usize {
         let held = self.held.lock();
         held.sum().saturating_add(held.shared)

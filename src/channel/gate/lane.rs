@@ -45,6 +45,12 @@ impl Lane {
         self.gate.stats(self.index)
     }
 
+    /// How many messages wait in it, and their bytes.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.gate.waiting(self.index)
+    }
+
     pub(crate) fn downgrade(&self) -> WeakLane {
         WeakLane {
             gate: Arc::downgrade(&self.gate),

@@ -235,11 +235,7 @@ impl WriteGate {
         }
         state.schedule.take(batch, limit);
         if !batch.is_empty() {
-            for (lane, _) in batch.messages() {
-                if let Some(waits) = lane.and_then(|lane| state.waits[lane].as_mut()) {
-                    waits.taken();
-                }
-            }
+            batch.note_waits(|lane| state.waits[lane].as_mut()?.taken());
             state.in_flight = batch.of_protocols();
             state.in_flight_cost = batch.cost_of_protocols();
             drop(state);
@@ -297,6 +293,12 @@ impl WriteGate {
         state.enter(lane, message);
         wake(state);
         Ok(())
+    }
+
+    /// How many messages wait in a lane, and their bytes.
+    #[cfg(feature = "metrics")]
+    fn waiting(&self, lane: usize) -> (usize, usize) {
+        self.lock().schedule.waiting(lane)
     }
 
     /// What waits in a lane, and for how long such messages did.

@@ -1,6 +1,7 @@
 //! What goes out next: control messages, then the lanes by deficit round robin. Pure.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -75,12 +76,27 @@ pub(crate) struct Batch {
     bytes: usize,
     /// How many messages of protocols were left when these were taken.
     left: usize,
+    /// How long some of them waited, with their lanes.
+    waits: Vec<(usize, Duration)>,
 }
 
 impl Batch {
     pub(crate) fn clear(&mut self) {
         self.messages.clear();
+        self.waits.clear();
         self.bytes = 0;
+    }
+
+    /// Notes how long messages waited, as `waited` tells of some of each lane.
+    pub(super) fn note_waits(&mut self, mut waited: impl FnMut(usize) -> Option<Duration>) {
+        let lanes = self.messages.iter().filter_map(|(lane, _)| *lane);
+        let waits = lanes.filter_map(|lane| Some((lane, waited(lane)?)));
+        self.waits.extend(waits);
+    }
+
+    /// How long some of them waited, each with its lane.
+    pub(crate) fn waits(&self) -> &[(usize, Duration)] {
+        &self.waits
     }
 
     pub(crate) fn is_empty(&self) -> bool {

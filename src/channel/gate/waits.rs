@@ -27,12 +27,15 @@ impl Waits {
         self.pushed = self.pushed.wrapping_add(1);
     }
 
-    /// The next message was taken to be written.
-    pub(super) fn taken(&mut self) {
-        if let Some((_, since)) = self.watched.take_if(|(number, _)| *number == self.taken) {
-            self.times.record(since.elapsed());
+    /// The next message was taken to be written. Returns how long it waited, if it was watched.
+    pub(super) fn taken(&mut self) -> Option<Duration> {
+        let watched = self.watched.take_if(|(number, _)| *number == self.taken);
+        let waited = watched.map(|(_, since)| since.elapsed());
+        if let Some(waited) = waited {
+            self.times.record(waited);
         }
         self.taken = self.taken.wrapping_add(1);
+        waited
     }
 
     /// What half of them did not exceed, and 99 %.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::{BanInfo, NodeStore};
-use crate::addrbook::{AddressBook, BanTarget, Source};
+use super::{BanInfo, NodeStore, StoreSizes};
+use crate::addrbook::{AddressBook, BanTarget, BookSizes, Source};
 use crate::node::{Enode, Host, NodeId};
 use crate::peer::PeerError;
 use crate::rlpx::FrameError;
@@ -103,6 +103,21 @@ impl NodeStore for AddressBook {
             BanTarget::Ip(ip) => BanInfo::of_ip(ip, left, reason),
         };
         bans.map(info).collect()
+    }
+
+    fn sizes(&self) -> StoreSizes {
+        let BookSizes {
+            addresses,
+            tried,
+            banned_nodes,
+            banned_ips,
+        } = Self::sizes(self);
+        StoreSizes {
+            new: addresses.saturating_sub(tried),
+            tried,
+            banned_nodes,
+            banned_ips,
+        }
     }
 
     fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) -> bool {

@@ -51,6 +51,13 @@ impl Bans {
         [nodes, ips].concat()
     }
 
+    /// How many nodes and addresses are banned now.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let now = Instant::now();
+        (self.nodes.lock().count(now), self.ips.lock().count(now))
+    }
+
     /// Whether there was a ban.
     pub(crate) fn unban(&self, node: &NodeId) -> bool {
         self.nodes.lock().remove(node, Instant::now())
@@ -126,6 +133,13 @@ impl<K: Copy + Eq + Hash + Ord> Table<K> {
         };
         self.by_end.remove(&(ban.end, *key));
         ban.end > now
+    }
+
+    #[cfg(feature = "metrics")]
+    fn count(&self, now: Instant) -> usize {
+        // Those that have ended come first.
+        let ended = self.by_end.iter().take_while(|(end, _)| *end <= now);
+        self.by_end.len().saturating_sub(ended.count())
     }
 
     fn holds(&self, key: &K, now: Instant) -> bool {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use ban_info::BanInfo;
 pub use net_list::{NetList, NetListError};
-pub use node_store::NodeStore;
+pub use node_store::{NodeStore, StoreSizes};
 
 pub(crate) use bans::Bans;
 pub(crate) use known_ips::KnownIps;

@@ -78,6 +78,11 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// How much the store keeps, for metrics: asked every few seconds. Default: nothing.
+    fn sizes(&self) -> StoreSizes {
+        StoreSizes::default()
+    }
+
     /// Whether a node must neither be dialled nor become a peer.
     fn is_banned(&self, _node: &NodeId) -> bool {
         false
@@ -87,6 +92,19 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
     fn is_banned_ip(&self, _ip: IpAddr) -> bool {
         false
     }
+}
+
+/// How much a [`NodeStore`] keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreSizes {
+    /// Addresses to which no connection has succeeded yet.
+    pub new: usize,
+    /// Addresses to which one has.
+    pub tried: usize,
+    /// Nodes that are banned.
+    pub banned_nodes: usize,
+    /// IP addresses that are banned.
+    pub banned_ips: usize,
 }
 
 impl dyn NodeStore {
@@ -161,6 +179,10 @@ impl<M: NodeStore> NodeStore for Guarded<M> {
 
     fn bans(&self) -> Vec<BanInfo> {
         caught(STORE, || self.0.bans()).unwrap_or_default()
+    }
+
+    fn sizes(&self) -> StoreSizes {
+        caught(STORE, || self.0.sizes()).unwrap_or_default()
     }
 
     fn is_banned(&self, node: &NodeId) -> bool {

@@ -18,7 +18,6 @@ pub(crate) use socket::Socket;
 use super::DialError;
 use super::dial::NodeAddr;
 use super::events::ConnectionEvent;
-use super::meters::{self, ServeMeter};
 use super::shared::{Shared, spawn};
 use crate::connmgr::admission::Handshake;
 use crate::connmgr::{ConnEvent, ConnEvents, Lease, Reconnect, Refusal, ReqId};
@@ -108,7 +107,7 @@ async fn dialled<T: Transport>(
     };
     match result {
         Ok(peer) => {
-            meters::dial_succeeded();
+            shared.meters.dial_succeeded();
             // So that a caller finds what the protocols register when they start.
             peer.running().await;
             answer.send(&Ok(peer));
@@ -170,7 +169,7 @@ async fn accepted<T: Transport>(
 ) {
     let Socket { stream, slot, .. } = socket;
     let connection = lease.id();
-    let meter = ServeMeter::started();
+    let meter = shared.meters.inbound_started();
     let mut setup = Setup::new(&shared, Some(lease));
     let result = setup.inbound(stream, slot).await;
     meter.ended(&result);
@@ -204,7 +203,7 @@ fn report(
         retry_in_ms = retry_in.map(millis),
         "dial failed"
     );
-    meters::dial_failed(error);
+    shared.meters.dial_failed(error);
     shared.checks.store.learn(node, error);
     if shared.checks.peers.is_static(&id) {
         shared.static_nodes.failed(id, error);
@@ -221,7 +220,7 @@ fn report(
 /// A connection was closed as soon as it was accepted.
 fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     debug!(%addr, %cause, "inbound connection rejected");
-    meters::serve_rejected(cause);
+    shared.meters.inbound_rejected(cause);
     let event = ConnectionEvent::InboundRejected { addr, cause };
     shared.connection_events.emit(event);
 }

@@ -27,6 +27,28 @@ use crate::stage::Stage;
 use crate::time::after;
 use crate::transport::Transport;
 
+/// Measures one stage of a connection.
+struct Passed<'a> {
+    shared: &'a Shared,
+    direction: Direction,
+    since: Instant,
+}
+
+impl<'a> Passed<'a> {
+    fn begin(shared: &'a Shared, direction: Direction) -> Self {
+        Self {
+            shared,
+            direction,
+            since: Instant::now(),
+        }
+    }
+
+    fn stage(self, stage: Stage) {
+        let took = self.since.elapsed();
+        self.shared.meters.stage_passed(self.direction, stage, took);
+    }
+}
+
 /// A connection on its way to become a peer.
 pub(crate) struct Setup<'a> {
     shared: &'a Arc<Shared>,
@@ -84,7 +106,9 @@ impl<'a> Setup<'a> {
             let turns = Some(&shared.turns);
             let waits = |remote| self.awaits(if remote { Awaits::Auth } else { Awaits::Us });
             let receive = receive_auth_in_turn(stream, &shared.key, shared.legacy, turns, waits);
+            let passed = Passed::begin(shared, Direction::Inbound);
             let received = self.bounded(deadline, Stage::Auth, receive).await?;
+            passed.stage(Stage::Auth);
             let claimed = received.claimed().node_id();
             self.remote = Remote::Claimed(claimed);
             Span::current().record("claimed_id", display(claimed));
@@ -94,8 +118,10 @@ impl<'a> Setup<'a> {
                 Ok(())
             };
             self.bounded(deadline, Stage::Auth, held).await?;
+            let passed = Passed::begin(shared, Direction::Inbound);
             let answer = received.answer_in_turn(&shared.random, turns);
             let authenticated = self.bounded(deadline, Stage::Ack, answer).await?;
+            passed.stage(Stage::Ack);
             let established = self.answer(deadline, authenticated).await?;
             turn.verified();
             self.launch(established)
@@ -124,7 +150,9 @@ impl<'a> Setup<'a> {
             let (deadline, paused) = (after(Instant::now(), shared.setup_timeout), turn.paused());
             let turns = Some(&shared.turns);
             let initiate = initiate_in_turn(stream, &shared.key, remote, &shared.random, turns);
+            let passed = Passed::begin(shared, Direction::Outbound);
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
+            passed.stage(Stage::Ack);
             turn.before_hello().await.map_err(given_up)?;
             // The pause is not the remote's.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
@@ -232,10 +260,14 @@ impl<'a> Setup<'a> {
         deadline: Instant,
         authenticated: Authenticated<T>,
     ) -> Result<Established<T>, SetupError> {
+        let passed = Passed::begin(self.shared, authenticated.direction());
         let interrupted = self.interrupted(deadline, Stage::Hello);
         let exchange = authenticated.exchange_hello_unless(&self.shared.hello, interrupted);
         let failed = match exchange.await {
-            Ok(established) => return Ok(established),
+            Ok(established) => {
+                passed.stage(Stage::Hello);
+                return Ok(established);
+            }
             Err(failed) => failed,
         };
         let (error, farewell) = failed.into_parts();

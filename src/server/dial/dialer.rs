@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::either::Either;
 
 use super::NodeAddr;
@@ -10,7 +11,9 @@ use crate::connmgr::{ConnectError, Dialer};
 use crate::node::Enode;
 use crate::server::checks::Checks;
 use crate::server::connection::Socket;
-use crate::server::meters::DialMeter;
+use crate::server::meters::ServerMeters;
+use crate::setup::Direction;
+use crate::stage::Stage;
 use crate::transport::Transport;
 
 /// Connects to a node. A socket that turns out to lead where nobody may be talked to is closed.
@@ -35,14 +38,16 @@ where
 pub(crate) struct ServerDialer<D, In> {
     dialer: Arc<D>,
     checks: Arc<Checks>,
+    meters: ServerMeters,
     accepts: PhantomData<fn() -> In>,
 }
 
 impl<D, In> ServerDialer<D, In> {
-    pub(crate) fn new(dialer: Arc<D>, checks: Arc<Checks>) -> Self {
+    pub(crate) fn new(dialer: Arc<D>, checks: Arc<Checks>, meters: ServerMeters) -> Self {
         Self {
             dialer,
             checks,
+            meters,
             accepts: PhantomData,
         }
     }
@@ -60,8 +65,11 @@ where
         let NodeAddr::Node(node) = addr else {
             return Err(ConnectError::Broken);
         };
-        let meter = DialMeter::started();
+        let (meter, started) = (self.meters.dial_started(), Instant::now());
         let stream = open(&*self.dialer, &self.checks, node).await?;
+        let took = started.elapsed();
+        self.meters
+            .stage_passed(Direction::Outbound, Stage::Dial, took);
         Ok(Socket {
             stream: Either::Left(stream),
             slot: None,

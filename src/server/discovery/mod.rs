@@ -1,6 +1,7 @@
 //! Discovery beside a server: one socket, one record, and sources of nodes to dial.
 
 mod beside;
+mod counted;
 mod filter;
 #[cfg(feature = "discv4")]
 mod kept;

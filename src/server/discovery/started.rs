@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use tracing::warn;
 
 use super::Discovery;
+use super::counted::Counted;
 use super::filter::RecordFilter;
 use super::socket::Bound;
 #[cfg(feature = "discv4")]
@@ -20,6 +21,7 @@ use crate::discv4::{Contact, Discv4, Discv4Builder};
 use crate::discv4::{Inlet, UdpSender};
 #[cfg(feature = "discv5")]
 use crate::discv5::{Discv5, Discv5Events, Sockets};
+use crate::metrics::NodeLabel;
 use crate::node::{Enode, Node, NodeRecord, SecretKey};
 use crate::server::StartError;
 
@@ -122,17 +124,18 @@ fn v5_socket(socket: std::net::UdpSocket) -> io::Result<Sockets> {
 
 impl Running {
     /// Finds nodes to dial: each version for itself.
-    pub(crate) fn sources(&self) -> Vec<Box<dyn DynSource<Enode>>> {
+    pub(crate) fn sources(&self, label: &NodeLabel) -> Vec<Box<dyn DynSource<Enode>>> {
         let mut sources: Vec<Box<dyn DynSource<Enode>>> = Vec::new();
         #[cfg(feature = "discv4")]
         if let Some(v4) = &self.v4 {
-            sources.push(Box::new(Walk::new(v4, self.filter.clone())));
+            let walk = Walk::new(v4, self.filter.clone());
+            sources.push(Box::new(Counted::new(walk, label, "v4")));
         }
         #[cfg(feature = "discv5")]
         if let Some(v5) = &self.v5 {
             let filter = self.filter.clone();
             let nodes = v5.nodes().only(move |record| filter.allows(Some(record)));
-            sources.push(Box::new(nodes));
+            sources.push(Box::new(Counted::new(nodes, label, "v5")));
         }
         sources
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::Sent;
+
 pub(super) fn measures_rtt() -> bool {
     false
 }
@@ -12,7 +14,7 @@ pub(super) fn min_rtt(_: &TcpStream) -> Option<Duration> {
     None
 }
 
-pub(super) fn unacknowledged(_: &TcpStream) -> Option<u64> {
+pub(super) fn sent(_: &TcpStream) -> Option<Sent> {
     None
 }
 

@@ -12,12 +12,16 @@ use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
+use super::Sent;
+
 /// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
 const INFO_WORDS: usize = 38;
 /// The place of `tcpi_snd_mss` in it; bytes.
 const SEGMENT_SIZE: usize = 4;
 /// The place of `tcpi_unacked` in it; segments.
 const UNACKNOWLEDGED: usize = 6;
+/// The place of `tcpi_total_retrans` in it; segments.
+const RETRANSMITS: usize = 25;
 /// The place of `tcpi_notsent_bytes` in it.
 const NOT_SENT: usize = 36;
 /// The place of `tcpi_min_rtt` in it; microseconds.
@@ -91,9 +95,12 @@ pub(super) fn unsent(stream: &TcpStream) -> Option<u32> {
     info(stream).map(|info| info[NOT_SENT])
 }
 
-/// About how many bytes were sent and are not yet acknowledged in order.
-pub(super) fn unacknowledged(stream: &TcpStream) -> Option<u64> {
-    info(stream).map(|info| u64::from(info[UNACKNOWLEDGED]) * u64::from(info[SEGMENT_SIZE]))
+/// What became of bytes that were sent.
+pub(super) fn sent(stream: &TcpStream) -> Option<Sent> {
+    info(stream).map(|info| Sent {
+        unacknowledged: u64::from(info[UNACKNOWLEDGED]) * u64::from(info[SEGMENT_SIZE]),
+        retransmits: info[RETRANSMITS],
+    })
 }
 
 fn info(stream: &TcpStream) -> Option<[u32; INFO_WORDS]> {
@@ -149,7 +156,11 @@ mod tests {
         }
         assert!(send_buffer(&dialled).is_some_and(|bytes| bytes > 0));
         assert_eq!(unsent(&dialled), measures_rtt().then_some(0));
-        assert_eq!(unacknowledged(&dialled).is_some(), measures_rtt());
+        assert_eq!(sent(&dialled).is_some(), measures_rtt());
+        assert_eq!(
+            sent(&dialled).map(|sent| sent.retransmits),
+            unsent(&dialled)
+        );
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 mod kernel;
 mod options;
 mod path;
+mod retransmits;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 pub use options::{SocketBound, SocketOptions};
 use path::Path;
+use retransmits::{Retransmits, Sent};
 
 use super::Transport;
 use crate::ip::canonical;
@@ -86,6 +88,7 @@ impl Transport for TcpTransport {
         let writer = TcpWriter {
             half: writer,
             path: outbound,
+            retransmits: Retransmits::new(),
             pause: None,
         };
         (reader, writer)
@@ -133,6 +136,7 @@ pub struct TcpWriter {
     half: OwnedWriteHalf,
     /// `None` leaves the bound on unsent bytes alone.
     path: Option<Path>,
+    retransmits: Retransmits,
     /// Boxed, since only slow connections need it.
     pause: Option<Pin<Box<Sleep>>>,
 }
@@ -144,7 +148,9 @@ impl TcpWriter {
         };
         let stream = self.half.as_ref();
         if path.moved(bytes) && path.measure(Instant::now(), || kernel::min_rtt(stream)) {
-            path.on_unacknowledged(kernel::unacknowledged(stream).unwrap_or(0));
+            let sent = kernel::sent(stream).unwrap_or_default();
+            path.on_unacknowledged(sent.unacknowledged);
+            self.retransmits.count(sent);
             let send_buffer = kernel::send_buffer(stream).unwrap_or(u64::MAX);
             kernel::set_unsent(stream, path.unsent(send_buffer));
         }
@@ -167,6 +173,17 @@ impl TcpWriter {
                 Some(pause) => self.pause = Some(Box::pin(sleep(pause))),
                 None => return Poll::Ready(Some(chunk)),
             }
+        }
+    }
+}
+
+impl Drop for TcpWriter {
+    fn drop(&mut self) {
+        // Most connections end before so much has moved that the kernel is asked.
+        if cfg!(feature = "metrics")
+            && let Some(sent) = kernel::sent(self.half.as_ref())
+        {
+            self.retransmits.count(sent);
         }
     }
 }

@@ -102,6 +102,7 @@ pub(crate) enum PeerReport {
     PeerDrop {
         #[serde(flatten)]
         about: About,
+        cause: &'static str,
         reason: Option<DisconnectReason>,
         requested_by: &'static str,
         connected_ms: u64,
@@ -127,6 +128,7 @@ impl PeerReport {
     fn dropped(peer: &Peer, outcome: &PeerOutcome) -> Self {
         Self::PeerDrop {
             about: About::new(peer),
+            cause: outcome.error.cause(),
             reason: outcome.error.reason(),
             requested_by: outcome.error.requested_by(),
             connected_ms: millis(peer.lifetime()),

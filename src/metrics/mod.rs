@@ -1,0 +1,47 @@
+//! What a node counts, through the facade of the crate [`metrics`](https://docs.rs/metrics).
+//!
+//! A program installs a recorder, such as that of `metrics-exporter-prometheus`, before it starts its first
+//! server. Without one, counting costs next to nothing and shows nowhere.
+//!
+//! [`all`] lists each metric with its kind, unit, labels and help; [`describe`] hands the help to the
+//! recorder, which each server does when it starts. The chapter [`guide::metrics`](crate::guide::metrics)
+//! has the same table, and which questions it answers.
+//!
+//! Labels have values from closed sets, or the names of protocols that this node has registered: no remote
+//! can make another time series. Where several servers run in one process,
+//! [`ServerBuilder::metrics_label`](crate::ServerBuilder::metrics_label) tells their series apart.
+
+#[cfg(feature = "metrics")]
+mod describe;
+#[cfg(feature = "metrics")]
+mod facade;
+#[cfg(not(feature = "metrics"))]
+#[path = "silent.rs"]
+mod facade;
+mod family;
+#[cfg(feature = "metrics")]
+mod info;
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        reason = "part of the public interface with that feature alone"
+    )
+)]
+mod label;
+mod level;
+pub(crate) mod table;
+
+#[cfg(feature = "metrics")]
+pub use describe::{all, describe};
+#[cfg(feature = "metrics")]
+pub use info::{Kind, MetricInfo, Unit};
+#[cfg(feature = "metrics")]
+pub use label::Label;
+
+pub(crate) use facade::{Counter, Gauge, Histogram, SharedString};
+pub(crate) use family::NodeLabel;
+#[cfg(not(feature = "metrics"))]
+use label::Label;
+pub(crate) use level::Level;

@@ -1,0 +1,36 @@
+use crate::metrics::table::TCP_RETRANSMITS;
+use crate::metrics::{Counter, NodeLabel};
+
+/// What the kernel says of the bytes that a connection has sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// About how many are not yet acknowledged in order.
+    pub(super) unacknowledged: u64,
+    /// Segments that were sent again, since the connection began.
+    pub(super) retransmits: u32,
+}
+
+/// Counts the segments that the kernel sends again. A socket does not know its server, so the series of all
+/// servers in a process is one.
+#[derive(Debug)]
+pub(super) struct Retransmits {
+    counted: u32,
+    counter: Counter,
+}
+
+impl Retransmits {
+    pub(super) fn new() -> Self {
+        Self {
+            counted: 0,
+            counter: TCP_RETRANSMITS.of(&NodeLabel::default(), []),
+        }
+    }
+
+    pub(super) fn count(&mut self, sent: Sent) {
+        let more = sent.retransmits.saturating_sub(self.counted);
+        if more > 0 {
+            self.counted = sent.retransmits;
+            self.counter.increment(more.into());
+        }
+    }
+}
