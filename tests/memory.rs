@@ -11,6 +11,7 @@ use peermux::addrbook::{AddressBook, AddressBookConfig, Source, SystemClock};
 use peermux::discv4::machine::Now;
 use peermux::discv4::packet::{Datagram, EnrResponse, Packet, Ping, Pong, WireEndpoint};
 use peermux::discv4::{Contact, Discv4Config, Machine};
+use peermux::driver::PeerOptions;
 use peermux::{NodeRecord, Peer, Protocol, ProtocolConn, SecretKey, Server, messages, testing};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -203,7 +204,14 @@ async fn idle_peers_keep_little() {
         while conn.recv().await?.is_some() {}
         Ok(())
     });
-    let connect = || async { testing::connect(quiet.clone(), quiet.clone()).await };
+    // As the peers of two nodes, whose own memory is no peer's.
+    let [left, right] = [PeerOptions::default(), PeerOptions::default()];
+    let connect = || async {
+        let side = |options: &PeerOptions| {
+            testing::Settings::from(quiet.clone()).with_options(options.clone())
+        };
+        testing::connect(side(&left), side(&right)).await
+    };
     // With what is made once.
     let first = connect().await.unwrap();
     let before = live();

@@ -1,14 +1,72 @@
 //! What is counted of messages.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::table::{
     GATE_WAIT, MESSAGE_BYTES, MESSAGES, MESSAGES_DROPPED, QUEUE_TIME, READ_PAUSES,
 };
 use crate::metrics::{Counter, Histogram, NodeLabel, SharedString};
+use crate::mutex::Mutex;
 use crate::p2p::Capability;
 
-/// One protocol's counters; the handles are made once a connection.
+/// Where peers are counted, with the feature `metrics`. Cloning shares it, and the peers of a node share one.
+#[derive(Clone, Default)]
+pub struct Meters(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    node: NodeLabel,
+    /// As many as protocols are registered.
+    protocols: Mutex<BTreeMap<Capability, Arc<MessageMeters>>>,
+}
+
+impl Meters {
+    /// Counts with the label `node` of this value, so that the nodes of one process differ.
+    pub fn labelled(value: impl Into<Arc<str>>) -> Self {
+        Self(Arc::new(Shared {
+            node: NodeLabel::new(Some(&value.into())),
+            protocols: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn node(&self) -> &NodeLabel {
+        &self.0.node
+    }
+
+    /// The counters of a protocol of this node, made with the first call.
+    pub(crate) fn of_protocol(&self, capability: &Capability) -> Arc<MessageMeters> {
+        let mut protocols = self.0.protocols.lock();
+        if let Some(meters) = protocols.get(capability) {
+            return Arc::clone(meters);
+        }
+        let meters = Arc::new(MessageMeters::new(&self.0.node, capability));
+        protocols.insert(capability.clone(), Arc::clone(&meters));
+        meters
+    }
+
+    /// Reading paused for a protocol, or for the bytes of a message that is still arriving.
+    pub(crate) fn read_paused(
+        &self,
+        protocol: Option<&Capability>,
+        cause: &'static str,
+        paused: Duration,
+    ) {
+        let protocol = protocol.map(ToString::to_string).unwrap_or_default();
+        let labels = [SharedString::from(protocol), cause.into()];
+        READ_PAUSES.of(&self.0.node, labels).record(paused);
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Meters").field(&self.0.node).finish()
+    }
+}
+
+/// One protocol's counters.
 pub(crate) struct MessageMeters {
     sent: Counter,
     sent_bytes: Counter,
@@ -20,7 +78,7 @@ pub(crate) struct MessageMeters {
 }
 
 impl MessageMeters {
-    pub(crate) fn new(node: &NodeLabel, capability: &Capability) -> Self {
+    fn new(node: &NodeLabel, capability: &Capability) -> Self {
         let protocol = || SharedString::from(capability.to_string());
         Self {
             sent: MESSAGES.of(node, [protocol(), "egress".into()]),
@@ -56,16 +114,4 @@ impl MessageMeters {
     pub(crate) fn gate_waited_for(&self, time: Duration) {
         self.gate_wait.record(time);
     }
-}
-
-/// Reading paused for a protocol, or for the bytes of a message that is still arriving.
-pub(crate) fn count_read_pause(
-    node: &NodeLabel,
-    protocol: Option<&Capability>,
-    cause: &'static str,
-    paused: Duration,
-) {
-    let protocol = protocol.map(ToString::to_string).unwrap_or_default();
-    let labels = [SharedString::from(protocol), cause.into()];
-    READ_PAUSES.of(node, labels).record(paused);
 }

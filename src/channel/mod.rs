@@ -44,5 +44,5 @@ pub(crate) use gate::{
     SharedPayload, WeakLane, WriteGate,
 };
 pub(crate) use inbox::{Charge, Inbox, PushError, Room, WeakInbox};
-pub(crate) use meters::{MessageMeters, count_read_pause};
+pub use meters::Meters;
 pub(crate) use tap::{MessageTap, Observer, Traffic};

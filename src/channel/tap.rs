@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::meters::MessageMeters;
-use crate::metrics::NodeLabel;
+use super::meters::{MessageMeters, Meters};
 use crate::p2p::Capability;
 
 /// For one received message in 16 it is measured how long it waited, since reading the clock takes longer
@@ -31,7 +30,7 @@ pub(crate) type Observer = dyn Fn(Traffic, u64, usize, Instant) + Send + Sync;
 pub(crate) struct MessageTap(Option<Arc<Tap>>);
 
 struct Tap {
-    meters: MessageMeters,
+    meters: Arc<MessageMeters>,
     passed: Passed,
     observer: Option<Box<Observer>>,
 }
@@ -63,12 +62,12 @@ impl MessageTap {
     }
 
     pub(crate) fn new(
-        node: &NodeLabel,
+        meters: &Meters,
         capability: &Capability,
         observer: Option<Box<Observer>>,
     ) -> Self {
         Self(Some(Arc::new(Tap {
-            meters: MessageMeters::new(node, capability),
+            meters: meters.of_protocol(capability),
             passed: Passed::default(),
             observer,
         })))

@@ -11,7 +11,6 @@ use crate::channel::{
     Inbox, Lane, LaneSettings, MessageTap, PeerBudget, ProtocolConn, ProtocolLimits,
 };
 use crate::guarded::caught;
-use crate::metrics::NodeLabel;
 use crate::p2p::SharedCapability;
 use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
 
@@ -35,10 +34,10 @@ pub(super) fn attach(
     let attached = |((shared, protocol), limits): ((SharedCapability, Protocol), _)| {
         let events = options.events().as_ref();
         let observer = events.and_then(|events| PeerEvents::observer(events, &shared, peer));
-        let node = NodeLabel::new(options.metrics_label().as_ref());
+        let meters = &peer.control().meters;
         Attached {
             inbox: Inbox::new(limits, Some(Arc::clone(budget))),
-            tap: MessageTap::new(&node, &shared.capability, observer),
+            tap: MessageTap::new(meters, &shared.capability, observer),
             shared,
             protocol,
             limits,

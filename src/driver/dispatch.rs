@@ -13,9 +13,8 @@ use crate::channel::{
     Inbox, MessageTap, PeerBudget, ProtocolLimits, PushError, Room, WhenFull, WhenOver, WriteGate,
 };
 use crate::message::Message;
-use crate::metrics::NodeLabel;
 use crate::p2p::{self, SharedCapability, decode_disconnect, ids};
-use crate::peer::{Peer, PeerError, PingLimiter, RoundTripMeter};
+use crate::peer::{Peer, PeerError, PingLimiter, count_round_trip};
 use crate::recorder::{DropCause, Notes, PauseCause, PingNote, RecordedEvent};
 use crate::rlpx::Frame;
 use crate::time::after;
@@ -48,8 +47,6 @@ pub(crate) struct Dispatch {
     gate: Arc<WriteGate>,
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
-    round_trips: RoundTripMeter,
-    node_label: NodeLabel,
     peer: Peer,
     notes: Notes,
     /// Where the small payloads of each route lie: what one protocol leaves unread must not keep
@@ -64,11 +61,8 @@ impl Dispatch {
         budget: Arc<PeerBudget>,
         peer: Peer,
         pings: PingLimiter,
-        node: &NodeLabel,
     ) -> Self {
         Self {
-            round_trips: RoundTripMeter::new(node),
-            node_label: node.clone(),
             payloads: routes.iter().map(|_| Arena::default()).collect(),
             routes,
             gate,
@@ -100,7 +94,7 @@ impl Dispatch {
             capability: None,
             cause,
         };
-        Pause::begin(&self.peer, &self.node_label, pausing)
+        Pause::begin(&self.peer, pausing)
     }
 
     /// Handles one frame, complete at `at`. Waits only while the queue of the frame's protocol, or
@@ -132,7 +126,7 @@ impl Dispatch {
             ids::PONG => {
                 self.notes.hand_over(at);
                 if let Some(round_trip) = self.peer.control().note_pong() {
-                    self.round_trips.record(round_trip);
+                    count_round_trip(&self.peer, round_trip);
                 }
             }
             // A second Hello and reserved ids are ignored.
@@ -187,7 +181,7 @@ impl Dispatch {
                     capability: Some(&route.shared.capability),
                     cause: cause_of(full),
                 };
-                let pause = Pause::begin(&self.peer, &self.node_label, pausing);
+                let pause = Pause::begin(&self.peer, pausing);
                 // Boxed, since idle connections would keep room for this.
                 let room = wait_for_room(route, size, &self.budget, pause);
                 match Box::pin(room).await? {

@@ -16,7 +16,6 @@ use super::supervise::{Running, Tasks};
 use super::write_loop::WriteLoop;
 use crate::channel::{EndAccount, Lane, WriteGate};
 use crate::guarded::caught_async;
-use crate::metrics::NodeLabel;
 use crate::p2p::{
     DisconnectReason, MatchError, SharedCapability, exceeds_one_byte_ids, match_capabilities,
 };
@@ -64,7 +63,8 @@ impl<T: Transport> PeerDriver<T> {
                 Some((shared.clone(), protocol.clone()))
             })
             .collect();
-        let peer = Peer::new(About::new(&established, shared), &options.config());
+        let about = About::new(&established, shared);
+        let peer = Peer::new(about, &options.config(), options.meters().clone());
         Ok(Self {
             established,
             matched,
@@ -105,7 +105,7 @@ impl<T: Transport> PeerDriver<T> {
             let peer = self.peer.clone();
             let guard = EndGuard(peer.clone());
             let before_notify = before_notify;
-            let mut meter = PeerMeter::new(&self.node_label(), peer.direction());
+            let mut meter = PeerMeter::new(&peer);
             let mut tasks = self.start(&Span::current());
             let (error, drain_until) = tasks.first_cause(&peer).await;
             info!(
@@ -114,7 +114,7 @@ impl<T: Transport> PeerDriver<T> {
                 requested_by = error.requested_by(),
                 "peer ends"
             );
-            meter.ending();
+            meter.ending(&peer);
             let recorder = &peer.control().recorder;
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
@@ -123,7 +123,7 @@ impl<T: Transport> PeerDriver<T> {
             let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
-            meter.ended(&error);
+            meter.ended(&peer, &error);
             let outcome = Arc::new(PeerOutcome {
                 error,
                 unsent,
@@ -136,13 +136,8 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
-    fn node_label(&self) -> NodeLabel {
-        NodeLabel::new(self.options.metrics_label().as_ref())
-    }
-
     /// From its box, which would otherwise be kept, empty, for as long as the peer lives.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
-        let node = self.node_label();
         let Self {
             established,
             matched,
@@ -168,7 +163,6 @@ impl<T: Transport> PeerDriver<T> {
             Arc::clone(&budget),
             peer.clone(),
             PingLimiter::new(established.link.since),
-            &node,
         );
         // The loops live as long as the peer, and a future may keep what it was given twice over.
         let reader = Box::new(ReadLoop::<T> {

@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use crate::channel::NodeBudget;
+use crate::channel::{Meters, NodeBudget};
 use crate::peer::{PeerConfig, PeerEvents};
 use crate::settings::settings;
 
@@ -15,7 +13,7 @@ settings! {
         /// Receives an event for each message, if set. `Added` and `Dropped` are emitted by the
         /// owner of the peer set.
         events / with_events: Option<PeerEvents> => &Option<PeerEvents> = None;
-        /// The value of the label `node` of what is counted, if set; for the feature `metrics`.
-        metrics_label / with_metrics_label: Option<Arc<str>> => &Option<Arc<str>> = None;
+        /// Where the node's peers are counted, with the feature `metrics`.
+        meters / with_meters: Meters => &Meters = Meters::default();
     }
 }

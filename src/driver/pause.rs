@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::channel::{OverBudget, PushError, count_read_pause};
-use crate::metrics::NodeLabel;
+use crate::channel::{OverBudget, PushError};
 use crate::p2p::Capability;
 use crate::peer::Peer;
 use crate::recorder::{PauseCause, RecordedEvent};
@@ -13,7 +12,6 @@ use crate::recorder::{PauseCause, RecordedEvent};
 /// From its beginning to its end the remote's silence does not count.
 pub(super) struct Pause<'a> {
     peer: &'a Peer,
-    node: &'a NodeLabel,
     pausing: Pausing<'a>,
     since: Instant,
 }
@@ -26,7 +24,7 @@ pub(super) struct Pausing<'a> {
 }
 
 impl<'a> Pause<'a> {
-    pub(super) fn begin(peer: &'a Peer, node: &'a NodeLabel, pausing: Pausing<'a>) -> Self {
+    pub(super) fn begin(peer: &'a Peer, pausing: Pausing<'a>) -> Self {
         let since = Instant::now();
         let control = peer.control();
         control.note_pause(true);
@@ -37,7 +35,6 @@ impl<'a> Pause<'a> {
         control.recorder.record(since, paused);
         Self {
             peer,
-            node,
             pausing,
             since,
         }
@@ -66,7 +63,8 @@ impl Drop for Pause<'_> {
             PauseCause::PeerMemory => "peer_memory",
             PauseCause::NodeMemory => "node_memory",
         };
-        count_read_pause(self.node, self.pausing.capability, cause, self.so_far());
+        let meters = &self.peer.control().meters;
+        meters.read_paused(self.pausing.capability, cause, self.so_far());
     }
 }
 

@@ -15,7 +15,7 @@ use super::SILENCE;
 use super::busy_poll::BusyPoll;
 use super::dispatch::Dispatch;
 use super::pause::cause_over;
-use crate::channel::PeerBudget;
+use crate::channel::{OverBudget, PeerBudget};
 use crate::peer::{Patience, Peer, PeerError, Transfer};
 use crate::rlpx::{Ingress, Opened, ReadBuffer};
 use crate::transport::Transport;
@@ -170,18 +170,23 @@ impl<T: Transport> ReadLoop<T> {
             return Ok(());
         }
         if let Err(over) = self.budget.try_charge(more) {
-            let from = Instant::now();
-            let pause = self.dispatch.pause(cause_over(over));
             // Boxed, since idle connections would keep room for this.
-            let charged = self.budget.when_freed(|| self.budget.try_charge(more));
-            let charged = Box::pin(timeout(self.patience.base, charged)).await;
-            charged.map_err(|_| PeerError::Evicted)?;
-            pause.end();
-            if let Some(arriving) = &mut self.arriving {
-                arriving.skip(from, Instant::now());
-            }
+            Box::pin(self.charge_when_freed(more, over)).await?;
         }
         self.charged = capacity;
+        Ok(())
+    }
+
+    async fn charge_when_freed(&mut self, more: usize, over: OverBudget) -> Result<(), PeerError> {
+        let from = Instant::now();
+        let pause = self.dispatch.pause(cause_over(over));
+        let charged = self.budget.when_freed(|| self.budget.try_charge(more));
+        let charged = timeout(self.patience.base, charged).await;
+        charged.map_err(|_| PeerError::Evicted)?;
+        pause.end();
+        if let Some(arriving) = &mut self.arriving {
+            arriving.skip(from, Instant::now());
+        }
         Ok(())
     }
 

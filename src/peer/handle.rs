@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::judge::Judge;
 use super::liveness::Liveness;
 use super::{OpenLane, PeerConfig, PeerOutcome};
+use crate::channel::Meters;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
 use crate::p2p::{Capability, DisconnectReason, Hello, SharedCapability};
@@ -89,6 +90,8 @@ pub(crate) struct Control {
     statically_dialled: AtomicBool,
     /// Weak, since it knows the peer.
     judge: OnceLock<Weak<dyn Judge>>,
+    /// For what is counted.
+    pub(crate) meters: Meters,
 }
 
 /// How this side wants the peer to end.
@@ -208,7 +211,7 @@ impl Control {
 }
 
 impl Peer {
-    pub(crate) fn new(about: About, config: &PeerConfig) -> Self {
+    pub(crate) fn new(about: About, config: &PeerConfig, meters: Meters) -> Self {
         let (liveness, since) = (Liveness::new(config, Instant::now()), about.created);
         let control = Control {
             request: Mutex::new(None),
@@ -225,6 +228,7 @@ impl Peer {
             trusted: AtomicBool::new(false),
             statically_dialled: AtomicBool::new(false),
             judge: OnceLock::new(),
+            meters,
         };
         Self(Arc::new(Shared { about, control }))
     }
@@ -249,7 +253,7 @@ impl Peer {
             binding,
             created: Instant::now(),
         };
-        Self::new(about, config)
+        Self::new(about, config, Meters::default())
     }
 
     pub(crate) fn control(&self) -> &Control {

@@ -2,36 +2,32 @@
 
 use std::time::Duration;
 
-use super::{PeerError, ProtocolError};
+use super::{Peer, PeerError, ProtocolError};
 use crate::metrics::table::{DISCONNECTS, PEERS, ROUND_TRIP};
-use crate::metrics::{Histogram, Level, NodeLabel};
+use crate::metrics::{Level, NodeLabel};
 use crate::p2p::{Capability, DisconnectReason};
 use crate::setup::Direction;
 
 /// Counts a peer for as long as it is connected.
-pub(crate) struct PeerMeter {
-    node: NodeLabel,
-    direction: Direction,
-    state: Level,
-}
+pub(crate) struct PeerMeter(Level);
 
 impl PeerMeter {
-    pub(crate) fn new(node: &NodeLabel, direction: Direction) -> Self {
-        Self {
-            state: level(node, direction, "active"),
-            node: node.clone(),
-            direction,
-        }
+    pub(crate) fn new(peer: &Peer) -> Self {
+        Self(level_of(peer, "active"))
     }
 
     /// The peer is on its way out.
-    pub(crate) fn ending(&mut self) {
-        self.state = level(&self.node, self.direction, "ending");
+    pub(crate) fn ending(&mut self, peer: &Peer) {
+        self.0 = level_of(peer, "ending");
     }
 
-    pub(crate) fn ended(&self, error: &PeerError) {
-        count_disconnects(&self.node, error, 1);
+    pub(crate) fn ended(self, peer: &Peer, error: &PeerError) {
+        count_disconnects(peer.control().meters.node(), error, 1);
     }
+}
+
+fn level_of(peer: &Peer, state: &'static str) -> Level {
+    level(peer.control().meters.node(), peer.direction(), state)
 }
 
 fn level(node: &NodeLabel, direction: Direction, state: &'static str) -> Level {
@@ -51,17 +47,11 @@ fn count_disconnects(node: &NodeLabel, error: &PeerError, count: u64) {
     DISCONNECTS.of(node, labels).increment(count);
 }
 
-/// Measures the round trips of one peer's Pings.
-pub(crate) struct RoundTripMeter(Histogram);
-
-impl RoundTripMeter {
-    pub(crate) fn new(node: &NodeLabel) -> Self {
-        Self(ROUND_TRIP.of(node, []))
-    }
-
-    pub(crate) fn record(&self, round_trip: Duration) {
-        self.0.record(round_trip);
-    }
+/// A Ping was answered.
+pub(crate) fn count_round_trip(peer: &Peer, round_trip: Duration) {
+    // No handle is kept: Pings are few, and idle peers many.
+    let round_trips = ROUND_TRIP.of(peer.control().meters.node(), []);
+    round_trips.record(round_trip);
 }
 
 /// Makes the series that a node with these protocols may need, so that the first peer that ends is seen as

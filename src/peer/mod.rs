@@ -75,5 +75,5 @@ pub(crate) use handle::{About, EndRequest};
 pub(crate) use info::{micros, node_protocols};
 pub(crate) use judge::Judge;
 pub(crate) use liveness::{Action as LivenessAction, Liveness, PingLimiter};
-pub(crate) use meters::{PeerMeter, RoundTripMeter, prepare_disconnects};
+pub(crate) use meters::{PeerMeter, count_round_trip, prepare_disconnects};
 pub(crate) use open_lane::OpenLane;

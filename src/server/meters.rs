@@ -5,10 +5,10 @@
 //! else a word for what happened.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DialError, DialOutcome};
+use crate::channel::Meters;
 use crate::connmgr::{ConnectError, Refusal};
 use crate::metrics::table::{
     DIAL_FAILURES, DIALS, DIALS_IN_FLIGHT, HANDSHAKE, INBOUND, INBOUND_FAILURES, INBOUND_IN_FLIGHT,
@@ -20,34 +20,35 @@ use crate::stage::Stage;
 
 /// The counters of one server. Cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ServerMeters(Arc<NodeLabel>);
+pub(crate) struct ServerMeters(Meters);
 
 impl ServerMeters {
     /// Makes the series that every server has, so that their first event is seen as a change.
-    pub(crate) fn new(node: NodeLabel) -> Self {
+    pub(crate) fn new(meters: Meters) -> Self {
+        let node = meters.node();
         for outcome in ["connected", "there", "unreachable", "not_attempted"] {
-            DIALS.of(&node, [outcome.into()]).increment(0);
+            DIALS.of(node, [outcome.into()]).increment(0);
         }
         for outcome in ["connected", "failed", "rejected"] {
-            INBOUND.of(&node, [outcome.into()]).increment(0);
+            INBOUND.of(node, [outcome.into()]).increment(0);
         }
-        drop(Level::raise(DIALS_IN_FLIGHT.of(&node, [])));
-        drop(Level::raise(INBOUND_IN_FLIGHT.of(&node, [])));
-        Self(Arc::new(node))
+        drop(Level::raise(DIALS_IN_FLIGHT.of(node, [])));
+        drop(Level::raise(INBOUND_IN_FLIGHT.of(node, [])));
+        Self(meters)
     }
 
     pub(crate) fn node(&self) -> &NodeLabel {
-        &self.0
+        self.0.node()
     }
 
     pub(crate) fn dial_started(&self) -> DialMeter {
         DialMeter {
-            _in_flight: Level::raise(DIALS_IN_FLIGHT.of(&self.0, [])),
+            _in_flight: Level::raise(DIALS_IN_FLIGHT.of(self.node(), [])),
         }
     }
 
     pub(crate) fn dial_succeeded(&self) {
-        DIALS.of(&self.0, ["connected".into()]).increment(1);
+        DIALS.of(self.node(), ["connected".into()]).increment(1);
     }
 
     pub(crate) fn dial_failed(&self, error: &DialError) {
@@ -56,16 +57,16 @@ impl ServerMeters {
             DialOutcome::Unreachable => "unreachable",
             DialOutcome::NotAttempted => "not_attempted",
         };
-        DIALS.of(&self.0, [outcome.into()]).increment(1);
+        DIALS.of(self.node(), [outcome.into()]).increment(1);
         let labels = [stage(error.stage()), dial_reason(error)];
-        DIAL_FAILURES.of(&self.0, labels).increment(1);
+        DIAL_FAILURES.of(self.node(), labels).increment(1);
     }
 
     /// A connection was accepted, and its set-up begins.
     pub(crate) fn inbound_started(&self) -> InboundMeter {
         InboundMeter {
             meters: self.clone(),
-            _in_flight: Level::raise(INBOUND_IN_FLIGHT.of(&self.0, [])),
+            _in_flight: Level::raise(INBOUND_IN_FLIGHT.of(self.node(), [])),
         }
     }
 
@@ -80,20 +81,22 @@ impl ServerMeters {
             Refusal::RateLimited => "rate",
             _ => "other",
         };
-        INBOUND.of(&self.0, ["rejected".into()]).increment(1);
+        INBOUND.of(self.node(), ["rejected".into()]).increment(1);
         let labels = ["accept".into(), reason.into()];
-        INBOUND_FAILURES.of(&self.0, labels).increment(1);
+        INBOUND_FAILURES.of(self.node(), labels).increment(1);
     }
 
     /// A stage of a connection has succeeded.
     pub(crate) fn stage_passed(&self, direction: Direction, stage_passed: Stage, took: Duration) {
         let labels = [direction.as_str().into(), stage(stage_passed)];
-        HANDSHAKE.of(&self.0, labels).record(took);
+        HANDSHAKE.of(self.node(), labels).record(took);
     }
 
     /// A part of the server has ended by itself.
     pub(crate) fn service_failed(&self, service: &'static str) {
-        SERVICE_FAILURES.of(&self.0, [service.into()]).increment(1);
+        SERVICE_FAILURES
+            .of(self.node(), [service.into()])
+            .increment(1);
     }
 }
 

@@ -27,7 +27,7 @@ use super::server::Server;
 use super::shared::{FAREWELLS, Shared, Tasks, spawn_service};
 use super::static_nodes::{Keeper, StaticNodes};
 use super::{ConnectionEvent, StartError, StaticNodeError, connection, suspend};
-use crate::channel::{MessageMeters, NodeBudget};
+use crate::channel::{Meters, NodeBudget};
 use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
@@ -85,16 +85,15 @@ impl<D, L> ServerBuilder<D, L> {
     }
 
     /// Describes what is counted, and begins to count.
-    fn meters(&self) -> ServerMeters {
+    fn server_meters(&self, meters: Meters) -> ServerMeters {
         #[cfg(feature = "metrics")]
         crate::metrics::describe();
-        let node = NodeLabel::new(self.metrics_label.as_ref());
         let protocols = || self.protocols.iter().map(Protocol::capability);
-        prepare_disconnects(&node, protocols());
+        prepare_disconnects(meters.node(), protocols());
         for capability in protocols() {
-            MessageMeters::new(&node, capability);
+            meters.of_protocol(capability);
         }
-        ServerMeters::new(node)
+        ServerMeters::new(meters)
     }
 
     /// A record of another node would mislead everybody who reads it.
@@ -226,7 +225,9 @@ where
             None => self.nat.gateway()?,
         };
         let budget = NodeBudget::new(self.config.memory())?;
-        let meters = self.meters();
+        let label = self.metrics_label.clone();
+        let peer_meters = label.map_or_else(Meters::default, Meters::labelled);
+        let meters = self.server_meters(peer_meters.clone());
         let bound = match *self.config.listen() {
             Some(addr) => Some(
                 TcpListener::bind(addr)
@@ -309,7 +310,7 @@ where
                 .with_config(config.peer())
                 .with_budget(budget)
                 .with_events(events.clone())
-                .with_metrics_label(self.metrics_label),
+                .with_meters(peer_meters),
             events,
             connection_events,
             connections,
