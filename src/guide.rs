@@ -9,6 +9,9 @@ pub mod json {}
 #[doc = include_str!("../docs/reach.md")]
 pub mod reach {}
 
+#[doc = include_str!("../docs/operating.md")]
+pub mod operating {}
+
 #[doc = include_str!("../docs/metrics.md")]
 pub mod metrics {}
 
