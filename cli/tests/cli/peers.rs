@@ -105,7 +105,7 @@ fn the_table_has_a_line_for_each_peer() {
     assert_eq!(words[..5], [id, "out", addr, &client, "bench/1,echo/1"]);
     assert!(line.ends_with(" static"), "{line}");
     assert!(
-        totals.starts_with("1 peers, 0 inbound and 1 outbound"),
+        totals.starts_with("1 peer, 0 inbound and 1 outbound"),
         "{totals}"
     );
 }

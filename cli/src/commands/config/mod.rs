@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::admin::{Client, Which};
 use crate::config_file;
 use crate::failure::Failure;
+use crate::human;
 use crate::node;
 use crate::output::Output;
 
@@ -62,7 +63,11 @@ struct Checked {
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, changed } = self;
-        write!(f, "{file} is in order, and changes {changed} settings")
+        write!(
+            f,
+            "{file} is in order, and changes {}",
+            human::count(*changed, "setting")
+        )
     }
 }
 

@@ -161,7 +161,8 @@ impl Rows {
         let sum = |of: fn(&Passed) -> u64| self.peers.iter().map(|(_, passed)| of(passed)).sum();
         let each = if self.rates { "/s" } else { "" };
         format!(
-            "{all} peers, {inbound} inbound and {} outbound; in {}{each}, out {}{each}",
+            "{}, {inbound} inbound and {} outbound; in {}{each}, out {}{each}",
+            human::count(all, "peer"),
             all - inbound,
             human::bytes(sum(|passed| passed.received)),
             human::bytes(sum(|passed| passed.sent)),
