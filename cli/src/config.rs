@@ -2,8 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::SocketAddr;
 
 use peermux::ServerConfig;
+use serde::Deserialize;
+use toml::de::{DeTable, Deserializer, ValueDeserializer};
 
 use crate::form;
 
@@ -26,26 +29,46 @@ impl fmt::Display for BadConfig {
 
 impl Error for BadConfig {}
 
-/// Reads the fields of [`ServerConfig`] in TOML; what is left out keeps its default.
+/// What a configuration file says.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The server's settings.
+    pub server: ServerConfig,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Reads the fields of [`ServerConfig`], and `metrics`, in TOML; what is left out keeps its default.
 ///
 /// # Errors
 /// [`BadConfig`].
-pub fn parse(bytes: &[u8]) -> Result<ServerConfig, BadConfig> {
+pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
     // TOML allows a byte order mark, and a file without anything.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
-        return Ok(ServerConfig::default());
+        return Ok(Config::default());
     }
     let text = form::text(bytes).map_err(|error| BadConfig {
         place: None,
         what: error.to_string(),
     })?;
-    toml::from_str(text).map_err(|error| {
+    read(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         BadConfig {
             place: Some(position(text, start)),
             what: form::sentence(&error.message()),
         }
+    })
+}
+
+fn read(text: &str) -> Result<Config, toml::de::Error> {
+    let mut table = DeTable::parse(text)?;
+    let metrics = table.get_mut().remove("metrics");
+    let metrics = metrics.map(|addr| SocketAddr::deserialize(ValueDeserializer::from(addr)));
+    Ok(Config {
+        metrics: metrics.transpose()?,
+        server: ServerConfig::deserialize(Deserializer::from(table))?,
     })
 }
 

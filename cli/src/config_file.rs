@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use peermux::ServerConfig;
-use peermux_cli::config;
+use peermux_cli::config::{self, Config};
 
 use crate::failure::Failure;
 
-/// Reads a TOML file with the fields of [`ServerConfig`]; what is left out keeps its default.
-pub(crate) fn read(path: &Path) -> Result<ServerConfig, Failure> {
+/// Reads a TOML file with the fields of [`Config`]; what is left out keeps its default.
+pub(crate) fn read(path: &Path) -> Result<Config, Failure> {
     let file = path.display();
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::because(format!("cannot read config file {file}: {error}")))?;

@@ -22,6 +22,8 @@ mod keys;
 mod last_events;
 mod lines;
 mod logs;
+#[cfg_attr(not(feature = "metrics"), path = "metrics/not_built.rs")]
+mod metrics;
 mod networks;
 mod node;
 mod output;

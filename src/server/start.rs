@@ -32,7 +32,6 @@ use crate::connmgr::admission::Admission;
 use crate::connmgr::{ConnManager, Dialer, Listener};
 use crate::driver::PeerOptions;
 use crate::event_stream::EventFeed;
-use crate::metrics::NodeLabel;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeRecord};
 use crate::p2p::{Hello, MAX_CAPABILITIES, MAX_HELLO, check_lengths};
@@ -153,7 +152,7 @@ impl<D, L> ServerBuilder<D, L> {
         let known = known.unwrap_or_default();
         let record = local_node.record();
         let running = discovery::start(settings, bound, &self.key, &record, &known).await?;
-        let label = NodeLabel::new(self.metrics_label.as_ref());
+        let label = crate::metrics::NodeLabel::new(self.metrics_label.as_ref());
         self.sources.extend(running.sources(&label));
         Ok(Some(running))
     }

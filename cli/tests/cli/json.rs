@@ -61,9 +61,11 @@ fn real_lines() -> Vec<Value> {
     let home = folder.text("home");
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
     let (mut other, other_enode) = Peermux::listen(&[]);
+    let metrics = ["--metrics", "127.0.0.1:0"];
     let arguments = ["--addr", "127.0.0.1:0", "--static", &nobody, "--json"];
-    let mut node = Peermux::start(&[&["listen", "--data-dir", &home], &arguments[..]].concat());
-    let mut lines = vec![node.json(), node.json(), node.json()];
+    let mut node =
+        Peermux::start(&[&["listen", "--data-dir", &home], &metrics[..], &arguments].concat());
+    let mut lines = vec![node.json(), node.json(), node.json(), node.json()];
     let enode = lines[0]["enode"].as_str().expect("a URL").to_owned();
 
     let peers = |arguments: &[&str]| -> Ended {

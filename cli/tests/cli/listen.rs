@@ -116,6 +116,7 @@ fn events_have_the_keys_of_the_contract() {
     let mut both = [
         about.as_slice(),
         &[
+            "cause",
             "connected_ms",
             "error",
             "reason",

@@ -25,6 +25,8 @@ mod json;
 mod key;
 mod listen;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod output;
 mod peers;
 #[cfg(feature = "top")]

@@ -19,10 +19,12 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 pub fn config(data: &[u8]) {
     match parse(data) {
         Ok(config) => {
-            let written = toml::to_string(&config).expect("it has a form");
+            let metrics = config.metrics.map(|addr| format!("metrics = \"{addr}\"\n"));
+            let server = toml::to_string(&config.server).expect("it has a form");
+            let written = metrics.unwrap_or_default() + &server;
             let again = parse(written.as_bytes());
             assert_eq!(again.as_ref(), Ok(&config), "{written}");
-            RUNTIME.block_on(start(config));
+            RUNTIME.block_on(start(config.server));
         }
         Err(error) => {
             assert_explained(&error);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use peermux::ServerConfig;
+use peermux_cli::config::Config;
 use serde::Serialize;
 
 #[cfg(unix)]
@@ -75,12 +76,12 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     match &args.action {
         Action::Check { file } => {
             let config = config_file::read(file)?;
-            check(&config).map_err(|error| {
+            check(&config.server).map_err(|error| {
                 Failure::Usage(format!("config file {}: {error}", file.display()))
             })?;
             out.tell(&Checked {
                 file: file.display().to_string(),
-                changed: Settings::of(&config)?.changed(),
+                changed: Settings::of_file(&config)?.changed(),
             })
         }
         #[cfg(unix)]
@@ -92,9 +93,9 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         Action::Show { file, .. } => {
             let config = match file {
                 Some(file) => config_file::read(file)?,
-                None => ServerConfig::default(),
+                None => Config::default(),
             };
-            Settings::of(&config)?.show(out)
+            Settings::of_file(&config)?.show(out)
         }
     }
 }

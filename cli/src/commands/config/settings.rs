@@ -3,6 +3,7 @@
 use std::fmt;
 
 use peermux::ServerConfig;
+use peermux_cli::config::Config;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -48,6 +49,19 @@ impl fmt::Display for Setting {
 }
 
 impl Settings {
+    /// Those that a file has, or could have.
+    pub(super) fn of_file(config: &Config) -> Result<Self, Failure> {
+        let mut settings = Self::of(&config.server)?;
+        settings.0.push(Setting {
+            name: "metrics".to_owned(),
+            value: serde_json::to_value(config.metrics).map_err(Failure::because)?,
+            default: Value::Null,
+        });
+        settings.0.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(settings)
+    }
+
+    /// Those of a server.
     pub(super) fn of(config: &ServerConfig) -> Result<Self, Failure> {
         let json = |config| serde_json::to_value(config).map_err(Failure::because);
         let (values, defaults) = (json(config)?, json(&ServerConfig::default())?);

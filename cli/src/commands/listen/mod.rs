@@ -15,6 +15,7 @@ use peermux::dns::{Client, DnsResolver, Link};
 use peermux::peer::PeerEvents;
 use peermux::server::{Advertised, Discovery, Nat, NetList};
 use peermux::{Endpoint, Enode, Node, Protocol, SecretKey, Server, ServerConfig};
+use peermux_cli::config::Config;
 use peermux_cli::form;
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
@@ -30,6 +31,7 @@ use crate::failure::Failure;
 use crate::kept_nodes::KeptNodes;
 use crate::keys::KeyArgs;
 use crate::last_events::LastEvents;
+use crate::metrics::Serving;
 use crate::networks::Network;
 use crate::node;
 use crate::output::Output;
@@ -79,7 +81,7 @@ A configuration file is TOML, for example
   redial_gap = \"35s\"
   peer.stall_limit = \"6s\"
   memory.per_peer = \"32 MiB\"
-All its fields are those of ServerConfig in the library's documentation. Without a terminal SIGHUP has
+All its fields are those of ServerConfig in the library's documentation, and metrics, as --metrics. Without a terminal SIGHUP has
 it read again: limits and lists of nodes change at once, and the line (reloaded) names what cannot.";
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +144,11 @@ pub(crate) struct Args {
     #[cfg(unix)]
     #[arg(long, value_name = "PATH")]
     admin: Option<PathBuf>,
+    /// Where to serve what the node counts, for Prometheus: /metrics, and beside it /healthz and /readyz.
+    /// Nobody is asked who they are, so best 127.0.0.1:PORT or an address of a private network
+    #[cfg(feature = "metrics")]
+    #[arg(long, value_name = "IP:PORT")]
+    metrics: Option<SocketAddr>,
     /// A TOML file with the node's configuration; options given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -202,13 +209,17 @@ impl Args {
         Some(discovery)
     }
 
-    /// The configuration: the file's, and on top of it what was given as options. And where to
-    /// listen: on one of these addresses.
-    async fn config(&self) -> Result<(ServerConfig, Vec<SocketAddr>), Failure> {
-        let config = match &self.config {
+    /// The configuration: the file's, and on top of it what was given as options.
+    async fn config(&self) -> Result<Settings, Failure> {
+        let Config {
+            server, metrics, ..
+        } = match &self.config {
             Some(path) => config_file::read(path)?,
-            None => ServerConfig::default(),
+            None => Config::default(),
         };
+        #[cfg(feature = "metrics")]
+        let metrics = self.metrics.or(metrics);
+        let config = server;
         let listen = match &self.addr {
             Some(addr) => node::resolve_all(addr).await?,
             None => vec![config.listen().unwrap_or(ADDR)],
@@ -227,7 +238,11 @@ impl Args {
             .with_trusted_nodes(trusted_nodes)
             .with_whitelist(whitelist)
             .with_event_capacity(event_capacity);
-        Ok((config, listen))
+        Ok(Settings {
+            server: config,
+            listen,
+            metrics,
+        })
     }
 
     /// The node's key, and what it remembers if it has a data directory.
@@ -276,6 +291,15 @@ impl Args {
     }
 }
 
+/// What the options and the configuration file say.
+struct Settings {
+    server: ServerConfig,
+    /// On one of these the node listens.
+    listen: Vec<SocketAddr>,
+    /// Where metrics are served.
+    metrics: Option<SocketAddr>,
+}
+
 /// A protocol that the node can speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Offer {
@@ -313,11 +337,22 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let stop = &interrupts.once;
     let args = args.with_network()?;
+    // Before anything is read: a wish to read it again that comes meanwhile is not lost.
+    #[cfg(unix)]
+    let hangups = args.config.is_some().then(|| interrupts.hangups());
     // A name may take long to resolve.
     let Some(config) = stop.run_until_cancelled(args.config()).await else {
         return Ok(());
     };
-    let (config, addrs) = config?;
+    let Settings {
+        server: config,
+        listen: addrs,
+        metrics,
+    } = config?;
+    let serving = match metrics {
+        Some(addr) => Some(Serving::start(addr, stop.clone()).await?),
+        None => None,
+    };
     let (key, kept) = args.identity(key).await?;
     #[cfg(unix)]
     let socket = args.socket()?;
@@ -367,14 +402,16 @@ pub(crate) async fn run(
         })
         .transpose()?;
     let reporter = told::Reporter::new(out, last_events);
-    let telling = told::serve(&server, (feed, failures), &reporter, interrupts);
+    let feeds = (feed, failures);
+    let telling = told::serve(&server, feeds, serving.as_ref(), &reporter, interrupts);
     #[cfg(unix)]
     let reloading = async {
-        if args.config.is_some() {
+        if let Some(hangups) = hangups {
             let reload = reload::Reload {
-                hangups: interrupts.hangups(),
                 args,
                 config,
+                metrics,
+                hangups,
             };
             if let Err(error) = reload.run(&server, out).await {
                 // Output that fails ends the node in order.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 
 use peermux::server::StaticNodeError;
 use peermux::setup::FailureInfo;
@@ -9,7 +10,7 @@ use peermux::{Enode, NodeId, Server, ServerConfig};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::Args;
+use super::{Args, Settings};
 use crate::failure::Failure;
 use crate::output::{Output, printable};
 use crate::service_manager::{self, State};
@@ -20,6 +21,8 @@ pub(super) struct Reload {
     pub(super) args: Args,
     /// The configuration as it was read last.
     pub(super) config: ServerConfig,
+    /// Where metrics are served.
+    pub(super) metrics: Option<SocketAddr>,
     pub(super) hangups: watch::Receiver<u64>,
 }
 
@@ -63,7 +66,7 @@ impl Reload {
         while self.hangups.changed().await.is_ok() {
             service_manager::notify(State::Reloading);
             let line = match self.args.config().await {
-                Ok((config, _)) => self.apply(server, config).await?,
+                Ok(settings) => self.apply(server, settings).await?,
                 Err(error) => Line::ReloadFailed {
                     error: FailureInfo::of_text(error.text().unwrap_or_default()),
                 },
@@ -75,8 +78,13 @@ impl Reload {
     }
 
     /// Changes one setting after the other, so that one that cannot change holds up no other.
-    async fn apply(&mut self, server: &Server, new: ServerConfig) -> Result<Line, Failure> {
+    async fn apply(&mut self, server: &Server, new: Settings) -> Result<Line, Failure> {
         let (mut done, mut left) = (Vec::new(), BTreeMap::new());
+        if new.metrics != self.metrics {
+            let why = "it cannot change while the node runs".to_owned();
+            left.insert("metrics".to_owned(), why);
+        }
+        let new = new.server;
         for (name, value) in differing(&self.config, &new).map_err(Failure::because)? {
             let result = match name.as_str() {
                 "static_nodes" => self.change_static(server, new.static_nodes()).await,

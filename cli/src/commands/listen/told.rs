@@ -4,13 +4,15 @@ use std::fmt;
 
 use peermux::addrbook::{Clock, SystemClock};
 use peermux::server::ConnectionEvent;
-use peermux::{EventStream, PeerEvent, Server};
+use peermux::{EventStream, NodeRecord, PeerEvent, Server};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::refusals::Refusals;
 use super::report::{ConnectionReport, Listening, OwnRecord, PeerReport};
 use crate::failure::Failure;
 use crate::last_events::LastEvents;
+use crate::metrics::Serving;
 use crate::node;
 use crate::output::Output;
 use crate::service_manager::{self, State};
@@ -74,6 +76,7 @@ impl<'a> Reporter<'a> {
 pub(super) async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,
+    metrics: Option<&Serving>,
     to: &Reporter<'_>,
     interrupts: &Interrupts,
 ) -> Result<(), Failure> {
@@ -81,9 +84,15 @@ pub(super) async fn serve(
         let listening = Listening::of(server);
         service_manager::notify(State::Ready(&listening.to_string()));
         to.out.tell(&listening)?;
+        let mut records = server.watch_record();
+        let record = records.borrow_and_update().clone();
+        to.out.tell(&OwnRecord { record })?;
+        if let Some(metrics) = metrics {
+            to.out.tell(&metrics.ready())?;
+        }
         let mut refusals = Refusals::default();
         tokio::try_join!(
-            report_record(server, to.out),
+            report_records(records, to.out),
             report(&mut events, to, peer_report),
             report(&mut failures, to, |event| {
                 still_listens(event)?;
@@ -117,16 +126,16 @@ fn peer_report(event: &PeerEvent) -> Result<Option<PeerReport>, Failure> {
     Ok(PeerReport::of(event))
 }
 
-/// Prints the node's own record, now and whenever it has changed.
-async fn report_record(server: &Server, out: &Output) -> Result<(), Failure> {
-    let mut records = server.watch_record();
-    loop {
+/// Prints the node's own record whenever it has changed.
+async fn report_records(
+    mut records: watch::Receiver<NodeRecord>,
+    out: &Output,
+) -> Result<(), Failure> {
+    while records.changed().await.is_ok() {
         let record = records.borrow_and_update().clone();
         out.tell(&OwnRecord { record })?;
-        if records.changed().await.is_err() {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 /// Prints what happens until the node is gone, as far as there is something to tell of it.
