@@ -22,6 +22,7 @@ mod node;
 mod ours;
 mod peermux_cli;
 mod program;
+mod prometheus;
 mod report;
 mod router;
 
@@ -33,6 +34,7 @@ use crate::foreign::{Foreign, Implementation};
 
 fn main() -> ExitCode {
     let inside = ethereumjs_client::inside().or_else(router::inside);
+    let inside = inside.or_else(prometheus::inside);
     if let Some(done) = inside.or_else(network::inside) {
         return done;
     }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     });
     let trials = trials.chain([ethereumjs_client::trial()]);
     let trials = trials.chain(router::trials()).chain([network::trial()]);
+    let trials = trials.chain(prometheus::trials());
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials.collect());
     if let Err(error) = report::write() {
         eprintln!("the report cannot be written: {error}");

@@ -1,0 +1,232 @@
+//! Prometheus reads what our nodes count: its linter has no complaint, and each query of the dashboard
+//! returns data.
+//!
+//! The server runs with the nodes in a network namespace with nothing but a loopback device.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Completion, Trial};
+use serde_json::Value;
+
+use crate::daemon::Daemon;
+use crate::foreign::output;
+use crate::namespace::{are_there, run_inside};
+use crate::peermux_cli;
+use crate::program::{DEADLINE, Program};
+use crate::report;
+
+/// Set, this environment variable says that we are inside.
+const INSIDE: &str = "PEERMUX_INTEROP_PROMETHEUS";
+
+const DASHBOARD: &str = include_str!("../../contrib/grafana/peermux.json");
+
+/// Nobody else is in the namespace.
+const ADDR: &str = "127.0.0.1:9090";
+
+/// A point on the curve, of a node that is nowhere.
+const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+
+/// Pings that are measured soon.
+const CONFIG: &str = "peer.ping_interval = \"1s\"\n";
+
+/// Runs the test itself, if this program was started for that.
+pub(crate) fn inside() -> Option<ExitCode> {
+    env::var_os(INSIDE)?;
+    dashboard();
+    Some(ExitCode::SUCCESS)
+}
+
+pub(crate) fn trials() -> impl Iterator<Item = Trial> {
+    let lint = |()| {
+        lint();
+        Ok(Completion::Completed)
+    };
+    let lint = report::trial("prometheus::promtool", || ready(&["promtool"]), lint);
+    let ready = || ready(&["prometheus"]).and_then(|()| are_there());
+    let run = |()| run_inside(INSIDE, "dashboard");
+    let dashboard = report::trial("prometheus::dashboard", ready, run);
+    [lint, dashboard].into_iter()
+}
+
+fn ready(tools: &[&str]) -> Result<(), String> {
+    for tool in tools {
+        let run = Command::new(tool).arg("--version").output();
+        run.map_err(|error| format!("no `{tool}` on this machine: {error}"))?;
+    }
+    Ok(())
+}
+
+/// A node that serves metrics, its enode URL, and where it serves.
+fn node(name: &str, arguments: &[&str]) -> (Program, String, String) {
+    let home = folder().join(name);
+    fs::create_dir_all(&home).expect("a folder");
+    // What an earlier run has left.
+    fs::remove_dir_all(&home).expect("ours");
+    let config = folder().join("node.toml");
+    fs::write(&config, CONFIG).expect("a file");
+    let (home, config) = (text(home), text(config));
+    let common = ["--metrics", "127.0.0.1:0", "--data-dir", &home];
+    let common = [&common, &["--private-networks", "--config", &config][..]].concat();
+    let (mut node, enode) = peermux_cli::listen(&[&common, arguments].concat());
+    let addr = node.event("metrics")["addr"].clone();
+    let addr = addr.as_str().expect("an address").to_owned();
+    node.ignore_output();
+    (node, enode, addr)
+}
+
+fn folder() -> PathBuf {
+    output().join("prometheus")
+}
+
+fn text(path: PathBuf) -> String {
+    path.into_os_string().into_string().expect("Unicode")
+}
+
+/// Gives the metrics of a node with peers to the linter.
+fn lint() {
+    let (_node, enode, addr) = node("linted", &[]);
+    peermux_cli::ping(&enode, 1).succeeded();
+    peermux_cli::bench(&enode, "sink", 1024, 1000);
+    let metrics = get(&addr, "/metrics");
+    let mut linter = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut input = linter.stdin.take().expect("a pipe");
+    input.write_all(metrics.as_bytes()).expect("read");
+    drop(input);
+    let run = linter.wait_with_output().expect("it ends");
+    let complaints = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{complaints}");
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+/// Has Prometheus ask nodes with all that a dashboard shows, until each of its queries returns data.
+fn dashboard() {
+    let (_first, enode, one) = node("first", &["--discovery", "v4"]);
+    let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
+    let others = [
+        "--discovery",
+        "v4",
+        "--bootnode",
+        &enode,
+        "--static",
+        &nobody,
+    ];
+    let (_second, _, two) = node("second", &others);
+    let prometheus = prometheus(&[&one, &two]);
+    let mut waiting = queries();
+    let all = waiting.len();
+    assert!(all >= 20, "only {all} queries");
+    let end = Instant::now() + DEADLINE;
+    while !waiting.is_empty() {
+        assert!(Instant::now() < end, "no data for {waiting:#?}");
+        traffic(&enode);
+        waiting.retain(|query| !has_data(query));
+    }
+    let instances = get(ADDR, "/api/v1/label/instance/values?match[]=peermux_peers");
+    for addr in [one, two] {
+        assert!(instances.contains(&addr), "{instances}");
+    }
+    drop(prometheus);
+}
+
+/// A second of connections that come and go, of more than a handler takes, and of nonsense.
+fn traffic(enode: &str) {
+    let addr = enode.split(['@', '?']).nth(1).expect("an address");
+    // It says nothing.
+    drop(TcpStream::connect(addr).expect("it listens"));
+    peermux_cli::ping(enode, 1).succeeded();
+    peermux_cli::bench(enode, "sink", 1024, 5_000);
+    peermux_cli::bench(enode, "echo", 256 << 10, 40);
+    thread::sleep(Duration::from_millis(200));
+}
+
+/// Starts a server that asks these nodes each second.
+fn prometheus(nodes: &[&str]) -> Daemon {
+    let folder = folder();
+    let config = folder.join("prometheus.yml");
+    let mut text = String::from("global: { scrape_interval: 1s }\nscrape_configs:\n");
+    let targets = nodes.join("', '");
+    writeln!(
+        text,
+        "- {{ job_name: peermux, static_configs: [{{ targets: ['{targets}'] }}] }}"
+    )
+    .expect("room");
+    fs::write(&config, text).expect("a file");
+    let data = folder.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data).expect("ours");
+    }
+    let mut child = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", data.display()))
+        .arg(format!("--web.listen-address={ADDR}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("prometheus starts");
+    let log = child.stderr.take().expect("a pipe");
+    let server = Daemon::of(child, log);
+    server.until(|line| {
+        line.contains("Server is ready to receive web requests")
+            .then_some(())
+    });
+    server
+}
+
+/// All queries of the dashboard, for every instance and the last minute.
+fn queries() -> BTreeSet<String> {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels").iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let queries = targets.map(|target| target["expr"].as_str().expect("a query"));
+    queries
+        .map(|query| {
+            let query = query.replace("$instance", ".*");
+            query.replace("$__rate_interval", "1m")
+        })
+        .collect()
+}
+
+/// Whether there is at least one number in the answer to a query.
+fn has_data(query: &str) -> bool {
+    let answer = get(ADDR, &format!("/api/v1/query?query={}", escaped(query)));
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!(answer["status"], "success", "{query}: {answer}");
+    let results = answer["data"]["result"].as_array().expect("results");
+    let number = |result: &Value| result["value"][1].as_str() != Some("NaN");
+    results.iter().any(number)
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+/// The body of an answer.
+fn get(addr: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(addr).expect("it is served");
+    let timeout = Some(DEADLINE);
+    stream.set_read_timeout(timeout).expect("a socket");
+    // The old version has no chunks.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains(" 200 "), "{path}: {answer}");
+    body.to_owned()
+}
