@@ -2,50 +2,28 @@
 //!
 //! `cargo run --example prometheus --features metrics`
 //!
-//! Any exporter of the crate `metrics` serves; this one is written out, over a recorder for tests.
+//! Any recorder of the crate `metrics` serves; this one is `metrics-exporter-prometheus`, without the HTTP
+//! server that it could bring. What is counted stands in docs/metrics.md.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use peermux::{Message, Protocol, SecretKey, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// The sums so far, by name and labels.
-type Sums = BTreeMap<String, f64>;
-
-/// Adds what has happened since the last call, which is what this recorder tells.
-fn add(sums: &mut Sums, snapshotter: &Snapshotter) {
-    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
-        let key = key.key();
-        let label = |label: &metrics::Label| format!("{}={:?}", label.key(), label.value());
-        let labels: Vec<_> = key.labels().map(label).collect();
-        let name = format!("{}{{{}}}", key.name(), labels.join(","));
-        let sum = sums.entry(name).or_default();
-        match value {
-            DebugValue::Counter(count) => *sum += count as f64,
-            DebugValue::Gauge(level) => *sum += level.into_inner(),
-            DebugValue::Histogram(_) => {}
-        }
-    }
-}
-
 /// Answers every HTTP request with the metrics.
-async fn serve(listener: TcpListener, snapshotter: Snapshotter) -> std::io::Result<()> {
-    let mut sums = Sums::new();
+async fn serve(listener: TcpListener, counted: PrometheusHandle) -> std::io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await?;
         let mut request = [0; 1024];
         // What it asks for does not matter, but it has to ask within a second.
         let asked = timeout(Duration::from_secs(1), stream.read(&mut request));
         if let Ok(Ok(1..)) = asked.await {
-            add(&mut sums, &snapshotter);
-            let lines = sums.iter().map(|(name, sum)| format!("{name} {sum}\n"));
             let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n";
-            let answer = head.to_owned() + &lines.collect::<String>();
+            let answer = head.to_owned() + &counted.render();
             stream.write_all(answer.as_bytes()).await?;
         }
     }
@@ -74,19 +52,23 @@ fn ten() -> Protocol {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let recorder = DebuggingRecorder::new();
-    let snapshotter = recorder.snapshotter();
-    recorder.install()?;
+    // Before the first server. Times are counted in classes, which these numbers bound.
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let classes = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
+    let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &classes)?;
+    let counted = recorder.install_recorder()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     println!("# curl http://{address}/metrics");
-    tokio::spawn(serve(listener, snapshotter));
+    tokio::spawn(serve(listener, counted));
 
+    // The clients are in this process too: the label tells what is the node's.
     let node = Server::builder(SecretKey::generate()).protocol(mirror());
-    let node = node.listen("127.0.0.1:0".parse()?).start().await?;
+    let node = node.listen("127.0.0.1:0".parse()?).metrics_label("node");
+    let node = node.start().await?;
     for _ in 0..3 {
         let client = Server::builder(SecretKey::generate()).protocol(ten());
-        let client = client.start().await?;
+        let client = client.metrics_label("clients").start().await?;
         client.dial(&node.enode()).await?.ended().await;
     }
 

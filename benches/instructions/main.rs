@@ -174,6 +174,10 @@ fn queued(size: usize) -> Ends {
 
 /// Two peers over a stream in memory: the write gate, sealing, opening, dispatch to one of four protocols.
 fn peers(size: usize) -> Ends {
+    #[cfg(feature = "metrics")]
+    metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .unwrap();
     Ends::new(size, async || {
         let ((left, mut lefts), (right, mut rights)) = (protocols(), protocols());
         testing::connect(left, right).await.unwrap();

@@ -148,7 +148,7 @@ families! {
     MESSAGES: Counter[PROTOCOL, FLOW] = "peermux_messages_total", Count,
         "Messages that handlers took or that were handed to the socket.";
     MESSAGE_BYTES: Counter[PROTOCOL, FLOW] = "peermux_message_bytes_total", Bytes,
-        "Bytes of the uncompressed payloads of these messages.";
+        "Bytes of uncompressed payloads of the messages in peermux_messages_total.";
     MESSAGES_DROPPED: Counter[PROTOCOL] = "peermux_messages_dropped_total", Count,
         "Received messages that were dropped: they found a queue full or came too fast.";
     QUEUE_TIME: Histogram[PROTOCOL] = "peermux_queue_seconds", Seconds,
@@ -158,7 +158,7 @@ families! {
     QUEUED_MESSAGES: Gauge[PROTOCOL, FLOW] = "peermux_queued_messages", Count,
         "Messages that wait for a handler or are held by it, or that wait to be sent.";
     QUEUED_BYTES: Gauge[PROTOCOL, FLOW] = "peermux_queued_bytes", Bytes,
-        "Bytes of the uncompressed payloads of waiting messages.";
+        "Bytes of uncompressed payloads of the messages in peermux_queued_messages.";
     READ_PAUSES: Histogram[PROTOCOL, Label::of("cause", PAUSES)] = "peermux_read_pause_seconds", Seconds,
         "Stalls: for how long a connection was not read, for want of room.";
 

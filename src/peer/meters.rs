@@ -69,7 +69,9 @@ pub(crate) fn prepare_disconnects<'a>(
     prepare(&PeerError::Remote(None));
     for reason in DisconnectReason::NAMED {
         prepare(&PeerError::Remote(Some(*reason)));
-        prepare(&PeerError::Local(*reason));
+        if reason.sent().is_some() {
+            prepare(&PeerError::Local(*reason));
+        }
     }
     let own = [
         PeerError::Closed,

@@ -115,7 +115,7 @@ fn lint() {
 
 /// Has Prometheus ask nodes with all that a dashboard shows, until each of its queries returns data.
 fn dashboard() {
-    let (_first, enode, one) = node("first", &["--discovery", "v4"]);
+    let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
     let others = [
         "--discovery",
