@@ -11,11 +11,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use libtest_mimic::{Completion, Trial};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::daemon::Daemon;
 use crate::foreign::output;
@@ -119,7 +118,7 @@ fn dashboard() {
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
     let others = [
         "--discovery",
-        "v4",
+        "v4,v5",
         "--bootnode",
         &enode,
         "--static",
@@ -143,7 +142,7 @@ fn dashboard() {
     drop(prometheus);
 }
 
-/// A second of connections that come and go, of more than a handler takes, and of nonsense.
+/// Connections that come and go, of more than a handler takes, and of nonsense.
 fn traffic(enode: &str) {
     let addr = enode.split(['@', '?']).nth(1).expect("an address");
     // It says nothing.
@@ -151,7 +150,6 @@ fn traffic(enode: &str) {
     peermux_cli::ping(enode, 1).succeeded();
     peermux_cli::bench(enode, "sink", 1024, 5_000);
     peermux_cli::bench(enode, "echo", 256 << 10, 40);
-    thread::sleep(Duration::from_millis(200));
 }
 
 /// Starts a server that asks these nodes each second.
