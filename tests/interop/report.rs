@@ -158,6 +158,14 @@ const OTHERS: &[(&str, &str)] = &[
         "The same, with the router's address given",
     ),
     (
+        "prometheus::promtool",
+        "`promtool check metrics` has no complaint about what a node counts",
+    ),
+    (
+        "prometheus::dashboard",
+        "Prometheus scrapes nodes, and each query of the dashboard for Grafana returns data",
+    ),
+    (
         "network::finds_itself",
         "A network of nodes of ours, of go-ethereum's with Discovery v4 and v5, and EthereumJS's full node: all find their peers from one bootnode on, and again after it was killed",
     ),
