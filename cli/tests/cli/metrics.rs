@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 use peermux::metrics::{Kind, all};
+use rustix::process::Signal;
 
 use crate::folder::Folder;
 use crate::process::{Peermux, run};
@@ -145,4 +147,29 @@ fn the_configuration_file_has_a_key_for_it() {
     let file = folder.file("other.toml", "metrics = \"192.0.2.1:1\"\n");
     let (_node, _, addr) = node(&[&ANYWHERE[..], &["--config", &file]].concat());
     assert!(addr.starts_with("127.0.0.1:"), "{addr}");
+}
+
+#[test]
+fn it_is_left_where_it_is_when_the_file_is_read_again() {
+    let folder = Folder::new();
+    let file = folder.file("again.toml", "metrics = \"127.0.0.1:0\"\n");
+    let mut command = Command::new("setsid");
+    command.arg(env!("CARGO_BIN_EXE_peermux"));
+    command.args([
+        "listen",
+        "--addr",
+        "127.0.0.1:0",
+        "--json",
+        "--config",
+        &file,
+    ]);
+    let mut node = Peermux::spawn(command);
+    for event in ["listening", "record", "metrics"] {
+        node.event(event);
+    }
+    folder.file("again.toml", "metrics = \"127.0.0.1:1\"\n");
+    node.signal(Signal::HUP);
+    let reloaded = node.event("reloaded");
+    assert_eq!(reloaded["changed"], serde_json::json!([]));
+    assert!(reloaded["left"]["metrics"].is_string(), "{reloaded}");
 }
