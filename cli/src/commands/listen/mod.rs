@@ -20,6 +20,8 @@ use peermux_cli::form;
 use peermux_protocols::bench::{self, Bench};
 use peermux_protocols::chat::{self, Chat};
 use peermux_protocols::echo::{self, Echo};
+#[cfg(unix)]
+use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use crate::admin::{self, Service, Socket};
@@ -270,6 +272,32 @@ impl Args {
         Ok(Some(kept))
     }
 
+    /// Takes commands at the socket, if there is one.
+    #[cfg(unix)]
+    async fn service(
+        &self,
+        socket: Option<Socket>,
+        server: &Server,
+        stop: &CancellationToken,
+        events: &LastEvents,
+    ) -> Result<Option<Service>, Failure> {
+        let kept = self.kept_nodes(server).await?;
+        let node = admin::Node {
+            server: server.clone(),
+            stop: stop.clone(),
+            kept,
+            events: events.clone(),
+        };
+        let service = socket.map(|socket| Service::start(socket, node));
+        service.transpose()
+    }
+
+    /// What the node speaks.
+    fn protocols(&self) -> Result<Vec<Protocol>, Failure> {
+        let offers = distinct(self.protocols.clone()).into_iter();
+        offers.map(|offer| offer.protocol(self.bench_max)).collect()
+    }
+
     /// The socket at which the node takes commands, if it does. A data directory that can have none
     /// does not stop the node.
     #[cfg(unix)]
@@ -358,9 +386,7 @@ pub(crate) async fn run(
     let socket = args.socket()?;
     let events = PeerEvents::new(config.event_capacity(), false);
     let feed = events.subscribe();
-    let protocol = |offer: Offer| offer.protocol(args.bench_max);
-    let protocols = distinct(args.protocols.clone()).into_iter().map(protocol);
-    let protocols: Vec<_> = protocols.collect::<Result<_, _>>()?;
+    let protocols = args.protocols()?;
     let dns = args.dns()?;
     let started = node::start(&addrs, || {
         let mut builder = Server::builder(key.clone())
@@ -385,40 +411,22 @@ pub(crate) async fn run(
         (builder.protocols(protocols.iter().cloned()), failures)
     });
     let (server, failures) = started.await?;
-    #[cfg(unix)]
-    let kept_nodes = args.kept_nodes(&server).await?;
     let last_events = LastEvents::default();
     // Its connections close when all else has ended.
     #[cfg(unix)]
-    let _service = socket
-        .map(|socket| {
-            let node = admin::Node {
-                server: server.clone(),
-                stop: stop.clone(),
-                kept: kept_nodes,
-                events: last_events.clone(),
-            };
-            Service::start(socket, node)
-        })
-        .transpose()?;
+    let _service = args.service(socket, &server, stop, &last_events).await?;
     let reporter = told::Reporter::new(out, last_events);
     let feeds = (feed, failures);
     let telling = told::serve(&server, feeds, serving.as_ref(), &reporter, interrupts);
     #[cfg(unix)]
-    let reloading = async {
-        if let Some(hangups) = hangups {
-            let reload = reload::Reload {
-                args,
-                config,
-                metrics,
-                hangups,
-            };
-            if let Err(error) = reload.run(&server, out).await {
-                // Output that fails ends the node in order.
-                tracing::error!(?error, "the configuration is not read again any more");
-            }
-        }
-        std::future::pending::<Result<(), Failure>>().await
+    let reloading = {
+        let reload = hangups.map(|hangups| reload::Reload {
+            args,
+            config,
+            metrics,
+            hangups,
+        });
+        reload::run(reload, &server, out)
     };
     #[cfg(not(unix))]
     let reloading = std::future::pending::<Result<(), Failure>>();

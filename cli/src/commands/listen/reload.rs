@@ -60,9 +60,24 @@ impl fmt::Display for Line {
     }
 }
 
+/// Reads a configuration again at each SIGHUP, if there is one; does not end.
+pub(super) async fn run(
+    reload: Option<Reload>,
+    server: &Server,
+    out: &Output,
+) -> Result<(), Failure> {
+    if let Some(reload) = reload
+        && let Err(error) = reload.run(server, out).await
+    {
+        // Output that fails ends the node in order.
+        tracing::error!(?error, "the configuration is not read again any more");
+    }
+    std::future::pending().await
+}
+
 impl Reload {
     /// Reads it again at each SIGHUP, until the process ends.
-    pub(super) async fn run(mut self, server: &Server, out: &Output) -> Result<(), Failure> {
+    async fn run(mut self, server: &Server, out: &Output) -> Result<(), Failure> {
         while self.hangups.changed().await.is_ok() {
             service_manager::notify(State::Reloading);
             let line = match self.args.config().await {
