@@ -148,8 +148,8 @@ fn traffic(enode: &str) {
     // It says nothing.
     drop(TcpStream::connect(addr).expect("it listens"));
     peermux_cli::ping(enode, 1).succeeded();
-    peermux_cli::bench(enode, "sink", 1024, 5_000);
-    peermux_cli::bench(enode, "echo", 256 << 10, 40);
+    peermux_cli::bench(enode, "sink", 1024, 2_000);
+    peermux_cli::bench(enode, "echo", 16 << 10, 20);
 }
 
 /// Starts a server that asks these nodes each second.
