@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 
 use peermux::metrics::{Kind, all};
 use rustix::process::Signal;
@@ -153,17 +152,7 @@ fn the_configuration_file_has_a_key_for_it() {
 fn it_is_left_where_it_is_when_the_file_is_read_again() {
     let folder = Folder::new();
     let file = folder.file("again.toml", "metrics = \"127.0.0.1:0\"\n");
-    let mut command = Command::new("setsid");
-    command.arg(env!("CARGO_BIN_EXE_peermux"));
-    command.args([
-        "listen",
-        "--addr",
-        "127.0.0.1:0",
-        "--json",
-        "--config",
-        &file,
-    ]);
-    let mut node = Peermux::spawn(command);
+    let mut node = Peermux::service(&file);
     for event in ["listening", "record", "metrics"] {
         node.event(event);
     }

@@ -19,6 +19,16 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The binary with these arguments in a session without a terminal, as a service, not yet running.
+pub(crate) fn without_terminal(arguments: &[&str]) -> Command {
+    let mut command = Command::new("env");
+    // Where the tests ignore SIGHUP, as under nohup, the node would too.
+    command.args(["--default-signal=HUP", "setsid"]);
+    command.arg(env!("CARGO_BIN_EXE_peermux")).args(arguments);
+    command.env_remove("PEERMUX_LOG");
+    command
+}
+
 /// Runs a command without input to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
     let mut process = Peermux::start(arguments);
@@ -45,6 +55,19 @@ pub(crate) struct Ended {
 impl Peermux {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::spawn(command(arguments))
+    }
+
+    /// A node without a terminal, with a configuration file.
+    pub(crate) fn service(file: &str) -> Self {
+        let arguments = [
+            "listen",
+            "--addr",
+            "127.0.0.1:0",
+            "--json",
+            "--config",
+            file,
+        ];
+        Self::spawn(without_terminal(&arguments))
     }
 
     pub(crate) fn spawn(mut command: Command) -> Self {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::folder::Folder;
-use crate::process::Peermux;
+use crate::process::{Peermux, without_terminal};
 
 const UNIT: &str = include_str!("../../../contrib/systemd/peermux.service");
 
@@ -29,10 +29,8 @@ fn the_service_manager_learns_of_each_state() {
     manager.set_read_timeout(limit).expect("it has one");
     let file = folder.file("node.toml", "max_peers = 25\n");
     // Without a terminal, where SIGHUP asks for the configuration.
-    let mut node = Command::new("setsid");
-    node.args(["--wait", env!("CARGO_BIN_EXE_peermux"), "listen"])
-        .args(["--addr", "127.0.0.1:0", "--config", &file])
-        .env("NOTIFY_SOCKET", &socket);
+    let mut node = without_terminal(&["listen", "--addr", "127.0.0.1:0", "--config", &file]);
+    node.env("NOTIFY_SOCKET", &socket);
     let mut node = Peermux::spawn(node);
     let enode = node.line();
     assert_eq!(told(&manager), format!("READY=1\nSTATUS={enode}\n"));

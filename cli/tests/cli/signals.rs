@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::{Ended, Peermux, command, parse, run};
+use crate::process::{Ended, Peermux, command, parse, run, without_terminal};
 
 /// The node's peer is gone because it said that it quits.
 fn assert_quit(dropped: &Value) {
@@ -152,9 +152,7 @@ fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
 
 #[test]
 fn hanging_up_means_nothing_without_a_terminal() {
-    let mut node = Command::new("setsid");
-    node.arg(env!("CARGO_BIN_EXE_peermux"));
-    node.args(["listen", "--addr", "127.0.0.1:0"]);
+    let node = without_terminal(&["listen", "--addr", "127.0.0.1:0"]);
     let mut node = Peermux::spawn(node);
     let enode = node.line();
     node.signal(Signal::HUP);
@@ -175,8 +173,9 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
         "127.0.0.1:0",
     ];
     let node = [node.join(" "), "--static".to_owned(), format!("'{enode}'")].join(" ");
-    let mut terminal = Command::new("script");
-    terminal.args(["-qec", &node, "/dev/null"]);
+    let mut terminal = Command::new("env");
+    // Under nohup the tests ignore it, and so would what they start.
+    terminal.args(["--default-signal=HUP", "script", "-qec", &node, "/dev/null"]);
     let terminal = Peermux::spawn(terminal);
     other.event("peer_add");
     terminal.signal(Signal::KILL);
@@ -187,17 +186,7 @@ fn the_end_of_its_terminal_ends_a_node_cleanly() {
 fn hanging_up_without_a_terminal_has_the_configuration_read_again() {
     let folder = Folder::new();
     let file = folder.file("node.toml", "max_peers = 5\n");
-    let mut node = Command::new("setsid");
-    node.arg(env!("CARGO_BIN_EXE_peermux"));
-    node.args([
-        "listen",
-        "--addr",
-        "127.0.0.1:0",
-        "--json",
-        "--config",
-        &file,
-    ]);
-    let mut node = Peermux::spawn(node);
+    let mut node = Peermux::service(&file);
     let listening = node.event("listening");
     let enode = listening["enode"].as_str().expect("a URL");
     node.event("record");
@@ -225,17 +214,7 @@ fn hanging_up_without_a_terminal_has_the_configuration_read_again() {
 fn a_list_that_is_read_again_may_have_the_node_itself_in_it() {
     let folder = Folder::new();
     let file = folder.file("node.toml", "");
-    let mut node = Command::new("setsid");
-    node.arg(env!("CARGO_BIN_EXE_peermux"));
-    node.args([
-        "listen",
-        "--addr",
-        "127.0.0.1:0",
-        "--json",
-        "--config",
-        &file,
-    ]);
-    let mut node = Peermux::spawn(node);
+    let mut node = Peermux::service(&file);
     let listening = node.event("listening");
     let enode = listening["enode"].as_str().expect("a URL");
     node.event("record");
