@@ -89,9 +89,29 @@ impl Logs {
 /// Logs by this filter from now on.
 #[cfg(unix)]
 pub(crate) fn set_filter(text: &str) -> Result<(), String> {
+    check_levels(text)?;
     let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
     let handle = CHANGEABLE.get().ok_or("nothing is logged")?;
     handle.reload(filter).map_err(|error| error.to_string())
+}
+
+/// A word alone is a level, and not the name of a module, for which the filter would take it.
+#[cfg(unix)]
+fn check_levels(text: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+    let mut words = text.split(',').map(str::trim);
+    let is_wrong = |word: &&str| {
+        let is_level = LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+        !is_level && !word.contains(['=', '[', ':'])
+    };
+    match words.find(is_wrong) {
+        Some(word) => Err(format!(
+            "{word:?} is no level: {}, or TARGET=LEVEL such as peermux=debug",
+            LEVELS.join(", ")
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Why a command failed, as standard error shows it.

@@ -9,15 +9,20 @@ pub(crate) fn changed(
     settings: impl IntoIterator<Item = (String, Value)>,
 ) -> Result<ServerConfig, String> {
     let mut all = serde_json::to_value(config).map_err(|error| error.to_string())?;
+    let mut changed = config.clone();
     for (name, value) in settings {
         let unknown = || format!("there is no setting {name}");
         let mut place = &mut all;
         for part in name.split('.') {
             place = place.get_mut(part).ok_or_else(unknown)?;
         }
+        let given = value.to_string();
         *place = value;
+        // Each alone, so that the wrong one is named.
+        let read = serde_json::from_value(all.clone());
+        changed = read.map_err(|error| format!("{name} = {given}: {error}"))?;
     }
-    serde_json::from_value(all).map_err(|error| error.to_string())
+    Ok(changed)
 }
 
 /// The names of the settings that differ, and their values in the second configuration.

@@ -32,6 +32,11 @@ impl FromStr for Chosen {
         if is_hex && (SHORTEST..WHOLE).contains(&text.len()) {
             return Ok(Self::Beginning(text.to_ascii_lowercase()));
         }
+        if is_hex && !text.is_empty() && text.len() < SHORTEST {
+            return Err(format!(
+                "of a node id the first {SHORTEST} digits are needed at least"
+            ));
+        }
         let whom: Whom = text.parse()?;
         Ok(Self::Id(whom.0))
     }

@@ -132,7 +132,13 @@ impl Node {
                     Target::Ip(ip) => server.unban_ip(ip),
                 };
                 match lifted {
-                    true => self.kept.is_some(),
+                    true => {
+                        // Those that were banned when the node started are left out until now.
+                        if let Some(kept) = &self.kept {
+                            kept.apply(server).await;
+                        }
+                        self.kept.is_some()
+                    }
                     false => return Err(format!("{target} is not banned")),
                 }
             }

@@ -416,3 +416,34 @@ fn it_must_be_said_which_node_is_meant() {
         "{told}"
     );
 }
+
+#[test]
+fn a_kept_node_that_was_banned_at_the_start_is_dialled_when_the_ban_is_lifted() {
+    let mut node = Node::start(&[]);
+    let (_other, enode) = Peermux::listen(&[]);
+    node.peers(&["add", &enode]).succeeded();
+    let added = node.process.event("peer_add");
+    let id = added["node_id"].as_str().expect("an id").to_owned();
+    node.peers(&["ban", &id]).succeeded();
+    node.process.event("peer_drop");
+    let listed = node.peers(&["--all"]).succeeded();
+    assert!(
+        listed.iter().any(|line| line.contains("is banned")),
+        "{listed:?}"
+    );
+    node.peers(&["stop"]).succeeded();
+    let mut node = node.again();
+    node.process.log("a node that was added is left out");
+    node.peers(&["unban", &id]).succeeded();
+    assert_eq!(node.process.event("peer_add")["node_id"], id);
+}
+
+#[test]
+fn what_is_misspelt_is_refused_with_its_name() {
+    let node = Node::start(&[]);
+    let (error, _) = node.peers(&["log-level", "debg"]).failed();
+    assert!(error.starts_with("\"debg\" is no level"), "{error}");
+    let settings = ["reconfigure", "max_peers=9", "redial_gap=10"];
+    let (error, _) = node.peers(&settings).failed();
+    assert!(error.starts_with("redial_gap = 10: "), "{error}");
+}

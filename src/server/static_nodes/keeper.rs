@@ -9,6 +9,7 @@ use crate::node::{Enode, NodeId};
 use crate::server::dial::candidate;
 use crate::server::shared::Shared;
 use crate::server::{DialError, StaticNodeError};
+use crate::setup::SetupError;
 
 /// How often a node is added again whose request ends at the same moment.
 const TRIES: usize = 4;
@@ -143,18 +144,30 @@ impl Keeper {
         let describe = |(id, (node, request)): (&NodeId, &(Enode, ReqId))| {
             let connected = self.shared.checks.peers.get(id).is_some();
             let info = requests.get(request);
-            let error = failures.get(id).filter(|_| !connected);
+            let error = match self.shared.checks.is_banned(id) {
+                // What went wrong before that is not why.
+                true => Some(self.banned(*id)),
+                false => failures.get(id).cloned(),
+            };
             StaticNode {
                 node: node.clone(),
                 connected,
                 failures: info.map_or(0, |info| info.failures),
                 next_dial: info.and_then(|info| info.next_dial),
-                error: error.cloned(),
+                error: error.filter(|_| !connected),
             }
         };
         let mut all: Vec<_> = self.nodes.iter().map(describe).collect();
         all.sort_by_key(|node| node.node.node_id());
         all
+    }
+
+    fn banned(&self, id: NodeId) -> DialError {
+        DialError::Setup {
+            id,
+            addr: None,
+            source: Arc::new(SetupError::Banned { id }),
+        }
     }
 
     /// A static node whose own connection, or whose ban, has ended. While that lasted our dials were not

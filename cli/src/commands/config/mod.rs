@@ -44,6 +44,7 @@ enum Action {
     /// Show all settings: those that are not the default, and then, as comments, the others
     Show {
         /// A configuration file; without it the defaults
+        #[arg(conflicts_with_all = ["data_dir", "admin"])]
         file: Option<PathBuf>,
         /// Of a running node
         #[cfg(unix)]

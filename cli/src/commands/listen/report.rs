@@ -296,18 +296,19 @@ impl fmt::Display for PeerReport {
                 about,
                 ending,
                 connected_ms,
-                requested_by,
                 recorded,
                 reason,
                 ..
             } => {
                 let time = human::time(Duration::from_millis(*connected_ms));
                 write!(f, "peer_drop {about} after {time}: {ending}")?;
-                let takes_leave = *reason == Some(DisconnectReason::CLIENT_QUITTING);
-                let expected = takes_leave || *requested_by == "local";
-                if *recorded > 0 && !expected {
+                let usual = [
+                    DisconnectReason::CLIENT_QUITTING,
+                    DisconnectReason::REQUESTED,
+                ];
+                if *recorded > 0 && !reason.is_some_and(|reason| usual.contains(&reason)) {
                     let id = about.node_id.to_string();
-                    write!(f, " (more by: peermux why {})", &id[..SHORT_ID])?;
+                    write!(f, " (`peermux why {}` shows more)", &id[..SHORT_ID])?;
                 }
                 Ok(())
             }

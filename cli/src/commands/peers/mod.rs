@@ -37,7 +37,7 @@ Examples:
   peermux peers --data-dir node reconfigure max_peers=10
   peermux peers --data-dir node stop
 
-Where NODE is asked for, the first digits of its id will do, as the table shows them, if the node
+Where NODE is asked for, the first four digits of its id, or more, will do, as the table shows them, if the node
 knows it: as a peer, a static node, by a ban, or as a peer that has ended.
 
 in and out are all that protocols have received and sent, with --watch each second; queue is what waits
