@@ -33,8 +33,25 @@ pub(crate) struct Output {
 impl Output {
     /// Cancels `failed` when standard output cannot be written any more.
     pub(crate) fn start(json: bool, failed: CancellationToken) -> Result<Self, Failure> {
+        Self::to(io::stdout(), json, failed)
+    }
+
+    /// For people, through a writer that takes whole texts.
+    #[cfg(unix)]
+    pub(crate) fn over(
+        sink: impl io::Write + Send + 'static,
+        failed: CancellationToken,
+    ) -> Result<Self, Failure> {
+        Self::to(sink, false, failed)
+    }
+
+    fn to(
+        sink: impl io::Write + Send + 'static,
+        json: bool,
+        failed: CancellationToken,
+    ) -> Result<Self, Failure> {
         let notice = move |lines| lost_notice(lines, json);
-        let lines = Lines::start(io::stdout(), notice, failed).map_err(Failure::because)?;
+        let lines = Lines::start(sink, notice, failed).map_err(Failure::because)?;
         Ok(Self { json, lines })
     }
 

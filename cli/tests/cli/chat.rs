@@ -1,4 +1,10 @@
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::folder::Folder;
 use crate::process::{Peermux, keys, run};
+use crate::tmux::Tmux;
 
 /// Somebody who listens, and the enode URL to join.
 fn listener(arguments: &[&str]) -> (Peermux, String) {
@@ -181,4 +187,157 @@ fn wrong_arguments_are_told() {
         text.contains("a name of 65 bytes: 1 to 64 are allowed"),
         "{text}"
     );
+}
+
+/// A terminal, and the command line of somebody who is to chat there.
+fn in_terminal(enode: &str, name: &str) -> Option<(Tmux, String)> {
+    let terminal = Tmux::start(70, 24)?;
+    let binary = env!("CARGO_BIN_EXE_peermux");
+    let command = format!("{binary} chat --dial \"{enode}\" --name {name}");
+    Some((terminal, command))
+}
+
+/// Checks that the shell has its terminal as it was.
+fn assert_usual(terminal: &Tmux) {
+    let is_usual = "stty -a | grep -q ' icanon' && stty -a | grep -q ' echo '";
+    terminal.line(&format!("clear; {is_usual} && echo cooked-$((1+1))"));
+    terminal.shows(&["cooked-2"]);
+}
+
+fn lines(screen: &str) -> Vec<&str> {
+    screen.lines().map(str::trim_end).collect()
+}
+
+#[test]
+fn a_line_being_typed_is_not_torn() {
+    let (mut ann, enode) = listener(&["--name", "Ann"]);
+    let Some((terminal, command)) = in_terminal(&enode, "Ben") else {
+        return;
+    };
+    terminal.line(&format!("{command}; echo ended-$?"));
+    terminal.shows(&["* Ann is here\n>"]);
+    assert_eq!(ann.line(), "* Ben is here");
+    terminal.text("half a l");
+    terminal.shows(&["> half a l"]);
+    ann.say("in between");
+    ann.say("and more");
+    terminal.until("line below what was said", |screen| {
+        let whole = ["Ann: in between", "Ann: and more", "> half a l"];
+        lines(screen.trim_end()).ends_with(&whole)
+    });
+    terminal.line("ine");
+    assert_eq!(ann.line(), "Ben: half a line");
+
+    // It is brought back, changed, and said again.
+    terminal.press(&["Up", "BSpace"]);
+    terminal.line("d");
+    assert_eq!(ann.line(), "Ben: half a lind");
+    terminal.line("//peers");
+    assert_eq!(ann.line(), "Ben: /peers");
+
+    terminal.line("/peers");
+    terminal.shows(&["1 connected:", "  Ann ("]);
+    terminal.line("/nonsense here");
+    terminal.shows(&["/nonsense is no command and was not sent"]);
+    terminal.line("/help");
+    terminal.shows(&["/quit     ends the chat"]);
+    terminal.line(&"x".repeat(4097));
+    terminal.shows(&["the line was not sent: it is longer than 4096 bytes"]);
+    terminal.line("last");
+    assert_eq!(ann.line(), "Ben: last");
+
+    terminal.text("not said");
+    terminal.press(&["C-c"]);
+    assert_eq!(ann.line(), "* Ben is gone");
+    terminal.shows(&["* Ann is gone", "ended-0"]);
+    assert_usual(&terminal);
+}
+
+#[test]
+fn long_lines_stay_whole_and_what_is_typed_ahead_is_said() {
+    let (mut ann, enode) = listener(&["--name", "Ann"]);
+    let Some((terminal, command)) = in_terminal(&enode, "Ben") else {
+        return;
+    };
+    terminal.line(&format!("clear; {command}; echo ended-$?"));
+    assert_eq!(ann.line(), "* Ben is here");
+    terminal.shows(&["* Ann is here\n>"]);
+    // In one write, as somebody pastes it.
+    terminal.press(&["o", "n", "e", "Enter", "t", "w", "o", "Enter"]);
+    assert_eq!(ann.line(), "Ben: one");
+    assert_eq!(ann.line(), "Ben: two");
+    let (typed, said) = ("a".repeat(100), "b".repeat(100));
+    terminal.text(&typed);
+    terminal.until("long line", |screen| screen.matches('a').count() == 100);
+    ann.say(&said);
+    // The terminal has 70 columns.
+    let heard = format!("Ann: {said}");
+    let line = format!("> {typed}");
+    let rows = [&heard[..70], &heard[70..], &line[..70], &line[70..]];
+    terminal.until("both", |screen| lines(screen.trim_end()).ends_with(&rows));
+    terminal.press(&["Enter"]);
+    assert_eq!(ann.line(), format!("Ben: {typed}"));
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_has_plain_lines() {
+    let (mut ann, enode) = listener(&["--name", "Ann"]);
+    let Some((terminal, command)) = in_terminal(&enode, "Ben") else {
+        return;
+    };
+    terminal.line(&format!("clear; TERM=dumb {command}; echo ended-$?"));
+    assert_eq!(ann.line(), "* Ben is here");
+    terminal.shows(&["* Ann is here"]);
+    terminal.line("/quit");
+    assert_eq!(ann.line(), "Ben: /quit");
+    terminal.press(&["C-d"]);
+    terminal.shows(&["ended-0"]);
+}
+
+#[test]
+fn a_chat_in_a_terminal_ends_by_command_by_key_and_with_its_input() {
+    let (mut ann, enode) = listener(&["--name", "Ann"]);
+    let Some((terminal, command)) = in_terminal(&enode, "Ben") else {
+        return;
+    };
+    let ends: [&[&str]; 3] = [&["/", "q", "u", "i", "t", "Enter"], &["C-d"], &["C-c"]];
+    for keys in ends {
+        terminal.line(&format!("clear; {command}; echo ended-$?"));
+        assert_eq!(ann.line(), "* Ben is here");
+        terminal.until("prompt", |screen| {
+            lines(screen.trim_end()).ends_with(&["* Ann is here", ">"])
+        });
+        terminal.press(keys);
+        assert_eq!(ann.line(), "* Ben is gone");
+        terminal.shows(&["* Ann is gone", "ended-0"]);
+        assert_usual(&terminal);
+    }
+}
+
+#[test]
+fn a_chat_that_a_signal_ends_leaves_the_terminal_as_it_was() {
+    let (mut ann, enode) = listener(&["--name", "Ann"]);
+    let Some((terminal, command)) = in_terminal(&enode, "Ben") else {
+        return;
+    };
+    let folder = Folder::new();
+    let file = folder.text("pid");
+    for signal in [Signal::TERM, Signal::INT] {
+        terminal.line(&format!(
+            "clear; sh -c 'echo $$ > {file}; exec {command}'; echo ended-$?"
+        ));
+        assert_eq!(ann.line(), "* Ben is here");
+        terminal.shows(&["* Ann is here"]);
+        terminal.text("half a line");
+        terminal.shows(&["> half a line"]);
+        let pid = fs::read_to_string(&file).expect("its process id");
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process id"), signal).expect("it runs");
+        assert_eq!(ann.line(), "* Ben is gone");
+        let screen = terminal.shows(&["ended-0"]);
+        let shown = lines(screen.trim_end());
+        let end = ["> half a line", "* Ann is gone", "ended-0"];
+        assert!(shown.windows(3).any(|lines| lines == end), "{screen}");
+        assert_usual(&terminal);
+    }
 }

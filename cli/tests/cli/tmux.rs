@@ -71,9 +71,14 @@ impl Tmux {
         self.run(&[&["send-keys"], keys].concat());
     }
 
-    /// Writes a line to the shell.
-    pub(crate) fn line(&self, text: &str) {
+    /// Types a text.
+    pub(crate) fn text(&self, text: &str) {
         self.run(&["send-keys", "-l", text]);
+    }
+
+    /// Types a line, for the shell or what runs in it.
+    pub(crate) fn line(&self, text: &str) {
+        self.text(text);
         self.press(&["Enter"]);
     }
 

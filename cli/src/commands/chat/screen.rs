@@ -1,0 +1,229 @@
+//! A terminal that shows a line being typed, and above it what is heard.
+//!
+//! A thread reads keys, and while it does, nobody else may write. What is to be shown meanwhile is handed to it.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustyline::ExternalPrinter;
+
+/// How long to wait for the thread that reads keys. It answers at once, unless it searches or the terminal is stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which part of the screen is whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// No line is typed any more, or none yet: texts are written as they are.
+    #[default]
+    Off,
+    /// A line is finished, and the next one not begun.
+    Between,
+    /// The mode of the terminal changes, then the prompt appears.
+    Beginning,
+    /// A line is being typed.
+    Typing,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    /// Whether the thread has a text that it has not shown yet.
+    has_text: bool,
+}
+
+/// What the thread that reads keys shares with those that write.
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits for as long as this is so, at most for the patience.
+    fn wait_while(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), PATIENCE, |state| is_so(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The terminal. Its mode is the usual one again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Screen {
+    shared: Arc<Shared>,
+    usual: Termios,
+}
+
+impl Screen {
+    pub(super) fn open() -> io::Result<Self> {
+        let usual = tcgetattr(io::stdin())?;
+        let shared = Arc::default();
+        Ok(Self { shared, usual })
+    }
+
+    /// For texts that are to appear above the line.
+    pub(super) fn above(&self, printer: impl ExternalPrinter + Send + 'static) -> Above {
+        Above {
+            shared: Arc::clone(&self.shared),
+            printer: Box::new(printer),
+        }
+    }
+
+    /// For the thread that reads keys; without one, texts are written as they are.
+    pub(super) fn keyboard(&self) -> Keyboard {
+        self.shared.change(|state| state.phase = Phase::Between);
+        Keyboard(Arc::clone(&self.shared))
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let mut state = self
+            .shared
+            .wait_while(|state| state.phase == Phase::Beginning);
+        let was_typing = matches!(state.phase, Phase::Beginning | Phase::Typing);
+        if was_typing {
+            // The thread still waits for a key. A terminal that is gone has no mode.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.usual);
+            let _ = io::stdout().write_all(b"\n");
+        }
+        state.phase = Phase::Off;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+/// The thread that reads keys. Without it no line is typed.
+#[derive(Debug)]
+pub(super) struct Keyboard(Arc<Shared>);
+
+impl Keyboard {
+    /// Whether another line may be typed. If so, the prompt is to come next.
+    pub(super) fn begins(&self) -> bool {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Off {
+            return false;
+        }
+        state.phase = Phase::Beginning;
+        true
+    }
+
+    /// Notes that the line is finished.
+    pub(super) fn ends(&self) {
+        self.0.change(|state| {
+            if state.phase != Phase::Off {
+                state.phase = Phase::Between;
+            }
+        });
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        self.0.change(|state| state.phase = Phase::Off);
+    }
+}
+
+/// The prompt is drawn first when a line begins, and again below each text that was shown.
+impl rustyline::Prompt for Keyboard {
+    fn raw(&self) -> &str {
+        self.0.change(|state| {
+            if state.phase == Phase::Beginning {
+                state.phase = Phase::Typing;
+            }
+            state.has_text = false;
+        });
+        "> "
+    }
+}
+
+/// Shows each text above the line. A key at the same moment can make it believe too early that a
+/// text is shown; this matters to texts of the very end only.
+pub(super) struct Above {
+    shared: Arc<Shared>,
+    printer: Box<dyn ExternalPrinter + Send>,
+}
+
+impl Write for Above {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let starts = |state: &State| matches!(state.phase, Phase::Between | Phase::Beginning);
+        let mut state = self.shared.wait_while(starts);
+        if matches!(state.phase, Phase::Beginning | Phase::Typing) {
+            state.has_text = true;
+            drop(state);
+            let printed = self
+                .printer
+                .print(String::from_utf8_lossy(text).into_owned());
+            let waits = |state: &State| state.has_text && state.phase != Phase::Off;
+            let shown = self.shared.wait_while(waits);
+            // A thread that has ended showed it before, or never will.
+            if printed.is_ok() && !(shown.has_text && shown.phase == Phase::Off) {
+                return Ok(text.len());
+            }
+        }
+        io::stdout().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::thread;
+
+    use rustyline::Prompt;
+
+    use super::*;
+
+    struct Printer(SyncSender<String>);
+
+    impl ExternalPrinter for Printer {
+        fn print(&mut self, text: String) -> rustyline::Result<()> {
+            self.0.send(text).expect("read");
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_text_waits_for_the_prompt_and_until_it_is_shown() {
+        let shared = Arc::new(Shared::default());
+        shared.change(|state| state.phase = Phase::Between);
+        let keyboard = Keyboard(Arc::clone(&shared));
+        let (printer, printed) = sync_channel(1);
+        let mut above = Above {
+            shared,
+            printer: Box::new(Printer(printer)),
+        };
+        let writer = thread::spawn(move || above.write(b"text\n"));
+        assert!(keyboard.begins());
+        assert!(printed.try_recv().is_err());
+        keyboard.raw();
+        assert_eq!(printed.recv().expect("a text"), "text\n");
+        keyboard.raw();
+        assert_eq!(writer.join().expect("no panic").expect("written"), 5);
+        keyboard.ends();
+        assert!(keyboard.begins());
+    }
+
+    #[test]
+    fn no_line_begins_after_the_end() {
+        let shared = Arc::new(Shared::default());
+        assert!(!Keyboard(Arc::clone(&shared)).begins());
+        assert_eq!(shared.lock().phase, Phase::Off);
+    }
+}
