@@ -27,6 +27,7 @@ mod metrics;
 mod networks;
 mod node;
 mod output;
+mod progress;
 #[cfg(unix)]
 mod round_trip;
 mod service_manager;

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use crate::foreign::{closed_port, enode_at};
 use crate::process::{Ended, Peermux, keys, parse, run};
+use crate::tmux::Tmux;
 
 /// The one result of a measurement.
 fn result(ended: Ended) -> Value {
@@ -99,6 +100,34 @@ fn one_line_tells_people() {
         line.starts_with("5 round trips, 0 bytes each, all verified: "),
         "{line}"
     );
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_is_and_what_was_measured_until_ctrl_c() {
+    let Some(terminal) = Tmux::start(120, 24) else {
+        return;
+    };
+    let modes = [
+        ("sink", "messages sent"),
+        ("source", "messages received"),
+        ("echo", "round trips"),
+        ("handshake", "handshakes"),
+    ];
+    for (mode, what) in modes {
+        let bench = [env!("CARGO_BIN_EXE_peermux"), "bench", "--mode", mode].join(" ");
+        terminal.line(&format!("clear; {bench} --count 4000000000; echo ended-$?"));
+        terminal.shows(&[&format!(" of 4000000000 {what}, "), "/s, ", " left"]);
+        terminal.press(&["C-c"]);
+        let screen = terminal.shows(&["ended-0"]);
+        let mut lines = screen.lines();
+        let told = lines.find_map(|line| line.strip_prefix("interrupted after "));
+        let told = told.and_then(|told| told.split_once(" of 4000000000 "));
+        let (done, rest) = told.expect("what was measured");
+        assert!(done.parse::<u64>().is_ok_and(|done| done > 0), "{screen}");
+        assert!(rest.starts_with(what), "{screen}");
+        // The line of the progress is gone.
+        assert!(!screen.contains(" left"), "{screen}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::folder::Folder;
-use crate::process::{Ended, Peermux, command, parse, run, without_terminal};
+use crate::process::{Ended, Peermux, command, keys, parse, run, without_terminal};
 
 /// The node's peer is gone because it said that it quits.
 fn assert_quit(dropped: &Value) {
@@ -90,7 +90,9 @@ fn handshakes_under_way_take_leave() {
     let bench = Peermux::start(&[&["bench", &enode, "--mode", "handshake"], &endless[..]].concat());
     node.event("peer_add");
     bench.signal(Signal::INT);
-    assert_no_result(&bench.ended());
+    let measured = assert_no_result(&bench.ended())["measured"].clone();
+    assert_eq!(keys(&measured), ["count", "per_second", "seconds"]);
+    assert!(measured["seconds"].as_f64() > Some(0.0), "{measured}");
     for event in node.terminated().events() {
         if event["event"] == "peer_drop" {
             assert_quit(&event);
@@ -105,7 +107,7 @@ fn interrupted(mut process: Peermux) -> Ended {
     process.ended()
 }
 
-fn assert_no_result(ended: &Ended) {
+fn assert_no_result(ended: &Ended) -> Value {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.output.len(), 1, "{ended:?}");
     let told = parse(&ended.output[0]);
@@ -114,6 +116,7 @@ fn assert_no_result(ended: &Ended) {
         told["error"]["text"],
         "interrupted before the end of the measurement"
     );
+    told
 }
 
 /// Its peer is stopped, and so never closes its side of the connection.

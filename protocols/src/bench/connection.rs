@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use peermux::{Bytes, MessageError, ProtocolSender};
@@ -30,14 +31,17 @@ pub(super) struct Arriving {
     pub(super) size: usize,
     since: Totals,
     wrong: u64,
+    /// Counts them for who asked.
+    done: Arc<AtomicU64>,
 }
 
 impl Arriving {
-    pub(super) fn of(size: usize) -> Self {
+    pub(super) fn of(size: usize, done: Arc<AtomicU64>) -> Self {
         Self {
             size,
             since: Totals::default(),
             wrong: 0,
+            done,
         }
     }
 }
@@ -76,6 +80,7 @@ impl BenchConnection {
         let asked = self.ask.with_open(|arriving| {
             arriving.since.add(size);
             arriving.wrong += u64::from(size != arriving.size);
+            arriving.done.fetch_add(1, Ordering::Relaxed);
         });
         if asked.is_none() {
             self.with_counted(|counted| counted.add(size));

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use peermux::Bytes;
@@ -21,6 +22,8 @@ const ROUND_TRIPS_AHEAD: u64 = 1 << 16;
 pub struct Client {
     connection: Arc<BenchConnection>,
     config: Config,
+    /// Only ever added to.
+    done: Arc<AtomicU64>,
 }
 
 /// A measurement, all of whose numbers were verified.
@@ -39,7 +42,20 @@ pub struct Measured {
 
 impl Client {
     pub(super) fn new(connection: Arc<BenchConnection>, config: Config) -> Self {
-        Self { connection, config }
+        Self {
+            connection,
+            config,
+            done: Arc::default(),
+        }
+    }
+
+    /// How many messages and round trips this client and its clones have behind them.
+    ///
+    /// It grows while a call measures, so it says how far that is. A message is counted when it is
+    /// queued to be sent, or has arrived; nothing of it is verified yet.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Sends `count` Data of `size` bytes and compares the Stats. A call that is dropped may have
@@ -52,7 +68,10 @@ impl Client {
         let BenchConnection { data, flush, .. } = &*self.connection;
         let turn = data.lock().await;
         let started = Instant::now();
-        send_data(&self.connection, count, size).await?;
+        let sent = || {
+            self.done.fetch_add(1, Ordering::Relaxed);
+        };
+        send_data(&self.connection, count, size, sent).await?;
         let flushed = self
             .within_limit(
                 flush.ask(
@@ -82,7 +101,7 @@ impl Client {
             size: size as u64,
         };
         let mut started = Instant::now();
-        let asked = ask.ask(Arriving::of(size), async {
+        let asked = ask.ask(Arriving::of(size, Arc::clone(&self.done)), async {
             started = Instant::now();
             sender.send(&message).await
         });
@@ -109,6 +128,7 @@ impl Client {
         let started = Instant::now();
         for _ in 0..count {
             round_trips.push(self.round_trip(filler.next()).await?);
+            self.done.fetch_add(1, Ordering::Relaxed);
         }
         let elapsed = started.elapsed();
         round_trips.sort_unstable();

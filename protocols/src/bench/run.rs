@@ -169,7 +169,7 @@ async fn stream(
         // Below the ceiling, which is a `usize`.
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let _turn = connection.data.lock().await;
-        send_data(connection, count, size).await?;
+        send_data(connection, count, size, || {}).await?;
         let Totals { messages, bytes } = Totals::of(count, size);
         let done = BenchMessage::Done {
             count: messages,
@@ -180,16 +180,18 @@ async fn stream(
     Ok(())
 }
 
-/// Sends `count` Data of `size` random bytes, as fast as the connection takes them.
+/// Sends `count` Data of `size` random bytes, as fast as the connection takes them, and calls `sent` after each.
 pub(super) async fn send_data(
     connection: &BenchConnection,
     count: u64,
     size: usize,
+    sent: impl Fn(),
 ) -> Result<(), SendError> {
     let mut filler = Filler::new(size);
     for _ in 0..count {
         let data = BenchMessage::Data(filler.next());
         connection.sender.send(&data).await?;
+        sent();
         consume_budget().await;
     }
     Ok(())

@@ -66,6 +66,18 @@ async fn measures_all_sizes() {
 }
 
 #[tokio::test]
+async fn a_client_says_how_far_it_is() {
+    let (_connected, client, other) = pair().await;
+    assert_eq!(client.done(), 0);
+    client.sink(3, 10).await.expect("sink");
+    assert_eq!(client.done(), 3);
+    client.source(4, 10).await.expect("source");
+    assert_eq!(client.clone().done(), 7);
+    client.echo(5, 10).await.expect("echo");
+    assert_eq!((client.done(), other.done()), (12, 0));
+}
+
+#[tokio::test]
 async fn nothing_is_measured_too() {
     let (_connected, client, _) = pair().await;
     assert!(client.sink(0, 1).await.is_ok());

@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::cpu::Cpu;
 use super::report::HandshakeReport;
+use super::so_far::SoFar;
 use super::{Args, Measurement};
 use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::node;
 use crate::output::Output;
+use crate::progress::Progress;
 
 /// How long each step of a handshake may take.
 const STEP: Duration = Duration::from_secs(10);
@@ -23,31 +25,47 @@ const STEP: Duration = Duration::from_secs(10);
 /// How many keys are made at most. One that comes round again has long been let go by the node.
 const MAX_KEYS: u64 = 1 << 16;
 
+/// Of handshakes.
+#[derive(Debug, Default)]
+struct Counters {
+    begun: AtomicU64,
+    done: AtomicU64,
+}
+
 pub(super) async fn run(
     args: &Args,
     target: &Enode,
     interrupted: &CancellationToken,
     out: &Output,
 ) -> Result<Measurement, Failure> {
-    let begun = Arc::new(AtomicU64::new(0));
+    let counters = Arc::new(Counters::default());
     // A node takes no second connection of the same key. Real nodes make theirs once, so that is
     // not what is measured.
     let keys: Arc<[SecretKey]> = (0..args.count.min(MAX_KEYS)).map(|_| new_key()).collect();
     let (started, cpu) = (Instant::now(), Cpu::now());
-    let connecting = connect_all(args, target, &keys, &begun);
+    let connecting = connect_all(args, target, &keys, &counters);
     tokio::pin!(connecting);
-    tokio::select! {
-        // A result that is ready comes first.
-        biased;
-        result = &mut connecting => result?,
-        () = interrupted.cancelled() => {
-            // No further ones; those that are under way take leave in an orderly way.
-            begun.store(args.count, Ordering::Relaxed);
-            return match timeout(node::SHUTDOWN, connecting).await {
-                Ok(Err(failure)) => Err(failure),
-                Ok(Ok(())) | Err(_) => Ok(Measurement::Interrupted),
-            };
+    let so_far = || {
+        let done = counters.done.load(Ordering::Relaxed);
+        SoFar::of(args, done, started.elapsed())
+    };
+    let interrupted = async {
+        tokio::select! {
+            // A result that is ready comes first.
+            biased;
+            result = &mut connecting => result.map(|()| None),
+            () = interrupted.cancelled() => Ok(Some(so_far())),
         }
+    };
+    let progress = Progress::start(out.is_json());
+    let interrupted = progress.during(interrupted, || so_far().progress()).await?;
+    if let Some(so_far) = interrupted {
+        // No further ones; those that are under way take leave in an orderly way.
+        counters.begun.store(args.count, Ordering::Relaxed);
+        return match timeout(node::SHUTDOWN, connecting).await {
+            Ok(Err(failure)) => Err(failure),
+            Ok(Ok(())) | Err(_) => Ok(Measurement::Interrupted(Some(so_far))),
+        };
     }
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu.elapsed());
     out.tell(&HandshakeReport {
@@ -74,14 +92,15 @@ async fn connect_all(
     args: &Args,
     target: &Enode,
     keys: &Arc<[SecretKey]>,
-    begun: &Arc<AtomicU64>,
+    counters: &Arc<Counters>,
 ) -> Result<(), Failure> {
     let (target, count) = (Arc::new(target.clone()), args.count);
     let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
     for _ in 0..args.concurrency {
-        let (keys, begun) = (Arc::clone(keys), Arc::clone(begun));
+        let (keys, counters) = (Arc::clone(keys), Arc::clone(counters));
         let target = Arc::clone(&target);
         tasks.spawn(async move {
+            let begun = &counters.begun;
             let next = || Some(begun.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < count);
             while let Some(n) = next() {
                 let key = &keys[n as usize % keys.len()];
@@ -89,6 +108,7 @@ async fn connect_all(
                 let established = node::set_up(stream, key, target.public_key(), STEP).await;
                 let established = established.map_err(|error| Trouble::setting_up(addr, &error))?;
                 established.refuse(DisconnectReason::CLIENT_QUITTING).await;
+                counters.done.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())
         });

@@ -3,21 +3,26 @@
 mod cpu;
 mod handshakes;
 mod report;
+mod so_far;
+
+use std::sync::OnceLock;
 
 use clap::{ValueEnum, value_parser};
 use peermux::{Enode, Peer, SecretKey, Server};
 use peermux_protocols::ClientError;
-use peermux_protocols::bench::{Bench, Config, Measured};
+use peermux_protocols::bench::{Bench, Client, Config, Measured};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
 use crate::node;
 use crate::output::Output;
+use crate::progress::Progress;
 use cpu::Cpu;
 use report::{NoResult, Report};
+use so_far::SoFar;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +32,10 @@ Examples:
   peermux bench enode://…@127.0.0.1:30303 --mode source --size 65536
 
 MB are 10^6 bytes of payload. The data are random, so that compression gains nothing. CPU time
-is this process's own: that of both nodes if the second one is started here.";
+is this process's own: that of both nodes if the second one is started here.
+
+On a terminal a line says once a second how far it is. Ctrl-C ends it and prints what was measured until then,
+which is not compared with what the node counted.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -65,6 +73,18 @@ enum Mode {
     Handshake,
 }
 
+impl Mode {
+    /// What is counted.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Sink => "messages sent",
+            Self::Source => "messages received",
+            Self::Echo => "round trips",
+            Self::Handshake => "handshakes",
+        }
+    }
+}
+
 pub(crate) async fn run(
     args: Args,
     key: SecretKey,
@@ -89,9 +109,9 @@ pub(crate) async fn run(
     }
     match result {
         Ok(Measurement::Complete) => Ok(()),
-        Ok(Measurement::Interrupted) => out.tell(&NoResult::new(&args, None)),
+        Ok(Measurement::Interrupted(so_far)) => out.tell(&NoResult::interrupted(&args, so_far)),
         Err(failure @ (Failure::Failed(_) | Failure::Connection(_))) if out.is_json() => {
-            out.tell(&NoResult::new(&args, Some(&failure)))?;
+            out.tell(&NoResult::failed(&args, &failure))?;
             Err(failure)
         }
         Err(failure) => Err(failure),
@@ -101,7 +121,8 @@ pub(crate) async fn run(
 /// How a measurement ended that did not fail.
 enum Measurement {
     Complete,
-    Interrupted,
+    /// How far it was, if it had begun.
+    Interrupted(Option<SoFar>),
 }
 
 /// The node that is measured when no other is named.
@@ -129,33 +150,50 @@ async fn messages(
     let bench = Bench::new(Config::default());
     let builder = Server::builder(key).protocol(bench.clone());
     let server = builder.start().await.map_err(Failure::because)?;
+    let begun: OnceLock<(Client, Instant)> = OnceLock::new();
+    let so_far = || {
+        let (client, started) = begun.get()?;
+        Some(SoFar::of(args, client.done(), started.elapsed()))
+    };
     let measuring = async {
         let peer = server.dial(target).await;
         let peer = peer.map_err(|error| Trouble::dialling(&error))?;
         let cpu = Cpu::now();
-        match measure(args, &bench, &peer).await {
+        match measure(args, &bench, &peer, &begun).await {
             Ok(measured) => Ok((measured, cpu.elapsed())),
             Err(error) => Err(why(error, &peer).await),
         }
     };
-    let result = tokio::select! {
-        // A result that is ready comes first.
-        biased;
-        result = measuring => result.map(Some),
-        () = interrupted.cancelled() => Ok(None),
+    let result = async {
+        tokio::select! {
+            // A result that is ready comes first.
+            biased;
+            result = measuring => result.map(Ok),
+            () = interrupted.cancelled() => Ok(Err(so_far())),
+        }
     };
+    let progress = || so_far().map_or_else(|| "connecting".to_owned(), |so_far| so_far.progress());
+    let shown = Progress::start(out.is_json());
+    let result = shown.during(result, progress).await;
     node::shut_down(&server).await;
     match result? {
-        Some((measured, cpu)) => {
+        Ok((measured, cpu)) => {
             out.tell(&Report::new(args.mode, &measured, cpu))?;
             Ok(Measurement::Complete)
         }
-        None => Ok(Measurement::Interrupted),
+        Err(so_far) => Ok(Measurement::Interrupted(so_far)),
     }
 }
 
-async fn measure(args: &Args, bench: &Bench, peer: &Peer) -> Result<Measured, ClientError> {
+/// Measures, and notes with what and since when.
+async fn measure(
+    args: &Args,
+    bench: &Bench,
+    peer: &Peer,
+    begun: &OnceLock<(Client, Instant)>,
+) -> Result<Measured, ClientError> {
     let client = bench.client(peer).await?;
+    let (client, _) = begun.get_or_init(|| (client, Instant::now()));
     let (count, size) = (args.count, args.size as usize);
     match args.mode {
         Mode::Sink => client.sink(count, size).await,

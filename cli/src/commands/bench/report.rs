@@ -8,6 +8,7 @@ use peermux::setup::FailureInfo;
 use peermux_protocols::bench::Measured;
 use serde::Serialize;
 
+use super::so_far::{Partial, SoFar};
 use super::{Args, Mode};
 use crate::failure::Failure;
 use crate::output::micros;
@@ -64,11 +65,7 @@ impl fmt::Display for Report {
             cpu_seconds,
             ..
         } = self;
-        let what = match self.mode {
-            Mode::Sink => "messages sent",
-            Mode::Source => "messages received",
-            Mode::Echo | Mode::Handshake => "round trips",
-        };
+        let what = self.mode.what();
         write!(
             f,
             "{count} {what}, {size} bytes each, all verified: {seconds:.3} s, {msgs_per_s:.0}/s, {mb_per_s:.1} MB/s"
@@ -114,7 +111,8 @@ impl fmt::Display for HandshakeReport {
     }
 }
 
-/// What is told to programs of a measurement without a result; people read standard error.
+/// What is told of a measurement without a result: to programs why, and to people what was measured
+/// until it was interrupted.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]
 pub(super) struct NoResult<'a> {
@@ -123,28 +121,49 @@ pub(super) struct NoResult<'a> {
     count: u64,
     ok: bool,
     error: Cow<'a, FailureInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Partial>,
+    #[serde(skip)]
+    so_far: Option<SoFar>,
 }
 
 impl<'a> NoResult<'a> {
-    pub(super) fn new(args: &Args, failure: Option<&'a Failure>) -> Self {
-        let of_text = |text: String| Cow::Owned(FailureInfo::of_text(text));
+    pub(super) fn failed(args: &Args, failure: &'a Failure) -> Self {
         let error = match failure {
-            Some(Failure::Connection(trouble)) => Cow::Borrowed(trouble.error()),
-            Some(failure) => of_text(failure.text().unwrap_or_default()),
-            None => of_text("interrupted before the end of the measurement".to_owned()),
+            Failure::Connection(trouble) => Cow::Borrowed(trouble.error()),
+            failure => of_text(failure.text().unwrap_or_default()),
         };
+        Self::new(args, error, None)
+    }
+
+    /// `None` if nothing had begun.
+    pub(super) fn interrupted(args: &Args, so_far: Option<SoFar>) -> Self {
+        let text = "interrupted before the end of the measurement";
+        Self::new(args, of_text(text.to_owned()), so_far)
+    }
+
+    fn new(args: &Args, error: Cow<'a, FailureInfo>, so_far: Option<SoFar>) -> Self {
         Self {
             mode: args.mode,
             size: args.size,
             count: args.count,
             ok: false,
             error,
+            measured: so_far.as_ref().map(SoFar::partial),
+            so_far,
         }
     }
 }
 
+fn of_text<'a>(text: String) -> Cow<'a, FailureInfo> {
+    Cow::Owned(FailureInfo::of_text(text))
+}
+
 impl fmt::Display for NoResult<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error.text)
+        match &self.so_far {
+            Some(so_far) => so_far.fmt(f),
+            None => f.write_str(&self.error.text),
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! What carries the plan out.
 
-use std::time::Duration;
-
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use peermux::addrbook::{Clock, SystemClock};
@@ -16,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::ending::Ending;
 use super::files::Files;
 use super::plan::{Plan, Step};
-use super::progress::Progress;
+use super::progress::text;
 use super::report::Line;
 use super::sources::News;
 use super::summary::Summary;
@@ -24,11 +22,9 @@ use super::visit::Visitor;
 use super::visited::Visited;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::{Progress, SHOWN};
 
-/// How often the line on the terminal changes.
-const SHOWN: Duration = Duration::from_secs(1);
-
-/// How often what was found is written, in such times.
+/// How often what was found is written, in times that the line on the terminal changes.
 const SAVED: u32 = 60;
 
 /// A crawl under way.
@@ -101,7 +97,7 @@ impl Crawl<'_> {
                 Some(done) = tasks.next() => self.take_done(done),
                 Some(news) = self.news.recv() => self.take_news(news),
                 _ = shown.tick() => {
-                    progress.show(self.plan.counts(), self.started.elapsed());
+                    progress.show(&text(self.plan.counts(), self.started.elapsed()));
                     times = times.wrapping_add(1);
                     if times.is_multiple_of(SAVED) {
                         self.save_meanwhile();
