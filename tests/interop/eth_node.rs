@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, RangeInclusive};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::FutureExt;
 use peermux::{NodeId, ServerBuilder};
@@ -67,7 +68,12 @@ impl EthNode {
     }
 
     pub(crate) fn event(&mut self) -> Event {
-        let event = self.ours.block_on(self.events.next());
+        self.event_within(DEADLINE)
+    }
+
+    /// The same, with another time limit.
+    pub(crate) fn event_within(&mut self, limit: Duration) -> Event {
+        let event = self.ours.block_on_within(limit, self.events.next());
         event.expect("the node runs")
     }
 

@@ -8,6 +8,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use libtest_mimic::{Completion, Failed, Trial};
 use peermux::Enode;
@@ -30,6 +31,10 @@ const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
 /// The number of nodes, if it is not the usual one.
 const NODES: &str = "PEERMUX_NETWORK";
 const USUAL: usize = 16;
+
+/// How long the full node may take to be found: among sixty nodes it takes more than a minute, with two
+/// processors for all of them.
+const FULL_NODE: Duration = Duration::from_secs(300);
 
 /// How many peers each of our nodes is to have, and at most; a third of the places is for nodes that are
 /// dialled.
@@ -304,7 +309,7 @@ impl Joining {
     /// Waits until they are connected, and goes on to run them.
     fn joined(mut self) -> Self {
         loop {
-            if let Event::Joined { peer, .. } = self.ours.event()
+            if let Event::Joined { peer, .. } = self.ours.event_within(FULL_NODE)
                 && peer.hello().client_text().starts_with("EthereumJS")
             {
                 return self;

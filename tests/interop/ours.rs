@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use peermux::{DialError, Peer, PeerOutcome, SecretKey, Server, ServerBuilder};
 use tokio::runtime::{Builder, Runtime};
@@ -33,7 +34,12 @@ impl Ours {
 
     /// Runs something to its end, before the deadline.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        let bounded = async { timeout(DEADLINE, future).await };
+        self.block_on_within(DEADLINE, future)
+    }
+
+    /// The same, with another deadline.
+    pub(crate) fn block_on_within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> T {
+        let bounded = async { timeout(limit, future).await };
         self.runtime
             .block_on(bounded)
             .expect("done before the deadline")
