@@ -202,6 +202,7 @@ fn hanging_up_without_a_terminal_has_the_configuration_read_again() {
     let reloaded = node.event("reloaded");
     assert_eq!(reloaded["changed"], serde_json::json!(["max_peers"]));
     assert!(reloaded["left"]["name"].is_string(), "{reloaded}");
+    assert!(reloaded["time"].is_string(), "{reloaded}");
     let (line, _) = run(&["ping", enode]).failed();
     assert!(line.contains("too many peers"), "{line}");
 

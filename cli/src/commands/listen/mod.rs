@@ -426,7 +426,7 @@ pub(crate) async fn run(
             metrics,
             hangups,
         });
-        reload::run(reload, &server, out)
+        reload::run(reload, &server, &reporter)
     };
     #[cfg(not(unix))]
     let reloading = std::future::pending::<Result<(), Failure>>();

@@ -10,9 +10,10 @@ use peermux::{Enode, NodeId, Server, ServerConfig};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::told::Reporter;
 use super::{Args, Settings};
 use crate::failure::Failure;
-use crate::output::{Output, printable};
+use crate::output::printable;
 use crate::service_manager::{self, State};
 use crate::settings::{changed, differing};
 
@@ -64,10 +65,10 @@ impl fmt::Display for Line {
 pub(super) async fn run(
     reload: Option<Reload>,
     server: &Server,
-    out: &Output,
+    to: &Reporter<'_>,
 ) -> Result<(), Failure> {
     if let Some(reload) = reload
-        && let Err(error) = reload.run(server, out).await
+        && let Err(error) = reload.run(server, to).await
     {
         // Output that fails ends the node in order.
         tracing::error!(?error, "the configuration is not read again any more");
@@ -77,7 +78,7 @@ pub(super) async fn run(
 
 impl Reload {
     /// Reads it again at each SIGHUP, until the process ends.
-    async fn run(mut self, server: &Server, out: &Output) -> Result<(), Failure> {
+    async fn run(mut self, server: &Server, to: &Reporter<'_>) -> Result<(), Failure> {
         while self.hangups.changed().await.is_ok() {
             service_manager::notify(State::Reloading);
             let line = match self.args.config().await {
@@ -86,7 +87,7 @@ impl Reload {
                     error: FailureInfo::of_text(error.text().unwrap_or_default()),
                 },
             };
-            out.tell(&line)?;
+            to.report(vec![line])?;
             service_manager::notify(State::Ready(&server.enode().to_string()));
         }
         Ok(())

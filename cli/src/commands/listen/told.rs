@@ -52,7 +52,10 @@ impl<'a> Reporter<'a> {
         Self { out, kept, clock }
     }
 
-    fn report<R: Serialize + fmt::Display>(&self, reports: Vec<R>) -> Result<(), Failure> {
+    pub(super) fn report<R: Serialize + fmt::Display>(
+        &self,
+        reports: Vec<R>,
+    ) -> Result<(), Failure> {
         let time = humantime::format_rfc3339_millis(self.clock.now()).to_string();
         let timed = reports.into_iter().map(|what| Timed {
             what,
