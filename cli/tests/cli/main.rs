@@ -27,6 +27,7 @@ mod listen;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod node;
 mod output;
 mod peers;
 #[cfg(feature = "top")]

@@ -2,37 +2,15 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::folder::Folder;
+use crate::node::Node;
 use crate::picture::svg;
 use crate::process::{Peermux, run};
 use crate::tmux::Tmux;
 
-/// A node with an admin socket.
-struct Node {
-    home: String,
-    folder: Folder,
-    process: Peermux,
-    enode: String,
-}
-
-impl Node {
-    fn start() -> Self {
-        let folder = Folder::new();
-        let home = folder.text("home");
-        let (process, enode) = Peermux::listen(&["--data-dir", &home]);
-        Self {
-            home,
-            folder,
-            process,
-            enode,
-        }
-    }
-
-    /// The command line of the view.
-    fn top(&self, options: &str) -> String {
-        let binary = env!("CARGO_BIN_EXE_peermux");
-        format!("{binary} top --data-dir {} {options}", self.home)
-    }
+/// The command line of the view of a node.
+fn top(node: &Node, options: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_peermux");
+    format!("{binary} top --data-dir {} {options}", node.home)
 }
 
 /// A peer of a node, and the beginning of its id.
@@ -62,7 +40,7 @@ fn keys_sort_show_details_kick_and_end() {
     let [(_first_peer, first), (_second_peer, second)] = peers;
     terminal.line("echo before-$((1+1))");
     terminal.shows(&["before-2"]);
-    terminal.line(&format!("{}; echo ended-$?", node.top("--sort id")));
+    terminal.line(&format!("{}; echo ended-$?", top(&node, "--sort id")));
     let screen = terminal.shows(&[&first, &second, "2 of 2 peers, by id"]);
     assert!(
         above(&screen, &first, &second) && !screen.contains("before-2"),
@@ -119,7 +97,7 @@ fn a_node_that_ends_leaves_its_last_state_and_is_asked_until_it_is_back() {
     let own = node.folder.text("pid");
     let top = format!(
         "sh -c 'echo $$ > {own}; exec {}'; echo ended-$?",
-        node.top("")
+        top(&node, "")
     );
     terminal.line(&top);
     terminal.shows(&[&id, "1 of 1 peers"]);
@@ -179,7 +157,7 @@ fn picture_of_a_node_at_work() {
     for _ in &loads {
         node.process.event("peer_add");
     }
-    terminal.line(&node.top(""));
+    terminal.line(&top(&node, ""));
     // The first round trips are known after the first Pings.
     terminal.until("round trips", |screen| screen.matches(" ms ").count() > 10);
     terminal.press(&["j"]);

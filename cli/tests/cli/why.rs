@@ -1,33 +1,7 @@
 //! `peermux why`, and nodes named by the first digits of their ids.
 
-use crate::folder::Folder;
-use crate::process::{Ended, Peermux, run};
-
-/// A node with a data directory.
-struct Node {
-    _folder: Folder,
-    home: String,
-    process: Peermux,
-    enode: String,
-}
-
-impl Node {
-    fn start() -> Self {
-        let folder = Folder::new();
-        let home = folder.text("home");
-        let (process, enode) = Peermux::listen(&["--data-dir", &home]);
-        Self {
-            _folder: folder,
-            home,
-            process,
-            enode,
-        }
-    }
-
-    fn run(&self, command: &str, arguments: &[&str]) -> Ended {
-        run(&[&[command, "--data-dir", &self.home], arguments].concat())
-    }
-}
+use crate::node::Node;
+use crate::process::{Peermux, run};
 
 #[test]
 fn a_peer_that_left_is_explained() {
