@@ -246,6 +246,11 @@ impl Display for CapabilityReport {
     }
 }
 
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Microseconds, to a tenth.
 pub(crate) fn micros(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e7).round() / 10.0

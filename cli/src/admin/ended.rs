@@ -7,6 +7,8 @@ use peermux::NodeId;
 use peermux::recorder::{RecordedEnd, Recording};
 use serde::{Deserialize, Serialize};
 
+use crate::output::millis;
+
 /// What a recording says of a peer, without its entries.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EndedPeer {
@@ -41,8 +43,4 @@ impl EndedPeer {
     pub(crate) fn ended_at(&self) -> Duration {
         Duration::from_millis(self.connected_at_ms.saturating_add(self.connected_ms))
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

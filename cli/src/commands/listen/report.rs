@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::refusals::Refusals;
 use crate::explain;
 use crate::human;
-use crate::output::{CapabilityReport, SHORT_ID, list, printable};
+use crate::output::{CapabilityReport, SHORT_ID, list, millis, printable};
 
 /// The node accepts connections.
 #[derive(Debug, Serialize)]
@@ -267,10 +267,6 @@ impl DialReport {
             retry_in_ms: retry_in.map(millis),
         })
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Without the port for discovery.
