@@ -17,7 +17,7 @@ pub(crate) enum RoundTrip {
     Unknown,
     /// Half of its round trips took no longer, in microseconds.
     Median(u64),
-    /// It has not answered for so many milliseconds.
+    /// It has not answered for this time, in milliseconds.
     Silent(u64),
 }
 

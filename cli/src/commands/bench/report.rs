@@ -111,7 +111,7 @@ impl fmt::Display for HandshakeReport {
     }
 }
 
-/// What is told of a measurement without a result: to programs why, and to people what was measured
+/// The report on a measurement without a result: programs get the reason, people what was measured
 /// until it was interrupted.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "result")]

@@ -33,7 +33,7 @@ const MAX_MESSAGE: usize = 64 << 10;
 /// How long a Pong is waited for after the Status of `eth`: reth sends none before it has ours.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
-/// How long a node may take to close the connection when it was told that we leave.
+/// How long a node may take to close the connection after our Disconnect.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Visits nodes.

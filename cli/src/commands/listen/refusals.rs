@@ -9,7 +9,7 @@ const MOST: u32 = 10;
 
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Lets so many of them be printed in a time, and counts the others.
+/// Limits how many are printed in a time, and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     since: Option<Instant>,

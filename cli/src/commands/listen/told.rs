@@ -141,7 +141,7 @@ async fn report_records(
     Ok(())
 }
 
-/// Prints what happens until the node is gone, as far as there is something to tell of it.
+/// Prints the events that have a report, until the node is gone.
 async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,
@@ -154,13 +154,13 @@ async fn report<E: Clone + Send + 'static, R: Serialize + fmt::Display>(
             Some(Err(missed)) => to.lose(missed.events),
             None => return Ok(()),
         }
-        // Nothing is awaited before it is told: the node's end would take it along.
+        // Nothing is awaited before it is printed: the end of the node would drop it.
         take_waiting(events, to, &mut report_of, &mut reports)?;
         to.report(reports)?;
     }
 }
 
-/// Prints what has happened to peers, such as those that were told of the node's end.
+/// Prints the last events of peers, such as those that the end of the node has caused.
 fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result<(), Failure> {
     loop {
         let mut reports = Vec::new();
@@ -172,7 +172,7 @@ fn report_rest(events: &mut EventStream<PeerEvent>, to: &Reporter<'_>) -> Result
     }
 }
 
-/// Takes what has happened and was not told, as much as is told at once.
+/// Takes waiting events, at most as many as are printed at once.
 fn take_waiting<E: Clone + Send + 'static, R>(
     events: &mut EventStream<E>,
     to: &Reporter<'_>,

@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// What comes first
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Id)]
     sort: Sort,
-    /// Show them again and again, each time after so many seconds
+    /// Repeat the table, with this pause
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     watch: Option<u32>,
