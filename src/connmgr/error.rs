@@ -84,10 +84,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether waiting does not help: nothing that is refused so becomes a request.
+    /// Returns whether waiting does not help, so that a permanent request is refused at once.
+    ///
+    /// A ban is not lasting: it may end.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Banned | Self::Restricted)
+        *self == Self::Restricted
     }
 }
 

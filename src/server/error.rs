@@ -121,7 +121,7 @@ pub enum StaticNodeError {
         /// The node.
         id: NodeId,
     },
-    /// It may not be talked to.
+    /// The node is outside the permitted networks.
     #[error("{id} may not be dialled: {cause}")]
     NotAllowed {
         /// The node.

@@ -188,7 +188,7 @@ impl Server {
 
     /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
     /// could not be reached or its connection ended. For a static node that has another endpoint
-    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not. A
+    /// now, the next dial goes there. A banned node is dialled when its ban has ended. Cancel safe: a dropped call may have added it or not. A
     /// [`Node`](crate::Node), which may be a record, converts into an [`Enode`].
     ///
     /// # Errors

@@ -249,10 +249,15 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
     assert_eq!(bench.connect(2, None), Err(refused));
 
     let mut bench = Bench::new(explicit_only(), Closed(Refusal::Banned));
+    bench.connect(1, policy).expect("a ban may end");
     let refused = ManagerError::Refused(Refusal::Banned);
-    assert_eq!(bench.connect(1, policy), Err(refused));
+    assert_eq!(bench.connect(2, None), Err(refused));
     let accepted = bench.machine.accepted(1, bench.now);
     assert_eq!(accepted, Err(Refusal::Banned));
+
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::Restricted));
+    let refused = ManagerError::Refused(Refusal::Restricted);
+    assert_eq!(bench.connect(1, policy), Err(refused));
 }
 
 #[test]

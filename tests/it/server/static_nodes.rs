@@ -61,6 +61,25 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
+/// A ban from before it was added as well: nobody has to add it once more.
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
+    const BAN: Duration = Duration::from_secs(100);
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    server.ban(&remote.id(), BAN, "for a test");
+    let start = Instant::now();
+    let node = at(&remote, "20.1.1.1:30303");
+    server.add_static(node).await.unwrap();
+    let [listed] = &server.static_nodes().await.unwrap()[..] else {
+        panic!("there is one");
+    };
+    let error = listed.error.as_ref().expect("it is banned").to_string();
+    assert!(error.contains("banned"), "{error}");
+    reach(next_dial(&mut script).await, &remote);
+    assert!(start.elapsed() >= BAN);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_static_node_is_dialled_again_after_its_end() {
     let (builder, mut script) = scripted();
