@@ -57,3 +57,7 @@ fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
         false => most,
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
