@@ -86,7 +86,8 @@ impl Discv4 {
 
     /// Finds a node's current record.
     ///
-    /// Asks the node itself if its endpoint is known. If that fails, it looks the node up.
+    /// Asks the node itself if its endpoint is known. Otherwise, or if that fails, it looks the
+    /// node up.
     ///
     /// # Errors
     /// [`Discv4Error::NotFound`], and those of [`lookup`](Self::lookup) and

@@ -219,7 +219,7 @@ impl Machine {
         }
     }
 
-    /// Moves a query's deadline forward, if `deadline` is earlier.
+    /// Shortens a query's wait to `deadline`, if that is earlier.
     pub(super) fn hasten(&mut self, id: u64, deadline: Instant) {
         let before = self.queries.get(&id).map(|query| query.deadline);
         if before.is_some_and(|before| deadline < before) {
@@ -256,7 +256,7 @@ impl Machine {
         }
     }
 
-    /// A node pinged us and was answered, so queries that waited for that start.
+    /// Starts the queries that waited for a node's Ping, which we have answered.
     pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
             self.ask(id, false, now);
