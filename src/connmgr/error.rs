@@ -109,7 +109,7 @@ pub enum ConnectError {
     /// This machine has no route: no network, or none of the address's family.
     #[error("this machine has no route to the address")]
     NoRoute,
-    /// The filter refused it for now.
+    /// The filter or the dialer refused it for now.
     #[error("not dialled: {0}")]
     Unwanted(Refusal),
     /// The dialer itself failed, for example by a panic.
@@ -123,7 +123,7 @@ pub enum ConnectError {
     Resolve {
         /// The name.
         host: String,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<io::Error>,
     },
     /// Any other failure of the connection or of a proxy.
@@ -131,7 +131,7 @@ pub enum ConnectError {
     Io {
         /// The address that was tried, if the dialled one was a name.
         addr: Option<SocketAddr>,
-        /// What the system said.
+        /// The error of the system.
         source: Arc<io::Error>,
     },
 }

@@ -66,7 +66,7 @@
 //! | `Failing` | the wait is over | `Pending` | dialled when a dial slot is free |
 //! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
 //! | `Pending`, `Failing` | `disconnect` with [`Reconnect::Force`] | `Pending` | dialled at once |
-//! | `Failing` | [`reconsider`](ConnHandle::reconsider), if the last attempt was refused by the filter | `Pending` | dialled as if that attempt had not been made |
+//! | `Failing` | [`reconsider`](ConnHandle::reconsider), if this side refused the last attempt | `Pending` | dialled as if that attempt had not been made |
 //! | `Established` | [`mark_ready`](Lease::mark_ready) | `Ready` | failures are forgotten |
 //! | `Established`, `Ready` | connection dropped, `disconnect` | permanent or forced: `Pending`, dialled after a wait; others: `Disconnected`, terminal | [`Closed`](ConnEvent::Closed) |
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |

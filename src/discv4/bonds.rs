@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::networks::network_of;
 use crate::node::{NodeId, Reach};
 
-/// How long an endpoint proof holds
+/// Validity of an endpoint proof
 /// ([specification](https://github.com/ethereum/devp2p/blob/master/discv4.md#endpoint-proof)).
 const PROOF: Duration = Duration::from_secs(12 * 60 * 60);
 

@@ -114,8 +114,8 @@ impl Discv5Builder {
     /// It ends when the last clone of its handle is dropped.
     ///
     /// # Errors
-    /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that these
-    /// sockets reach, or if there is no socket or runtime.
+    /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that
+    /// these sockets reach, or if there is no socket or runtime.
     pub async fn start(self, sockets: Sockets) -> Result<(Discv5, Discv5Events), Discv5Error> {
         runtime::with_io()?;
         let own = self.key.public_key().node_id();

@@ -91,8 +91,8 @@ impl Discv5 {
     /// Adds a node to the table, if it has room for it.
     ///
     /// # Errors
-    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if the limits
-    /// by network leave no room; [`Discv5Error::Ended`].
+    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if
+    /// the limits by network leave no room; [`Discv5Error::Ended`].
     pub fn add(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let enr = to_enr(record)?;
         let added = self.service(|service| service.add_enr(enr))?;

@@ -34,7 +34,7 @@ pub enum Dropped {
     /// It answers no pending request.
     #[error("{packet} answers no pending request to {ip}")]
     Unsolicited {
-        /// What it is.
+        /// The type of the packet.
         packet: &'static str,
         /// Where it came from.
         ip: IpAddr,
@@ -42,7 +42,7 @@ pub enum Dropped {
     /// It is a request that needs an endpoint proof.
     #[error("{packet} from a node that has not proven its address {ip}")]
     Unproven {
-        /// What it is.
+        /// The type of the packet.
         packet: &'static str,
         /// Where it came from.
         ip: IpAddr,
