@@ -14,14 +14,14 @@ pub(crate) use sequential::Keccak256;
 mod sequential {
     #[cfg(all(
         feature = "asm",
-        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_arch = "aarch64",
         target_pointer_width = "64",
         any(unix, windows)
     ))]
     use keccak_asm::{Digest, Keccak256 as State};
     #[cfg(not(all(
         feature = "asm",
-        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_arch = "aarch64",
         target_pointer_width = "64",
         any(unix, windows)
     )))]
