@@ -59,7 +59,7 @@ struct State {
     dropped: u64,
     /// How often and how long reading paused for lack of room; boxed, since rare.
     pauses: Option<Box<(u64, Duration)>>,
-    /// What may still be received, if the quota is bounded.
+    /// How much may still be received, if the quota is bounded.
     pace: Option<Box<Pace>>,
     closed: bool,
     reader: Option<Waker>,

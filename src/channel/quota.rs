@@ -56,7 +56,7 @@ impl Quota {
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     quota: Quota,
-    /// What is left, negative if more was taken than there was.
+    /// The rest of the allowance, negative if more was taken.
     messages: f64,
     bytes: f64,
     filled: Option<Instant>,

@@ -28,7 +28,7 @@ pub enum PeerError {
     Protocol {
         /// Which protocol.
         capability: Capability,
-        /// What it returned.
+        /// The error that it returned.
         source: ProtocolError,
     },
     /// A handler with a full queue took or released no message for the stall limit.

@@ -43,7 +43,7 @@ impl ProtocolError {
         Stage::Protocol
     }
 
-    /// Who is at fault: the remote for a message that it sent, else this side.
+    /// The side at fault: the remote for a message that it sent, else ours.
     #[must_use]
     pub fn fault(&self) -> Fault {
         if self.is_breach() {

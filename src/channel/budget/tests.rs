@@ -83,7 +83,7 @@ async fn under_pressure_who_holds_most_ends_first_whatever_it_holds() {
         () = tokio::task::yield_now() => {}
     }
     sending.end();
-    // A user keeps what it was given.
+    // A user keeps the messages that it has.
     ends(&complete, &third).await;
     drop((sending, complete));
     third.when_freed(|| third.try_charge(22 << 20)).await;

@@ -57,7 +57,7 @@ pub(crate) struct WriteGate {
     changed: Notify,
     kept: KeptPayloads,
     sources: Sources,
-    /// What each lane may still send, if its rate is bounded.
+    /// How much each lane may still send, if its rate is bounded.
     paces: Box<[Option<Box<Mutex<TokenBucket>>>]>,
     /// The memory of written payloads, for the next ones.
     pub(crate) spare: Arc<Spare>,

@@ -14,7 +14,7 @@ use crate::arena::Gathered;
 use crate::channel::{Class, ProtocolLimits};
 use crate::p2p::ids;
 
-/// What a lane of weight 1 may send in one round, in bytes.
+/// How much a lane of weight 1 may send in one round, in bytes.
 const QUANTUM: usize = 16 << 10;
 /// The payload of a Ping and of a Pong.
 const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
@@ -181,7 +181,7 @@ struct LaneState {
     settings: LaneSettings,
     queue: VecDeque<QueuedMessage>,
     bytes: usize,
-    /// What the lane may still send in this round, in bytes.
+    /// How much the lane may still send in this round, in bytes.
     deficit: usize,
     small: Gathered,
 }
