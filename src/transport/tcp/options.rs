@@ -50,8 +50,8 @@ impl SocketOptions {
 pub enum SocketBound {
     /// As many as the path needs, measured continuously.
     ///
-    /// The measure is the path's shortest round trip and the bytes that move in it. Needs Linux
-    /// 4.6; elsewhere like [`System`](Self::System).
+    /// The measure is the path's shortest round trip and the bytes that move in it. Needs Linux 4.6
+    /// or later; elsewhere like [`System`](Self::System).
     #[default]
     Auto,
     /// The system's own choice.
