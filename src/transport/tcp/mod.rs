@@ -1,4 +1,4 @@
-//! TCP, with bounds on what the kernel holds.
+//! TCP, with bounds on the bytes that the kernel holds.
 
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
