@@ -9,6 +9,8 @@
 //! [`Server`](crate::Server) does.
 
 mod authenticated;
+#[cfg(debug_assertions)]
+mod debug_build;
 mod direction;
 mod error;
 mod established;

@@ -19,6 +19,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 pub(crate) struct Turns {
     free: Semaphore,
     given_back: Notify,
+    #[cfg(debug_assertions)]
+    times: super::debug_build::StepTimes,
 }
 
 impl Turns {
@@ -31,6 +33,8 @@ impl Turns {
         Self {
             free: Semaphore::new(turns),
             given_back: Notify::new(),
+            #[cfg(debug_assertions)]
+            times: super::debug_build::StepTimes::new(),
         }
     }
 
@@ -45,6 +49,9 @@ impl Turns {
             Some(turn) => turn,
             None => self.wait().await,
         };
+        #[cfg(debug_assertions)]
+        return self.times.time(step);
+        #[cfg(not(debug_assertions))]
         step()
     }
 
