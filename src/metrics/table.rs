@@ -86,7 +86,7 @@ const FLOW: Label = Label::of("direction", &["ingress", "egress"]);
 const PROTOCOL: Label = Label::own("protocol");
 const BUDGET: Label = Label::of("budget", BUDGETS);
 
-/// Makes a family of each row, and the list of all.
+/// Makes a family of each row, and the list of all rows.
 macro_rules! families {
     ($($NAME:ident: $Handle:ident [$($label:expr),* $(,)?] = $name:literal, $unit:ident, $help:literal;)+) => {
         $(
