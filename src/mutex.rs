@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 
-/// As [`std::sync::Mutex`]; locking never fails. Nothing that is changed under these locks is half
-/// done where a panic can come from.
+/// Like [`std::sync::Mutex`], but locking never fails. Wherever a panic is possible under these
+/// locks, no change is half done.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 

@@ -17,8 +17,9 @@ pub(crate) mod duration {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format!("{text:?} is no time such as 30s: {error}")))
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format!("{text:?} is not a time such as 30s: {error}"))
+        })
     }
 }
 
@@ -28,7 +29,7 @@ pub(crate) mod size {
 
     use serde::{Deserializer, Serializer, de};
 
-    /// The larger units first, as they are written.
+    /// A size is written in the first of these units that divides it.
     const UNITS: [(&str, u64); 7] = [
         ("GiB", 1 << 30),
         ("MiB", 1 << 20),
@@ -66,7 +67,7 @@ pub(crate) mod size {
     }
 
     pub(crate) fn parse(text: &str) -> Option<u64> {
-        // Nothing is nothing in any unit.
+        // Zero needs no unit.
         if text == "0" {
             return Some(0);
         }
