@@ -173,8 +173,8 @@ impl fmt::Display for MessageError {
 }
 
 impl Error for MessageError {
-    /// A `transparent` wrapper of this error skips it in the chain of sources. [`Breach`] remains
-    /// in the chain and still shows that the remote is at fault.
+    /// A `transparent` wrapper of this error skips it in the chain of sources. `Breach` remains in
+    /// the chain and still shows that the remote is at fault.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&Breach)
     }

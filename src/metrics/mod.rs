@@ -27,7 +27,7 @@ mod info;
     allow(
         dead_code,
         unreachable_pub,
-        reason = "part of the public interface with that feature alone"
+        reason = "part of the public interface only with that feature"
     )
 )]
 mod label;

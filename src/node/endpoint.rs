@@ -1,4 +1,4 @@
-//! Where a node can be reached.
+//! Endpoints of nodes.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,7 +33,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Where to connect to, or `None` if the name must be resolved first.
+    /// The address to connect to, or `None` if the name must be resolved first.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self.host {
             Host::Ip(ip) => Some(SocketAddr::new(ip, self.tcp)),
@@ -42,7 +42,7 @@ impl Endpoint {
     }
 }
 
-/// Why a text is not an endpoint: which part of it is wrong.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {

@@ -130,7 +130,7 @@ impl Enode {
     }
 }
 
-/// Why a text is not an enode URL: which part of it is wrong.
+/// Why a text is not an enode URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnodeError {
