@@ -91,7 +91,8 @@ pub(crate) async fn run(
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity stays");
-            // Messages that the remote sends before it knows are received; `kept` sends the answers.
+            // Messages that the remote sends before it knows are received. `kept` sends the
+            // answers.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;

@@ -216,7 +216,7 @@ impl Terms {
 pub(crate) struct Proven {
     pub(crate) info: ConnInfo,
     pub(crate) record: IdentityRecord,
-    /// The remote only wants to know who is here.
+    /// The remote only asks which identity is here, and then closes the connection.
     pub(crate) probe: bool,
 }
 

@@ -306,7 +306,7 @@ impl Comm {
             .unwrap_or(Err(CommError::Deadline { after: limit }))
     }
 
-    /// The limit for two attempts in a row, since the first may be one for a lesser purpose.
+    /// The limit for two attempts in a row. The first may be for a lesser purpose.
     fn handshake_limit(&self) -> Duration {
         let config = &self.shared.config;
         let proof = config.handshake_timeout().saturating_mul(2);

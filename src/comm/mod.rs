@@ -49,7 +49,7 @@
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
-//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves who holds the connection; the first message in each direction, and only that |
+//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves which identity holds the connection; the first message in each direction, and only that |
 //! | 0x01 | Data | `[ack, nonce, tag, payload, signature]` | a message; with `ack` ≠ 0 the receiver answers with one Ack of that number |
 //! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that it was accepted |
 //! | 0x03 | – | | reserved |
@@ -59,7 +59,7 @@
 //! | `id` | the digest of the identity as its provider computes it, 32 bytes |
 //! | `identity` | the identity, opaque here, at most 16 KiB |
 //! | `binding` | the [channel binding](crate::Peer::channel_binding) of the connection, 32 bytes |
-//! | `probe` | 1 if the sender only wants to know who answers, and closes the connection next; else 0 |
+//! | `probe` | 1 if the sender only asks which identity answers, and then closes the connection; else 0 |
 //! | `ack` | a number that the sender has not used before on this connection, or 0 |
 //! | `nonce`, `tag` | 64 bits each for the upper layer: what the message belongs to, and its kind |
 //! | `payload` | any bytes |

@@ -273,7 +273,7 @@ impl Shared {
         receipt
     }
 
-    /// Runs a task of the layer on its runtime, since callers may be outside of one.
+    /// Runs a task of the layer on its own runtime: callers may be outside one.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
     }
