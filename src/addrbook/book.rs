@@ -53,7 +53,7 @@ pub struct Book {
 pub enum Added {
     /// The address is new in the book.
     New,
-    /// The address was known; its last sighting is newer now, or it got one more place.
+    /// The address was known; it got a newer last sighting or one more place.
     Refreshed,
     /// The address was known and nothing changed.
     Known,
@@ -86,9 +86,9 @@ impl Book {
     /// A sighting more than ten minutes ahead of `now` counts as five days old.
     ///
     /// # Errors
-    /// [`AddError`] with the reason why the address was rejected. A place is disputed if the node is
-    /// known elsewhere, or another node is known there. The newcomer gets it if the entry in its way
-    /// is bad, or if no handshake has proved that entry and either the entry has failed once or the
+    /// [`AddError`] with the reason for the rejection. A place is disputed if the node is known
+    /// elsewhere, or another node is known there. The newcomer gets it if the entry in its way is
+    /// bad, or if no handshake has proved that entry and either the entry has failed once or the
     /// newcomer comes from [`Source::Own`].
     pub fn add(
         &mut self,

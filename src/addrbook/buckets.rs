@@ -61,7 +61,7 @@ impl Buckets {
         usize::from(bucket) >= self.buckets.len() || self.bucket(bucket).len() >= self.capacity
     }
 
-    /// Adds an id to a bucket; returns false if it was there or there is no room.
+    /// Adds an id to a bucket; returns false without room or if it was there.
     pub(super) fn insert(&mut self, bucket: u16, id: NodeId) -> bool {
         if self.is_full(bucket) || self.contains(bucket, &id) {
             return false;

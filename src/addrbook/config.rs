@@ -13,8 +13,8 @@ settings! {
     pub struct BookConfig {
         /// Whether addresses of private networks and of this machine are admitted too.
         ///
-        /// Set this for a network of your own. On the internet it lets strangers direct our dials at
-        /// machines near us. Default: no.
+        /// Set this for a network of your own. On the internet it lets strangers direct our dials
+        /// at machines near us. Default: no.
         private_networks / with_private_networks: bool = false;
         /// Our own node's id, which is never admitted. Default: none.
         own_id / with_own_id: Option<NodeId> => &Option<NodeId> = None;

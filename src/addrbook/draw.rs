@@ -16,7 +16,7 @@ pub(super) const DRAWS: u32 = 100;
 /// How many of them, the first ones, pass over addresses that were tried recently.
 const DRAWS_OF_RESTED: u32 = 30;
 
-/// The factor on the chance of the next address, for each one that was passed over.
+/// The factor on the next address's chance, for each one that was passed over.
 const IMPATIENCE: f64 = 1.2;
 
 /// The percentage of addresses that are shared with others.
@@ -32,7 +32,7 @@ impl Book {
     /// Draws a random address; `None` if the book is empty.
     ///
     /// It chooses new or tried addresses with equal chance, then a bucket, then an entry. It takes
-    /// the entry with its [`chance`](Entry::chance), which grows with each entry passed over before.
+    /// the entry with its [`chance`](Entry::chance), which grows with each entry passed over.
     pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
         Drawer::new(self).draw(now, rng)
     }
@@ -41,8 +41,8 @@ impl Book {
     ///
     /// It makes up to 100 draws like [`get`](Self::get). The first 30 pass over addresses that were
     /// tried within ten minutes. Let `allowed` reject groups that have a connection already, and
-    /// nodes that are connected or being dialled. Report [`attempt`](Self::attempt) before the dial,
-    /// and [`good`](Self::good) or [`failed`](Self::failed) after it.
+    /// nodes that are connected or being dialled. Report [`attempt`](Self::attempt) before the
+    /// dial, and [`good`](Self::good) or [`failed`](Self::failed) after it.
     ///
     /// ```
     /// use std::collections::HashSet;

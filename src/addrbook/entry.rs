@@ -178,7 +178,7 @@ impl Entry {
     }
 }
 
-/// Further attempts do not lower the chance, so it stays above zero and draws stay short.
+/// Further attempts do not lower the chance. So it stays above zero, and draws stay short.
 const MAX_ATTEMPTS: u32 = 64;
 
 /// The key that no two entries share: host and TCP port, with any name normalised.

@@ -60,7 +60,8 @@ pub struct BookSizes {
 ///
 /// Clones share the book. All methods but [`open`](Self::open), [`load`](Self::load) and
 /// [`flush`](Self::flush) take a lock for a moment and wait for nothing else. They take the time
-/// from the [`Clock`], and randomness from a generator that the operating system seeds.
+/// from the [`Clock`], and randomness from a generator with a seed of the operating system or of
+/// the configuration.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     shared: Arc<Shared>,
