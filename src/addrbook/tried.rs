@@ -30,7 +30,7 @@ impl Book {
     ///
     /// The address becomes a tried one. Other claims about this node, or about this host and port,
     /// are dropped, since a handshake proves which node is there. The time of the last sighting
-    /// stays, since it would show peers that ask for addresses to which nodes we are connected.
+    /// stays: a new one would show peers that ask for addresses to which nodes we are connected.
     ///
     /// # Errors
     /// As for [`add`](Self::add), if the book does not admit the address at all.

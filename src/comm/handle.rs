@@ -277,8 +277,8 @@ impl Comm {
     /// # Errors
     /// [`CommError::IdMismatch`] if an id was given and one of another organisation answers; the
     /// connection stays open. [`CommError::Handshake`], [`CommError::NotSupported`],
-    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Full`], [`CommError::SelfDial`],
-    /// [`CommError::Stopped`].
+    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
+    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -321,7 +321,8 @@ impl Comm {
     /// Ping. The dial and probe timeouts limit the call.
     ///
     /// # Errors
-    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
+    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
+    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -364,9 +365,10 @@ impl Comm {
     /// It uses the existing connection, or makes one and closes it again.
     ///
     /// # Errors
-    /// [`CommError::IdMismatch`] if an id was given and another one answers,
-    /// [`CommError::Handshake`], [`CommError::Dial`], [`CommError::Deadline`],
-    /// [`CommError::Stopped`].
+    /// [`CommError::IdMismatch`] if an id was given and another one answers.
+    /// [`CommError::Handshake`], [`CommError::NotSupported`], [`CommError::Dial`],
+    /// [`CommError::PeerClosed`], [`CommError::Deadline`], [`CommError::Full`],
+    /// [`CommError::SelfDial`], [`CommError::Stopped`].
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
