@@ -69,8 +69,7 @@ impl Signed {
         envelope
     }
 
-    /// Copies the message into memory of its own, since slices keep all of a received message
-    /// alive.
+    /// Copies the message, since slices would keep all of a received message alive.
     pub(super) fn detached(&self) -> Self {
         Self {
             identity: Bytes::copy_from_slice(&self.identity),

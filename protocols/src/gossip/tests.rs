@@ -15,7 +15,7 @@ use super::store::Store;
 use super::{Config, Gossip, GossipError};
 
 const SOON: Duration = Duration::from_secs(60);
-/// The time at which each node starts; from then on its clock follows the virtual time.
+/// The calendar time at which each node starts. Its clock follows the virtual time.
 const START: Duration = Duration::from_secs(1_800_000_000);
 
 #[derive(Clone, Default)]

@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The requesting side.
 
 use std::future::pending;
 
@@ -109,7 +109,7 @@ async fn requests_beyond_the_most_open_wait_or_are_refused() {
         refused,
         RequestError::TooManyOpen { limit: 2, .. }
     ));
-    // The third was never sent.
+    // The third request was never sent.
     assert_eq!(ours.stats(&id).unwrap().timed_out, 2);
 }
 
