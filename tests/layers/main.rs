@@ -1,5 +1,7 @@
-//! The layers of ARCHITECTURE.md are true: no file uses what its layer does not know, and no two
-//! files of a folder need each other. Other rules that hold in all files are checked here, too.
+//! Checks that the code follows the layers in ARCHITECTURE.md.
+//!
+//! No file uses a layer that its own may not use, and no two files of a folder need each other.
+//! Other rules for all files are checked here too.
 
 #![allow(
     clippy::expect_used,
@@ -26,7 +28,7 @@ fn table() -> Table {
     Table::parse(&text)
 }
 
-/// The uses that the table does not allow, a line each.
+/// Returns the uses that the table does not allow, one per line.
 fn broken(table: &Table, uses: &[Use]) -> Vec<String> {
     let broken = |one: &&Use| !table.allows(&one.layer, &one.target);
     uses.iter()
@@ -116,7 +118,7 @@ fn a_circle_of_files_is_found() {
     assert_eq!(circles(&graph), [["a", "b", "c"]]);
 }
 
-/// Groups of files each of which needs each other one.
+/// Returns groups of files that all need each other.
 fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &String| {
         let mut seen = BTreeSet::new();

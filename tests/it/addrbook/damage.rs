@@ -44,8 +44,8 @@ async fn what_is_no_book_is_kept_aside() {
     }
 }
 
-/// A file with a changed or missing byte is either read correctly or reported as damaged. It never
-/// yields a wrong address or a panic.
+/// A file with a changed or missing byte is read correctly or reported as damaged. It never yields
+/// a wrong address or a panic.
 #[tokio::test]
 async fn a_changed_byte_is_noticed() {
     let folder = Folder::new();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Both connections have the same id, so the id alone must not select which one is removed.
+/// Both connections have the same id, so the id cannot select which one to remove.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     let net = Net::default();

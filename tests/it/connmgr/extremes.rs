@@ -5,7 +5,7 @@ use peermux::connmgr::{ManagerError, Rate, Refusal};
 
 use super::*;
 
-/// A time that a test can reach in virtual time, but no wait of a day does.
+/// Tests reach this time in virtual time, but no wait of a day ends.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn all(time: Duration, count: usize, rate: u32) -> ConnConfig {

@@ -56,7 +56,7 @@ async fn retries_of_requests_that_failed_together_are_spread() {
     assert!(*longest > 15 * SECOND);
 }
 
-/// A peer that accepts and closes must not be dialled at the base rate for ever.
+/// A peer that accepts and closes must not be dialled at the base rate forever.
 #[tokio::test(start_paused = true)]
 async fn only_a_connection_that_lasted_or_is_ready_resets_the_waits() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));

@@ -223,7 +223,7 @@ async fn a_removed_address_can_be_requested_again() {
     assert_eq!(handle.find(1).await.expect("known").id, second);
 }
 
-/// Other tasks read a copy or the value of a channel, so no address is half written.
+/// Other tasks read a copy or a channel's value, so no address is half written.
 #[tokio::test(start_paused = true)]
 async fn the_information_about_a_request_is_a_snapshot() {
     fn shared<T: Send + Sync + 'static>() {}

@@ -82,7 +82,8 @@ fn assert_alive(connected: &Connected) {
     assert!(matches!(outcomes, (None, None)), "{outcomes:?}");
 }
 
-/// Runs a remote that never pauses, for ten times the stall limit, between two other protocols.
+/// Runs a remote that never pauses for ten times the stall limit. The slow protocol has a neighbour
+/// on each side.
 async fn steady(size: usize, each: Duration) {
     let (slow, taken) = slow(each, ProtocolLimits::default());
     let ((asks_b, answers_b), (asks_c, answers_c)) = (asks("b"), asks("c"));
@@ -116,7 +117,7 @@ async fn backpressure_by_bytes_lasts_ten_times_the_stall_limit_and_hurts_nobody(
     steady(32 << 10, Duration::from_millis(50)).await;
 }
 
-/// 128 KiB in the pipe hold 20 s of messages, and each Ping waits behind them.
+/// 128 KiB in the pipe hold 20 s of messages. Each Ping waits behind them.
 #[tokio::test(start_paused = true)]
 async fn backpressure_that_delays_pongs_beyond_the_liveness_timeout_ends_neither_side() {
     let (slow, _) = slow(Duration::from_millis(10), ProtocolLimits::default());

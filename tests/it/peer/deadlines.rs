@@ -54,7 +54,7 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
     let _ = to.shutdown().await;
 }
 
-/// Sends one message of this size, and reports the size of the message that it receives.
+/// Sends one message of this size, and reports the size of the received one.
 fn exchanges(size: usize, received: mpsc::Sender<usize>) -> Protocol {
     protocol(1).run(move |_, mut conn| {
         let received = received.clone();

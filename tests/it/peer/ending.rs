@@ -73,7 +73,7 @@ async fn a_graceful_close_writes_what_is_queued_first() {
     assert_eq!((messages, reason), (50, Some(DisconnectReason::REQUESTED)));
 }
 
-/// Returns a peer with these messages queued, and its remote, which has read none of them.
+/// Returns a peer with these messages queued, and its remote, which has read none.
 async fn with_queued(messages: Vec<Vec<u8>>) -> (Peer, Scripted) {
     let limits = ProtocolLimits::default().with_queue_messages(messages.len());
     let (queued, ready) = tokio::sync::oneshot::channel::<()>();

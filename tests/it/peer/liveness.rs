@@ -126,7 +126,7 @@ async fn peer_again() -> (peermux::Peer, peermux::testing::Scripted) {
     peer(vec![]).await
 }
 
-/// A slow handler stalls the stream for a while, and with it a Ping each second.
+/// A slow handler stalls the stream for a while, with a Ping each second.
 async fn pings_through_a_pause(seconds: usize) {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let slow = protocol(1).limits(limits).run(|_, mut conn| async move {

@@ -43,7 +43,7 @@ async fn an_oversized_message_is_an_error_to_its_sender_alone() {
     assert_eq!(&remote.expect().await.payload[..], [0x05]);
 }
 
-/// The buffer that a large message leaves for the next must not keep that one out.
+/// The buffer kept from a large message must not keep out the next one.
 #[tokio::test(start_paused = true)]
 async fn the_largest_messages_follow_one_another_without_a_pause() {
     let noise = noise(MAX_PAYLOAD);

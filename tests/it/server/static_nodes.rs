@@ -131,7 +131,7 @@ async fn a_failed_static_dial_is_not_repeated_too_soon() {
     assert!(gap >= 35 * SECOND && gap < 48 * SECOND, "{gap:?}");
 }
 
-/// A caller does not wait for a static node's next turn.
+/// A caller does not wait for a static node's next attempt.
 async fn dialled_at_once(
     server: &Server,
     node: &Enode,
@@ -183,7 +183,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     for node in &nodes {
         server.add_static(node.clone()).await.unwrap();
     }
-    // The first waits after a failure, the second is dialled, the third waits for the slot.
+    // The first waits after a failure, the second is being dialled, the third waits for the slot.
     next_dial(&mut script).await.fail(RawError::Refused);
     let mut dial = next_dial(&mut script).await;
     for node in nodes.iter().rev() {
@@ -193,7 +193,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     no_dial(&mut script, LONG).await;
 }
 
-/// No node is dialled twice before every other node was dialled once.
+/// Each node is dialled once before any is dialled twice.
 #[tokio::test(start_paused = true)]
 async fn many_static_nodes_take_turns_for_few_slots() {
     let (builder, mut script) = scripted();
@@ -240,7 +240,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
-/// Its coming and going would otherwise be a way to make us dial as often as it likes.
+/// Otherwise a node could reconnect to make us dial as often as it likes.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
     let gap = 35 * SECOND;
@@ -265,7 +265,7 @@ async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
     }
     let gaps: Vec<_> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|between| *between >= gap), "{gaps:?}");
-    // The waits grow as if it had not called: uniform up to 300 s, 152 s on average.
+    // The waits grow as if it had not connected: uniform up to 300 s, 152 s on average.
     assert!(dials.len() < 50, "{} dials, {calls} calls", dials.len());
 }
 
@@ -313,7 +313,7 @@ async fn what_can_never_be_dialled_is_no_static_node() {
     assert_eq!(error, Err(StaticNodeError::Stopped));
 }
 
-/// It comes back elsewhere, since its old port may be somebody else's by then.
+/// It returns at another address, since its old port may be in use by then.
 #[tokio::test]
 async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() {
     let node_key = key();
@@ -333,7 +333,7 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     added(&mut feed).await;
     drop(remote);
     dropped(&mut feed).await;
-    // Nobody is there, again and again.
+    // The dials fail while it is down.
     for _ in 0..3 {
         let event = told(&mut failures).await;
         assert!(
@@ -346,7 +346,7 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     assert_eq!(added(&mut feed).await.id(), remote.id());
 }
 
-/// Several nodes may share one list, in which each finds itself.
+/// Nodes may share one list, in which each finds itself.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_of_the_configuration_that_cannot_be_is_reported_and_left_out() {
     let ((dialer, mut script), own) = (dial_script(), key());

@@ -46,7 +46,7 @@ fn check(case: &Value, node: &Node) {
     assert_eq!(u64::from(udp), number(case, "udp"), "{input}");
 }
 
-/// What go-ethereum calls the same fault; it calls several of ours an invalid signature.
+/// Returns go-ethereum's text for the same fault. Several of ours are invalid signatures there.
 fn upstream_wording(error: &NodeError) -> &'static str {
     match error {
         NodeError::UnknownForm { .. } => "missing 'enr:' prefix",
@@ -79,7 +79,7 @@ fn upstream_wording(error: &NodeError) -> &'static str {
     }
 }
 
-/// Only the reader of enode URLs takes a key alone.
+/// Only the reader of enode URLs accepts a bare key.
 #[test]
 fn a_bare_key_is_no_node_but_an_incomplete_enode() {
     let key = text(&cases("node_records_and_urls")[0], "pubkey");
