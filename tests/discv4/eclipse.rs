@@ -1,4 +1,4 @@
-//! How much an attacker with many keys and few networks can take of an honest node.
+//! How much of an honest node an attacker with many keys and few networks takes.
 //!
 //! That is its share of the node's table and of its dialled peers.
 //!

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 
 use crate::foreign::{Foreign, Implementation, build_with, is_built, output, sources};
 
-/// The last one is the largest that both sides' 16 MiB limit allows for data that Snappy makes longer.
+/// The last one is the largest incompressible message that fits both sides' 16 MiB limit.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10, (16 << 20) - (1 << 10)];
 
-/// Builds the node and go-ethereum's own `devp2p`, both from the versions that go.mod pins.
+/// Builds the node and go-ethereum's own `devp2p`, both at the versions pinned in go.mod.
 pub(crate) fn build() -> Result<Foreign, String> {
     let (node, devp2p) = (output().join("geth-peer"), output().join("devp2p"));
     let packages = [

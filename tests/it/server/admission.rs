@@ -160,7 +160,7 @@ async fn the_end_of_a_listener_is_told() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
-/// Handshake steps are computed in turn, but a client that still has to send holds no turn.
+/// Handshake steps take turns, but a client that still has to send holds none.
 #[tokio::test(start_paused = true)]
 async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
     let (own, (listener, caller)) = (key(), memory_listener());

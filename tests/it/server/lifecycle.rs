@@ -66,7 +66,7 @@ async fn a_slot_is_given_back_once() {
     assert_eq!(late.expect("connects").id(), server.id());
 }
 
-/// Formerly it kept its slot for 2 s after the Disconnect if it did not close.
+/// Formerly it kept its slot for up to 2 s after the Disconnect.
 #[tokio::test(start_paused = true)]
 async fn who_fails_at_hello_and_stays_leaves_its_slot() {
     let (listener, caller) = memory_listener();
