@@ -70,7 +70,7 @@ fn lost(at: SocketAddr) -> u64 {
     drops.expect("the socket is there")
 }
 
-/// Returns the datagrams of a flood that a thread receives per second of its CPU time. Also
+/// Returns how many datagrams a thread receives per second of its CPU time. Also
 /// returns how many bytes it allocated since before the flood.
 fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     let socket = UdpSocket::bind(LOOPBACK).expect("a free port");

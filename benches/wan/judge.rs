@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::load::{Load, bytes};
 use crate::path::Path;
 
-/// The path counts as the limit if the copy is at most this much faster than go-ethereum.
+/// The path is the limit if the copy is at most this much faster.
 const PATH_IS_LIMIT: f64 = 1.25;
 
 /// A processor with a smaller idle share may be the limit.
