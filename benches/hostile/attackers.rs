@@ -184,9 +184,9 @@ async fn line(
     }
     let reading = async {
         if talk.reads {
-            discard(line.reader).await
+            discard(line.reader).await;
         } else {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let beats = beats(line.codec, line.writer, always, talk, target);

@@ -4,6 +4,7 @@
 /// 64 KiB or one larger message, and otherwise only for the share of the other classes. Each less
 /// urgent class that waits keeps a twentieth of the bytes, so that none of them stands still.
 /// Within a class protocols share by bytes and [weight](crate::ProtocolBuilder::weight).
+#[doc(alias = "priority")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Class {

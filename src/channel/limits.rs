@@ -7,6 +7,7 @@ settings! {
     ///
     /// Both directions have the same bounds. In the sending direction `send` waits while the queue is
     /// full; in the receiving direction [`WhenFull`] decides.
+    #[doc(alias("backpressure", "queue"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ProtocolLimits {
         /// The largest payload accepted from a remote, in bytes of the uncompressed message.
@@ -44,6 +45,7 @@ settings! {
 }
 
 /// What happens to a received message that finds its protocol's queue full.
+#[doc(alias = "backpressure")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenFull {

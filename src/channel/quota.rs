@@ -10,6 +10,7 @@ use crate::time::after;
 ///
 /// The allowance of the last second that was not used may be used at once after it. One message of
 /// any size passes when nothing is owed, and its bytes are owed then.
+#[doc(alias("rate limit", "throttle"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     messages: u64,

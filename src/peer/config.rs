@@ -8,6 +8,7 @@ settings! {
     ///
     /// The defaults suit the public networks; they stay below the timeouts of every known
     /// implementation.
+    #[doc(alias("timeout", "keepalive"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]

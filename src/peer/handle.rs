@@ -25,6 +25,7 @@ use crate::transport::Transport;
 /// A handle on a connected peer, cheap to clone.
 ///
 /// Holding or dropping a handle neither keeps the connection open nor closes it.
+#[doc(alias("session", "connection"))]
 #[derive(Clone)]
 pub struct Peer(Arc<Shared>);
 

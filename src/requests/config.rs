@@ -5,6 +5,7 @@ use crate::settings::settings;
 
 settings! {
     /// Limits on the requests to and from each peer.
+    #[doc(alias = "timeout")]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RequestConfig {
         /// The time limit of a request, including waits for a place and for sending.

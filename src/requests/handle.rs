@@ -66,6 +66,7 @@ use crate::time::after;
 /// assert!(matches!(refused, Err(RequestError::NotConnected { .. })));
 /// # });
 /// ```
+#[doc(alias("request", "response", "rpc"))]
 pub struct Requests<M: RequestMessages>(Arc<Shared<M>>);
 
 struct Shared<M: RequestMessages> {

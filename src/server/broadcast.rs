@@ -110,6 +110,7 @@ impl Server {
     ///
     /// # Cancel safety
     /// A dropped call has sent the message to all peers with room, and to some of the others.
+    #[doc(alias("publish", "send to all"))]
     pub async fn broadcast<M: WireMessage>(
         &self,
         message: &M,

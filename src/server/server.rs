@@ -33,6 +33,7 @@ use crate::transport::Transport;
 ///
 /// End it with [`shutdown`](Self::shutdown): dropping the last clone stops the node at once and
 /// closes its connections without a Disconnect.
+#[doc(alias("node", "swarm"))]
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -216,6 +217,7 @@ impl Server {
     ///
     /// # Cancel safety
     /// A dropped call may or may not have added the node.
+    #[doc(alias = "AddPeer")]
     pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
         self.shared.static_nodes.add(node).await
     }
@@ -230,6 +232,7 @@ impl Server {
     ///
     /// # Cancel safety
     /// A dropped call may or may not have removed the node.
+    #[doc(alias = "RemovePeer")]
     pub async fn remove_static(&self, id: &NodeId) -> Result<bool, StaticNodeError> {
         let peer = self.peer(id);
         let removed = self.shared.static_nodes.remove(*id).await?;
@@ -377,6 +380,7 @@ impl Server {
     /// [store](super::NodeStore) keeps the ban if it keeps bans, as an address book does. Otherwise
     /// the server keeps it in memory: for at most 16,384 nodes, beyond which the ban that ends
     /// first is dropped.
+    #[doc(alias("block", "blacklist"))]
     pub fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
         self.shared.checks.ban(id, time, reason);
     }
@@ -415,6 +419,7 @@ impl Server {
     /// Exempts a node from the limits on peers, also if it is connected already.
     ///
     /// This does not dial it.
+    #[doc(alias = "AddTrustedPeer")]
     pub fn trust(&self, id: NodeId) {
         self.shared.checks.peers.set_trusted(id, true);
     }

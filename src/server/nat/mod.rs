@@ -37,6 +37,7 @@ pub(super) use gateway::DynGateway;
 /// assert_eq!("none".parse(), Ok(Nat::None));
 /// # Ok::<(), NatError>(())
 /// ```
+#[doc(alias("UPnP", "port mapping"))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Nat {
