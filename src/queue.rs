@@ -250,12 +250,12 @@ impl<T, K: Source> Queue<T, K> {
         weight: usize,
         make_room: fn(&mut State<T, K>, K, usize) -> Option<T>,
     ) -> Result<usize, Full<T>> {
+        // Declared before the lock, so that the items are dropped after it.
+        let mut crowded_out = Vec::new();
         let mut state = self.lock();
         if self.is_closed() {
             return Err(Full::Closed);
         }
-        // If the item is added, these are dropped after the lock.
-        let mut crowded_out = Vec::new();
         while !state.fits(weight) {
             match make_room(&mut state, source, weight) {
                 Some(other) => crowded_out.push(other),
@@ -494,6 +494,37 @@ mod tests {
             assert_eq!(queue.push_over_oldest(source, n as u32, 1), Ok(0));
         }
         assert_eq!(queue.push_over_oldest('e', 4, 1), Ok(1), "among equals too");
+    }
+
+    /// An item that notes whether the queue is locked when it is dropped.
+    struct Dropped(std::sync::Weak<Queue<Dropped, char>>, Arc<AtomicBool>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let locked = self
+                .0
+                .upgrade()
+                .is_some_and(|queue| queue.state.is_locked());
+            self.1.fetch_or(locked, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_item_is_dropped_under_the_lock() {
+        let queue = Queue::new(Bound {
+            items: 9,
+            weight: 60,
+        });
+        let locked = Arc::new(AtomicBool::new(false));
+        let item = || Dropped(Arc::downgrade(&queue), Arc::clone(&locked));
+        for _ in 0..6 {
+            assert!(queue.push_fairly('f', item(), 10).is_ok());
+        }
+        assert!(queue.push_fairly('a', item(), 10).is_ok());
+        let refused = queue.push_fairly('c', item(), 35);
+        assert!(matches!(refused, Err(Full::NoRoom(_))));
+        assert!(queue.dropped() > 1, "some made room in vain");
+        assert!(!locked.load(Ordering::Relaxed));
     }
 
     #[tokio::test]
