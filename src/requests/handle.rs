@@ -238,7 +238,7 @@ async fn place<'a, R: Request>(
                 return Err(RequestError::TooManyOpen {
                     peer: remote.peer.id(),
                     request: R::NAME,
-                    limit: config.max_open(),
+                    limit: remote.max_open,
                 });
             }
         },

@@ -18,6 +18,8 @@ pub(super) struct Remote<M> {
     pub(super) sender: ProtocolSender<M>,
     /// One permit for each request that may be open; closed with the protocol.
     pub(super) places: Semaphore,
+    /// How many places there are.
+    pub(super) max_open: usize,
     state: Mutex<State<M>>,
 }
 
@@ -77,6 +79,7 @@ impl<M: RequestMessages> Remote<M> {
             peer,
             sender,
             places: Semaphore::new(max_open.min(Semaphore::MAX_PERMITS)),
+            max_open,
             state: Mutex::new(State {
                 open: HashMap::new(),
                 next_id: 1,
