@@ -81,7 +81,8 @@ pub(crate) async fn run(
     let (dialler, now) = (terms.dialler(), Instant::now());
     let opened = {
         let mut table = shared.table();
-        table.identities.put(record, shared.unix_now());
+        let removed = table.identities.put(record, shared.unix_now());
+        news.switched.extend(removed);
         table.opened(&info, &peer, dialler, now, &mut news)
     };
     shared.identities_changed.notify_one();

@@ -14,7 +14,7 @@ use super::message::{DATA, MAX_IDENTITY};
 use super::send_queue::Draft;
 use super::shared::Shared;
 use super::stats::CommStats;
-use super::table::{FlightResult, Landed, Purpose, Route};
+use super::table::{FlightResult, Landed, News, Purpose, Route};
 use super::{
     AckPolicy, AggregatedSendResult, CommError, CommEvent, ConnInfo, ConnectionEnd, Envelope,
     IdentityError, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
@@ -437,8 +437,8 @@ impl Comm {
 
     /// Reports ids that another identity of their organisation replaced, or that were removed.
     ///
-    /// An identity is removed when it expires, when the provider no longer accepts it, or when it
-    /// was unused for too long. A reader that falls 1024 ids behind loses the oldest and receives
+    /// An identity is removed when it expires, when the provider no longer accepts it, when it was
+    /// unused for too long, or when a new one needs its place. A reader that falls 1024 ids behind loses the oldest and receives
     /// their number. The stream ends when the layer stops.
     #[must_use]
     pub fn identity_switch(&self) -> EventStream<PeerId> {
@@ -523,8 +523,13 @@ impl Comm {
             .provider
             .ask(move |provider| IdentityRecord::examine(provider, &identity, now));
         let record = examined.await.flatten()?;
-        self.shared.table().identities.put(record.clone(), now);
+        let removed = self.shared.table().identities.put(record.clone(), now);
         self.shared.identities_changed.notify_one();
+        let switched = removed.into_iter().collect();
+        self.shared.tell(News {
+            switched,
+            ..News::default()
+        });
         Ok(record)
     }
 

@@ -94,24 +94,25 @@ impl IdentityStore {
     }
 
     /// Adds an examined identity, or marks a known one as used. A known one is not overwritten.
-    pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) {
+    /// Returns the identity that was removed to make room.
+    pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) -> Option<PeerId> {
         if let Some(known) = self.known.get_mut(&record.id) {
             known.used = now;
-            return;
+            return None;
         }
-        self.make_room();
+        let removed = self.make_room();
         self.known.insert(record.id, Known { record, used: now });
+        removed
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Option<PeerId> {
         if self.known.len() < self.limits.max() {
-            return;
+            return None;
         }
         let others = self.known.iter().filter(|(id, _)| **id != self.own);
         let oldest = others.min_by_key(|(_, known)| known.used);
-        if let Some(id) = oldest.map(|(id, _)| *id) {
-            self.known.remove(&id);
-        }
+        let id = oldest.map(|(id, _)| *id)?;
+        self.known.remove(&id).map(|_| id)
     }
 
     /// A known identity.

@@ -311,9 +311,15 @@ async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use()
     }
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        let before = a.comm.identities();
         let other = org("red").identity();
         a.comm.learn_identity(&other).await.expect("valid");
-        assert!(a.comm.identities().len() <= 3);
+        let after = a.comm.identities();
+        assert!(after.len() <= 3);
+        // What makes room is reported.
+        for gone in before.iter().filter(|one| !after.contains(one)) {
+            assert_eq!(switched.next().await, Some(Ok(gone.id)));
+        }
     }
     assert!(a.comm.identities().iter().any(|one| one.id == a.comm.id()));
 }
