@@ -92,9 +92,8 @@ impl Book {
         }
         let count = (self.len() * SHARED_PERCENT / 100).min(SHARED_MOST);
         let fit = self.entries.iter().filter(|(_, entry)| !entry.is_bad(now));
-        let mut fit: Vec<_> = fit.collect();
         // In the order of ids, so that a seed determines the choice.
-        fit.sort_unstable_by_key(|(id, _)| *id);
+        let mut fit: Vec<_> = fit.collect();
         let (chosen, _) = fit.partial_shuffle(rng, count);
         let chosen = chosen.iter().map(|(_, entry)| entry.enode());
         let list: Arc<[Enode]> = chosen.cloned().collect();

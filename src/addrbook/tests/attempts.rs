@@ -14,7 +14,7 @@ fn an_attempt_records_its_time() {
 }
 
 #[test]
-fn a_connection_refreshes_only_a_sighting_that_is_an_hour_old() {
+fn a_connection_refreshes_only_a_sighting_that_is_20_minutes_old() {
     let mut book = book();
     add(&mut book, &node(1), start());
     let seen_at = |book: &mut Book, now| {
