@@ -9,6 +9,8 @@
     reason = "a test ends where it cannot read what it tests"
 )]
 
+mod first_lines;
+mod links;
 mod selects;
 mod source;
 mod table;
@@ -146,4 +148,33 @@ fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
     }
     found.into_iter().collect()
+}
+
+#[test]
+fn the_links_of_the_documents_lead_somewhere() {
+    let links = links::all(root());
+    assert!(links.len() > 80, "only {} links were found", links.len());
+    let broken = links::broken(&links);
+    assert!(broken.is_empty(), "{broken:#?}");
+    let lost = links::lost_in_rustdoc(root());
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+#[test]
+fn the_first_sentence_of_rustdoc_is_short() {
+    let words = |count: usize| vec!["word"; count].join(" ");
+    let text = |count| format!("/// {}. And more.\nfn f() {{}}\n", words(count));
+    assert!(first_lines::too_long(&text(15)).is_empty());
+    assert_eq!(first_lines::too_long(&text(16)).len(), 1);
+    let mut found = Vec::new();
+    for folder in [
+        "src",
+        "protocols/src",
+        "cli/src",
+        "macros/src",
+        "keccak/src",
+    ] {
+        first_lines::in_folder(&root().join(folder), &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
