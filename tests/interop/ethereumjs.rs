@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::foreign::{Foreign, Implementation, build_with, is_built, output, sources};
+use crate::foreign::{Foreign, Implementation, announce, build_with, is_built, output, sources};
 
 /// Its Snappy is written in JavaScript and takes minutes for messages of megabytes.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10];
@@ -42,6 +42,7 @@ pub(crate) fn install(name: &str) -> Result<PathBuf, String> {
     let lock = fs::read(folder.join(LOCK_FILE)).map_err(|error| error.to_string())?;
     if fs::read(folder.join(INSTALLED)).ok().as_ref() != Some(&lock) {
         let arguments = ["ci", "--engine-strict", "--no-audit", "--no-fund"];
+        announce("npm", &format!("the packages of `{name}`"));
         build_with("npm", &folder, arguments)?;
         fs::write(folder.join(INSTALLED), &lock).map_err(|error| error.to_string())?;
     }

@@ -149,6 +149,11 @@ pub(crate) fn output() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }
 
+/// Prints what is about to be built, since that can take minutes without output.
+pub(crate) fn announce(tool: &str, what: &str) {
+    eprintln!("`{tool}` builds {what}; with an empty cache this takes minutes");
+}
+
 /// Runs a build tool to its end. The error is a missing tool or its output.
 pub(crate) fn build_with(
     tool: &str,
