@@ -66,21 +66,22 @@ impl StepTimes {
 mod tests {
     use super::*;
 
-    /// What the steps report, one after the other.
+    /// Notes steps of these microseconds, and returns the reports.
     fn reports(steps: [u64; 5]) -> Vec<Option<Duration>> {
         let times = StepTimes::new();
-        let took = steps.map(Duration::from_millis);
+        let took = steps.map(Duration::from_micros);
         took.map(|took| times.note(took)).into()
     }
 
     #[test]
     fn only_slow_steps_are_reported_and_once() {
-        let slow = Some(Duration::from_millis(3));
-        assert_eq!(reports([5, 3, 9, 4, 8]), [None, None, None, slow, None]);
+        let slow = Some(Duration::from_micros(900));
+        let reported = reports([1500, 900, 9000, 1200, 8000]);
+        assert_eq!(reported, [None, None, None, slow, None]);
     }
 
     #[test]
     fn one_quick_step_is_enough() {
-        assert_eq!(reports([5, 3, 9, 1, 8]), [None; 5]);
+        assert_eq!(reports([1500, 900, 9000, 150, 8000]), [None; 5]);
     }
 }
