@@ -1,4 +1,4 @@
-//! The guide: how to write a protocol, run a node, and what to expect of both.
+//! The guide: how to write a protocol and run a node, and what to expect.
 //!
 //! Every program in it is compiled and run with the tests.
 //!
@@ -13,7 +13,7 @@
 //! | [A protocol in an afternoon](protocols) | all of this in one program |
 //! | [Connections](connections) | static nodes, the address book, bans, events |
 //! | [Finding peers](discovery) | discovery, bootnodes, lists in the DNS |
-//! | [To be reached](reach) | addresses, routers, NAT |
+//! | [Reachability](reach) | addresses, routers, NAT |
 //! | [Messages to identities](comm) | `comm`: send, acknowledge, probe, accept |
 //! | [Operating a node](operating) | watch it, find a slow peer, run it as a service |
 //! | [Metrics](metrics) | what a node counts, and which questions that answers |
