@@ -1,4 +1,4 @@
-//! Nodes in a ring relay blocks: each broadcasts a new block to all other peers.
+//! Relays blocks around a ring: each node broadcasts new blocks to its other peers.
 //!
 //! `cargo run --example block_relay`
 
@@ -48,7 +48,7 @@ async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>)
 
 async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::Sender<u64>) {
     let mut known = VecDeque::new();
-    // A peer without room within this time misses the block, and the report lists it.
+    // A peer whose queue stays full for this long misses the block, and the report lists it.
     let policy = BroadcastPolicy::default().with_wait(Duration::from_millis(100));
     while let Some((from, block)) = blocks.recv().await {
         let Relay::NewBlock { number, .. } = block;
@@ -59,8 +59,8 @@ async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::
         known.push_front(number);
         let sent = server.broadcast(&block, policy, |peer| peer.id() != from);
         match sent.await {
-            Ok(report) => println!("{}: block {number}, passed to {}", server.id(), report.sent),
-            Err(error) => println!("{}: block {number} was not passed on: {error}", server.id()),
+            Ok(report) => println!("{}: block {number} to {} peers", server.id(), report.sent),
+            Err(error) => println!("{}: block {number} was not relayed: {error}", server.id()),
         }
         if arrived.send(number).await.is_err() {
             break;
@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         blocks.send((server.id(), block)).await?;
         for _ in 0..nodes.len() {
-            arrivals.recv().await.ok_or("a node is gone")?;
+            arrivals.recv().await.ok_or("a node has ended")?;
         }
     }
     println!("all {} nodes have all blocks", nodes.len());

@@ -15,12 +15,12 @@ messages! {
         0x00 => Get(String) -> Value,
         0x01 => Value(Option<String>),
         0x02 => Put { key: String, value: String } -> Stored,
-        /// The value before.
+        /// The previous value.
         0x03 => Stored(Option<String>),
     }
 }
 
-/// Returns a node's store, which answers requests and sends its own.
+/// Returns a node's store, which answers requests and sends requests.
 fn store() -> Requests<Kv> {
     let values = Arc::new(RwLock::new(HashMap::new()));
     let written = Arc::clone(&values);

@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     tracing::info!("shutting down");
-    // Each peer gets its queued messages and a Disconnect. What takes longer than 5 s is aborted.
+    // Each peer gets its queued messages and a Disconnect. Anything slower than 5 s is aborted.
     server.shutdown(Duration::from_secs(5)).await?;
     for client in clients {
         client.shutdown(Duration::from_secs(5)).await?;

@@ -33,7 +33,7 @@ pub struct AnyPeer<'a, R: Request> {
 impl<M: RequestMessages> Requests<M> {
     /// Returns a request that is sent to one peer after another until one answers.
     ///
-    /// Peers with a free place come first; of those, the peers with the fewest time-outs in a row,
+    /// Peers with a free slot come first; of those, the peers with the fewest time-outs in a row,
     /// then the fastest. A peer that has not been asked before counts as fast.
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {

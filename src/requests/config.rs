@@ -8,7 +8,7 @@ settings! {
     #[doc(alias = "timeout")]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RequestConfig {
-        /// The time limit of a request, including waits for a place and for sending.
+        /// The time limit of a request, including waits for a slot and for sending.
         ///
         /// Default: 10 s. With `Duration::MAX` it waits until the peer disconnects.
         timeout / with_timeout: Duration = Duration::from_secs(10);

@@ -45,7 +45,7 @@ pub enum RequestError {
         /// The request's name.
         request: &'static str,
     },
-    /// The peer has the maximum of open requests, and the configuration forbids to wait.
+    /// The peer has the maximum of open requests, and the configuration forbids waiting.
     #[error("{peer} has {limit} open requests already: {request} was not sent")]
     TooManyOpen {
         /// The node.
@@ -118,7 +118,7 @@ impl RequestError {
 
     /// Returns how the peer ended, if that is why there is no response.
     ///
-    /// `None` also if the peer has not ended yet.
+    /// Also `None` if the peer has not ended yet.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         match self {

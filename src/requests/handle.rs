@@ -23,7 +23,7 @@ use crate::time::after;
 
 /// Answers the requests of all peers in one protocol, and sends requests to them.
 ///
-/// It is cheap to clone. Both nodes may ask and answer. Several requests to one peer, of different
+/// It is cheap to clone. Each node may ask and answer. Several requests to one peer, of different
 /// types, may be open at once:
 ///
 /// ```
@@ -118,13 +118,13 @@ impl<M: RequestMessages> Requests<M> {
         })
     }
 
-    /// Sends a request to a peer and waits for its response, as the configuration says.
+    /// Sends a request to a peer and waits for its response, within the configured limits.
     ///
     /// # Errors
     /// [`RequestError`].
     ///
     /// # Cancel safety
-    /// Dropping the call cancels the request: it frees its place, and a later response is dropped.
+    /// Dropping the call cancels the request: it frees its slot, and a late response is dropped.
     pub async fn request<R>(&self, peer: &NodeId, request: R) -> Result<R::Response, RequestError>
     where
         R: Request<Messages = M>,
@@ -132,9 +132,9 @@ impl<M: RequestMessages> Requests<M> {
         self.request_with(peer, request, &self.0.config).await
     }
 
-    /// Like [`request`](Self::request), with another configuration for this request.
+    /// Like [`request`](Self::request), with a different configuration for this request.
     ///
-    /// Only its time limit, its largest response and its behaviour without a free place apply.
+    /// Only the time limit, the largest response, and whether to wait for a free slot are used.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -182,8 +182,7 @@ impl<M: RequestMessages> Requests<M> {
 
     /// How fast a peer has answered requests of type `R` so far.
     ///
-    /// `None` before the first response or time-out, and if the protocol does not run with the
-    /// peer.
+    /// `None` before the first response or time-out, or if the protocol does not run with the peer.
     #[must_use]
     pub fn estimate<R: Request<Messages = M>>(&self, peer: &NodeId) -> Option<Estimate> {
         self.0.registry.get(peer)?.estimate(R::CODE)
@@ -224,7 +223,7 @@ impl<M: RequestMessages> Requests<M> {
     }
 }
 
-/// Takes a place among the open requests. If none is free, waits or fails as configured.
+/// Takes a slot for an open request. If none is free, waits or fails as configured.
 async fn place<'a, R: Request>(
     remote: &'a Remote<R::Messages>,
     config: &RequestConfig,
@@ -339,8 +338,8 @@ impl<M: RequestMessages> BeforeRequests<M> {
 
     /// Starts requests in both directions.
     ///
-    /// Requests to the peer that waited for this are sent, and messages that the peer has sent
-    /// meanwhile are received.
+    /// Sends the requests that have been waiting for this, and receives the messages that have
+    /// arrived from the peer in the meantime.
     #[must_use = "requests are answered only while the connection is read"]
     pub fn ready(self) -> RequestConn<M> {
         self.requests.attach(self.peer, self.conn, self.listed)

@@ -18,7 +18,7 @@ pub(super) struct Remote<M> {
     pub(super) sender: ProtocolSender<M>,
     /// One permit for each request that may be open; closed with the protocol.
     pub(super) places: Semaphore,
-    /// How many places there are.
+    /// Number of slots for open requests.
     pub(super) max_open: usize,
     state: Mutex<State<M>>,
 }

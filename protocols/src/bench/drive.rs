@@ -63,7 +63,7 @@ impl Client {
     /// Sends `count` Data of `size` bytes and compares the Stats.
     ///
     /// # Cancel safety
-    /// Data that a dropped call has sent count in the next call's Stats.
+    /// Data that a dropped call has sent count towards the next call's Stats.
     ///
     /// # Errors
     /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or reports

@@ -19,8 +19,9 @@
 //!
 //! Both sides serve and measure at the same time. Asks are answered in order. A side continues to
 //! read while it streams, so both can ask for any amount at once. Data that answers an Ask does not
-//! count in the asker's Stats. This implementation therefore never mixes the two kinds: its own
-//! Data up to their Flush and its answer to an Ask up to the Done follow one another.
+//! count towards the asker's Stats. This implementation therefore never interleaves the two kinds:
+//! its own Data up to their Flush, and its answer to an Ask up to the Done, are sent one after the
+//! other.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]

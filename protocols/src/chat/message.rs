@@ -18,7 +18,7 @@ messages! {
 #[rlp(transparent)]
 pub struct History(#[rlp(max = super::MAX_HISTORY)] pub Vec<Spoken>);
 
-/// A line on its way; a node may receive it more than once.
+/// A line in transit; a node may receive it more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, RlpValue)]
 pub struct Spoken {
     /// A random number that distinguishes two lines with the same text.
@@ -32,7 +32,7 @@ pub struct Spoken {
 /// A line and its speaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The speaker's name as sent; nothing proves it.
+    /// The speaker's name as sent; it is not verified.
     pub name: String,
     /// The text.
     pub text: String,

@@ -17,12 +17,12 @@ use super::{
 
 /// How long a peer may take to send its name.
 const NAME_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many events are queued for the application.
+/// Maximum number of events queued for the application.
 const EVENTS: usize = 256;
 /// Maximum overhead per line of a history in bytes: a nonce and three RLP headers.
 const LINE_EXTRA: usize = 24;
 
-/// A node's `chat/2`.
+/// A node's `chat/2` handler.
 ///
 /// Register a clone of it with a server, and keep one to send lines.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ struct Shared {
     config: Config,
     room: Room,
     events: mpsc::Sender<Event>,
-    /// Held while a line is sent, so that all peers receive lines in one order.
+    /// Held while sending a line, so that all peers receive lines in the same order.
     speaking: Turn<()>,
 }
 
@@ -69,13 +69,13 @@ impl Chat {
         (Self { shared }, Events(receiver))
     }
 
-    /// Sends a line to all peers and returns how many took it.
+    /// Sends a line to all peers and returns how many accepted it.
     ///
     /// Waits while their queues are full, at most for the [patience](Config::with_patience) in
-    /// total. A peer whose queue is still full then is disconnected.
+    /// total. A peer whose queue is still full after that is disconnected.
     ///
     /// # Cancel safety
-    /// A dropped call may have sent the line to some peers.
+    /// A dropped call may already have sent the line to some peers.
     ///
     /// # Errors
     /// [`LengthError`] if the line is empty or longer than [`MAX_LINE`].
@@ -86,7 +86,7 @@ impl Chat {
         Ok(self.send(line, members).await)
     }
 
-    /// Sends a line to `members` and returns how many took it.
+    /// Sends a line to `members` and returns how many accepted it.
     async fn send(&self, line: Spoken, members: Vec<Member>) -> usize {
         let line = ChatMessage::Line(line);
         let all = members.len();
@@ -134,7 +134,7 @@ impl ProtocolHandler for Chat {
             .map_err(ProtocolError::other)?;
         let named = timeout(NAME_TIMEOUT, first_name(&mut conn)).await;
         let Some(name) =
-            named.map_err(|_| ProtocolError::other("the peer sent no name in time"))??
+            named.map_err(|_| ProtocolError::other("the peer did not send its name in time"))??
         else {
             return Ok(());
         };
@@ -204,7 +204,7 @@ impl Chat {
     }
 }
 
-/// Returns the peer's name, or `None` if the peer ends first.
+/// Returns the peer's name, or `None` if the peer disconnects first.
 async fn first_name(conn: &mut ProtocolConn<ChatMessage>) -> Result<Option<String>, ProtocolError> {
     let Some(message) = conn.recv().await? else {
         return Ok(None);

@@ -154,11 +154,11 @@ async fn a_line_is_passed_on_once_and_not_back() {
     let said = ChatMessage::Line(spoken(7, "Ben", "hello"));
     send(ben, &said).await;
     assert_eq!(decode(carol.expect().await), said);
-    // Carol also has it on another path, and sends it before she sees that Ann knows it.
+    // Carol has also received it by another path, and sends it before she sees that Ann has it.
     send(carol, &said).await;
     let other = ChatMessage::Line(spoken(8, "Ben", "hello"));
     send(carol, &other).await;
-    // Nothing arrives before this line: neither Ben's own line nor the repetition.
+    // Nothing arrives before this line: neither Ben's own line nor the duplicate.
     assert_eq!(decode(ben.expect().await), other);
     for _ in 0..2 {
         let event = events.next().await;

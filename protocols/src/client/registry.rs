@@ -39,7 +39,7 @@ impl<C: Connection> Registry<C> {
         }
     }
 
-    /// Waits until the protocol `capability` runs with `peer`. That is soon after a dial returns.
+    /// Waits until the protocol `capability` runs with `peer`, which is soon after a dial returns.
     pub(crate) async fn find(
         &self,
         peer: &Peer,
@@ -80,7 +80,7 @@ impl<C: Connection> Drop for Listed<'_, C> {
     fn drop(&mut self) {
         {
             let mut running = self.registry.running.lock();
-            // A node that has reconnected is listed with its new connection.
+            // If the node has reconnected, the entry belongs to the new connection.
             let same = |listed: &Arc<C>| Arc::ptr_eq(listed, &self.connection);
             if running.get(&self.id).is_some_and(same) {
                 running.remove(&self.id);
