@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Measures peermux beside go-ethereum and EthereumJS.
+/// Compares peermux with go-ethereum and EthereumJS.
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 pub(crate) struct Options {

@@ -1,4 +1,4 @@
-//! Round trips of one protocol beside bulk traffic of another on one connection.
+//! Round trips of one protocol alongside bulk traffic of another on one connection.
 
 use crate::goals::{Goals, median, spread};
 use crate::roles;

@@ -17,7 +17,7 @@ pub(crate) enum Load {
     Sink(usize),
     /// Round trips, one after the other.
     Echo,
-    /// The same beside bulk messages of another protocol, of this size in bytes.
+    /// The same alongside bulk messages of another protocol, of this size in bytes.
     Beside(usize),
     /// Full connects: handshake, Hello, Disconnect.
     Connect,

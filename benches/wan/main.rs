@@ -8,7 +8,7 @@
 //! between them (`path`, in Go) that adds delay, rate, queue and loss. Diallers run in one
 //! namespace, listeners in the other. Our programs are `peermux bench` and `peermux listen`;
 //! go-ethereum's is the program of the interop tests. The copy is this binary in a role, and so is
-//! the peer that makes round trips beside bulk messages of another protocol.
+//! the peer that makes round trips alongside bulk messages of another protocol.
 //!
 //! It needs Linux, root, `/dev/net/tun`, `ip` and Go, and fails with a list of what is missing. The
 //! namespaces' only route is the path, and their only addresses are its ends and loopback. They are

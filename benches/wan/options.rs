@@ -89,7 +89,7 @@ impl Options {
         }
     }
 
-    /// Returns how long to make round trips beside bulk messages.
+    /// Returns how long to make round trips alongside bulk messages.
     pub(crate) fn beside(&self) -> Duration {
         Duration::from_secs(if self.quick { 2 } else { 8 })
     }

@@ -65,7 +65,7 @@ impl Path {
         Self::DEFAULT.contains(&self.id().as_str())
     }
 
-    /// Returns whether the goals for echo beside bulk messages apply to it.
+    /// Returns whether the goals for echo alongside bulk messages apply to it.
     pub(crate) fn is_for_echo(self) -> bool {
         self.id() == "50ms-20mbit"
     }

@@ -1,4 +1,4 @@
-//! A peer that makes round trips beside bulk messages of another protocol.
+//! A peer that makes round trips alongside bulk messages of another protocol.
 //!
 //! It is a role of this binary.
 
@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 type BulkConn = ProtocolConn<BenchMessage>;
 
-/// Prints the round trip times beside bulk messages of `size` bytes as JSON. In turns
+/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. In turns
 /// it uses a second connection over the same path that is otherwise idle.
 pub(crate) fn run(enode: &str, size: usize, seconds: f64) {
     let enode: Enode = enode.parse().expect("an enode URL");

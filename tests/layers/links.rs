@@ -84,8 +84,9 @@ pub fn broken(links: &[Link]) -> Vec<&Link> {
     links.iter().filter(leads_nowhere).collect()
 }
 
-/// What would not work in rustdoc: links in the text of a chapter, and labels that `src/guide.rs` does not
-/// lead anywhere.
+/// Returns the links that would not work in rustdoc.
+///
+/// These are links in the text of a chapter, and labels without a target in `src/guide.rs`.
 pub fn lost_in_rustdoc(root: &Path) -> Vec<String> {
     let guide = std::fs::read_to_string(root.join("src/guide.rs")).expect("the guide");
     let known: BTreeSet<&str> = guide

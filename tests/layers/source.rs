@@ -326,7 +326,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Returns the value of `#[path = ".."]`, also inside `cfg_attr`.
+/// Returns the value of `#[path = ".."]`, even inside `cfg_attr`.
 fn path_of(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find_map(|attribute| {
         let text = quote::ToTokens::to_token_stream(&attribute.meta).to_string();

@@ -1,4 +1,4 @@
-//! What was confirmed is still there after the process is killed at any moment.
+//! Confirmed data survives a kill of the process at any moment.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

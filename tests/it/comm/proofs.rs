@@ -316,7 +316,7 @@ async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use()
         a.comm.learn_identity(&other).await.expect("valid");
         let after = a.comm.identities();
         assert!(after.len() <= 3);
-        // What makes room is reported.
+        // Evicted identities are reported.
         for gone in before.iter().filter(|one| !after.contains(one)) {
             assert_eq!(switched.next().await, Some(Ok(gone.id)));
         }

@@ -106,7 +106,7 @@ async fn three_nodes_on_sockets_acknowledge() {
     }
 }
 
-/// Messages that wait for a dial count in the server's memory budget.
+/// Messages that wait for a dial count towards the server's memory budget.
 #[tokio::test]
 async fn what_waits_for_a_connection_counts_in_the_servers_memory() {
     let (server, comm) = start().await;

@@ -10,7 +10,7 @@ fn hello_payloads() {
         let result = Hello::decode(&bytes(case, "payload"));
         if name == "id not on curve (all 0x01)" {
             // go-ethereum decodes it, then refuses it because it is not the handshake's key. Our
-            // keys are always on the curve, so here decoding fails already.
+            // key type accepts only points on the curve, so decoding itself fails.
             let error = result.unwrap_err();
             assert_eq!(error, HelloError::KeyNotOnCurve);
             assert_eq!(error.reason(), DisconnectReason::UNEXPECTED_IDENTITY);
