@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least time between two warnings of one kind.
+/// The minimum time between two warnings of one kind.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Limits the rate of warnings, and counts those that are held back.

@@ -112,7 +112,7 @@ impl<M: WireMessage> ProtocolConn<M> {
     /// A dropped call may or may not have sent the message.
     ///
     /// # Errors
-    /// [`SendError`], also if the connection ended before the message was written.
+    /// [`SendError`], including when the connection ended before the message was written.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         self.sender.send_and_flush(message).await
     }

@@ -26,8 +26,8 @@ use crate::time::after;
 pub enum Overflow {
     /// The connection of the message waits for room, for this time at most.
     ///
-    /// Its later messages wait too, also those for other subscriptions. Acknowledgements do not
-    /// wait until the connection's receive queue is full. After that time the message is dropped,
+    /// Its later messages wait too, including those for other subscriptions. Acknowledgements wait
+    /// only once the connection's receive queue is full. After that time the message is dropped,
     /// and so are all further ones until the subscription reads again.
     Wait(Duration),
     /// The newest message of the identity with the most waiting is dropped.

@@ -96,8 +96,8 @@ pub enum CommError {
         /// How many peers there are, duplicates merged.
         peers: usize,
     },
-    /// The message was answered already.
-    #[error("the message was acknowledged before")]
+    /// The message has already been acknowledged or rejected.
+    #[error("the message has already been acknowledged")]
     AlreadyAcknowledged,
     /// The sender did not ask for an acknowledgement.
     #[error("the sender asked for no acknowledgement")]

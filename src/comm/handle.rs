@@ -500,7 +500,7 @@ impl Comm {
     /// Adds an identity that was learned elsewhere, for example from a file.
     ///
     /// Another source is a message that others pass on. The identity is treated like one that a
-    /// connection has proven: the provider examines it now and at intervals, it counts in the
+    /// connection has proven: the provider examines it now and at intervals, it counts towards the
     /// [bound](super::IdentityLimits) of remembered identities, and
     /// [`identity_switch`](Self::identity_switch) reports its removal. This does not prove that a
     /// node holds the identity.

@@ -1,4 +1,4 @@
-//! The encoding of the messages of `comm/1`; the documentation of `comm` has the table.
+//! The encoding of the messages of `comm/1`; the table is in the documentation of `comm`.
 
 use bytes::{Bytes, BytesMut};
 

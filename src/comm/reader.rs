@@ -22,7 +22,7 @@ pub(crate) type End = (ConnectionEnd, Option<MessageError>);
 pub(crate) struct Inbound {
     message: ReceivedMessage,
     size: usize,
-    /// The subscriptions without room; `None` if the message was not offered yet.
+    /// The subscriptions without room; `None` if the message has not been offered yet.
     left: Option<Waiting<ReceivedMessage>>,
     /// The room that the message takes in the protocol's bounds.
     room: Box<dyn Send>,

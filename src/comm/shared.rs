@@ -33,7 +33,7 @@ use crate::peer::Peer;
 use crate::server::DialError;
 use crate::time::after;
 
-/// The least time between two timed purges of identities.
+/// The minimum time between two timed purges of identities.
 const PURGE_SPACING: Duration = Duration::from_millis(1);
 /// How often known identities are examined again, so that withdrawn ones are noticed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);

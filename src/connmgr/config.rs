@@ -21,7 +21,7 @@ settings! {
         dial_timeout / with_dial_timeout: Duration = Duration::from_secs(30);
         /// Rate at which automatic dials start. Default: 8 at once, then 2 a second.
         dial_rate / with_dial_rate: Rate = Rate::new(8, 2);
-        /// Least time from a dial to an automatic dial of the same address or node.
+        /// Minimum time from a dial to an automatic dial of the same address or node.
         ///
         /// Measured between their starts. Default: 35 s, because many nodes refuse a node that
         /// returns within 30 s.

@@ -69,7 +69,7 @@ pub enum Refusal {
     /// Handshakes arrive too fast.
     #[error("handshakes arrive too fast")]
     RateLimited,
-    /// The node is connected already.
+    /// The node is already connected.
     #[error("it is connected already")]
     AlreadyConnected,
     /// The address or node id is this node's own.
@@ -123,7 +123,7 @@ pub enum ConnectError {
     Resolve {
         /// The name.
         host: String,
-        /// The error of the system.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
     /// Any other failure of the connection or of a proxy.
@@ -131,7 +131,7 @@ pub enum ConnectError {
     Io {
         /// The address that was tried, if the dialled one was a name.
         addr: Option<SocketAddr>,
-        /// The error of the system.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
 }

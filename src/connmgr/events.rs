@@ -60,7 +60,7 @@ pub enum ConnEvent<A: Address, Io> {
         left: usize,
         /// Its index from 0, in the order in which listeners were added.
         listener: usize,
-        /// The error of the system.
+        /// The operating system's error.
         error: io::Error,
     },
 }

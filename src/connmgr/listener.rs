@@ -32,7 +32,7 @@ pub trait Listener: Send + 'static {
 
     /// Returns whether the listener will never accept again.
     ///
-    /// By default no error of the system is fatal, except one that reports that the descriptor is
+    /// By default no system error is fatal, except one that reports that the descriptor is
     /// not a socket. A single connection may fail in many ways, a firewall may refuse it (`EPERM`),
     /// or the system may lack file descriptors or memory. Errors that do not come from the system
     /// are fatal if they report that there is nothing to accept from.
@@ -69,7 +69,7 @@ impl Listener for TcpListener {
             let (stream, addr) = Self::accept(self).await?;
             match stream.set_nodelay(true) {
                 Ok(()) => return Ok((stream, addr)),
-                // The remote may have closed it already.
+                // The remote may already have closed it.
                 Err(error) => tracing::debug!(%addr, %error, "closed an accepted connection"),
             }
         }

@@ -157,7 +157,7 @@ settings! {
     pub struct RetryPolicy {
         /// Wait after a failure. Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
-        /// Least time between the starts of two dials of one address or node.
+        /// Minimum time between the starts of two dials of one address or node.
         ///
         /// It also holds if the request is removed and added again, but then no longer than the
         /// manager's own [gap](super::ConnConfig::with_redial_gap). Default: none.

@@ -18,7 +18,7 @@ pub enum Discv4Error {
     Bind {
         /// The address.
         addr: SocketAddr,
-        /// The error of the system.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The given socket cannot be used.

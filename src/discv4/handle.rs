@@ -54,7 +54,8 @@ impl Discv4 {
     /// At most 16 nodes that answered are returned, the nearest first.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`] if 16 lookups are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if 16 lookups are in progress, [`Discv4Error::Stopped`] if discovery
+    /// has ended.
     pub async fn lookup(&self, target: &PublicKey) -> Result<LookupDone, Discv4Error> {
         let target = Some(target.to_bytes());
         self.ask(|reply| Command::Lookup { target, reply }).await
@@ -73,7 +74,8 @@ impl Discv4 {
     ///
     /// # Errors
     /// [`Discv4Error::NoAddress`], [`Discv4Error::NoAnswer`], [`Discv4Error::BadRecord`],
-    /// [`Discv4Error::Busy`] if 64 such requests are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if 64 such requests are in progress, [`Discv4Error::Stopped`] if
+    /// discovery has ended.
     pub async fn request_record(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         let contact =
             Contact::of_enode(node).ok_or_else(|| Discv4Error::NoAddress { id: node.node_id() })?;

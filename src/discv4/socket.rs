@@ -25,10 +25,10 @@ pub trait DatagramSender: Send + Sync + 'static {
     fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
 }
 
-/// Sends through a copy of a socket.
+/// Sends through a duplicate of a socket.
 ///
-/// The copy does not wait for the runtime's readiness; the runtime's own socket would refuse the
-/// first datagram.
+/// tokio's own socket would refuse the first datagram, because it does not yet know that the socket
+/// is writable. The copy does not wait for that.
 #[derive(Debug)]
 pub struct UdpSender {
     socket: std::net::UdpSocket,
@@ -36,10 +36,10 @@ pub struct UdpSender {
 }
 
 impl UdpSender {
-    /// Copies a socket and makes it non-blocking.
+    /// Duplicates a socket and makes it non-blocking.
     ///
     /// # Errors
-    /// The error of the system.
+    /// The operating system's error.
     pub fn of(socket: &std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {

@@ -10,16 +10,16 @@ use super::error::Discv4Error;
 use super::handle::Discv4;
 use crate::time::after;
 
-/// Least time between the starts of two lookups.
+/// Minimum time between the starts of two lookups.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A walk through the network by lookups of random targets.
 ///
-/// It makes no lookup before all nodes of the last one are taken.
+/// A lookup starts only when all nodes of the previous one have been returned.
 #[derive(Debug)]
 pub struct RandomWalk {
     discovery: Discv4,
-    /// Nodes of the last lookup that were not taken yet, at most 16.
+    /// Nodes of the last lookup that have not been returned yet, at most 16.
     found: VecDeque<Contact>,
     next_lookup: Option<Instant>,
 }
@@ -27,7 +27,7 @@ pub struct RandomWalk {
 impl Discv4 {
     /// Starts a walk through the network.
     ///
-    /// It asks other nodes only while a call waits for the [`next`](RandomWalk::next) node.
+    /// It contacts other nodes only during a call of [`next`](RandomWalk::next).
     #[must_use]
     pub fn random_walk(&self) -> RandomWalk {
         RandomWalk {
@@ -39,20 +39,21 @@ impl Discv4 {
 }
 
 impl RandomWalk {
-    /// Returns the next node, if it was found already.
+    /// Returns the next node if one has already been found.
     pub(crate) fn next_found(&mut self) -> Option<Contact> {
         self.found.pop_front()
     }
 
-    /// Returns the next node, which has answered.
+    /// Returns the next node that answered a query.
     ///
     /// The same node may be returned again.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`] if too many lookups are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if too many lookups are in progress, [`Discv4Error::Stopped`] if
+    /// discovery has ended.
     ///
     /// # Cancel safety
-    /// Cancel safe, but the result of a lookup under way is lost.
+    /// Cancel safe, but the result of a lookup in progress is lost.
     pub async fn next(&mut self) -> Result<Contact, Discv4Error> {
         loop {
             if let Some(contact) = self.found.pop_front() {

@@ -25,7 +25,7 @@ impl Sockets {
     /// Uses one socket of either family.
     ///
     /// # Errors
-    /// The error of the system if it cannot return the socket's address.
+    /// The operating system's error if it cannot return the socket's address.
     pub fn one(socket: Arc<UdpSocket>) -> io::Result<Self> {
         let none = Self { v4: None, v6: None };
         Ok(match socket.local_addr()? {

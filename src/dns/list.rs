@@ -156,7 +156,7 @@ impl List {
         });
     }
 
-    /// Notes that no valid root was found. What was read before stays.
+    /// Notes that no valid root was found. Entries that were read before are kept.
     pub(super) fn fail_root(&mut self, now: Instant, refresh: Duration) {
         self.due = after(now, doubled(FIRST_WAIT, self.root_failures).min(refresh));
         self.root_failures = self.root_failures.saturating_add(1);

@@ -54,7 +54,7 @@ reasons! {
     USELESS_PEER = 0x03, "useless peer";
     /// No free slot.
     TOO_MANY_PEERS = 0x04, "too many peers";
-    /// A connection to this node exists already.
+    /// A connection to this node already exists.
     ALREADY_CONNECTED = 0x05, "already connected";
     /// The version of the base protocol is not supported.
     INCOMPATIBLE_VERSION = 0x06, "incompatible p2p protocol version";

@@ -56,7 +56,7 @@ impl ProtocolError {
     /// The reason to send in the Disconnect.
     ///
     /// It comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of sources,
-    /// also inside a [`std::io::Error`] or behind an error that is `transparent`; otherwise it is
+    /// even inside a [`std::io::Error`] or behind an error that is `transparent`; otherwise it is
     /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a
     /// Disconnect.

@@ -24,7 +24,7 @@ pub struct PeerStats {
     pub round_trip_p99: Option<Duration>,
     /// How long the current Ping has been unanswered.
     pub unanswered: Option<Duration>,
-    /// The running protocols; none once the peer is ending.
+    /// The running protocols; empty once the peer is ending.
     pub protocols: Vec<ProtocolStats>,
 }
 
@@ -37,7 +37,7 @@ pub struct PeerStats {
 pub struct ProtocolStats {
     /// The protocol.
     pub protocol: Capability,
-    /// Messages that were handed to the socket.
+    /// Messages that were passed to the socket.
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
@@ -45,7 +45,7 @@ pub struct ProtocolStats {
     pub received: u64,
     /// Their bytes.
     pub received_bytes: u64,
-    /// Received messages dropped for lack of room, or because they came too fast.
+    /// Received messages dropped for lack of room, or because they arrived too fast.
     pub dropped: u64,
     /// Messages that are waiting to be sent.
     pub waiting: usize,
@@ -59,7 +59,7 @@ pub struct ProtocolStats {
     pub pauses: u64,
     /// How long it paused in total.
     pub paused: Duration,
-    /// The median wait of messages to be sent; one in 16 is measured.
+    /// The median wait of outgoing messages, measured for one in 16.
     pub gate_wait_p50: Option<Duration>,
     /// The 99th percentile of that wait.
     pub gate_wait_p99: Option<Duration>,

@@ -214,7 +214,7 @@ pub enum DialError {
         /// Why not.
         reason: DisconnectReason,
     },
-    /// The node is connected already.
+    /// The node is already connected.
     #[error("{} is connected already", .peer.id())]
     Connected {
         /// Its peer.

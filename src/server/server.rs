@@ -171,7 +171,7 @@ impl Server {
     /// node is waiting for its next attempt, this dials it immediately.
     ///
     /// # Errors
-    /// [`DialError`], with the node, the address and the stage. If the node is connected already,
+    /// [`DialError`], with the node, the address and the stage. If the node is already connected,
     /// [`DialError::Connected`] holds its peer.
     ///
     /// # Cancel safety
@@ -416,7 +416,7 @@ impl Server {
         self.shared.checks.all_bans()
     }
 
-    /// Exempts a node from the limits on peers, also if it is connected already.
+    /// Exempts a node from the limits on peers, even if it is already connected.
     ///
     /// This does not dial it.
     #[doc(alias = "AddTrustedPeer")]

@@ -240,7 +240,7 @@ impl<T: Transport> NotMet<T> {
     }
 }
 
-/// Returns the Hello's frame, behind an ack that was not sent yet.
+/// Returns the Hello's frame, behind an ack that has not been sent yet.
 fn seal_hello<T: Transport>(wire: &mut Wire<T>, hello: &Hello) -> Result<BytesMut, SetupError> {
     let mut out = std::mem::take(&mut wire.unsent);
     let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), &mut out);

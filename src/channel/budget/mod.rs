@@ -40,8 +40,8 @@ settings! {
         /// How much all peers may hold together beyond 32 KiB each, in bytes.
         ///
         /// Both directions count. At least 32 MiB; default: 512 MiB. When it is used up, the peer
-        /// that holds most ends, if that is more than its fair share: this limit divided by the
-        /// number of peers.
+        /// that holds the most is disconnected, if that is more than its fair share: this limit
+        /// divided by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
@@ -120,7 +120,7 @@ impl NodeBudget {
     /// Changes the limits from now on.
     ///
     /// Memory held beyond them stays until it is released, or until a caller waits for room and the
-    /// peer that holds most ends.
+    /// peer that holds the most is disconnected.
     ///
     /// # Errors
     /// [`TooSmall`] if one is below [`MemoryLimits::MIN`]; nothing changes then.

@@ -120,7 +120,7 @@ impl QueueCharge {
         }
     }
 
-    /// Charges the peer of a new connection from now on, also for queued messages.
+    /// Charges the peer of a new connection from now on, including for queued messages.
     pub(crate) fn connect(&mut self, peer: &Arc<PeerBudget>) {
         self.switch(Holder::Peer(Arc::clone(peer)));
     }

@@ -289,7 +289,7 @@ impl SendQueue {
             }
             *owed = more;
             message.units = units;
-            // Not checked against the budget: the message is in memory already.
+            // Not checked against the budget: the message is already in memory.
             state.memory.add(cost(message.size()));
             message.charged = true;
         }

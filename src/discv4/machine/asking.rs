@@ -266,7 +266,7 @@ impl Machine {
     /// Handles a query whose deadline has passed.
     pub(super) fn query_due(&mut self, id: u64, now: Now) {
         match self.queries.get(&id).map(|query| &query.stage) {
-            // It probably has a proof of our endpoint already.
+            // It probably already has a proof of our endpoint.
             Some(Stage::AwaitingPing) => self.ask(id, false, now),
             Some(Stage::Asked { answered: true, .. }) => self.finish_asked(id, now),
             Some(Stage::Asked { again: false, .. }) => self.ask(id, true, now),

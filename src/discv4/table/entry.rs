@@ -11,11 +11,11 @@ use crate::node::{NodeId, NodeRecord};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TableEntry {
-    /// The node and the address at which it answered.
+    /// The node and the address from which it answered.
     pub contact: Contact,
-    /// Its record, once it was fetched.
+    /// Its record, once it has been fetched.
     pub record: Option<Box<NodeRecord>>,
-    /// The sequence number of its record that it sent last, if it sent one.
+    /// The sequence number of its record as last announced, if ever.
     pub enr_seq: Option<u64>,
     /// When it was added to the table.
     pub added: Instant,
@@ -50,7 +50,7 @@ impl TableEntry {
 
     /// Returns whether the node is worth keeping for the next start.
     ///
-    /// It is if it answered more than once, over at least five minutes.
+    /// True if it answered more than once, over at least five minutes.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
         const LONG: Duration = Duration::from_secs(5 * 60);

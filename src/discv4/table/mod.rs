@@ -25,7 +25,7 @@ const BUCKETS: usize = 17;
 
 /// Maximum nodes per /24, or IPv6 /64, in the table and in a bucket.
 ///
-/// Nodes that wait for a place count, too.
+/// Nodes that wait for a place count too.
 const OF_NETWORK: usize = 10;
 const OF_NETWORK_IN_BUCKET: usize = 2;
 
@@ -34,7 +34,7 @@ const OF_NETWORK_IN_BUCKET: usize = 2;
 pub(super) enum Seen {
     /// It was added to the table.
     Added,
-    /// It is in the table already, or waits for a place.
+    /// It is already in the table, or waits for a place.
     Known,
     /// Its network has too many nodes, or it is our own.
     Refused,

@@ -26,7 +26,7 @@ fn table() -> Table {
     Table::new(key(u32::MAX).public_key().node_id())
 }
 
-/// The first nodes of the farthest bucket, which holds half of all.
+/// The first 40 nodes of the farthest bucket, which covers half of all node ids.
 fn farthest(table: &Table) -> Vec<u32> {
     let far = |number: &u32| table.place(&contact(*number).node_id()) == BUCKETS - 1;
     (0..100).filter(far).take(40).collect()
@@ -48,7 +48,7 @@ fn a_bucket_has_sixteen_and_ten_wait() {
     table.failed(&gone);
     assert!(table.get(&gone).is_none());
     assert!(table.get(&contact(numbers[39]).node_id()).is_some());
-    // Ten waited, and displaced nodes no longer count in any limit.
+    // Only ten nodes were left waiting, and displaced ones no longer count towards any limit.
     for number in &numbers[4..16] {
         table.failed(&contact(*number).node_id());
     }

@@ -21,7 +21,7 @@ use crate::rlp::{RlpError, check_exact};
 pub struct Raw(Bytes);
 
 impl Raw {
-    /// Wraps a value that is encoded already.
+    /// Wraps a value that is already encoded.
     ///
     /// # Errors
     /// [`RlpError`] unless `bytes` is exactly one value in canonical form.

@@ -35,7 +35,7 @@ pub(crate) async fn run<T: Transport>(
     while let Some(event) = events.recv().await {
         match event {
             ConnEvent::Opened { io, lease } => opened(&shared, io, lease),
-            // Its peer or set-up has reported the end already.
+            // Its peer or set-up has already reported the end.
             ConnEvent::Closed { .. } => {}
             ConnEvent::DialFailed {
                 id,

@@ -341,7 +341,7 @@ impl<'a> Setup<'a> {
 
     /// Keeps a rejected connection open until its remote has read the reason.
     ///
-    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) are open already, it closes at once.
+    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) are already open, it closes at once.
     fn dismiss(&self, farewell: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.shared.farewells).try_acquire_owned() else {
             return;

@@ -74,7 +74,7 @@ pub enum GatewayError {
         /// The deadline.
         after: Duration,
     },
-    /// The [`Gateway`](super::Gateway) panicked; the log has the details.
+    /// The [`Gateway`](super::Gateway) panicked; the log gives the details.
     #[error("the gateway panicked")]
     Panicked,
     /// A [`Gateway`](super::Gateway) of a user failed.
