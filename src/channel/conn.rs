@@ -10,11 +10,11 @@ use crate::rlp::RlpValue;
 
 /// One protocol's own channel to one peer.
 ///
-/// Codes are relative to the protocol. Receiving needs `&mut`, sending does not; [`split`] returns
-/// two halves for two tasks, [`sender`] a clonable sender.
+/// Codes are relative to the protocol. Receiving needs `&mut`; sending does not. [`split`] returns
+/// two halves for two tasks, and [`sender`] returns a clonable sender.
 ///
-/// Dropping it, or its receiving half, lets nothing more in. The peer ends when the protocol's
-/// function returns.
+/// After it or its receiving half is dropped, no more messages are accepted. The peer is
+/// disconnected when the protocol's function returns.
 ///
 /// [`split`]: Self::split
 /// [`sender`]: Self::sender
@@ -31,7 +31,7 @@ impl<M: WireMessage> ProtocolConn<M> {
         }
     }
 
-    /// Two connected ends in memory, to test a handler without a network.
+    /// Returns two connected ends in memory, to test a handler without a network.
     ///
     /// Each direction holds as much as a real connection's queue does by default.
     ///
@@ -53,7 +53,7 @@ impl<M: WireMessage> ProtocolConn<M> {
         Self::pair_with(ProtocolLimits::default())
     }
 
-    /// Like [`pair`](Self::pair), with bounds of your own.
+    /// Like [`pair`](Self::pair), with your own bounds.
     #[must_use]
     pub fn pair_with(limits: ProtocolLimits) -> (Self, Self) {
         let (left, right) = (Inbox::new(limits, None), Inbox::new(limits, None));
@@ -67,22 +67,22 @@ impl<M: WireMessage> ProtocolConn<M> {
 
     /// Returns the next message, or `None` once the peer is ending.
     ///
-    /// A handler returns after `None`. If the remote went away, the messages that it sent before
-    /// are still delivered; after a local disconnect none are. A message releases its room in the
-    /// protocol's bounds when it is dropped.
+    /// A handler should return after `None`. If the remote has disconnected, the messages that it
+    /// sent before are still delivered; after a local disconnect none are. A message releases its
+    /// room in the protocol's bounds when it is dropped.
     ///
     /// # Cancel safety
     /// Cancel safe.
     ///
     /// # Errors
-    /// [`MessageError`] for a typed message that does not decode. It is consumed; receiving can
-    /// go on, though most protocols return the error, which ends the peer with
+    /// [`MessageError`] for a typed message that cannot be decoded. The message is consumed, and
+    /// receiving can continue. Most protocols return the error, which disconnects the peer with
     /// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
         self.receiver.recv().await
     }
 
-    /// How many received messages were dropped so far.
+    /// How many received messages have been dropped so far.
     ///
     /// Always 0 unless the protocol chose [`WhenFull::DropNewest`](crate::WhenFull::DropNewest) or
     /// [`WhenOver::DropNewest`](crate::WhenOver::DropNewest). On a [pair](Self::pair_with) nothing
@@ -94,8 +94,8 @@ impl<M: WireMessage> ProtocolConn<M> {
 
     /// Queues a message, waiting while the protocol's sending queue is full.
     ///
-    /// Messages that one task sends arrive in that order. If many tasks wait, a message may be
-    /// encoded a second time.
+    /// Messages from one task arrive in the order in which it sends them. If many tasks wait, a
+    /// message may be encoded a second time.
     ///
     /// # Cancel safety
     /// Cancel safe: a dropped call has either queued the message or done nothing.
@@ -120,8 +120,8 @@ impl<M: WireMessage> ProtocolConn<M> {
     /// Queues a message if there is room now.
     ///
     /// # Errors
-    /// [`TrySendError::Full`] if [`send`](Self::send) would wait, else the reason why the message
-    /// cannot be sent.
+    /// [`TrySendError::Full`] if [`send`](Self::send) would wait, otherwise
+    /// [`TrySendError::Refused`] with the reason why the message cannot be sent.
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
         self.sender.try_send(message)
     }
@@ -129,7 +129,7 @@ impl<M: WireMessage> ProtocolConn<M> {
     /// Like [`send`](Self::send), with a message that is already encoded.
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`send`](Self::send).
     pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
         self.sender.send_encoded(message).await
     }
@@ -137,7 +137,7 @@ impl<M: WireMessage> ProtocolConn<M> {
     /// Like [`try_send`](Self::try_send), with a message that is already encoded.
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`try_send`](Self::try_send).
     pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
         self.sender.try_send_encoded(message)
     }
@@ -185,7 +185,7 @@ impl ProtocolConn {
     /// ```
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`send`](Self::send).
     pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
         self.sender.send_rlp(code, value).await
     }
@@ -193,7 +193,7 @@ impl ProtocolConn {
     /// Queues a message of `code` whose payload is `value`, like [`try_send`](Self::try_send).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`try_send`](Self::try_send).
     pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
         self.sender.try_send_rlp(code, value)
     }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The peer is ending, or has ended: nothing more is sent.
+    /// The connection is ending or has ended, so nothing more is sent.
     #[error("the connection is shutting down")]
     ShuttingDown,
-    /// Writing to the connection failed, which ended the peer: nothing more is sent.
+    /// Writing failed, which ended the connection, so nothing more is sent.
     #[error("writing to the connection failed: {0}")]
     WriteFailed(#[source] WriteError),
-    /// The code is not one of the protocol's.
+    /// The code is not one of the protocol's codes.
     #[error("message code {code:#04x} is outside the protocol's {length} codes")]
     InvalidCode {
         /// The code that was given.
@@ -35,14 +35,14 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether the peer is ending, for whatever reason, so that nothing more can be sent.
+    /// Whether the connection is ending or has ended, so that nothing more can be sent.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         matches!(self, Self::ShuttingDown | Self::WriteFailed(_))
     }
 }
 
-/// The error of a failed or too slow write, cheap to clone.
+/// The error of a write that failed or took too long; cheap to clone.
 ///
 /// Its source is the [`io::Error`].
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl WriteError {
         Self(Arc::new(error))
     }
 
-    /// Makes an error with the same system code, or the same kind and text.
+    /// Creates an error with the same operating system code, or the same kind and text.
     pub(crate) fn copy(error: &io::Error) -> Self {
         Self::new(match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
@@ -69,7 +69,7 @@ impl WriteError {
 }
 
 impl PartialEq for WriteError {
-    /// Errors of one kind are equal.
+    /// Errors of the same kind are equal.
     fn eq(&self, other: &Self) -> bool {
         self.kind() == other.kind()
     }
@@ -89,7 +89,7 @@ impl Error for WriteError {
     }
 }
 
-/// Why a message was not queued at once.
+/// Why a message was not queued immediately.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrySendError {

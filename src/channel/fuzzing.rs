@@ -24,7 +24,7 @@ use crate::p2p::DisconnectReason;
 pub struct Account(Arc<PeerBudget>);
 
 impl Account {
-    /// Opens an account for one more peer.
+    /// Opens an account for another peer.
     pub fn open(node: &NodeBudget) -> Self {
         Self(node.open())
     }
@@ -34,12 +34,12 @@ impl Account {
         self.0.held()
     }
 
-    /// Whether the peer must end to make room for others.
+    /// Whether the peer must be disconnected to make room for others.
     pub fn is_evicted(&self) -> bool {
         self.0.evicted().now_or_never().is_some()
     }
 
-    /// Notes that nothing of the peer runs any more.
+    /// Records that the peer's tasks have ended.
     pub fn end(&self) {
         self.0.end();
     }
@@ -50,10 +50,10 @@ impl Account {
     }
 }
 
-/// Whether a message was taken.
+/// Whether a message was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
-    /// It is in.
+    /// It was accepted.
     Taken,
     /// There is no room in the queue.
     Full,
@@ -81,7 +81,7 @@ impl Entrance {
         (Self { inbox, budget }, receiver)
     }
 
-    /// Puts a message in, if there is room now.
+    /// Queues a message, if there is room now.
     pub fn push(&self, message: Message) -> Entry {
         match self.inbox.reserve(message.payload.len()) {
             Ok(room) => {
@@ -99,7 +99,7 @@ impl Entrance {
             .map_or_else(entry, |_| Entry::Taken)
     }
 
-    /// Puts a message in once there is room; false if the queue is closed.
+    /// Queues a message once there is room; returns false if the queue is closed.
     pub async fn push_when_free(self, message: Message) -> bool {
         let size = message.payload.len();
         let attempt = || self.inbox.reserve_if_open(size);
@@ -111,7 +111,7 @@ impl Entrance {
         has_room
     }
 
-    /// Lets nothing more in; queued messages stay readable if `keep`.
+    /// Accepts no more messages; queued ones stay readable if `keep`.
     pub fn close(&self, keep: bool) {
         self.inbox.close(keep);
     }
@@ -151,7 +151,7 @@ pub enum Turn {
 impl Exit {
     /// Creates a gate with one lane for each element.
     ///
-    /// An element holds a lane's limits, its weight and the offset of its codes.
+    /// An element contains a lane's limits, its weight and the offset of its codes.
     pub fn new(
         account: &Account,
         lanes: &[(ProtocolLimits, u32, u64)],
@@ -171,12 +171,12 @@ impl Exit {
         (Self { gate, batch }, senders)
     }
 
-    /// Asks for a Ping.
+    /// Requests a Ping.
     pub fn ping(&self) {
         self.gate.ping();
     }
 
-    /// Asks for a Pong.
+    /// Requests a Pong.
     pub fn pong(&self) {
         self.gate.pong();
     }
@@ -213,19 +213,19 @@ impl Exit {
         }
     }
 
-    /// Lets no more messages in; queued ones still go out if `drain`.
+    /// Accepts no more messages; queued ones are still sent if `drain`.
     pub fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         self.gate.finish(drain, reason);
     }
 
-    /// Ends everything after a failed write; returns the error that waiting senders must get.
+    /// Closes the gate after a failed write; returns the error that waiting senders must receive.
     pub fn fail(&self, kind: io::ErrorKind) -> SendError {
         let failure = WriteError::new(kind.into());
         self.gate.fail(failure.clone());
         SendError::WriteFailed(failure)
     }
 
-    /// Ends everything at once; returns how many messages were never written.
+    /// Closes the gate immediately; returns how many messages were never written.
     pub fn close(&self) -> usize {
         self.gate.close()
     }

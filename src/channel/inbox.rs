@@ -33,7 +33,7 @@ struct Shared {
 #[derive(Debug)]
 struct Pace {
     bucket: TokenBucket,
-    /// Until when it holds messages back, which is not the handler's fault.
+    /// Messages are held back until this time, which is not the handler's fault.
     held_until: Option<Instant>,
 }
 
@@ -48,7 +48,7 @@ impl Pace {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Each with the time at which it was complete.
+    /// Each message with the time at which it was complete.
     queue: VecDeque<(Message, Instant)>,
     /// Messages and bytes that are queued or held by the handler.
     held_messages: usize,
@@ -87,8 +87,8 @@ pub(crate) struct Room<'a> {
 
 /// The room of a message that left the queue, released on drop.
 ///
-/// A message in the queue has no guard, which would keep the queue alive forever; its room is only
-/// counted.
+/// A queued message has no such guard, since that would keep the queue alive forever; its room is
+/// only counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
     /// `None` for a message that was in no queue.
@@ -138,7 +138,8 @@ impl Inbox {
     /// Like [`reserve`](Self::reserve), for [`PeerBudget::when_freed`]; `None` if the queue is
     /// closed.
     ///
-    /// A full queue counts as the peer's budget, since the same notification wakes its waiter.
+    /// A full queue is reported as an exhausted peer budget, since the same notification wakes its
+    /// waiter.
     pub(crate) fn reserve_if_open(&self, bytes: usize) -> Result<Option<Room<'_>>, OverBudget> {
         match self.reserve(bytes) {
             Ok(room) => Ok(Some(room)),
@@ -237,7 +238,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Lets nothing more in. Queued messages stay readable if `keep`, else they are dropped.
+    /// Accepts no more messages. Queued ones stay readable if `keep`, else they are dropped.
     pub(crate) fn close(&self, keep: bool) {
         let mut state = self.0.lock();
         state.closed = true;
@@ -281,12 +282,12 @@ impl Inbox {
         *sum = sum.saturating_add(paused);
     }
 
-    /// Starts to note when the handler takes or releases a message, beginning with now.
+    /// Starts to record when the handler takes or releases a message, beginning with now.
     pub(crate) fn watch(&self) {
         self.0.lock().progress = Some(Instant::now());
     }
 
-    /// Stops noting the handler's progress, which saves reading the clock.
+    /// Stops recording the handler's progress, which saves reading the clock.
     pub(crate) fn unwatch(&self) {
         self.0.lock().progress = None;
     }

@@ -12,15 +12,15 @@ settings! {
     pub struct ProtocolLimits {
         /// The largest payload accepted from a remote, in bytes of the uncompressed message.
         ///
-        /// The declared length is checked, before anything is allocated. Larger values than
+        /// The declared length is checked before anything is allocated. Values above
         /// [`MAX_PAYLOAD`] are reduced to it. Default: [`MAX_PAYLOAD`].
         max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
         /// How many messages may wait or be held in each direction.
         ///
-        /// Received messages count while they wait for the handler or are held by it, others while
-        /// they wait to be sent. At least 1. Default: 256.
+        /// Received messages count while they wait for the handler or are held by it; outgoing
+        /// messages count while they wait to be sent. At least 1. Default: 256.
         queue_messages / with_queue_messages: usize = 256;
-        /// How many payload bytes may wait or be held in the same way.
+        /// How many payload bytes may wait or be held in each direction.
         ///
         /// One message of any size is admitted to an empty queue. Default: 4 MiB.
         queue_bytes / with_queue_bytes: usize = 4 << 20;
@@ -28,7 +28,7 @@ settings! {
         ///
         /// Default: [`WhenFull::Pause`].
         when_full / with_when_full: WhenFull = WhenFull::Pause;
-        /// How much the remote may send in a second.
+        /// How much the remote may send per second.
         ///
         /// Default: [`Quota::UNLIMITED`].
         receive_quota / with_receive_quota: Quota = Quota::UNLIMITED;
@@ -36,7 +36,7 @@ settings! {
         ///
         /// Default: [`WhenOver::Wait`].
         when_over / with_when_over: WhenOver = WhenOver::Wait;
-        /// How much this side sends in a second.
+        /// How much this side sends per second.
         ///
         /// Beyond that `send` waits, and `try_send` reports a full queue. Default:
         /// [`Quota::UNLIMITED`].
@@ -52,11 +52,11 @@ pub enum WhenFull {
     /// The connection stops reading until there is room.
     ///
     /// Messages of other protocols behind it in the stream wait too; outgoing messages, including
-    /// Pings, go on. The peer ends only if the handler takes no message for the
+    /// Pings, continue. The peer is disconnected only if the handler takes no message for the
     /// [stall limit](crate::peer::PeerConfig::with_stall_limit).
     #[default]
     Pause,
-    /// The message is dropped and [counted](crate::ProtocolConn::dropped), and reading goes on.
+    /// The message is dropped and [counted](crate::ProtocolConn::dropped), and reading continues.
     DropNewest,
 }
 
@@ -71,7 +71,8 @@ pub enum WhenOver {
     Wait,
     /// It is dropped and [counted](crate::ProtocolConn::dropped).
     DropNewest,
-    /// The peer ends with [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR).
+    /// The peer is disconnected with
+    /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR).
     Disconnect,
 }
 
@@ -80,7 +81,7 @@ impl ProtocolLimits {
         TooSmall::check("queue_messages", self.queue_messages, 1)
     }
 
-    /// Whether a queue of `messages` with `bytes` in all admits one more of `size`.
+    /// Whether a queue of `messages` with `bytes` in total has room for another of `size`.
     pub(crate) fn admits(&self, messages: usize, bytes: usize, size: usize) -> bool {
         messages == 0
             || (messages < self.queue_messages && bytes.saturating_add(size) <= self.queue_bytes)

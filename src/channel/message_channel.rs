@@ -5,8 +5,9 @@ use crate::message::{MessageError, WireMessage};
 
 /// Both directions of a protocol's messages with one peer.
 ///
-/// A handler needs no more of a [`ProtocolConn`](super::ProtocolConn). A handler that accepts any
-/// channel can also be given one that records, delays or filters, or one that a test plays.
+/// A handler needs nothing else of a [`ProtocolConn`](super::ProtocolConn). If it accepts any
+/// channel, it also works with one that records, delays or filters messages, or with one that a
+/// test drives.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -62,7 +63,7 @@ use crate::message::{MessageError, WireMessage};
 /// # });
 /// ```
 pub trait MessageChannel: Send + Sync {
-    /// Its messages.
+    /// The protocol's messages.
     type Message: WireMessage + Sync;
 
     /// Returns the next message, or `None` once there will be no more.
@@ -71,7 +72,7 @@ pub trait MessageChannel: Send + Sync {
     /// Cancel safe.
     ///
     /// # Errors
-    /// [`MessageError`] for a message that does not decode.
+    /// [`MessageError`] for a message that cannot be decoded.
     fn recv(
         &mut self,
     ) -> impl Future<Output = Result<Option<Received<Self::Message>>, MessageError>> + Send;

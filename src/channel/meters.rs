@@ -14,7 +14,7 @@ use crate::p2p::Capability;
 
 /// Counts peers and their messages, with the feature `metrics`.
 ///
-/// Clones share it, and the peers of a node share one.
+/// Clones share the counters, and so do all peers of a node.
 #[derive(Clone, Default)]
 pub struct Meters(Arc<Shared>);
 
@@ -26,7 +26,7 @@ struct Shared {
 }
 
 impl Meters {
-    /// Counts with this value as the label `node`, so that a process's nodes differ.
+    /// Creates counters with this value as the label `node`, to tell a process's nodes apart.
     pub fn labelled(value: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Shared {
             node: NodeLabel::new(Some(&value.into())),
@@ -38,7 +38,7 @@ impl Meters {
         &self.0.node
     }
 
-    /// Returns the counters of one of this node's protocols, made with the first call.
+    /// Returns the counters of one of this node's protocols, creating them on the first call.
     pub(crate) fn of_protocol(&self, capability: &Capability) -> Arc<MessageMeters> {
         let mut protocols = self.0.protocols.lock();
         if let Some(meters) = protocols.get(capability) {
@@ -51,7 +51,7 @@ impl Meters {
 
     /// Records a pause of reading.
     ///
-    /// Without a protocol it was for the bytes of a message that is still arriving.
+    /// `protocol` is `None` if reading paused for the bytes of a message that was still arriving.
     pub(crate) fn read_paused(
         &self,
         protocol: Option<&Capability>,

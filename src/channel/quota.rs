@@ -8,8 +8,8 @@ use crate::time::after;
 
 /// A rate limit, in messages and payload bytes a second.
 ///
-/// The allowance of the last second that was not used may be used at once after it. One message of
-/// any size passes when nothing is owed, and its bytes are owed then.
+/// The allowance that was not used in the last second may be used immediately. A message larger
+/// than a full second's allowance passes once that allowance is available, and the rest is owed.
 #[doc(alias("rate limit", "throttle"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
@@ -39,7 +39,7 @@ impl Quota {
         }
     }
 
-    /// Also at most this many messages a second; at least 1.
+    /// Adds a limit of this many messages a second; at least 1.
     #[must_use]
     pub fn and_messages(self, messages: u64) -> Self {
         Self {
@@ -64,7 +64,7 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// Returns `None` if nothing is bounded.
+    /// Returns `None` if the quota is unlimited.
     pub(super) fn new(quota: Quota) -> Option<Self> {
         (!quota.is_unlimited()).then_some(Self {
             quota,

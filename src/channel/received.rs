@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::inbox::Charge;
 
-/// A received message, together with its room in its protocol's bounds.
+/// A received message, which takes up room in its protocol's bounds.
 ///
-/// The room is released when this is dropped or taken apart with [`into_inner`]; until then a
+/// The room is released when the message is dropped or taken out with [`into_inner`]. Until then a
 /// message that a handler keeps counts as waiting.
 ///
 /// [`into_inner`]: Self::into_inner
@@ -23,8 +23,8 @@ impl<M> Received<M> {
 
     /// Creates a message of `size` payload bytes that was in no queue, received now.
     ///
-    /// It is for [channels](super::MessageChannel) of your own, such as those of tests and
-    /// adapters. It takes no room.
+    /// It is for your own [channels](super::MessageChannel), such as those of tests and adapters.
+    /// It takes no room.
     #[must_use]
     pub fn detached(message: M, size: usize) -> Self {
         Self::new(message, Charge::none(size))
@@ -32,8 +32,8 @@ impl<M> Received<M> {
 
     /// When its last byte was read from the connection.
     ///
-    /// On an in-memory pair it is when the message was sent. The time in the protocol's queue comes
-    /// after that. All messages of one read call have the same time.
+    /// On an in-memory pair it is the time of sending. The wait in the protocol's queue starts at
+    /// this time. All messages of one read call have the same time.
     #[must_use]
     pub fn received_at(&self) -> Instant {
         self.charge.received_at()

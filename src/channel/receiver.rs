@@ -27,7 +27,7 @@ impl<M: WireMessage> ProtocolReceiver<M> {
     /// Cancel safe.
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::recv`](super::ProtocolConn::recv).
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
         poll_fn(|cx| self.poll_message(cx)).await.transpose()
     }

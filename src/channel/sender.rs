@@ -101,7 +101,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// Like [`ProtocolConn::send`](super::ProtocolConn::send).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::send`](super::ProtocolConn::send).
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
         self.target.send(|| self.checked(message)).await
     }
@@ -109,7 +109,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// Like [`ProtocolConn::send_and_flush`](super::ProtocolConn::send_and_flush).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::send_and_flush`](super::ProtocolConn::send_and_flush).
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         let encode = || self.checked(message);
         match &self.target {
@@ -121,7 +121,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// Like [`ProtocolConn::try_send`](super::ProtocolConn::try_send).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::try_send`](super::ProtocolConn::try_send).
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
         let (code, payload) = self.checked(message)?;
         self.target.try_send(code, payload)
@@ -133,7 +133,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// [`Server::broadcast`](crate::Server::broadcast).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`send`](Self::send).
     pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
         self.target.send(|| self.checked_encoded(message)).await
     }
@@ -141,7 +141,7 @@ impl<M: WireMessage> ProtocolSender<M> {
     /// Like [`try_send`](Self::try_send), with a message that is already encoded.
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`try_send`](Self::try_send).
     pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
         let (code, payload) = self.checked_encoded(message)?;
         self.target.try_send(code, payload)
@@ -166,7 +166,7 @@ impl ProtocolSender {
     /// Like [`ProtocolConn::send_rlp`](super::ProtocolConn::send_rlp).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::send_rlp`](super::ProtocolConn::send_rlp).
     pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
         let encode = || Ok((code, self.encoded(code, value)?));
         self.target.send(encode).await
@@ -175,7 +175,7 @@ impl ProtocolSender {
     /// Like [`ProtocolConn::try_send_rlp`](super::ProtocolConn::try_send_rlp).
     ///
     /// # Errors
-    /// The same errors.
+    /// As for [`ProtocolConn::try_send_rlp`](super::ProtocolConn::try_send_rlp).
     pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
         let payload = self.encoded(code, value)?;
         self.target.try_send(code, payload)

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::meters::{MessageMeters, Meters};
 use crate::p2p::Capability;
 
-/// The wait of one received message in this many is measured.
+/// The wait of one in this many received messages is measured.
 ///
 /// Reading the clock takes longer than counting.
 const TIMED_EVERY: u64 = 16;
@@ -130,7 +130,7 @@ impl MessageTap {
     }
 }
 
-/// Adds to a counter that one task alone writes. Returns its value before.
+/// Adds to a counter that only one task writes. Returns the previous value.
 fn add(sum: &AtomicU64, more: u64) -> u64 {
     let before = sum.load(Ordering::Relaxed);
     sum.store(before.wrapping_add(more), Ordering::Relaxed);

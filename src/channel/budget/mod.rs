@@ -17,12 +17,12 @@ use crate::spare::Spare;
 pub(crate) use peer::{EndAccount, OverBudget, PeerBudget};
 pub(crate) use queue::QueueCharge;
 
-/// The cost of a message beside its payload, in bytes.
+/// The cost of a message in addition to its payload, in bytes.
 ///
-/// It stands for the place in a queue, so that small messages are not free.
+/// It covers the slot in a queue, so small messages are not free.
 pub(crate) const MESSAGE_COST: usize = 64;
 
-/// Bytes that each peer holds without charging the node's budget.
+/// The free allowance: bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 32 << 10;
 
 settings! {
@@ -33,22 +33,22 @@ settings! {
     pub struct MemoryLimits {
         /// How much one peer may hold in each direction, in bytes.
         ///
-        /// The read buffer and undelivered messages count together, and data that waits to be sent
-        /// counts separately. At least 32 MiB, which is also the default.
+        /// The receiving direction covers the read buffer and undelivered messages; the sending
+        /// direction covers data that waits to be sent. At least 32 MiB, which is also the default.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
         /// How much all peers may hold together beyond 32 KiB each, in bytes.
         ///
         /// Both directions count. At least 32 MiB; default: 512 MiB. When it is used up, the peer
-        /// that holds the most is disconnected, if that is more than its fair share: this limit
-        /// divided by the number of peers.
+        /// that holds the most memory is disconnected, if it holds more than its fair share: this
+        /// limit divided by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
 }
 
 impl MemoryLimits {
-    /// The minimum, in bytes: one maximal message on the wire and decompressed.
+    /// The minimum, in bytes: one message of maximum size, both compressed and decompressed.
     pub const MIN: usize = 32 << 20;
 
     pub(crate) fn check(&self) -> Result<(), TooSmall> {
@@ -59,7 +59,7 @@ impl MemoryLimits {
 
 /// The memory budget that all peers of a node share; clones share it too.
 ///
-/// It also holds the memory that large payloads leave for the next ones.
+/// It also keeps the buffers of written payloads for reuse.
 #[derive(Debug, Clone)]
 pub struct NodeBudget(Arc<NodeShared>);
 
@@ -71,7 +71,7 @@ struct NodeShared {
     freed: Notify,
     /// How often the memory of peers, or the set of peers, has changed.
     changes: AtomicU64,
-    /// The value of `changes` when `make_room` looked last.
+    /// The value of `changes` when `make_room` last looked.
     looked: AtomicU64,
     next_peer: AtomicU64,
     peers: Mutex<HashMap<u64, Weak<PeerBudget>>>,
@@ -119,8 +119,8 @@ impl NodeBudget {
 
     /// Changes the limits from now on.
     ///
-    /// Memory held beyond them stays until it is released, or until a caller waits for room and the
-    /// peer that holds the most is disconnected.
+    /// Memory held beyond the new limits stays until it is released. If a caller waits for room,
+    /// the peer that holds the most is disconnected.
     ///
     /// # Errors
     /// [`TooSmall`] if one is below [`MemoryLimits::MIN`]; nothing changes then.
@@ -142,13 +142,13 @@ impl NodeBudget {
         self.0.per_node.load(Ordering::Relaxed)
     }
 
-    /// The bytes that all peers hold now beyond their free part.
+    /// The bytes that all peers hold now beyond their free allowances.
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Acquire)
     }
 
-    /// The bytes of the peer that holds most, its free part included.
+    /// The bytes held by the largest holder, including its free allowance.
     #[cfg(feature = "metrics")]
     pub(crate) fn largest(&self) -> usize {
         // The last handle on an account must not be dropped under the lock.
@@ -157,12 +157,12 @@ impl NodeBudget {
         peers.map(|peer| peer.held()).max().unwrap_or_default()
     }
 
-    /// The memory of written payloads, for the next ones.
+    /// Buffers of written payloads, kept for reuse.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.0.spare
     }
 
-    /// Opens an account for one more peer. It [ends](PeerBudget::end) with the peer.
+    /// Opens an account for another peer. [`PeerBudget::end`] must be called when the peer ends.
     pub(crate) fn open(&self) -> Arc<PeerBudget> {
         let id = self.0.next_peer.fetch_add(1, Ordering::Relaxed);
         let peer = Arc::new(PeerBudget::new(id, self.clone()));
@@ -222,11 +222,11 @@ impl NodeBudget {
         }
     }
 
-    /// Ends the peer that holds most, if that is more than its fair share.
+    /// Disconnects the peer that holds the most, if it holds more than its fair share.
     ///
-    /// One peer ends at a time, since its memory is free only when it has ended. All waiting
-    /// callers ask for this after each release, so only the first one looks: with a thousand peers,
-    /// a look at each peer by each caller would take longer than the node's work.
+    /// One peer is disconnected at a time, since its memory is released only once it has ended. All
+    /// waiting callers call this after each release, but only the first one scans the peers: with a
+    /// thousand peers, a scan by each caller would take longer than the node's work.
     fn make_room(&self) {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.0.looked.swap(changes, Ordering::AcqRel) == changes {
@@ -239,7 +239,7 @@ impl NodeBudget {
         if peers.iter().any(|peer| peer.is_going()) {
             return;
         }
-        // Ending one that has ended would free nothing.
+        // Evicting a peer that has already ended would free nothing.
         let living = peers.iter().filter(|peer| peer.is_living());
         let held = living.map(|peer| (peer.in_the_way(), peer));
         let largest = held.max_by_key(|(held, _)| *held);

@@ -29,7 +29,7 @@ pub(crate) struct PeerBudget {
     /// Wakes the peer's own senders.
     sent: Notify,
     evicted: CancellationToken,
-    /// Whether nothing of the peer runs any more.
+    /// Whether all of the peer's tasks have ended.
     ended: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ struct Held {
     /// Data to send that is shared with other peers, which the node counts once.
     shared: usize,
     sealing: usize,
-    /// Whether a charge was refused since those who wait were last woken.
+    /// Whether a charge has been refused since the waiters were last woken.
     refused: bool,
 }
 
@@ -61,12 +61,12 @@ impl Held {
         self.to_send.saturating_add(self.shared)
     }
 
-    /// The memory that others cannot have because of this peer.
+    /// The memory that is unavailable to others because of this peer.
     fn in_the_way(self) -> usize {
         self.beyond_free().saturating_add(self.shared)
     }
 
-    /// The memory that counts for the node.
+    /// The memory that counts towards the node's budget.
     fn beyond_free(self) -> usize {
         self.sum().saturating_sub(FREE_PER_PEER)
     }
@@ -104,12 +104,12 @@ impl PeerBudget {
 
     /// Replaces the charge for the memory of sealing, whether or not there is room.
     ///
-    /// It counts for the node alone, since one message at a time is sealed.
+    /// It counts towards the node's budget alone, since one message at a time is sealed.
     pub(crate) fn set_sealing(&self, bytes: usize) {
         self.change(|held| held.sealing = bytes);
     }
 
-    /// Whether there is room for `bytes` that wait to be sent, and `shared` ones.
+    /// Whether there is room for `bytes` and `shared` bytes that wait to be sent.
     pub(crate) fn check_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
         let mut held = self.held.lock();
         let mut sum = *held;
@@ -137,17 +137,17 @@ impl PeerBudget {
             return added;
         }
         if sum.shared != held.shared {
-            // The node counts the same, but this peer keeps more from others.
+            // The node's count does not change, but this peer may now be the largest holder.
             self.node.changed();
         }
         *held = sum;
         Ok(())
     }
 
-    /// How much more the node counts if the peer holds `sum` from now on.
+    /// How many more bytes the node counts when the peer goes from `held` to `sum`.
     ///
-    /// Fails if that exceeds the peer's own bound. Only a direction that grows is checked: data
-    /// that waits to be sent never stops reading, nor the reverse.
+    /// Fails if `sum` exceeds the peer's own bound. Only a direction that grows is checked: data
+    /// that waits to be sent never stops reading, and vice versa.
     fn uncounted(&self, held: Held, sum: Held) -> Result<usize, OverBudget> {
         let most = self.node.per_peer();
         let exceeds = |before: usize, now: usize| now > before && now > most;
@@ -164,7 +164,7 @@ impl PeerBudget {
         self.freed.notify_one();
     }
 
-    /// Releases `bytes` that were sent, or will not be, and `shared` ones.
+    /// Releases `bytes` and `shared` bytes that have been sent or never will be.
     pub(crate) fn release_to_send(&self, bytes: usize, shared: usize) {
         self.change(|held| {
             held.to_send = held.to_send.saturating_sub(bytes);
@@ -174,9 +174,9 @@ impl PeerBudget {
 
     /// Changes the memory that the peer holds, and the node's count of it.
     ///
-    /// If the peer holds less, its own read loop and senders are woken if they found no room: its
-    /// own bound may have stopped them, or it has a free part again. Others are woken only if the
-    /// node's budget has more room.
+    /// If the peer then holds less, its read loop and senders are woken if they found no room: its
+    /// own bound may have stopped them, or its free allowance has room again. Others are woken only
+    /// if the node's budget has more room.
     fn change(&self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.lock();
         let before = *held;
@@ -189,7 +189,7 @@ impl PeerBudget {
             self.node.release(was - now);
         }
         let total = |held: Held| held.sum().saturating_add(held.shared);
-        // Those who wait registered before they found no room, under the same lock.
+        // Waiters have registered before they found no room, under the same lock.
         if total(*held) < total(before) && std::mem::take(&mut held.refused) {
             drop(held);
             self.sent.notify_waiters();
@@ -209,7 +209,7 @@ impl PeerBudget {
         held.sum().saturating_add(held.shared)
     }
 
-    /// The memory of written payloads, for the next ones.
+    /// Buffers of written payloads, kept for reuse.
     pub(crate) fn spare(&self) -> Arc<Spare> {
         Arc::clone(self.node.spare())
     }
@@ -236,7 +236,7 @@ impl PeerBudget {
                 Err(OverBudget::Peer) => {}
             }
             tokio::select! {
-                // Both lead to another attempt.
+                // Either leads to another attempt.
                 biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
@@ -264,20 +264,21 @@ impl PeerBudget {
         self.freed.notify_one();
     }
 
-    /// Completes when the peer must end to make room for others. Cancel safe.
+    /// Completes when the peer must be disconnected to make room for others. Cancel safe.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 
-    /// Notes that nothing of the peer runs; users hold the memory that is left.
+    /// Records that the peer's tasks have ended. Any memory still held belongs to messages that
+    /// users keep.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.node.changed();
-        // Others may wait for its memory.
+        // Others may be waiting for its memory.
         self.node.0.freed.notify_waiters();
     }
 
-    /// Asks the peer to end, to make room for others.
+    /// Asks the peer to disconnect, to make room for others.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
@@ -287,17 +288,17 @@ impl PeerBudget {
         self.evicted.is_cancelled()
     }
 
-    /// The bytes that others cannot have because of this peer.
+    /// The bytes that are unavailable to others because of this peer.
     pub(super) fn in_the_way(&self) -> usize {
         self.held.lock().in_the_way()
     }
 
-    /// Whether the peer was asked to end for others, and has not ended.
+    /// Whether the peer has been evicted, but has not ended yet.
     pub(super) fn is_going(&self) -> bool {
         self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }
 
-    /// Whether the peer has not ended, nor was asked to end for others.
+    /// Whether the peer has been neither evicted nor ended.
     pub(super) fn is_living(&self) -> bool {
         !self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }

@@ -9,9 +9,9 @@ use super::{NodeBudget, OverBudget, PeerBudget};
 /// The account that waiting messages are charged to.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
-    /// The node alone, while nobody is connected.
+    /// The node alone, while there is no connection.
     Node(NodeBudget),
-    /// A peer, and with it its node.
+    /// A peer, and through it its node.
     Peer(Arc<PeerBudget>),
 }
 
@@ -80,7 +80,7 @@ impl QueueCharge {
         }
     }
 
-    /// The account that it is charged to.
+    /// The account that the memory is charged to.
     pub(crate) fn holder(&self) -> &Holder {
         &self.holder
     }
@@ -132,7 +132,7 @@ impl QueueCharge {
     }
 
     fn switch(&mut self, to: Holder) {
-        // In this order, so that nobody takes the room in between.
+        // In this order, so that no other caller takes the room in between.
         to.charge(self.bytes);
         let from = std::mem::replace(&mut self.holder, to);
         from.release(self.bytes);

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::*;
 
 #[test]
-fn a_peer_is_bounded_and_its_first_part_is_free() {
+fn a_peer_is_bounded_and_its_first_bytes_are_free() {
     let node = NodeBudget::default();
     let peer = node.open();
     assert_eq!(peer.try_charge(FREE_PER_PEER), Ok(()));
@@ -18,7 +18,7 @@ fn a_peer_is_bounded_and_its_first_part_is_free() {
 }
 
 #[test]
-fn the_node_is_bounded_and_a_dropped_peer_gives_all_back() {
+fn the_node_is_bounded_and_a_dropped_peer_releases_everything() {
     let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
     let node = NodeBudget::within(limits);
     let (first, second) = (node.open(), node.open());
@@ -56,10 +56,10 @@ fn small() -> NodeBudget {
     NodeBudget::within(MemoryLimits::default().with_per_node(MemoryLimits::MIN))
 }
 
-/// Waits until `peer` must end for a charge of 8 MiB without room.
+/// Waits until `peer` is evicted because a charge of 8 MiB finds no room.
 async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
     tokio::select! {
-        // The wait is what ends it.
+        // The waiting caller evicts it.
         biased;
         () = wants.when_freed(|| wants.try_charge(8 << 20)) => panic!("no room yet"),
         () = peer.evicted() => {}
@@ -67,7 +67,7 @@ async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_pressure_who_holds_most_ends_first_whatever_it_holds() {
+async fn under_pressure_the_largest_holder_is_evicted_first() {
     let node = small();
     let (complete, sending, third) = (node.open(), node.open(), node.open());
     complete.try_charge(10 << 20).expect("fits");
@@ -76,14 +76,14 @@ async fn under_pressure_who_holds_most_ends_first_whatever_it_holds() {
     ends(&sending, &third).await;
     let wait = third.when_freed(|| third.try_charge(22 << 20));
     tokio::select! {
-        // The wait must not end anybody.
+        // The waiting caller must not evict another peer.
         biased;
         () = wait => panic!("no room yet"),
         () = complete.evicted() => panic!("another one is ending"),
         () = tokio::task::yield_now() => {}
     }
     sending.end();
-    // A user keeps the messages that it has.
+    // A user keeps the messages that it holds.
     ends(&complete, &third).await;
     drop((sending, complete));
     third.when_freed(|| third.try_charge(22 << 20)).await;
@@ -101,7 +101,7 @@ async fn who_has_ended_already_is_not_ended_for_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_ends_who_holds_its_fair_share() {
+async fn no_peer_within_its_fair_share_is_evicted() {
     let node = small();
     let peers: Vec<_> = (0..4).map(|_| node.open()).collect();
     for peer in &peers {
@@ -119,7 +119,7 @@ async fn nobody_ends_who_holds_its_fair_share() {
 
 /// A message of one peer must not wake the senders of a thousand others.
 #[tokio::test]
-async fn what_is_released_wakes_those_who_can_use_it() {
+async fn a_release_wakes_the_waiters_that_can_use_it() {
     let node = small();
     let (one, other) = (node.open(), node.open());
     let all = MemoryLimits::MIN + FREE_PER_PEER;
@@ -134,7 +134,7 @@ async fn what_is_released_wakes_those_who_can_use_it() {
     for room in [&mut own, &mut nodes, &mut others_own, &mut others_nodes] {
         assert!(!room.as_mut().enable());
     }
-    // In the free part.
+    // Within the free allowance.
     other.release_to_send(100, 0);
     assert!(others_own.as_mut().enable() && !others_nodes.as_mut().enable());
     assert!(!own.as_mut().enable() && !nodes.as_mut().enable());
@@ -145,7 +145,7 @@ async fn what_is_released_wakes_those_who_can_use_it() {
 }
 
 #[test]
-fn each_direction_has_a_bound_of_its_own() {
+fn each_direction_has_its_own_bound() {
     let peer = NodeBudget::default().open();
     assert_eq!(peer.try_charge(MemoryLimits::MIN), Ok(()));
     assert_eq!(peer.try_charge_to_send(MemoryLimits::MIN, 0), Ok(()));
@@ -161,7 +161,7 @@ fn each_direction_has_a_bound_of_its_own() {
 
 /// The sealing memory that one large message leaves must not block the next one.
 #[test]
-fn memory_for_sealing_counts_for_the_node_alone() {
+fn memory_for_sealing_counts_towards_the_node_alone() {
     let node = NodeBudget::default();
     let peer = node.open();
     peer.set_sealing(20 << 20);
@@ -173,7 +173,7 @@ fn memory_for_sealing_counts_for_the_node_alone() {
 }
 
 #[test]
-fn what_is_shared_counts_once_for_the_node_and_in_full_for_each_peer() {
+fn shared_bytes_count_once_for_the_node_and_in_full_for_each_peer() {
     let node = small();
     let peers: Vec<_> = (0..10).map(|_| node.open()).collect();
     let charge = node.charge_shared(20 << 20).expect("fits");
@@ -202,7 +202,7 @@ async fn send(peer: &PeerBudget, bytes: usize) {
             Err(over) => peer.make_room(over),
         }
         tokio::select! {
-            // Both lead to another attempt.
+            // Either leads to another attempt.
             biased;
             () = own => {}
             () = nodes => {}
@@ -210,11 +210,11 @@ async fn send(peer: &PeerBudget, bytes: usize) {
     }
 }
 
-/// A release in one direction wakes those who wait in the other.
+/// A release in one direction wakes the waiters of the other.
 ///
-/// With the node's budget used up, both directions share the peer's free part.
+/// When the node's budget is used up, both directions share the peer's free allowance.
 #[test]
-fn who_waits_is_woken_where_the_other_direction_leaves_room_in_the_free_part() {
+fn a_waiter_is_woken_when_the_other_direction_leaves_room_in_the_free_allowance() {
     let node = small();
     let (peer, full) = (node.open(), node.charge_shared(MemoryLimits::MIN));
     assert!(full.is_some());
@@ -242,7 +242,7 @@ fn who_waits_is_woken_where_the_other_direction_leaves_room_in_the_free_part() {
 }
 
 #[test]
-fn what_is_no_longer_shared_wakes_the_senders_of_its_peer() {
+fn released_shared_bytes_wake_the_senders_of_their_peer() {
     let node = small();
     let (peer, other) = (node.open(), node.open());
     let most = MemoryLimits::MIN;
@@ -257,7 +257,7 @@ fn what_is_no_longer_shared_wakes_the_senders_of_its_peer() {
 }
 
 #[test]
-fn the_end_of_what_is_shared_wakes_all_who_wait() {
+fn the_end_of_a_shared_charge_wakes_all_waiters() {
     let node = small();
     let (peer, other) = (node.open(), node.open());
     let charge = node.charge_shared(MemoryLimits::MIN);
@@ -287,7 +287,7 @@ fn raised_limits_wake_senders() {
 }
 
 #[test]
-fn lowered_limits_end_who_holds_more_than_its_share_now() {
+fn lowered_limits_evict_a_peer_above_its_new_share() {
     let least = MemoryLimits::MIN;
     let node = NodeBudget::within(MemoryLimits::default().with_per_node(2 * least));
     let peers: Vec<_> = (0..2).map(|_| node.open()).collect();
@@ -306,7 +306,7 @@ fn lowered_limits_end_who_holds_more_than_its_share_now() {
 
 /// The node counts shared data before it is in the queue of any peer.
 #[test]
-fn who_holds_what_is_shared_is_looked_at_once_it_does() {
+fn a_peer_can_be_evicted_once_it_holds_shared_bytes() {
     let node = small();
     let (peer, other) = (node.open(), node.open());
     let _charge = node.charge_shared(MemoryLimits::MIN);

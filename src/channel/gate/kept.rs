@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of payloads a peer's senders keep together.
+/// How many payload bytes a peer's senders may keep in total.
 ///
-/// A single payload of any size may be kept alone.
+/// A payload of any size may be kept if it is the only one.
 pub(super) const MOST: usize = 256 << 10;
 
 /// The payloads that the senders of one peer keep while they wait.

@@ -40,12 +40,12 @@ impl WeakLane {
 }
 
 impl Lane {
-    /// How much waits in it, and how long messages waited.
+    /// How much data waits in the lane, and how long messages have waited.
     pub(crate) fn stats(&self) -> LaneStats {
         self.gate.stats(self.index)
     }
 
-    /// How many messages wait in it, and their bytes.
+    /// How many messages wait in the lane, and their total size in bytes.
     #[cfg(feature = "metrics")]
     pub(crate) fn waiting(&self) -> (usize, usize) {
         self.gate.waiting(self.index)
@@ -77,7 +77,7 @@ impl Lane {
         &self.gate.spare
     }
 
-    /// Queues the message that `encode` makes, waiting for room.
+    /// Queues the message that `encode` returns, waiting for room.
     ///
     /// The message may be encoded a second time once there is room. Cancel safe: a call that is
     /// dropped early has queued nothing.
@@ -92,7 +92,7 @@ impl Lane {
         self.encode_when_room(flushed, encode).await?;
         match written.await {
             Ok(()) => Ok(()),
-            // The reason is not certain before the peer ends.
+            // The reason is known only once the connection ends.
             Err(_) => Err(self.gate.shut().await),
         }
     }
@@ -266,8 +266,8 @@ impl Lane {
                     }
                 }
                 Some(over) => {
-                    // Room in the lane is for senders that can use it, so this one leaves the
-                    // lane's waiters and passes its wake-up on.
+                    // This sender has no memory to use room in the lane, so it stops waiting for
+                    // the lane and passes its wake-up on.
                     freed.set(None);
                     room.notify_one();
                     self.gate.budget.make_room(over);

@@ -1,15 +1,15 @@
 //! The write gate: one message at a time, and only while the connection is healthy.
 //!
 //! The gate's token is the sealing half of the session. The write loop holds it, and is the only
-//! task that takes messages out of the gate. Each protocol puts its messages into a lane of its
-//! own. The gate guarantees:
+//! task that takes messages out of the gate. Each protocol puts its messages into its own lane. The
+//! gate guarantees:
 //!
 //! - messages go out one at a time, those of one lane in order;
-//! - control frames go first, then the most urgent class of lanes, and within a class lanes by
-//!   deficit round robin over bytes, by weight; a class that is passed over keeps a twentieth of
+//! - control frames go first, then the most urgent class of lanes; within a class, lanes take turns
+//!   by weighted deficit round robin over bytes; a class that is passed over keeps a twentieth of
 //!   the bytes;
 //! - after a failed write nothing more is written, and every waiting caller gets
-//!   [`SendError::WriteFailed`] once it is certain that this ends the peer;
+//!   [`SendError::WriteFailed`] once it is certain that the failure ends the connection;
 //! - the Disconnect is the last frame.
 
 mod kept;
@@ -51,15 +51,15 @@ use crate::spare::Spare;
 #[derive(Debug)]
 pub(crate) struct WriteGate {
     state: Mutex<State>,
-    /// Where senders wait for room, one place for each lane.
+    /// Where senders wait for room, one entry for each lane.
     room: Vec<Notify>,
-    /// Wakes those who wait for memory or for the end.
+    /// Wakes callers that wait for memory or for the end.
     changed: Notify,
     kept: KeptPayloads,
     sources: Sources,
     /// How much each lane may still send, if its rate is bounded.
     paces: Box<[Option<Box<Mutex<TokenBucket>>>]>,
-    /// The memory of written payloads, for the next ones.
+    /// Buffers of written payloads, kept for reuse.
     pub(crate) spare: Arc<Spare>,
     budget: Arc<PeerBudget>,
 }
@@ -73,11 +73,11 @@ struct State {
     phase: Phase,
     /// The failed write that closed the gate, if one did.
     failure: Option<WriteError>,
-    /// Whether queued messages were dropped, and no further message of a batch may begin.
+    /// Whether queued messages were dropped, and no further message of a batch may be started.
     dropping: bool,
     /// How many protocol messages will never be written.
     unsent: usize,
-    /// How many messages the write loop took last and may be writing, and their cost.
+    /// How many messages the write loop last took and may be writing, with their cost.
     in_flight: usize,
     in_flight_cost: Cost,
     writer: Option<Waker>,
@@ -85,15 +85,15 @@ struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Messages come in and go out.
+    /// Messages are accepted and sent.
     Open,
-    /// Nothing comes in; queued messages go out, then the final frame.
+    /// No message is accepted; queued messages are sent, then the final frame.
     Ending(Option<DisconnectReason>),
-    /// Nothing moves any more.
+    /// Nothing is accepted or sent any more.
     Closed,
 }
 
-/// How much waits in a lane now, and how long messages waited.
+/// How much data waits in a lane now, and how long messages have waited.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneStats {
     pub(crate) waiting: usize,
@@ -109,7 +109,7 @@ pub(crate) enum Next {
     Batch,
     /// Write the Disconnect, if there is a reason, then close the sending direction.
     Finish(Option<DisconnectReason>),
-    /// Close without another byte.
+    /// Close without writing another byte.
     Stop,
 }
 
@@ -145,12 +145,12 @@ impl WriteGate {
         })
     }
 
-    /// Asks for a Ping.
+    /// Requests a Ping.
     pub(crate) fn ping(&self) {
         self.control(Schedule::ping);
     }
 
-    /// Asks for a Pong.
+    /// Requests a Pong.
     pub(crate) fn pong(&self) {
         self.control(Schedule::pong);
     }
@@ -163,10 +163,10 @@ impl WriteGate {
         }
     }
 
-    /// Lets no more messages in, and ends with a Disconnect if there is a reason.
+    /// Accepts no more messages, and ends with a Disconnect if there is a reason.
     ///
-    /// With `drain` queued messages still go out; without it they are dropped. A second call can
-    /// decide to drop them.
+    /// With `drain`, queued messages are still sent; without it they are dropped. A second call can
+    /// still drop them.
     pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
         if !drain {
@@ -185,9 +185,9 @@ impl WriteGate {
         self.close();
     }
 
-    /// Ends everything at once.
+    /// Closes the gate immediately.
     ///
-    /// Returns how many queued protocol messages were not written, or not completely.
+    /// Returns how many queued protocol messages were not written, or only in part.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.lock();
         state.phase = Phase::Closed;
@@ -198,7 +198,7 @@ impl WriteGate {
         unsent
     }
 
-    /// Whether only the Disconnect may still be begun.
+    /// Whether the Disconnect is the only frame that may still be started.
     pub(crate) fn is_dropping(&self) -> bool {
         self.lock().dropping
     }
@@ -265,7 +265,7 @@ impl WriteGate {
         loop {
             let released = self.changed.notified();
             tokio::pin!(released);
-            // Registered before the check, so that no end is missed.
+            // Registered before the check, so that the end is not missed.
             released.as_mut().enable();
             if let Err(error) = self.lock().check_open() {
                 return error;
@@ -274,7 +274,7 @@ impl WriteGate {
         }
     }
 
-    /// Counts a message against the quota of its lane, or returns when it may go.
+    /// Counts a message against its lane's quota, or returns when it may be sent.
     fn pace(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
         match &self.paces[lane] {
             Some(bucket) => bucket.lock().take(bytes, Instant::now()),
@@ -282,7 +282,7 @@ impl WriteGate {
         }
     }
 
-    /// Queues a message in a lane; without room it stays in `frame`.
+    /// Queues a message in a lane; if there is no room, it stays in `frame`.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), NotQueued> {
         let mut state = self.lock();
         state.check_open().map_err(NotQueued::Refused)?;
@@ -300,13 +300,13 @@ impl WriteGate {
         Ok(())
     }
 
-    /// How many messages wait in a lane, and their bytes.
+    /// How many messages wait in a lane, and their total size in bytes.
     #[cfg(feature = "metrics")]
     fn waiting(&self, lane: usize) -> (usize, usize) {
         self.lock().schedule.waiting(lane)
     }
 
-    /// How much waits in a lane, and how long messages waited.
+    /// How much data waits in a lane, and how long messages have waited.
     fn stats(&self, lane: usize) -> LaneStats {
         let state = self.lock();
         let (waiting, waiting_bytes) = state.schedule.waiting(lane);

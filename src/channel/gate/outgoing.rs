@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::payload::Cost;
 use crate::channel::{OverBudget, PeerBudget};
 
-/// The step of charges, in bytes, so that small messages rarely touch the budget.
+/// Charges change in steps of this many bytes, so small messages rarely touch the budget.
 ///
 /// The first step is free.
 const STEP: usize = 16 << 10;
@@ -108,11 +108,11 @@ mod tests {
     use crate::channel::{MemoryLimits, NodeBudget};
 
     #[test]
-    fn what_is_taken_in_is_charged_and_given_back() {
+    fn admitted_messages_are_charged_and_released() {
         let node = NodeBudget::default();
         let mut outgoing = Outgoing::new(node.open());
         let peers = node.open();
-        // The free part of the peer is used up, so that every byte shows.
+        // The peer's free allowance is used up, so every step is charged to the node.
         outgoing.budget.charge_to_send(32 << 10);
         let own = |own| Cost { own, shared: 0 };
         outgoing.admit(own(STEP)).expect("is free");

@@ -10,7 +10,7 @@ use crate::rlpx::{Prepared, SealError};
 /// The payload of a message on its way out.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// A payload of this message alone.
+    /// A payload that belongs to this message alone.
     Own(Bytes),
     /// A payload that goes to several peers.
     Shared(Arc<SharedPayload>),

@@ -48,7 +48,7 @@ impl QueuedMessage {
         Cost::of(&self.payload)
     }
 
-    /// Its size in rounds, in bytes.
+    /// The size that counts in a round, in bytes.
     fn bytes(&self) -> usize {
         self.cost().sum()
     }
@@ -67,7 +67,7 @@ pub(crate) struct Dropped {
 pub(crate) enum Flushed {
     /// The caller that waits for this message; dropped if it is never written.
     One(oneshot::Sender<()>),
-    /// The lane's source, which counts.
+    /// The lane's source, which counts its messages.
     Counted,
 }
 
@@ -89,7 +89,7 @@ impl Batch {
         self.bytes = 0;
     }
 
-    /// Notes how long messages waited, as far as `waited` returns it.
+    /// Records how long messages waited, for those lanes whose wait `waited` returns.
     pub(super) fn note_waits(&mut self, mut waited: impl FnMut(usize) -> Option<Duration>) {
         let lanes = self.messages.iter().filter_map(|(lane, _)| *lane);
         let waits = lanes.filter_map(|lane| Some((lane, waited(lane)?)));
@@ -220,7 +220,7 @@ impl Schedule {
         self.pongs = self.pongs.saturating_add(1);
     }
 
-    /// Whether a lane takes one more message of `size` bytes.
+    /// Whether a lane has room for another message of `size` bytes.
     pub(crate) fn has_room(&self, lane: usize, size: usize) -> bool {
         let lane = &self.lanes[lane];
         lane.settings
@@ -228,7 +228,7 @@ impl Schedule {
             .admits(lane.queue.len(), lane.bytes, size)
     }
 
-    /// How many messages wait in a lane, and their bytes.
+    /// How many messages wait in a lane, and their total size in bytes.
     pub(crate) fn waiting(&self, lane: usize) -> (usize, usize) {
         let lane = &self.lanes[lane];
         (lane.queue.len(), lane.bytes)
@@ -276,7 +276,7 @@ impl Schedule {
         batch.left = self.lanes.iter().map(|lane| lane.queue.len()).sum();
     }
 
-    /// Lets a lane send until its share of the round or the batch is full.
+    /// Lets a lane send until its share of the round or the batch is exhausted.
     fn take_turn(&mut self, class: Class, lane: usize, batch: &mut Batch, limit: usize) {
         let alone = self.turns.is_alone(class);
         let state = &mut self.lanes[lane];

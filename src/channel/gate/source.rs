@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 /// A queue whose messages [`Lane::fill`](super::Lane::fill) puts into a lane.
 ///
-/// The write loop calls it, so it does little.
+/// The write loop calls it, so its methods must return quickly.
 pub(crate) trait LaneSource: Send + Sync {
     /// Reports that the lane has sent frames, so that there is room for others.
     fn room(&self);

@@ -74,7 +74,7 @@ async fn a_small_message_waits_for_one_large_message_at_most() {
 }
 
 #[tokio::test]
-async fn a_full_lane_waits_and_goes_on_when_there_is_room() {
+async fn a_full_lane_waits_and_continues_when_there_is_room() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
     let gate = WriteGate::new(
         vec![LaneSettings {
@@ -155,7 +155,7 @@ async fn finishing_without_draining_drops_and_counts() {
 }
 
 #[tokio::test]
-async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
+async fn messages_with_the_writer_count_as_unsent_until_they_are_written() {
     let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     let lane = Lane::new(&gate, 0, 16);
     let mut batch = Batch::default();
@@ -165,7 +165,7 @@ async fn what_the_writer_took_counts_as_unsent_until_it_comes_back() {
         }
         gate.ping();
         assert_eq!(gate.next(&mut batch, MOST).await, Next::Batch);
-        // The Ping and two messages are written, three are given up.
+        // The Ping and two messages are written, and three are not.
         assert_eq!(batch.drain(3).count(), 3);
     }
     assert_eq!(gate.close(), 3 + 5);
@@ -311,7 +311,7 @@ fn of_class(class: Class) -> LaneSettings {
 }
 
 #[tokio::test]
-async fn what_is_more_urgent_is_in_the_next_batch() {
+async fn a_more_urgent_message_is_in_the_next_batch() {
     let classes = [Class::Bulk, Class::Normal, Class::Urgent];
     let lanes = classes.map(of_class);
     let gate = WriteGate::new(lanes.to_vec(), NodeBudget::default().open());
@@ -328,7 +328,7 @@ async fn what_is_more_urgent_is_in_the_next_batch() {
 proptest! {
     /// Each class that waits keeps a twentieth, and the most urgent one gets the rest.
     #[test]
-    fn no_class_stands_still(sizes in prop::array::uniform3(1000usize..40_000)) {
+    fn no_class_starves(sizes in prop::array::uniform3(1000usize..40_000)) {
         let lanes = Class::ALL.map(of_class);
         let mut schedule = Schedule::new(lanes.to_vec());
         for (index, size) in sizes.iter().enumerate() {
@@ -404,7 +404,7 @@ mod source {
     }
 
     #[tokio::test]
-    async fn it_hears_of_room_and_of_its_own_frames() {
+    async fn it_is_notified_of_room_and_of_its_own_frames() {
         let limits = ProtocolLimits::default().with_queue_messages(2);
         let gate = WriteGate::new(
             vec![LaneSettings {

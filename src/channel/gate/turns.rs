@@ -14,11 +14,11 @@ const PARTS: usize = 19;
 /// There are few, and most peers have none, so one queue for all classes takes the least memory.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// Each with its class, those of a class in the order of their turns.
+    /// Each lane with its class. The lanes of a class are in the order of their turns.
     lanes: VecDeque<(Class, usize)>,
     /// Bytes that more urgent classes sent while a normal or a bulk class waited.
     ///
-    /// Less [`PARTS`] times the bytes that the class has sent itself.
+    /// Minus [`PARTS`] times the bytes that the class has sent itself.
     passed_over: [usize; 2],
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::quantiles::Quantiles;
 
-/// One message in this many is timed.
+/// One in this many messages is timed.
 ///
 /// Reading the clock takes as long as queueing a message.
 const EVERY: u64 = 16;

@@ -172,7 +172,7 @@ fn a_message_without_memory_is_dropped_and_the_largest_holder_ends() {
         assert!(queue.try_push(part, large().0).is_err());
         assert!(one.budget().evicted().now_or_never().is_some());
         assert!(other.budget().evicted().now_or_never().is_none());
-        // Messages that fit into the peer's free part find room.
+        // Messages that fit into the peer's free allowance find room.
         assert_eq!(queue.has_room(part, 1), connected);
         assert_eq!(queue.try_push(part, message(0).0).is_ok(), connected);
     }
@@ -202,7 +202,7 @@ fn who_waits_for_memory_is_woken_by_all_that_may_bring_it() {
     drop(reserve(LARGE).now_or_never().flatten().expect("room"));
     assert_eq!(node.used(), COST);
     fill();
-    // A connection brings a free part.
+    // A connection adds a free allowance.
     let mut waiting = reserve(1);
     assert!((&mut waiting).now_or_never().is_none());
     queue.fail(&CommError::Full);
@@ -216,7 +216,7 @@ fn who_waits_for_memory_is_woken_by_all_that_may_bring_it() {
     assert!((&mut waiting).now_or_never().is_none());
     let opening = queue.open(Lane::new(&peer, 0, 16), Arc::default());
     let room = (&mut waiting).now_or_never().flatten().expect("room");
-    // When the peer has written, its free part is available again.
+    // When the peer has written, its free allowance is available again.
     peer.budget().charge_to_send(FREE);
     let mut waiting = Box::pin(queue.reserve(Part::Messages, 1));
     assert!((&mut waiting).now_or_never().is_none());
