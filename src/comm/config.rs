@@ -35,10 +35,10 @@ settings! {
         ///
         /// Values above 268,435,455 are reduced to that. Default: 20.
         receive_queue / with_receive_queue: usize = 20, |messages: usize| messages.min(MAX_QUEUE);
-        /// The largest message in either direction, in bytes as encoded.
+        /// The largest message in either direction, in encoded bytes.
         ///
-        /// A larger one that arrives ends the connection. Values above 16,776,434 are reduced to
-        /// that. Default: 16,776,434.
+        /// A larger message from the remote ends the connection. Values above 16,776,434 are
+        /// reduced to that. Default: 16,776,434.
         max_message / with_max_message: usize = MAX_MESSAGE, |bytes: usize| bytes.min(MAX_MESSAGE);
         /// How long the server may take to connect to a node. Default: 5 s.
         dial_timeout / with_dial_timeout: Duration = Duration::from_secs(5);
@@ -54,15 +54,15 @@ settings! {
         failure_memory / with_failure_memory: Duration = Duration::from_secs(1);
         /// The time within which two connections of one identity count as simultaneous.
         ///
-        /// Of simultaneous connections both sides keep the one that the node with the larger id
-        /// dialled. Otherwise they keep the newer one. Default: 5 s.
+        /// Of two simultaneous connections, both sides keep the one that the node with the larger
+        /// id dialled. Otherwise they keep the newer one. Default: 5 s.
         simultaneous / with_simultaneous: Duration = Duration::from_secs(5);
         /// How many nodes are dialled at the same time.
         ///
         /// Messages to further nodes fail with [`CommError::Full`](super::CommError::Full). With 0
-        /// the layer uses only connections that others have made. Default: 1024.
+        /// the layer uses only connections that others have opened. Default: 1024.
         max_dials / with_max_dials: usize = 1024;
-        /// The bounds of subscriptions that set none of their own.
+        /// The bounds of subscriptions that do not set their own.
         subscription / with_subscription: SubscriptionConfig = SubscriptionConfig::default();
         /// How many identities are remembered, and for how long.
         identities / with_identities: IdentityLimits = IdentityLimits::default();

@@ -22,7 +22,7 @@ use crate::peer::Peer;
 use crate::peer::ProtocolError;
 use crate::setup::Direction;
 
-/// How long a replaced connection still receives messages that were sent before the remote knew.
+/// How long a replaced connection still receives messages sent before the remote noticed.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub(crate) async fn run(
     if let Some((Purpose::Probe, mut result)) = purpose {
         // A probe proves no identity. The sender of `result` is dropped when the attempt ends.
         tokio::select! {
-            // The end first: after it no peer is left to prove an identity to.
+            // The end is checked first: after it there is no peer to prove an identity to.
             biased;
             () = peer.ending() => return Ok(()),
             () = shared.stopping.cancelled() => {}
@@ -67,7 +67,7 @@ pub(crate) async fn run(
         return Ok(());
     }
     if their_probe {
-        // The remote's probe is complete, and it ends the connection.
+        // The remote's probe is complete, so the remote ends the connection.
         let limit = shared.config.handshake_timeout();
         tokio::select! {
             // The order does not matter: each branch ends the wait.
@@ -91,8 +91,8 @@ pub(crate) async fn run(
         Opened::Refused(error) => Err(refuse(shared, &peer, error)),
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
-            debug!(id = %info.id, "another connection of the identity stays");
-            // Messages that the remote sends before it knows are received. `kept` sends the
+            debug!(id = %info.id, "another connection of the identity is kept");
+            // Messages that the remote sends before it notices are still received. `kept` sends the
             // answers.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
@@ -114,7 +114,8 @@ async fn prove(
     let now = shared.unix_now();
     let exchange = exchange(peer, conn, terms, &shared.provider, probe, now);
     tokio::select! {
-        // The stop first: the exchange begins with our proof, which a stopped layer does not give.
+        // The stop is checked first: the exchange begins with our proof, which a stopped layer must
+        // not send.
         biased;
         () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
         result = timeout(after, exchange) => {
@@ -192,7 +193,7 @@ async fn serve(
         open: true,
     };
     let (reason, error) = tokio::select! {
-        // This side's decision first: an end that follows from it must not report a dead peer.
+        // This side's decision is checked first: an end that it causes must not report a dead peer.
         biased;
         reason = entry.control.closed() => (reason, None),
         end = work.run() => end,
@@ -253,8 +254,9 @@ impl Work {
     async fn run(&mut self) -> End {
         loop {
             tokio::select! {
-                // The handler first: received messages are handed over before more are read. The
-                // reader before the writer: it knows better how the connection ended.
+                // The handler runs first: received messages are handed over before more are read.
+                // The reader runs before the writer, since it knows better how the connection
+                // ended.
                 biased;
                 () = &mut self.handler => {}
                 end = &mut self.reader => return end,

@@ -46,7 +46,7 @@ impl ConnectedPeer {
     }
 }
 
-/// Makes connections for the layer, which never dials by itself.
+/// Makes connections for the layer, which never dials itself.
 ///
 /// A [`Server`] is a connector.
 pub trait Connector: Send + Sync + 'static {
@@ -76,7 +76,7 @@ impl Connector for Server {
         if error.reason() != Some(DisconnectReason::ALREADY_CONNECTED) {
             return Err(error);
         }
-        // The node dialled us at the same time: its connection exists or is about to.
+        // The node dialled us at the same time: its connection exists or is about to exist.
         let appears = async {
             loop {
                 if let Some(peer) = self.peer(&id) {

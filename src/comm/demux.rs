@@ -36,8 +36,8 @@ pub enum Overflow {
     DropNewest,
     /// The oldest messages of the identity with the most waiting are dropped.
     ///
-    /// This continues until there is room. The new message counts as waiting. If that gives its
-    /// identity the most and it has no older message, the new message itself is dropped.
+    /// This continues until there is room. The new message counts as waiting. If its identity then
+    /// has the most waiting but no older message, the new message itself is dropped.
     DropOldest,
     /// The subscription closes; its waiting messages can still be read.
     Close,
@@ -46,7 +46,7 @@ pub enum Overflow {
 settings! {
     /// The bounds of one subscription.
     ///
-    /// An empty subscription takes a message of any size. Identities are served in turn.
+    /// An empty subscription accepts a message of any size. Identities are served in turn.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SubscriptionConfig {
         /// How many messages may wait to be read. Default: 256.
@@ -117,7 +117,7 @@ impl<T> Default for Demux<T> {
 }
 
 impl<T: Clone> Demux<T> {
-    /// Creates one without subscriptions.
+    /// Creates a demultiplexer without subscriptions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -153,18 +153,19 @@ impl<T: Clone> Demux<T> {
     /// Hands a message of `size` bytes to all subscriptions whose predicate holds.
     ///
     /// They are served in the order in which they were added. Those with room receive the message
-    /// immediately; for each of the others its policy decides. Returns how many received it.
-    /// After [`close`](Self::close) no predicate is called.
+    /// immediately; for the others, their policies decide. Returns how many received it. After
+    /// [`close`](Self::close) no predicate is called.
     ///
     /// # Cancel safety
-    /// A dropped call has given the message to some of the subscriptions.
+    /// A dropped call may have handed the message to only some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
         self.hand_out(None, message, size).await
     }
 
     /// Like [`publish`](Self::publish), for a message that comes from an identity.
     ///
-    /// Subscriptions serve identities in turn, and one that floods loses its own messages first.
+    /// Subscriptions serve identities in turn, and an identity that floods loses its own messages
+    /// first.
     pub async fn publish_from(&self, source: PeerId, message: &T, size: usize) -> usize {
         self.hand_out(Some(source), message, size).await
     }
@@ -316,7 +317,7 @@ impl<T: Clone> Slot<T> {
             match self.queue.push_from(source, message.clone(), size) {
                 Ok(()) => return Offer::Taken { crowded_out: 0 },
                 Err(Full::Closed) => return Offer::Gone,
-                // Another connection was faster.
+                // Another connection has taken the room.
                 Err(Full::NoRoom(_)) => {}
             }
         }

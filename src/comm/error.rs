@@ -37,7 +37,7 @@ pub enum CommError {
     /// The destination is this node itself.
     #[error("the destination is this node itself")]
     SelfDial,
-    /// The connection to the node was not made.
+    /// The connection to the node could not be made.
     #[error(transparent)]
     Dial(Arc<DialError>),
     /// The node is connected but does not speak `comm/1`.
@@ -51,10 +51,10 @@ pub enum CommError {
     Handshake {
         /// The node at the other end.
         node: NodeId,
-        /// What was wrong.
+        /// Why the proof failed.
         source: EstablishError,
     },
-    /// The node proved another identity than the expected one.
+    /// The node proved an identity other than the expected one.
     ///
     /// Only [`Comm::handshake`](super::Comm::handshake) rejects an identity of the same
     /// organisation.
@@ -71,7 +71,7 @@ pub enum CommError {
     /// The message is larger than the configuration allows.
     #[error("a message of {size} bytes is over the limit of {limit}")]
     TooLarge {
-        /// Its size in bytes, as encoded.
+        /// Its encoded size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -79,28 +79,28 @@ pub enum CommError {
     /// The connection ended.
     #[error("the connection was closed: {0}")]
     PeerClosed(ConnectionEnd),
-    /// The time limit passed.
+    /// The time limit expired.
     #[error("timed out")]
     Deadline {
-        /// The limit that passed.
+        /// The time limit.
         after: Duration,
     },
     /// The receiver answered that it could not accept the message.
     #[error("{0}")]
     Nack(String),
-    /// More acknowledgements are asked for than there are receivers.
-    #[error("{min} acknowledgements are asked of {peers} peers")]
+    /// More acknowledgements are required than there are receivers.
+    #[error("{min} acknowledgements are required of {peers} peers")]
     TooManyAcks {
-        /// How many are asked for.
+        /// How many are required.
         min: usize,
-        /// How many peers there are, duplicates merged.
+        /// How many peers there are, counting duplicates once.
         peers: usize,
     },
     /// The message has already been acknowledged or rejected.
     #[error("the message has already been acknowledged")]
     AlreadyAcknowledged,
-    /// The sender did not ask for an acknowledgement.
-    #[error("the sender asked for no acknowledgement")]
+    /// The sender did not request an acknowledgement.
+    #[error("the sender requested no acknowledgement")]
     NoAckWanted,
 }
 
@@ -126,7 +126,8 @@ impl CommError {
         }
     }
 
-    /// Returns the kind of the error as a metric label. Kinds that end no message share `other`.
+    /// Returns the kind of the error as a metric label. Kinds that never end a message share
+    /// `other`.
     pub(crate) fn label(&self) -> &'static str {
         match self.kind() {
             CommErrorKind::Nack | CommErrorKind::Misuse => "other",

@@ -10,7 +10,7 @@ pub enum CommErrorKind {
     Stopped,
     /// The destination is this node itself: `self`.
     SelfDial,
-    /// The connection to the node was not made: `dial`.
+    /// The connection to the node could not be made: `dial`.
     Dial,
     /// The node does not speak the protocol: `not_supported`.
     NotSupported,
@@ -24,7 +24,7 @@ pub enum CommErrorKind {
     TooLarge,
     /// The connection ended: `closed`.
     Closed,
-    /// The time limit passed: `deadline`.
+    /// The time limit expired: `deadline`.
     Deadline,
     /// The receiver did not accept the message: `nack`.
     Nack,

@@ -24,7 +24,7 @@ pub enum EstablishError {
     /// The remote's proof did not arrive in time.
     #[error("nothing was received within {after:?}")]
     TimedOut {
-        /// The limit that passed.
+        /// The time limit.
         after: Duration,
     },
     /// The connection ended first.
@@ -48,7 +48,7 @@ pub enum EstablishError {
     /// The remote gave no id.
     #[error("the remote gave no id")]
     MissingId,
-    /// The remote's identity has another id than the remote sent.
+    /// The remote's identity does not have the id that the remote sent.
     #[error("the identity's id is {actual}, not the one that the remote sent")]
     IdMismatch {
         /// The id computed from the identity.
@@ -93,7 +93,7 @@ impl EstablishError {
     }
 }
 
-/// A failed proof that ends the peer: our error, and the reason for the remote.
+/// A failed proof, which disconnects the peer: our error, and the reason for the remote.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct EstablishFailure {
@@ -136,8 +136,8 @@ impl Terms {
         }
     }
 
-    /// The bytes that a proof signs. All parts but the last have a fixed length, so that different
-    /// statements are different bytes.
+    /// The bytes that a proof signs. All parts but the last have a fixed length, so different
+    /// statements never have the same bytes.
     fn statement(&self, signer: Direction, probe: bool, identity: &[u8]) -> Vec<u8> {
         let (dialler, listener) = match self.direction {
             Direction::Outbound => (self.own, self.remote),
@@ -256,7 +256,7 @@ pub(crate) async fn exchange(
         direction: peer.direction(),
         signed: terms.theirs(&theirs).into(),
         identity: record.identity.clone(),
-        // Copied, since a slice would keep the whole received message.
+        // Copied, since a slice would keep the whole received message in memory.
         signature: Bytes::copy_from_slice(&theirs.signature),
     };
     let probe = theirs.probe;

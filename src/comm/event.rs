@@ -23,10 +23,10 @@ pub enum CommEvent {
     Refused {
         /// The node.
         node: NodeId,
-        /// What was wrong.
+        /// Why the proof failed.
         error: EstablishError,
     },
-    /// An identity sent an Ack that no sender waits for, or no longer. The connection stays open.
+    /// An identity sent an Ack for which no sender is waiting. The connection stays open.
     UnaskedAck {
         /// The id of the identity.
         id: PeerId,

@@ -1,4 +1,4 @@
-//! Messages that the transport has taken and may not have written yet.
+//! Messages that the transport has taken but may not have written yet.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
@@ -27,7 +27,7 @@ impl Sender {
 }
 
 /// The senders of one connection's messages, in the order of writing. So the number of written
-/// messages is enough to find the senders to notify.
+/// messages suffices to find the senders to notify.
 #[derive(Debug)]
 pub(crate) struct Handed {
     senders: Mutex<VecDeque<Sender>>,
@@ -45,7 +45,7 @@ impl Handed {
         self.senders.lock()
     }
 
-    /// Notifies the senders of the next `count` messages, which were written.
+    /// Notifies the senders of the next `count` messages, which have been written.
     pub(crate) fn written(&self, count: usize) {
         let written: Vec<_> = {
             let mut senders = self.lock();
@@ -61,7 +61,7 @@ impl Handed {
         }
     }
 
-    /// Fails the rest: nothing reports any more whether they were written.
+    /// Fails the rest, since it is no longer reported whether they were written.
     pub(crate) fn fail(&self) {
         let senders = std::mem::take(&mut *self.lock());
         for sender in senders {

@@ -68,19 +68,20 @@ impl Comm {
     /// Signs a message with this node's identity, for messages that others pass on.
     ///
     /// # Errors
-    /// [`IdentityError::Signing`].
+    /// [`IdentityError::Signing`] if the key cannot sign.
     pub fn sign(&self, mut message: Envelope) -> Result<Envelope, IdentityError> {
         let provider = self.shared.provider.direct();
         message.signature = provider.sign(&message.signed_bytes())?;
         Ok(message)
     }
 
-    /// Checks a message that was passed on, and returns the author's id.
+    /// Checks a message that others passed on, and returns the author's id.
     ///
     /// `identity` must be valid now, and must have signed the message.
     ///
     /// # Errors
-    /// [`IdentityError::BadSignature`], or why the identity is not accepted.
+    /// [`IdentityError::BadSignature`] if the signature does not match; otherwise the reason why
+    /// the identity is not accepted.
     ///
     /// # Cancel safety
     /// Dropping the call has no effect.
@@ -112,7 +113,7 @@ impl Comm {
         self.shared.provider.direct().identity()
     }
 
-    /// Sends a message to each of `peers`, connecting to those that are not connected.
+    /// Sends a message to each of `peers`, connecting to those that are not yet connected.
     ///
     /// It never waits: a message that finds its queue full is dropped. Messages from one task to
     /// one peer keep their order. Returns one receipt for each peer, in order; each reports the
@@ -128,8 +129,8 @@ impl Comm {
 
     /// Like [`send`](Self::send), but calls `on_failure` for each peer whose message was not sent.
     ///
-    /// It receives the peer and the reason. It runs on a task of the layer, one call after the
-    /// other, so it must return quickly. If it panics, it is not called again.
+    /// It receives the peer and the reason. Calls run one after another on a task of the layer, so
+    /// each must return quickly. After a panic it is not called again.
     pub fn send_with_callback(
         &self,
         message: &Envelope,
@@ -155,11 +156,11 @@ impl Comm {
 
     /// Like [`send`](Self::send) to one peer, but waits for room in its queue.
     ///
-    /// It waits for `limit` at most. Waiting calls are served in order.
+    /// It waits for at most `limit`. Waiting calls are served in order.
     ///
     /// # Errors
-    /// [`CommError::Deadline`], or why the peer is not reached. If a dial fails after the message
-    /// was queued, the receipt reports it.
+    /// [`CommError::Deadline`] if there is no room in time; otherwise the reason why the peer
+    /// cannot be reached. If a dial fails after the message was queued, the receipt reports it.
     ///
     /// # Cancel safety
     /// A dropped call has either queued the message or done nothing.
@@ -187,8 +188,8 @@ impl Comm {
     /// Sends a message to each of `peers`, and waits for acknowledgements.
     ///
     /// It returns when `policy.min()` of them have acknowledged it, when all have answered or
-    /// failed, or at the deadline. Duplicate peers count once. The result contains what is known
-    /// by then; at the deadline that is one entry for each peer. After the layer has stopped, each
+    /// failed, or at the deadline. Duplicate peers count once. The result contains the outcomes
+    /// known by then; at the deadline that is one for each peer. After the layer has stopped, each
     /// peer fails with [`CommError::Stopped`]. Without peers the result is empty.
     ///
     /// # Errors
@@ -275,10 +276,13 @@ impl Comm {
     /// The dial and handshake timeouts limit the call.
     ///
     /// # Errors
-    /// [`CommError::IdMismatch`] if an id was given and one of another organisation answers; the
-    /// connection stays open. [`CommError::Handshake`], [`CommError::NotSupported`],
-    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
-    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
+    /// [`CommError::IdMismatch`] if an id was given but an identity of another organisation
+    /// answers; the connection stays open. [`CommError::Handshake`] if the node proves no identity,
+    /// [`CommError::NotSupported`] if it does not speak `comm/1`. [`CommError::Dial`] if the
+    /// connection cannot be made, [`CommError::PeerClosed`] if it ends early,
+    /// [`CommError::Deadline`] if a time limit expires. [`CommError::Full`] if too many dials are
+    /// running, [`CommError::SelfDial`] if the peer is this node, [`CommError::Stopped`] if the
+    /// layer has been stopped.
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -294,7 +298,7 @@ impl Comm {
                     Landed::Open(info) if peer.id().is_none_or(|id| id == info.id) => {
                         return Ok(info);
                     }
-                    // The next turn checks whether this other identity is acceptable.
+                    // The next iteration checks whether this other identity is acceptable.
                     Landed::Open(_) => {}
                     // The attempt was for another purpose, and does not stay open.
                     Landed::Handshake(_) | Landed::Probe(_) => self.until_over(&peer.node()).await,
@@ -314,15 +318,15 @@ impl Comm {
         attempt.saturating_mul(2)
     }
 
-    /// Checks whether a node answers a Ping, and returns the round trip.
+    /// Checks whether a node answers a Ping, and returns the round-trip time.
     ///
-    /// The Ping uses the existing connection, or one that is made for it and closed again. No
-    /// identity is requested. A round trip that is less than a second old is returned without a new
-    /// Ping. The dial and probe timeouts limit the call.
+    /// The Ping uses the existing connection, or one that is made for it and closed afterwards. No
+    /// identity is requested. A round-trip time measured less than a second ago is returned without
+    /// a new Ping. The dial and probe timeouts limit the call.
     ///
     /// # Errors
-    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
-    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
+    /// Those of [`connect`](Self::connect), except for the three about identities: `IdMismatch`,
+    /// `Handshake` and `NotSupported`.
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -362,13 +366,11 @@ impl Comm {
 
     /// Finds out which identity answers at an endpoint.
     ///
-    /// It uses the existing connection, or makes one and closes it again.
+    /// It uses the existing connection, or makes one and closes it afterwards.
     ///
     /// # Errors
-    /// [`CommError::IdMismatch`] if an id was given and another one answers.
-    /// [`CommError::Handshake`], [`CommError::NotSupported`], [`CommError::Dial`],
-    /// [`CommError::PeerClosed`], [`CommError::Deadline`], [`CommError::Full`],
-    /// [`CommError::SelfDial`], [`CommError::Stopped`].
+    /// [`CommError::IdMismatch`] if an id was given but another one answers, even of the same
+    /// organisation; otherwise those of [`connect`](Self::connect).
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.
@@ -417,7 +419,7 @@ impl Comm {
         self.accept_with(self.shared.config.subscription(), predicate)
     }
 
-    /// Like [`accept`](Self::accept), with bounds of its own.
+    /// Like [`accept`](Self::accept), with its own bounds.
     pub fn accept_with(
         &self,
         config: SubscriptionConfig,
@@ -426,10 +428,10 @@ impl Comm {
         self.shared.demux.subscribe(config, predicate)
     }
 
-    /// Reports ids whose connection ended by itself or could not be made.
+    /// Reports ids whose connection was lost or could not be made.
     ///
     /// Each id is reported once until it is connected again. A reader that falls 1024 ids behind
-    /// loses the oldest and receives their number. The stream ends when the layer stops.
+    /// loses the oldest and receives the number of lost ids. The stream ends when the layer stops.
     #[must_use]
     pub fn presumed_dead(&self) -> EventStream<PeerId> {
         self.shared.dead.listen()
@@ -437,18 +439,18 @@ impl Comm {
 
     /// Reports ids that another identity of their organisation replaced, or that were removed.
     ///
-    /// An identity is removed when it expires, when the provider no longer accepts it, when it was
-    /// unused for too long, or when a new one needs its place. A reader that falls 1024 ids behind loses the oldest and receives
-    /// their number. The stream ends when the layer stops.
+    /// An identity is removed when it expires, when the provider no longer accepts it, when it has
+    /// been unused for too long, or to make room for a new one. A reader that falls 1024 ids behind
+    /// loses the oldest and receives the number of lost ids. The stream ends when the layer stops.
     #[must_use]
     pub fn identity_switch(&self) -> EventStream<PeerId> {
         self.shared.switched.listen()
     }
 
-    /// Reports what happens to connections from now on, for logs and tests.
+    /// Reports the events of connections from now on, for logs and tests.
     ///
-    /// A reader that falls 1024 events behind loses the oldest and receives their number. The
-    /// stream ends when the layer stops.
+    /// A reader that falls 1024 events behind loses the oldest and receives the number of lost
+    /// events. The stream ends when the layer stops.
     #[must_use]
     pub fn events(&self) -> EventStream<CommEvent> {
         self.shared.events.listen()
@@ -506,8 +508,8 @@ impl Comm {
     /// node holds the identity.
     ///
     /// # Errors
-    /// [`IdentityError`] if it is not valid now, or longer than 16 KiB, which no connection could
-    /// prove.
+    /// [`IdentityError`] if it is not valid now, or if it is longer than 16 KiB, the most that a
+    /// connection can prove.
     ///
     /// # Cancel safety
     /// A dropped call may or may not have added the identity.
@@ -553,9 +555,9 @@ impl Comm {
 
     /// Stops the layer: queued messages fail, connections close, and all streams end.
     ///
-    /// New messages and connections are rejected. The call waits for the connections' tasks, for
-    /// the stop timeout at most. It returns false if some are left then; their peers' own limits
-    /// end those. A second call waits, too. The caller shuts down the server.
+    /// New messages and connections are rejected. The call waits for the connections' tasks, for at
+    /// most the stop timeout. It returns false if some are still running then; the limits of their
+    /// peers end them. A second call waits, too. Shutting down the server is up to the caller.
     pub async fn stop(&self) -> bool {
         self.shared.stop();
         let limit = self.shared.config.stop_timeout();
@@ -573,7 +575,7 @@ async fn landed(mut result: watch::Receiver<FlightResult>) -> Result<Landed, Com
         .unwrap_or_else(|| Err(lost()))
 }
 
-/// The peers without those that name a node or an identity a second time.
+/// The peers without those that repeat a node or an identity.
 fn distinct(peers: &[RemotePeer]) -> Vec<RemotePeer> {
     let (mut nodes, mut ids) = (HashSet::new(), HashSet::new());
     peers

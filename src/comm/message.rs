@@ -13,7 +13,7 @@ use crate::spare::Spare;
 pub(crate) const ESTABLISH: u64 = 0x00;
 pub(crate) const DATA: u64 = 0x01;
 pub(crate) const ACK: u64 = 0x02;
-/// How many message codes the protocol takes.
+/// How many message codes the protocol uses.
 pub(crate) const LENGTH: u64 = 4;
 
 /// The approximate size of a message without its byte strings, in bytes.
@@ -35,13 +35,13 @@ pub(crate) const MAX_ERROR: usize = 1 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Envelope {
-    /// A number for the upper layer, for example to match an answer to its question.
+    /// A number for the upper layer, for example to match an answer to its request.
     pub nonce: u64,
     /// The kind of message, for predicates.
     pub tag: u64,
     /// The content.
     pub payload: Bytes,
-    /// The author's signature, for messages that others pass on; else empty.
+    /// The author's signature, for messages that others pass on; otherwise empty.
     ///
     /// The connection authenticates direct messages. See [`Comm::sign`](super::Comm::sign).
     pub signature: Bytes,
@@ -67,7 +67,8 @@ impl Envelope {
 
     /// Returns the bytes that the author signs.
     ///
-    /// They are a domain, nonce and tag as eight big-endian bytes each, and the payload.
+    /// They consist of a domain string, the nonce and the tag as eight big-endian bytes each, and
+    /// the payload.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
         let domain = b"peermux/comm/1/envelope".as_slice();
@@ -96,8 +97,8 @@ impl Envelope {
     }
 }
 
-/// Encodes a list for a message that is sent soon: small ones share memory. `size` is the length of
-/// all its byte strings.
+/// Encodes a list for a message that is sent soon, so small ones share memory. `size` is the length
+/// of all its byte strings.
 fn encode_list(size: usize, spare: Option<&Spare>, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     encode_shared(size + HEADERS, spare, |out| put_list(out, append))
 }

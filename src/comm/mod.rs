@@ -4,7 +4,7 @@
 //! layer finds or opens the connection, makes the remote prove its identity, queues messages
 //! without blocking the caller, hands received messages to the subscriptions whose predicate
 //! matches, collects acknowledgements, and reports peers that look dead. It does not retry, does
-//! not choose peers, and keeps no membership.
+//! not choose peers, and keeps no membership list.
 //!
 //! It consists of the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`],
 //! such as a [`Server`](crate::Server).
@@ -45,11 +45,11 @@
 //!
 //! # On the wire
 //!
-//! All integers are unsigned, all payloads are RLP lists of exactly these elements.
+//! All integers are unsigned, and all payloads are RLP lists of exactly these elements.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
-//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves which identity holds the connection; the first message in each direction, and only that |
+//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves which identity holds the connection; sent once, as the first message in each direction |
 //! | 0x01 | Data | `[ack, nonce, tag, payload, signature]` | a message; with `ack` ≠ 0 the receiver answers with one Ack of that number |
 //! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that it was accepted |
 //! | 0x03 | – | | reserved |
@@ -79,7 +79,7 @@
 //! Each side sends its Establish without waiting for the other's. A malformed message or a second
 //! Establish ends the connection with
 //! [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL). If the remote proves no
-//! identity, the connection ends with a matching reason:
+//! identity, the connection ends with a matching reason, such as
 //! [`UNEXPECTED_IDENTITY`](crate::DisconnectReason::UNEXPECTED_IDENTITY) for a wrong proof. An Ack
 //! that no sender waits for is counted and otherwise ignored, since it may just be late.
 //!
@@ -87,17 +87,18 @@
 //!
 //! If an identity opens a second connection within 5 s, both sides keep the one that the node with
 //! the larger id dialled. Later, or if the same node dialled both, the newer connection replaces
-//! the older. Messages in the queue of the connection that ends move to the other queue and count
-//! there. The connection that ends is read for another second, so that no message is lost that was
-//! written before both sides knew.
+//! the older. Messages in the queue of the losing connection move to the other queue and count
+//! there. The losing connection is read for another second, so messages that were written before
+//! both sides noticed are not lost.
 //!
-//! Each message ends in exactly one way, which its [`Receipt`] returns: handed to the transport,
+//! Each message has exactly one outcome, which its [`Receipt`] returns: handed to the transport,
 //! dropped before it was queued, or failed after that.
 //!
 //! # Metrics
 //!
-//! With the feature `metrics` the layer counts through the facade of that name. Its metrics begin
-//! with `peermux_comm_`; the chapter [`guide::metrics`](crate::guide::metrics) lists them.
+//! With the feature `metrics`, the layer reports its counters through the facade of that name. Its
+//! metrics begin with `peermux_comm_`; the chapter [`guide::metrics`](crate::guide::metrics) lists
+//! them.
 
 mod acks;
 mod config;

@@ -8,10 +8,10 @@ pub struct AckPolicy {
 }
 
 impl AckPolicy {
-    /// Waits until `min` receivers have acknowledged, for `deadline` at most.
+    /// Waits until `min` receivers have acknowledged, for at most `deadline`.
     ///
     /// With a `min` of 0 the call returns once the message is queued for all receivers. The
-    /// deadline covers dialling, queueing and acknowledging together; [`Duration::MAX`] is no
+    /// deadline covers dialling, queueing and acknowledging together; [`Duration::MAX`] means no
     /// limit.
     #[must_use]
     pub const fn new(min: usize, deadline: Duration) -> Self {

@@ -15,7 +15,7 @@ use super::{CommError, CommEvent, ConnectionEnd, ReceivedMessage};
 use crate::channel::ProtocolReceiver;
 use crate::message::MessageError;
 
-/// Why a connection ended, and what was wrong with the message that ended it.
+/// Why a connection ended, and the error in the message that ended it, if any.
 pub(crate) type End = (ConnectionEnd, Option<MessageError>);
 
 /// A received message that waits for room in a subscription.
@@ -120,8 +120,8 @@ impl Reader {
         (ConnectionEnd::Malformed(error.to_string()), Some(error))
     }
 
-    /// Hands an Ack to its waiter. Only messages to this identity count, so no other can
-    /// acknowledge in its name. A late Ack is counted as one that no sender asked for.
+    /// Hands an Ack to its waiter. Only Acks for messages to this identity count, so no other
+    /// identity can acknowledge in its name. A late Ack is counted as one that no sender waits for.
     fn acknowledged(&self, ack: u64, error: String) {
         let answer = if error.is_empty() {
             Ok(())

@@ -14,7 +14,7 @@ use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
 use super::{CommError, ConnInfo, ConnectionEnd, Envelope, Receipt, RemotePeer};
 
-/// A received message with its sender and the way to answer.
+/// A received message with its sender and a way to answer.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ struct Inner {
     origin: Arc<Origin>,
 }
 
-/// The connection that messages come from, and the way to answer.
+/// The connection that messages come from, and a way to answer.
 pub(crate) struct Origin {
     pub(crate) info: Arc<ConnInfo>,
     /// The destination of answers.
@@ -72,15 +72,16 @@ impl ReceivedMessage {
         self.0.ack != 0
     }
 
-    /// Acknowledges the message, or rejects it with a text that says why.
+    /// Acknowledges the message, or rejects it with the given reason.
     ///
-    /// Waits for room in the queue of answers, for the reply timeout at most. Only the first answer
-    /// of all clones counts.
+    /// Waits for room in the queue of answers, for at most the reply timeout. Only the first answer
+    /// counts, across all clones.
     ///
     /// # Errors
     /// [`CommError::NoAckWanted`] if the sender does not wait, [`CommError::AlreadyAcknowledged`]
-    /// after the first answer, [`CommError::PeerClosed`], [`CommError::Deadline`],
-    /// [`CommError::Stopped`].
+    /// after the first answer, [`CommError::PeerClosed`] if the connection has ended,
+    /// [`CommError::Deadline`] if there is no room in time, [`CommError::Stopped`] if the layer has
+    /// been stopped.
     pub async fn ack(&self, result: Result<(), &str>) -> Result<(), CommError> {
         self.claim()?;
         let text = match result {
@@ -106,11 +107,12 @@ impl ReceivedMessage {
 
     /// Answers over the connection that this message came from, ahead of ordinary messages.
     ///
-    /// Waits for room, for the reply timeout at most.
+    /// Waits for room, for at most the reply timeout.
     ///
     /// # Errors
-    /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
-    /// [`CommError::TooLarge`], [`CommError::Stopped`].
+    /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`] if there is
+    /// no room in time, [`CommError::TooLarge`] if the message exceeds the limit,
+    /// [`CommError::Stopped`] if the layer has been stopped.
     ///
     /// # Cancel safety
     /// A dropped call has either queued the answer or done nothing.
@@ -121,7 +123,7 @@ impl ReceivedMessage {
     /// Like [`respond`](Self::respond), but fails if there is no room now.
     ///
     /// # Errors
-    /// [`CommError::Full`] if there is no room, else as for [`respond`](Self::respond).
+    /// [`CommError::Full`] if there is no room; otherwise as for [`respond`](Self::respond).
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
         let origin = &self.0.origin;
         origin.check_running()?;
@@ -141,8 +143,8 @@ impl ReceivedMessage {
 
     /// Whether there is room for an answer of `size` bytes now.
     ///
-    /// It needs room in the queue of answers and in the node's memory. Check this before you make
-    /// an expensive answer: a remote may ask for more than it reads.
+    /// The answer needs room in the queue of answers and in the node's memory. Check this before
+    /// you compute an expensive answer, since a remote may request more than it reads.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
         let queue = self.0.origin.queue.current();
@@ -158,7 +160,7 @@ impl ReceivedMessage {
                 let queue = self.0.origin.queue.current();
                 match queue.reserve(Part::Replies, payload.len()).await {
                     Some(room) => return Ok((queue, room)),
-                    // Another connection has replaced this one meanwhile.
+                    // Another connection has replaced this one in the meantime.
                     None if !Arc::ptr_eq(&queue, &queue.current()) => {}
                     None => return Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
                 }

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{AckPolicy, CommError, CommErrorKind, ConnectionEnd, RemotePeer};
 
-/// How sending one message ended.
+/// The outcome of sending one message.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Delivery {
@@ -93,9 +93,9 @@ impl fmt::Display for SendResult {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AggregatedSendResult {
-    /// One for each receiver that answered or failed in time.
+    /// One result for each receiver that answered or failed in time.
     pub results: Vec<SendResult>,
-    /// How many acknowledgements the policy asks for.
+    /// How many acknowledgements the policy requires.
     pub wanted: usize,
 }
 
@@ -107,7 +107,7 @@ impl AggregatedSendResult {
         }
     }
 
-    /// Whether as many receivers acknowledged as the [`AckPolicy`] asks for.
+    /// Whether as many receivers acknowledged as the [`AckPolicy`] requires.
     #[must_use]
     pub fn is_satisfied(&self) -> bool {
         self.ack_count() >= self.wanted
@@ -140,7 +140,7 @@ impl AggregatedSendResult {
 
     /// The failures, grouped by kind of error.
     ///
-    /// For callers that act on the kind: which peers to dial again, which to send less.
+    /// For callers that act on the kind: which peers to dial again, and to which to send less.
     #[must_use]
     pub fn failures_by_kind(&self) -> BTreeMap<CommErrorKind, Vec<&SendResult>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -152,11 +152,11 @@ impl AggregatedSendResult {
         groups
     }
 
-    /// The JSON form as a text.
+    /// The JSON form as a string.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Numbers and texts always have a JSON form.
+        // Numbers and strings always have a JSON form.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

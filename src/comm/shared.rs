@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// A new number for an Ack. It is never 0, which requests none.
+    /// A new number for an Ack. It is never 0, which would request none.
     pub(crate) fn ack_number(&self) -> u64 {
         self.acks.fetch_add(1, Ordering::Relaxed)
     }
@@ -130,7 +130,7 @@ impl Shared {
         let shared = Arc::clone(self);
         self.spawn(async move {
             tokio::select! {
-                // The stop first: after it no identity is examined.
+                // The stop is checked first: after it no identity is examined.
                 biased;
                 () = shared.stopping.cancelled() => {}
                 _ = async { tokio::join!(purge_identities(&shared), examine_again(&shared)) } => {}
@@ -142,9 +142,9 @@ impl Shared {
         self.connector.lock()
     }
 
-    /// Ends everything without waiting; a second call does nothing.
+    /// Stops the layer without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
-        // Before the tasks see the stop, so that none of them reports its consequences.
+        // This comes before the tasks see the stop, so that none of them reports its consequences.
         self.table().stop();
         self.stopping.cancel();
         self.demux.close();
@@ -199,7 +199,7 @@ impl Shared {
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
             Ok(Route::Open(entry)) => {
-                // If the connection ends meanwhile, the message fails with it.
+                // If the connection ends in the meantime, the message fails with it.
                 drop(table);
                 push(&entry.queue, Outgoing::new(draft, None, now), reserved)
             }
@@ -216,7 +216,7 @@ impl Shared {
         queued
     }
 
-    /// Queues a message; waits for room until `limit` after `now` at most. Cancel safe.
+    /// Queues a message; waits for room until `limit` after `now` at the latest. Cancel safe.
     pub(crate) async fn enqueue_waiting(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -295,7 +295,8 @@ impl Shared {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                // The stop first: an attempt that fails during a stop fails because of it.
+                // The stop is checked first: an attempt that fails during a stop fails because of
+                // it.
                 biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
                 result = self.attempt(node, start) => result,
@@ -321,7 +322,7 @@ impl Shared {
         if !was_ending || start.result.borrow().is_some() {
             return used;
         }
-        // The connection that was found was already ending, as after a close. This one is new.
+        // The existing connection was already ending, for example after a close. This one is new.
         let connected = self.connect(&start.enode).await?;
         self.make_use(node, &start, connected).await
     }
@@ -374,7 +375,8 @@ impl Shared {
         let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
-                // The result first: a connection that is only for a handshake ends right after it.
+                // The result is checked first: a connection that is only for a handshake ends right
+                // after it.
                 biased;
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
                 _ = peer.ended() => Err(closed()),
@@ -408,7 +410,7 @@ fn closed() -> CommError {
     CommError::PeerClosed(super::ConnectionEnd::TransportEnded)
 }
 
-/// Removes identities that have expired or were unused for too long.
+/// Removes identities that have expired or have been unused for too long.
 async fn purge_identities(shared: &Shared) {
     loop {
         let unix_now = shared.unix_now();
@@ -432,7 +434,7 @@ async fn purge_identities(shared: &Shared) {
 }
 
 /// Validates all known identities at intervals, and removes those that are rejected. It asks the
-/// provider about one after the other, and holds no lock.
+/// provider about one identity at a time, and holds no lock.
 async fn examine_again(shared: &Shared) {
     loop {
         sleep(PURGE_INTERVAL).await;

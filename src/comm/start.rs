@@ -31,7 +31,7 @@ impl Comm {
     /// there is a subscription for it is dropped; where that matters, use
     /// [`start_with`](Self::start_with).
     ///
-    /// The caller ends both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
+    /// The caller stops both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
     ///
     /// # Errors
     /// [`CommStartError`] if a setting is too small, if the provider's own identity is not valid,
@@ -51,8 +51,8 @@ impl Comm {
 
     /// Like [`start`](Self::start), but calls `subscribe` before the server accepts connections.
     ///
-    /// Subscriptions that are made there miss no message and no event. Messages cannot be sent from
-    /// there yet: they fail with [`CommError::Stopped`](super::CommError::Stopped).
+    /// Subscriptions that are made there miss no message and no event. Messages cannot be sent at
+    /// that point: they fail with [`CommError::Stopped`](super::CommError::Stopped).
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -78,12 +78,13 @@ impl Comm {
 
     /// Creates the layer of `node` over connections that no [`Server`] makes.
     ///
-    /// The code that runs the peers runs the returned protocol with them. The layer holds the
+    /// The code that runs the peers must run the returned protocol with them. The layer holds the
     /// connector until it stops.
     ///
     /// # Errors
-    /// [`CommStartError::Config`], [`CommStartError::Identity`], [`CommStartError::Runtime`]
-    /// outside a tokio runtime or in one without timers.
+    /// [`CommStartError::Config`] if a setting is too small, [`CommStartError::Identity`] if the
+    /// provider's own identity is not valid, [`CommStartError::Runtime`] outside a tokio runtime or
+    /// in one without timers.
     pub fn with_connector(
         config: Config,
         node: NodeId,

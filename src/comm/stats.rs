@@ -10,7 +10,7 @@ use crate::metrics::table::{
 };
 use crate::metrics::{Counter, Gauge, Histogram, NodeLabel};
 
-/// A number of [`CommStats`] and its counter of the facade.
+/// A number in [`CommStats`] and its counter in the facade.
 pub(crate) struct Count {
     total: AtomicU64,
     counter: Counter,
@@ -98,27 +98,27 @@ counts! {
     failed_closed = unsent;
     /// Messages that failed for another cause.
     failed_other = unsent;
-    /// Messages that were received, well-formed, from an authenticated identity.
+    /// Well-formed messages that were received from an authenticated identity.
     received = messages("ingress");
-    /// Messages that were received malformed; each ended its connection.
+    /// Malformed messages that were received; each ended its connection.
     malformed = |node| COMM_MALFORMED.of(node, []);
     /// How often a subscription lost a message because it was not read in time.
     undelivered = |node| COMM_UNDELIVERED.of(node, []);
     /// Acknowledgements that senders waited for.
     awaited_acks = acks("awaited");
-    /// Of these, those that arrived and accepted the message.
+    /// Awaited acknowledgements that arrived and accepted the message.
     received_acks = acks("received");
-    /// Of these, those that arrived and rejected the message.
+    /// Awaited acknowledgements that arrived and rejected the message.
     refused_acks = acks("refused");
-    /// Of these, those that did not arrive in time.
+    /// Awaited acknowledgements that did not arrive in time.
     timed_out_acks = acks("timed_out");
-    /// Of these, those whose message or connection failed.
+    /// Awaited acknowledgements whose message or connection failed.
     failed_acks = acks("failed");
-    /// Acknowledgements that no sender waited for, or no longer.
+    /// Acknowledgements for which no sender was waiting.
     unasked_acks = acks("unasked");
     /// Connections that proved the identity of another node's open connection.
     ///
-    /// Two nodes that are configured with one identity replace each other again and again.
+    /// Two nodes that are configured with the same identity replace each other repeatedly.
     contested = |node| COMM_CONTESTED.of(node, []);
     /// Connections on which the remote proved no identity.
     refused = |node| COMM_REFUSED.of(node, []);

@@ -298,7 +298,7 @@ impl PeerBudget {
         self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }
 
-    /// Whether the peer has been neither evicted nor ended.
+    /// Whether the peer has neither been evicted nor ended.
     pub(super) fn is_living(&self) -> bool {
         !self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }

@@ -38,7 +38,7 @@ pub enum Decoded {
     Ack {
         /// As we would write it.
         payload: Bytes,
-        /// The text, in which invalid UTF-8 is replaced.
+        /// The text, with invalid UTF-8 replaced.
         error: String,
     },
 }

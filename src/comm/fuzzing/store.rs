@@ -68,7 +68,7 @@ pub struct Store {
     stats: Arc<Stats>,
     now: Instant,
     budget: NodeBudget,
-    /// By number, with the attempts to connect to them.
+    /// The nodes by number, each with the attempt to connect to it.
     nodes: Vec<(Enode, Option<u64>)>,
     connections: HashMap<usize, Connection>,
     opened: usize,
@@ -76,7 +76,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A node that knows `nodes` nodes, including itself.
+    /// Creates a node that knows `nodes` nodes, including itself.
     ///
     /// # Panics
     /// If there are more than a hundred.
@@ -288,7 +288,7 @@ impl Store {
         }
     }
 
-    /// Ends a connection, whether the table still holds it or not.
+    /// Ends a connection, even if the table no longer holds it.
     pub fn end(&mut self, connection: usize) {
         if let Some(connection) = self.connections.remove(&connection) {
             let reason = &ConnectionEnd::TransportEnded;
@@ -309,7 +309,7 @@ impl Store {
             .close_id(&identity(id), &ConnectionEnd::Requested);
     }
 
-    /// Ends everything.
+    /// Ends all connections and attempts.
     pub fn stop(&mut self) {
         self.table.stop();
     }

@@ -64,7 +64,7 @@ pub struct Organisation(pub Bytes);
 /// What a provider knows about a valid identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Validity {
-    /// The organisation that it belongs to, if there is one.
+    /// The organisation that it belongs to, if any.
     ///
     /// A node that answers under another identity of the same organisation is still accepted.
     pub organisation: Option<Organisation>,
@@ -106,8 +106,8 @@ pub enum IdentityError {
 ///
 /// An identity is an opaque byte string of at most 16 KiB, such as a public key or a certificate.
 ///
-/// No function may wait for anything: they are called while a connection is set up, within its time
-/// limit. Calls about remotes run on a thread for blocking code, unless the provider
+/// No function may wait for anything, since they are called while a connection is set up, within
+/// its time limit. Calls about remotes run on a thread for blocking code, unless the provider
 /// [is quick](Self::is_quick). Times are durations since the Unix epoch.
 pub trait IdentityProvider: Send + Sync + 'static {
     /// This node's own identity.
@@ -116,7 +116,7 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// The digest that names `identity`.
     ///
     /// # Errors
-    /// [`IdentityError::Malformed`].
+    /// [`IdentityError::Malformed`] if the bytes are not an identity of this provider.
     fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError>;
 
     /// Checks that `identity` is trusted and valid at the time `now`.
@@ -128,13 +128,14 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// Signs with the key of this node's identity.
     ///
     /// # Errors
-    /// [`IdentityError::Signing`].
+    /// [`IdentityError::Signing`] if the key cannot sign.
     fn sign(&self, message: &[u8]) -> Result<Bytes, IdentityError>;
 
     /// Checks a signature that `identity` made.
     ///
     /// # Errors
-    /// [`IdentityError::BadSignature`], or why the identity cannot be read.
+    /// [`IdentityError::BadSignature`] if the signature does not match; otherwise the reason why
+    /// the identity cannot be read.
     fn verify(
         &self,
         identity: &[u8],

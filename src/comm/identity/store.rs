@@ -12,11 +12,11 @@ settings! {
     /// How many identities are kept, and for how long.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct IdentityLimits {
-        /// The most identities at a time, including this node's; at least 1.
+        /// The maximum number of identities, including this node's; at least 1.
         ///
-        /// The one unused for longest makes room. Default: 4096.
+        /// Beyond it, the identity that has been unused the longest is removed. Default: 4096.
         max / with_max: usize = 4096;
-        /// How long an unused identity is kept; [`Duration::MAX`] is for ever. Default: 1 h.
+        /// How long an unused identity is kept; [`Duration::MAX`] means for ever. Default: 1 h.
         unused / with_unused: Duration = Duration::from_secs(3600);
     }
 }
@@ -151,7 +151,7 @@ impl IdentityStore {
         *id != self.own && self.known.remove(id).is_some()
     }
 
-    /// Removes the identities that have expired or were unused for too long, except this node's.
+    /// Removes the identities, except this node's, that have expired or were unused too long.
     /// Returns their ids.
     pub(crate) fn purge(&mut self, now: Duration) -> Vec<PeerId> {
         let Self { limits, own, known } = self;

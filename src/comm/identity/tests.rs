@@ -3,7 +3,7 @@
 use super::*;
 use crate::node::SecretKey;
 
-/// Identities are a name and a second at which they end, 0 for never: `name@second`.
+/// An identity is `name@second`: a name and its expiry in seconds, 0 for never.
 struct Named(&'static str);
 
 fn parts(identity: &[u8]) -> Result<(&str, u64), IdentityError> {
@@ -66,11 +66,11 @@ fn put(store: &mut IdentityStore, identity: &str, now: u64) {
 }
 
 #[test]
-fn only_what_is_whole_and_valid_is_taken_in() {
+fn only_complete_and_valid_identities_are_stored() {
     let mut store = store();
     put(&mut store, "alice@0", 1);
     put(&mut store, "alice@0", 2);
-    assert_eq!(store.list().len(), 2, "known already");
+    assert_eq!(store.list().len(), 2, "already known");
     for malformed in ["", "bob"] {
         let refused = examine(malformed, 1);
         assert!(matches!(refused, Err(IdentityError::Malformed(_))));
@@ -84,7 +84,7 @@ fn only_what_is_whole_and_valid_is_taken_in() {
 }
 
 #[test]
-fn what_is_over_or_unused_or_withdrawn_leaves_and_the_own_one_stays() {
+fn expired_unused_and_withdrawn_identities_are_removed_but_not_our_own() {
     let mut store = store();
     for identity in ["short@20", "revoked@0", "used@0"] {
         put(&mut store, identity, 0);
@@ -102,7 +102,7 @@ fn what_is_over_or_unused_or_withdrawn_leaves_and_the_own_one_stays() {
 }
 
 #[test]
-fn a_full_store_forgets_what_was_unused_for_longest() {
+fn a_full_store_forgets_the_identity_unused_for_longest() {
     let mut store = store();
     for (now, identity) in ["a@0", "b@0", "c@0", "d@0"].into_iter().enumerate() {
         put(&mut store, identity, now as u64);

@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{IdentityError, IdentityProvider, Organisation, PeerId, Validity};
 use crate::rlp::{Rlp, RlpStream, check_exact};
 
-/// The most certificates in one identity.
+/// The maximum number of certificates in one identity.
 const MAX_CHAIN: usize = 8;
 
 /// The algorithms with which certificates and proofs can be signed.
@@ -33,7 +33,7 @@ pub enum X509Error {
     Root {
         /// Its index, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The secret key is neither ECDSA on P-256 nor Ed25519, as PKCS #8.
@@ -48,12 +48,12 @@ pub enum X509Error {
 ///
 /// An identity is the RLP list of its certificates in DER, its own first, then the intermediate
 /// ones, at most 8 in all. Each must be issued by the next one, and no two may have the same
-/// subject. So there is only one path to a root, and false certificates cost no more signature
-/// checks than true ones.
+/// subject. So there is only one path to a root, and forged certificates cost no more signature
+/// checks than genuine ones.
 ///
 /// The id is the SHA-256 digest of the first certificate. The organisation is the SHA-256 digest of
-/// the public key that issued it, and its subject's organisation name: the same name under another
-/// issuer is another organisation. The identity expires with the first of its certificates.
+/// the issuer's public key and the subject's organisation name, so the same name under another
+/// issuer is another organisation. The identity expires when the first of its certificates does.
 ///
 /// Keys are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
 /// client authentication. There are no revocation lists; wrap this provider in your own to reject
@@ -73,10 +73,12 @@ impl X509Identity {
     /// Creates this node's identity from its certificates, its secret key and the roots.
     ///
     /// `chain` contains the certificates in DER, this node's first. `pkcs8` is its secret key in
-    /// PKCS #8. `roots`, in DER, are those under which this and all other identities are issued.
+    /// PKCS #8. `roots`, in DER, are the certificates under which this and all other identities are
+    /// issued.
     ///
     /// # Errors
-    /// [`X509Error`]. Whether the certificate is valid is checked later, by the layer's clock.
+    /// [`X509Error`] if a root, the certificate or the key cannot be used. The validity of the
+    /// certificate is checked later, against the layer's clock.
     pub fn new(chain: &[&[u8]], pkcs8: &[u8], roots: &[&[u8]]) -> Result<Self, X509Error> {
         let anchor = |(index, der): (usize, &&[u8])| {
             anchor_from_trusted_cert(&CertificateDer::from(*der))
@@ -181,7 +183,7 @@ fn leaf(identity: &[u8]) -> Result<CertificateDer<'_>, IdentityError> {
 }
 
 /// Checks that each certificate is issued by the next one, and that subjects differ. Otherwise a
-/// search for a path among certificates of one name checks up to 100 signatures.
+/// search for a path among certificates with the same name would check up to 100 signatures.
 fn check_order(chain: &[CertificateDer<'_>]) -> Result<(), IdentityError> {
     let parsed: Vec<_> = chain
         .iter()

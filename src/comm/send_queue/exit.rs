@@ -33,7 +33,7 @@ impl Exit {
             message.hand_over(&self.acks, &mut senders)
         });
         match result {
-            // Only a message that is not charged can find no memory, and it does not wait.
+            // Only an uncharged message can find no memory, and such messages do not wait.
             Ok(()) | Err(NotQueued::OverBudget(_)) => {}
             Err(NotQueued::Full) => self.blocked = true,
             Err(NotQueued::Refused(_)) => (self.blocked, self.over) = (true, true),
@@ -43,7 +43,8 @@ impl Exit {
 
 impl SendQueue {
     /// Lets a connection take messages until the returned [`Opening`] is dropped. Then messages
-    /// that it took but may not have written fail. A queue has at most one connection in its life.
+    /// that it took but may not have written fail. A queue serves at most one connection in its
+    /// lifetime.
     pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {

@@ -12,7 +12,7 @@ pub struct Account {
     pub taken: usize,
     /// The units that are free.
     pub free: usize,
-    /// The units that messages from other queues took over the bound.
+    /// The units that messages from other queues took beyond the bound.
     pub owed: usize,
     /// The bound.
     pub total: usize,

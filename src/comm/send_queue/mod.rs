@@ -1,7 +1,7 @@
 //! The sending queue of one destination.
 //!
-//! It exists from the first message on, before there is a connection. It hands messages over while
-//! the connection has room.
+//! It exists from the first message on, even before there is a connection. It hands messages over
+//! while the connection has room.
 
 mod exit;
 #[cfg(feature = "fuzzing")]
@@ -43,7 +43,7 @@ pub(crate) struct SendQueue {
     over: Notify,
     /// Wakes calls that wait for memory when the queue ends or changes its budget.
     changed: Notify,
-    /// Room in units, so that one bound holds for messages and for bytes.
+    /// Room in units, so that one bound covers both messages and bytes.
     messages: Arc<Semaphore>,
     replies: Arc<Semaphore>,
     unit: usize,
@@ -59,7 +59,7 @@ struct State {
     /// The charge for waiting messages and for reserved room. The lane itself charges a message
     /// that enters it immediately.
     memory: QueueCharge,
-    /// Units over the bound, taken by messages from another queue. Freed units pay them first.
+    /// Units beyond the bound, taken by messages from another queue. Freed units repay them first.
     owed: Owed,
     exit: Option<Exit>,
     end: Option<End>,
@@ -79,7 +79,7 @@ impl Owed {
         }
     }
 
-    /// Pays owed units with those of a message that leaves. Returns the rest, which is free.
+    /// Repays owed units with those of a message that leaves. Returns the rest, which is free.
     fn pay(&mut self, part: Part, units: usize) -> usize {
         let owed = self.part(part);
         let free = units.saturating_sub(*owed);
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// Charges the last message of a part, if it waits and is not charged yet.
+    /// Charges the last message of a part, if it waits and is not yet charged.
     fn charge_last(&mut self, part: Part) -> Result<(), OverBudget> {
         let queue = match part {
             Part::Messages => &mut self.messages,
@@ -175,7 +175,7 @@ impl SendQueue {
         }
     }
 
-    /// Whether there is room for a message of `size` bytes at present.
+    /// Whether there is room for a message of `size` bytes now.
     pub(crate) fn has_room(&self, part: Part, size: usize) -> bool {
         let (semaphore, units) = self.room(part, size);
         if semaphore.is_closed() || semaphore.available_permits() < units as usize {
@@ -271,9 +271,9 @@ impl SendQueue {
         back.map_or(Ok(()), Err)
     }
 
-    /// Adds a message from another queue, over the bound if necessary. Two full queues can merge;
-    /// further messages fail, so that a remote that reconnects again and again does not make this
-    /// side hold more each time.
+    /// Adds a message from another queue, beyond the bound if necessary. Two full queues can merge;
+    /// further messages fail, so a remote that reconnects repeatedly does not make this side hold
+    /// more each time.
     fn put_moved(&self, part: Part, mut message: Outgoing) {
         let (semaphore, units) = self.room(part, message.size());
         let (units, most) = (units as usize, self.total(part));
@@ -298,7 +298,7 @@ impl SendQueue {
         }
     }
 
-    /// The queue that takes messages in place of this one; it may be this one.
+    /// The queue that now takes this one's messages, which may be this one itself.
     pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
         let mut queue = Arc::clone(self);
         loop {

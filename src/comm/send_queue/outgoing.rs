@@ -47,7 +47,7 @@ pub(crate) struct Outgoing {
     /// The expected identity, until there is a connection.
     pub(super) expects: Option<Box<PeerId>>,
     queued: Instant,
-    /// The units that it takes of the queue's bound.
+    /// The units of the queue's bound that it takes.
     pub(super) units: usize,
     /// Whether it is charged while it waits.
     pub(super) charged: bool,
@@ -68,7 +68,7 @@ impl Outgoing {
         self.draft.payload.len()
     }
 
-    /// Ends the charge, and returns its size in bytes.
+    /// Stops charging the message, and returns the charge in bytes.
     pub(super) fn uncharge(&mut self) -> usize {
         if std::mem::take(&mut self.charged) {
             cost(self.size())
@@ -82,7 +82,7 @@ impl Outgoing {
         self.draft.refuse(Delivery::Failed(error));
     }
 
-    /// Returns code and payload for the transport. From now on an Ack counts.
+    /// Returns code and payload for the transport. From then on, an Ack is accepted.
     pub(super) fn hand_over(self, acks: &AckTable, senders: &mut VecDeque<Sender>) -> (u64, Bytes) {
         let draft = self.draft;
         if let Some((number, waiter)) = draft.ack {

@@ -55,7 +55,7 @@ impl SendQueue {
             let holder = self.lock().memory.holder().clone();
             let [own, nodes] = holder.room();
             tokio::pin!(changed, own, nodes);
-            // Registered before the next attempt, so that room that appears meanwhile is noticed.
+            // Registered before the next attempt, so that room freed in the meantime is noticed.
             changed.as_mut().enable();
             own.as_mut().enable();
             nodes.as_mut().enable();

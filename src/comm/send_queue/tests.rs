@@ -52,7 +52,7 @@ fn small() -> NodeBudget {
 }
 
 #[tokio::test]
-async fn what_finds_no_room_is_handed_over_later_in_order() {
+async fn messages_without_room_are_handed_over_later_in_order() {
     let gate = gate(&NodeBudget::default());
     let lane = Lane::new(&gate, 0, 16);
     let queue = SendQueue::new(&Config::default(), &Arc::default(), &NodeBudget::default());
@@ -81,7 +81,7 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
 }
 
 #[tokio::test]
-async fn a_dropped_queue_tells_its_senders() {
+async fn a_dropped_queue_notifies_its_senders() {
     let stats = Arc::default();
     let queue = SendQueue::new(&Config::default(), &stats, &NodeBudget::default());
     let (message, receipt) = message(0);
@@ -91,9 +91,9 @@ async fn a_dropped_queue_tells_its_senders() {
     assert_eq!(stats.snapshot().failed_closed, 1);
 }
 
-/// A remote that replaces its own connection again and again, and reads nothing.
+/// A remote that repeatedly replaces its own connection, and reads nothing.
 #[tokio::test]
-async fn messages_of_a_replaced_connection_count_in_the_bound() {
+async fn messages_of_a_replaced_connection_count_towards_the_bound() {
     let config = Config::default().with_queue_messages(8);
     let new = || SendQueue::new(&config, &Arc::default(), &NodeBudget::default());
     let fill = |queue: &Arc<SendQueue>| {
@@ -108,7 +108,7 @@ async fn messages_of_a_replaced_connection_count_in_the_bound() {
         assert_eq!((next.len(), fill(&next)), (8, 0));
         queue = next;
     }
-    // Two that were full become one; a third finds no room.
+    // Two full queues become one; the messages of a third find no room.
     let [second, third] = [new(), new()];
     let (last, receipt) = message(7);
     third.try_push(Part::Messages, last).expect("room");
@@ -184,7 +184,7 @@ fn a_message_without_memory_is_dropped_and_the_largest_holder_ends() {
 }
 
 #[test]
-fn who_waits_for_memory_is_woken_by_all_that_may_bring_it() {
+fn a_call_that_waits_for_memory_is_woken_by_every_source_of_memory() {
     let node = small();
     let (full, peer) = (gate(&node), gate(&node));
     let fill = || full.budget().charge_to_send(MemoryLimits::MIN + FREE);

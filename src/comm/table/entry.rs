@@ -23,7 +23,7 @@ pub(crate) struct ConnControl {
 }
 
 impl ConnControl {
-    /// Asks for the end; only the first reason counts.
+    /// Requests the end; only the first reason counts.
     pub(crate) fn close(&self, reason: ConnectionEnd) {
         self.reason.get_or_init(|| reason);
         self.closing.cancel();

@@ -11,9 +11,9 @@
 //!                          the new connection is closed
 //! ```
 //!
-//! An open connection is removed by its own number only, so that the end of one never removes
-//! another. All queues end while the table is locked, so a queue that [`ConnectionTable::route`]
-//! returns takes messages under the same lock.
+//! An open connection is removed only by its own number, so the end of one never removes another.
+//! Queues end only while the table is locked, so a queue that [`ConnectionTable::route`] returns
+//! accepts messages until that lock is released.
 
 mod entry;
 
@@ -39,7 +39,7 @@ pub(crate) use entry::{ConnId, Entry};
 const MAX_WANTED: usize = 16;
 /// How many ids are remembered as dead, so that each is reported once.
 const MAX_DEAD: usize = 4096;
-/// An identity can replace its own connection once in this time.
+/// Within this time, an identity can replace its own connection only once.
 const REPLACE_SPACING: Duration = Duration::from_secs(1);
 
 /// What a connection attempt is for.
@@ -63,7 +63,7 @@ pub(crate) enum Landed {
 
 pub(crate) type FlightResult = Option<Result<Landed, CommError>>;
 
-/// One attempt to connect to a node, shared by all calls that want it.
+/// One attempt to connect to a node, shared by all calls that need it.
 #[derive(Debug)]
 struct Flight {
     serial: u64,
@@ -383,8 +383,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Decides which of two connections of one identity stays. Of two simultaneous ones both sides
-    /// keep the one that the node with the larger id dialled.
+    /// Decides which of two connections of one identity stays. Of two simultaneous connections,
+    /// both sides keep the one that the node with the larger id dialled.
     fn compare(&self, old: &Entry, dialler: NodeId, now: Instant) -> Choice {
         let age = now.saturating_duration_since(old.opened);
         if old.dialler != dialler && age < self.config.simultaneous() {
@@ -441,7 +441,7 @@ impl ConnectionTable {
         let Some(flight) = self.take_flight(node, serial) else {
             return news;
         };
-        // A stop of this side says nothing about the node.
+        // A stop of this side reveals nothing about the node.
         if flight.purpose == Purpose::Open && !matches!(error, CommError::Stopped) {
             for id in flight.wanted {
                 self.report_dead(id, &mut news);
@@ -467,8 +467,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Ends an attempt whose transport is gone. If messages wait for the node by now, it returns
-    /// another attempt, which stays open.
+    /// Ends an attempt whose transport is gone. If messages are waiting for the node by then, it
+    /// returns another attempt, which stays open.
     pub(crate) fn flight_over(&mut self, node: &NodeId, serial: u64) -> Option<Start> {
         let flight = self.take_flight(node, serial)?;
         if flight.queue.is_empty() || self.stopped {
@@ -562,8 +562,7 @@ impl ConnectionTable {
         news
     }
 
-    /// Removes identities that have expired or were unused for too long, and closes their
-    /// connections.
+    /// Removes identities that have expired or were unused too long, and closes their connections.
     pub(crate) fn purge(&mut self, unix_now: Duration) -> News {
         for entry in self.open.values() {
             self.identities.touch(&entry.info.id, unix_now);

@@ -46,7 +46,7 @@ fn open(table: &mut ConnectionTable, n: u8, dialler: NodeId, now: Instant) -> Op
 }
 
 #[tokio::test]
-async fn an_attempt_that_a_stop_ends_says_nothing_about_the_node() {
+async fn an_attempt_that_a_stop_ends_reveals_nothing_about_the_node() {
     let now = Instant::now();
     for (error, dead) in [
         (CommError::Stopped, vec![]),
@@ -66,7 +66,7 @@ async fn an_attempt_that_a_stop_ends_says_nothing_about_the_node() {
 }
 
 #[tokio::test]
-async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() {
+async fn both_sides_keep_the_same_connection_in_whatever_order_they_learn_of_the_two() {
     let (small, large, now) = (node(1), node(2), Instant::now());
     for first_of_each in [
         [small, large],
@@ -86,7 +86,7 @@ async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() 
     }
 }
 
-/// Two nodes have one key by mistake, or one is a copy of the other.
+/// Two nodes share a key by mistake, or one is a copy of the other.
 #[tokio::test]
 async fn two_nodes_of_one_identity_are_noticed() {
     let (mut table, now) = (table(node(0)), Instant::now());
