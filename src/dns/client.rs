@@ -16,9 +16,9 @@ use crate::settings::TooSmall;
 
 /// Reads lists of nodes through a [`Resolver`].
 ///
-/// Clones share the cache and the rate. Nothing is looked up before [`sync`](Self::sync) is called
-/// or a [`Walk`] is asked for a node, and then only names of the requested lists and, in a walk, of
-/// those that they link to.
+/// Clones share the cache and the rate. Nothing is looked up until [`sync`](Self::sync) is called
+/// or a [`Walk`] is asked for a node. Then only names of the requested lists are looked up and, in
+/// a walk, of the lists that they link to.
 pub struct Client<R> {
     reader: Arc<Reader<R>>,
     random: Arc<Mutex<StdRng>>,
@@ -70,20 +70,20 @@ impl<R: Resolver> Client<R> {
         }
     }
 
-    /// Reads the whole of one list.
+    /// Reads one whole list.
     ///
-    /// Links are returned, not followed. Each entry is a lookup of its own, at the rate of
+    /// Links are returned, not followed. Each entry takes one lookup, at the rate of
     /// [`Config::entries_per_second`]; to find a few nodes of a large list, use
     /// [`walk`](Self::walk).
     ///
-    /// Wrong entries, and those beyond a limit, are left out and reported in
+    /// Invalid entries, and entries beyond a limit, are left out and reported in
     /// [`SyncedTree::errors`].
     ///
     /// # Cancel safety
     /// A dropped call loses what it has read, except for cached entries.
     ///
     /// # Errors
-    /// [`DnsError`] if there is no valid root, or it was not found in time.
+    /// [`DnsError`] if there is no valid root, or if it was not found in time.
     pub async fn sync(&self, link: &Link) -> Result<SyncedTree, DnsError> {
         let mut machine = Machine::once(self.reader.config, link.clone(), Instant::now());
         let mut random = self.fork();
@@ -101,7 +101,7 @@ impl<R: Resolver> Client<R> {
         synced.complete(machine.root(), link.domain().as_str())
     }
 
-    /// Walks through lists, and those that they link to, in random order.
+    /// Walks through lists, and the lists that they link to, in random order.
     #[must_use]
     pub fn walk(&self, links: impl IntoIterator<Item = Link>) -> Walk<R> {
         let links = links.into_iter().collect();

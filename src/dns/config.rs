@@ -5,7 +5,7 @@ use crate::settings::{TooSmall, settings};
 settings! {
     /// How a [`Client`](super::Client) reads lists.
     ///
-    /// A time limit of [`Duration::MAX`] is none.
+    /// A time limit of [`Duration::MAX`] means no limit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Config {
         /// How far below a list's root entries are read.
@@ -20,11 +20,11 @@ settings! {
         ///
         /// At least 1. Default: 4 MiB.
         max_bytes / with_max_bytes: usize = 4 << 20;
-        /// How many lists a walk reads at most when it follows links.
+        /// Maximum number of lists that a walk reads when it follows links.
         ///
-        /// Lists that it is given are always read. Default: 16.
+        /// The lists that the walk was given are always read. Default: 16.
         max_trees / with_max_trees: usize = 16;
-        /// How many entries a client reads a second, after 10 at once.
+        /// How many entries a client reads per second, after a burst of 10.
         ///
         /// All its walks and syncs share this rate, and cached entries count too. At least 1.
         /// Default: 3.
@@ -39,8 +39,8 @@ settings! {
         sync_timeout / with_sync_timeout: Duration = Duration::from_secs(30 * 60);
         /// How long a walk waits before it looks a list's root up again.
         ///
-        /// After a failure it waits 5 s, then twice as long each time, up to this time. At least
-        /// 1 s. Default: 30 min.
+        /// After a failure it waits 5 s, then twice as long each time, up to this time. At least 1
+        /// s. Default: 30 min.
         refresh / with_refresh: Duration = Duration::from_secs(30 * 60);
         /// How many texts of entries are cached, of up to 512 bytes each.
         ///

@@ -20,7 +20,7 @@ impl Domain {
     /// The DNS allows 253, of which an entry's hash and a dot take up to 53.
     pub const MAX_LENGTH: usize = 200;
 
-    /// The name as a text.
+    /// The name as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

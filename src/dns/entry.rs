@@ -12,7 +12,7 @@ const NODE: &str = "enr:";
 /// An entry of a list, below its [`Root`](super::Root).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// `enrtree-branch:` and the hashes of further entries, with commas in between; there may be none.
+    /// `enrtree-branch:` and the hashes of further entries, separated by commas; there may be none.
     Branch(Vec<EntryHash>),
     /// A node, in the tree of nodes: the text of its record.
     Node(NodeRecord),
@@ -21,7 +21,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Whether a text begins as an entry does, even if the rest is wrong.
+    /// Whether a text begins like an entry, even if the rest is invalid.
     pub(super) fn is_text(text: &str) -> bool {
         Link::is_text(text) || text.starts_with(BRANCH) || text.starts_with(NODE)
     }

@@ -46,10 +46,10 @@ pub enum EntryError {
         /// The hash.
         found: String,
     },
-    /// The root does not have this field in its place.
+    /// The root lacks this field, or the field is in the wrong position.
     #[error("the root is missing the field {field}")]
     Field {
-        /// The field's beginning.
+        /// The beginning of the field.
         field: &'static str,
     },
     /// The root's sequence number is not a 64-bit number.
@@ -58,13 +58,13 @@ pub enum EntryError {
         /// The number.
         found: String,
     },
-    /// The root is not in its only valid form.
+    /// The root is not in its canonical form.
     #[error("the root is not in its canonical form")]
     RootSyntax,
     /// The root's signature is not base64 for URLs without padding.
     #[error("the root's signature is not URL-safe base64 without padding")]
     SignatureBase64,
-    /// The root's signature has a wrong length.
+    /// The root's signature has the wrong length.
     #[error("the root has a signature of {got} bytes instead of {expected}")]
     SignatureLength {
         /// Its length in bytes.
@@ -89,11 +89,11 @@ impl EntryError {
     }
 }
 
-/// Why no tree can be made of the given nodes and links.
+/// Why no tree can be made from the given nodes and links.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// A node's record has an invalid port, with which others could not read it.
+    /// A node's record contains an invalid port, so others could not read it.
     #[error("the record of node {node} has a value under {key:?} that is not a port")]
     Port {
         /// The node.
@@ -107,13 +107,13 @@ pub enum TreeError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
-    /// There is no such name, or it has no text.
+    /// There is no such name, or it has no TXT record.
     #[error("there is no text under this name")]
     NotFound,
-    /// No answer came within the time for a lookup.
-    #[error("no answer came within {limit:?}")]
+    /// No answer arrived within the time limit for a lookup.
+    #[error("no answer arrived within {limit:?}")]
     TimedOut {
-        /// The time.
+        /// The time limit.
         limit: Duration,
     },
     /// The resolver failed.
@@ -128,7 +128,7 @@ impl LookupError {
     }
 }
 
-/// What went wrong at one name of a list.
+/// An error at one name of a list.
 ///
 /// It stops neither the rest of the list nor any other list.
 ///
@@ -172,14 +172,14 @@ pub enum DnsError {
         /// The hash of the entry that is there.
         found: EntryHash,
     },
-    /// The root is older than one that was seen.
+    /// The root is older than one that was seen before.
     #[error("{name}: the root has sequence number {got}, after {known}")]
     OldRoot {
         /// The name.
         name: String,
         /// The root's sequence number.
         got: u64,
-        /// The highest that was seen.
+        /// The highest sequence number that was seen.
         known: u64,
     },
     /// A node is in the tree of links.
@@ -226,7 +226,7 @@ pub enum DnsError {
         /// How many may be read.
         limit: usize,
     },
-    /// A link to another list is not followed, since enough lists are read.
+    /// A link to another list is not followed, since the limit of lists is reached.
     #[error("{name}: the link is not followed, since {limit} lists are the limit")]
     TooManyTrees {
         /// The link's name.

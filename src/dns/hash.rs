@@ -9,7 +9,7 @@ use super::{Domain, EntryError};
 use crate::keccak::keccak256;
 use crate::node::excerpt;
 
-/// The first bytes of the Keccak-256 of an entry's text.
+/// The first bytes of the Keccak-256 hash of an entry's text.
 ///
 /// In base32 they are the entry's label below the [`Domain`] of its list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ pub struct EntryHash {
 }
 
 impl EntryHash {
-    /// The length of a hash that is made here, in bytes.
+    /// The length of the hashes that this crate creates, in bytes.
     pub const LENGTH: usize = 16;
     /// The minimum length of a hash that is parsed, in bytes.
     pub const MIN_LENGTH: usize = 12;
@@ -56,7 +56,7 @@ impl EntryHash {
         format!("{self}.{domain}")
     }
 
-    /// The bytes that every hash has, which distinguish entries.
+    /// The bytes that hashes of every length contain, which distinguish entries.
     pub(super) fn key(&self) -> [u8; Self::MIN_LENGTH] {
         let mut key = [0; Self::MIN_LENGTH];
         key.copy_from_slice(&self.bytes[..Self::MIN_LENGTH]);
@@ -73,7 +73,7 @@ impl FromStr for EntryHash {
             found: excerpt(text),
         };
         let decoded = match text.len() {
-            // 32 bytes have 52 characters.
+            // 32 bytes take 52 characters.
             0..=52 => BASE32_NOPAD.decode(text.as_bytes()),
             _ => return Err(invalid()),
         };

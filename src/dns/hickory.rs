@@ -25,7 +25,7 @@ const CACHE: u64 = 32;
 
 /// Asks DNS servers over UDP, and over TCP for long answers.
 ///
-/// It uses the crate `hickory-resolver`. Nothing is asked before a name is looked up.
+/// It uses the crate `hickory-resolver`. No server is asked before a name is looked up.
 #[derive(Clone)]
 pub struct DnsResolver(TokioResolver);
 
@@ -33,7 +33,7 @@ impl DnsResolver {
     /// Returns a resolver that asks these servers, in this order.
     ///
     /// # Errors
-    /// If `servers` is empty.
+    /// [`io::Error`] if `servers` is empty.
     pub fn servers(servers: &[SocketAddr]) -> io::Result<Self> {
         if servers.is_empty() {
             return Err(io::Error::new(
@@ -55,12 +55,12 @@ impl DnsResolver {
         Self::new(config, options)
     }
 
-    /// Returns a resolver that asks the servers of the system's configuration.
+    /// Returns a resolver that asks the servers in the system's configuration.
     ///
-    /// It reads `/etc/resolv.conf`, or the registry of Windows, once.
+    /// It reads `/etc/resolv.conf`, or the Windows registry, once.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// [`io::Error`] if it cannot be read.
     #[cfg(any(unix, windows))]
     pub fn system() -> io::Result<Self> {
         let (config, options) =
@@ -99,7 +99,7 @@ fn not_answered(error: NetError) -> LookupError {
     }
 }
 
-/// Joins a record's strings. Bytes that are not UTF-8 give a text that is no entry.
+/// Joins a record's strings. Bytes that are not UTF-8 result in a text that is not an entry.
 fn joined(text: &TXT) -> String {
     String::from_utf8_lossy(&text.txt_data.concat()).into_owned()
 }

@@ -30,7 +30,7 @@ pub(super) enum Wanted {
     Entry(Part, Pending),
 }
 
-/// A list, as far as it was read.
+/// A list, as far as it has been read.
 #[derive(Debug)]
 pub(super) struct List {
     link: Link,
@@ -40,11 +40,11 @@ pub(super) struct List {
     /// When the root was last looked up.
     checked: Instant,
     root_failures: u32,
-    /// How many times in a row the root was looked up because of failed entries.
+    /// How many times in a row failed entries caused a lookup of the root.
     hurried: u32,
-    /// How many entries in a row were not found.
+    /// How many entries in a row have not been found.
     failures: u32,
-    /// The lists that it linked to before this pass, as far as they are read.
+    /// The lists that it linked to before this pass, as far as they are known.
     known: BTreeSet<Link>,
     /// The lists that it links to in this pass.
     found: BTreeSet<Link>,
@@ -89,7 +89,7 @@ impl List {
         self.due
     }
 
-    /// The lists that it links to, as far as is known.
+    /// The lists that it links to, as far as they are known.
     pub(super) fn leads_to(&self) -> impl Iterator<Item = &Link> {
         self.known.union(&self.found)
     }
@@ -107,7 +107,7 @@ impl List {
         }
     }
 
-    /// Takes the next lookup: a due root, else links, else any entry for nodes.
+    /// Takes the next lookup: the root if due, else links, else any entry for nodes.
     pub(super) fn take(&mut self, now: Instant, once: bool, rng: &mut impl Rng) -> Wanted {
         let due = now >= self.due && !once;
         let Some(reading) = self.reading.as_mut().filter(|_| !due) else {
@@ -125,7 +125,7 @@ impl List {
         }
     }
 
-    /// Sets the root that was read. Trees that are still the same go on.
+    /// Sets the root that was read. The passes through unchanged trees continue.
     pub(super) fn set_root(&mut self, root: Root, now: Instant, refresh: Duration) {
         self.root_failures = 0;
         self.failures = 0;
@@ -156,7 +156,7 @@ impl List {
         });
     }
 
-    /// Notes that no valid root was found. Entries that were read before are kept.
+    /// Records that no valid root was found. Entries that were read before are kept.
     pub(super) fn fail_root(&mut self, now: Instant, refresh: Duration) {
         self.due = after(now, doubled(FIRST_WAIT, self.root_failures).min(refresh));
         self.root_failures = self.root_failures.saturating_add(1);
@@ -172,15 +172,15 @@ impl List {
         })
     }
 
-    /// Notes that an entry was read.
+    /// Records that an entry was read.
     pub(super) fn succeed(&mut self) {
         self.failures = 0;
     }
 
-    /// Notes that an entry was not read.
+    /// Records that an entry was not read.
     ///
     /// After several failures in a row, or if nothing else is left of a tree, the root may have
-    /// changed or the network may come back: the root is looked up again soon, and then after
+    /// changed or the network may recover. So the root is looked up again soon, and then after
     /// growing waits.
     pub(super) fn fail(&mut self, part: Part) {
         self.failures = self.failures.saturating_add(1);
@@ -202,7 +202,7 @@ impl List {
 
     /// Whether the links are complete.
     ///
-    /// If so, those of earlier passes are forgotten, unless some could not be read.
+    /// If so, the links of earlier passes are forgotten, unless some could not be read.
     pub(super) fn settle_links(&mut self) -> bool {
         let Some(reading) = &self.reading else {
             return false;

@@ -1,4 +1,4 @@
-//! Decides which name is looked up next, and takes in the answers.
+//! Decides which name is looked up next, and processes the answers.
 //!
 //! It has no socket, clock or task.
 
@@ -44,7 +44,7 @@ struct Asked {
     name: String,
 }
 
-/// Reads one list once, or several and those that they link to, forever.
+/// Reads one list once, or several lists and those that they link to, forever.
 #[derive(Debug)]
 pub(super) struct Machine {
     config: Config,
@@ -112,8 +112,8 @@ impl Machine {
             let Some(list) = able.choose(rng) else {
                 return self.idle();
             };
-            // Cached entries take their turn too: otherwise a caller that wants none of a list's
-            // nodes would loop without a pause.
+            // Cached entries count towards the rate, too. Otherwise a caller that wants none of a
+            // list's nodes would loop without a pause.
             match memory.pace.take(memory.spent, now) {
                 Ok(spent) => memory.spent = Some(spent),
                 Err(until) => return Step::Wait(until),
@@ -142,7 +142,7 @@ impl Machine {
         }
     }
 
-    /// Takes in the answer to the requested lookup.
+    /// Processes the answer to the requested lookup.
     pub(super) fn answered(
         &mut self,
         now: Instant,
@@ -184,9 +184,9 @@ impl Machine {
         }
     }
 
-    /// Takes in a link from one list to another.
+    /// Processes a link from one list to another.
     ///
-    /// Only links that are followed are kept: the others may be endless.
+    /// Only links that are followed are kept, since there may be endless others.
     fn follow(&mut self, from: &Link, name: &str, to: Link, now: Instant) {
         let limit = self.config.max_trees();
         let known = self.links().any(|known| *known == to);
@@ -256,7 +256,7 @@ fn take_root(
     }
 }
 
-/// Takes an entry in, and returns a node or link, and errors.
+/// Processes an entry, and returns a node or link, and errors.
 fn take_entry(
     list: &mut List,
     part: Part,
@@ -296,7 +296,7 @@ fn take_entry(
     }
 }
 
-/// Rejects an entry that has no place in this tree.
+/// Rejects an entry that does not belong in this tree.
 fn belongs(part: Part, name: &str, entry: Entry) -> Result<Entry, DnsError> {
     let name = || name.to_owned();
     match (part, &entry) {

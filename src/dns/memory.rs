@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Config, EntryHash, Link};
 use crate::pace::Pace;
 
-/// For how many lists the highest sequence number is kept.
+/// The number of lists whose highest sequence number is kept.
 const MAX_SEQS: usize = 256;
 
 /// How many entries may be read at once.
@@ -21,7 +21,7 @@ pub(super) struct Memory {
     pub(super) texts: Bounded<EntryHash, String>,
     /// The highest sequence number seen of each list.
     pub(super) seqs: Bounded<Link, u64>,
-    /// How fast entries are read, and how much of that is spent.
+    /// How fast entries may be read, and how much of that is spent.
     pub(super) pace: Pace,
     pub(super) spent: Option<Instant>,
 }

@@ -68,5 +68,5 @@ pub use walk::Walk;
 
 /// The maximum length of an entry's text, in bytes.
 ///
-/// An answer with it must fit into one packet.
+/// An answer that contains one must fit into one packet.
 pub const MAX_TEXT: usize = 512;

@@ -18,7 +18,7 @@ pub(super) struct Pending {
 pub(super) struct Pass {
     root: EntryHash,
     missing: Vec<Pending>,
-    /// All entries that were named so far.
+    /// All entries that have been named so far.
     named: HashSet<[u8; EntryHash::MIN_LENGTH]>,
     bytes: usize,
     leaves: usize,
@@ -68,7 +68,7 @@ impl Pass {
         }
     }
 
-    /// Notes that an entry could not be read. This pass leaves it out.
+    /// Records that an entry could not be read. This pass leaves it out.
     pub(super) fn fail(&mut self) {
         self.failed = true;
     }

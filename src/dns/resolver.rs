@@ -6,7 +6,7 @@ use super::LookupError;
 
 /// Looks names up in the DNS.
 ///
-/// With the feature `dns-resolver`, `DnsResolver` is one.
+/// With the feature `dns-resolver`, `DnsResolver` implements it.
 pub trait Resolver: Send + Sync + 'static {
     /// Returns the TXT records of a full name without a dot at its end.
     ///

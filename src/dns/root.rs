@@ -15,8 +15,8 @@ const SIGNATURE_LENGTH: usize = 65;
 
 /// The root of a list, which names its two trees and signs them.
 ///
-/// Its text is `enrtree-root:v1 e=<nodes> l=<links> seq=<number> sig=<signature>`, of which all up
-/// to ` sig=` is signed. Parsing a root does not [verify](Self::verify) it.
+/// Its text is `enrtree-root:v1 e=<nodes> l=<links> seq=<number> sig=<signature>`, of which
+/// everything before ` sig=` is signed. Parsing a root does not [verify](Self::verify) it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Root {
     nodes: EntryHash,
@@ -42,8 +42,7 @@ impl Root {
 
     /// Checks that the key has signed this root.
     ///
-    /// Byte 65 of the signature, which serves to recover the key, is ignored, since the key is
-    /// known.
+    /// Byte 65 of the signature serves to recover the key. It is ignored, since the key is known.
     ///
     /// # Errors
     /// [`EntryError::Signature`] if it has not.

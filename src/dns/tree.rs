@@ -10,13 +10,13 @@ use crate::node::{NodeId, NodeRecord, PublicKey, SecretKey};
 /// An answer with 13 fits into one packet of 512 bytes.
 const MAX_CHILDREN: usize = 13;
 
-/// The keys in a record that others take for ports.
+/// The keys in a record that other implementations read as ports.
 const PORTS: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "quic", "quic6"];
 
 /// A list of nodes and of links to other lists, to be signed and published.
 ///
 /// Its form is go-ethereum's: branches of 13 over the nodes in the order of their ids, and over the
-/// links in their order, so that both implementations make the same entries of the same list.
+/// links in their order, so that both implementations create the same entries for the same list.
 ///
 /// ```
 /// use peermux::dns::Tree;
@@ -43,10 +43,10 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Makes the tree of these nodes and links.
+    /// Creates the tree of these nodes and links.
     ///
-    /// Of several records of a node the newest is taken. The sequence number must be higher than
-    /// that of each list that was published under the same name before.
+    /// Of several records of a node, the newest is used. The sequence number must be higher than
+    /// that of any list published under the same name before.
     ///
     /// # Errors
     /// [`TreeError`] if a record cannot be in a list.
@@ -86,7 +86,7 @@ impl Tree {
     }
 }
 
-/// A signed list, as it is published.
+/// A signed list, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedTree {
     root: Root,
@@ -111,7 +111,7 @@ impl SignedTree {
     ///
     /// The names have no dot at their end. Only the text of the root, which comes first, ever
     /// changes, so all other records may be cached for weeks. Publish a new list's entries before
-    /// its root, and keep the old list's for as long as its root may be cached.
+    /// its root, and keep the old list's entries for as long as its root may be cached.
     pub fn records(&self, domain: &Domain) -> impl Iterator<Item = (String, String)> {
         let root = (domain.to_string(), self.root.to_string());
         let entries = self.entries.iter();

@@ -10,15 +10,15 @@ use super::reader::Reader;
 use super::{DnsError, Link, Resolver};
 use crate::node::NodeRecord;
 
-/// The nodes of lists, and of those that they link to, in random order.
+/// Returns nodes of lists, and of lists that they link to, in random order.
 ///
 /// It looks up only what is needed for the next node. [`Client::walk`](super::Client::walk) makes
 /// it.
 ///
 /// A list that was read to its end starts again. Its root is looked up again after
-/// [`Config::refresh`](super::Config::refresh), or earlier if some entries in a row are not found;
-/// unchanged trees go on. A root that is older than one that the client has seen, or not signed by
-/// the list's key, is rejected, and the walk goes on with the root that it has.
+/// [`Config::refresh`](super::Config::refresh), or earlier if several entries in a row are not
+/// found; unchanged trees continue. A root that is older than one that the client has seen, or not
+/// signed by the list's key, is rejected, and the walk continues with its current root.
 pub struct Walk<R> {
     reader: Arc<Reader<R>>,
     machine: Machine,
@@ -36,8 +36,8 @@ impl<R: Resolver> Walk<R> {
 
     /// Returns the next node.
     ///
-    /// It waits until there is one: for the rate, for answers and, if the lists have no nodes,
-    /// until their roots are looked up again. Returns `None` only if the walk was given no list.
+    /// It waits for the rate, for answers and, if the lists contain no nodes, until their roots are
+    /// looked up again. Returns `None` only if the walk was given no list.
     ///
     /// # Cancel safety
     /// Cancel safe: the next call makes an unfinished lookup again.
@@ -58,7 +58,7 @@ impl<R: Resolver> Walk<R> {
         }
     }
 
-    /// The lists that are read: those given, and those linked from them so far.
+    /// The lists that are read: the given ones, and those found through links so far.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.machine.links()
     }

@@ -20,7 +20,7 @@ async fn sync(net: &Net, link: &Link) -> Result<SyncedTree, DnsError> {
     net.client(fast()).sync(link).await
 }
 
-/// Reads a list of which one node is lost, and returns the one error.
+/// Reads a list in which one node is lost, and returns the one error.
 async fn one_lost(net: &Net, link: &Link) -> DnsError {
     let synced = sync(net, link).await.unwrap();
     assert_eq!(synced.nodes().len(), 29);
@@ -29,7 +29,7 @@ async fn one_lost(net: &Net, link: &Link) -> DnsError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_is_not_there() {
+async fn a_missing_entry_is_reported() {
     let (net, link) = list();
     net.remove(&name(3));
     let error = one_lost(&net, &link).await;
@@ -47,7 +47,7 @@ async fn an_entry_that_is_not_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_is_another() {
+async fn an_entry_with_another_hash_is_reported() {
     let (net, link) = list();
     net.set(&name(3), &node(4).to_string());
     let error = one_lost(&net, &link).await;
@@ -61,7 +61,7 @@ async fn an_entry_that_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_that_is_no_entry() {
+async fn a_text_that_is_not_an_entry_is_reported() {
     let (net, link) = list();
     net.set(&name(3), "v=spf1 -all");
     let error = one_lost(&net, &link).await;
@@ -72,7 +72,7 @@ async fn a_text_that_is_no_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_that_is_far_too_long() {
+async fn a_text_that_is_far_too_long_is_reported() {
     let (net, link) = list();
     net.set(&name(3), &format!("enr:{}", "A".repeat(60_000)));
     let error = one_lost(&net, &link).await;
@@ -84,7 +84,7 @@ async fn a_text_that_is_far_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_texts_beside_the_right_ones_do_no_harm() {
+async fn other_texts_next_to_the_right_ones_do_no_harm() {
     let (net, link) = list();
     for at in net.names() {
         net.add(&at, "v=spf1 -all");
@@ -97,7 +97,7 @@ async fn other_texts_beside_the_right_ones_do_no_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_whose_signature_is_wrong() {
+async fn a_node_with_a_wrong_signature_is_reported() {
     let net = Net::default();
     let bad = node(1).to_string().replacen("enr:-", "enr:_", 1);
     let good = net.put("n", &node(2).to_string());
@@ -158,7 +158,7 @@ async fn branches_that_meet_again_are_read_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_root_by_another_key_is_no_root() {
+async fn a_root_signed_by_another_key_is_rejected() {
     let (net, link) = list();
     let forged = Tree::new(6, [node(1)], []).unwrap().sign(&key(2));
     let root = forged.root();

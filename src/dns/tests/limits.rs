@@ -6,7 +6,7 @@ use super::net::{Net, fast, node};
 use crate::dns::{Client, Config, DnsError};
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_deep_is_left_out() {
+async fn entries_that_are_too_deep_are_left_out() {
     let net = Net::default();
     let mut top = net.put("n", &node(1).to_string());
     for _ in 0..5 {
@@ -43,7 +43,7 @@ async fn no_more_entries_are_read_than_allowed() {
         .await
         .unwrap();
     assert!(synced.nodes().len() < 20);
-    // A root, and one entry that stands for no links.
+    // The root, 20 entries for nodes, and the empty branch of the tree of links.
     assert_eq!(net.asked().len(), 22);
     let is_right = |error: &DnsError| matches!(error, DnsError::TooManyEntries { limit: 20, .. });
     assert!(synced.failures() >= 1 && synced.errors().iter().all(is_right));
@@ -93,7 +93,7 @@ async fn errors_are_counted_and_the_first_ones_kept() {
 }
 
 #[test]
-fn settings_that_are_too_small() {
+fn settings_that_are_too_small_are_rejected() {
     for config in [
         Config::default().with_max_entries(0),
         Config::default().with_max_bytes(0),

@@ -17,7 +17,7 @@ pub(super) struct Net(Arc<Mutex<Zone>>);
 struct Zone {
     texts: BTreeMap<String, Vec<String>>,
     asked: Vec<String>,
-    /// Whether no answer ever comes.
+    /// Whether no answer ever arrives.
     silent: bool,
 }
 
@@ -44,13 +44,13 @@ impl Net {
         net
     }
 
-    /// Puts one text under a name, replacing those that are there.
+    /// Puts one text under a name, replacing the existing texts.
     pub(super) fn set(&self, name: &str, text: &str) {
         let texts = vec![text.to_owned()];
         self.0.lock().texts.insert(name.to_owned(), texts);
     }
 
-    /// Adds a text to those under a name, before them.
+    /// Adds a text under a name, before the existing texts.
     pub(super) fn add(&self, name: &str, text: &str) {
         let mut zone = self.0.lock();
         let texts = zone.texts.entry(name.to_owned()).or_default();
@@ -96,14 +96,14 @@ impl Net {
         link
     }
 
-    /// Puts an entry where its hash says.
+    /// Puts an entry under the name of its hash.
     pub(super) fn put(&self, domain: &str, text: &str) -> EntryHash {
         let hash = EntryHash::of(text);
         self.set(&format!("{hash}.{domain}"), text);
         hash
     }
 
-    /// Puts a branch where its hash says.
+    /// Puts a branch under the name of its hash.
     pub(super) fn put_branch(&self, domain: &str, children: &[EntryHash]) -> EntryHash {
         self.put(domain, &Entry::Branch(children.to_vec()).to_string())
     }
@@ -143,7 +143,7 @@ pub(super) fn node(number: u16) -> NodeRecord {
     record.sign(&key).unwrap()
 }
 
-/// So fast that virtual time matters only where a test means it to.
+/// A rate so high that virtual time matters only where a test intends it.
 pub(super) fn fast() -> Config {
     Config::default()
         .with_entries_per_second(1_000_000)

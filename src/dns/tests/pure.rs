@@ -27,7 +27,7 @@ fn the_published_link_has_the_published_key() {
 }
 
 #[test]
-fn links_that_are_none() {
+fn texts_that_are_not_links() {
     let rest = |rest: &str| format!("enrtree://{rest}").parse::<Link>();
     assert_eq!(rest("nodes.example.org"), Err(EntryError::NoKey));
     for short_or_long in [
@@ -149,7 +149,7 @@ fn the_published_root_is_signed_by_the_published_key() {
 }
 
 #[test]
-fn roots_that_are_none() {
+fn texts_that_are_not_roots() {
     let root = |text: &str| text.parse::<Root>();
     assert_eq!(
         root(
@@ -188,7 +188,7 @@ fn roots_that_are_none() {
 }
 
 #[test]
-fn the_published_list_is_made_as_it_was() {
+fn the_published_list_is_reproduced_exactly() {
     let nodes = NODES.map(|node| node.parse::<NodeRecord>().unwrap());
     let tree = Tree::new(1, nodes, [LINKED.parse().unwrap()]).unwrap();
     let signed = tree.sign(&secret());
@@ -200,7 +200,7 @@ fn the_published_list_is_made_as_it_was() {
 }
 
 #[test]
-fn every_size_of_tree_has_all_its_nodes_in_short_texts() {
+fn trees_of_every_size_contain_all_nodes_in_short_texts() {
     for count in [0, 1, 2, 13, 14, 26, 27, 169, 170, 200] {
         let tree = Tree::new(7, (1..=count).map(node), [])
             .unwrap()
@@ -216,7 +216,7 @@ fn every_size_of_tree_has_all_its_nodes_in_short_texts() {
 }
 
 #[test]
-fn a_tree_has_a_node_once_with_its_newest_record() {
+fn a_tree_contains_a_node_once_with_its_newest_record() {
     let old = node(1);
     let newer = old.update().unwrap();
     let mut secret = [1; 32];
@@ -236,7 +236,7 @@ fn a_tree_has_a_node_once_with_its_newest_record() {
 }
 
 #[test]
-fn a_record_with_a_port_that_is_none_is_refused() {
+fn a_record_with_an_invalid_port_is_refused() {
     let record = NodeRecord::builder(1).value("udp", &70_000u32);
     let record = record.sign(&key(3)).unwrap();
     let node = record.node_id();

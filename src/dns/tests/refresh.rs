@@ -42,7 +42,7 @@ async fn a_new_root_is_seen_after_the_refresh_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_walk_goes_on_with_the_root_that_it_has() {
+async fn a_walk_continues_with_its_current_root() {
     let net = Net::default();
     let link = net.publish((1, "n"), 7, (1..=5).map(node), []);
     let mut walk = net.client(fast()).walk([link]);
@@ -82,7 +82,7 @@ async fn a_walk_goes_on_with_the_root_that_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_root_that_is_not_there_is_asked_for_with_growing_waits() {
+async fn a_missing_root_is_looked_up_with_growing_waits() {
     let net = Net::default();
     let link = Link::new(key(1).public_key(), "n".parse().unwrap());
     let mut walk = net.client(fast()).walk([link]);
@@ -99,7 +99,7 @@ async fn a_root_that_is_not_there_is_asked_for_with_growing_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_entries_that_are_gone_bring_the_refresh_forward() {
+async fn many_missing_entries_bring_the_refresh_forward() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, (1..=40).map(node), []);
     let mut walk = net.client(fast()).walk([link.clone()]);
@@ -124,7 +124,7 @@ async fn many_entries_that_are_gone_bring_the_refresh_forward() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_all_else_hangs_on_is_asked_for_again_with_growing_waits() {
+async fn a_missing_first_entry_is_looked_up_with_growing_waits() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, [node(1)], []);
     let name = EntryHash::of(&node(1).to_string()).name_in(link.domain());
@@ -143,7 +143,7 @@ async fn what_all_else_hangs_on_is_asked_for_again_with_growing_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn links_that_were_not_found_are_asked_for_again_soon() {
+async fn missing_links_are_looked_up_again_soon() {
     let net = Net::default();
     let other = net.publish((2, "b"), 1, [node(2)], []);
     let link = net.publish((1, "a"), 1, [node(1)], [other.clone()]);
@@ -158,7 +158,7 @@ async fn links_that_were_not_found_are_asked_for_again_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_to_which_nothing_leads_any_more_are_forgotten() {
+async fn lists_that_are_no_longer_linked_are_forgotten() {
     let net = Net::default();
     let link =
         |number: u8, domain: &str| Link::new(key(number).public_key(), domain.parse().unwrap());

@@ -23,7 +23,7 @@ async fn the_published_list_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_published_list_with_a_bad_node_says_so_and_goes_on() {
+async fn a_bad_node_in_the_published_list_is_reported_and_skipped() {
     let synced = Net::of(BAD_NODE)
         .client(fast())
         .sync(&link())
@@ -41,7 +41,7 @@ async fn the_published_list_with_a_bad_node_says_so_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_is_not_asked_for_again() {
+async fn cached_entries_are_not_looked_up_again() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, (1..=40).map(node), []);
     let client = net.client(fast());
@@ -58,13 +58,14 @@ async fn what_was_read_is_not_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rate_holds_for_all_of_a_client() {
+async fn the_rate_applies_to_all_reads_of_a_client() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, (1..=40).map(node), []);
     let client = net.client(Config::default());
     let start = Instant::now();
     client.sync(&link).await.unwrap();
-    // 40 nodes, 4 branches, one for no links, a root: ten at once, three a second.
+    // 40 nodes, 4 branches, one empty branch of links, and a root: ten at once, then three a
+    // second.
     assert_eq!(net.asked().len(), 46);
     let third = Duration::from_secs(1) / 3;
     assert!(

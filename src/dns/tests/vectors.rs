@@ -1,4 +1,4 @@
-//! Published example lists: that of EIP-1459, also in go-ethereum's tests, and their second one.
+//! Published example lists: the one in EIP-1459, and a second one from go-ethereum's tests.
 
 use crate::dns::Link;
 use crate::node::SecretKey;
@@ -30,7 +30,7 @@ pub(super) const RECORDS: [(&str, &str); 6] = [
     ("MHTDO6TMUBRIA2XWG5LUDACK24.n", NODES[2]),
 ];
 
-/// A list whose only entry is no node record.
+/// A list whose only entry is not a node record.
 pub(super) const BAD_NODE: [(&str, &str); 3] = [
     (
         "n",

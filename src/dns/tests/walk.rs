@@ -78,7 +78,7 @@ async fn links_are_followed_and_lists_may_lead_to_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_lists_are_followed() {
+async fn no_more_lists_are_followed_than_allowed() {
     let net = Net::default();
     let links = (10..30).map(|number| link(number, &format!("l{number}")));
     let start = net.publish((1, "a"), 1, [node(1)], links);
@@ -127,7 +127,7 @@ async fn a_list_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_list_is_the_end_and_an_empty_one_waits() {
+async fn a_walk_ends_without_lists_and_waits_for_an_empty_one() {
     let net = Net::default();
     assert!(net.client(fast()).walk([]).next().await.is_none());
     let empty = net.publish((1, "n"), 1, [], []);
@@ -141,7 +141,7 @@ async fn no_list_is_the_end_and_an_empty_one_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_remembered_comes_no_faster_than_the_rate() {
+async fn cached_entries_are_returned_no_faster_than_the_rate() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, [node(1)], []);
     let mut walk = net.client(Config::default()).walk([link]);
@@ -169,7 +169,7 @@ async fn a_dropped_call_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_resolver_is_given_up() {
+async fn a_silent_resolver_times_out() {
     let net = Net::default();
     let link = net.publish((1, "n"), 1, (1..=20).map(node), []);
     let mut walk = net.client(fast()).walk([link]);
