@@ -19,10 +19,10 @@ use crate::event_stream::EventFeed;
 use crate::node::{NodeRecord, SecretKey};
 use crate::runtime;
 
-/// Commands that are queued.
+/// Maximum number of queued commands.
 const COMMANDS: usize = 64;
 
-/// Events that are queued for the slowest reader.
+/// Maximum number of events queued for the slowest reader.
 const EVENTS: usize = 1024;
 
 /// Builds a node of discovery; see [`Discv4::builder`].
@@ -53,10 +53,10 @@ impl Discv4Builder {
         self
     }
 
-    /// Adds nodes to ping at the start, of which the first 256 count.
+    /// Adds nodes to ping at the start, of which the first 256 are used.
     ///
-    /// They are bootnodes, and the nodes that [`Discv4::worth_keeping`] returned at the end of the
-    /// last run.
+    /// Pass bootnodes, and the nodes that [`Discv4::worth_keeping`] returned at the end of the last
+    /// run.
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = Contact>) -> Self {
         self.seeds.extend(seeds);
         self
@@ -72,11 +72,11 @@ impl Discv4Builder {
 
     /// Starts on its own UDP socket at this address; port 0 lets the system choose.
     ///
-    /// At `[::]` it serves both families where the system does so.
+    /// At `[::]` it serves both address families where the system supports that.
     ///
     /// # Errors
-    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Bind`],
-    /// [`Discv4Error::ForeignRecord`].
+    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Bind`] if the address
+    /// cannot be bound, [`Discv4Error::ForeignRecord`] if the record is another node's.
     pub fn bind(self, addr: SocketAddr) -> Result<Discv4, Discv4Error> {
         runtime::with_io()?;
         let bound = std::net::UdpSocket::bind(addr);
@@ -86,8 +86,8 @@ impl Discv4Builder {
     /// Starts on a bound UDP socket, which it does not share.
     ///
     /// # Errors
-    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Socket`],
-    /// [`Discv4Error::ForeignRecord`].
+    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Socket`] if the socket
+    /// cannot be used, [`Discv4Error::ForeignRecord`] if the record is another node's.
     pub fn on(self, socket: std::net::UdpSocket) -> Result<Discv4, Discv4Error> {
         runtime::with_io()?;
         let local = socket.local_addr().map_err(Discv4Error::Socket)?;
@@ -98,11 +98,12 @@ impl Discv4Builder {
 
     /// Starts on a shared socket.
     ///
-    /// Pass received datagrams to the returned inlet; `sender` sends. Discovery ends when all
-    /// clones of the inlet are dropped.
+    /// Pass received datagrams to the returned inlet; `sender` sends the outgoing ones. Discovery
+    /// ends when all clones of the inlet are dropped.
     ///
     /// # Errors
-    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::ForeignRecord`].
+    /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::ForeignRecord`] if the
+    /// record is another node's.
     pub fn attach(self, sender: impl DatagramSender) -> Result<(Discv4, Inlet), Discv4Error> {
         let (inlet, arrivals) = Arrivals::fed();
         let discovery = self.start(arrivals, Box::new(sender), None)?;

@@ -10,8 +10,8 @@ settings! {
     pub struct Discv4Config {
         /// Whether nodes of private networks and of this machine take part.
         ///
-        /// For them the limits by network and by address do not apply. Set this for a network of
-        /// your own. Default: no; packets from such addresses are dropped.
+        /// The limits per network and per address do not apply to them. Set this for your own
+        /// private network. Default: no; packets from such addresses are dropped.
         private_networks / with_private_networks: bool = false;
         /// Time limit for an answer. Default: 500 ms.
         request_timeout / with_request_timeout: Duration = Duration::from_millis(500),

@@ -89,7 +89,7 @@ impl Contact {
 
     /// Returns the node that `by` named, if it may be contacted.
     pub(super) fn of_neighbor(neighbor: &Neighbor, by: IpAddr) -> Option<Self> {
-        /// Lower ports belong to DNS, NTP and other services, which nobody may make us contact.
+        /// Lower ports belong to services such as DNS, which no node may make us contact.
         const LEAST_PORT: u16 = 1025;
         let addr = neighbor.endpoint.socket_addr()?;
         if addr.port() < LEAST_PORT || !may_tell(by, addr.ip()) {
@@ -109,8 +109,8 @@ impl Contact {
 
 /// Returns whether a node at `at` may name the address `of`.
 ///
-/// An address that is meaningful only in its own network is neither sent out of it nor accepted
-/// from outside.
+/// An address that has a meaning only in its own network is neither sent outside nor accepted from
+/// there.
 pub(super) fn may_tell(at: IpAddr, of: IpAddr) -> bool {
     match Reach::of(of) {
         Reach::Public => true,

@@ -18,14 +18,14 @@ use crate::event_stream::EventFeed;
 use crate::guarded::caught;
 use crate::node::{NodeRecord, PublicKey};
 
-/// Number of datagrams taken before commands and timers have their turn.
+/// Number of datagrams taken before commands and timers get their turn.
 const BATCH: usize = 32;
 
 type Reply<T> = oneshot::Sender<Result<T, Discv4Error>>;
 
 /// A command from a handle.
 pub(super) enum Command {
-    /// Uses a random target if there is none.
+    /// Looks up a random target if none is given.
     Lookup {
         target: Option<[u8; PublicKey::LENGTH]>,
         reply: Reply<LookupDone>,
@@ -50,7 +50,7 @@ pub(super) struct Driver {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) found: EventFeed<Found>,
     pub(super) observed: EventFeed<Observation>,
-    /// One for each lookup of a caller in the machine.
+    /// The replies to callers, one for each of their lookups in the machine.
     pub(super) lookups: BTreeMap<RequestId, Reply<LookupDone>>,
     pub(super) records: BTreeMap<RequestId, Reply<NodeRecord>>,
     pub(super) stop: CancellationToken,
@@ -73,7 +73,7 @@ impl Driver {
             self.carry_out();
             let deadline = self.machine.next_deadline();
             tokio::select! {
-                // The end comes first, then our own commands and timers, and other nodes last.
+                // The end is checked first, then our own commands and timers, and other nodes last.
                 biased;
                 () = stop.cancelled() => break,
                 command = self.commands.recv() => match command {

@@ -30,7 +30,7 @@ pub(super) struct Parts {
 /// The node ends with [`shutdown`](Self::shutdown), or when the last handle is dropped.
 ///
 /// # Cancel safety
-/// All async methods are cancel safe. Requests to other nodes continue, and their results are lost.
+/// All async methods are cancel safe. Requests to other nodes continue, but their results are lost.
 #[derive(Clone)]
 pub struct Discv4(Parts);
 
@@ -51,7 +51,7 @@ impl Discv4 {
 
     /// Looks up the nodes nearest to a key.
     ///
-    /// At most 16 nodes that answered are returned, the nearest first.
+    /// Returns at most 16 nodes that answered, the nearest first.
     ///
     /// # Errors
     /// [`Discv4Error::Busy`] if 16 lookups are in progress, [`Discv4Error::Stopped`] if discovery
@@ -61,7 +61,7 @@ impl Discv4 {
         self.ask(|reply| Command::Lookup { target, reply }).await
     }
 
-    /// Looks up the nodes nearest to a random target, which finds nodes from anywhere.
+    /// Looks up the nodes nearest to a random target, anywhere in the network.
     ///
     /// # Errors
     /// Those of [`lookup`](Self::lookup).
@@ -73,9 +73,10 @@ impl Discv4 {
     /// Requests a node's current record.
     ///
     /// # Errors
-    /// [`Discv4Error::NoAddress`], [`Discv4Error::NoAnswer`], [`Discv4Error::BadRecord`],
-    /// [`Discv4Error::Busy`] if 64 such requests are in progress, [`Discv4Error::Stopped`] if
-    /// discovery has ended.
+    /// [`Discv4Error::NoAddress`] if the node has no address for discovery,
+    /// [`Discv4Error::NoAnswer`] if it does not answer in time, [`Discv4Error::BadRecord`] if it
+    /// answers with an unacceptable record, [`Discv4Error::Busy`] if 64 such requests are in
+    /// progress, [`Discv4Error::Stopped`] if discovery has ended.
     pub async fn request_record(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         let contact =
             Contact::of_enode(node).ok_or_else(|| Discv4Error::NoAddress { id: node.node_id() })?;
@@ -92,8 +93,8 @@ impl Discv4 {
     /// node up.
     ///
     /// # Errors
-    /// [`Discv4Error::NotFound`], and those of [`lookup`](Self::lookup) and
-    /// [`request_record`](Self::request_record).
+    /// [`Discv4Error::NotFound`] if no asked node knows it, and those of [`lookup`](Self::lookup)
+    /// and [`request_record`](Self::request_record).
     pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         use Discv4Error::{BadRecord, NoAnswer};
         if let Some(contact) = Contact::of_enode(node) {
@@ -108,20 +109,20 @@ impl Discv4 {
         self.record_of(*found).await
     }
 
-    /// Returns the nodes in the table, at most 272, with when they last answered.
+    /// Returns the nodes in the table, at most 272, and when each last answered.
     ///
     /// # Errors
-    /// [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Stopped`] if discovery has ended.
     pub async fn table(&self) -> Result<Vec<TableEntry>, Discv4Error> {
         self.ask(|reply| Command::Table { reply }).await
     }
 
-    /// Returns the nodes of the table that are worth keeping until the next start.
+    /// Returns the nodes in the table that are worth keeping until the next start.
     ///
     /// See [`TableEntry::is_worth_keeping`].
     ///
     /// # Errors
-    /// [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Stopped`] if discovery has ended.
     pub async fn worth_keeping(&self) -> Result<Vec<TableEntry>, Discv4Error> {
         let mut table = self.table().await?;
         table.retain(TableEntry::is_worth_keeping);
@@ -131,14 +132,16 @@ impl Discv4 {
     /// Replaces our own record.
     ///
     /// # Errors
-    /// [`Discv4Error::ForeignRecord`], [`Discv4Error::OldRecord`], [`Discv4Error::Stopped`].
+    /// [`Discv4Error::ForeignRecord`] if it is another node's, [`Discv4Error::OldRecord`] if it is
+    /// not newer than the present one, [`Discv4Error::Stopped`] if discovery has ended.
     pub async fn set_record(&self, record: NodeRecord) -> Result<(), Discv4Error> {
         self.ask(|reply| Command::SetRecord { record, reply }).await
     }
 
     /// Subscribes to nodes that prove their endpoint, and to fetched records.
     ///
-    /// A reader that is more than 1,024 events behind loses the oldest, and gets their number.
+    /// A reader that is more than 1,024 events behind loses the oldest, and receives the number of
+    /// lost events.
     #[must_use]
     pub fn found(&self) -> EventStream<Found> {
         self.0.found.subscribe()

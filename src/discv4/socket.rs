@@ -39,7 +39,7 @@ impl UdpSender {
     /// Duplicates a socket and makes it non-blocking.
     ///
     /// # Errors
-    /// The operating system's error.
+    /// The operating system's error if the socket cannot be duplicated.
     pub fn of(socket: &std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -109,7 +109,7 @@ impl Arrivals {
         (Inlet(inlet), Self::Fed { queue, first: None })
     }
 
-    /// Waits for a datagram; returns false if none will come. Cancel safe.
+    /// Waits for a datagram; returns false if none will arrive. Cancel safe.
     pub(super) async fn wait(&mut self) -> bool {
         match self {
             Self::Socket {

@@ -59,7 +59,7 @@ async fn nodes_find_each_other_over_sockets() {
 }
 
 #[tokio::test]
-async fn what_is_found_comes_as_events() {
+async fn found_nodes_are_reported_as_events() {
     let (first, _first) = bound(1, &[]).await;
     let (_, second) = bound(2, &[]).await;
     let mut found = second.found();
@@ -88,7 +88,7 @@ async fn a_record_is_replaced_by_a_newer_one_of_the_same_node() {
 }
 
 #[tokio::test]
-async fn it_ends_when_it_is_told_and_when_nobody_holds_it() {
+async fn it_ends_on_shutdown_and_with_the_last_handle() {
     let (first, node) = bound(1, &[]).await;
     let other = node.clone();
     node.shutdown().await;
@@ -101,7 +101,7 @@ async fn it_ends_when_it_is_told_and_when_nobody_holds_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_start_says_why() {
+async fn a_failed_start_returns_the_reason() {
     let (_, node) = bound(1, &[]).await;
     let taken = node.local_addr().unwrap();
     let error = prepared(2).1.bind(taken).unwrap_err();
@@ -161,7 +161,7 @@ async fn wired() -> [(Contact, Discv4, Inlet); 2] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_works_without_a_socket_of_its_own() {
+async fn it_works_without_its_own_socket() {
     let [(_, one, _), (second, _two, _)] = wired().await;
     assert_eq!(one.local_addr(), None);
     let record = one.request_record(&second.to_enode()).await.unwrap();
@@ -171,7 +171,7 @@ async fn it_works_without_a_socket_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_answer_costs_the_time_for_two_answers_at_most() {
+async fn a_silent_node_costs_at_most_two_request_timeouts() {
     let [(_, one, inlet), (second, ..)] = wired().await;
     let away = Contact::new(*second.public_key(), "127.0.0.9:1".parse().unwrap(), 0);
     let begun = tokio::time::Instant::now();

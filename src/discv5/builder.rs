@@ -98,8 +98,8 @@ impl Discv5Builder {
 
     /// Sets the handler for talk requests to a protocol.
     ///
-    /// An answer is at most 1,024 bytes long, and empty if there is none to give. A panic ends only
-    /// one answer.
+    /// An answer is at most 1,024 bytes long; return an empty one if there is nothing to answer. A
+    /// panic affects only one request.
     pub fn talk<F, Fut>(mut self, protocol: impl Into<Vec<u8>>, answer: F) -> Self
     where
         F: Fn(Talk) -> Fut + Send + Sync + 'static,

@@ -14,15 +14,15 @@ pub enum Discv5Error {
     ForeignRecord {
         /// The record's node.
         of: NodeId,
-        /// The node.
+        /// This node.
         own: NodeId,
     },
-    /// The record of this node cannot be used.
+    /// A node's record cannot be used for discovery.
     #[error("the record of {node} cannot be used for discovery: {why}")]
     Record {
         /// The record's node.
         node: NodeId,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// A record from another node is invalid.
@@ -31,7 +31,7 @@ pub enum Discv5Error {
     /// There is no tokio runtime with timers and I/O.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::RuntimeError),
-    /// The system reported an error.
+    /// The operating system reported an error.
     #[error("the socket for discovery failed: {0}")]
     Io(#[from] io::Error),
     /// Discovery has ended.
@@ -48,7 +48,7 @@ pub enum Discv5Error {
     Request {
         /// The node.
         node: NodeId,
-        /// What went wrong.
+        /// The reason.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Events of discovery that no call asked for.
+//! Unsolicited events of discovery.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ const FRAMES: usize = 256;
 /// Maximum number of queued observations.
 const OBSERVATIONS: usize = 64;
 
-/// A packet that is not of Discovery v5.
+/// A packet that does not belong to Discovery v5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
@@ -42,7 +42,7 @@ pub struct Observed {
     pub seen: SocketAddr,
 }
 
-/// Events of discovery that no call asked for.
+/// Unsolicited events of discovery.
 ///
 /// Events that are not read in time are dropped.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Periodically asks a node of the table at which address it sees this one.
+/// Periodically asks a node in the table at which address it sees this node.
 pub(super) async fn observe(
     service: Weak<Mutex<Option<discv5::Discv5>>>,
     interval: Duration,
@@ -132,13 +132,13 @@ pub(super) async fn observe(
             return;
         };
         if let Some(seen) = asked.await {
-            // Observations need not be read.
+            // The user need not read the observations.
             let _ = observed.try_send(seen);
         }
     }
 }
 
-/// Pings a random node of the table that answered last time.
+/// Pings a random node in the table that answered last time.
 fn ask_one(
     service: &discv5::Discv5,
 ) -> impl Future<Output = Option<Observed>> + Send + 'static + use<> {

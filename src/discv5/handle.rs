@@ -68,7 +68,8 @@ impl Discv5 {
     /// Replaces the node's record.
     ///
     /// # Errors
-    /// [`Discv5Error::ForeignRecord`] if it is another node's, [`Discv5Error::Ended`].
+    /// [`Discv5Error::ForeignRecord`] if it is another node's, [`Discv5Error::Ended`] if discovery
+    /// has ended.
     pub fn set_record(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let external = self.service(discv5::Discv5::external_enr)?;
         let mut enr = external.write();
@@ -83,7 +84,7 @@ impl Discv5 {
 
     /// Ends discovery for all clones of this handle.
     ///
-    /// From then on nothing is answered, and the socket is released a moment later.
+    /// From then on no packet is answered, and the socket is released a moment later.
     pub fn shutdown(&self) {
         drop(self.service.lock().take());
     }
@@ -92,7 +93,7 @@ impl Discv5 {
     ///
     /// # Errors
     /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if
-    /// the limits by network leave no room; [`Discv5Error::Ended`].
+    /// the limits per network leave no room; [`Discv5Error::Ended`] if discovery has ended.
     pub fn add(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let enr = to_enr(record)?;
         let added = self.service(|service| service.add_enr(enr))?;
@@ -104,7 +105,7 @@ impl Discv5 {
 
     /// Looks up the nodes nearest to an id.
     ///
-    /// Returns at most 16, the nearest first, without those that sign with a key that RLPx does not
+    /// Returns at most 16, the nearest first, without nodes whose signature scheme RLPx does not
     /// use. It takes at most the [limit](Discv5Config::lookup_timeout).
     ///
     /// # Errors
@@ -114,7 +115,7 @@ impl Discv5 {
     /// Cancel safe.
     pub async fn lookup(&self, target: &NodeId) -> Result<Vec<NodeRecord>, Discv5Error> {
         let found = self.service(|service| {
-            // The crate would log a warning each time.
+            // With an empty table the crate would log a warning each time.
             let nobody = service.table_entries_id().is_empty();
             (!nobody).then(|| service.find_node(to_id(target)))
         })?;
@@ -139,7 +140,7 @@ impl Discv5 {
         Ok(found.or_else(|| from_enr(&known().ok()??)))
     }
 
-    /// Returns the nodes of the table, each with whether it answered last time.
+    /// Returns the nodes in the table, and whether each answered last time.
     ///
     /// Empty once discovery has ended.
     #[must_use]
@@ -161,12 +162,12 @@ impl Discv5 {
 
     /// Sends a talk request of a protocol to a node, and returns its answer.
     ///
-    /// The answer is empty if the node does not speak the protocol. Both are at most about 1,100
-    /// bytes long.
+    /// The answer is empty if the node does not speak the protocol. Request and answer are each at
+    /// most about 1,100 bytes long.
     ///
     /// # Errors
-    /// [`Discv5Error::TimedOut`] if no answer came, [`Discv5Error::Record`] if the node's address
-    /// cannot be reached, [`Discv5Error::Request`] otherwise.
+    /// [`Discv5Error::TimedOut`] if no answer arrived, [`Discv5Error::Record`] if the node's
+    /// address cannot be reached, [`Discv5Error::Request`] otherwise.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -21,7 +21,7 @@ const MAX_ANSWER: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Talk {
-    /// The sender, which is proven.
+    /// The sender, whose id is proven.
     pub from: NodeId,
     /// The request, at most 1,280 bytes.
     pub request: Vec<u8>,
@@ -43,7 +43,7 @@ impl Talks {
         self.0.insert(protocol, answer);
     }
 
-    /// Returns the future of the answer, if there are a handler and a free slot.
+    /// Returns the future of the answer, if there is a handler and a free slot.
     ///
     /// A request that is dropped gets an empty answer.
     pub(super) fn answer(

@@ -8,7 +8,7 @@ use super::*;
 use crate::connmgr::{AddressSource, DialFilter};
 use crate::node::{NodeRecord, SecretKey};
 
-/// Long enough for anything that happens on one machine.
+/// Long enough for everything that happens on one machine.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Node {
@@ -77,7 +77,7 @@ async fn talk_requests_reach_users_protocols() {
 }
 
 #[tokio::test]
-async fn others_say_at_which_address_they_see_the_node() {
+async fn other_nodes_report_the_address_at_which_they_see_the_node() {
     let interval = Duration::from_secs(1);
     let config = Discv5Config::default().with_observe_interval(interval);
     let ben = node(&[]).await;
@@ -101,7 +101,7 @@ async fn packets_of_other_protocols_are_handed_over_and_bounded() {
         .unwrap();
     assert_eq!(frame.from, other.local_addr().unwrap());
     assert_eq!(frame.packet[..], b"of another protocol"[..]);
-    // One at a time, since the system's buffer is bounded, too.
+    // They are sent one at a time, since the operating system's buffer is bounded, too.
     while ann.events.dropped_frames() == 0 {
         other.send_to(b"more", to).await.unwrap();
         tokio::task::yield_now().await;
@@ -125,7 +125,7 @@ async fn a_new_record_is_handed_out() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_refused_at_the_start() {
+async fn unusable_records_are_refused_at_the_start() {
     let (key, other) = (SecretKey::generate(), SecretKey::generate());
     let record = NodeRecord::builder(1).sign(&key).unwrap();
     let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());

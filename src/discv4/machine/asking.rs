@@ -9,7 +9,7 @@ use crate::node::{NodeId, NodeRecord};
 use crate::time::{after, part};
 use tokio::time::Instant;
 
-/// Maximum number of record requests under way for callers, and for the table.
+/// Maximum number of record requests in progress for callers, and for the table.
 const RECORDS: usize = 64;
 const RECORDS_OF_TABLE: usize = 16;
 
@@ -22,7 +22,7 @@ impl Machine {
     /// [`Event::RecordDone`] reports the result.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`].
+    /// [`Discv4Error::Busy`] if 64 such requests are in progress.
     pub fn request_record(&mut self, contact: Contact, now: Now) -> Result<RequestId, Discv4Error> {
         let of_callers = |query: &&Query| matches!(query.want, Want::Record { request: Some(_) });
         if self.queries.values().filter(of_callers).count() >= RECORDS {
@@ -39,9 +39,9 @@ impl Machine {
         Ok(RequestId(request))
     }
 
-    /// Pings a node, unless a Ping is pending or `limit` Pings are in all.
+    /// Pings a node, unless a Ping to it or `limit` Pings in total are pending.
     ///
-    /// Returns whether a Ping to the node is pending then.
+    /// Returns whether a Ping to the node is now pending.
     pub(super) fn ping(&mut self, contact: Contact, limit: usize, now: Now) -> bool {
         let place = (contact.node_id(), contact.udp_addr());
         if self.pinged.contains_key(&place) {
@@ -173,7 +173,7 @@ impl Machine {
         }
         let pinged = self.ping(contact, PINGS, now);
         let deadline = if pinged {
-            // The Ping's own deadline comes first.
+            // The Ping's own deadline is earlier.
             after(now.at, self.config.request_timeout().saturating_mul(2))
         } else {
             now.at
@@ -241,7 +241,7 @@ impl Machine {
 
     /// A node answered our Ping: asks it, or first waits for its Ping.
     ///
-    /// It is asked at once if it has a proof of our endpoint.
+    /// It is asked immediately if it has a proof of our endpoint.
     pub(super) fn proven(&mut self, contact: &Contact, now: Now) {
         let answers = self
             .bonds

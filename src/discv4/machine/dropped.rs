@@ -8,7 +8,7 @@ use crate::discv4::packet::PacketError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// It comes from an address that may not take part.
+    /// It was sent from an address that may not take part.
     #[error("{ip} is a private, local or unusable address, which may not take part")]
     Address {
         /// The address.

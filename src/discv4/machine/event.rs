@@ -16,7 +16,7 @@ pub struct RequestId(pub(super) u64);
 pub struct Found {
     /// The node.
     pub contact: Contact,
-    /// Its record, in the second case.
+    /// Its record, if it was fetched.
     pub record: Option<NodeRecord>,
 }
 
@@ -34,7 +34,7 @@ pub struct Observation {
     pub at: SocketAddr,
 }
 
-/// What a lookup found.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LookupDone {

@@ -1,4 +1,4 @@
-//! Running lookups, and those that refresh the table.
+//! Running lookups, including those that refresh the table.
 
 use rand::Rng;
 
@@ -12,7 +12,7 @@ use crate::node::{NodeId, PublicKey};
 use crate::time::after;
 use std::time::Duration;
 
-/// Maximum number of callers' lookups under way.
+/// Maximum number of callers' lookups in progress.
 const LOOKUPS: usize = 16;
 
 /// Interval at which an empty table pings the seeds again.
@@ -32,7 +32,7 @@ impl Machine {
     /// [`Event::LookupDone`] reports the result.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`].
+    /// [`Discv4Error::Busy`] if 16 lookups are in progress.
     pub fn lookup(
         &mut self,
         target: [u8; PublicKey::LENGTH],
@@ -50,7 +50,7 @@ impl Machine {
     /// Looks up the nodes nearest to a random target.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`].
+    /// [`Discv4Error::Busy`] if 16 lookups are in progress.
     pub fn random_lookup(&mut self, now: Now) -> Result<RequestId, Discv4Error> {
         let target = self.random_target();
         self.lookup(target, now)

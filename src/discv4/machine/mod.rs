@@ -35,7 +35,7 @@ const EXPIRATION: u64 = 20;
 /// Maximum number of pending Pings.
 const PINGS: usize = 1024;
 
-/// Number of pending Pings from which on nodes that ping us are not pinged back.
+/// Number of pending Pings at which nodes that ping us are no longer pinged back.
 const PINGS_TO_STRANGERS: usize = 768;
 
 /// Addresses, and networks, per generation of a rate limiter.
@@ -75,12 +75,12 @@ enum Timer {
 
 /// A node of the protocol without a socket, a clock or a task.
 ///
-/// Pass received datagrams to [`received`](Self::received), and the time to
-/// [`advance`](Self::advance) at [`next_deadline`](Self::next_deadline) at the latest. After each
-/// call, drain [`poll_transmit`](Self::poll_transmit), to send its packets, and
+/// Pass received datagrams to [`received`](Self::received), and call [`advance`](Self::advance) no
+/// later than [`next_deadline`](Self::next_deadline). After each call, drain
+/// [`poll_transmit`](Self::poll_transmit), whose packets must be sent, and
 /// [`poll_event`](Self::poll_event): a call adds a few of either, and nothing else removes them.
-/// Everything that it stores for others is bounded. Its behaviour depends only on the calls and the
-/// generator.
+/// Everything that the machine stores for other nodes is bounded. Its behaviour depends only on the
+/// calls and the random generator.
 #[derive(Debug)]
 pub struct Machine {
     key: SecretKey,
@@ -110,7 +110,7 @@ pub struct Machine {
 impl Machine {
     /// Creates a node with this key, its record, and the first 256 of these seeds.
     ///
-    /// The record must be the key's.
+    /// The record must belong to the key.
     #[must_use]
     pub fn new(
         key: SecretKey,
@@ -155,7 +155,7 @@ impl Machine {
 
     /// Replaces the node's record; returns whether it was accepted.
     ///
-    /// A record that is not the key's, or not newer, is rejected.
+    /// A record that belongs to another key, or is not newer, is rejected.
     pub fn set_record(&mut self, record: NodeRecord) -> bool {
         let newer = record.node_id() == self.own && record.seq() > self.record.seq();
         if newer {
@@ -183,8 +183,8 @@ impl Machine {
 
     /// Handles all timers that are due.
     pub fn advance(&mut self, now: Now) {
-        // The loop ends: a timer starts only later ones, except a lookup's next query if no Ping
-        // has room. A lookup makes a bounded number of queries.
+        // The loop ends: a timer starts only later ones, except a lookup's next query if there is
+        // no room for a Ping. A lookup makes a bounded number of queries.
         while let Some(due) = self.timers.first().copied()
             && due.0 <= now.at
         {

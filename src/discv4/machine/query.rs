@@ -11,7 +11,7 @@ use crate::node::PublicKey;
 pub(super) struct PendingPing {
     pub(super) contact: Contact,
     pub(super) deadline: Instant,
-    /// When the node pinged us meanwhile.
+    /// When the node pinged us in the meantime.
     pub(super) pinged: Option<Instant>,
 }
 
@@ -30,9 +30,9 @@ pub(super) enum Want {
 /// The progress of a query.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Another lookup's query to the node is under way.
+    /// Another lookup's query to the node is in progress.
     ///
-    /// Answers do not identify their request, so only one may be.
+    /// Answers do not identify their request, so only one may be in progress.
     Queued,
     /// We pinged the node, since it may need a proof of our endpoint.
     Proving,
@@ -68,7 +68,7 @@ impl Query {
         matches!(self.stage, Stage::Asked { .. })
     }
 
-    /// Returns whether our packet with this hash asked it.
+    /// Returns whether our packet with this hash carried the query.
     pub(super) fn has_hash(&self, asked: &PacketHash) -> bool {
         matches!(&self.stage, Stage::Asked { hash, .. } if hash == asked)
     }

@@ -17,7 +17,7 @@ use crate::time::after;
 /// A packet with fewer nodes is the last one, since it has room for more.
 const FULL: usize = 12;
 
-/// A last packet waits this part of the request timeout for packets it overtook.
+/// The last packet waits this fraction of the request timeout for packets it overtook.
 const OVERTAKEN: u32 = 10;
 
 impl Machine {
@@ -25,7 +25,7 @@ impl Machine {
     ///
     /// # Errors
     /// The reason why it had no effect. The cheapest checks come first; the signature is checked
-    /// only if all else is valid.
+    /// only if everything else is valid.
     pub fn received(&mut self, from: SocketAddr, datagram: &[u8], now: Now) -> Result<(), Dropped> {
         let from = canonical(from);
         let ip = from.ip();

@@ -209,7 +209,7 @@ fn a_stranger_gets_a_pong_and_a_ping_and_nothing_else() {
 }
 
 #[test]
-fn who_answered_is_in_the_table_and_is_answered_from_there_alone() {
+fn a_node_that_answered_is_in_the_table_and_is_answered_at_that_address_alone() {
     let now = start();
     let mut node = Node::new(1, &[], now);
     bond(&mut node, 2, now);
@@ -267,7 +267,7 @@ fn a_pong_counts_for_the_ping_that_it_names_and_its_sender() {
 }
 
 #[test]
-fn what_is_expired_is_dropped() {
+fn expired_packets_are_dropped() {
     let now = start();
     let mut node = Node::new(1, &[], now);
     bond(&mut node, 2, now);
@@ -326,7 +326,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
 }
 
 #[test]
-fn strangers_leave_pings_for_our_own_questions() {
+fn strangers_leave_pings_for_our_own_requests() {
     let now = start();
     let mut node = Node::new(1, &[], now);
     for number in 0..1000 {
@@ -373,7 +373,7 @@ fn addresses_that_take_no_part_are_not_answered() {
 }
 
 #[test]
-fn nobody_tells_what_was_not_asked() {
+fn unsolicited_answers_are_dropped() {
     let now = start();
     let mut node = Node::new(1, &[], now);
     bond(&mut node, 2, now);
@@ -444,7 +444,7 @@ fn records_are_fetched_when_they_are_new() {
 }
 
 #[test]
-fn a_caller_gets_the_record_or_why_not() {
+fn a_caller_gets_the_record_or_an_error() {
     let now = start();
     let mut nodes = [Node::new(1, &[], now), Node::new(2, &[], now)];
     nodes[0].machine.request_record(contact(2), now).unwrap();
@@ -465,7 +465,7 @@ fn a_caller_gets_the_record_or_why_not() {
 }
 
 #[test]
-fn who_is_gone_leaves_the_table() {
+fn a_node_that_is_gone_leaves_the_table() {
     let now = start();
     let mut nodes = vec![Node::new(1, &[contact(2)], now), Node::new(2, &[], now)];
     let now = run(&mut nodes, now, Duration::from_secs(60));
@@ -486,7 +486,7 @@ fn seeds_that_are_away_are_tried_again() {
 }
 
 #[test]
-fn what_we_say_ourselves_is_dropped() {
+fn our_own_packets_are_dropped() {
     let now = start();
     let mut node = Node::new(1, &[contact(1)], now);
     node.machine.advance(now);
@@ -524,7 +524,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
 }
 
 #[test]
-fn a_question_that_is_lost_is_asked_again() {
+fn a_lost_request_is_sent_again() {
     let now = start();
     let mut node = Node::new(1, &[], now);
     // The first refresh, of the empty table, comes first.

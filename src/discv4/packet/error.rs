@@ -44,7 +44,7 @@ pub enum PacketError {
         packet: &'static str,
         /// The element.
         field: &'static str,
-        /// What is wrong with it.
+        /// The error.
         source: RlpError,
     },
     /// The record in an `ENRResponse` is not valid.

@@ -185,8 +185,7 @@ impl Packet {
     /// Encodes and signs the packet.
     ///
     /// # Errors
-    /// [`PacketError::TooLong`] if there are too many nodes in a `Neighbors`; see
-    /// [`Neighbors::split`].
+    /// [`PacketError::TooLong`] if a `Neighbors` contains too many nodes; see [`Neighbors::split`].
     pub fn seal(&self, key: &SecretKey) -> Result<Sealed, PacketError> {
         let mut data = BytesMut::new();
         self.put_body(&mut data);
@@ -242,7 +241,8 @@ impl<'a> Datagram<'a> {
     /// Checks length and hash.
     ///
     /// # Errors
-    /// [`PacketError::TooShort`], [`PacketError::TooLong`] and [`PacketError::Hash`].
+    /// [`PacketError::TooShort`] or [`PacketError::TooLong`] for the length, [`PacketError::Hash`]
+    /// if the hash does not match.
     pub fn check(bytes: &'a [u8]) -> Result<Self, PacketError> {
         if bytes.len() > MAX_PACKET {
             return Err(PacketError::TooLong {
@@ -288,7 +288,8 @@ impl<'a> Datagram<'a> {
     /// Reads the data.
     ///
     /// # Errors
-    /// [`PacketError::Kind`], [`PacketError::Field`] and [`PacketError::Record`].
+    /// [`PacketError::Kind`] if the type is unknown, [`PacketError::Field`] if the data cannot be
+    /// decoded, [`PacketError::Record`] if the record is not valid.
     pub fn packet(&self) -> Result<Packet, PacketError> {
         Packet::read_body(self.kind, self.data)
     }

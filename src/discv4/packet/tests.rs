@@ -39,7 +39,7 @@ const EIP8: [&str; 4] = [
 ];
 
 #[test]
-fn the_published_packets_are_read_past_what_they_have_too_much() {
+fn the_published_packets_are_read_despite_extra_data() {
     let packets = EIP8.map(|hex| {
         let bytes = HEXLOWER.decode(hex.as_bytes()).unwrap();
         let (packet, sender) = read(&bytes).unwrap();

@@ -10,10 +10,10 @@ use crate::discv4::contact::Contact;
 use crate::discv4::networks::Networks;
 use crate::node::{NodeId, NodeRecord};
 
-/// Maximum number of nodes that wait for a place.
+/// Maximum number of nodes that wait for a slot.
 const WAITING: usize = 10;
 
-/// The nodes at one distance, and those that wait for a place.
+/// The nodes at one distance, and those that wait for a slot.
 ///
 /// In both, the node that has been silent longest comes first.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ const BUCKETS: usize = 17;
 
 /// Maximum nodes per /24, or IPv6 /64, in the table and in a bucket.
 ///
-/// Nodes that wait for a place count too.
+/// Nodes that wait for a slot count too.
 const OF_NETWORK: usize = 10;
 const OF_NETWORK_IN_BUCKET: usize = 2;
 
@@ -34,7 +34,7 @@ const OF_NETWORK_IN_BUCKET: usize = 2;
 pub(super) enum Seen {
     /// It was added to the table.
     Added,
-    /// It is already in the table, or waits for a place.
+    /// It is already in the table, or waits for a slot.
     Known,
     /// Its network has too many nodes, or it is our own.
     Refused,
@@ -43,8 +43,8 @@ pub(super) enum Seen {
 /// Nodes that answered a Ping, in buckets by the logarithm of their distance.
 ///
 /// A bucket holds 16 nodes, in the order of their last answers, and the 10 waiting nodes that
-/// answered last. A node leaves only because it does not answer. The state depends only on the
-/// calls and their order.
+/// answered last. A node is removed only if it does not answer. The state depends only on the calls
+/// and their order.
 #[derive(Debug)]
 pub(super) struct Table {
     own: NodeId,
@@ -122,7 +122,7 @@ impl Table {
         }
     }
 
-    /// Returns the node that has been silent longest, if for at least `silence`.
+    /// Returns the node that has been silent longest, if that is at least `silence`.
     pub(super) fn stalest(&self, silence: Duration, now: Instant) -> Option<Contact> {
         let stalest = self.entries().min_by_key(|entry| entry.last_pong);
         let silent =
@@ -160,7 +160,7 @@ impl Table {
         bucket.is_some_and(|bucket| bucket.is_at(contact))
     }
 
-    /// Stores the sequence number that a node sent of its record.
+    /// Stores the sequence number that a node announced for its record.
     pub(super) fn told_sequence(&mut self, id: &NodeId, seq: Option<u64>) {
         if let Some(bucket) = self.bucket_mut(id) {
             bucket.told_sequence(id, seq);

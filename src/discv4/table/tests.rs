@@ -9,7 +9,7 @@ fn key(number: u32) -> SecretKey {
     SecretKey::from_bytes(&bytes).unwrap()
 }
 
-/// A node in a /24 of its own.
+/// A node in its own /24.
 fn contact(number: u32) -> Contact {
     at(
         number,
@@ -33,7 +33,7 @@ fn farthest(table: &Table) -> Vec<u32> {
 }
 
 #[test]
-fn a_bucket_has_sixteen_and_ten_wait() {
+fn a_bucket_holds_sixteen_nodes_and_ten_wait() {
     let (mut table, now) = (table(), Instant::now());
     let numbers = farthest(&table);
     let seen: Vec<_> = numbers
@@ -58,7 +58,7 @@ fn a_bucket_has_sixteen_and_ten_wait() {
 }
 
 #[test]
-fn who_answered_often_survives_a_lost_answer() {
+fn a_node_that_answered_often_survives_a_lost_answer() {
     let (mut table, now) = (table(), Instant::now());
     let id = contact(1).node_id();
     for _ in 0..9 {
@@ -191,7 +191,7 @@ fn a_newer_record_is_kept() {
 }
 
 #[test]
-fn our_own_node_has_no_place() {
+fn our_own_node_is_not_added() {
     let mut table = table();
     let own = at(u32::MAX, "20.0.0.1:30303");
     assert_eq!(table.seen(own, None, Instant::now()), Seen::Refused);
