@@ -19,16 +19,16 @@ use crate::node::{Endpoint, Enode, Host, NodeId};
 /// Below this number of addresses a node asks its peers for more.
 const NEED_MORE: usize = 1000;
 
-/// The least age of a sighting that is refreshed.
+/// The minimum age of a sighting that is refreshed.
 const REFRESH: Duration = Duration::from_secs(20 * 60);
 
 /// The assumed age of a sighting in the future.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// The addresses a node knows, as a pure data structure: time and randomness are arguments.
+/// The addresses that a node knows, as a pure data structure.
 ///
-/// Entries are named by node id. There is at most one entry for a node and at most one for a host
-/// and port. See the [module](super) for the buckets.
+/// Time and randomness are arguments. Entries are identified by node id. There is at most one entry
+/// for a node and at most one for a host and port. See the [module](super) for the buckets.
 ///
 /// All methods take `now` from one [`Clock`](super::Clock).
 #[derive(Debug)]
@@ -53,14 +53,14 @@ pub struct Book {
 pub enum Added {
     /// The address is new in the book.
     New,
-    /// The address was known; it got a newer last sighting or one more place.
+    /// The address was known. Its last sighting is newer, or it is in one more bucket.
     Refreshed,
     /// The address was known and nothing changed.
     Known,
 }
 
 impl Book {
-    /// An empty book with a secret of its own for choosing buckets.
+    /// Creates an empty book with its own secret for choosing buckets.
     pub fn new(config: BookConfig, rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         Self::with_shape(config, BucketKey::random(rng), Shape::default())
     }
@@ -86,10 +86,10 @@ impl Book {
     /// A sighting more than ten minutes ahead of `now` counts as five days old.
     ///
     /// # Errors
-    /// [`AddError`] with the reason for the rejection. A place is disputed if the node is known
-    /// elsewhere, or another node is known there. The newcomer gets it if the entry in its way is
-    /// bad, or if no handshake has proved that entry and either the entry has failed once or the
-    /// newcomer comes from [`Source::Own`].
+    /// [`AddError`] with the reason for the rejection. A claim is disputed if the node is known at
+    /// another host and port, or another node is known at this one. The new claim wins if the
+    /// existing entry is bad. It also wins if no handshake has proved that entry, and either the
+    /// entry has failed once or the claim comes from [`Source::Own`].
     pub fn add(
         &mut self,
         enode: &Enode,
@@ -132,7 +132,7 @@ impl Book {
 
     /// Records that a dial is about to start; returns whether the node is known.
     ///
-    /// Draws pass over the address for a while. The attempt counts neither for nor against it.
+    /// Draws skip the address for a while. The attempt counts neither for nor against it.
     pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -146,8 +146,8 @@ impl Book {
     /// Records a dial that did not reach the node; returns whether the node is known.
     ///
     /// It counts against the address only if some dial has succeeded since the previous failure:
-    /// while this node is offline, no address is at fault. Do not report a dial that was not even
-    /// attempted, for a cause on this side.
+    /// while this node is offline, no address is at fault. Do not report a dial that was not
+    /// attempted because of a problem on this side.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -191,7 +191,7 @@ impl Book {
 
     /// Removes all nodes at an IP address, and returns how many there were.
     ///
-    /// An IPv6 address stands for its /64, as in a ban.
+    /// An IPv6 address covers its whole /64, as in a ban.
     pub fn remove_ip(&mut self, ip: IpAddr) -> usize {
         let (first, last) = match ip.to_canonical() {
             IpAddr::V6(ip) => {
@@ -212,7 +212,7 @@ impl Book {
 
     /// Removes every bad address, and returns how many there were.
     ///
-    /// Without this call bad addresses stay until their place is needed.
+    /// Without this call, bad addresses stay until their slot is needed.
     pub fn expire(&mut self, now: SystemTime) -> usize {
         let bad = self.entries.iter().filter(|(_, entry)| entry.is_bad(now));
         let bad: Vec<_> = bad.map(|(id, _)| *id).collect();
@@ -242,12 +242,12 @@ impl Book {
         self.entries.is_empty()
     }
 
-    /// How many of the addresses were proven by a handshake.
+    /// How many of the addresses have been proven by a handshake.
     pub fn tried_len(&self) -> usize {
         self.tried.places()
     }
 
-    /// Whether to ask peers for more addresses: there are fewer than 1000.
+    /// Whether to ask peers for more addresses, since there are fewer than 1000.
     pub fn need_more(&self) -> bool {
         self.len() < NEED_MORE
     }
@@ -292,7 +292,7 @@ impl Book {
         })
     }
 
-    /// Adds an entry that has no place yet and whose endpoint is free.
+    /// Adds an entry that is in no bucket yet and whose endpoint is free.
     pub(super) fn insert(&mut self, entry: Entry) {
         let id = entry.enode.node_id();
         if let Some(endpoint) = entry.enode.endpoint() {
@@ -302,7 +302,7 @@ impl Book {
         self.entries.insert(id, entry);
     }
 
-    /// Gives a node a place in a new bucket; returns whether it did.
+    /// Puts a node into a new bucket; returns whether it did.
     pub(super) fn put_new(&mut self, id: NodeId, bucket: u16, now: SystemTime) -> bool {
         if self.new.contains(bucket, &id) {
             return false;
@@ -341,7 +341,7 @@ impl Book {
         }
     }
 
-    /// Removes a node from a new bucket. With the last place the entry is removed.
+    /// Removes a node from a new bucket. If it was in no other bucket, the entry is removed.
     fn leave_new(&mut self, id: &NodeId, bucket: u16) {
         self.new.remove(bucket, id);
         self.unsaved.changed(*id);

@@ -56,12 +56,12 @@ impl Buckets {
         self.bucket(bucket).contains(id)
     }
 
-    /// Whether the bucket accepts nothing more; true if there is no such bucket.
+    /// Whether the bucket is full; true if there is no such bucket.
     pub(super) fn is_full(&self, bucket: u16) -> bool {
         usize::from(bucket) >= self.buckets.len() || self.bucket(bucket).len() >= self.capacity
     }
 
-    /// Adds an id to a bucket; returns false without room or if it was there.
+    /// Adds an id to a bucket; returns false if it is full or contains the id.
     pub(super) fn insert(&mut self, bucket: u16, id: NodeId) -> bool {
         if self.is_full(bucket) || self.contains(bucket, &id) {
             return false;
@@ -85,7 +85,7 @@ impl Buckets {
         buckets.filter(|bucket| !bucket.is_empty()).collect()
     }
 
-    /// The sum over all buckets; an id in two buckets counts twice.
+    /// The number of ids in all buckets; an id in two buckets counts twice.
     pub(super) fn places(&self) -> usize {
         self.buckets.iter().map(Vec::len).sum()
     }

@@ -13,8 +13,8 @@ settings! {
     pub struct BookConfig {
         /// Whether addresses of private networks and of this machine are admitted too.
         ///
-        /// Set this for a network of your own. On the internet it lets strangers direct our dials
-        /// at machines near us. Default: no.
+        /// Set this for your own private network. On the internet it lets strangers direct our
+        /// dials at machines near us. Default: no.
         private_networks / with_private_networks: bool = false;
         /// Our own node's id, which is never admitted. Default: none.
         own_id / with_own_id: Option<NodeId> => &Option<NodeId> = None;
@@ -93,7 +93,7 @@ pub enum AddError {
     /// It is our own node.
     #[error("the node is our own")]
     OwnNode,
-    /// Another node is known at this host and port, and keeps its place.
+    /// Another node is known at this host and port, and its entry stays.
     #[error("node {holder} is known at {endpoint}")]
     EndpointTaken {
         /// The node that is known there.
@@ -101,10 +101,10 @@ pub enum AddError {
         /// The host and port.
         endpoint: Endpoint,
     },
-    /// The node is known at another host or port, and keeps that place.
+    /// The node is known at another host or port, and that entry stays.
     #[error("the node is known at {endpoint}")]
     KnownElsewhere {
-        /// Where the node is known to be.
+        /// The host and port at which the node is known.
         endpoint: Endpoint,
     },
     /// The node or its address is banned.

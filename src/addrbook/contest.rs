@@ -1,15 +1,15 @@
-//! The contest of two proven nodes for one place in a full tried bucket.
+//! The contest of two proven nodes for one slot in a full tried bucket.
 
 use std::time::SystemTime;
 
 use crate::node::NodeId;
 
-/// Two nodes that want one place in a full tried bucket.
+/// Two nodes that compete for one slot in a full tried bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Contest {
-    /// Holds the place, and keeps it if it answers a probe.
+    /// The node that holds the slot, and keeps it if it answers a probe.
     pub(super) incumbent: NodeId,
-    /// Proven too, and waits in a new bucket.
+    /// The other proven node, which waits in a new bucket.
     pub(super) challenger: NodeId,
     /// When the incumbent was last handed out for a probe.
     pub(super) asked: Option<SystemTime>,

@@ -11,17 +11,17 @@ use super::entry::{Entry, RECENTLY};
 use super::time::within;
 use crate::node::{Enode, NodeId};
 
-/// The draws for one dial.
+/// The maximum number of draws for one dial.
 pub(super) const DRAWS: u32 = 100;
-/// How many of them, the first ones, pass over addresses that were tried recently.
+/// How many of these draws, the first ones, skip recently tried addresses.
 const DRAWS_OF_RESTED: u32 = 30;
 
-/// The factor on the next address's chance, for each one that was passed over.
+/// The factor on the next address's chance, for each one that was skipped.
 const IMPATIENCE: f64 = 1.2;
 
 /// The percentage of addresses that are shared with others.
 const SHARED_PERCENT: usize = 23;
-/// The most addresses that are shared with others.
+/// The maximum number of addresses that are shared with others.
 const SHARED_MOST: usize = 2500;
 
 /// How long all others get the same addresses. A fresh sample for each request would soon reveal
@@ -32,15 +32,15 @@ impl Book {
     /// Draws a random address; `None` if the book is empty.
     ///
     /// It chooses new or tried addresses with equal chance, then a bucket, then an entry. It takes
-    /// the entry with its [`chance`](Entry::chance), which grows with each entry passed over.
+    /// the entry with its [`chance`](Entry::chance), which grows with each entry that is skipped.
     pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
         Drawer::new(self).draw(now, rng)
     }
 
     /// Draws an address to dial: the first that `allowed` accepts.
     ///
-    /// It makes up to 100 draws like [`get`](Self::get). The first 30 pass over addresses that were
-    /// tried within ten minutes. Let `allowed` reject groups that have a connection already, and
+    /// It makes up to 100 draws like [`get`](Self::get). The first 30 skip addresses that were
+    /// tried within ten minutes. Let `allowed` reject groups that already have a connection, and
     /// nodes that are connected or being dialled. Report [`attempt`](Self::attempt) before the
     /// dial, and [`good`](Self::good) or [`failed`](Self::failed) after it.
     ///
@@ -118,7 +118,7 @@ impl<'a> Drawer<'a> {
         }
     }
 
-    /// The result of the draw with this number. The first ones pass over recently tried addresses.
+    /// The result of the draw with this number. The first draws skip recently tried addresses.
     pub(super) fn rested(
         &self,
         draw: u32,

@@ -15,7 +15,7 @@ const JUST_NOW: Duration = MINUTE;
 /// How long after an attempt an address is rarely drawn.
 pub(super) const RECENTLY: Duration = Duration::from_secs(10 * 60);
 
-/// An address that was unseen for this long is bad.
+/// An address that has not been seen for this long is bad.
 const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Failed attempts after which an address that never worked is bad.
@@ -25,7 +25,7 @@ const NEVER_WORKED: u32 = 3;
 const STOPPED_WORKING: u32 = 10;
 const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// Where this node knows an address from.
+/// How this node learned of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -33,7 +33,7 @@ pub enum Source {
     Own,
     /// The node at this address, which may also report itself.
     ///
-    /// All addresses that it reports go into few of the buckets.
+    /// All addresses that it reports go into a few of the buckets.
     Ip(IpAddr),
 }
 
@@ -100,15 +100,15 @@ impl Entry {
         &self.source
     }
 
-    /// When this node or a source last knew the node to be there.
+    /// When this node or a source last saw the node there.
     pub fn last_seen(&self) -> SystemTime {
         self.last_seen
     }
 
     /// Failed attempts since the last success.
     ///
-    /// An attempt does not count if no dial at all has succeeded since the previous one, since it
-    /// says nothing about this node then.
+    /// An attempt does not count if no dial at all has succeeded since the previous one: it then
+    /// reveals nothing about this node.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -128,11 +128,12 @@ impl Entry {
         matches!(self.place, Place::Tried(_))
     }
 
-    /// Whether the address is not worth a place.
+    /// Whether the address is not worth keeping.
     ///
-    /// It is bad if it was unseen for 30 days, after three failed attempts without any success, or
-    /// after ten failed attempts and no success for a week. An address that was attempted within
-    /// the last minute is not judged. A time in the future, from a wrong clock, counts as now.
+    /// It is bad if it has not been seen for 30 days, after three failed attempts without any
+    /// success, or after ten failed attempts and no success for a week. An address that was
+    /// attempted within the last minute is not judged. A time in the future, from a wrong clock,
+    /// counts as now.
     pub fn is_bad(&self, now: SystemTime) -> bool {
         if self.attempted_within(JUST_NOW, now) {
             return false;
@@ -162,8 +163,8 @@ impl Entry {
             .is_some_and(|attempt| within(now, attempt, time))
     }
 
-    /// Replaces times far in the future, which a wrong clock wrote, by `now`. Call it before other
-    /// changes, since the entry is written then anyway.
+    /// Replaces times far in the future, which a wrong clock wrote, with `now`. Call it before
+    /// other changes, since the entry is written then anyway.
     pub(super) fn correct(&mut self, now: SystemTime) {
         let times = [
             Some(&mut self.last_seen),

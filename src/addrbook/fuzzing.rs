@@ -8,7 +8,7 @@ use super::buckets::Shape;
 use super::rows::{self, Pending};
 use super::{BanTarget, Book, BookConfig, NodeDb, NodeDbConfig, Row};
 
-/// Builds a book and a node database from rows, or returns what is wrong.
+/// Builds a book and a node database from rows, or returns the error.
 pub fn load(
     rows: &[Row],
     now: SystemTime,

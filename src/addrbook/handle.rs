@@ -58,10 +58,10 @@ pub struct BookSizes {
 
 /// A handle to the addresses to dial and to the records of nodes.
 ///
-/// Clones share the book. All methods but [`open`](Self::open), [`load`](Self::load) and
-/// [`flush`](Self::flush) take a lock for a moment and wait for nothing else. They take the time
-/// from the [`Clock`], and randomness from a generator with a seed of the operating system or of
-/// the configuration.
+/// Clones share the book. All methods except [`open`](Self::open), [`load`](Self::load) and
+/// [`flush`](Self::flush) briefly take a lock and wait for nothing else. They take the time from
+/// the [`Clock`], and randomness from a generator that the operating system or the configuration
+/// seeds.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     shared: Arc<Shared>,
@@ -72,9 +72,10 @@ impl AddressBook {
     /// Opens the book in a file, or creates one there.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] after the file was renamed: call again to start an empty book.
-    /// [`StoreError::Newer`], [`StoreError::InUse`], [`StoreError::Exposed`] and
-    /// [`StoreError::Io`] leave the file unchanged.
+    /// [`StoreError::Damaged`] if the file is damaged. It has been renamed, so call again to start
+    /// an empty book. The other errors leave the file unchanged: [`StoreError::Newer`] if a newer
+    /// version wrote it, [`StoreError::InUse`] if another process has it open,
+    /// [`StoreError::Exposed`] if other users can access it, and [`StoreError::Io`].
     pub async fn open(
         path: impl Into<PathBuf>,
         config: AddressBookConfig,
@@ -102,8 +103,8 @@ impl AddressBook {
     /// Reads the book from any store, or creates one there.
     ///
     /// # Errors
-    /// The error of the store; [`StoreError::Newer`] or [`StoreError::Damaged`] if its rows make no
-    /// book. The store is dropped then.
+    /// The error of the store; [`StoreError::Newer`] or [`StoreError::Damaged`] if its rows do not
+    /// form a book. The store is then dropped.
     pub async fn load(
         store: impl Store,
         config: AddressBookConfig,
@@ -118,12 +119,13 @@ impl AddressBook {
     /// See [`Book::add`](super::Book::add).
     ///
     /// # Errors
-    /// Why the address was rejected; [`AddError::Banned`] if the node or its IP address is banned.
+    /// [`AddError`] with the reason for the rejection; [`AddError::Banned`] if the node or its IP
+    /// address is banned.
     pub fn add(&self, enode: &Enode, source: Source) -> Result<Added, AddError> {
         self.add_seen(enode, source, self.shared.now())
     }
 
-    /// Adds an address that was last seen at a certain time.
+    /// Adds an address that was last seen at the given time.
     ///
     /// See [`Book::add`](super::Book::add).
     ///
@@ -166,7 +168,7 @@ impl AddressBook {
 
     /// Draws up to `most` addresses to dial, without those that are banned.
     ///
-    /// They come in the order in which [`draw`](Self::draw) takes them. Report
+    /// They are in the order in which [`draw`](Self::draw) would return them. Report
     /// [`good`](Self::good) or [`failed`](Self::failed) after a dial.
     pub fn candidates(&self, most: usize) -> Vec<Enode> {
         let drawn = self.with(|state, now| state.draw(most, now));
@@ -197,8 +199,7 @@ impl AddressBook {
     /// See [`Book::good`](super::Book::good).
     ///
     /// # Errors
-    /// [`AddError`] if the book does not admit such an address. The node counts as seen all the
-    /// same.
+    /// [`AddError`] if the book does not admit such an address. The node is still recorded as seen.
     pub fn good(&self, enode: &Enode) -> Result<Promotion, AddError> {
         self.with(|state, now| {
             state.nodes.seen(&enode.node_id(), now);
@@ -208,7 +209,7 @@ impl AddressBook {
 
     /// Records that a dial or its handshake did not reach the node.
     ///
-    /// Returns how often in a row that has happened. A probed address loses its place, unless this
+    /// Returns how often in a row that has happened. A probed address loses its slot, unless this
     /// node may be offline. See [`Book::failed`](super::Book::failed).
     pub fn failed(&self, id: &NodeId) -> u32 {
         self.with(|state, now| {
@@ -252,7 +253,7 @@ impl AddressBook {
         self.with(|state, _| state.book.len())
     }
 
-    /// How many addresses there are, and how many bans hold now.
+    /// How many addresses there are, and how many bans are in force.
     pub fn sizes(&self) -> BookSizes {
         self.with(|state, now| {
             let mut sizes = BookSizes {
@@ -333,21 +334,21 @@ impl AddressBook {
         self.with(|state, now| state.nodes.unban(target, now))
     }
 
-    /// The ban of a node that holds now.
+    /// The ban of a node, if it is in force.
     ///
     /// Check it before a dial and after a handshake.
     pub fn banned(&self, id: &NodeId) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned(id, now).cloned())
     }
 
-    /// The ban of an IP address that holds now.
+    /// The ban of an IP address, if it is in force.
     ///
     /// Check it when a connection is accepted.
     pub fn banned_ip(&self, ip: IpAddr) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned_ip(ip, now).cloned())
     }
 
-    /// All bans that hold now.
+    /// All bans in force.
     pub fn bans(&self) -> Vec<(BanTarget, Ban)> {
         self.with(|state, now| {
             let bans = state.nodes.bans(now);
@@ -355,7 +356,7 @@ impl AddressBook {
         })
     }
 
-    /// All bans that hold now, with the time left and the reason.
+    /// All bans in force, with the time left and the reason.
     #[cfg(feature = "server")]
     pub(crate) fn bans_left(&self) -> Vec<(BanTarget, Duration, String)> {
         self.with(|state, now| {
@@ -366,10 +367,10 @@ impl AddressBook {
         })
     }
 
-    /// Writes all changes that were made before this call to the disk.
+    /// Writes all changes that were made before this call to disk.
     ///
     /// # Errors
-    /// [`FlushError`] if the store failed, or if the [`Persistence`] no longer runs.
+    /// [`FlushError`] if the store failed, or if the [`Persistence`] is no longer running.
     ///
     /// # Cancel safety
     /// Dropping the call does not stop a write that has begun.

@@ -31,8 +31,8 @@ impl BucketKey {
         self.0.as_ref()
     }
 
-    /// The new bucket of an address from a source. One source group reaches few of the buckets, and
-    /// only one of them with the addresses of one group.
+    /// The new bucket of an address from a source. One source group reaches few of the buckets.
+    /// With the addresses of one group it reaches only one.
     pub(super) fn new_bucket(&self, shape: &Shape, group: &Group, source: &Group) -> u16 {
         let (group, source) = (group.to_string(), source.to_string());
         let slot = self.hash(&[group.as_bytes(), source.as_bytes()]) % shape.new_per_source;
@@ -55,7 +55,8 @@ impl BucketKey {
     }
 
     /// SHA-256 of the key and the parts, cut to 64 bits. A key in front is safe, since no result
-    /// leaves the node. Each part follows its length, so that different parts differ as bytes.
+    /// leaves the node. Each part is preceded by its length, so different parts never give the same
+    /// bytes.
     fn hash(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = Sha256::new_with_prefix(self.as_bytes());
         for part in parts {

@@ -18,9 +18,9 @@
 //! draws from it. So the place of an address in the book depends on the address and its source:
 //!
 //! - An address that a source reported is **new**. 1024 buckets hold 64 new addresses each. The
-//!   addresses from the sources of one [`Group`] reach 64 of the buckets; those of one group among
-//!   them reach only one. An address can be in up to eight buckets. If it is in n, another source
-//!   adds one with a chance of 1 in 2n.
+//!   addresses from the sources of one [`Group`] reach 64 of the buckets; of these, the addresses
+//!   of one group reach only one. An address can be in up to eight buckets. If it is in n, another
+//!   source adds one with a chance of 1 in 2n.
 //! - An address that a handshake has proved is **tried**. 64 buckets hold 256 tried addresses each,
 //!   and the addresses of one group reach eight of them.
 //! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at
@@ -39,10 +39,10 @@
 //! with a stable file format, and maintained. A commit is a transaction of copy-on-write pages with
 //! checksums, so a process or machine that dies at any moment leaves the last commit intact. A
 //! log-structured database such as `fjall` pays with many files and background threads for write
-//! rates that a book does not need, and SQLite or LMDB bring a C library. The rows have a format
-//! version of their own.
+//! rates that a book does not need, and SQLite or LMDB would bring in a C library. The rows have
+//! their own format version.
 //!
-//! A damaged file gives [`StoreError::Damaged`] and is renamed. A file of a newer version gives
+//! A damaged file causes [`StoreError::Damaged`] and is renamed. A file of a newer version causes
 //! [`StoreError::Newer`] and is left unchanged. Neither is ever deleted. An empty file counts as a
 //! new one.
 //!

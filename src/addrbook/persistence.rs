@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::store::{Change, Store, StoreError};
 use crate::time::after;
 
-/// The most changes in one commit, which bounds memory and the time under the lock.
+/// The maximum number of changes in one commit. It bounds memory and the time under the lock.
 const BATCH: usize = 1024;
 
 /// How many calls of [`AddressBook::flush`](super::AddressBook::flush) the writer's queue holds.
@@ -21,11 +21,11 @@ pub(super) const WAITING: usize = 16;
 
 pub(super) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 
-/// Why changes are not on the disk.
+/// Why changes are not on disk.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The [`Persistence`] no longer runs.
+    /// The [`Persistence`] is no longer running.
     #[error("the address book's writer has stopped")]
     Stopped,
     /// The store failed. The changes are kept, and will be written again.
@@ -36,7 +36,7 @@ pub enum FlushError {
 /// Writes the changes of an [`AddressBook`](super::AddressBook) to its store.
 ///
 /// It writes at an interval, on request, and at the end. Nothing is written unless
-/// [`run`](Self::run) runs.
+/// [`run`](Self::run) is running.
 #[must_use = "nothing is written unless it runs"]
 #[derive(Debug)]
 pub struct Persistence {
@@ -52,17 +52,19 @@ impl Persistence {
     /// A failed write is logged, and retried with the next one.
     ///
     /// # Errors
-    /// Why the last write failed.
+    /// [`StoreError`] if the last write failed.
     ///
     /// # Cancel safety
-    /// If this future is dropped, a commit that has begun still ends, but later changes are lost.
+    /// If this future is dropped, a commit that has begun still completes, but later changes are
+    /// lost.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Arc<StoreError>> {
         let mut stop = std::pin::pin!(stop);
         let mut ticks = interval_at(after(Instant::now(), self.every), self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
-                // The stop first. A request before a tick, since it writes the same.
+                // The stop is checked first, and requests before ticks, since both write the same
+                // changes.
                 biased;
                 () = &mut stop => return self.flush().await,
                 request = self.requests.recv() => match request {
@@ -85,7 +87,7 @@ impl Persistence {
         }
     }
 
-    /// Writes all changes until now, in batches.
+    /// Writes all changes made so far, in batches.
     async fn flush(&mut self) -> Result<(), Arc<StoreError>> {
         let mut pending = self.shared.take_pending();
         loop {
@@ -158,7 +160,7 @@ pub(super) fn begin(
     if is_new { store.commit(meta) } else { Ok(()) }
 }
 
-/// Makes an error about the store at `path` of what is wrong with its rows.
+/// Turns an error in the rows of the store at `path` into a [`StoreError`].
 pub(super) fn bad_rows(bad: rows::BadRows, path: &Path) -> StoreError {
     let path = path.to_owned();
     match bad {

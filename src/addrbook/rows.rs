@@ -24,18 +24,18 @@ pub(super) const VERSION: u32 = 1;
 const VERSION_KEY: &[u8] = b"version";
 const SECRET_KEY: &[u8] = b"bucket key";
 
-/// How many bytes of a key an error names. A node id or an IP address in digits fits.
+/// How many bytes of a key an error shows. A node id or an IP address in digits fits.
 const LONGEST_KEY: usize = 40;
 
-/// Why rows do not make a book.
+/// Why rows do not form a book.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum BadRows {
     Newer { found: u32 },
     Damaged(String),
 }
 
-/// Builds a book and a node database from all rows, or fails as a whole. No rows make an empty
-/// book. Addresses that the configuration no longer admits are left out, and removed from the
+/// Builds a book and a node database from all rows, or fails as a whole. Without rows the book is
+/// empty. Addresses that the configuration no longer admits are left out, and removed from the
 /// store with the next changes.
 pub(super) fn load(
     rows: &[Row],

@@ -11,8 +11,8 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// A node's misbehaviour: a lasting part, and a part that fades.
 ///
-/// The fading part halves every minute, and is zero after half an hour. Sums stop at the largest
-/// value. The default is zero.
+/// The fading part halves every minute, and is zero after half an hour. Sums saturate. The default
+/// is zero.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

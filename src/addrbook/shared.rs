@@ -39,7 +39,7 @@ impl Shared {
     }
 
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
-        // The clock is users' code, so it is not called under the lock.
+        // The clock is user code, so it is not called under the lock.
         let now = self.now();
         act(&mut self.lock(), now)
     }
@@ -63,7 +63,7 @@ impl Shared {
         pending.put_back(book, nodes);
     }
 
-    /// No code of users runs under this lock, so their panics leave nothing half done.
+    /// No user code runs under this lock, so its panics leave no change half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }

@@ -11,7 +11,8 @@ use crate::time::NEVER;
 /// The source of time for an [`AddressBook`](super::AddressBook).
 ///
 /// Stored times outlive the process, so they are calendar times. But decisions within a process
-/// must not jump when the machine's clock is set a little. [`SystemClock`] satisfies both.
+/// must not change suddenly when the machine's clock is adjusted slightly. [`SystemClock`]
+/// satisfies both.
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
@@ -19,8 +20,8 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The machine's clock, for an application.
 ///
-/// It advances with the monotonic clock, and follows corrections of more than a minute, as when the
-/// machine gets the time from the network after its start. Clones share it.
+/// It advances with the monotonic clock, and follows corrections of more than a minute, for example
+/// when the machine gets the time from the network after its start. Clones share it.
 #[derive(Debug, Clone)]
 pub struct SystemClock(Arc<Calendar>);
 

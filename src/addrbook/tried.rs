@@ -17,11 +17,12 @@ const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
 pub enum Promotion {
     /// It is now a tried address.
     Tried,
-    /// It was a tried address before.
+    /// It was already a tried address.
     AlreadyTried,
     /// Its bucket is full.
     ///
-    /// It stays a new address until [`Book::probe`] has settled whether an older entry must go.
+    /// It stays a new address until [`Book::probe`] has settled whether an older entry must make
+    /// room.
     Waiting,
 }
 
@@ -29,8 +30,8 @@ impl Book {
     /// Records that a handshake has just proved a node at this address.
     ///
     /// The address becomes a tried one. Other claims about this node, or about this host and port,
-    /// are dropped, since a handshake proves which node is there. The time of the last sighting
-    /// stays: a new one would show peers that ask for addresses to which nodes we are connected.
+    /// are dropped, since a handshake proves which node is there. The last sighting is not updated:
+    /// a new one would reveal our connections to peers that request addresses.
     ///
     /// # Errors
     /// As for [`add`](Self::add), if the book does not admit the address at all.
@@ -71,7 +72,7 @@ impl Book {
         Ok(self.promote(id, bucket, now))
     }
 
-    /// Returns a tried address to dial, to settle whether it keeps its place.
+    /// Returns a tried address to dial, to settle whether it keeps its slot.
     ///
     /// Report [`attempt`](Self::attempt) before the dial, then [`good`](Self::good), or
     /// [`failed`](Self::failed) and [`probe_failed`](Self::probe_failed). Each address is handed
@@ -87,11 +88,11 @@ impl Book {
         Some(incumbent.enode.clone())
     }
 
-    /// Records that a probed address did not answer; returns whether it lost its place.
+    /// Records that a probed address did not answer; returns whether it lost its slot.
     ///
-    /// It then is a new address again, and the address that waited gets its place. It keeps its
-    /// place if no dial has succeeded since the contest began or its last probe failed, since this
-    /// node may be offline then. Without a contest for this node nothing happens.
+    /// In that case it becomes a new address again, and the waiting address gets its slot. It keeps
+    /// its slot if no dial has succeeded since the contest began or its last probe failed, since
+    /// this node may then be offline. Without a contest for this node, nothing happens.
     pub fn probe_failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let successes = self.successes;
         let contest = self
@@ -111,7 +112,7 @@ impl Book {
         true
     }
 
-    /// How many places in full tried buckets are disputed.
+    /// How many slots in full tried buckets are disputed.
     pub fn probes_pending(&self) -> usize {
         self.contests.len()
     }
@@ -125,7 +126,7 @@ impl Book {
             self.enter_tried(id, bucket);
             return Promotion::Tried;
         }
-        // A node that no source reported has no place to wait in yet.
+        // A node that no source reported is in no bucket yet, so it is put into one to wait.
         let place = self.entries.get(&id).map(|entry| &entry.place);
         if place == Some(&Place::New(Vec::new())) {
             self.put_own(id, now);
@@ -147,7 +148,7 @@ impl Book {
         Promotion::Waiting
     }
 
-    /// Gives the incumbent's place to the challenger. The incumbent moves to its own new bucket if
+    /// Gives the incumbent's slot to the challenger. The incumbent moves to its own new bucket if
     /// there is room, else to one that the challenger has left.
     fn replace(&mut self, incumbent: &NodeId, challenger: NodeId, bucket: u16, now: SystemTime) {
         let freed = self.leave_all_new(&challenger);
@@ -188,7 +189,8 @@ impl Book {
         }
     }
 
-    /// Removes a node from all its new buckets, and returns these. It must get another place.
+    /// Removes a node from all its new buckets, and returns these. The caller must put it into
+    /// another bucket.
     fn leave_all_new(&mut self, id: &NodeId) -> Vec<u16> {
         let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
         let Some(Place::New(buckets)) = place else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// The keys of rows that must be written or removed. There are no more of them than rows in memory
+/// The keys of rows that must be written or removed. Their number is bounded by the rows in memory
 /// and in the store.
 #[derive(Debug, Clone)]
 pub(super) struct Unsaved<K> {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::addrbook::time::{is_ahead, later};
 use crate::node::NodeId;
 
-/// The most characters of a reason. The rest is cut off.
+/// The maximum number of characters in a reason. The rest is cut off.
 const LONGEST_REASON: usize = 256;
 
 /// Why and how long a node or an address is banned.
@@ -21,9 +21,9 @@ pub struct Ban {
     pub until: SystemTime,
     /// Why, for people; at most 256 characters.
     pub reason: String,
-    /// When the ban was read from a store, if it began in the future. Then the clock was wrong
-    /// either when the ban was written or when it was read. Until the latter is corrected, the ban
-    /// holds for its length from this time.
+    /// When the ban was read from a store, if it began in the future. Then the clock was wrong when
+    /// the ban was written, or it is wrong now. Until a correction, the ban lasts for its full
+    /// length from this time.
     read: Option<SystemTime>,
 }
 
@@ -67,13 +67,14 @@ impl Ban {
         self.read.map_or(self.until, |read| later(read, length))
     }
 
-    /// How much longer it holds.
+    /// How much longer it lasts.
     #[cfg(feature = "server")]
     pub(in crate::addrbook) fn left(&self, now: SystemTime) -> Duration {
         self.end().duration_since(now).unwrap_or_default()
     }
 
-    /// Checks a ban at its end. Returns it if it still holds, after a correction of the clock.
+    /// Checks a ban at its end. Returns it if it is still in force, after a correction of the
+    /// clock.
     pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
         self.read = None;
         self.holds(now).then_some(self)
@@ -88,7 +89,7 @@ pub enum BanTarget {
     Node(NodeId),
     /// Any node at this IPv4 address, or in the /64 of this IPv6 address.
     ///
-    /// A /64 is the least that one customer gets.
+    /// A /64 is the smallest block that one customer gets.
     Ip(IpAddr),
 }
 

@@ -16,8 +16,8 @@ settings! {
     pub struct NodeDbConfig {
         /// How many nodes are remembered; 0 counts as 1.
         ///
-        /// Beyond that, the unbanned node that was untouched for longest is dropped. If all are
-        /// banned, it is the one whose ban ends first. Default: 65,536.
+        /// Beyond that, the unbanned node that has been untouched the longest is dropped. If all
+        /// are banned, it is the one whose ban ends first. Default: 65,536.
         max_nodes / with_max_nodes: usize = 65_536, |nodes: usize| nodes.max(1);
         /// How many IP addresses can be banned; 0 counts as 1.
         ///
@@ -133,7 +133,7 @@ impl NodeDb {
         }
     }
 
-    /// The ban of a node that holds now.
+    /// The ban of a node, if it is in force.
     ///
     /// For IP addresses see [`banned_ip`](Self::banned_ip).
     pub fn banned(&self, id: &NodeId, now: SystemTime) -> Option<&Ban> {
@@ -141,12 +141,12 @@ impl NodeDb {
         ban.filter(|ban| ban.holds(now))
     }
 
-    /// The ban of an IP address that holds now.
+    /// The ban of an IP address, if it is in force.
     pub fn banned_ip(&self, ip: IpAddr, now: SystemTime) -> Option<&Ban> {
         self.ip_bans.get(ip, now)
     }
 
-    /// All bans that hold now.
+    /// All bans in force.
     pub fn bans(&self, now: SystemTime) -> impl Iterator<Item = (BanTarget, &Ban)> {
         let nodes = self.records.iter().filter_map(|(id, info)| {
             let ban = info.ban.as_ref()?;
@@ -196,7 +196,7 @@ impl NodeDb {
         let mut count = ended.len();
         ended.into_iter().for_each(|net| self.ip_changed(net));
         while let Some((until, id)) = self.first_ban().filter(|(until, _)| *until <= now) {
-            // The record counts as touched when its ban ended.
+            // The end of the ban counts as the record's last change.
             count += self.change_at(&id, until, |info| {
                 let ban = info.ban.take();
                 info.ban = ban.and_then(|ban| ban.looked_at_again(now));

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::super::Score;
 use super::Ban;
 
-/// What is remembered of one node.
+/// What is remembered about one node.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct KnownNode {

@@ -18,7 +18,7 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         what: String,
         /// The new path of the file.
         kept: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done: "open", "read", "write" or "rename".
+        /// The failed operation: "open", "read", "write" or "rename".
         doing: &'static str,
         /// Why it failed.
         source: io::Error,

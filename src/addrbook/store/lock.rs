@@ -1,4 +1,4 @@
-//! The database's file on file systems without locks.
+//! The database file on file systems without locks.
 
 use std::ops::Bound;
 use std::path::PathBuf;

@@ -88,15 +88,15 @@ impl Change {
     }
 }
 
-/// A place for rows.
+/// A storage for rows.
 ///
 /// Its functions may block; they are never called on a thread of the async runtime.
 pub trait Store: std::fmt::Debug + Send + 'static {
     /// Returns all rows.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the rows are not those that were written, [`StoreError::Io`] if
-    /// they cannot be read.
+    /// [`StoreError::Damaged`] if the rows differ from those that were written, [`StoreError::Io`]
+    /// if they cannot be read.
     fn load(&mut self) -> Result<Vec<Row>, StoreError>;
 
     /// Makes all changes or, on an error or a crash, none of them.

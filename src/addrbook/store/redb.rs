@@ -16,7 +16,7 @@ const CACHE: usize = 4 << 20;
 
 /// A store in one file, by the embedded database `redb`.
 ///
-/// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
+/// A commit is one transaction: it is flushed to disk before it takes effect, and a crash at any
 /// moment leaves the file as it was after the last commit.
 ///
 /// The file is created readable for its owner only, because it holds the secret that chooses
@@ -25,7 +25,7 @@ const CACHE: usize = 4 << 20;
 /// is not enforced, and a warning is logged.
 ///
 /// A new file is made under another name, `path.new-…`, and renamed when it is complete. A process
-/// that is killed meanwhile leaves that file behind, and it is never read.
+/// that is killed before that leaves the new file behind, and it is never read.
 #[derive(Debug)]
 pub struct RedbStore {
     path: PathBuf,
@@ -37,8 +37,9 @@ impl RedbStore {
     /// Opens a file or creates it, and verifies the checksums of its content.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the file is not such a database or was changed from outside; it
-    /// stays where it is. [`StoreError::Exposed`], [`StoreError::InUse`], [`StoreError::Io`].
+    /// [`StoreError::Damaged`] if the file is not such a database or was changed by another
+    /// program; it stays where it is. [`StoreError::Exposed`] if other users can access it,
+    /// [`StoreError::InUse`] if another process has it open, [`StoreError::Io`] otherwise.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
         let database = Some(open(&path)?);
@@ -48,7 +49,7 @@ impl RedbStore {
     /// Renames a damaged file, and returns its new path.
     ///
     /// The path is the first free one of `path.damaged-1`, `path.damaged-2` and so on. Close the
-    /// store before.
+    /// store first.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the file cannot be renamed.
@@ -118,7 +119,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
             Err(error) => Err(error),
         };
         match placed {
-            // Another process was first.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             placed => placed.map_err(|error| failed(path, "rename", error))?,
         }

@@ -83,7 +83,7 @@ fn a_sighting_in_the_future_is_doubted() {
 
 /// A handshake decides between two claims; gossip only replaces what has failed.
 #[test]
-fn a_place_belongs_to_whom_a_handshake_proves() {
+fn an_address_belongs_to_the_node_that_a_handshake_proves() {
     let mut book = book();
     let (first, second) = (at(1, "12.1.2.3:1"), at(2, "12.1.2.3:1"));
     add(&mut book, &first, start());
@@ -111,7 +111,7 @@ fn a_place_belongs_to_whom_a_handshake_proves() {
     assert_eq!(book.len(), 1);
 }
 
-/// A refused claim does not remove an entry that would have given way to it.
+/// A refused claim does not remove an entry that it could have replaced.
 #[test]
 fn a_refused_claim_changes_nothing() {
     let mut book = book();

@@ -79,8 +79,8 @@ fn an_address_is_bad_by_its_age_or_its_failures() {
     }
 }
 
-/// A failed dial counts only if a dial succeeded since that address failed before. Otherwise three
-/// rounds of dials without a network would make every untested address bad.
+/// A failed dial counts only if a dial has succeeded since that address last failed. Otherwise
+/// three rounds of dials without a network would make every untested address bad.
 #[test]
 fn attempts_while_offline_do_not_count() {
     let mut book = book();

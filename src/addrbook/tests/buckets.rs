@@ -111,9 +111,9 @@ fn buckets_depend_on_a_secret_of_the_book() {
     );
 }
 
-/// Another source may give an address one more place, up to eight, with falling probability.
+/// Another source may add an address to one more bucket of up to eight. The probability falls.
 #[test]
-fn further_sources_give_further_places() {
+fn further_sources_add_buckets() {
     let (mut book, mut rng) = (book(), rng());
     for number in 0..10_000u32 {
         let source = Source::Ip(ip(&format!("{}.{}.1.1", 20 + number % 70, number / 70)));

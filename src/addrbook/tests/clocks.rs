@@ -98,7 +98,7 @@ fn an_address_is_judged_by_what_happens_after_the_clock_was_corrected() {
 }
 
 #[test]
-fn a_score_of_the_future_is_none() {
+fn the_fading_part_of_a_score_from_the_future_is_zero() {
     let mut score = Score::default();
     score.add(10, 90, year_2100());
     assert_eq!(score.value(start()), 10, "what stays, stays");

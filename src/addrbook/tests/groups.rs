@@ -73,7 +73,7 @@ fn groups() {
 }
 
 #[test]
-fn names_are_grouped_by_who_can_make_more_of_them() {
+fn names_are_grouped_by_the_party_that_can_create_more() {
     for (name, group) in [
         ("localhost", "*.localhost"),
         ("example.org", "*.example.org"),

@@ -69,7 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Few enough places that all of them overflow.
+/// So few slots that all buckets overflow.
 fn small() -> Shape {
     Shape {
         new_buckets: 4,

@@ -102,7 +102,8 @@ fn the_oldest_unbanned_record_gives_way() {
     assert!(nodes.node(&some_id(3)).is_none());
     assert!(banned(&nodes, 1, start()));
 
-    // Of the banned, the one whose ban ends first goes. An ended ban keeps no record.
+    // Of the banned nodes, the one whose ban ends first is dropped. An ended ban protects no
+    // record.
     nodes.ban(BanTarget::Node(some_id(2)), 2 * DAY, "", start() + HOUR);
     nodes.ban(BanTarget::Node(some_id(4)), 3 * DAY, "", start() + HOUR);
     nodes.seen(&some_id(5), start() + HOUR);

@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::*;
 
-/// A clock that stands still at a whole millisecond, since the store keeps milliseconds.
+/// A clock that is stopped at a whole millisecond, since the store keeps milliseconds.
 struct Still;
 
 impl Clock for Still {
@@ -36,7 +36,7 @@ fn meta(version: u32) -> Change {
 
 /// Tried and new addresses, the node database, and its bans.
 #[tokio::test]
-async fn a_saved_book_comes_back_whole() {
+async fn a_saved_book_is_restored_completely() {
     let store = MemoryStore::default();
     let (book, writer) = load(&store).await.unwrap();
     let stop = CancellationToken::new();
@@ -99,9 +99,9 @@ async fn changes_are_written_at_the_interval() {
     assert_eq!(addresses(&store), 2);
 }
 
-/// The error for a newer or damaged store names it and the cause.
+/// The error for a newer or damaged store names the store and the cause.
 #[tokio::test]
-async fn a_newer_or_a_damaged_store_is_told_apart() {
+async fn newer_and_damaged_stores_are_reported() {
     let mut store = MemoryStore::default();
     store.commit(&[meta(7)]).unwrap();
     let error = load(&store).await.unwrap_err();
@@ -187,7 +187,7 @@ async fn changes_survive_a_store_that_fails_for_a_while() {
 
 /// Banned nodes are neither added nor drawn, whether banned by id or by IP address.
 #[tokio::test]
-async fn the_banned_stay_out() {
+async fn banned_nodes_are_neither_added_nor_drawn() {
     let (book, _writer) = load(&MemoryStore::default()).await.unwrap();
     let (by_ip, by_id, by_score) = (
         at(1, "12.1.2.3:1"),
@@ -210,9 +210,9 @@ async fn the_banned_stay_out() {
     assert_eq!(book.draw(|_| true), Some(by_id));
 }
 
-/// Rows beyond a limit that was lowered leave the store with the next write.
+/// Rows beyond a lowered limit are removed from the store with the next write.
 #[tokio::test]
-async fn a_lowered_limit_holds_for_what_was_stored() {
+async fn a_lowered_limit_applies_to_stored_rows() {
     let store = MemoryStore::default();
     let (book, writer) = load(&store).await.unwrap();
     let stop = CancellationToken::new();

@@ -57,7 +57,7 @@ fn what_is_wrong_with_a_row_is_said_in_a_short_line() {
 
 /// A book is built completely or not at all, so its counts match its content.
 #[test]
-fn damaged_rows_make_no_book() {
+fn damaged_rows_do_not_form_a_book() {
     let mut full = book();
     for number in 0..50 {
         add(&mut full, &node(number), start());
