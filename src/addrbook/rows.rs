@@ -210,7 +210,8 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     if row.key != id.as_bytes() {
         return Err("key and enode differ".to_owned());
     }
-    // As if from this node: a proven address may be a name, even if another node reported it.
+    // The source is given as this node: a proven address may be a name, even if another node
+    // reported it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
         book.unsaved.put_back(id);
         return Ok(());

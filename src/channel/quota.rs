@@ -1,4 +1,4 @@
-//! How many messages and bytes a second a protocol may receive or send.
+//! How many messages and bytes per second a protocol may receive or send.
 
 use std::time::Duration;
 

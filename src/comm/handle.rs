@@ -325,8 +325,7 @@ impl Comm {
     /// a new Ping. The dial and probe timeouts limit the call.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect), except for the three about identities: `IdMismatch`,
-    /// `Handshake` and `NotSupported`.
+    /// Those of [`connect`](Self::connect), except `IdMismatch`, `Handshake` and `NotSupported`.
     ///
     /// # Cancel safety
     /// Dropping the call does not cancel an attempt that has begun.

@@ -141,7 +141,7 @@ pub enum DnsError {
     Lookup {
         /// The name.
         name: String,
-        /// Why.
+        /// The reason.
         source: LookupError,
     },
     /// None of the texts at the list's name is a root.
@@ -161,7 +161,7 @@ pub enum DnsError {
     Invalid {
         /// The name.
         name: String,
-        /// Why.
+        /// The reason.
         source: EntryError,
     },
     /// The entry does not have the hash in its name.
@@ -183,13 +183,13 @@ pub enum DnsError {
         known: u64,
     },
     /// A node is in the tree of links.
-    #[error("{name}: a node in the tree of links")]
+    #[error("{name}: a node is in the tree of links")]
     NodeAmongLinks {
         /// The name.
         name: String,
     },
     /// A link is in the tree of nodes.
-    #[error("{name}: a link in the tree of nodes")]
+    #[error("{name}: a link is in the tree of nodes")]
     LinkAmongNodes {
         /// The name.
         name: String,

@@ -89,7 +89,7 @@ async fn changes_are_written_at_the_interval() {
             .count()
     };
     assert_eq!(addresses(&store), 0);
-    // The clock is paused: this passes once everything else waits.
+    // The clock is paused, so this sleep ends once everything else waits.
     tokio::time::sleep(2 * MINUTE).await;
     assert_eq!(addresses(&store), 1);
     // Without handles the writer writes what is left and ends.

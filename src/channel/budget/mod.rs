@@ -88,7 +88,7 @@ impl NodeBudget {
     /// Creates a budget with these limits.
     ///
     /// # Errors
-    /// [`TooSmall`] if one is below [`MemoryLimits::MIN`].
+    /// [`TooSmall`] if a limit is below [`MemoryLimits::MIN`].
     pub fn new(limits: MemoryLimits) -> Result<Self, TooSmall> {
         limits.check()?;
         Ok(Self::within(limits))
@@ -123,7 +123,7 @@ impl NodeBudget {
     /// the peer that holds the most is disconnected.
     ///
     /// # Errors
-    /// [`TooSmall`] if one is below [`MemoryLimits::MIN`]; nothing changes then.
+    /// [`TooSmall`] if a limit is below [`MemoryLimits::MIN`]; nothing changes then.
     pub fn set_limits(&self, limits: MemoryLimits) -> Result<(), TooSmall> {
         limits.check()?;
         self.0.per_peer.store(limits.per_peer, Ordering::Relaxed);

@@ -204,7 +204,7 @@ impl Lane {
         self.when_room(push).await
     }
 
-    /// Encodes and queues a message without payload, or leaves it as it is.
+    /// Encodes the payload of a message and queues it, if there is room.
     fn encode_and_push(
         &self,
         size: usize,

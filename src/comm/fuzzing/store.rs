@@ -269,7 +269,7 @@ impl Store {
         })
     }
 
-    /// Writes up to `limit` bytes over a connection; returns how many messages.
+    /// Writes up to `limit` bytes over a connection; returns the number of messages.
     pub fn write(&mut self, connection: usize, limit: usize) -> usize {
         let Some(connection) = self.connections.get_mut(&connection) else {
             return 0;

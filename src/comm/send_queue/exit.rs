@@ -42,9 +42,9 @@ impl Exit {
 }
 
 impl SendQueue {
-    /// Lets a connection take messages until the returned [`Opening`] is dropped. Then messages
-    /// that it took but may not have written fail. A queue serves at most one connection in its
-    /// lifetime.
+    /// Lets a connection take messages until the returned [`Opening`] is dropped. Messages that the
+    /// connection took but may not have written then fail. A queue serves at most one connection in
+    /// its lifetime.
     pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {

@@ -11,9 +11,9 @@
 //!                          the new connection is closed
 //! ```
 //!
-//! An open connection is removed only by its own number, so the end of one never removes another.
-//! Queues end only while the table is locked, so a queue that [`ConnectionTable::route`] returns
-//! accepts messages until that lock is released.
+//! An open connection is removed only by its own number, so the end of one connection never removes
+//! another. Queues end only while the table is locked, so a queue that [`ConnectionTable::route`]
+//! returns accepts messages until that lock is released.
 
 mod entry;
 
@@ -288,8 +288,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Checks whether an identity may replace the expected one. Only one of the same organisation
-    /// may, and `news` reports the switch. Returns the error otherwise.
+    /// Checks whether an identity may replace the expected one. Only an identity of the same
+    /// organisation may, and `news` reports the switch. Returns the error otherwise.
     fn accept_other(
         &mut self,
         expected: PeerId,

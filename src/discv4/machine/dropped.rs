@@ -36,7 +36,7 @@ pub enum Dropped {
     Unsolicited {
         /// The type of the packet.
         packet: &'static str,
-        /// Where it came from.
+        /// The address that it was sent from.
         ip: IpAddr,
     },
     /// It is a request that needs an endpoint proof.
@@ -44,7 +44,7 @@ pub enum Dropped {
     Unproven {
         /// The type of the packet.
         packet: &'static str,
-        /// Where it came from.
+        /// The address that it was sent from.
         ip: IpAddr,
     },
     /// We made it ourselves.

@@ -40,7 +40,7 @@ pub struct Observation {
 pub struct LookupDone {
     /// The nodes nearest to the target that answered, the nearest first, at most 16.
     pub nodes: Vec<Contact>,
-    /// Number of nodes that were asked, in groups of three.
+    /// Number of groups of three nodes that were asked.
     pub rounds: usize,
 }
 

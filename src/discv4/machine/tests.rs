@@ -298,7 +298,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         .filter(|kind| **kind == kind::PONG)
         .count();
     assert_eq!(answered, 32);
-    // All addresses of one network get a few times that.
+    // All addresses of one network together get four times that.
     for number in 0..=255 {
         let (datagram, _) = ping(2, now);
         let from = SocketAddr::from(([21, 0, 0, number], 3000));

@@ -96,7 +96,7 @@ pub struct Ping {
     pub to: WireEndpoint,
     /// Expiry as Unix time in seconds.
     pub expiration: u64,
-    /// The sequence number of the sender's record, if the packet has it.
+    /// The sequence number of the sender's record, if the packet contains it.
     pub enr_seq: Option<u64>,
 }
 
@@ -109,7 +109,7 @@ pub struct Pong {
     pub ping_hash: Option<PacketHash>,
     /// Expiry as Unix time in seconds.
     pub expiration: u64,
-    /// The sequence number of the sender's record, if the packet has it.
+    /// The sequence number of the sender's record, if the packet contains it.
     pub enr_seq: Option<u64>,
 }
 
