@@ -187,7 +187,7 @@ impl AddressBook {
         })
     }
 
-    /// Records that a dial is about to start that did not come from [`draw`](Self::draw).
+    /// Records that a dial that did not come from [`draw`](Self::draw) is about to start.
     ///
     /// See [`Book::attempt`](super::Book::attempt).
     pub fn attempt(&self, id: &NodeId) -> bool {

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_passes_at_once_and_then_as_much_as_time_brings() {
+    async fn one_second_of_allowance_passes_immediately_and_then_the_rate_applies() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(Quota::messages(10)).expect("bounded");
         for _ in 0..10 {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_larger_than_a_second_passes_and_is_owed() {
+    async fn a_message_larger_than_the_allowance_of_a_second_passes_and_is_owed() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(Quota::bytes(1000)).expect("bounded");
         assert_eq!(bucket.take(5000, start), Ok(()));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_bound_there_is_no_bucket() {
+    fn an_unlimited_quota_needs_no_bucket() {
         assert!(TokenBucket::new(Quota::UNLIMITED).is_none());
         assert!(TokenBucket::new(Quota::UNLIMITED.and_messages(0)).is_some());
     }

@@ -25,7 +25,7 @@ pub(crate) enum Traffic {
 /// Called for each message of one protocol on one connection.
 ///
 /// The arguments are the direction, the code relative to the protocol, the payload's size in bytes,
-/// and when the message was handed to the socket or complete.
+/// and the time when the message was handed to the socket or completely received.
 pub(crate) type Observer = dyn Fn(Traffic, u64, usize, Instant) + Send + Sync;
 
 /// Counts one protocol's messages on one connection, and reports them to an observer.

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn each_changed_part_of_a_proof_has_its_error() {
+    fn each_changed_part_of_a_proof_causes_its_own_error() {
         let (dialler, listener) = both_ends(7);
         let provider = identity();
         let proof = dialler.prove(&provider, false).unwrap();

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_byte_string() {
+    fn a_list_is_not_a_byte_string() {
         let message = |content: &[u8]| {
             let mut out = RlpStream::new_list(5);
             out.append(&0u8).append(&0u8).append(&0u8);

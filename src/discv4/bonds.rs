@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_of_one_node_at_one_address_for_twelve_hours() {
+    fn a_proof_covers_one_node_at_one_address_for_twelve_hours() {
         let start = Instant::now();
         let mut bonds = Bonds::default();
         let (here, there) = (ip(0x0102_0304), ip(0x0102_0305));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_answers_us_once_we_answered_it() {
+    fn a_node_answers_us_once_we_have_answered_it() {
         let start = Instant::now();
         let mut bonds = Bonds::default();
         let here = ip(0x0102_0304);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_of_all_and_of_a_network() {
+    fn the_oldest_proof_is_replaced_overall_and_per_network() {
         let start = Instant::now();
         let mut bonds = Bonds::default();
         let far = ip(0x0909_0909);

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_tell_is_checked() {
+    fn addresses_from_other_nodes_are_checked() {
         let key = SecretKey::from_bytes(&[1; 32]).unwrap().public_key();
         let told = |addr: &str, key| {
             let endpoint = WireEndpoint::new(addr.parse().unwrap(), 30303);

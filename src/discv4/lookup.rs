@@ -163,7 +163,7 @@ mod tests {
     const TARGET: NodeId = NodeId::from_bytes([7; 32]);
 
     #[test]
-    fn it_asks_three_at_a_time_and_finds_the_nearest() {
+    fn a_lookup_asks_three_nodes_at_a_time_and_finds_the_nearest() {
         let all = contacts(0..300);
         let mut lookup = Lookup::new(OWN, TARGET, &all[..3]);
         let mut waiting = Vec::new();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_is_passed_over() {
+    fn a_node_that_does_not_answer_is_skipped() {
         let all = contacts(0..40);
         let mut lookup = Lookup::new(OWN, TARGET, &all);
         let nearest = nearest_of(&all, TARGET, 40);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn ever_nearer_nodes_end_somewhere() {
+    fn ever_nearer_nodes_do_not_prolong_a_lookup_forever() {
         let all = contacts(0..2000);
         let sorted = nearest_of(&all, TARGET, 2000);
         let mut lookup = Lookup::new(OWN, TARGET, &sorted[1999..]);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_it_ends_at_once() {
+    fn a_lookup_without_known_nodes_ends_immediately() {
         let mut lookup = Lookup::new(OWN, TARGET, &[]);
         assert!(lookup.next().is_none() && lookup.is_done());
         assert!(lookup.nearest().is_empty());

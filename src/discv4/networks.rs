@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_has_its_limit_and_gets_room_back() {
+    fn a_network_is_limited_and_regains_room() {
         let ip = |text: &str| text.parse().unwrap();
         let mut networks = Networks::new(2);
         networks.add(ip("1.2.3.4"));

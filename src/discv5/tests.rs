@@ -64,7 +64,7 @@ async fn nodes_find_each_other_through_a_third() {
 }
 
 #[tokio::test]
-async fn talk_requests_reach_users_protocols() {
+async fn talk_requests_reach_user_protocols() {
     let (ann, ben) = (node(&[]).await, node(&[]).await);
     let talk = |protocol: &'static str| ann.discovery.talk(&ben.record, protocol, b"words");
     assert_eq!(talk("echo").await.unwrap(), b"words");
@@ -114,7 +114,7 @@ async fn packets_of_other_protocols_are_handed_over_and_bounded() {
 }
 
 #[tokio::test]
-async fn a_new_record_is_handed_out() {
+async fn a_new_record_is_sent_to_others() {
     let (ann, ben) = (node(&[]).await, node(&[]).await);
     ann.discovery.ping(&ben.record).await.unwrap();
     let foreign = ben.discovery.set_record(&ann.record).unwrap_err();

@@ -31,7 +31,7 @@ fn the_node_is_bounded_and_a_dropped_peer_releases_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn raised_limits_make_room_at_once() {
+async fn raised_limits_make_room_immediately() {
     let (node, least) = (small(), MemoryLimits::MIN);
     let (first, second) = (node.open(), node.open());
     assert_eq!(first.try_charge(least / 2), Ok(()));

@@ -154,7 +154,7 @@ impl Batch {
         })
     }
 
-    /// Reports how many of the first `count` messages are counted, by runs of one lane.
+    /// Reports the counted messages among the first `count`, by runs of one lane.
     pub(crate) fn counted(&self, count: usize, tell: impl Fn(usize, usize)) {
         let is_counted =
             |message: &QueuedMessage| matches!(message.flushed, Some(Flushed::Counted));

@@ -47,7 +47,7 @@ async fn control_frames_go_first_and_a_lane_keeps_its_order() {
 }
 
 #[tokio::test]
-async fn pongs_that_became_due_at_once_are_written_batch_by_batch() {
+async fn pongs_that_become_due_together_are_written_batch_by_batch() {
     let gate = WriteGate::new(vec![settings(1)], NodeBudget::default().open());
     for _ in 0..100_000 {
         gate.pong();
@@ -214,7 +214,7 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     let mut first = Box::pin(lane.send(raw(1, payload(17 << 20))));
     let mut second = Box::pin(lane.send(raw(2, large)));
     assert!((&mut first).now_or_never().is_none() && (&mut second).now_or_never().is_none());
-    // A small message of the first lane is written, the large one of the other is on its way.
+    // A small message of the first lane is written, and the large one of the other is in flight.
     let mut batch = Batch::default();
     assert!(gate.next(&mut batch, usize::MAX).now_or_never().is_some());
     assert!((&mut first).now_or_never().is_none(), "no memory");

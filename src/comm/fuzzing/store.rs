@@ -319,7 +319,7 @@ impl Store {
         self.now = after(self.now, time);
     }
 
-    /// How many connections are open, how many nodes are dialled, how many messages wait.
+    /// The numbers of open connections, nodes being dialled, and waiting messages.
     pub fn gauges(&self) -> (usize, usize, usize) {
         self.table.gauges()
     }

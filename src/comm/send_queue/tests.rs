@@ -160,7 +160,7 @@ fn a_message_is_counted_once_from_the_queue_until_it_is_written() {
 }
 
 #[test]
-fn a_message_without_memory_is_dropped_and_the_largest_holder_ends() {
+fn a_message_without_memory_is_dropped_and_the_largest_holder_is_evicted() {
     let node = small();
     let (one, other) = (gate(&node), gate(&node));
     one.budget().charge_to_send(MemoryLimits::MIN + FREE);

@@ -35,9 +35,9 @@ use crate::peer::Peer;
 use crate::time::after;
 pub(crate) use entry::{ConnId, Entry};
 
-/// How many expected ids of one dial are reported as dead when it fails.
+/// Maximum number of expected ids of a dial that are reported as dead when it fails.
 const MAX_WANTED: usize = 16;
-/// How many ids are remembered as dead, so that each is reported once.
+/// Maximum number of ids remembered as dead, so that each is reported once.
 const MAX_DEAD: usize = 4096;
 /// Within this time, an identity can replace its own connection only once.
 const REPLACE_SPACING: Duration = Duration::from_secs(1);
@@ -193,7 +193,7 @@ impl ConnectionTable {
         self.open.get(self.by_node.get(node)?)
     }
 
-    /// How many connections are open, how many nodes are dialled, how many messages wait.
+    /// The numbers of open connections, nodes being dialled, and waiting messages.
     pub(crate) fn gauges(&self) -> (usize, usize, usize) {
         let queues = self.open.values().map(|entry| &entry.queue);
         let queues = queues.chain(self.flights.values().map(|flight| &flight.queue));
@@ -313,7 +313,7 @@ impl ConnectionTable {
         })
     }
 
-    /// Adds an authenticated connection, unless another one of its identity stays.
+    /// Adds an authenticated connection, unless another one of its identity is kept.
     pub(crate) fn opened(
         &mut self,
         info: &Arc<ConnInfo>,

@@ -88,7 +88,7 @@ async fn both_sides_keep_the_same_connection_in_whatever_order_they_learn_of_the
 
 /// Two nodes share a key by mistake, or one is a copy of the other.
 #[tokio::test]
-async fn two_nodes_of_one_identity_are_noticed() {
+async fn two_nodes_with_one_identity_are_noticed() {
     let (mut table, now) = (table(node(0)), Instant::now());
     let mut connect = |at: u8, seconds| {
         let (info, peer) = (info(id(7), node(at)), testing::peer("x", vec![]));

@@ -224,7 +224,7 @@ fn a_node_that_answered_is_in_the_table_and_is_answered_at_that_address_alone() 
         .received(address(2), &find(2, now), now)
         .unwrap();
     assert_eq!(node.kinds(), [kind::NEIGHBORS]);
-    // It gets no answer from elsewhere, as another node, or half a day later.
+    // It gets no answer at another address, under another id, or half a day later.
     for (from, datagram) in [(address(3), find(2, now)), (address(2), find(3, now))] {
         let refused = node.machine.received(from, &datagram, now);
         assert!(
@@ -476,7 +476,7 @@ fn a_node_that_is_gone_leaves_the_table() {
 }
 
 #[test]
-fn seeds_that_are_away_are_tried_again() {
+fn absent_seeds_are_tried_again() {
     let now = start();
     let mut nodes = vec![Node::new(1, &[contact(2)], now)];
     let now = run(&mut nodes, now, Duration::from_secs(35));

@@ -159,7 +159,7 @@ fn further_elements_may_be_anything_that_is_complete() {
 }
 
 #[test]
-fn a_record_is_verified_and_returns() {
+fn a_record_is_verified_and_decoded() {
     let record = NodeRecord::builder(7).udp(9).sign(&key()).unwrap();
     let packet = Packet::EnrResponse(EnrResponse {
         request_hash: Some([3; 32]),

@@ -60,7 +60,7 @@ impl Bucket {
         self.networks.has_room(ip)
     }
 
-    /// Moves a node's count to its new address, if there is room for it.
+    /// Moves a node's count to its new address, if that network has room.
     pub(super) fn may_move(&mut self, from: IpAddr, to: IpAddr) -> bool {
         self.networks.remove(from);
         let room = self.networks.has_room(to);

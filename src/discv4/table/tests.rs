@@ -161,7 +161,7 @@ fn the_nearest_come_first() {
 }
 
 #[test]
-fn the_longest_silent_is_asked_first() {
+fn the_node_silent_for_longest_is_asked_first() {
     let (mut table, start) = (table(), Instant::now());
     let silence = Duration::from_secs(10);
     for number in 0..3 {
