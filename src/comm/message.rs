@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_comes_back() {
+    fn encoded_messages_decode_to_themselves() {
         let envelope = Envelope {
             nonce: u64::MAX,
             tag: 3,
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_form_is_refused() {
+    fn malformed_messages_are_refused() {
         let three = [0xc3, 1, 2, 3].as_slice();
         assert!(matches!(
             decode(9, three),

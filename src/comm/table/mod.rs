@@ -35,7 +35,7 @@ use crate::peer::Peer;
 use crate::time::after;
 pub(crate) use entry::{ConnId, Entry};
 
-/// Maximum number of expected ids of a dial that are reported as dead when it fails.
+/// Maximum number of expected ids of a dial reported as dead when it fails.
 const MAX_WANTED: usize = 16;
 /// Maximum number of ids remembered as dead, so that each is reported once.
 const MAX_DEAD: usize = 4096;
