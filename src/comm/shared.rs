@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
 }
 
-/// Why a message was not queued, with the message. `Full` names the queue to wait for.
+/// A message that was not queued, and the reason. `Full` names the queue to wait for.
 pub(crate) enum NotQueued {
     Full(Arc<SendQueue>, Box<Draft>),
     Failed(CommError, Box<Draft>),
