@@ -5,7 +5,7 @@ use super::{MAX_DEPTH, RlpError};
 
 /// Checks that `bytes` begins with one canonical RLP value, and returns its length.
 ///
-/// The length is in bytes and includes the header. Bytes behind the value are not checked.
+/// The length is in bytes and includes the header. Bytes after the value are not checked.
 ///
 /// # Errors
 /// [`RlpError`] for a truncated, non-canonical or too deeply nested value.
@@ -17,7 +17,7 @@ pub fn check_canonical(bytes: &[u8]) -> Result<usize, RlpError> {
     }
     // The current position, and the end of the innermost open list.
     let (mut at, mut end) = (length - first.content.len(), length);
-    // The ends of the lists around that one, innermost last.
+    // The ends of the enclosing lists, innermost last.
     let mut outer = [0; MAX_DEPTH - 1];
     let mut depth = 0;
     loop {
@@ -42,7 +42,7 @@ pub fn check_canonical(bytes: &[u8]) -> Result<usize, RlpError> {
 /// Checks that `bytes` is exactly one canonical RLP value.
 ///
 /// # Errors
-/// As [`check_canonical`], and [`RlpError::Trailing`] if bytes follow the value.
+/// Same as [`check_canonical`], plus [`RlpError::Trailing`] if bytes follow the value.
 pub fn check_exact(bytes: &[u8]) -> Result<(), RlpError> {
     match bytes.len() - check_canonical(bytes)? {
         0 => Ok(()),
@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_the_rlp_crate_lets_through() {
+    fn rejects_input_that_the_rlp_crate_accepts() {
         for bytes in [&[0xb8, 0x01, 0x61][..], &[0xf8, 0x01, 0x05], &[0x81, 0x05]] {
             assert_eq!(check_canonical(bytes), Err(RlpError::NotShortest));
         }
     }
 
     #[test]
-    fn tells_the_length_and_what_follows() {
+    fn returns_the_length_and_reports_trailing_bytes() {
         assert_eq!(check_canonical(&[0xc2, 0x01, 0x80, 0xff]), Ok(3));
         assert_eq!(check_exact(&[0xc0, 0x00]), Err(RlpError::Trailing(1)));
         assert_eq!(check_canonical(&[]), Err(RlpError::Truncated));

@@ -18,10 +18,10 @@ pub enum RlpError {
     /// Bytes follow the value where none are allowed.
     #[error("{0} bytes follow the RLP value")]
     Trailing(usize),
-    /// A list was expected, and a byte string found.
+    /// A list was expected, but the value is a byte string.
     #[error("RLP value is not a list")]
     NotAList,
-    /// A byte string was expected, and a list found.
+    /// A byte string was expected, but the value is a list.
     #[error("RLP value is not a byte string")]
     NotAString,
     /// The list has too many or too few elements.
@@ -60,7 +60,7 @@ pub enum RlpError {
         /// The width of the type.
         bits: usize,
     },
-    /// The byte string is a text, but not valid UTF-8.
+    /// The byte string of a text is not valid UTF-8.
     #[error("the text is not UTF-8")]
     NotText,
     /// The values of the payload would take too much memory.

@@ -6,7 +6,7 @@ use super::{Decodable, LIST, LONG, Rlp, RlpError, STRING, stands_for_itself};
 pub(super) struct Item<'a> {
     pub(super) list: bool,
     pub(super) content: &'a [u8],
-    /// The bytes behind the value.
+    /// The bytes after the value.
     pub(super) rest: &'a [u8],
 }
 
@@ -41,7 +41,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Reads a length of `width` bytes, and returns it with the bytes behind it.
+/// Reads a length of `width` bytes, and returns it with the bytes after it.
 fn long_length(width: usize, bytes: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     let (digits, rest) = bytes.split_at_checked(width).ok_or(RlpError::Truncated)?;
     match usize::try_from(number(digits)?) {
@@ -66,9 +66,9 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
 
 /// Reads consecutive values, e.g. the elements of a list, without copying.
 ///
-/// Each method takes the next value and rejects it if it is not in canonical form. Of a list that
-/// is only opened ([`list`](Self::list)) or passed on ([`raw`](Self::raw)), it checks the header
-/// alone.
+/// Each method takes the next value and rejects it if it is not in canonical form. For a list that
+/// is only opened ([`list`](Self::list)) or passed on ([`raw`](Self::raw)), it checks only the
+/// header.
 ///
 /// ```
 /// use peermux::rlp::{Reader, RlpError};
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
     /// Checks that no value is left.
     ///
     /// # Errors
-    /// [`RlpError::ElementCount`] if one is.
+    /// [`RlpError::ElementCount`] if a value is left.
     pub fn end(&self) -> Result<(), RlpError> {
         match self.0 {
             [] => Ok(()),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_come_in_their_order_and_no_others() {
+    fn elements_are_read_in_order() {
         let mut list = Reader::new(&[0xc5, 0x05, 0xc1, 0x07, 0x81, 0x80])
             .list()
             .unwrap();
@@ -247,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_the_rlp_crate_reads(
+        fn decodes_the_same_as_the_rlp_crate(
             items in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 2),
             change in prop::option::of((0usize..20, any::<u8>())),
             cut in 0usize..3,
@@ -263,7 +263,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_as_the_rlp_crate_reads_them(bytes: Vec<u8>) {
+        fn any_bytes_decode_as_in_the_rlp_crate(bytes: Vec<u8>) {
             prop_assert_eq!(two(&bytes).ok(), by_the_crate(&bytes));
         }
     }

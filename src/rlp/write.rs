@@ -16,7 +16,7 @@ pub(crate) fn number(number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     }
 }
 
-/// Writes the header of `length` bytes to the end of `buffer`.
+/// Writes the header for `length` bytes of content to the end of `buffer`.
 #[inline]
 fn header(kind: u8, length: usize, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     match length {
@@ -55,8 +55,8 @@ pub(crate) fn put_string(out: &mut BytesMut, value: &[u8]) {
 
 /// Appends a list of the elements that `append` appends.
 pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
-    // The length is known only at the end, so there is room for the longest header. The part that
-    // it does not need is closed by moving the shorter side.
+    // The length is known only at the end, so this leaves room for the longest header. It then
+    // moves the shorter side to close the gap.
     let start = out.len();
     out.put_bytes(0, MAX_HEADER);
     append(out);
@@ -64,7 +64,7 @@ pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
     let header = header(LIST, out.len() - start - MAX_HEADER, &mut buffer);
     let surplus = MAX_HEADER - header.len();
     if start > out.len() - start {
-        // Many small lists in a large one: each moves only its own bytes.
+        // With many small lists in a large one, each moves only its own bytes.
         out[start..start + header.len()].copy_from_slice(header);
         out.copy_within(start + MAX_HEADER.., start + header.len());
         out.truncate(out.len() - surplus);
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_is_as_the_rlp_crate_writes_it(
+        fn output_matches_the_rlp_crate(
             before: Vec<u8>,
             value: u64,
             shift in 0u32..64,

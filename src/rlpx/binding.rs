@@ -1,4 +1,4 @@
-//! A value that both ends of a connection share, and no other connection has.
+//! A value that both ends of a connection share and that is unique to it.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct ChannelBinding([u8; 32]);
 impl ChannelBinding {
     /// Hashes the packets first, so that each input has a fixed length.
     ///
-    /// So no two sets of inputs concatenate to the same bytes.
+    /// Therefore no two sets of inputs concatenate to the same bytes.
     pub(super) fn new(shared_secret: &[u8; 32], auth: &[u8], ack: &[u8]) -> Self {
         Self(keccak256(&[
             DOMAIN,

@@ -17,7 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::HandshakeError;
 use crate::node::{PublicKey, SecretKey};
 
-/// AES-128 with a 128-bit counter: from a random IV it may carry over bit 64.
+/// AES-128 with a 128-bit counter: with a random IV, the counter may carry over bit 64.
 type Cipher = ctr::Ctr128BE<Aes128>;
 
 const POINT: usize = 65;
@@ -31,7 +31,7 @@ pub(super) const OVERHEAD: usize = POINT + IV + TAG;
 pub(super) struct PacketRandomness {
     pub(super) ephemeral: SecretKey,
     pub(super) iv: [u8; IV],
-    /// How many zeros are encrypted behind the plaintext.
+    /// How many zeros are encrypted after the plaintext.
     pub(super) padding: usize,
 }
 
@@ -40,7 +40,7 @@ struct Keys {
     encryption: Zeroizing<[u8; 16]>,
     /// 32 bytes, padded with zeros to a block of SHA-256.
     ///
-    /// HMAC itself pads like this; a key of a whole block has no length that could be wrong.
+    /// HMAC itself pads like this; a key of a whole block cannot have a wrong length.
     mac: Zeroizing<[u8; 64]>,
 }
 
@@ -100,9 +100,9 @@ pub(super) fn seal(
 /// Verifies the tag of `packet`, then decrypts it.
 ///
 /// # Errors
-/// [`PacketTooSmall`](HandshakeError::PacketTooSmall),
-/// [`InvalidPublicKey`](HandshakeError::InvalidPublicKey) if the packet's point is not on the
-/// curve, [`TagMismatch`](HandshakeError::TagMismatch).
+/// [`PacketTooSmall`](HandshakeError::PacketTooSmall) if the packet is too short to split,
+/// [`InvalidPublicKey`](HandshakeError::InvalidPublicKey) if its point is not on the curve,
+/// [`TagMismatch`](HandshakeError::TagMismatch) if its tag is wrong.
 pub(super) fn open(
     packet: &[u8],
     key: &SecretKey,

@@ -7,11 +7,11 @@ use crate::rlp::RlpError;
 /// Why a handshake failed.
 ///
 /// Close the connection without a message: until both packets are read, there are no secrets to
-/// encrypt one with.
+/// encrypt a message with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A packet announces more bytes than are accepted.
+    /// A packet announces more bytes than the receiver accepts.
     #[error("handshake packet of {got} bytes, at most {max} are accepted")]
     PacketTooLarge {
         /// Bytes announced by the size prefix.
@@ -42,7 +42,7 @@ pub enum HandshakeError {
     /// The plaintext does not start with an RLP list.
     #[error("handshake packet is not an RLP list")]
     NotAList,
-    /// The list has fewer elements than the packet's format.
+    /// The list has fewer elements than the packet's format requires.
     #[error("handshake packet has {got} list elements, at least {expected} are needed")]
     TooFewElements {
         /// Elements in the list.
@@ -85,8 +85,8 @@ impl HandshakeError {
 
 /// Why a received frame is rejected.
 ///
-/// After an error from [`Ingress::open`](super::Ingress::open) the connection is lost, since the
-/// cipher states of both sides cannot agree again.
+/// After an error from [`Ingress::open`](super::Ingress::open) the connection is lost, because the
+/// cipher states of the two sides can no longer agree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -98,7 +98,7 @@ pub enum FrameError {
     /// The MAC of a body is wrong.
     #[error("frame body has a wrong MAC")]
     BodyMac,
-    /// A frame is larger than accepted at this point.
+    /// A frame is larger than the limit at this point.
     #[error("frame of {got} bytes, at most {max} are accepted")]
     FrameTooLarge {
         /// Bytes announced by the header.
@@ -109,7 +109,7 @@ pub enum FrameError {
     /// The message id is missing or malformed.
     #[error("frame has no valid message id")]
     MessageId(#[from] MessageIdError),
-    /// The uncompressed payload is larger than accepted.
+    /// The uncompressed payload is larger than the limit.
     #[error("payload of {got} bytes, at most {max} are accepted")]
     PayloadTooLarge {
         /// The payload's length; for a compressed one, the length that it declares.
@@ -128,7 +128,7 @@ pub enum FrameError {
 impl FrameError {
     /// Returns [`Fault::Remote`].
     ///
-    /// Only the holder of the session's secrets, or something that changes bytes on the way, can
+    /// Only the holder of the session's secrets, or something that changes bytes in transit, can
     /// cause a frame to be rejected.
     pub fn fault(&self) -> Fault {
         Fault::Remote
@@ -142,7 +142,7 @@ pub enum SnappyError {
     /// The data is empty, without even a length.
     #[error("no data")]
     Empty,
-    /// The length in front takes more than five bytes, or is cut off.
+    /// The length prefix takes more than five bytes, or is cut off.
     #[error("length cannot be read")]
     Length,
     /// The declared length is more than data of this size can expand to.
@@ -181,11 +181,11 @@ pub enum MessageIdError {
 
 /// Why a message cannot be sent.
 ///
-/// Nothing was written and no state changed, so the connection can still be used.
+/// Nothing has been written and no state has changed, so the connection can still be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The payload is larger than the size that every receiver accepts.
+    /// The payload is larger than the maximum that every receiver accepts.
     #[error("payload of {got} bytes, at most {max} can be sent")]
     PayloadTooLarge {
         /// Bytes given.

@@ -24,8 +24,8 @@ impl Tag {
 
 /// A Keccak state that absorbs everything sent in one direction.
 ///
-/// Before each MAC the state absorbs an encrypted digest of its own, so that nobody can extend the
-/// stream without the secret. The MAC is the digest after that.
+/// Before each MAC the state absorbs its own encrypted digest, so that nobody can extend the stream
+/// without the secret. The MAC is the digest after that.
 pub(super) struct FrameMac {
     state: Keccak256,
     /// Shared by both directions, since its round keys would be half of this struct.
@@ -54,8 +54,8 @@ impl FrameMac {
 
     /// Absorbs a whole frame, and returns the MACs of its header and its body.
     ///
-    /// The state does not absorb the header's MAC, so it is computed side by side with the digest
-    /// behind the body.
+    /// The state does not absorb the header's MAC, so it is computed in parallel with the digest
+    /// after the body.
     pub(super) fn frame(&mut self, header: &[u8; 16], body: &[u8]) -> (Tag, Tag) {
         self.absorb_seeded(self.digest, header);
         let (header, seed) = self.state.digest_update_digest(body);
@@ -80,7 +80,7 @@ impl FrameMac {
         self.end(half(self.state.digest()))
     }
 
-    /// Ends the frame; `seed` is the digest behind the body.
+    /// Ends the frame; `seed` is the digest after the body.
     fn end(&mut self, seed: [u8; LENGTH]) -> Tag {
         self.absorb_seeded(seed, &seed);
         self.digest = half(self.state.digest());

@@ -23,8 +23,8 @@ pub fn encode(id: u64, buffer: &mut [u8; MAX_LENGTH]) -> &[u8] {
 /// Reads the id at the front of `bytes`, and returns it and its length.
 ///
 /// # Errors
-/// [`MessageIdError`] if the bytes end early, or start with a list, with an integer that is not
-/// in its shortest form, or with one of more than 64 bits.
+/// [`MessageIdError`] if the bytes end early, or do not start with an integer of at most 64 bits in
+/// its shortest form.
 pub fn decode(bytes: &[u8]) -> Result<(u64, usize), MessageIdError> {
     let (&first, rest) = bytes.split_first().ok_or(MessageIdError::Missing)?;
     let length = match first {
@@ -47,7 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn refuses_what_is_no_integer() {
+    fn refuses_values_other_than_integers() {
         use MessageIdError::*;
         for (bytes, error) in [
             (&[][..], Missing),

@@ -9,10 +9,10 @@
 //!                 └── frames ──────────────────────┘
 //! ```
 //!
-//! The handshake is a chain of types: each step consumes the one before, so a session cannot exist
-//! without both packets. [`Egress`] seals messages into frames and [`Ingress`] opens them, both in
-//! the caller's buffer. [`ReadBuffer`] is such a buffer for the reading side; its memory follows
-//! the bytes that arrived, not the sizes that a remote announces.
+//! The handshake is a chain of types: each step consumes the previous one, so a session cannot
+//! exist without both packets. [`Egress`] seals messages into frames and [`Ingress`] opens them,
+//! both in the caller's buffer. [`ReadBuffer`] is such a buffer for the reading side; its memory
+//! grows with the bytes received, not with the sizes that a remote announces.
 //!
 //! Randomness is an argument, and nothing here uses a clock or a socket.
 //! Sources: the [RLPx transport protocol][rlpx], [EIP-8] (the handshake's packet format) and

@@ -3,13 +3,13 @@
 /// Capacity of a new buffer.
 const SMALL: usize = 4 * 1024;
 
-/// Capacity of the buffer of a connection that fell silent.
+/// Capacity of the buffer of an idle connection.
 const IDLE: usize = 256;
 
-/// The most that is read ahead, or reserved when a frame is announced.
+/// The maximum read ahead, or reserved when a frame is announced, in bytes.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// The most that is kept between large messages.
+/// The maximum capacity kept between large messages, in bytes.
 const KEEP: usize = 2 << 20;
 
 /// A read buffer that grows with the bytes received, not with the sizes announced.
@@ -21,7 +21,7 @@ const KEEP: usize = 2 << 20;
 /// ```
 /// # use peermux::rlpx::ReadBuffer;
 /// let mut buffer = ReadBuffer::new();
-/// // Stands for `stream.read_buf(buffer.prepare(0)).await`.
+/// // In place of `stream.read_buf(buffer.prepare(0)).await`.
 /// buffer.prepare(0).extend_from_slice(b"frames");
 /// assert_eq!(buffer.filled(), b"frames");
 /// buffer.consume(5);
@@ -48,24 +48,24 @@ impl ReadBuffer {
         }
     }
 
-    /// Returns a buffer that starts with `unread`, e.g. the bytes behind a handshake packet.
+    /// Returns a buffer that starts with `unread`, e.g. the bytes after a handshake packet.
     pub fn with_unread(unread: &[u8]) -> Self {
         let mut buffer = Self::new();
         buffer.bytes.extend_from_slice(unread);
         buffer
     }
 
-    /// Returns the bytes that are not consumed.
+    /// Returns the unconsumed bytes.
     pub fn filled(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]
     }
 
-    /// Returns how many bytes are not consumed.
+    /// Returns the number of unconsumed bytes.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Returns whether every byte is consumed.
+    /// Returns whether every byte has been consumed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -109,10 +109,10 @@ impl ReadBuffer {
 
     /// Makes room for a read, and returns the buffer to append to.
     ///
-    /// Append with `AsyncReadExt::read_buf` or the like, and do not change the bytes in it. `total`
-    /// is the number from [`Opened::NeedMore`](super::Opened::NeedMore), or 0: how many bytes are
-    /// needed, counted from the first one that is not consumed. There is room for at least one
-    /// byte, but not always for all of them at once, so call this before each read.
+    /// Append with `AsyncReadExt::read_buf` or similar, and do not change the existing bytes.
+    /// `total` is the number from [`Opened::NeedMore`](super::Opened::NeedMore), or 0: the bytes
+    /// needed, counted from the first unconsumed one. There is room for at least one byte, but not
+    /// always for all of them, so call this before each read.
     pub fn prepare(&mut self, total: usize) -> &mut Vec<u8> {
         let capacity = self.next_capacity(total);
         self.was_full = false;
@@ -132,9 +132,9 @@ impl ReadBuffer {
         self.shrink_to(READ_AHEAD);
     }
 
-    /// Frees an empty buffer of more than 2 MiB, but for 64 KiB.
+    /// Shrinks an empty buffer of more than 2 MiB to 64 KiB.
     ///
-    /// Call it after each message. Up to 2 MiB stay for following messages of the same size.
+    /// Call it after each message. Up to 2 MiB are kept for later messages of the same size.
     pub fn shrink_large(&mut self) {
         if self.capacity() > KEEP {
             self.shrink();
@@ -215,7 +215,7 @@ mod tests {
             [SMALL, READ_AHEAD, 131_072, 262_144, 524_288, total]
         );
         buffer.shrink();
-        assert_eq!(buffer.capacity(), total, "bytes are in it");
+        assert_eq!(buffer.capacity(), total, "the buffer is not empty");
         buffer.consume(total);
         buffer.shrink();
         assert_eq!(buffer.capacity(), READ_AHEAD);

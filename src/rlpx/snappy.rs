@@ -10,13 +10,13 @@ use super::error::{SealError, SnappyError};
 /// The largest expansion factor: no element yields more than 64 bytes for 3.
 const MAX_EXPANSION: usize = 22;
 
-/// Bytes that are compressed independently, and the most that one literal holds.
+/// The size of an independently compressed block, and the maximum of one literal.
 const BLOCK: usize = 1 << 16;
 /// The tag of a literal with a two-byte length.
 const LITERAL_OF_TWO_BYTES: u8 = 61 << 2;
 /// The size of such a literal without its data, in bytes.
 const LITERAL_HEAD: usize = 3;
-/// The maximum size of a message's length, in bytes.
+/// The maximum size of a message's length prefix, in bytes.
 const LENGTH_MAX: usize = 4;
 
 /// Compresses messages, and keeps its tables of up to 34 KiB between them.
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_beyond_32_bits_are_told() {
+    fn lengths_beyond_32_bits_are_reported() {
         assert_eq!(
             declared_length(&[0x80, 0x80, 0x80, 0x80, 0x10]),
             Ok(1 << 32)
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_copies_would_make_longer_takes_no_more_than_noise() {
+    fn data_that_copies_would_lengthen_is_no_larger_than_noise() {
         // A word that repeats after more than 2 KiB takes a copy of three bytes and splits a
         // literal.
         let mut noise = StdRng::seed_from_u64(1);
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_decompresses_has_its_declared_length(data: Vec<u8>) {
+        fn decompressed_data_has_the_declared_length(data: Vec<u8>) {
             if let Ok(declared @ 0..=0xff_ffff) = declared_length(&data) {
                 let declared = declared as usize;
                 if let Ok(out) = decompress(&data, declared) {

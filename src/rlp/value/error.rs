@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::rlp::RlpError;
 
-/// Why a payload is not a value of the expected type, and where in it.
+/// Why a payload is not a value of the expected type, and the position of the error.
 ///
 /// It displays as `Headers.headers[3].parent: expected a byte string of 32 bytes, got 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +20,14 @@ struct Inner {
 impl ValueError {
     /// Returns the path of the value, e.g. `Headers.headers[3].parent`.
     ///
-    /// It has the names of fields and the indices of items, outermost first. It is empty for the
-    /// whole payload.
+    /// It consists of field names and item indices, outermost first. It is empty for the whole
+    /// payload.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path.trim_start_matches('.')
     }
 
-    /// Returns what is wrong with the value.
+    /// Returns the problem with the value.
     #[must_use]
     pub fn problem(&self) -> RlpError {
         self.0.problem

@@ -6,7 +6,7 @@ use crate::rlp::{Decodable, Encodable, RlpError, RlpStream};
 /// A guess at the encoded size, which the type does not offer.
 const SOME: usize = 32;
 
-/// Makes an [`RlpValue`] of a type that implements the `rlp` crate's traits.
+/// Wraps a type that implements the `rlp` crate's traits as an [`RlpValue`].
 ///
 /// Use it for a type with [`Encodable`] and [`Decodable`] but without [`RlpValue`], e.g. a 256-bit
 /// number from another crate. The memory that it takes is not counted, so bound the list or the

@@ -7,7 +7,7 @@ pub use super::super::write::put_list;
 use super::{RlpValue, ValueError, ValueReader};
 use crate::rlp::STRING;
 
-/// Adds a field's name to the error of reading it.
+/// Adds the field's name to a read error.
 ///
 /// # Errors
 /// The error in `read`.
@@ -18,10 +18,10 @@ pub fn field<T>(name: &str, read: Result<T, ValueError>) -> Result<T, ValueError
 
 /// Reads a field that may be absent at the end of the list.
 ///
-/// `read` reads its value if it is there.
+/// `read` reads the value if it is present.
 ///
 /// # Errors
-/// As `read`.
+/// Same as `read`.
 pub fn read_optional<'a, T>(
     list: &mut ValueReader<'a>,
     read: impl FnOnce(&mut ValueReader<'a>) -> Result<T, ValueError>,
@@ -32,7 +32,7 @@ pub fn read_optional<'a, T>(
     let mut behind = list.clone();
     let gap = behind.raw()? == [STRING] && !behind.is_empty();
     match read(list) {
-        // The field is absent, and a later one is there.
+        // The field is absent, but a later one is present.
         Err(_) if gap => {
             *list = behind;
             Ok(None)
@@ -41,7 +41,7 @@ pub fn read_optional<'a, T>(
     }
 }
 
-/// Appends an optional field; `None` as the empty string if a `later` field follows.
+/// Appends an optional field; `None` becomes the empty string if a `later` field follows.
 pub fn write_optional<T: RlpValue>(field: &Option<T>, later: bool, list: &mut BytesMut) {
     match field {
         Some(value) => value.write_rlp(list),

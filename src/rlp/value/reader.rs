@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::rlp::{Reader, RlpError};
 
-/// Bytes of memory for a payload's values, if its protocol sets no limit.
+/// Base memory limit of a payload's values, in bytes, if its protocol sets none.
 const FREE: usize = 4 << 20;
-/// More bytes of memory for each byte of the payload.
+/// Additional bytes of memory for each byte of the payload.
 const PER_BYTE: usize = 8;
 
 /// The approximate overhead of an allocation, in bytes.
@@ -36,7 +36,7 @@ impl Memory {
 ///
 /// Byte strings read with [`bytes`](Self::bytes) share the payload's memory. The heap memory of
 /// other values is counted with [`charge`](Self::charge), so that a payload cannot grow to many
-/// times its size; lists, strings and boxes do this on their own. All values of a payload together
+/// times its size; lists, strings and boxes do this themselves. All values of a payload together
 /// may take 4 MiB plus eight bytes for each byte of the payload, unless its protocol sets
 /// `max_memory` (see [`messages!`](crate::messages)).
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl<'a> ValueReader<'a> {
     /// Checks that no value is left.
     ///
     /// # Errors
-    /// [`RlpError::ElementCount`] if one is.
+    /// [`RlpError::ElementCount`] if a value is left.
     #[inline]
     pub fn end(&self) -> Result<(), RlpError> {
         self.items.end()

@@ -20,12 +20,12 @@ fn round_trip<T: RlpValue + Debug + PartialEq>(value: &T) -> Bytes {
     payload
 }
 
-/// Checks that this and the `rlp` crate encode a value alike.
+/// Checks that this module and the `rlp` crate encode a value identically.
 fn as_the_crate<T: RlpValue + Encodable + Debug + PartialEq>(value: &T) {
     assert_eq!(round_trip(value), crate::rlp::encode(value), "{value:?}");
 }
 
-/// Checks that canonical input is read as by the `rlp` crate, and the rest rejected.
+/// Checks that canonical input decodes as in the `rlp` crate, and other input fails.
 fn read_as_the_crate<T: RlpValue + Decodable + Debug + PartialEq>(bytes: &[u8]) {
     let payload = Bytes::copy_from_slice(bytes);
     let crates = match check_exact(bytes) {
@@ -92,7 +92,7 @@ fn records_are_lists_of_their_fields() {
 }
 
 #[test]
-fn an_error_says_where_it_is() {
+fn errors_contain_the_path() {
     let header = |parent: &[u8], extra: &[u8]| {
         (
             Bytes::copy_from_slice(parent),
@@ -129,7 +129,7 @@ fn an_error_says_where_it_is() {
 }
 
 #[test]
-fn fields_at_the_end_may_be_left_out() {
+fn optional_fields_at_the_end_may_be_omitted() {
     let later = |fee, root, items: Option<&[u64]>| Later {
         r#type: 2,
         fee,
@@ -192,7 +192,7 @@ fn byte_strings_share_the_payload_and_others_do_not() {
 }
 
 #[test]
-fn lists_have_exactly_or_at_most_their_number() {
+fn lists_are_limited_to_their_number() {
     let three = vec![1u16, 2, 3];
     assert_eq!(round_trip(&[1u16, 2, 3]), round_trip(&three));
     assert_eq!(
@@ -224,7 +224,7 @@ fn addresses_are_their_bytes() {
 }
 
 #[test]
-fn values_take_no_more_memory_than_they_may() {
+fn values_stay_within_the_memory_limit() {
     // Each item takes one byte in the payload and 32 in memory.
     let empties = vec![Bytes::new(); 1 << 20].to_rlp();
     let limit = (4 << 20) + 8 * empties.len();
@@ -249,7 +249,7 @@ fn nesting_is_bounded_before_anything_is_read() {
 }
 
 #[test]
-fn a_value_may_stay_as_it_is_encoded() {
+fn raw_values_keep_their_encoding() {
     let payload = (5u8, vec![String::new()], Bytes::from_static(b"cat")).to_rlp();
     let items = Vec::<Raw>::from_rlp(&payload).unwrap();
     let encoded: Vec<_> = items.iter().map(Raw::as_bytes).collect();
@@ -266,7 +266,7 @@ fn a_value_may_stay_as_it_is_encoded() {
 }
 
 #[test]
-fn types_of_the_crates_traits_are_values_in_a_wrapper() {
+fn foreign_types_are_values_in_a_wrapper() {
     let values = (Foreign(300usize), Foreign(vec![1u8, 2]));
     assert_eq!(round_trip(&values)[..], [0xc6, 0x82, 1, 44, 0x82, 1, 2]);
     assert_eq!(
@@ -284,7 +284,7 @@ fn list_by_the_crate(items: &[String]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn values_are_written_as_the_crate_writes_them(
+    fn values_encode_as_in_the_crate(
         (a, b, c, d, e) in any::<(u8, u16, u32, u64, u128)>(),
         shift in 0u32..128,
         flag: bool,
@@ -312,7 +312,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_as_the_crate_reads_them(
+    fn any_bytes_decode_as_in_the_crate(
         bytes in prop::collection::vec(any::<u8>(), 0..20),
         short in prop::collection::vec(prop_oneof![Just(0xc0u8), Just(0xc1), Just(0x80), Just(0), Just(1), Just(0x82)], 0..5),
     ) {
@@ -330,7 +330,7 @@ proptest! {
     }
 
     #[test]
-    fn no_payload_is_read_as_something_that_is_written_otherwise(
+    fn decoded_payloads_encode_to_the_same_bytes(
         bytes in prop::collection::vec(prop_oneof![Just(0xc0u8), Just(0x80), 0u8..4, 0xc0..0xc8u8, 0x80..0x88u8], 0..24),
     ) {
         type Items = Vec<(u8, Vec<Option<String>>, Bytes)>;

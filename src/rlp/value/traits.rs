@@ -18,7 +18,7 @@ use crate::rlp::{RlpError, check_exact};
 /// | `[u8; N]` | a byte string of exactly `N` bytes |
 /// | `Vec<T>`, `[T; N]` | a list, the latter of exactly `N` items |
 /// | [`Bounded<Vec<T>, N>`](super::Bounded) | a list of at most `N` items, rejected before they are built |
-/// | `Option<T>` | a list of no or one item, as in the `rlp` crate |
+/// | `Option<T>` | a list of zero or one item, as in the `rlp` crate |
 /// | tuples of up to eight | a list of exactly these items |
 /// | `Box<T>` | the same as `T` |
 /// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr` | a byte string of 4 or 16 bytes |
@@ -55,11 +55,11 @@ use crate::rlp::{RlpError, check_exact};
 /// | attribute | meaning |
 /// |---|---|
 /// | on a field: `#[rlp(max = N)]` | a list of more than `N` items, or a string of more than `N` bytes, is rejected before it is built |
-/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is left out if all fields behind it are |
+/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is left out if all fields after it are |
 /// | on a struct with one field: `#[rlp(transparent)]` | the value is the field itself, not a list of it |
-/// | on a struct: `#[rlp(crate = path)]` | the path of `peermux`, if it has another name |
+/// | on a struct: `#[rlp(crate = path)]` | the path of the `peermux` crate, if it is renamed |
 ///
-/// A `None` before an optional field that is there is written as the empty string. It is read as
+/// A `None` before an optional field that is present is written as the empty string. It is read as
 /// `None` again unless the field's type accepts the empty string itself, as numbers (0) and byte
 /// strings (empty) do. Bounds apply to received values only; sent ones are not checked.
 ///
@@ -72,7 +72,7 @@ use crate::rlp::{RlpError, check_exact};
 pub trait RlpValue: Sized {
     /// Returns about how many bytes the encoded value takes.
     ///
-    /// A wrong estimate costs time, nothing else.
+    /// A wrong estimate only costs time.
     fn rlp_size(&self) -> usize;
 
     /// Appends exactly one value to `out`.
@@ -147,9 +147,10 @@ pub trait RlpValue: Sized {
     }
 }
 
-/// A value with a number of items or bytes, which can be bounded.
+/// A value whose number of items or bytes can be bounded.
 ///
-/// `#[rlp(max = N)]` on a field and [`Bounded`](super::Bounded) check it before it is built.
+/// `#[rlp(max = N)]` on a field and [`Bounded`](super::Bounded) check this number before the value
+/// is built.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no number of items that `max` could bound",
     note = "lists, strings and byte strings have one"
@@ -161,6 +162,6 @@ pub trait Counted: RlpValue {
     /// Reads the next value, of at most `most` items or bytes.
     ///
     /// # Errors
-    /// [`RlpError::TooMany`] if there are more, and as [`RlpValue::read_rlp`].
+    /// [`RlpError::TooMany`] if there are more; otherwise as [`RlpValue::read_rlp`].
     fn read_rlp_at_most(from: &mut ValueReader<'_>, most: usize) -> Result<Self, ValueError>;
 }

@@ -11,10 +11,10 @@ use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::message_id;
 use crate::rlpx::snappy::Compressor;
 
-/// Bytes of a body that are encrypted and then authenticated at a time.
+/// The number of bytes of a body that are encrypted, then authenticated, at a time.
 ///
-/// The piece is still in the cache when the MAC reads it. A multiple of the cipher's block and of
-/// the cache line.
+/// The piece is still in the cache when the MAC reads it. It is a multiple of the cipher's block
+/// and of the cache line.
 const PIECE: usize = 8 * 1024;
 
 /// Header data: the RLP list `[0, 0]`, which receivers ignore.
@@ -44,7 +44,7 @@ impl Egress {
 
     /// Switches compression on or off for the following messages.
     ///
-    /// It is off at first. Switch it on when both Hellos have version 5 ([EIP-706]).
+    /// It is off at first. Switch it on if both Hellos announce version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
@@ -58,7 +58,7 @@ impl Egress {
 
     /// Frees the memory for compressing and for sealing in pieces.
     ///
-    /// For a connection that fell silent.
+    /// Call it when the connection falls silent.
     pub fn shrink(&mut self) {
         self.compressor = None;
         self.large = Vec::new();
@@ -72,7 +72,7 @@ impl Egress {
         })
     }
 
-    /// Appends a frame with one message, and returns its data's size on the wire.
+    /// Appends a frame with one message, and returns the wire size of its data.
     ///
     /// `data` is compressed if compression is on. The frame is built, compressed and encrypted in
     /// place: if `out` has room, nothing is allocated.
@@ -89,10 +89,10 @@ impl Egress {
 
     /// Like [`seal`](Self::seal), but never compresses.
     ///
-    /// For the Hello, and for a Disconnect in its place.
+    /// Use it for the Hello, or for a Disconnect sent instead of the Hello.
     ///
     /// # Errors
-    /// As [`seal`](Self::seal).
+    /// Same as [`seal`](Self::seal).
     pub fn seal_uncompressed(
         &mut self,
         id: u64,

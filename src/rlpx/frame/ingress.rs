@@ -35,12 +35,11 @@ pub struct Ingress {
 enum State {
     /// The next bytes are a header.
     Header,
-    /// The header is verified and decrypted, and part of the body absorbed.
+    /// The header is verified and decrypted, and the MAC has absorbed part of the body.
     ///
-    /// The header's bytes are still in the caller's buffer; `absorbed` counts the bytes of the body
-    /// that the MAC has absorbed.
+    /// The header's bytes are still in the caller's buffer; `absorbed` counts bytes of the body.
     Body { frame_size: usize, absorbed: usize },
-    /// A frame was rejected; the cipher states cannot agree again.
+    /// A frame was rejected; the cipher states can no longer agree.
     Failed,
 }
 
@@ -49,14 +48,14 @@ enum State {
 pub enum Opened<'b> {
     /// The frame is not complete.
     NeedMore {
-        /// Bytes of input that the next call needs at least, from the frame's start.
+        /// The minimum input for the next call, in bytes from the frame's start.
         total: usize,
     },
     /// One frame, verified and decrypted.
     Frame {
         /// The frame; it borrows the input.
         frame: Frame<'b>,
-        /// Bytes of the input that the frame takes. The next frame starts behind them.
+        /// Bytes of the input that the frame takes. The next frame starts after them.
         consumed: usize,
     },
 }
@@ -74,7 +73,7 @@ impl Ingress {
 
     /// Sets whether the following frames are compressed.
     ///
-    /// At first they are not. Switch it on when both Hellos have version 5 ([EIP-706]).
+    /// At first they are not. Switch it on if both Hellos announce version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
@@ -84,7 +83,7 @@ impl Ingress {
     /// Sets how many bytes of id and data a frame may announce.
     ///
     /// The initial limit is 2049, which a Hello never exceeds; raise it after the Hello. A value
-    /// above [`MAX_FRAME_SIZE`], the format's limit, means just that.
+    /// above [`MAX_FRAME_SIZE`], the format's limit, is reduced to it.
     pub fn set_max_frame_size(&mut self, bytes: usize) {
         self.max_frame_size = bytes.min(MAX_FRAME_SIZE);
     }
@@ -92,14 +91,15 @@ impl Ingress {
     /// Opens the frame at the start of `input`, in place.
     ///
     /// When the header has arrived, it is verified and decrypted once. Until the frame is complete,
-    /// call again with the same bytes in front and more behind them. Each call absorbs the new part
-    /// of the body into the MAC, so little work is left when the last byte arrives.
+    /// call again with the same bytes followed by more. Each call absorbs the new part of the body
+    /// into the MAC, so little work is left when the last byte arrives.
     ///
     /// Each MAC is compared in constant time, before anything that it covers is used. The one
     /// exception is the size in the header, which determines how many bytes the MAC absorbs.
     ///
     /// # Errors
-    /// [`FrameError`]. The connection is lost then, and every later call fails too.
+    /// [`FrameError`] if the frame is too large, a MAC is wrong or the message id is malformed. The
+    /// connection is then lost, and every later call fails too.
     pub fn open<'b>(&mut self, input: &'b mut [u8]) -> Result<Opened<'b>, FrameError> {
         // An early return below leaves the state at `Failed` unless it sets another one.
         let (frame_size, body) = match mem::replace(&mut self.state, State::Failed) {
@@ -199,7 +199,7 @@ impl Ingress {
 
 /// The state of a body.
 enum Body {
-    /// It is complete, and its MAC is right.
+    /// It is complete, and its MAC is correct.
     Verified,
     /// The MAC has absorbed the part that has arrived.
     Incomplete { absorbed: usize },
@@ -256,7 +256,7 @@ impl<'b> Frame<'b> {
         self.id
     }
 
-    /// Returns the bytes behind the id, as received.
+    /// Returns the bytes after the id, as received.
     ///
     /// They are compressed if [`is_compressed`](Self::is_compressed) returns `true`.
     pub fn data(&self) -> &'b [u8] {
@@ -294,9 +294,9 @@ impl<'b> Frame<'b> {
     /// The length is checked before the buffer is allocated.
     ///
     /// # Errors
-    /// As [`payload_len`](Self::payload_len); [`FrameError::PayloadTooLarge`] if the payload has
-    /// more than `limit` bytes; [`FrameError::Snappy`] if it does not decompress to its declared
-    /// length.
+    /// Same as [`payload_len`](Self::payload_len); [`FrameError::PayloadTooLarge`] if the payload
+    /// has more than `limit` bytes; [`FrameError::Snappy`] if it does not decompress to its
+    /// declared length.
     pub fn payload(&self, limit: usize) -> Result<Bytes, FrameError> {
         let length = self.payload_len_within(limit)?;
         let mut payload = BytesMut::with_capacity(length);

@@ -52,7 +52,7 @@ pub fn max_payload(id: u64) -> usize {
     MAX_PAYLOAD + 1 - id_length
 }
 
-/// The most bytes of id and data in one frame: the size field's maximum.
+/// The maximum bytes of id and data in one frame, limited by the size field.
 pub const MAX_FRAME_SIZE: usize = (1 << 24) - 1;
 
 /// The limit for the first frame: a Hello of 2048 bytes and its id.
@@ -63,7 +63,7 @@ pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
 
 /// AES-256 with a 64-bit counter, which is faster than one of 128 bits.
 ///
-/// The initial vector is zero, so both yield the same stream for longer than any connection lives.
+/// The initial vector is zero, so both yield the same stream for longer than any connection lasts.
 /// Counter mode never decrypts a block, so half of the key schedule is enough.
 type Cipher = ctr::Ctr64BE<Aes256Enc>;
 

@@ -12,7 +12,7 @@ use crate::rlpx::error::SealError;
 use crate::rlpx::mac;
 use crate::rlpx::message_id;
 
-/// Bytes of the buffer for large messages that are kept for the next one.
+/// How much of the large-message buffer is kept for the next message, in bytes.
 const KEEP: usize = 2 << 20;
 
 /// A message that is being sealed.
@@ -46,7 +46,7 @@ impl Egress {
     /// ```
     ///
     /// # Errors
-    /// As [`seal`](Self::seal).
+    /// Same as [`seal`](Self::seal).
     pub fn begin(&mut self, id: u64, data: &[u8]) -> Result<Pieces, SealError> {
         check_payload(data)?;
         let mut buffer = [0; message_id::MAX_LENGTH];
@@ -74,10 +74,10 @@ impl Egress {
         })
     }
 
-    /// Returns the most bytes of memory that sealing takes for a message.
+    /// Returns the maximum memory that sealing a message takes, in bytes.
     ///
-    /// `payload` is the size of the data of the message to [begin](Self::begin); for 0 it is the
-    /// memory held now.
+    /// `payload` is the data size of the message to [begin](Self::begin); 0 returns the memory held
+    /// now.
     #[cfg(feature = "server")]
     pub(crate) fn sealing(&self, payload: usize) -> usize {
         let most =

@@ -96,7 +96,7 @@ impl Egress {
         let (now, rest) = left.split_at(left.len().min(size.next_multiple_of(BLOCK)));
         pieces.sealed = Some(sealed.saturating_add(now.len()));
         let start = out.len();
-        // Many connections may seal at a time, so each takes no more memory than it needs.
+        // Many connections may seal at the same time, so each takes no more memory than it needs.
         out.reserve(HEADER + message_id::MAX_LENGTH + now.len() + BLOCK + mac::LENGTH);
         if first {
             out.resize(start + HEADER, 0);

@@ -119,7 +119,7 @@ fn the_first_frame_is_limited_to_a_hello() {
     );
 }
 
-/// Without encryption, which takes long in builds without optimisation.
+/// Skips encryption, which is slow in unoptimised builds.
 #[test]
 fn the_largest_payload_just_fits_a_frame() {
     let mut data = vec![0; MAX_PAYLOAD];
@@ -292,7 +292,7 @@ proptest! {
         prop_assert!(input.is_empty() && wire.is_empty());
     }
 
-    /// Sealed in pieces of any size, a frame has the same bytes.
+    /// A frame sealed in pieces of any size consists of the same bytes.
     #[test]
     fn pieces_are_the_whole(
         messages in messages(),
@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
-    /// If any byte is changed, the right MAC fails, and later calls fail too.
+    /// If any byte is changed, the MAC that covers it fails, and so do later calls.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();

@@ -41,7 +41,7 @@ pub fn reencode_ack(plaintext: &[u8]) -> Option<BytesMut> {
     Ack::decode(plaintext).ok().map(|ack| ack.encode())
 }
 
-/// Returns the recipient's session after it answered with the packet `ack`.
+/// Returns the recipient's session after it has answered with the packet `ack`.
 pub fn session(auth: &AuthReceived, own: &HandshakeRandomness, ack: &[u8]) -> Session {
     auth.exchange(&own.ephemeral, &own.nonce, ack).session()
 }
@@ -51,7 +51,7 @@ pub fn ephemeral(auth: &AuthReceived) -> &PublicKey {
     &auth.remote_ephemeral
 }
 
-/// Makes an initiator believe that it sent `auth` instead of its own packet.
+/// Makes an initiator behave as if it had sent `auth` instead of its own packet.
 pub fn having_sent(mut initiator: Initiator, auth: &[u8]) -> Initiator {
     initiator.auth = Bytes::copy_from_slice(auth);
     initiator

@@ -1,4 +1,4 @@
-//! The side that dialled.
+//! The dialling side.
 
 use std::fmt;
 
@@ -24,10 +24,11 @@ pub struct Initiator {
 impl Initiator {
     /// Starts a handshake with the node `remote`, and returns the auth packet to send.
     ///
-    /// `key` is our static key. With random `randomness`, the packet has 384 to 584 bytes.
+    /// `key` is our static key. With random `randomness`, the packet is 384 to 584 bytes long.
     ///
     /// # Errors
-    /// [`HandshakeError::PaddingTooLong`], which random `randomness` never causes.
+    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values
+    /// never do.
     pub fn new(
         key: &SecretKey,
         remote: &PublicKey,
@@ -63,9 +64,9 @@ impl Initiator {
         self
     }
 
-    /// Returns how many bytes beyond `input` [`read_ack`](Self::read_ack) needs at least.
+    /// Returns the minimum number of bytes that [`read_ack`](Self::read_ack) needs beyond `input`.
     ///
-    /// At 0, `read_ack` has a packet to compute on, which is most of a handshake's cost. The caller
+    /// At 0, `read_ack` has a packet to process, which is most of a handshake's cost. The caller
     /// can choose when to do it.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ use crate::node::{PublicKey, SecretKey};
 pub use initiator::Initiator;
 pub use recipient::{AuthReceived, Recipient};
 
-/// The number of zeros behind a packet's body, which is random so that sizes differ.
+/// The number of zeros after a packet's body, which is random so that sizes differ.
 ///
 /// At least 100, because receivers from before EIP-8 wait for the size of the old format.
 const PADDING: RangeInclusive<usize> = 100..=300;
@@ -83,7 +83,7 @@ impl HandshakeRandomness {
     /// Sets every value, to reproduce known packets.
     ///
     /// `ephemeral` is the key from which the session's secrets are derived. `packet_key` and
-    /// `packet_iv` encrypt the packet, and `padding` is the number of zeros behind its body.
+    /// `packet_iv` encrypt the packet, and `padding` is the number of zeros after its body.
     pub fn from_parts(
         ephemeral: SecretKey,
         nonce: Zeroizing<[u8; 32]>,
@@ -112,11 +112,11 @@ impl fmt::Debug for HandshakeRandomness {
 /// The result of a step of the handshake.
 #[derive(Debug)]
 pub enum Step<S, T> {
-    /// The packet is not complete; nothing was taken from the input.
+    /// The packet is incomplete; nothing was taken from the input.
     NeedMore {
         /// The state for the next attempt.
         state: S,
-        /// How many more bytes are needed at least.
+        /// The minimum number of bytes still needed.
         bytes: usize,
     },
     /// The packet was taken from the input; any bytes left belong to the first frames.

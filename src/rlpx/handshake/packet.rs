@@ -16,7 +16,7 @@ use crate::rlp::{Reader, check_canonical};
 use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
-/// The most bytes behind the size prefix that are accepted and sent.
+/// The maximum number of bytes after the size prefix, received or sent.
 const MAX_SIZE: usize = 2048;
 
 const PREFIX: usize = 2;
@@ -42,7 +42,7 @@ pub(super) struct Received {
 /// The result of [`Receiver::receive`].
 pub(super) enum Reception {
     NeedMore {
-        /// How many more bytes are needed at least.
+        /// The minimum number of bytes still needed.
         bytes: usize,
     },
     Packet(Received),
@@ -56,7 +56,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Returns how many bytes are missing at least before a packet can be opened.
+    /// Returns the minimum number of bytes still missing before a packet can be opened.
     pub(super) fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
         let length = match (self.legacy, input) {
             // A legacy packet starts with 4, the format byte of its point, and so does an EIP-8
@@ -198,7 +198,7 @@ pub(super) fn public_key(bytes: [u8; 64]) -> Result<PublicKey, HandshakeError> {
 
 /// Reads the list at the front of `plaintext`, with at least `expected` elements.
 ///
-/// EIP-8 requires receivers to ignore further elements, and bytes behind the list.
+/// EIP-8 requires receivers to ignore further elements, and bytes after the list.
 fn list(plaintext: &[u8], expected: usize) -> Result<Reader<'_>, HandshakeError> {
     check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
     let list = Reader::new(plaintext).list();

@@ -1,4 +1,4 @@
-//! The side that accepted the connection.
+//! The accepting side.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// Starts to wait for an auth to the node with the static `key`.
+    /// Starts to wait for an auth packet addressed to the node with the static `key`.
     pub fn new(key: &SecretKey, legacy: Legacy) -> Self {
         Self {
             key: key.clone(),
@@ -27,10 +27,11 @@ impl Recipient {
         }
     }
 
-    /// Returns how many bytes beyond `input` [`read_auth`](Self::read_auth) needs at least.
+    /// Returns the minimum number of bytes that [`read_auth`](Self::read_auth) needs beyond
+    /// `input`.
     ///
-    /// At 0, `read_auth` has a packet to compute on, which is most of a handshake's cost. The
-    /// caller can choose when to do it.
+    /// At 0, `read_auth` has a packet to process, which is most of a handshake's cost. The caller
+    /// can choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.
@@ -97,7 +98,8 @@ impl AuthReceived {
     /// The ack has the format of the auth.
     ///
     /// # Errors
-    /// [`HandshakeError::PaddingTooLong`], which random `randomness` never causes.
+    /// [`HandshakeError::PaddingTooLong`] if `randomness` contains too much padding; random values
+    /// never do.
     pub fn answer(
         self,
         randomness: HandshakeRandomness,

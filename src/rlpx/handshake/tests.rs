@@ -22,7 +22,7 @@ fn read_auth(name: &str, legacy: Legacy) -> Result<AuthReceived, HandshakeError>
     Ok(received)
 }
 
-/// Returns EIP-8's initiator after it sent `auth`.
+/// Returns EIP-8's initiator after it has sent `auth`.
 ///
 /// Its signature was not made with RFC 6979, so the packet cannot be reproduced.
 fn initiator(auth: &str, legacy: Legacy) -> Initiator {
@@ -38,7 +38,7 @@ fn initiator(auth: &str, legacy: Legacy) -> Initiator {
 }
 
 #[test]
-fn every_published_auth_says_the_same() {
+fn every_published_auth_decodes_to_the_same_values() {
     for (name, legacy) in [
         ("auth1_legacy", Legacy::Accept),
         ("auth2", Legacy::Accept),
@@ -125,7 +125,7 @@ fn published_secrets_of_every_mix_of_formats() {
 }
 
 #[test]
-fn every_published_ack_says_the_same() {
+fn every_published_ack_decodes_to_the_same_values() {
     for name in ["ack1_legacy", "ack2", "ack3"] {
         let mut input = BytesMut::from(&hex(eip8(), name)[..]);
         let step = initiator("auth2", Legacy::Accept)
@@ -271,7 +271,7 @@ fn too_much_padding_is_our_own_fault() {
 }
 
 #[test]
-fn plaintexts_that_are_not_what_the_format_says() {
+fn plaintexts_that_violate_the_format() {
     let good = Ack {
         ephemeral: key(eip8(), "ephemeral_key_B").public_key(),
         nonce: Zeroizing::new([1; 32]),
@@ -330,7 +330,7 @@ fn padding_is_drawn_from_the_whole_range() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// For any split of the bytes, both sides agree; later bytes stay there.
+    /// For any split of the bytes, both sides agree; later bytes stay in the input.
     #[test]
     fn any_split_of_the_input(
         seed: u64,
