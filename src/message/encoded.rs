@@ -35,7 +35,7 @@ pub struct Encoded<M> {
 }
 
 impl<M: WireMessage> Encoded<M> {
-    /// The message, encoded.
+    /// Encodes a message.
     #[must_use]
     pub fn of(message: &M) -> Self {
         Self {

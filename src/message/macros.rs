@@ -24,7 +24,7 @@
 ///     }
 /// }
 ///
-/// /// A place, and when the cat came there.
+/// /// A place, and the time when the cat arrived there.
 /// #[derive(Debug, Clone, PartialEq, RlpValue)]
 /// pub struct Place {
 ///     pub name: String,
@@ -38,7 +38,7 @@
 /// let unknown = Cat::decode(Message::new(4, vec![0xc0]));
 /// assert_eq!(unknown, Err(MessageError::UnknownCode { code: 4 }));
 ///
-/// // [[["sofa", []]]]: a list is in the place of the seconds.
+/// // [[["sofa", []]]]: a list takes the position of the seconds.
 /// let wrong = Cat::decode(Message::new(3, b"\xc8\xc7\xc6\x84sofa\xc0".to_vec()));
 /// let text = "message 0x03 of 9 bytes does not decode: \
 ///     Places.places[0].seconds: RLP value is not a byte string";
@@ -51,7 +51,7 @@
 /// |---|---|
 /// | `length = N` | the number of codes that the protocol reserves; one without a message is rejected as unknown |
 /// | `max_size = "64 KiB"` | the largest payload in bytes, as a text or a `usize`; a larger one is neither decoded ([`MessageError::TooLarge`](crate::MessageError::TooLarge)) nor sent ([`SendError::TooLarge`](crate::SendError::TooLarge)) |
-/// | `max_memory = "1 MiB"` | the most bytes that the values of a received message take on the heap, not counting byte strings that share its payload; by default 4 MiB plus eight bytes for each byte of the payload |
+/// | `max_memory = "1 MiB"` | the maximum heap memory of a received message's values in bytes, not counting byte strings that share its payload; by default 4 MiB plus eight bytes for each byte of the payload |
 ///
 /// `#[rlp(max_size = …, max_memory = …)]` on a message overrides the limits of the set. Derives and
 /// other attributes apply to the enum.
@@ -77,24 +77,24 @@
 /// | [`Bytes`](crate::Bytes), `Vec<u8>`, `[u8; N]` | a byte string; `Bytes` shares the memory of the payload |
 /// | `Vec<T>`, `[T; N]` | a list |
 /// | [`Bounded<Vec<T>, N>`](crate::rlp::Bounded), or `#[rlp(max = N)]` before the field | a list of at most `N` items; a longer one is rejected before its items are built |
-/// | `Option<T>` | a list of none or one |
-/// | `Option<T>` after `#[rlp(optional)]` | nothing, or the value; only the last fields of a list may be absent, such as fields that a later version added |
+/// | `Option<T>` | a list of zero or one item |
+/// | `Option<T>` after `#[rlp(optional)]` | nothing, or the value; only the last fields of a list may be absent, e.g. fields that a later version has added |
 /// | tuples of up to eight | a list |
 /// | a struct with `#[derive(RlpValue)]` | a list of its fields, with the same attributes |
 /// | `Box<T>` | the same as `T` |
 /// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr`, [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of that length |
-/// | [`Raw`](crate::rlp::Raw) | any value, as it is encoded |
+/// | [`Raw`](crate::rlp::Raw) | any value, in its encoded form |
 /// | [`Foreign<T>`](crate::rlp::Foreign) | a type of the `rlp` crate's traits |
 ///
 /// A list of small items takes much more memory than its payload: 32 bytes for each empty
-/// [`Bytes`](crate::Bytes), which is one byte on the wire. `max_memory` limits it. A `max` for each
-/// list and a `max_size` that fits the protocol are tighter limits, and document themselves.
+/// [`Bytes`](crate::Bytes), which takes one byte on the wire. `max_memory` limits it. A `max` for
+/// each list and a `max_size` that fits the protocol are tighter limits, and document themselves.
 ///
 /// # Requests
 ///
 /// `-> Answer` means that the message `Answer` of the same set answers this one. Several requests
 /// may share an answer. On the wire, both begin with an id. Each becomes a struct next to the enum,
-/// which has the derives of the set and implements [`Request`](crate::message::Request) or
+/// which gets the derives of the set and implements [`Request`](crate::message::Request) or
 /// [`Response`](crate::message::Response). The enum's variant holds the id and the struct:
 ///
 /// ```
@@ -104,7 +104,7 @@
 /// messages! {
 ///     #[derive(Debug, PartialEq)]
 ///     pub enum Store, length = 3 {
-///         /// Asks for the values of some keys.
+///         /// Requests the values of some keys.
 ///         0x00 => Get { keys: Vec<String> } -> Values,
 ///         /// Their values.
 ///         0x01 => Values(Vec<Option<String>>),
@@ -122,8 +122,8 @@
 ///
 /// # Errors
 ///
-/// A mistake in a definition is a compile error at its place, for example two messages with one
-/// code:
+/// A mistake in a definition is a compile error at its position, for example two messages with the
+/// same code:
 ///
 /// ```compile_fail
 /// peermux::messages! {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_exactly_the_message() {
+    fn refuses_payloads_that_are_not_exactly_the_message() {
         assert_eq!(refused(5, &[0xc0]), MessageError::UnknownCode { code: 5 });
         for (code, payload) in [(2, &[0xc0, 0x00][..]), (1, &[0x81, 0x05]), (0, &[])] {
             assert!(matches!(
@@ -256,13 +256,13 @@ mod tests {
         /// A set with requests.
         #[derive(Debug, Clone, PartialEq)]
         enum Chain, length = 6 {
-            /// Asks for headers.
+            /// Requests headers.
             0x00 => GetHeaders { first: u64, limit: u64 } -> Headers,
-            /// Asks for the newest.
+            /// Requests the newest header.
             0x01 => GetNewest -> Headers,
             /// Headers.
             0x02 => Headers(#[rlp(max = 2)] Vec<u64>),
-            /// Asks for an end.
+            /// Requests an end.
             0x03 => Stop(String) -> Stopped,
             0x04 => Stopped,
             0x05 => NewBlock { number: u64 },

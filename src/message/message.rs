@@ -14,13 +14,13 @@ pub struct Message {
     /// The uncompressed payload. By convention it is a single RLP value, which is not checked.
     ///
     /// A received payload of up to 1 KiB shares a chunk of 4 KiB with other messages of its
-    /// protocol, and so do the [`Bytes`] of a typed message. Copy those that are kept for long, so
-    /// that they do not keep the chunk.
+    /// protocol, and so do the [`Bytes`] of a typed message. Copy payloads that are kept for long,
+    /// so that they do not keep the chunk allocated.
     pub payload: Bytes,
 }
 
 impl Message {
-    /// A message of `code` with a payload that is already encoded.
+    /// Returns a message of `code` with a payload that is already encoded.
     #[must_use]
     pub fn new(code: u64, payload: impl Into<Bytes>) -> Self {
         Self {
@@ -63,9 +63,10 @@ pub trait WireMessage: Sized + Send + 'static {
     /// The encoded payload.
     fn encode(&self) -> Bytes;
 
-    /// The encoded payload, for a message that is sent at once.
+    /// The encoded payload, for a message that is sent immediately.
     ///
-    /// It may share memory with others, which it keeps alive, or reuse that of an earlier payload.
+    /// It may share memory with other payloads, which it keeps allocated, or reuse the memory of an
+    /// earlier one.
     #[doc(hidden)]
     fn to_payload(&self, _spare: Option<&Spare>) -> Bytes {
         self.encode()
@@ -74,7 +75,7 @@ pub trait WireMessage: Sized + Send + 'static {
     /// Decodes a received payload, which must be exactly one canonical RLP value.
     ///
     /// # Errors
-    /// [`MessageError`] for a code that the set does not have, and for a payload that does not
+    /// [`MessageError`] for a code that the set does not contain, and for a payload that does not
     /// match the code.
     fn decode(message: Message) -> Result<Self, MessageError>;
 }
@@ -97,7 +98,7 @@ impl WireMessage for Message {
 
 /// A received message that its protocol cannot accept.
 ///
-/// A handler that returns it ends the peer with
+/// If a handler returns it, the peer is disconnected with
 /// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,7 +114,7 @@ pub enum MessageError {
         code: u64,
         /// The payload's size in bytes.
         size: usize,
-        /// What is wrong with it.
+        /// The error in the payload.
         source: RlpError,
     },
     /// The payload is RLP, but does not have the shape that the code requires.
@@ -122,7 +123,7 @@ pub enum MessageError {
         code: u64,
         /// The payload's size in bytes.
         size: usize,
-        /// Which value in it is wrong, and how; the path begins with the message's name.
+        /// The error in a value of the payload; its path begins with the message's name.
         source: ValueError,
     },
     /// The payload is larger than the protocol allows for this message.

@@ -1,4 +1,4 @@
-//! Raw messages, and typed ones that [`messages!`](crate::messages) defines.
+//! Raw messages, and typed messages defined with [`messages!`](crate::messages).
 
 mod encoded;
 mod macros;

@@ -1,6 +1,7 @@
 //! Encoding and decoding of payloads.
 //!
-//! The code that [`messages!`](crate::messages) generates uses it, and messages of our own.
+//! Used by the code that [`messages!`](crate::messages) generates, and by the library's own
+//! messages.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -26,19 +27,19 @@ pub trait Payload {
 /// Reads the payload of one message of a set.
 pub type Read<M> = fn(&mut ValueReader<'_>) -> Result<M, ValueError>;
 
-/// Encodes a payload into memory of its own.
+/// Encodes a payload into its own memory.
 pub fn encode(message: &impl Payload) -> Bytes {
     let mut payload = BytesMut::with_capacity(message.size());
     message.write(&mut payload);
     payload.freeze()
 }
 
-/// Encodes a payload that is sent at once.
+/// Encodes a payload that is sent immediately.
 pub fn encode_message(message: &impl Payload, spare: Option<&Spare>) -> Bytes {
     encode_shared(message.size(), spare, |out| message.write(out))
 }
 
-/// Encodes a payload of about `size` bytes that is sent at once.
+/// Encodes a payload of about `size` bytes that is sent immediately.
 ///
 /// A small one goes into memory that the payloads of a thread share, a large one into memory that
 /// another payload has left in `spare`.
@@ -73,7 +74,8 @@ pub fn encode_shared(
 /// Its values may take `memory` bytes on the heap; `None` means the default for its size.
 ///
 /// # Errors
-/// [`MessageError`] for a payload that is too large, not canonical, or not of this message.
+/// [`MessageError`] for a payload that is too large, is not canonical, or does not match this
+/// message.
 pub fn decode<M: WireMessage>(
     message: &Message,
     name: &'static str,

@@ -3,7 +3,7 @@
 //! In a set made by [`messages!`](crate::messages), `0x00 => Get { key: String } -> Value` means
 //! that `Value` answers `Get`. Both carry the request's id as their first element, like the
 //! messages of [`eth/66`](https://eips.ethereum.org/EIPS/eip-2481), so that several requests can be
-//! open at once. Each has its own type, which implements [`Request`] or [`Response`].
+//! pending at the same time. Each has its own type, which implements [`Request`] or [`Response`].
 
 use super::WireMessage;
 
@@ -21,7 +21,7 @@ pub enum Role {
     Request(u64),
     /// It answers the request with this id.
     Response(u64),
-    /// It is neither.
+    /// It is neither a request nor a response.
     Other,
 }
 
@@ -39,7 +39,7 @@ pub trait Request: Sized + Send + 'static {
     /// Wraps the request in a message with this id.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// Returns the id and the request in a message; `None` if it is another one.
+    /// Returns the id and the request in a message; `None` if the message is not this request.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }
 
@@ -55,6 +55,6 @@ pub trait Response: Sized + Send + 'static {
     /// Wraps the response in a message, with the id of the request that it answers.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// Returns the id and the response in a message; `None` if it is another one.
+    /// Returns the id and the response in a message; `None` if the message is not this response.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }

@@ -1,4 +1,4 @@
-//! Nodes in either of their text forms.
+//! Nodes in either text form.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::{Endpoint, Enode, EnodeError, NodeId, NodeRecord, PublicKey, RecordEr
 
 /// A node, as an enode URL or as a node record.
 ///
-/// Parsing decides by the beginning of the text. Unlike [`Enode`], it rejects a bare public key.
+/// The beginning of the text selects the form. Unlike [`Enode`], it rejects a bare public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Text that begins with `enode://`.
@@ -48,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Key and endpoint as an enode.
+    /// Returns the key and the endpoint as an enode.
     pub fn to_enode(&self) -> Enode {
         match self {
             Self::Enode(enode) => enode.clone(),
@@ -78,7 +78,7 @@ impl From<Node> for Enode {
     }
 }
 
-/// Why a text describes no node.
+/// Why a text does not describe a node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
@@ -88,10 +88,10 @@ pub enum NodeError {
         /// The beginning of the text.
         text: String,
     },
-    /// The enode URL is wrong.
+    /// The enode URL is invalid.
     #[error(transparent)]
     Enode(#[from] EnodeError),
-    /// The node record is wrong.
+    /// The node record is invalid.
     #[error(transparent)]
     Record(#[from] RecordError),
 }

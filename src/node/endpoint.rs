@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::excerpt::excerpt;
 
-/// The longest DNS name, in characters, without the dot at its end.
+/// The longest DNS name, in characters, without the trailing dot.
 const MAX_NAME: usize = 253;
 
 /// The longest part of a DNS name between two dots, in characters.
@@ -17,7 +17,7 @@ const MAX_LABEL: usize = 63;
 pub enum Host {
     /// An address.
     Ip(IpAddr),
-    /// A name, to be resolved when the node is dialled.
+    /// A name, resolved when the node is dialled.
     Dns(String),
 }
 
@@ -26,9 +26,9 @@ pub enum Host {
 pub struct Endpoint {
     /// Address or name.
     pub host: Host,
-    /// The port for connections; 0 if the node takes none.
+    /// The port for connections; 0 if the node accepts none.
     pub tcp: u16,
-    /// The port for discovery; 0 if the node takes no part in it.
+    /// The port for discovery; 0 if the node does not take part in it.
     pub udp: u16,
 }
 
@@ -55,7 +55,7 @@ pub enum EndpointError {
     /// There is no port after the host.
     #[error("no port follows {host:?}")]
     PortMissing {
-        /// The text in place of host and port.
+        /// The text instead of host and port.
         host: String,
     },
     /// The port is not a number from 0 to 65535.

@@ -37,12 +37,12 @@ pub struct Enode {
 }
 
 impl Enode {
-    /// A node at an address, with the same port for connections and discovery.
+    /// Returns a node at an address, with the same port for connections and discovery.
     pub fn new(public_key: PublicKey, address: SocketAddr) -> Self {
         Self::with_endpoint(public_key, address.into())
     }
 
-    /// A node at an endpoint.
+    /// Returns a node at an endpoint.
     ///
     /// An IPv4 address inside an IPv6 address becomes IPv4.
     pub fn with_endpoint(public_key: PublicKey, mut endpoint: Endpoint) -> Self {
@@ -58,8 +58,8 @@ impl Enode {
 
     /// Adds another endpoint of the same node.
     ///
-    /// A record may name one for each address family. The URL does not contain it, so it is lost
-    /// where the URL is stored.
+    /// A record may name one endpoint for each address family. The URL does not contain the second
+    /// one, so it is lost where only the URL is stored.
     #[must_use]
     pub fn with_other_endpoint(mut self, other: Endpoint) -> Self {
         let other = Self::with_endpoint(self.public_key, other).endpoint;
@@ -70,7 +70,7 @@ impl Enode {
         self
     }
 
-    /// A node whose endpoint is unknown.
+    /// Returns a node whose endpoint is unknown.
     pub fn incomplete(public_key: PublicKey) -> Self {
         Self {
             public_key,
@@ -108,7 +108,7 @@ impl Enode {
         all.filter(|endpoint| endpoint.tcp != 0)
     }
 
-    /// Keeps only the endpoint with this address, or all if none has it.
+    /// Keeps only the endpoint with this address, or all if none matches.
     #[cfg(feature = "server")]
     pub(crate) fn reached_at(&self, addr: Option<SocketAddr>) -> Self {
         let reached = |endpoint: &Endpoint| addr.is_some() && endpoint.socket_addr() == addr;
@@ -140,27 +140,27 @@ pub enum EnodeError {
         /// The beginning of the text.
         found: String,
     },
-    /// The text is a node record (`enr:`), which [`Node`](super::Node) reads.
+    /// The text is a node record (`enr:`), which [`Node`](super::Node) parses.
     #[error("this is a node record (enr:) where an enode URL is needed")]
     NodeRecord,
     /// There is no public key before the endpoint.
     #[error("enode URL has no public key before {found:?}")]
     KeyMissing {
-        /// The text in place of the key.
+        /// The text instead of the key.
         found: String,
     },
     /// The public key does not have 128 digits.
     #[error("public key has {got} hexadecimal digits instead of {KEY_DIGITS}")]
     KeyLength {
-        /// How many digits it has.
+        /// The number of digits.
         got: usize,
     },
     /// The public key contains something that is not a hexadecimal digit.
-    #[error("public key has {found:?} at position {position}, which is not a hexadecimal digit")]
+    #[error("public key contains {found:?} at position {position}, which is not a hexadecimal digit")]
     KeyHex {
         /// The first character that is not a digit.
         found: char,
-        /// Its place in the key in characters, from 0.
+        /// Its position in the key, in characters from 0.
         position: usize,
     },
     /// The public key is not a point on the curve secp256k1.
@@ -175,7 +175,7 @@ pub enum EnodeError {
         /// Everything after the question mark.
         query: String,
     },
-    /// Host, port or query are wrong.
+    /// Host, port or query is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
 }
@@ -376,7 +376,7 @@ mod tests {
         }
 
         #[test]
-        fn what_parses_prints_what_parses(tail in "[@:?\\[\\]0-9a-f.=&discport]{0,30}") {
+        fn parsed_enodes_print_as_text_that_parses(tail in "[@:?\\[\\]0-9a-f.=&discport]{0,30}") {
             if let Ok(enode) = format!("enode://{}{tail}", key(1)).parse::<Enode>() {
                 prop_assert_eq!(enode.to_string().parse(), Ok(enode));
             }

@@ -6,8 +6,8 @@ const KEY_LIKE: usize = 32;
 
 /// Replaces each part of a text that may be a secret key with `…`.
 ///
-/// This keeps a key that was given by mistake out of error messages. A part is replaced if it has
-/// 32 or more characters in a row of those used by hexadecimal, with or without colons, or base64.
+/// This keeps a key that was given by mistake out of error messages. A part is replaced if it
+/// contains 32 or more consecutive characters of hexadecimal, with or without colons, or of base64.
 /// Public keys and node ids are replaced too.
 ///
 /// ```

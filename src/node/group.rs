@@ -1,4 +1,4 @@
-//! Groups of addresses that may belong to one party.
+//! Groups of addresses that may belong to the same party.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,8 +22,8 @@ pub enum Group {
         /// The length of the network's prefix, in bits.
         bits: u8,
     },
-    /// An IPv6 network: /32 of a public address, /64 of a private one. It is /36 where a tunnel
-    /// broker assigns addresses (2001:470::/32).
+    /// An IPv6 network: /32 of a public address, /64 of a private one. It is /36 in 2001:470::/32,
+    /// where a tunnel broker assigns addresses.
     V6 {
         /// The network's first address.
         network: Ipv6Addr,
@@ -48,12 +48,13 @@ pub enum Reach {
     Private,
     /// From this machine: loopback.
     Local,
-    /// From nowhere: reserved for documentation, benchmarks, multicast, link-local and the like.
+    /// From nowhere: addresses for documentation, benchmarks, multicast, link-local and similar
+    /// uses.
     Unroutable,
 }
 
 impl Group {
-    /// The group of a host.
+    /// Returns the group of a host.
     pub fn of(host: &Host) -> Self {
         match host {
             Host::Ip(ip) => Self::of_ip(*ip),
@@ -61,7 +62,7 @@ impl Group {
         }
     }
 
-    /// The group of an IP address.
+    /// Returns the group of an IP address.
     pub fn of_ip(ip: IpAddr) -> Self {
         let ip = plain(ip);
         let bits = match (Reach::of(ip), ip) {
@@ -104,7 +105,7 @@ impl fmt::Display for Group {
 impl Reach {
     /// Returns where an address can be dialled from.
     ///
-    /// If an IPv6 address embeds an IPv4 address, that one decides.
+    /// If an IPv6 address embeds an IPv4 address, the IPv4 address decides.
     pub fn of(ip: IpAddr) -> Self {
         let ip = plain(ip);
         let (reserved, shared) = match ip {

@@ -14,9 +14,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::keccak::keccak256;
 
-/// Blinded once, at random, against side-channel attacks. Newer versions of the crate blind it
-/// again for every signature and every new key, which takes more than half of the time of those
-/// operations.
+/// Randomly blinded once, against side-channel attacks. Newer versions of the crate blind it again
+/// for every signature and every new key, which takes more than half the time of those operations.
 static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut seed = Zeroizing::new([0; 32]);
     rand::rng().fill_bytes(seed.as_mut());
@@ -56,15 +55,15 @@ pub enum KeyError {
 /// The secret never appears in `Debug`, is compared in constant time and is wiped on drop.
 ///
 /// A core dump of the process still contains it, and a debugger of the same user can read it. The
-/// library does not change its process to prevent this. An application can set its limit
+/// library does not change the process to prevent this. An application can set the limit
 /// `RLIMIT_CORE` to zero and, on Linux, make itself not dumpable (`PR_SET_DUMPABLE`) before it
 /// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a
 /// key file only if no other user can.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,
-    /// Computed on first use. The ephemeral key of a dial only signs and agrees; the remote alone
-    /// needs its public key, and recovers it from the signature.
+    /// Computed on first use. The ephemeral key of a dial only signs and computes shared secrets;
+    /// only the remote needs its public key, and recovers it from the signature.
     public: OnceLock<PublicKey>,
 }
 
@@ -72,13 +71,14 @@ impl SecretKey {
     /// Bytes of a secret key.
     pub const LENGTH: usize = 32;
 
-    /// A new random key, from the thread's cryptographic generator, which the system seeds.
+    /// Returns a new random key, from the thread's cryptographic generator, which the operating
+    /// system seeds.
     #[must_use]
     pub fn generate() -> Self {
         Self::random(&mut rand::rng())
     }
 
-    /// A new random key from a generator of the caller's choice.
+    /// Returns a new random key from a generator of the caller's choice.
     pub fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut bytes = Zeroizing::new([0u8; Self::LENGTH]);
         loop {
@@ -90,7 +90,7 @@ impl SecretKey {
         }
     }
 
-    /// The key with these 32 big-endian bytes.
+    /// Returns the key with these 32 big-endian bytes.
     ///
     /// # Errors
     /// [`KeyError::SecretRange`] for zero and for values not below the order of the curve.
@@ -183,7 +183,7 @@ pub(crate) fn recover(signature: &[u8; 65], message: &[u8; 32]) -> Result<Public
         .map_err(|_: secp256k1::Error| KeyError::Signature)
 }
 
-/// A public key: a point that is proven to lie on the curve.
+/// A public key: a point that is known to lie on the curve.
 ///
 /// Keys are ordered by their 64 bytes x || y, and displayed as 128 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -206,7 +206,8 @@ impl PublicKey {
     /// Like [`from_bytes`](Self::from_bytes), from a slice.
     ///
     /// # Errors
-    /// [`KeyError::Length`] unless there are 64 bytes, else as [`from_bytes`](Self::from_bytes).
+    /// [`KeyError::Length`] unless there are 64 bytes; otherwise as
+    /// [`from_bytes`](Self::from_bytes).
     pub fn from_slice(bytes: &[u8]) -> Result<Self, KeyError> {
         Self::from_bytes(sized(bytes)?)
     }
@@ -214,7 +215,7 @@ impl PublicKey {
     /// The key in the 33-byte form of node records: 02 or 03, then x.
     ///
     /// # Errors
-    /// [`KeyError::NotOnCurve`] if no point has this x, or the first byte is another one.
+    /// [`KeyError::NotOnCurve`] if no point has this x, or the first byte is neither 02 nor 03.
     pub fn from_compressed(bytes: &[u8; 33]) -> Result<Self, KeyError> {
         secp256k1::PublicKey::from_byte_array_compressed(*bytes)
             .map(Self)
@@ -249,7 +250,7 @@ impl PublicKey {
         self.0.serialize_uncompressed()
     }
 
-    /// Verifies a signature r || s of the 32 bytes, without hashing them. The value s must be in
+    /// Verifies a signature r || s of the 32 bytes, without hashing them. The value s must lie in
     /// the lower half of its range.
     pub(crate) fn verify(&self, signature: &[u8; 64], message: &[u8; 32]) -> Result<(), KeyError> {
         Signature::from_compact(signature)
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn recovers_what_was_signed() {
+    fn recovers_the_key_that_signed() {
         let message = [7; 32];
         let mut signature = key().sign_recoverable(&message);
         assert_eq!(signature, key().sign_recoverable(&message));
@@ -410,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_the_same_whether_its_public_key_was_asked_for_or_not() {
+    fn a_key_is_the_same_with_and_without_its_public_key() {
         let asked = key();
         asked.public_key();
         assert_eq!(asked, key());
@@ -419,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_find_the_same_shared_secret() {
+    fn both_sides_compute_the_same_shared_secret() {
         let other = SecretKey::random(&mut rand::rng());
         assert_eq!(
             key().ecdh(&other.public_key()),
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_key() {
+    fn refuses_invalid_keys() {
         assert_eq!(SecretKey::from_bytes(&[0; 32]), Err(KeyError::SecretRange));
         assert_eq!(
             SecretKey::from_bytes(&[255; 32]),

@@ -77,10 +77,10 @@ pub enum CapabilityError {
         /// The beginning of the text.
         text: String,
     },
-    /// The part behind the last `/` is not a 64-bit number in decimal digits.
+    /// The part after the last `/` is not a 64-bit number in decimal digits.
     #[error("capability version {version:?} is not a 64-bit number")]
     Version {
-        /// The beginning of the part behind the last `/`.
+        /// The beginning of the part after the last `/`.
         version: String,
     },
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_text() {
+    fn errors_describe_an_invalid_text() {
         assert_eq!(
             "eth".parse::<Capability>(),
             Err(CapabilityError::NoVersion { text: "eth".into() })

@@ -9,7 +9,7 @@ use super::ids::DISCONNECT;
 use crate::fault::Fault;
 use crate::rlpx::{Egress, Frame, FrameError, Ingress, MAX_FRAME_SIZE, Opened, SealError};
 
-/// The most that is reserved for a frame before its bytes arrive.
+/// The maximum reserved for a frame before its bytes arrive, in bytes.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// One message: an id and an uncompressed payload.
@@ -49,10 +49,10 @@ impl CodecError {
 
 /// Encodes and decodes [`RawMessage`]s on a session, for `tokio_util::codec::Framed`.
 ///
-/// It starts like a connection before its Hellos: it accepts frames of at most 2049 bytes until
-/// [`set_max_frame_size`](Self::set_max_frame_size), and does not compress until
+/// It starts in the state of a connection before its Hellos: it accepts frames of at most 2049
+/// bytes until [`set_max_frame_size`](Self::set_max_frame_size), and does not compress until
 /// [`set_snappy`](Self::set_snappy). Both take effect on the frame after the last one returned,
-/// even if more bytes have been read already, since frames are decoded one at a time.
+/// even if more bytes have already been read, because frames are decoded one at a time.
 #[derive(Debug)]
 pub struct RlpxCodec {
     egress: Egress,
@@ -73,7 +73,7 @@ impl RlpxCodec {
     /// Sets how many bytes a received payload may have, uncompressed.
     ///
     /// The default is 2^24 - 1, the protocol's maximum. A compressed payload can cause an
-    /// allocation of this size, but of at most 22 times the bytes that the remote sent.
+    /// allocation of up to this size, but of at most 22 times the bytes that the remote has sent.
     #[must_use]
     pub fn with_max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disconnect_may_come_uncompressed() {
+    fn a_disconnect_may_be_uncompressed() {
         for form in [&[0x04][..], &[0xc1, 0x04]] {
             let (mut a, mut b) = codecs();
             b.set_snappy(true);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_whose_they_are() {
+    fn errors_name_the_side_at_fault() {
         let (mut a, b) = codecs();
         let mut b = b.with_max_payload(9);
         let mut wire = BytesMut::new();

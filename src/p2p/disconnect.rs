@@ -50,7 +50,7 @@ reasons! {
     NETWORK_ERROR = 0x01, "network error";
     /// A malformed message, invalid RLP, or a message id without a protocol.
     BREACH_OF_PROTOCOL = 0x02, "breach of protocol";
-    /// No shared capability, or dropped to make room.
+    /// No shared capability, or disconnected to make room for another peer.
     USELESS_PEER = 0x03, "useless peer";
     /// No free slot.
     TOO_MANY_PEERS = 0x04, "too many peers";
@@ -60,9 +60,9 @@ reasons! {
     INCOMPATIBLE_VERSION = 0x06, "incompatible p2p protocol version";
     /// The Hello's public key is missing, all zero, or has a wrong length.
     INVALID_IDENTITY = 0x07, "invalid node identity";
-    /// The node shuts down, or a protocol's handler ended normally.
+    /// The node is shutting down, or a protocol's handler has ended normally.
     CLIENT_QUITTING = 0x08, "client quitting";
-    /// Not the node that was dialled, or not the one that the handshake proved.
+    /// The node is not the dialled one, or its Hello contradicts the handshake.
     UNEXPECTED_IDENTITY = 0x09, "unexpected identity";
     /// Both ends are the same node.
     CONNECTED_TO_SELF = 0x0a, "connected to self";
@@ -75,7 +75,7 @@ reasons! {
 }
 
 impl DisconnectReason {
-    /// Returns the reason if `error` is one, or the source of one.
+    /// Returns the reason if `error` is a reason, or the source of one.
     #[cfg(feature = "server")]
     pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let behind = || error.downcast_ref().map(|Code(code)| Self(*code));
@@ -97,7 +97,7 @@ impl DisconnectReason {
 
     /// Encodes the payload of a Disconnect: a list of one integer.
     ///
-    /// It has two bytes for all reasons below 0x80.
+    /// For all reasons below 0x80 it is two bytes long.
     pub fn encode(self) -> Bytes {
         let mut payload = BytesMut::new();
         put_list(&mut payload, |list| put_number(list, self.0.into()));
@@ -105,14 +105,14 @@ impl DisconnectReason {
     }
 }
 
-/// Reads the reason of a Disconnect, or returns `None` if it has none.
+/// Reads the reason of a Disconnect, or returns `None` if it contains none.
 ///
-/// `data` is the bytes behind the message id; `compressed` is whether Snappy is on.
+/// `data` is the bytes after the message id; `compressed` is whether Snappy is on.
 ///
 /// This never fails, because the connection ends in any case: the reason of malformed data is
 /// [`DisconnectReason::INVALID`]. It accepts all forms that peers are known to send: a list of one
 /// integer (devp2p), a bare integer (EthereumJS, older go-ethereum), zero as `80` or `00`, an empty
-/// list, no data, further elements, bytes behind the value, and with Snappy on also the
+/// list, no data, further elements, and bytes after the value. With Snappy on, it also accepts the
 /// uncompressed forms of at most two bytes (EthereumJS, reth while it rejects a Hello).
 pub fn decode_disconnect(data: &[u8], compressed: bool) -> Option<DisconnectReason> {
     if !compressed || data.is_empty() {
@@ -172,8 +172,8 @@ impl fmt::Debug for DisconnectReason {
 impl std::error::Error for DisconnectReason {
     /// Returns an error with the reason's code.
     ///
-    /// An error that is `transparent` about a reason leaves it out of the chain of sources, but
-    /// this source of the reason stays in it.
+    /// A `transparent` wrapper of a reason omits the reason from the chain of sources, but this
+    /// source of the reason stays in the chain.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         CODES.get(usize::from(self.0)).map(|code| code as _)
     }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_still_tells_its_first_element() {
+    fn the_first_element_of_a_long_list_is_read() {
         let mut long = vec![0xf8, 56, 0x04];
         long.resize(58, 0x01);
         assert_eq!(

@@ -9,13 +9,13 @@ use crate::printable::printable;
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError, check_canonical};
 
-/// The longest Hello payload that is accepted, in bytes; other implementations agree.
+/// The longest accepted Hello payload, in bytes; other implementations use the same limit.
 pub const MAX_HELLO: usize = 2048;
 
-/// The most capabilities that a Hello may list.
+/// The maximum number of capabilities in a Hello.
 ///
-/// Real nodes have fewer than ten. 2 KiB have room for hundreds of tiny ones, each of which takes
-/// many times its size in memory.
+/// Real nodes list fewer than ten. A Hello of 2 KiB has room for hundreds of tiny ones, each of
+/// which takes many times its size in memory.
 pub const MAX_CAPABILITIES: usize = 64;
 
 /// The minimum number of list elements of a Hello.
@@ -24,13 +24,13 @@ const ELEMENTS: usize = 5;
 /// The longest [`Hello::client_text`], in characters.
 const CLIENT_TEXT: usize = 128;
 
-/// The payload of the first frame of each side.
+/// The payload of each side's first frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hello {
     /// The version of the base protocol, see [`P2P_VERSION`](super::P2P_VERSION).
     ///
-    /// A peer with another version than ours is accepted too.
+    /// A peer with a version other than ours is accepted too.
     pub version: u64,
     /// The name of the node's software, which may be any bytes.
     ///
@@ -45,7 +45,7 @@ pub struct Hello {
     ///
     /// A legacy field. It is not checked, and may exceed 16 bits.
     pub listen_port: u64,
-    /// The node's static key. Compare it with the one that the handshake proved.
+    /// The node's static key. Compare it with the key that the handshake proved.
     pub public_key: PublicKey,
 }
 
@@ -69,8 +69,8 @@ impl Hello {
 
     /// Encodes the payload, without the message id.
     ///
-    /// With a long client name or many capabilities it may exceed [`MAX_HELLO`]. Remotes reject it
-    /// then.
+    /// With a long client name or many capabilities it may exceed [`MAX_HELLO`], in which case
+    /// remotes reject it.
     pub fn encode(&self) -> Bytes {
         let mut payload = BytesMut::new();
         put_list(&mut payload, |hello| {
@@ -90,13 +90,14 @@ impl Hello {
         payload.freeze()
     }
 
-    /// Reads a payload, the bytes behind the message id.
+    /// Reads a payload, the bytes after the message id.
     ///
     /// As [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires, further list elements and bytes
-    /// behind the list are ignored. The encoding must be canonical.
+    /// after the list are ignored. The encoding must be canonical.
     ///
     /// # Errors
-    /// [`HelloError`]; send its [`reason`](HelloError::reason) to the remote.
+    /// [`HelloError`] if the payload is too long, malformed or contains an invalid key; send its
+    /// [`reason`](HelloError::reason) to the remote.
     pub fn decode(payload: &[u8]) -> Result<Self, HelloError> {
         if payload.len() > MAX_HELLO {
             return Err(HelloError::TooLong {
@@ -154,9 +155,9 @@ pub enum HelloError {
     /// The list has too few elements.
     #[error("hello has {got} elements, at least {expected} are needed")]
     TooFewElements {
-        /// How many there are.
+        /// The number of elements.
         got: usize,
-        /// How many are needed.
+        /// The required number of elements.
         expected: usize,
     },
     /// An element has the wrong type.
@@ -164,7 +165,7 @@ pub enum HelloError {
     Field {
         /// The element's name.
         field: &'static str,
-        /// What is wrong with it.
+        /// The error in the element.
         source: RlpError,
     },
     /// A capability is not a pair of name and version.
@@ -172,27 +173,27 @@ pub enum HelloError {
     CapabilityElements {
         /// Its index in the list.
         index: usize,
-        /// How many elements it has.
+        /// The number of elements of the capability.
         got: usize,
     },
     /// There are more capabilities than [`MAX_CAPABILITIES`].
     #[error("hello lists {got} capabilities, at most {limit} are allowed")]
     TooManyCapabilities {
-        /// How many it lists.
+        /// The number of capabilities.
         got: usize,
-        /// How many are allowed.
+        /// The maximum number.
         limit: usize,
     },
-    /// The public key has a wrong length.
+    /// The public key has the wrong length.
     #[error("hello's public key has {got} bytes instead of 64")]
     KeyLength {
-        /// Its length in bytes.
+        /// The key's length in bytes.
         got: usize,
     },
     /// The public key is all zero.
     #[error("hello's public key is zero")]
     KeyZero,
-    /// The public key is not on the curve, so it is not the handshake's.
+    /// The public key is not on the curve, so it is not the handshake's key.
     #[error("hello's public key is not on the curve")]
     KeyNotOnCurve,
 }

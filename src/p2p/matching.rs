@@ -16,7 +16,7 @@ pub struct SharedCapability {
     pub capability: Capability,
     /// The message id of the protocol's code 0.
     pub offset: u64,
-    /// How many codes the protocol has; without any it can neither send nor receive.
+    /// The protocol's number of codes; a protocol without codes can neither send nor receive.
     pub length: u64,
     /// The protocol's index in the local list.
     pub local: usize,
@@ -41,17 +41,17 @@ pub enum MatchError {
         capability: Capability,
         /// The first message id that it would get.
         offset: u64,
-        /// How many codes it has.
+        /// Its number of codes.
         length: u64,
     },
 }
 
-/// Finds the shared capabilities and gives each a range of message ids.
+/// Finds the shared capabilities and assigns each a range of message ids.
 ///
-/// `local` has capabilities with their numbers of codes. If several versions of one name are
+/// `local` lists capabilities with their numbers of codes. If several versions of a name are
 /// shared, the highest wins. The winners get adjacent ranges from [`BASE_LENGTH`] on, in the order
 /// of their names, and are returned in that order. The order of the two lists does not matter, nor
-/// do repeated entries of `remote`; of equal entries of `local` the first counts.
+/// do repeated entries of `remote`. If entries of `local` are equal, the first counts.
 ///
 /// # Errors
 /// [`MatchError::IdsExhausted`] if the message ids do not fit into 64 bits.
@@ -109,7 +109,7 @@ pub fn match_capabilities(
 /// A remote may share any version of a name, so the one with the most codes counts.
 ///
 /// # Errors
-/// [`MatchError::IdsExhausted`] if there are remotes with which they do not fit.
+/// [`MatchError::IdsExhausted`] if they do not fit with some remote.
 pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
     let mut longest: BTreeMap<&str, &(Capability, u64)> = BTreeMap::new();
     for entry in local {
@@ -124,8 +124,8 @@ pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
 
 /// Returns whether some ids of these protocols take more than one byte.
 ///
-/// This is so if the protocols have more than 112 codes together. reth and EthereumJS read only the
-/// first byte of an id, so such messages do not reach them.
+/// This is the case if the protocols have more than 112 codes in total. reth and EthereumJS read
+/// only the first byte of an id, so such messages do not reach them.
 pub fn exceeds_one_byte_ids(shared: &[SharedCapability]) -> bool {
     shared
         .iter()

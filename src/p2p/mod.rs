@@ -31,7 +31,7 @@ pub const P2P_VERSION: u64 = 5;
 
 /// The first version with Snappy compression ([EIP-706](https://eips.ethereum.org/EIPS/eip-706)).
 ///
-/// If both sides have it, every frame after the Hellos is compressed.
+/// If both sides support it, every frame after the Hellos is compressed.
 pub const SNAPPY_VERSION: u64 = 5;
 
 /// The payload of Ping and Pong: an empty RLP list.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exposed {
-    /// It is a symbolic link, which is not followed, because it can lead elsewhere later.
+    /// It is a symbolic link, which is not followed, because its target can change later.
     #[error("{} is a symbolic link; give the path it leads to, {target:?}", path.display())]
     Link {
         /// The link.
@@ -28,7 +28,7 @@ pub enum Exposed {
         /// The id of the user of this process.
         user: u32,
     },
-    /// The mode of a file gives access to others.
+    /// The mode of a file grants access to others.
     #[error(
         "{path} is open to others (mode {mode:04o}); run `chmod {needed} {path}`",
         path = path.display()
@@ -96,7 +96,7 @@ pub(super) fn check(path: &Path, metadata: &Metadata, kind: Kind) -> Result<(), 
     judge(path, kind, metadata.uid(), user, metadata.mode() & 0o7777)
 }
 
-/// Accepts everything, since there are no owners and modes.
+/// Accepts everything, because this system has no owners and modes.
 #[cfg(not(unix))]
 pub(super) fn check(_: &Path, _: &Metadata, _: Kind) -> Result<(), Exposed> {
     Ok(())
@@ -111,7 +111,7 @@ fn judge(path: &Path, kind: Kind, owner: u32, user: u32, mode: u32) -> Result<()
     if !is_own && owner != ROOT {
         return Err(Exposed::Owner { path, owner, user });
     }
-    // Root gives another user access through the group. Others may list a folder, since each file
+    // Root grants another user access through the group. Others may list a folder, since each file
     // in it has its own mode.
     let (forbidden, needed) = match (kind, is_own) {
         (Kind::File, true) => (0o077, "600"),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_for_its_owner_alone_or_for_a_group_to_which_root_gave_it() {
+    fn a_file_is_private_to_its_owner_or_a_group_that_root_chose() {
         let file = |owner, user, mode| text(Kind::File, owner, user, mode);
         for mode in [0o600, 0o400, 0o700] {
             assert_eq!(file(US, US, mode), "used", "{mode:o}");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_another_user_is_used_whatever_its_mode() {
+    fn files_of_other_users_are_refused_whatever_their_mode() {
         let refused = "x belongs to user 1001, not to user 1000 or root; run `chown 1000 x`";
         for kind in [Kind::File, Kind::Folder] {
             assert_eq!(text(kind, OTHER, US, 0o600), refused);

@@ -1,9 +1,9 @@
 //! Files that only their owner can read, such as a node's key.
 //!
-//! A file appears under its name only when it is complete, so a process that is killed leaves the
+//! A file appears under its name only when it is complete, so a killed process leaves either the
 //! whole file or nothing. This depends on the file system: without hard links, a kill at the wrong
-//! moment can leave an empty file, and without flushing of folders, a crash of the machine can undo
-//! a new name.
+//! moment can leave an empty file, and without support for flushing folders, a crash of the machine
+//! can undo a new name.
 //!
 //! An existing file or folder is checked before use, as ssh and PostgreSQL check their keys:
 //!
@@ -42,18 +42,19 @@ pub enum OpenError {
     /// Others could read or change it.
     #[error(transparent)]
     Exposed(#[from] Exposed),
-    /// The system refused.
+    /// The operating system returned an error.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// Opens a file or pipe that holds a secret, for reading.
 ///
-/// The opened file is checked, not its name, which could lead elsewhere a moment later. Opening a
-/// named pipe waits for a writer.
+/// The check applies to the opened file, not to its name, which could lead elsewhere a moment
+/// later. Opening a named pipe waits for a writer.
 ///
 /// # Errors
 /// [`OpenError::Exposed`] if others can read or change it, or if the path is a symbolic link.
+/// [`OpenError::Io`] if it cannot be opened.
 pub fn open(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -64,6 +65,7 @@ pub fn open(path: &Path) -> Result<File, OpenError> {
 ///
 /// # Errors
 /// [`OpenError::Exposed`] if others can change it, or if the path is a symbolic link.
+/// [`OpenError::Io`] if its metadata cannot be read.
 pub fn check_folder(path: &Path) -> Result<(), OpenError> {
     // A slash at the end of the path would follow a link.
     let path = path.components().as_path();
@@ -79,19 +81,19 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
 
 /// Writes a new file.
 ///
-/// An existing file is left alone. After an error there is no new file, unless the error arose
-/// after its name was set: when the temporary name is removed or the folder is flushed.
+/// An existing file is not changed. After an error there is no new file, unless the error occurred
+/// after its name was set: when the temporary name was removed or the folder flushed.
 ///
 /// # Errors
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of that name, and any other
-/// I/O error.
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if a file of that name exists, and any other I/O
+/// error.
 pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     written_beside(path, content)?.put_in_place(path)
 }
 
 /// Writes a file, and replaces an existing one.
 ///
-/// After an error the existing file is unchanged, unless the error arose when the folder was
+/// After an error the existing file is unchanged, unless the error occurred when the folder was
 /// flushed.
 ///
 /// # Errors
@@ -108,7 +110,7 @@ fn written_beside(path: &Path, content: &[u8]) -> io::Result<Unfinished> {
     Ok(unfinished)
 }
 
-/// Whether there is no file yet, or an empty one.
+/// Returns whether the file is missing or empty.
 #[cfg(feature = "addrbook")]
 pub(crate) fn is_missing(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
@@ -301,7 +303,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_private_file_is_used_and_neither_a_link_to_it_nor_an_open_one() {
+    fn only_private_files_are_used_and_no_links_to_them() {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         let folder = Folder::new("used");
@@ -333,7 +335,7 @@ mod tests {
     /// A shell passes such a path for `<(command)`.
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_this_process_has_open_is_no_link() {
+    fn open_files_of_this_process_are_not_links() {
         use std::os::fd::AsRawFd;
 
         let (reader, mut writer) = io::pipe().unwrap();
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn without_hard_links_a_file_is_renamed_and_none_replaced() {
+    fn without_hard_links_a_file_is_renamed_but_none_is_replaced() {
         let folder = Folder::new("links");
         let (from, to) = (folder.0.join("from"), folder.0.join("to"));
         write_new(&from, b"first").unwrap();
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_whose_file_cannot_be_moved_is_given_back() {
+    fn the_name_of_a_file_that_cannot_be_moved_is_released() {
         let folder = Folder::new("moved");
         let (from, to) = (folder.0.join("missing"), folder.0.join("to"));
         assert!(move_by_link(&from, &to, no_links).is_err());

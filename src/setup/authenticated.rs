@@ -21,7 +21,7 @@ const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
 
 /// A stream after auth and ack, with secrets, but before Hello.
 pub struct Authenticated<T: Transport> {
-    /// Boxed, because it is moved often before a peer begins, and its ciphers are large.
+    /// Boxed, because it is often moved before a peer starts, and its ciphers are large.
     pub(crate) wire: Box<Wire<T>>,
     pub(super) about: Link,
 }
@@ -67,7 +67,7 @@ impl<T: Transport> Authenticated<T> {
         self.about.remote
     }
 
-    /// Returns which side dialled.
+    /// Returns the direction of the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.about.direction
@@ -77,11 +77,11 @@ impl<T: Transport> Authenticated<T> {
     ///
     /// See [RLPx, "p2p"
     /// capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability). Snappy
-    /// is switched on if both sides have version 5 or higher.
+    /// is switched on if both sides announce version 5 or higher.
     ///
     /// # Errors
-    /// [`SetupError`] at stage hello, after a Disconnect with its reason was sent, if it has one.
-    /// [`SetupError::Refused`] if the remote sent a Disconnect.
+    /// [`SetupError`] at stage hello; if the error has a reason, a Disconnect with it has been
+    /// sent. [`SetupError::Refused`] if the remote has sent a Disconnect.
     ///
     /// # Cancel safety
     /// Not cancel safe: a dropped call loses the stream.
@@ -94,8 +94,8 @@ impl<T: Transport> Authenticated<T> {
 
     /// Like [`exchange_hello`](Self::exchange_hello), but ends when `interrupted` completes.
     ///
-    /// The error is that of `interrupted` then. On any error the caller sends the Disconnect, with
-    /// [`NotMet::into_parts`].
+    /// It then returns the error of `interrupted`. On any error the caller sends the Disconnect,
+    /// with [`NotMet::into_parts`].
     pub(crate) async fn exchange_hello_unless(
         mut self,
         hello: &Hello,
@@ -132,10 +132,11 @@ impl<T: Transport> Authenticated<T> {
 
     /// Reads the remote's Hello first, then sends one that depends on it.
     ///
-    /// Only one side of a connection can do this; most send theirs at once.
+    /// Only one side of a connection can do this; most implementations send their Hello
+    /// immediately.
     ///
     /// # Errors
-    /// As [`exchange_hello`](Self::exchange_hello).
+    /// Same as [`exchange_hello`](Self::exchange_hello).
     ///
     /// # Cancel safety
     /// Not cancel safe: a dropped call loses the stream.
@@ -176,7 +177,7 @@ impl<T: Transport> Authenticated<T> {
         written.map_err(SetupError::io(Stage::Ack))
     }
 
-    /// Sends a Disconnect instead of Hello and closes in an orderly way, within 3 s.
+    /// Sends a Disconnect instead of a Hello, then closes gracefully, within 3 s.
     pub async fn refuse(self, reason: DisconnectReason) {
         self.wire.refuse(reason).await;
     }
@@ -206,7 +207,7 @@ impl<T: Transport> Authenticated<T> {
     }
 }
 
-/// A failed exchange of Hello, with the Disconnect that is still to send.
+/// A failed exchange of Hellos, with the Disconnect that has not been sent.
 pub(crate) struct NotMet<T: Transport> {
     error: SetupError,
     untold: Option<(Box<Wire<T>>, DisconnectReason)>,
@@ -240,7 +241,7 @@ impl<T: Transport> NotMet<T> {
     }
 }
 
-/// Returns the Hello's frame, behind an ack that has not been sent yet.
+/// Returns the Hello's frame, after an ack that has not been sent yet.
 fn seal_hello<T: Transport>(wire: &mut Wire<T>, hello: &Hello) -> Result<BytesMut, SetupError> {
     let mut out = std::mem::take(&mut wire.unsent);
     let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), &mut out);
@@ -282,8 +283,8 @@ async fn read_hello<R: AsyncRead + Unpin>(
 
 /// Waits for both, but fails as soon as reading fails, with the read error.
 ///
-/// An early Disconnect has the reason that the caller needs, and its sender may have stopped
-/// reading, so that writing fails too.
+/// An early Disconnect contains the reason that the caller needs. Its sender may have stopped
+/// reading, so writing may fail too.
 async fn prefer_read(
     read: impl Future<Output = Result<Hello, SetupError>>,
     write: impl Future<Output = std::io::Result<()>>,

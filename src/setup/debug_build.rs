@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// On a server of 2024 a step takes 0.15 ms with optimisation, and 0.9 to 1.5 ms without.
+/// A step that takes longer is too slow for an optimised build. On a server of 2024, it takes 0.15
+/// ms with optimisation, and 0.9 to 1.5 ms without.
 const ABSURD: Duration = Duration::from_micros(700);
 
-/// The shortest of these first steps counts, since a single one may have waited for a processor.
+/// The number of first steps measured. Only the shortest counts, because any step may have waited
+/// for a processor.
 const STEPS: u32 = 4;
 
 /// How long the first steps of public-key cryptography took.
@@ -44,8 +46,8 @@ impl StepTimes {
         result
     }
 
-    /// Notes how long a step took. Returns the shortest time if this is the last step that counts, and
-    /// all of them took too long.
+    /// Records how long a step took. Returns the shortest time if this is the last step that
+    /// counts, and all of them took too long.
     fn note(&self, took: Duration) -> Option<Duration> {
         let noted = self.noted.load(Ordering::Relaxed);
         if noted >= STEPS {
@@ -66,7 +68,7 @@ impl StepTimes {
 mod tests {
     use super::*;
 
-    /// Notes steps of these microseconds, and returns the reports.
+    /// Records steps of these durations in microseconds, and returns the reports.
     fn reports(steps: [u64; 5]) -> Vec<Option<Duration>> {
         let times = StepTimes::new();
         let took = steps.map(Duration::from_micros);

@@ -16,13 +16,12 @@ pub enum SetupError {
     Io {
         /// The stage of the failure.
         stage: Stage,
-        /// The system's error.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The remote closed the socket without a Disconnect.
     ///
-    /// Most implementations do that if the dialled key is not theirs, or if they do not speak RLPx
-    /// at all.
+    /// Most nodes do that if the dialled key is not theirs, or if they do not speak RLPx at all.
     #[error("{stage}: the remote closed the connection")]
     Closed {
         /// The stage of the failure.
@@ -33,7 +32,7 @@ pub enum SetupError {
     Handshake {
         /// The stage of the failure.
         stage: Stage,
-        /// What is wrong.
+        /// The error of the handshake.
         source: HandshakeError,
     },
     /// The remote's first frame cannot be opened.
@@ -50,7 +49,7 @@ pub enum SetupError {
         /// The message id received.
         id: u64,
     },
-    /// The key in the remote's Hello is not the one of the encryption handshake.
+    /// The key in the remote's Hello is not the key of the encryption handshake.
     #[error("hello: the remote claims to be {claimed}, but has the key of {proven}")]
     UnexpectedIdentity {
         /// The node id of the key in the Hello.
@@ -83,7 +82,7 @@ pub enum SetupError {
         /// The node.
         id: crate::node::NodeId,
     },
-    /// The steps took too long.
+    /// The setup took too long.
     #[error("{stage}: timed out after {after:?}")]
     TimedOut {
         /// The stage of the failure.
@@ -117,7 +116,7 @@ impl SetupError {
         }
     }
 
-    /// Returns whether a frame arrived whose MAC proves the remote's key.
+    /// Returns whether a frame with a MAC that proves the remote's key has arrived.
     ///
     /// The ack alone does not prove it: anybody who knows our key can make one.
     pub(crate) fn proves_the_remote(&self) -> bool {
@@ -125,13 +124,13 @@ impl SetupError {
             Self::Frame(error) => !is_unproven(error),
             Self::Hello(_) | Self::NotHello { .. } | Self::UnexpectedIdentity { .. } => true,
             Self::Refused(_) => true,
-            // It is known only from the remote's Hello.
+            // This is known only from the remote's Hello.
             Self::NothingShared { .. } => true,
             _ => false,
         }
     }
 
-    /// Returns the reason in a Disconnect of either side; `None` without one.
+    /// Returns the reason in the Disconnect of either side; `None` if there is none.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -164,7 +163,7 @@ impl SetupError {
     }
 }
 
-/// Returns the first of these as a text.
+/// Returns the first few of these as text.
 fn names(capabilities: &[Capability]) -> String {
     const SHOWN: usize = 8;
 
@@ -182,7 +181,7 @@ fn names(capabilities: &[Capability]) -> String {
 
 /// Returns the reason to send after a frame that cannot be accepted.
 ///
-/// It is `None` if the MAC is wrong, since the frame's sender is unknown then.
+/// It is `None` if the MAC is wrong, because the frame's sender is then unknown.
 pub(crate) fn breach_reason(error: &FrameError) -> Option<DisconnectReason> {
     (!is_unproven(error)).then_some(DisconnectReason::BREACH_OF_PROTOCOL)
 }

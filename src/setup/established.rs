@@ -12,10 +12,10 @@ use crate::p2p::{RawMessage, RlpxCodec};
 use crate::rlpx::ChannelBinding;
 use crate::transport::Transport;
 
-/// Both halves of a transport, joined to one stream.
+/// Both halves of a transport, joined into one stream.
 pub type Joined<T> = tokio::io::Join<<T as Transport>::Reader, <T as Transport>::Writer>;
 
-/// A connection after both Hellos, which the caller can still refuse.
+/// A connection after both Hellos; the caller can still refuse it.
 ///
 /// Usually it becomes a peer, through [`PeerDriver::new`](crate::driver::PeerDriver::new). Tools
 /// that exchange single messages use [`into_framed`](Self::into_framed).
@@ -48,7 +48,7 @@ impl<T: Transport> Established<T> {
         self.link.public_key.node_id()
     }
 
-    /// Returns which side dialled.
+    /// Returns the direction of the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.link.direction
@@ -66,14 +66,14 @@ impl<T: Transport> Established<T> {
         &self.link.binding
     }
 
-    /// Sends a Disconnect and closes in an orderly way, within 3 s.
+    /// Sends a Disconnect, then closes gracefully, within 3 s.
     pub async fn refuse(self, reason: DisconnectReason) {
         self.wire.refuse(reason).await;
     }
 
     /// Returns the connection as a stream and sink of raw messages.
     ///
-    /// Nothing drives it: the caller has to answer Pings and to enforce time-outs.
+    /// The caller has to answer Pings and to enforce timeouts.
     #[must_use]
     pub fn into_framed(self) -> Framed<Joined<T>, RlpxCodec> {
         let Wire {
@@ -82,7 +82,7 @@ impl<T: Transport> Established<T> {
             ingress,
             egress,
             mut buffer,
-            // Empty, since the ack went out with our Hello.
+            // Empty, because the ack was sent with our Hello.
             unsent: _,
         } = *self.wire;
         let stream = tokio::io::join(reader, writer);

@@ -7,7 +7,7 @@ use crate::stage::Stage;
 
 /// A failure, for programs.
 ///
-/// It is the same object in every event and answer:
+/// It has the same form in every event and response:
 ///
 /// ```json
 /// { "stage": "hello", "fault": "remote", "reason": { "code": 4, "text": "too many peers" }, "text": "…" }
@@ -45,7 +45,7 @@ impl FailureInfo {
         }
     }
 
-    /// Returns a failure that has a text only.
+    /// Returns a failure that consists of a text only.
     #[must_use]
     pub fn of_text(text: impl Into<String>) -> Self {
         Self {

@@ -36,7 +36,7 @@ pub async fn initiate<T: Transport>(
     initiate_in_turn(stream, key, remote, &Random::default(), None).await
 }
 
-/// Like [`initiate`], but draws from `random` and computes in turn.
+/// Like [`initiate`], but draws from `random` and takes turns to compute.
 pub(crate) async fn initiate_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -78,7 +78,7 @@ pub(crate) async fn initiate_in_turn<T: Transport>(
     ))
 }
 
-/// Runs the recipient's handshake on a stream, which yields the remote's key.
+/// Runs the recipient's handshake on a stream, which determines the remote's key.
 ///
 /// See [RLPx, initial
 /// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). It is
@@ -86,8 +86,8 @@ pub(crate) async fn initiate_in_turn<T: Transport>(
 /// identity is proven only when [`Authenticated::exchange_hello`] succeeds.
 ///
 /// # Errors
-/// [`SetupError`] at stage auth or ack; the stream is closed without a message, since none can
-/// be sent yet.
+/// [`SetupError`] at stage auth or ack; the stream is closed without a message, because none can be
+/// sent at this point.
 ///
 /// # Cancel safety
 /// Not cancel safe: a dropped call loses the stream.
@@ -99,7 +99,7 @@ pub async fn accept<T: Transport>(
     receive_auth(stream, key, legacy).await?.answer().await
 }
 
-/// A stream whose auth packet was read, but not answered yet.
+/// A stream whose auth packet has been read, but not answered.
 pub struct ReceivedAuth<T: Transport> {
     auth: AuthReceived,
     reader: T::Reader,
@@ -108,7 +108,7 @@ pub struct ReceivedAuth<T: Transport> {
     addresses: Addresses,
 }
 
-/// The local and the remote address, if the stream has them.
+/// The local and the remote address, if known.
 type Addresses = (Option<SocketAddr>, Option<SocketAddr>);
 
 /// Reads the auth packet of the node that opened a stream.
@@ -126,9 +126,9 @@ pub async fn receive_auth<T: Transport>(
     receive_auth_in_turn(stream, key, legacy, None, |_| ()).await
 }
 
-/// Like [`receive_auth`], but computes in turn, and reports what it waits for.
+/// Like [`receive_auth`], but takes turns to compute, and reports whether it is waiting.
 ///
-/// It calls `waits(true)` after the first bytes, while it waits for more from the remote, and
+/// It calls `waits(true)` after the first bytes if more must arrive from the remote, and
 /// `waits(false)` when the packet is complete and this side has to compute.
 pub(crate) async fn receive_auth_in_turn<T: Transport>(
     stream: T,
@@ -151,7 +151,8 @@ pub(crate) async fn receive_auth_in_turn<T: Transport>(
         if lacks > 0 {
             let read = read_more(&mut reader, &mut input, lacks).await;
             read.map_err(SetupError::io(Stage::Auth))?;
-            // Only the first bytes are reported, so that a trickle of bytes is no progress.
+            // Only the first bytes are reported, so that a trickle of bytes does not count as
+            // progress.
             if std::mem::take(&mut waiting) {
                 waits(true);
             }
@@ -174,9 +175,9 @@ pub(crate) async fn receive_auth_in_turn<T: Transport>(
 }
 
 impl<T: Transport> ReceivedAuth<T> {
-    /// Returns the node that the auth claims to come from.
+    /// Returns the static key that the auth packet claims.
     ///
-    /// This is no proof, since the auth may be replayed.
+    /// This is not proof, because the packet may be replayed.
     #[must_use]
     pub fn claimed(&self) -> &PublicKey {
         self.auth.remote()
@@ -195,13 +196,13 @@ impl<T: Transport> ReceivedAuth<T> {
         Ok(authenticated)
     }
 
-    /// Makes the ack in turn, and keeps it for the first frame.
+    /// Makes the ack when it is this step's turn, and keeps it for the first frame.
     ///
-    /// The first frame, a Hello or a Disconnect, goes out in the same write, which saves a packet
-    /// on both sides. The remote needs nothing between the two.
+    /// The first frame, a Hello or a Disconnect, is sent in the same write, which saves a packet on
+    /// both sides. The remote does not need the ack any earlier.
     ///
     /// # Errors
-    /// As [`answer`](Self::answer).
+    /// Same as [`answer`](Self::answer).
     pub(crate) async fn answer_in_turn(
         self,
         random: &Random,
@@ -233,7 +234,7 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
-/// Runs a step of computation, which does not wait, in turn.
+/// Runs a computation, which never waits, when it is its turn.
 async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     match turns {
         Some(turns) => turns.take(step).await,
@@ -241,12 +242,12 @@ async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Bytes to read at once: a packet of usual size with the Hello behind it.
+/// Bytes to read at once: a packet of the usual size, followed by the Hello.
 const READ_AHEAD: usize = 1024;
 
-/// Reads the bytes that have arrived, at least one.
+/// Reads the bytes that have arrived; waits for at least one.
 ///
-/// Packets have at most 2050 bytes, so it can reserve `bytes` at once.
+/// Packets have at most 2050 bytes, so this can reserve room for all `bytes`.
 async fn read_more<R: AsyncRead + Unpin>(
     reader: &mut R,
     input: &mut BytesMut,

@@ -1,4 +1,4 @@
-//! Sets up a connection: auth and ack, then Hello both ways, as one-way steps.
+//! Sets up a connection: auth and ack, then a Hello each way, in irreversible steps.
 //!
 //! ```text
 //!   stream ──initiate / accept──▶ Authenticated ──exchange_hello──▶ Established ──▶ driver

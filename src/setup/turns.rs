@@ -1,4 +1,4 @@
-//! Handshakes take turns, so that a storm of them does not delay established peers.
+//! Handshakes take turns, so that a burst of them does not delay established peers.
 
 use std::num::NonZero;
 use std::pin::pin;
@@ -8,13 +8,13 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Turns for the public-key cryptography of a node's handshakes.
 ///
-/// One step of a handshake occupies a thread for 0.1 ms and more. If many steps ran at once, a
-/// message of an established peer would wait for all those before it. So there are half as many
-/// turns as processors, at least one.
+/// A step of a handshake occupies a thread for at least 0.1 ms. If many steps ran at once, a
+/// message of an established peer would wait for all steps before it. Therefore there are half as
+/// many turns as processors, but at least one.
 ///
-/// Waiting steps are woken in order of arrival, but a new step may overtake when a turn becomes
-/// free. A turn reserved for the first waiting step would be idle until its task is scheduled,
-/// which costs a fifth of all connects when the processors are busy.
+/// Waiting steps are woken in order of arrival, but a new step may overtake them when a turn
+/// becomes free. A turn reserved for the first waiting step would be idle until its task is
+/// scheduled, which costs a fifth of the connection rate when the processors are busy.
 #[derive(Debug)]
 pub(crate) struct Turns {
     free: Semaphore,
@@ -38,7 +38,7 @@ impl Turns {
         }
     }
 
-    /// Runs `step` in turn.
+    /// Runs `step` when a turn is free.
     ///
     /// `step` cannot wait, so no turn is held while a remote is silent.
     ///
@@ -58,7 +58,7 @@ impl Turns {
     async fn wait(&self) -> Turn<'_> {
         loop {
             let mut given_back = pin!(self.given_back.notified());
-            // Registers before the check, so that no notification is lost.
+            // Registers before the check, so no notification is lost.
             given_back.as_mut().enable();
             if let Some(turn) = self.take_free() {
                 return turn;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn waiting_steps_come_in_order_and_others_between_them() {
+    async fn waiting_steps_run_in_order_and_others_in_between() {
         let (turns, order) = (Arc::new(Turns::of(1)), Arc::new(Mutex::new(Vec::new())));
         let note = |what| {
             let order = Arc::clone(&order);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_free_turn_is_not_kept_for_those_who_sleep() {
+    async fn a_free_turn_is_not_kept_for_sleeping_tasks() {
         let turns = Turns::of(1);
         let turn = turns.take_free().unwrap();
         let mut asleep = Box::pin(turns.take(|| 1));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_is_given_up_passes_on_that_a_turn_is_free() {
+    async fn a_cancelled_call_passes_on_its_notification() {
         let turns = Turns::of(1);
         let turn = turns.take_free().unwrap();
         let mut given_up = Box::pin(turns.take::<()>(|| unreachable!("dropped before")));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn turns_given_back_at_once_reach_all_who_wait() {
+    async fn turns_released_together_reach_all_waiting_steps() {
         let turns = Turns::of(2);
         let held = [turns.take_free(), turns.take_free()];
         let mut first = Box::pin(turns.wait());

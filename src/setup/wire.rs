@@ -14,7 +14,7 @@ pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the receiving side stays open after a refusal.
 const LINGER: Duration = Duration::from_secs(2);
-/// How many bytes are read meanwhile at most.
+/// The maximum number of bytes read during that time.
 pub(crate) const LINGER_BYTES: usize = 1 << 20;
 
 /// A stream with a session: both directions, each with its cipher and buffer.
@@ -23,16 +23,16 @@ pub(crate) struct Wire<T: Transport> {
     pub(crate) writer: T::Writer,
     pub(crate) ingress: Ingress,
     pub(crate) egress: Egress,
-    /// Received bytes that are not consumed.
+    /// Received bytes that have not been consumed.
     pub(crate) buffer: ReadBuffer,
-    /// An ack that goes out together with the first frame.
+    /// An ack that is sent together with the first frame.
     pub(crate) unsent: BytesMut,
 }
 
 impl<T: Transport> Wire<T> {
     /// Sends a Disconnect, waits for the remote to close, and closes, within 3 s.
     ///
-    /// With a reason that is never sent it only closes.
+    /// If the reason is one that is never sent, this only closes.
     pub(crate) async fn refuse(mut self: Box<Self>, reason: DisconnectReason) {
         let Some(reason) = reason.sent() else {
             return;
@@ -69,7 +69,7 @@ pub(crate) async fn hang_up<T: Transport>(
     let _: Result<io::Result<()>, _> = timeout(linger, close).await;
 }
 
-/// Reads and discards until the remote closes, or until `limit` bytes.
+/// Reads and discards until the remote closes, or up to `limit` bytes.
 pub(crate) async fn drain<R: AsyncRead + Unpin>(reader: &mut R, limit: usize) -> io::Result<()> {
     let mut sink = vec![0; 4096];
     let mut total = 0;

@@ -1,4 +1,4 @@
-//! Transports of connections: ordered byte streams that split into two halves.
+//! Transports for connections: ordered byte streams that split into two halves.
 
 mod tcp;
 
@@ -68,7 +68,7 @@ impl Transport for DuplexStream {
     }
 }
 
-/// Makes a [`Transport`] of any stream, with or without addresses.
+/// Wraps any stream as a [`Transport`], with or without addresses.
 #[derive(Debug)]
 pub struct Generic<S> {
     stream: S,

@@ -91,18 +91,18 @@ impl NodeRecordBuilder {
         self
     }
 
-    /// Adds scheme and public key, and signs the record.
+    /// Adds the scheme and the public key, and signs the record.
     ///
     /// # Errors
     /// [`RecordError::TooLong`] if the record would exceed [`MAX_RECORD`](super::MAX_RECORD) bytes,
-    /// [`RecordError::Canonical`] if a value does not encode itself as one RLP value.
+    /// [`RecordError::Canonical`] if a value does not encode to exactly one RLP value.
     pub fn sign(self, key: &SecretKey) -> Result<NodeRecord, RecordError> {
         let public_key = key.public_key().to_compressed();
         let Self { seq, pairs } = self
             .value("id", &SCHEME)
             .value("secp256k1", &&public_key[..]);
         let hash = keccak256(&[&encode(None, seq, &pairs)]);
-        // A record does not contain the recovery id at the end.
+        // A record does not contain the recovery id, the last byte.
         let [signature @ .., _] = key.sign_recoverable(&hash);
         NodeRecord::decode(&encode(Some(&signature), seq, &pairs))
     }

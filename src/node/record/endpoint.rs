@@ -7,7 +7,7 @@ use crate::ip::Scope;
 use crate::node::{Endpoint, Host};
 
 /// The endpoints of the node's addresses with the widest scope, IPv4 first. An address of a
-/// narrower scope is left out, since it has a meaning only near that node.
+/// narrower scope is omitted, because it is only meaningful near that node.
 pub(super) fn all(record: &NodeRecord) -> impl Iterator<Item = Endpoint> {
     let usable = |ip: &IpAddr| !ip.is_multicast();
     let v4 = address::<4>(record, "ip")

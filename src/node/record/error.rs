@@ -3,7 +3,7 @@
 use crate::node::KeyError;
 use crate::rlp::RlpError;
 
-/// Why a node record is invalid or cannot be made.
+/// Why a node record is invalid or cannot be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -24,7 +24,7 @@ pub enum RecordError {
     TooLong {
         /// The record's length in bytes.
         got: usize,
-        /// The longest that is allowed.
+        /// The maximum length in bytes.
         limit: usize,
     },
     /// The record is not exactly one canonical RLP value.
@@ -36,30 +36,30 @@ pub enum RecordError {
     /// The list has too few elements.
     #[error("node record has {got} elements, at least {expected} are needed")]
     TooFewElements {
-        /// How many there are.
+        /// The number of elements.
         got: usize,
-        /// How many are needed.
+        /// The required number of elements.
         expected: usize,
     },
-    /// An element does not have the type that its place requires.
+    /// An element does not have the type that its position requires.
     #[error("node record's {field} cannot be decoded")]
     Field {
-        /// Which element.
+        /// The element's name.
         field: &'static str,
-        /// What is wrong with it.
+        /// The error in the element.
         source: RlpError,
     },
     /// The last key has no value.
     #[error("node record's last key has no value")]
     KeyWithoutValue,
-    /// A key comes after one that it should precede.
+    /// A key follows one that it should precede.
     #[error("node record's key {key:?} is not in order")]
     Unsorted {
-        /// The key that comes too late.
+        /// The key that is out of order.
         key: String,
     },
     /// A key occurs twice.
-    #[error("node record has the key {key:?} twice")]
+    #[error("node record contains the key {key:?} twice")]
     Duplicate {
         /// The key.
         key: String,
@@ -82,15 +82,15 @@ pub enum RecordError {
     /// The signature has the wrong length.
     #[error("node record has a signature of {got} bytes instead of {expected}")]
     SignatureLength {
-        /// Its length in bytes.
+        /// The signature's length in bytes.
         got: usize,
-        /// The right one.
+        /// The required length in bytes.
         expected: usize,
     },
     /// The signature does not match the key and the content.
     #[error("node record has an invalid signature")]
     Signature,
-    /// The sequence number cannot be raised.
+    /// The sequence number cannot be increased.
     #[error("node record's sequence number is at its maximum")]
     SequenceExhausted,
 }

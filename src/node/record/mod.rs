@@ -33,9 +33,9 @@ type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 /// A node's statement about itself, signed by its static key.
 ///
 /// The format is [EIP-778](https://eips.ethereum.org/EIPS/eip-778) with the identity scheme "v4". A
-/// record has a sequence number and pairs of key and value. Of two records of a node, the one with
-/// the higher number is newer. Every value of this type carries a valid signature. The text form is
-/// `enr:`, followed by the encoding in URL-safe base64.
+/// record contains a sequence number and pairs of key and value. If a node has two records, the one
+/// with the higher number is newer. Every value of this type carries a valid signature. The text
+/// form is `enr:`, followed by the encoding in URL-safe base64.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeRecord {
     signature: [u8; SIGNATURE_LENGTH],
@@ -72,7 +72,8 @@ impl NodeRecord {
     /// The record must not be followed by other bytes.
     ///
     /// # Errors
-    /// [`RecordError`] names the broken rule.
+    /// [`RecordError`] if the record is too long, malformed or wrongly signed; it names the broken
+    /// rule.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD {
             return Err(RecordError::TooLong {
@@ -132,24 +133,26 @@ impl NodeRecord {
 
     /// Returns the value of a key.
     ///
-    /// `None` if there is none or it is not of this type.
+    /// `None` if the key is absent or its value is not of this type.
     pub fn get<T: Decodable>(&self, key: impl AsRef<[u8]>) -> Option<T> {
         crate::rlp::decode(self.pairs.get(key.as_ref())?).ok()
     }
 
     /// The node's endpoint; `None` if the record has no usable address.
     ///
-    /// Of addresses of both families, the one with the wider scope is returned, in the order
-    /// unspecified, loopback, link-local, private, global. If they are equal, it is the IPv4
-    /// address. Multicast addresses and values of a wrong length count as absent. An IPv6 address
-    /// uses `tcp6` and `udp6`, or `tcp` and `udp` if those are absent. An absent port is 0.
+    /// If the record has addresses of both families, the one with the wider scope is returned, in
+    /// the order unspecified, loopback, link-local, private, global. If the scopes are equal, it is
+    /// the IPv4 address. Multicast addresses and values of the wrong length count as absent. An
+    /// IPv6 address uses `tcp6` and `udp6`, or `tcp` and `udp` if those are absent. An absent port
+    /// is 0.
     pub fn endpoint(&self) -> Option<Endpoint> {
         endpoint::all(self).next()
     }
 
     /// Returns the key and the [`endpoint`](Self::endpoint) as an enode.
     ///
-    /// It has a second endpoint if the record has addresses of both families of the same scope.
+    /// The enode has a second endpoint if the record contains addresses of both families with the
+    /// same scope.
     pub fn to_enode(&self) -> Enode {
         endpoint::all(self).fold(
             Enode::incomplete(self.public_key),
@@ -224,7 +227,7 @@ fn required<'a>(pairs: &'a Pairs, key: &'static str) -> Result<&'a [u8], RecordE
     Reader::new(raw).string().map_err(field(key))
 }
 
-/// Verifies the signature under the scheme "v4" and returns the key that made it.
+/// Verifies the signature under the scheme "v4", and returns the signing key.
 fn verify(signature: &[u8], seq: u64, pairs: &Pairs) -> Result<PublicKey, RecordError> {
     let scheme = required(pairs, "id")?;
     if scheme != SCHEME {

@@ -19,7 +19,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn the_farther_reaching_address_wins() {
+fn the_address_with_the_wider_scope_wins() {
     let ordered = [
         ("0.0.0.0", "[::]"),
         ("127.0.0.1", "[::1]"),
@@ -62,7 +62,7 @@ fn ports_fit_the_address() {
 }
 
 #[test]
-fn unusable_addresses_are_as_good_as_absent() {
+fn unusable_addresses_count_as_absent() {
     assert_eq!(endpoint_of(|b| b.tcp(3).udp(3)), None);
     assert_eq!(endpoint_of(|b| b.ip(ip("224.0.0.1")).tcp(3)), None);
     assert_eq!(endpoint_of(|b| b.ip(ip("ff02::1")).tcp(3)), None);
@@ -70,7 +70,7 @@ fn unusable_addresses_are_as_good_as_absent() {
         endpoint_of(|b| b.ip(ip("224.0.0.1")).ip(ip("::1")).tcp(3).udp(3)).unwrap(),
         "[::1]:3"
     );
-    // IPv4 inside `ip6` is IPv4, and so goes with the ports of IPv4.
+    // IPv4 inside `ip6` is IPv4, so the ports of IPv4 apply to it.
     let mapped = ip("::ffff:1.1.1.1");
     let IpAddr::V6(mapped) = mapped else { panic!() };
     assert_eq!(
@@ -95,7 +95,7 @@ fn a_change_raises_the_sequence_number() {
 }
 
 #[test]
-fn a_record_too_long_is_not_made() {
+fn a_record_that_is_too_long_is_rejected() {
     let record = |bytes: usize| {
         NodeRecord::builder(1)
             .value("zz", &vec![1u8; bytes])
@@ -124,7 +124,7 @@ fn every_flipped_bit_is_noticed() {
 
 proptest! {
     #[test]
-    fn text_and_bytes_return(
+    fn text_and_bytes_round_trip(
         seq: u64,
         pairs in prop::collection::btree_map(
             prop::collection::vec(any::<u8>(), 0..6),

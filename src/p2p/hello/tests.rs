@@ -41,7 +41,7 @@ fn with_capabilities(capabilities: &[u8]) -> Result<Hello, HelloError> {
 }
 
 #[test]
-fn bytes_behind_a_short_list_are_no_elements_of_it() {
+fn bytes_after_a_short_list_are_not_its_elements() {
     let mut payload = raw(&[&[5], &[0x80], &[0xc0], &[0x80]]);
     payload.extend(encoded_key(&key(1).to_bytes()));
     assert_eq!(
@@ -70,7 +70,7 @@ fn the_key_decides_on_the_reason() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_a_breach() {
+fn malformed_hellos_are_a_breach() {
     let too_long = vec![0xc0; MAX_HELLO + 1];
     for payload in [
         &[][..],
@@ -123,7 +123,7 @@ fn a_capability_is_a_pair() {
 }
 
 #[test]
-fn a_name_that_is_not_utf8_hurts_only_its_own_entry() {
+fn a_name_that_is_not_utf8_drops_only_its_own_entry() {
     let list = raw(&[&raw(&[&[0x81, 0xff], &[1]]), &raw(&[b"a", &[1]])]);
     assert_eq!(
         with_capabilities(&list).unwrap().capabilities,
@@ -170,7 +170,7 @@ proptest! {
 }
 
 #[test]
-fn names_that_no_protocol_can_have_are_left_out() {
+fn names_that_no_protocol_can_have_are_omitted() {
     let names: [&[u8]; 7] = [
         b"",
         b"eth",
@@ -190,7 +190,7 @@ fn names_that_no_protocol_can_have_are_left_out() {
 }
 
 #[test]
-fn a_crowd_of_capabilities_is_a_breach() {
+fn too_many_capabilities_are_a_breach() {
     let listing = |count: usize| {
         let mut list = RlpStream::new_list(count);
         for version in 0..count as u64 {

@@ -73,7 +73,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn gives_names_versions_and_offsets() {
+fn returns_names_versions_and_offsets() {
     for &(case, remote_entries, local_entries, expected) in CASES {
         let shared = match_capabilities(&local(local_entries), &remote(remote_entries)).unwrap();
         let got: Vec<_> = shared

@@ -46,7 +46,7 @@ sockopt_impl!(
     u32
 );
 
-// The same with its actual length.
+// The same option, with the actual length of the result.
 getsockopt_impl!(
     InfoBytes,
     libc::IPPROTO_TCP,
@@ -55,7 +55,7 @@ getsockopt_impl!(
     GetOsString<[u8; 4 * INFO_WORDS]>
 );
 
-/// Whether the kernel has `tcpi_min_rtt`, as Linux does since 4.6.
+/// Whether the kernel reports `tcpi_min_rtt`, as Linux does since 4.6.
 ///
 /// Systems that imitate Linux, and emulators of other processors, may return a shorter `tcp_info`,
 /// which would not fill [`INFO_WORDS`].
@@ -86,7 +86,7 @@ pub(super) fn measures_rtt() -> bool {
     *MEASURES_RTT
 }
 
-/// Returns the shortest round trip of the last minutes.
+/// Returns the shortest round trip of the last few minutes.
 pub(super) fn min_rtt(stream: &TcpStream) -> Option<Duration> {
     let micros = info(stream)?[MIN_RTT];
     (micros != UNKNOWN).then(|| Duration::from_micros(micros.into()))
@@ -113,7 +113,7 @@ fn info(stream: &TcpStream) -> Option<[u32; INFO_WORDS]> {
 
 /// Bounds the bytes that the remote may have in flight to us.
 pub(super) fn set_window(stream: &TcpStream, bytes: u32) {
-    // Without the bound the connection works too, with longer queues.
+    // The connection also works without the bound, but with longer queues.
     let _ = setsockopt(stream, WindowClamp, &bytes);
 }
 

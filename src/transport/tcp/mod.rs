@@ -29,8 +29,8 @@ use crate::ip::canonical;
 
 /// A TCP stream that bounds the bytes that the kernel holds for it.
 ///
-/// A server's own dialer and listener use it. Use it in a dialer of your own over TCP too, for
-/// short queues beside bulk traffic and full speed over long distances.
+/// A server's own dialer and listener use it. Use it in your own TCP dialer too, for short queues
+/// during bulk traffic and full speed over long distances.
 #[derive(Debug)]
 pub struct TcpTransport {
     stream: TcpStream,
@@ -40,10 +40,10 @@ pub struct TcpTransport {
 impl TcpTransport {
     /// Wraps a connected stream, and sets its options.
     ///
-    /// Bounds that follow the path start with [`split`](Transport::split).
+    /// Bounds that follow the path take effect after [`split`](Transport::split).
     ///
     /// # Errors
-    /// The system's error if it rejects an option.
+    /// The operating system's error if it rejects an option.
     pub fn new(stream: TcpStream, options: SocketOptions) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         if let SocketBound::Bytes(bytes) = options.receive_buffer() {
@@ -113,7 +113,8 @@ impl TcpReader {
         if path.moved(bytes) {
             let stream = self.half.as_ref();
             path.measure(Instant::now(), || kernel::min_rtt(stream));
-            // Even without a new measurement, since the kernel raises the bound with the rate.
+            // Set even without a new measurement, because the kernel raises the bound with the
+            // rate.
             kernel::set_window(stream, path.window());
         }
     }
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_system_may_decide() -> io::Result<()> {
+    async fn the_system_may_choose_the_bounds() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let stream = TcpStream::connect(listener.local_addr()?).await?;
         let before = SockRef::from(&stream).recv_buffer_size()?;

@@ -1,14 +1,14 @@
-//! Settings of the bytes that the kernel may hold for a connection.
+//! Settings for the bytes that the kernel may hold for a connection.
 
 use crate::settings::settings;
 
 settings! {
     /// Bounds on the bytes that the kernel holds for a connection.
     ///
-    /// An urgent message waits behind all bytes that are already in the kernel, on this side and on
-    /// the other. Large bounds make a long queue if the receiver is slower than the path; bounds
-    /// below the path's needs make the connection slow. The default follows the path. `TCP_NODELAY`
-    /// is always on.
+    /// An urgent message waits behind all bytes that are already in the kernel, on both sides.
+    /// Large bounds cause a long queue if the receiver is slower than the path. Bounds that are too
+    /// small for the path make the connection slow. The default follows the path. `TCP_NODELAY` is
+    /// always on.
     ///
     /// With the feature `serde` both are `"auto"`, `"system"`, or a size, e.g. `"128 KiB"`; a size
     /// of 0 means `"system"`.
@@ -16,16 +16,16 @@ settings! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct SocketOptions {
-        /// The number of unsent bytes from which a socket accepts no more (`TCP_NOTSENT_LOWAT`).
+        /// The number of unsent bytes at which a socket stops accepting more (`TCP_NOTSENT_LOWAT`).
         ///
         /// Systems without such a bound ignore it. Default: [`Auto`](SocketBound::Auto), an eighth
-        /// of the bytes that the path holds, but at least 16 KiB; half of the send buffer if that
-        /// limits the rate.
+        /// of the bytes that the path holds, but at least 16 KiB. If the send buffer limits the
+        /// rate, it is half of that buffer.
         unsent / with_unsent: SocketBound = SocketBound::Auto, SocketBound::normal;
         /// The size of the receive buffer (`SO_RCVBUF`).
         ///
         /// A number of bytes is a fixed size, which the system may limit (`net.core.rmem_max`).
-        /// Default: [`Auto`](SocketBound::Auto). The system grows the buffer then, and the remote's
+        /// Default: [`Auto`](SocketBound::Auto). The system then grows the buffer, and the remote's
         /// window is four times the bytes that the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
         /// 32 MiB. A connection whose owner does not read holds that much, unless the system's own
         /// limit (`net.ipv4.tcp_rmem`) is lower.
@@ -50,8 +50,8 @@ impl SocketOptions {
 pub enum SocketBound {
     /// As many as the path needs, measured continuously.
     ///
-    /// The measure is the path's shortest round trip and the bytes that move in it. Needs Linux 4.6
-    /// or later; elsewhere like [`System`](Self::System).
+    /// The measurement covers the path's shortest round trip and the bytes that move during it. It
+    /// needs Linux 4.6 or later; on other systems this is like [`System`](Self::System).
     #[default]
     Auto,
     /// The system's own choice.
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bounds_are_written_as_the_documentation_says() {
+    fn bounds_are_written_as_documented() {
         let read = |text: &str| serde_json::from_str::<SocketBound>(text);
         for (text, bound) in [
             ("\"auto\"", SocketBound::Auto),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_the_systems_choice() {
+    fn zero_bytes_mean_the_systems_choice() {
         let options = SocketOptions::default()
             .with_unsent(SocketBound::Bytes(0))
             .with_receive_buffer(SocketBound::Bytes(0));

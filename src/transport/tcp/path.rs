@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Bytes between two updates of a bound; the kernel raises its window on its own.
+/// Bytes between two updates of a bound; the kernel also raises its window itself.
 const STEP: u64 = 64 << 10;
 
 /// The shortest measurement; over a shorter time the rate is random.
@@ -14,9 +14,9 @@ const SHORTEST_ROUND: Duration = Duration::from_millis(2);
 
 /// The smallest window, enough on one machine.
 ///
-/// There an echo beside bulk traffic takes less than 1 ms with it, at full throughput.
+/// There, an echo during bulk traffic takes less than 1 ms with it, at full throughput.
 const LEAST_WINDOW: u64 = 256 << 10;
-/// The most that the kernel may hold for one connection: a peer's memory budget.
+/// The maximum that the kernel may hold for one connection: a peer's memory budget.
 const LARGEST_WINDOW: u64 = 32 << 20;
 /// A sender doubles its rate in one round trip, and retransmits losses in another.
 const WINDOWS_PER_ROUND: u64 = 4;
@@ -30,28 +30,28 @@ const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The largest segment that the kernel builds, in bytes.
 const SEGMENT: u64 = 64 << 10;
-/// The longest pause, since the rate may rise meanwhile.
+/// The longest pause; it is short because the rate may rise in the meantime.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
 /// Measures how many bytes a path holds: those that move during its shortest round trip.
 ///
-/// Queues in the network or the kernel make round trips longer, but not the shortest one. So these
-/// are the bytes that must be in flight for full speed, without any queue.
+/// Queues in the network or the kernel make round trips longer, but not the shortest one. These are
+/// therefore the bytes that must be in flight for full speed, without any queue.
 #[derive(Debug, Default)]
 pub(super) struct Path {
     /// The start of the current measurement.
     since: Option<Instant>,
-    /// Bytes since then.
+    /// Bytes moved since then.
     moved: u64,
-    /// Bytes since the last step.
+    /// Bytes moved since the last step.
     unseen: u64,
     /// Bytes that the path holds; a maximum that decays by an eighth per measurement.
     held: u64,
     /// Bytes sent and not acknowledged in order, a maximum that decays in the same way.
     unacknowledged: u64,
-    /// Bytes a second; `None` before the first measurement.
+    /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
-    /// The rate rose by a quarter since the last measurement, as at the start.
+    /// The rate has risen by a quarter since the last measurement, as it does at the start.
     rises: bool,
 }
 
@@ -88,7 +88,7 @@ impl Path {
         };
         let held = u128::from(self.moved) * rtt.as_micros() / took.as_micros();
         let held = u64::try_from(held).unwrap_or(u64::MAX);
-        // The maximum decays slowly, since a pause of the sender does not change the path.
+        // The maximum decays slowly, because a pause of the sender does not change the path.
         self.held = held.max(self.held - self.held / 8);
         let rate = u128::from(self.moved) * 1_000_000 / took.as_micros();
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
@@ -121,9 +121,9 @@ impl Path {
         usize::try_from(chunk).ok().filter(|_| slow)
     }
 
-    /// Returns how long to wait before a chunk with `unsent` bytes ahead of it.
+    /// Returns how long to wait before writing a chunk with `unsent` bytes ahead of it.
     ///
-    /// The wait ends when half of the unsent bytes that the path needs are left.
+    /// The wait ends when half of the unsent bytes that the path needs remain.
     pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
         let surplus = u64::from(unsent).saturating_sub(self.short_queue() / 2);
         let rate = self.rate.filter(|rate| *rate > 0)?;
@@ -131,7 +131,7 @@ impl Path {
         (u64::from(unsent) >= self.short_queue()).then(|| pause.min(LONGEST_PAUSE))
     }
 
-    /// Records the bytes that were sent and are not acknowledged in order.
+    /// Records the bytes that have been sent and are not acknowledged in order.
     ///
     /// With packet loss these are several times as many as the path holds.
     pub(super) fn on_unacknowledged(&mut self, bytes: u64) {
@@ -142,7 +142,7 @@ impl Path {
     /// Returns the unsent bytes that this path needs, given the send buffer's size.
     ///
     /// If the bytes in flight fill the send buffer, the kernel wakes a writer only when a third of
-    /// the buffer is free. The writer must be allowed to fill that third then.
+    /// the buffer is free. The writer must then be allowed to fill that third.
     pub(super) fn unsent(&self, send_buffer: u64) -> u32 {
         let half = send_buffer / 2;
         bytes(if self.held.max(self.unacknowledged) > half {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn on_one_machine_the_bounds_stay_at_their_least() {
+    async fn on_one_machine_the_bounds_stay_at_their_minimum() {
         let path = measured(400 * MIB, Duration::from_micros(30));
         assert_eq!(path.chunk(), None);
         assert_eq!(u64::from(path.window()), LEAST_WINDOW);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_window_shrinks_where_bytes_are_taken_more_slowly() {
+    async fn the_window_shrinks_if_bytes_are_read_more_slowly() {
         let rtt = Duration::from_millis(10);
         let mut path = Path::default();
         let long = Duration::from_secs(3);

@@ -6,13 +6,13 @@ use crate::metrics::{Counter, NodeLabel};
 pub(super) struct Sent {
     /// The approximate number of bytes not acknowledged in order.
     pub(super) unacknowledged: u64,
-    /// Segments retransmitted since the connection began.
+    /// Segments retransmitted since the start of the connection.
     pub(super) retransmits: u32,
 }
 
 /// Counts the segments that the kernel retransmits.
 ///
-/// A socket does not know its server, so all servers of a process share one series.
+/// A socket does not know its server, so all servers in a process share one series.
 #[derive(Debug)]
 pub(super) struct Retransmits {
     counted: u32,
