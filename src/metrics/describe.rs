@@ -9,7 +9,7 @@ pub fn all() -> &'static [MetricInfo] {
     ALL
 }
 
-/// Hands names, units and help of all metrics to the recorder.
+/// Passes the names, units and help of all metrics to the recorder.
 ///
 /// Each server does this when it starts.
 pub fn describe() {

@@ -3,9 +3,9 @@
 pub(crate) use ::metrics::{Counter, Gauge, Histogram, SharedString};
 use ::metrics::{Label, counter, gauge, histogram};
 
-/// A handle on one time series.
+/// A handle to one time series.
 pub(crate) trait Handle: Sized {
-    /// Returns the handle on the series with this name and these labels.
+    /// Returns the handle to the series with this name and these labels.
     fn register(
         name: &'static str,
         labels: impl Iterator<Item = (&'static str, SharedString)>,

@@ -1,4 +1,4 @@
-//! Families of time series, which make handles.
+//! Families of time series, which create handles.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::facade::Handle;
 use super::{Label, SharedString};
 
-/// All time series of one name. They differ in the values of their labels.
+/// All time series of one name, which differ in the values of their labels.
 #[derive(Debug)]
 pub(crate) struct Family<H, const N: usize> {
     name: &'static str,
@@ -23,7 +23,7 @@ impl<H: Handle, const N: usize> Family<H, N> {
         }
     }
 
-    /// Returns the handle on the series with these values, in the order of the labels.
+    /// Returns the handle to the series with these values, in the order of the labels.
     pub(crate) fn of(&self, node: &NodeLabel, values: [SharedString; N]) -> H {
         let labels = self.labels.iter().map(Label::name).zip(values);
         H::register(self.name, labels.chain(node.label()))

@@ -15,7 +15,7 @@ pub struct MetricInfo {
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A number that only grows while the process lives.
+    /// A number that only grows while the process runs.
     Counter,
     /// A number that goes up and down.
     Gauge,
@@ -26,7 +26,7 @@ pub enum Kind {
 /// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// None: a number of things.
+    /// No unit: a number of things.
     Count,
     /// Bytes.
     Bytes,
@@ -75,13 +75,13 @@ impl MetricInfo {
         self.labels
     }
 
-    /// The help: one sentence about what it counts.
+    /// The help text: one sentence about what the metric measures.
     #[must_use]
     pub const fn help(&self) -> &'static str {
         self.help
     }
 
-    /// Hands it to the recorder.
+    /// Passes the description to the recorder.
     pub(super) fn describe(&self) {
         let unit = match self.unit {
             Unit::Count => ::metrics::Unit::Count,

@@ -13,7 +13,7 @@ impl Label {
         }
     }
 
-    /// Returns a label whose values the program chooses.
+    /// Returns a label with values that the program chooses.
     pub(super) const fn own(name: &'static str) -> Self {
         Self { name, values: None }
     }
@@ -24,9 +24,9 @@ impl Label {
         self.name
     }
 
-    /// All values that it can have.
+    /// All values of the label.
     ///
-    /// `None` if the program chooses them, such as names of protocols.
+    /// `None` if the program chooses them, e.g. names of protocols.
     #[must_use]
     pub const fn values(&self) -> Option<&'static [&'static str]> {
         self.values

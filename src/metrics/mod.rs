@@ -3,9 +3,10 @@
 //! A program installs a recorder, such as that of `metrics-exporter-prometheus`, before it starts
 //! its first server. Without one, counting costs almost nothing and has no effect.
 //!
-//! [`all`] lists each metric with its kind, unit, labels and help. [`describe`] hands the help to
-//! the recorder, which each server does when it starts. The chapter
-//! [`guide::metrics`](crate::guide::metrics) has the same table, and the questions that it answers.
+//! [`all`] lists each metric with its kind, unit, labels and help. [`describe`] passes the help to
+//! the recorder; each server calls it when it starts. The chapter
+//! [`guide::metrics`](crate::guide::metrics) shows the same table and the questions that the
+//! metrics answer.
 //!
 //! Labels have values from closed sets, or the names of protocols that this node has registered, so
 //! a remote cannot add a time series. If several servers run in one process,

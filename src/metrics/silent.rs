@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) type SharedString = std::borrow::Cow<'static, str>;
 
-/// A handle on nothing.
+/// A handle that does nothing.
 pub(crate) trait Handle: Sized {
     fn register(
         name: &'static str,

@@ -3,7 +3,7 @@
 use super::family::Family;
 use super::{Counter, Gauge, Histogram, Label};
 
-/// Values of the label `reason`: the named reasons of a Disconnect, and others.
+/// Values of the label `reason`: the named reasons of a Disconnect, and further ones.
 macro_rules! reasons {
     ($($other:literal),*) => {
         &[
@@ -86,7 +86,7 @@ const FLOW: Label = Label::of("direction", &["ingress", "egress"]);
 const PROTOCOL: Label = Label::own("protocol");
 const BUDGET: Label = Label::of("budget", BUDGETS);
 
-/// Makes a family of each row, and the list of all rows.
+/// Defines a family for each row, and the list of all rows.
 macro_rules! families {
     ($($NAME:ident: $Handle:ident [$($label:expr),* $(,)?] = $name:literal, $unit:ident, $help:literal;)+) => {
         $(

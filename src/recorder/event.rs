@@ -9,7 +9,7 @@ use crate::p2p::DisconnectReason;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RecordedEntry {
-    /// The time since the peer connected, to the microsecond.
+    /// The time since the peer connected, in microseconds.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "at_us", with = "super::json::micros")
@@ -20,20 +20,20 @@ pub struct RecordedEntry {
     pub event: RecordedEvent,
 }
 
-/// Something that crossed a connection, or a decision about it.
+/// A message or signal on a connection, or a decision about the connection.
 ///
 /// A `protocol` is an index into [`Recording::protocols`](super::Recording::protocols), and a
 /// `code` is relative to it. Sizes are bytes of uncompressed payloads. The largest number of a type
-/// stands for itself and all above.
+/// means that number or more.
 ///
-/// With the feature `serde` an entry is one JSON object, such as
+/// With the feature `serde`, an entry is one JSON object, such as
 /// `{"at_us":1207,"event":"received","protocol":0,"code":1,"size":16,"unread":1}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RecordedEvent {
-    /// A message arrived and went into its protocol's queue.
+    /// A message arrived and was added to its protocol's queue.
     Received {
         /// Which protocol.
         protocol: u16,
@@ -41,10 +41,10 @@ pub enum RecordedEvent {
         code: u64,
         /// Its size.
         size: u32,
-        /// How many messages the protocol had not taken yet or still held, including this one.
+        /// How many messages the protocol had not yet read or still held, including this one.
         unread: u16,
     },
-    /// A message was handed to the socket.
+    /// A message was passed to the socket.
     Sent {
         /// Which protocol.
         protocol: u16,
@@ -66,7 +66,7 @@ pub enum RecordedEvent {
         /// Why.
         cause: DropCause,
     },
-    /// Pings with nothing else between them; the time is that of the last one.
+    /// Pings without other events between them; the time is that of the last one.
     Pings {
         /// How many this side sent.
         sent: u16,
@@ -80,7 +80,7 @@ pub enum RecordedEvent {
             serde(rename = "round_trip_us", with = "super::json::micros")
         )]
         round_trip: Duration,
-        /// The longest round trip of them; zero if none was answered.
+        /// The longest round trip; zero if none was answered.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "longest_us", with = "super::json::micros")
@@ -89,7 +89,7 @@ pub enum RecordedEvent {
     },
     /// This side stopped reading.
     Paused {
-        /// The protocol whose message had no room; none if the read buffer had none.
+        /// The protocol whose message had no room; `None` if the read buffer had no room.
         protocol: Option<u16>,
         /// Why.
         cause: PauseCause,
@@ -116,15 +116,15 @@ pub enum RecordedEvent {
     },
     /// A Disconnect arrived.
     DisconnectReceived {
-        /// Its reason, if it gave one.
+        /// Its reason, if it contained one.
         reason: Option<DisconnectReason>,
     },
-    /// A Disconnect was handed to the socket.
+    /// A Disconnect was passed to the socket.
     DisconnectSent {
         /// Its reason.
         reason: DisconnectReason,
     },
-    /// The peer began to end.
+    /// The connection began to end.
     Ending,
 }
 
@@ -148,13 +148,13 @@ pub enum DropCause {
 pub enum PauseCause {
     /// The protocol's queue was full.
     QueueFull,
-    /// The peer's memory budget was used up.
+    /// The peer's memory budget was exhausted.
     PeerMemory,
-    /// The node's memory budget was used up.
+    /// The node's memory budget was exhausted.
     NodeMemory,
 }
 
-/// How a recorded peer ended.
+/// How the connection of a recorded peer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -163,13 +163,13 @@ pub struct RecordedEnd {
     pub error: String,
     /// The reason in a Disconnect, in either direction.
     pub reason: Option<DisconnectReason>,
-    /// Which side ended it.
+    /// Which side ended the connection.
     pub requested_by: EndedBy,
     /// How many queued messages were never written.
     pub unsent: usize,
 }
 
-/// Which side ended a peer.
+/// Which side ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -177,8 +177,8 @@ pub struct RecordedEnd {
 pub enum EndedBy {
     /// The remote sent a Disconnect.
     Remote,
-    /// This side sent one.
+    /// This side sent a Disconnect.
     Local,
-    /// The connection ended without one.
+    /// The connection ended without a Disconnect.
     Io,
 }

@@ -13,7 +13,7 @@ use crate::p2p::Capability;
 use crate::printable::printable;
 use crate::setup::Direction;
 
-/// The most characters of a client name or an error; the rest is cut off.
+/// The maximum length of a client name or an error, in characters; the rest is cut off.
 const LONGEST: usize = 2048;
 
 /// The JSON form of a recording.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_plain_json_and_is_read_again() {
+    fn recordings_round_trip_as_plain_json() {
         let json = serde_json::to_value(recording()).unwrap();
         let expected = serde_json::json!({
             "node_id": "07".repeat(32),

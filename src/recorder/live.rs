@@ -11,7 +11,7 @@ use super::ring::{PingNote, Ring};
 use crate::calendar;
 use crate::mutex::Mutex;
 
-/// A loop hands over its notes after this many entries at the latest.
+/// A loop hands over its notes after at most this many entries.
 const NOTES: usize = 64;
 
 /// Records what happens on one connection.
@@ -52,7 +52,7 @@ impl Recorder {
         self.connected_at
     }
 
-    /// Returns the entries, and how many earlier ones were forgotten.
+    /// Returns the entries, and the number of earlier ones that were discarded.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let ring = self.ring.as_ref();
         ring.map(|ring| ring.lock().snapshot()).unwrap_or_default()
@@ -63,7 +63,7 @@ impl Recorder {
     }
 }
 
-/// The entries that one loop of a connection has not handed over yet. It hands them over before
+/// The entries that one loop of a connection has not yet handed over. It hands them over before
 /// each wait, so that a recording is complete.
 #[derive(Debug)]
 pub(crate) struct Notes {
@@ -79,7 +79,8 @@ impl Notes {
         }
     }
 
-    /// Notes an event at the time `at`. All entries that are handed over together get one time.
+    /// Notes an event at the time `at`. All entries that are handed over together get the same
+    /// time.
     pub(crate) fn note(&mut self, at: Instant, event: impl FnOnce() -> RecordedEvent) {
         if self.recorder.ring.is_none() {
             return;
@@ -114,7 +115,7 @@ impl Notes {
         self.recorder.ping(at, note);
     }
 
-    /// Frees its memory if it has no notes.
+    /// Frees its memory if it contains no notes.
     pub(crate) fn shrink(&mut self) {
         if self.noted.is_empty() {
             self.noted = Vec::new();

@@ -1,13 +1,14 @@
 //! The flight recorder of a peer: its latest messages and decisions, without payloads.
 //!
 //! Each connection has a bounded ring of the last [`CAPACITY`](Recording::CAPACITY) entries of 24
-//! bytes, which takes memory as they are added. [`Peer::recording`](crate::Peer::recording) copies
-//! it. A server keeps the recordings of the peers that ended last, see
+//! bytes, which allocates memory as entries are added. [`Peer::recording`](crate::Peer::recording)
+//! copies it. A server keeps the recordings of the connections that ended last; see
 //! [`Server::recording`](crate::Server::recording).
 //! [`PeerConfig::with_recording`](crate::PeerConfig::with_recording) switches the recorder off.
 //!
-//! The read and write loops of a connection collect their own entries. They hand them over once for
-//! everything that one call read or wrote, so that they do not take a lock for each message.
+//! The read and write loops of a connection collect their own entries. They hand the entries over
+//! once for everything that one call has read or written, so that they do not take a lock for each
+//! message.
 //!
 //! ```
 //! use peermux::recorder::RecordedEvent;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{DropCause, PauseCause, RecordedEntry, RecordedEvent};
 use crate::p2p::DisconnectReason;
 
-/// Stands for no protocol.
+/// Represents the absence of a protocol.
 const NO_PROTOCOL: u16 = u16::MAX;
 
-/// Stands for a Disconnect without a reason.
+/// Represents a Disconnect without a reason.
 const NO_REASON: u64 = 1 << 8;
 
 /// How many bits of [`Packed::head`] the kind takes. The others are microseconds, enough for two
@@ -100,7 +100,7 @@ impl Packed {
         Self { head, a, b }
     }
 
-    /// Sets the time in microseconds, which must not be set yet.
+    /// Sets the time in microseconds, which must not have been set.
     pub(super) fn stamp(&mut self, micros: u64) {
         self.head |= micros << KIND_BITS;
     }

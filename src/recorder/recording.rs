@@ -12,10 +12,10 @@ use crate::node::NodeId;
 use crate::p2p::Capability;
 use crate::setup::Direction;
 
-/// A copy of a peer's [recorder](super) at one time.
+/// A copy of a peer's [recorder](super) at one point in time.
 ///
-/// It is cheap to clone. Its [`Display`](std::fmt::Display) is a table: the peer, how it ended, and
-/// a line for each entry.
+/// It is cheap to clone. Its [`Display`](std::fmt::Display) is a table: the peer, how its
+/// connection ended, and a line for each entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
     peer: Arc<Recorded>,
@@ -37,7 +37,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recording {
-    /// The most entries of one peer.
+    /// The maximum number of entries of a peer.
     pub const CAPACITY: usize = CAPACITY;
 
     /// Copies the entries of a recorder.
@@ -50,7 +50,7 @@ impl Recording {
         }
     }
 
-    /// Makes a recording of these entries; if there are too many, of the last ones.
+    /// Creates a recording of these entries, or of the last ones if there are too many.
     #[cfg(any(test, feature = "serde"))]
     pub(super) fn from_entries(
         peer: Recorded,
@@ -81,7 +81,7 @@ impl Recording {
         &self.peer.client
     }
 
-    /// Which side opened the connection.
+    /// The direction of the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.peer.direction
@@ -93,7 +93,7 @@ impl Recording {
         self.peer.addr
     }
 
-    /// The protocols that ran, in the order of their message codes.
+    /// The protocols that the connection ran, in the order of their message codes.
     ///
     /// Entries refer to them by their index.
     #[must_use]
@@ -107,25 +107,25 @@ impl Recording {
         self.peer.connected_at
     }
 
-    /// How long the peer had been connected at its end, or when this was copied.
+    /// How long the peer was connected until its end, or until this copy was made.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.peer.lifetime
     }
 
-    /// How the peer ended, if it had.
+    /// How the connection ended; `None` if it had not ended.
     #[must_use]
     pub fn end(&self) -> Option<&RecordedEnd> {
         self.peer.end.as_ref()
     }
 
-    /// How many entries there were before the first one included here.
+    /// The number of discarded entries before the first one included here.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()

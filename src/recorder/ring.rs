@@ -8,7 +8,7 @@ use super::packed::Packed;
 /// How many entries are kept.
 pub(super) const CAPACITY: usize = 1000;
 
-/// The last [`CAPACITY`] entries. Its memory grows only until it is full.
+/// The last [`CAPACITY`] entries. The memory grows only until the ring is full.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     entries: Vec<Packed>,
@@ -17,14 +17,14 @@ pub(super) struct Ring {
     forgotten: u64,
 }
 
-/// Something that happened to a Ping.
+/// An event of a Ping.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PingNote {
-    /// Ours was handed to the socket.
+    /// Our Ping was passed to the socket.
     Sent,
-    /// Ours was answered, after this time.
+    /// Our Ping was answered, after this time.
     Answered(Duration),
-    /// The remote's arrived.
+    /// The remote's Ping arrived.
     Received,
 }
 
@@ -77,8 +77,8 @@ impl Ring {
         }
     }
 
-    /// Returns the entries sorted by time, and how many earlier ones were forgotten. In the ring
-    /// they are not sorted, since the loops of a connection hand theirs over at different times.
+    /// Returns the entries sorted by time, and the number of discarded earlier ones. In the ring
+    /// they are not sorted, because the loops of a connection hand over theirs at different times.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let (newer, older) = self
             .entries
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_thousand_are_kept_however_they_come() {
+    fn the_last_thousand_are_kept_however_they_are_added() {
         for at_once in [1, 7, 999, 1000, 1001, 2500] {
             let mut ring = Ring::default();
             let all: Vec<_> = (0..2500).map(|n| received(n, n)).collect();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_as_it_is_used_and_never_beyond() {
+    fn it_grows_as_needed_and_never_beyond_its_capacity() {
         let mut ring = Ring::default();
         assert_eq!(ring.entries.capacity(), 0);
         ring.extend(&[received(0, 0)]);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_out_in_the_order_of_their_times() {
+    fn entries_are_returned_in_the_order_of_their_times() {
         let mut ring = Ring::default();
         ring.extend(&[received(1, 20), received(2, 20), received(0, 10)]);
         assert_eq!(codes(&ring), [0, 1, 2]);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_folded_in_a_full_ring_too_and_beyond_what_one_entry_counts() {
+    fn pings_are_folded_in_a_full_ring_and_beyond_the_counter_of_an_entry() {
         let mut ring = Ring::default();
         for n in 0..1500 {
             ring.extend(&[received(n, n)]);

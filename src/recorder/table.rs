@@ -74,7 +74,7 @@ fn line(
         } => {
             let cause = match cause {
                 DropCause::QueueFull => "its queue was full",
-                DropCause::TooFast => "it came too fast",
+                DropCause::TooFast => "it arrived too fast",
             };
             let name = name(protocol);
             write!(f, "<- {name} {code:#04x} {size} B, dropped: {cause}")

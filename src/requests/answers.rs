@@ -6,13 +6,13 @@ use std::pin::Pin;
 use crate::message::{Request, RequestMessages, Response};
 use crate::peer::{Peer, ProtocolError};
 
-/// Makes the response to a request, with the request's id.
+/// Computes the response to a request, with the request's id.
 pub(super) type Answering<M> = Pin<Box<dyn Future<Output = Result<M, ProtocolError>> + Send>>;
 
 type AnswerFn<M> = dyn Fn(&Peer, M) -> Option<Answering<M>> + Send + Sync;
 type BusyFn<M> = dyn Fn(M) -> Option<M> + Send + Sync;
 
-/// The functions for each request of a set, by its code.
+/// The functions for the requests of a set, by code.
 pub(super) struct Answers<M>(Vec<Entry<M>>);
 
 struct Entry<M> {
@@ -58,13 +58,13 @@ impl<M: RequestMessages> Answers<M> {
         entry.answer.as_ref()?(peer, request)
     }
 
-    /// Whether requests with this code have a busy answer.
+    /// Returns whether requests with this code have a busy answer.
     pub(super) fn has_busy(&self, code: u64) -> bool {
         let mut entries = self.0.iter();
         entries.any(|entry| entry.code == code && entry.busy.is_some())
     }
 
-    /// Returns the busy answer to a request, which it gets if there are too many.
+    /// Returns the busy answer to a request, which is sent if there are too many.
     pub(super) fn busy(&self, request: M) -> Option<M> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;

@@ -19,7 +19,7 @@ type Filter = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
 type Accept<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
 
 /// A request that any of several peers may answer, made by [`Requests::any`].
-#[must_use = "nothing is asked before `send`"]
+#[must_use = "nothing is sent before `send`"]
 pub struct AnyPeer<'a, R: Request> {
     requests: &'a Requests<R::Messages>,
     request: R,
@@ -33,8 +33,8 @@ pub struct AnyPeer<'a, R: Request> {
 impl<M: RequestMessages> Requests<M> {
     /// Returns a request that is sent to one peer after another until one answers.
     ///
-    /// Peers with a free slot come first; of those, the peers with the fewest time-outs in a row,
-    /// then the fastest. A peer that has not been asked before counts as fast.
+    /// Peers with a free slot are tried first; among them, the peers with the fewest timeouts in a
+    /// row, then the fastest. A peer that has not been asked before counts as fast.
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {
             requests: self,
@@ -55,13 +55,13 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         self
     }
 
-    /// Asks the next peer if `accept` rejects a response, such as an empty one.
+    /// Asks the next peer if `accept` rejects a response, for example an empty one.
     pub fn accept(mut self, accept: impl Fn(&R::Response) -> bool + Send + Sync + 'static) -> Self {
         self.accept = Box::new(accept);
         self
     }
 
-    /// Asks at most this many peers, each of them once.
+    /// Asks at most this many peers, each of them only once.
     ///
     /// Default: 3.
     pub fn tries(mut self, tries: usize) -> Self {
@@ -86,10 +86,10 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
     /// Sends the request, and returns the peer that answered and its response.
     ///
     /// # Errors
-    /// [`RequestError::Nobody`] with the last failure.
+    /// [`RequestError::Nobody`] with the last failure, if no peer has answered.
     ///
     /// # Cancel safety
-    /// As for [`Requests::request`].
+    /// Same as [`Requests::request`].
     pub async fn send(self) -> Result<(Peer, R::Response), RequestError> {
         let mut tried: Vec<NodeId> = Vec::new();
         let mut last = None;
@@ -100,7 +100,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             } else {
                 None
             };
-            // Without another peer to ask, only responses are waited for.
+            // If there is no other peer to ask, this only waits for responses.
             let hedge = self.hedge.filter(|_| next.is_some());
             if let Some(peer) = next {
                 tried.push(peer.id());
@@ -115,7 +115,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             let hedge = wait(hedge);
             tokio::pin!(hedge);
             tokio::select! {
-                // If a response is there, no other peer is asked.
+                // If a response has arrived, no other peer is asked.
                 biased;
                 Some((peer, result)) = open.next() => match result {
                     Ok(Some(response)) => return Ok((peer, response)),

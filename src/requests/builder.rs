@@ -15,13 +15,13 @@ pub struct RequestsBuilder<M> {
 }
 
 impl<M: RequestMessages> Requests<M> {
-    /// Returns a handle with the default configuration that answers no requests.
+    /// Returns a handle with the default configuration and no answer functions.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Starts with the default configuration and no answers.
+    /// Starts with the default configuration and no answer functions.
     pub fn builder() -> RequestsBuilder<M> {
         RequestsBuilder {
             config: RequestConfig::default(),
@@ -47,8 +47,8 @@ impl<M: RequestMessages> RequestsBuilder<M> {
     ///
     /// It runs in the task of the protocol and must not block its thread. Up to
     /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. An error
-    /// ends the peer, like an error of the protocol's own function. If the requested data is
-    /// missing, return a response that expresses it.
+    /// disconnects the peer, like an error of the protocol's own function. If the requested data is
+    /// missing, return a response that says so.
     pub fn answer<R, F, Fut>(mut self, answer: F) -> Self
     where
         R: Request<Messages = M>,
@@ -61,8 +61,8 @@ impl<M: RequestMessages> RequestsBuilder<M> {
 
     /// Sets the busy answer to requests of one type.
     ///
-    /// A peer gets it if it has more requests than [are answered](RequestConfig::with_answering)
-    /// and [may wait](RequestConfig::with_waiting).
+    /// A request gets it if there are more requests than [are
+    /// answered](RequestConfig::with_answering) and [may wait](RequestConfig::with_waiting).
     pub fn when_busy<R: Request<Messages = M>>(
         mut self,
         answer: impl Fn(R) -> R::Response + Send + Sync + 'static,

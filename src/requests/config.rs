@@ -10,49 +10,49 @@ settings! {
     pub struct RequestConfig {
         /// The time limit of a request, including waits for a slot and for sending.
         ///
-        /// Default: 10 s. With `Duration::MAX` it waits until the peer disconnects.
+        /// Default: 10 s. With `Duration::MAX`, it waits until the connection ends.
         timeout / with_timeout: Duration = Duration::from_secs(10);
-        /// How many requests to one peer may be open at a time; at least 1. Default: 64.
+        /// The maximum number of open requests to one peer; at least 1. Default: 64.
         max_open / with_max_open: usize = 64, |open: usize| open.max(1);
-        /// What happens to a request beyond the open ones. Default: [`WhenOpen::Wait`].
+        /// What happens to a request beyond that maximum. Default: [`WhenOpen::Wait`].
         when_open / with_when_open: WhenOpen = WhenOpen::Wait;
         /// The largest response in uncompressed bytes. A larger one fails its request. Default:
         /// [`MAX_PAYLOAD`].
         max_response / with_max_response: usize = MAX_PAYLOAD;
-        /// What happens to a peer that sends an unexpected response. Default: [`Unasked::Ignore`].
+        /// How an unexpected response is handled. Default: [`Unasked::Ignore`].
         unasked / with_unasked: Unasked = Unasked::Ignore;
-        /// How many requests of one peer are answered at a time; at least 1. Default: 16.
+        /// How many requests from one peer are answered at a time; at least 1. Default: 16.
         answering / with_answering: usize = 16, |answering: usize| answering.max(1);
-        /// How many further requests of one peer may wait to be answered.
+        /// How many further requests from one peer may wait to be answered.
         ///
         /// A request beyond them gets its [busy answer](super::RequestsBuilder::when_busy), or
-        /// pauses receiving if it has none. Default: 64.
+        /// pauses receiving if there is none. Default: 64.
         waiting / with_waiting: usize = 64;
     }
 }
 
-/// What happens to a request when the peer has the maximum of open requests.
+/// What happens to a request when the peer has the maximum number of open requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenOpen {
-    /// It waits for its turn, within its time limit.
+    /// It waits for a slot, within its time limit.
     #[default]
     Wait,
     /// It fails with [`RequestError::TooManyOpen`](super::RequestError::TooManyOpen).
     Refuse,
 }
 
-/// What happens to a peer that sends an unexpected response.
+/// How an unexpected response is handled.
 ///
-/// Such a response answers no request, is of the wrong type, or is too large. A response to a
-/// request that was cancelled or timed out is late, and never counts as unexpected.
+/// An unexpected response answers no request, is of the wrong type, or is too large. A response to
+/// a request that was cancelled or timed out is late, and never counts as unexpected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unasked {
     /// The response is dropped and [counted](super::RequestStats::unasked).
     #[default]
     Ignore,
-    /// The peer ends with
+    /// The peer is disconnected with
     /// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
     Disconnect,
 }

@@ -14,11 +14,11 @@ use crate::channel::{ProtocolReceiver, ProtocolSender, Received, SendError};
 use crate::message::{MessageError, RequestMessages, Role};
 use crate::peer::ProtocolError;
 
-/// A protocol's channel to one peer, which handles requests and responses itself.
+/// A protocol's channel to one peer, which handles requests and responses internally.
 ///
 /// [`recv`](Self::recv) returns the protocol's other messages. While it is awaited, requests are
-/// answered and responses reach their callers. Dropping this fails open requests to the peer and
-/// stops answering those of the peer.
+/// answered and responses reach their callers. Dropping the channel fails open requests to the peer
+/// and stops answering the peer's requests.
 pub struct RequestConn<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
@@ -53,7 +53,7 @@ impl<M: RequestMessages> RequestConn<M> {
     ///
     /// # Errors
     /// [`ProtocolError`] for a message that does not decode, a request without an answer function,
-    /// or an answer that fails.
+    /// or an answer function that fails.
     ///
     /// # Cancel safety
     /// Answers in progress continue with the next call.
@@ -64,7 +64,7 @@ impl<M: RequestMessages> RequestConn<M> {
     /// Like [`ProtocolConn::send`](crate::ProtocolConn::send).
     ///
     /// # Errors
-    /// As there.
+    /// Same as [`ProtocolConn::send`](crate::ProtocolConn::send).
     pub fn send<'a>(
         &'a self,
         message: &'a M,
@@ -90,7 +90,7 @@ impl<M: RequestMessages> RequestConn<M> {
             if let Some(request) = self.held_back.take() {
                 if !self.has_room(&request) {
                     self.held_back = Some(request);
-                    // An answer that completes makes room, and wakes this task.
+                    // When an answer completes, it makes room and wakes this task.
                     return Poll::Pending;
                 }
                 self.serving.take(request, cx)?;

@@ -10,7 +10,7 @@ use crate::peer::{Peer, PeerOutcome};
 #[non_exhaustive]
 pub enum RequestError {
     /// The protocol does not run with this node.
-    #[error("cannot ask {peer} for {request}: the protocol does not run with it")]
+    #[error("cannot send {request} to {peer}: the protocol does not run with it")]
     NotConnected {
         /// The node.
         peer: NodeId,
@@ -18,7 +18,7 @@ pub enum RequestError {
         request: &'static str,
     },
     /// No node is left to ask.
-    #[error("no peer is left to ask for {request} after {tried} tries{}", because(.last))]
+    #[error("no peer is left to send {request} to after {tried} tries{}", because(.last))]
     Nobody {
         /// The request's name.
         request: &'static str,
@@ -37,26 +37,26 @@ pub enum RequestError {
         /// The time limit.
         limit: Duration,
     },
-    /// The peer ended, or its protocol did.
-    #[error("{} went away before it answered {request}{}", .peer.id(), why(.peer))]
+    /// The connection to the peer ended, or its protocol did.
+    #[error("{} disconnected before it answered {request}{}", .peer.id(), why(.peer))]
     Gone {
-        /// The peer; its [`outcome`](Peer::outcome) is set once it has ended.
+        /// The peer; its [`outcome`](Peer::outcome) is set once the connection has ended.
         peer: Peer,
         /// The request's name.
         request: &'static str,
     },
-    /// The peer has the maximum of open requests, and the configuration forbids waiting.
-    #[error("{peer} has {limit} open requests already: {request} was not sent")]
+    /// The peer has the maximum number of open requests, and the configuration forbids waiting.
+    #[error("{peer} already has {limit} open requests: {request} was not sent")]
     TooManyOpen {
         /// The node.
         peer: NodeId,
         /// The request's name.
         request: &'static str,
-        /// How many may be open.
+        /// The maximum number of open requests.
         limit: usize,
     },
     /// The response is larger than the configuration allows.
-    #[error("{peer} answered {request} with {size} bytes, {limit} are allowed")]
+    #[error("{peer} answered {request} with {size} bytes, at most {limit} are allowed")]
     TooLarge {
         /// The node.
         peer: NodeId,
@@ -101,7 +101,7 @@ fn because(error: &Option<Box<RequestError>>) -> String {
 }
 
 impl RequestError {
-    /// The node that was asked; the last one if several were.
+    /// The node that was asked; the last one if several were asked.
     #[must_use]
     pub fn peer(&self) -> Option<NodeId> {
         match self {
@@ -116,9 +116,9 @@ impl RequestError {
         }
     }
 
-    /// Returns how the peer ended, if that is why there is no response.
+    /// Returns how the connection ended, if that is why there is no response.
     ///
-    /// Also `None` if the peer has not ended yet.
+    /// Also `None` if the connection has not ended yet.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         match self {

@@ -5,12 +5,12 @@ use std::time::Duration;
 /// The weight of a new measurement, after the first ones.
 const WEIGHT: f64 = 0.1;
 
-/// Asks for a little more each time, to find out whether the peer is faster.
+/// The factor by which each request grows, to find out whether the peer is faster.
 const GROWTH: f64 = 1.01;
 
 /// How fast a peer answers requests of one type.
 ///
-/// It is based on the responses so far; newer ones count more.
+/// The estimate is based on the responses so far; newer ones count more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     responses: u64,
@@ -28,7 +28,7 @@ impl Estimate {
         timed_out_in_row: 0,
     };
 
-    /// How many responses it is based on.
+    /// The number of responses behind the estimate.
     #[must_use]
     pub fn responses(&self) -> u64 {
         self.responses
@@ -109,7 +109,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn what_is_asked_next_takes_about_the_time_wanted() {
+    fn requests_are_sized_for_the_target_time() {
         let mut estimate = Estimate::NONE;
         assert_eq!(estimate.capacity(Duration::MAX), 1);
         (0..100).for_each(|_| estimate.answered(100 * MS, 10_000));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_becomes_slower_is_asked_for_less() {
+    fn a_peer_that_slows_down_gets_smaller_requests() {
         let mut estimate = Estimate::NONE;
         (0..10).for_each(|_| estimate.answered(10 * MS, 1000));
         let before = estimate.capacity(100 * MS);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_each_type_are_estimated_for_themselves() {
+    fn each_type_of_request_has_its_own_estimate() {
         let mut all = Estimates::default();
         all.change(1, |one| one.answered(MS, 1));
         all.change(2, Estimate::timed_out);

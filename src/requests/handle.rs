@@ -23,8 +23,8 @@ use crate::time::after;
 
 /// Answers the requests of all peers in one protocol, and sends requests to them.
 ///
-/// It is cheap to clone. Each node may ask and answer. Several requests to one peer, of different
-/// types, may be open at once:
+/// It is cheap to clone. Each node may send and answer requests. Several requests to a peer, even
+/// of different types, may be open at the same time:
 ///
 /// ```
 /// use peermux::requests::{RequestError, Requests};
@@ -33,9 +33,9 @@ use crate::time::after;
 /// messages! {
 ///     #[derive(Debug, Clone, PartialEq)]
 ///     pub enum Sums, length = 3 {
-///         /// Asks for a sum.
+///         /// Requests a sum.
 ///         0x00 => Add { numbers: Vec<u64> } -> Number,
-///         /// Asks for a product.
+///         /// Requests a product.
 ///         0x01 => Multiply { numbers: Vec<u64> } -> Number,
 ///         /// Answers both.
 ///         0x02 => Number(u64),
@@ -97,7 +97,7 @@ impl<M: RequestMessages> Requests<M> {
         })
     }
 
-    /// Defines a protocol that has other messages too, such as its own handshake.
+    /// Defines a protocol with further messages, such as those of its own handshake.
     ///
     /// `run` runs for each peer, and starts requests with [`BeforeRequests::ready`]. Until then,
     /// requests to the peer wait.
@@ -173,24 +173,24 @@ impl<M: RequestMessages> Requests<M> {
         }
     }
 
-    /// The peers that can be asked now.
+    /// Returns the peers that can be asked now.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         let all = self.0.registry.all().into_iter();
         all.map(|remote| remote.peer.clone()).collect()
     }
 
-    /// How fast a peer has answered requests of type `R` so far.
+    /// Returns how fast a peer has answered requests of type `R` so far.
     ///
-    /// `None` before the first response or time-out, or if the protocol does not run with the peer.
+    /// `None` before the first response or timeout, or if the protocol does not run with the peer.
     #[must_use]
     pub fn estimate<R: Request<Messages = M>>(&self, peer: &NodeId) -> Option<Estimate> {
         self.0.registry.get(peer)?.estimate(R::CODE)
     }
 
-    /// How many response bytes to request from a peer, to get them within about `target`.
+    /// Returns how many bytes to request so that the response takes about `target`.
     ///
-    /// At least 1, and 1 for a peer that has not answered yet.
+    /// At least 1; 1 for a peer that has not answered yet.
     #[must_use]
     pub fn capacity<R: Request<Messages = M>>(&self, peer: &NodeId, target: Duration) -> usize {
         let estimate = self.estimate::<R>(peer).unwrap_or(Estimate::NONE);
@@ -223,7 +223,7 @@ impl<M: RequestMessages> Requests<M> {
     }
 }
 
-/// Takes a slot for an open request. If none is free, waits or fails as configured.
+/// Takes a slot for an open request. If no slot is free, waits or fails as configured.
 async fn place<'a, R: Request>(
     remote: &'a Remote<R::Messages>,
     config: &RequestConfig,
@@ -309,7 +309,7 @@ async fn ask<'a, R: Request>(
     }
 }
 
-/// A request that may be open. Dropping this closes it.
+/// A request that may be open. Dropping this closes the request.
 struct Asked<M: RequestMessages> {
     remote: Arc<Remote<M>>,
     id: u64,

@@ -1,17 +1,17 @@
 //! Requests and responses, over a protocol of typed messages.
 //!
 //! A set of [`messages!`](crate::messages) declares which message answers which. [`Requests`] is
-//! one handle for the whole node, cheap to clone: it answers the requests of all peers with
-//! functions, and sends requests to a peer, or to [any](Requests::any), from any task.
+//! one handle for the whole node and cheap to clone. It answers the requests of all peers with
+//! functions, and sends requests to a peer, or to [any peer](Requests::any), from any task.
 //!
 //! - Many requests to one peer may be open. Their responses arrive in any order and are matched by
-//!   id. No request takes a task.
+//!   id. A request does not spawn a task.
 //! - [`RequestConfig`] sets limits for each peer: open requests, requests answered at a time, and
 //!   requests that wait to be answered.
 //! - Each request ends with its response, or with a [`RequestError`] that names the peer and the
 //!   cause. Dropping a call cancels its request.
 //! - The responses of a peer yield an [`Estimate`]: its round trip, how much to
-//!   [ask](Requests::capacity) it for, and whether it is [slow](Requests::is_slow).
+//!   [request](Requests::capacity), and whether it is [slow](Requests::is_slow).
 //!
 //! # Example
 //!
@@ -53,7 +53,7 @@
 //!     .start()
 //!     .await?;
 //!
-//! // The other one asks. Its handle serves all peers, and any task may have a clone of it.
+//! // The other node asks. Its handle serves all peers, and any task may hold a clone.
 //! let asking = Requests::<Store>::new();
 //! let asking_node = Server::builder(SecretKey::generate())
 //!     .protocol(asking.protocol(Protocol::typed("kv", 1)))
@@ -69,7 +69,7 @@
 //! ```
 //!
 //! In [`answer`](RequestsBuilder::answer), the types of the function's argument and result select
-//! the request. [`Requests::protocol_with`] is for a protocol that has other messages too.
+//! the request. [`Requests::protocol_with`] is for a protocol with further messages.
 
 mod answers;
 mod any;

@@ -1,4 +1,4 @@
-//! The peers that requests can go to.
+//! The peers that can receive requests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl<M: RequestMessages> Registry<M> {
     }
 
     /// Waits until the protocol of a listed peer is ready. `None` if the peer is not listed, or no
-    /// longer. Cancel safe.
+    /// longer listed. Cancel safe.
     pub(super) async fn ready(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
         loop {
             let changed = self.changed.notified();
@@ -75,7 +75,7 @@ impl<M: RequestMessages> Registry<M> {
     }
 }
 
-/// A peer's place in the registry. Dropping it removes the peer and fails its open requests.
+/// A peer's entry in the registry. Dropping it removes the peer and fails its open requests.
 pub(super) struct Listed<M: RequestMessages> {
     registry: Arc<Registry<M>>,
     peer: Peer,
@@ -100,7 +100,7 @@ impl<M: RequestMessages> Drop for Listed<M> {
         {
             let mut peers = self.registry.peers.lock();
             let id = self.peer.id();
-            // A node that reconnected meanwhile is listed with its new connection.
+            // A node that has reconnected in the meantime is listed with its new connection.
             if peers
                 .get(&id)
                 .is_some_and(|entry| entry.peer.is_same(&self.peer))

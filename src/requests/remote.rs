@@ -12,7 +12,7 @@ use crate::message::RequestMessages;
 use crate::mutex::Mutex;
 use crate::peer::Peer;
 
-/// A peer that can be sent requests, while its protocol runs.
+/// A peer that can receive requests, while its protocol runs.
 pub(super) struct Remote<M> {
     pub(super) peer: Peer,
     pub(super) sender: ProtocolSender<M>,
@@ -26,7 +26,7 @@ pub(super) struct Remote<M> {
 struct State<M> {
     open: HashMap<u64, Open<M>>,
     next_id: u64,
-    /// How many sent requests were given up whose responses may still arrive.
+    /// The number of abandoned requests whose responses may still arrive.
     given_up: u64,
     ended: bool,
     estimates: Estimates,
@@ -42,7 +42,7 @@ pub(super) struct Open<M> {
     pub(super) answer: oneshot::Sender<Result<Answer<M>, Wrong>>,
 }
 
-/// A response, and the memory that is charged for it until its caller has it.
+/// A response, and the memory that is charged for it until its caller receives it.
 pub(super) struct Answer<M> {
     pub(super) message: M,
     pub(super) _charge: Charge,
@@ -58,9 +58,9 @@ pub(super) enum Wrong {
 /// Whether a response was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It answers a request that was open or had been given up.
+    /// It answers a request that was open or had been abandoned.
     Asked,
-    /// It answers none, or has the wrong type or size for its request.
+    /// It answers no request, or has the wrong type or size for its request.
     Unasked,
 }
 

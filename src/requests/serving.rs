@@ -48,10 +48,10 @@ impl<M: RequestMessages> Serving<M> {
         self.running.len() < self.most_running || self.waiting.len() < self.most_waiting
     }
 
-    /// Answers a request at once, lets it wait, or sends the busy answer.
+    /// Answers a request immediately, lets it wait, or sends the busy answer.
     ///
     /// # Errors
-    /// If the request has no answer function, or the answer ends the peer.
+    /// If the request has no answer function, or its answer function fails.
     pub(super) fn take(
         &mut self,
         request: Received<M>,
@@ -73,14 +73,14 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Whether a request with this code can get a busy answer without room.
+    /// Returns whether a request with this code can get a busy answer if there is no room.
     pub(super) fn answers_when_busy(&self, code: u64) -> bool {
         // The busy answers that wait to be sent are bounded too.
         self.answers.has_busy(code)
             && self.running.len() < self.most_running.saturating_add(self.most_waiting)
     }
 
-    /// Continues the answers in progress. Ready if one ends the peer.
+    /// Continues the answers in progress. Ready if one of them fails.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ProtocolError> {
         loop {
             match self.running.poll_next_unpin(cx) {
@@ -114,7 +114,7 @@ impl<M: RequestMessages> Serving<M> {
         self.run(answered, cx)
     }
 
-    /// Polls once before queueing: most answers complete at once and need no place.
+    /// Polls once before queueing: most answers complete immediately and need no slot.
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) -> Result<(), ProtocolError> {
         match running.as_mut().poll(cx) {
             Poll::Ready(result) => result,
@@ -149,7 +149,7 @@ impl<M: RequestMessages> Serving<M> {
 
 async fn send<M: RequestMessages>(remote: &Remote<M>, response: &M) -> Result<(), ProtocolError> {
     match remote.sender.send(response).await {
-        // The receiver reports how the peer ended.
+        // The receiver reports how the connection ended.
         Err(error) if error.is_shutting_down() => Ok(()),
         result => Ok(result?),
     }

@@ -7,18 +7,18 @@ use super::handle::Requests;
 use crate::message::{Request, RequestMessages};
 use crate::node::NodeId;
 
-/// How much longer than the median a slow peer takes.
+/// How many times longer than the median a slow peer takes.
 const TIMES: u32 = 3;
-/// A peer is slow when this number of its requests in a row timed out.
+/// A peer is slow if this many requests to it have timed out in a row.
 const TIMED_OUT: u32 = 3;
 /// How many other peers a comparison needs.
 const OTHERS: usize = 3;
 
 impl<M: RequestMessages> Requests<M> {
-    /// Whether a peer is much slower than others with requests of type `R`.
+    /// Returns whether a peer is much slower than others with requests of type `R`.
     ///
     /// It is slow if its round trip is more than three times the median of the others, of which at
-    /// least three must have answered, or if the last three requests to it timed out.
+    /// least three must have answered, or if the last three requests to it have timed out.
     #[must_use]
     pub fn is_slow<R: Request<Messages = M>>(&self, peer: &NodeId) -> bool {
         let remotes = self.remotes();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_slow_beside_others_or_when_it_does_not_answer() {
+    fn a_peer_is_slow_compared_with_others_or_when_it_does_not_answer() {
         let mut others = [10, 20, 30].map(Duration::from_millis);
         assert!(is_slow(&takes(61), &mut others));
         assert!(!is_slow(&takes(59), &mut others));

@@ -48,16 +48,16 @@ impl From<Vec<Protocol>> for Settings {
 /// Each handle represents the other side: `left` is held by the initiator.
 #[derive(Debug)]
 pub struct Connected {
-    /// The initiator's handle on the recipient.
+    /// The initiator's handle to the recipient.
     pub left: Peer,
-    /// The recipient's handle on the initiator.
+    /// The recipient's handle to the initiator.
     pub right: Peer,
 }
 
 /// Connects two peers in memory and runs both in the background.
 ///
-/// They perform a real handshake with fresh keys. As after [`Server::dial`](crate::Server::dial),
-/// their protocols [run](Peer::running) when this returns.
+/// They perform a real handshake with fresh keys. As with [`Server::dial`](crate::Server::dial),
+/// their protocols are already [running](Peer::running) when this returns.
 ///
 /// ```
 /// use peermux::{Protocol, testing};
@@ -73,7 +73,7 @@ pub struct Connected {
 /// ```
 ///
 /// # Errors
-/// [`SetupError`] if the exchange of Hellos fails, for example because one is too large.
+/// [`SetupError`] if the exchange of Hellos fails, for example because a Hello is too large.
 pub async fn connect(
     left: impl Into<Settings>,
     right: impl Into<Settings>,

@@ -4,7 +4,7 @@ use crate::peer::{Peer, PeerConfig};
 use crate::rlpx::ChannelBinding;
 use crate::setup::Direction;
 
-/// Returns a handle on a peer that does not exist.
+/// Returns a handle to a peer that does not exist.
 ///
 /// It has the given values and the node id of a fresh key. Disconnecting it does nothing.
 ///

@@ -28,12 +28,12 @@ pub fn link(latency: Duration) -> (DuplexStream, DuplexStream) {
     (near, far)
 }
 
-/// Carries one direction until either end is gone.
+/// Carries one direction until either end is dropped.
 fn carry(from: ReadHalf<DuplexStream>, to: WriteHalf<DuplexStream>, latency: Duration) {
     let (send, pieces) = mpsc::channel(UNDER_WAY);
     tokio::spawn(take(from, send, latency));
     tokio::spawn(async move {
-        // If the reader is gone, the direction ends, as on a real network.
+        // If the reader has been dropped, the direction ends, as on a real network.
         let _ = deliver(to, pieces).await;
     });
 }
@@ -45,7 +45,7 @@ async fn take(
 ) {
     let mut buffer = vec![0; PIPE];
     loop {
-        // An empty piece ends the direction, and takes the latency like the others.
+        // An empty piece ends the direction, after the same latency as the others.
         let read = from.read(&mut buffer).await.unwrap_or_default();
         let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
         let sent = send.send((after(Instant::now(), latency), piece)).await;

@@ -8,9 +8,9 @@
 //! | [`link`] | a stream with a latency, for whole nodes that are far apart |
 //! | [`FnDialer`], [`dial_script`], [`memory_listener`] | a [connection manager](crate::connmgr) without sockets |
 //! | [`Scripted`] | one peer against the test's own frames, including malformed ones |
-//! | [`Replay`] | one peer against the messages that a [recording](crate::recorder) has of its remote |
+//! | [`Replay`] | one peer against its remote's messages from a [recording](crate::recorder) |
 //!
-//! All of them run on tokio's clock. Tests can pause it, so that time-outs take no time.
+//! All of them run on tokio's clock. Tests can pause it, so that timeouts take no real time.
 
 mod connected;
 mod handle;

@@ -8,10 +8,10 @@ use crate::peer::Peer;
 use crate::recorder::{RecordedEvent, Recording};
 use crate::setup::SetupError;
 
-/// A remote that repeats the messages of the remote of a [`Recording`].
+/// A remote that repeats the remote's messages from a [`Recording`].
 ///
 /// It sends messages of the same protocols, codes and sizes, in the same order, as fast as the peer
-/// takes them. Payloads are not recorded, so they are zeros or made by the test.
+/// reads them. Payloads are not recorded, so they are zeros, or the test provides them.
 ///
 /// ```
 /// use peermux::testing::{self, Replay};
@@ -45,7 +45,7 @@ pub struct Replay {
     answers: VecDeque<ScriptedFrame>,
 }
 
-/// A recorded message to send again.
+/// A recorded message to resend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplayedMessage {
@@ -61,7 +61,7 @@ impl Replay {
     /// Runs a peer with `settings` in the background, and returns it with its remote.
     ///
     /// The remote announces the protocols of `recording`. Messages of protocols that the peer does
-    /// not speak are left out.
+    /// not speak are omitted.
     ///
     /// # Errors
     /// [`SetupError`] as for [`connect`](super::connect).
@@ -106,20 +106,20 @@ impl Replay {
         Ok((peer, replay))
     }
 
-    /// The messages that are left to send, in order.
+    /// The messages that remain to be sent, in order.
     pub fn left(&self) -> impl ExactSizeIterator<Item = &ReplayedMessage> {
         self.left.iter().map(|(_, message)| message)
     }
 
-    /// Sends all messages that are left, with payloads of zeros.
+    /// Sends all remaining messages, with payloads of zeros.
     ///
-    /// Returns how many were sent: fewer if the peer closes.
+    /// Returns how many were sent, which is fewer if the peer closes.
     pub async fn run(&mut self) -> usize {
         self.run_with(|message| Bytes::from(vec![0; message.size]))
             .await
     }
 
-    /// Like [`run`](Self::run), with payloads that `payload` makes.
+    /// Like [`run`](Self::run), with payloads that `payload` returns.
     pub async fn run_with(&mut self, mut payload: impl FnMut(&ReplayedMessage) -> Bytes) -> usize {
         let mut sent = 0;
         while let Some((id, message)) = self.left.pop_front() {
@@ -134,10 +134,10 @@ impl Replay {
         sent
     }
 
-    /// Returns the next message of the peer, or `None` once it has closed.
+    /// Returns the next message from the peer, or `None` once it has closed.
     ///
     /// # Panics
-    /// As [`Scripted::next`].
+    /// Same as [`Scripted::next`].
     pub async fn next(&mut self) -> Option<ScriptedFrame> {
         match self.answers.pop_front() {
             Some(answer) => Some(answer),

@@ -40,7 +40,7 @@ pub struct ScriptedFrame {
     pub id: u64,
     /// The uncompressed payload.
     pub payload: Bytes,
-    /// The reason, if it is a Disconnect with one.
+    /// The reason, if the message is a Disconnect that contains one.
     pub reason: Option<DisconnectReason>,
 }
 
@@ -99,7 +99,7 @@ impl Scripted {
         }
     }
 
-    /// The Hello of the other side, if it was received before the script began.
+    /// The other side's Hello, if it was received before the script began.
     #[must_use]
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
@@ -130,7 +130,7 @@ impl Scripted {
         out
     }
 
-    /// Seals a frame whose data is not compressed although Snappy is on.
+    /// Seals a frame with uncompressed data, even if Snappy is on.
     #[must_use]
     pub fn seal_raw(&mut self, id: u64, data: &[u8]) -> BytesMut {
         self.wire.egress.set_snappy(false);
@@ -139,7 +139,7 @@ impl Scripted {
         out
     }
 
-    /// Writes bytes as they are.
+    /// Writes raw bytes.
     ///
     /// Returns false if the other side has closed.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
@@ -160,8 +160,8 @@ impl Scripted {
         next_frame(reader, ingress, buffer).await
     }
 
-    /// Like [`send`](Self::send), but takes frames that arrive meanwhile. Otherwise two sides that
-    /// both write could wait for each other.
+    /// Like [`send`](Self::send), but reads frames that arrive in the meantime. Otherwise two sides
+    /// that both write could wait for each other.
     pub(super) async fn send_and_take(
         &mut self,
         id: u64,
@@ -179,7 +179,7 @@ impl Scripted {
         let mut written = pin!(writer.write_all(&sealed));
         loop {
             tokio::select! {
-                // Once the message is written, no frame has to be taken.
+                // Once the message is written, no frame has to be read.
                 biased;
                 written = &mut written => return written.is_ok(),
                 frame = next_frame(reader, ingress, buffer) => match frame {
@@ -193,7 +193,7 @@ impl Scripted {
     /// Returns the next message.
     ///
     /// # Panics
-    /// If the other side closes instead.
+    /// If the other side closes the connection instead.
     pub async fn expect(&mut self) -> ScriptedFrame {
         match self.next().await {
             Some(frame) => frame,
@@ -203,7 +203,7 @@ impl Scripted {
 
     /// Reads until the Disconnect and returns its reason.
     ///
-    /// `None` if the other side closes without one or gives no reason.
+    /// `None` if the other side closes without a Disconnect, or its Disconnect contains no reason.
     pub async fn disconnected(&mut self) -> Option<DisconnectReason> {
         while let Some(frame) = self.next().await {
             if frame.id == ids::DISCONNECT {

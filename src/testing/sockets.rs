@@ -11,10 +11,10 @@ use crate::connmgr::{Address, ConnectError, Dialer, Listener};
 /// How many bytes an in-memory stream holds in each direction.
 const PIPE: usize = 4 << 10;
 
-/// How many dials or calls can wait to be taken.
+/// How many dials or calls can wait to be accepted.
 const WAITING: usize = 1024;
 
-/// A dialer that completes each dial at once, by a function of the address.
+/// A dialer that completes each dial immediately, with a function of the address.
 #[derive(Debug)]
 pub struct FnDialer<A, F>(F, PhantomData<fn(&A)>);
 
@@ -42,7 +42,7 @@ where
     }
 }
 
-/// A dialer whose dials the test decides one by one; see [`dial_script`].
+/// A dialer for which the test decides each dial; see [`dial_script`].
 #[derive(Debug)]
 pub struct ScriptedDialer<A>(mpsc::Sender<PendingDial<A>>);
 
@@ -71,10 +71,10 @@ impl<A: Address> Dialer for ScriptedDialer<A> {
 }
 
 impl<A: Address> DialScript<A> {
-    /// Returns the next dial, or `None` after the dialer is dropped.
+    /// Returns the next dial, or `None` after the dialer has been dropped.
     ///
     /// # Cancel safety
-    /// Dropping the call loses no dial.
+    /// Cancel safe: dropping the call loses no dial.
     pub async fn next(&mut self) -> Option<PendingDial<A>> {
         self.0.recv().await
     }
@@ -95,7 +95,7 @@ pub struct PendingDial<A> {
 }
 
 impl<A> PendingDial<A> {
-    /// The address that is dialled.
+    /// The dialled address.
     pub fn addr(&self) -> &A {
         &self.addr
     }
@@ -116,17 +116,17 @@ impl<A> PendingDial<A> {
     /// Waits until the dial is cancelled.
     ///
     /// # Cancel safety
-    /// Dropping the call has no effect.
+    /// Cancel safe: dropping the call has no effect.
     pub async fn given_up(&mut self) {
         self.answer.closed().await;
     }
 }
 
-/// A listener that the test calls; see [`memory_listener`].
+/// A listener that the test connects to; see [`memory_listener`].
 #[derive(Debug)]
 pub struct MemoryListener<A>(mpsc::Receiver<io::Result<(DuplexStream, A)>>);
 
-/// Calls a [`MemoryListener`].
+/// Connects to a [`MemoryListener`].
 ///
 /// Dropping the last clone breaks the listener.
 #[derive(Debug, Clone)]
