@@ -5,15 +5,15 @@ use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes of a chunk. Each payload keeps its whole chunk.
+/// The size of a chunk. Each payload keeps its whole chunk allocated.
 const CHUNK: usize = 4 << 10;
 
 /// The largest payload that goes into a chunk. Allocating a larger one is cheap relative to its
 /// other costs.
 const LARGEST: usize = 1 << 10;
 
-/// Chunks of adjacent small payloads, which saves an allocation for each. A chunk is freed with the
-/// last payload in it.
+/// Chunks of adjacent small payloads, which saves an allocation for each payload. A chunk is freed
+/// with the last payload in it.
 #[derive(Debug, Default)]
 pub(crate) struct Arena(BytesMut);
 
@@ -49,13 +49,13 @@ impl Arena {
     }
 }
 
-/// Limits the shared chunks that the small payloads of one queue keep. Otherwise one waiting byte
-/// could hold a whole chunk.
+/// Limits the shared chunks that the small payloads of one queue keep allocated. Otherwise one
+/// waiting byte could hold a whole chunk.
 ///
-/// A payload stays where it is if it directly follows the previous one, if the queue was empty, or
-/// if half a chunk of payloads has arrived since another chunk was last accepted. Any other payload
-/// is copied into the queue's own chunks. All chunks of a queue therefore take at most three times
-/// the bytes of its payloads, plus two chunks.
+/// A payload is not copied if it directly follows the previous one or the queue was empty. The same
+/// applies if half a chunk of payloads has arrived since another chunk was last accepted. Any other
+/// payload is copied into the queue's own chunks. All chunks of a queue therefore take at most
+/// three times the bytes of its payloads, plus two chunks.
 #[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_payload_takes_its_memory_along() {
+    fn a_large_payload_has_its_own_memory() {
         let mut arena = Arena::default();
         let write = |buffer: &mut BytesMut| {
             buffer.resize(1 << 20, 7);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_before_an_error_is_gone() {
+    fn bytes_written_before_an_error_are_dropped() {
         let mut arena = Arena::default();
         let failed = arena.payload(9, |buffer| {
             buffer.extend_from_slice(b"half");
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(filled(&mut arena, b'x', 2), "xx");
     }
 
-    /// How many chunks payloads keep, by their addresses.
+    /// How many chunks the payloads keep, judged by their addresses.
     #[cfg(feature = "server")]
     fn chunks(payloads: &[Bytes]) -> usize {
         let mut starts: Vec<_> = payloads
@@ -187,7 +187,7 @@ mod tests {
         let (mut shared, mut queue) = (Arena::default(), Gathered::default());
         let mut waiting = Vec::new();
         for byte in 0..=255 {
-            // Meanwhile others fill a chunk with payloads and drop them.
+            // In the meantime, others fill a chunk with payloads and drop them.
             let others: Vec<_> = (0..8).map(|_| filled(&mut shared, 0, 500)).collect();
             // Two adjacent payloads must not keep more chunks than one.
             for _ in 0..2 {

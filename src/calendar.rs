@@ -10,15 +10,16 @@ use tokio::time::Instant;
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 use crate::mutex::Mutex;
 
-/// The time of the machine's clock, which may be wrong and may jump.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+/// The time on the machine's clock, which may be wrong and may jump.
+#[expect(clippy::disallowed_methods, reason = "the only place that reads it")]
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The time of the machine's clock when it was read, advanced by the monotonic clock. Small
-/// adjustments of the machine's clock are therefore hidden. If it differs by more than a minute, it
-/// was corrected or the machine was asleep, and it is read again.
+/// The time on the machine's clock when it was last read, advanced by the monotonic clock. Small
+/// adjustments of the machine's clock are therefore hidden. If the two differ by more than a
+/// minute, the machine's clock was corrected or the machine was asleep, and the clock is read
+/// again.
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 #[derive(Debug)]
 pub(crate) struct Calendar {
@@ -38,7 +39,7 @@ impl Calendar {
         Self { wall, read }
     }
 
-    /// The time since 1970, zero for an earlier clock: then no certificate is valid yet.
+    /// The time since 1970. It is zero if the clock is earlier; then no certificate is valid yet.
     #[cfg(feature = "comm")]
     pub(crate) fn unix_now(&self) -> Duration {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH);
@@ -80,12 +81,12 @@ mod tests {
             since.unwrap().as_secs()
         };
         tokio::time::advance(Duration::from_secs(50)).await;
-        assert_eq!(seconds(), 1_000_050, "goes on by itself");
+        assert_eq!(seconds(), 1_000_050, "advances without the machine's clock");
         SHOWN.store(1_000_020, Ordering::Relaxed);
         assert_eq!(seconds(), 1_000_050, "a small step back");
         SHOWN.store(2_000_000, Ordering::Relaxed);
         assert_eq!(seconds(), 2_000_000, "read before the clock was set");
         SHOWN.store(1_500_000, Ordering::Relaxed);
-        assert_eq!(seconds(), 1_500_000, "stood in the future");
+        assert_eq!(seconds(), 1_500_000, "was in the future");
     }
 }

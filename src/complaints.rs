@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_come_once_a_minute_with_a_count() {
+    fn warnings_are_due_once_a_minute_with_a_count() {
         let (mut complaints, start) = (Complaints::default(), Instant::now());
         let mut at = |seconds| complaints.next(start + Duration::from_secs(seconds));
         assert_eq!(at(0), Some(0));

@@ -10,10 +10,10 @@ use tokio::task::unconstrained;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
-/// The largest capacity, since the memory for all events is allocated at the start.
+/// The largest capacity; the memory for all events is allocated at the start.
 const MOST: usize = 65_536;
 
-/// The sending end, which clones share. The streams end when the last clone is dropped.
+/// The sending end, shared by its clones. The streams end when the last clone is dropped.
 #[derive(Debug)]
 pub(crate) struct EventFeed<T>(broadcast::Sender<T>);
 
@@ -40,10 +40,10 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
     }
 }
 
-/// The events since the subscription, in order.
+/// A stream of the events since the subscription, in order.
 ///
 /// The stream is bounded, and a slow reader blocks nothing else: if it falls too far behind, it
-/// loses the oldest events, and receives how many it [missed](Missed) in their place. The stream
+/// loses the oldest events, and receives the number of [missed](Missed) events instead. The stream
 /// ends with its server or feed.
 ///
 /// ```
@@ -65,12 +65,12 @@ pub struct EventStream<T>(BroadcastStream<T>);
 #[error("{events} events were not read in time and are lost")]
 #[non_exhaustive]
 pub struct Missed {
-    /// How many.
+    /// The number of lost events.
     pub events: u64,
 }
 
 impl<T: Clone + Send + 'static> EventStream<T> {
-    /// Returns the next event, or `None` once there will be no more.
+    /// Returns the next event, or `None` after the end.
     ///
     /// # Errors
     /// [`Missed`] in place of lost events.
@@ -81,9 +81,9 @@ impl<T: Clone + Send + 'static> EventStream<T> {
         self.next().await
     }
 
-    /// Returns the next event if it is already there.
+    /// Returns the next event if one has already arrived.
     ///
-    /// `None` if it is not, and also after the end.
+    /// Returns `None` if there is none, including after the end.
     ///
     /// # Errors
     /// [`Missed`] in place of lost events.
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_reader_is_told_what_it_missed() {
+    async fn a_slow_reader_receives_the_number_of_missed_events() {
         let feed = EventFeed::new(2);
         let mut events = feed.subscribe();
         (0..5).for_each(|number| feed.emit(number));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_finds_all_that_is_there() {
+    async fn try_recv_returns_all_waiting_events() {
         let feed = EventFeed::new(1024);
         let mut events = feed.subscribe();
         (0..1000).for_each(|number| feed.emit(number));

@@ -1,14 +1,14 @@
 //! Which side is at fault for an error.
 
-/// The cause of an error: this side, the remote, or the connection.
+/// The party at fault for an error: this side, the remote, or the connection.
 ///
 /// Every error of a connection returns one of these from `fault()`, so that a caller can
-/// distinguish a misbehaving peer, a bug of its own, and a broken network.
+/// distinguish a misbehaving peer, its own bug, and a broken network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Fault {
-    /// This side asked for something impossible; the remote did nothing wrong.
+    /// This side attempted something impossible; the remote did nothing wrong.
     Local,
     /// The remote broke the protocol.
     Remote,

@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::FutureExt;
 
-/// Calls `code`, which is named `what` in the log. `None` if it panics; its changes until then
-/// remain.
+/// Calls `code`, which is named `what` in the log. Returns `None` if it panics; its changes up to
+/// that point remain.
 pub(crate) fn caught<T>(what: &str, code: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(code));
     result.map_err(|panic| report(what, &*panic)).ok()
 }
 
-/// Like [`caught`], for a future. Users' code that makes the future must run inside it too.
+/// Like [`caught`], for a future. Users' code that creates the future must run inside it too.
 pub(crate) async fn caught_async<T>(what: &str, code: impl Future<Output = T>) -> Option<T> {
     let result = AssertUnwindSafe(code).catch_unwind().await;
     result.map_err(|panic| report(what, &*panic)).ok()
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_yields_nothing_and_goes_no_further() {
+    async fn a_panic_yields_none_and_does_not_propagate() {
         assert_eq!(caught("a test", || 1), Some(1));
         assert_eq!(caught::<()>("a test", || panic!("a text")), None);
         assert_eq!(caught_async("a test", async { 1 }).await, Some(1));

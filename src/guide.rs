@@ -15,8 +15,8 @@
 //! | [Finding peers](discovery) | discovery, bootnodes, lists in the DNS |
 //! | [Reachability](reach) | addresses, routers, NAT |
 //! | [Messages to identities](comm) | `comm`: send, acknowledge, probe, accept |
-//! | [Operating a node](operating) | watch it, find a slow peer, run it as a service |
-//! | [Metrics](metrics) | what a node counts, and which questions that answers |
+//! | [Operating a node](operating) | monitoring, slow peers, running as a service |
+//! | [Metrics](metrics) | what a node measures, and which questions that answers |
 //! | [JSON](json) | what the command line prints for programs |
 //! | [Containers](containers), [Backup and upgrade](backup) | images, manifests, a node's data |
 //! | [Limits](limits) | every bound, its setting and its reason |
@@ -26,7 +26,7 @@
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
 //! | [Benchmarks](benchmarks) | how fast, measured how |
 
-/// Where the links between the chapters lead in rustdoc. In the files themselves they lead to files.
+/// The rustdoc targets of the links between chapters. In the files themselves, they lead to files.
 macro_rules! links {
     () => {
         concat!(
@@ -73,7 +73,7 @@ macro_rules! links {
     };
 }
 
-/// A chapter: its file, and the parts of the interface that it is about.
+/// A chapter: its file, and the parts of the interface that it covers.
 macro_rules! chapters {
     ($($(#[$see:meta])* $name:ident = $file:literal;)*) => {
         $(

@@ -1,8 +1,8 @@
-//! IP addresses: how far they reach, and the networks that they are in.
+//! IP addresses: their scope, and the networks that contain them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// How far an address reaches; the farther, the greater.
+/// The scope of an address; a wider scope is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
     Unspecified,
@@ -36,7 +36,7 @@ pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
-/// The first address of the network of `bits` bits that `ip` is in.
+/// The first address of the network of `bits` bits that contains `ip`.
 pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => {
@@ -50,11 +50,11 @@ pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
     }
 }
 
-/// The first address of a network, and how many bits it has.
+/// The first address of a network, and the length of its prefix in bits.
 #[cfg(feature = "connmgr")]
 pub(crate) type Network = (IpAddr, u8);
 
-/// The networks that an address is in, the smallest first. One party may own a network of any of
+/// The networks that contain an address, smallest first. One party may own a network of any of
 /// these sizes.
 #[cfg(feature = "connmgr")]
 pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mapped_address_is_of_the_other_family() {
+    fn a_mapped_address_counts_as_ipv4() {
         let network = |text| network_by_family(ip(text), 24, 64);
         assert_eq!(network("::ffff:192.0.2.77"), ip("192.0.2.0"));
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), ip("2001:db8:1:2::"));

@@ -1,8 +1,8 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! Only this file knows which crate computes it. On x86-64 with the feature `vector`, it is one
-//! that computes digests side by side in vector registers. With `asm`, it is published assembly if
-//! there is one for the processor. Otherwise it is plain Rust.
+//! Only this file knows which crate computes it. On x86-64 with the feature `vector`, it is a crate
+//! that computes digests side by side in vector registers. With `asm`, it is published assembly
+//! code if there is some for the processor. Otherwise it is plain Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
 pub(crate) use peermux_keccak::Keccak256;
@@ -41,19 +41,19 @@ mod sequential {
             self.0.update(data);
         }
 
-        /// The digest of what was absorbed so far.
+        /// The digest of everything absorbed so far.
         pub(crate) fn digest(&self) -> [u8; 32] {
             self.0.clone().finalize().into()
         }
 
-        /// The digest of what was absorbed so far; then absorbs `data`.
+        /// Returns the digest of everything absorbed so far, then absorbs `data`.
         pub(crate) fn digest_and_update(&mut self, data: &[u8]) -> [u8; 32] {
             let digest = self.digest();
             self.update(data);
             digest
         }
 
-        /// The digests before and after `data` is absorbed.
+        /// Absorbs `data`, and returns the digests before and after it.
         pub(crate) fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; 32], [u8; 32]) {
             (self.digest_and_update(data), self.digest())
         }
@@ -145,7 +145,7 @@ mod tests {
         /// Each running digest equals that of plain Rust, whichever crate computes it. The lengths
         /// cross the boundaries of several blocks of 136 bytes.
         #[test]
-        fn running_digests_are_those_of_plain_rust(steps in steps()) {
+        fn running_digests_match_plain_rust(steps in steps()) {
             let plain = plain_digests(&steps);
             prop_assert_eq!(&digests!(Keccak256, &steps), &plain);
             prop_assert_eq!(&digests!(sequential::Keccak256, &steps), &plain);

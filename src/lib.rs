@@ -34,7 +34,7 @@
 //! }
 //! ```
 //!
-//! [The guide](guide) explains this program and goes on from there, chapter by chapter: messages,
+//! [The guide](guide) explains this program and continues from there, chapter by chapter: messages,
 //! requests, broadcast, errors, tests without a network, finding peers, operating a node.
 //!
 //! # Debug builds
@@ -52,7 +52,7 @@
 //! | to do this | look here |
 //! |---|---|
 //! | write a protocol | [`Protocol`], [`messages!`], [`ProtocolConn`], [`Peer`] |
-//! | ask and answer | [`requests`] |
+//! | send and answer requests | [`requests`] |
 //! | run a node: listen, dial, limits, events, bans | [`Server`], [`ServerBuilder`], [`ServerConfig`] |
 //! | send to all peers | [`Server::broadcast`] |
 //! | understand why something ended | [`PeerError`], [`DialError`], [`recorder`] |
@@ -105,7 +105,7 @@
         dead_code,
         unused_imports,
         unused_macros,
-        reason = "a layer does not know which layers above it are built"
+        reason = "a layer does not know which layers above it are compiled"
     )
 )]
 

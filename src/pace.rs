@@ -1,4 +1,4 @@
-//! A rate with bursts, whose only state is one time.
+//! A rate with bursts, whose only state is a point in time.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use crate::time::{after, part};
 
-/// Grants events at a rate, after a burst.
+/// Grants events at a fixed rate, after an initial burst.
 ///
-/// The state `spent` is the time at which all granted events would be over if they came one by one.
-/// The caller keeps it, so that one `Pace` can serve many states; `None` means that no event was
-/// granted yet.
+/// The state `spent` is the time at which all granted events would be over if they were spaced
+/// evenly. The caller keeps it, so one `Pace` can serve many states. `None` means that no event has
+/// been granted yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     period: Duration,
-    /// How far `spent` may be ahead of now.
+    /// How far `spent` may be ahead of the current time.
     ahead: Duration,
 }
 
 impl Pace {
-    /// Grants `burst` events at once and then `per_second` each second, at least one of each.
+    /// Grants `burst` events at once, then `per_second` each second; both are at least one.
     pub(crate) fn new(burst: u32, per_second: u32) -> Self {
         let period = part(Duration::from_secs(1), per_second.max(1));
         Self {
@@ -28,7 +28,7 @@ impl Pace {
         }
     }
 
-    /// Takes an event and returns the new `spent`. The error is the time of the next event.
+    /// Grants an event and returns the new `spent`. The error is the time of the next event.
     pub(crate) fn take(self, spent: Option<Instant>, now: Instant) -> Result<Instant, Instant> {
         let spent = spent.map_or(now, |spent| spent.max(now));
         let too_far = spent.saturating_duration_since(now);

@@ -1,7 +1,7 @@
 //! Texts of remotes, made safe for terminals and logs.
 
 /// Returns the first `most` characters of a remote's text, safe to print in one line. Characters
-/// that a terminal may take as a command, or that move later text elsewhere, are replaced.
+/// that a terminal may interpret as a command, or that move later text elsewhere, are replaced.
 pub(crate) fn printable(text: &str, most: usize) -> String {
     let safe = |char| {
         if is_hostile(char) {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_replaced() {
+    fn terminal_commands_are_replaced() {
         let hostile = "a\u{1b}[31m\u{9b}2J\r\n\t\u{7f}\u{202e}z\u{2066}\u{2028}\u{61c}";
         let shown = printable(hostile, usize::MAX);
         assert_eq!(shown.replace('\u{fffd}', "?"), "a?[31m?2J?????z???");

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// Powers of two of microseconds, up to half an hour.
 const POWERS: usize = 31;
-/// Classes of one power of two. With four, a quantile is at most a quarter too large.
+/// The number of classes per power of two. With four, a quantile is at most a quarter too large.
 const PARTS: usize = 4;
-/// At this total all counts are halved, so that newer durations count more.
+/// When the total reaches this, all counts are halved, so that newer durations count more.
 const HALVED_AT: u32 = 4096;
 
 /// Durations, counted in classes. The first one allocates the memory.
@@ -31,7 +31,7 @@ impl Quantiles {
         }
     }
 
-    /// The duration that `percent` of them do not exceed; `None` before the first one.
+    /// The duration that `percent` of the durations do not exceed; `None` before the first one.
     pub(crate) fn percent(&self, percent: u32) -> Option<Duration> {
         let counts = self.counts.as_ref()?;
         let wanted = u64::from(self.total)
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_and_nearly_all_are_told_apart() {
+    fn the_median_and_a_high_percentile_differ() {
         let mut quantiles = Quantiles::default();
         assert_eq!(quantiles.percent(50), None);
         for millis in 1..=100 {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_counts_more() {
+    fn newer_durations_count_more() {
         let mut quantiles = Quantiles::default();
         for _ in 0..100_000 {
             quantiles.record(Duration::from_secs(1));

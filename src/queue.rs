@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::mutex::Mutex;
 
-/// How much a queue holds. One item of any weight fits an empty queue.
+/// How much a queue holds. An empty queue accepts an item of any weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) items: usize,
@@ -51,8 +51,8 @@ pub(crate) struct Queue<T, K = ()> {
     room: Notify,
 }
 
-/// Empty small lines are kept up to this number of lines. An item that is read at once then needs
-/// no allocation.
+/// Empty small lines are kept, up to this number of lines, so that an item that is read immediately
+/// needs no allocation.
 const IDLE_LINES: usize = 16;
 /// A line is small if it has room for at most this many items.
 const SMALL_LINE: usize = 16;
@@ -75,7 +75,7 @@ struct State<T, K> {
 #[derive(Debug)]
 struct Line<T> {
     items: VecDeque<(T, usize)>,
-    /// The sum of the items' shares, by which sources are compared.
+    /// The sum of the items' shares. Sources are compared by it.
     share: usize,
 }
 
@@ -93,7 +93,8 @@ impl<T, K: Source> State<T, K> {
         self.items == 0 || beside_others
     }
 
-    /// The share of an item: its weight, but at least its part of the bound.
+    /// The share of an item: its weight, but at least the bound divided by the maximum number of
+    /// items.
     fn share(&self, weight: usize) -> usize {
         let least = self.bound.weight.checked_div(self.bound.items);
         weight.max(least.unwrap_or(1)).max(1)
@@ -123,7 +124,7 @@ impl<T, K: Source> State<T, K> {
     }
 
     /// Takes the newest item of the source with the largest share. `None` unless that share is
-    /// larger than the one of `source` with another item of this weight.
+    /// larger than the share of `source` with another item of this weight.
     fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
@@ -135,8 +136,8 @@ impl<T, K: Source> State<T, K> {
         Some(item)
     }
 
-    /// Takes the oldest item of the source with the largest share. `source` is compared with
-    /// another item of this weight; `None` if it has the largest share, but no older item.
+    /// Takes the oldest item of the source with the largest share. The share of `source` includes
+    /// another item of this weight. `None` if `source` has the largest share, but no older item.
     fn expire(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let has_older = self.lines.get(&source).is_some_and(|line| line.share > 0);
@@ -157,7 +158,7 @@ impl<T, K: Source> State<T, K> {
         own.saturating_add(self.share(weight))
     }
 
-    /// Updates the state after an item was taken out of turn.
+    /// Updates the state after an item has been taken out of turn.
     fn pulled(&mut self, source: K, weight: usize) {
         let line = self.lines.get(&source);
         if line.is_none_or(|line| line.items.is_empty()) {
@@ -182,7 +183,7 @@ impl<T, K: Source> State<T, K> {
 
 /// A queue whose items all come from one source.
 impl<T> Queue<T> {
-    /// Adds an item even without room. Its sender bounds such items.
+    /// Adds an item even if there is no room. The sender bounds the number of such items.
     pub(crate) fn push_over_bound(&self, item: T) {
         let mut state = self.lock();
         if !self.is_closed() {
@@ -226,13 +227,13 @@ impl<T, K: Source> Queue<T, K> {
     }
 
     /// Like [`push_from`](Self::push_from), but makes room by dropping items. It drops the newest
-    /// items of the source with the largest share, while that is more than `source` would have.
-    /// Counts them and returns how many.
+    /// items of the source with the largest share, while that share exceeds the one that `source`
+    /// would have. Counts the dropped items and returns their number.
     pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
         self.push_over(source, item, weight, State::crowd_out)
     }
 
-    /// Like [`push_fairly`](Self::push_fairly), but drops the oldest items. It also drops those of
+    /// Like [`push_fairly`](Self::push_fairly), but drops the oldest items. This includes items of
     /// `source` if it has the largest share.
     pub(crate) fn push_over_oldest(
         &self,
@@ -250,7 +251,7 @@ impl<T, K: Source> Queue<T, K> {
         weight: usize,
         make_room: fn(&mut State<T, K>, K, usize) -> Option<T>,
     ) -> Result<usize, Full<T>> {
-        // Declared before the lock, so that the items are dropped after it.
+        // Declared before the lock, so that the items are dropped after its release.
         let mut crowded_out = Vec::new();
         let mut state = self.lock();
         if self.is_closed() {
@@ -282,7 +283,7 @@ impl<T, K: Source> Queue<T, K> {
         loop {
             let freed = self.room.notified();
             tokio::pin!(freed);
-            // Registered before the check, so that no change is missed.
+            // Registered before the check, so no change is missed.
             freed.as_mut().enable();
             {
                 let mut state = self.lock();
@@ -328,7 +329,7 @@ impl<T, K: Source> Queue<T, K> {
         self.room.notify_waiters();
     }
 
-    /// Like [`close`](Self::close), but also drops all items, since there is no reader any more.
+    /// Like [`close`](Self::close), but also drops all items, because there is no reader any more.
     fn abandon(&self) {
         self.close();
         let mut state = self.lock();
@@ -471,10 +472,10 @@ mod tests {
             let dropped = queue.push_over_oldest('f', n, 1);
             assert_eq!(dropped, Ok(usize::from(n >= 4)));
         }
-        // 2 to 5 wait. A new source makes the flood lose its oldest item.
+        // Items 2 to 5 wait. A new source makes the flood lose its oldest item.
         assert_eq!(queue.push_over_oldest('a', 10, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('a', 11, 1), Ok(1));
-        // Now both have two: the one that sends more loses its own.
+        // Now both have two items: the source that sends another one loses its own oldest.
         assert_eq!(queue.push_over_oldest('a', 12, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('f', 6, 1), Ok(1));
         // An item that outweighs all others is rejected itself.
@@ -496,7 +497,7 @@ mod tests {
         assert_eq!(queue.push_over_oldest('e', 4, 1), Ok(1), "among equals too");
     }
 
-    /// An item that notes whether the queue is locked when it is dropped.
+    /// An item that records whether the queue is locked when it is dropped.
     struct Dropped(std::sync::Weak<Queue<Dropped, char>>, Arc<AtomicBool>);
 
     impl Drop for Dropped {
@@ -528,7 +529,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_ends_with_either_end() {
+    async fn it_ends_when_either_end_is_dropped() {
         let (queue, mut reader) = self::queue(1);
         queue.push_over_bound(1);
         queue.close();

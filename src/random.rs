@@ -5,18 +5,18 @@ use rand::{CryptoRng, SeedableRng};
 
 use crate::mutex::Mutex;
 
-/// The one source of randomness of all parts of a node. It is the system's, or that of a seed,
-/// which allows a run to be replayed.
+/// The single source of randomness for all parts of a node. It is the operating system's, or a
+/// seeded one, which allows a run to be replayed.
 #[derive(Debug, Default)]
 pub(crate) struct Random(Option<Mutex<StdRng>>);
 
 impl Random {
-    /// Draws the same values in each run. The seed reveals every key that is drawn.
+    /// Returns a source that draws the same values in each run. The seed reveals every drawn key.
     pub(crate) fn seeded(seed: u64) -> Self {
         Self(Some(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// Draws from the source itself. If it has a seed, other callers wait meanwhile.
+    /// Draws from the source itself. If it is seeded, other callers wait in the meantime.
     pub(crate) fn draw<R>(&self, draw: impl FnOnce(&mut (dyn CryptoRng + 'static)) -> R) -> R {
         match &self.0 {
             Some(seeded) => draw(&mut *seeded.lock()),
@@ -24,7 +24,7 @@ impl Random {
         }
     }
 
-    /// Returns a generator for one part, which the draws of other parts do not affect.
+    /// Returns a generator for one part, which draws of other parts do not affect.
     pub(crate) fn fork(&self) -> StdRng {
         match &self.0 {
             Some(seeded) => StdRng::from_rng(&mut *seeded.lock()),
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_everything_and_the_system_nothing() {
+    fn only_a_seed_repeats_its_values() {
         let seeded = |seed| numbers(&Random::seeded(seed));
         assert_eq!(seeded(1), seeded(1));
         assert_ne!(seeded(1), seeded(2));

@@ -1,23 +1,23 @@
-//! Checks whether the current runtime has what this library needs.
+//! Checks whether the current runtime has the drivers that this library needs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-/// What a tokio runtime lacks.
+/// The part that a tokio runtime lacks.
 ///
 /// A runtime that is built with `enable_all` lacks nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// There is none: the call was made outside a runtime.
+    /// There is no runtime: the call was made outside one.
     #[error("there is no tokio runtime here")]
     Missing,
-    /// It was built without `enable_time`.
+    /// The runtime was built without `enable_time`.
     #[error("the tokio runtime has no timers: build it with `enable_all`")]
     NoTimers,
-    /// It was built without `enable_io`.
+    /// The runtime was built without `enable_io`.
     #[error("the tokio runtime has no I/O: build it with `enable_all`")]
     NoIo,
 }
@@ -42,13 +42,14 @@ pub(crate) fn with_io() -> Result<Handle, RuntimeError> {
     }
 }
 
-/// Whether `attempt` does not panic. If a part of a runtime is missing, tokio only panics.
+/// Returns whether `attempt` does not panic. Tokio reports a missing part of a runtime only by a
+/// panic.
 fn works(attempt: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(attempt)).is_ok()
 }
 
-/// Opens a socket, which panics without I/O. Errors of the system are ignored here; they recur when
-/// the server opens its own sockets.
+/// Opens a socket, which panics without I/O. The operating system's errors are ignored here; they
+/// recur when the server opens its own sockets.
 fn open_socket() {
     #[cfg(unix)]
     drop(tokio::net::UnixDatagram::pair());

@@ -78,9 +78,9 @@ macro_rules! getter {
 
 pub(crate) use {getter, setter, settings};
 
-/// A setting is below its least valid value.
+/// A setting is below its minimum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} is {value}, and must be at least {least}")]
+#[error("{setting} is {value}, but must be at least {least}")]
 pub struct TooSmall {
     setting: &'static str,
     value: String,
@@ -94,13 +94,13 @@ impl TooSmall {
         self.setting
     }
 
-    /// The given value, as a text.
+    /// The given value, as text.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// The least valid value, as a text.
+    /// The minimum, as text.
     #[must_use]
     pub fn least(&self) -> &str {
         &self.least

@@ -1,29 +1,30 @@
-//! Reuse of the memory of large payloads that were written.
+//! Reuse of the memory of large payloads that have been written.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::mutex::Mutex;
 
-/// The most buffers that are kept.
+/// The maximum number of buffers kept.
 const BUFFERS: usize = 4;
 
-/// The least and the most bytes of a buffer that is kept. A smaller one is cheap to allocate.
+/// The minimum and the maximum size of a buffer that is kept, in bytes. A smaller one is cheap to
+/// allocate.
 pub(crate) const SMALLEST: usize = 64 << 10;
 const LARGEST: usize = 2 << 20;
 
 /// Buffers of large payloads, for all connections of a server.
 ///
-/// Without them, the allocator returns blocks of this size to the system and requests them again,
-/// which clears each page: a tenth of a sender's time at 1 MiB.
+/// Without this reuse, the allocator returns blocks of this size to the operating system and
+/// requests them again. That clears each page, which costs a tenth of a sender's time at 1 MiB.
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<BytesMut>>);
 
 impl Spare {
-    /// Returns an empty buffer with room for `size` bytes. It reuses a kept one, unless all are too
-    /// small or so large that a queue's bound in bytes would mean little.
+    /// Returns an empty buffer with room for `size` bytes. It reuses a kept buffer, unless all are
+    /// too small, or so large that a queue's bound in bytes would lose its meaning.
     pub(crate) fn buffer(&self, size: usize) -> BytesMut {
         let fits = |buffer: &mut BytesMut| {
-            // Reclaims bytes that were cut off in front of a payload.
+            // Reclaims bytes that were cut off before a payload.
             buffer.try_reclaim(size) && buffer.capacity() <= 2 * size
         };
         let kept = self.with(|buffers| {
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_comes_back_empty() {
+    fn memory_is_reused_empty() {
         let spare = Spare::default();
         let written = payload(SMALLEST);
         let memory = written.as_ptr();
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_began_further_in_gives_all_of_it_back() {
+    fn a_payload_with_an_offset_returns_its_whole_buffer() {
         let spare = Spare::default();
         let mut written = BytesMut::zeroed(SMALLEST + 9);
         bytes::Buf::advance(&mut written, 9);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_holds_is_left_alone() {
+    fn shared_memory_is_not_reused() {
         let spare = Spare::default();
         let held = payload(SMALLEST);
         spare.keep(held.clone());
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_goes_when_it_is_to() {
+    fn it_is_bounded_and_can_be_cleared() {
         let spare = Spare::default();
         for size in [SMALLEST - 1, LARGEST + 1] {
             spare.keep(payload(size));

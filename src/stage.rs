@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The stage of a connection at which an error arose.
+/// The stage of a connection at which an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -12,7 +12,7 @@ pub enum Stage {
     Auth,
     /// Reading the recipient's ack packet.
     Ack,
-    /// Exchanging Hello, and the admission decision around it.
+    /// Exchanging Hellos, and deciding on admission.
     Hello,
     /// Opening or writing frames.
     Frame,

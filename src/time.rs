@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than any process runs, but adding it to an instant cannot overflow.
+/// Longer than any process runs, but short enough to add to an instant without overflow.
 pub(crate) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Returns the instant `wait` after `at`, at most 30 years later.
@@ -18,7 +18,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A wait that has doubled this many times.
+/// The wait `first`, doubled this many times.
 pub(crate) fn doubled(first: Duration, times: u32) -> Duration {
     let factor = 2u32.checked_pow(times);
     factor.map_or(Duration::MAX, |factor| first.saturating_mul(factor))

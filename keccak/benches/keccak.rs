@@ -1,14 +1,14 @@
-//! Benchmarks against crates that compute digests one after the other.
+//! Compares this crate with crates that compute digests one after the other.
 //!
-//! They measure one permutation and two, long messages, and the MAC of RLPx frames. `cargo bench -p
-//! peermux-keccak` runs them on the backend for this processor.
+//! The benchmarks measure one and two permutations, long messages, and the MAC of RLPx frames.
+//! `cargo bench -p peermux-keccak` runs them on the backend for this processor.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peermux_keccak::Keccak256;
 
-/// A running state, which all crates have.
+/// A running state, which all crates provide.
 trait Running: Clone {
     fn new() -> Self;
     fn update(&mut self, data: &[u8]);
@@ -39,7 +39,7 @@ impl Running for Keccak256 {
     }
 }
 
-/// This crate with the digests one after the other.
+/// This crate, with digests computed one after the other.
 #[derive(Clone)]
 struct Separate(Keccak256);
 
@@ -113,7 +113,7 @@ fn absorb<S: Running>(c: &mut Criterion, name: &str) {
 
 /// The three digests of an RLPx frame, without the encryption of the seeds.
 ///
-/// They are after the header's seed, after the body, and after the body's seed.
+/// They are taken after the header's seed, after the body, and after the body's seed.
 fn frame<S: Running>(c: &mut Criterion, name: &str) {
     let mut group = c.benchmark_group("frame");
     for length in [16, 256, 1024] {

@@ -1,6 +1,6 @@
-//! A running Keccak-256: it returns digests at any time and goes on absorbing.
+//! A running Keccak-256: it returns digests at any time and continues to absorb.
 //!
-//! Made for the MACs of [RLPx](https://github.com/ethereum/devp2p/blob/master/rlpx.md). It is
+//! It is made for the MACs of [RLPx](https://github.com/ethereum/devp2p/blob/master/rlpx.md). It is
 //! Keccak with capacity 512 and the original padding, not that of the later SHA3-256 standard.
 //!
 //! A digest is one permutation of a copy of the state. Later input does not depend on it, so
@@ -8,8 +8,8 @@
 //! at once. With AVX-512VL two states cost little more than one, and with AVX2 less than two. The
 //! instructions of the processor are detected at run time.
 //!
-//! This crate contains the `unsafe` calls of code that is compiled for instructions which not every
-//! processor has.
+//! This crate contains the `unsafe` calls of code that is compiled for instructions not available
+//! on every processor.
 
 mod backend;
 mod state;

@@ -55,7 +55,7 @@ impl Keccak256 {
 
     /// Absorbs `data`.
     ///
-    /// Any split of the data into pieces has the same result.
+    /// Any split of the data into pieces gives the same result.
     pub fn update(&mut self, data: &[u8]) {
         match self.split(data) {
             None => self.extend(data),
@@ -77,8 +77,8 @@ impl Keccak256 {
 
     /// Returns the digest of everything absorbed so far, and then absorbs `data`.
     ///
-    /// The same as [`digest`](Self::digest) and [`update`](Self::update). If `data` reaches the end
-    /// of the current block of 136 bytes, the digest is computed along with that block.
+    /// Equivalent to [`digest`](Self::digest), then [`update`](Self::update). If `data` reaches the
+    /// end of the current block of 136 bytes, the digest is computed along with that block.
     pub fn digest_and_update(&mut self, data: &[u8]) -> [u8; LENGTH] {
         match self.split(data) {
             None => {
@@ -92,9 +92,9 @@ impl Keccak256 {
 
     /// Returns the digests before and after it absorbs `data`.
     ///
-    /// The same as [`digest`](Self::digest), [`update`](Self::update) and `digest` again. The first
-    /// digest is computed along with the end of the current block of 136 bytes if `data` reaches
-    /// it, else along with the second digest.
+    /// Equivalent to [`digest`](Self::digest), [`update`](Self::update) and `digest` again. The
+    /// first digest is computed along with the end of the current block of 136 bytes if `data`
+    /// reaches it, otherwise along with the second digest.
     pub fn digest_update_digest(&mut self, data: &[u8]) -> ([u8; LENGTH], [u8; LENGTH]) {
         match self.split(data) {
             None => {
@@ -177,7 +177,7 @@ fn bytes(digest: Digest) -> [u8; LENGTH] {
 
 /// Adds `data` to the bytes of `lanes` from `offset` on.
 ///
-/// It works on whole lanes for any offset, since a later load of a lane would have to wait for
+/// It writes whole lanes for any offset, because a later load of a lane would have to wait for
 /// stores of single bytes.
 fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;

@@ -16,7 +16,7 @@ pub(crate) struct Field {
     options: FieldOptions,
     /// Whether it appears in the path of an error.
     named: bool,
-    /// The variable that holds it, which cannot collide with a name of the user.
+    /// The variable that holds it; its name cannot collide with the user's names.
     pub(crate) local: Ident,
 }
 
@@ -43,7 +43,7 @@ impl Field {
         })
     }
 
-    /// Leaves the field out of the path of an error.
+    /// Omits the field from the path of an error.
     pub(crate) fn without_name(mut self) -> Self {
         self.named = false;
         self
@@ -57,13 +57,13 @@ impl Field {
         }
     }
 
-    /// Returns an expression for about how many bytes it takes.
+    /// Returns an expression for the field's approximate size in bytes.
     pub(crate) fn size(&self, krate: &TokenStream) -> TokenStream {
         let (ty, local) = (&self.ty, &self.local);
         quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::rlp_size(#local))
     }
 
-    /// Returns a statement that appends it to `out`; `later` are the fields behind it.
+    /// Returns a statement that appends it to `out`; `later` are the fields after it.
     fn write_before(&self, krate: &TokenStream, later: &[Field], out: &Ident) -> TokenStream {
         let local = &self.local;
         if self.options.optional.is_some() {
@@ -141,13 +141,13 @@ pub(crate) fn check_order(fields: &[Field]) -> Result<()> {
     }
 }
 
-/// Returns an expression for about how many bytes the list of the fields takes.
+/// Returns an expression for the approximate size of the list of fields, in bytes.
 pub(crate) fn size(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let sizes = fields.iter().map(|field| field.size(krate));
     quote!(9 #(+ #sizes)*)
 }
 
-/// Returns a statement that appends the list of the fields to `out`.
+/// Returns a statement that appends the list of fields to `out`.
 ///
 /// The statement of `first` appends the first elements of the list.
 pub(crate) fn write_list(
@@ -172,10 +172,10 @@ pub(crate) fn write_list(
     }
 }
 
-/// Returns statements that read the list of the fields into variables.
+/// Returns statements that read the list of fields into variables.
 ///
-/// The statement of `first` reads the first elements of the list. On an error they return it from
-/// the enclosing function.
+/// The statement of `first` reads the first elements of the list. If an error occurs, they return
+/// it from the enclosing function.
 pub(crate) fn read_list(
     fields: &[Field],
     krate: &TokenStream,

@@ -1,7 +1,7 @@
 //! The macros of `peermux`: `messages!` and the derive of `RlpValue`.
 //!
-//! `peermux` re-exports and documents them. Use them from there: the generated code needs hidden
-//! parts of the same version.
+//! `peermux` re-exports and documents them. Use them through `peermux`, because the generated code
+//! needs hidden parts of the same version.
 
 mod field;
 mod options;
@@ -15,7 +15,7 @@ use proc_macro::TokenStream;
 
 /// Defines the typed messages of a subprotocol.
 ///
-/// `peermux::messages!` passes the crate's path, in parentheses in front of the input.
+/// `peermux::messages!` passes the crate's path in parentheses before the input.
 #[proc_macro]
 pub fn messages(input: TokenStream) -> TokenStream {
     done(set::expand(input.into()))

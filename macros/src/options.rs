@@ -33,7 +33,7 @@ fn take(
 pub(crate) struct FieldOptions {
     /// The maximum number of items or bytes.
     pub(crate) max: Option<Expr>,
-    /// The place of `optional`.
+    /// The position of `optional`.
     pub(crate) optional: Option<Span>,
 }
 
@@ -80,7 +80,7 @@ impl MessageOptions {
         Ok(options)
     }
 
-    /// Returns these options, with those of the set for missing ones.
+    /// Returns these options, with the set's options for missing ones.
     pub(crate) fn or(self, set: &Self) -> Self {
         Self {
             max_size: self.max_size.or_else(|| set.max_size.clone()),
@@ -92,7 +92,7 @@ impl MessageOptions {
 /// Options of a record.
 #[derive(Default)]
 pub(crate) struct RecordOptions {
-    /// The place of `transparent`.
+    /// The position of `transparent`.
     pub(crate) transparent: Option<Span>,
     /// The path of `peermux`.
     pub(crate) krate: Option<Path>,
@@ -121,7 +121,7 @@ fn span(path: &Path) -> Span {
         .map_or_else(Span::call_site, proc_macro2::Ident::span)
 }
 
-/// Returns an error at a place.
+/// Returns an error at a position in the source.
 pub(crate) fn error<T>(span: Span, sentence: impl std::fmt::Display) -> Result<T> {
     Err(Error::new(span, sentence))
 }

@@ -21,7 +21,7 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
                 only.alone()?;
                 transparent(only, &krate)
             }
-            _ => return error(span, "a transparent record has one field"),
+            _ => return error(span, "a transparent record must have exactly one field"),
         },
         None => {
             field::check_order(&fields)?;
@@ -80,7 +80,7 @@ fn bounded(mut generics: syn::Generics, krate: &TokenStream) -> Result<syn::Gene
     Ok(generics)
 }
 
-/// Returns the functions of a record that is the list of its fields.
+/// Returns the functions of a record that is encoded as the list of its fields.
 fn list(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let (out, from) = (local("out"), local("from"));
     let bindings = field::bindings(fields);
@@ -90,7 +90,7 @@ fn list(fields: &[Field], krate: &TokenStream) -> TokenStream {
     functions(krate, &bindings, &size, &write, &read)
 }
 
-/// Returns the functions of a record that is its only field.
+/// Returns the functions of a record that is encoded as its only field.
 fn transparent(field: &Field, krate: &TokenStream) -> TokenStream {
     let (out, from) = (local("out"), local("from"));
     let bindings = field::bindings(std::slice::from_ref(field));

@@ -8,7 +8,7 @@ fn tokens(text: &str) -> TokenStream {
     TokenStream::from_str(text).unwrap()
 }
 
-/// Returns the error for a set, and the text at its place.
+/// Returns the error for a set, and the text at its position.
 fn refused_set(text: &str) -> (String, String) {
     place(
         &set::expand(tokens(&format!("(krate)\n{text}"))).unwrap_err(),
@@ -21,7 +21,7 @@ fn refused_record(text: &str) -> (String, String) {
     place(&record::expand(tokens(text)).unwrap_err(), text, 1)
 }
 
-/// Returns the message of an error, and the text at its place.
+/// Returns the message of an error, and the text at its position.
 fn place(error: &syn::Error, text: &str, first: usize) -> (String, String) {
     let (start, end) = (error.span().start(), error.span().end());
     let lines: Vec<_> = text.lines().collect();
@@ -37,7 +37,7 @@ fn place(error: &syn::Error, text: &str, first: usize) -> (String, String) {
     (error.to_string(), at.to_owned())
 }
 
-/// Checks the place and the message of the error for each definition.
+/// Checks the position and the message of the error for each definition.
 fn all(refused: impl Fn(&str) -> (String, String), cases: &[(&str, &str, &str)]) {
     for (text, at, sentence) in cases {
         assert_eq!(
@@ -49,7 +49,7 @@ fn all(refused: impl Fn(&str) -> (String, String), cases: &[(&str, &str, &str)])
 }
 
 #[test]
-fn what_is_wrong_with_a_set_is_told_at_its_place() {
+fn errors_in_a_set_are_reported_at_their_position() {
     all(
         refused_set,
         &[
@@ -133,7 +133,7 @@ fn what_is_wrong_with_a_set_is_told_at_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_at_its_place() {
+fn errors_in_a_request_are_reported_at_their_position() {
     all(
         refused_set,
         &[
@@ -157,7 +157,7 @@ fn what_is_wrong_with_a_request_is_told_at_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_field_is_told_at_its_place() {
+fn errors_in_a_field_are_reported_at_their_position() {
     let message =
         |field: &str| refused_set(&format!("enum A, length = 2 {{ 0 => B {{ {field} }} }}"));
     let record = |field: &str| refused_record(&format!("struct A {{ {field} }}"));
@@ -191,7 +191,7 @@ fn what_is_wrong_with_a_field_is_told_at_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_record_is_told_at_its_place() {
+fn errors_in_a_record_are_reported_at_their_position() {
     all(
         refused_record,
         &[
@@ -209,7 +209,7 @@ fn what_is_wrong_with_a_record_is_told_at_its_place() {
             (
                 "#[rlp(transparent)] struct A(u8, u8);",
                 "transparent",
-                "a transparent record has one field",
+                "a transparent record must have exactly one field",
             ),
             (
                 "#[rlp(opaque)] struct A(u8);",
@@ -248,7 +248,7 @@ fn requests_and_responses_become_structs() {
 }
 
 #[test]
-fn a_message_may_have_limits_of_its_own() {
+fn a_message_may_have_its_own_limits() {
     let code = code(
         "enum A, length = 3, max_size = \"2 MiB\" { 0 => B, #[rlp(max_size = 5, max_memory = LIMIT)] 1 => C }",
     );

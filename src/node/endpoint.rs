@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_part_is_wrong() {
+    fn errors_name_the_invalid_part() {
         let host = |host: &str| EndpointError::Host { host: host.into() };
         let port = |port: &str| EndpointError::Port { port: port.into() };
         let missing = |host: &str| EndpointError::PortMissing { host: host.into() };

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_part_is_wrong() {
+    fn errors_name_the_invalid_part() {
         let key = key(1);
         for text in ["", "enode", "enode:/", "ENODE://", "http://x"] {
             assert!(matches!(error(text), EnodeError::Scheme { .. }), "{text}");

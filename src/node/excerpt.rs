@@ -1,6 +1,6 @@
 //! Excerpts of input for error messages, without keys.
 
-/// A run of this many characters may be a secret key or half of one. A key has 43 characters in
+/// A run of this many characters may be a secret key or half of one. A key takes 43 characters in
 /// base64 and 64 in hexadecimal.
 const KEY_LIKE: usize = 32;
 

@@ -121,7 +121,7 @@ impl<M: RequestMessages> Requests<M> {
     /// Sends a request to a peer and waits for its response, within the configured limits.
     ///
     /// # Errors
-    /// [`RequestError`].
+    /// [`RequestError`] if there is no response; its variants name the causes.
     ///
     /// # Cancel safety
     /// Dropping the call cancels the request: it frees its slot, and a late response is dropped.
@@ -137,7 +137,7 @@ impl<M: RequestMessages> Requests<M> {
     /// Only the time limit, the largest response, and whether to wait for a free slot are used.
     ///
     /// # Errors
-    /// [`RequestError`].
+    /// Same as [`request`](Self::request).
     pub async fn request_with<R>(
         &self,
         peer: &NodeId,

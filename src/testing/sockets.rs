@@ -152,7 +152,7 @@ impl<A: Address> Listener for MemoryListener<A> {
 impl<A: Address> Caller<A> {
     /// Connects from `addr` and returns the caller's end.
     ///
-    /// If the listener is closed, that end is closed too.
+    /// If the listener is closed, the returned end is closed too.
     pub async fn call(&self, addr: A) -> DuplexStream {
         let (near, far) = duplex(PIPE);
         self.0.send(Ok((near, addr))).await.ok();

@@ -77,7 +77,7 @@ fn a_file_is_checked_as_a_node_would() {
         ("max_pears = 1\n", "unknown field `max_pears`"),
         (
             "max_pending = 0\n",
-            "max_pending is 0, and must be at least 1",
+            "max_pending is 0, but must be at least 1",
         ),
         ("memory.per_peer = \"1 KiB\"\n", "memory.per_peer is 1024"),
         (

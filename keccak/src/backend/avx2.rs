@@ -13,7 +13,7 @@ use super::pair::pair;
 use super::plain;
 use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
-/// Proves that the processor has AVX2, BMI1 and BMI2.
+/// Proves that the processor supports AVX2, BMI1 and BMI2.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token(());
 

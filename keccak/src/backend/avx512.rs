@@ -1,7 +1,7 @@
 //! Two states in the halves of registers with AVX-512VL.
 //!
 //! They take 25 of its 32 registers, and use its rotation and three-operand logic. A single state
-//! leaves the upper halves unused, and is still faster than in general-purpose registers.
+//! leaves the upper halves unused, but is still faster than in general-purpose registers.
 
 use core::arch::x86_64::{
     __m128i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_rol_epi64,
@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 use super::pair::pair;
 use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
-/// Proves that the processor has AVX-512F and AVX-512VL.
+/// Proves that the processor supports AVX-512F and AVX-512VL.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token(());
 

@@ -13,8 +13,8 @@ pub(crate) use round::{Block, Digest, Lanes, Padding, RATE, padding};
 
 /// The code that computes the permutation.
 ///
-/// Only [`detect`](Self::detect) makes a backend for instructions beyond the target's, and only if
-/// the processor has them.
+/// Only [`detect`](Self::detect) returns a backend for instructions beyond the target's, and only
+/// if the processor supports them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
     Plain,
@@ -61,7 +61,7 @@ impl Backend {
         }
     }
 
-    /// Returns the digest of `state`, with `padding` behind the bytes of its block.
+    /// Returns the digest of `state`, with `padding` after the bytes of its block.
     pub(crate) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
         match self {
             Self::Plain => plain::digest(state, padding),
@@ -72,7 +72,7 @@ impl Backend {
         }
     }
 
-    /// Returns that of [`digest`](Self::digest), and the digest of `state` plus `other`.
+    /// Returns the result of [`digest`](Self::digest), and the digest of `state` plus `other`.
     ///
     /// `other` is more of the block, with its own padding.
     pub(crate) fn digest_both(
@@ -128,7 +128,8 @@ pub(crate) fn add(state: &mut [u64], block: &Block) {
 mod tests {
     use super::*;
 
-    /// Keccak-f\[1600\] of zeroes, and of the result: the reference implementation's test vectors.
+    /// Keccak-f\[1600\] of zeroes, then of that result: the reference implementation's test
+    /// vectors.
     const ZEROES_PERMUTED: Lanes = [
         0xf125_8f79_40e1_dde7,
         0x84d5_ccf9_33c0_478a,

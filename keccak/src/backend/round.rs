@@ -16,14 +16,15 @@ pub(crate) type Block = [u64; RATE / 8];
 /// The part of a permuted state that is its digest.
 pub(crate) type Digest = [u64; 4];
 
-/// A block of zeroes, but for the first bit of the padding.
+/// A block of zeroes, except for the first bit of the padding.
 ///
 /// The last bit of the padding is [`LAST_BIT`].
 pub(crate) type Padding = [u8; RATE];
 
 /// Returns the padding after `offset` bytes of a block.
 ///
-/// It is in constant memory: a load of a word that was just written as bytes would have to wait.
+/// It is in constant memory: loading a word that was just written as bytes would have to wait for
+/// the writes.
 pub(crate) fn padding(offset: usize) -> &'static Padding {
     static ZEROES_AROUND: [u8; 2 * RATE - 1] = {
         let mut bytes = [0; 2 * RATE - 1];
@@ -70,7 +71,7 @@ pub(super) const ROUND_CONSTANTS: [u64; 24] = [
 /// One round over the lanes `$a`, with the operations that the caller has in scope:
 ///
 /// - `parity(a, b, c, d, e)`: the sum of a column;
-/// - `effect(left, right)`: the sum that θ adds to a column, from the parities beside it;
+/// - `effect(left, right)`: the sum that θ adds to a column, from the parities of its neighbours;
 /// - `add(a, b)`: the sum of two lanes;
 /// - `rotate::<N>(lane)`: the lane rotated to the left;
 /// - `chi(a, b, c)`: `a ^ (!b & c)`;

@@ -91,11 +91,11 @@ fn uses_the_original_padding() {
     assert_eq!(Keccak256::default().digest(), empty);
 }
 
-/// From every offset in a block, every length up to beyond the next block.
+/// Tests every offset in a block, with every length up to beyond the next block.
 ///
-/// From an empty block, lengths up to beyond the third block too.
+/// From an empty block, it tests lengths up to beyond the third block.
 #[test]
-fn every_offset_and_length_is_what_plain_rust_computes() {
+fn every_offset_and_length_matches_plain_rust() {
     let data = pattern(4 * RATE);
     let lengths = (0..RATE)
         .flat_map(|offset| (0..=RATE + 9).map(move |length| (offset, length)))
@@ -128,7 +128,7 @@ fn every_offset_and_length_is_what_plain_rust_computes() {
 }
 
 #[test]
-fn shows_nothing_and_forgets() {
+fn debug_shows_no_state_and_drop_wipes_it() {
     let mut state = Keccak256::new();
     state.update(b"secret");
     assert_eq!(format!("{state:?}"), "Keccak256 { .. }");
@@ -156,7 +156,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 proptest! {
     #[test]
-    fn any_sequence_of_operations_is_what_plain_rust_computes(
+    fn any_sequence_of_operations_matches_plain_rust(
         operations in prop::collection::vec(operation(), 0..24)
     ) {
         for backend in Backend::all() {

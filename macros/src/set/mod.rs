@@ -11,7 +11,7 @@ use syn::{Attribute, Ident, LitInt, Result, Visibility};
 use crate::field::Field;
 use crate::options::MessageOptions;
 
-/// A set in the form that the user wrote.
+/// A set as the user has written it.
 struct Set {
     /// The path of `peermux`: `$crate` in `peermux::messages!`.
     krate: TokenStream,

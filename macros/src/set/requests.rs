@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::code::named;
 use super::{Form, Message, Role, Set};
 
-/// Returns the code for a set's requests; nothing for a set without any.
+/// Returns the code for a set's requests; empty for a set without requests.
 pub(super) fn code(set: &Set) -> TokenStream {
     let asks = |message: &Message| message.response.is_some();
     if !set.messages.iter().any(asks) {

@@ -104,7 +104,7 @@ async fn settings_below_their_minimum_are_refused_by_name() {
     let text = started.expect_err("no room").to_string();
     assert_eq!(
         text,
-        "protocol test/1: queue_messages is 0, and must be at least 1"
+        "protocol test/1: queue_messages is 0, but must be at least 1"
     );
 }
 
