@@ -16,10 +16,9 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The time on the machine's clock when it was last read, advanced by the monotonic clock. Small
-/// adjustments of the machine's clock are therefore hidden. If the two differ by more than a
-/// minute, the machine's clock was corrected or the machine was asleep, and the clock is read
-/// again.
+/// The machine's clock at its last reading, advanced by the monotonic clock. Small adjustments of
+/// the machine's clock are therefore hidden. If the two differ by more than a minute, the machine's
+/// clock was corrected or the machine was asleep, and the clock is read again.
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 #[derive(Debug)]
 pub(crate) struct Calendar {

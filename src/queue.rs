@@ -51,8 +51,8 @@ pub(crate) struct Queue<T, K = ()> {
     room: Notify,
 }
 
-/// Empty small lines are kept, up to this number of lines, so that an item that is read immediately
-/// needs no allocation.
+/// The maximum number of empty small lines that are kept. They save an allocation for each item
+/// that is read immediately.
 const IDLE_LINES: usize = 16;
 /// A line is small if it has room for at most this many items.
 const SMALL_LINE: usize = 16;
@@ -93,8 +93,8 @@ impl<T, K: Source> State<T, K> {
         self.items == 0 || beside_others
     }
 
-    /// The share of an item: its weight, but at least the bound divided by the maximum number of
-    /// items.
+    /// The share of an item: its weight, but at least a minimum. The minimum is the bound on weight
+    /// divided by the bound on items.
     fn share(&self, weight: usize) -> usize {
         let least = self.bound.weight.checked_div(self.bound.items);
         weight.max(least.unwrap_or(1)).max(1)

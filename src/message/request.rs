@@ -39,7 +39,7 @@ pub trait Request: Sized + Send + 'static {
     /// Wraps the request in a message with this id.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// Returns the id and the request in a message; `None` if the message is not this request.
+    /// Returns the id and the request in a message; `None` for any other message.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }
 
@@ -55,6 +55,6 @@ pub trait Response: Sized + Send + 'static {
     /// Wraps the response in a message, with the id of the request that it answers.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// Returns the id and the response in a message; `None` if the message is not this response.
+    /// Returns the id and the response in a message; `None` for any other message.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }

@@ -156,7 +156,9 @@ pub enum EnodeError {
         got: usize,
     },
     /// The public key contains something that is not a hexadecimal digit.
-    #[error("public key contains {found:?} at position {position}, which is not a hexadecimal digit")]
+    #[error(
+        "public key contains {found:?} at position {position}, which is not a hexadecimal digit"
+    )]
     KeyHex {
         /// The first character that is not a digit.
         found: char,

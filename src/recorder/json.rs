@@ -13,7 +13,7 @@ use crate::p2p::Capability;
 use crate::printable::printable;
 use crate::setup::Direction;
 
-/// The maximum length of a client name or an error, in characters; the rest is cut off.
+/// The maximum length of a client name or an error, in characters. The rest is cut off.
 const LONGEST: usize = 2048;
 
 /// The JSON form of a recording.

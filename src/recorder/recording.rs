@@ -50,7 +50,7 @@ impl Recording {
         }
     }
 
-    /// Creates a recording of these entries, or of the last ones if there are too many.
+    /// Creates a recording of these entries. If there are too many, it contains the last ones.
     #[cfg(any(test, feature = "serde"))]
     pub(super) fn from_entries(
         peer: Recorded,

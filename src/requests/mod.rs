@@ -27,7 +27,7 @@
 //! messages! {
 //!     #[derive(Debug, Clone, PartialEq)]
 //!     pub enum Store, length = 2 {
-//!         /// Asks for the values of some keys.
+//!         /// Requests the values of some keys.
 //!         0x00 => Get { #[rlp(max = 100)] keys: Vec<String> } -> Values,
 //!         /// Their values, in the same order.
 //!         0x01 => Values(#[rlp(max = 100)] Vec<Option<String>>),

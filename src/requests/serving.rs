@@ -73,7 +73,7 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Returns whether a request with this code can get a busy answer if there is no room.
+    /// Returns whether requests with this code get a busy answer without room.
     pub(super) fn answers_when_busy(&self, code: u64) -> bool {
         // The busy answers that wait to be sent are bounded too.
         self.answers.has_busy(code)

@@ -9,7 +9,7 @@ use crate::node::NodeId;
 
 /// How many times longer than the median a slow peer takes.
 const TIMES: u32 = 3;
-/// A peer is slow if this many requests to it have timed out in a row.
+/// The number of consecutive timeouts that make a peer slow.
 const TIMED_OUT: u32 = 3;
 /// How many other peers a comparison needs.
 const OTHERS: usize = 3;

@@ -17,7 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::HandshakeError;
 use crate::node::{PublicKey, SecretKey};
 
-/// AES-128 with a 128-bit counter: with a random IV, the counter may carry over bit 64.
+/// AES-128 with a 128-bit counter. With a random IV, the counter may carry over bit 64.
 type Cipher = ctr::Ctr128BE<Aes128>;
 
 const POINT: usize = 65;

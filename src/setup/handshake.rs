@@ -196,7 +196,7 @@ impl<T: Transport> ReceivedAuth<T> {
         Ok(authenticated)
     }
 
-    /// Makes the ack when it is this step's turn, and keeps it for the first frame.
+    /// Takes a turn to make the ack, and keeps it for the first frame.
     ///
     /// The first frame, a Hello or a Disconnect, is sent in the same write, which saves a packet on
     /// both sides. The remote does not need the ack any earlier.

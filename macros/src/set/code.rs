@@ -209,7 +209,7 @@ fn arm(set: &Set, message: &Message) -> TokenStream {
     }
 }
 
-/// Returns the message with a variable per field, used as a pattern and as an expression.
+/// Returns the message with a variable per field, as a pattern or an expression.
 fn pattern(set: &Set, message: &Message) -> TokenStream {
     let (name, bindings) = (&message.name, field::bindings(message.form.fields()));
     match set.role(message) {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::rlp::RlpError;
 
-/// Why a payload is not a value of the expected type, and the position of the error.
+/// Why and where a payload is not a value of the expected type.
 ///
 /// It displays as `Headers.headers[3].parent: expected a byte string of 32 bytes, got 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
-    /// If any byte is changed, the MAC that covers it fails, and so do later calls.
+    /// A changed byte makes its MAC and all later calls fail.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();

@@ -51,7 +51,7 @@ pub(super) struct Path {
     unacknowledged: u64,
     /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
-    /// The rate has risen by a quarter since the last measurement, as it does at the start.
+    /// Whether the rate has risen by a quarter since the last measurement, as at the start.
     rises: bool,
 }
 
