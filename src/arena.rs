@@ -12,7 +12,7 @@ const CHUNK: usize = 4 << 10;
 /// other costs.
 const LARGEST: usize = 1 << 10;
 
-/// Chunks of adjacent small payloads, which saves an allocation for each payload. A chunk is freed
+/// Chunks of adjacent small payloads, which save an allocation for each payload. A chunk is freed
 /// with the last payload in it.
 #[derive(Debug, Default)]
 pub(crate) struct Arena(BytesMut);

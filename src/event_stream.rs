@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn events_come_in_order_until_the_end() {
+    async fn events_arrive_in_order_until_the_end() {
         let feed = EventFeed::new(4);
         let mut events = feed.subscribe();
         assert_eq!(events.recv().now_or_never(), None, "a dropped call");

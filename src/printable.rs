@@ -1,4 +1,4 @@
-//! Texts of remotes, made safe for terminals and logs.
+//! Text from remotes, made safe for terminals and logs.
 
 /// Returns the first `most` characters of a remote's text, safe to print in one line. Characters
 /// that a terminal may interpret as a command, or that move later text elsewhere, are replaced.
@@ -13,8 +13,8 @@ pub(crate) fn printable(text: &str, most: usize) -> String {
     text.chars().take(most).map(safe).collect()
 }
 
-/// Whether a terminal may obey a character. These are control characters, line and paragraph
-/// separators, and the marks, embeddings and isolates of the [bidirectional algorithm].
+/// Whether a terminal may obey a character. Such characters are control characters, line and
+/// paragraph separators, and the marks, embeddings and isolates of the [bidirectional algorithm].
 ///
 /// [bidirectional algorithm]: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 fn is_hostile(char: char) -> bool {

@@ -6,7 +6,7 @@
 //! A digest is one permutation of a copy of the state. Later input does not depend on it, so
 //! [`Keccak256::digest_and_update`] and [`Keccak256::digest_update_digest`] run both permutations
 //! at once. With AVX-512VL two states cost little more than one, and with AVX2 less than two. The
-//! instructions of the processor are detected at run time.
+//! processor's instructions are detected at run time.
 //!
 //! This crate contains the `unsafe` calls of code that is compiled for instructions not available
 //! on every processor.

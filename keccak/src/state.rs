@@ -90,7 +90,7 @@ impl Keccak256 {
         }
     }
 
-    /// Returns the digests before and after it absorbs `data`.
+    /// Absorbs `data`, and returns the digests before and after it.
     ///
     /// Equivalent to [`digest`](Self::digest), [`update`](Self::update) and `digest` again. The
     /// first digest is computed along with the end of the current block of 136 bytes if `data`

@@ -88,7 +88,7 @@
 ///
 /// A list of small items takes much more memory than its payload: 32 bytes for each empty
 /// [`Bytes`](crate::Bytes), which takes one byte on the wire. `max_memory` limits it. A `max` for
-/// each list and a `max_size` that fits the protocol are tighter limits, and document themselves.
+/// each list and a `max_size` that fits the protocol are tighter limits and self-documenting.
 ///
 /// # Requests
 ///
@@ -262,7 +262,7 @@ mod tests {
             0x01 => GetNewest -> Headers,
             /// Headers.
             0x02 => Headers(#[rlp(max = 2)] Vec<u64>),
-            /// Requests an end.
+            /// Requests the peer to stop.
             0x03 => Stop(String) -> Stopped,
             0x04 => Stopped,
             0x05 => NewBlock { number: u64 },

@@ -9,7 +9,7 @@ use crate::spare::Spare;
 /// A raw message: a code relative to its protocol, and an undecoded payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The code, from 0 to the protocol's length, exclusive.
+    /// The code, below the protocol's length.
     pub code: u64,
     /// The uncompressed payload. By convention it is a single RLP value, which is not checked.
     ///

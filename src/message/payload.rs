@@ -41,8 +41,8 @@ pub fn encode_message(message: &impl Payload, spare: Option<&Spare>) -> Bytes {
 
 /// Encodes a payload of about `size` bytes that is sent immediately.
 ///
-/// A small one goes into memory that the payloads of a thread share, a large one into memory that
-/// another payload has left in `spare`.
+/// A small payload goes into memory that the payloads of a thread share. A large one goes into
+/// memory that another payload has left in `spare`.
 pub fn encode_shared(
     size: usize,
     spare: Option<&Spare>,

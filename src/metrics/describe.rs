@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reasons_are_those_of_a_disconnect() {
+    fn the_reasons_match_those_of_a_disconnect() {
         let named = DisconnectReason::NAMED.iter().map(|reason| reason.label());
         let others = [DisconnectReason(0x42).label(), "none".to_owned()];
         let all: Vec<_> = named.chain(others).collect();

@@ -55,7 +55,7 @@ pub enum EndpointError {
     /// There is no port after the host.
     #[error("no port follows {host:?}")]
     PortMissing {
-        /// The text instead of host and port.
+        /// The text found instead of host and port.
         host: String,
     },
     /// The port is not a number from 0 to 65535.
@@ -162,7 +162,7 @@ impl fmt::Display for Endpoint {
 }
 
 fn parse_port(text: &str) -> Option<u16> {
-    // `parse` alone accepts a plus sign.
+    // `parse` alone would accept a plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }

@@ -146,7 +146,7 @@ pub enum EnodeError {
     /// There is no public key before the endpoint.
     #[error("enode URL has no public key before {found:?}")]
     KeyMissing {
-        /// The text instead of the key.
+        /// The text found instead of the key.
         found: String,
     },
     /// The public key does not have 128 digits.
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn an_at_sign_in_the_query_is_no_separator() {
+    fn an_at_sign_in_the_query_is_not_a_separator() {
         let enode = Enode::new(key(1), ([1, 2, 3, 4], 3).into());
         assert_eq!(format!("{enode}?x=a@b").parse(), Ok(enode));
     }

@@ -147,7 +147,7 @@ fn is_reserved_v6(ip: Ipv6Addr) -> bool {
         .any(|(start, bits)| in_v6(ip, *start, *bits))
 }
 
-/// The IPv4 address inside an IPv6 address that embeds one, else the address itself.
+/// The IPv4 address inside an IPv6 address that embeds one, otherwise the address itself.
 fn plain(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip.to_canonical() else {
         return ip.to_canonical();

@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_gives_public_gives_id() {
+    fn the_secret_determines_the_public_key_and_the_id() {
         let public = key().public_key();
         assert_eq!(public.to_string(), PUBLIC);
         assert_eq!(public.node_id().to_string(), ID);

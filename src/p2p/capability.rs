@@ -94,7 +94,7 @@ impl FromStr for Capability {
             .ok_or_else(|| CapabilityError::NoVersion {
                 text: excerpt(text),
             })?;
-        // `u64::from_str` accepts a plus sign.
+        // `u64::from_str` would accept a plus sign.
         let digits = version.bytes().all(|byte| byte.is_ascii_digit());
         match version.parse() {
             Ok(version) if digits => Ok(Self::new(name, version)),

@@ -32,7 +32,7 @@ macro_rules! reasons {
             /// All reasons with a name, in the order of their codes.
             pub const NAMED: &'static [Self] = &[$(Self::$name),+];
 
-            /// Returns the constant's name and the text, or `None` without a name.
+            /// Returns the constant's name and the text, or `None` if there is no name.
             const fn entry(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $($code => Some((stringify!($name), $text)),)+
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_gives_constants_names_and_texts() {
+    fn the_table_defines_constants_names_and_texts() {
         assert_eq!(DisconnectReason::NAMED.len(), 14);
         assert!(DisconnectReason::NAMED.is_sorted());
         assert_eq!(
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_no_reason() {
+    fn no_data_means_no_reason() {
         assert_eq!(decode_disconnect(&[], true), None);
         assert_eq!(decode_disconnect(&[0x00], true), None);
         assert_eq!(decode_disconnect(&[0xc0], true), None);
@@ -310,7 +310,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_reason_returns(code: u8) {
+        fn every_reason_round_trips(code: u8) {
             let reason = DisconnectReason(code);
             let payload = reason.encode();
             prop_assert_eq!(decode_disconnect(&payload, false), Some(reason));

@@ -38,8 +38,8 @@ pub struct Hello {
     pub client: Bytes,
     /// The node's capabilities, in the order of the Hello.
     ///
-    /// Decoding leaves out entries whose name is not printable ASCII: no protocol of ours can
-    /// have such a name, so they cannot match. It rejects more than [`MAX_CAPABILITIES`].
+    /// Decoding omits entries whose name is not printable ASCII: no protocol of ours can have such
+    /// a name, so they cannot match. It rejects more than [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
     /// The TCP port on which the node claims to listen, or 0.
     ///
@@ -96,7 +96,7 @@ impl Hello {
     /// after the list are ignored. The encoding must be canonical.
     ///
     /// # Errors
-    /// [`HelloError`] if the payload is too long, malformed or contains an invalid key; send its
+    /// [`HelloError`] if the payload is too long or malformed, or contains an invalid key; send its
     /// [`reason`](HelloError::reason) to the remote.
     pub fn decode(payload: &[u8]) -> Result<Self, HelloError> {
         if payload.len() > MAX_HELLO {

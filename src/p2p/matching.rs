@@ -25,7 +25,7 @@ pub struct SharedCapability {
 impl SharedCapability {
     /// Returns the protocol's message ids, `offset..offset + length`.
     pub fn codes(&self) -> Range<u64> {
-        // `match_capabilities` checked this sum.
+        // `match_capabilities` has checked this sum.
         self.offset..self.offset.saturating_add(self.length)
     }
 }
@@ -109,7 +109,7 @@ pub fn match_capabilities(
 /// A remote may share any version of a name, so the one with the most codes counts.
 ///
 /// # Errors
-/// [`MatchError::IdsExhausted`] if they do not fit with some remote.
+/// [`MatchError::IdsExhausted`] if there can be a remote with which they do not fit.
 pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
     let mut longest: BTreeMap<&str, &(Capability, u64)> = BTreeMap::new();
     for entry in local {

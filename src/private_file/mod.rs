@@ -1,9 +1,9 @@
 //! Files that only their owner can read, such as a node's key.
 //!
 //! A file appears under its name only when it is complete, so a killed process leaves either the
-//! whole file or nothing. This depends on the file system: without hard links, a kill at the wrong
-//! moment can leave an empty file, and without support for flushing folders, a crash of the machine
-//! can undo a new name.
+//! whole file or nothing. This depends on the file system. Without hard links, a kill at the wrong
+//! moment can leave an empty file. Without support for flushing folders, a crash of the machine can
+//! undo a new name.
 //!
 //! An existing file or folder is checked before use, as ssh and PostgreSQL check their keys:
 //!
@@ -21,9 +21,9 @@
 //! File systems without modes, such as FAT, show one mode for all files. Mount them with a private
 //! mode (`umask=077`; for CIFS `file_mode=0600,dir_mode=0700`; for WSL the option `metadata`). If
 //! that is not possible, pass a key through a pipe, for example `--key-file <(cat PATH)`. A volume
-//! that Kubernetes mounts with `fsGroup` needs `fsGroupChangePolicy: OnRootMismatch`, else each
-//! mount opens its files to the group. On systems other than Unix, neither owners nor modes are
-//! checked, and links to files are followed.
+//! that Kubernetes mounts with `fsGroup` needs `fsGroupChangePolicy: OnRootMismatch`; otherwise
+//! each mount opens its files to the group. On systems other than Unix, neither owners nor modes
+//! are checked, and links to files are followed.
 
 mod exposed;
 
@@ -195,7 +195,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // The file was moved or never created, or the folder can no longer be changed.
+        // The file has been moved or was never created, or the folder can no longer be changed.
         let _ = fs::remove_file(&self.0);
     }
 }

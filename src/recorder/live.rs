@@ -63,8 +63,8 @@ impl Recorder {
     }
 }
 
-/// The entries that one loop of a connection has not yet handed over. It hands them over before
-/// each wait, so that a recording is complete.
+/// The entries that one loop of a connection has not yet handed over. The loop hands them over
+/// before each wait, so that a recording is complete.
 #[derive(Debug)]
 pub(crate) struct Notes {
     recorder: Arc<Recorder>,

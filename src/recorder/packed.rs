@@ -11,8 +11,8 @@ const NO_PROTOCOL: u16 = u16::MAX;
 /// Represents a Disconnect without a reason.
 const NO_REASON: u64 = 1 << 8;
 
-/// How many bits of [`Packed::head`] the kind takes. The others are microseconds, enough for two
-/// thousand years.
+/// How many bits of [`Packed::head`] the kind takes. The other bits are microseconds, enough for
+/// two thousand years.
 const KIND_BITS: u32 = 8;
 
 /// An entry. Its kind determines the meaning of its words.

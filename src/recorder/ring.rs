@@ -17,7 +17,7 @@ pub(super) struct Ring {
     forgotten: u64,
 }
 
-/// An event of a Ping.
+/// An event that concerns a Ping.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PingNote {
     /// Our Ping was passed to the socket.

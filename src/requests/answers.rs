@@ -6,7 +6,7 @@ use std::pin::Pin;
 use crate::message::{Request, RequestMessages, Response};
 use crate::peer::{Peer, ProtocolError};
 
-/// Computes the response to a request, with the request's id.
+/// The future of a response, which contains its request's id.
 pub(super) type Answering<M> = Pin<Box<dyn Future<Output = Result<M, ProtocolError>> + Send>>;
 
 type AnswerFn<M> = dyn Fn(&Peer, M) -> Option<Answering<M>> + Send + Sync;

@@ -61,8 +61,8 @@ impl<M: RequestMessages> RequestsBuilder<M> {
 
     /// Sets the busy answer to requests of one type.
     ///
-    /// A request gets it if there are more requests than [are
-    /// answered](RequestConfig::with_answering) and [may wait](RequestConfig::with_waiting).
+    /// A peer receives it for each request beyond those that [are being
+    /// answered](RequestConfig::with_answering) or [wait](RequestConfig::with_waiting).
     pub fn when_busy<R: Request<Messages = M>>(
         mut self,
         answer: impl Fn(R) -> R::Response + Send + Sync + 'static,

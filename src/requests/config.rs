@@ -16,8 +16,8 @@ settings! {
         max_open / with_max_open: usize = 64, |open: usize| open.max(1);
         /// What happens to a request beyond that maximum. Default: [`WhenOpen::Wait`].
         when_open / with_when_open: WhenOpen = WhenOpen::Wait;
-        /// The largest response in uncompressed bytes. A larger one fails its request. Default:
-        /// [`MAX_PAYLOAD`].
+        /// The largest response in uncompressed bytes. A larger response fails its request.
+        /// Default: [`MAX_PAYLOAD`].
         max_response / with_max_response: usize = MAX_PAYLOAD;
         /// How an unexpected response is handled. Default: [`Unasked::Ignore`].
         unasked / with_unasked: Unasked = Unasked::Ignore;

@@ -49,7 +49,7 @@ impl<M: RequestMessages> RequestConn<M> {
 
     /// Returns the next message that is neither a request nor a response.
     ///
-    /// `None` means that the peer is ending.
+    /// `None` means that the connection is ending.
     ///
     /// # Errors
     /// [`ProtocolError`] for a message that does not decode, a request without an answer function,

@@ -51,7 +51,7 @@ impl<M: RequestMessages> Serving<M> {
     /// Answers a request immediately, lets it wait, or sends the busy answer.
     ///
     /// # Errors
-    /// If the request has no answer function, or its answer function fails.
+    /// If the request has no answer function, or the answer fails.
     pub(super) fn take(
         &mut self,
         request: Received<M>,
@@ -73,7 +73,7 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Returns whether requests with this code get a busy answer without room.
+    /// Returns whether a further request with this code gets a busy answer.
     pub(super) fn answers_when_busy(&self, code: u64) -> bool {
         // The busy answers that wait to be sent are bounded too.
         self.answers.has_busy(code)

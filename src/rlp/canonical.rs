@@ -108,7 +108,7 @@ mod tests {
             if let Ok(length) = ours {
                 prop_assert!(strict(&bytes[..length], 0).is_ok());
             } else {
-                // A strict decoder that reads one value or more must fail on the first one too.
+                // A strict decoder must fail on the first value, too.
                 prop_assert!(first_value(&bytes).is_err());
             }
         }

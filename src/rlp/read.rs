@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Takes the next value, decoded by its type.
     ///
-    /// The type may accept bytes that are not in canonical form; check them before.
+    /// The type may accept bytes that are not in canonical form; check them first.
     ///
     /// # Errors
     /// [`RlpError`] if no well-formed value is left, or the type rejects it.

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_packet_opens_with_the_same_shared_data_only() {
+    fn a_sealed_packet_opens_only_with_the_same_shared_data() {
         let transcript = &VECTORS["transcript_v4_uncompressed"];
         let receiver = key(transcript, "recipient_static_key");
         let randomness = PacketRandomness {

@@ -16,7 +16,7 @@ pub enum HandshakeError {
     PacketTooLarge {
         /// Bytes announced by the size prefix.
         got: usize,
-        /// Bytes accepted behind the size prefix.
+        /// Bytes accepted after the size prefix.
         max: usize,
     },
     /// A packet announces fewer bytes than the encryption alone adds.
@@ -47,7 +47,7 @@ pub enum HandshakeError {
     TooFewElements {
         /// Elements in the list.
         got: usize,
-        /// Elements in the format.
+        /// Elements required by the format.
         expected: usize,
     },
     /// An element has the wrong number of bytes, or is a list.
@@ -57,7 +57,7 @@ pub enum HandshakeError {
         element: &'static str,
         /// Bytes in the element; 0 for a list.
         got: usize,
-        /// Bytes in the format.
+        /// Bytes required by the format.
         expected: usize,
     },
     /// The given padding makes our own packet larger than receivers accept.
@@ -65,7 +65,7 @@ pub enum HandshakeError {
     PaddingTooLong {
         /// Bytes of padding.
         got: usize,
-        /// Bytes accepted behind the size prefix.
+        /// Bytes accepted after the size prefix.
         max: usize,
     },
 }

@@ -73,7 +73,7 @@ impl<T: Transport> Authenticated<T> {
         self.about.direction
     }
 
-    /// Sends `hello` and reads the remote's Hello, both at once.
+    /// Sends `hello` and reads the remote's Hello at the same time.
     ///
     /// See [RLPx, "p2p"
     /// capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability). Snappy
@@ -167,7 +167,7 @@ impl<T: Transport> Authenticated<T> {
         }
     }
 
-    /// Sends the ack that waits for the first frame, if there is one.
+    /// Sends the ack that is held back for the first frame, if there is one.
     pub(super) async fn send_ack(&mut self) -> Result<(), SetupError> {
         let ack = std::mem::take(&mut self.wire.unsent);
         if ack.is_empty() {

@@ -29,7 +29,7 @@ impl StepTimes {
         }
     }
 
-    /// Takes a step, and warns if the first ones of the process took absurdly long.
+    /// Runs a step, and warns if the first steps of the process took absurdly long.
     pub(crate) fn time<R>(&self, step: impl FnOnce() -> R) -> R {
         static WARNING: Once = Once::new();
         let started = Instant::now();

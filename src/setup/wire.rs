@@ -52,7 +52,7 @@ impl<T: Transport> Wire<T> {
     }
 }
 
-/// Closes the sending side, then reads until the remote closes, or for `linger`.
+/// Closes the sending side, then reads until the remote closes or `linger` has passed.
 ///
 /// A close with unread input would make the kernel reset the connection, which can destroy the last
 /// frame at the receiver.

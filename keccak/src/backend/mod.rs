@@ -74,7 +74,7 @@ impl Backend {
 
     /// Returns the result of [`digest`](Self::digest), and the digest of `state` plus `other`.
     ///
-    /// `other` is more of the block, with its own padding.
+    /// `other` continues the block, with its own padding.
     pub(crate) fn digest_both(
         self,
         state: &Lanes,
@@ -186,7 +186,7 @@ mod tests {
     ];
 
     #[test]
-    fn permutes_as_the_reference_implementation() {
+    fn permutes_like_the_reference_implementation() {
         for backend in Backend::all() {
             let mut state = [0; 25];
             backend.absorb(&mut state, &[]);

@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_are_the_whole(whole in prop::collection::vec(any::<u8>(), 0..1000),
+    fn pieces_add_up_to_the_whole(whole in prop::collection::vec(any::<u8>(), 0..1000),
                             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(whole.len() + 1)).collect();
         cuts.push(whole.len());

@@ -102,7 +102,7 @@ impl NodeRecordBuilder {
             .value("id", &SCHEME)
             .value("secp256k1", &&public_key[..]);
         let hash = keccak256(&[&encode(None, seq, &pairs)]);
-        // A record does not contain the recovery id, the last byte.
+        // A record omits the last byte, the recovery id.
         let [signature @ .., _] = key.sign_recoverable(&hash);
         NodeRecord::decode(&encode(Some(&signature), seq, &pairs))
     }

@@ -33,8 +33,8 @@ type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 /// A node's statement about itself, signed by its static key.
 ///
 /// The format is [EIP-778](https://eips.ethereum.org/EIPS/eip-778) with the identity scheme "v4". A
-/// record contains a sequence number and pairs of key and value. If a node has two records, the one
-/// with the higher number is newer. Every value of this type carries a valid signature. The text
+/// record contains a sequence number and pairs of key and value. Of a node's records, the one with
+/// the highest number is the newest. Every value of this type carries a valid signature. The text
 /// form is `enr:`, followed by the encoding in URL-safe base64.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeRecord {
@@ -260,7 +260,7 @@ fn exact_signature(signature: &[u8]) -> Result<[u8; SIGNATURE_LENGTH], RecordErr
         })
 }
 
-/// Encodes the record, or without a signature the content that is signed.
+/// Encodes the record, or only the content to sign if `signature` is `None`.
 fn encode(signature: Option<&[u8; SIGNATURE_LENGTH]>, seq: u64, pairs: &Pairs) -> Bytes {
     let mut record = BytesMut::new();
     put_list(&mut record, |list| {

@@ -54,7 +54,7 @@ fn bytes_after_a_short_list_are_not_its_elements() {
 }
 
 #[test]
-fn the_key_decides_on_the_reason() {
+fn the_key_determines_the_reason() {
     for (bytes, error, reason) in [
         (vec![1; 63], HelloError::KeyLength { got: 63 }, 0x07),
         (vec![], HelloError::KeyLength { got: 0 }, 0x07),
@@ -144,7 +144,7 @@ fn client_text_is_fit_for_a_log() {
 
 proptest! {
     #[test]
-    fn every_hello_returns(
+    fn every_hello_round_trips(
         version: u64,
         client in prop::collection::vec(any::<u8>(), 0..80),
         capabilities in prop::collection::vec(("[ -~]{1,9}", any::<u64>()), 0..12),

@@ -10,7 +10,7 @@ use crate::rlp::STRING;
 /// Adds the field's name to a read error.
 ///
 /// # Errors
-/// The error in `read`.
+/// Returns the error in `read`, if there is one.
 #[inline]
 pub fn field<T>(name: &str, read: Result<T, ValueError>) -> Result<T, ValueError> {
     read.map_err(|error| error.in_field(name))

@@ -166,7 +166,7 @@ fn optional_fields_at_the_end_may_be_omitted() {
 }
 
 #[test]
-fn numbers_have_their_widths() {
+fn numbers_must_fit_their_width() {
     assert_eq!(
         refused::<u8>(&[0x82, 1, 0]),
         "the number does not fit into 8 bits"
@@ -213,7 +213,7 @@ fn lists_are_limited_to_their_number() {
 }
 
 #[test]
-fn addresses_are_their_bytes() {
+fn addresses_encode_as_their_bytes() {
     let (v4, v6) = (Ipv4Addr::new(10, 0, 0, 1), Ipv6Addr::LOCALHOST);
     assert_eq!(round_trip(&v4), round_trip(&IpAddr::V4(v4)));
     assert_eq!(round_trip(&v6), round_trip(&IpAddr::V6(v6)));

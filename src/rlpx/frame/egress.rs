@@ -11,7 +11,7 @@ use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::message_id;
 use crate::rlpx::snappy::Compressor;
 
-/// The number of bytes of a body that are encrypted, then authenticated, at a time.
+/// The size of the pieces in which a body is encrypted and then authenticated.
 ///
 /// The piece is still in the cache when the MAC reads it. It is a multiple of the cipher's block
 /// and of the cache line.
@@ -79,8 +79,8 @@ impl Egress {
     ///
     /// # Errors
     /// [`SealError`] if `data` is longer than [`MAX_PAYLOAD`], or id and data do not fit into a
-    /// frame. Then `out` and the state of the connection are unchanged, and the connection can
-    /// still be used.
+    /// frame. In that case, `out` and the state of the connection are unchanged, and the connection
+    /// can still be used.
     pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {
         let start = out.len();
         let result = append_plaintext(id, data, self.compressor(), out);

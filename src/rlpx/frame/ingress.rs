@@ -73,7 +73,7 @@ impl Ingress {
 
     /// Sets whether the following frames are compressed.
     ///
-    /// At first they are not. Switch it on if both Hellos announce version 5 ([EIP-706]).
+    /// Initially, they are not. Switch it on if both Hellos announce version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {

@@ -63,8 +63,8 @@ pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
 
 /// AES-256 with a 64-bit counter, which is faster than one of 128 bits.
 ///
-/// The initial vector is zero, so both yield the same stream for longer than any connection lasts.
-/// Counter mode never decrypts a block, so half of the key schedule is enough.
+/// The initial vector is zero, so both counters yield the same stream for longer than any
+/// connection lasts. Counter mode never decrypts a block, so half of the key schedule is enough.
 type Cipher = ctr::Ctr64BE<Aes256Enc>;
 
 fn cipher(aes_secret: &[u8; 32]) -> Cipher {

@@ -58,7 +58,8 @@ impl Egress {
     /// Begins to seal a message with prepared data, which is never copied as a whole.
     ///
     /// # Errors
-    /// [`SealError::FrameTooLarge`], before anything is sealed.
+    /// [`SealError::FrameTooLarge`] if the data does not fit into a frame. Nothing has been sealed
+    /// then.
     pub(crate) fn begin_prepared<'a>(
         &self,
         id: u64,

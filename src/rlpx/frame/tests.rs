@@ -213,7 +213,7 @@ fn limits_on_the_payload() {
 }
 
 #[test]
-fn empty_data_is_no_compressed_payload() {
+fn empty_data_is_not_a_compressed_payload() {
     let (mut egress, mut ingress) = pair();
     let mut wire = sealed(&mut egress, 16, &[]);
     ingress.set_snappy(true);
@@ -294,7 +294,7 @@ proptest! {
 
     /// A frame sealed in pieces of any size consists of the same bytes.
     #[test]
-    fn pieces_are_the_whole(
+    fn pieces_add_up_to_the_whole(
         messages in messages(),
         size in 1usize..5000,
         snappy: bool,

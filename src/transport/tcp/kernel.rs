@@ -119,7 +119,7 @@ pub(super) fn set_window(stream: &TcpStream, bytes: u32) {
 
 /// Bounds the bytes that wait in the kernel to be sent for the first time.
 pub(super) fn set_unsent(stream: &TcpStream, bytes: u32) {
-    // As above.
+    // As above, the connection also works without the bound.
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
 }
 

@@ -25,7 +25,7 @@ const WINDOWS_PER_ROUND: u64 = 4;
 const LEAST_UNSENT: u64 = 16 << 10;
 /// The fraction of a round trip that an urgent message waits for unsent bytes.
 const UNSENT_PER_ROUND: u64 = 8;
-/// The kernel sends a chunk within 4 ms, unless it has the smallest size.
+/// The kernel sends a chunk within 4 ms, unless the chunk has the minimum size.
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The largest segment that the kernel builds, in bytes.
@@ -51,7 +51,7 @@ pub(super) struct Path {
     unacknowledged: u64,
     /// Bytes per second; `None` before the first measurement.
     rate: Option<u64>,
-    /// Whether the rate has risen by a quarter since the last measurement, as at the start.
+    /// Whether the rate has risen by a quarter since the last measurement. It does at the start.
     rises: bool,
 }
 
@@ -133,7 +133,7 @@ impl Path {
 
     /// Records the bytes that have been sent and are not acknowledged in order.
     ///
-    /// With packet loss these are several times as many as the path holds.
+    /// With packet loss, this is several times as many bytes as the path holds.
     pub(super) fn on_unacknowledged(&mut self, bytes: u64) {
         let last = self.unacknowledged;
         self.unacknowledged = bytes.max(last - last / 8);
