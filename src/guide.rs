@@ -8,7 +8,7 @@
 //! | [Messages](messages) | types, bounds, versions, raw bytes |
 //! | [Requests](requests) | requests with answers: to one peer, to any peer |
 //! | [Broadcast and slow peers](broadcast) | sending to all, queues, backpressure, rates |
-//! | [Errors and disconnects](errors) | what fails, who is at fault, what the remote sees |
+//! | [Errors and disconnects](errors) | failures, the side at fault, what the remote sees |
 //! | [Testing](testing) | tests without a network, in virtual time |
 //! | [A protocol in an afternoon](protocols) | all of this in one program |
 //! | [Connections](connections) | static nodes, the address book, bans, events |
@@ -20,11 +20,11 @@
 //! | [JSON](json) | what the command line prints for programs |
 //! | [Containers](containers), [Backup and upgrade](backup) | images, manifests, a node's data |
 //! | [Limits](limits) | every bound, its setting and its reason |
-//! | [Security](security) | what attacks cost |
+//! | [Security](security) | the cost of attacks |
 //! | [Clients](clients), [What was tested](interop) | go-ethereum, reth, EthereumJS |
 //! | [How a message travels](journey) | from `send` to `recv` |
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
-//! | [Benchmarks](benchmarks) | how fast, measured how |
+//! | [Benchmarks](benchmarks) | speed, and how it is measured |
 
 /// The rustdoc targets of the links between chapters. In the files themselves, they lead to files.
 macro_rules! links {

@@ -67,7 +67,7 @@
 //! ```text
 //!   comm       connections by identity, acknowledgements, subscriptions
 //!   server     set-up, admission, peer set, events
-//!   connmgr    sockets, listeners, dials, retries         beside it: addrbook, discv4, discv5, dns
+//!   connmgr    sockets, listeners, dials, retries         next to it: addrbook, discv4, discv5, dns
 //!   requests   requests with answers
 //!   driver     read loop · write loop · ping loop · one task per protocol
 //!   peer       a peer's handle, its protocols, how it ends
@@ -83,14 +83,14 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `server` | yes | [`server`], [`peer`], [`requests`] and all that needs a tokio runtime |
+//! | `server` | yes | [`server`], [`peer`], [`requests`] and everything that needs a tokio runtime |
 //! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |
 //! | `asm` | yes | Keccak in assembly, on aarch64 |
 //! | `connmgr` | with `server` | [`connmgr`], for any kind of address and stream |
 //! | `codec` | with `server` | [`p2p::RlpxCodec`], a tokio-util codec |
 //! | `addrbook` | no | `addrbook`: addresses, node records and bans, in a file |
 //! | `discv4`, `discv5` | no | Node Discovery v4 and v5 |
-//! | `dns`, `dns-resolver` | no | lists of nodes in the DNS; a resolver that asks real DNS servers |
+//! | `dns`, `dns-resolver` | no | lists of nodes in the DNS; a resolver that queries real DNS servers |
 //! | `nat` | no | port mapping by a router: UPnP, PCP, NAT-PMP |
 //! | `comm`, `x509` | no | `comm`: messages to identities; X.509 certificates as identities |
 //! | `serde` | no | serialisation of ids, events and information records |

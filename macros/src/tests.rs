@@ -61,7 +61,7 @@ fn errors_in_a_set_are_reported_at_their_position() {
             (
                 "enum A { 0 => B }",
                 "A",
-                "`length` is missing, the set's number of codes: `enum A, length = 2 { … }`",
+                "`length`, the set's number of codes, is missing: `enum A, length = 2 { … }`",
             ),
             (
                 "enum A, size = 2 { 0 => B }",
@@ -91,7 +91,7 @@ fn errors_in_a_set_are_reported_at_their_position() {
             (
                 "enum A, length = 2 { 0 => B(u8, u8) }",
                 "(u8, u8)",
-                "parentheses hold one value: name several, as in `B { first: …, second: … }`",
+                "parentheses hold only one value: name the values, as in `B { first: …, second: … }`",
             ),
             (
                 "enum A, length = 2 { 0 => B() }",
@@ -140,7 +140,7 @@ fn errors_in_a_request_are_reported_at_their_position() {
             (
                 "enum A, length = 2 { 0 => B -> C }",
                 "C",
-                "`C` is not a message of A: name the one that answers `B`",
+                "`C` is not a message of A: name the message that answers `B`",
             ),
             (
                 "enum A, length = 2 { 0 => B -> C, 1 => C -> B }",

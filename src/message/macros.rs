@@ -49,7 +49,7 @@
 ///
 /// | | |
 /// |---|---|
-/// | `length = N` | the number of codes that the protocol reserves; one without a message is rejected as unknown |
+/// | `length = N` | the number of codes that the protocol reserves; a code without a message is rejected as unknown |
 /// | `max_size = "64 KiB"` | the largest payload in bytes, as a text or a `usize`; a larger one is neither decoded ([`MessageError::TooLarge`](crate::MessageError::TooLarge)) nor sent ([`SendError::TooLarge`](crate::SendError::TooLarge)) |
 /// | `max_memory = "1 MiB"` | the maximum heap memory of a received message's values in bytes, not counting byte strings that share its payload; by default 4 MiB plus eight bytes for each byte of the payload |
 ///

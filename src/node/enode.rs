@@ -372,7 +372,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_returns(seed in 1u8..255, host in host(), tcp: u16, udp: u16) {
+        fn text_round_trips(seed in 1u8..255, host in host(), tcp: u16, udp: u16) {
             let enode = Enode::with_endpoint(key(seed), Endpoint { host, tcp, udp });
             prop_assert_eq!(enode.to_string().parse(), Ok(enode));
         }

@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_returns(name in ".{0,12}", version: u64) {
+        fn text_round_trips(name in ".{0,12}", version: u64) {
             let capability = Capability::new(name, version);
             prop_assert_eq!(capability.to_string().parse(), Ok(capability));
         }

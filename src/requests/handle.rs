@@ -92,7 +92,7 @@ impl<M: RequestMessages> Requests<M> {
             };
             Err(ProtocolError::from(MessageError::NotAllowed {
                 code: other.code(),
-                rule: "only requests and responses are expected",
+                rule: "a message must be a request or a response",
             }))
         })
     }

@@ -108,7 +108,7 @@ impl<M: RequestMessages> Serving<M> {
         let answering = self.answers.begin(&self.remote.peer, request);
         let answering = answering.ok_or(MessageError::NotAllowed {
             code,
-            rule: "such requests are not answered here",
+            rule: "this side does not answer such requests",
         })?;
         let answered = self.answer(answering, charge);
         self.run(answered, cx)

@@ -61,7 +61,7 @@ fn answer(set: &Set, message: &Message, response: &Ident) -> Result<()> {
         None => error(
             response.span(),
             format!(
-                "`{response}` is not a message of {}: name the one that answers `{name}`",
+                "`{response}` is not a message of {}: name the message that answers `{name}`",
                 set.name
             ),
         ),

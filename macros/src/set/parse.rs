@@ -75,7 +75,7 @@ fn set_options(
         None => error(
             name.span(),
             format!(
-                "`length` is missing, the set's number of codes: `enum {name}, length = 2 {{ … }}`"
+                "`length`, the set's number of codes, is missing: `enum {name}, length = 2 {{ … }}`"
             ),
         ),
     }
@@ -151,7 +151,7 @@ fn one(values: Punctuated<Value, Comma>, span: Span, name: &Ident) -> Result<For
         (Some(_), Some(_)) => error(
             span,
             format!(
-                "parentheses hold one value: name several, as in `{name} {{ first: …, second: … }}`"
+                "parentheses hold only one value: name the values, as in `{name} {{ first: …, second: … }}`"
             ),
         ),
         (None, _) => error(

@@ -19,7 +19,7 @@ const KEEP: usize = 2 << 20;
 ///
 /// Seal all of its pieces before anything else.
 #[derive(Debug)]
-#[must_use = "a frame that is begun must be sealed to its end"]
+#[must_use = "a frame that has been started must be sealed completely"]
 pub struct Pieces {
     /// Bytes of id and data.
     frame_size: usize,

@@ -44,7 +44,7 @@ impl Prepared {
 ///
 /// Seal all of its pieces before anything else.
 #[derive(Debug)]
-#[must_use = "a frame that is begun must be sealed to its end"]
+#[must_use = "a frame that has been started must be sealed completely"]
 pub(crate) struct PreparedPieces<'a> {
     id: u64,
     data: &'a [u8],
