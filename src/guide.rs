@@ -26,7 +26,8 @@
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
 //! | [Benchmarks](benchmarks) | speed, and how it is measured |
 
-/// The rustdoc targets of the links between chapters. In the files themselves, they lead to files.
+/// The targets of the links between chapters in rustdoc. In the Markdown files, these links lead to
+/// files.
 macro_rules! links {
     () => {
         concat!(

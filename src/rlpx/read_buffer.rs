@@ -6,7 +6,7 @@ const SMALL: usize = 4 * 1024;
 /// Capacity of the buffer of an idle connection.
 const IDLE: usize = 256;
 
-/// The maximum read ahead, or reserved when a frame is announced, in bytes.
+/// The maximum size of a read-ahead, or of the room reserved for an announced frame.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// The maximum capacity kept between large messages, in bytes.

@@ -58,8 +58,8 @@ impl Egress {
     /// Begins to seal a message with prepared data, which is never copied as a whole.
     ///
     /// # Errors
-    /// [`SealError::FrameTooLarge`] if the data does not fit into a frame. Nothing has been sealed
-    /// then.
+    /// [`SealError::FrameTooLarge`] if the data does not fit into a frame. In that case, nothing
+    /// has been sealed.
     pub(crate) fn begin_prepared<'a>(
         &self,
         id: u64,

@@ -30,8 +30,8 @@ impl Recipient {
     /// Returns the minimum number of bytes that [`read_auth`](Self::read_auth) needs beyond
     /// `input`.
     ///
-    /// At 0, `read_auth` has a packet to process, which is most of a handshake's cost. The caller
-    /// can choose when to do it.
+    /// At 0, `read_auth` can process a packet. That is most of a handshake's cost, so the caller
+    /// may choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.
