@@ -303,7 +303,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_private_files_are_used_and_no_links_to_them() {
+    fn links_and_exposed_files_are_refused() {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         let folder = Folder::new("used");

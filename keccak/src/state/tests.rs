@@ -128,7 +128,7 @@ fn every_offset_and_length_matches_plain_rust() {
 }
 
 #[test]
-fn debug_shows_no_state_and_drop_wipes_it() {
+fn debug_shows_no_state_and_zeroize_resets_it() {
     let mut state = Keccak256::new();
     state.update(b"secret");
     assert_eq!(format!("{state:?}"), "Keccak256 { .. }");
