@@ -9,7 +9,7 @@ use super::ids::DISCONNECT;
 use crate::fault::Fault;
 use crate::rlpx::{Egress, Frame, FrameError, Ingress, MAX_FRAME_SIZE, Opened, SealError};
 
-/// The maximum reserved for a frame before its bytes arrive, in bytes.
+/// The maximum room reserved for a frame before its bytes arrive, in bytes.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// One message: an id and an uncompressed payload.

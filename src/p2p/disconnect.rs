@@ -58,7 +58,7 @@ reasons! {
     ALREADY_CONNECTED = 0x05, "already connected";
     /// The version of the base protocol is not supported.
     INCOMPATIBLE_VERSION = 0x06, "incompatible p2p protocol version";
-    /// The Hello's public key is missing, all zero, or has a wrong length.
+    /// The Hello's public key is missing, all zero, or has the wrong length.
     INVALID_IDENTITY = 0x07, "invalid node identity";
     /// The node is shutting down, or a protocol's handler has ended normally.
     CLIENT_QUITTING = 0x08, "client quitting";

@@ -20,7 +20,7 @@ use crate::transport::Transport;
 ///
 /// See [RLPx, initial
 /// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). The remote
-/// proves its identity only with its first frame, so it is uncertain until
+/// proves its identity only with its first frame, so the identity is uncertain until
 /// [`Authenticated::exchange_hello`] succeeds.
 ///
 /// # Errors
