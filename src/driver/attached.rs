@@ -1,4 +1,4 @@
-//! The shared protocols, with what each of them needs on this connection.
+//! The shared protocols, and the state of each on this connection.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -90,7 +90,8 @@ impl Attached {
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
         let protocol = self.protocol;
-        // Whatever the function does before its future runs happens here, in the peer's own task.
+        // Code that the function runs before it returns its future runs here, in the peer's own
+        // task.
         let started = caught("a protocol", || protocol.start(peer.clone(), conn));
         let mut run = started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))));
         let mut starting = Some(starting);

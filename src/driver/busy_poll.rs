@@ -10,8 +10,8 @@ use crate::time::part;
 
 /// Number of polls before the read loop sleeps.
 ///
-/// An idle runtime takes about half a microsecond per turn, so all of them cost as much as a
-/// processor needs to fall asleep and wake up.
+/// An idle runtime takes about half a microsecond per turn. All turns together cost about as much
+/// as putting a processor to sleep and waking it up.
 const TURNS: u32 = 64;
 
 /// Interval between messages below which polling may pay off.
@@ -24,7 +24,7 @@ const LONGEST_REST: u32 = 1024;
 
 /// Credit at the start of a try.
 ///
-/// A message found by polling adds one, a miss takes one.
+/// A message found by polling adds one, a miss subtracts one.
 const START: u32 = 8;
 /// Credit at which a try has succeeded; it grows no further.
 const SUCCESS: u32 = 16;
@@ -35,11 +35,11 @@ static WORTHWHILE: LazyLock<bool> =
 
 /// Decides whether to poll for the next message or to sleep until it arrives.
 ///
-/// Waking a sleeping processor takes longer than a small message's whole way through both ends, and
-/// as much processor time as [`TURNS`] polls. So where single messages go back and forth quickly,
-/// polling is faster and cheaper if it finds most of them. Both ends must poll at the same time for
-/// that, so a try lasts several messages. If polling does not make messages arrive sooner (the
-/// remote takes longer, or waits for this very processor), tries become rare.
+/// Waking a sleeping processor takes longer than passing a small message through both ends, and
+/// costs as much processor time as [`TURNS`] polls. So where single messages go back and forth
+/// quickly, polling is faster and cheaper if it finds most of them. This requires both ends to poll
+/// at the same time, so a try lasts several messages. If polling does not make messages arrive
+/// sooner (the remote takes longer, or waits for this very processor), tries become rare.
 #[derive(Debug)]
 pub(crate) struct BusyPoll {
     phase: Phase,
@@ -153,13 +153,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looks_after_some_quick_messages_and_goes_on_while_it_helps() {
+    async fn polls_after_some_quick_messages_and_continues_while_it_helps() {
         let mut link = Link::new(80);
         link.receive(FIRST_REST, true);
         assert_eq!((link.looked, link.poll.turns() > 0), (0, *WORTHWHILE));
         link.receive(1000, true);
         assert_eq!(link.looked, 1000);
-        // One in three is not found, which is still worth it.
+        // Polling misses one message in three, which is still worth it.
         for _ in 0..100 {
             link.receive(2, true);
             link.receive(1, false);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn looking_in_vain_becomes_rare() {
+    async fn unsuccessful_polling_becomes_rare() {
         let mut link = Link::new(80);
         link.receive(100_000, false);
         let tries = link.looked / START;
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_found_later_than_it_was_slept_for_is_found_in_vain() {
+    async fn finding_messages_later_than_sleeping_would_is_no_success() {
         let mut link = Link::new(20);
         link.receive(1000, false);
         while matches!(link.poll.phase, Phase::Resting(_)) {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_messages_and_bulk_are_slept_for() {
+    async fn slow_messages_and_bulk_are_not_polled_for() {
         let mut link = Link::new(200);
         link.receive(1000, true);
         assert_eq!(link.looked, 0);

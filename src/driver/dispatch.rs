@@ -101,7 +101,7 @@ impl Dispatch {
     /// Handles one frame, which was complete at `at`.
     ///
     /// Waits only while the queue of the frame's protocol, or a memory budget, is full. An error
-    /// ends the peer.
+    /// ends the connection.
     pub(crate) async fn handle(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         if frame.id() < p2p::BASE_LENGTH {
             self.base(frame, at)
@@ -162,7 +162,8 @@ impl Dispatch {
         let arrived = route.inbox.arrived(size);
         let room = match arrived.and_then(|()| route.inbox.reserve(size)) {
             Ok(room) => room,
-            // The handler takes no more messages, since its protocol is about to end the peer.
+            // The handler takes no more messages, since its protocol is about to end the
+            // connection.
             Err(PushError::Closed) => return Ok(()),
             Err(PushError::Full) if route.limits.when_full() == WhenFull::DropNewest => {
                 self.notes.note(at, || dropped(DropCause::QueueFull));
@@ -185,7 +186,7 @@ impl Dispatch {
                     cause: cause_of(full),
                 };
                 let pause = Pause::begin(&self.peer, pausing);
-                // Boxed, so that idle connections need no room for this.
+                // Boxed, so that idle connections reserve no memory for this.
                 let room = wait_for_room(route, size, &self.budget, pause);
                 match Box::pin(room).await? {
                     Some(room) => room,

@@ -86,10 +86,10 @@ impl<T: Transport> PeerDriver<T> {
         self.established.refuse(reason).await;
     }
 
-    /// Runs the peer until it ends.
+    /// Runs the peer until the connection ends.
     ///
-    /// It ends at most a few seconds after the first cause. By then all its tasks have ended or are
-    /// aborted.
+    /// It ends at most a few seconds after the first cause. By then all its tasks have ended or
+    /// been aborted.
     ///
     /// # Cancel safety
     /// Not cancel safe: dropping the future closes the connection without a Disconnect.
@@ -99,13 +99,13 @@ impl<T: Transport> PeerDriver<T> {
         Box::new(self).run_until(Arc::clone)
     }
 
-    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the
-    /// end.
+    /// Like [`run`](Self::run), but calls `before_notify` before it wakes the callers that wait for
+    /// the end.
     ///
-    /// Returns the result of `before_notify`, which is dropped before they wake, too.
+    /// Returns the result of `before_notify`. The closure is also dropped before they wake.
     #[expect(
         clippy::manual_async_fn,
-        reason = "an `async fn` keeps room for its arguments twice"
+        reason = "an `async fn` stores its arguments twice"
     )]
     pub(crate) fn run_until<R>(
         self: Box<Self>,
@@ -128,8 +128,8 @@ impl<T: Transport> PeerDriver<T> {
             let recorder = &peer.control().recorder;
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
-            // Boxed, so that a live peer needs no room for its end. A transport may panic when it
-            // is used or dropped; by now that changes nothing.
+            // Boxed to keep the future of a live peer small. A transport may panic when it is used
+            // or dropped; at this point that makes no difference.
             let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
@@ -162,8 +162,8 @@ impl<T: Transport> PeerDriver<T> {
         let gate = WriteGate::new(lanes, Arc::clone(&budget));
         let stop_reading = CancellationToken::new();
         let mut wire = established.wire;
-        // Many peers connect and stay silent. Memory that they freed later would stay with the
-        // process, in holes between allocations of other peers.
+        // Many peers connect and stay silent. Memory that they freed later would remain with the
+        // process, in gaps between allocations of other peers.
         wire.buffer.shrink_idle();
         let dispatch = Dispatch::new(
             attached
@@ -175,7 +175,7 @@ impl<T: Transport> PeerDriver<T> {
             peer.clone(),
             PingLimiter::new(established.link.since),
         );
-        // Boxed, because a future may hold its arguments twice, and the loops live as long as the
+        // Boxed, because a future may store its arguments twice, and the loops live as long as the
         // peer.
         let reader = Box::new(ReadLoop::<T> {
             reader: wire.reader,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// From this size on, a system call costs little compared to the sealing.
+/// At this size or above, a system call costs little compared with encryption.
 pub(crate) const MOST: usize = 64 << 10;
 /// Below this size, small messages would need many more system calls.
 const LEAST: usize = 16 << 10;
@@ -32,15 +32,15 @@ impl Default for Gather {
 }
 
 impl Gather {
-    /// Returns the size from which on a batch takes no further message.
+    /// Returns the size at which a batch accepts no further message.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
     /// Records a written batch.
     ///
-    /// The rate is measured over several batches, since the kernel takes some at once and blocks on
-    /// others.
+    /// The rate is measured over several batches, since the kernel accepts some at once and blocks
+    /// on others.
     pub(crate) fn on_written(&mut self, bytes: usize, took: Duration) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.took = self.took.saturating_add(took);

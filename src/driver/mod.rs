@@ -5,9 +5,9 @@
 //! and applications.
 //!
 //! ```text
-//!            ┌───────────┐  one inbox a protocol   ┌────────────┐
+//!            ┌───────────┐  one inbox per protocol ┌────────────┐
 //!  socket ──▶│ read loop │────────────────────────▶│ protocol 1 │──┐
-//!            │           │────────────────────────▶│ protocol 2 │──┤ one lane a protocol
+//!            │           │────────────────────────▶│ protocol 2 │──┤ one lane per protocol
 //!            └─────┬─────┘                         └────────────┘  ▼
 //!                  │ Pong                                   ┌────────────┐
 //!                  └───────────────────────────────────────▶│ write gate │
@@ -18,14 +18,14 @@
 //!                                                     └─────────────┘
 //! ```
 //!
-//! The first of these to end also ends the peer, see [`PeerError`](crate::peer::PeerError). Exactly
-//! one Disconnect is sent, protocols get the grace period to return, and then everything is
+//! The connection ends when the first of these ends, see [`PeerError`](crate::peer::PeerError).
+//! Exactly one Disconnect is sent, protocols get the grace period to return, and then everything is
 //! aborted.
 
 mod attached;
 mod busy_poll;
 mod dispatch;
-#[expect(clippy::module_inception, reason = "the file of the type")]
+#[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod driver;
 mod gather;
 mod options;

@@ -3,7 +3,7 @@ use crate::peer::{PeerConfig, PeerEvents};
 use crate::settings::settings;
 
 settings! {
-    /// What a peer needs besides its connection.
+    /// The options of a peer, in addition to its connection.
     ///
     /// All peers of a node share the same values.
     #[derive(Debug, Clone)]

@@ -56,7 +56,7 @@ impl<'a> Pause<'a> {
 }
 
 impl Drop for Pause<'_> {
-    /// Counts the pause, even if the peer ended during it.
+    /// Counts the pause, even if the connection ended during it.
     fn drop(&mut self) {
         let cause = match self.pausing.cause {
             PauseCause::QueueFull => "queue_full",

@@ -46,7 +46,7 @@ impl<T: Transport> ReadLoop<T> {
     pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
-            // The end of the connection comes first, since it may be the remote's Disconnect.
+            // The end of the connection is polled first, since it may be the remote's Disconnect.
             biased;
             error = self.read() => Some(error),
             () = stop.cancelled() => None,
@@ -173,7 +173,7 @@ impl<T: Transport> ReadLoop<T> {
             return Ok(());
         }
         if let Err(over) = self.budget.try_charge(more) {
-            // Boxed, so that idle connections need no room for this.
+            // Boxed, so that idle connections reserve no memory for this.
             Box::pin(self.charge_when_freed(more, over)).await?;
         }
         self.charged = capacity;
@@ -195,7 +195,8 @@ impl<T: Transport> ReadLoop<T> {
 
     /// Frees memory once all input is handled.
     ///
-    /// Frees only a little while the node has plenty, since messages of the same size may follow.
+    /// While the node has plenty of memory, this frees little, since messages of the same size may
+    /// follow.
     fn shrink(&mut self) {
         if self.budget.is_plentiful() {
             self.buffer.shrink_large();

@@ -27,7 +27,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// It starts when everything else is written or dropped.
 const LAST_FRAMES: Duration = DISCONNECT_TIMEOUT.saturating_mul(2);
 
-/// Wait after a failed write for the remote's Disconnect, which may have arrived already.
+/// Wait after a failed write for the remote's Disconnect, which may already have arrived.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
@@ -60,7 +60,7 @@ pub(crate) struct Running {
 }
 
 impl<T: Transport> Tasks<T> {
-    /// Waits for the first cause to end the peer.
+    /// Waits for the first cause to end the connection.
     ///
     /// Among simultaneous causes it returns the one of the highest rank. For a request that first
     /// writes all queued messages, it also returns the time at which to drop them.
@@ -89,7 +89,7 @@ impl<T: Transport> Tasks<T> {
             first.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        // Boxed, because few peers end like this and the others need no room for it.
+        // Boxed, because few connections end like this and the others need no memory for it.
         (Box::pin(self.or_last_words(error)).await, drain_until)
     }
 
@@ -121,7 +121,7 @@ impl<T: Transport> Tasks<T> {
         }
     }
 
-    /// Returns the peer's cause to end, given how a protocol ended.
+    /// Returns the cause to end the connection, given how a protocol ended.
     fn protocol_cause(&self, ended: ProtocolEnd) -> Option<PeerError> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),
@@ -136,7 +136,7 @@ impl<T: Transport> Tasks<T> {
 
     /// Prefers the remote's Disconnect to a failed write.
     ///
-    /// A write fails when the remote has closed, and its Disconnect may still be unread.
+    /// A write fails after the remote has closed, while its Disconnect may still be unread.
     async fn or_last_words(&mut self, error: PeerError) -> PeerError {
         let failed_write = matches!(error, PeerError::Write(_) | PeerError::SlowWrite(_));
         let Some(reader) = self.reader.as_mut().filter(|_| failed_write) else {
@@ -257,7 +257,7 @@ impl<T: Transport> Closing<T> {
             }
             (Err(_), _) => {
                 writer.abort();
-                // Until it has ended, it might still write messages that count as unsent.
+                // Until it has ended, it might still write messages that are counted as unsent.
                 let _ = timeout(ABORT_TIMEOUT, writer).await;
             }
             _ => {}
@@ -302,7 +302,7 @@ async fn end_protocols(
     }
 }
 
-/// Sends Pings on schedule, and returns when the remote is silent.
+/// Sends Pings on schedule, and returns when the remote has been silent for too long.
 async fn ping_loop(peer: &Peer, gate: &WriteGate) -> PeerError {
     loop {
         // Read the time under the lock, so that this and the read loop report times in order.
@@ -311,7 +311,7 @@ async fn ping_loop(peer: &Peer, gate: &WriteGate) -> PeerError {
             LivenessAction::SendPing => gate.ping(),
             LivenessAction::TimedOut(after) => return PeerError::Silent(after),
             LivenessAction::WaitUntil(at) => tokio::select! {
-                // Either one means to poll again.
+                // After either one, poll again.
                 biased;
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}

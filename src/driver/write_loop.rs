@@ -40,7 +40,7 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) writer: T::Writer,
     pub(crate) egress: Egress,
     pub(crate) gate: Arc<WriteGate>,
-    /// One per lane, with the lane's first message id.
+    /// One tap per lane, with the lane's first message id.
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) notes: Notes,
     pub(crate) peer: Peer,
@@ -53,7 +53,7 @@ pub(crate) struct WriteLoop<T: Transport> {
 impl<T: Transport> WriteLoop<T> {
     /// Runs to the end.
     ///
-    /// Returns `Ok` after the final frame was written and the sending side closed.
+    /// Returns `Ok` once the final frame has been written and the sending side is closed.
     pub(crate) async fn run(mut self: Box<Self>) -> Result<(), PeerError> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
@@ -92,7 +92,7 @@ impl<T: Transport> WriteLoop<T> {
     /// Seals a batch and writes it, with one call unless it is large.
     ///
     /// No message is sealed twice: an error here ends the connection. If queued messages are
-    /// dropped meanwhile, those not begun stay in the batch.
+    /// dropped in the meantime, those not started stay in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
@@ -142,7 +142,7 @@ impl<T: Transport> WriteLoop<T> {
             if !is_whole {
                 sending.write_all(&mut self.writer, out).await?;
                 out.clear();
-                // A frame that was begun must be finished before a Disconnect can be sent.
+                // A started frame must be finished before a Disconnect can be sent.
                 if self.gate.is_dropping() {
                     break;
                 }

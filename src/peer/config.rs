@@ -16,20 +16,20 @@ settings! {
         /// The interval between Pings.
         ///
         /// Default: 15 s. The minimum is 1 s, since remotes accept one Ping a second;
-        /// `Duration::MAX` means never. If this side pauses reading, an unanswered Ping is repeated
-        /// after half the interval, at least a second, so that a remote that receives nothing else
-        /// from us does not consider us dead.
+        /// `Duration::MAX` means never. While this side pauses reading, it repeats an unanswered
+        /// Ping after half the interval, but at least a second. A remote that receives nothing else
+        /// from us then does not consider us dead.
         #[serde(with = "crate::units::duration")]
         ping_interval / with_ping_interval: Duration = Duration::from_secs(15);
-        /// How old an unanswered Ping may be while nothing else arrives.
+        /// Maximum age of an unanswered Ping while nothing else arrives.
         ///
-        /// The peer then ends with [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT).
-        /// Default: 15 s.
+        /// The peer is then disconnected with
+        /// [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Default: 15 s.
         #[serde(with = "crate::units::duration")]
         liveness_timeout / with_liveness_timeout: Duration = Duration::from_secs(15);
-        /// How long a message may take from its first byte to its last.
+        /// Maximum time from a message's first byte to its last.
         ///
-        /// It gets one second more for each 64 KiB; then the peer ends with
+        /// Each 64 KiB adds one second. A slower remote is disconnected with
         /// [`READ_TIMEOUT`](crate::DisconnectReason::READ_TIMEOUT). Progress does not extend this
         /// deadline, and [`with_progress_timeout`](Self::with_progress_timeout) may expire first.
         /// Default: 30 s; `Duration::MAX` means never.
@@ -37,29 +37,29 @@ settings! {
         message_timeout / with_message_timeout: Duration = Duration::from_secs(30);
         /// How long the remote may take to accept a batch of messages.
         ///
-        /// It gets one second more for each 64 KiB; then the peer ends. A batch is sent together:
-        /// messages of up to 64 KiB in all, or one larger message. Progress does not extend this
-        /// deadline, and [`with_progress_timeout`](Self::with_progress_timeout) may expire first.
-        /// Default: 20 s; `Duration::MAX` means never.
+        /// Each 64 KiB adds one second. A slower remote is disconnected. A batch is either messages
+        /// of up to 64 KiB in total or one larger message. Progress does not extend this deadline,
+        /// and [`with_progress_timeout`](Self::with_progress_timeout) may expire first. Default: 20
+        /// s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         write_timeout / with_write_timeout: Duration = Duration::from_secs(20);
-        /// How long a message or batch in transit may go without a single byte.
+        /// Maximum time between two bytes of a message or batch in transit.
         ///
-        /// Then the peer ends. Default: 20 s; `Duration::MAX` means never.
+        /// A slower remote is disconnected. Default: 20 s; `Duration::MAX` means never.
         #[serde(with = "crate::units::duration")]
         progress_timeout / with_progress_timeout: Duration = Duration::from_secs(20);
-        /// How long a protocol whose queue is full may take no message.
+        /// Maximum time for which a protocol with a full queue may take no message.
         ///
-        /// Then the peer ends with
+        /// The peer is then disconnected with
         /// [`SUBPROTOCOL_ERROR`](crate::DisconnectReason::SUBPROTOCOL_ERROR). Default: 8 s, which
         /// is below every known pong timeout; `Duration::MAX` means never.
         ///
-        /// Each message that the handler takes or releases restarts the time, so a handler that is
-        /// slower than the remote slows the connection down for as long as it works. A protocol can
-        /// drop messages instead, see [`WhenFull`](crate::WhenFull).
+        /// Each message that the handler takes or releases restarts this time. A handler that is
+        /// slower than the remote but makes progress therefore only slows the connection down. A
+        /// protocol can drop messages instead, see [`WhenFull`](crate::WhenFull).
         #[serde(with = "crate::units::duration")]
         stall_limit / with_stall_limit: Duration = Duration::from_secs(8);
-        /// How long protocols and queued messages get to finish before they are aborted.
+        /// Time for protocols to return and queued messages to be sent, before they are aborted.
         ///
         /// Default: 5 s.
         #[serde(with = "crate::units::duration")]
@@ -78,7 +78,7 @@ settings! {
 }
 
 impl PeerConfig {
-    /// The time limits for a message that arrives.
+    /// The time limits for reading a message.
     pub(crate) fn reading(&self) -> Patience {
         Patience {
             base: self.message_timeout,
@@ -86,7 +86,7 @@ impl PeerConfig {
         }
     }
 
-    /// The time limits for a batch that is written.
+    /// The time limits for writing a batch.
     pub(crate) fn writing(&self) -> Patience {
         Patience {
             base: self.write_timeout,

@@ -15,9 +15,9 @@ const MIN_RATE: u64 = 64 << 10;
 /// The time limits of transfers in one direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// From the first byte to the last of an empty transfer; larger ones get more.
+    /// Maximum time from the first byte to the last, before the addition for the size.
     pub(crate) base: Duration,
-    /// From one byte to the next.
+    /// Maximum time from one byte to the next.
     pub(crate) idle: Duration,
 }
 
@@ -46,18 +46,18 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Notes that at least one byte passed.
+    /// Records that at least one byte has been transferred.
     pub(crate) fn progress(&mut self, now: Instant) {
         self.progressed = now;
     }
 
-    /// Excludes the time `from`..`to`, in which this side did not wait for bytes.
+    /// Excludes the time `from`..`to`, during which this side did not wait for bytes.
     pub(crate) fn skip(&mut self, from: Instant, to: Instant) {
         self.started = after(self.started, to.saturating_duration_since(from));
         self.progressed = to;
     }
 
-    /// When a transfer of `size` bytes is too slow, unless it progresses or ends before.
+    /// Returns when a transfer of `size` bytes becomes too slow if no further byte arrives.
     pub(crate) fn until(&self, size: usize) -> Instant {
         let (total, idle) = self.ends(size);
         total.min(idle)
@@ -97,22 +97,22 @@ pub enum TransferLimit {
     Progress,
 }
 
-/// How a transfer was too slow.
+/// Describes a transfer that was too slow.
 ///
-/// A transfer is a message that was read, or a batch of messages that was written.
+/// A transfer is a message being read, or a batch of messages being written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlowTransfer {
-    /// Which limit ran out.
+    /// The limit that was exceeded.
     pub limit: TransferLimit,
-    /// That limit: the time since the first byte, or since the last one.
+    /// The duration of that limit, counted from the first byte or from the last one.
     pub waited: Duration,
-    /// How many bytes had passed.
+    /// The number of bytes transferred.
     pub done: usize,
     /// The size in bytes.
     ///
-    /// For a message it comes from the header, once that has arrived; for a batch it is the size
-    /// before compression.
+    /// For a message it is the size in the header, once the header has arrived. For a batch it is
+    /// the size before compression.
     pub size: usize,
 }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_side_does_not_wait_for_does_not_count() {
+    fn time_without_waiting_does_not_count() {
         let (mut transfer, start) = transfer(30 * SECOND, 20 * SECOND);
         transfer.skip(start + SECOND, start + 101 * SECOND);
         assert_eq!(transfer.until(0), start + 121 * SECOND);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wait_is_far_away_and_does_not_overflow() {
+    fn an_unlimited_wait_does_not_overflow() {
         let (mut transfer, start) = transfer(Duration::MAX, Duration::MAX);
         transfer.progress(start + SECOND);
         assert_eq!(transfer.until(usize::MAX), start + NEVER);

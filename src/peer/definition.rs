@@ -26,7 +26,7 @@ pub struct Protocol {
     limits: ProtocolLimits,
     class: Class,
     weight: u32,
-    /// The type of its messages.
+    /// The type of the protocol's messages.
     messages: TypeId,
     run: Arc<RunFn>,
     info: InfoFns,
@@ -35,9 +35,9 @@ pub struct Protocol {
 impl Protocol {
     /// Starts the definition of a protocol of raw messages with `length` message codes.
     ///
-    /// Both sides of a connection must give the same name and version, and mean the same length,
-    /// which is not transmitted. Names are 1 to 8 ASCII characters, and not `p2p`; a server refuses
-    /// others when it starts.
+    /// Both sides of a connection must use the same name, version and length; the length is not
+    /// transmitted. A name consists of 1 to 8 ASCII characters and must not be `p2p`. A server
+    /// checks this when it starts.
     ///
     /// ```
     /// use peermux::{Message, Protocol};
@@ -56,8 +56,8 @@ impl Protocol {
 
     /// Starts the definition of a protocol of typed messages.
     ///
-    /// `M` states the number of codes. A set of messages that does not state its length, such as
-    /// raw ones, does not compile:
+    /// `M` states the number of codes. A message type that does not state it, such as that of raw
+    /// messages, does not compile:
     ///
     /// ```compile_fail
     /// let protocol = peermux::Protocol::typed::<peermux::Message>("mirror", 1);
@@ -93,7 +93,7 @@ impl Protocol {
         &self.capability
     }
 
-    /// How many message codes the protocol takes.
+    /// The number of message codes that the protocol uses.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
@@ -105,7 +105,7 @@ impl Protocol {
         self.limits
     }
 
-    /// How urgent its messages are, compared with those of other protocols.
+    /// The urgency of the protocol's messages, compared with those of other protocols.
     #[must_use]
     pub fn class(&self) -> Class {
         self.class
@@ -125,7 +125,7 @@ impl Protocol {
         (self.run)(peer, conn)
     }
 
-    /// Returns the protocol's description of this node; [`ProtocolInfo::unknown`] if it gives none.
+    /// Returns the protocol's description of this node; [`ProtocolInfo::unknown`] if it has none.
     #[must_use]
     pub fn node_info(&self) -> ProtocolInfo {
         self.info.of_node()
@@ -133,7 +133,8 @@ impl Protocol {
 
     /// Returns the protocol's description of one peer.
     ///
-    /// `None` while its own handshake runs, [`ProtocolInfo::unknown`] if it gives none.
+    /// Returns `None` while the protocol's own handshake runs, and [`ProtocolInfo::unknown`] if it
+    /// has no description.
     #[must_use]
     pub fn peer_info(&self, id: &NodeId) -> Option<ProtocolInfo> {
         self.info.of_peer(*id)
@@ -190,7 +191,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets how urgent its messages are, compared with those of other protocols.
+    /// Sets the urgency of the protocol's messages, compared with those of other protocols.
     ///
     /// Default: [`Class::Normal`].
     pub fn class(mut self, class: Class) -> Self {
@@ -200,7 +201,7 @@ impl<M: WireMessage> ProtocolBuilder<M> {
 
     /// Sets the share of a busy connection, by bytes.
     ///
-    /// It is relative to other protocols of the same class; from 1, the default, to 100.
+    /// It is relative to other protocols of the same class. Range: 1 to 100; default: 1.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight.clamp(1, 100);
         self
@@ -223,11 +224,12 @@ impl<M: WireMessage> ProtocolBuilder<M> {
 
     /// Sets the function that runs the protocol with each peer, and completes the definition.
     ///
-    /// The peer ends when the function returns: after `Ok` with
-    /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING), once everything queued before
-    /// is written; after an error with [`ProtocolError::reason`], and queued messages are dropped.
-    /// The function must return soon after [`ProtocolConn::recv`] has returned `None` or a send has
-    /// failed; it is aborted after the grace period.
+    /// The peer is disconnected when the function returns. After `Ok`, all queued messages are
+    /// written first, and the reason is
+    /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING). After an error, queued
+    /// messages are dropped, and the reason is [`ProtocolError::reason`]. The function must return
+    /// soon after [`ProtocolConn::recv`] has returned `None` or a send has failed; it is aborted
+    /// after the grace period.
     pub fn run<F, Fut>(self, run: F) -> Protocol
     where
         F: Fn(Peer, ProtocolConn<M>) -> Fut + Send + Sync + 'static,

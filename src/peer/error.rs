@@ -10,14 +10,14 @@ use crate::rlpx::FrameError;
 use crate::setup::breach_reason;
 use crate::stage::Stage;
 
-/// Why a peer ended.
+/// Why the connection to a peer ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerError {
-    /// The remote sent a Disconnect, or one without a reason.
+    /// The remote sent a Disconnect, with or without a reason.
     #[error("the remote disconnected: {}", reason_text(.0))]
     Remote(Option<DisconnectReason>),
-    /// This side asked for it.
+    /// This side disconnected the peer.
     #[error("disconnected locally: {0}")]
     Local(DisconnectReason),
     /// A protocol's function returned successfully.
@@ -26,17 +26,17 @@ pub enum PeerError {
     /// A protocol's function returned an error.
     #[error("protocol {capability} failed: {source}")]
     Protocol {
-        /// Which protocol.
+        /// The protocol.
         capability: Capability,
         /// The error that it returned.
         source: ProtocolError,
     },
-    /// A handler with a full queue took or released no message for the stall limit.
+    /// A handler with a full queue took or released no message within the stall limit.
     #[error("protocol {capability} took no messages for {stalled:.1?}")]
     Stalled {
-        /// Which protocol.
+        /// The protocol.
         capability: Capability,
-        /// Time since the handler last took or released a message, or its queue became full.
+        /// Time since the handler's last progress, or since its queue became full.
         stalled: Duration,
     },
     /// The memory budget had no room for a protocol's next message throughout the stall limit.
@@ -45,9 +45,9 @@ pub enum PeerError {
          the budget for received data is used up"
     )]
     NoRoom {
-        /// Which protocol.
+        /// The protocol.
         capability: Capability,
-        /// Time since its handler last took or released a message, or the wait began.
+        /// Time since the handler last took or released a message, or since the wait began.
         waited: Duration,
     },
     /// The remote exceeded the rate of a protocol that disconnects such peers.
@@ -64,7 +64,7 @@ pub enum PeerError {
         /// The highest id of any matched protocol, or of the base protocol.
         last: u64,
     },
-    /// The remote exceeded five Pings plus one for each 0.9 s of the connection.
+    /// The remote sent more than five Pings plus one per 0.9 s of the connection.
     #[error("the remote sent too many pings")]
     PingFlood,
     /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
@@ -75,11 +75,11 @@ pub enum PeerError {
     /// [`PeerConfig::with_message_timeout`]: super::PeerConfig::with_message_timeout
     #[error("a message arrived too slowly: {0}")]
     SlowMessage(SlowTransfer),
-    /// The peer was ended because the node's memory budget is used up.
+    /// The peer was disconnected because the node's memory budget was used up.
     ///
-    /// It held the most memory and more than its fair share, or it found no room to read on in
-    /// time.
-    #[error("ended to free memory: the node's budget is used up")]
+    /// It held the most memory and more than its fair share, or it did not get memory to continue
+    /// reading in time.
+    #[error("disconnected to free memory: the node's budget is used up")]
     Evicted,
     /// The socket could not be read.
     #[error("reading failed: {0}")]
@@ -90,10 +90,10 @@ pub enum PeerError {
     /// The socket could not be written.
     #[error("writing failed: {0}")]
     Write(#[source] io::Error),
-    /// The remote took a batch of messages too slowly, see [`PeerConfig::with_write_timeout`].
+    /// The remote accepted a batch of messages too slowly, see [`PeerConfig::with_write_timeout`].
     ///
     /// [`PeerConfig::with_write_timeout`]: super::PeerConfig::with_write_timeout
-    #[error("the remote takes messages too slowly: {0}")]
+    #[error("the remote accepts messages too slowly: {0}")]
     SlowWrite(SlowTransfer),
     /// A task of the peer ended unexpectedly.
     #[error("internal failure in the {0} task")]
@@ -105,7 +105,7 @@ fn reason_text(reason: &Option<DisconnectReason>) -> String {
 }
 
 impl PeerError {
-    /// The stage at which it happened.
+    /// Returns the stage at which the error occurred.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
@@ -121,7 +121,7 @@ impl PeerError {
         }
     }
 
-    /// Which side caused it.
+    /// Returns the side that caused the error.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
@@ -146,7 +146,7 @@ impl PeerError {
         }
     }
 
-    /// The variant's name in snake case, a label of metrics and a key of events.
+    /// Returns the variant's name in snake case, as used in metrics and events.
     #[must_use]
     pub fn cause(&self) -> &'static str {
         match self {
@@ -171,7 +171,7 @@ impl PeerError {
         }
     }
 
-    /// The local protocol that it concerns, if it concerns one.
+    /// Returns the local protocol involved, if any.
     #[must_use]
     pub fn protocol(&self) -> Option<&Capability> {
         match self {
@@ -184,15 +184,15 @@ impl PeerError {
         }
     }
 
-    /// Whether the remote broke the protocol.
+    /// Returns whether the remote violated the protocol.
     ///
-    /// A Disconnect breaks nothing.
+    /// A Disconnect is not a violation.
     #[must_use]
     pub fn is_misbehaviour(&self) -> bool {
         self.fault() == Fault::Remote && !self.remote_requested()
     }
 
-    /// The reason in the Disconnect that either side sent; `None` if there was none.
+    /// Returns the reason in either side's Disconnect; `None` without a Disconnect or a reason.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -201,10 +201,10 @@ impl PeerError {
         }
     }
 
-    /// The reason to send to the remote, or `None` if the connection just closes.
+    /// Returns the reason to send to the remote; `None` to close without a Disconnect.
     ///
-    /// A Disconnect is not echoed, and after a MAC or I/O error no frame can be trusted to arrive.
-    /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) and
+    /// A Disconnect is not answered with another one, and after a MAC or I/O error no frame is
+    /// certain to arrive. [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) and
     /// [`INVALID`](DisconnectReason::INVALID) are never sent.
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
@@ -231,7 +231,7 @@ impl PeerError {
         reason.and_then(DisconnectReason::sent)
     }
 
-    /// The error for senders after a failed write.
+    /// Returns the error for senders after a failed write.
     pub(crate) fn write_failure(&self) -> Option<WriteError> {
         match self {
             Self::Write(error) => Some(WriteError::copy(error)),
@@ -243,13 +243,13 @@ impl PeerError {
         }
     }
 
-    /// Whether the remote asked for the end with a Disconnect.
+    /// Returns whether the remote ended the connection with a Disconnect.
     #[must_use]
     pub fn remote_requested(&self) -> bool {
         matches!(self, Self::Remote(_))
     }
 
-    /// Which side asked for the end, `local` or `remote`; `io` without a Disconnect.
+    /// Returns the side that disconnected, `local` or `remote`; `io` without a Disconnect.
     #[must_use]
     pub fn requested_by(&self) -> &'static str {
         if self.remote_requested() {
@@ -261,7 +261,7 @@ impl PeerError {
         }
     }
 
-    /// The priority among simultaneous causes; the lowest wins.
+    /// Returns the priority among simultaneous causes; the lowest wins.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Remote(_) => 0,
@@ -275,7 +275,7 @@ impl PeerError {
         }
     }
 
-    /// Whether messages that arrived before are still delivered.
+    /// Returns whether messages that have already arrived are still delivered.
     pub(crate) fn keeps_received(&self) -> bool {
         matches!(
             self,
@@ -284,16 +284,16 @@ impl PeerError {
     }
 }
 
-/// How a peer ended, for the application.
+/// How a connection ended, for the application.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PeerOutcome {
     /// The first cause.
     ///
-    /// The order among simultaneous causes is the remote's Disconnect, a local disconnect, a
+    /// Simultaneous causes are ordered as follows: the remote's Disconnect, a local disconnect, a
     /// protocol's result, a write error, a read error.
     pub error: PeerError,
-    /// How many queued protocol messages were not written, or not completely.
+    /// The number of queued protocol messages that were not completely written.
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,

@@ -20,18 +20,18 @@ pub enum PeerEvent {
         /// The new peer.
         peer: Peer,
     },
-    /// A peer has ended and is no longer in the peer set.
+    /// A peer has disconnected and is no longer in the peer set.
     ///
-    /// Its [recording](Peer::recording) holds the last traffic of the connection.
+    /// Its [recording](Peer::recording) contains the last traffic of the connection.
     Dropped {
-        /// The peer that ended.
+        /// The disconnected peer.
         peer: Peer,
-        /// How it ended.
+        /// How the connection ended.
         outcome: Arc<PeerOutcome>,
     },
-    /// A message was handed to the socket. Only with message events switched on.
+    /// A message was handed to the socket. Emitted only if message events are on.
     MessageSent(MessageEvent),
-    /// A protocol received a message. Only with message events switched on.
+    /// A protocol received a message. Emitted only if message events are on.
     MessageReceived(MessageEvent),
 }
 
@@ -57,7 +57,7 @@ pub struct MessageEvent {
     pub remote: Option<std::net::SocketAddr>,
 }
 
-/// A bounded feed of peer events, which never holds a peer up.
+/// A bounded feed of peer events that never blocks a peer.
 ///
 /// A subscriber that is too slow loses the oldest events, and its stream reports how many.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ use crate::setup::{Direction, Established};
 use crate::time::after;
 use crate::transport::Transport;
 
-/// A handle on a connected peer, cheap to clone.
+/// A handle to a connected peer, cheap to clone.
 ///
 /// Holding or dropping a handle neither keeps the connection open nor closes it.
 #[doc(alias("session", "connection"))]
@@ -74,15 +74,15 @@ pub(crate) struct Control {
     requested: Notify,
     /// The protocols' lanes, set before the protocols start.
     lanes: OnceLock<Box<[OpenLane]>>,
-    /// Fires when all protocols have run up to where they first wait.
+    /// Fires when all protocols have run until their first wait.
     running: SetOnce<()>,
-    /// Fires when the peer begins to end.
+    /// Fires when the connection begins to end.
     pub(crate) ending: CancellationToken,
-    /// Fires when nothing of the peer runs any more.
+    /// Fires when all tasks of the peer have ended.
     ended: SetOnce<()>,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
-    /// Records what crosses the connection.
+    /// Records the connection's traffic.
     pub(crate) recorder: Arc<Recorder>,
     /// Wakes the ping loop early.
     pub(crate) ping_wanted: Notify,
@@ -95,13 +95,13 @@ pub(crate) struct Control {
     pub(crate) meters: Meters,
 }
 
-/// A local request to end the peer.
+/// A local request to disconnect the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
     pub(crate) reason: DisconnectReason,
     /// Whether queued messages are written first.
     pub(crate) drain: bool,
-    /// When queued messages are given up.
+    /// When the remaining queued messages are dropped.
     pub(crate) give_up: Instant,
 }
 
@@ -121,13 +121,13 @@ impl Control {
         self.requested.notify_one();
     }
 
-    /// Waits until queued messages are given up: at `at`, or earlier on request. Cancel safe.
+    /// Waits until queued messages are to be dropped: at `at`, or earlier on request. Cancel safe.
     pub(crate) async fn give_up(&self, at: Instant) {
         loop {
             let request = *self.request.lock();
             let at = request.map_or(at, |request| request.give_up.min(at));
             tokio::select! {
-                // The deadline goes first, so that no request postpones it.
+                // The deadline is checked first, so that no request postpones it.
                 biased;
                 () = sleep_until(at) => return,
                 () = self.requested.notified() => {}
@@ -135,7 +135,7 @@ impl Control {
         }
     }
 
-    /// Waits for a request to end. Cancel safe.
+    /// Waits for a local request to disconnect the peer. Cancel safe.
     pub(crate) async fn requested(&self) -> EndRequest {
         loop {
             if let Some(request) = *self.request.lock() {
@@ -145,11 +145,11 @@ impl Control {
         }
     }
 
-    /// Records how the peer ended, and wakes those who wait for it.
+    /// Records how the connection ended, and wakes the callers that wait for it.
     pub(crate) fn set_ended(&self, outcome: Arc<PeerOutcome>) {
         // The driver runs once, so there is no earlier outcome to lose.
         let _ = self.outcome.set(outcome);
-        // It may have been marked before.
+        // It may already be set.
         let _ = self.ended.set(());
     }
 
@@ -157,13 +157,13 @@ impl Control {
     ///
     /// Called before any protocol runs.
     pub(crate) fn set_lanes(&self, lanes: Box<[OpenLane]>) {
-        // The driver starts once.
+        // The driver starts only once.
         let _ = self.lanes.set(lanes);
     }
 
-    /// Notes that all protocols run.
+    /// Records that all protocols are running.
     pub(crate) fn set_running(&self) {
-        // It is set already if the peer ends first.
+        // It is already set if the connection has ended before.
         let _ = self.running.set(());
     }
 
@@ -177,7 +177,7 @@ impl Control {
 
     /// Sets the judge that counts misbehaviour.
     pub(crate) fn set_judge(&self, judge: Weak<dyn Judge>) {
-        // A peer belongs to one server.
+        // A peer belongs to only one server.
         let _ = self.judge.set(judge);
     }
 
@@ -283,10 +283,10 @@ impl Peer {
         }
     }
 
-    /// The remote's whole client name, safe to print.
+    /// The remote's full client name, safe to print.
     ///
-    /// Bytes that are not UTF-8 are replaced, and so are characters that a terminal would
-    /// interpret; the original bytes are in [`hello`](Self::hello).
+    /// Invalid UTF-8 and characters that a terminal would interpret are replaced.
+    /// [`hello`](Self::hello) contains the original bytes.
     #[must_use]
     pub fn full_name(&self) -> String {
         let client = &self.0.about.hello.client;
@@ -299,7 +299,7 @@ impl Peer {
         &self.0.about.hello.capabilities
     }
 
-    /// The capabilities that both sides speak, with their ranges of message codes, by offset.
+    /// The capabilities that both sides speak, with their message codes, sorted by offset.
     #[must_use]
     pub fn shared_capabilities(&self) -> &[SharedCapability] {
         &self.0.about.shared
@@ -333,7 +333,7 @@ impl Peer {
 
     /// The remote address of the connection, if its transport has one.
     ///
-    /// For an inbound peer the port is the one it dialled from, not one it listens on.
+    /// For an inbound peer, the port is its source port, not its listening port.
     #[must_use]
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.about.remote
@@ -350,8 +350,8 @@ impl Peer {
 
     /// Returns 32 bytes that only the two sides of this connection can derive.
     ///
-    /// They follow from the handshake, so a protocol that signs over them cannot be relayed or
-    /// replayed.
+    /// They are derived from the handshake. A signature over them therefore cannot be relayed to,
+    /// or replayed on, another connection.
     #[must_use]
     pub fn channel_binding(&self) -> &ChannelBinding {
         &self.0.about.binding
@@ -369,7 +369,7 @@ impl Peer {
         self.control().trusted.load(Ordering::Relaxed)
     }
 
-    /// Whether the node is currently a static node, which the server keeps dialling.
+    /// Whether the node is currently a static node, to which the server keeps a connection.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.control().statically_dialled.load(Ordering::Relaxed)
@@ -396,9 +396,9 @@ impl Peer {
 
     /// Sends a Ping now, waits for the answer and returns the round trip.
     ///
-    /// Returns `None` if the peer ends first. If a Ping was answered less than a second ago, its
-    /// round trip is returned instead. The wait is as long as the peer's own liveness timeout
-    /// allows, so put a time limit around it.
+    /// Returns `None` if the connection ends first. If a Ping was answered less than a second ago,
+    /// its round trip is returned instead. The call may wait as long as the peer's liveness timeout
+    /// allows, so wrap it in a timeout.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -414,16 +414,16 @@ impl Peer {
         }
         control.ping_wanted.notify_one();
         tokio::select! {
-            // An answer counts even if the peer is ending.
+            // An answer counts even if the connection is ending.
             biased;
             () = ponged => self.rtt(),
             () = self.ending() => None,
         }
     }
 
-    /// Ends the peer with a Disconnect of this reason, and drops queued messages.
+    /// Disconnects the peer with this reason, and drops queued messages.
     ///
-    /// Returns immediately. The reason of the first request counts; a later one can only shorten
+    /// Returns immediately. The first request determines the reason; a later one can only shorten
     /// the wait of a [graceful one](Self::close_gracefully). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) no Disconnect is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
@@ -432,16 +432,17 @@ impl Peer {
 
     /// Adds points to the score of the peer's node, and returns the score.
     ///
-    /// A protocol calls this for misbehaviour, such as a false answer or too frequent requests. The
+    /// A protocol calls this for misbehaviour, such as a wrong answer or too many requests. The
     /// score halves every minute and outlives the connection. Above the server's
-    /// [`ban_above`](crate::ServerConfig::ban_above) the peer ends with
+    /// [`ban_above`](crate::ServerConfig::ban_above) the peer is disconnected with
     /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
-    /// [`ban_time`](crate::ServerConfig::ban_time). If it connected from a stranger's address, that
-    /// address is banned for new connections for the same time.
+    /// [`ban_time`](crate::ServerConfig::ban_time). The address of an inbound peer is banned for
+    /// new connections for the same time, unless it is exempt from the limits on strangers or is a
+    /// static or trusted node's.
     ///
-    /// Trusted nodes and those of the [whitelist](crate::ServerConfig::whitelist) always have the
-    /// score 0 and are never banned this way. A peer without a server has the score 0 too, since
-    /// the server counts.
+    /// Trusted and [whitelisted](crate::ServerConfig::whitelist) nodes always have a score of 0 and
+    /// are never banned this way. A peer without a server also has a score of 0, since the server
+    /// keeps the scores.
     pub fn penalise(&self, points: u32, reason: &str) -> u32 {
         let judge = self.control().judge.get().and_then(Weak::upgrade);
         judge.map_or(0, |judge| judge.penalise(&self.id(), points, reason))
@@ -454,14 +455,14 @@ impl Peer {
         judge.map_or(0, |judge| judge.score(&self.id()))
     }
 
-    /// Ends the peer after everything that is queued was written, and waits for the end.
+    /// Writes all queued messages, disconnects the peer, and waits for the end.
     ///
-    /// Messages not begun at the deadline are dropped and counted in [`PeerOutcome::unsent`]. The
-    /// message that is being written, and the Disconnect after it, have 2 s more. If the remote
-    /// does not take them in that time, the connection closes without a Disconnect.
+    /// Messages not started by the deadline are dropped and counted in [`PeerOutcome::unsent`]. The
+    /// message that is being written, and the Disconnect after it, get another 2 s. If the remote
+    /// does not accept them in that time, the connection closes without a Disconnect.
     ///
     /// # Cancel safety
-    /// Cancel safe: the peer ends in any case.
+    /// Cancel safe: dropping the future does not revoke the request.
     pub async fn close_gracefully(&self, reason: DisconnectReason, deadline: Duration) {
         self.request_close(reason, deadline);
         self.ended().await;
@@ -472,15 +473,15 @@ impl Peer {
         self.0.control.request(reason, Some(deadline));
     }
 
-    /// Whether both handles are on the same connection.
+    /// Whether both handles refer to the same connection.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Waits until each protocol's function first waits, or the peer has ended.
+    /// Waits until each protocol's function reaches its first wait, or the connection ends.
     ///
-    /// If a function registers something at its start, such as a handle for other tasks, that is
-    /// done by then.
+    /// By then, a function that registers something at its start, such as a handle for other tasks,
+    /// has done so.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -488,7 +489,7 @@ impl Peer {
         self.0.control.running.wait().await;
     }
 
-    /// The lanes of the running protocols; none once the peer is ending.
+    /// The lanes of the running protocols; none once the connection is ending.
     pub(super) fn open_lanes(&self) -> impl Iterator<Item = (&SharedCapability, &OpenLane)> {
         let lanes = match self.0.control.lanes.get() {
             Some(lanes) if !self.0.control.ending.is_cancelled() => &lanes[..],
@@ -497,7 +498,7 @@ impl Peer {
         self.shared_capabilities().iter().zip(lanes)
     }
 
-    /// Completes when the peer begins to end, for any cause.
+    /// Completes when the connection begins to end, for any cause.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -505,17 +506,17 @@ impl Peer {
         self.0.control.ending.cancelled().await;
     }
 
-    /// Whether the peer is ending, or was asked to.
+    /// Whether the connection is ending, or has been requested to end.
     #[must_use]
     pub fn is_ending(&self) -> bool {
         let control = self.control();
         control.ending.is_cancelled() || control.request.lock().is_some()
     }
 
-    /// Waits until nothing of the peer runs any more, and returns how it ended.
+    /// Waits until all tasks of the peer have ended, and returns how it ended.
     ///
-    /// Returns `None` if the driver was dropped before the end. A server has released the peer by
-    /// then, so its node can be dialled again.
+    /// Returns `None` if the driver was dropped before the connection ended. By then, a server has
+    /// released the peer, so its node can be dialled again.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -524,7 +525,7 @@ impl Peer {
         self.outcome()
     }
 
-    /// How the peer ended, if it did.
+    /// Returns how the connection ended, if it has.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         self.0.control.outcome.get().cloned()

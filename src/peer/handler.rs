@@ -43,7 +43,7 @@ use crate::node::NodeId;
 /// assert_eq!(Protocol::new(Counter::default()).length(), 1);
 /// ```
 pub trait ProtocolHandler: Send + Sync + 'static {
-    /// Its messages: an enum made with [`messages!`](crate::messages), or
+    /// The message type: an enum made with [`messages!`](crate::messages), or
     /// [`Message`](crate::Message).
     type Message: WireMessage;
     /// The capability's name.
@@ -52,7 +52,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
     const VERSION: u64;
     /// The number of message codes.
     ///
-    /// Raw messages do not state it: without a value here their protocol does not compile.
+    /// Raw messages do not state it, so their protocol does not compile without a value here.
     const LENGTH: u64 = match Self::Message::LENGTH {
         Some(length) => length,
         None => panic!("this set of messages does not state its length: set LENGTH"),
@@ -70,7 +70,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         ProtocolLimits::default()
     }
 
-    /// How urgent its messages are, compared with those of other protocols.
+    /// The urgency of the protocol's messages, compared with those of other protocols.
     fn class(&self) -> Class {
         Class::default()
     }
@@ -85,7 +85,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         ProtocolInfo::unknown()
     }
 
-    /// Returns its description of a peer; `None` while the protocol's own handshake runs.
+    /// Returns the protocol's description of a peer; `None` while its own handshake runs.
     fn peer_info(&self, _id: NodeId) -> Option<ProtocolInfo> {
         Some(ProtocolInfo::unknown())
     }

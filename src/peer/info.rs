@@ -37,7 +37,7 @@ pub struct NodeInfo {
     pub max_peers: usize,
     /// The memory held for remotes.
     pub memory: MemoryInfo,
-    /// Each protocol's description of the node; `"unknown"` if it gives none.
+    /// Each protocol's description of the node; `"unknown"` if it has none.
     pub protocols: BTreeMap<String, Value>,
 }
 
@@ -52,7 +52,7 @@ impl NodeInfo {
 pub struct MemoryInfo {
     /// The amount held now.
     pub used: usize,
-    /// The limit beyond 32 KiB a peer.
+    /// The limit, in addition to 32 KiB per peer.
     pub limit: usize,
     /// The limit for one peer in each direction; 0 if unknown.
     #[serde(default)]
@@ -92,12 +92,12 @@ pub struct PeerInfo {
     pub local_addr: Option<SocketAddr>,
     /// Whether the node is exempt from the limits on peers.
     pub trusted: bool,
-    /// Whether this is a static node, which the server keeps dialling.
+    /// Whether this is a static node, to which the server keeps a connection.
     #[serde(rename = "static")]
     pub static_dialled: bool,
     /// How long it has been connected, in milliseconds.
     pub connected_ms: u64,
-    /// Its points for misbehaviour; see [`Peer::penalise`].
+    /// Its score for misbehaviour; see [`Peer::penalise`].
     pub score: u32,
     /// The round trip of the last Ping, in microseconds.
     pub rtt_us: Option<u64>,
@@ -121,7 +121,7 @@ pub struct CapabilityInfo {
     pub version: u64,
     /// Its first code.
     pub offset: Option<u64>,
-    /// How many codes it has.
+    /// The number of its codes.
     pub length: Option<u64>,
 }
 
@@ -130,13 +130,13 @@ pub struct CapabilityInfo {
 /// Sizes are bytes of uncompressed payloads; [`ProtocolStats`] explains each number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "those of `ProtocolStats`, with their units")]
+#[allow(missing_docs, reason = "the fields of `ProtocolStats`, with their units")]
 pub struct LaneInfo {
     /// The version that runs.
     pub version: u64,
     /// The protocol's description of the peer.
     ///
-    /// `"handshake"` during its own handshake, `"unknown"` if it gives none.
+    /// `"handshake"` during the protocol's own handshake, `"unknown"` without a description.
     pub info: Value,
     pub sent: u64,
     pub sent_bytes: u64,
@@ -240,7 +240,7 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Returns each protocol's description of the node; of several versions the first answers.
+/// Returns each protocol's description of the node, from the first of several versions.
 pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for protocol in protocols {

@@ -10,13 +10,13 @@ use super::PeerConfig;
 use crate::quantiles::Quantiles;
 use crate::time::{after, part};
 
-/// How many Pings are granted at once at the start of a connection.
+/// How many Pings a remote may send at once at the start of a connection.
 const PING_BURST: u64 = 5;
 
-/// A remote earns one more Ping each time this has passed.
+/// The interval after which a remote may send one more Ping.
 ///
-/// It is less than a second because the remote's clock and timers may run faster than ours, by up
-/// to a tenth.
+/// It is less than a second because the remote's clock and timers may run up to a tenth faster than
+/// ours.
 const PING_EARNED: Duration = Duration::from_millis(900);
 
 /// The minimum time between requested Pings.
@@ -27,7 +27,7 @@ const PING_SPACING: Duration = Duration::from_secs(1);
 pub(crate) enum Action {
     /// Send a Ping now.
     SendPing,
-    /// The remote is gone: it was silent for this long.
+    /// The remote is gone: it has been silent for this long.
     TimedOut(Duration),
     /// Poll again at this time.
     WaitUntil(Instant),
@@ -35,24 +35,23 @@ pub(crate) enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
-    /// None is in flight.
+    /// No Ping is in flight.
     Idle,
-    /// One waits to be written.
+    /// A Ping waits to be written.
     Queued { since: Instant },
-    /// One was written at this time and not answered yet.
+    /// A Ping was written at this time and has not been answered.
     InFlight { since: Instant },
 }
 
 /// The liveness of one connection.
 ///
 /// The remote counts as gone when a Ping and the last received byte are both as old as the timeout.
-/// While this side pauses reading, no time counts.
+/// Time during which this side pauses reading does not count.
 ///
-/// At most one Ping is in flight, unless this side has paused reading since it was sent. Its Pong
-/// may then wait behind data that we have not read yet, and so may the remote's Ping to us.
-/// Meanwhile we send a Ping each half interval, so that the remote, which may receive nothing else
-/// from us, sees that we are alive. While earlier Pings are outstanding, a measured round trip can
-/// be too short.
+/// At most one Ping is in flight, unless this side has paused reading since it was sent. The Pong,
+/// and the remote's own Pings, may then be queued behind data that we have not read. We therefore
+/// send a Ping every half interval: the remote may receive nothing else from us and must see that
+/// we are alive. While earlier Pings are outstanding, a measured round trip can be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,
@@ -74,7 +73,7 @@ pub(crate) struct Liveness {
 impl Liveness {
     pub(crate) fn new(config: &PeerConfig, now: Instant) -> Self {
         Self {
-            // Remotes grant one Ping a second.
+            // Remotes accept one Ping a second.
             interval: config.ping_interval().max(PING_SPACING),
             // At zero the ping loop would never sleep.
             timeout: config.liveness_timeout().max(Duration::from_millis(1)),
@@ -97,8 +96,8 @@ impl Liveness {
 
     /// Notes that this side pauses or resumes reading.
     ///
-    /// Returns whether to [`poll`](Self::poll) again at once, since the next Ping is due earlier
-    /// now.
+    /// Returns whether the next Ping is now due earlier, so that the caller must
+    /// [`poll`](Self::poll) again at once.
     pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) -> bool {
         self.paused = paused;
         self.last_byte = now;
@@ -112,16 +111,16 @@ impl Liveness {
         }
     }
 
-    /// Whether a Ping is on its way.
+    /// Whether a Ping is in flight.
     pub(crate) fn awaits_pong(&self) -> bool {
         self.ping != Ping::Idle
     }
 
     /// Notes that a Pong arrived; an unsolicited one is ignored.
     ///
-    /// A Pong can be read before the write loop, which hands over many frames at once, notes that
-    /// the Ping was written. Returns whether to [`poll`](Self::poll) again at once, since the next
-    /// Ping is overdue.
+    /// The write loop hands over many frames at once, so a Pong can be read before its Ping is
+    /// recorded as written. Returns whether the next Ping is overdue, so that the caller must
+    /// [`poll`](Self::poll) again at once.
     pub(crate) fn on_pong(&mut self, now: Instant) -> bool {
         let (Ping::Queued { since } | Ping::InFlight { since }) = self.ping else {
             return false;
@@ -135,7 +134,7 @@ impl Liveness {
         now >= after(self.pinged, self.interval)
     }
 
-    /// Asks for a Ping before its time.
+    /// Requests a Ping ahead of schedule.
     ///
     /// If the last one was answered less than a second ago, its round trip is returned instead,
     /// because remotes accept one Ping a second.
@@ -199,21 +198,20 @@ impl Liveness {
                 }
             }
         };
-        // A Pong that comes before the next Ping is due does not wake the ping loop.
+        // A Pong that arrives before the next Ping is due does not wake the ping loop.
         Action::WaitUntil(if now < next { look.min(next) } else { look })
     }
 }
 
 /// Bounds the Pings that a remote may send.
 ///
-/// A remote that pings once a second by its own clock is within the bound, however our pauses or
-/// the path bunch its Pings: at any time it has sent at most one for each second since the
-/// handshake, plus one. A lower cap would be wrong, since buffers on the way, including the
-/// remote's own, may hold Pings back for as long as the connection lives.
+/// A remote that pings once a second by its own clock stays within the bound, even if our pauses or
+/// the network deliver its Pings in bursts. At any time it has sent at most one Ping per second
+/// since the handshake, plus one. A lower cap would be wrong: buffers on the path, including the
+/// remote's own, may delay Pings for the connection's whole lifetime.
 ///
-/// A remote gains nothing by saving up Pings: over the connection's life they cost no more than if
-/// it had sent them in time. Their Pongs are only a count until they are written, one batch at a
-/// time.
+/// A remote gains nothing by saving up Pings: they cost no more than if it had sent them on time.
+/// Pongs that wait are only a count, and are written one batch at a time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
     since: Instant,
@@ -221,7 +219,7 @@ pub(crate) struct PingLimiter {
 }
 
 impl PingLimiter {
-    /// `since` is the time of the handshake, before which no Ping was sent.
+    /// `since` is the time of the handshake; no Ping can be older.
     pub(crate) fn new(since: Instant) -> Self {
         Self { since, admitted: 0 }
     }
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_remote_times_out_and_one_that_sends_does_not() {
+    async fn a_silent_remote_times_out_and_a_sending_one_does_not() {
         let (mut liveness, start) = start();
         let pinged = start + 15 * SECOND;
         assert_eq!(liveness.unanswered(pinged), None);
@@ -281,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_of_ours_does_not_count() {
+    async fn our_own_pause_does_not_count() {
         let (mut liveness, start) = start();
         let pinged = start + 15 * SECOND;
         assert_eq!(liveness.poll(pinged), Action::SendPing);
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_of_ours_repeats_an_unanswered_ping_each_half_interval() {
+    async fn during_our_own_pause_an_unanswered_ping_repeats_each_half_interval() {
         let (mut liveness, start) = start();
         let pinged = start + 15 * SECOND;
         assert_eq!(liveness.poll(pinged), Action::SendPing);
@@ -311,7 +309,7 @@ mod tests {
         let wait = Action::WaitUntil(repeat);
         assert_eq!(liveness.poll(pinged + 2 * SECOND), wait);
         assert_eq!(liveness.poll(repeat), Action::SendPing);
-        // The answer to the first one; the next Ping keeps its distance from the last one.
+        // This answers the first Ping. The next one keeps its distance from the last one sent.
         liveness.on_pong(pinged + 10 * SECOND);
         assert_eq!(liveness.rtt(), Some(10 * SECOND));
         let next = Action::WaitUntil(repeat + 15 * SECOND);
@@ -319,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn times_of_any_length_mean_never() {
+    async fn very_long_times_mean_never() {
         let config = PeerConfig::default()
             .with_ping_interval(Duration::MAX)
             .with_liveness_timeout(Duration::MAX);
@@ -360,7 +358,7 @@ mod tests {
         );
     }
 
-    /// How many Pings at `now` pass, up to a million.
+    /// Returns how many Pings pass at `now`, up to a million.
     fn pass(limiter: &mut PingLimiter, now: Instant) -> usize {
         (0..1_000_000).take_while(|_| limiter.admit(now)).count()
     }
@@ -372,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pings_once_a_second_pass_however_long_they_were_held_back_and_by_a_faster_clock() {
+    async fn a_ping_a_second_passes_even_if_delayed_or_by_a_faster_clock() {
         let start = Instant::now();
         for seconds in [7, 60, 600, 1_000_000] {
             let now = start + SECOND * seconds;

@@ -3,7 +3,7 @@
 //! A subprotocol is a name, a version, a number of message codes and an async function. It is
 //! registered as a [`Protocol`]: from a closure ([`Protocol::builder`] for raw messages,
 //! [`Protocol::typed`] for typed ones) or from a type that implements [`ProtocolHandler`]. For each
-//! peer that speaks the same name and version the function runs once, in its own task, with a
+//! peer that supports the same name and version, the function runs once, in its own task, with a
 //! [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
 //!
 //! Message codes are relative to the protocol: the library adds and removes the offset that
@@ -13,7 +13,7 @@
 //! use peermux::{Protocol, messages};
 //!
 //! messages! {
-//!     /// What a counter says.
+//!     /// The messages of a counter.
 //!     pub enum Count, length = 2 {
 //!         /// Add this to the counter.
 //!         0x00 => Add { amount: u64 },

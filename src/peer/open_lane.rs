@@ -5,12 +5,12 @@ use std::any::TypeId;
 use crate::channel::{MessageTap, ProtocolSender, WeakInbox, WeakLane};
 use crate::message::{Message, WireMessage};
 
-/// A handle on a running protocol's lane.
+/// A handle to a running protocol's lane.
 #[derive(Debug)]
 pub(crate) struct OpenLane {
     /// The type of the protocol's messages.
     pub(crate) messages: TypeId,
-    /// Weak, so that a handle on an ended peer keeps no memory of its connection.
+    /// Weak, so that the handle of a disconnected peer keeps none of its connection's memory.
     pub(crate) lane: WeakLane,
     pub(crate) inbox: WeakInbox,
     pub(crate) tap: MessageTap,

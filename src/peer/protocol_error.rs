@@ -7,15 +7,15 @@ use crate::message::{Breach, MessageError};
 use crate::p2p::DisconnectReason;
 use crate::stage::Stage;
 
-/// How many errors of a chain of sources are examined.
+/// The maximum number of errors examined in a chain of sources.
 const LONGEST_CHAIN: usize = 64;
 
 /// Why a protocol's handler failed; it decides the reason of the Disconnect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The handler ends the peer with a reason of its own choice.
-    #[error("the protocol asked for a disconnect: {0}")]
+    /// The handler disconnects the peer with a reason of its choice.
+    #[error("the protocol requested a disconnect: {0}")]
     Disconnect(#[from] DisconnectReason),
     /// The remote sent a message that the protocol cannot accept.
     #[error("{0}")]
@@ -37,13 +37,13 @@ impl ProtocolError {
         Self::Other(error.into())
     }
 
-    /// The stage at which it happened, always [`Stage::Protocol`].
+    /// Returns the stage at which the error occurred, always [`Stage::Protocol`].
     #[must_use]
     pub fn stage(&self) -> Stage {
         Stage::Protocol
     }
 
-    /// The side at fault: the remote for a message that it sent, else ours.
+    /// Returns the side at fault: the remote if its message caused this, else ours.
     #[must_use]
     pub fn fault(&self) -> Fault {
         if self.is_breach() {
@@ -56,7 +56,7 @@ impl ProtocolError {
     /// The reason to send in the Disconnect.
     ///
     /// It comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of sources,
-    /// even inside a [`std::io::Error`] or behind an error that is `transparent`; otherwise it is
+    /// even inside a [`std::io::Error`] or a `transparent` error; otherwise it is
     /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a
     /// Disconnect.
@@ -87,12 +87,12 @@ impl ProtocolError {
     }
 }
 
-/// An error and its sources.
+/// Returns an error and its sources.
 ///
-/// The error inside an [`io::Error`] counts, although it is not its source.
+/// They include the error inside an [`io::Error`], although it is not the `io::Error`'s source.
 fn chain(error: &ProtocolError) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first: &(dyn Error + 'static) = error;
-    // Bounded, since a faulty error type can make an endless chain.
+    // Bounded, since a faulty error type can produce an endless chain.
     std::iter::successors(Some(first), |error| next_in_chain(*error)).take(LONGEST_CHAIN)
 }
 
@@ -135,7 +135,7 @@ mod tests {
     struct Transparent<E: Error + 'static>(E);
 
     #[test]
-    fn no_wrapper_hides_a_reason_or_whose_fault_it_was() {
+    fn no_wrapper_hides_the_reason_or_the_side_at_fault() {
         let reason = DisconnectReason::TOO_MANY_PEERS;
         let wrappers: [fn(ProtocolError) -> ProtocolError; 5] = [
             ProtocolError::other,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_of_the_handlers_own_is_kept() {
+    fn the_handlers_own_reason_is_kept() {
         let error = ProtocolError::from(DisconnectReason::TOO_MANY_PEERS);
         assert_eq!(error.reason(), DisconnectReason::TOO_MANY_PEERS);
     }

@@ -9,7 +9,8 @@ use crate::node::NodeId;
 
 /// A protocol's description of this node or of one of its peers.
 ///
-/// It is a text, or texts by name; with the feature `serde` it can be any value with a JSON form.
+/// It is a text or a set of named texts. With the feature `serde` it can be any value with a JSON
+/// form.
 ///
 /// ```
 /// use peermux::Protocol;
@@ -44,9 +45,9 @@ impl ProtocolInfo {
         Self(Form::Text(text.into()))
     }
 
-    /// Texts by name, which are an object of strings in JSON.
+    /// Named texts, which are an object of strings in JSON.
     ///
-    /// Of several with one name the last counts.
+    /// If a name occurs more than once, its last text counts.
     #[must_use]
     pub fn fields<N: Into<String>, V: Into<String>>(
         fields: impl IntoIterator<Item = (N, V)>,
@@ -67,9 +68,9 @@ impl ProtocolInfo {
         }
     }
 
-    /// Returns the text with this name, if there is one.
+    /// Returns the text with this name, if any.
     ///
-    /// `None` for a single text, and for a JSON value that is not a string in an object.
+    /// Returns `None` for a single text, and for a JSON value that is not a string in an object.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         match &self.0 {
@@ -136,7 +137,7 @@ pub(super) struct InfoFns {
 }
 
 impl InfoFns {
-    /// Returns `unknown` if the function panics, since the caller is not the protocol.
+    /// Returns `unknown` if the function panics, since the caller is not part of the protocol.
     pub(super) fn of_node(&self) -> ProtocolInfo {
         let info = self.node.as_ref();
         let info = info.and_then(|info| caught("a protocol's description of this node", || info()));
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_function_that_panics_says_nothing() {
+    fn a_panicking_function_returns_no_description() {
         let panics = InfoFns {
             node: Some(Arc::new(|| panic!("node"))),
             peer: Some(Arc::new(|_| panic!("peer"))),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_need_no_json_and_have_a_json_form() {
+    fn texts_work_with_and_without_json() {
         let fields = ProtocolInfo::fields([("peers", "3"), ("height", "7"), ("peers", "2")]);
         assert_eq!(fields.to_string(), "height=7, peers=2");
         assert_eq!(

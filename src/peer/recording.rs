@@ -5,21 +5,21 @@ use crate::p2p::SharedCapability;
 use crate::printable::printable;
 use crate::recorder::{EndedBy, Recorded, RecordedEnd, Recording};
 
-/// The longest text of a cause that is kept, in characters.
+/// The maximum length of a recorded cause, in characters.
 const LONGEST_CAUSE: usize = 500;
 
 impl Peer {
     /// Returns the recording of the connection; see [`recorder`](crate::recorder).
     ///
-    /// It holds the last traffic, and how the connection ended if it did. It has no entries if
-    /// [`with_recording`](crate::PeerConfig::with_recording) switched recording off. A handle on an
-    /// ended peer keeps it.
+    /// It contains the last traffic and, if the connection has ended, how it ended. It is empty if
+    /// [`with_recording`](crate::PeerConfig::with_recording) turned recording off. Handles still
+    /// return it after the peer has disconnected.
     #[must_use]
     pub fn recording(&self) -> Recording {
         self.recording_at(self.outcome().as_deref())
     }
 
-    /// Like [`recording`](Self::recording), for a peer that ends like this.
+    /// Like [`recording`](Self::recording), but with the given outcome.
     pub(crate) fn recording_at(&self, end: Option<&PeerOutcome>) -> Recording {
         let recorder = &self.control().recorder;
         let protocols = self.shared_capabilities().iter();

@@ -7,12 +7,13 @@ use crate::message::WireMessage;
 impl Peer {
     /// Returns a sender for the running protocol whose messages are `M`.
     ///
-    /// It is for use outside the protocol's function; both send through the same queue. `None` if
-    /// no protocol with such messages runs with this peer, or the peer is ending. If several have
-    /// them, this is the first by name; [`sender_of`](Self::sender_of) takes the name.
+    /// It is for use outside the protocol's function; both send through the same queue. Returns
+    /// `None` if no protocol with these messages runs with this peer, or if the connection is
+    /// ending. If several protocols use them, this returns the sender of the first by name;
+    /// [`sender_of`](Self::sender_of) selects by name.
     ///
-    /// The remote receives these messages between those of the function, so a protocol that begins
-    /// with a handshake of its own should hand out its sender after it.
+    /// The remote receives these messages interleaved with those of the function. A protocol that
+    /// begins with its own handshake should therefore hand out its sender only after it.
     #[must_use]
     pub fn sender<M: WireMessage>(&self) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();
@@ -22,8 +23,8 @@ impl Peer {
 
     /// Returns a sender for the running protocol called `name`.
     ///
-    /// It is like that of [`sender`](Self::sender). The messages of any protocol can be sent raw,
-    /// as [`Message`](crate::Message)s; otherwise `M` must be the protocol's own type.
+    /// It works like the one from [`sender`](Self::sender). Any protocol's messages can be sent
+    /// raw, as [`Message`](crate::Message)s; otherwise `M` must be the protocol's own type.
     #[must_use]
     pub fn sender_of<M: WireMessage>(&self, name: &str) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();
@@ -32,7 +33,7 @@ impl Peer {
         lane.sender(shared.length)
     }
 
-    /// The lane and the number of codes of the running protocol whose messages are `M`.
+    /// Returns the lane and number of codes of the running protocol with messages `M`.
     pub(crate) fn lane_of<M: WireMessage>(&self) -> Option<(Lane, u64)> {
         let mut lanes = self.open_lanes();
         let (shared, open) = lanes.find(|(_, lane)| lane.is_of::<M>())?;

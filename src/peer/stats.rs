@@ -24,7 +24,7 @@ pub struct PeerStats {
     pub round_trip_p99: Option<Duration>,
     /// How long the current Ping has been unanswered.
     pub unanswered: Option<Duration>,
-    /// The running protocols; empty once the peer is ending.
+    /// The running protocols; empty once the connection is ending.
     pub protocols: Vec<ProtocolStats>,
 }
 
@@ -37,7 +37,7 @@ pub struct PeerStats {
 pub struct ProtocolStats {
     /// The protocol.
     pub protocol: Capability,
-    /// Messages that were passed to the socket.
+    /// Messages that have been handed to the socket.
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
@@ -51,7 +51,7 @@ pub struct ProtocolStats {
     pub waiting: usize,
     /// Their bytes.
     pub waiting_bytes: usize,
-    /// Received messages that the protocol has not taken yet, or still holds.
+    /// Received messages that the protocol has not yet taken, or still holds.
     pub unread: usize,
     /// Their bytes.
     pub unread_bytes: usize,
