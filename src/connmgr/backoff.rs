@@ -9,7 +9,7 @@ use crate::time::doubled;
 /// Exponential backoff with full jitter.
 ///
 /// The wait after the n-th failure in a row is drawn uniformly from `base ..= min(cap, base · 2ⁿ)`.
-/// The jitter keeps connections that failed together from being retried together.
+/// The jitter prevents connections that failed together from being retried together.
 ///
 /// With the feature `serde` it is written as `{ base = "5s", cap = "5m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Creates a backoff with this shortest and this longest wait.
+    /// Creates a backoff with these minimum and maximum waits.
     ///
     /// A `cap` below `base` counts as `base`. The default is 5 s and 5 min.
     #[must_use]

@@ -104,7 +104,7 @@ impl<D: Dialer> ConnManagerBuilder<D> {
     /// Builds the manager.
     ///
     /// # Errors
-    /// [`TooSmall`] if a setting is below its least working value.
+    /// [`TooSmall`] if a setting is below its minimum.
     pub fn build(self) -> Result<Built<D>, TooSmall> {
         self.config.check()?;
         let (commands, received) = mpsc::channel(COMMANDS);

@@ -1,7 +1,7 @@
 //! Claims of requests on addresses, nodes and groups, and recent dials.
 //!
-//! At most one request leads to an address and to a node. An automatic request must be alone in its
-//! group.
+//! At most one request leads to each address and each node. An automatic request must be alone in
+//! its group.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -46,7 +46,7 @@ enum Identity<A> {
 pub(super) enum Taken {
     /// This request has claimed the address or the node.
     By(ReqId),
-    /// Another request is in the group.
+    /// Another request is in the same group.
     Group,
     /// It was dialled too recently.
     Recent,
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn only_automatic_requests_want_a_group_of_their_own() {
+    fn only_automatic_requests_need_their_own_group() {
         let claims = Claims::new(GAP);
         let [a, b, c] = ["a", "b", "c"].map(|addr| Candidate::new(addr).with_group("g"));
         let first = claims.claim(&a, id(1), false).expect("free");

@@ -10,8 +10,8 @@ settings! {
     pub struct ConnConfig {
         /// Number of automatic connections to hold; 0 disables them.
         ///
-        /// Permanent and one-shot connections are additional. Without an address source there are
-        /// no automatic ones. Default: 8.
+        /// Permanent and one-shot connections are in addition to these. Without an address source
+        /// there are no automatic ones. Default: 8.
         target / with_target: usize = 8;
         /// Maximum number of permanent and one-shot requests. Default: 65,536.
         max_requests / with_max_requests: usize = 1 << 16;
@@ -23,20 +23,21 @@ settings! {
         dial_rate / with_dial_rate: Rate = Rate::new(8, 2);
         /// Minimum time from a dial to an automatic dial of the same address or node.
         ///
-        /// Measured between their starts. Default: 35 s, because many nodes refuse a node that
-        /// returns within 30 s.
+        /// It is measured between the starts of the dials. Default: 35 s, because many nodes refuse
+        /// a node that returns within 30 s.
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
         /// Wait of automatic dialling while the network is down or no address is known.
         ///
         /// An automatic or one-shot request that is [forced](super::Reconnect::Force) to reconnect
-        /// waits as long; a permanent one has its [own backoff](super::RetryPolicy). Default: 5 s,
-        /// doubling to 5 min.
+        /// waits for the same time; a permanent one has its [own backoff](super::RetryPolicy).
+        /// Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
         /// Failed automatic dials in a row after which the network counts as down.
         ///
         /// 0 counts as 1. While the network counts as down, one dial at a time probes it, with
-        /// growing waits in between. Each [family](super::Family) of addresses that was dialled
-        /// must have failed this often, and nothing may be connected. Default: 25.
+        /// growing waits in between. The network counts as down only if each dialled
+        /// [family](super::Family) of addresses has failed this often and nothing is connected.
+        /// Default: 25.
         offline_after / with_offline_after: u32 = 25, |failures: u32| failures.max(1);
         /// Age from which a connection counts as good even if it was never marked ready.
         ///
@@ -44,12 +45,12 @@ settings! {
         stable_after / with_stable_after: Duration = Duration::from_secs(60);
         /// Time that owners get to end their connections when the manager stops.
         ///
-        /// After it the manager forgets the remaining connections. Default: 5 s.
+        /// Afterwards the manager forgets the remaining connections. Default: 5 s.
         drain / with_drain: Duration = Duration::from_secs(5);
         /// Number of unread events at which dialling and accepting pause; at least 1.
         ///
-        /// No event is lost: dials and connections that exist by then may add one event for each
-        /// open connection and two for each dial in flight. Default: 256.
+        /// No event is lost: existing connections may still add one event each, and dials in flight
+        /// two each. Default: 256.
         max_unread_events / with_max_unread_events: usize = 256;
         /// Whether the manager keeps running after all its handles are dropped. Default: false.
         keep_running / with_keep_running: bool = false;

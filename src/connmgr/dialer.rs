@@ -17,12 +17,12 @@ pub trait Dialer: Send + Sync + 'static {
 
     /// Connects to `addr`.
     ///
-    /// The manager ends a dial by dropping the future, at the timeout or when the dial is
+    /// The manager ends a dial by dropping the future: at the timeout, or when the dial is
     /// cancelled. The drop must close whatever the dial has opened. A dialer that panics fails with
     /// [`ConnectError::Broken`].
     ///
     /// # Errors
-    /// The reason why there is no connection.
+    /// The reason for which the dial failed.
     fn dial(
         &self,
         addr: &Self::Addr,

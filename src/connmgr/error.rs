@@ -1,4 +1,4 @@
-//! Errors, and the reasons for which connections end.
+//! Errors, and the reasons why connections end.
 
 use std::error::Error;
 use std::fmt;
@@ -45,10 +45,10 @@ pub enum ManagerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// All places are taken.
-    #[error("all {limit} places are taken")]
+    /// All seats are taken.
+    #[error("all {limit} seats are taken")]
     LimitReached {
-        /// The number of places.
+        /// The number of seats.
         limit: usize,
     },
     /// The address is banned.
@@ -60,8 +60,8 @@ pub enum Refusal {
     /// It connected again too soon.
     #[error("it connected a moment ago")]
     TooSoon,
-    /// Its network has too many handshakes under way.
-    #[error("its network has {limit} incomplete handshakes already")]
+    /// Its network has too many incomplete handshakes.
+    #[error("its network already has {limit} incomplete handshakes")]
     TooManyHandshakes {
         /// The maximum.
         limit: usize,
@@ -70,7 +70,7 @@ pub enum Refusal {
     #[error("handshakes arrive too fast")]
     RateLimited,
     /// The node is already connected.
-    #[error("it is connected already")]
+    #[error("it is already connected")]
     AlreadyConnected,
     /// The address or node id is this node's own.
     #[error("it is this node itself")]
@@ -86,7 +86,7 @@ pub enum Refusal {
 impl Refusal {
     /// Returns whether waiting does not help, so that a permanent request is refused at once.
     ///
-    /// A ban is not lasting: it may end.
+    /// A ban is not lasting, since it may end.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         *self == Self::Restricted
@@ -143,7 +143,7 @@ impl ConnectError {
         !matches!(self, Self::Invalid(_))
     }
 
-    /// Returns whether the failure says nothing about the remote.
+    /// Returns whether the failure is unrelated to the remote.
     ///
     /// This side refused the dial, or could not even try, for example because file descriptors,
     /// memory, ports or a route were missing.
@@ -179,7 +179,7 @@ impl ConnectError {
     }
 }
 
-/// Returns whether the system cannot, or may not, open a connection at all.
+/// Returns whether this system cannot, or may not, open a connection at all.
 fn is_own(error: &io::Error) -> bool {
     use io::ErrorKind;
     let kinds = [

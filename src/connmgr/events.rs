@@ -23,7 +23,7 @@ pub enum ConnEvent<A: Address, Io> {
     Opened {
         /// The stream, which the owner reads, writes and closes.
         io: Io,
-        /// Names the connection's request; its drop reports the connection's end.
+        /// Identifies the connection's request; dropping it reports the connection's end.
         lease: Lease<A>,
     },
     /// A connection ended.
@@ -39,7 +39,7 @@ pub enum ConnEvent<A: Address, Io> {
         id: ReqId,
         /// Its address.
         addr: A,
-        /// What went wrong.
+        /// The error.
         error: ConnectError,
         /// Number of attempts that have failed in a row, as in
         /// [`RequestInfo::failures`](super::RequestInfo::failures).
@@ -49,7 +49,7 @@ pub enum ConnEvent<A: Address, Io> {
     },
     /// An accepted connection was closed at once.
     InboundRejected {
-        /// Where it came from.
+        /// The remote address.
         addr: A,
         /// Why.
         cause: Refusal,
@@ -67,7 +67,7 @@ pub enum ConnEvent<A: Address, Io> {
 
 /// The events of a manager, in order, until the manager has stopped.
 ///
-/// While too many events are unread, the manager neither dials nor accepts, so keep reading.
+/// While too many events are unread, the manager neither dials nor accepts, so keep reading them.
 /// Dropping this stops the manager.
 pub struct ConnEvents<A: Address, Io>(Reader<ConnEvent<A, Io>>);
 
@@ -97,7 +97,7 @@ impl<A: Address, Io> fmt::Debug for ConnEvents<A, Io> {
 
 /// The manager's end of the stream, which never waits.
 ///
-/// The manager checks [`is_full`](Self::is_full) before it starts anything that ends in an event.
+/// The manager checks [`is_full`](Self::is_full) before it starts anything that leads to an event.
 /// So the queue holds no more than its capacity, one event per open connection and one per dial in
 /// flight.
 pub(super) struct EventSender<A: Address, Io>(Arc<Queue<ConnEvent<A, Io>>>);
@@ -115,7 +115,7 @@ impl<A: Address, Io> EventSender<A, Io> {
         self.0.is_closed()
     }
 
-    /// Completes when the reader is gone, or if `for_room`, when there is room.
+    /// Completes when the reader is gone or, if `for_room` is set, when there is room.
     ///
     /// Cancel safe.
     pub(super) async fn changed(&self, for_room: bool) {

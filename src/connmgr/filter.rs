@@ -9,22 +9,22 @@ use crate::guarded::caught;
 /// Decides which addresses may connect or be dialled.
 ///
 /// It implements bans, permitted networks and throttling. It is called inside the manager's task,
-/// so it must return at once. A filter that panics refuses.
+/// so it must return at once. A panic in a filter counts as a refusal.
 pub trait Filter<A>: Send + Sync + 'static {
-    /// Decides about an accepted connection, before the manager announces it.
+    /// Checks an accepted connection before the manager announces it.
     ///
     /// # Errors
     /// The reason for which the connection is closed; the manager reports it as
     /// [`InboundRejected`](super::ConnEvent::InboundRejected).
     fn accept(&self, addr: &A) -> Result<(), Refusal>;
 
-    /// Decides about a dial, before each dial and when a request is made.
+    /// Checks a candidate, before each dial and when a request is made.
     ///
-    /// A permanent request that is refused waits and is checked again. A refusal that [is
-    /// lasting](Refusal::is_lasting) rejects it when it is made.
+    /// A refused permanent request waits and is checked again. A [lasting](Refusal::is_lasting)
+    /// refusal rejects the request when it is made.
     ///
     /// # Errors
-    /// The reason for which it is not dialled.
+    /// The reason for which the candidate is not dialled.
     fn dial(&self, candidate: &Candidate<A>) -> Result<(), Refusal>;
 }
 
@@ -57,7 +57,7 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
     }
 }
 
-/// Shows an [`AddressSource`](super::AddressSource) which candidates it may return now.
+/// Tells an [`AddressSource`](super::AddressSource) which candidates it may return now.
 ///
 /// It excludes candidates whose address, node or group a request has claimed, that were dialled
 /// recently, or that the [`Filter`] refuses.

@@ -85,9 +85,8 @@ pub(super) enum Command<A: Address> {
 /// When the last handle is dropped, the manager stops, unless it is configured to [keep
 /// running](super::ConnConfig::with_keep_running).
 ///
-/// Every command is answered. If the manager is dropped first, the answer is
-/// [`ManagerError::Stopped`]. A command whose future is dropped before the answer may or may not
-/// have been carried out.
+/// Every command is answered, with [`ManagerError::Stopped`] if the manager is dropped first. If a
+/// command's future is dropped before the answer, the command may or may not have been carried out.
 #[derive(Debug)]
 pub struct ConnHandle<A: Address> {
     pub(super) commands: mpsc::Sender<Command<A>>,
@@ -106,14 +105,15 @@ impl<A: Address> Clone for ConnHandle<A> {
 }
 
 impl<A: Address> ConnHandle<A> {
-    /// Dials once.
+    /// Dials an address once.
     ///
     /// The request ends with the connection, or with the dial if that fails.
     ///
     /// # Errors
-    /// [`AlreadyManaged`](ManagerError::AlreadyManaged) if a request leads to this address or
-    /// node, [`Refused`](ManagerError::Refused), [`LimitReached`](ManagerError::LimitReached),
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`AlreadyManaged`](ManagerError::AlreadyManaged) if a request leads to this address or node,
+    /// [`Refused`](ManagerError::Refused) if the filter refuses it,
+    /// [`LimitReached`](ManagerError::LimitReached) if there are too many requests,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn connect(
         &self,
         candidate: impl Into<Candidate<A>>,
@@ -121,10 +121,10 @@ impl<A: Address> ConnHandle<A> {
         self.connect_as(candidate.into(), None).await
     }
 
-    /// Keeps a connection permanently: redials after each failure and each end.
+    /// Maintains a connection permanently: redials after each failure and each end.
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect).
+    /// The errors of [`connect`](Self::connect).
     pub async fn connect_permanent(
         &self,
         candidate: impl Into<Candidate<A>>,
@@ -136,13 +136,13 @@ impl<A: Address> ConnHandle<A> {
     /// Retries failed permanent requests early, because the network may have changed.
     ///
     /// Call it after a suspend, for example. Permanent requests that wait after a failure are
-    /// dialled now, though not sooner after their last dial than the shortest wait of their
-    /// backoff. The network no longer counts as down. The manager does this by itself when a
-    /// connection succeeds while nothing is connected, and when the dialer [may
-    /// reach](super::Dialer::may_reach) an address again to which it found no route.
+    /// dialled now, but not before the minimum wait of their backoff has passed since their last
+    /// dial. The network no longer counts as down. The manager does the same automatically when a
+    /// connection succeeds while nothing is connected, and when the dialer [may again
+    /// reach](super::Dialer::may_reach) an address to which it had found no route.
     ///
     /// # Errors
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn network_changed(&self) -> Result<(), ManagerError> {
         self.ask(|reply| Command::NetworkChanged { reply }).await
     }
@@ -160,14 +160,15 @@ impl<A: Address> ConnHandle<A> {
         .await
     }
 
-    /// Closes a request's connection, then reconnects as `reconnect` says.
+    /// Closes a request's connection; `reconnect` determines whether it is dialled again.
     ///
     /// A request of any kind that has no connection is cancelled; with [`Reconnect::Force`] it is
     /// dialled at once instead.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped), and
-    /// [`Inbound`](ManagerError::Inbound) if `reconnect` would force an accepted connection.
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Inbound`](ManagerError::Inbound) if `reconnect` would force an accepted connection,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn disconnect(&self, id: ReqId, reconnect: Reconnect) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Disconnect {
             id,
@@ -180,10 +181,11 @@ impl<A: Address> ConnHandle<A> {
     /// Retries a request that the [filter](super::Filter) or the dialer refused.
     ///
     /// A request that waits because of a refusal is dialled at once, unless its last real attempt
-    /// is too recent. Has no effect on requests in any other state.
+    /// is too recent. This has no effect on requests in any other state.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn reconsider(&self, id: ReqId) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Reconsider { id, reply }).await
     }
@@ -191,26 +193,28 @@ impl<A: Address> ConnHandle<A> {
     /// Ends a request for good, whether it is dialling, waiting or connected.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn remove(&self, id: ReqId) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Remove { id, reply }).await
     }
 
-    /// Like [`remove`](Self::remove), but by address; returns the request's id.
+    /// Like [`remove`](Self::remove), but selects the request by address and returns its id.
     ///
     /// # Errors
-    /// [`UnknownAddress`](ManagerError::UnknownAddress), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownAddress`](ManagerError::UnknownAddress) if no request leads to this address,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn remove_addr(&self, addr: A) -> Result<ReqId, ManagerError> {
         self.ask(|reply| Command::RemoveAddr { addr, reply }).await
     }
 
     /// Changes the number of automatic connections.
     ///
-    /// Attempts beyond the new number are cancelled. Connections beyond it stay, and are not
+    /// Attempts that exceed the new number are cancelled. Excess connections stay, and are not
     /// replaced when they end.
     ///
     /// # Errors
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn set_target(&self, connections: usize) -> Result<(), ManagerError> {
         let target = connections;
         self.ask(|reply| Command::SetTarget { target, reply }).await
@@ -218,11 +222,11 @@ impl<A: Address> ConnHandle<A> {
 
     /// Changes the limits on dials.
     ///
-    /// `max_dials` bounds the dials in flight (0 counts as 1), `timeout` the duration of each, and
-    /// `rate` the start of automatic ones. Dials in flight keep their old limits.
+    /// `max_dials` limits the dials in flight (0 counts as 1), `timeout` the duration of each, and
+    /// `rate` how fast automatic ones start. Dials in flight keep their old limits.
     ///
     /// # Errors
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn set_dial_limits(
         &self,
         max_dials: usize,
@@ -244,8 +248,9 @@ impl<A: Address> ConnHandle<A> {
     /// dialled.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect), [`UnknownId`](ManagerError::UnknownId),
-    /// [`NotPermanent`](ManagerError::NotPermanent).
+    /// The errors of [`connect`](Self::connect), [`UnknownId`](ManagerError::UnknownId) if there is
+    /// no such request, [`NotPermanent`](ManagerError::NotPermanent) if the request is not
+    /// permanent.
     pub async fn set_addr(
         &self,
         id: ReqId,
@@ -263,8 +268,9 @@ impl<A: Address> ConnHandle<A> {
     /// Makes an automatic or one-shot request permanent, or changes the policy of a permanent one.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Inbound`](ManagerError::Inbound),
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Inbound`](ManagerError::Inbound) if it is an accepted connection,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn set_permanent(&self, id: ReqId, retry: RetryPolicy) -> Result<(), ManagerError> {
         self.ask(|reply| Command::SetPermanent { id, retry, reply })
             .await
@@ -273,7 +279,8 @@ impl<A: Address> ConnHandle<A> {
     /// Watches the state of a request.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn watch(&self, id: ReqId) -> Result<Request, ManagerError> {
         self.ask(|reply| Command::Watch { id, reply }).await
     }
@@ -281,7 +288,8 @@ impl<A: Address> ConnHandle<A> {
     /// Returns one request.
     ///
     /// # Errors
-    /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownId`](ManagerError::UnknownId) if there is no such request,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn get(&self, id: ReqId) -> Result<RequestInfo<A>, ManagerError> {
         self.ask(|reply| Command::Get { id, reply }).await
     }
@@ -289,7 +297,8 @@ impl<A: Address> ConnHandle<A> {
     /// Returns the request that leads to an address, or the connection accepted from it.
     ///
     /// # Errors
-    /// [`UnknownAddress`](ManagerError::UnknownAddress), [`Stopped`](ManagerError::Stopped).
+    /// [`UnknownAddress`](ManagerError::UnknownAddress) if no request leads to this address,
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn find(&self, addr: A) -> Result<RequestInfo<A>, ManagerError> {
         self.ask(|reply| Command::Find { addr, reply }).await
     }
@@ -297,7 +306,7 @@ impl<A: Address> ConnHandle<A> {
     /// Returns all requests and accepted connections, in the order of their ids.
     ///
     /// # Errors
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn list(&self) -> Result<Vec<RequestInfo<A>>, ManagerError> {
         self.ask(|reply| Command::List { reply }).await
     }
@@ -305,7 +314,7 @@ impl<A: Address> ConnHandle<A> {
     /// Returns the number of requests of each kind.
     ///
     /// # Errors
-    /// [`Stopped`](ManagerError::Stopped).
+    /// [`Stopped`](ManagerError::Stopped) if the manager has stopped.
     pub async fn counts(&self) -> Result<Counts, ManagerError> {
         self.ask(|reply| Command::Counts { reply }).await
     }
@@ -313,7 +322,8 @@ impl<A: Address> ConnHandle<A> {
     /// Stops the manager and waits until it has stopped.
     ///
     /// Dials are cancelled, and owners are asked to end their connections. After the [drain
-    /// time](super::ConnConfig::with_drain) the manager closes the rest. A second call waits too.
+    /// time](super::ConnConfig::with_drain) the manager closes the rest. A second call waits for
+    /// the same end.
     ///
     /// # Cancel safety
     /// Cancel safe: dropping the future does not revoke the stop.
@@ -359,7 +369,7 @@ impl Request {
 
     /// Returns the current state.
     ///
-    /// States in between are not kept.
+    /// Intermediate states are not kept.
     #[must_use]
     pub fn state(&self) -> ConnState {
         self.state.borrow().clone()
@@ -373,7 +383,7 @@ impl Request {
         let reached = |state: &ConnState| state.is_terminal() || wanted(state);
         match self.state.wait_for(reached).await {
             Ok(state) => state.clone(),
-            // The manager was dropped and reported no state.
+            // The manager was dropped without a final state.
             Err(_) => ConnState::Canceled,
         }
     }

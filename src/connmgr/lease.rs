@@ -1,4 +1,4 @@
-//! The lease that the owner of a connection holds besides its stream.
+//! The lease that the owner of a connection holds in addition to its stream.
 
 use std::error::Error;
 use std::fmt;
@@ -65,7 +65,7 @@ impl<A: Address> Lease<A> {
         self.id
     }
 
-    /// Returns the address that it leads to or, if accepted, comes from.
+    /// Returns the dialled address or, for an accepted connection, the remote address.
     #[must_use]
     pub fn addr(&self) -> &A {
         &self.addr
@@ -77,7 +77,7 @@ impl<A: Address> Lease<A> {
         self.kind
     }
 
-    /// Marks the connection as good, which an open socket alone does not prove.
+    /// Marks the connection as good, since an open socket alone does not prove that.
     ///
     /// Its end then does not count as a failure, and the next wait is short. One call is enough.
     pub fn mark_ready(&self) {
@@ -107,7 +107,7 @@ impl<A: Address> Lease<A> {
 
     /// Reports the connection's end with its reason, and whether to reconnect.
     ///
-    /// A lease that is only dropped reports [`CloseReason::Dropped`] and [`Reconnect::ByKind`].
+    /// A lease that is just dropped reports [`CloseReason::Dropped`] and [`Reconnect::ByKind`].
     pub fn close(mut self, reason: impl Error + Send + Sync + 'static, reconnect: Reconnect) {
         self.end = (CloseReason::Ended(Arc::new(reason)), reconnect);
     }

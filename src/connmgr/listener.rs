@@ -26,16 +26,16 @@ pub trait Listener: Send + 'static {
     /// Must be cancel safe: the manager drops the future when it stops.
     ///
     /// # Errors
-    /// The reason why there is none. Unless the error [is fatal](Self::is_fatal), the manager
-    /// retries after 5 ms, doubling up to 1 s; it does the same after a panic.
+    /// The reason for which accepting failed. Unless the error [is fatal](Self::is_fatal), the
+    /// manager retries after 5 ms, doubling up to 1 s; it does the same after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
     /// Returns whether the listener will never accept again.
     ///
-    /// By default no system error is fatal, except one that reports that the descriptor is
-    /// not a socket. A single connection may fail in many ways, a firewall may refuse it (`EPERM`),
-    /// or the system may lack file descriptors or memory. Errors that do not come from the system
-    /// are fatal if they report that there is nothing to accept from.
+    /// By default the only fatal system error is that the descriptor is not a socket. A single
+    /// connection may fail in many ways, a firewall may refuse it (`EPERM`), or the system may lack
+    /// file descriptors or memory. Other errors are fatal if they report that there is nothing to
+    /// accept from.
     fn is_fatal(&self, error: &io::Error) -> bool {
         use io::ErrorKind;
         match error.raw_os_error() {
@@ -51,7 +51,7 @@ pub trait Listener: Send + 'static {
     }
 }
 
-/// `EBADF` and `ENOTSOCK`: the descriptor is no socket any more.
+/// `EBADF` and `ENOTSOCK`: the descriptor is no longer a socket.
 const NO_SOCKET: [i32; 2] = if cfg!(any(target_os = "linux", target_os = "android")) {
     [9, 88]
 } else if cfg!(unix) {
@@ -76,7 +76,7 @@ impl Listener for TcpListener {
     }
 }
 
-/// The first and the longest wait after a failed accept.
+/// The first and the maximum wait after a failed accept.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
 /// A result of a listener.
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_error_of_one_connection_ends_a_listener() {
+    async fn an_error_of_one_connection_does_not_end_a_listener() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let is_fatal = |code| listener.is_fatal(&io::Error::from_raw_os_error(code));
         // EPERM, ENOMEM, EINVAL, EMFILE, ENFILE, EPROTO, EOPNOTSUPP, ECONNABORTED, EHOSTUNREACH.

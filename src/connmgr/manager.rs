@@ -19,7 +19,7 @@ use crate::queue::{Bound, Queue, Reader};
 
 /// The task that owns all connections and requests of a manager.
 ///
-/// A [builder](Self::builder) makes it. Commands that are sent before it runs are queued.
+/// A [builder](Self::builder) creates it. Commands that are sent before it runs are queued.
 #[must_use = "a manager does nothing until it is run"]
 pub struct ConnManager<D: Dialer> {
     pub(super) config: ConnConfig,
@@ -30,7 +30,7 @@ pub struct ConnManager<D: Dialer> {
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
-    // Dropped last, so that everything is closed when those who wait for the end wake up.
+    // Dropped last, so that everything is closed when callers that wait for the end wake up.
     pub(super) stopped: DropGuard,
 }
 
@@ -73,7 +73,7 @@ impl<D: Dialer> ConnManager<D> {
             dials: Dials::default(),
             closing: HashMap::new(),
             states: HashMap::new(),
-            // Each open connection leaves at most one notice of either kind.
+            // Each open connection causes at most one notice of each kind.
             notices: Reader(Queue::new(Bound::items(usize::MAX))),
             commands: Some(commands),
             events,

@@ -1,9 +1,9 @@
-//! Keeps a node connected: decides what to dial, when to retry, and whom to accept.
+//! Keeps a node connected: decides what to dial, when to retry, and what to accept.
 //!
 //! A manager holds a number of *automatic* connections to addresses from a source, maintains
 //! *permanent* ones, dials *one-shot* ones, and accepts from listeners. It reports every connection
-//! to its owner in one ordered stream of events, and speaks no protocol. It works with any address,
-//! [`Dialer`] and stream, and needs nothing else of this crate.
+//! to its owner in one ordered stream of events, and speaks no protocol. It works with any types of
+//! address, [`Dialer`] and stream, and needs no other part of this crate.
 //!
 //! ```
 //! use peermux::connmgr::{ConnConfig, ConnEvent, ConnManager, RetryPolicy, TcpDialer};
@@ -20,7 +20,7 @@
 //!     .build()?;
 //! let task = tokio::spawn(manager.run());
 //!
-//! // It keeps a connection with itself, since there is no other node here.
+//! // The manager connects to itself, since there is no other node here.
 //! handle.connect_permanent(own_addr, RetryPolicy::default()).await?;
 //! for _ in 0..2 {
 //!     if let Some(ConnEvent::Opened { io, lease }) = events.recv().await {
@@ -38,12 +38,12 @@
 //!
 //! # Parts
 //!
-//! A state machine makes the decisions. It knows no socket, task or clock: commands and outcomes go
-//! in, actions come out. [`ConnManager`] is the task that carries the actions out and owns
-//! everything. [`ConnHandle`] sends it commands, each of which is answered. [`ConnEvents`] is the
-//! stream of events. While too many events are unread, the manager neither dials nor accepts, so no
-//! event is lost. Each connection comes with its [`Lease`], whose drop *is* the report that the
-//! connection ended.
+//! A state machine makes the decisions. It knows no socket, task or clock: its inputs are commands
+//! and outcomes, its outputs actions. [`ConnManager`] is the task that carries the actions out and
+//! owns everything. [`ConnHandle`] sends it commands, each of which is answered. [`ConnEvents`] is
+//! the stream of events. While too many events are unread, the manager neither dials nor accepts,
+//! so no event is lost. Each connection comes with its [`Lease`], whose drop *is* the report that
+//! the connection ended.
 //!
 //! # States of a request
 //!
@@ -61,7 +61,7 @@
 //! |---|---|---|---|
 //! | – | a request is made | `Pending` | address and node are claimed |
 //! | `Pending` | dial succeeds | `Established` | [`Opened`](ConnEvent::Opened) |
-//! | `Pending` | dial fails, permanent | `Failing` | [`DialFailed`](ConnEvent::DialFailed), dialled again after its wait |
+//! | `Pending` | dial fails, permanent | `Failing` | [`DialFailed`](ConnEvent::DialFailed); dialled again after the wait |
 //! | `Pending` | dial fails, not permanent, or the address can never be dialled | `Failed`, terminal | `DialFailed`; an automatic slot gets another address |
 //! | `Failing` | the wait is over | `Pending` | dialled when a dial slot is free |
 //! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
@@ -72,29 +72,29 @@
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
 //! | – | a connection is accepted | `Established` | `Opened`, or [`InboundRejected`](ConnEvent::InboundRejected) |
 //!
-//! A terminal request is forgotten, its id is never used again, and its address is free. A dial
-//! that succeeds after it was cancelled is closed and never announced.
+//! A terminal request is forgotten, its id is never reused, and its address becomes free. If a dial
+//! succeeds after it was cancelled, the connection is closed and never announced.
 //!
 //! # Waiting
 //!
 //! After the n-th failure in a row a permanent request waits for a time drawn uniformly between the
 //! base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing. So
-//! only a connection that its owner marked ready, or that lasted 60 s, ends the row of failures.
+//! only a connection that its owner marked ready, or that lasted 60 s, resets the failures.
 //!
-//! When thousands of requests wait, their dials are batched and up to half a second late, because
-//! waking up costs more than a dial.
+//! When thousands of requests wait, their dials are batched and delayed by up to half a second,
+//! because waking up costs more than a dial.
 //!
 //! Automatic dials are limited to 8 at once, then 2 a second. After 25 failures in a row the
 //! network counts as down: one dial at a time probes it, with growing waits, until one succeeds.
 //!
-//! All dials together are bounded, and automatic and other requests take turns. No two requests
-//! lead to one address or one node ([`ManagerError::AlreadyManaged`]). Automatic requests avoid the
-//! groups of other requests and everything that was dialled within the last 35 s.
+//! The total number of dials is limited, and automatic requests alternate with the others. No two
+//! requests lead to the same address or node ([`ManagerError::AlreadyManaged`]). Automatic requests
+//! avoid the groups of other requests and everything that was dialled within the last 35 s.
 //!
 //! # Inbound
 //!
-//! [`admission`] limits unknown remotes, and a [`Filter`] decides before anything is accepted or
-//! dialled.
+//! [`admission`] limits unknown remotes, and a [`Filter`] checks each connection before it is
+//! accepted or dialled.
 
 pub mod admission;
 mod backoff;

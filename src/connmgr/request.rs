@@ -13,7 +13,7 @@ use crate::settings::settings;
 
 /// An address that connections lead to.
 ///
-/// Implemented by every type that can be compared, hashed and shown; with TCP it is
+/// Implemented by every type that can be compared, hashed and formatted. With TCP it is
 /// [`SocketAddr`](std::net::SocketAddr).
 pub trait Address: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 
@@ -21,7 +21,7 @@ impl<T: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Address for T {}
 
 /// Identifies one request or one accepted connection.
 ///
-/// Ids grow and are never used again.
+/// Ids grow and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReqId(pub(super) NonZeroU64);
 
@@ -41,7 +41,7 @@ impl fmt::Display for ReqId {
 
 /// Bytes that identify a node, or a group of addresses; cheap to clone.
 ///
-/// A node may have several addresses; a group is probably under one operator.
+/// A node may have several addresses. The addresses of a group probably have the same operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key(Arc<[u8]>);
 
@@ -53,7 +53,7 @@ impl<T: AsRef<[u8]>> From<T> for Key {
 
 /// The family of an address.
 ///
-/// One family may have a route when the other has none.
+/// One family may have a route while the other has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4.
@@ -71,7 +71,7 @@ impl From<IpAddr> for Family {
     }
 }
 
-/// An address to connect to, and what is known about it.
+/// An address to connect to, and the known facts about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<A> {
     addr: A,
@@ -81,7 +81,7 @@ pub struct Candidate<A> {
 }
 
 impl<A: Address> Candidate<A> {
-    /// Creates a candidate of which only the address is known.
+    /// Creates a candidate with only a known address.
     pub fn new(addr: A) -> Self {
         Self {
             addr,
@@ -93,7 +93,7 @@ impl<A: Address> Candidate<A> {
 
     /// Sets the identity of the remote, such as a node id.
     ///
-    /// At most one request at a time leads to a key.
+    /// At most one request at a time leads to each key.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Key>) -> Self {
         self.key = Some(key.into());
@@ -102,8 +102,8 @@ impl<A: Address> Candidate<A> {
 
     /// Sets the group of addresses that are probably under one operator.
     ///
-    /// An example is the /16 prefix of an IPv4 address. An automatic request never joins a group
-    /// that another request is in.
+    /// An example is the /16 prefix of an IPv4 address. An automatic request is never in the same
+    /// group as another request.
     #[must_use]
     pub fn with_group(mut self, group: impl Into<Key>) -> Self {
         self.group = Some(group.into());
@@ -159,13 +159,13 @@ settings! {
         backoff / with_backoff: Backoff = Backoff::default();
         /// Minimum time between the starts of two dials of one address or node.
         ///
-        /// It also holds if the request is removed and added again, but then no longer than the
+        /// It also applies if the request is removed and added again, but then at most for the
         /// manager's own [gap](super::ConnConfig::with_redial_gap). Default: none.
         redial_gap / with_redial_gap: Duration = Duration::ZERO;
     }
 }
 
-/// Why a connection exists, which decides what follows its end.
+/// Why a connection exists, which determines what happens after it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -183,9 +183,9 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnState {
-    /// It is being dialled, or waits to be dialled after an established connection ended.
+    /// It is being dialled, or waits for a dial after an established connection ended.
     Pending {
-        /// Number of attempts in a row that failed before.
+        /// Number of previous attempts that failed in a row.
         attempt: u32,
     },
     /// The connection is up.
@@ -202,7 +202,7 @@ pub enum ConnState {
     Failed(ConnectError),
 }
 
-/// `one-shot`, for example.
+/// For example `one-shot`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -214,7 +214,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// `ready`, for example; a terminal state with its cause: `failed: connection refused`.
+/// For example `ready`; a terminal state includes its cause: `failed: connection refused`.
 impl fmt::Display for ConnState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -267,7 +267,7 @@ pub struct RequestInfo<A> {
     pub id: ReqId,
     /// Its kind.
     pub kind: Kind,
-    /// The address that it leads to or, if accepted, comes from.
+    /// The dialled address or, for an accepted connection, the remote address.
     pub addr: A,
     /// Its state.
     pub state: ConnState,
@@ -318,19 +318,19 @@ pub struct Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Automatic ones.
+    /// Automatic requests.
     pub automatic: Count,
-    /// Permanent ones.
+    /// Permanent requests.
     pub permanent: Count,
-    /// One-shot ones.
+    /// One-shot requests.
     pub one_shot: Count,
-    /// Accepted ones.
+    /// Accepted connections.
     pub inbound: Count,
     /// Dials in flight.
     pub dialing: usize,
     /// Whether the network [counts as down](super::ConnConfig::with_offline_after).
     ///
-    /// Then too many automatic dials in a row have failed, and nothing is connected.
+    /// In that case too many automatic dials in a row have failed, and nothing is connected.
     pub offline: bool,
 }
 

@@ -15,14 +15,14 @@ use crate::guarded::caught_async;
 pub trait AddressSource<T>: Send + 'static {
     /// Returns the next address to try.
     ///
-    /// `filter` must allow it, since the manager drops others. The source may wait until it has
-    /// one. `None` means that there is none now; the manager asks again after a growing wait, and
-    /// does the same after a panic. One call runs at a time. The manager drops the future when it
-    /// stops.
+    /// `filter` must allow the address, since the manager drops all others. The source may wait
+    /// until it has one. `None` means that there is none at present. The manager then asks again
+    /// after a growing wait, as it does after a panic. Only one call runs at a time. The manager
+    /// drops the future when it stops.
     fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }
 
-/// Returns the allowed addresses of the list in turn, for ever.
+/// Returns the allowed addresses of the list in turn, endlessly.
 impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
     async fn next(&mut self, filter: &DialFilter<T>) -> Option<T> {
         let position = self.iter().position(|candidate| filter.allows(candidate))?;

@@ -19,7 +19,7 @@ impl Rate {
     /// A limit that is never reached.
     pub const UNLIMITED: Self = Self::new(u32::MAX, u32::MAX);
 
-    /// Allows `burst` events at once, then `per_second` of them each second.
+    /// Allows `burst` events at once, then `per_second` events each second.
     ///
     /// A rate of 0 never grants anything beyond the burst.
     #[must_use]
@@ -62,7 +62,7 @@ impl TokenBucket {
         self.rate = rate;
     }
 
-    /// Takes a token, or returns when there will be one; `None` is never.
+    /// Takes a token, or returns when there will be one; `None` means never.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         self.refill(now);
         match self.tokens.checked_sub(1) {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_forgets_nothing_that_was_spent() {
+    fn a_new_rate_does_not_refund_spent_tokens() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(Rate::new(4, 2), start);
         assert!((0..3).all(|_| bucket.take(start).is_ok()));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_nothing_never_grants() {
+    fn a_rate_of_zero_never_grants() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(Rate::new(0, 5), start);
         assert_eq!(bucket.take(start + 10 * HALF), Err(None));

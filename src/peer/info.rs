@@ -130,7 +130,7 @@ pub struct CapabilityInfo {
 /// Sizes are bytes of uncompressed payloads; [`ProtocolStats`] explains each number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields of `ProtocolStats`, with their units")]
+#[allow(missing_docs, reason = "as in `ProtocolStats`, with their units")]
 pub struct LaneInfo {
     /// The version that runs.
     pub version: u64,

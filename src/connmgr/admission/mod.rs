@@ -2,14 +2,14 @@
 //!
 //! | limit on | per | default |
 //! |---|---|---|
-//! | accepted connections | an IPv4 address or an IPv6 /64 | 1 in 30 s; not of loopback, private and link-local addresses |
+//! | accepted connections | an IPv4 address or an IPv6 /64 | 1 in 30 s; no limit for loopback, private and link-local addresses |
 //! | incomplete handshakes | a /24 or /64; a /16 or /48; a /32 of IPv6 | 8; 16; 24 |
-//! | handshakes begun | all | 40 at once, then 20/s |
+//! | new handshakes | all | 40 at once, then 20/s |
 //!
-//! The default rates fit a node that does little else. A server sets its own from the measured cost
-//! of a handshake: see its configuration.
+//! The default rates suit a node that does little else. A server sets its own rates, based on the
+//! measured cost of a handshake: see its configuration.
 //!
-//! [`Admission::accept`] checks the first limit, and an admission is a [`Filter`] that does so.
+//! [`Admission::accept`] checks the first limit, as does an admission that is used as a [`Filter`].
 //! [`Admission::handshake`] then counts a handshake until its result is dropped.
 
 mod recent;
@@ -81,7 +81,7 @@ impl AdmissionConfig {
         self
     }
 
-    /// Sets the maximum of incomplete handshakes per IPv4 /24 or IPv6 /64.
+    /// Sets the maximum number of incomplete handshakes per IPv4 /24 or IPv6 /64.
     ///
     /// The default is 8. A /16 or /48 may have twice as many, and an IPv6 /32 three times as many.
     #[must_use]
@@ -135,7 +135,7 @@ impl Admission {
 
     /// Changes the limits from now on.
     ///
-    /// Connections and handshakes that are counted already stay counted.
+    /// Connections and handshakes that are already counted stay counted.
     pub fn set_config(&self, config: AdmissionConfig) {
         let mut state = self.lock();
         state.recent.set_period(config.throttle);
@@ -143,7 +143,7 @@ impl Admission {
         state.config = config;
     }
 
-    /// Accepts a connection from `ip`, if its last one is long enough ago.
+    /// Accepts a connection from `ip`, if its last one was long enough ago.
     ///
     /// # Errors
     /// [`Refusal::TooSoon`] if one was accepted too recently. A refused attempt does not extend the
@@ -160,11 +160,12 @@ impl Admission {
 
     /// Begins a handshake, which is incomplete until the result is dropped.
     ///
-    /// If the source is unknown, for example behind a proxy, only the limits for all apply.
+    /// If the source is unknown, for example behind a proxy, only the limits for all handshakes
+    /// apply.
     ///
     /// # Errors
-    /// [`Refusal::TooManyHandshakes`] if its network has too many incomplete handshakes, which
-    /// takes no token from the rate. [`Refusal::RateLimited`] if handshakes begin too fast.
+    /// [`Refusal::TooManyHandshakes`] if the source's network has too many incomplete handshakes;
+    /// this uses no token of the rate. [`Refusal::RateLimited`] if handshakes begin too fast.
     pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
         let networks: Vec<_> = source.into_iter().flat_map(networks).collect();
         let mut state = self.lock();
@@ -193,7 +194,7 @@ impl Admission {
     }
 }
 
-/// Accepts by [`Admission::accept`], and allows all dials.
+/// Accepts connections by [`Admission::accept`], and allows all dials.
 impl Filter<SocketAddr> for Admission {
     fn accept(&self, addr: &SocketAddr) -> Result<(), Refusal> {
         Self::accept(self, addr.ip())

@@ -8,13 +8,14 @@ use tokio::time::Instant;
 
 use crate::ip::network_by_family;
 
-/// Maximum number of remembered visitors. If more come in a period, the oldest may return early.
+/// Maximum number of remembered visitors. If more arrive within a period, the oldest may return
+/// early.
 const MOST: usize = 16_384;
 
 /// Tables of up to this size keep their memory.
 const SMALL: usize = 64;
 
-/// Admits each visitor once per period and holds those of the current period.
+/// Admits each visitor once per period, and remembers the visitors of the current period.
 ///
 /// A visitor is an IPv4 address, or the /64 of an IPv6 address, because one household has 2⁶⁴
 /// addresses.
@@ -58,7 +59,7 @@ impl Recent {
         admitted
     }
 
-    /// Frees most of the memory that a flood of visitors used.
+    /// Frees most of the memory that a flood of visitors has used.
     fn shrink(&mut self) {
         let size = self.order.len().max(SMALL);
         if self.order.capacity() / 4 > size {
@@ -74,7 +75,7 @@ mod tests {
     use crate::time::after;
 
     #[test]
-    fn a_flood_of_addresses_is_remembered_up_to_a_bound_and_its_memory_given_back() {
+    fn a_flood_of_addresses_is_remembered_up_to_a_bound_and_its_memory_freed() {
         let period = Duration::from_secs(30);
         let (mut recent, now) = (Recent::new(period), Instant::now());
         let visitor = |number: u32| IpAddr::from(number.to_be_bytes());

@@ -43,7 +43,7 @@ async fn an_unknown_source_keeps_the_limits_for_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_for_its_network_costs_no_token() {
+async fn a_refusal_by_network_costs_no_token() {
     let config = AdmissionConfig::default()
         .with_pending_per_network(1)
         .with_setup_rate(Rate::new(2, 0));
@@ -113,7 +113,7 @@ async fn an_admission_is_a_filter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn larger_networks_are_summed_up() {
+async fn larger_networks_have_limits_too() {
     let admission = Admission::new(unlimited().with_pending_per_network(2));
     let begin = |text: String| admission.handshake(Some(ip(&text)));
     let v4: Vec<_> = (0..9).map(|net| begin(format!("192.0.{net}.1"))).collect();
@@ -128,7 +128,7 @@ async fn larger_networks_are_summed_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_change_and_what_is_counted_stays() {
+async fn after_a_change_of_limits_earlier_counts_remain() {
     let admission = Admission::new(unlimited().with_pending_per_network(2));
     assert_eq!(admission.accept(ip("192.0.2.1")), Ok(()));
     let handshake = || admission.handshake(Some(ip("192.0.2.1")));

@@ -1,6 +1,6 @@
 //! Addresses to which the dialer found no route.
 //!
-//! When one of them is reachable again, others probably are, too.
+//! When one of them is reachable again, the others probably are, too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::connmgr::request::Address;
 use crate::guarded::caught;
 use crate::time::after;
 
-/// Number of remembered addresses, the latest: machines have few routes out.
+/// Number of remembered addresses. A few recent ones suffice, since machines have few routes.
 const SAMPLES: usize = 8;
 
 /// Interval between checks with the dialer.
@@ -35,7 +35,7 @@ impl<A> Default for Lost<A> {
 impl<A: Address> Lost<A> {
     /// Records an address without a route.
     ///
-    /// An address is ignored if the dialer reports a route to it all the same.
+    /// An address is ignored if the dialer nevertheless reports a route to it.
     pub(super) fn note<D: Dialer<Addr = A>>(&mut self, addr: &A, dialer: &D, now: Instant) {
         if self.addrs.contains(addr) || may_reach(dialer, addr) {
             return;
@@ -52,7 +52,7 @@ impl<A: Address> Lost<A> {
         self.ask_at
     }
 
-    /// Returns whether an address has a route again, and forgets those that have.
+    /// Returns whether any address has a route again, and forgets those addresses.
     pub(super) fn any_returned<D: Dialer<Addr = A>>(&mut self, dialer: &D, now: Instant) -> bool {
         let before = self.addrs.len();
         self.addrs.retain(|addr| !may_reach(dialer, addr));

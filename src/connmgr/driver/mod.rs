@@ -91,7 +91,7 @@ impl<D: Dialer> Driver<D> {
     async fn next_wake(&mut self, paused: bool) -> Wake<D::Addr, D::Io> {
         let deadline = self.machine.next_deadline();
         tokio::select! {
-            // A stop comes first, then events that free places, then those that take them.
+            // A stop is polled first, then events that free slots, then events that take them.
             biased;
             () = self.stop.cancelled(), if !self.stopping => Wake::Stop,
             () = until(self.drain_until) => Wake::DrainOver,

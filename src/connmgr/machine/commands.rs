@@ -82,7 +82,7 @@ impl<A: Address> Machine<A> {
 
     /// Ignores the refused attempts of a waiting request.
     ///
-    /// Other reasons to wait, such as its last real attempt, stay.
+    /// Other reasons to wait, such as its last real attempt, remain.
     pub(in crate::connmgr) fn reconsider(
         &mut self,
         id: ReqId,
@@ -107,7 +107,7 @@ impl<A: Address> Machine<A> {
 
     /// Dials requests that wait after a failure, and counts the network as up.
     ///
-    /// Each still keeps the shortest wait of its backoff after its last dial.
+    /// Each still waits for the minimum of its backoff after its last dial.
     pub(in crate::connmgr) fn network_changed(&mut self, now: Instant) {
         self.revived = Some(now);
         self.pacing.revive();
@@ -172,7 +172,7 @@ impl<A: Address> Machine<A> {
 
     /// Changes the number of automatic connections to hold.
     ///
-    /// Attempts beyond it are cancelled, connections beyond it end by themselves.
+    /// Excess attempts are cancelled; excess connections are left to end on their own.
     pub(in crate::connmgr) fn set_target(
         &mut self,
         target: usize,
@@ -191,9 +191,9 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Changes the bound on dials in flight and the rate of automatic ones.
+    /// Changes the limit on dials in flight and the rate of automatic ones.
     ///
-    /// Dials in flight go on.
+    /// Dials in flight continue.
     pub(in crate::connmgr) fn set_dial_limits(
         &mut self,
         max_dials: usize,
@@ -207,7 +207,7 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Gives a permanent request another address.
+    /// Changes the address of a permanent request.
     ///
     /// A dial or wait for the old one is cancelled; a connection stays.
     pub(in crate::connmgr) fn set_addr(
@@ -344,8 +344,7 @@ fn known<E>(id: ReqId, entry: Option<E>) -> Result<E, ManagerError> {
     entry.ok_or(ManagerError::UnknownId(id))
 }
 
-/// Returns the request that holds the claim. An explicit claim fails only because of another
-/// request.
+/// Returns the request that holds the claim. Explicit claims fail only because of another request.
 fn holder(taken: Taken, id: ReqId) -> ReqId {
     match taken {
         Taken::By(holder) => holder,

@@ -12,7 +12,7 @@ use crate::connmgr::request::{
 pub(super) enum Phase {
     /// It waits for a dial slot.
     Queued {
-        /// Its place in the queue.
+        /// Its position in the queue.
         place: u64,
     },
     /// Its dial is in flight.
@@ -26,7 +26,7 @@ pub(super) enum Phase {
     /// It is connected.
     Connected {
         since: Instant,
-        /// Whether its owner marked it ready.
+        /// Whether its owner has marked it ready.
         ready: bool,
     },
 }
@@ -36,15 +36,15 @@ pub(super) struct Entry<A: Address> {
     pub(super) kind: Kind,
     pub(super) candidate: Candidate<A>,
     pub(super) phase: Phase,
-    /// Counts dials, which identifies results and ends of earlier ones as stale.
+    /// Counts dials, so that results and ends of earlier ones are recognised as stale.
     pub(super) generation: u32,
     pub(super) failures: u32,
-    /// Number of these failures that were refusals of our own, not faults of the remote.
+    /// Number of these failures that were our own refusals, not the remote's faults.
     pub(super) unwanted: u32,
-    /// When the last real attempt, or the last connection, allows another attempt.
+    /// When another attempt is due after the last real attempt or connection.
     pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
-    /// Held while the request lives; accepted connections claim nothing.
+    /// Held while the request exists; accepted connections claim nothing.
     pub(super) claim: Option<Claim<A>>,
 }
 
@@ -79,7 +79,7 @@ impl<A: Address> Entry<A> {
     }
 }
 
-/// Returns the counter for requests of `kind` that are connected or not.
+/// Returns the counter of the connected, or unconnected, requests of `kind`.
 pub(super) fn counter(counts: &mut Counts, kind: Kind, connected: bool) -> &mut usize {
     let Count {
         pending,

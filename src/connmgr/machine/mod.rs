@@ -1,8 +1,8 @@
 //! The decisions of a connection manager, without sockets, tasks or clocks.
 //!
-//! Commands and outcomes go in, [`Action`]s come out. Time is an argument, and the machine owns the
-//! generator from which it draws waits. After each call the driver takes the actions with
-//! `poll_action`, in order. It calls `advance` at `next_deadline`.
+//! The inputs are commands and outcomes, the outputs [`Action`]s. Time is an argument, and the
+//! machine owns the generator from which it draws waits. After each call the driver takes the
+//! actions with `poll_action`, in order. It calls `advance` at `next_deadline`.
 
 mod action;
 mod commands;
@@ -33,10 +33,10 @@ pub(super) use action::{Action, Opening};
 use entry::{Entry, Phase, counter};
 use pacing::Pacing;
 
-/// Number of waiting requests that delay each other by one millisecond; see `next_deadline`.
+/// Number of waiting requests for each millisecond of delay; see `next_deadline`.
 const WAITING_PER_MILLI: u64 = 20;
 
-/// The longest delay of a request for the sake of batching.
+/// The maximum delay of a request due to batching.
 const LATEST: Duration = Duration::from_millis(500);
 
 /// All requests and their next steps.
@@ -51,14 +51,14 @@ pub(super) struct Machine<A: Address> {
     inbound_addrs: HashMap<A, ReqId>,
     automatic: BTreeSet<ReqId>,
     timers: BTreeSet<(Instant, ReqId)>,
-    /// Explicit requests that wait for a dial slot, by their place in line.
+    /// Explicit requests that wait for a dial slot, by queue position.
     queue: BTreeMap<u64, ReqId>,
-    /// Automatic requests, which take turns with the explicit ones.
+    /// Automatic requests, which alternate with the explicit ones.
     automatic_queue: BTreeMap<u64, ReqId>,
     automatic_turn: bool,
     counts: Counts,
     pacing: Pacing,
-    /// When to ask the pacing again.
+    /// When to check the pacing again.
     pace_at: Option<Instant>,
     has_source: bool,
     rng: StdRng,
@@ -114,7 +114,8 @@ impl<A: Address> Machine<A> {
 
     /// Returns when to call `advance`.
     ///
-    /// Many waiting requests are batched, a little late, because waking up costs more than a dial.
+    /// Many waiting requests are batched with a short delay, because waking up costs more than a
+    /// dial.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let late = Duration::from_millis(self.timers.len() as u64 / WAITING_PER_MILLI);
         let timer = self
@@ -185,7 +186,7 @@ impl<A: Address> Machine<A> {
 
     /// Changes the phase of a request.
     ///
-    /// Every change goes through here, which keeps queues, timers and counters consistent.
+    /// Every change is made here, which keeps queues, timers and counters consistent.
     fn set_phase(&mut self, id: ReqId, phase: Phase) {
         self.unschedule(id);
         let Some(entry) = self.entries.get_mut(&id) else {

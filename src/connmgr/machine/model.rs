@@ -1,7 +1,7 @@
 //! Random commands and outcomes against the table of states and transitions.
 //!
-//! The model keeps only the kind and one of three places of each request, as the table does. After
-//! each step the manager's invariants must hold.
+//! For each request the model keeps only the kind and one of three places, as the table does. The
+//! manager's invariants must hold after each step.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -91,7 +91,7 @@ struct Model {
     machine: Machine<u8>,
     now: Instant,
     seen: HashMap<ReqId, Seen>,
-    /// Dials that are not answered yet.
+    /// Dials that have not been answered.
     dials: Vec<(ReqId, u32)>,
     /// The connections that owners hold, with their generations.
     held: Vec<(ReqId, u32)>,
@@ -155,7 +155,7 @@ impl Model {
         }
     }
 
-    /// Ids grow, and none is given after a stop.
+    /// Ids grow, and none is assigned after a stop.
     fn note_new(&mut self, id: ReqId, kind: Kind, place: Place) {
         assert!(id.get() > self.last_id && !self.stopped);
         self.last_id = id.get();
@@ -307,7 +307,7 @@ impl Model {
         }
     }
 
-    /// A dial that no request waits for any more is not announced.
+    /// A dial that no request waits for is not announced.
     fn dialed(&mut self, number: usize, ok: bool) {
         if self.dials.is_empty() {
             return;
@@ -354,7 +354,7 @@ impl Model {
             let now = self.now;
             self.machine.dropped(id, generation, reason, reconnect, now);
             self.settle();
-            // A drop of a connection that was closed before is ignored.
+            // The drop of a connection that has already been closed is ignored.
             let ends = u32::from(current);
             assert_eq!(self.seen[&id].closed, before.closed + ends);
             let again = match (before.kind, reconnect) {
@@ -424,7 +424,8 @@ impl Model {
     fn check(&mut self) {
         let machine = &self.machine;
         for (id, seen) in &self.seen {
-            // The reported state matches the place, and open connections are those not yet ended.
+            // The reported state matches the place, and open connections are those that have not
+            // ended.
             let state = machine.get(*id, self.now).ok().map(|info| info.state);
             let place = match state {
                 None => Place::Over,
@@ -434,7 +435,7 @@ impl Model {
             assert_eq!(place, seen.place, "{id}");
             assert_eq!(seen.opened - seen.closed, u32::from(place == Place::Active));
         }
-        // Every dial counts until it is answered, and the bound on dials holds.
+        // Every dial counts until it is answered, and the limit on dials is respected.
         assert_eq!(machine.counts.dialing, self.dials.len());
         assert!(self.dials.len() <= MAX_DIALS);
         // A lowered target ends no connection, but nothing is added beyond it.
@@ -471,7 +472,7 @@ impl Model {
         assert_eq!(counts, machine.counts);
         assert_eq!(queued, machine.queue.len() + machine.automatic_queue.len());
         assert_eq!(timed, machine.timers.len());
-        // When all is over and answered, nothing is left.
+        // When everything has ended and been answered, nothing is left.
         if machine.is_drained() {
             assert!(self.dials.is_empty());
             assert!(self.seen.values().all(|seen| seen.place == Place::Over));
@@ -488,7 +489,7 @@ proptest! {
             model.settle();
             model.check();
         }
-        // A stop always ends everything, once the dials are answered.
+        // A stop ends everything as soon as the dials have been answered.
         model.take(Step::Stop);
         model.settle();
         model.take(Step::CloseAll);

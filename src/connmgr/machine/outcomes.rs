@@ -66,7 +66,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Handles a dial that failed or was refused: a permanent request waits, others end.
+    /// Handles a failed or refused dial: a permanent request waits, others end.
     pub(super) fn fail(&mut self, id: ReqId, error: ConnectError, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
@@ -123,7 +123,7 @@ impl<A: Address> Machine<A> {
 
     /// A connection succeeded while nothing is connected, so the network may be back.
     ///
-    /// Unknown remotes can cause this, too, so it counts at most once per `REVIVE_GAP`.
+    /// Since unknown remotes can also cause this, it counts at most once per `REVIVE_GAP`.
     fn sign_of_life(&mut self, now: Instant) {
         let rested = self
             .revived
@@ -183,7 +183,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Reports the end of a connection and decides what its request does next.
+    /// Reports the end of a connection and determines its request's next phase.
     pub(super) fn end(
         &mut self,
         id: ReqId,
@@ -235,7 +235,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Handles the answer of the address source.
+    /// Handles the address source's answer.
     pub(in crate::connmgr) fn sourced(&mut self, candidate: Option<Candidate<A>>, now: Instant) {
         self.pacing
             .on_answer(candidate.is_some(), now, &mut self.rng);
@@ -254,10 +254,10 @@ impl<A: Address> Machine<A> {
         self.pump(now);
     }
 
-    /// Pauses or resumes dials; returns whether that is a change.
+    /// Pauses or resumes dials; returns whether this changes anything.
     ///
-    /// The driver pauses them while it cannot take their outcomes. It must call this after each
-    /// round of actions, because the refusals of one round are bounded.
+    /// The driver pauses dials while it cannot accept their outcomes. It must call this after each
+    /// round of actions, because the number of refusals per round is bounded.
     pub(in crate::connmgr) fn set_paused(&mut self, paused: bool, now: Instant) -> bool {
         self.refusals = 0;
         let changed = self.paused != paused;

@@ -38,14 +38,14 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Pacing {
     pub(super) target: usize,
-    /// Whether the source has been asked and has not answered yet.
+    /// Whether the source has been asked and has not answered.
     pub(super) asking: bool,
     bucket: TokenBucket,
     backoff: Backoff,
     offline_after: u32,
-    /// For IPv4, for IPv6, and for addresses without a family.
+    /// The results for IPv4, IPv6, and addresses without a family.
     ways: [Way; 3],
-    /// Number of times in a row that the source had no address.
+    /// Number of consecutive times that the source had no address.
     dry: u32,
     not_before: Option<Instant>,
 }
@@ -68,14 +68,14 @@ impl Pacing {
         self.bucket.set_rate(rate, now);
     }
 
-    /// Returns whether every family that was dialled has failed too often.
+    /// Returns whether every dialled family has failed too often.
     ///
     /// An open connection proves that the network works.
     pub(super) fn is_offline(&self, connected: bool) -> bool {
         !connected && self.probes() > 0
     }
 
-    /// Returns the number of failed dials since the network counts as down, else 0.
+    /// Returns the number of failed dials since the network went down, else 0.
     fn probes(&self) -> u32 {
         let mut least = None;
         for way in self.ways {
@@ -109,7 +109,7 @@ impl Pacing {
         }
     }
 
-    /// Handles the source's answer; `found` if it had an address.
+    /// Handles the source's answer; `found` is set if it contained an address.
     pub(super) fn on_answer(&mut self, found: bool, now: Instant, rng: &mut impl Rng) {
         self.asking = false;
         if found {

@@ -45,7 +45,7 @@ impl<A: Address> Machine<A> {
             self.pace_at = Some(now);
             return;
         }
-        // An address that waited for a slot could be stale at its turn.
+        // An address that waits for a slot could be stale by its turn.
         if self.has_source && self.automatic_queue.is_empty() {
             let connected = self.counts.any_connected();
             match self.pacing.next(self.counts.automatic, connected, now) {
@@ -58,8 +58,8 @@ impl<A: Address> Machine<A> {
 
     /// Fills the dial slots from the queues.
     ///
-    /// Requests that the filter refuses at their turn fail. Returns false if the bound on refusals
-    /// was reached while requests are still queued.
+    /// Requests that the filter refuses at their turn fail. Returns false if the limit on refusals
+    /// is reached while requests are still queued.
     fn start_dials(&mut self, now: Instant) -> bool {
         while self.counts.dialing < self.config.max_dials() {
             if self.refusals >= self.config.max_dials() {
@@ -80,7 +80,7 @@ impl<A: Address> Machine<A> {
         true
     }
 
-    /// Automatic and explicit requests take turns, so that neither starves the other.
+    /// Automatic and explicit requests alternate, so that neither starves the other.
     fn next_queued(&mut self) -> Option<ReqId> {
         let (first, second) = if self.automatic_turn {
             (&self.automatic_queue, &self.queue)

@@ -84,7 +84,7 @@ fn nothing_is_left_of_a_removed_request() {
 }
 
 #[test]
-fn the_result_of_a_dial_that_was_given_up_is_not_taken_for_the_next_one_s() {
+fn the_result_of_a_cancelled_dial_is_not_mistaken_for_the_next_result() {
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let id = bench
         .connect(1, Some(RetryPolicy::default()))
@@ -156,7 +156,7 @@ fn explicit_and_automatic_requests_take_turns() {
 }
 
 #[test]
-fn the_least_time_between_dials_holds_for_a_request_that_is_made_again() {
+fn the_redial_gap_applies_to_a_repeated_request() {
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let policy = RetryPolicy::default().with_redial_gap(35 * SECOND);
     let first = bench.connect(1, Some(policy)).expect("free");
@@ -173,7 +173,7 @@ fn the_least_time_between_dials_holds_for_a_request_that_is_made_again() {
 }
 
 #[test]
-fn forcing_what_waits_dials_it_at_once() {
+fn forcing_a_waiting_request_dials_it_at_once() {
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let id = bench
         .connect(1, Some(RetryPolicy::default()))
@@ -200,7 +200,7 @@ fn an_address_that_can_never_be_dialled_ends_even_a_permanent_request() {
 }
 
 #[test]
-fn requests_that_wait_in_great_number_are_dialled_together() {
+fn many_waiting_requests_are_dialled_in_batches() {
     const REQUESTS: u32 = 10_000;
     let config = explicit_only().with_max_dials(REQUESTS as usize);
     let mut bench = Bench::new(config, AllowAll);
@@ -224,7 +224,7 @@ fn requests_that_wait_in_great_number_are_dialled_together() {
     assert!(bench.now - began <= 10 * SECOND && wakes < 1000, "{wakes}");
 }
 
-/// Refuses everything with this reason.
+/// A filter that refuses everything with this reason.
 struct Closed(Refusal);
 
 impl Filter<u32> for Closed {
@@ -238,7 +238,7 @@ impl Filter<u32> for Closed {
 }
 
 #[test]
-fn a_permanent_request_that_is_not_wanted_now_waits() {
+fn a_permanent_request_that_is_refused_for_now_waits() {
     let mut bench = Bench::new(explicit_only(), Closed(Refusal::AlreadyConnected));
     let policy = Some(RetryPolicy::default());
     let id = bench.connect(1, policy).expect("free");
@@ -261,7 +261,7 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
 }
 
 #[test]
-fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
+fn a_reconsidered_request_waits_only_for_its_last_real_attempt() {
     const GAP: Duration = Duration::from_secs(35);
     let mut bench = Bench::new(explicit_only(), AllowAll);
     let policy = RetryPolicy::default().with_redial_gap(GAP);
@@ -297,7 +297,7 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
 }
 
 #[test]
-fn refusals_come_in_bounded_rounds() {
+fn refusals_per_round_are_bounded() {
     let config = explicit_only().with_max_dials(10);
     let mut bench = Bench::new(config, Closed(Refusal::AlreadyConnected));
     for addr in 0..100 {
@@ -369,7 +369,7 @@ fn fast() -> ConnConfig {
 }
 
 #[test]
-fn failures_of_one_family_are_not_those_of_the_other() {
+fn failures_of_one_family_do_not_count_for_the_other() {
     let mut bench = Bench::new(fast(), AllowAll);
     bench.advance(Duration::ZERO);
     fail_automatic(&mut bench, 1, Family::V4);
@@ -398,12 +398,12 @@ fn a_node_with_a_connection_is_not_offline() {
     bench.machine.dropped(accepted.id, 0, dropped, by_kind, now);
     assert!(
         !bench.machine.counts().offline,
-        "what failed before proves nothing"
+        "earlier failures prove nothing"
     );
 }
 
 #[test]
-fn causes_on_this_side_do_not_make_the_network_count_as_down() {
+fn local_failures_do_not_make_the_network_count_as_down() {
     let mut bench = Bench::new(fast(), AllowAll);
     bench.advance(Duration::ZERO);
     for addr in 0..100 {
@@ -417,7 +417,7 @@ fn causes_on_this_side_do_not_make_the_network_count_as_down() {
 }
 
 #[test]
-fn a_sign_of_life_hurries_what_failed_but_strangers_cannot_make_it_a_habit() {
+fn a_sign_of_life_speeds_up_retries_but_strangers_cannot_repeat_it() {
     let long = Duration::from_secs(3600);
     // The first wait is drawn from 5 s to a few minutes, the later ones from up to an hour.
     let policy = RetryPolicy::default().with_backoff(Backoff::new(5 * SECOND, long));
@@ -447,8 +447,8 @@ fn a_sign_of_life_hurries_what_failed_but_strangers_cannot_make_it_a_habit() {
             bench.dialed(dial, Err(ConnectError::Timeout));
         }
     }
-    // The first dial comes at the end of the shortest wait, 5 s after the last one, then one a
-    // minute.
+    // The first dial starts at the end of the minimum wait, 5 s after the last one; then there is
+    // one a minute.
     assert_eq!(hurried.len(), 3, "{hurried:?}");
     assert_eq!(hurried[0], 4, "{hurried:?}");
 }
