@@ -1,4 +1,4 @@
-//! The address at which a node wants to be dialled.
+//! The address that a node advertises to others.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use crate::node::{Endpoint, EndpointError, Host};
 
 /// An address at which others dial the node, written `HOST[:PORT]`.
 ///
-/// It is for nodes behind a router or in a container. Without a port it has the listening port.
+/// It is for nodes behind a router or in a container. The default port is the listening port.
 ///
 /// ```
 /// use peermux::server::Advertised;
@@ -25,15 +25,15 @@ pub struct Advertised {
     port: Option<u16>,
 }
 
-/// Why a text is not an address that others can dial.
+/// Why a text is not a dialable address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdvertisedError {
     /// The host or port is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The host stands for all addresses, such as 0.0.0.0.
-    #[error("{ip} stands for all addresses and cannot be dialled")]
+    /// The host is the unspecified address, such as 0.0.0.0.
+    #[error("{ip} means all addresses and cannot be dialled")]
     Unspecified {
         /// The address.
         ip: IpAddr,
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_advertised_is_a_host_that_can_be_dialled_with_or_without_a_port() {
+    fn an_advertised_address_is_a_dialable_host_with_or_without_a_port() {
         let forms = [
             "192.0.2.1",
             "192.0.2.1:30303",

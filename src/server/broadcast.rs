@@ -20,9 +20,9 @@ settings! {
     /// How a [broadcast](Server::broadcast) handles peers whose queue is full.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct BroadcastPolicy {
-        /// How long to wait for all peers whose queue is full. Default: zero.
+        /// How long to wait for peers with full queues, in total. Default: zero.
         wait / with_wait: Duration = Duration::ZERO;
-        /// What to do with a peer whose queue is still full. Default: [`WhenSlow::Drop`].
+        /// What to do with a peer if its queue is still full. Default: [`WhenSlow::Drop`].
         when_slow / with_when_slow: WhenSlow = WhenSlow::Drop;
     }
 }
@@ -42,9 +42,9 @@ pub enum WhenSlow {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BroadcastReport {
-    /// How many peers have the message in their sending queue.
+    /// The number of peers in whose sending queue the message is.
     pub sent: usize,
-    /// The peers that do not have it, and why.
+    /// The peers that did not get the message, and why.
     pub dropped: Vec<(NodeId, NotSent)>,
 }
 
@@ -64,7 +64,7 @@ pub enum NotSent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BroadcastError {
-    /// The message is larger than its set of messages allows, or any peer accepts.
+    /// The message is larger than its protocol allows or than any peer accepts.
     #[error("a payload of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// The payload's size in bytes.
@@ -99,17 +99,18 @@ impl BroadcastReport {
 impl Server {
     /// Sends a message to all peers that speak its protocol and satisfy `to`.
     ///
-    /// The message is encoded and compressed once. All peers share its memory, which counts once in
-    /// the node's memory budget, but in full in the bounds of each peer.
+    /// The message is encoded and compressed once. All peers share its memory. It counts once
+    /// towards the node's memory budget, but fully towards the limits of each peer.
     ///
-    /// No peer delays the others: the message goes to all peers with room first. Then the call
-    /// waits for all the others together.
+    /// No peer delays the others: the message is first queued for all peers with room. Then the
+    /// call waits for the remaining peers together.
     ///
     /// # Errors
-    /// [`BroadcastError`] if the message was sent to no peer, because of its size.
+    /// [`BroadcastError`] if the message was sent to no peer because of its size.
     ///
     /// # Cancel safety
-    /// A dropped call has sent the message to all peers with room, and to some of the others.
+    /// If the call is dropped, the message has been sent to all peers with room, and to some of the
+    /// others.
     #[doc(alias("publish", "send to all"))]
     pub async fn broadcast<M: WireMessage>(
         &self,

@@ -22,14 +22,14 @@ use crate::transport::Transport;
 
 /// Builds a [`Server`].
 ///
-/// `D` is the dialer, and `L` the listener besides the configured address.
+/// `D` is the dialer, and `L` the listener in addition to the configured address.
 #[must_use]
 pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) key: SecretKey,
     pub(super) config: ServerConfig,
     pub(super) protocols: Vec<Protocol>,
     pub(super) record: Option<NodeRecord>,
-    /// The record's entries besides addresses, as RLP.
+    /// The record's entries other than addresses, as RLP.
     pub(super) entries: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) record_file: Option<PathBuf>,
     #[cfg(any(feature = "discv4", feature = "discv5"))]
@@ -48,11 +48,11 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) listener: Option<L>,
 }
 
-/// Makes the dialer once the configuration is known.
+/// Creates the dialer when the configuration is known.
 pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
 impl Server {
-    /// Returns a builder of a node with this static key.
+    /// Returns a builder for a node with this static key.
     pub fn builder(key: SecretKey) -> ServerBuilder {
         ServerBuilder::new(key)
     }
@@ -139,7 +139,7 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Sets an existing [record](Server::record), which must be signed with the node's key.
     ///
-    /// Its addresses and ports stay as they are. Its next version has the next sequence number.
+    /// Its addresses and ports remain unchanged. Its next version gets the next sequence number.
     pub fn record(mut self, record: NodeRecord) -> Self {
         self.record = Some(record);
         self
@@ -147,8 +147,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds an entry to the node's [record](Server::record).
     ///
-    /// An example is the fork identifier that the protocol `eth` announces. A record has room for
-    /// 300 bytes, of which about 170 are taken.
+    /// An example is the fork identifier that the protocol `eth` announces. A record is limited to
+    /// 300 bytes, of which about 170 are already used.
     pub fn record_entry(mut self, key: impl Into<Vec<u8>>, value: &impl Encodable) -> Self {
         self.entries.insert(key.into(), local_node::encoded(value));
         self
@@ -156,8 +156,9 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Stores the node's [record](Server::record) in this file.
     ///
-    /// Its sequence number then continues after a restart, and grows only if something changed. A
-    /// damaged file is kept aside. By default the first record has the current time as its number.
+    /// Its sequence number then continues after a restart, and grows only if something has changed.
+    /// A damaged file is renamed and kept. By default the first record uses the current time as its
+    /// number.
     pub fn record_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.record_file = Some(path.into());
         self
@@ -172,16 +173,16 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Maps the node's port by this gateway instead of the one of [`nat`](Self::nat).
+    /// Maps the node's port by this gateway instead of by [`nat`](Self::nat).
     pub fn gateway(mut self, gateway: impl Gateway) -> Self {
         self.gateway = Some(Box::new(gateway));
         self
     }
 
-    /// Takes part in discovery.
+    /// Enables discovery.
     ///
     /// Each version is a [`source`](Self::source) of nodes to dial, and publishes the node's
-    /// [record](Server::record). Discovery begins with the bootnodes and with nodes in the
+    /// [record](Server::record). Discovery starts from the bootnodes, and from nodes in the
     /// [store](Self::node_store) that have a port for discovery.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     pub fn discovery(mut self, discovery: super::Discovery) -> Self {
@@ -191,8 +192,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds a source of nodes to dial; all sources take turns.
     ///
-    /// With a source the server fills [a part of its seats](ServerConfig::with_dial_ratio) by
-    /// itself.
+    /// With a source the server fills [a part of its seats](ServerConfig::with_dial_ratio)
+    /// automatically.
     pub fn source(mut self, source: impl AddressSource<Enode>) -> Self {
         self.sources.push(Box::new(source));
         self
@@ -218,9 +219,10 @@ impl<D, L> ServerBuilder<D, L> {
         self.exchange(|_, listener| (Box::new(|_| dialer), listener))
     }
 
-    /// Accepts connections from this listener too, besides the [configured address](Self::listen).
+    /// Accepts connections from this listener in addition to the [configured
+    /// address](Self::listen).
     ///
-    /// It replaces a listener that was set before. Its number in events is 1 if there is a
+    /// It replaces any listener that was set before. Its number in events is 1 if there is a
     /// configured address, else 0.
     pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
     where
@@ -258,7 +260,7 @@ impl<D, L> ServerBuilder<D, L> {
         }
     }
 
-    /// Sets whether handshake packets in the format before EIP-8 are accepted.
+    /// Sets whether handshake packets in the pre-EIP-8 format are accepted.
     ///
     /// No current implementation sends them. Default: they are not accepted.
     pub fn legacy_handshake(mut self, legacy: Legacy) -> Self {
@@ -268,8 +270,8 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Draws all randomness from this seed, so that a test can be replayed.
     ///
-    /// For tests only: it determines waits and the keys of connections, so anybody who knows it can
-    /// read the messages. Default: the system's randomness.
+    /// This is for tests only: the seed determines waits and the keys of connections, so anyone who
+    /// knows it can read the messages. Default: the system's randomness.
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = Random::seeded(seed);
         self
@@ -278,7 +280,7 @@ impl<D, L> ServerBuilder<D, L> {
     /// Stops the server when this future completes or panics.
     ///
     /// Use it for an essential part of the application, such as the task that saves the address
-    /// book. [`ServerFailed`](super::ServerFailed) then has the name `part`.
+    /// book. [`ServerFailed`](super::ServerFailed) then contains the name `part`.
     pub fn stop_with(
         mut self,
         part: &'static str,
@@ -290,14 +292,14 @@ impl<D, L> ServerBuilder<D, L> {
 
     /// Adds the label `node` with this value to all metrics of this server.
     ///
-    /// It distinguishes servers in one process, so it should be unique there. It needs the feature
-    /// `metrics`. Default: no label, since Prometheus distinguishes processes by itself.
+    /// It distinguishes servers in one process, so it should be unique in the process. It needs the
+    /// feature `metrics`. Default: no label, since Prometheus distinguishes processes itself.
     pub fn metrics_label(mut self, value: impl Into<Arc<str>>) -> Self {
         self.metrics_label = Some(value.into());
         self
     }
 
-    /// Emits the events of peers to this feed.
+    /// Emits peer events to this feed.
     ///
     /// Subscribe to the feed before `start` to receive every event. The configuration's
     /// [`event_capacity`](ServerConfig::with_event_capacity) and
@@ -310,7 +312,7 @@ impl<D, L> ServerBuilder<D, L> {
     /// Like [`Server::subscribe_connections`], but before the start.
     ///
     /// The subscriber receives every event, including the first dial of a static node. Set the
-    /// capacity of events first.
+    /// event capacity first.
     pub fn subscribe_connections(&mut self) -> EventStream<ConnectionEvent> {
         let capacity = self.config.event_capacity();
         let events = &mut self.connection_events;

@@ -14,7 +14,7 @@ use crate::transport::SocketOptions;
 settings! {
     /// The configuration of a [`Server`](super::Server).
     ///
-    /// Protocols, dialers and the like are set with the [builder](super::ServerBuilder).
+    /// Protocols, dialers and similar parts are set with the [builder](super::ServerBuilder).
     ///
     /// With the feature `serde` it can be read from a file. A missing field keeps its default, and
     /// an unknown field is an error. Times are written `"30s"`, sizes `"4 MiB"`, networks
@@ -56,107 +56,107 @@ settings! {
         advertise / with_advertise: Option<Advertised> => &Option<Advertised> = None;
         /// The maximum number of connected peers. Default: 50.
         ///
-        /// Further ones are rejected with
+        /// Further connections are rejected with
         /// [`TOO_MANY_PEERS`](crate::DisconnectReason::TOO_MANY_PEERS).
         max_peers / with_max_peers: usize = 50;
-        /// How many inbound connections may be in set-up at once. At least 1. Default: 50.
+        /// The maximum number of inbound connections in set-up. At least 1. Default: 50.
         ///
-        /// Further ones wait in the kernel's queue. While one waits, a set-up is closed whose
-        /// remote has made no step for 1 s. For the auth the limit falls to 50 ms while connections
-        /// arrive faster than set-ups end. One in eight set-ups is reserved for the addresses of
-        /// static and trusted nodes.
+        /// Further connections wait in the kernel's queue. While one waits, a set-up is closed if
+        /// its remote has made no progress for 1 s. The limit for the auth falls to as little as 50
+        /// ms while connections arrive faster than set-ups end. One in eight set-ups is reserved
+        /// for the addresses of static and trusted nodes.
         max_pending / with_max_pending: usize = 50;
         /// Fraction of the seats reserved for outbound peers: one in this number, rounded up.
         ///
         /// [`usize::MAX`] reserves one. Default: 0, which means 3 if the server has a source of
         /// nodes to dial, else no reservation.
         dial_ratio / with_dial_ratio: usize = 0;
-        /// Whether the server dials no nodes from sources, and probes none. Default: `false`.
+        /// Disables dials of nodes from sources, and probes. Default: `false`.
         no_dial / with_no_dial: bool = false;
         /// The static nodes, see [`Server::add_static`](super::Server::add_static). Default: none.
         ///
-        /// A file names them by enode URLs or node records (`enr:`). A node that cannot be dialled,
-        /// such as this node itself, is reported and skipped. Their seats are reserved while they
-        /// are not connected.
+        /// A file lists them as enode URLs or node records (`enr:`). A node that cannot be dialled,
+        /// such as this node itself, is reported and skipped. Seats are reserved for static nodes
+        /// that are not connected.
         #[serde(deserialize_with = "enodes")]
         static_nodes / with_static_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// The nodes that are exempt from the limits on peers. Default: none.
         ///
-        /// See [`Server::trust`](super::Server::trust). A file names them like static nodes; their
+        /// See [`Server::trust`](super::Server::trust). A file lists them like static nodes; their
         /// endpoints do not matter.
         #[serde(deserialize_with = "enodes")]
         trusted_nodes / with_trusted_nodes: Vec<Enode> => &[Enode] = Vec::new();
         /// The permitted networks, in both directions. Default: all.
         net_restrict / with_net_restrict: Option<NetList> => &Option<NetList> = None;
-        /// The longest time of a connection's set-up, to the second Hello. Default: 5 s.
+        /// The maximum time of a connection's set-up, up to the second Hello. Default: 5 s.
         #[serde(with = "crate::units::duration")]
         setup_timeout / with_setup_timeout: Duration = Duration::from_secs(5);
-        /// The longest time to open a stream, including name resolution. Above zero. Default: 15 s.
+        /// The maximum time to open a stream, including name resolution. Above zero. Default: 15 s.
         #[serde(with = "crate::units::duration")]
         dial_timeout / with_dial_timeout: Duration = Duration::from_secs(15);
-        /// How many dials may be in flight. At least 1. Default: 50.
+        /// The maximum number of dials in flight. At least 1. Default: 50.
         max_dials / with_max_dials: usize = 50;
-        /// How fast nodes from sources are dialled. Default: 8 at once, then 2 a second.
+        /// The rate at which nodes from sources are dialled. Default: 8 at once, then 2 a second.
         dial_rate / with_dial_rate: Rate = Rate::new(8, 2);
-        /// The shortest time between two dials of a node. Default: 35 s.
+        /// The minimum time between two dials of a node. Default: 35 s.
         ///
         /// Many nodes reject a node that returns within 30 s. [`Server::dial`](super::Server::dial)
-        /// does not wait for it.
+        /// ignores this minimum.
         #[serde(with = "crate::units::duration")]
         redial_gap / with_redial_gap: Duration = Duration::from_secs(35);
         /// The wait before a static node is dialled again. Default: 5 s, doubling to 5 min.
         ///
-        /// It follows a failed dial or the end of a connection. It is also the wait between dials
+        /// It applies after a failed dial or the end of a connection. It also applies between dials
         /// of nodes from sources while the network is down.
         backoff / with_backoff: Backoff = Backoff::default();
         /// The average time between two probes of [doubtful nodes](super::NodeStore::probe).
         ///
-        /// A probe tests whether a node of the store still answers. There is one at a time, besides
-        /// other dials. Zero disables probes, and so does [`no_dial`](Self::with_no_dial). Default:
-        /// 2 min.
+        /// A probe tests whether a node of the store still answers. Only one runs at a time, in
+        /// addition to other dials. Zero disables probes, and so does
+        /// [`no_dial`](Self::with_no_dial). Default: 2 min.
         #[serde(with = "crate::units::duration")]
         probe_interval / with_probe_interval: Duration = Duration::from_secs(120);
-        /// The shortest time between two accepted connections of an address. Default: 30 s.
+        /// The minimum time between two accepted connections from an address. Default: 30 s.
         ///
-        /// It holds for an IPv4 address or an IPv6 /64. Zero disables it.
+        /// It applies to each IPv4 address or IPv6 /64. Zero disables it.
         #[serde(with = "crate::units::duration")]
         throttle / with_throttle: Duration = Duration::from_secs(30);
-        /// Networks, besides local ones, that are exempt from the limits on strangers. Default:
-        /// none.
+        /// Non-local networks that are exempt from the limits on strangers. Default: none.
         ///
-        /// Their addresses may return at once, and do not count for the limits of their networks.
+        /// Their addresses may return at once, and do not count towards the limits of their
+        /// networks.
         throttle_exempt / with_throttle_exempt: NetList => &NetList = NetList::default();
         /// Whether local addresses are exempt [in the same way](Self::with_throttle_exempt).
         ///
         /// These are the addresses of this machine and of private networks. Set this to `false`
-        /// behind a proxy or a container's port mapping, since all strangers then have one such
-        /// address. Default: `true`, with a warning when many nodes connect from one private
+        /// behind a proxy or a container's port mapping, since all strangers then connect from one
+        /// such address. Default: `true`, with a warning if many nodes connect from one private
         /// address.
         exempt_local / with_exempt_local: bool = true;
-        /// Networks whose nodes are no strangers, such as your own data centre. Default: none.
+        /// Networks with nodes that are not strangers, such as your own data centre. Default: none.
         ///
-        /// A connection from there may return at once, and counts for no limit of a network and for
-        /// no rate. It may take a set-up that is reserved for known addresses and a seat that is
-        /// reserved for dialled peers, and is never evicted for a newcomer.
-        /// [`max_peers`](Self::with_max_peers), [`max_pending`](Self::with_max_pending),
-        /// [`net_restrict`](Self::with_net_restrict) and bans still apply. The whitelist goes by
-        /// the remote address; [trusted](Self::with_trusted_nodes) nodes go by their key.
+        /// Nodes there may return at once, and count towards no limit of a network and no rate.
+        /// They may use set-ups reserved for known addresses and seats reserved for dialled peers.
+        /// They are never evicted for a newcomer. [`max_peers`](Self::with_max_peers),
+        /// [`max_pending`](Self::with_max_pending), [`net_restrict`](Self::with_net_restrict) and
+        /// bans still apply. The whitelist identifies nodes by remote address;
+        /// [trusted](Self::with_trusted_nodes) nodes are identified by key.
         whitelist / with_whitelist: NetList => &NetList = NetList::default();
-        /// How many connections of one IPv4 /24 or IPv6 /64 may be in set-up. Default: 8.
+        /// The maximum number of connections in set-up per IPv4 /24 or IPv6 /64. Default: 8.
         pending_per_network / with_pending_per_network: usize = 8;
-        /// How fast inbound set-ups may begin. Default: [`Rate::UNLIMITED`].
+        /// The rate at which inbound set-ups may begin. Default: [`Rate::UNLIMITED`].
         ///
-        /// [`throttle`](Self::with_throttle) and [`max_pending`](Self::with_max_pending) apply
-        /// besides.
+        /// [`throttle`](Self::with_throttle) and [`max_pending`](Self::with_max_pending) also
+        /// apply.
         ///
-        /// The default follows from a measurement (`cargo bench --bench admission`; one core of an
+        /// The default is based on a measurement (`cargo bench --bench admission`; one core of an
         /// AMD EPYC server). A connection that becomes a peer and leaves takes 0.5 ms of CPU time,
-        /// 1,900 a second and core. One that is rejected because of a false auth packet takes 0.09
-        /// ms, 10,600 a second. Each address may connect once in 30 s, so a /24 causes at most 9
-        /// set-ups a second, half a per cent of a core. To keep a core busy takes 57,000 IPv4
-        /// addresses, or one IPv6 /48. A few strangers can use up a limit that saves CPU time, and
-        /// so keep all others out. If that is better than a busy core, 200 a second are a tenth of
-        /// one.
+        /// so a core handles 1,900 a second. A connection that is rejected because of an invalid
+        /// auth packet takes 0.09 ms, so a core handles 10,600 a second. Each address may connect
+        /// once in 30 s, so a /24 causes at most 9 set-ups a second, half a per cent of a core. It
+        /// takes 57,000 IPv4 addresses, or one IPv6 /48, to keep a core busy. With a limit that
+        /// saves CPU time, a few strangers can use up the limit and keep all others out. If you
+        /// prefer that to a busy core, 200 set-ups a second take a tenth of a core.
         setup_rate / with_setup_rate: Rate = Rate::UNLIMITED;
         /// The score above which a peer is disconnected and its node banned. Default: 100.
         ///
@@ -165,15 +165,15 @@ settings! {
         /// How long [such a ban](Self::with_ban_above) lasts. Default: 1 h.
         #[serde(with = "crate::units::duration")]
         ban_time / with_ban_time: Duration = Duration::from_secs(60 * 60);
-        /// How many events a slow subscriber may be behind before it loses some. Default: 1024.
+        /// How many events a slow subscriber may lag behind before it loses some. Default: 1024.
         ///
         /// At least 1; more than 65,536 counts as 65,536.
         event_capacity / with_event_capacity: usize = 1024;
-        /// Whether each message is an event too. Default: `false`.
+        /// Whether an event is emitted for each message. Default: `false`.
         message_events / with_message_events: bool = false;
-        /// The memory limits for received data and messages to send, per peer and in total.
+        /// The memory limits for received data and unsent messages, per peer and in total.
         memory / with_memory: MemoryLimits = MemoryLimits::default();
-        /// The kernel's buffers of a connection.
+        /// The kernel's buffer sizes for each connection.
         ///
         /// They do not apply to your own [dialer](super::ServerBuilder::dialer).
         socket / with_socket: SocketOptions = SocketOptions::default();
@@ -227,10 +227,10 @@ fn enode(text: &str) -> Result<Enode, crate::node::NodeError> {
 const DIAL_RATIO: usize = 3;
 
 impl ServerConfig {
-    /// Checks that no setting is too small, as the start of a server does.
+    /// Checks that no setting is too small, like the start of a server.
     ///
     /// # Errors
-    /// [`TooSmall`] with the first setting that is.
+    /// [`TooSmall`] for the first setting that is too small.
     pub fn check(&self) -> Result<(), TooSmall> {
         self.memory.check()?;
         TooSmall::check("max_pending", self.max_pending, 1)?;
@@ -239,7 +239,7 @@ impl ServerConfig {
         TooSmall::check("event_capacity", self.event_capacity, 1)
     }
 
-    /// The seats for peers. Without a source, reserved seats might stay empty.
+    /// Returns the seats for peers. Without a source, reserved seats might stay empty.
     pub(super) fn seats(&self, has_source: bool) -> Seats {
         let ratio = match self.dial_ratio {
             0 if has_source => DIAL_RATIO,

@@ -33,7 +33,7 @@ impl Listener for SocketListener {
             let (stream, addr) = self.listener.accept().await?;
             match TcpTransport::new(stream, self.options) {
                 Ok(stream) => return Ok((stream, addr)),
-                // The error of one socket does not concern the listener.
+                // An error on one socket does not affect the listener.
                 Err(error) => tracing::warn!(%addr, %error, "cannot configure an accepted socket"),
             }
         }
@@ -84,7 +84,7 @@ impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListen
                 addr
             }
         };
-        // `waiting` keeps the connection, so that the next call has it if this one is dropped.
+        // `waiting` keeps the connection for the next call if this one is dropped.
         let slot = self.slots.take(self.checks.is_known(addr.ip())).await;
         let accepted = self.waiting.take();
         let (stream, addr) = accepted.ok_or(io::ErrorKind::NotConnected)?;

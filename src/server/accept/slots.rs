@@ -14,12 +14,13 @@ use crate::time::after;
 /// How long a silent remote may keep its slot while other connections wait.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The shortest patience for an auth, while connections arrive faster than slots become free.
+/// The minimum patience for an auth, while connections arrive faster than slots become free.
 ///
-/// It can be below a round trip, since an auth immediately follows the opening of a connection.
+/// It can be less than a round trip, since a remote sends its auth as soon as the connection is
+/// open.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// How much the patience grows with each connection that finds a slot at once.
+/// How much the patience grows with each connection that gets a slot at once.
 const REGAINED: Duration = Duration::from_millis(10);
 
 /// One in this number of slots is reserved for known addresses.
@@ -27,8 +28,8 @@ const KNOWN_SHARE: usize = 8;
 
 /// A bounded number of slots. Clones share them.
 ///
-/// When all are taken and a connection waits, the set-up ends whose remote has first exceeded its
-/// time for a step: its first byte, its auth, its Hello.
+/// If all slots are taken and a connection waits, the first set-up to exceed its time for a step is
+/// ended. The steps are the remote's first byte, its auth, and its Hello.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Shared>);
 
@@ -42,7 +43,7 @@ struct Shared {
 struct State {
     limit: usize,
     last: u64,
-    /// The taken slots, the oldest first.
+    /// The taken slots, oldest first.
     taken: BTreeMap<u64, Taken>,
     strangers: usize,
     /// How long to wait for an auth, from [`LEAST`] to [`PATIENCE`].
@@ -82,7 +83,7 @@ impl Slots {
         }))
     }
 
-    /// Changes the number of slots. Set-ups beyond it keep theirs to their end.
+    /// Changes the number of slots. Excess set-ups keep their slots until they end.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.lock().limit = limit;
         self.0.changed.notify_waiters();
@@ -158,9 +159,9 @@ impl Slots {
 }
 
 impl State {
-    /// Ends the set-up that has first exceeded its time, or returns when one will.
+    /// Ends the first set-up that has exceeded its time, or returns when one will.
     ///
-    /// One at a time is enough.
+    /// Ending one at a time is enough.
     fn want_one(&mut self, now: Instant) -> Option<Instant> {
         let staying = self
             .taken
@@ -179,7 +180,7 @@ impl State {
         None
     }
 
-    /// Raises the patience, since a connection has found a slot at once.
+    /// Raises the patience, since a connection got a slot at once.
     fn relax(&mut self) {
         self.patience = PATIENCE.min(self.patience.saturating_add(REGAINED));
     }
@@ -230,7 +231,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_made_no_step_for_a_second_goes() {
+    async fn a_remote_without_a_step_for_a_second_loses_its_slot() {
         let slots = Slots::new(3);
         let mut taken = Vec::new();
         for _ in 0..3 {
@@ -250,7 +251,7 @@ mod tests {
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
     }
 
-    /// An auth that never ends keeps its slot no longer than silence does.
+    /// An incomplete auth keeps its slot no longer than a silent remote does.
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_a_second_for_each_step() {
         let slots = Slots::new(1);
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_wait_make_the_time_for_an_auth_short_and_few_make_it_long_again() {
+    async fn the_time_for_an_auth_falls_under_load_and_recovers() {
         let slots = Slots::new(2);
         let begun = Instant::now();
         for _ in 0..40 {
@@ -284,9 +285,9 @@ mod tests {
         assert_eq!(slots.lock().patience, PATIENCE);
     }
 
-    /// All set-ups exceed their time together, so few connections wait for the first.
+    /// All set-ups exceed their time together, so few connections wait for the first one.
     #[tokio::test(start_paused = true)]
-    async fn a_crowd_that_comes_at_once_is_through_in_about_two_seconds() {
+    async fn a_crowd_of_silent_remotes_is_gone_in_about_two_seconds() {
         let slots = Slots::new(50);
         let begun = Instant::now();
         for _ in 0..300 {
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_pressure_silence_is_nobodys_matter() {
+    async fn silent_remotes_stay_while_no_connection_waits() {
         let slots = Slots::new(3);
         let slot = slots.take(false).await;
         advance(PATIENCE * 100).await;
@@ -318,13 +319,13 @@ mod tests {
         let second = wait.await.expect("there is one now");
         slots.set_limit(1);
         drop(first);
-        assert!(slots.try_take(false).is_err(), "the other one is enough");
+        assert!(slots.try_take(false).is_err(), "one slot is taken");
         drop(second);
         assert!(slots.try_take(false).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn known_addresses_find_room_where_strangers_have_taken_all() {
+    async fn known_addresses_get_slots_that_strangers_cannot_take() {
         let slots = Slots::new(16);
         let mut strangers = Vec::new();
         for _ in 0..14 {

@@ -74,7 +74,7 @@ impl NodeStore for AddressBook {
 
     /// Adds the node with its own address as the source.
     ///
-    /// All nodes of one network thus share one bucket of new addresses, however many they are.
+    /// Thus all nodes of one network share a single bucket of new addresses.
     fn discovered(&self, node: &Enode) {
         let Some(Host::Ip(ip)) = node.endpoint().map(|endpoint| &endpoint.host) else {
             return;
@@ -84,9 +84,9 @@ impl NodeStore for AddressBook {
         }
     }
 
-    /// Penalises a node: two breaches within a minute ban it, or five in any time.
+    /// Penalises a node: two breaches within a minute ban it, or five in total.
     ///
-    /// A frame with a wrong MAC counts little, since anybody on the path can cause one.
+    /// A frame with a wrong MAC counts little, since anyone on the path can cause one.
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {
         let (lasting, fading) = match error {
             PeerError::Frame(FrameError::HeaderMac | FrameError::BodyMac) => (0, 20),

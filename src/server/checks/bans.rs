@@ -1,4 +1,4 @@
-//! Bans that no store of nodes keeps.
+//! Bans that are not kept by a store of nodes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -13,14 +13,14 @@ use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::time::after;
 
-/// How many nodes, and how many addresses, can be banned. Beyond, the ban that ends first is
-/// dropped.
+/// Maximum number of banned nodes, and of banned addresses. If there are more, the ban that ends
+/// first is dropped.
 const MOST: usize = 16_384;
 
-/// A longer reason is cut off, in characters.
+/// Maximum length of a reason in characters; a longer one is truncated.
 const LONGEST_REASON: usize = 256;
 
-/// Nodes and addresses banned for a time; an IPv6 address stands for its /64.
+/// Nodes and addresses banned for a time; an IPv6 address represents its /64.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     nodes: Mutex<Table<NodeId>>,
@@ -38,7 +38,7 @@ impl Bans {
         self.ips.lock().insert(banned_net(ip), ban, Instant::now());
     }
 
-    /// All bans that hold now.
+    /// Returns all current bans.
     pub(crate) fn all(&self) -> Vec<BanInfo> {
         let now = Instant::now();
         let nodes = self
@@ -52,7 +52,7 @@ impl Bans {
         [nodes, ips].concat()
     }
 
-    /// How many nodes and addresses are banned now.
+    /// Returns the number of nodes and addresses that are banned now.
     #[cfg(feature = "metrics")]
     pub(crate) fn count(&self) -> (usize, usize) {
         let now = Instant::now();
@@ -78,7 +78,7 @@ impl Bans {
     }
 }
 
-/// The first address of the network that is banned with an address.
+/// Returns the first address of the network that is banned along with an address.
 pub(crate) fn banned_net(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 32, 64)
 }
@@ -138,7 +138,7 @@ impl<K: Copy + Eq + Hash + Ord> Table<K> {
 
     #[cfg(feature = "metrics")]
     fn count(&self, now: Instant) -> usize {
-        // Expired bans come first.
+        // Expired bans are first in the order.
         let ended = self.by_end.iter().take_while(|(end, _)| *end <= now);
         self.by_end.len().saturating_sub(ended.count())
     }
@@ -164,7 +164,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_ban_holds_for_its_time_or_until_it_is_lifted() {
+    async fn a_ban_lasts_for_its_time_or_until_it_is_lifted() {
         let (bans, node) = (Bans::default(), NodeId::from_bytes([1; 32]));
         bans.ban(node, SECOND, "");
         assert!(bans.holds(&node));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bans_are_bounded_and_the_first_to_end_gives_way() {
+    async fn bans_are_bounded_and_the_first_to_end_is_dropped() {
         let bans = Bans::default();
         let node = |number: u32| {
             let mut id = [0; 32];

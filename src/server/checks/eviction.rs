@@ -11,29 +11,29 @@ use std::time::Duration;
 
 use crate::node::{Group, NodeId};
 
-/// How many networks are protected. A secret selects them, so no remote can.
+/// The number of protected networks. A secret selects them, so that no remote can choose them.
 const NETWORKS: usize = 4;
 
-/// How many peers with the shortest round trip stay.
+/// The number of peers that are protected for their short round trip.
 const NEAR: usize = 8;
 
 /// An inbound peer that is neither trusted nor static.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) id: NodeId,
-    /// `None` for a local address, or if the transport has none.
+    /// `None` for a local address, or if the transport has no address.
     pub(super) network: Option<Group>,
     pub(super) rtt: Option<Duration>,
     pub(super) lifetime: Duration,
 }
 
-/// Returns the peer to evict: the youngest of the network with most unprotected peers.
+/// Returns the peer to evict: the youngest of the network with the most unprotected peers.
 ///
-/// Protected are: the oldest peer of each of four networks that `secret` selects, the eight peers
-/// with the shortest round trip, and of the others the half that has been connected longest. `None`
-/// if all are protected.
+/// Three groups are protected: the oldest peer of each of four networks that `secret` selects, the
+/// eight peers with the shortest round trip, and the longest-connected half of the others. Returns
+/// `None` if all peers are protected.
 pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<NodeId> {
-    // The order of a hash table differs each time.
+    // The order must not depend on the hash table.
     candidates.sort_by_key(|peer| (std::cmp::Reverse(peer.lifetime), peer.id));
     protect_networks(&mut candidates, secret);
     candidates.sort_by_key(|peer| (peer.rtt.is_none(), peer.rtt));
@@ -84,8 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn of_the_largest_network_the_youngest_goes() {
-        // Forty late peers of one network, and twenty peers of a network each.
+    fn the_youngest_of_the_largest_network_is_evicted() {
+        // Forty late peers of one network, and twenty peers from a different network each.
         let crowd = (0..40).map(|n| peer(n, 200, 50, 30 - u64::from(n) / 2));
         let others = (0..20).map(|n| peer(100 + n, n, 100, 60));
         let all: Vec<_> = crowd.chain(others).collect();
@@ -105,7 +105,7 @@ mod tests {
 
     /// A thousand newcomers, each from another network, one after the other.
     #[test]
-    fn newcomers_in_numbers_do_not_displace_those_who_stay() {
+    fn many_newcomers_do_not_displace_long_standing_peers() {
         let mut peers: Vec<_> = (0..34).map(|n| peer(n, n, 80, 1000)).collect();
         for number in 0..1000u32 {
             for peer in &mut peers {

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode};
 
-/// How many addresses of connected nodes are remembered; the oldest goes first.
+/// Maximum number of remembered addresses of connected nodes; the oldest is dropped first.
 const PROVEN: usize = 256;
 
-/// Addresses of static and trusted nodes: configured ones, and those they connected from.
+/// Addresses of static and trusted nodes: configured addresses, and those of their connections.
 #[derive(Debug, Default)]
 pub(crate) struct KnownIps {
     configured: Vec<IpAddr>,

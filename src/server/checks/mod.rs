@@ -1,8 +1,9 @@
 //! Decides which nodes may be dialled and accepted.
 //!
-//! The checks run wherever the answer can change: when a dial is requested, when its turn comes (a
-//! queue may be long), after the auth (the remote's identity is known, or another connection came
-//! first), and when the peer takes its seat (the last seat may be gone).
+//! The checks run wherever the answer can change: when a dial is requested, and at its turn, since
+//! a queue may be long. They run after the auth, when the remote's identity is known or another
+//! connection may have won. They run again when the peer takes its seat, since the last seat may be
+//! gone.
 
 #[cfg(feature = "addrbook")]
 mod address_book;
@@ -45,8 +46,7 @@ use crate::peer::Judge;
 /// A private address with at least this many nodes is probably a proxy's.
 const HIDDEN: usize = 8;
 
-/// Decides about connections. The connection manager calls it inside its task, so nothing here
-/// waits.
+/// Checks connections. The connection manager calls it inside its task, so nothing here waits.
 #[derive(Debug)]
 pub(crate) struct Checks {
     pub(crate) own: NodeId,
@@ -56,9 +56,9 @@ pub(crate) struct Checks {
     /// The bans that the store does not keep.
     pub(crate) bans: Bans,
     pub(crate) scores: Scores,
-    /// The score above which a node is banned, and for how long.
+    /// The score above which a node is banned, and the duration of the ban.
     pub(crate) ban_above: Mutex<(u32, Duration)>,
-    /// Whether the server finds nodes to dial by itself.
+    /// Whether the server has a source of nodes to dial.
     pub(crate) has_source: bool,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
@@ -103,7 +103,7 @@ impl Checks {
         }
     }
 
-    /// The node with only its permitted endpoints.
+    /// Returns the node with only its permitted endpoints.
     pub(crate) fn permitted_part(&self, node: &Enode) -> Enode {
         node.clone()
             .only(|endpoint| self.check_endpoint(endpoint).is_ok())
@@ -136,19 +136,20 @@ impl Checks {
         self.bans.holds_ip(ip) || self.store.is_banned_ip(ip)
     }
 
-    /// Bans a node from now on, and ends its connection if it is connected.
+    /// Bans a node from now on, and disconnects it if it is connected.
     pub(crate) fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
         if !self.store.ban(id, time, reason) {
             self.bans.ban(*id, time, reason);
         }
         tracing::debug!(%id, ?time, reason, "node banned");
-        // After the ban: a connection that is being set up is either found here or sees the ban.
+        // This follows the ban, so that a connection in set-up is either found here or sees the
+        // ban.
         if let Some(peer) = self.peers.get(id) {
             peer.disconnect(DisconnectReason::REQUESTED);
         }
     }
 
-    /// Bans an address from now on, and ends its connections.
+    /// Bans an address from now on, and disconnects its peers.
     pub(crate) fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) {
         self.keep_out(ip, time, reason);
         let net = banned_net(ip);
@@ -167,7 +168,7 @@ impl Checks {
 
     /// Lifts a ban. Returns whether there was one.
     pub(crate) fn unban(&self, id: &NodeId) -> bool {
-        // Both: the store may have declined to keep an earlier ban.
+        // Lift both, since the store may have declined to keep an earlier ban.
         self.bans.unban(id) | self.store.unban(id)
     }
 
@@ -175,7 +176,7 @@ impl Checks {
         self.bans.unban_ip(ip) | self.store.unban_ip(ip)
     }
 
-    /// All bans that hold now.
+    /// Returns all current bans.
     pub(crate) fn all_bans(&self) -> Vec<BanInfo> {
         let mut all = self.store.bans();
         all.extend(self.bans.all());
@@ -184,8 +185,8 @@ impl Checks {
 
     /// Begins the set-up of a connection that was accepted from `ip`.
     ///
-    /// Exempt addresses do not count for the bounds of their networks: everybody on this machine
-    /// shares those of a local address. Addresses of the whitelist do not count at all.
+    /// Exempt addresses do not count towards the limits of their networks, since all programs on
+    /// this machine share a local address. Whitelisted addresses do not count at all.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
         if self.whitelist.contains(ip) {
             return Ok(None);
@@ -194,7 +195,8 @@ impl Checks {
         self.admission.handshake(source).map(Some)
     }
 
-    /// The origin of an inbound peer. Exempt addresses do not count for the shares of networks.
+    /// Returns the origin of an inbound peer. Exempt addresses do not count towards the networks'
+    /// shares.
     pub(crate) fn inbound_from(&self, addr: Option<SocketAddr>) -> Inbound {
         let ip = addr.map(|addr| addr.ip());
         Inbound {
@@ -204,9 +206,9 @@ impl Checks {
         }
     }
 
-    /// Warns once when [`HIDDEN`] nodes are connected from one private address.
+    /// Warns once if [`HIDDEN`] nodes are connected from one private address.
     ///
-    /// The address is then probably a proxy's, and no limit on strangers holds.
+    /// The address is then probably a proxy's, and no limit on strangers applies.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
         let named = self.exempt.contains(ip) || self.whitelist.contains(ip);
         if !self.exempt_local || ip.is_loopback() || !is_local(ip) || named {
@@ -222,7 +224,7 @@ impl Checks {
         }
     }
 
-    /// Whether an address is whitelisted, or known as a static or trusted node's.
+    /// Returns whether an address is whitelisted, or a static or trusted node's.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
         self.whitelist.contains(ip) || self.known.contains(ip)
     }
@@ -237,7 +239,7 @@ impl Judge for Checks {
     ///
     /// An inbound stranger can return at once with another key, so its address is banned too,
     /// except where many nodes may share the address or a known node uses it. Other peers that are
-    /// already connected from there stay, since they have done nothing.
+    /// already connected from there stay, since they have not misbehaved.
     fn penalise(&self, node: &NodeId, points: u32, reason: &str) -> u32 {
         if self.peers.is_no_stranger(node) {
             return 0;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// A list of networks, such as `10.0.0.0/8, 2001:db8::/32`; a bare address is allowed.
+/// A list of networks or addresses, such as `10.0.0.0/8, 2001:db8::/32`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetList(Vec<IpNet>);
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn an_invalid_network_is_named_in_the_error() {
         for bad in ["10.0.0.0/33", "10.0.0.0/8,x", "::/129"] {
             let error = bad.parse::<NetList>().unwrap_err().to_string();
             assert!(error.contains("is not a network"), "{error}");

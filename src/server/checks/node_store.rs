@@ -10,19 +10,20 @@ use crate::server::{DialError, DialOutcome};
 
 /// Remembers nodes across connections: addresses to dial, proven addresses, and bans.
 ///
-/// An address book is one. Pass a store to
+/// An address book is a store. Pass a store to
 /// [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store).
 ///
 /// The server's tasks call all methods, so they must not block. Methods that only notify do nothing
-/// by default. A method that panics has no effect; if it asks for a ban, the node counts as banned.
+/// by default. A method that panics has no effect, except that a node counts as banned if the check
+/// for its ban panics.
 pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
-    /// Returns up to `most` nodes to dial, the best first.
+    /// Returns up to `most` nodes to dial, best first.
     ///
-    /// The server dials the first one that it wants now, and reports the outcome by
+    /// The server dials the first node that it wants now. It reports the outcome by
     /// [`good`](Self::good) or [`failed`](Self::failed), unless it learnt nothing about the node.
     fn draw(&self, most: usize) -> Vec<Enode>;
 
-    /// Returns a node for the server to test, if there is one now.
+    /// Returns a node for the server to test now, if any.
     ///
     /// The server connects to the node, reports the outcome by [`good`](Self::good) or
     /// [`failed`](Self::failed), and disconnects.
@@ -35,7 +36,7 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
 
     /// Notifies the store that a dialled node proved its key at this address.
     ///
-    /// This is [`DialOutcome::There`], whether the node became a peer or not.
+    /// The outcome is [`DialOutcome::There`], whether or not the node became a peer.
     fn good(&self, _node: &Enode) {}
 
     /// Notifies the store that a node is, or just was, connected, in either direction.
@@ -48,13 +49,14 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
 
     /// Notifies the store of a node that discovery has known for at least some minutes.
     ///
-    /// The node answers at this address, but is not known to accept connections. At the next start
-    /// discovery begins with nodes that the store [returns](Self::draw). The server reports a node
-    /// when it is new and occasionally later, at most 272 nodes in 30 s, and all of them once more
-    /// at the end.
+    /// The node answers at this address, but is not known to accept connections. At the next start,
+    /// discovery begins with nodes that the store [returns](Self::draw). The server reports each
+    /// new node, and again occasionally, at most 272 nodes in 30 s. When it stops, it reports all
+    /// of them once more.
     fn discovered(&self, _node: &Enode) {}
 
-    /// Notifies the store that a peer ended because it [misbehaved](PeerError::is_misbehaviour).
+    /// Notifies the store that a peer was disconnected because it
+    /// [misbehaved](PeerError::is_misbehaviour).
     fn misbehaved(&self, _node: &NodeId, _error: &PeerError) {}
 
     /// Returns the newest known record of a node, for its peer information. Default: none.
@@ -64,8 +66,8 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
 
     /// Bans a node for `time` from now on, and returns whether the store keeps bans.
     ///
-    /// The ban replaces an earlier one. Default: `false`, and the server keeps bans in memory until
-    /// it stops.
+    /// The ban replaces an earlier one. Default: `false`; the server then keeps bans in memory
+    /// until it stops.
     fn ban(&self, _node: &NodeId, _time: Duration, _reason: &str) -> bool {
         false
     }
@@ -85,12 +87,12 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Returns all bans that hold now, for display. Default: none.
+    /// Returns all current bans, for display. Default: none.
     fn bans(&self) -> Vec<BanInfo> {
         Vec::new()
     }
 
-    /// Returns how much the store keeps; called every few seconds for metrics. Default: nothing.
+    /// Returns the store's sizes; called every few seconds for metrics. Default: zeros.
     fn sizes(&self) -> StoreSizes {
         StoreSizes::default()
     }
@@ -100,16 +102,16 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Returns whether connections with an address are rejected.
+    /// Returns whether connections to and from an address are rejected.
     fn is_banned_ip(&self, _ip: IpAddr) -> bool {
         false
     }
 }
 
-/// How much a [`NodeStore`] keeps.
+/// The number of entries in a [`NodeStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreSizes {
-    /// Addresses to which no connection has succeeded yet.
+    /// Addresses to which no connection has yet succeeded.
     pub new: usize,
     /// Addresses to which a connection has succeeded.
     pub tried: usize,

@@ -19,7 +19,7 @@ use crate::setup::Direction;
 
 /// How long a new connection waits for an ending one with the same node.
 ///
-/// Below 5 s, which is the handshake timeout of most remotes.
+/// It is less than 5 s, the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
 /// The smallest network's share of the inbound seats: one in this number.
@@ -28,17 +28,17 @@ const NETWORK_SHARE: usize = 8;
 /// How many evicted peers may be ending at the same time.
 const MOST_LEAVING: usize = 8;
 
-/// How many peers a node wants.
+/// The maximum numbers of a node's peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seats {
-    /// In total.
+    /// The total.
     pub(crate) all: usize,
-    /// Of these, the most that inbound peers may take.
+    /// How many of these inbound peers may take.
     pub(crate) inbound: usize,
 }
 
 impl Seats {
-    /// Reserves one of `ratio` seats, rounded up, for dialled peers; none if `ratio` is 0.
+    /// Reserves one in `ratio` seats, rounded up, for dialled peers; none if `ratio` is 0.
     pub(crate) fn new(all: usize, ratio: usize) -> Self {
         let dialled = match (all, ratio) {
             (0, _) | (_, 0) => 0,
@@ -64,7 +64,7 @@ pub(crate) struct PeerSet(Arc<Shared>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inbound {
     pub(super) ip: Option<IpAddr>,
-    /// The address that counts for the shares of networks; `None` if the address is exempt.
+    /// The address that counts towards the networks' shares; `None` if the address is exempt.
     pub(super) counted: Option<IpAddr>,
     /// Whether its address is in the whitelist.
     pub(super) whitelisted: bool,
@@ -91,11 +91,11 @@ struct State {
     inbound: usize,
     trusted: HashSet<NodeId>,
     statics: HashSet<NodeId>,
-    /// How many static nodes are not connected; their seats are reserved.
+    /// Number of static nodes that are not connected; their seats are reserved.
     absent: usize,
-    /// Inbound peers that count for the shares of their networks.
+    /// Inbound peers that count towards their networks' shares.
     networks: HashMap<Network, usize>,
-    /// Evicted peers that have not ended yet.
+    /// Evicted peers that have not yet ended.
     leaving: HashSet<NodeId>,
     closed: bool,
 }
@@ -113,7 +113,7 @@ impl Member {
         self.inbound.is_some_and(|inbound| inbound.whitelisted)
     }
 
-    /// The address that the listener reports, else the stream's.
+    /// Returns the address that the listener reported, else the stream's.
     fn ip(&self) -> Option<IpAddr> {
         let accepted = self.inbound.and_then(|inbound| inbound.ip);
         accepted.or_else(|| Some(self.peer.remote_addr()?.ip()))
@@ -139,7 +139,7 @@ impl PeerSet {
         }))
     }
 
-    /// Checks whether a node may become a peer now. `inbound` is the origin of an inbound one.
+    /// Checks whether a node may become a peer now. `inbound` is its origin if it is inbound.
     pub(crate) fn check(
         &self,
         id: &NodeId,
@@ -150,8 +150,8 @@ impl PeerSet {
 
     /// Like [`check`](Self::check), but returns the peer to evict, if any.
     ///
-    /// The checks are in go-ethereum's order, whose reasons remotes know. Trusted nodes are exempt
-    /// from the limits only.
+    /// The checks are in go-ethereum's order, so that remotes get the reasons that they expect.
+    /// Trusted nodes are exempt only from the limits.
     fn check_in(
         &self,
         state: &State,
@@ -190,10 +190,10 @@ impl PeerSet {
         }
     }
 
-    /// Whether one of the peer's networks has used up its share of the inbound seats.
+    /// Returns whether one of the peer's networks has used up its inbound seats.
     ///
-    /// The share is an eighth for the smallest network, two and three eighths for the networks
-    /// around it, with an eighth counted as at least two seats.
+    /// The smallest network's share is one eighth, and the shares of the two larger networks around
+    /// it are two and three eighths. An eighth counts as at least two seats.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
         let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {
@@ -202,7 +202,7 @@ impl PeerSet {
         })
     }
 
-    /// The inbound peer to evict for a newcomer, if any.
+    /// Returns the inbound peer to evict for a newcomer, if any.
     fn who_goes(&self, state: &State) -> Option<NodeId> {
         if state.leaving.len() >= MOST_LEAVING {
             return None;
@@ -304,7 +304,7 @@ impl PeerSet {
     /// Such a peer should not make a new connection a duplicate.
     pub(crate) async fn let_end(&self, id: &NodeId) {
         if let Some(peer) = self.get(id).filter(Peer::is_ending) {
-            // A peer that takes longer makes the new connection a duplicate after all.
+            // If the peer takes longer, the new connection is a duplicate after all.
             let _ = timeout(ENDING, peer.ended()).await;
         }
     }
@@ -313,13 +313,13 @@ impl PeerSet {
         self.lock().statics.contains(id)
     }
 
-    /// Whether a node is trusted, or connected from an address in the whitelist.
+    /// Returns whether a node is trusted, or connected from a whitelisted address.
     pub(crate) fn is_no_stranger(&self, id: &NodeId) -> bool {
         let state = self.lock();
         state.trusted.contains(id) || state.peers.get(id).is_some_and(Member::is_whitelisted)
     }
 
-    /// The address of an inbound peer, if the transport has addresses.
+    /// Returns the address of an inbound peer, if the transport has addresses.
     pub(crate) fn inbound_ip(&self, id: &NodeId) -> Option<IpAddr> {
         let state = self.lock();
         let member = state.peers.get(id)?;
@@ -327,7 +327,7 @@ impl PeerSet {
         member.ip()
     }
 
-    /// The peers whose address satisfies `there`.
+    /// Returns the peers with an address that satisfies `there`.
     pub(crate) fn at(&self, there: impl Fn(IpAddr) -> bool) -> Vec<Peer> {
         let state = self.lock();
         let members = state.peers.values();
@@ -339,7 +339,7 @@ impl PeerSet {
         self.lock().seats
     }
 
-    /// Changes how many peers are wanted. Evicts no peer.
+    /// Changes the maximum numbers of peers. Evicts no peer.
     pub(crate) fn set_seats(&self, seats: Seats) {
         self.lock().seats = seats;
     }
@@ -348,12 +348,12 @@ impl PeerSet {
         Some(self.lock().peers.get(id)?.peer.clone())
     }
 
-    /// The connection manager's request that a peer's connection belongs to.
+    /// Returns the connection manager's request to which a peer's connection belongs.
     pub(crate) fn request(&self, id: &NodeId) -> Option<ReqId> {
         self.lock().peers.get(id)?.request
     }
 
-    /// How many inbound peers are at an address.
+    /// Returns the number of inbound peers at an address.
     pub(crate) fn inbound_at(&self, ip: IpAddr) -> usize {
         let is_there = |member: &&Member| {
             let addr = member.peer.remote_addr();
@@ -367,7 +367,7 @@ impl PeerSet {
         self.lock().peers.len()
     }
 
-    /// All peers, by node id.
+    /// Returns all peers, sorted by node id.
     pub(crate) fn snapshot(&self) -> Vec<Peer> {
         let state = self.lock();
         let mut peers: Vec<_> = state.peers.values().map(|it| it.peer.clone()).collect();
@@ -387,7 +387,7 @@ impl PeerSet {
     }
 }
 
-/// A peer's place in the set. Dropping it removes the peer.
+/// A peer's seat in the set. Dropping it removes the peer.
 #[derive(Debug)]
 pub(crate) struct Seat {
     peers: PeerSet,

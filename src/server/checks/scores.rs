@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 
-/// How many nodes have a score. Beyond, the lowest score is dropped.
+/// Maximum number of nodes with a score. If there are more, the lowest score is dropped.
 const MOST: usize = 4096;
 
 const HALF_LIFE: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ impl Score {
 }
 
 impl Scores {
-    /// Adds to a node's score, and returns the sum, rounded to whole points.
+    /// Adds to a node's score, and returns the new score, rounded to whole points.
     pub(crate) fn add(&self, node: &NodeId, points: u32) -> u32 {
         let now = Instant::now();
         let mut scores = self.0.lock();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_lowest_of_too_many_scores_is_forgotten() {
+    async fn when_there_are_too_many_scores_the_lowest_is_forgotten() {
         let scores = Scores::default();
         scores.add(&node(u32::MAX), 1000);
         for number in 0..10_000 {

@@ -1,18 +1,18 @@
-//! Decides which connection goes on when two nodes dial each other.
+//! Decides which connection continues when two nodes dial each other.
 //!
-//! Without a rule each side completes its own dial first and rejects the other's, and both are
-//! lost. The rule applies when an inbound auth names a node, before our ack:
+//! Without a rule, each side would complete its own dial first and reject the other's, and both
+//! would be lost. The rule applies when an inbound auth names a node, before our ack:
 //!
 //! | our dial to that node | the inbound connection | the dial |
 //! |---|---|---|
-//! | there is none | goes on | none starts before the inbound one is decided |
-//! | has sent no auth yet | goes on | pauses |
-//! | has sent its auth, no Hello, and the remote's node id is larger | goes on | pauses |
-//! | anything else | waits for the dial's end | goes on |
+//! | there is none | continues | none starts before the inbound connection is decided |
+//! | has not yet sent its auth | continues | pauses |
+//! | has sent its auth, no Hello, and the remote's node id is larger | continues | pauses |
+//! | anything else | waits for the dial's end | continues |
 //!
 //! Only a verified first frame proves the identity of the inbound connection's remote; it cancels
-//! the paused dial. Anybody can replay an auth, so a dial pauses once, for at most [`PAUSE`], and
-//! then goes on.
+//! the paused dial. Anyone can replay an auth, so a dial pauses once, for at most [`PAUSE`], and
+//! then continues.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -24,10 +24,10 @@ use tokio::time::{Instant, timeout};
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 
-/// The longest total delay of a dial by inbound connections.
+/// The maximum total delay of a dial by inbound connections.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How far an outbound connection is.
+/// The progress of an outbound connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Connected,
@@ -54,15 +54,15 @@ fn judge(own: &NodeId, remote: &NodeId, dial: Option<Progress>) -> Verdict {
 #[derive(Debug, Default)]
 struct Contest {
     dial: Option<Progress>,
-    /// Inbound connections that went on and are not decided yet.
+    /// Inbound connections that continue and are not yet decided.
     inbound: usize,
     /// Whether an inbound connection has proven its identity.
     verified: bool,
-    /// All connections that take part, waiting ones included.
+    /// All connections that take part, including waiting ones.
     members: usize,
 }
 
-/// All contests of a node. An entry exists while it has members.
+/// All contests of a node. An entry exists while the contest has members.
 #[derive(Debug, Clone)]
 pub(crate) struct TieBreak {
     own: NodeId,
@@ -77,7 +77,7 @@ impl TieBreak {
         }
     }
 
-    /// Enters an outbound connection that was opened. `None` if there is another to this node.
+    /// Enters an open outbound connection. Returns `None` if there is already one to this node.
     pub(crate) fn dial(&self, remote: NodeId) -> Option<DialTurn> {
         let member = self.join(remote);
         let mut first = false;
@@ -156,22 +156,22 @@ pub(crate) struct Superseded;
 #[derive(Debug)]
 pub(crate) struct DialTurn {
     member: Member,
-    /// The length of its one pause.
+    /// The length of the dial's only pause.
     paused: Option<Duration>,
 }
 
 impl DialTurn {
-    /// Pauses while an inbound connection goes on. Call it before sending the auth.
+    /// Pauses while an inbound connection continues. Call it before sending the auth.
     pub(crate) async fn before_auth(&mut self) -> Result<(), Superseded> {
         self.step(Progress::AuthSent).await
     }
 
-    /// Pauses while an inbound connection goes on. Call it before sending the Hello.
+    /// Pauses while an inbound connection continues. Call it before sending the Hello.
     pub(crate) async fn before_hello(&mut self) -> Result<(), Superseded> {
         self.step(Progress::HelloSent).await
     }
 
-    /// How long it has paused. The dial's deadline excludes this time.
+    /// Returns how long the dial has paused. Its deadline excludes this time.
     pub(crate) fn paused(&self) -> Duration {
         self.paused.unwrap_or_default()
     }
@@ -184,7 +184,7 @@ impl DialTurn {
             if contest.wait_for(taken).await.is_ok() {
                 return Superseded;
             }
-            // The dial has ended, so no caller waits for the decision any more.
+            // The dial has ended, so no caller waits for the decision.
             std::future::pending().await
         }
     }
@@ -193,7 +193,7 @@ impl DialTurn {
         let decided = |contest: &Contest| contest.verified || contest.inbound == 0;
         if self.paused.is_none() && !decided(&self.member.contest.borrow()) {
             let started = Instant::now();
-            // After the pause the dial goes on, whatever the inbound connections do.
+            // After the pause the dial continues, whatever the inbound connections do.
             let _ = timeout(PAUSE, self.member.until(decided)).await;
             self.paused = Some(started.elapsed());
         }

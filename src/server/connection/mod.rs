@@ -35,7 +35,7 @@ pub(crate) async fn run<T: Transport>(
     while let Some(event) = events.recv().await {
         match event {
             ConnEvent::Opened { io, lease } => opened(&shared, io, lease),
-            // Its peer or set-up has already reported the end.
+            // The peer or set-up has already reported the end.
             ConnEvent::Closed { .. } => {}
             ConnEvent::DialFailed {
                 id,
@@ -108,18 +108,18 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             shared.meters.dial_succeeded();
-            // The caller then finds what the protocols register at their start.
+            // Anything that the protocols register at their start is then available to the caller.
             peer.running().await;
             answer.send(&Ok(peer));
         }
         Err(error) => {
             let source = Arc::new(error);
-            // Before any report, since its receiver may dial again at once.
+            // This precedes any report, since the report's receiver may dial again at once.
             if let (_, Some(lease)) = setup.into_parts() {
                 lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
             }
             let error = DialError::Setup { id, addr, source };
-            // A request without another attempt is unknown by now.
+            // A request without another attempt is no longer known.
             let waiting = shared.connections.get(request).await;
             let (failures, retry_in) =
                 waiting.map_or((1, None), |info| (info.failures, info.next_dial));
@@ -217,7 +217,7 @@ fn report(
     shared.connection_events.emit(event);
 }
 
-/// Reports a connection that was closed as soon as it was accepted.
+/// Reports a connection that was closed immediately after it was accepted.
 fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     debug!(%addr, %cause, "inbound connection rejected");
     shared.meters.inbound_rejected(cause);
@@ -225,7 +225,7 @@ fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     shared.connection_events.emit(event);
 }
 
-/// Why a connection ended that never became a peer.
+/// Why a connection ended before it became a peer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct NotSetUp(Arc<SetupError>);

@@ -18,7 +18,7 @@ use crate::transport::Transport;
 
 /// A peer in the set.
 ///
-/// However its task ends, dropping this frees its seat and reports its end.
+/// However the task ends, dropping this frees the seat and reports the end.
 pub(super) struct Running {
     shared: Arc<Shared>,
     peer: Peer,
@@ -53,8 +53,8 @@ impl Running {
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
-            // Good for now: a node may still end the connection right after its Hello. The manager
-            // judges the connection by its age.
+            // Only the node is good so far: it may still end the connection right after its Hello.
+            // The manager judges the connection by its age.
             if let NodeAddr::Node(node) = lease.addr() {
                 store.good(&node.reached_at(running.peer.remote_addr()));
             }
@@ -62,7 +62,7 @@ impl Running {
         running
     }
 
-    /// Runs the peer until it ends or the connection manager closes it.
+    /// Runs the peer until its connection ends or the connection manager closes it.
     pub(super) fn run<T: Transport>(
         self,
         driver: PeerDriver<T>,
@@ -72,24 +72,24 @@ impl Running {
         // Boxed, since the future stores it twice.
         let mut running = Box::new(self);
         // A caller that waits for the end may dial the node again at once, so the seat and the
-        // lease are free before that.
+        // lease are freed first.
         let let_go = move |outcome: &Arc<PeerOutcome>| {
             running.leave(outcome);
             running
         };
-        // Boxed, since it is large and lives as long as the peer, so it must exist only once.
+        // Boxed, since it is large and lives as long as the peer, so it must not be stored twice.
         let driven = Box::pin(Box::new(driver).run_until(let_go));
         async move {
             let unwanted = async {
                 closing.cancelled().await;
-                // A stopping server has requested the end itself, with a deadline.
+                // A stopping server has already requested the end, with a deadline.
                 if !stopping.is_cancelled() {
                     peer.disconnect(DisconnectReason::REQUESTED);
                 }
                 pending::<Infallible>().await
             };
             tokio::select! {
-                // The peer's own end first: it has left the set.
+                // The peer's own end is polled first: by then it has left the set.
                 biased;
                 running = driven => drop(running),
                 never = unwanted => match never {},
@@ -100,7 +100,8 @@ impl Running {
     fn leave(&mut self, outcome: &Arc<PeerOutcome>) {
         self.outcome = Some(Arc::clone(outcome));
         if let Some((seat, lease)) = self.places.take() {
-            // Before the seat is free, so that a node always has its peer or its recording.
+            // This precedes the release of the seat, so that each node always has either a peer or
+            // a recording.
             let recording = self.peer.recording_at(Some(outcome));
             self.shared.recordings.keep(recording);
             if outcome.error.is_misbehaviour() {

@@ -27,7 +27,7 @@ use crate::stage::Stage;
 use crate::time::after;
 use crate::transport::Transport;
 
-/// Measures one stage of a connection.
+/// Measures the duration of one stage of a connection.
 struct Passed<'a> {
     shared: &'a Shared,
     direction: Direction,
@@ -52,11 +52,11 @@ impl<'a> Passed<'a> {
 /// A connection that is being set up.
 pub(crate) struct Setup<'a> {
     shared: &'a Arc<Shared>,
-    /// Its lease, if the connection manager has opened it. The peer takes it over.
+    /// The lease, if the connection manager opened the connection. The peer takes it over.
     lease: Option<Lease<NodeAddr>>,
     /// Fires when the connection manager closes the connection.
     closing: CancellationToken,
-    /// Its slot, if it was accepted.
+    /// The slot, if the connection was accepted.
     slot: Option<Slot>,
     started: Instant,
     remote: Remote,
@@ -154,14 +154,14 @@ impl<'a> Setup<'a> {
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             passed.stage(Stage::Ack);
             turn.before_hello().await.map_err(given_up)?;
-            // The remote has not caused the pause.
+            // The remote did not cause the pause.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
             let established = self.greet(deadline, authenticated).await?;
             self.launch(established)
         };
         let steps = steps.instrument(span);
         tokio::select! {
-            // The set-up first: a finished peer is not dropped.
+            // The set-up is polled first, so that a finished peer is not dropped.
             biased;
             result = steps => result,
             Superseded = superseded => Err(taken),
@@ -177,7 +177,7 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         let waiting = Instant::now();
         self.let_end(deadline, &id).await?;
-        // The remote has not caused this wait.
+        // The remote did not cause this wait.
         let deadline = after(deadline, waiting.elapsed());
         if let Err((error, reason)) = self.check_banned(&id).and_then(|()| self.check(&id, None)) {
             self.dismiss(authenticated.refuse(reason));
@@ -186,7 +186,7 @@ impl<'a> Setup<'a> {
         self.exchange_hello(deadline, authenticated).await
     }
 
-    /// Checks for a free seat, exchanges Hellos, and only then checks the node itself.
+    /// Checks for a free seat, exchanges Hellos, and only then checks the node.
     ///
     /// A remote that claims another identity must not learn whether that node is connected or
     /// banned.
@@ -282,7 +282,7 @@ impl<'a> Setup<'a> {
         Err(error)
     }
 
-    /// The origin of an inbound connection, by the listener's address, else the stream's.
+    /// Returns the origin of an inbound connection: the listener's address, else the stream's.
     fn inbound_from(&self, direction: Direction, remote: Option<SocketAddr>) -> Option<Inbound> {
         let accepted = self.lease.as_ref().and_then(|lease| match lease.addr() {
             NodeAddr::Inbound(addr) => Some(*addr),
@@ -292,7 +292,7 @@ impl<'a> Setup<'a> {
         (direction == Direction::Inbound).then(from)
     }
 
-    /// Bounds one step. An interrupted step sends no reason to the remote.
+    /// Limits one step. An interrupted step sends no reason to the remote.
     async fn bounded<R>(
         &self,
         deadline: Instant,
@@ -300,16 +300,16 @@ impl<'a> Setup<'a> {
         step: impl Future<Output = Result<R, SetupError>>,
     ) -> Result<R, SetupError> {
         tokio::select! {
-            // The step's own result first: it is more precise than a timeout.
+            // The step's own result is polled first, since it is more precise than a timeout.
             biased;
             result = step => result,
             error = self.interrupted(deadline, stage) => Err(error),
         }
     }
 
-    /// Completes with the error for which the set-up must end.
+    /// Completes with the error that must end the set-up.
     ///
-    /// The causes are the deadline of the whole set-up, the stop of the server, a close by the
+    /// Possible causes are the deadline of the whole set-up, the stop of the server, a close by the
     /// connection manager, and another connection that needs the slot.
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
         let slot_wanted = async {
@@ -320,7 +320,7 @@ impl<'a> Setup<'a> {
         };
         let stopping = &self.shared.tasks.stopping;
         tokio::select! {
-            // The more precise causes first.
+            // The more precise causes are polled first.
             biased;
             () = stopping.cancelled() => {
                 SetupError::RefusedHere(DisconnectReason::CLIENT_QUITTING)
@@ -341,7 +341,8 @@ impl<'a> Setup<'a> {
 
     /// Keeps a rejected connection open until its remote has read the reason.
     ///
-    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) are already open, it closes at once.
+    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) of them are already open, it closes at
+    /// once.
     fn dismiss(&self, farewell: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.shared.farewells).try_acquire_owned() else {
             return;
@@ -371,8 +372,8 @@ impl<'a> Setup<'a> {
             self.dismiss(established.refuse(DisconnectReason::USELESS_PEER));
             return Err(error);
         }
-        // The start has checked the sum of all lengths, and the sum of the shared ones is no
-        // larger.
+        // The start has checked the sum of all lengths, and the sum of the shared protocols'
+        // lengths is no larger.
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
@@ -385,7 +386,7 @@ impl<'a> Setup<'a> {
                 return Err(SetupError::RefusedHere(reason));
             }
         };
-        // A ban during the set-up has not found the peer in the set.
+        // A ban during the set-up did not find the peer in the set.
         if let Err((error, reason)) = self.check_banned(&peer.id()) {
             drop(seat);
             self.dismiss(driver.refuse(reason));

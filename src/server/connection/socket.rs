@@ -41,9 +41,9 @@ impl<A: Transport, B: Transport> Transport for Either<A, B> {
     }
 }
 
-/// A stream, with what it holds until its set-up ends.
+/// A stream, with a guard that it holds until its set-up ends.
 ///
-/// That is the slot of an accepted stream, or the meter of a dialled one.
+/// The guard is the slot of an accepted stream, or the meter of a dialled one.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) stream: T,

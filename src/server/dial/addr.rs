@@ -12,7 +12,7 @@ use crate::node::{Enode, Group, Host};
 pub enum NodeAddr {
     /// The node to dial.
     Node(Enode),
-    /// The address that an accepted connection comes from.
+    /// The remote address of an accepted connection.
     Inbound(SocketAddr),
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for NodeAddr {
 
 /// A node as a candidate for the connection manager.
 ///
-/// Its key allows one request per node, and its group one automatic request per network.
+/// The key allows one request per node, and the group one automatic request per network.
 pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     let mut candidate =
         Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
@@ -47,7 +47,7 @@ pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     candidate
 }
 
-/// The family of a node's addresses, if all have the same.
+/// Returns the family of a node's addresses, if all have the same.
 fn family(node: &Enode) -> Option<Family> {
     let mut families = node
         .tcp_endpoints()
@@ -58,7 +58,7 @@ fn family(node: &Enode) -> Option<Family> {
         .then_some(first)
 }
 
-/// The node of an outbound candidate.
+/// Returns the node of an outbound candidate.
 pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
     match candidate.addr() {
         NodeAddr::Node(node) => Some(node),
@@ -66,9 +66,9 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
     }
 }
 
-/// The network of a node's address, in which one party can easily have many addresses.
+/// Returns the network of a node's address, whose addresses probably share one owner.
 ///
-/// Local addresses have none, since no other party has them.
+/// Local addresses have no network, since no other party uses them.
 fn group(node: &Enode) -> Option<Group> {
     match &node.endpoint()?.host {
         Host::Ip(ip) if is_local(*ip) => None,

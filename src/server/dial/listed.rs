@@ -1,4 +1,4 @@
-//! Lists of nodes in the DNS as a source of nodes to dial.
+//! DNS lists of nodes as a source of nodes to dial.
 
 use tracing::debug;
 
@@ -6,14 +6,14 @@ use crate::connmgr::{AddressSource, DialFilter};
 use crate::dns::{Resolver, Walk};
 use crate::node::Enode;
 
-/// How many nodes and failed lookups the source skips before it returns none.
+/// How many nodes and failed lookups the source skips before it returns `None`.
 const LOOKED_AT: usize = 64;
 
 /// A [source](crate::ServerBuilder::source) of nodes to dial, which logs errors of a list.
 impl<R: Resolver> AddressSource<Enode> for Walk<R> {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for _ in 0..LOOKED_AT {
-            // The inherent method of the walk.
+            // This is the walk's inherent method.
             match Self::next(self).await? {
                 Ok(record) => {
                     let node = record.to_enode();

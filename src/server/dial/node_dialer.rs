@@ -14,9 +14,9 @@ use crate::transport::{SocketOptions, TcpTransport};
 
 /// Connects to nodes by TCP.
 ///
-/// A name is resolved for each dial. Up to eight addresses are tried, the families in turn: the
-/// next attempt begins when one has failed or has not answered for 250 ms, and earlier attempts
-/// continue ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
+/// A name is resolved for each dial. Up to eight addresses are tried, alternating between the
+/// families. The next attempt begins when one has failed, or has not answered for 250 ms; earlier
+/// attempts continue ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
 #[derive(Debug, Clone, Default)]
 pub struct NodeDialer {
     options: SocketOptions,
@@ -32,14 +32,14 @@ impl NodeDialer {
         self
     }
 
-    /// Connects to these networks only, whatever addresses a name resolves to.
+    /// Restricts connections to these networks, whatever addresses a name resolves to.
     #[must_use]
     pub fn with_permitted(mut self, networks: NetList) -> Self {
         self.permitted = Some(networks);
         self
     }
 
-    /// Returns the addresses of an endpoint, at least one.
+    /// Returns the addresses of an endpoint; the list is never empty.
     ///
     /// # Errors
     /// [`ConnectError::Resolve`] if a name does not resolve to an address.
@@ -61,7 +61,7 @@ impl NodeDialer {
         }
     }
 
-    /// The addresses of all endpoints, in the order of the attempts.
+    /// Returns the addresses of all endpoints, in the order of the attempts.
     async fn addrs(&self, node: &Enode) -> Result<Vec<SocketAddr>, ConnectError> {
         let mut addrs = Vec::new();
         let mut unresolved = None;
@@ -107,7 +107,7 @@ impl Dialer for NodeDialer {
         })
     }
 
-    /// Whether the system has a route to the family of any of the node's addresses.
+    /// Returns whether there is a route to the family of any of the node's addresses.
     fn may_reach(&self, node: &Enode) -> bool {
         let mut endpoints = node.tcp_endpoints();
         endpoints.any(|endpoint| {

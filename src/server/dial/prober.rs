@@ -22,7 +22,7 @@ use crate::transport::Transport;
 
 /// The task that probes nodes, one at a time.
 ///
-/// Probes are at random times, `interval` apart on average. There is none while the network is
+/// Probes start at random times, `interval` apart on average. There are none while the network is
 /// down.
 pub(crate) struct Prober<D> {
     pub(crate) shared: Arc<Shared>,
@@ -31,7 +31,7 @@ pub(crate) struct Prober<D> {
 }
 
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
-    /// Runs until the server stops, which also ends a probe under way.
+    /// Runs until the server stops, which also ends a running probe.
     pub(crate) async fn run(self) {
         let stopping = self.shared.tasks.stopping.clone();
         let rng = self.shared.random.fork();

@@ -10,15 +10,15 @@ use tokio::time::sleep;
 
 use crate::connmgr::ConnectError;
 
-/// The wait before the next address is tried as well; section 8 of the RFC.
+/// The wait before the next address is also tried; section 8 of the RFC.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// The most addresses of one node to try, so that each has enough time.
+/// The maximum number of addresses to try per node, so that each has enough time.
 const MOST: usize = 8;
 
 /// Returns addresses in the order of the attempts; section 4 of the RFC.
 ///
-/// The families take turns, beginning with that of the first address. Each family keeps its order.
+/// The families alternate, beginning with that of the first address. Each family keeps its order.
 pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let addrs: Vec<_> = addrs.into_iter().collect();
     let first = addrs.first().is_some_and(SocketAddr::is_ipv4);
@@ -46,8 +46,8 @@ pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<Socket
 
 /// Connects to the first address that answers; section 5 of the RFC.
 ///
-/// The next attempt begins when one has failed, or after [`STAGGER`]. `None` without addresses. If
-/// all fail, it returns the first error about the remote, else the last one.
+/// The next attempt begins when one has failed, or after [`STAGGER`]. Returns `None` without
+/// addresses. If all attempts fail, returns the first error about the remote, else the last error.
 pub(super) async fn first_of<T, F>(
     addrs: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -67,7 +67,7 @@ where
             }
         };
         let ended = tokio::select! {
-            // A finished connection first, instead of another attempt.
+            // A finished connection is polled first, before another attempt begins.
             biased;
             ended = begun.next() => ended,
             () = stagger => continue,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_first_address_costs_a_moment() {
+    async fn a_silent_first_address_causes_a_short_delay() {
         let begun = Instant::now();
         let found = first_of(addrs(["[::1]:1", "1.1.1.1:1"]), async |addr| {
             if addr.is_ipv6() {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_no_reason_to_wait_and_the_one_about_the_remote_stands() {
+    async fn a_failure_ends_the_wait_and_errors_about_the_remote_take_precedence() {
         let (begun, tried) = (Instant::now(), Mutex::new(0));
         let found = first_of(addrs(["[::1]:1", "1.1.1.1:1", "[::2]:1"]), async |addr| {
             *tried.lock().unwrap() += 1;

@@ -1,4 +1,4 @@
-//! Dials on request of a caller, which waits for the outcome.
+//! Dials a node for a caller, which waits for the outcome.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     let id = node.node_id();
     shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
-        // First, since this node's own enode may have no endpoint.
+        // This check is first, since this node's own enode may have no endpoint.
         check_seat(shared, id)?;
         return Err(DialError::NoEndpoint { id });
     }
@@ -50,12 +50,12 @@ async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
     let waiting = shared.connections.get(request).await;
     if waiting.is_ok_and(|info| info.next_dial.is_some()) {
         let forced = shared.connections.disconnect(request, Reconnect::Force);
-        // This fails if the attempt has begun in the meantime, which is as good.
+        // This fails if the attempt has begun in the meantime, which is just as good.
         forced.await.ok();
     }
 }
 
-/// Replaces an error for a connected node by one with its peer.
+/// If the node is connected, replaces an error by one that contains its peer.
 fn or_connected(shared: &Shared, error: DialError) -> DialError {
     let connected = error.reason() == Some(DisconnectReason::ALREADY_CONNECTED);
     let peer = connected.then(|| shared.checks.peers.get(&error.id()));
@@ -69,12 +69,12 @@ fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
     checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 
-/// A waiting call. Dropping the last one of a node cancels the dial.
+/// A waiting call. Dropping the last one for a node cancels the dial.
 struct Waiter {
     shared: Arc<Shared>,
     node: Enode,
     answer: oneshot::Receiver<Result<Peer, DialError>>,
-    /// Whether no dial has to be cancelled.
+    /// Whether there is no dial to cancel.
     settled: bool,
 }
 
@@ -117,7 +117,7 @@ async fn give_up(shared: &Shared, node: Enode) {
         || shared.checks.waiters.any(&id)
         || shared.checks.peers.get(&id).is_some();
     if !wanted {
-        // The request may have ended by itself.
+        // The request may have ended on its own.
         shared.connections.remove(request.id).await.ok();
     }
 }

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use crate::ip::Scope;
 use crate::mutex::Mutex;
 
-/// How long an answer is used again.
+/// How long an answer is reused.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Remembers for each family of public addresses whether the system has a route.
+/// Caches for each family of public addresses whether the system has a route.
 #[derive(Debug)]
 pub(super) struct Routes {
     ask: fn(SocketAddr) -> bool,
@@ -29,7 +29,7 @@ impl Default for Routes {
 }
 
 impl Routes {
-    /// Whether there may be a route to an address. Local addresses have their own routes.
+    /// Returns whether there may be a route to an address. Local addresses have their own routes.
     pub(super) fn may_reach(&self, addr: SocketAddr) -> bool {
         if Scope::of(addr.ip()) != Scope::Global {
             return (self.ask)(addr);
@@ -51,7 +51,7 @@ impl Routes {
 
 /// Asks the system for a route, by connecting a datagram socket, which sends nothing.
 ///
-/// Errors other than a missing route count as a route.
+/// Any error other than a missing route counts as a route.
 fn has_route(addr: SocketAddr) -> bool {
     let own: IpAddr = match addr {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_family_without_a_route_is_asked_about_again() {
+    async fn a_family_without_a_route_is_checked_again() {
         let routes = Routes {
             ask: |addr| addr.is_ipv4(),
             known: Mutex::default(),

@@ -35,17 +35,17 @@ const NETWORKS: u32 = 400;
 
 const TARGET: usize = 50;
 
-/// A tenth of the nodes leaves in an hour, each at its own time.
+/// A tenth of the nodes leave within an hour, each at its own time.
 const LEAVES_EVERY: Duration = Duration::from_secs(3600 * 10 / NODES as u64);
 
-/// How long it may take until all seats are taken for the first time.
+/// How long it may take to fill all seats for the first time.
 const WARM_UP: Duration = Duration::from_secs(600);
 
 /// All nodes except the one that dials.
 struct Network {
     rng: StdRng,
     alive: Vec<Enode>,
-    /// The nodes that left last, which others still announce.
+    /// The nodes that left most recently, which others still announce.
     gone: Vec<Enode>,
     keys: u32,
 }
@@ -89,7 +89,7 @@ impl Network {
         self.alive.iter().any(|node| node.node_id() == *id)
     }
 
-    /// A node that others announce; one in five has left.
+    /// Returns a node that others announce; one in five has left.
     fn rumour(&mut self) -> Enode {
         let nodes = if !self.gone.is_empty() && self.rng.random_ratio(1, 5) {
             &self.gone
@@ -163,7 +163,7 @@ impl AddressSource<Enode> for Listed {
     }
 }
 
-/// Handles connections like the server, which reports each outcome to the store.
+/// Handles connections like the server: it reports each outcome to the store.
 ///
 /// Half of the nodes have no free seat.
 struct Connections {

@@ -36,7 +36,7 @@ impl AddressSource<Enode> for Remembered {
 
 /// Several sources that take turns. A waiting source does not delay the others.
 pub(crate) struct Mixed {
-    /// The source with the next turn comes first.
+    /// The source with the next turn is first.
     sources: VecDeque<State>,
 }
 
@@ -52,7 +52,7 @@ impl Mixed {
         }
     }
 
-    /// Asks all sources in their turn until one answers with a node.
+    /// Asks all sources in turn until one returns a node.
     async fn any(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for state in &mut self.sources {
             if let State::Idle(_) = state {
@@ -63,7 +63,7 @@ impl Mixed {
         timeout(PATIENCE, first).await.ok().flatten()
     }
 
-    /// `Ready(None)` once every source has answered that it has no node.
+    /// Returns `Ready(None)` once every source has reported that it has no node.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Enode>> {
         let mut waiting = false;
         for position in 0..self.sources.len() {
@@ -74,7 +74,7 @@ impl Mixed {
                 Poll::Ready(None) => {}
                 Poll::Pending => waiting = true,
                 Poll::Ready(Some(node)) => {
-                    // Its next turn comes after those of all others.
+                    // Its next turn is after those of all others.
                     if let Some(served) = self.sources.remove(position) {
                         self.sources.push_back(served);
                     }
@@ -121,7 +121,7 @@ impl AddressSource<Candidate<NodeAddr>> for Mixed {
         });
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;
-            // A source that waited may answer with a node that is no longer wanted.
+            // A source that waited may return a node that is no longer wanted.
             if wanted.allows(&node) {
                 return Some(candidate(&node));
             }
@@ -148,7 +148,7 @@ mod tests {
     use crate::connmgr::Family;
     use crate::node::SecretKey;
 
-    /// Always has another node after a while, all at one address.
+    /// A source that always returns another node after a while, all at one address.
     struct Endless {
         ip: [u8; 4],
         port: u16,
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// How many of 300 dialled nodes come from each source, with pauses between dials.
+    /// Returns how many of 300 dialled nodes are from each source, with pauses between dials.
     async fn dialled(slow: Duration, pause: Duration) -> [usize; 3] {
         let sources = [Duration::ZERO, slow, Duration::ZERO];
         let sources = sources.into_iter().zip(1..).map(|(after, number)| {
@@ -190,12 +190,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_that_gives_much_does_not_starve_others() {
+    async fn a_productive_source_does_not_starve_others() {
         // Two dials a second, the rate of automatic ones.
         let pause = Duration::from_millis(500);
         assert_eq!(dialled(Duration::ZERO, pause).await, [100; 3]);
-        // A source slower than its turns has as many nodes as it can, and the others share the
-        // rest.
+        // A source that is slower than its turns supplies as many nodes as it can; the others share
+        // the rest.
         for (seconds, least) in [(1, 60), (3, 30)] {
             let counts = dialled(Duration::from_secs(seconds), pause).await;
             let [first, slow, second] = counts;

@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Waiters {
-    /// Waits for the next answer about a node. After [`close`](Self::close) there is none.
+    /// Waits for the next answer about a node. After [`close`](Self::close) there are no answers.
     pub(crate) fn join(&self, id: NodeId) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -33,12 +33,12 @@ impl Waiters {
         receiver
     }
 
-    /// Whether any call waits for a node.
+    /// Returns whether any call waits for a node.
     pub(crate) fn any(&self, id: &NodeId) -> bool {
         self.lock().waiting.contains_key(id)
     }
 
-    /// Forgets the calls that have stopped waiting for a node.
+    /// Removes the calls that have stopped waiting for a node.
     pub(crate) fn leave(&self, id: &NodeId) {
         let mut state = self.lock();
         if let Some(waiting) = state.waiting.get_mut(id) {
@@ -58,7 +58,7 @@ impl Waiters {
         }
     }
 
-    /// Ends all waits without an answer, now and in future.
+    /// Ends all current and future waits without an answer.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;

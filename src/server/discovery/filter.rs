@@ -17,12 +17,12 @@ impl RecordFilter {
         Self(Some(Arc::new(wanted)))
     }
 
-    /// Whether there is a filter.
+    /// Returns whether there is a filter.
     pub(super) fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether a node is wanted. With a filter, a node without a record is not.
+    /// Returns whether a node is wanted. With a filter, a node without a record is not wanted.
     pub(super) fn allows(&self, record: Option<&NodeRecord>) -> bool {
         let Some(wanted) = &self.0 else {
             return true;
@@ -44,7 +44,7 @@ mod tests {
     use crate::node::SecretKey;
 
     #[test]
-    fn a_filter_sees_records_and_refuses_where_there_is_none_or_it_panics() {
+    fn a_filter_refuses_nodes_without_a_record_and_when_it_panics() {
         let record = |number: u8| {
             let record = NodeRecord::builder(1).value("x", &number);
             record.sign(&SecretKey::generate()).unwrap()

@@ -15,13 +15,13 @@ use crate::time::after;
 /// How often the table is checked.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// How often the store is notified again of a node that stays in the table.
+/// The interval between notifications of a node that stays in the table.
 const AGAIN: Duration = Duration::from_secs(20 * 60);
 
 /// Notifies the store of the nodes that are worth keeping.
 ///
-/// New ones are reported soon and the others only occasionally, so that the store does not write
-/// all of them every time.
+/// New nodes are reported soon, the others only occasionally. This keeps the store from writing all
+/// of them each time.
 pub(super) struct Kept {
     v4: Discv4,
     filter: RecordFilter,
@@ -29,7 +29,7 @@ pub(super) struct Kept {
     told: Told,
 }
 
-/// The nodes that the store was notified of, and when. Nodes that leave the table are dropped.
+/// The nodes of which the store was notified, and when. Nodes that leave the table are dropped.
 #[derive(Default)]
 struct Told(BTreeMap<NodeId, (Contact, Instant)>);
 
@@ -49,7 +49,7 @@ impl Kept {
         self.tell(store).await;
     }
 
-    /// Notifies the store of all nodes, at the end.
+    /// Notifies the store of all nodes, when discovery ends.
     pub(super) async fn tell_all(mut self, store: &dyn NodeStore) {
         self.told = Told::default();
         self.tell(store).await;
@@ -73,7 +73,7 @@ impl Kept {
 }
 
 impl Told {
-    /// The nodes that are new, have moved, or were reported longer than [`AGAIN`] ago.
+    /// Returns the nodes that are new, have moved, or were reported longer than [`AGAIN`] ago.
     fn news(&mut self, kept: &[TableEntry], now: Instant) -> Vec<Enode> {
         let before = std::mem::take(&mut self.0);
         let mut news = Vec::new();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_told_when_it_is_new_has_moved_or_was_told_long_ago() {
+    fn a_node_is_reported_when_it_is_new_has_moved_or_was_reported_long_ago() {
         let start = Instant::now();
         let mut told = Told::default();
         let [one, two] = [1, 2].map(|number| entry(number, 30_303, start));
@@ -120,7 +120,7 @@ mod tests {
         let moved = [entry(1, 30_304, start), two];
         assert_eq!(news(&moved, start + AGAIN / 2), ids[..1]);
         assert_eq!(news(&moved, start + EVERY + AGAIN), ids[1..]);
-        // A node that returns is new.
+        // A returning node counts as new.
         assert_eq!(news(&[], start + EVERY + AGAIN), []);
         assert_eq!(news(&[one], start + EVERY + AGAIN), ids[..1]);
     }

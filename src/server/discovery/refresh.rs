@@ -1,6 +1,6 @@
 //! Keeps the table of Discovery v5 full, and this node in the tables of others.
 //!
-//! It does so whether the node dials or not.
+//! It does so whether or not the node dials.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,16 +14,16 @@ use crate::discv5::Discv5;
 use crate::node::NodeId;
 use crate::time::doubled;
 
-/// The pause after the first lookup; each further pause is twice the one before.
+/// The pause after the first lookup; each further pause is twice as long.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest pause between two lookups.
+/// The maximum pause between two lookups.
 const EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Looks up nodes until discovery ends.
 ///
-/// Lookups alternate between the node's own neighbours, which thus learn of the node, and random
-/// targets.
+/// Lookups alternate between random targets and the node's own neighbours, which thereby learn
+/// about the node.
 pub(super) async fn run(v5: Option<Discv5>, own: NodeId) -> Infallible {
     let Some(v5) = v5 else {
         return pending().await;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_node_looks_often() {
+    fn a_new_node_looks_up_often() {
         let seconds = [0, 1, 2, 9, 10, u32::MAX].map(|lookup| pause(lookup).as_secs());
         assert_eq!(seconds, [1, 2, 4, 512, 600, 600]);
     }

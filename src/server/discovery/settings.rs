@@ -1,4 +1,4 @@
-//! The settings of a server's part in discovery.
+//! The settings of a server's discovery.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub struct Discovery {
 type AddTalk = Box<dyn FnOnce(Discv5Builder) -> Discv5Builder + Send>;
 
 impl Discovery {
-    /// Takes part in every version that this crate was built with.
+    /// Enables every version that this crate was built with.
     pub fn new() -> Self {
         Self {
             bootnodes: Vec::new(),
@@ -67,9 +67,9 @@ impl Discovery {
         }
     }
 
-    /// Adds bootnodes, as records or as enode URLs with the port for discovery.
+    /// Adds bootnodes, as records or as enode URLs with a discovery port.
     ///
-    /// Discovery v5 needs a record, which v4 requests if both run.
+    /// Discovery v5 needs a record; v4 requests it if both versions run.
     pub fn with_bootnodes<N: Into<Node>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
         self.bootnodes.extend(nodes.into_iter().map(Into::into));
         self
@@ -77,17 +77,17 @@ impl Discovery {
 
     /// Sets the UDP address.
     ///
-    /// Default: the listening address and port of the server. If the server does not listen, a free
-    /// port of all IPv4 addresses.
+    /// Default: the listening address and port of the server. If the server does not listen, the
+    /// default is a free port on all IPv4 addresses.
     pub fn with_addr(mut self, addr: SocketAddr) -> Self {
         self.addr = Some(addr);
         self
     }
 
-    /// Sets whether nodes of private networks and of this machine take part.
+    /// Sets whether nodes on private networks and on this machine take part.
     ///
-    /// The limits by network do not apply to them. Default: `true` if the UDP address is such an
-    /// address.
+    /// The limits by network do not apply to them. Default: `true` if the UDP address is a private
+    /// or local address.
     pub fn with_private_networks(mut self, take_part: bool) -> Self {
         self.private_networks = Some(take_part);
         self
@@ -99,15 +99,15 @@ impl Discovery {
     /// still take part in discovery itself.
     ///
     /// Version 4 finds nodes without their records. It requests the records before the dials, eight
-    /// at a time, and skips a node for ten minutes if it does not answer or does not fit. Nodes
-    /// without a record are not dialled. The same holds for nodes that the store
-    /// [keeps](crate::server::NodeStore::discovered) for the next start. The filter does not apply
-    /// to static nodes, to nodes that the store knew before, and to your own
-    /// [sources](crate::ServerBuilder::source). A filter that panics rejects the node.
+    /// at a time, and skips a node for ten minutes if it does not answer or is rejected. Nodes
+    /// without a record are not dialled. The filter also applies to nodes that the store
+    /// [keeps](crate::server::NodeStore::discovered) for the next start. It does not apply to
+    /// static nodes, to nodes that the store already knew, or to your own
+    /// [sources](crate::ServerBuilder::source). If the filter panics, the node is rejected.
     ///
     /// ```
     /// # use peermux::server::Discovery;
-    /// // Nodes whose record has a shop.
+    /// // Only nodes with a record that contains the key `shop`.
     /// let discovery = Discovery::new().with_filter(|record| record.get::<u8>("shop").is_some());
     /// ```
     pub fn with_filter(
@@ -132,7 +132,7 @@ impl Discovery {
         self
     }
 
-    /// Answers the talk requests of other nodes to a protocol, see [`Discv5Builder::talk`].
+    /// Answers the talk requests of other nodes for a protocol, see [`Discv5Builder::talk`].
     #[cfg(feature = "discv5")]
     pub fn with_talk<F, Fut>(mut self, protocol: impl Into<Vec<u8>>, answer: F) -> Self
     where

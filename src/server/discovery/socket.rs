@@ -13,10 +13,10 @@ pub(crate) struct Bound {
     pub(crate) port: u16,
 }
 
-/// Binds the socket at the configured address, or at the listener's.
+/// Binds the socket to the configured address, or to the listener's.
 ///
 /// # Errors
-/// The address and the system's error.
+/// Returns the address and the system's error if the socket cannot be bound.
 pub(crate) fn bind(
     discovery: &Discovery,
     listener: Option<SocketAddr>,
@@ -24,7 +24,7 @@ pub(crate) fn bind(
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let addr = discovery.addr.or(listener).unwrap_or(anywhere);
     let bound = UdpSocket::bind(addr).or_else(|error| {
-        // Without a configured address any other free port will do.
+        // Without a configured address, any other free port will do.
         let any = discovery.addr.is_none() && error.kind() == io::ErrorKind::AddrInUse;
         if any {
             UdpSocket::bind(SocketAddr::new(addr.ip(), 0))

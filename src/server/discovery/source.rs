@@ -13,13 +13,13 @@ use crate::discv4::{Discv4, Discv4Error, RandomWalk};
 use crate::node::{Enode, NodeId};
 use crate::time::after;
 
-/// How many nodes the source checks before it returns none.
+/// How many nodes the source checks before it returns `None`.
 const LOOKED_AT: usize = 64;
 
-/// How many records are requested at a time.
+/// How many records are requested at once.
 const ASKED: usize = 8;
 
-/// How many nodes that do not fit are remembered.
+/// Maximum number of remembered nodes that do not fit.
 const REFUSED: usize = 1024;
 
 /// How long a node that does not fit is remembered, since its record may change.
@@ -30,7 +30,7 @@ pub(super) struct Walk {
     v4: Discv4,
     walk: RandomWalk,
     filter: RecordFilter,
-    /// Nodes that fit and are not returned yet, at most [`ASKED`].
+    /// Nodes that fit and have not yet been returned, at most [`ASKED`].
     fit: VecDeque<Enode>,
     refused: Refused,
 }
@@ -61,8 +61,8 @@ impl Walk {
             if dialable && !self.refused.holds(&node.node_id(), now) {
                 found.push(node);
             }
-            // With a filter the nodes of one lookup are asked together. Without one the first node
-            // is enough.
+            // With a filter, the nodes of one lookup are asked together. Without one, the first
+            // node is enough.
             let enough = if self.filter.is_set() { ASKED } else { 1 };
             next = (found.len() < enough)
                 .then(|| self.walk.next_found())
@@ -127,7 +127,7 @@ impl Refused {
         self.0.get(id).is_some_and(|until| now < *until)
     }
 
-    /// Remembers a node. Without room it is forgotten, and asked again.
+    /// Remembers a node, if there is room. Otherwise the node will be asked again.
     fn add(&mut self, id: NodeId, now: Instant) {
         if self.0.len() >= REFUSED {
             self.0.retain(|_, until| now < *until);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_remembered_for_a_while_and_within_a_bound() {
+    fn nodes_that_do_not_fit_are_remembered_for_a_while_and_up_to_a_limit() {
         let start = Instant::now();
         let mut refused = Refused::default();
         for number in 0..2 * REFUSED {

@@ -35,7 +35,7 @@ pub(crate) struct Running {
     /// The inlet for packets of version 4, if version 5 owns the socket.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) inlet: Option<Inlet>,
-    /// Bootnodes without a record, which version 5 needs.
+    /// Bootnodes without a record, which version 5 requires.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) without_record: Vec<Enode>,
     #[cfg(feature = "discv5")]
@@ -46,7 +46,7 @@ pub(crate) struct Running {
 
 /// Starts the configured versions on a bound socket.
 ///
-/// `key` and `record` are the node's. `known` are nodes of an earlier run, which follow the
+/// `key` and `record` are the node's. `known` contains nodes of an earlier run, which follow the
 /// bootnodes.
 pub(crate) async fn start(
     discovery: Discovery,
@@ -125,7 +125,7 @@ fn v5_socket(socket: std::net::UdpSocket) -> io::Result<Sockets> {
 }
 
 impl Running {
-    /// Makes a source of nodes to dial for each version.
+    /// Creates a source of nodes to dial for each version.
     pub(crate) fn sources(&self, label: &NodeLabel) -> Vec<Box<dyn DynSource<Enode>>> {
         let mut sources: Vec<Box<dyn DynSource<Enode>>> = Vec::new();
         #[cfg(feature = "discv4")]
