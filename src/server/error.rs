@@ -18,7 +18,7 @@ use crate::stage::Stage;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
         /// The requested address.
@@ -26,16 +26,16 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
-    /// One capability is registered twice.
+    /// A capability is registered twice.
     #[error("protocol {0} is registered twice")]
     DuplicateProtocol(Capability),
     /// A protocol's name is empty, longer than 8 bytes, not ASCII, or `p2p`.
-    #[error("{:?} is no protocol name: it needs 1 to 8 ASCII characters other than p2p", .0.name())]
+    #[error("{:?} is not a protocol name: it must be 1 to 8 ASCII characters, not p2p", .0.name())]
     ProtocolName(Capability),
     /// More protocols are registered than remotes accept.
-    #[error("{got} protocols are registered, remotes accept at most {limit}")]
+    #[error("{got} protocols are registered, but remotes accept at most {limit}")]
     TooManyProtocols {
-        /// How many are registered, counting each version.
+        /// The number of registered protocols, counting each version.
         got: usize,
         /// The limit, 64.
         limit: usize,
@@ -43,8 +43,8 @@ pub enum StartError {
     /// The protocols' message codes do not fit into 64 bits.
     #[error(transparent)]
     Lengths(#[from] MatchError),
-    /// The Hello with all these protocols is larger than any node accepts.
-    #[error("the Hello message takes {size} bytes, remotes accept at most {limit}")]
+    /// With all these protocols the Hello is larger than any node accepts.
+    #[error("the Hello message takes {size} bytes, but remotes accept at most {limit}")]
     HelloTooLarge {
         /// Its size in bytes.
         size: usize,
@@ -68,7 +68,7 @@ pub enum StartError {
     /// An [entry](super::ServerBuilder::record_entry) of the node's record is invalid.
     #[error(transparent)]
     RecordEntry(#[from] EntryError),
-    /// The node's record cannot be made or [stored](super::ServerBuilder::record_file).
+    /// The node's record cannot be created or [stored](super::ServerBuilder::record_file).
     #[error("the node's own record: {0}")]
     Record(#[source] io::Error),
     /// The server cannot ask a [router](super::ServerBuilder::nat).
@@ -87,11 +87,11 @@ pub enum StartError {
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     #[error("the socket for discovery: {0}")]
     DiscoverySocket(#[source] io::Error),
-    /// Discovery v4 does not start.
+    /// Discovery v4 cannot start.
     #[cfg(feature = "discv4")]
     #[error("Discovery v4: {0}")]
     Discv4(#[from] crate::discv4::Discv4Error),
-    /// Discovery v5 does not start.
+    /// Discovery v5 cannot start.
     #[cfg(feature = "discv5")]
     #[error("Discovery v5: {0}")]
     Discv5(#[from] crate::discv5::Discv5Error),
@@ -109,7 +109,7 @@ pub enum StartError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StaticNodeError {
-    /// The enode URL names no address, or TCP port 0.
+    /// The enode URL contains no address, or TCP port 0.
     #[error("{id} has no TCP endpoint to dial")]
     NoEndpoint {
         /// The node.
@@ -126,7 +126,7 @@ pub enum StaticNodeError {
     NotAllowed {
         /// The node.
         id: NodeId,
-        /// Why not.
+        /// The reason.
         cause: Refusal,
     },
     /// The connection manager has no room for it, or another node has its address.
@@ -146,10 +146,10 @@ pub enum StaticNodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReconfigureError {
-    /// A setting differs that cannot change while the server runs.
+    /// The configuration changes a setting that is fixed while the server runs.
     #[error("{setting} cannot change while the server runs")]
     Fixed {
-        /// Its name.
+        /// The setting's name.
         setting: &'static str,
     },
     /// A number or time is too small.
@@ -166,11 +166,11 @@ pub enum ReconfigureError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialOutcome {
-    /// The node proved its key by a first frame, be it "too many peers".
+    /// The node proved its key by a first frame, including "too many peers".
     There,
     /// The node was not reached, or did not prove its key.
     Unreachable,
-    /// Nothing: this side rejected the dial, cancelled it, or could not even try.
+    /// Nothing: this side rejected or cancelled the dial, or could not even try.
     NotAttempted,
 }
 
@@ -178,7 +178,7 @@ pub enum DialOutcome {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The enode URL names no address, or TCP port 0.
+    /// The enode URL contains no address, or TCP port 0.
     #[error("{id} has no TCP endpoint to dial")]
     NoEndpoint {
         /// The node that was to be dialled.
@@ -191,7 +191,7 @@ pub enum DialError {
         id: NodeId,
         /// Its address, unless a name was never resolved.
         addr: Option<SocketAddr>,
-        /// What went wrong.
+        /// The error.
         source: ConnectError,
     },
     /// The set-up of the connection failed.
@@ -201,21 +201,21 @@ pub enum DialError {
         id: NodeId,
         /// Its address, if the transport has addresses.
         addr: Option<SocketAddr>,
-        /// What went wrong.
+        /// The error.
         source: Arc<SetupError>,
     },
     /// This side rejects the connection.
     ///
-    /// The node is this one, is one too many, or was connected until now.
+    /// The node is this node itself, has no free seat, or was connected until now.
     #[error("not dialling {id}: {reason}")]
     Unwanted {
         /// The node that was to be dialled.
         id: NodeId,
-        /// Why not.
+        /// The reason.
         reason: DisconnectReason,
     },
     /// The node is already connected.
-    #[error("{} is connected already", .peer.id())]
+    #[error("{} is already connected", .peer.id())]
     Connected {
         /// Its peer.
         peer: Peer,
@@ -227,7 +227,7 @@ pub enum DialError {
         id: NodeId,
         /// Its address, if known.
         addr: Option<SocketAddr>,
-        /// Why not.
+        /// The reason.
         cause: Refusal,
     },
     /// The connection manager rejected the request.
@@ -239,7 +239,7 @@ pub enum DialError {
         source: ManagerError,
     },
     /// The attempt was cancelled, because the node was removed or the server stops.
-    #[error("gave up dialling {id}")]
+    #[error("cancelled the dial of {id}")]
     GivenUp {
         /// The node that was to be dialled.
         id: NodeId,
@@ -305,9 +305,9 @@ impl DialError {
         }
     }
 
-    /// Returns the reason of a Disconnect, if there is one.
+    /// Returns the reason of a Disconnect, if any.
     ///
-    /// It was sent or received, or it is the reason why the node was not dialled at all.
+    /// The reason was sent or received, or it is why the node was not dialled.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -366,24 +366,24 @@ impl DialError {
     }
 }
 
-/// A server stopped by itself, because an essential part of it ended.
+/// The server stopped itself because an essential part ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server's {service} {}", if *panicked { "panicked" } else { "ended unexpectedly" })]
 #[non_exhaustive]
 pub struct ServerFailed {
-    /// The part: the server's own, or one of
+    /// The part: one of the server's own, or one set with
     /// [`ServerBuilder::stop_with`](super::ServerBuilder::stop_with).
     pub service: &'static str,
-    /// Whether the part panicked; else it returned.
+    /// Whether the part panicked; otherwise it returned.
     pub panicked: bool,
 }
 
-/// The deadline of a shutdown passed, and the remaining connections were aborted.
+/// A shutdown exceeded its deadline, and the remaining connections were aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{tasks} connections did not end within {deadline:?} and were aborted")]
 #[non_exhaustive]
 pub struct ShutdownTimedOut {
-    /// How many connections were aborted.
+    /// The number of aborted connections.
     pub tasks: usize,
     /// The deadline.
     pub deadline: Duration,

@@ -11,7 +11,7 @@ use crate::setup::SetupError;
 
 /// An event of a connection that did not become a peer, or of the server.
 ///
-/// [`PeerEvent`](crate::PeerEvent)s report on peers.
+/// Peers are reported by [`PeerEvent`](crate::PeerEvent)s.
 ///
 /// With the feature `serde` an event serialises to one JSON object, e.g.
 /// `{"event":"inbound_rejected","addr":"192.0.2.1:4000","error":{"text":"it connected a moment
@@ -19,35 +19,35 @@ use crate::setup::SetupError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
-    /// A dial, for any reason, produced no peer.
+    /// A dial of any kind produced no peer.
     ///
-    /// A static node is dialled again; another node replaces one from a source.
+    /// A static node is dialled again. A node from a source is replaced by another one.
     DialFailed {
         /// The node.
         node: Enode,
-        /// What went wrong.
+        /// The error.
         error: DialError,
-        /// How many attempts in a row failed or produced a connection that did not last.
+        /// The number of attempts in a row that failed or whose connection did not last.
         failures: u32,
-        /// The time until the next automatic attempt; `None` if there is none, or at once.
+        /// The time until the next automatic attempt; `None` if immediate or none.
         retry_in: Option<Duration>,
     },
     /// An accepted connection was closed before a byte was read.
     InboundRejected {
-        /// Where it came from.
+        /// The remote address.
         addr: SocketAddr,
         /// Why it was rejected.
         cause: Refusal,
     },
     /// An accepted connection did not become a peer.
     InboundFailed {
-        /// Where it came from.
+        /// The remote address.
         addr: SocketAddr,
         /// The remote's identity, if its Hello proved it.
         id: Option<NodeId>,
-        /// The identity in its auth, if unproven: anybody can claim one.
+        /// The unproven identity in its auth, which anyone can claim.
         claimed: Option<NodeId>,
-        /// What went wrong, or why it was rejected.
+        /// The error, or the reason for the rejection.
         error: Arc<SetupError>,
     },
     /// A static node of the configuration was skipped.
@@ -56,14 +56,14 @@ pub enum ConnectionEvent {
     StaticNodeSkipped {
         /// The node.
         node: Enode,
-        /// Why it is not kept connected.
+        /// Why it was skipped.
         error: StaticNodeError,
     },
     /// A listener failed and accepts no more connections.
     ListenerFailed {
-        /// Its number: 0 is the one of the configured address, if there is one.
+        /// Its number; 0 is the listener on the configured address, if there is one.
         listener: usize,
-        /// How many listeners remain. With 0 the node accepts no more connections.
+        /// The number of remaining listeners. With 0, the node accepts no more connections.
         left: usize,
         /// The system's error.
         error: Arc<io::Error>,

@@ -1,8 +1,8 @@
 //! The metrics of a server's connections.
 //!
-//! A dial lasts from its start to its peer; a cancelled dial has no outcome. An inbound connection
-//! is one that a listener accepted. A reason is that of the Disconnect, if one was sent or
-//! received, else a word for the failure.
+//! A dial lasts from its start until the peer is connected; a cancelled dial has no outcome. An
+//! inbound connection is a connection that a listener accepted. The reason label is the reason of
+//! the Disconnect, if one was sent or received, else a word for the failure.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::stage::Stage;
 pub(crate) struct ServerMeters(Meters);
 
 impl ServerMeters {
-    /// Makes the series of every server, so that a first event is a change.
+    /// Creates the series of every server, so that the first event shows as a change.
     pub(crate) fn new(meters: Meters) -> Self {
         let node = meters.node();
         for outcome in ["connected", "there", "unreachable", "not_attempted"] {
@@ -70,7 +70,7 @@ impl ServerMeters {
         }
     }
 
-    /// Counts a connection that was closed as soon as it was accepted.
+    /// Counts a connection that was closed immediately after it was accepted.
     pub(crate) fn inbound_rejected(&self, cause: Refusal) {
         let reason = match cause {
             Refusal::LimitReached { .. } => "limit",
@@ -86,13 +86,13 @@ impl ServerMeters {
         INBOUND_FAILURES.of(self.node(), labels).increment(1);
     }
 
-    /// Records how long a stage of a connection took that succeeded.
+    /// Records the duration of a connection's successful stage.
     pub(crate) fn stage_passed(&self, direction: Direction, stage_passed: Stage, took: Duration) {
         let labels = [direction.as_str().into(), stage(stage_passed)];
         HANDSHAKE.of(self.node(), labels).record(took);
     }
 
-    /// Counts a part of the server that ended by itself.
+    /// Counts the unexpected end of a part of the server.
     pub(crate) fn service_failed(&self, service: &'static str) {
         SERVICE_FAILURES
             .of(self.node(), [service.into()])

@@ -1,4 +1,4 @@
-//! A node, which listens, dials, selects its peers, and runs them.
+//! A node that listens, dials, selects its peers, and runs them.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -34,11 +34,11 @@
 //! |---|---|---|
 //! | requested | [`Server::dial`] | no |
 //! | static | [`Server::add_static`] | always, after growing waits |
-//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | another node replaces it |
+//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | replaced by another node |
 //! | inbound | they dial us | – |
 //!
 //! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
-//! decides about connections and runs the peers. Dialled and inbound peers share
+//! checks connections and runs the peers. Dialled and inbound peers share
 //! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio): with
 //! 50 seats and a source, 17 are reserved for dialled peers, static nodes included.
 //! [Trusted](Server::trust) nodes are exempt from the limits. Occasionally the server tests whether
@@ -62,20 +62,23 @@
 //!                      a peer
 //! ```
 //!
-//! A connection that produces no peer is reported by a [`ConnectionEvent`], and a peer by
-//! [`PeerEvent`](crate::PeerEvent)s. Both feeds are bounded and never block the server.
+//! A [`ConnectionEvent`] reports a connection that produces no peer, and
+//! [`PeerEvent`](crate::PeerEvent)s report a peer. Both feeds are bounded and never block the
+//! server.
 //!
 //! # Behind a router
 //!
-//! A node's [record](Server::record) has the address at which others reach it: the one that is
-//! [advertised](ServerConfig::with_advertise), or that a router [maps](ServerBuilder::nat) to it,
-//! or that it listens on, or that [others see](Server::observed), in this order. [`Nat`] selects
-//! the protocol for the router, and a [`Gateway`] maps ports by other means.
+//! A node's [record](Server::record) contains the address at which others reach it. This is, in
+//! order of precedence, the [advertised](ServerConfig::with_advertise) address, the address that a
+//! router [maps](ServerBuilder::nat) to the node, the listening address, or the address that
+//! [others see](Server::observed). [`Nat`] selects the protocol for the router, and a [`Gateway`]
+//! maps ports by other means.
 //!
 //! A mapping lasts 20 minutes and is renewed after 10. If the router does not answer, the server
-//! retries after 15 s, later after up to 10 minutes. It requests the router's own address every two
-//! minutes, since that may change. Only a [public](crate::node::Reach::Public) address counts. When
-//! the server stops, it removes the mapping, and waits up to 2 s for that.
+//! retries after 15 s, and then after growing waits of up to 10 minutes. It requests the router's
+//! own address every two minutes, since that address may change. Only a
+//! [public](crate::node::Reach::Public) address counts. When the server stops, it removes the
+//! mapping, and waits up to 2 s for the router.
 //!
 //! # Other sockets
 //!
@@ -106,7 +109,7 @@ mod reconfigure;
 mod recordings;
 #[cfg(feature = "metrics")]
 mod sampler;
-#[expect(clippy::module_inception, reason = "the file of the type")]
+#[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod server;
 mod shared;
 mod start;

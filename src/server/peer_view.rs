@@ -1,9 +1,9 @@
 //! Serialises a peer's information without copying it first.
 //!
-//! The fields of [`PeerInfo`](crate::peer::PeerInfo) are written a second time by hand. A
-//! `PeerInfo` can also be read, so it owns its texts and takes two dozen allocations, for each peer
-//! of a table that is written while thousands of peers are served. A test checks that the two
-//! agree.
+//! The fields of [`PeerInfo`](crate::peer::PeerInfo) are written here a second time, by hand. A
+//! `PeerInfo` can also be deserialised, so it owns its texts and needs two dozen allocations. That
+//! is too many for each peer of a table that is written while thousands of peers are served. A test
+//! checks that the two agree.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
@@ -11,7 +11,7 @@ use crate::node::NodeRecord;
 use crate::peer::{CapabilityInfo, LaneInfo, Peer, PeerStats, Protocol, micros};
 use crate::time::millis;
 
-/// Serialises like the current [`PeerInfo`](crate::peer::PeerInfo) of a peer, without making one.
+/// Serialises like a peer's current [`PeerInfo`](crate::peer::PeerInfo), without creating one.
 ///
 /// It takes a fraction of the time.
 ///

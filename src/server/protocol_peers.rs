@@ -14,14 +14,14 @@ use crate::peer::{Peer, PeerEvent};
 pub enum PeerChange {
     /// A peer is connected and the protocol runs with it.
     Came(Peer),
-    /// A peer has ended; its [`outcome`](Peer::outcome) says how.
+    /// A peer has disconnected; its [`outcome`](Peer::outcome) contains the reason.
     Went(Peer),
 }
 
 /// Reports the current peers that speak a protocol, and then each change.
 ///
-/// Made by [`Server::watch_peers_with`]. A slow reader catches up with the peers that are connected
-/// now, and misses only those that connected and ended in the meantime.
+/// Created by [`Server::watch_peers_with`]. A slow reader catches up with the peers that are now
+/// connected. It misses only peers that connected and disconnected in the meantime.
 #[derive(Debug)]
 pub struct ProtocolPeers {
     protocol: String,
@@ -32,10 +32,10 @@ pub struct ProtocolPeers {
 }
 
 impl Server {
-    /// Watches the peers that speak a protocol of this name, beginning with the current ones.
+    /// Watches the peers that speak a protocol with this name, beginning with the current ones.
     #[must_use]
     pub fn watch_peers_with(&self, protocol: &str) -> ProtocolPeers {
-        // Events first, so that no change is missed.
+        // The subscription is first, so that no change is missed.
         let events = self.subscribe();
         let mut watch = ProtocolPeers {
             protocol: protocol.to_owned(),
@@ -50,13 +50,13 @@ impl Server {
 }
 
 impl ProtocolPeers {
-    /// Returns the next change, or `None` once the server is gone.
+    /// Returns the next change, or `None` when the server is gone.
     ///
     /// Cancel safe.
     pub async fn recv(&mut self) -> Option<PeerChange> {
         loop {
             if let Some(PeerChange::Came(peer)) = self.next.front() {
-                // So that the reader can use the protocol at once.
+                // Wait, so that the reader can use the protocol at once.
                 peer.running().await;
             }
             if let Some(change) = self.next.pop_front() {
@@ -71,7 +71,7 @@ impl ProtocolPeers {
         }
     }
 
-    /// Queues the changes since the last one that was read.
+    /// Queues the changes since the last change that was read.
     fn compare(&mut self) {
         let there = self.peers.snapshot();
         let is_there = |known: &Peer| there.iter().any(|peer| peer.is_same(known));

@@ -1,4 +1,4 @@
-//! The recordings of peers that have ended.
+//! The recordings of disconnected peers.
 
 use std::collections::VecDeque;
 
@@ -6,18 +6,18 @@ use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::recorder::{EndedBy, RecordedEnd, Recording};
 
-/// How many recordings are kept.
+/// The maximum number of recordings.
 const KEPT: usize = 64;
 
-/// The recordings of the nodes that ended last, one for each node, the oldest first.
+/// The recordings of the nodes that disconnected last, one per node, oldest first.
 #[derive(Default)]
 pub(crate) struct Recordings(Mutex<VecDeque<Recording>>);
 
 impl Recordings {
-    /// Keeps the recording of a peer that has ended.
+    /// Keeps the recording of a disconnected peer.
     ///
-    /// It replaces an earlier one of the same node. If there is none and all places are taken, it
-    /// replaces the oldest one whose connection this side ended, else the oldest of all.
+    /// It replaces an earlier recording of the same node. If there is none and [`KEPT`] recordings
+    /// exist, it replaces the oldest one whose connection this side ended, else the oldest of all.
     pub(super) fn keep(&self, recording: Recording) {
         let mut kept = self.0.lock();
         let of_same = |one: &Recording| one.node_id() == recording.node_id();
@@ -42,7 +42,7 @@ impl Recordings {
     }
 }
 
-/// Whether this side ended the peer.
+/// Returns whether this side ended the connection.
 fn is_expected(recording: &Recording) -> bool {
     let by_us = |end: &RecordedEnd| end.requested_by == EndedBy::Local;
     recording.end().is_some_and(by_us)
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_are_kept_one_for_each_node() {
+    fn the_last_recording_of_each_node_is_kept() {
         let recordings = Recordings::default();
         for n in 0..100 {
             recordings.keep(recording_of(id(n), Some(EndedBy::Io)));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_this_side_ended_give_way_first() {
+    fn recordings_of_locally_ended_connections_are_dropped_first() {
         let recordings = Recordings::default();
         for n in 0..KEPT {
             let by = if n == 7 { EndedBy::Local } else { EndedBy::Io };

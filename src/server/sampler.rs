@@ -1,4 +1,4 @@
-//! Samples state that is not counted where it changes.
+//! Samples state that is not counted when it changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::peer::{Peer, Protocol, Waiting};
 
 /// The time between two samples.
 ///
-/// Prometheus asks at most every few seconds, and a sample of a thousand peers takes less than 1
+/// Prometheus scrapes at most every few seconds, and a sample of a thousand peers takes less than 1
 /// ms.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -63,7 +63,7 @@ struct Gauges {
     banned_ips: Gauge,
     v4: Gauge,
     v5: Gauge,
-    /// For each protocol the received messages, and those to be sent.
+    /// For each protocol, the received and the unsent messages.
     queued: BTreeMap<Capability, [Queued; 2]>,
 }
 
@@ -117,7 +117,7 @@ impl Gauges {
         self.banned_ips.set(sum(kept.banned_ips, ips));
         self.sample_queues(shared);
         self.sample_tables(shared).await;
-        // The keeper answers as long as the server runs.
+        // The keeper answers while the server runs.
         let nodes = shared.static_nodes.list().await.unwrap_or_default();
         let connected = nodes.iter().filter(|node| node.connected).count();
         self.static_connected.set(connected as f64);

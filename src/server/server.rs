@@ -31,7 +31,7 @@ use crate::transport::Transport;
 
 /// A running node, cheap to clone.
 ///
-/// End it with [`shutdown`](Self::shutdown): dropping the last clone stops the node at once and
+/// Stop it with [`shutdown`](Self::shutdown). Dropping the last clone stops the node at once and
 /// closes its connections without a Disconnect.
 #[doc(alias("node", "swarm"))]
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl Server {
         self.shared.hello.public_key.node_id()
     }
 
-    /// Returns the listening address, if any, with the port that the system chose.
+    /// Returns the listening address, if any, with its actual port.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.local_addr
@@ -73,9 +73,10 @@ impl Server {
     ///
     /// Its address is the [advertised](super::ServerConfig::with_advertise) one, else the one that
     /// a router [maps](super::ServerBuilder::nat), else the listening address, else the one that
-    /// [others see](Self::observed). If a node listens on all addresses and none of these is known,
-    /// the URL has the loopback address, see [`is_stand_in`](Self::is_stand_in). A node that does
-    /// not listen has no endpoint. Without discovery the URL has `discport=0`.
+    /// [others see](Self::observed). If the node listens on all addresses and none of these is
+    /// known, the URL contains the loopback address, see [`is_stand_in`](Self::is_stand_in). If the
+    /// node does not listen, the URL contains no endpoint. Without discovery, the URL contains
+    /// `discport=0`.
     #[must_use]
     pub fn enode(&self) -> Enode {
         self.shared.local_node.enode()
@@ -83,7 +84,7 @@ impl Server {
 
     /// Returns the node's signed record.
     ///
-    /// It holds the key, the addresses at which others can reach the node, and the
+    /// It contains the key, the addresses at which others can reach the node, and the
     /// [added](super::ServerBuilder::record_entry) entries. Its sequence number grows with each
     /// change.
     #[must_use]
@@ -113,7 +114,7 @@ impl Server {
         self.shared.local_node.set_entry(key.as_ref(), Some(value))
     }
 
-    /// Removes an entry from the node's [record](Self::record), if it is there.
+    /// Removes an entry from the node's [record](Self::record), if present.
     ///
     /// # Errors
     /// [`EntryError::Reserved`] if the node sets this key itself.
@@ -121,14 +122,14 @@ impl Server {
         self.shared.local_node.set_entry(key.as_ref(), None)
     }
 
-    /// Returns the node's part in Discovery v4, if it takes part.
+    /// Returns the node's Discovery v4, if enabled.
     #[cfg(feature = "discv4")]
     #[must_use]
     pub fn discv4(&self) -> Option<&crate::discv4::Discv4> {
         self.shared.discv4.as_ref()
     }
 
-    /// Returns the node's part in Discovery v5, if it takes part.
+    /// Returns the node's Discovery v5, if enabled.
     #[cfg(feature = "discv5")]
     #[must_use]
     pub fn discv5(&self) -> Option<&crate::discv5::Discv5> {
@@ -137,17 +138,17 @@ impl Server {
 
     /// Reports the address at which another node, `voter`, sees this one.
     ///
-    /// A discovery protocol learns it from the answer of `voter`. The address enters the
-    /// [record](Self::record), unless one is configured, once 10 networks have named it within 5
-    /// minutes, and more than half of the networks that named any address.
+    /// A discovery protocol learns it from the answer of `voter`. The address is added to the
+    /// [record](Self::record) when at least 10 networks, and more than half of all that reported an
+    /// address, have reported it within 5 minutes. This does not apply if an address is configured.
     pub fn observed(&self, voter: SocketAddr, seen: SocketAddr) {
         self.shared.local_node.vote(voter, seen, Instant::now());
     }
 
-    /// Returns whether the [enode URL](Self::enode) has the loopback address for want of another.
+    /// Returns whether the [enode URL](Self::enode) falls back to the loopback address.
     ///
-    /// The node then listens on all addresses and none is advertised. Other machines cannot dial
-    /// the URL.
+    /// In that case the node listens on all addresses and no other address is known. Other machines
+    /// cannot dial the URL.
     #[must_use]
     pub fn is_stand_in(&self) -> bool {
         self.shared.local_node.is_stand_in()
@@ -171,8 +172,8 @@ impl Server {
     /// node is waiting for its next attempt, this dials it immediately.
     ///
     /// # Errors
-    /// [`DialError`], with the node, the address and the stage. If the node is already connected,
-    /// [`DialError::Connected`] holds its peer.
+    /// [`DialError`] if the dial produces no new peer; it contains the node, the address and the
+    /// stage. If the node is already connected, [`DialError::Connected`] contains its peer.
     ///
     /// # Cancel safety
     /// Dropping the last waiting call for a node cancels the attempt.
@@ -185,7 +186,8 @@ impl Server {
     /// An example is a stream through a proxy.
     ///
     /// # Errors
-    /// [`DialError::Setup`], [`DialError::Unwanted`], or [`DialError::Connected`].
+    /// [`DialError::Setup`] if the set-up fails, [`DialError::Unwanted`] if this side rejects the
+    /// node, [`DialError::Connected`] if it is already connected.
     pub async fn dial_over<T: Transport>(
         &self,
         stream: T,
@@ -197,26 +199,26 @@ impl Server {
     /// Makes a peer over a stream that a remote opened without the listener.
     ///
     /// # Errors
-    /// [`SetupError`].
+    /// [`SetupError`] if the set-up fails or a check rejects the remote.
     pub async fn accept_over<T: Transport>(&self, stream: T) -> Result<Peer, SetupError> {
         let peer = Setup::new(&self.shared, None).inbound(stream, None).await?;
         peer.running().await;
         Ok(peer)
     }
 
-    /// Adds a static node, which the server keeps connected.
+    /// Adds a static node, to which the server keeps a connection.
     ///
-    /// The server dials it as soon as there is a slot, and again whenever a dial fails or the
-    /// connection ends. A banned node is dialled once its ban has ended. If the node is static
-    /// already and has a new endpoint, the next dial uses that. A [`Node`](crate::Node), which may
-    /// be a record, converts into an [`Enode`].
+    /// The server dials the node as soon as there is a slot, and again whenever a dial fails or the
+    /// connection ends. A banned node is dialled when its ban has ended. If the node is already
+    /// static and its endpoint is new, the next dial uses the new endpoint. A
+    /// [`Node`](crate::Node), which may be a record, converts into an [`Enode`].
     ///
     /// # Errors
-    /// [`StaticNodeError`] if the node can never be dialled or must not be, or if the server has
-    /// stopped.
+    /// [`StaticNodeError`] if the node can never be dialled, if dialling it is not permitted, or if
+    /// the server has stopped.
     ///
     /// # Cancel safety
-    /// A dropped call may or may not have added the node.
+    /// If the call is dropped, the node may or may not have been added.
     #[doc(alias = "AddPeer")]
     pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
         self.shared.static_nodes.add(node).await
@@ -224,14 +226,14 @@ impl Server {
 
     /// Removes a static node, disconnects it, and waits for its connection to end.
     ///
-    /// Returns whether it was a static node. A protocol handler must not call this, since it would
-    /// wait for its own end.
+    /// Returns whether the node was static. A protocol handler must not call this for its own peer,
+    /// since it would wait for its own end.
     ///
     /// # Errors
-    /// [`StaticNodeError::Stopped`].
+    /// [`StaticNodeError::Stopped`] if the server has stopped.
     ///
     /// # Cancel safety
-    /// A dropped call may or may not have removed the node.
+    /// If the call is dropped, the node may or may not have been removed.
     #[doc(alias = "RemovePeer")]
     pub async fn remove_static(&self, id: &NodeId) -> Result<bool, StaticNodeError> {
         let peer = self.peer(id);
@@ -246,10 +248,10 @@ impl Server {
 
     /// Returns the static nodes, sorted by node id.
     ///
-    /// Each one that is not connected has the reason, if known. Cancel safe.
+    /// For each unconnected node the result contains the reason, if known. Cancel safe.
     ///
     /// # Errors
-    /// [`StaticNodeError::Stopped`].
+    /// [`StaticNodeError::Stopped`] if the server has stopped.
     pub async fn static_nodes(&self) -> Result<Vec<super::StaticNode>, StaticNodeError> {
         self.shared.static_nodes.list().await
     }
@@ -262,7 +264,7 @@ impl Server {
 
     /// Changes limits while the server runs, all of them or none:
     ///
-    /// | settings | what changes |
+    /// | settings | effect |
     /// |---|---|
     /// | `max_peers`, `dial_ratio` | which peers are accepted from now on, and how many nodes from sources are dialled; connected peers stay |
     /// | `max_pending`, `pending_per_network`, `setup_rate`, `throttle` | set-ups that begin from now on |
@@ -270,7 +272,8 @@ impl Server {
     /// | `memory` | what may be held from now on; see [`NodeBudget::set_limits`] |
     /// | `ban_above`, `ban_time` | bans by [`Peer::penalise`] from now on |
     ///
-    /// Static and trusted nodes have [their own](Self::add_static) [methods](Self::trust).
+    /// To change static and trusted nodes, use [`add_static`](Self::add_static) and
+    /// [`trust`](Self::trust).
     ///
     /// ```
     /// # #[tokio::main]
@@ -287,7 +290,7 @@ impl Server {
     /// value is too small, or if the server has stopped.
     ///
     /// # Cancel safety
-    /// After a dropped call the limits on dials may stay as they were until the next change.
+    /// If the call is dropped, the limits on dials may remain unchanged until the next call.
     pub async fn reconfigure(&self, config: ServerConfig) -> Result<(), ReconfigureError> {
         reconfigure::reconfigure(&self.shared, config).await
     }
@@ -295,10 +298,10 @@ impl Server {
     /// Notifies the server that the machine may be on another network.
     ///
     /// Static nodes that wait after a failure are then dialled at once instead of minutes later.
-    /// The server detects by itself that the machine was asleep, that a route returned, or that a
+    /// The server itself detects when the machine was asleep, when a route returned, and when a
     /// connection succeeded while no peer was connected. Cancel safe.
     pub async fn network_changed(&self) {
-        // This fails only when the server stops, which ends all dials anyway.
+        // This fails only if the server is stopping, which ends all dials anyway.
         self.shared.connections.network_changed().await.ok();
     }
 
@@ -320,7 +323,8 @@ impl Server {
 
     /// Returns the recording of a node's current or last connection.
     ///
-    /// That of an ended connection is found if it is among [`recordings`](Self::recordings).
+    /// For an ended connection, this finds the recording if it is among
+    /// [`recordings`](Self::recordings).
     #[must_use]
     pub fn recording(&self, id: &NodeId) -> Option<Recording> {
         match self.peer(id) {
@@ -329,26 +333,25 @@ impl Server {
         }
     }
 
-    /// Returns the recordings of the peers that ended last, the oldest first.
+    /// Returns the recordings of the peers that disconnected last, oldest first.
     ///
-    /// They are the last recordings of up to 64 nodes. Beyond that, the oldest one whose connection
-    /// this side ended is dropped, else the oldest of all.
+    /// They are the last recordings of up to 64 nodes. If there are more, the oldest recording of a
+    /// connection that this side ended is dropped, else the oldest of all.
     #[must_use]
     pub fn recordings(&self) -> Vec<Recording> {
         self.shared.recordings.all()
     }
 
-    /// Returns the connection manager's request behind a connected peer.
+    /// Returns the connection manager's request for a connected peer.
     ///
-    /// It holds the number, the reason for the connection, its address, and its state. `None` if
-    /// the node is not connected, or is connected over a [stream of its own](Self::dial_over).
-    /// Cancel safe.
+    /// It contains the request's id, kind, address and state. Returns `None` if the node is not
+    /// connected, or is connected over a [given stream](Self::dial_over). Cancel safe.
     pub async fn request_of(&self, id: &NodeId) -> Option<RequestInfo<NodeAddr>> {
         let request = self.shared.checks.peers.request(id)?;
         self.shared.connections.get(request).await.ok()
     }
 
-    /// Returns the peers that speak a protocol of this name, sorted by node id.
+    /// Returns the peers that speak a protocol with this name, sorted by node id.
     pub fn peers_with(&self, protocol: &str) -> impl Iterator<Item = Peer> {
         let peers = self.peers().into_iter();
         peers.filter(move |peer| peer.speaks(protocol))
@@ -356,7 +359,7 @@ impl Server {
 
     /// Returns a sender to one peer, like [`Peer::sender`].
     ///
-    /// Also `None` if the node is not connected.
+    /// Returns `None` if the node is not connected, and whenever [`Peer::sender`] does.
     #[must_use]
     pub fn sender<M: WireMessage>(&self, id: &NodeId) -> Option<ProtocolSender<M>> {
         self.peer(id)?.sender()
@@ -364,8 +367,8 @@ impl Server {
 
     /// Disconnects a node with [`REQUESTED`](crate::DisconnectReason::REQUESTED), if connected.
     ///
-    /// Returns at once, with whether the node was connected. The node may connect again, and a
-    /// static one is dialled again.
+    /// Returns immediately, and reports whether the node was connected. The node may connect again,
+    /// and a static node is dialled again.
     pub fn kick(&self, id: &NodeId) -> bool {
         let peer = self.peer(id);
         if let Some(peer) = &peer {
@@ -377,9 +380,9 @@ impl Server {
     /// Bans a node for `time` from now on, which replaces an earlier ban.
     ///
     /// The node is disconnected and neither dialled nor accepted, even if it is trusted. The
-    /// [store](super::NodeStore) keeps the ban if it keeps bans, as an address book does. Otherwise
-    /// the server keeps it in memory: for at most 16,384 nodes, beyond which the ban that ends
-    /// first is dropped.
+    /// [store](super::NodeStore) keeps the ban if it supports bans, as an address book does.
+    /// Otherwise the server keeps it in memory. It keeps bans for at most 16,384 nodes; if there
+    /// are more, the ban that ends first is dropped.
     #[doc(alias("block", "blacklist"))]
     pub fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
         self.shared.checks.ban(id, time, reason);
@@ -387,7 +390,7 @@ impl Server {
 
     /// Bans an IP address, or the /64 of an IPv6 address, [in the same way](Self::ban).
     ///
-    /// The ban holds for all nodes there.
+    /// The ban applies to all nodes at the address.
     pub fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) {
         self.shared.checks.ban_ip(ip, time, reason);
     }
@@ -405,12 +408,12 @@ impl Server {
 
     /// Lifts the ban of an IP address, and returns whether there was one.
     ///
-    /// Static nodes there are dialled again when their wait is over.
+    /// Static nodes at the address are dialled again after their current wait.
     pub fn unban_ip(&self, ip: IpAddr) -> bool {
         self.shared.checks.unban_ip(ip)
     }
 
-    /// Returns all bans that hold now, including the [store's](super::NodeStore::bans).
+    /// Returns all current bans, including the [store's](super::NodeStore::bans).
     #[must_use]
     pub fn bans(&self) -> Vec<super::BanInfo> {
         self.shared.checks.all_bans()
@@ -439,7 +442,7 @@ impl Server {
 
     /// Subscribes to the events of peers from now on.
     ///
-    /// A subscriber that is too slow loses the oldest events, and is notified how many.
+    /// A subscriber that is too slow loses the oldest events, and its stream reports how many.
     #[must_use]
     pub fn subscribe(&self) -> EventStream<PeerEvent> {
         self.shared.events.subscribe()
@@ -486,7 +489,7 @@ impl Server {
 
     /// Returns views that serialise like [`peers_info`](Self::peers_info), without copying texts.
     ///
-    /// The peers are those at the time of the call. Each view serialises to the same as a
+    /// The views cover the peers at the time of the call. Each serialises to the same JSON as a
     /// [`PeerInfo`](crate::peer::PeerInfo).
     #[cfg(feature = "serde")]
     pub fn peer_views(&self) -> impl ExactSizeIterator<Item = super::PeerView<'_>> + Send {
@@ -501,10 +504,10 @@ impl Server {
 
     /// Stops the node, and waits up to `deadline` for its connections to end.
     ///
-    /// Listeners close, dials are cancelled, and connections in set-up and peers receive a
-    /// Disconnect ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), peers after
-    /// their queued messages. The last 2 s before the deadline, at most half of it, are reserved
-    /// for the Disconnects: messages that are still queued then are dropped. Connections that
+    /// Listeners close and dials are cancelled. Connections in set-up receive a Disconnect
+    /// ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), as do peers, after their
+    /// queued messages. The last 2 s before the deadline, but at most half of it, are reserved for
+    /// the Disconnects; messages that are still queued at that point are dropped. Connections that
     /// remain after `deadline` are aborted. A second call waits for the same end.
     ///
     /// # Errors
@@ -515,11 +518,11 @@ impl Server {
 
     /// Completes when the server has stopped.
     ///
-    /// The server stops after a [`shutdown`](Self::shutdown), or by itself after the failure of an
-    /// essential part. Cancel safe.
+    /// The server stops after a [`shutdown`](Self::shutdown), or if an essential part fails. Cancel
+    /// safe.
     ///
     /// # Errors
-    /// [`ServerFailed`] if it stopped by itself.
+    /// [`ServerFailed`] if an essential part failed.
     pub async fn stopped(&self) -> Result<(), ServerFailed> {
         let tasks = &self.shared.tasks;
         tasks.stopped.cancelled().await;

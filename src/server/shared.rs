@@ -33,7 +33,7 @@ use crate::rlpx::Legacy;
 use crate::setup::Turns;
 use crate::time::part;
 
-/// The part of a shutdown's deadline reserved for the last frames and their remotes.
+/// Part of a shutdown's deadline reserved for the last frames and the remotes' closes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How many rejected connections stay open until their remotes have read the reason.
@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     #[cfg(feature = "discv5")]
     pub(crate) discv5: Option<crate::discv5::Discv5>,
     pub(crate) setup_timeout: Duration,
-    /// For inbound connections in set-up.
+    /// The slots for inbound connections in set-up.
     pub(crate) slots: Slots,
     /// The settings in force.
     pub(crate) config: Mutex<ServerConfig>,
@@ -69,11 +69,11 @@ pub(crate) struct Shared {
     pub(crate) meters: ServerMeters,
     pub(crate) tie_break: TieBreak,
     pub(crate) random: Random,
-    /// For the handshakes of all connections.
+    /// Decides between simultaneous connections to one node.
     pub(crate) turns: Turns,
     /// Permits for rejected connections that stay open, see [`FAREWELLS`].
     pub(crate) farewells: Arc<Semaphore>,
-    /// Recordings of peers that have ended.
+    /// The recordings of disconnected peers.
     pub(crate) recordings: Recordings,
     pub(crate) tasks: Tasks,
 }
@@ -89,7 +89,7 @@ pub(crate) struct Tasks {
     pub(crate) killed: CancellationToken,
     /// Fires when everything has ended.
     pub(crate) stopped: CancellationToken,
-    /// Why the server stopped by itself, if it did.
+    /// The failure that stopped the server, if any.
     pub(crate) failure: OnceLock<ServerFailed>,
     /// The server's runtime: a future that is dropped elsewhere can spawn a task too.
     runtime: Handle,
@@ -109,7 +109,7 @@ impl Tasks {
     }
 }
 
-/// Spawns a task of one connection. It ends at the latest when the server is killed.
+/// Spawns the task of one connection. It ends no later than when the server is killed.
 pub(crate) fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
     spawn_on(&shared.tasks.connections, shared, task);
 }
@@ -141,7 +141,7 @@ fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
         .connection_events
         .emit(ConnectionEvent::ServiceFailed(failure));
     let owner = Arc::clone(shared);
-    // Not a task of the server, since the shutdown waits for those.
+    // This is not a task of the server, since the shutdown waits for those tasks.
     shared.tasks.runtime.spawn(async move {
         if let Err(error) = shut_down(&owner, AFTER_FAILURE).await {
             warn!(%error, "connections were aborted");
@@ -187,7 +187,7 @@ fn spawn_on(
     let task = Box::pin(task);
     let task = async move {
         tokio::select! {
-            // The task first: a finished task is not aborted.
+            // The task is polled first, so that a finished task is not aborted.
             biased;
             () = task => {}
             () = killed.cancelled() => {}

@@ -40,12 +40,12 @@ use crate::runtime;
 use crate::setup::Turns;
 use crate::transport::Transport;
 
-/// How many nodes from the store discovery begins with.
+/// The number of nodes from the store with which discovery begins.
 #[cfg(any(feature = "discv4", feature = "discv5"))]
 const KNOWN: usize = 64;
 
 impl<D, L> ServerBuilder<D, L> {
-    /// Makes the checks, and the mixed source of nodes to dial, if any.
+    /// Creates the checks, and the mixed source of nodes to dial, if any.
     fn checks(&mut self) -> (Arc<Checks>, Option<Mixed>) {
         let own = self.key.public_key().node_id();
         let store = self.store.take();
@@ -126,7 +126,7 @@ impl<D, L> ServerBuilder<D, L> {
         LocalNode::new(&self.key, settings).map_err(StartError::Record)
     }
 
-    /// Binds the socket of discovery, if the server takes part.
+    /// Binds the socket of discovery, if enabled.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     fn bind_discovery(
         &self,
@@ -347,7 +347,7 @@ where
         }
         for (part, ended) in self.parts {
             let stopping = shared.tasks.stopping.clone();
-            // The part may end with the server, which does not wait for it.
+            // The part may end along with the server, which does not wait for it.
             let ended = async move {
                 stopping.run_until_cancelled(ended).await;
             };
@@ -361,14 +361,14 @@ where
 
 /// Adds the static nodes of the configuration, and reports those that it skips.
 ///
-/// Several nodes may share one list, which then contains this node too.
+/// Several nodes may share one list, which then also contains this node.
 async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
     let seats = shared.checks.peers.seats().all;
     if nodes.len() > seats {
         warn!(
             static_nodes = nodes.len(),
             max_peers = seats,
-            "more static nodes than seats for peers"
+            "there are more static nodes than seats for peers"
         );
     }
     for node in nodes {

@@ -12,7 +12,7 @@ use crate::calendar::wall;
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// How far the system clock must get ahead of the monotonic one.
+/// How far the system clock must get ahead of the monotonic clock.
 ///
 /// The monotonic clock stops while the machine sleeps.
 ///
@@ -21,7 +21,7 @@ const JUMP: Duration = Duration::from_secs(20);
 
 /// Notifies the connection manager when the machine wakes up, until the server stops.
 ///
-/// The machine may be on another network by then.
+/// The machine may then be on another network.
 pub(super) async fn watch(shared: Arc<Shared>) {
     let stopping = shared.tasks.stopping.clone();
     let watching = async {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_jump_ahead_is_one() {
+    async fn only_a_jump_ahead_is_reported() {
         let (begun, offset) = (Instant::now(), Mutex::new(Duration::from_secs(1000)));
         let wall = || SystemTime::UNIX_EPOCH + *offset.lock().unwrap() + begun.elapsed();
         let mut jump = std::pin::pin!(jump(wall));

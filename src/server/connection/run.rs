@@ -53,8 +53,8 @@ impl Running {
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
-            // Only the node is good so far: it may still end the connection right after its Hello.
-            // The manager judges the connection by its age.
+            // The node counts as good, although it may still end the connection right after its
+            // Hello. The manager judges the connection itself by its age.
             if let NodeAddr::Node(node) = lease.addr() {
                 store.good(&node.reached_at(running.peer.remote_addr()));
             }

@@ -12,8 +12,8 @@ use crate::private_file;
 
 /// The path of the file.
 ///
-/// Its first line is the text of the record. The addresses at which others saw this node follow,
-/// one per line.
+/// The first line is the text of the record. The other lines are the addresses at which others saw
+/// this node.
 #[derive(Debug)]
 pub(super) struct Kept(pub(super) PathBuf);
 
@@ -25,10 +25,10 @@ pub(super) struct Last {
 }
 
 impl Kept {
-    /// Loads the content, if the last run of this node stored any. A damaged file is kept aside.
+    /// Loads the content that the last run of this node stored, if any. A damaged file is renamed.
     ///
-    /// Another node's record is ignored. Its loss does no harm, since that node's next record has
-    /// the time as its number.
+    /// Another node's record is ignored. Overwriting it does no harm, since that node's next record
+    /// uses the time as its number.
     pub(super) fn load(&self, own: &NodeId) -> io::Result<Option<Last>> {
         let path = &self.0;
         let text = match fs::read_to_string(path) {
@@ -46,7 +46,7 @@ impl Kept {
         Ok(None)
     }
 
-    /// Stores the content, which replaces the earlier one.
+    /// Stores the content, and replaces any earlier one.
     pub(super) fn save(&self, last: &Last) -> io::Result<()> {
         let mut text = format!("{}\n", last.record);
         for seen in &last.seen {

@@ -26,13 +26,13 @@ use place::{Families, KEYS, Place, reachable};
 pub(crate) use place::Own;
 use votes::Votes;
 
-/// How many networks must report the same address before the node adopts it.
+/// The number of networks that must report the same address before the node adopts it.
 const VOTES: usize = 10;
 
 /// How long a report counts.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// Keys that only the signing of a record sets.
+/// Keys that are set only when a record is signed.
 const IDENTITY: [&str; 2] = ["id", "secp256k1"];
 
 /// Why an entry of the node's record was not set.
@@ -40,12 +40,12 @@ const IDENTITY: [&str; 2] = ["id", "secp256k1"];
 #[non_exhaustive]
 pub enum EntryError {
     /// The key is reserved for identity, addresses or ports.
-    #[error("the node sets {key:?} in its record itself")]
+    #[error("the key {key:?} is set by the node itself")]
     Reserved {
         /// The key.
         key: String,
     },
-    /// The record cannot be made with the entry.
+    /// The record cannot be created with the entry.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
@@ -53,7 +53,7 @@ pub enum EntryError {
 /// The settings of a node's record.
 #[derive(Debug, Default)]
 pub(crate) struct LocalNodeSettings {
-    /// A record made elsewhere.
+    /// An existing record.
     pub(crate) record: Option<NodeRecord>,
     /// Entries of the user, as RLP.
     pub(crate) entries: Entries,
@@ -61,18 +61,18 @@ pub(crate) struct LocalNodeSettings {
     pub(crate) file: Option<PathBuf>,
     /// The advertised address.
     pub(crate) advertised: Option<Endpoint>,
-    /// The external address, to which the node's own ports belong.
+    /// The external address, used with the node's own ports.
     pub(crate) external_ip: Option<IpAddr>,
     /// The listening address.
     pub(crate) bound: Option<SocketAddr>,
-    /// The port for discovery, if the node takes part.
+    /// The port for discovery, if it is enabled.
     pub(crate) udp: Option<u16>,
 }
 
 /// A record's keys, and their values as RLP.
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The own record of a running node.
+/// A running node's own record.
 pub(crate) struct LocalNode {
     key: SecretKey,
     kept: Option<Kept>,
@@ -85,7 +85,7 @@ struct State {
     v4: Votes,
     v6: Votes,
     bound: Option<SocketAddr>,
-    /// The advertised address if it is a name, which a record cannot hold.
+    /// The advertised address if it is a name, which a record cannot contain.
     name: Option<Endpoint>,
 }
 
@@ -93,17 +93,17 @@ struct State {
 #[derive(Clone)]
 struct Says {
     place: Place,
-    /// Whether the user set a whole record, whose addresses and ports are kept.
+    /// Whether the user set a complete record, whose addresses and ports are kept.
     is_given: bool,
     entries: Entries,
 }
 
 impl LocalNode {
-    /// Makes the node's record, or uses the stored one if its content is the same.
+    /// Creates the node's record, or uses the stored one if its content is the same.
     ///
     /// # Errors
-    /// The system's error about the file, or an error with a [`RecordError`] inside if the entries
-    /// are too long for a record.
+    /// The system's error for the file, or an error that wraps a [`RecordError`] if the entries are
+    /// too long for a record.
     pub(crate) fn new(key: &SecretKey, settings: LocalNodeSettings) -> io::Result<Self> {
         let mut state = State::new(&settings);
         let kept = settings.file.map(Kept);
@@ -143,17 +143,17 @@ impl LocalNode {
         })
     }
 
-    /// The newest record.
+    /// Returns the newest record.
     pub(crate) fn record(&self) -> NodeRecord {
         self.record.borrow().clone()
     }
 
-    /// A receiver of the newest record and each later one.
+    /// Returns a receiver of the newest record and each later one.
     pub(crate) fn watch(&self) -> watch::Receiver<NodeRecord> {
         self.record.subscribe()
     }
 
-    /// The node with the endpoint for others if known, else for programs on this machine.
+    /// Returns the node with its endpoint for others if known, else for local programs.
     pub(crate) fn enode(&self) -> Enode {
         let key = self.key.public_key();
         let state = self.state.lock();
@@ -164,7 +164,7 @@ impl LocalNode {
         }
     }
 
-    /// Whether only programs on this machine can dial the address in [`enode`](Self::enode).
+    /// Returns whether only local programs can dial the address in [`enode`](Self::enode).
     pub(crate) fn is_stand_in(&self) -> bool {
         let state = self.state.lock();
         state.endpoint().is_none() && state.stand_in().is_some()
@@ -182,7 +182,7 @@ impl LocalNode {
         })
     }
 
-    /// Counts the vote of `voter`, which has proved its address, for `seen`.
+    /// Counts the vote for `seen` of `voter`, which has proved its address.
     pub(crate) fn vote(&self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
         let mut state = self.state.lock();
         let votes = match seen.ip().to_canonical() {
@@ -190,7 +190,7 @@ impl LocalNode {
             IpAddr::V6(_) => &mut state.v6,
         };
         votes.vote(voter, seen, now);
-        // Without a winner the last one stays. Mostly nothing changes.
+        // Without a winner, the last address stays. Usually nothing changes.
         let winner = votes.winner(now);
         let believed = *state.says.place.voted.of(seen.ip());
         if winner.is_none() || winner == believed {
@@ -204,7 +204,7 @@ impl LocalNode {
         }
     }
 
-    /// The ports for connections and for discovery, if any.
+    /// Returns the ports for connections and for discovery, if any.
     pub(crate) fn ports(&self) -> (Option<u16>, Option<u16>) {
         let place = &self.state.lock().says.place;
         (place.tcp, place.udp)
@@ -250,7 +250,7 @@ impl LocalNode {
     }
 
     fn publish(&self, last: Last) {
-        // Stored first, so that no number is used twice even if the process ends now.
+        // The record is stored first, so that no number is used twice even if the process ends now.
         let saved = self.kept.as_ref().map(|kept| kept.save(&last));
         if let Some(Err(error)) = saved {
             warn!(%error, "cannot store the node's own record");
@@ -306,7 +306,7 @@ impl State {
         name.or_else(|| self.says.place.endpoint())
     }
 
-    /// The endpoint at which programs on this machine dial the listener.
+    /// Returns the endpoint at which programs on this machine dial the listener.
     fn stand_in(&self) -> Option<Endpoint> {
         let bound = self.bound?;
         Some(Endpoint {
@@ -318,7 +318,7 @@ impl State {
 }
 
 impl Says {
-    /// The unsigned record with this sequence number.
+    /// Returns the unsigned record with this sequence number.
     fn unsigned(&self, seq: u64) -> NodeRecordBuilder {
         let mut record = NodeRecord::builder(seq);
         if !self.is_given {
@@ -328,7 +328,7 @@ impl Says {
         entries.fold(record, |record, (key, value)| record.encoded(key, value))
     }
 
-    /// The content of the file for the next run.
+    /// Returns the content of the file for the next run.
     fn to_keep(&self, record: &NodeRecord) -> Last {
         Last {
             record: record.clone(),
@@ -336,7 +336,7 @@ impl Says {
         }
     }
 
-    /// The record that follows `last`, unless their content is the same.
+    /// Returns the record that follows `last`, unless the content is the same.
     fn follow(
         &self,
         key: &SecretKey,
@@ -351,7 +351,7 @@ impl Says {
     }
 }
 
-/// The pairs of a record, without those that signing sets.
+/// Returns the pairs of a record, except those that signing sets.
 fn user_pairs(record: &NodeRecord) -> Entries {
     let pairs = record.pairs();
     let pairs = pairs.filter(|(key, _)| !IDENTITY.iter().any(|name| name.as_bytes() == *key));
@@ -360,7 +360,7 @@ fn user_pairs(record: &NodeRecord) -> Entries {
         .collect()
 }
 
-/// Rejects a key that entries must not have.
+/// Rejects a key that is reserved.
 pub(crate) fn check_key(key: &[u8]) -> Result<(), EntryError> {
     let mut reserved = IDENTITY.iter().chain(&KEYS);
     match reserved.find(|name| name.as_bytes() == key) {
@@ -371,12 +371,12 @@ pub(crate) fn check_key(key: &[u8]) -> Result<(), EntryError> {
     }
 }
 
-/// An entry's value as RLP.
+/// Returns an entry's value as RLP.
 pub(crate) fn encoded(value: &impl Encodable) -> Vec<u8> {
     rlp::encode(value).to_vec()
 }
 
-/// The sequence number of a first record: the current time.
+/// Returns the sequence number of a first record: the current time.
 fn milliseconds() -> u64 {
     let now = wall().duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)

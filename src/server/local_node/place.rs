@@ -12,13 +12,13 @@ pub(super) const KEYS: [&str; 6] = ["ip", "tcp", "udp", "ip6", "tcp6", "udp6"];
 pub(super) struct Place {
     /// The port for connections, if the node listens.
     pub(super) tcp: Option<u16>,
-    /// The port for discovery, if the node takes part.
+    /// The port for discovery, if it is enabled.
     pub(super) udp: Option<u16>,
     /// The configured addresses.
     pub(super) configured: Families<Own>,
     /// The addresses that a router maps to this node.
     pub(super) mapped: Families<Own>,
-    /// The listening address, if it is a single one.
+    /// The listening address, unless it means all addresses.
     pub(super) bound: Families<Own>,
     /// The addresses that others see.
     pub(super) voted: Families<SocketAddr>,
@@ -46,7 +46,7 @@ impl<T> Default for Families<T> {
 }
 
 impl<T: Copy> Families<T> {
-    /// The value for the family of `ip`.
+    /// Returns the value for the family of `ip`.
     pub(super) fn of(&mut self, ip: IpAddr) -> &mut Option<T> {
         if ip.to_canonical().is_ipv4() {
             &mut self.v4
@@ -57,10 +57,10 @@ impl<T: Copy> Families<T> {
 }
 
 impl Place {
-    /// The address of one family in the record.
+    /// Returns the address of one family in the record.
     ///
-    /// The configured one has precedence, then the router's, the listener's, and the one that
-    /// others see.
+    /// The configured address takes precedence, followed by the router's, the listener's, and the
+    /// address that others see.
     fn effective(
         &self,
         family: fn(&Families<Own>) -> Option<Own>,
@@ -91,7 +91,7 @@ impl Place {
         self.effective(|own| own.v6, self.voted.v6)
     }
 
-    /// The addresses at which others saw this node.
+    /// Returns the addresses at which others saw this node.
     pub(super) fn seen(&self) -> Vec<SocketAddr> {
         let Families { v4, v6 } = self.voted;
         v4.into_iter().chain(v6).collect()
@@ -120,7 +120,7 @@ impl Place {
             .fold(record, NodeRecordBuilder::udp6)
     }
 
-    /// The endpoint at which others dial the node, if known.
+    /// Returns the endpoint at which others dial the node, if known.
     pub(super) fn endpoint(&self) -> Option<Endpoint> {
         let own = self.v4().or_else(|| self.v6())?;
         Some(Endpoint {
@@ -131,7 +131,7 @@ impl Place {
     }
 }
 
-/// The address at which a local program can dial a listener on `ip`.
+/// Returns the address at which a local program can dial a listener on `ip`.
 pub(super) fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_comes_before_the_router_before_the_listener_before_what_others_see() {
+    fn the_configured_address_precedes_the_router_s_the_listener_s_and_the_observed_one() {
         let mut place = Place {
             tcp: Some(1),
             udp: Some(2),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn both_families_share_ports_that_are_the_same() {
+    fn equal_ports_are_shared_by_both_families() {
         let mut place = Place {
             tcp: Some(1),
             udp: Some(2),

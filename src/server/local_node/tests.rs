@@ -15,7 +15,7 @@ fn kept(folder: &tempfile::TempDir) -> LocalNodeSettings {
     }
 }
 
-/// Lets nodes of this many public networks see the node at `seen`.
+/// Makes nodes of this many public networks see the node at `seen`.
 fn voted(node: &LocalNode, networks: u8, seen: &str) {
     for network in 0..networks {
         let voter = SocketAddr::from(([80, network, 1, 1], 30303));
@@ -24,7 +24,7 @@ fn voted(node: &LocalNode, networks: u8, seen: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_number_grows_with_a_change_only_and_over_restarts() {
+async fn the_number_grows_only_with_a_change_and_across_restarts() {
     let (key, folder) = (SecretKey::generate(), tempfile::tempdir().unwrap());
     let start = || LocalNode::new(&key, kept(&folder)).unwrap();
     let node = start();
@@ -48,7 +48,7 @@ async fn the_number_grows_with_a_change_only_and_over_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_others_see_is_believed_and_kept() {
+async fn the_observed_address_is_adopted_and_kept() {
     let (key, folder) = (SecretKey::generate(), tempfile::tempdir().unwrap());
     let node = LocalNode::new(&key, kept(&folder)).unwrap();
     let mut changes = node.watch();
@@ -66,7 +66,7 @@ async fn what_others_see_is_believed_and_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_configured_address_is_not_put_to_the_vote() {
+async fn votes_do_not_replace_the_configured_address() {
     let settings = LocalNodeSettings {
         advertised: Some(Endpoint {
             host: Host::Ip([9, 0, 0, 1].into()),
@@ -84,7 +84,7 @@ async fn the_configured_address_is_not_put_to_the_vote() {
 }
 
 #[test]
-fn what_a_router_maps_stands_in_the_record_until_it_ends() {
+fn a_mapped_address_is_in_the_record_until_the_mapping_ends() {
     let settings = LocalNodeSettings {
         bound: Some(SocketAddr::from(([192, 168, 0, 2], 30303))),
         ..listening()
@@ -112,7 +112,7 @@ fn what_a_router_maps_stands_in_the_record_until_it_ends() {
 }
 
 #[test]
-fn an_external_address_has_the_ports_of_the_node_unless_one_is_advertised() {
+fn an_external_address_uses_the_node_s_ports_unless_one_is_advertised() {
     let external_ip = Some([9, 0, 0, 2].into());
     let enode = |advertised: Option<&str>| {
         let settings = LocalNodeSettings {
@@ -133,7 +133,7 @@ fn an_external_address_has_the_ports_of_the_node_unless_one_is_advertised() {
 }
 
 #[test]
-fn a_damaged_file_is_kept_aside_and_one_of_another_node_replaced() {
+fn a_damaged_file_is_renamed_and_another_node_s_file_replaced() {
     let (key, folder) = (SecretKey::generate(), tempfile::tempdir().unwrap());
     let path = folder.path().join("record");
     let other = LocalNode::new(&SecretKey::generate(), listening()).unwrap();
@@ -154,7 +154,7 @@ fn a_damaged_file_is_kept_aside_and_one_of_another_node_replaced() {
 }
 
 #[test]
-fn a_given_record_stays_as_it_is_until_an_entry_changes() {
+fn a_given_record_stays_unchanged_until_an_entry_changes() {
     let key = SecretKey::generate();
     let given = NodeRecord::builder(7)
         .tcp(1)
@@ -176,7 +176,7 @@ fn a_given_record_stays_as_it_is_until_an_entry_changes() {
 }
 
 #[test]
-fn entries_that_cannot_be_change_nothing() {
+fn invalid_entries_change_nothing() {
     let node = LocalNode::new(&SecretKey::generate(), listening()).unwrap();
     let before = node.record();
     for key in ["id", "ip", "udp6", "secp256k1"] {

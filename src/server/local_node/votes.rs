@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use crate::node::{Group, Reach};
 
-/// How many networks can have a vote at a time.
+/// The maximum number of networks with a vote.
 const MOST: usize = 256;
 
 /// The votes of other nodes on this node's address, for one family of addresses.
 ///
-/// Each network has one vote, its last one, since its owner can run any number of nodes there.
+/// Only the last vote of each network counts, since its owner can run any number of nodes there.
 #[derive(Debug)]
 pub(super) struct Votes {
-    /// How many networks must agree.
+    /// The minimum number of networks that must agree.
     least: usize,
     /// How long a vote counts.
     window: Duration,
@@ -38,7 +38,7 @@ impl Votes {
         }
     }
 
-    /// Counts the vote of `voter`, which must have proved its address, for `seen`.
+    /// Counts the vote for `seen` of `voter`, which must have proved its address.
     pub(super) fn vote(&mut self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
         // A neighbour in a private network sees an address that is useless elsewhere.
         let reach = Reach::of(seen.ip());
@@ -55,7 +55,7 @@ impl Votes {
         self.by_network.insert(network, Vote { seen, at: now });
     }
 
-    /// The address that most networks named, if it has enough votes and a majority.
+    /// Returns the address that most networks reported, if it has enough votes and a majority.
     pub(super) fn winner(&mut self, now: Instant) -> Option<SocketAddr> {
         let window = self.window;
         let counts = |vote: &Vote| now.saturating_duration_since(vote.at) < window;
@@ -76,7 +76,7 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(300);
 
-    /// An address in the public network of this number.
+    /// Returns an address in the public network with this number.
     fn voter(network: u8) -> SocketAddr {
         SocketAddr::from(([80, network, 1, 1], 30303))
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_neighbour_sees_is_no_public_address() {
+    async fn an_address_seen_by_a_neighbour_is_not_public() {
         let (mut votes, now) = (Votes::new(1, WINDOW), Instant::now());
         let neighbour = SocketAddr::from(([192, 168, 1, 2], 30303));
         let private = SocketAddr::from(([192, 168, 1, 3], 30303));

@@ -21,7 +21,7 @@ use crate::node::Reach;
 
 use renewal::{LEASE, Renewal, Step};
 
-/// The longest time of a whole request to a router.
+/// The maximum time of a complete request to a router.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How long a stopping server waits for a router.
@@ -38,9 +38,9 @@ pub(super) struct Mapper {
 
 /// A port of the node.
 struct Port {
-    /// The request, with the external port that the router chose last.
+    /// The request, with the external port that the router last chose.
     request: PortRequest,
-    /// Whether the router maps the port to this node. Only such a mapping is removed at the end.
+    /// Whether the router maps the port to this node. Only then is the mapping removed at the end.
     is_mapped: bool,
 }
 
@@ -100,7 +100,7 @@ impl Mapper {
         loop {
             let (at, step) = renewal.next();
             tokio::select! {
-                // After a sleep of the machine both may be due. The step then follows at once.
+                // After the machine has slept, both may be due. The step then follows at once.
                 biased;
                 _ = suspend::jump(wall) => renewal.hurry(Instant::now()),
                 () = sleep_until(at) => self.take(step, &mut renewal).await,
@@ -118,7 +118,7 @@ impl Mapper {
                 Err(error) => {
                     let retry_in = renewal.failed(Instant::now());
                     match self.told {
-                        Some(_) => warn!(%error, ?retry_in, "the mapping is not renewed yet"),
+                        Some(_) => warn!(%error, ?retry_in, "the mapping is not yet renewed"),
                         None => warn!(%error, ?retry_in, "no router maps a port to this node"),
                     }
                 }
@@ -171,7 +171,7 @@ impl Mapper {
 
     /// Logs a mapping and updates the record, if the mapping is new.
     ///
-    /// An address that others cannot dial does not enter the record.
+    /// An address that others cannot dial is not added to the record.
     fn tell(&mut self, external: External, lease: Option<Duration>) {
         if self.told == Some(external) {
             debug!(%external, ?lease, "the router renewed the mapping");
@@ -207,7 +207,7 @@ impl Mapper {
     }
 }
 
-/// Bounds a gateway's answer by [`ANSWER`], and catches its panics.
+/// Limits the time of a gateway's answer to [`ANSWER`], and catches its panics.
 async fn bounded<T>(
     answer: impl Future<Output = Result<T, GatewayError>>,
 ) -> Result<T, GatewayError> {

@@ -7,19 +7,20 @@ use tokio::time::Instant;
 
 use crate::time::{after, doubled, part};
 
-/// The requested lifetime of a mapping. The mapping of a killed node remains that long.
+/// The requested lifetime of a mapping. If the node is killed, its mapping remains for up to this
+/// time.
 pub(super) const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// The shortest time between two renewals, even for shorter leases.
+/// The minimum time between two renewals, even for shorter leases.
 const SOONEST: Duration = Duration::from_secs(30);
 
 /// How often to request the router's own address.
 const CHECK: Duration = Duration::from_secs(2 * 60);
 
-/// The wait after the first failure; each further one is twice the one before.
+/// The wait after the first failure; each further wait is twice as long.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 
-/// The longest wait after a failure.
+/// The maximum wait after a failure.
 const LAST_RETRY: Duration = Duration::from_secs(10 * 60);
 
 /// The next step.
@@ -29,7 +30,7 @@ pub(super) enum Step {
     Map,
     /// Request the router's own address.
     Check,
-    /// Give up the mapping, whose lease has ended.
+    /// Forget the mapping, since its lease has ended.
     Lapse,
 }
 
@@ -66,14 +67,14 @@ impl Renewal {
         let Some(held) = &self.held else {
             return map;
         };
-        // While mapping fails, the router's address changes nothing.
+        // While mapping fails, the router's address does not matter.
         let check = (self.failures == 0).then_some((self.check_at, Step::Check));
         let lapse = held.ends.map(|ends| (ends, Step::Lapse));
         let all = [Some(map), lapse, check].into_iter().flatten();
         all.min_by_key(|(at, _)| *at).unwrap_or(map)
     }
 
-    /// Records that the router maps `ip` to this node for the time of the lease.
+    /// Records that the router maps `ip` to this node for the duration of the lease.
     pub(super) fn mapped(&mut self, now: Instant, ip: IpAddr, lease: Option<Duration>) {
         let term = lease.map_or(LEASE, |lease| lease.min(LEASE));
         self.held = Some(Held {
@@ -95,7 +96,7 @@ impl Renewal {
 
     /// Records the router's own address, or `None` if it did not report one.
     ///
-    /// Unless the address is as before, the mapping is renewed at once.
+    /// If the address has changed or is unknown, the mapping is renewed at once.
     pub(super) fn checked(&mut self, now: Instant, ip: Option<IpAddr>) {
         self.check_at = after(now, CHECK);
         if ip.is_none() || ip != self.held.map(|held| held.ip) {
@@ -126,7 +127,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// The next step and its time, in seconds from the start.
+    /// Returns the next step and its time, in seconds from the start.
     fn next(renewal: &Renewal, start: Instant) -> (u64, Step) {
         let (at, step) = renewal.next();
         (at.duration_since(start).as_secs(), step)
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_renewed_at_half_of_its_lease_whatever_the_router_says() {
+    fn it_is_renewed_at_half_of_its_lease_whatever_the_router_reports() {
         for (lease, renewed) in [
             (Some(200), 100),
             (Some(1200), 600),
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_address_and_a_silent_router_are_reasons_to_ask_again() {
+    fn a_new_address_or_a_silent_router_causes_a_new_request() {
         for ip in [None, Some(OTHER)] {
             let (mut renewal, start) = mapped(Some(1200));
             assert_eq!(next(&renewal, start), (120, Step::Check));
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_a_success_ends_that() {
+    fn waits_grow_until_a_success() {
         let start = Instant::now();
         let mut renewal = Renewal::new(start);
         let waits: Vec<_> = (0..40).map(|_| renewal.failed(start).as_secs()).collect();
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_renewed_lasts_until_its_lease_ends() {
+    fn a_mapping_that_cannot_be_renewed_lasts_until_its_lease_ends() {
         let (mut renewal, start) = mapped(Some(1200));
         let mut tries = 0;
         while let (at, Step::Check) = renewal.next() {

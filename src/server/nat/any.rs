@@ -9,7 +9,7 @@ use super::pmp::Pmp;
 use super::upnp::Upnp;
 use super::{Gateway, GatewayError, PortMapping, PortRequest};
 
-/// The protocol that answers first. If none finds a router, the error has both causes.
+/// The protocol that answers first. If neither finds a router, the error contains both causes.
 #[derive(Debug, Default)]
 pub(super) struct Any {
     upnp: Upnp,
@@ -31,7 +31,7 @@ impl By {
         }
     }
 
-    /// Combines the errors of this protocol and of the other.
+    /// Combines the errors of this protocol and the other.
     fn neither(self, error: GatewayError, other: GatewayError) -> GatewayError {
         let (upnp, pmp) = match self {
             Self::Upnp => (error, other),
@@ -45,7 +45,7 @@ impl By {
 }
 
 impl Any {
-    /// Asks by both at once, without a mapping, so the slower one leaves none behind.
+    /// Searches by both at once without a mapping, so the slower one leaves none behind.
     async fn find(&mut self) -> Result<By, GatewayError> {
         if let Some(chosen) = self.chosen {
             return Ok(chosen);
@@ -77,7 +77,7 @@ impl Gateway for Any {
             Ok(mapping) => return Ok(mapping),
             Err(error) => error,
         };
-        // A protocol may answer without being allowed to map.
+        // A router may answer by a protocol but not permit it to map ports.
         let other = self.map_by(first.other(), request).await;
         other.map_err(|other| first.neither(error, other))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PortProtocol;
 
-/// Why a router maps no port, or another request to it failed.
+/// Why a router does not map a port, or why another request to it failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatewayError {
@@ -13,11 +13,11 @@ pub enum GatewayError {
     NotFound {
         /// The protocol of the search: UPnP, or PCP and NAT-PMP.
         by: &'static str,
-        /// What went wrong.
+        /// The error.
         source: Box<dyn Error + Send + Sync>,
     },
     /// A host outside the local network answered, so it is not this node's router.
-    #[error("{router} answers by {by}, but is not in the local network")]
+    #[error("{router} answers by {by}, but is not on the local network")]
     Stranger {
         /// The protocol of the answer.
         by: &'static str,
@@ -54,13 +54,13 @@ pub enum GatewayError {
         /// The mapped address.
         external: SocketAddr,
     },
-    /// No router can reach the listening address, on loopback or IPv6 only.
-    #[error("no router maps a port to {local}, which the node listens on")]
+    /// No router can reach the listening address, since it is loopback or IPv6.
+    #[error("no router can map a port to {local}, on which the node listens")]
     Local {
         /// The address.
         local: SocketAddr,
     },
-    /// Neither protocol led to a mapping.
+    /// Neither protocol produced a mapping.
     #[error("{upnp}; {pmp}")]
     Neither {
         /// The error of UPnP.
@@ -74,10 +74,10 @@ pub enum GatewayError {
         /// The deadline.
         after: Duration,
     },
-    /// The [`Gateway`](super::Gateway) panicked; the log gives the details.
+    /// The [`Gateway`](super::Gateway) panicked; the log contains the details.
     #[error("the gateway panicked")]
     Panicked,
-    /// A [`Gateway`](super::Gateway) of a user failed.
+    /// A user's [`Gateway`](super::Gateway) failed.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
 }

@@ -10,12 +10,12 @@ use super::{GatewayError, PortMapping, PortRequest};
 /// A router that maps ports, for [`ServerBuilder::gateway`](crate::ServerBuilder::gateway).
 ///
 /// A server makes one call at a time, waits at most 30 s for each, and drops the future when it
-/// stops. A call that panics has failed.
+/// stops. A panic counts as a failure.
 pub trait Gateway: Send + 'static {
     /// Maps a port to this machine, or extends the lease of its mapping.
     ///
     /// # Errors
-    /// [`GatewayError`]; the server retries after a growing wait.
+    /// [`GatewayError`] if the port is not mapped; the server retries after a growing wait.
     fn map(
         &mut self,
         port: PortRequest,
@@ -24,10 +24,10 @@ pub trait Gateway: Send + 'static {
     /// Removes the mapping to [`local`](PortRequest::local), if there is one.
     ///
     /// `external` is the port that [`map`](Self::map) returned. The server calls this when it
-    /// stops, and waits up to 2 s for it. A missing mapping is no error.
+    /// stops, and waits up to 2 s for it. A missing mapping is not an error.
     ///
     /// # Errors
-    /// [`GatewayError`], which is logged.
+    /// [`GatewayError`] if the mapping is not removed; the server logs it.
     fn unmap(&mut self, port: PortRequest)
     -> impl Future<Output = Result<(), GatewayError>> + Send;
 
@@ -36,7 +36,7 @@ pub trait Gateway: Send + 'static {
     /// The server calls this every two minutes, to detect a new address before the lease ends.
     ///
     /// # Errors
-    /// [`GatewayError`]; the server then renews its mapping.
+    /// [`GatewayError`] if the address is unknown; the server then renews its mapping.
     fn external_ip(&mut self) -> impl Future<Output = Result<IpAddr, GatewayError>> + Send;
 }
 

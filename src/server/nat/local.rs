@@ -13,10 +13,10 @@ const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
 /// Where Linux lists its routes.
 const ROUTES: &str = "/proc/net/route";
 
-/// The router to other networks.
+/// Returns the router to other networks.
 ///
 /// If the system does not list it, this is the first address of the node's own /24, which most home
-/// routers have.
+/// routers use.
 pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
     let listed = std::fs::read_to_string(ROUTES);
     if let Some(router) = listed.ok().and_then(|text| parse_routes(&text)) {
@@ -29,7 +29,7 @@ pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
     Ok(Ipv4Addr::new(a, b, c, 1))
 }
 
-/// The gateway of the default route with the lowest metric.
+/// Returns the gateway of the default route with the lowest metric.
 fn parse_routes(text: &str) -> Option<Ipv4Addr> {
     /// The route is up and has a gateway.
     const FLAGS: u32 = 0x3;
@@ -38,21 +38,21 @@ fn parse_routes(text: &str) -> Option<Ipv4Addr> {
         let hex = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
         let is_default = hex(1)? == 0 && hex(7)? == 0 && hex(3)? & FLAGS == FLAGS;
         let metric: u32 = fields.get(6)?.parse().ok()?;
-        // The text shows the kernel's memory, which has the address in network order.
+        // The text shows the kernel's memory, in which the address is in network byte order.
         let router = Ipv4Addr::from(hex(2)?.to_ne_bytes());
         is_default.then_some((metric, router))
     });
     routes.min_by_key(|(metric, _)| *metric).map(|(_, ip)| ip)
 }
 
-/// The address of this machine on its route to another. Nothing is sent.
+/// Returns this machine's address on its route to another. Nothing is sent.
 async fn towards(other: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     socket.connect(other).await?;
     Ok(socket.local_addr()?.ip())
 }
 
-/// The address of the node to which a router must forward.
+/// Returns the node's address to which a router must forward.
 pub(super) async fn address(
     request: &PortRequest,
     router: SocketAddr,
@@ -63,7 +63,7 @@ pub(super) async fn address(
         ip if ip.is_unspecified() => towards(router).await.map_err(|_| wrong())?,
         ip => ip,
     };
-    // Only a router on this machine reaches a loopback address.
+    // Only a router on this machine can reach a loopback address.
     let is_reached = !ip.is_loopback() || router.ip().is_loopback();
     if ip.is_ipv4() && is_reached && local.port() != 0 {
         Ok(SocketAddr::new(ip, local.port()))
@@ -80,7 +80,7 @@ mod tests {
     use crate::server::PortProtocol;
 
     #[test]
-    fn the_default_route_with_the_lowest_metric_leads_out() {
+    fn the_default_route_with_the_lowest_metric_is_used() {
         let hex = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
         let line = |to, via, flags, metric, mask| {
             let (to, via, mask) = (hex(to), hex(via), hex(mask));
@@ -92,7 +92,7 @@ mod tests {
         let lines = [
             line(none, [10, 0, 0, 1], "0003", 100, none),
             line(none, [10, 0, 0, 2], "0003", 20, none),
-            // Without a gateway; down; a single network; half of all addresses.
+            // These are without a gateway, down, to a single network, and to half of all addresses.
             line(none, none, "0001", 0, none),
             line(none, [10, 0, 0, 3], "0002", 0, none),
             line([10, 0, 0, 0], [10, 0, 0, 4], "0003", 0, [255, 0, 0, 0]),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_router_sends_to_the_address_on_its_side_or_the_one_that_is_bound() {
+    async fn a_router_forwards_to_the_address_on_its_side_or_to_the_bound_one() {
         let here: SocketAddr = "127.0.0.1:5351".parse().unwrap();
         let router: SocketAddr = "192.0.2.1:5351".parse().unwrap();
         let found = async |local: &str, router| {

@@ -1,6 +1,6 @@
 //! Makes a node behind a router reachable.
 //!
-//! The router maps a port to the node, or the user knows the external address.
+//! Either the router maps a port to the node, or the user specifies the external address.
 
 #[cfg(feature = "nat")]
 mod any;
@@ -26,7 +26,7 @@ pub(super) use gateway::DynGateway;
 
 /// How a node behind a router becomes reachable, in the syntax of go-ethereum's `--nat`.
 ///
-/// Variants that ask a router need the feature `nat`. Your own [`Gateway`] replaces them with
+/// Variants that ask a router need the feature `nat`. To use your own [`Gateway`] instead, call
 /// [`ServerBuilder::gateway`](super::ServerBuilder::gateway).
 ///
 /// ```
@@ -41,7 +41,7 @@ pub(super) use gateway::DynGateway;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Nat {
-    /// No router is asked.
+    /// Asks no router.
     #[default]
     None,
     /// Others reach the node at this address, with the listening port.
@@ -56,7 +56,7 @@ pub enum Nat {
     Pmp(Option<Ipv4Addr>),
 }
 
-/// Why a text is no [`Nat`].
+/// Why a text is not a valid [`Nat`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatError {
@@ -66,8 +66,8 @@ pub enum NatError {
         /// The text.
         got: String,
     },
-    /// The text after the word is no usable address; a router's must be IPv4.
-    #[error("{got:?} in {word}:{got} is no usable address")]
+    /// The text after the word is not a usable address; a router's must be IPv4.
+    #[error("{got:?} in {word}:{got} is not a usable address")]
     Address {
         /// The word.
         word: &'static str,
@@ -89,7 +89,7 @@ pub struct NatNotBuilt {
 pub(super) type Asked = Option<Box<dyn DynGateway>>;
 
 impl Nat {
-    /// The address that the user knows.
+    /// Returns the address that the user specified.
     pub(super) fn external_ip(self) -> Option<IpAddr> {
         match self {
             Self::ExtIp(ip) => Some(ip),
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_are_those_of_go_ethereum() {
+    fn the_words_match_go_ethereum() {
         for text in [
             "none",
             "any",

@@ -27,7 +27,7 @@ const TIMES: TimeoutConfig = TimeoutConfig {
 #[derive(Debug, Default)]
 pub(super) struct Pmp {
     given: Option<Ipv4Addr>,
-    /// The mappings, which PCP renews and removes only with their nonce.
+    /// The mappings. PCP needs their nonces to renew and remove them.
     tcp: Option<crab_nat::PortMapping>,
     udp: Option<crab_nat::PortMapping>,
 }
@@ -65,10 +65,10 @@ impl Pmp {
         }
     }
 
-    /// Asks by PCP, which knows the owner of a mapping, and else by NAT-PMP.
+    /// Asks by PCP, which identifies the owner of a mapping, else by NAT-PMP.
     ///
-    /// The router may speak only NAT-PMP, or may hold the port for an earlier run of this node,
-    /// whose nonce is lost.
+    /// The router may speak only NAT-PMP. Or it may reserve the port for an earlier run of this
+    /// node, whose nonce is lost.
     async fn ask(
         &mut self,
         router: Ipv4Addr,
@@ -193,7 +193,7 @@ fn no_external_ip(router: Ipv4Addr, source: Failure) -> GatewayError {
     }
 }
 
-// On other systems loopback has a single address.
+// Other systems have only one loopback address.
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;

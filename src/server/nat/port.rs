@@ -19,9 +19,9 @@ pub enum PortProtocol {
 pub struct PortRequest {
     /// The protocol.
     pub protocol: PortProtocol,
-    /// The listening address of the node, which may be unspecified, and port.
+    /// The node's listening address, which may be unspecified, and port.
     pub local: SocketAddr,
-    /// The requested port of the router, which may map another one.
+    /// The requested port on the router, which may map another one.
     pub external: u16,
     /// The requested lifetime of the mapping.
     pub lease: Duration,
@@ -32,7 +32,7 @@ pub struct PortRequest {
 pub struct PortMapping {
     /// The address at which others reach the node.
     pub external: SocketAddr,
-    /// The lifetime, if the mapping ends by itself.
+    /// The lifetime, if the mapping expires.
     pub lease: Option<Duration>,
 }
 

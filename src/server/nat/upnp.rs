@@ -16,10 +16,10 @@ use crate::printable::printable;
 /// The name in errors.
 const BY: &str = "UPnP";
 
-/// How long to search for a router. It may take 3 s to answer, before further requests.
+/// How long to search for a router. The router may take 3 s to answer, before further requests.
 const SEARCH: Duration = Duration::from_secs(6);
 
-/// How many characters of an error are kept, since it can contain a whole answer.
+/// The maximum length of a kept error, since it can contain a whole answer.
 const ERROR: usize = 200;
 
 /// The description of the mapping that the router shows to its owner.
@@ -62,7 +62,7 @@ impl Upnp {
     async fn try_map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let device = self.find().await?;
         let local = local::address(&request, device.addr).await?;
-        // First, so that a router that does not report its address maps nothing.
+        // The address is requested first, so that a router that does not report it maps nothing.
         let ip = self.external_ip_of(&device).await?;
         let (port, lease) = add(&device, &request, local)
             .await
@@ -77,7 +77,7 @@ impl Upnp {
 impl Gateway for Upnp {
     async fn map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let mapped = self.try_map(request).await;
-        // The router may be another one by now, or use another port after a restart.
+        // The router may have been replaced, or may use another port after a restart.
         if mapped.is_err() {
             self.0 = None;
         }
@@ -101,7 +101,7 @@ impl Gateway for Upnp {
     }
 }
 
-/// Maps the requested port, or another one if it is in use.
+/// Maps the requested port, or another one if that port is in use.
 ///
 /// Returns the port and the lease. If the router does not support leases, the mapping is permanent.
 async fn add(
@@ -147,7 +147,7 @@ fn refused(device: &Device<Tokio>, request: &PortRequest, error: &dyn Error) -> 
     }
 }
 
-/// Converts an error to one short line, since it can repeat text of the router.
+/// Converts an error to one short line, since it can contain text from the router.
 fn said(error: &(impl fmt::Display + ?Sized)) -> Box<dyn Error + Send + Sync> {
     printable(&error.to_string(), ERROR).into()
 }

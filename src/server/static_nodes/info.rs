@@ -14,9 +14,9 @@ pub struct StaticNode {
     pub node: Enode,
     /// Whether it is connected now.
     pub connected: bool,
-    /// How many attempts in a row failed or produced a connection that did not last.
+    /// The number of attempts in a row that failed or whose connection did not last.
     pub failures: u32,
-    /// The time until the next attempt, while the node waits for it.
+    /// The time until the next attempt, if the node waits for it.
     pub next_dial: Option<Duration>,
     /// Why the node is not connected: its ban, or the error of its last dial.
     pub error: Option<DialError>,

@@ -11,7 +11,7 @@ use crate::server::shared::Shared;
 use crate::server::{DialError, StaticNodeError};
 use crate::setup::SetupError;
 
-/// How often to retry adding a node whose request ends at the same moment.
+/// How often to try to add a node whose request ends at the same moment.
 const TRIES: usize = 4;
 
 /// The task that owns the static nodes, with one connection request each.
@@ -35,7 +35,8 @@ impl Keeper {
         let stopping = self.shared.tasks.stopping.clone();
         loop {
             let command = tokio::select! {
-                // A stop first, then ended connections and bans, since a command may concern them.
+                // A stop is polled first, then ended connections and bans, since a command may
+                // concern them.
                 biased;
                 () = stopping.cancelled() => return,
                 () = inbox.ended.changed.notified() => {
@@ -127,7 +128,7 @@ impl Keeper {
             return false;
         };
         self.shared.checks.peers.set_static(id, false);
-        // It may have ended by itself.
+        // It may have ended on its own.
         self.shared.connections.remove(request).await.ok();
         let given_up = Err(DialError::GivenUp { id });
         self.shared.checks.waiters.answer(&id, &given_up);
@@ -144,7 +145,7 @@ impl Keeper {
         let describe = |(id, (node, request)): (&NodeId, &(Enode, ReqId))| {
             let connected = self.shared.checks.peers.get(id).is_some();
             let info = requests.get(request);
-            // A ban is the reason, whatever failed before.
+            // A ban takes precedence over earlier failures.
             let error = if self.shared.checks.is_banned(id) {
                 Some(self.banned(*id))
             } else {
@@ -173,8 +174,8 @@ impl Keeper {
 
     /// Shortens the wait of a static node whose connection or ban has ended.
     ///
-    /// Dials were rejected until then, which made the wait longer. They no longer count; the wait
-    /// after the last real attempt stays.
+    /// Dials that were rejected until then made the wait longer. They no longer count, but the wait
+    /// after the last real attempt remains.
     async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
             // The request may have ended in the meantime.
@@ -196,7 +197,7 @@ impl Keeper {
         connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
-    /// Leaves the seats for dialled peers that static nodes do not need to other nodes.
+    /// Assigns the dialled-peer seats that static nodes do not need to other nodes.
     async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());

@@ -1,4 +1,4 @@
-//! Static nodes, which the server keeps connected.
+//! Static nodes, to which the server keeps connections.
 
 mod info;
 mod keeper;
@@ -53,9 +53,9 @@ pub(crate) struct Inbox {
 #[derive(Debug, Clone, Default)]
 struct Failures(Arc<Mutex<BTreeMap<NodeId, DialError>>>);
 
-/// Static nodes that may be dialled now, at most one entry for each.
+/// Static nodes that may now be dialled, at most one entry per node.
 ///
-/// Inserting one does not wait, so a drop can do it.
+/// Inserting an entry does not wait, so it can be done in a drop.
 #[derive(Debug, Default)]
 struct Ended {
     nodes: Mutex<BTreeSet<NodeId>>,
@@ -112,7 +112,7 @@ impl StaticNodes {
 
     /// Applies the settings in force to the connection manager.
     ///
-    /// The keeper does it, so that the later of two changes lasts.
+    /// The keeper applies them, so that the later of two changes takes effect.
     pub(crate) async fn limits_changed(&self) -> Result<(), StaticNodeError> {
         self.ask(|reply| Command::Limits { reply }).await
     }
@@ -127,7 +127,7 @@ impl StaticNodes {
         answer.await.map_err(|_| StaticNodeError::Stopped)
     }
 
-    /// Reports that a static node may be dialled, since its connection or ban has ended.
+    /// Reports that a static node may be dialled because its connection or ban has ended.
     pub(crate) fn reconsider(&self, id: NodeId) {
         self.ended.add(id);
     }

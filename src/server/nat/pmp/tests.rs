@@ -1,6 +1,6 @@
 //! Tests with a router that speaks only NAT-PMP, on a loopback address.
 //!
-//! `tests/interop` has one that speaks both.
+//! `tests/interop` uses a router that speaks both.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +10,10 @@ use super::*;
 
 const LOCAL: &str = "127.0.0.1:30303";
 
-/// The requests for mappings that the router received, as bytes.
+/// The mapping requests that the router received, as bytes.
 type Asked = Arc<Mutex<Vec<[u8; 12]>>>;
 
-/// An address that no other test has, here or in another process.
+/// Returns an address that no other test uses, in this or another process.
 fn address(test: u8) -> Ipv4Addr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, test, high, low.max(2))
@@ -46,7 +46,7 @@ fn answer(request: &[u8], result: u8, asked: &Asked) -> Vec<u8> {
             let external: &[u8] = if lease == [0; 4] { &[0, 0] } else { &[16, 1] };
             [&[0, op, 0, result, 0, 0, 0, 1], port, external, lease].concat()
         }
-        // Another version: the error is in the format of this one.
+        // For another version, the error is in this version's format.
         _ => vec![0, op, 0, 1, 0, 0, 0, 1],
     }
 }
@@ -61,7 +61,7 @@ fn request(protocol: PortProtocol) -> PortRequest {
 }
 
 #[tokio::test]
-async fn a_router_that_does_not_know_pcp_maps_by_nat_pmp() {
+async fn a_router_without_pcp_maps_by_nat_pmp() {
     let (router, asked) = router(101, 0).await;
     let mut pmp = Pmp::new(Some(router));
     pmp.find().await.unwrap();
@@ -82,7 +82,7 @@ async fn a_router_that_does_not_know_pcp_maps_by_nat_pmp() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_who_refused_what() {
+async fn a_refusal_names_the_router_and_the_port() {
     let (router, _asked) = router(102, 2).await;
     let mut pmp = Pmp::new(Some(router));
     let error = pmp.map(request(PortProtocol::Tcp)).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn a_refusal_says_who_refused_what() {
 }
 
 #[tokio::test]
-async fn where_no_router_is_none_is_found() {
+async fn without_a_router_none_is_found() {
     let mut pmp = Pmp::new(Some(address(103)));
     let error = pmp.find().await.unwrap_err();
     assert!(matches!(error, GatewayError::NotFound { .. }), "{error}");
