@@ -31,8 +31,8 @@ pub trait Dialer: Send + Sync + 'static {
     /// Returns whether there may be a route to `addr` now.
     ///
     /// The manager calls it before it chooses an address for an automatic dial, and repeatedly
-    /// after a dial that found [no route](ConnectError::NoRoute), so it must return at once. The
-    /// default is `true`.
+    /// after a dial that found [no route](ConnectError::NoRoute). It must therefore return at once.
+    /// The default is `true`.
     fn may_reach(&self, _addr: &Self::Addr) -> bool {
         true
     }

@@ -145,8 +145,8 @@ impl ConnectError {
 
     /// Returns whether the failure is unrelated to the remote.
     ///
-    /// This side refused the dial, or could not even try, for example because file descriptors,
-    /// memory, ports or a route were missing.
+    /// This side refused the dial or could not even try. For example, it may lack file descriptors,
+    /// memory, ports or a route.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {

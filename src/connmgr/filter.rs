@@ -59,8 +59,8 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
 
 /// Tells an [`AddressSource`](super::AddressSource) which candidates it may return now.
 ///
-/// It excludes candidates whose address, node or group a request has claimed, that were dialled
-/// recently, or that the [`Filter`] refuses.
+/// It excludes candidates that were dialled recently or that the [`Filter`] refuses. It also
+/// excludes those whose address, node or group is claimed by a request.
 pub struct DialFilter<T>(Arc<dyn Fn(&T) -> bool + Send + Sync>);
 
 impl<T> DialFilter<T> {

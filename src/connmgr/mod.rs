@@ -1,9 +1,10 @@
 //! Keeps a node connected: decides what to dial, when to retry, and what to accept.
 //!
 //! A manager holds a number of *automatic* connections to addresses from a source, maintains
-//! *permanent* ones, dials *one-shot* ones, and accepts from listeners. It reports every connection
-//! to its owner in one ordered stream of events, and speaks no protocol. It works with any types of
-//! address, [`Dialer`] and stream, and needs no other part of this crate.
+//! *permanent* ones, and dials *one-shot* ones. It also accepts connections from listeners. It
+//! reports every connection to its owner in one ordered stream of events, and speaks no protocol.
+//! It works with any types of address, [`Dialer`] and stream, and needs no other part of this
+//! crate.
 //!
 //! ```
 //! use peermux::connmgr::{ConnConfig, ConnEvent, ConnManager, RetryPolicy, TcpDialer};
@@ -57,7 +58,7 @@
 //!         Failing            (not permanent: Failed)
 //! ```
 //!
-//! | state | what happens | then | what else |
+//! | state | event | next state | effect |
 //! |---|---|---|---|
 //! | – | a request is made | `Pending` | address and node are claimed |
 //! | `Pending` | dial succeeds | `Established` | [`Opened`](ConnEvent::Opened) |
@@ -77,9 +78,10 @@
 //!
 //! # Waiting
 //!
-//! After the n-th failure in a row a permanent request waits for a time drawn uniformly between the
-//! base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing. So
-//! only a connection that its owner marked ready, or that lasted 60 s, resets the failures.
+//! After the n-th failure in a row, a permanent request waits for a random time, at most the cap of
+//! its [`Backoff`]. It is drawn uniformly between base and base · 2ⁿ. An open socket alone proves
+//! nothing. So only a connection that its owner marked ready, or that lasted 60 s, resets the
+//! failures.
 //!
 //! When thousands of requests wait, their dials are batched and delayed by up to half a second,
 //! because waking up costs more than a dial.

@@ -71,7 +71,7 @@ impl Attached {
         }
     }
 
-    /// Returns what the peer's handle needs to send on the protocol's lane.
+    /// Returns the access to the protocol's lane for the peer's handle.
     pub(super) fn open_lane(&self, lane: &Lane) -> OpenLane {
         OpenLane {
             messages: self.protocol.messages(),

@@ -122,7 +122,7 @@ impl<T: Transport> PeerDriver<T> {
                 node_id = %peer.id(),
                 %error,
                 requested_by = error.requested_by(),
-                "peer ends"
+                "connection ends"
             );
             meter.ending(&peer);
             let recorder = &peer.control().recorder;

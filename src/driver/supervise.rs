@@ -281,7 +281,7 @@ async fn end_protocols(
             if let Ok((id, Err(error))) = ended
                 && !error.is_shutting_down()
             {
-                debug!(protocol = ?name_of(running, id), %error, "protocol failed while the peer ended");
+                debug!(protocol = ?name_of(running, id), %error, "protocol failed while the connection ended");
             }
         }
     };

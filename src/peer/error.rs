@@ -290,8 +290,8 @@ impl PeerError {
 pub struct PeerOutcome {
     /// The first cause.
     ///
-    /// Simultaneous causes are ordered as follows: the remote's Disconnect, a local disconnect, a
-    /// protocol's result, a write error, a read error.
+    /// If several causes are simultaneous, the remote's Disconnect takes precedence. A local
+    /// disconnect, a protocol's result, a write error, and a read error follow in this order.
     pub error: PeerError,
     /// The number of queued protocol messages that were not completely written.
     pub unsent: usize,

@@ -437,8 +437,8 @@ impl Peer {
     /// [`ban_above`](crate::ServerConfig::ban_above) the peer is disconnected with
     /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
     /// [`ban_time`](crate::ServerConfig::ban_time). The address of an inbound peer is banned for
-    /// new connections for the same time, unless it is exempt from the limits on strangers or is a
-    /// static or trusted node's.
+    /// new connections for the same time. Addresses that are exempt from the limits on strangers,
+    /// or are known from a static or trusted node, are not banned.
     ///
     /// Trusted and [whitelisted](crate::ServerConfig::whitelist) nodes always have a score of 0 and
     /// are never banned this way. A peer without a server also has a score of 0, since the server
@@ -480,8 +480,8 @@ impl Peer {
 
     /// Waits until each protocol's function reaches its first wait, or the connection ends.
     ///
-    /// By then, a function that registers something at its start, such as a handle for other tasks,
-    /// has done so.
+    /// For example, a handle for other tasks that a function registers at its start is then
+    /// available.
     ///
     /// # Cancel safety
     /// Cancel safe.

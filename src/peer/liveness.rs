@@ -179,7 +179,7 @@ impl Liveness {
                 return Action::SendPing;
             }
             Ping::Idle => next,
-            // A write that hangs has a timeout of its own.
+            // A write that hangs has its own timeout.
             Ping::Queued { .. } if self.held_up => after(now, half.min(self.timeout)),
             Ping::Queued { .. } => after(now, self.timeout),
             Ping::InFlight { since } => {
@@ -205,10 +205,10 @@ impl Liveness {
 
 /// Bounds the Pings that a remote may send.
 ///
-/// A remote that pings once a second by its own clock stays within the bound, even if our pauses or
-/// the network deliver its Pings in bursts. At any time it has sent at most one Ping per second
-/// since the handshake, plus one. A lower cap would be wrong: buffers on the path, including the
-/// remote's own, may delay Pings for the connection's whole lifetime.
+/// A remote that pings once a second by its own clock stays within the bound, even if its Pings
+/// arrive in bursts. At any time it has sent at most one Ping per second since the handshake, plus
+/// one. A lower cap would be wrong: buffers on the path, including the remote's own, may delay
+/// Pings for the connection's whole lifetime.
 ///
 /// A remote gains nothing by saving up Pings: they cost no more than if it had sent them on time.
 /// Pongs that wait are only a count, and are written one batch at a time.

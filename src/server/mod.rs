@@ -39,8 +39,8 @@
 //!
 //! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
 //! checks connections and runs the peers. Dialled and inbound peers share
-//! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio): with
-//! 50 seats and a source, 17 are reserved for dialled peers, static nodes included.
+//! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio). With
+//! 50 seats and a source, 17 are reserved for dialled peers, including static nodes.
 //! [Trusted](Server::trust) nodes are exempt from the limits. Occasionally the server tests whether
 //! a node that a store [doubts](NodeStore::probe) still answers; this does not make it a peer.
 //!
@@ -68,11 +68,11 @@
 //!
 //! # Behind a router
 //!
-//! A node's [record](Server::record) contains the address at which others reach it. This is, in
-//! order of precedence, the [advertised](ServerConfig::with_advertise) address, the address that a
-//! router [maps](ServerBuilder::nat) to the node, the listening address, or the address that
-//! [others see](Server::observed). [`Nat`] selects the protocol for the router, and a [`Gateway`]
-//! maps ports by other means.
+//! A node's [record](Server::record) contains the address at which others reach it. The
+//! [advertised](ServerConfig::with_advertise) address takes precedence. The address that a router
+//! [maps](ServerBuilder::nat), the listening address, and the address that [others
+//! see](Server::observed) follow in this order. [`Nat`] selects the protocol for the router, and a
+//! [`Gateway`] maps ports by other means.
 //!
 //! A mapping lasts 20 minutes and is renewed after 10. If the router does not answer, the server
 //! retries after 15 s, and then after growing waits of up to 10 minutes. It requests the router's

@@ -139,8 +139,9 @@ impl Server {
     /// Reports the address at which another node, `voter`, sees this one.
     ///
     /// A discovery protocol learns it from the answer of `voter`. The address is added to the
-    /// [record](Self::record) when at least 10 networks, and more than half of all that reported an
-    /// address, have reported it within 5 minutes. This does not apply if an address is configured.
+    /// [record](Self::record), unless one is configured, when enough networks report it within 5
+    /// minutes. These must be at least 10, and more than half of all networks that report any
+    /// address.
     pub fn observed(&self, voter: SocketAddr, seen: SocketAddr) {
         self.shared.local_node.vote(voter, seen, Instant::now());
     }
@@ -266,10 +267,10 @@ impl Server {
     ///
     /// | settings | effect |
     /// |---|---|
-    /// | `max_peers`, `dial_ratio` | which peers are accepted from now on, and how many nodes from sources are dialled; connected peers stay |
+    /// | `max_peers`, `dial_ratio` | which new peers are accepted, and how many nodes from sources are dialled; connected peers stay |
     /// | `max_pending`, `pending_per_network`, `setup_rate`, `throttle` | set-ups that begin from now on |
     /// | `max_dials`, `dial_timeout`, `dial_rate` | dials that begin from now on |
-    /// | `memory` | what may be held from now on; see [`NodeBudget::set_limits`] |
+    /// | `memory` | the memory that may be held from now on; see [`NodeBudget::set_limits`] |
     /// | `ban_above`, `ban_time` | bans by [`Peer::penalise`] from now on |
     ///
     /// To change static and trusted nodes, use [`add_static`](Self::add_static) and
@@ -507,7 +508,7 @@ impl Server {
     /// Listeners close and dials are cancelled. Connections in set-up receive a Disconnect
     /// ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), as do peers, after their
     /// queued messages. The last 2 s before the deadline, but at most half of it, are reserved for
-    /// the Disconnects; messages that are still queued at that point are dropped. Connections that
+    /// the Disconnects. Messages that are still queued at that point are dropped. Connections that
     /// remain after `deadline` are aborted. A second call waits for the same end.
     ///
     /// # Errors

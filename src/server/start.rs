@@ -211,9 +211,9 @@ where
     /// Starts the server in the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`], for example if the listening address cannot be bound, if the protocols
-    /// cannot be offered together, if a setting is too small, or if the runtime lacks timers or
-    /// I/O. A static node that cannot be dialled is
+    /// [`StartError`] if the server cannot start. For example, the listening address cannot be
+    /// bound, the protocols cannot be offered together, a setting is too small, or the runtime
+    /// lacks timers or I/O. A static node that cannot be dialled is
     /// [skipped](super::ConnectionEvent::StaticNodeSkipped) instead.
     pub async fn start(mut self) -> Result<Server, StartError> {
         let runtime = runtime::with_io()?;

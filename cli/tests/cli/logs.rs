@@ -41,7 +41,7 @@ fn each_line_of_a_connection_names_it_and_its_node() {
         assert_eq!(message["protocol"], "bench/1");
         assert_eq!(message["spans"][0], connection, "{message}");
     }
-    let ends = with(&lines, "peer ends");
+    let ends = with(&lines, "connection ends");
     assert_eq!(ends.len(), 1);
     assert_eq!(ends[0]["spans"][0], connection);
     assert_eq!(ends[0]["requested_by"], "remote");
@@ -61,7 +61,7 @@ fn once_verbose_is_peers_and_dials() {
         "{lines:#?}"
     );
     assert_eq!(with(&lines, "peer connected").len(), 1);
-    assert_eq!(with(&lines, "peer ends").len(), 1);
+    assert_eq!(with(&lines, "connection ends").len(), 1);
 }
 
 #[test]

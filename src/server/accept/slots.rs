@@ -200,7 +200,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Records a step of the set-up, and what it waits for next.
+    /// Records a step of the set-up, and the event that it waits for next.
     pub(crate) fn awaits(&self, awaits: Awaits) {
         if let Some(taken) = self.slots.lock().taken.get_mut(&self.id) {
             taken.awaits = awaits;

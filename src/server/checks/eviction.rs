@@ -1,9 +1,9 @@
 //! Chooses the inbound peer to evict for a newcomer when all seats are taken.
 //!
-//! To take all seats, an attacker would need peers in many networks, nearby, and connected for a
-//! long time. The rules are those of
-//! [Bitcoin Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp), without
-//! those about blocks and transactions.
+//! An attacker who wants all seats needs peers that are in many networks, nearby, and connected for
+//! a long time. The rules are those of [Bitcoin
+//! Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp), except those about
+//! blocks and transactions.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,8 +29,8 @@ pub(super) struct Candidate {
 
 /// Returns the peer to evict: the youngest of the network with the most unprotected peers.
 ///
-/// Three groups are protected: the oldest peer of each of four networks that `secret` selects, the
-/// eight peers with the shortest round trip, and the longest-connected half of the others. Returns
+/// It protects the oldest peer of each of four networks that `secret` selects, and the eight peers
+/// with the shortest round trip. It also protects the longest-connected half of the others. Returns
 /// `None` if all peers are protected.
 pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<NodeId> {
     // The order must not depend on the hash table.

@@ -237,9 +237,9 @@ impl Checks {
 impl Judge for Checks {
     /// Adds to a node's score, and bans the node above the limit.
     ///
-    /// An inbound stranger can return at once with another key, so its address is banned too,
-    /// except where many nodes may share the address or a known node uses it. Other peers that are
-    /// already connected from there stay, since they have not misbehaved.
+    /// An inbound stranger can return at once with another key, so its address is also banned. The
+    /// exceptions are addresses that many nodes may share or that a known node uses. Other peers
+    /// that are already connected from there stay, since they have not misbehaved.
     fn penalise(&self, node: &NodeId, points: u32, reason: &str) -> u32 {
         if self.peers.is_no_stranger(node) {
             return 0;

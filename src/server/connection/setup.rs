@@ -309,8 +309,8 @@ impl<'a> Setup<'a> {
 
     /// Completes with the error that must end the set-up.
     ///
-    /// Possible causes are the deadline of the whole set-up, the stop of the server, a close by the
-    /// connection manager, and another connection that needs the slot.
+    /// The cause is the set-up's deadline, the server's stop, a close by the connection manager, or
+    /// another connection that needs the slot.
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
         let slot_wanted = async {
             match &self.slot {
