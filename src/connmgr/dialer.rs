@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use super::error::ConnectError;
 use super::request::Address;
 
-/// Connects to addresses: directly, through a proxy, in memory.
+/// Connects to addresses: directly, through a proxy, or in memory.
 pub trait Dialer: Send + Sync + 'static {
     /// The type of addresses.
     type Addr: Address;

@@ -78,10 +78,10 @@
 //!
 //! # Waiting
 //!
-//! After the n-th failure in a row, a permanent request waits for a random time, at most the cap of
-//! its [`Backoff`]. It is drawn uniformly between base and base · 2ⁿ. An open socket alone proves
-//! nothing. So only a connection that its owner marked ready, or that lasted 60 s, resets the
-//! failures.
+//! After the n-th failure in a row, a permanent request waits for a random time. It is drawn
+//! uniformly between the base of its [`Backoff`] and base · 2ⁿ, or the cap if that is smaller. An
+//! open socket alone proves nothing. So only a connection that its owner marked ready, or that
+//! lasted 60 s, resets the failures.
 //!
 //! When thousands of requests wait, their dials are batched and delayed by up to half a second,
 //! because waking up costs more than a dial.

@@ -211,7 +211,7 @@ impl Liveness {
 /// Pings for the connection's whole lifetime.
 ///
 /// A remote gains nothing by saving up Pings: they cost no more than if it had sent them on time.
-/// Pongs that wait are only a count, and are written one batch at a time.
+/// Pending Pongs are only a count, and are written one batch at a time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
     since: Instant,

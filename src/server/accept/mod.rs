@@ -40,7 +40,7 @@ impl Listener for SocketListener {
     }
 }
 
-/// Takes a slot for each accepted connection, which holds it until its set-up ends.
+/// Takes a slot for each accepted connection, which keeps it until its set-up ends.
 ///
 /// While one connection waits for a slot, others wait in the kernel.
 pub(crate) struct SlotListener<L: Listener, Io> {

@@ -307,7 +307,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Completes with the error that must end the set-up.
+    /// Completes with an error when the set-up must end.
     ///
     /// The cause is the set-up's deadline, the server's stop, a close by the connection manager, or
     /// another connection that needs the slot.

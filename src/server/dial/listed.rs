@@ -9,7 +9,7 @@ use crate::node::Enode;
 /// How many nodes and failed lookups the source skips before it returns `None`.
 const LOOKED_AT: usize = 64;
 
-/// A [source](crate::ServerBuilder::source) of nodes to dial, which logs errors of a list.
+/// A [source](crate::ServerBuilder::source) of nodes to dial, which logs errors in the list.
 impl<R: Resolver> AddressSource<Enode> for Walk<R> {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for _ in 0..LOOKED_AT {

@@ -29,7 +29,8 @@ pub(super) struct Kept {
     told: Told,
 }
 
-/// The nodes of which the store was notified, and when. Nodes that leave the table are dropped.
+/// The nodes reported to the store, with the time of the report. Nodes that leave the table are
+/// dropped.
 #[derive(Default)]
 struct Told(BTreeMap<NodeId, (Contact, Instant)>);
 

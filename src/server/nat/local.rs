@@ -92,8 +92,8 @@ mod tests {
         let lines = [
             line(none, [10, 0, 0, 1], "0003", 100, none),
             line(none, [10, 0, 0, 2], "0003", 20, none),
-            // The following are no default routes: without a gateway, down, to one network, and to
-            // half of all addresses.
+            // These are not default routes: no gateway, down, to one network, and to half of all
+            // addresses.
             line(none, none, "0001", 0, none),
             line(none, [10, 0, 0, 3], "0002", 0, none),
             line([10, 0, 0, 0], [10, 0, 0, 4], "0003", 0, [255, 0, 0, 0]),
