@@ -62,8 +62,8 @@ pub(crate) struct Running {
 impl<T: Transport> Tasks<T> {
     /// Waits for the first cause to end the connection.
     ///
-    /// Of simultaneous causes it returns the one with the highest priority. For a request that
-    /// first writes all queued messages, it also returns the time at which to drop them.
+    /// Of simultaneous causes it returns the one with the lowest rank. For a request that first
+    /// writes all queued messages, it also returns the time at which to drop them.
     pub(crate) async fn first_cause(&mut self, peer: &Peer) -> (PeerError, Option<Instant>) {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();

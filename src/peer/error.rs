@@ -261,7 +261,7 @@ impl PeerError {
         }
     }
 
-    /// Returns the priority among simultaneous causes; the lowest wins.
+    /// Returns the rank among simultaneous causes; the lowest wins.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Remote(_) => 0,
