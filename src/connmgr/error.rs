@@ -84,7 +84,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Returns whether waiting does not help, so that a permanent request is refused at once.
+    /// Returns whether waiting is pointless, so that a permanent request is refused at once.
     ///
     /// A ban is not lasting, since it may end.
     #[must_use]

@@ -57,7 +57,7 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
     }
 }
 
-/// Tells an [`AddressSource`](super::AddressSource) which candidates it may return now.
+/// Selects the candidates that an [`AddressSource`](super::AddressSource) may return now.
 ///
 /// It excludes candidates that were dialled recently or that the [`Filter`] refuses. It also
 /// excludes those whose address, node or group is claimed by a request.

@@ -48,7 +48,7 @@ pub(crate) struct BusyPoll {
     last: Instant,
     /// Average interval between quick messages while sleeping.
     slept: Duration,
-    /// Whether more or less than exactly one message arrived at once.
+    /// Whether the last arrival was not exactly one message.
     bulk: bool,
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
 
 /// Returns the network of a node's address, whose addresses probably share one owner.
 ///
-/// Local addresses have no network, since no other party uses them.
+/// Local addresses have no network, since they belong to no other party.
 fn group(node: &Enode) -> Option<Group> {
     match &node.endpoint()?.host {
         Host::Ip(ip) if is_local(*ip) => None,
