@@ -1,6 +1,6 @@
 //! The guide: how to write a protocol and run a node, and what to expect.
 //!
-//! Every program in it is compiled and run with the tests.
+//! The tests compile and run every program in it.
 //!
 //! | chapter | what it shows |
 //! |---|---|
@@ -10,13 +10,13 @@
 //! | [Broadcast and slow peers](broadcast) | sending to all, queues, backpressure, rates |
 //! | [Errors and disconnects](errors) | failures, the side at fault, what the remote sees |
 //! | [Testing](testing) | tests without a network, in virtual time |
-//! | [A protocol in an afternoon](protocols) | all of this in one program |
+//! | [A protocol in an afternoon](protocols) | the chapters above in one program |
 //! | [Connections](connections) | static nodes, the address book, bans, events |
 //! | [Finding peers](discovery) | discovery, bootnodes, lists in the DNS |
 //! | [Reachability](reach) | addresses, routers, NAT |
 //! | [Messages to identities](comm) | `comm`: send, acknowledge, probe, accept |
-//! | [Operating a node](operating) | monitoring, slow peers, running as a service |
-//! | [Metrics](metrics) | what a node measures, and which questions that answers |
+//! | [Operating a node](operating) | watch it, find a slow peer, run it as a service |
+//! | [Metrics](metrics) | what a node counts, and which questions the metrics answer |
 //! | [JSON](json) | what the command line prints for programs |
 //! | [Containers](containers), [Backup and upgrade](backup) | images, manifests, a node's data |
 //! | [Limits](limits) | every bound, its setting and its reason |
@@ -24,10 +24,11 @@
 //! | [Clients](clients), [What was tested](interop) | go-ethereum, reth, EthereumJS |
 //! | [How a message travels](journey) | from `send` to `recv` |
 //! | [Coming from go-ethereum and reth](coming_from) | their interfaces and this one, side by side |
-//! | [Benchmarks](benchmarks) | speed, and how it is measured |
+//! | [Benchmarks](benchmarks) | speed and memory, and how they were measured |
 
-/// The targets of the links between chapters in rustdoc. In the Markdown files, these links lead to
-/// files.
+/// Expands to the targets of links between chapters in rustdoc.
+///
+/// In the Markdown files the same links lead to files.
 macro_rules! links {
     () => {
         concat!(
@@ -74,7 +75,7 @@ macro_rules! links {
     };
 }
 
-/// A chapter: its file, and the parts of the interface that it covers.
+/// Declares the chapters, each with its file and the API items that it covers.
 macro_rules! chapters {
     ($($(#[$see:meta])* $name:ident = $file:literal;)*) => {
         $(

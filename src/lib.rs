@@ -1,10 +1,10 @@
 //! Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 //!
-//! You register subprotocols: a name, a version, a set of messages, and an async function. peermux finds
-//! peers, authenticates, encrypts, agrees with each peer on the protocols that both speak, and routes
-//! every message to the right handler. It speaks the wire protocol of Ethereum's
-//! [devp2p](https://github.com/ethereum/devp2p/blob/master/rlpx.md); go-ethereum, reth and EthereumJS
-//! are its peers.
+//! You register subprotocols: a name, a version, a set of messages, and an async function. peermux
+//! finds and authenticates peers, encrypts, negotiates protocols, and routes each message to its
+//! handler. It speaks Ethereum's wire protocol
+//! [devp2p](https://github.com/ethereum/devp2p/blob/master/rlpx.md), so it can talk to go-ethereum,
+//! reth and EthereumJS.
 //!
 //! ```
 //! use peermux::{Protocol, SecretKey, Server, messages};
@@ -34,8 +34,8 @@
 //! }
 //! ```
 //!
-//! [The guide](guide) explains this program and continues from there, chapter by chapter: messages,
-//! requests, broadcast, errors, tests without a network, finding peers, operating a node.
+//! [The guide](guide) explains this program first. Further chapters cover messages, requests,
+//! broadcast, errors, tests without a network, finding peers, and operating a node.
 //!
 //! # Debug builds
 //!
@@ -55,7 +55,7 @@
 //! | send and answer requests | [`requests`] |
 //! | run a node: listen, dial, limits, events, bans | [`Server`], [`ServerBuilder`], [`ServerConfig`] |
 //! | send to all peers | [`Server::broadcast`] |
-//! | understand why something ended | [`PeerError`], [`DialError`], [`recorder`] |
+//! | find out why a connection ended | [`PeerError`], [`DialError`], [`recorder`] |
 //! | test without a network | `testing` (feature `test-util`) |
 //! | remember nodes and bans | `addrbook` |
 //! | find nodes | `discv4`, `discv5`, `dns` |

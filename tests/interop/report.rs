@@ -21,7 +21,10 @@ const TRIED: &[(&str, &str)] = &[
         "they_dial::sink",
         "They dial, and send messages of 0 B to their largest",
     ),
-    ("they_dial::source", "They dial, and receive such messages"),
+    (
+        "they_dial::source",
+        "They dial, and receive messages of these sizes",
+    ),
     ("they_dial::echo", "They dial, and we echo their messages"),
     (
         "they_dial::our_requests",
@@ -57,7 +60,10 @@ const TRIED: &[(&str, &str)] = &[
         "we_dial::sink",
         "We dial, and send messages of 0 B to their largest",
     ),
-    ("we_dial::source", "We dial, and receive such messages"),
+    (
+        "we_dial::source",
+        "We dial, and receive messages of these sizes",
+    ),
     ("we_dial::echo", "We dial, and they echo our messages"),
     (
         "we_dial::second_protocol",
@@ -162,7 +168,7 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "prometheus::promtool",
-        "`promtool check metrics` has no complaint about a node's metrics",
+        "`promtool check metrics` reports no problem with a node's metrics",
     ),
     (
         "prometheus::dashboard",
