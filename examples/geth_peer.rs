@@ -36,9 +36,9 @@ fn echo() -> Protocol {
             let answer = conn
                 .recv()
                 .await?
-                .ok_or_else(|| ProtocolError::other("it has left"))?;
+                .ok_or_else(|| ProtocolError::other("the peer has left"))?;
             if *answer != Echo::Response(bytes) {
-                return Err(ProtocolError::other("other bytes came back"));
+                return Err(ProtocolError::other("the answer differs"));
             }
             println!("{} echoed {size} bytes", peer.name());
         }
@@ -54,7 +54,7 @@ async fn start_geth() -> Result<(Child, String), Box<dyn Error>> {
     let mut build = Command::new("go");
     let build = build.args(["build", "-C", sources, "-o", program, "."]);
     let built = timeout(TIME, build.kill_on_drop(true).status()).await;
-    if !built.map_err(|_| "its build takes too long")??.success() {
+    if !built.map_err(|_| "building it takes too long")??.success() {
         return Err("it does not build".into());
     }
     let mut serve = Command::new(program);
@@ -90,6 +90,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("ended: {outcome}");
     }
     drop(geth.stdin.take());
-    println!("go-ethereum's node ends with {}", geth.wait().await?);
+    println!("go-ethereum's node exited with {}", geth.wait().await?);
     Ok(())
 }

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut came = 0;
     loop {
         tokio::select! {
-            // Check the end first: events of peers do not matter then.
+            // Check for the end first: after it, events of peers no longer matter.
             biased;
             () = &mut end => break,
             Some(change) = peers.recv() => match change {

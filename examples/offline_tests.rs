@@ -1,6 +1,6 @@
 //! Tests a protocol without a network and without waiting.
 //!
-//! They use its handler alone, two peers in memory, and a remote that breaks the rules.
+//! The tests use the handler alone, two peers in memory, and a remote that breaks the rules.
 //!
 //! `cargo test --example offline_tests --features test-util`
 

@@ -29,7 +29,7 @@ async fn serve(listener: TcpListener, counted: PrometheusHandle) -> std::io::Res
     }
 }
 
-/// Returns every message.
+/// Sends every message back.
 fn mirror() -> Protocol {
     Protocol::builder("mirror", 1, 1).run(|_peer, mut conn| async move {
         while let Some(message) = conn.recv().await? {
@@ -52,8 +52,8 @@ fn ten() -> Protocol {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Install the recorder before the first server. These are the bounds of the histograms of
-    // times.
+    // Install the recorder before the first server. These are the bucket bounds of the time
+    // histograms.
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let classes = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &classes)?;

@@ -17,7 +17,7 @@ messages! {
 }
 
 messages! {
-    /// `height/2` also has the head.
+    /// `height/2` also contains the head.
     enum HeightV2, length = 2 {
         0x00 => Status { height: u64, head: [u8; 4] },
         0x01 => Head { head: [u8; 4] },

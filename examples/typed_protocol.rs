@@ -1,7 +1,7 @@
 //! A subprotocol of typed messages: an enum maps codes to RLP types.
 //!
 //! A message that does not decode, because of an unknown code, bad RLP or too many bytes, ends the
-//! connection as a breach of protocol. The error says what was wrong.
+//! connection as a breach of protocol. The error describes the fault.
 //!
 //! `cargo run --example typed_protocol`
 

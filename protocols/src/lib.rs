@@ -1,14 +1,13 @@
 //! Ready-made subprotocols for [`peermux`].
 //!
-//! Each is one folder with the same four files. They use only the public API, so they are examples
-//! too.
+//! Each has its own folder. They use only the public API, so they are also examples.
 //!
 //! | protocol | what it does | codes |
 //! |---|---|---|
 //! | [`echo`] | returns each request's bytes | 2 |
 //! | [`bench`](mod@bench) | measures throughput and round trips | 8 |
 //! | [`chat`] | carries lines of text to all peers | 3 |
-//! | [`eth`] | shakes hands with Ethereum's nodes and asks them for headers | 17, 18 |
+//! | [`eth`] | exchanges handshakes with Ethereum's nodes and requests headers | 17, 18 |
 //!
 //! [`gossip`] is not a subprotocol. It uses [`peermux::comm`] to spread messages to all identities
 //! of a network.
@@ -50,8 +49,8 @@ mod mutex;
 
 pub use client::{ClientError, Totals};
 
-/// Returns the largest message in bytes that this node makes for `peer`. `for_strangers` lowers the
-/// limit unless the peer has a loopback address.
+/// Returns the maximum size in bytes of a message that this node makes for `peer`. `for_strangers`
+/// lowers the limit unless the peer has a loopback address.
 fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
     let is_stranger = |addr: std::net::SocketAddr| !addr.ip().is_loopback();
     if peer.remote_addr().is_some_and(is_stranger) {

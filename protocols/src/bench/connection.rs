@@ -13,14 +13,14 @@ use crate::mutex::Mutex;
 #[derive(Debug)]
 pub(super) struct BenchConnection {
     pub(super) sender: ProtocolSender<BenchMessage>,
-    /// Held while sending Data, so that a sink and an answer do not mix theirs.
+    /// Held while sending Data, so that a sink and an answer are never interleaved.
     pub(super) data: Turn<()>,
     pub(super) ask: Question<Arriving, Answer>,
     pub(super) echo: Question<(), Bytes>,
     pub(super) flush: Question<(), Totals>,
     /// Data to report in the next Stats.
     counted: Mutex<Totals>,
-    /// All Data received so far, which shows whether the peer still sends.
+    /// The number of Data received so far; it shows whether the peer is still sending.
     arrived: AtomicU64,
 }
 

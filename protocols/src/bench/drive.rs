@@ -13,7 +13,7 @@ use super::run::send_data;
 use super::{BenchMessage, Config};
 use crate::{ClientError, Totals};
 
-/// Capacity for round trips that `echo` reserves in advance, at most.
+/// The maximum number of round trips for which `echo` reserves memory in advance.
 const ROUND_TRIPS_AHEAD: u64 = 1 << 16;
 
 /// Measures one peer.
@@ -28,7 +28,7 @@ pub struct Client {
     done: Arc<AtomicU64>,
 }
 
-/// The result of a measurement whose numbers are all verified.
+/// The verified result of a measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measured {
@@ -53,8 +53,8 @@ impl Client {
 
     /// Returns the number of messages and round trips completed by all clones.
     ///
-    /// It grows during a call and so shows its progress. A message counts when it is queued for
-    /// sending or has arrived, before it is verified.
+    /// It grows during a call, so it shows the call's progress. A message is counted when it is
+    /// queued for sending or when it arrives, before it is verified.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
@@ -66,8 +66,8 @@ impl Client {
     /// Data that a dropped call has sent count towards the next call's Stats.
     ///
     /// # Errors
-    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or reports
-    /// other totals.
+    /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
+    /// time or reports other totals.
     pub async fn sink(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let BenchConnection { data, flush, .. } = &*self.connection;
@@ -100,9 +100,8 @@ impl Client {
     /// # Cancel safety
     /// Cancel safe, but the answer to a dropped call still arrives in full.
     ///
-    /// # Errors
-    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or answers
-    /// with other messages.
+    /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
+    /// time or answers with other messages.
     pub async fn source(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let BenchConnection { ask, sender, .. } = &*self.connection;
@@ -129,9 +128,8 @@ impl Client {
 
     /// Makes `count` round trips, one after the other, and verifies each content.
     ///
-    /// # Errors
-    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or answers
-    /// with other bytes.
+    /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
+    /// time or answers with other bytes.
     pub async fn echo(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let mut filler = Filler::new(size);
@@ -182,7 +180,7 @@ impl Client {
         answer.map_err(|_| ClientError::Ended)
     }
 
-    /// Waits while Data arrive, and up to the answer timeout after the last one. The limit includes
+    /// Waits as long as Data keep arriving, and then for the answer timeout. The timeout includes
     /// the transfer of `size` bytes at the slowest accepted rate.
     async fn while_arriving<F: Future>(
         &self,

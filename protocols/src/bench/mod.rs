@@ -14,7 +14,7 @@
 //! | 0x07 | – | | reserved |
 //!
 //! These break the protocol: a malformed payload, code 0x07, an Ask or Echo above the receiver's
-//! limit, and a Done, Stats or Echoed without a request. The peer then ends with
+//! limit, and a Done, Stats or Echoed without a request. The peer is then disconnected with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
 //!
 //! Both sides serve and measure at the same time. Asks are answered in order. A side continues to
@@ -91,8 +91,8 @@ impl Config {
 
     /// Sets the maximum size in bytes of a message for a stranger.
     ///
-    /// An Ask or Echo above it ends the peer. A stranger is a peer without a loopback address.
-    /// Default: 64 KiB, so that a tiny request costs little.
+    /// A peer that sends an Ask or Echo above it is disconnected. A stranger is a peer without a
+    /// loopback address. Default: 64 KiB, so that a tiny request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
@@ -101,7 +101,7 @@ impl Config {
 
     /// Sets how long the client waits for an answer while no Data arrive.
     ///
-    /// One second for each 64 KiB of a message is added. Default: 30 s.
+    /// One second is added for each 64 KiB of a message. Default: 30 s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;

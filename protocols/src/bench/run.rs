@@ -42,8 +42,8 @@ impl Bench {
     /// # Cancel safety
     /// Cancel safe.
     ///
-    /// # Errors
     /// [`ClientError::NotShared`] if the peer does not speak `bench/1`, [`ClientError::Ended`] if
+    /// its connection is ending.
     /// it is ending.
     pub async fn client(&self, peer: &Peer) -> Result<Client, ClientError> {
         let capability = Capability::new(Self::NAME, Self::VERSION);
@@ -58,8 +58,8 @@ impl ProtocolHandler for Bench {
     const VERSION: u64 = 1;
 
     /// Reads, streams and answers concurrently. The reader never waits to send: otherwise two sides
-    /// that stream to each other would each wait for the other to read. Unanswered messages keep
-    /// their room in the protocol's queue bounds instead.
+    /// that stream to each other would each wait for the other to read. Instead, unanswered
+    /// messages keep counting towards the bounds of the protocol's queue.
     async fn run(
         self: Arc<Self>,
         peer: Peer,
@@ -153,8 +153,8 @@ fn above_ceiling(ask: &BenchMessage) -> MessageError {
     }
 }
 
-/// Queues a message. There is always room: each queued message holds its place in the protocol's
-/// bounds, which are no wider than the queue.
+/// Queues a message. There is always room: each queued message counts towards the bounds of the
+/// protocol's queue, which is no larger than this queue.
 async fn queue(
     to: &mpsc::Sender<Received<BenchMessage>>,
     message: Received<BenchMessage>,
@@ -185,7 +185,7 @@ async fn stream(
     Ok(())
 }
 
-/// Sends `count` Data of `size` random bytes, as fast as the connection takes them. Calls `sent`
+/// Sends `count` Data of `size` random bytes, as fast as the connection accepts them. Calls `sent`
 /// after each.
 pub(super) async fn send_data(
     connection: &BenchConnection,

@@ -66,7 +66,7 @@ async fn measures_all_sizes() {
 }
 
 #[tokio::test]
-async fn a_client_says_how_far_it_is() {
+async fn a_client_reports_its_progress() {
     let (_connected, client, other) = pair().await;
     assert_eq!(client.done(), 0);
     client.sink(3, 10).await.expect("sink");
@@ -78,7 +78,7 @@ async fn a_client_says_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn nothing_is_measured_too() {
+async fn measurements_of_zero_messages_succeed() {
     let (_connected, client, _) = pair().await;
     assert!(client.sink(0, 1).await.is_ok());
     assert!(client.source(0, 1).await.is_ok());
@@ -86,7 +86,7 @@ async fn nothing_is_measured_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_sides_drive_everything_at_once() {
+async fn both_sides_run_all_measurements_at_once() {
     let (_connected, ours, theirs) = pair().await;
     let drive = |client: Client| async move {
         tokio::try_join!(
@@ -133,7 +133,7 @@ async fn asks_are_answered_in_order_and_data_are_random() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn flush_tells_and_resets_the_counters() {
+async fn flush_reports_and_resets_the_counters() {
     let (_peer, mut remote) = scripted(&bench()).await;
     for size in [5usize, 0, 3] {
         send(&mut remote, &BenchMessage::Data(vec![1; size].into())).await;
@@ -175,7 +175,7 @@ async fn data_that_answers_an_ask_does_not_count_in_stats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_breach_ends_the_peer_with_0x02() {
+async fn each_breach_disconnects_the_peer_with_0x02() {
     let ceiling = Config::MAX_SIZE as u64;
     let ask = |count: u64, size: u64| (1, BenchMessage::Ask { count, size }.encode());
     let breaches = [
@@ -248,7 +248,7 @@ async fn verdict(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_verifies_what_it_is_told() {
+async fn a_client_verifies_what_the_peer_reports() {
     let data = |size: usize| BenchMessage::Data(vec![9; size].into());
     let done = |count, bytes| BenchMessage::Done { count, bytes };
 
@@ -294,7 +294,7 @@ async fn a_client_verifies_what_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_waits_as_long_as_data_arrive_and_not_for_ever() {
+async fn a_client_waits_while_data_arrive_but_not_forever() {
     let bench = Bench::new(Config::default().with_answer_timeout(Duration::from_secs(2)));
     let (peer, mut remote) = scripted(&bench).await;
     let client = bench.client(&peer).await.expect("runs");
@@ -318,7 +318,7 @@ async fn a_client_waits_as_long_as_data_arrive_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_large_is_not_sent() {
+async fn messages_above_the_limit_are_not_sent() {
     let (_connected, client, _) = pair().await;
     let error = client.sink(1, Config::MAX_SIZE + 1).await;
     assert!(matches!(error, Err(ClientError::TooLarge { .. })));

@@ -8,16 +8,16 @@
 //!
 //! Strings are UTF-8. A node passes each new line on to all its peers except the one that sent it,
 //! so nodes that are connected through others receive it too. Lines with the same nonce, name and
-//! text are one line; the last 4096 are remembered. The lines of a History are remembered but not
-//! passed on. Lines on one path keep their order; a line on another path may overtake them. Names
-//! are not proven, least of all those of lines that others pass on. A message of another length or
-//! out of order breaks the protocol, and the peer ends with
+//! text count as one line; the last 4096 are remembered. The lines of a History are remembered but
+//! not passed on. Lines on one path keep their order; a line on another path may overtake them.
+//! Names are not verified, neither a peer's own nor those of lines that it passes on. If a message
+//! is out of order or its length is not allowed, the peer is disconnected with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts are returned as
 //! sent: remove control characters before you print them to a terminal.
 //!
-//! Slow readers are treated in two ways. A peer that does not take a line within the
+//! Slow readers are treated in two ways. A peer that does not accept a line within the
 //! [patience](Config::with_patience) is disconnected. An application that does not read its
-//! [`Events`] stalls its chat connections, until their peers end as stalled.
+//! [`Events`] stalls its chat connections, which eventually end as stalled.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -109,7 +109,7 @@ impl Config {
     /// Sets how long sending a line waits for peers with full queues.
     ///
     /// This applies to [`Chat::say`] and to lines that are passed on. Peers whose queues are still
-    /// full then are disconnected. Default: 2 s.
+    /// full after that are disconnected. Default: 2 s.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -149,7 +149,7 @@ pub enum Event {
         /// The line.
         line: Line,
     },
-    /// A peer that had joined has left.
+    /// A joined peer has left.
     Left {
         /// The peer.
         peer: NodeId,

@@ -110,7 +110,7 @@ async fn a_late_peer_gets_the_last_lines_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_is_told_and_others_lines_are_kept() {
+async fn a_history_is_reported_and_lines_of_others_are_kept() {
     let (ann, mut events) = chat("Ann");
     let (peer, mut remote) = scripted(&ann).await;
     send(&mut remote, &ChatMessage::Name("Ben".to_owned())).await;
@@ -194,7 +194,7 @@ async fn two_hear_each_other_through_a_third() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_tells_each_line_once() {
+async fn a_history_reports_each_line_once() {
     let (ann, mut events) = chat("Ann");
     let mut told = Vec::new();
     for (round, lines) in [(100, 1..3), (101, 2..4), (102, 2..3)] {
@@ -216,7 +216,7 @@ async fn a_history_tells_each_line_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_breach_ends_the_peer_with_0x02() {
+async fn each_breach_disconnects_the_peer_with_0x02() {
     let name = || ChatMessage::Name("Ben".to_owned());
     let say = |text: &str| ChatMessage::Line(spoken(1, "Ben", text));
     let history =
@@ -261,13 +261,13 @@ async fn a_full_history_fits_into_one_message() {
         .expect("connects");
     assert!(matches!(events.next().await, Some(Event::Joined { .. })));
     let Some(Event::History { lines, .. }) = events.next().await else {
-        panic!("the history comes")
+        panic!("the history arrives")
     };
     assert_eq!(lines.len(), MAX_HISTORY);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_peer_is_dropped_and_stops_nobody() {
+async fn a_slow_peer_is_disconnected_and_delays_nobody() {
     let (ann, _events) = chat("Ann");
     let (slow, mut slow_remote) = scripted(&ann).await;
     let (quick, mut quick_remote) = scripted(&ann).await;
@@ -298,7 +298,7 @@ async fn a_slow_peer_is_dropped_and_stops_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_without_a_name_is_dropped() {
+async fn a_peer_without_a_name_is_disconnected() {
     let (ann, _events) = chat("Ann");
     let (_peer, mut remote) = scripted(&ann).await;
     let reason = remote.disconnected().await;

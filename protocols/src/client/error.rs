@@ -3,17 +3,17 @@ use std::time::Duration;
 
 use peermux::{Capability, SendError};
 
-/// Why a request to a peer has no answer or a wrong one.
+/// Why a request to a peer failed or got a wrong answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// The peer does not speak the protocol.
     #[error("the peer does not speak {0}")]
     NotShared(Capability),
-    /// The peer ended before it answered.
-    #[error("the peer ended before it answered")]
+    /// The connection ended before the peer answered.
+    #[error("the connection ended before the peer answered")]
     Ended,
-    /// Neither an answer nor data that precedes it arrived in time.
+    /// Neither the answer nor any data before it arrived in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// Sending the request failed.

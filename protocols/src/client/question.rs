@@ -48,10 +48,11 @@ impl<P, A> Question<P, A> {
         }
     }
 
-    /// Waits for its turn, opens a request and sends it. The receiver fails when the peer ends.
+    /// Waits for its turn, opens a request and sends it. The receiver fails when the connection
+    /// ends.
     ///
     /// # Cancel safety
-    /// Cancel safe: a request that was not sent is not left open.
+    /// Cancel safe: a request that has not been sent is not left open.
     pub(crate) async fn ask(
         &self,
         progress: P,

@@ -5,9 +5,8 @@
 //! | 0x00 | Request | byte string | the receiver answers Response with the same bytes |
 //! | 0x01 | Response | byte string | the answer to the oldest open Request |
 //!
-//! Requests are answered in order. A Response without a Request and any malformed payload break the
-//! protocol: the peer ends with
-//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
+//! Requests are answered in order. After a Response without a Request or a malformed payload, the
+//! peer is disconnected with [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -52,7 +51,8 @@ impl Config {
 
     /// Sets the maximum size of a request in bytes, in both directions.
     ///
-    /// A larger one that arrives ends the peer. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
+    /// A peer that sends a larger one is disconnected. Default and maximum:
+    /// [`MAX_SIZE`](Self::MAX_SIZE).
     #[must_use]
     pub fn with_max_size(mut self, bytes: usize) -> Self {
         self.max_size = bytes.min(Self::MAX_SIZE);
@@ -61,8 +61,8 @@ impl Config {
 
     /// Sets the maximum size in bytes of a stranger's request.
     ///
-    /// A larger one ends the peer. A stranger is a peer without a loopback address. Default: 64
-    /// KiB, so that a compressed tiny request costs little.
+    /// A stranger is a peer without a loopback address; one that sends a larger request is
+    /// disconnected. Default: 64 KiB, so that a tiny compressed request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;

@@ -58,7 +58,7 @@ impl Echo {
     ///
     /// # Errors
     /// [`ClientError::NotShared`] if the peer does not speak `echo/1`, [`ClientError::Ended`] if
-    /// it is ending.
+    /// its connection is ending.
     pub async fn client(&self, peer: &Peer) -> Result<Client, ClientError> {
         let capability = Capability::new(Self::NAME, Self::VERSION);
         Ok(Client {
@@ -134,9 +134,8 @@ impl Client {
     /// Cancel safe, but the response to a dropped call must still arrive before the next call can
     /// send.
     ///
-    /// # Errors
-    /// [`ClientError`] if the content is too large, the peer ends, does not answer in time or
-    /// answers with other bytes.
+    /// [`ClientError`] if the content is too large, or if the peer disconnects, does not answer in
+    /// time or answers with other bytes.
     pub async fn round_trip(&self, content: impl Into<Bytes>) -> Result<Duration, ClientError> {
         let content = content.into();
         if content.len() > self.config.max_size {

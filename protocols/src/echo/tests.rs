@@ -48,7 +48,7 @@ async fn requests_are_answered_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_breach_ends_the_peer_with_0x02() {
+async fn each_breach_disconnects_the_peer_with_0x02() {
     let breaches: [(u64, &[u8]); 4] = [
         (OFFSET + 1, &[0x80]),
         (OFFSET, &[0xc0]),
@@ -64,7 +64,7 @@ async fn each_breach_ends_the_peer_with_0x02() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_tells_other_bytes_silence_and_the_end_apart() {
+async fn a_client_distinguishes_other_bytes_silence_and_the_end() {
     let echo = Echo::new(Config::default().with_answer_timeout(Duration::from_secs(3)));
     let (peer, mut remote) = scripted(&echo).await;
     let client = echo.client(&peer).await.expect("runs");

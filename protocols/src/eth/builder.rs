@@ -28,7 +28,9 @@ pub struct EthBuilder {
 }
 
 impl Eth {
-    /// Returns a builder for a node on `chain`, with which peers' chains are compared.
+    /// Returns a builder for a node on `chain`.
+    ///
+    /// Each peer's chain is compared with it.
     pub fn builder(chain: Chain) -> EthBuilder {
         EthBuilder {
             chain,
@@ -67,8 +69,8 @@ impl EthBuilder {
 
     /// Sets the function that answers header queries.
     ///
-    /// It returns the requested headers that it has, in order and from the first one on. Default:
-    /// no headers.
+    /// It returns the requested headers that it has, in order, starting with the first one.
+    /// Default: no headers.
     ///
     /// The query's limit is at most [`MAX_HEADERS`](super::MAX_HEADERS). Headers beyond the limit,
     /// or beyond [`MAX_RESPONSE`](super::MAX_RESPONSE) bytes, are not sent.

@@ -22,7 +22,7 @@ pub enum Announcement {
     Range(BlockRange),
 }
 
-/// An event of a peer.
+/// An event about a peer.
 #[non_exhaustive]
 pub enum Event {
     /// A peer is on the same chain and accepts requests.
@@ -32,7 +32,7 @@ pub enum Event {
         /// Its Status.
         status: Status,
     },
-    /// A peer was refused and is ending.
+    /// A peer was refused and is being disconnected.
     Refused {
         /// The peer.
         peer: Peer,
@@ -41,9 +41,9 @@ pub enum Event {
         /// Why it was refused.
         error: HandshakeError,
     },
-    /// A peer that had joined sent an announcement.
+    /// A joined peer sent an announcement.
     Announced(Announced),
-    /// A peer that had joined has ended.
+    /// The connection to a joined peer has ended.
     Left {
         /// The peer.
         peer: Peer,

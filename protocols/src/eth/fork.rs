@@ -10,8 +10,8 @@ use peermux::{NodeRecord, RlpValue};
 
 use super::{Hash, NAME};
 
-/// The start of Ethereum's mainnet in Unix seconds. A `next` above it may be a time, one below it
-/// is a block number.
+/// The start of Ethereum's mainnet in Unix seconds. A `next` above it may be a time; any other is a
+/// block number.
 const FIRST_TIME: u64 = 1_438_269_973;
 
 /// A node's fork identifier.
@@ -73,7 +73,7 @@ pub enum ForkError {
     Incompatible,
 }
 
-/// The forks of a chain, which make and check fork identifiers.
+/// Makes and checks the fork identifiers of a chain.
 ///
 /// ```
 /// use peermux_protocols::eth::{ForkError, ForkFilter, ForkId, Hash};

@@ -8,8 +8,8 @@ use super::{Chain, ForkError, ForkId, Hash, Status};
 
 /// Why a peer was refused in the protocol's handshake.
 ///
-/// The peer ends with [`USELESS_PEER`](DisconnectReason::USELESS_PEER) if it is on another chain,
-/// with [`READ_TIMEOUT`](DisconnectReason::READ_TIMEOUT) if it is too slow, and with
+/// The peer is disconnected with [`USELESS_PEER`](DisconnectReason::USELESS_PEER) if it is on
+/// another chain, with [`READ_TIMEOUT`](DisconnectReason::READ_TIMEOUT) if it is too slow, and with
 /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR) if it breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub enum HandshakeError {
         /// The code of the first message.
         code: u64,
     },
-    /// The Status has another version than the one negotiated.
+    /// The version in the Status is not the negotiated one.
     Version {
         /// The negotiated version.
         ours: u64,
@@ -35,7 +35,7 @@ pub enum HandshakeError {
         /// The peer's network number.
         theirs: u64,
     },
-    /// The peer's chain has another first block.
+    /// The peer's chain has a different first block.
     Genesis {
         /// Our first block.
         ours: Hash,
@@ -106,7 +106,8 @@ impl fmt::Display for HandshakeError {
 }
 
 impl Error for HandshakeError {
-    /// Returns the disconnect reason, which the protocol's end looks for among the sources.
+    /// Returns the disconnect reason. The end of the protocol looks for it among the error's
+    /// sources.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.static_reason())
     }

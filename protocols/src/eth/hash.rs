@@ -5,7 +5,7 @@ use sha3::{Digest, Keccak256};
 
 /// A Keccak-256 hash of a block or transaction.
 ///
-/// It is displayed in hex with `0x` in front.
+/// It is displayed in hex with the prefix `0x`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, RlpValue)]
 #[rlp(transparent)]
 pub struct Hash(
@@ -20,7 +20,7 @@ impl Hash {
         Self(Keccak256::digest(bytes).into())
     }
 
-    /// Returns whether all bytes are zero, which stands for no block.
+    /// Returns whether all bytes are zero, which means "no block".
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.0 == [0; 32]

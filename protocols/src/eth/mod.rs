@@ -2,9 +2,9 @@
 //!
 //! There is no chain behind it: it is for crawlers, relays and test tools.
 //!
-//! Peers first exchange which chain they are on; peers on another chain are refused. Then they
-//! announce blocks and transactions, which become [`Event`]s, and request headers. Requests for
-//! bodies, receipts and transactions get empty answers.
+//! Peers first exchange the chains that they are on; a peer on another chain is refused. After that
+//! they announce blocks and transactions, which this node reports as [`Event`]s, and request
+//! headers. Requests for bodies, receipts and transactions get empty answers.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
@@ -16,21 +16,21 @@
 //! | 0x05 | GetBlockBodies | `[id, [hash, …]]` | answered with BlockBodies |
 //! | 0x06 | BlockBodies | `[id, [body, …]]` | |
 //! | 0x07 | NewBlock | `[[header, transactions, ommers], total difficulty]` | a new block |
-//! | 0x08 | NewPooledTransactionHashes | `[types, [size, …], [hash, …]]` | transactions that can be asked for |
+//! | 0x08 | NewPooledTransactionHashes | `[types, [size, …], [hash, …]]` | transactions that can be requested |
 //! | 0x09 | GetPooledTransactions | `[id, [hash, …]]` | answered with PooledTransactions |
 //! | 0x0a | PooledTransactions | `[id, [transaction, …]]` | |
 //! | 0x0f | GetReceipts | `[id, [hash, …]]`, in `eth/70` `[id, first receipt, [hash, …]]` | answered with Receipts |
 //! | 0x10 | Receipts | `[id, [[receipt, …], …]]`, in `eth/70` `[id, incomplete, [[receipt, …], …]]` | |
 //! | 0x11 | BlockRangeUpdate | `[earliest, latest, latest hash]` | from `eth/69` on: which blocks the sender has |
 //!
-//! A message has up to [`MAX_MESSAGE`] bytes. Announced hashes, sizes and ranges must be
-//! consistent, or the peer ends with
+//! A message has at most [`MAX_MESSAGE`] bytes. If announced hashes, sizes or ranges are
+//! inconsistent, the peer is disconnected with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Headers, blocks and
-//! transactions are not verified. [`HandshakeError`] lists how a peer that is refused in the
-//! handshake ends.
+//! transactions are not verified. [`HandshakeError`] lists the disconnect reasons for peers that
+//! are refused in the handshake.
 //!
-//! An application that does not read its [`Events`] stalls the peers until they end as stalled. If
-//! it does not need the events, it should drop them.
+//! An application that does not read its [`Events`] stalls its peers, whose connections eventually
+//! end as stalled. If it does not need the events, it should drop them.
 //!
 //! The specification is
 //! [`caps/eth.md`](https://github.com/ethereum/devp2p/blob/master/caps/eth.md). The differences
@@ -107,5 +107,5 @@ pub const MAX_MESSAGE: usize = 10 << 20;
 pub const MAX_HEADERS: usize = 1024;
 /// Maximum size of the headers in a response that this side sends.
 ///
-/// It is 2 MiB, as the specification recommends. A first header of any size is sent.
+/// It is 2 MiB, as the specification recommends. The first header is sent whatever its size.
 pub const MAX_RESPONSE: usize = 2 << 20;

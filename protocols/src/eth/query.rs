@@ -86,7 +86,8 @@ impl HeadersQuery {
 
     /// Returns the queried block numbers, given the number of the first block.
     ///
-    /// They end at the bounds of `u64`. This is for stores, which know the number of a hash.
+    /// They end at the bounds of `u64`. This is for header stores, which know the block number of a
+    /// hash.
     ///
     /// ```
     /// use peermux_protocols::eth::HeadersQuery;

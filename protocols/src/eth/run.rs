@@ -21,7 +21,7 @@ use super::{
 };
 use crate::mutex::Mutex;
 
-/// A node's `eth`, in all its versions.
+/// A node's `eth`, in all supported versions.
 ///
 /// [Register](Self::register) it with a server, and keep a clone to send requests to peers. Cheap
 /// to clone.
@@ -100,7 +100,7 @@ impl Eth {
     /// The peer may have only some of them, or none. Waits while the peer's protocol starts.
     ///
     /// # Cancel safety
-    /// Cancel safe: dropping the call gives up the request.
+    /// Cancel safe: dropping the call abandons the request.
     ///
     /// # Errors
     /// [`HeadersError`] if the request fails or the response does not match the query.
@@ -197,7 +197,7 @@ impl Eth {
         result
     }
 
-    /// Exchanges Status with a peer. Returns `None` if the peer ends first.
+    /// Exchanges Status with a peer. Returns `None` if the connection ends first.
     async fn shake_hands<V: Version>(
         &self,
         peer: &Peer,
@@ -228,7 +228,8 @@ impl Eth {
         Err(ProtocolError::other(error))
     }
 
-    /// Reports a peer's announcements until it ends. Its requests are answered meanwhile.
+    /// Reports a peer's announcements until the connection ends. Its requests are answered in the
+    /// meantime.
     async fn listen<V: Version>(
         &self,
         peer: &Peer,
@@ -257,7 +258,7 @@ enum First {
     Status(Status),
     /// Another message, with this code.
     Other(u64),
-    /// The peer ends.
+    /// The connection ends.
     End,
 }
 

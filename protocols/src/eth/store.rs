@@ -1,4 +1,4 @@
-//! The source of the headers that this node answers with.
+//! The source of the headers in this node's answers.
 
 use std::fmt;
 use std::future::Future;

@@ -18,7 +18,7 @@ messages! {
         /// The first message of each side.
         #[rlp(max_size = "1 KiB")]
         0x00 => Status {
-            /// 70.
+            /// The version: 70.
             version: u64,
             /// The network's number.
             network: u64,
@@ -39,7 +39,7 @@ messages! {
         0x02 => Transactions(Vec<Raw>),
         /// Requests headers.
         0x03 => GetBlockHeaders(HeadersQuery) -> BlockHeaders,
-        /// The requested headers that the sender has, from the first one on.
+        /// The requested headers that the sender has, starting with the first one.
         0x04 => BlockHeaders(#[rlp(max = MAX_HEADERS)] Vec<Header>),
         /// Requests the bodies of blocks.
         0x05 => GetBlockBodies(Vec<Hash>) -> BlockBodies,

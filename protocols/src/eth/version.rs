@@ -79,7 +79,7 @@ pub(super) struct AllRequests {
     pub(super) requests70: Requests<Eth70>,
 }
 
-/// Splits a message into the announcement and its room, which counts until it is dropped.
+/// Splits a message into the announcement and its room, which is released when dropped.
 pub(super) fn announced<V: Version>(
     message: Received<V>,
 ) -> Result<(Announcement, Box<dyn Send>), MessageError> {
@@ -87,8 +87,8 @@ pub(super) fn announced<V: Version>(
     Ok((message.into_announcement()?, Box::new(room)))
 }
 
-/// Implements [`Version`] for a set of messages. The functions that differ between versions stand
-/// next to each set: `status_message`, `status_of`, `no_receipts`.
+/// Implements [`Version`] for a set of messages. The functions that differ between versions are
+/// defined next to each set: `status_message`, `status_of`, `no_receipts`.
 macro_rules! version {
     ($messages:ident, $version:literal, $requests:ident $(, $range:ident)?) => {
         impl $crate::eth::version::Version for $messages {
@@ -166,7 +166,7 @@ macro_rules! version {
     };
 }
 
-/// Defines `status_message` and `status_of` for versions whose Status has a range of blocks.
+/// Defines `status_message` and `status_of` for versions whose Status contains a range of blocks.
 macro_rules! status_with_blocks {
     ($messages:ident) => {
         fn status_message(ours: &Status) -> $messages {

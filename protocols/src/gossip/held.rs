@@ -1,4 +1,4 @@
-//! Values by message id, with the sender that brought each.
+//! Values by message id, with the sender that delivered each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,10 +6,10 @@ use peermux::comm::PeerId;
 
 use super::message::MessageId;
 
-/// Weighted values, of which [`crowded`](Self::crowded) names the next to evict. Among the values
-/// of the sender with the largest sum, it is the oldest by the author with the largest sum. So a
-/// flood by one sender evicts nothing of senders that hold less. Nor does a flood by one author
-/// that arrives through honest senders.
+/// Weighted values. [`crowded`](Self::crowded) returns the next one to evict: among the values of
+/// the sender with the largest sum, the oldest by the author with the largest sum. So a flood by
+/// one sender does not evict values of senders that hold less. Nor does a flood by one author that
+/// arrives through honest senders.
 #[derive(Debug)]
 pub(super) struct Held<V> {
     /// The minimum weight of a value when senders and authors are compared.
@@ -33,7 +33,7 @@ struct Entry<V> {
     arrival: u64,
 }
 
-/// Sums by id, with the largest at hand.
+/// Sums by id, which also find the largest sum quickly.
 #[derive(Debug, Default)]
 struct Ranking {
     sums: HashMap<PeerId, usize>,

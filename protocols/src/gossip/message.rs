@@ -27,7 +27,7 @@ const LONG_STRING: u8 = 0xb7;
 pub struct MessageId {
     /// The author.
     pub author: PeerId,
-    /// The author's number for it.
+    /// The author's number for the message.
     pub sequence: u64,
 }
 
@@ -126,7 +126,7 @@ impl Gossiped {
 }
 
 /// Appends a byte string. Long ones avoid the `rlp` crate: it copies byte by byte, which took most
-/// of the time of a Request. Short ones, which may have no header, use it.
+/// of the time of a Request. Short ones use it, since they may have no header.
 fn append_string(out: &mut RlpStream, string: &Bytes) {
     if string.len() < LONG {
         out.append(string);

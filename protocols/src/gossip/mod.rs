@@ -14,26 +14,26 @@
 //! This is version 2, which is the third byte of the tags. An id has 40 bytes: the author's id, and
 //! `sequence` as 8 big-endian bytes. `written` is the time of writing by the author's clock, in
 //! milliseconds since 1970. A message is spread until its age reaches the expiry. After that it is
-//! not accepted. Nor is a message from further in the future than the clock tolerance.
+//! no longer accepted. Nor is a message from further in the future than the clock tolerance.
 //!
 //! `signature` is the author's signature of a [comm message](peermux::comm::Envelope::signed_bytes)
-//! with `sequence` for its nonce and the tag of Data. Its payload is `written` as 8 big-endian
+//! with `sequence` as its nonce and the tag of Data. Its payload is `written` as 8 big-endian
 //! bytes, then `content`. An identity has at most 16 KiB, a signature at most 4 KiB, a Digest or a
 //! Request at most 1024 ids. A node closes the connection to a peer that sends a malformed message
 //! or one that its author did not sign.
 //!
 //! In each round a node announces its new messages to `fanout` random peers, and requests the
 //! Digest of one other random peer. A message is new for a few rounds. A node requests a missing
-//! message at most once per round. So a content is sent about once to each node, and a lost one is
-//! found a few rounds later.
+//! message at most once per round. So each content is sent about once to each node, and a lost one
+//! is recovered a few rounds later.
 //!
 //! # Limits
 //!
 //! A node keeps a limited number of messages and bytes. If there is no room for a new message, the
-//! node evicts one of the peer that has brought the most: the oldest by the author with the most.
-//! The same rule holds for the ids of evicted messages, which are remembered so that they are not
-//! accepted again, and for the ids that were requested. So a peer that floods evicts its own
-//! messages first.
+//! node evicts one from the peer that has delivered the most: the oldest by the author with the
+//! most. The same rule applies to two sets of ids. Ids of evicted messages are remembered so that
+//! the messages are not accepted again; ids of requested messages are remembered until the answer.
+//! So a peer that floods evicts its own messages first.
 //!
 //! One Request is answered with at most 64 messages and 4 MiB, each message once, and only while
 //! the queue of answers has room. The rest can be requested in the next round.
@@ -161,7 +161,7 @@ impl Config {
 
     /// Sets the maximum number of bytes kept.
     ///
-    /// Identities, signatures and the store's overhead count. Default: 64 MiB.
+    /// Identities, signatures and the store's overhead count towards it. Default: 64 MiB.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;

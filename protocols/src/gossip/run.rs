@@ -21,7 +21,7 @@ use super::message::{DATA, DIGEST, Gossiped, MAX_ANSWERS, MessageId, REQUEST, Si
 use super::store::Store;
 use crate::mutex::Mutex;
 
-/// Maximum content sent for one Request in bytes. A first message of any size is sent.
+/// Maximum content sent for one Request in bytes. The first message is sent whatever its size.
 const MAX_ANSWERED: usize = 4 << 20;
 
 /// A message that arrived at this node or was published by it.
@@ -71,7 +71,7 @@ pub struct GossipStats {
     pub broken: u64,
     /// Messages kept at present.
     pub kept: usize,
-    /// The bytes that they take.
+    /// The memory of the kept messages in bytes.
     pub kept_bytes: usize,
 }
 
@@ -143,7 +143,8 @@ impl Gossip {
     /// This node's own subscriptions receive it too.
     ///
     /// # Errors
-    /// [`GossipError`] if the message is too large or cannot be signed; it is not spread then.
+    /// [`GossipError`] if the message is too large or cannot be signed. It is not spread in that
+    /// case.
     pub async fn publish(&self, content: impl Into<Bytes>) -> Result<MessageId, GossipError> {
         let (content, shared) = (content.into(), &self.shared);
         let (size, limit) = (content.len(), shared.config.max_content);
@@ -258,13 +259,13 @@ impl Shared {
         for peer in peers {
             self.count(message);
             if !self.is_lost() {
-                // A message that is lost here is found again in a later round.
+                // A message that is lost here is recovered in a later round.
                 drop(self.comm.send(&envelope, std::slice::from_ref(peer)));
             }
         }
     }
 
-    /// Answers if there is room. Otherwise the peer requests it again in a later round.
+    /// Answers if there is room. Otherwise the peer repeats the request in a later round.
     fn answer(&self, received: &ReceivedMessage, message: &Gossiped) {
         if self.is_lost() {
             return;

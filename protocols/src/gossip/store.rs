@@ -1,6 +1,7 @@
 //! The bounded set of messages of one node, as a state machine over time.
 //!
-//! Times of writing and the expiry are durations since 1970. Times of requests are monotonic.
+//! Times of writing and the expiry are durations since 1970. Times of requests use the monotonic
+//! clock.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const SEEN_FACTOR: usize = 4;
 /// How many rounds a sender has to answer a request before it is asked again. Another sender is
 /// asked in the next round, so a sender cannot delay a message by announcing it first.
 const PATIENCE: u32 = 4;
-/// The approximate memory of a message besides its byte strings, in bytes.
+/// The approximate memory of a message in bytes, without its byte strings.
 const OVERHEAD: usize = 512;
 
 #[derive(Debug)]
@@ -129,7 +130,7 @@ impl Store {
             .then_some(&kept.message)
     }
 
-    /// Returns the ids of new messages, and reduces the rounds that they stay new.
+    /// Returns the ids of new messages, and decrements their remaining rounds.
     pub(super) fn take_hot(&mut self) -> Vec<MessageId> {
         let mut ids = Vec::new();
         let newest: Vec<_> = self.kept.newest().collect();
@@ -150,9 +151,9 @@ impl Store {
         self.kept.newest().take(MAX_IDS).collect()
     }
 
-    /// Returns the ids to request from their sender, and records them as requested. There are at
-    /// most as many as one Request is answered with, and each at most once per round. If too many
-    /// are requested, one of the sender with the most is evicted.
+    /// Returns the ids to request from their sender, and records them as requested. Each is
+    /// returned at most once per round, and no more than one Request is answered with. If too many
+    /// are recorded, one from the sender with the most is evicted.
     pub(super) fn missing(
         &mut self,
         sender: PeerId,

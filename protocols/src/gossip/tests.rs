@@ -111,7 +111,7 @@ async fn a_message_reaches_fifty_nodes_in_few_rounds_although_one_in_ten_is_lost
     for feed in &mut feeds {
         for _ in 0..MESSAGES {
             let message = timeout(SOON, feed.next()).await.expect("it arrives");
-            assert_eq!(message.expect("the feed goes on").content.len(), 1000);
+            assert_eq!(message.expect("the feed continues").content.len(), 1000);
         }
     }
     let rounds = started.elapsed().as_secs_f64() / config.interval.as_secs_f64();
@@ -153,7 +153,7 @@ async fn messages_expire_everywhere_and_do_not_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_passes_on_what_its_author_did_not_sign_loses_its_connection() {
+async fn a_peer_that_passes_on_an_unsigned_message_is_disconnected() {
     let net = Net::default();
     let ((honest, at), (liar, _)) = (net.node().await, net.node().await);
     let gossip = Gossip::start(honest.clone(), Config::default());
@@ -229,7 +229,7 @@ async fn the_time_of_writing_is_signed_and_bounded_in_both_directions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_costs_each_message_once_and_no_more_than_a_step() {
+async fn a_request_is_answered_with_each_message_once_and_within_limits() {
     let net = Net::default();
     let ((honest, at), (asker, _)) = (net.node().await, net.node().await);
     let gossip = Gossip::start(honest, Config::default());
@@ -289,7 +289,7 @@ async fn the_store_keeps_its_bounds() {
         !insert(&mut store, 2, 1, 0, 10_000),
         "evicted, and not accepted again"
     );
-    assert!(!insert(&mut store, 1, 1, 9, 100_001), "too large for ever");
+    assert!(!insert(&mut store, 1, 1, 9, 100_001), "always too large");
     assert_eq!(store.digest(), [id(1, 3), id(1, 2), id(1, 1)]);
     assert!(
         insert(&mut store, 1, 1, 5, 90_000),
@@ -314,7 +314,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
         .with_max_messages(40)
         .with_max_bytes(100_000);
     let mut store = Store::new(config);
-    // Both bring messages of honest authors. Author 8 floods, through sender 1 and by itself.
+    // Both bring messages of honest authors. Author 8 floods, through sender 1 and directly.
     for n in 0..5 {
         assert!(insert(&mut store, 1, 10 + n, 0, 1100));
         assert!(insert(&mut store, 2, 20 + n, 0, 4000));
@@ -345,7 +345,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn announcements_of_one_sender_do_not_keep_others_from_being_asked() {
+async fn announcements_by_one_sender_do_not_prevent_requests_to_others() {
     let config = Config::default().with_max_messages(100);
     let (mut store, now) = (Store::new(config), Instant::now());
     for lie in 0..10 {

@@ -8,7 +8,7 @@ use super::v69::Eth69;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn what_a_peer_announces_becomes_events() {
+async fn announcements_become_events() {
     let headers = Headers::of(10);
     let (ours, mut events) = headers.node();
     let (theirs, _) = Eth::builder(headers.chain()).versions(69..=69).build();
@@ -66,7 +66,7 @@ async fn what_a_peer_announces_becomes_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_makes_no_sense_ends_the_peer() {
+async fn inconsistent_announcements_disconnect_the_peer() {
     let (eth, _) = Headers::of(10).node();
     let hash = Hash([1; 32]);
     let pooled = (Bytes::from_static(&[2, 3]), vec![300_u32], vec![hash]).to_rlp();
@@ -121,7 +121,7 @@ async fn a_slow_application_holds_its_peers_up_and_misses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_of_no_use_does_not_stay_for_a_slow_application() {
+async fn a_useless_peer_is_disconnected_even_if_the_application_is_slow() {
     let (eth, _events) = Headers::of(10).node();
     let (_peer, mut remote) = joined(&eth).await;
     let block = BlockId {

@@ -305,7 +305,7 @@ impl Encodable for Encoded {
 }
 
 #[test]
-fn a_record_tells_the_identifier() {
+fn a_record_contains_the_identifier() {
     let key = SecretKey::from_bytes(&[1; 32]).expect("a key");
     let of = |key_name: &str, value: &str| {
         let record = NodeRecord::builder(1).value(key_name, &Encoded(hex(value)));

@@ -50,7 +50,7 @@ fn a_status_is_decoded_without_a_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nodes_on_one_chain_join_with_the_highest_version_of_both() {
+async fn nodes_on_one_chain_use_the_highest_common_version() {
     let headers = Headers::of(10);
     for (ours, theirs, version) in [
         (68..=70, 68..=70, 70),
@@ -94,7 +94,7 @@ async fn nodes_on_one_chain_join_with_the_highest_version_of_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_has_not_passed_a_fork_yet_joins() {
+async fn a_node_that_has_not_yet_passed_a_fork_joins() {
     let (old, new) = (Headers::of(2), Headers::of(10));
     let (ours, mut events) = old.node();
     let (theirs, _) = new.node();
@@ -178,7 +178,7 @@ fn first_message(status: &Status) -> Bytes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mistakes_in_a_status_end_the_peer() {
+async fn mistakes_in_a_status_disconnect_the_peer() {
     let chain = Headers::of(10).chain();
     let wrong: [Wrong; 3] = [
         (
@@ -218,7 +218,7 @@ async fn mistakes_in_a_status_end_the_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_comes_first_and_once() {
+async fn a_status_must_come_first_and_only_once() {
     let chain = Headers::of(10).chain();
     let (eth, mut events) = Eth::builder(chain).build();
     let (peer, mut remote) = scripted(&eth, 69).await;
@@ -255,7 +255,7 @@ async fn a_status_comes_first_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_comes_in_time() {
+async fn a_status_must_arrive_in_time() {
     let (eth, _) = Eth::builder(Headers::of(10).chain()).build();
     let started = Instant::now();
     let (peer, mut remote) = scripted(&eth, 70).await;
@@ -270,7 +270,7 @@ async fn a_status_comes_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_head_is_told_to_peers_to_come() {
+async fn a_new_head_is_sent_to_future_peers() {
     let (old, new) = (Headers::of(10), Headers::of(20));
     let (ours, _) = Eth::builder(old.chain()).build();
     ours.set_head(new.head());

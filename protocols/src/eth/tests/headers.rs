@@ -67,7 +67,7 @@ async fn three_nodes_ask_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_is_asked_for_and_gives_no_more_than_fits() {
+async fn a_store_is_queried_and_its_answer_is_cut_to_fit() {
     let headers = Headers::of(2);
     let (few, _) = headers.node();
     // Returns more headers than requested, each of 100 KiB.
@@ -90,7 +90,7 @@ async fn a_store_is_asked_for_and_gives_no_more_than_fits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_requests_are_answered_with_nothing() {
+async fn other_requests_get_empty_answers() {
     let headers = Headers::of(2);
     let (ours, _) = headers.node();
     for version in 68..=70 {
@@ -147,7 +147,7 @@ async fn other_requests_are_answered_with_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_were_not_asked_for_are_an_error() {
+async fn unrequested_headers_are_an_error() {
     let headers = Headers::of(10);
     let (eth, _) = headers.node();
     let (peer, mut remote) = joined(&eth).await;
@@ -178,7 +178,7 @@ async fn headers_that_were_not_asked_for_are_an_error() {
             remote.send(OFFSET + 4, &(request, answer).to_rlp()).await
         };
         let (result, _) = tokio::join!(eth.headers(&id, query), answering);
-        let error = result.expect_err("was not asked for");
+        let error = result.expect_err("was not requested");
         assert!(matches!(error, HeadersError::NotAsked { peer, .. } if peer == id));
         assert!(error.to_string().contains(rule), "{error}");
     }

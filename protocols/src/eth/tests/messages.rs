@@ -240,7 +240,7 @@ fn receipts_and_ranges_of_each_version() {
 }
 
 #[test]
-fn a_header_is_looked_into_as_far_as_its_number() {
+fn a_header_is_decoded_up_to_its_number() {
     let header = Header::from_rlp(&hex(HEADER)).expect("a header");
     assert_eq!((header.number(), header.parent()), (3333, Hash::default()));
     assert_eq!(header.hash(), hash(HEADER_HASH));
@@ -290,7 +290,7 @@ fn a_start_is_a_number_or_a_hash() {
 }
 
 #[test]
-fn a_response_has_no_more_headers_than_fit() {
+fn a_response_contains_no_more_headers_than_fit() {
     let header = format!("eb{}80808080808080820d05", item("05"));
     let header = Header::from_rlp(&hex(&header)).expect("a header");
     let of = |count| v70::BlockHeaders(vec![header.clone(); count]);
