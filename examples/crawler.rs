@@ -1,4 +1,4 @@
-//! A crawler that visits the nodes of a list and the nodes that they know, several at once.
+//! A crawler that visits listed nodes and the nodes that they know, several at once.
 //!
 //! `cargo run --example crawler [ENODE …]`; without a list it starts and visits its own nodes.
 

@@ -100,6 +100,7 @@ impl Client {
     /// # Cancel safety
     /// Cancel safe, but the answer to a dropped call still arrives in full.
     ///
+    /// # Errors
     /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
     /// time or answers with other messages.
     pub async fn source(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
@@ -128,6 +129,7 @@ impl Client {
 
     /// Makes `count` round trips, one after the other, and verifies each content.
     ///
+    /// # Errors
     /// [`ClientError`] if the size is too large, or if the peer disconnects, does not answer in
     /// time or answers with other bytes.
     pub async fn echo(&self, count: u64, size: usize) -> Result<Measured, ClientError> {

@@ -42,9 +42,9 @@ impl Bench {
     /// # Cancel safety
     /// Cancel safe.
     ///
+    /// # Errors
     /// [`ClientError::NotShared`] if the peer does not speak `bench/1`, [`ClientError::Ended`] if
     /// its connection is ending.
-    /// it is ending.
     pub async fn client(&self, peer: &Peer) -> Result<Client, ClientError> {
         let capability = Capability::new(Self::NAME, Self::VERSION);
         let connection = self.shared.running.find(peer, capability).await?;

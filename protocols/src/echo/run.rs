@@ -134,6 +134,7 @@ impl Client {
     /// Cancel safe, but the response to a dropped call must still arrive before the next call can
     /// send.
     ///
+    /// # Errors
     /// [`ClientError`] if the content is too large, or if the peer disconnects, does not answer in
     /// time or answers with other bytes.
     pub async fn round_trip(&self, content: impl Into<Bytes>) -> Result<Duration, ClientError> {

@@ -32,7 +32,7 @@
 //! A node keeps a limited number of messages and bytes. If there is no room for a new message, the
 //! node evicts one from the peer that has delivered the most: the oldest by the author with the
 //! most. The same rule applies to two sets of ids. Ids of evicted messages are remembered so that
-//! the messages are not accepted again; ids of requested messages are remembered until the answer.
+//! the messages are not accepted again; ids of requested messages are remembered for a few rounds.
 //! So a peer that floods evicts its own messages first.
 //!
 //! One Request is answered with at most 64 messages and 4 MiB, each message once, and only while
