@@ -93,7 +93,7 @@ async fn a_node_is_found_through_the_book_alone() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_dialled_after_a_restart() {
+async fn found_nodes_are_dialled_after_a_restart() {
     let other = started(node()).await;
     let store = MemoryStore::default();
     for found_by_hand in [true, false] {
@@ -136,7 +136,7 @@ async fn a_failed_dial_is_an_attempt_and_a_failure() {
 }
 
 #[tokio::test]
-async fn whoever_connects_has_been_seen_but_is_not_known_to_be_anywhere() {
+async fn an_inbound_node_is_recorded_as_seen_but_without_an_address() {
     let book = book().await;
     let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe();
@@ -149,7 +149,7 @@ async fn whoever_connects_has_been_seen_but_is_not_known_to_be_anywhere() {
 }
 
 #[tokio::test]
-async fn who_is_banned_by_id_or_address_is_kept_away() {
+async fn nodes_banned_by_id_or_address_are_kept_away() {
     let book = book().await;
     let server = started(node().node_store(book.clone())).await;
     let mut feed = server.subscribe_connections();

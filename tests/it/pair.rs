@@ -7,7 +7,7 @@ fn narrow() -> (ProtocolConn, ProtocolConn) {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_the_end_is_received_before_it() {
+async fn messages_sent_before_the_end_are_received_before_it() {
     let (near, mut far) = ProtocolConn::<Message>::pair();
     for code in [8, 5] {
         near.send(&Message::new(code, vec![0xc0])).await.unwrap();
@@ -21,7 +21,7 @@ async fn what_was_sent_before_the_end_is_received_before_it() {
 }
 
 #[tokio::test]
-async fn a_waiting_sender_is_told_when_the_other_end_goes() {
+async fn a_waiting_sender_is_notified_when_the_other_end_is_dropped() {
     for _ in 0..100 {
         let (near, far) = narrow();
         near.send(&Message::new(0, "fills the queue"))
@@ -35,7 +35,7 @@ async fn a_waiting_sender_is_told_when_the_other_end_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn senders_may_go_all_at_once() {
+async fn all_senders_may_be_dropped_at_once() {
     let (near, mut far) = ProtocolConn::<Message>::pair();
     let senders: Vec<_> = (0..10).map(|_| near.sender()).collect();
     drop(near);

@@ -22,7 +22,7 @@ fn aside(path: &Path, number: u32) -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_is_no_book_is_kept_aside() {
+async fn a_file_that_is_not_a_book_is_kept_aside() {
     let folder = Folder::new();
     let path = folder.file();
     for (number, content) in [(1, "not a database"), (2, "neither")] {
@@ -55,7 +55,7 @@ async fn a_changed_byte_is_noticed() {
     let mut damaged = 0;
     for step in 0..60 {
         let mut bytes = whole.clone();
-        // Dense at the start, where the header is, then over the whole file.
+        // Densely at the start, where the header is, then over the whole file.
         let at = if step < 30 {
             step * 11
         } else {
@@ -68,7 +68,7 @@ async fn a_changed_byte_is_noticed() {
         }
         folder.write(&bytes);
         match open(&path).await {
-            // An empty file is a new one.
+            // An empty file becomes a new book.
             Ok((book, _writer)) => assert!(book.len() == 200 || bytes.is_empty(), "at {at}"),
             Err(StoreError::Damaged { kept, .. }) => {
                 assert!(kept.unwrap().exists() && !path.exists());
@@ -117,7 +117,7 @@ async fn a_file_in_use_or_out_of_reach_is_left_alone() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_the_owner_can_read_the_file_else_it_is_not_opened() {
+async fn a_file_is_opened_only_if_nobody_but_its_owner_can_read_it() {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use peermux::private_file::Exposed;

@@ -18,8 +18,8 @@ fn banned(number: u32) -> NodeId {
     node(1_000_000 + number).node_id()
 }
 
-/// The process that is killed; not a test by itself. It marks nodes as good, bans others, and
-/// prints each number once both are on disk.
+/// The process that is killed; not a test itself. It marks nodes as good, bans others, and prints
+/// each number once both are on disk.
 #[tokio::test]
 async fn child() {
     let (Ok(path), Ok(first)) = (std::env::var(FILE), std::env::var(FIRST)) else {
@@ -57,8 +57,8 @@ fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
         let confirmed = last.map_or(0, |last| last + 1 - first);
         let begun = line.starts_with("running");
         if (begun && count == 0) || (!begun && confirmed == count && count > 0) {
-            // The child continues meanwhile, so the kill strikes anywhere. Read the rest of its
-            // output.
+            // The child continues in the meantime, so it is killed at a random point. Read the rest
+            // of its output.
             child.kill().unwrap();
         }
     }

@@ -12,7 +12,7 @@ use peermux::{Enode, SecretKey, private_file};
 mod damage;
 mod kill;
 
-/// A folder that is removed with the test.
+/// A folder that is removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -39,7 +39,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // If this fails, the folder that stays does no harm.
+        // If this fails, a leftover folder does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -53,7 +53,7 @@ fn clock() -> SteadyClock {
     SteadyClock::starting_at(SystemTime::UNIX_EPOCH + time)
 }
 
-/// Returns a node in a group of its own.
+/// Returns a node in its own group.
 fn node(number: u32) -> Enode {
     let mut secret = [1; 32];
     secret[28..].copy_from_slice(&number.to_be_bytes());

@@ -5,7 +5,7 @@ use peermux::comm::CommErrorKind;
 
 use super::*;
 
-/// Acknowledges what a node receives without losing any of it; returns how many there were.
+/// Acknowledges all messages that a node receives; returns their number.
 fn acknowledge_patiently(node: &Node, count: usize) -> tokio::task::JoinHandle<()> {
     let mut inbox = patient(&node.comm);
     tokio::spawn(async move {
@@ -48,7 +48,7 @@ async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_ackno
 ///
 /// A late one is counted and dropped.
 #[tokio::test(start_paused = true)]
-async fn acknowledgements_reach_only_those_who_wait_for_them() {
+async fn acknowledgements_reach_only_the_calls_that_wait_for_them() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let (mut at_a, mut at_b) = (everything(&a.comm), everything(&b.comm));
@@ -67,7 +67,7 @@ async fn acknowledgements_reach_only_those_who_wait_for_them() {
     assert_eq!(
         content(&next(&mut at_a).await),
         "after",
-        "the connection lives on"
+        "the connection stays open"
     );
     assert_eq!(a.comm.stats().unasked_acks, 1);
     let unasked = |event: &CommEvent| matches!(event, CommEvent::UnaskedAck { .. });
@@ -98,7 +98,7 @@ async fn acknowledgements_reach_only_those_who_wait_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_are_counted_by_what_they_say() {
+async fn answers_are_counted_by_their_result() {
     let net = Net::default();
     let (a, b, c) = (net.node(), net.node(), net.node());
     let (nay, silent) = (net.node(), net.node());
@@ -149,7 +149,7 @@ async fn answers_are_counted_by_what_they_say() {
 async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
     let net = Net::default();
     let limit = Duration::from_millis(60);
-    // A connection on which nothing moves.
+    // A connection that carries nothing.
     let a = net.node_with(
         Config::default().with_queue_messages(1),
         Secp256k1Identity::new(key()),
@@ -176,18 +176,18 @@ async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
         assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
     };
     timed(b.peer()).await;
-    // A node whose dial takes long.
+    // A node that takes long to dial.
     let c = net.node();
     net.set_latency(Duration::from_secs(4));
     timed(c.peer()).await;
     net.set_latency(Duration::ZERO);
-    // A node that is connected and does not answer.
+    // A node that is connected but does not answer.
     let silent = net.node();
     timed(silent.peer()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn zero_acks_return_at_once_more_than_peers_fail_and_a_peer_given_twice_counts_once() {
+async fn zero_acks_return_at_once_too_many_fail_and_a_repeated_peer_counts_once() {
     let net = Net::default();
     let (a, b, c) = (net.node(), net.node(), net.node());
     acknowledge_all(&b);
@@ -217,7 +217,7 @@ async fn zero_acks_return_at_once_more_than_peers_fail_and_a_peer_given_twice_co
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_says_whether_the_policy_is_met_and_which_kinds_of_failures_there_were() {
+async fn a_result_shows_whether_the_policy_is_met_and_the_kinds_of_failures() {
     let net = Net::default();
     let (a, b, silent) = (net.node(), net.node(), net.node());
     acknowledge_all(&b);

@@ -87,7 +87,7 @@ async fn both_sides_keep_the_same_of_two_simultaneous_connections() {
     }
 }
 
-/// The last call comes 1 ms before the end of the dial.
+/// The last call starts 1 ms before the end of the dial.
 #[tokio::test(start_paused = true)]
 async fn one_dial_serves_every_call_that_waits_for_the_node() {
     let net = Net::default();
@@ -172,7 +172,7 @@ async fn a_connection_made_during_the_stop_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_identity_replaces_its_connection_once_a_second_at_most() {
+async fn an_identity_replaces_its_connection_at_most_once_a_second() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut events = a.comm.events();

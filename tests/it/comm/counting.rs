@@ -8,7 +8,7 @@ use super::*;
 use crate::metrics::values;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_received_and_dropped_is_counted() {
+async fn sent_received_and_dropped_messages_are_counted() {
     let net = Net::default();
     let few = Config::default().with_queue_messages(10);
     let (a, b) = (
@@ -34,7 +34,7 @@ async fn what_is_sent_received_and_dropped_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn counters_tell_causes_apart() {
+async fn counters_distinguish_causes() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut inbox = everything(&b.comm);
@@ -51,7 +51,7 @@ async fn counters_tell_causes_apart() {
 }
 
 #[test]
-fn the_metrics_facade_is_told_the_same() {
+fn the_metrics_facade_receives_the_same_values() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -14,7 +14,7 @@ fn waiting() -> SubscriptionConfig {
 }
 
 #[tokio::test(start_paused = true)]
-async fn even_and_odd_numbers_part_and_stay_readable_after_the_close() {
+async fn even_and_odd_numbers_are_separated_and_stay_readable_after_the_close() {
     let demux = Demux::new();
     let even = demux.subscribe(waiting(), |n: &i64| n % 2 == 0);
     let odd = demux.subscribe(waiting(), |n: &i64| n % 2 == 1);
@@ -31,7 +31,7 @@ async fn even_and_odd_numbers_part_and_stay_readable_after_the_close() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_close_nothing_is_asked_and_subscriptions_have_ended() {
+async fn after_the_close_no_predicate_is_called_and_subscriptions_have_ended() {
     let demux = Demux::new();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
@@ -65,7 +65,7 @@ async fn a_predicate_that_panics_ends_its_own_subscription() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_releases_who_waits_for_room() {
+async fn a_close_releases_the_callers_that_wait_for_room() {
     let demux = Arc::new(Demux::new());
     let full = demux.subscribe(waiting(), |_: &u32| true);
     let publisher = tokio::spawn({
@@ -87,7 +87,7 @@ async fn a_close_releases_who_waits_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_message_goes_in_when_there_is_room_and_large_ones_alone() {
+async fn a_waiting_message_is_queued_when_there_is_room_and_a_large_one_alone() {
     let demux = Arc::new(Demux::new());
     let config = waiting().with_bytes(100);
     let mut stream = demux.subscribe(config, |_: &u32| true);
@@ -128,7 +128,7 @@ async fn any_order_of_subscribing_publishing_and_closing_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_oldest_messages_give_way_where_a_subscription_says_so() {
+async fn a_subscription_can_drop_its_oldest_messages() {
     let demux = Demux::new();
     let few = SubscriptionConfig::default().with_messages(4);
     let latest = demux.subscribe(few.with_overflow(Overflow::DropOldest), |_: &u32| true);
@@ -138,7 +138,7 @@ async fn the_oldest_messages_give_way_where_a_subscription_says_so() {
         demux.publish_from(flood, &n, 4).await;
     }
     assert_eq!(latest.dropped(), 6);
-    // The one with the most waiting messages loses its oldest; others lose nothing.
+    // The sender with the most waiting messages loses its oldest; others lose nothing.
     assert_eq!(demux.publish_from(honest, &100, 4).await, 2);
     for n in 10..12 {
         assert!(demux.publish_from(flood, &n, 4).await > 0);

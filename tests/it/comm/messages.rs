@@ -6,7 +6,7 @@ use peermux::comm::CommErrorKind;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_closed_takes_no_more_messages() {
+async fn a_closed_connection_accepts_no_more_messages() {
     let net = Net::default();
     let a = net.node();
     let mut inbox = everything(&a.comm);
@@ -93,7 +93,7 @@ async fn responses_overtake_queued_messages_and_report_their_result() {
             .await
             .is_sent()
     );
-    // The transport takes this many before it writes any.
+    // The transport accepts this many before it writes any.
     let taken = ProtocolLimits::default().queue_messages();
     for _ in 0..taken {
         drop(a.comm.send(&text("taken"), &[b.peer()]));
@@ -124,7 +124,7 @@ async fn responses_overtake_queued_messages_and_report_their_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_go_where_the_predicate_says_until_the_stop() {
+async fn predicates_route_messages_until_the_stop() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let mut even = b.comm.accept(|message| message.envelope().nonce % 2 == 0);
@@ -191,7 +191,7 @@ async fn sending_while_the_remote_stops_neither_hangs_nor_loses_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_message_ends_the_connection_and_reaches_nobody() {
+async fn a_malformed_message_ends_the_connection_and_is_not_delivered() {
     let net = Net::default();
     let a = net.node();
     let mut inbox = everything(&a.comm);
@@ -295,7 +295,7 @@ async fn a_flooder_takes_no_room_in_a_subscription_from_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_is_called_for_failed_sends_alone() {
+async fn a_callback_is_called_only_for_failed_sends() {
     let net = Net::default();
     let few = Config::default().with_queue_messages(1);
     let a = net.node_with(few, Secp256k1Identity::new(key()));

@@ -52,7 +52,7 @@ fn everything(comm: &Comm) -> Subscription<ReceivedMessage> {
 
 async fn next(stream: &mut Subscription<ReceivedMessage>) -> ReceivedMessage {
     let received = timeout(SOON, stream.next()).await;
-    received.expect("in time").expect("the stream goes on")
+    received.expect("in time").expect("the stream is open")
 }
 
 fn content(message: &ReceivedMessage) -> &str {
@@ -83,7 +83,7 @@ fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
 
 async fn event(events: &mut EventStream<CommEvent>) -> CommEvent {
     let event = timeout(SOON, events.recv()).await.expect("in time");
-    event.expect("the feed goes on").expect("none was lost")
+    event.expect("the feed is open").expect("none was lost")
 }
 
 /// Returns the events that are queued.

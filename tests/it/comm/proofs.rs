@@ -12,7 +12,7 @@ type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_layer_proves_nothing() {
-    // A wrong random choice would still be right half of the time.
+    // A wrong random choice would still pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let node = net.node();
@@ -105,7 +105,7 @@ async fn an_accepted_proof_can_be_checked_again_by_the_upper_layers() {
     assert!(theirs.windows(32).any(|part| part == binding));
 }
 
-/// The message is well-formed, but it is no proof of identity.
+/// The message is well-formed, but it is not a proof of identity.
 #[tokio::test(start_paused = true)]
 async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
     let first: [(u64, Change); 2] = [
@@ -168,7 +168,7 @@ async fn a_relayed_or_reflected_proof_is_refused() {
     a.comm.send(&text("x"), &[mirror]).remove(0).await;
     assert_eq!(refusal(&mut events).await, EstablishError::BadSignature);
 
-    // A man in the middle makes b prove itself to him, and relays the proof to a.
+    // A man in the middle has b prove its identity, and relays the proof to a.
     let (stolen, proofs) = tokio::sync::watch::channel(None);
     let spy_key = key();
     let spy = Protocol::builder("comm", 1, 4).run(move |_, mut conn| {
@@ -282,9 +282,9 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     assert!(b.comm.verify(author, &forged).await.is_err());
 }
 
-/// Like identities that a connection has proven.
+/// It is treated like an identity that a connection has proven.
 #[tokio::test(start_paused = true)]
-async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use() {
+async fn an_identity_learned_elsewhere_is_validated_bounded_and_used() {
     let net = Net::default();
     let limits = IdentityLimits::default().with_max(3);
     let a = net.node_with(Config::default().with_identities(limits), org("red"));
@@ -299,7 +299,7 @@ async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use()
     let again = a.comm.learn_identity(&identity).await;
     assert_eq!(again, Ok(record.clone()));
 
-    // Now it is known that b may replace it, since both are of one organisation.
+    // Now b may replace it, since both belong to one organisation.
     let mut switched = a.comm.identity_switch();
     let receipt = a.comm.send(&text("x"), &[b.under(id)]).remove(0);
     assert!(receipt.await.is_sent());

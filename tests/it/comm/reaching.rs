@@ -45,7 +45,7 @@ async fn a_node_that_comes_back_elsewhere_is_reached_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
+async fn probes_and_handshakes_distinguish_reachable_and_unreachable_nodes() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     assert!(a.comm.probe(&b.peer()).await.is_ok());
@@ -97,8 +97,8 @@ impl Connector for Late {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_succeeds_takes_no_message_down_with_its_connection() {
-    // A wrong random choice would still be right half of the time.
+async fn a_successful_handshake_loses_no_message_with_its_connection() {
+    // A wrong random choice would still pass half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let b = net.node();

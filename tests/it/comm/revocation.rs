@@ -94,7 +94,7 @@ async fn a_revoked_identity_is_disconnected_within_a_minute_and_refused_from_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_that_panics_does_not_end_the_care_for_identities() {
+async fn a_provider_that_panics_does_not_end_the_validation_of_identities() {
     let net = Net::default();
     let provider = Arc::new(Revoking::new());
     let a = net.node_with(Config::default(), Arc::clone(&provider));
@@ -111,7 +111,7 @@ async fn a_provider_that_panics_does_not_end_the_care_for_identities() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_identity_costs_no_question_about_the_known_ones() {
+async fn a_new_identity_causes_no_validation_of_the_known_ones() {
     let net = Net::default();
     let provider = Arc::new(Revoking::new());
     let a = net.node_with(Config::default(), Arc::clone(&provider));
@@ -124,7 +124,7 @@ async fn a_new_identity_costs_no_question_about_the_known_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_examination_holds_up_nothing_else() {
+async fn a_slow_validation_delays_nothing_else() {
     let net = Net::default();
     let provider = Arc::new(Revoking::new());
     let a = net.node_with(Config::default(), Arc::clone(&provider));

@@ -74,7 +74,7 @@ async fn the_largest_numbers_and_the_longest_times_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_time_at_all_fails_at_once_or_does_without() {
+async fn times_and_limits_of_zero_fail_at_once_or_have_no_effect() {
     let config = Config::default()
         .with_queue_bytes(0)
         .with_max_message(0)
@@ -105,7 +105,7 @@ async fn no_time_at_all_fails_at_once_or_does_without() {
 
 /// A subscription with no queue holds one message at a time.
 #[tokio::test(start_paused = true)]
-async fn a_subscription_that_is_empty_takes_a_message_in_any_case() {
+async fn an_empty_subscription_always_accepts_one_message() {
     let net = Net::default();
     let (a, b) = (net.node(), net.node());
     let none = SubscriptionConfig::default().with_messages(0).with_bytes(0);

@@ -108,7 +108,7 @@ async fn three_nodes_on_sockets_acknowledge() {
 
 /// Messages that wait for a dial count towards the server's memory budget.
 #[tokio::test]
-async fn what_waits_for_a_connection_counts_in_the_servers_memory() {
+async fn messages_that_wait_for_a_connection_count_towards_the_servers_memory() {
     let (server, comm) = start().await;
     // The socket is open, but nothing answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

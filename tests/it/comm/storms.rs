@@ -41,7 +41,7 @@ async fn no_task_is_left_after_a_storm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_room_is_served_in_order_and_within_the_limit() {
+async fn callers_that_wait_for_room_are_served_in_order_and_within_the_limit() {
     let net = Net::default();
     let one = Config::default().with_queue_messages(1);
     let (a, b) = (
@@ -51,7 +51,7 @@ async fn who_waits_for_room_is_served_in_order_and_within_the_limit() {
     let mut inbox = everything(&b.comm);
     for n in 0..100 {
         let receipt = a.comm.send_waiting(&numbered(n), &b.peer(), SOON).await;
-        drop(receipt.expect("room comes"));
+        drop(receipt.expect("room is released"));
     }
     for n in 0..100 {
         assert_eq!(next(&mut inbox).await.envelope().nonce, n);

@@ -101,7 +101,7 @@ async fn unread_identity_switches_delay_nothing() {
 
 /// A late reader has lost the oldest reports, not the newest, and learns how many.
 #[tokio::test(start_paused = true)]
-async fn a_late_reader_of_a_feed_has_the_newest_1024_reports_and_knows_what_it_lost() {
+async fn a_late_reader_of_a_feed_gets_the_newest_1024_reports_and_the_number_lost() {
     const KEPT: usize = 1024;
     const LOST: usize = 76;
     let net = Net::default();

@@ -157,7 +157,7 @@ fn false_certificates_are_refused_before_their_signatures_are_checked() {
 }
 
 #[test]
-fn a_key_that_does_not_fit_its_certificate_is_refused() {
+fn a_key_that_does_not_match_its_certificate_is_refused() {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "x");
     let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
@@ -172,7 +172,7 @@ fn a_key_that_does_not_fit_its_certificate_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_certified_nodes_talk_and_only_as_long_as_they_are() {
+async fn only_certified_nodes_talk_and_only_while_their_certificates_are_valid() {
     let authority = authority();
     let net = Net::default();
     let a = net.node_with(in_2029(), authority.issue("one"));

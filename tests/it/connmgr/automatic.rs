@@ -107,7 +107,7 @@ async fn failed_one_shot_requests_add_no_automatic_connections() {
 
 /// Permanent connections must not fill the seat of the lost one.
 #[tokio::test(start_paused = true)]
-async fn a_lost_automatic_connection_is_replaced_beside_permanent_ones() {
+async fn a_lost_automatic_connection_is_replaced_even_with_permanent_ones() {
     let config = ConnConfig::default().with_target(3);
     let builder = ConnManager::builder(open_dialer()).config(config);
     let (handle, mut events) = start(builder.source(numbers(0..20)));
@@ -139,7 +139,7 @@ impl AddressSource<Candidate<u32>> for Stubborn {
     }
 }
 
-/// The reservation starts with the dial, so parallel dials do not reach one place.
+/// A dial reserves at its start: parallel dials differ in address, key and group.
 #[tokio::test(start_paused = true)]
 async fn a_dial_reserves_its_address_its_key_and_its_group() {
     let (dialer, mut script) = dial_script();

@@ -77,7 +77,7 @@ async fn a_dialer_that_panics_is_a_failed_dial() {
 }
 
 #[tokio::test]
-async fn tcp_dials_tell_refused_from_invalid() {
+async fn tcp_dials_distinguish_refused_from_invalid() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let addr = closed.and_then(|it| it.local_addr()).expect("loopback");
     let refused = TcpDialer.dial(&addr).await.map(drop);

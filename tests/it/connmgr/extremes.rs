@@ -5,7 +5,7 @@ use peermux::connmgr::{ManagerError, Rate, Refusal};
 
 use super::*;
 
-/// Tests reach this time in virtual time, but no wait of a day ends.
+/// How long the tests check, in virtual time, that an unlimited wait does not end.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn all(time: Duration, count: usize, rate: u32) -> ConnConfig {

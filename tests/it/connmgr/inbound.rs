@@ -21,7 +21,7 @@ async fn rejected(events: &mut Events) -> (u32, Refusal) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_is_reported_however_the_owner_went() {
+async fn the_end_is_reported_however_the_owner_ended() {
     let (listener, caller) = memory_listener();
     let builder = ConnManager::builder(open_dialer()).config(explicit_only());
     let (_handle, mut events) = start(builder.listener(listener));
@@ -66,7 +66,7 @@ async fn connections_of_all_listeners_are_reported() {
 }
 
 #[tokio::test]
-async fn a_stopped_manager_listens_no_more() {
+async fn a_stopped_manager_no_longer_listens() {
     use peermux::connmgr::TcpDialer;
     use tokio::net::{TcpListener, TcpStream};
 

@@ -53,7 +53,7 @@ async fn commands_before_the_start_wait_for_it_or_fail_with_the_manager() {
     assert_eq!(never.await.expect("no panic"), Err(ManagerError::Stopped));
 }
 
-/// This also holds for the shortest connections.
+/// This also applies to the shortest connections.
 #[tokio::test]
 async fn a_connection_is_reported_open_before_it_is_reported_closed() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
@@ -144,7 +144,7 @@ async fn a_stop_ends_dials_and_closes_what_they_opened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_asks_every_owner_and_reports_every_end() {
+async fn a_stop_notifies_every_owner_and_reports_every_end() {
     let (listener, caller) = memory_listener();
     let (dialer, mut script) = dial_script();
     let builder = ConnManager::<ScriptedDialer<u32>>::builder(dialer).config(explicit_only());

@@ -178,7 +178,7 @@ async fn a_one_shot_request_becomes_permanent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_owner_says_why_a_connection_ended_and_what_is_next() {
+async fn the_owner_reports_why_a_connection_ended_and_whether_to_reconnect() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
     let policy = RetryPolicy::default();
     let request = handle.connect_permanent(1, policy).await.expect("accepted");
@@ -223,7 +223,7 @@ async fn a_removed_address_can_be_requested_again() {
     assert_eq!(handle.find(1).await.expect("known").id, second);
 }
 
-/// Other tasks read a copy or a channel's value, so no address is half written.
+/// Other tasks read a copy or a channel's value, so no address is half-written.
 #[tokio::test(start_paused = true)]
 async fn the_information_about_a_request_is_a_snapshot() {
     fn shared<T: Send + Sync + 'static>() {}

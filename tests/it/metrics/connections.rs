@@ -1,4 +1,4 @@
-//! Dials, accepted connections, and how peers end.
+//! Dials, accepted connections, and how connections end.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use peermux::{DisconnectReason, Enode, Peer, Protocol, Server};
 use super::{SECOND, counted, idle, node, values};
 
 #[test]
-fn dials_are_counted_by_what_came_of_them() {
+fn dials_are_counted_by_outcome() {
     let snapshotter = counted(async {
         let (dialer, mut script) = dial_script();
         let local = node().dialer(dialer).start().await.unwrap();
@@ -66,7 +66,7 @@ fn dials_are_counted_by_what_came_of_them() {
 }
 
 #[test]
-fn inbound_connections_are_counted_by_what_came_of_them() {
+fn inbound_connections_are_counted_by_outcome() {
     let snapshotter = counted(async {
         let (listener, caller) = memory_listener::<SocketAddr>();
         let server = node().listener(listener).start().await.unwrap();
@@ -162,7 +162,7 @@ fn disconnects_are_counted_by_cause_reason_side_and_protocol() {
 }
 
 #[test]
-fn a_server_has_the_series_that_it_may_need_from_its_start() {
+fn a_server_has_all_its_series_from_the_start() {
     let snapshotter = counted(async {
         let server = node().start().await.unwrap();
         server.shutdown(SECOND).await.unwrap();

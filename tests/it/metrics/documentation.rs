@@ -21,7 +21,7 @@ fn label(label: &Label) -> String {
 }
 
 #[test]
-fn the_chapter_has_the_table_of_all_metrics() {
+fn the_chapter_contains_the_table_of_all_metrics() {
     let mut table =
         String::from("| name | kind | unit | labels | what it is |\n|---|---|---|---|---|\n");
     for metric in all() {
@@ -39,7 +39,10 @@ fn the_chapter_has_the_table_of_all_metrics() {
         )
         .unwrap();
     }
-    assert!(CHAPTER.contains(&table), "the chapter should have\n{table}");
+    assert!(
+        CHAPTER.contains(&table),
+        "the chapter should contain\n{table}"
+    );
 }
 
 #[test]

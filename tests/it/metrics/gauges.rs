@@ -18,7 +18,7 @@ fn key() -> peermux::PublicKey {
 }
 
 #[test]
-fn limits_bans_and_static_nodes_are_looked_at() {
+fn limits_bans_and_static_nodes_are_sampled() {
     let snapshotter = counted(async {
         let server = node().start().await.unwrap();
         server.ban(&key().node_id(), 100 * SECOND, "test");
@@ -46,7 +46,7 @@ fn limits_bans_and_static_nodes_are_looked_at() {
 }
 
 #[test]
-fn the_address_book_is_looked_at() {
+fn the_address_book_is_sampled() {
     let snapshotter = counted(async {
         let config = BookConfig::default().with_private_networks(true);
         let config = AddressBookConfig::default().with_book(config);
@@ -73,7 +73,7 @@ fn the_address_book_is_looked_at() {
 }
 
 #[test]
-fn what_waits_is_looked_at_and_two_servers_of_a_process_differ() {
+fn queues_are_sampled_and_two_servers_of_a_process_are_distinguished() {
     let snapshotter = counted(async {
         let server = |name: &str, protocol: Protocol| {
             let builder = Server::builder(SecretKey::generate()).protocol(protocol);

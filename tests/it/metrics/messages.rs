@@ -104,7 +104,7 @@ fn one_message_in_sixteen_is_timed_in_both_directions() {
 }
 
 #[test]
-fn pauses_of_reading_are_timed_even_if_they_end_the_peer() {
+fn pauses_of_reading_are_timed_even_if_they_disconnect_the_peer() {
     let snapshotter = counted(async {
         let limits = ProtocolLimits::default().with_queue_messages(1);
         let slow = Protocol::builder("slow", 1, 1).limits(limits);

@@ -49,7 +49,7 @@ pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
 fn check(key: &CompositeKey) {
     let (kind, key) = (key.kind(), key.key());
     let metric = all().iter().find(|metric| metric.name() == key.name());
-    let metric = metric.unwrap_or_else(|| panic!("{key} is in no table"));
+    let metric = metric.unwrap_or_else(|| panic!("{key} is not in the table"));
     let documented = match metric.kind() {
         Kind::Counter => MetricKind::Counter,
         Kind::Gauge => MetricKind::Gauge,

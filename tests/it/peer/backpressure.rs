@@ -127,7 +127,7 @@ async fn backpressure_that_delays_pongs_beyond_the_liveness_timeout_ends_neither
 }
 
 #[tokio::test(start_paused = true)]
-async fn our_pings_go_on_while_reading_is_paused() {
+async fn our_pings_continue_while_reading_is_paused() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let (slow, _) = slow(Duration::from_secs(7), limits);
     let (_peer, mut remote) = peer(slow).await;
@@ -142,7 +142,7 @@ async fn our_pings_go_on_while_reading_is_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_message_taken_restarts_the_stall_limit_and_the_last_one_too() {
+async fn each_message_taken_restarts_the_stall_limit_including_the_last_one() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
     let takes_ten = protocol(1).limits(limits).run(|peer, mut conn| async move {
         for _ in 0..10 {
@@ -190,7 +190,7 @@ async fn a_handler_that_keeps_what_it_took_and_takes_nothing_more_is_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_limit_without_end_waits_for_ever() {
+async fn an_infinite_stall_limit_waits_forever() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let (slow, _) = slow(10_000 * SECOND, limits);
     let config = PeerConfig::default().with_stall_limit(Duration::MAX);
@@ -200,9 +200,9 @@ async fn a_stall_limit_without_end_waits_for_ever() {
     assert!(peer.outcome().is_none());
 }
 
-/// Two messages of 16 MiB exhaust the peer's 32 MiB, together with the buffer.
+/// Together with the buffer, two messages of 16 MiB exhaust the peer's 32 MiB.
 #[tokio::test(start_paused = true)]
-async fn a_message_that_finds_no_memory_is_not_blamed_on_its_own_protocol() {
+async fn a_message_without_memory_is_not_blamed_on_its_own_protocol() {
     let holds = |name: &str| {
         Protocol::builder(name, 0, 1).run(|peer, mut conn| async move {
             let held = conn.recv().await?;
@@ -228,7 +228,7 @@ async fn a_message_that_finds_no_memory_is_not_blamed_on_its_own_protocol() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drop_newest_drops_and_counts_what_finds_the_queue_full_and_a_neighbour_never_waits() {
+async fn drop_newest_drops_and_counts_messages_for_a_full_queue_and_neighbours_never_wait() {
     let limits = ProtocolLimits::default()
         .with_queue_messages(4)
         .with_when_full(WhenFull::DropNewest);

@@ -66,7 +66,7 @@ async fn a_protocol_that_keeps_up_may_stall_again_and_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_of_ours_is_not_the_remotes_silence() {
+async fn our_pause_does_not_count_as_silence_of_the_remote() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));
@@ -134,7 +134,7 @@ async fn one_message_of_the_largest_size_passes_whatever_the_queue_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
+async fn memory_is_charged_while_messages_wait_and_released_afterwards() {
     let budget = NodeBudget::default();
     let (release, released) = oneshot::channel::<()>();
     let released = std::sync::Mutex::new(Some(released));
@@ -166,7 +166,7 @@ async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
 /// How much of the usual read buffer exceeds a peer's free share.
 const BUFFER: usize = 32 << 10;
 
-/// A header that announces 16 MiB costs what arrived, not the announced size.
+/// A header that announces 16 MiB costs only what has arrived, not the announced size.
 #[tokio::test(start_paused = true)]
 async fn announcements_cost_no_more_than_the_usual_buffer() {
     let budget = NodeBudget::default();

@@ -95,7 +95,7 @@ async fn largest_over_a_slow_link(sizes: [usize; 2]) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_largest_message_crosses_a_link_of_4_mbits_beside_a_silent_remote() {
+async fn the_largest_message_crosses_a_link_of_4_mbits_to_a_silent_remote() {
     let took = largest_over_a_slow_link([MAX_PAYLOAD, 0]).await.as_secs();
     assert!((33..36).contains(&took), "{took}");
 }
@@ -122,7 +122,7 @@ async fn writes_a_mebibyte() -> (Peer, impl AsyncReadExt + Unpin) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_remote_that_takes_a_byte_each_ten_seconds_ends_by_the_size_of_what_is_written() {
+async fn a_remote_that_reads_a_byte_every_ten_seconds_has_a_deadline_by_the_size_of_the_write() {
     let (peer, mut remote) = writes_a_mebibyte().await;
     while peer.outcome().is_none() {
         sleep(10 * SECOND).await;
@@ -149,7 +149,7 @@ async fn slow_message(peer: &Peer) -> SlowTransfer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_by_a_byte_each_ten_seconds_ends_by_its_size() {
+async fn a_message_that_arrives_at_a_byte_every_ten_seconds_has_a_deadline_by_its_size() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let frame = remote.seal(16, &noise(1 << 20));
     let (head, body) = frame.split_at(1000);

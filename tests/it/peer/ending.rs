@@ -39,7 +39,7 @@ async fn a_hundred_messages_queued_before_the_return_arrive_before_the_disconnec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_graceful_close_writes_what_is_queued_first() {
+async fn a_graceful_close_writes_queued_messages_first() {
     let (queued, ready) = tokio::sync::oneshot::channel::<()>();
     let queued = std::sync::Mutex::new(Some(queued));
     let sends = protocol(1).run(move |peer, conn| {
@@ -109,7 +109,7 @@ async fn read_slowly(mut remote: Scripted) -> (usize, Vec<Option<DisconnectReaso
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_its_deadline_a_graceful_close_gives_up_what_is_queued_and_sends_the_disconnect() {
+async fn at_its_deadline_a_graceful_close_drops_queued_messages_and_sends_the_disconnect() {
     let (peer, remote) = with_queued(vec![noise(16 << 10); 200]).await;
     let started = Instant::now();
     let close = peer.close_gracefully(DisconnectReason::REQUESTED, Duration::from_secs(1));
@@ -122,7 +122,7 @@ async fn at_its_deadline_a_graceful_close_gives_up_what_is_queued_and_sends_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_large_message_that_is_not_begun_at_the_deadline_gives_way_to_the_disconnect() {
+async fn a_large_message_not_begun_by_the_deadline_gives_way_to_the_disconnect() {
     // The small messages fill the pipe, and the large one waits with the rest.
     let mut messages = vec![noise(14); 840];
     messages.push(noise(1 << 20));
@@ -167,7 +167,7 @@ async fn a_protocol_that_ignores_the_end_is_aborted_after_the_grace_period() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_remote_sent_before_it_left_is_still_delivered() {
+async fn messages_sent_before_the_remote_left_are_still_delivered() {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let counts = protocol(1).run(move |_, mut conn| {
@@ -189,7 +189,7 @@ async fn what_the_remote_sent_before_it_left_is_still_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_local_disconnect_nothing_is_delivered_any_more() {
+async fn after_a_local_disconnect_nothing_more_is_delivered() {
     let (peer, mut remote) = peer(protocol(1).run(|peer, mut conn| async move {
         peer.disconnect(DisconnectReason::REQUESTED);
         peer.ending().await;
@@ -208,7 +208,7 @@ async fn after_a_local_disconnect_nothing_is_delivered_any_more() {
 
 /// The remote does not read: the write in progress must not delay the end.
 #[tokio::test(start_paused = true)]
-async fn a_remote_that_does_not_read_cannot_hold_the_end_up() {
+async fn a_remote_that_does_not_read_cannot_delay_the_end() {
     let floods = protocol(1).run(|_, conn| async move {
         loop {
             conn.send(&Message::new(0, vec![0x55; 100_000])).await?;
@@ -227,7 +227,7 @@ async fn a_remote_that_does_not_read_cannot_hold_the_end_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_without_progress_ends_the_peer_after_20_seconds() {
+async fn a_write_without_progress_disconnects_the_peer_after_20_seconds() {
     let noise: Vec<u8> = (0..1_000_000u64)
         .map(|i| ((i * i * 31) >> 5) as u8)
         .collect();

@@ -55,14 +55,14 @@ async fn an_interval_below_the_liveness_timeout_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pong_that_comes_later_than_the_next_ping_is_due_lets_that_go_at_once() {
+async fn a_pong_after_the_next_ping_is_due_triggers_that_ping_at_once() {
     let at = ten_pings(Duration::from_secs(1), Duration::from_secs(3)).await;
     let three_apart: Vec<_> = (0..10u8).map(|n| f32::from(1 + 3 * n)).collect();
     assert_eq!(at, three_apart);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ping_that_is_asked_for_goes_out_at_once_and_stands_for_a_second() {
+async fn a_requested_ping_is_sent_at_once_and_its_result_is_reused_for_a_second() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let started = Instant::now();
     let answer = async {
@@ -81,7 +81,7 @@ async fn a_ping_that_is_asked_for_goes_out_at_once_and_stands_for_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_remote_is_given_up_30_seconds_after_the_start() {
+async fn a_silent_remote_is_disconnected_30_seconds_after_the_start() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let started = Instant::now();
     assert_eq!(
@@ -177,7 +177,7 @@ async fn twenty_pings_at_once_on_a_fresh_connection_are_a_flood() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_pings_a_second_are_a_flood_once_they_used_up_what_the_connection_earned() {
+async fn ten_pings_a_second_are_a_flood_once_the_connections_allowance_is_used_up() {
     let (peer, mut remote) = peer(vec![]).await;
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -192,7 +192,7 @@ async fn ten_pings_a_second_are_a_flood_once_they_used_up_what_the_connection_ea
             break;
         }
     }
-    assert_eq!(pings, 131, "5, and one each 0.9 s of the connection");
+    assert_eq!(pings, 131, "5, and one for each 0.9 s of the connection");
     assert!(matches!(outcome(&peer).await.error, PeerError::PingFlood));
 }
 
@@ -213,7 +213,7 @@ async fn any_payload_of_a_ping_is_answered_but_a_large_one_is_refused_unread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trickled_message_ends_by_its_deadline() {
+async fn a_trickled_message_is_cut_off_at_its_deadline() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let started = Instant::now();
     let frame = remote.seal(16, &vec![7; 100_000]);

@@ -28,7 +28,7 @@ async fn messages_arrive_in_order_under_the_protocols_own_codes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_outside_the_protocol_is_refused_and_the_next_message_goes_out() {
+async fn a_code_outside_the_protocol_is_refused_and_the_next_message_is_sent() {
     let writes = protocol(2).run(|peer, conn| async move {
         let refused = conn.send(&Message::new(2, vec![0xc0])).await;
         assert_eq!(refused, Err(SendError::InvalidCode { code: 2, length: 2 }));
@@ -66,7 +66,7 @@ async fn reserved_ids_and_a_second_hello_are_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_outside_all_ranges_is_a_breach_and_the_remote_is_told() {
+async fn an_id_outside_all_ranges_is_a_breach_and_the_remote_is_notified() {
     let (peer, mut remote) = peer(idle("a", 2)).await;
     remote.send(OFFSET + 2, &[0xc0]).await;
     let reason = remote.disconnected().await;
@@ -111,7 +111,7 @@ async fn protocols_of_length_zero_neither_send_nor_receive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_tells_when_it_came_and_not_when_it_was_taken() {
+async fn a_message_reports_when_it_arrived_not_when_it_was_read() {
     let (told, mut times) = mpsc::channel(1);
     let slow = protocol(2).run(move |peer, mut conn| {
         let told = told.clone();
@@ -143,7 +143,7 @@ messages! {
 }
 
 #[tokio::test]
-async fn what_was_encoded_before_goes_out_many_times_and_within_its_limit() {
+async fn an_encoded_message_can_be_sent_many_times_within_its_limit() {
     let (near, mut far) = ProtocolConn::<Small>::pair();
     let text = Encoded::of(&Small::Text("a cat".to_owned()));
     near.send_encoded(&text).await.expect("sent");

@@ -33,7 +33,7 @@ fn noise(length: usize) -> Vec<u8> {
     noise
 }
 
-/// A protocol that does nothing until the peer ends.
+/// A protocol that does nothing until the connection ends.
 fn idle(name: &str, length: u64) -> Protocol {
     Protocol::builder(name, 0, length).run(|peer, conn| async move {
         peer.ending().await;

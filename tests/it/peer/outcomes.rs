@@ -1,4 +1,4 @@
-//! The Disconnect and the outcome for each cause of an end.
+//! The Disconnect and the outcome for each cause that can end a connection.
 
 use std::error::Error;
 use std::fmt;
@@ -86,7 +86,7 @@ async fn a_closed_socket_is_an_io_error_without_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_mac_ends_in_silence() {
+async fn a_wrong_mac_closes_without_a_disconnect() {
     let (peer, mut remote) = peer(idle("a", 1)).await;
     let mut frame: BytesMut = remote.seal(OFFSET, &[0xc0]);
     frame[20] ^= 1;
@@ -138,7 +138,7 @@ impl Error for Wrapped {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reason_that_nobody_sends_closes_without_a_disconnect() {
+async fn a_reason_that_is_never_sent_closes_without_a_disconnect() {
     for reason in [DisconnectReason::NETWORK_ERROR, DisconnectReason::INVALID] {
         let (sent, outcome) = protocol_that_returns(move || Err(reason.into())).await;
         assert_eq!((sent, outcome.error.reason()), (None, None));

@@ -68,7 +68,7 @@ async fn a_rate_that_holds_messages_back_is_no_stall() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_ends_is_not_waited_for_by_the_rate() {
+async fn the_rate_does_not_delay_the_end_of_a_peer() {
     let limits = ProtocolLimits::default().with_receive_quota(Quota::bytes(1));
     let (protocol, mut tells) = reads(limits);
     let (peer, mut remote) = peer(protocol).await;
@@ -81,7 +81,7 @@ async fn a_peer_that_ends_is_not_waited_for_by_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_too_fast_is_dropped_or_ends_the_peer() {
+async fn messages_above_the_rate_are_dropped_or_disconnect_the_peer() {
     let limits = ProtocolLimits::default().with_receive_quota(Quota::messages(3));
     let drops = limits.with_when_over(WhenOver::DropNewest);
     let (protocol, mut tells) = reads(drops);
@@ -124,7 +124,7 @@ async fn a_sender_keeps_to_its_rate() {
                 conn.send(&message).await?;
             }
             told.send(started.elapsed()).await.ok();
-            // One more waits for its turn and fails when the peer ends.
+            // One more waits for its turn and fails when the connection ends.
             let large = Message::new(0, vec![0x55; 100]);
             peer.disconnect(DisconnectReason::REQUESTED);
             assert!(conn.send(&large).await.is_err());

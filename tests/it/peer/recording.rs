@@ -1,4 +1,4 @@
-//! Recordings of peers, and those that a server keeps after their end.
+//! Recordings of peers, including recordings that a server keeps after the end.
 
 use peermux::p2p::ids;
 use peermux::recorder::{EndedBy, RecordedEvent, Recording};
@@ -65,7 +65,7 @@ async fn a_conversation_its_pings_and_its_end_are_recorded_and_can_be_replayed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_recorded_where_that_is_switched_off() {
+async fn nothing_is_recorded_if_recording_is_switched_off() {
     let config = PeerConfig::default().with_recording(false);
     let (peer, mut remote) = peer(Settings::from(mirror("a")).with_config(config)).await;
     remote.send(OFFSET, b"hello").await;

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::{noise, peer, protocol};
 
 #[tokio::test(start_paused = true)]
-async fn an_oversized_message_is_an_error_to_its_sender_alone() {
+async fn an_oversized_message_is_an_error_only_for_its_sender() {
     let sends = protocol(1).run(|peer, conn| async move {
         let size = MAX_PAYLOAD + 1;
         let refused = conn.send(&Message::new(0, vec![0; size])).await;
@@ -104,7 +104,7 @@ async fn a_message_id_of_two_bytes_leaves_one_byte_less_for_the_largest_payload(
 }
 
 #[tokio::test(start_paused = true)]
-async fn try_send_says_when_the_queue_is_full() {
+async fn try_send_reports_when_the_queue_is_full() {
     let sends = protocol(1).run(|_, conn| async move {
         let message = Message::new(0, vec![0x55; 1000]);
         let mut sent = 0;
@@ -149,7 +149,7 @@ async fn flushing_fails_when_the_connection_ends_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn senders_that_wait_are_told_which_write_failed() {
+async fn waiting_senders_learn_which_write_failed() {
     let (results, mut seen) = tokio::sync::mpsc::channel(2);
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let sends = protocol(1).limits(limits).run(move |_, conn| {
@@ -185,7 +185,7 @@ async fn senders_that_wait_are_told_which_write_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_events_tell_code_and_uncompressed_size() {
+async fn message_events_contain_code_and_uncompressed_size() {
     let events = PeerEvents::new(16, true);
     let mut feed = events.subscribe();
     let mirror = protocol(4).run(|_, mut conn| async move {

@@ -27,7 +27,7 @@ fn slow(config: RequestConfig) -> (RequestsBuilder<Kv>, Arc<Semaphore>, Arc<Atom
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_are_answered_at_a_time_than_may_be_and_none_is_lost() {
+async fn no_more_requests_than_allowed_are_answered_at_once_and_none_is_lost() {
     let config = RequestConfig::default()
         .with_answering(3)
         .with_waiting(2)
@@ -52,7 +52,7 @@ async fn no_more_are_answered_at_a_time_than_may_be_and_none_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_more_gets_the_answer_for_that() {
+async fn one_more_gets_the_busy_answer() {
     let config = RequestConfig::default().with_answering(1).with_waiting(1);
     let (builder, go, _) = slow(config);
     let theirs = builder.when_busy(|_: Get| Value(None)).build();
@@ -75,7 +75,7 @@ async fn one_more_gets_the_answer_for_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_and_a_panic_end_the_peer_alone() {
+async fn an_error_or_a_panic_ends_only_its_own_peer() {
     let fails = Requests::builder()
         .answer(|_, get: Get| async move {
             match get.key.as_str() {

@@ -60,7 +60,7 @@ async fn a_hedge_does_not_wait_for_the_slow_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_that_is_no_use_sends_it_on() {
+async fn after_a_useless_response_the_next_peer_is_asked() {
     let (empty, works) = (empty(), echoes().build());
     let (requests, _node, servers) = connected(&[&empty, &works]).await;
     for _ in 0..10 {
@@ -77,7 +77,7 @@ async fn a_response_that_is_no_use_sends_it_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_left_when_nobody_answers_is_told() {
+async fn if_nobody_answers_the_error_contains_the_last_failure() {
     let (first, second) = (silent(), silent());
     let (requests, _node, _servers) = connected(&[&first, &second]).await;
     let config = RequestConfig::default().with_timeout(SECOND);

@@ -73,7 +73,7 @@ async fn each_request_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_call_gives_its_request_and_its_place_up() {
+async fn a_dropped_call_releases_its_request_and_its_slot() {
     let ours = Requests::builder()
         .config(RequestConfig::default().with_max_open(1))
         .build();
@@ -88,12 +88,12 @@ async fn a_dropped_call_gives_its_request_and_its_place_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_beyond_the_most_open_wait_or_are_refused() {
+async fn requests_beyond_the_maximum_wait_or_are_refused() {
     let config = RequestConfig::default().with_max_open(2);
     let ours = Requests::builder().config(config).build();
     let pair = Pair::of(&ours, &silent()).await;
     let id = *pair.id();
-    // A call cannot have other places than its handle.
+    // A call cannot change the limit of its handle.
     let refuses = config.with_when_open(WhenOpen::Refuse).with_max_open(9);
     let hurries = config.with_timeout(SECOND);
     let (first, second, third, fourth) = tokio::join!(
@@ -115,7 +115,7 @@ async fn requests_beyond_the_most_open_wait_or_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_goes_fails_its_requests_with_its_reason() {
+async fn requests_to_a_peer_that_leaves_fail_with_its_reason() {
     let ours = Requests::new();
     let pair = Pair::of(&ours, &silent()).await;
     let id = *pair.id();
@@ -142,7 +142,7 @@ async fn a_peer_that_goes_fails_its_requests_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_may_have_no_more_than_was_said() {
+async fn a_response_may_not_exceed_the_limit_of_its_request() {
     let ours = Requests::new();
     let pair = Pair::of(&ours, &echoes().build()).await;
     let config = RequestConfig::default().with_max_response(100);
@@ -165,7 +165,7 @@ async fn a_response_may_have_no_more_than_was_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_cannot_be_sent_says_so() {
+async fn a_request_that_cannot_be_sent_returns_an_error() {
     let ours = Requests::new();
     let pair = Pair::of(&ours, &echoes().build()).await;
     let large = get(&"x".repeat(17 << 20));
@@ -175,7 +175,7 @@ async fn a_request_that_cannot_be_sent_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_open_requests_take_no_task_each() {
+async fn ten_thousand_open_requests_need_no_task_each() {
     const PEERS: usize = 20;
     const EACH: usize = 500;
     let config = RequestConfig::default().with_max_open(EACH);

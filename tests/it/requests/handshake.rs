@@ -1,4 +1,4 @@
-//! Protocols with messages besides their requests.
+//! Protocols with other messages in addition to requests.
 
 use peermux::requests::{BeforeRequests, RequestError};
 use peermux::{DisconnectReason, ProtocolError};
@@ -69,7 +69,7 @@ async fn a_handshake_that_fails_fails_the_requests_that_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_message_in_a_protocol_of_requests_alone_is_a_breach() {
+async fn any_other_message_in_a_protocol_of_requests_is_a_breach() {
     let ours = Requests::new();
     let pair = Pair::of(&ours, &echoes().build()).await;
     let sender = pair.peer.sender::<Kv>().expect("runs");

@@ -62,7 +62,7 @@ async fn a_late_response_is_counted_and_forgiven() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_response_to_no_request_is_counted_or_ends_the_peer() {
+async fn a_response_to_no_request_is_counted_or_disconnects_the_peer() {
     let (ours, pair, mut reads, sender) = pair(RequestConfig::default()).await;
     sender.send(&Kv::Value(77, Value(None))).await.unwrap();
     let (result, ()) = tokio::join!(ours.request(pair.id(), get("cat")), async {

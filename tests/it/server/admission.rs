@@ -31,7 +31,7 @@ fn rejection(event: ConnectionEvent) -> (String, Refusal) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
+async fn a_client_that_returns_within_thirty_seconds_is_closed_without_a_word() {
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
     let mut feed = server.subscribe_connections();
@@ -40,7 +40,7 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
     tokio::time::advance(20 * SECOND).await;
     let mut second = call_from(&caller, "20.1.1.1:2000").await;
     assert!(is_closed_without_a_word(&mut second).await);
-    // The first one's set-up has timed out meanwhile.
+    // In the meantime, the set-up of the first one has timed out.
     let fate = [told(&mut feed).await, told(&mut feed).await];
     let rejected = fate.into_iter().find_map(|event| match event {
         ConnectionEvent::InboundRejected { addr, cause } => Some((addr.to_string(), cause)),
@@ -94,7 +94,7 @@ async fn one_network_has_a_bounded_number_of_set_ups() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
+async fn the_rate_of_set_ups_can_be_limited() {
     let (listener, caller) = memory_listener();
     let builder =
         Server::builder(key()).configure(|config| config.with_setup_rate(Rate::new(2, 1)));
@@ -109,7 +109,7 @@ async fn a_bound_on_the_rate_of_set_ups_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_networks_than_the_permitted_ones_are_closed_at_once() {
+async fn connections_from_other_networks_are_closed_at_once() {
     let (listener, caller) = memory_listener();
     let builder = Server::builder(key())
         .configure(|config| config.with_net_restrict("20.1.0.0/16".parse::<NetList>().unwrap()));
@@ -134,7 +134,7 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     for host in 1..=3 {
         streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
-    // The oldest is silent and makes room after a second; no client waits for the others' places.
+    // The oldest is silent and makes room after a second; no client waits for the slots of others.
     let started = tokio::time::Instant::now();
     for seconds in [1, 5, 6] {
         told(&mut feed).await;
@@ -143,7 +143,7 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_listener_is_told() {
+async fn the_end_of_a_listener_is_reported() {
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
     let mut feed = server.subscribe_connections();
@@ -183,7 +183,7 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
+async fn without_seats_only_trusted_nodes_reach_their_protocols() {
     let (builder, mut script) = scripted();
     let server = builder
         .configure(|config| config.with_max_peers(0))
@@ -207,7 +207,7 @@ async fn without_places_only_trusted_nodes_get_as_far_as_their_protocols() {
 
 /// Each outcome is checked on the side that decides it.
 #[tokio::test(start_paused = true)]
-async fn a_set_up_that_fails_says_how_far_it_got() {
+async fn a_failed_set_up_reports_its_stage() {
     let server_key = key();
     let server = Server::builder(server_key.clone()).protocol(idle("test"));
     let server = server.start().await.unwrap();
@@ -259,15 +259,15 @@ async fn silent_connections_make_nobody_wait_longer_than_a_second() {
     let honest = remote().await;
     let begun = tokio::time::Instant::now();
     let stream = call_from(&caller, "20.99.1.1:1").await;
-    honest.dial_over(stream, &key).await.expect("is let in");
-    // Those before it each had a second, seven at a time.
+    honest.dial_over(stream, &key).await.expect("is admitted");
+    // The clients before it had a second each, seven at a time.
     assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
     drop(silent);
 }
 
 /// A refused remote that does not close.
 #[tokio::test(start_paused = true)]
-async fn the_refused_that_stay_are_bounded() {
+async fn refused_clients_that_stay_are_bounded() {
     let full = Server::builder(key()).configure(|config| config.with_max_peers(0));
     let full = full.protocol(idle("test")).start().await.unwrap();
     let remote = *full.enode().public_key();
@@ -290,5 +290,5 @@ async fn the_refused_that_stay_are_bounded() {
     let (near, far) = tokio::io::duplex(64 << 10);
     let stranger = key();
     let (told, _) = tokio::join!(initiate(near, &stranger, &remote), full.accept_over(far));
-    told.expect("there is a place again");
+    told.expect("there is a slot again");
 }

@@ -9,9 +9,9 @@ use peermux::{Direction, DisconnectReason};
 
 use super::*;
 
-/// Four of the twelve places are reserved for dialled peers.
+/// Four of the twelve seats are reserved for dialled peers.
 #[tokio::test(start_paused = true)]
-async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
+async fn the_seats_reserved_for_dialled_peers_are_filled_and_refilled() {
     let mut remotes = Vec::new();
     for _ in 0..9 {
         remotes.push(remote().await);
@@ -48,7 +48,7 @@ async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
     }
     no_dial(&mut script, SECOND).await;
 
-    // Three of them drop, and three other nodes replace them.
+    // Three of them disconnect, and three other nodes replace them.
     for peer in server.peers().into_iter().take(3) {
         peer.disconnect(DisconnectReason::REQUESTED);
         dropped(&mut feed).await;
@@ -84,7 +84,7 @@ async fn only_nodes_in_permitted_networks_are_dialled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_dialled_us_is_dialled_only_when_it_is_gone() {
+async fn a_node_that_dialled_us_is_dialled_only_after_it_has_left() {
     let (builder, mut script) = scripted();
     let remote = remote().await;
     let nodes = VecDeque::from([at(&remote, &public(1))]);
@@ -116,7 +116,7 @@ impl AddressSource<Enode> for Late {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sources_take_turns_and_one_that_waits_holds_nobody_up() {
+async fn sources_take_turns_and_a_waiting_one_delays_no_other() {
     let list = |hosts: [u8; 4]| hosts.map(|host| stranger(&public(host)));
     let (first, second) = (list([1, 2, 3, 4]), list([5, 6, 7, 8]));
     let (_never, waiting) = tokio::sync::oneshot::channel();
@@ -140,7 +140,7 @@ async fn sources_take_turns_and_one_that_waits_holds_nobody_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_connection_a_network_but_not_among_local_addresses() {
+async fn one_connection_per_network_except_among_local_addresses() {
     let same = VecDeque::from(["20.1.1.1:1", "20.1.2.2:1", "20.2.1.1:1"].map(stranger));
     let (builder, mut script) = scripted();
     let _server = builder.source(same).start().await.unwrap();
@@ -159,7 +159,7 @@ async fn one_connection_a_network_but_not_among_local_addresses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_source_no_place_is_kept() {
+async fn without_a_source_no_seat_is_reserved() {
     let server = Server::builder(key())
         .protocol(idle("test"))
         .configure(|config| config.with_max_peers(3));
@@ -170,13 +170,13 @@ async fn without_a_source_no_place_is_kept() {
         let (near, far) = tokio::io::duplex(1 << 16);
         let key = *server.enode().public_key();
         let (peer, _) = tokio::join!(server.accept_over(near), remote.dial_over(far, &key));
-        assert_eq!(peer.expect("has a place").direction(), Direction::Inbound);
+        assert_eq!(peer.expect("has a seat").direction(), Direction::Inbound);
         remotes.push(remote);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn static_nodes_take_places_of_dialled_peers() {
+async fn static_nodes_take_seats_of_dialled_peers() {
     let (builder, mut script) = scripted();
     let nodes: VecDeque<_> = (1..9).map(|n| stranger(&public(n))).collect();
     let builder = builder

@@ -50,7 +50,7 @@ async fn without_a_store_bans_are_kept_in_memory_for_their_time() {
     assert!(is_turned_away(dialled).await);
     assert!(matches!(accepted, Err(SetupError::Banned { id: banned }) if banned == id));
     tokio::time::advance(100 * SECOND).await;
-    call(&remote, &server).await.0.expect("it is over");
+    call(&remote, &server).await.0.expect("the ban has ended");
 
     server.ban(&id, Duration::MAX, "for ever");
     assert!(server.unban(&id));
@@ -59,7 +59,7 @@ async fn without_a_store_bans_are_kept_in_memory_for_their_time() {
     let (dialled, ()) = tokio::join!(server.dial(&node), async {
         reach(next_dial(&mut script).await, &remote);
     });
-    dialled.expect("is wanted again");
+    dialled.expect("is allowed again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +122,7 @@ async fn an_address_book_keeps_the_bans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_kicked_may_come_back_and_a_static_node_is_dialled_again() {
+async fn a_kicked_node_may_return_and_a_static_one_is_dialled_again() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let mut feed = server.subscribe();
@@ -144,7 +144,7 @@ async fn who_is_kicked_may_come_back_and_a_static_node_is_dialled_again() {
     reach(next_dial(&mut script).await, &remote);
     added(&mut feed).await;
 
-    // A banned node is not, until the ban is lifted.
+    // A banned node is not dialled until the ban is lifted.
     server.ban(&remote.id(), Duration::MAX, "for a test");
     dropped(&mut feed).await;
     no_dial(&mut script, LONG).await;
@@ -192,9 +192,9 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
     assert!(dialled.is_err(), "its address too");
     assert!(!neighbour.is_ending());
     tokio::time::advance(1000 * SECOND).await;
-    visit(&bad, "20.1.1.1:5").await.expect("it is over");
+    visit(&bad, "20.1.1.1:5").await.expect("the ban has ended");
     let peer = server.peer(&bad.id()).expect("connected");
-    assert_eq!(peer.penalise(1, "spam"), 1, "it starts afresh");
+    assert_eq!(peer.penalise(1, "spam"), 1, "it starts from zero");
 
     // Trusted and whitelisted nodes are never banned.
     let (trusted, listed) = (remote().await, remote().await);

@@ -12,7 +12,7 @@ messages! {
     }
 }
 
-/// Sends the sizes that it reads to `heard`; without that it reads nothing.
+/// Sends the sizes that it reads to `heard`. Without `heard` it reads nothing.
 fn blocks(heard: Option<mpsc::Sender<usize>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(4);
     let definition = Protocol::typed::<Blocks>("blocks", 1).limits(limits);
@@ -62,7 +62,7 @@ fn block(size: usize) -> Blocks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_gets_it_and_the_node_counts_it_once() {
+async fn every_peer_receives_it_and_the_node_counts_it_once() {
     let (server, _others, _silent, mut hears) = crowd(20).await;
     let report = server
         .broadcast(&block(200 << 10), BroadcastPolicy::default(), |_| true)
@@ -117,7 +117,7 @@ async fn a_slow_peer_holds_up_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_sent_is_told() {
+async fn failed_sends_are_reported() {
     let (server, _others, _silent, _hears) = crowd(1).await;
     let policy = BroadcastPolicy::default();
     let error = server.broadcast(&block(17 << 20), policy, |_| true).await;

@@ -66,7 +66,7 @@ async fn an_auth_does_not_reveal_who_is_connected_or_banned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nothing_has_proven_is_called_a_claim() {
+async fn an_unproven_identity_is_reported_as_a_claim() {
     let claimed = key();
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
@@ -85,14 +85,17 @@ async fn what_nothing_has_proven_is_called_a_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_proven_itself_is_told_why_it_is_not_wanted() {
+async fn a_node_that_has_proven_its_identity_receives_the_reason_of_a_refusal() {
     let banned = key();
     let builder = Server::builder(key()).protocol(idle("test"));
     let store = Bans(banned.public_key().node_id());
     let server = builder.node_store(store).start().await.expect("starts");
     let builder = Server::builder(banned).protocol(idle("test"));
     let remote = builder.start().await.expect("starts");
-    let peer = call(&remote, &server).await.0.expect("is not told at once");
+    let peer = call(&remote, &server)
+        .await
+        .0
+        .expect("is not refused at once");
     let outcome = peer.ended().await.expect("ended");
     assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
     assert_eq!(server.peer_count(), 0);

@@ -6,7 +6,7 @@ use peermux::{MemoryLimits, ProtocolLimits, ServerConfig, StartError};
 use super::*;
 
 #[test]
-fn everything_can_be_written_down() {
+fn all_settings_can_be_written_to_a_file() {
     let node = stranger("20.1.1.1:1");
     let text = format!(
         r#"
@@ -52,7 +52,7 @@ fn everything_can_be_written_down() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_line() {
+fn an_error_names_the_mistake_and_its_line() {
     let cases = [
         ("max_peers = 1\nmax_pears = 2", "max_pears"),
         ("name = \"a\"\nthrottle = \"30 parsecs\"", "parsecs"),
@@ -137,7 +137,7 @@ async fn a_server_starts_from_its_configuration() {
 }
 
 #[tokio::test]
-async fn an_advertised_address_is_what_other_nodes_are_told() {
+async fn an_advertised_address_is_sent_to_other_nodes() {
     let everywhere = || Server::builder(key()).listen("0.0.0.0:0".parse().unwrap());
     let server = everywhere().start().await.unwrap();
     let port = server.local_addr().unwrap().port();

@@ -10,7 +10,7 @@ use peermux::{DialError, DisconnectReason, Stage};
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn each_failure_is_an_error_of_its_own_and_an_event() {
+async fn each_failure_has_its_own_error_and_an_event() {
     let (builder, mut script) = scripted();
     let server = builder.start().await.unwrap();
     let mut feed = server.subscribe_connections();
@@ -41,7 +41,7 @@ async fn each_failure_is_an_error_of_its_own_and_an_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dial_that_takes_too_long_is_given_up() {
+async fn a_dial_that_takes_too_long_is_cancelled() {
     let (builder, mut script) = scripted();
     let server = builder
         .configure(|config| config.with_dial_timeout(3 * SECOND))
@@ -59,7 +59,7 @@ async fn a_dial_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_who_want_a_node_wait_for_one_dial() {
+async fn all_callers_wait_for_one_dial_of_a_node() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let node = at(&remote, "20.1.1.1:30303");
@@ -74,7 +74,7 @@ async fn all_who_want_a_node_wait_for_one_dial() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dial_that_nobody_waits_for_any_more_is_given_up() {
+async fn a_dial_without_waiting_callers_is_cancelled() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let node = at(&remote, "20.1.1.1:30303");
@@ -171,7 +171,7 @@ async fn a_peer_leads_to_the_request_of_its_connection() {
     let addr = public(3).parse().unwrap();
     let stream = caller.call(addr).await;
     let key = *server.enode().public_key();
-    inbound.dial_over(stream, &key).await.expect("is let in");
+    inbound.dial_over(stream, &key).await.expect("is admitted");
     added(&mut feed).await;
     let request = server.request_of(&inbound.id()).await.expect("accepted");
     assert_eq!(

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{idle, key};
 
-/// Nodes besides the bootnode.
+/// The number of nodes in addition to the bootnode.
 const NODES: usize = 5;
 
 /// Long enough for anything that happens on one machine.
@@ -65,7 +65,7 @@ fn v4_alone() -> Discovery {
     Discovery::new().with_v4(fast()).with_v5(None)
 }
 
-/// Searches again soon after it was alone.
+/// Repeats its search every second.
 fn fast() -> Discv4Config {
     let refresh = Duration::from_secs(1);
     Discv4Config::default().with_refresh_every(refresh)
@@ -83,7 +83,7 @@ async fn nodes_find_each_other_by_version_5() {
 
 /// Each looks up its neighbours when it starts, so later nodes find it.
 #[tokio::test]
-async fn nodes_that_dial_nobody_are_known_by_version_5() {
+async fn nodes_that_dial_nobody_are_found_by_version_5() {
     let version = || Discovery::new().with_v4(None);
     let passive = |discovery| {
         let builder = Server::builder(key()).listen(LOOPBACK).discovery(discovery);
@@ -138,7 +138,7 @@ async fn both_versions_share_a_port() {
 }
 
 #[tokio::test]
-async fn what_the_record_says_is_what_others_fetch() {
+async fn others_fetch_the_current_record() {
     let both = start(Discovery::new()).await;
     let asks = start(Discovery::new().with_bootnodes([both.record()])).await;
     both.set_record_entry("shop", &7u8).unwrap();
@@ -202,7 +202,7 @@ async fn the_port_is_free_after_a_shutdown() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn an_error_names_a_port_that_is_in_use() {
     let taken = std::net::UdpSocket::bind(LOOPBACK).unwrap();
     let wanted = taken.local_addr().unwrap();
     let builder = Server::builder(key()).discovery(Discovery::new().with_addr(wanted));
@@ -282,7 +282,7 @@ async fn kept(v4: &Discv4, nodes: &[NodeId]) {
         kept.len() == nodes.len()
     };
     while !worth_keeping().await {
-        // An answer under way is then late, and the node must start again.
+        // An answer in transit is then late, and the node must start again.
         later(Duration::from_secs(301)).await;
         answered(v4, nodes, Instant::now()).await;
     }
@@ -341,7 +341,7 @@ async fn nodes_of_the_table_are_found_again_after_a_restart_without_a_bootnode()
 }
 
 #[tokio::test]
-async fn what_is_worth_keeping_is_told_at_the_end_and_only_where_its_record_fits() {
+async fn nodes_worth_keeping_are_reported_at_the_end_if_the_filter_accepts_their_records() {
     let boot = found_only(key(), attentive()).start().await.unwrap();
     let with_boot = || attentive().with_bootnodes([boot.record()]);
     let shop = found_only(key(), with_boot()).record_entry("shop", &1u8);
@@ -371,7 +371,7 @@ async fn what_is_worth_keeping_is_told_at_the_end_and_only_where_its_record_fits
     assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
 }
 
-/// Nodes with unwanted records are there first, and are not dialled.
+/// Nodes with unwanted records are found first, and are not dialled.
 async fn only_wanted_records_are_dialled(version: impl Fn() -> Discovery) {
     let boot = found_only(key(), version()).start().await.unwrap();
     let with_boot = || version().with_bootnodes([boot.record()]);

@@ -37,7 +37,7 @@ async fn a_node_that_is_ending_is_dialled_when_it_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_takes_too_long_to_end_is_in_the_way() {
+async fn a_connection_that_takes_too_long_to_end_blocks_the_next_one() {
     let (server, remote) = (slow_to_end(4 * SECOND).await, remote().await);
     let first = call(&remote, &server).await.0.expect("connects");
     let peer = server.peer(&remote.id()).expect("is there");

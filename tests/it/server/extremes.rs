@@ -79,7 +79,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Sends one message, and ends the peer when it returns.
+/// Sends one message, and disconnects when it is returned.
 fn ask() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|peer, mut conn: ProtocolConn<Message>| async move {
         conn.send(&Message::new(0, "hello")).await?;
@@ -92,7 +92,7 @@ fn ask() -> Protocol {
 /// How far two nodes with these settings get.
 #[derive(Debug, PartialEq)]
 enum Reached {
-    /// The setting is refused; the error has this name.
+    /// The setting is refused, and the error names it like this.
     Refused(String),
     /// They start and stop, but do not connect.
     Apart,
@@ -171,7 +171,7 @@ async fn each_setting_works_at_zero_or_is_refused_at_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_has_for_ever_to_end() {
+async fn a_connection_may_have_unlimited_time_to_end() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let node = at(&remote, &public(1));

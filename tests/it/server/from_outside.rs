@@ -65,7 +65,7 @@ async fn a_dial_returns_when_the_protocols_have_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dial_returns_although_a_protocol_ends_at_once() {
+async fn a_dial_returns_even_if_a_protocol_ends_at_once() {
     let ends = Protocol::builder("ends", 1, 1).run(|_, _| async { Ok(()) });
     let panics = Protocol::builder("panics", 1, 1).run(|_, _| async { panic!("at once") });
     for protocol in [ends, panics] {
@@ -124,7 +124,7 @@ async fn anybody_may_send_to_a_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_speaks_a_protocol_can_be_watched() {
+async fn the_peers_of_a_protocol_can_be_watched() {
     let ours = Server::builder(key()).protocol(word("word", None));
     let ours = ours.start().await.unwrap();
     let mut watch = ours.watch_peers_with("word");
@@ -171,7 +171,7 @@ async fn who_speaks_a_protocol_can_be_watched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_passed_is_counted() {
+async fn messages_of_a_protocol_are_counted() {
     let limits = ProtocolLimits::default().with_queue_messages(2);
     let (told, mut tells) = tokio::sync::mpsc::channel(100);
     let slow = Protocol::typed::<Word>("word", 1)

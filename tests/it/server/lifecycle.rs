@@ -9,13 +9,13 @@ use tokio::io::AsyncWriteExt;
 
 use super::*;
 
-/// Returns an address in a network of its own.
+/// Returns an address in its own network.
 fn from(number: u8) -> SocketAddr {
     public(number).parse().expect("an address")
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
+async fn a_client_that_leaves_before_the_handshake_frees_its_slot_and_is_no_peer() {
     let (listener, caller) = memory_listener();
     let server = called(
         Server::builder(key()).configure(|config| config.with_max_pending(1)),
@@ -38,7 +38,7 @@ async fn who_leaves_before_the_handshake_frees_the_slot_and_is_no_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_is_given_back_once() {
+async fn a_slot_is_released_once() {
     let (listener, caller) = memory_listener();
     let builder = Server::builder(key())
         .configure(|config| config.with_max_pending(1).with_setup_timeout(5 * SECOND));
@@ -68,7 +68,7 @@ async fn a_slot_is_given_back_once() {
 
 /// Formerly it kept its slot for up to 2 s after the Disconnect.
 #[tokio::test(start_paused = true)]
-async fn who_fails_at_hello_and_stays_leaves_its_slot() {
+async fn a_client_that_fails_at_hello_and_stays_frees_its_slot() {
     let (listener, caller) = memory_listener();
     let builder = Server::builder(key()).configure(|config| config.with_max_pending(1));
     let server = called(builder, listener).await;

@@ -46,7 +46,7 @@ fn greedy() -> Protocol {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first() {
+async fn unsent_messages_are_bounded_in_total_and_the_largest_holder_ends_first() {
     let limits = MemoryLimits::default().with_per_node(MemoryLimits::MIN);
     let node = Server::builder(key()).protocol(generous()).protocol(echo());
     let node = node.configure(|config| config.with_memory(limits));

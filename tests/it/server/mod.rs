@@ -86,7 +86,7 @@ fn stranger(addr: &str) -> Enode {
     Enode::new(key().public_key(), addr.parse().expect("an address"))
 }
 
-/// Returns a public address in a network of its own.
+/// Returns a public address in its own network.
 fn public(number: u8) -> String {
     format!("20.{number}.1.1:30303")
 }
@@ -106,7 +106,7 @@ async fn no_dial(script: &mut DialScript<Enode>, time: Duration) {
 fn reach(dial: PendingDial<Enode>, server: &Server) {
     let (stream, server) = (dial.succeed(), server.clone());
     tokio::spawn(async move {
-        // The dialling side reports what went wrong.
+        // The dialling side reports the error.
         server.accept_over(stream).await.ok();
     });
 }
@@ -114,7 +114,7 @@ fn reach(dial: PendingDial<Enode>, server: &Server) {
 async fn added(feed: &mut EventStream<PeerEvent>) -> Peer {
     loop {
         let event = timeout(LONG, feed.recv()).await.expect("in time");
-        if let PeerEvent::Added { peer } = event.expect("the feed goes on").expect("none is missed")
+        if let PeerEvent::Added { peer } = event.expect("the feed is open").expect("none is missed")
         {
             return peer;
         }
@@ -125,7 +125,7 @@ async fn dropped(feed: &mut EventStream<PeerEvent>) -> Peer {
     loop {
         let event = timeout(LONG, feed.recv()).await.expect("in time");
         if let PeerEvent::Dropped { peer, .. } =
-            event.expect("the feed goes on").expect("none is missed")
+            event.expect("the feed is open").expect("none is missed")
         {
             return peer;
         }
@@ -134,7 +134,7 @@ async fn dropped(feed: &mut EventStream<PeerEvent>) -> Peer {
 
 async fn told(feed: &mut EventStream<ConnectionEvent>) -> ConnectionEvent {
     let event = timeout(LONG, feed.recv()).await.expect("in time");
-    event.expect("the feed goes on").expect("none is missed")
+    event.expect("the feed is open").expect("none is missed")
 }
 
 /// Connects two servers over a new stream; returns the results of both sides.

@@ -117,7 +117,7 @@ async fn next_record(records: &mut watch::Receiver<NodeRecord>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mapped_port_stands_in_the_record_and_ends_with_the_server() {
+async fn a_mapped_port_is_in_the_record_and_is_unmapped_at_the_end() {
     let router = Router::new(IP);
     let server = behind(&router).await;
     let mut records = server.watch_record();
@@ -138,7 +138,7 @@ async fn a_mapping_is_renewed_before_its_lease_ends() {
     tokio::time::sleep_until(Instant::now() + LEASE * 2 + SECOND).await;
     assert_eq!(router.asked(), [0, 600, 1200, 1800, 2400]);
     let renewed = router.mapped().expect("it is mapped");
-    assert_eq!(renewed.external, 4000, "the one that it has");
+    assert_eq!(renewed.external, 4000, "the port of the mapping");
     assert_eq!(server.record().get("tcp"), Some(4000u16));
     assert!(router.with(|state| state.checks) > 10);
 }
@@ -168,7 +168,7 @@ async fn a_new_address_of_the_router_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_router_that_fails_is_asked_again_and_the_server_goes_on() {
+async fn a_router_that_fails_is_asked_again_and_the_server_continues() {
     let router = Router::new(IP);
     let turns = [Turn::Refuses, Turn::Panics, Turn::Hangs, Turn::Refuses];
     router.with(|state| state.turns = turns.into());
@@ -195,7 +195,7 @@ async fn a_router_that_fails_is_asked_again_and_the_server_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_router_holds_the_end_of_a_server_up_for_two_seconds_at_most() {
+async fn a_silent_router_delays_the_end_of_a_server_by_at_most_two_seconds() {
     let router = Router::new(IP);
     let server = behind(&router).await;
     next_record(&mut server.watch_record()).await;
@@ -206,7 +206,7 @@ async fn a_silent_router_holds_the_end_of_a_server_up_for_two_seconds_at_most() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_ended_that_was_not_mapped() {
+async fn nothing_is_unmapped_that_was_not_mapped() {
     let router = Router::new(IP);
     router.with(|state| state.turns = [Turn::Refuses, Turn::Hangs].into());
     let server = behind(&router).await;

@@ -75,7 +75,7 @@ impl NodeStore for Notebook {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_of_a_drawn_node_is_told() {
+async fn the_outcome_of_a_drawn_node_is_reported() {
     let remote = remote().await;
     let notebook = Notebook::default();
     let (node, nobody) = (at(&remote, &public(1)), stranger(&public(2)));
@@ -117,7 +117,7 @@ async fn dialled(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_refuses_is_there() {
+async fn a_node_that_refuses_counts_as_there() {
     let full = Server::builder(key()).protocol(idle("test"));
     let full = full.configure(|config| config.with_max_peers(0));
     let full = full.start().await.unwrap();
@@ -132,7 +132,7 @@ async fn a_node_that_refuses_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_was_tried_and_not_reached_counts_against_a_node() {
+async fn only_unreachability_counts_against_a_node() {
     let node = stranger(&public(1));
     let of_code = |code| RawError::from(io::Error::from_raw_os_error(code));
     // Timed out, refused, host unreachable.
@@ -151,7 +151,7 @@ async fn only_what_was_tried_and_not_reached_counts_against_a_node() {
 
 /// Any node that knows our key can make an ack, but no frame after it.
 #[tokio::test(start_paused = true)]
-async fn a_node_that_does_not_prove_its_key_is_not_there() {
+async fn a_node_that_does_not_prove_its_key_counts_as_unreachable() {
     let (node, impostor) = (stranger(&public(1)), remote().await);
     let (builder, script) = scripted();
     let told = dialled(builder, script, &node, |dial| reach(dial, &impostor)).await;
@@ -159,7 +159,7 @@ async fn a_node_that_does_not_prove_its_key_is_not_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_banned_is_neither_dialled_nor_let_in() {
+async fn banned_nodes_are_neither_dialled_nor_admitted() {
     let remote = remote().await;
     let notebook = Notebook::default();
     let node = at(&remote, "20.1.1.1:1");
@@ -210,7 +210,7 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
     assert!(matches!(*error, SetupError::Banned { .. }), "{error}");
 }
 
-/// Connects to another address than the given one, as a name can.
+/// Connects to a different address from the given one, as can happen with a name.
 struct Astray(SocketAddr);
 
 impl Dialer for Astray {
@@ -224,7 +224,7 @@ impl Dialer for Astray {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_leads_to_a_banned_address_is_not_talked_to() {
+async fn a_name_that_leads_to_a_banned_address_is_not_contacted() {
     for banned in ["20.2.1.1:1", "[::ffff:20.2.1.1]:1"] {
         let notebook = Notebook::default();
         notebook.0.lock().unwrap().banned_ips = vec!["20.2.1.1".parse().unwrap()];

@@ -42,7 +42,7 @@ impl NodeStore for Fragile {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_memory_that_panics_costs_no_connection() {
+async fn a_node_store_that_panics_ends_no_connection() {
     let (builder, mut script) = scripted();
     let (server, remote) = (
         builder.node_store(Fragile).start().await.unwrap(),
@@ -84,7 +84,7 @@ impl NodeStore for Speechless {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_be_banned_is_refused() {
+async fn a_node_is_refused_if_the_ban_check_panics() {
     let (builder, _script) = scripted();
     let server = builder.node_store(Speechless).start().await.unwrap();
     for _ in 0..2 {
@@ -149,7 +149,7 @@ impl peermux::connmgr::Dialer for TrapDialer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_a_connections_task_answers_who_waits_for_it() {
+async fn a_panic_in_a_connections_task_answers_the_callers_that_wait_for_it() {
     let server = Server::builder(key())
         .dialer(TrapDialer)
         .start()

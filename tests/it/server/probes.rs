@@ -1,4 +1,4 @@
-//! Nodes that a store wants to have probed.
+//! Nodes that a store wants probed.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// A store that has one node to probe, with the reports that it received.
+/// A store with one node to probe. It keeps the reports that it receives.
 #[derive(Debug, Clone, Default)]
 struct Doubtful {
     doubted: Arc<Mutex<Option<Enode>>>,
@@ -48,7 +48,7 @@ impl NodeStore for Doubtful {
     }
 }
 
-/// Connects to another address than the given one, as a name can.
+/// Connects to a different address from the given one, as can happen with a name.
 struct Astray;
 
 impl Dialer for Astray {
@@ -62,7 +62,7 @@ impl Dialer for Astray {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_doubted_node_that_turns_out_to_be_outside_the_permitted_networks_is_not_talked_to() {
+async fn a_doubted_node_outside_the_permitted_networks_is_not_contacted() {
     let store = Doubtful::default();
     store.doubt(&stranger(&public(1)));
     let builder = Server::builder(key()).dialer(Astray);
@@ -91,7 +91,7 @@ async fn a_doubted_node_that_answers_is_good_and_no_peer() {
     assert_eq!(*probe.addr(), node);
     assert!(since.elapsed() <= 3 * INTERVAL);
     let accepted = remote.accept_over(probe.succeed()).await.unwrap();
-    let outcome = accepted.ended().await.expect("it takes leave");
+    let outcome = accepted.ended().await.expect("it disconnects");
     assert_eq!(outcome.error.reason(), Some(DisconnectReason::REQUESTED));
     assert_eq!(server.peer_count(), 0);
     assert_eq!(store.told(), [("good", remote.id())]);
@@ -99,7 +99,7 @@ async fn a_doubted_node_that_answers_is_good_and_no_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_refuses_a_probe_is_there_too() {
+async fn a_node_that_refuses_a_probe_also_counts_as_there() {
     let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let _server = builder.node_store(store.clone()).start().await.unwrap();
@@ -132,7 +132,7 @@ async fn a_doubted_node_that_does_not_answer_has_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_probe_is_under_way_at_a_time_and_ends_with_the_server() {
+async fn one_probe_runs_at_a_time_and_ends_with_the_server() {
     let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let builder = builder.configure(|config| config.with_dial_timeout(LONG));
@@ -146,7 +146,7 @@ async fn one_probe_is_under_way_at_a_time_and_ends_with_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_dialled() {
+async fn nothing_is_probed_while_the_network_is_down_or_dials_are_disabled() {
     let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let _server = builder.node_store(store.clone()).start().await.unwrap();

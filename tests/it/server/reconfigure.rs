@@ -55,7 +55,7 @@ fn differing(config: &ServerConfig, setting: &str) -> ServerConfig {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_setting_changes_or_is_named() {
+async fn each_setting_changes_or_is_refused_by_name() {
     let server = Server::builder(key()).start().await.unwrap();
     let all = serde_json::to_value(server.config()).unwrap();
     let mut changed = Vec::new();
@@ -100,7 +100,7 @@ async fn each_setting_changes_or_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_or_fewer_peers_are_let_in_and_nobody_has_to_go() {
+async fn more_or_fewer_peers_are_admitted_and_none_is_disconnected() {
     let builder = Server::builder(key()).configure(|config| config.with_max_peers(1));
     let server = builder.protocol(idle("test")).start().await.unwrap();
     let mut visitors = Vec::new();
@@ -125,7 +125,7 @@ async fn more_or_fewer_peers_are_let_in_and_nobody_has_to_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nodes_from_sources_fill_the_places_that_there_are_now() {
+async fn nodes_from_sources_fill_the_current_number_of_seats() {
     let (builder, mut script) = scripted();
     let nodes: VecDeque<_> = (1..50).map(|number| stranger(&public(number))).collect();
     let builder = builder.source(nodes);

@@ -67,7 +67,7 @@ async fn run(seed: u64) -> Run {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_runs_with_one_seed_are_alike_and_with_another_are_not() {
+async fn two_runs_with_one_seed_are_identical_and_with_another_seed_differ() {
     let (first, again, other) = (run(7).await, run(7).await, run(8).await);
     assert_eq!(first, again);
     for (one, another) in first.sent.iter().zip(&other.sent) {

@@ -67,7 +67,7 @@ async fn one_network_gets_a_share_of_the_seats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_static_node_is_let_in_where_its_network_has_its_share() {
+async fn a_static_node_is_admitted_even_if_its_network_has_its_share() {
     let (listener, caller) = memory_listener();
     let (builder, _script) = scripted();
     let builder = builder.configure(|config| {
@@ -91,7 +91,7 @@ async fn a_static_node_is_let_in_where_its_network_has_its_share() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_takes_the_place_of_who_has_least_reason_to_stay() {
+async fn a_newcomer_replaces_one_of_the_newer_peers() {
     let (listener, caller) = memory_listener();
     let server = called(seats(40), listener).await;
     let mut visitors = Vec::new();
@@ -109,12 +109,12 @@ async fn a_newcomer_takes_the_place_of_who_has_least_reason_to_stay() {
         server.distrust(visitor.id());
     }
     let (_stranger, dialled) = visit(&caller, &server, "30.2.1.1:1").await;
-    dialled.expect("takes somebody's place");
+    dialled.expect("takes another peer's seat");
     let gone = futures::future::select_all(visitors.iter().map(|(_, peer)| Box::pin(peer.ended())));
     let (outcome, place, _) = gone.await;
     let reason = outcome.and_then(|outcome| outcome.error.reason());
     assert_eq!(reason, Some(DisconnectReason::TOO_MANY_PEERS));
-    assert!(place >= 20, "nobody of the older half: {place}");
+    assert!(place >= 20, "none of the older half: {place}");
     assert_eq!(server.peer_count(), 40);
 }
 
@@ -137,7 +137,7 @@ async fn private_addresses_have_no_bound_unless_they_hide_others() {
 ///
 /// The limit on peers does.
 #[tokio::test(start_paused = true)]
-async fn whitelisted_addresses_are_no_strangers() {
+async fn whitelisted_addresses_are_not_strangers() {
     let (listener, caller) = memory_listener();
     let builder = Server::builder(key()).configure(|config| {
         let config = config.with_max_peers(30).with_dial_ratio(3);
@@ -146,23 +146,23 @@ async fn whitelisted_addresses_are_no_strangers() {
     });
     let server = called(builder, listener).await;
     let mut visitors = Vec::new();
-    // All have one address: no throttle, no network share, no rate and no reserved places apply.
+    // All have one address: no throttle, no network share, no rate and no reserved seats apply.
     for port in 1..=28 {
         let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
         dialled.expect("no stranger");
         visitors.push(visitor);
     }
     let (_stranger, dialled) = visit(&caller, &server, "20.2.1.1:1").await;
-    let refused = dialled.expect_err("strangers may have twenty places");
+    let refused = dialled.expect_err("strangers may have twenty seats");
     assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
     for port in 29..=30 {
         let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
         dialled.expect("no stranger");
         visitors.push(visitor);
     }
-    // No whitelisted peer gives its place to a newcomer, not even to a whitelisted one.
+    // No whitelisted peer gives its seat to a newcomer, not even to a whitelisted one.
     let (_newcomer, dialled) = visit(&caller, &server, "20.1.1.1:31").await;
-    let refused = dialled.expect_err("all thirty places are taken");
+    let refused = dialled.expect_err("all thirty seats are taken");
     assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
     let (_stranger, dialled) = visit(&caller, &server, "20.3.1.1:1").await;
     assert!(dialled.is_err());
@@ -170,7 +170,7 @@ async fn whitelisted_addresses_are_no_strangers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_whitelisted_newcomer_takes_the_place_of_a_stranger() {
+async fn a_whitelisted_newcomer_takes_the_seat_of_a_stranger() {
     let (listener, caller) = memory_listener();
     let builder = seats(40)
         .configure(|config| config.with_whitelist("30.1.0.0/16".parse::<NetList>().unwrap()));
@@ -182,7 +182,7 @@ async fn a_whitelisted_newcomer_takes_the_place_of_a_stranger() {
         tokio::time::advance(SECOND).await;
     }
     let (visitor, dialled) = visit(&caller, &server, "30.1.1.1:1").await;
-    dialled.expect("takes somebody's place");
+    dialled.expect("takes another peer's seat");
     let gone = strangers.iter().map(|(_, peer)| Box::pin(peer.ended()));
     futures::future::select_all(gone).await;
     assert!(server.peer(&visitor.id()).is_some());

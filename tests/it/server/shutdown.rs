@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_remote_that_was_said_hello_to_is_told_of_the_end() {
+async fn a_remote_that_has_received_hello_is_notified_of_the_end() {
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
     let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
@@ -26,7 +26,7 @@ async fn a_remote_that_was_said_hello_to_is_told_of_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_remote_does_not_hold_the_end_up() {
+async fn a_silent_remote_does_not_delay_the_end() {
     let (listener, caller) = memory_listener();
     let server = called(Server::builder(key()), listener).await;
     let mut stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
@@ -77,7 +77,7 @@ async fn read_slowly(mut remote: Scripted) -> (usize, Option<DisconnectReason>) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_reads_slowly_is_told_before_the_deadline_of_the_shutdown() {
+async fn a_peer_that_reads_slowly_is_notified_before_the_deadline_of_the_shutdown() {
     let (server, remote) = flooded(1000).await;
     let (ended, (_, reason)) = tokio::join!(server.shutdown(2 * SECOND), read_slowly(remote));
     ended.expect("in time");
@@ -85,7 +85,7 @@ async fn a_peer_that_reads_slowly_is_told_before_the_deadline_of_the_shutdown() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_queued_goes_out_before_a_shutdown_with_time_ends_the_peer() {
+async fn a_shutdown_with_time_sends_queued_messages_first() {
     let (server, remote) = flooded(100).await;
     let (ended, read) = tokio::join!(server.shutdown(LONG), read_slowly(remote));
     ended.expect("in time");
@@ -93,7 +93,7 @@ async fn what_is_queued_goes_out_before_a_shutdown_with_time_ends_the_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peers_are_told_dials_are_given_up_and_nothing_is_left() {
+async fn peers_are_notified_dials_are_cancelled_and_nothing_is_left() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let mut feed = remote.subscribe();

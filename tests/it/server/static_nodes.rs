@@ -61,7 +61,7 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
-/// A ban from before it was added as well: nobody has to add it once more.
+/// This includes a ban from before it was added: nobody has to add it again.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
     const BAN: Duration = Duration::from_secs(100);
@@ -148,7 +148,7 @@ async fn dialled_at_once(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
+async fn a_waiting_static_node_is_dialled_at_once_for_a_caller() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let node = at(&remote, &public(1));
@@ -159,7 +159,7 @@ async fn a_static_node_that_waits_is_dialled_at_once_for_who_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_static_node_whose_connection_ended_is_dialled_at_once_for_who_asks() {
+async fn a_static_node_whose_connection_ended_is_dialled_at_once_for_a_caller() {
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
     let mut feed = server.subscribe();
@@ -242,7 +242,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
 
 /// Otherwise a node could reconnect to make us dial as often as it likes.
 #[tokio::test(start_paused = true)]
-async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
+async fn a_static_node_that_comes_and_goes_is_not_dialled_more_often() {
     let gap = 35 * SECOND;
     let (builder, mut script) = scripted();
     let (server, remote) = (builder.start().await.unwrap(), remote().await);
@@ -293,7 +293,7 @@ async fn a_static_node_that_moved_is_dialled_at_its_new_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_never_be_dialled_is_no_static_node() {
+async fn a_node_that_can_never_be_dialled_cannot_be_a_static_node() {
     let (builder, mut script) = scripted();
     let builder = builder
         .configure(|config| config.with_net_restrict("20.0.0.0/8".parse::<NetList>().unwrap()));
@@ -315,7 +315,7 @@ async fn what_can_never_be_dialled_is_no_static_node() {
 
 /// It returns at another address, since its old port may be in use by then.
 #[tokio::test]
-async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() {
+async fn a_killed_static_node_is_reconnected_at_its_new_address() {
     let node_key = key();
     let start = || {
         let builder = Server::builder(node_key.clone()).protocol(idle("test"));
@@ -348,7 +348,7 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
 
 /// Nodes may share one list, in which each finds itself.
 #[tokio::test(start_paused = true)]
-async fn a_static_node_of_the_configuration_that_cannot_be_is_reported_and_left_out() {
+async fn an_impossible_static_node_of_the_configuration_is_reported_and_left_out() {
     let ((dialer, mut script), own) = (dial_script(), key());
     let itself = Enode::new(own.public_key(), "20.1.1.1:1".parse().unwrap());
     let nowhere = Enode::incomplete(key().public_key());
@@ -372,7 +372,7 @@ async fn a_static_node_of_the_configuration_that_cannot_be_is_reported_and_left_
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_place_of_a_static_node_is_kept_while_it_is_not_connected() {
+async fn the_seat_of_a_static_node_is_kept_while_it_is_not_connected() {
     let (builder, mut script) = scripted();
     let builder = builder.configure(|config| config.with_max_peers(1));
     let (server, fixed, other) = (
@@ -387,7 +387,7 @@ async fn the_place_of_a_static_node_is_kept_while_it_is_not_connected() {
         server.accept_over(near),
         other.dial_over(far, own.public_key())
     );
-    assert!(ours.is_err() && theirs.is_err(), "the place is taken");
+    assert!(ours.is_err() && theirs.is_err(), "the seat is taken");
     reach(unreached, &fixed);
     let mut feed = server.subscribe();
     assert_eq!(added(&mut feed).await.id(), fixed.id());

@@ -65,7 +65,7 @@ impl Drop for Fragile {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_that_panics_keeps_no_place_and_its_peer_is_reported_as_gone() {
+async fn a_transport_that_panics_keeps_no_seat_and_its_peer_is_reported_as_gone() {
     let (server, remote) = (remote().await, remote().await);
     let key = *remote.enode().public_key();
     for (uses, on_drop, aborted) in [

@@ -79,7 +79,7 @@ async fn a_dialler_that_sends_no_hello_has_five_seconds_in_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_up_may_be_granted_for_ever() {
+async fn a_set_up_may_have_unlimited_time() {
     let patient = |key| {
         Server::builder(key)
             .configure(|config| config.with_setup_timeout(Duration::MAX))

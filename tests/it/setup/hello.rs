@@ -156,7 +156,7 @@ async fn first_message(id: u64, payload: Vec<u8>) -> SetupError {
 }
 
 #[tokio::test]
-async fn first_messages_that_are_no_hello_are_told_apart() {
+async fn first_messages_other_than_hello_are_distinguished() {
     let quitting = Some(DisconnectReason::CLIENT_QUITTING);
     for form in [vec![0xc1, 0x08], vec![0x08]] {
         let error = first_message(ids::DISCONNECT, form).await;
@@ -189,7 +189,7 @@ async fn first_messages_that_are_no_hello_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_remote_that_speaks_no_rlpx_is_told_apart_from_one_that_closes() {
+async fn a_remote_without_rlpx_is_distinguished_from_one_that_closes() {
     let (near, mut far) = duplex(1 << 16);
     let remote = key().public_key();
     let own = key();

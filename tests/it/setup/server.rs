@@ -36,7 +36,7 @@ async fn dropped(feed: &mut EventStream<PeerEvent>) -> PeerEvent {
             let event = feed
                 .recv()
                 .await
-                .expect("the feed goes on")
+                .expect("the feed is open")
                 .expect("none is missed");
             if matches!(event, PeerEvent::Dropped { .. }) {
                 return event;
@@ -49,7 +49,7 @@ async fn dropped(feed: &mut EventStream<PeerEvent>) -> PeerEvent {
 }
 
 #[tokio::test]
-async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
+async fn a_dialled_node_is_a_peer_on_both_sides_and_both_report_it() {
     let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = listener.subscribe();
     let peer = dialler.dial(&listener.enode()).await.expect("connects");
@@ -81,9 +81,9 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
     listener.shutdown(SOON).await.expect("all end");
 }
 
-/// The waiting task runs on another thread than the peer, so repeat this often.
+/// The waiting task runs on a different thread from the peer, so repeat this often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_has_seen_a_peer_end_can_dial_its_node_again() {
+async fn a_caller_that_has_seen_a_peer_end_can_dial_its_node_again() {
     let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
     for round in 0..100 {
         let mut feed = listener.subscribe();
@@ -175,7 +175,7 @@ async fn a_node_without_an_endpoint_or_a_listener_is_not_reached() {
 }
 
 #[tokio::test]
-async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
+async fn incompatible_protocols_are_refused_at_the_start() {
     let twice = node().protocol(mirror(1)).start().await.expect_err("twice");
     assert!(matches!(twice, StartError::DuplicateProtocol(_)));
 
@@ -301,7 +301,7 @@ async fn added(feed: &mut EventStream<PeerEvent>, other: &Server) -> Peer {
             let event = feed
                 .recv()
                 .await
-                .expect("the feed goes on")
+                .expect("the feed is open")
                 .expect("none is missed");
             if let PeerEvent::Added { peer } = event {
                 assert_eq!(peer.id(), other.id());
@@ -314,7 +314,7 @@ async fn added(feed: &mut EventStream<PeerEvent>, other: &Server) -> Peer {
 }
 
 #[tokio::test]
-async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
+async fn a_full_server_admits_a_trusted_node_and_updates_its_mark() {
     let full = node()
         .configure(|config| config.with_max_peers(1))
         .start()
@@ -323,7 +323,7 @@ async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = full.subscribe();
     let joined = first.dial(&full.enode()).await;
-    joined.expect("the first is let in");
+    joined.expect("the first is admitted");
     added(&mut feed, &first).await;
     let refused = second.dial(&full.enode()).await.expect_err("is full");
     assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
@@ -340,7 +340,7 @@ async fn a_trusted_node_is_let_into_a_full_one_and_its_mark_follows() {
 }
 
 #[tokio::test]
-async fn places_kept_for_dialled_nodes_are_not_given_to_inbound_ones() {
+async fn seats_reserved_for_dialled_nodes_are_not_given_to_inbound_ones() {
     let keeps = node()
         .configure(|config| config.with_max_peers(2).with_dial_ratio(2))
         .start()
@@ -349,9 +349,9 @@ async fn places_kept_for_dialled_nodes_are_not_given_to_inbound_ones() {
     let (first, second) = (node().start().await.unwrap(), node().start().await.unwrap());
     let mut feed = keeps.subscribe();
     let joined = first.dial(&keeps.enode()).await;
-    joined.expect("the first is let in");
+    joined.expect("the first is admitted");
     added(&mut feed, &first).await;
     let refused = second.dial(&keeps.enode()).await.expect_err("is full");
     assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
-    keeps.dial(&second.enode()).await.expect("has a place");
+    keeps.dial(&second.enode()).await.expect("has a seat");
 }

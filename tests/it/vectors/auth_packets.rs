@@ -17,7 +17,7 @@ fn accepted() {
             let (_, session) = auth
                 .answer(randomness(transcript, "recipient", "ack"))
                 .unwrap();
-            // The packet itself is an input of the session, so each packet gives another one.
+            // The packet is an input to the session, so each packet leads to a different session.
             assert_ne!(session.binding, handshake(transcript).1.binding);
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn cases(section: &str) -> &'static [Value] {
 
 pub(super) fn text<'c>(case: &'c Value, field: &str) -> &'c str {
     let value = case[field].as_str();
-    value.unwrap_or_else(|| panic!("{field} is no text in {case}"))
+    value.unwrap_or_else(|| panic!("{field} is not a text in {case}"))
 }
 
 pub(super) fn bytes(case: &Value, field: &str) -> Vec<u8> {
@@ -28,12 +28,12 @@ pub(super) fn bytes(case: &Value, field: &str) -> Vec<u8> {
 
 pub(super) fn number(case: &Value, field: &str) -> u64 {
     let value = case[field].as_u64();
-    value.unwrap_or_else(|| panic!("{field} is no number in {case}"))
+    value.unwrap_or_else(|| panic!("{field} is not a number in {case}"))
 }
 
 pub(super) fn list<'c>(case: &'c Value, field: &str) -> &'c [Value] {
     let value = case[field].as_array();
-    value.unwrap_or_else(|| panic!("{field} is no list in {case}"))
+    value.unwrap_or_else(|| panic!("{field} is not a list in {case}"))
 }
 
 pub(super) fn accepted(case: &Value) -> bool {

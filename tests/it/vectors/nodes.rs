@@ -81,7 +81,7 @@ fn upstream_wording(error: &NodeError) -> &'static str {
 
 /// Only the parser of enode URLs accepts a bare key.
 #[test]
-fn a_bare_key_is_no_node_but_an_incomplete_enode() {
+fn a_bare_key_is_not_a_node_but_an_incomplete_enode() {
     let key = text(&cases("node_records_and_urls")[0], "pubkey");
     assert!(key.parse::<Node>().is_err());
     assert!(key.parse::<Enode>().is_ok());
