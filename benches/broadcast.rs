@@ -60,7 +60,7 @@ fn main() {
 fn compare(quick: bool) {
     let (turns, peers, rounds) = if quick { (1, 200, 3) } else { (5, 1000, 5) };
     println!(
-        "{SIZE} bytes to {peers} peers, broadcast of a send each: least, median, most of {turns}"
+        "{SIZE} bytes to {peers} peers, a broadcast as a share of separate sends: minimum, median, maximum of {turns}"
     );
     for data in DATA {
         let (mut memory, mut cpu, mut kib) = (Vec::new(), Vec::new(), Vec::new());

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 const SIZES: [usize; 3] = [16, 1 << 10, 32 << 10];
 
-/// Messages queued before the receiver takes them, within the bounds of a protocol.
+/// Messages queued before the receiver reads them, within the bounds of a protocol.
 const BURST: u64 = 64;
 
 fn runtime() -> Runtime {

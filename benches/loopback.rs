@@ -67,7 +67,7 @@ fn noise(size: usize) -> Vec<u8> {
     payload
 }
 
-/// Sends `count` messages one way. The last one is returned once all were received.
+/// Sends `count` messages one way. The last one is returned once all have been received.
 async fn flood(link: &mut Link, size: usize, count: u64) -> Duration {
     let payload = bytes::Bytes::from(noise(size));
     let started = Instant::now();

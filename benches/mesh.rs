@@ -5,8 +5,7 @@
 //!
 //! `cargo bench --bench mesh`. The nodes are whole servers with their default pace, the streams are
 //! in memory, and the clock is virtual. Each node dials eight others. The mesh is complete when
-//! each has done so and both ends know of each connection.
-//! each has, and both ends know of each connection.
+//! each node has done so and both ends know each connection.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -69,7 +68,7 @@ impl Dialer for From {
     }
 }
 
-/// Returns the address of a node, each in a network of its own.
+/// Returns the address of a node, each in its own network.
 fn addr(number: u16) -> SocketAddr {
     let [high, low] = number.to_be_bytes();
     SocketAddr::from(([20 + high, low, 1, 1], 30303))

@@ -136,7 +136,9 @@ async fn cost(work: impl Future<Output = ()>) -> (f64, Duration) {
 async fn main() {
     let quick = std::env::args().any(|arg| arg == "--quick");
     let (turns, count) = if quick { (3, 6_400) } else { (9, 64_000) };
-    println!("round trips of {SIZE} B, requests beside bare ones: least, median, most of {turns}");
+    println!(
+        "round trips of {SIZE} B, requests compared with bare ones: minimum, median, maximum of {turns}"
+    );
     let (layer, mut bare) = (Layer::new().await, Bare::new().await);
     for open in OPEN {
         let (mut cpu, mut wall) = (Vec::new(), Vec::new());

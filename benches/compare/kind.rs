@@ -9,7 +9,7 @@ use crate::load::Load;
 use crate::process::Process;
 use crate::program::Program;
 
-/// More than in any measurement.
+/// More peers than in any measurement.
 const MAX_PEERS: &str = "2000";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 //! Floods over loopback sockets from one sending thread.
-#![expect(clippy::disallowed_methods, reason = "the sender has a rate")]
+#![expect(clippy::disallowed_methods, reason = "the sender keeps to a rate")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     runtime.expect("a runtime").block_on(async {
         serve(socket).await;
         let flood = move || send(at, &[vec![0x5a; 200]], None, FLOOD);
-        // Include what the first packets allocate.
+        // Include the allocations of the first packets.
         tokio::task::spawn_blocking(move || send(at, &[vec![0x5a; 200]], Some(1000), FLOOD / 10))
             .await
             .expect("no panic");
@@ -169,7 +169,8 @@ impl Pinger {
         now.expect("after 1970").as_secs()
     }
 
-    /// Returns whether a Ping is answered in time. The other's Pings are answered meanwhile.
+    /// Returns whether a Ping is answered in time. It answers the other node's Pings in the
+    /// meantime.
     fn ping(&mut self) -> bool {
         self.sent += 1;
         let own = self.socket.local_addr().expect("bound");
@@ -257,7 +258,7 @@ pub(crate) fn beside_version_5() {
                 rates.push(sent as f64 / FLOOD.as_secs_f64() / 1000.0);
             }
             println!(
-                "beside {} thousand {what} per second: {} of the Pings of version 4 are answered",
+                "during a flood of {} thousand {what} per second, {} of the version 4 Pings are answered",
                 spread(rates),
                 spread(answered)
             );

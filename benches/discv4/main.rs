@@ -239,7 +239,7 @@ fn full_table() {
     let change = region.change();
     let held = change.bytes_allocated - change.bytes_deallocated;
     println!(
-        "after {KNOWN} nodes: {nodes} in the table, {records} with a record of nearly 300 B, and {:.2} MiB in all",
+        "after {KNOWN} nodes: {nodes} in the table, {records} with a record of nearly 300 B, and {:.2} MiB in total",
         held as f64 / f64::from(1 << 20)
     );
 }

@@ -1,6 +1,6 @@
 //! The role of the attackers.
 //!
-//! Each reconnects from another network and as another node.
+//! Each reconnects from a different network and as a different node.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
         async move {
             sleep(Duration::from_millis(number as u64)).await;
             loop {
-                // An attacker expects the error when the node closes the connection.
+                // The error is expected: the node closes the connection.
                 let _ = once(&attack, &says, &target, number == 0).await;
                 sleep(attack.away).await;
             }

@@ -20,7 +20,7 @@ pub(crate) fn trusted() -> X509Identity {
 }
 
 /// Returns an identity with as many false certificates as possible. Searching among them would take
-/// longest.
+/// the longest.
 pub(crate) fn untrusted() -> X509Identity {
     let root = Authority::new(None);
     let above: Vec<_> = (0..7).map(|_| Authority::new(Some(&root))).collect();

@@ -19,7 +19,7 @@ pub(crate) const PING: u64 = 2;
 /// The first code of comm for a remote that speaks nothing else.
 pub(crate) const COMM: u64 = 0x10;
 
-/// The node's capabilities besides comm.
+/// The node's capabilities except comm.
 pub(crate) fn capabilities() -> Vec<Capability> {
     let named = |name| Capability::new(name, 1);
     [named("bench"), named("echo"), named("unread")].to_vec()

@@ -164,7 +164,7 @@ async fn echo(
     Ok(took)
 }
 
-/// Waits for one answer and answers Pings meanwhile.
+/// Waits for one answer and answers Pings in the meantime.
 async fn answer(link: &mut Link) -> Result<(), Problem> {
     loop {
         let next = timeout(PATIENCE, link.next()).await?;

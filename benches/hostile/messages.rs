@@ -48,7 +48,7 @@ pub(crate) fn false_auth(node: &Enode) -> Vec<u8> {
     auth
 }
 
-/// Returns as many capabilities as a Hello may have.
+/// Returns as many capabilities as a Hello may contain.
 pub(crate) fn many_capabilities() -> Vec<Capability> {
     let more = (3..64).map(|version| Capability::new("x", version));
     capabilities().into_iter().chain(more).collect()
@@ -90,7 +90,7 @@ fn string(id: u64, bytes: &[u8]) -> RawMessage {
     }
 }
 
-/// Requests many messages of `bench`, as large as strangers get them.
+/// Requests many messages of `bench`, of the maximum size for strangers.
 pub(crate) fn ask() -> RawMessage {
     let mut out = RlpStream::new_list(2);
     out.append(&100_000u64).append(&(FOR_STRANGERS as u64));
@@ -104,7 +104,7 @@ pub(crate) fn echoes() -> Vec<RawMessage> {
     vec![zeros(ECHO, FOR_STRANGERS); 16]
 }
 
-/// Returns one byte for an unread protocol among many for one that is read.
+/// Returns one byte for an unread protocol, among many messages for one that is read.
 pub(crate) fn tiny() -> Vec<RawMessage> {
     let around = || std::iter::repeat_with(|| string(ECHO, &[7; 1000])).take(16);
     around()

@@ -36,11 +36,12 @@ pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 /// The maximum number of concurrent set-ups.
 pub(crate) const PENDING: usize = 50;
 
-/// What gossip may keep, in bytes and for how long. It is also shorter than the time to settle.
+/// The memory that gossip may keep, in bytes, and for how long. This is also shorter than the time
+/// to settle.
 const GOSSIP: usize = 16 << 20;
 const EXPIRY: Duration = Duration::from_secs(9);
 
-/// What subscriptions to comm may hold: gossip's and another one.
+/// The memory that subscriptions to comm may hold: gossip's and another one.
 const SUBSCRIPTIONS: usize = 2 * (4 << 20);
 
 /// Memory outside the budget of the peers, in bytes.

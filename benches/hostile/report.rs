@@ -12,7 +12,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const KEPT: f64 = 0.5;
 const CONNECT_MS: f64 = 1000.0;
 const LIVE: f64 = 1.01;
-/// Deviations to expect of a small node in any case.
+/// Deviations that a small node always shows.
 const NOISE: f64 = 32.0 * 1024.0;
 const RESIDENT: f64 = 1.5;
 
@@ -34,7 +34,7 @@ pub(crate) struct Row {
     pub(crate) has_seats: bool,
     /// The number of the honest identity's messages that arrived.
     pub(crate) heard: f64,
-    /// The number of the node's open files and sockets then.
+    /// The number of the node's open files and sockets at that time.
     pub(crate) files: f64,
     /// The peak of live bytes above the idle ones.
     pub(crate) peak: f64,
@@ -80,10 +80,10 @@ type Goal = (&'static str, fn(&Row) -> bool);
 
 const GOALS: [Goal; 8] = [
     ("peak within the budgets", |row| row.peak <= row.bound),
-    ("live bytes given back", |row| {
+    ("live bytes released", |row| {
         row.after.0 <= row.idle.0 * LIVE + NOISE + row.remembered
     }),
-    ("resident memory given back", |row| {
+    ("resident memory released", |row| {
         row.after.1 <= row.idle.1 * RESIDENT
     }),
     ("half of the messages kept", |row| {

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 /// Messages per benchmark, enough that one-time costs do not matter.
 const MESSAGES: usize = 100;
 
-/// Messages queued before the receiver takes them, within the bounds of a protocol.
+/// Messages queued before the receiver reads them, within the bounds of a protocol.
 const BURST: usize = 50;
 
 /// Returns incompressible data, as large messages usually are.
@@ -169,7 +169,7 @@ impl Ends {
     }
 }
 
-/// The bounded queue of a protocol by itself.
+/// The bounded queue of a protocol alone.
 fn queued(size: usize) -> Ends {
     Ends::new(size, async || ProtocolConn::pair())
 }

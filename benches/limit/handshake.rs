@@ -38,7 +38,7 @@ pub(crate) struct Ends {
     listener: Key,
 }
 
-/// The dialler's state after it sent its packet.
+/// The dialler's state after it has sent its packet.
 pub(crate) struct Auth {
     ephemeral: Key,
     wrapping: Key,

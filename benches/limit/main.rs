@@ -1,4 +1,4 @@
-//! The best that this machine can do, to compare our speed with.
+//! The maximum speed of this machine, as a reference for ours.
 //!
 //! `cargo bench --bench limit` uses only published crates and none of the library's own code. It
 //! measures how fast one thread seals frames and one thread opens them, and how fast both loops are
@@ -41,7 +41,7 @@ const HANDSHAKES: [(&str, Rate); 4] = [
     ("both ends' cryptography, 1 core", || handshake::rate(1)),
     ("both ends' cryptography, 2 cores", || handshake::rate(2)),
     ("connects without cryptography", || connect::rate(false)),
-    ("connects with it", || connect::rate(true)),
+    ("connects with cryptography", || connect::rate(true)),
 ];
 
 /// Minimum, median and maximum.

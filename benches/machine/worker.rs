@@ -62,7 +62,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.input.take());
-        // If it failed, it has already printed why.
+        // If it failed, it has already printed the reason.
         let _ = self.child.wait();
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
 struct Scene {
     node: Worker,
     peers: usize,
-    /// The peers' processes. The first peer loads what all share.
+    /// The peers' processes. The first peer loads everything that all of them share.
     crowds: Vec<Worker>,
     before: Memory,
 }

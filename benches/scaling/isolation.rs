@@ -44,13 +44,13 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     }
     let ratio = median(&rates[1]) / median(&rates[0]);
     goals.add(
-        "isolation: beside an unread protocol another keeps 90 % of its throughput until the bounds are reached",
+        "isolation: next to an unread protocol another one keeps 90 % of its throughput until the bounds are reached",
         format!("{:.1} %", ratio * 100.0),
         ratio >= THROUGHPUT,
     );
     let slowest = pongs[1].iter().copied().fold(0.0, f64::max);
     goals.add(
-        "isolation: no pong is later than 50 ms meanwhile",
+        "isolation: no pong is later than 50 ms in the meantime",
         format!("{slowest:.1} ms at most"),
         slowest <= PONG_MS,
     );

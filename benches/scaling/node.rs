@@ -19,7 +19,7 @@ use crate::{COUNTED as ALLOCATOR, machine};
 pub(crate) enum Mode {
     /// One protocol, whose channels are driven by commands.
     Lend,
-    /// The same, and silence does not end a peer.
+    /// The same, but silent peers are not disconnected.
     Patient,
     /// One such protocol, and one that is read, for strangers.
     Visited,

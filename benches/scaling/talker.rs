@@ -94,16 +94,16 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
     (seconds, pong)
 }
 
-/// Makes round trips of one protocol over a new connection. Meanwhile the other sends messages of
-/// `size` bytes as fast as it can, or none if that is 0. Returns the percentiles 50 and 99 in
-/// microseconds, and the other's rate in megabytes per second.
+/// Makes round trips of one protocol over a new connection. In the meantime the other one sends
+/// messages of `size` bytes as fast as it can, or none if that is 0. Returns the percentiles 50 and
+/// 99 in microseconds, and the other's rate in megabytes per second.
 async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
     let mut talk = Talk::begin(node).await;
     let aside = talk.aside;
     let flood = tokio::spawn(async move {
         let message = message(COUNTED, size);
         let mut sent = 0;
-        // Until the peer ends.
+        // Until the connection ends.
         while size > 0 && aside.send(&message).await.is_ok() {
             sent += size;
         }

@@ -37,7 +37,8 @@ impl Forwarder {
         Ok(Self(binary))
     }
 
-    /// Joins the namespaces. Each repetition loses other packets, but the same ones in every run.
+    /// Joins the namespaces. Each repetition loses different packets, but every run loses the same
+    /// ones.
     pub(crate) fn start(&self, path: Path, repetition: usize) -> Result<Carrying, String> {
         let mut command = Command::new(&self.0);
         // None of its goroutines needs to be interrupted.

@@ -12,7 +12,7 @@ const PATH_IS_LIMIT: f64 = 1.25;
 /// A processor with a smaller idle share may be the limit.
 const IDLE: f64 = 0.1;
 
-/// Compares the medians of all measurements that have the figures for a goal.
+/// Compares the medians of all measurements that provide the figures for a goal.
 pub(crate) fn judge(figures: &Figures, goals: &mut Goals) {
     for (path, load) in figures.rows() {
         match load {

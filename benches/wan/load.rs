@@ -52,8 +52,8 @@ impl Load {
         }
     }
 
-    /// Returns the rate in bytes per second that go-ethereum encrypts here at most, rounded. More
-    /// data would take it too long.
+    /// Returns the maximum rate at which go-ethereum encrypts here, in bytes per second, rounded.
+    /// More data would take it too long.
     pub(crate) fn ceiling(self) -> f64 {
         match self {
             Self::Sink(size) if size < 32 << 10 => 40e6,

@@ -1,6 +1,6 @@
 //! Compares peermux over distance with go-ethereum and with a plain TCP copy.
 //!
-//! The copy uses the system's buffers. All run interleaved in one run.
+//! The copy uses the system's buffers. All three run interleaved.
 //!
 //!     cargo bench -p peermux-cli --bench wan -- [--full] [--only 100ms/sink] [--repetitions 9] [--congestion cubic]
 //!
@@ -16,10 +16,10 @@
 //! removed by the next run.
 //!
 //! The amount of data is determined once per path with the copy, and is the same for all
-//! implementations: what takes the copy a few seconds, at least 30 round trips, and no more than
-//! go-ethereum can encrypt in that time. There is no warm-up, so slow start is part of each
-//! measurement. Nothing that one connection learned about the path is kept for the next. Within a
-//! repetition all lose the packets with the same numbers. The clock runs from the first message
+//! implementations. It takes the copy a few seconds and at least 30 round trips, and is no more
+//! than go-ethereum can encrypt in that time. There is no warm-up, so slow start is part of each
+//! measurement. Nothing that one connection has learned about the path is kept for the next. Within
+//! a repetition all lose the packets with the same numbers. The clock runs from the first message
 //! until the listener has confirmed the last one.
 //!
 //! Tables and goals are printed to standard output; the figures are written as JSON to `wan` below

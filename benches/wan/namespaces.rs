@@ -170,7 +170,7 @@ pub(crate) fn remove_stale() {
 fn remove(name: &str) {
     let inside = run("ip", &["netns", "pids", name]).unwrap_or_default();
     for process in inside.split_whitespace() {
-        // It may have ended meanwhile.
+        // It may have ended in the meantime.
         let _ = run("kill", &["-KILL", process]);
     }
     if let Err(error) = run("ip", &["netns", "del", name]) {

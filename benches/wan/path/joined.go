@@ -70,8 +70,8 @@ func (j *joined) size(index int) int {
 	return whole - (j.count-1)*j.segment
 }
 
-// cut writes the packets from first up to, but without, end to buffer, as one joined packet. It
-// does what the kernel does for a network card that cannot segment.
+// cut writes the packets from first to end, excluding end, to buffer as one joined packet. It does
+// what the kernel does for a network card that cannot segment.
 func (j *joined) cut(buffer []byte, first, end int) []byte {
 	head := vnetSize + j.headers
 	from := head + first*j.segment

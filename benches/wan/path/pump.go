@@ -14,7 +14,7 @@ const (
 	// batch is the maximum interval between packets that are delivered joined.
 	batch = int64(500 * time.Microsecond)
 
-	// early is how much too early a packet may be delivered: a shorter sleep is not worth it.
+	// early is how much too early a packet may be delivered: a shorter sleep is not worthwhile.
 	early = int64(30 * time.Microsecond)
 
 	prSetTimerSlack = 29
@@ -102,7 +102,7 @@ func (p *pump) arrive(j joined) {
 	}
 }
 
-// send queues the packets from first up to, but without, end.
+// send queues the packets from first to end, excluding end.
 func (p *pump) send(j *joined, first, end int, at int64) {
 	var data []byte
 	if first == 0 && end == j.count {

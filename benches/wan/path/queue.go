@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// places is the maximum number of packets under way, far above any window.
+	// places is the maximum number of packets in transit, far above any window.
 	places = 1 << 16
 
 	futexWait = 128 // and private to this process
