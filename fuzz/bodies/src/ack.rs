@@ -84,7 +84,7 @@ impl Target for Ack {
 
 impl Ack {
     /// Delivers a packet and returns whether it was accepted. `own` is whether it is the
-    /// recipient's: then both ends must agree, otherwise they must not.
+    /// recipient's packet. If it is, both ends must agree; otherwise they must not.
     fn deliver(&self, packet: &[u8], own: Option<bool>) -> Result<bool, HandshakeError> {
         let (initiator, _) = initiator(AUTH_PADDING);
         let initiator = initiator.with_legacy(self.0.legacy);

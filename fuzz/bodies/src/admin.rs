@@ -30,7 +30,7 @@ pub fn admin(data: &[u8]) {
 fn check_request(line: &str) {
     match Request::read(line) {
         Ok(request) => {
-            let written = serde_json::to_string(&request).expect("it has a form");
+            let written = serde_json::to_string(&request).expect("it serializes");
             assert!(!written.contains('\n'));
             assert_eq!(Request::read(&written), Ok(request));
             // If a field occurs twice, the last one counts here.
@@ -41,7 +41,7 @@ fn check_request(line: &str) {
             let text = error.to_string();
             assert_eq!(withhold_keys(&text), text, "it repeats a key");
             let written = serde_json::to_string(&Answer::<()>::Error(text));
-            assert!(!written.expect("it has a form").contains('\n'));
+            assert!(!written.expect("it serializes").contains('\n'));
         }
     }
 }
@@ -100,8 +100,8 @@ fn is_node(text: &str) -> bool {
 /// An answer that the client can read round-trips.
 fn check_answer<T: Serialize + DeserializeOwned>(line: &str) {
     if let Ok(answer) = serde_json::from_str::<Answer<T>>(line) {
-        let written = serde_json::to_string(&answer).expect("it has a form");
-        let again: Answer<T> = serde_json::from_str(&written).expect("what was written");
+        let written = serde_json::to_string(&answer).expect("it serializes");
+        let again: Answer<T> = serde_json::from_str(&written).expect("the written form");
         assert_eq!(serde_json::to_string(&again).expect("the same"), written);
     }
 }

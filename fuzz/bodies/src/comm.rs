@@ -18,8 +18,7 @@ const MAX_ERROR: usize = 1 << 10;
 
 /// The input is a message or changes to a true proof of identity.
 ///
-///  Below 0x80 the first byte selects
-/// a message code and the rest is the payload.
+/// Below 0x80, the first byte selects a message code and the rest is the payload.
 pub fn comm(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -141,7 +140,7 @@ fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], conv
     }
 }
 
-/// Returns whether an error comes from the checks before that of the binding.
+/// Returns whether an error comes from the checks before the check of the binding.
 fn is_about_ids(error: &EstablishError) -> bool {
     matches!(
         error,

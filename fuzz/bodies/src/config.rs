@@ -20,7 +20,7 @@ pub fn config(data: &[u8]) {
     match parse(data) {
         Ok(config) => {
             let metrics = config.metrics.map(|addr| format!("metrics = \"{addr}\"\n"));
-            let server = toml::to_string(&config.server).expect("it has a form");
+            let server = toml::to_string(&config.server).expect("it serializes");
             let written = metrics.unwrap_or_default() + &server;
             let again = parse(written.as_bytes());
             assert_eq!(again.as_ref(), Ok(&config), "{written}");

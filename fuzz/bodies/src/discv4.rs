@@ -70,7 +70,7 @@ fn signed(kind: u8, data: &[u8]) {
     assert_eq!(read(&sealed.bytes), Some(packet));
 }
 
-/// A node that receives packets of others, which may answer its Pings.
+/// A node that receives packets from others, which may answer its Pings.
 struct Script {
     machine: Machine,
     now: Now,

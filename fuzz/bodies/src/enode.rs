@@ -11,8 +11,7 @@ use super::record::{check_enode, record};
 
 /// The input is text after an optional byte.
 ///
-///  After 0x00 it continues an enode URL with a valid key;
-/// after 0x01 it describes a node record.
+/// After 0x00 it continues an enode URL with a valid key; after 0x01 it describes a node record.
 pub fn enode(data: &[u8]) {
     const KEY: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138\
                        7574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";

@@ -15,8 +15,7 @@ const CODES: u8 = 0x13;
 
 /// The first byte selects a version or fork identifiers.
 ///
-///  With a version, the second byte is the
-/// code and the rest the payload.
+/// With a version, the second byte is the code and the rest the payload.
 pub fn eth(data: &[u8]) {
     let mut input = Input::new(data);
     let choice = input.byte() % 4;

@@ -17,9 +17,8 @@ const WRITTEN: u64 = 1000;
 
 /// The input is a message, or changes to a signed one.
 ///
-///  Below 0x80 the first byte selects a tag and
-/// the rest is the payload. Otherwise it selects the size of a signed message, and the rest is what
-/// happens to it on its way.
+/// Below 0x80, the first byte selects a tag and the rest is the payload. Otherwise it selects the
+/// size of a signed message, and the rest describes what happens to the message on its way.
 pub fn gossip(data: &[u8]) {
     match data.split_first() {
         Some((&choice @ 0x80.., damage)) => check_signed(usize::from(choice & 0x7f), damage),

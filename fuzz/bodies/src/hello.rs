@@ -11,7 +11,7 @@ use super::input::Input;
 
 /// The input is a payload.
 ///
-///  The bytes after its RLP, if canonical, select local protocols.
+/// The bytes after its RLP, if it is canonical, select local protocols.
 pub fn hello(data: &[u8]) {
     match Hello::decode(data) {
         Ok(hello) => {

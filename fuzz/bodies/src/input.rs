@@ -39,7 +39,7 @@ impl<'a> Input<'a> {
         taken
     }
 
-    /// Takes as many bytes as the next two bytes say, or all that are left.
+    /// Takes as many bytes as the next two bytes specify, or all that are left.
     pub(super) fn sized(&mut self) -> &'a [u8] {
         let count = self.u16();
         self.take(count)

@@ -65,7 +65,7 @@ pub use x509::x509;
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// All targets by name, which is that of their binaries and corpus folders.
+/// All targets by name, which is also the name of their binaries and corpus folders.
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("admin", admin),

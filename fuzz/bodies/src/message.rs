@@ -9,7 +9,7 @@ use peermux::rlpx::{Frame, FrameError, MAX_FRAME_SIZE, Opened, SnappyError, mess
 use super::input::Input;
 use super::{assert_explained, snappy};
 
-/// The first byte has the settings; the rest is id and data.
+/// The first byte contains the settings; the rest is id and data.
 ///
 /// Bit 0 enables compression, and bits 3 to 7 select a power of two as the limit of the payload.
 pub fn message(data: &[u8]) {

@@ -9,7 +9,7 @@ use super::assert_explained;
 /// The maximum number of nodes kept.
 const MAX: usize = 16;
 
-/// Accepted files round-trip as JSON lines, and the node set has all nodes.
+/// Accepted files round-trip as JSON lines, and the node set contains all nodes.
 pub fn nodes(data: &[u8]) {
     let lines = data.iter().filter(|byte| **byte == b'\n').count() as u64;
     match read(Cursor::new(data), MAX) {
@@ -36,7 +36,7 @@ pub fn nodes(data: &[u8]) {
 fn again(format: Format, nodes: &[KnownNode]) -> Vec<KnownNode> {
     let text = written(format, nodes);
     read(Cursor::new(text), MAX)
-        .expect("what was written")
+        .expect("the written form")
         .nodes
 }
 

@@ -7,8 +7,8 @@ use peermux::rlp::{Encodable, RlpStream, encode};
 use super::assert_explained;
 use super::input::Input;
 
-/// The first byte selects the kind of the rest. It is a whole record, content to sign, or pairs
-/// for the builder.
+/// The first byte selects the kind of the rest. The rest is a whole record, content to sign, or
+/// pairs for the builder.
 pub(super) fn record(script: &[u8]) {
     let mut input = Input::new(script);
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
@@ -19,7 +19,7 @@ pub(super) fn record(script: &[u8]) {
     }
 }
 
-/// Checks that a record's enode is valid, whatever the record has.
+/// Checks that a record's enode is valid, whatever the record contains.
 pub(super) fn check_enode(record: &NodeRecord) {
     let enode = record.to_enode();
     assert_eq!(enode.node_id(), record.node_id());

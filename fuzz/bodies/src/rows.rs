@@ -123,7 +123,7 @@ fn check_rows(rows: &[Row]) {
     assert!(book.tried_len() <= book.len());
     let _ = book.draw(|_| true, now(), &mut rng());
     let written = rows_of(&mut book, &mut nodes, now());
-    let (mut book, mut nodes) = load(&written, now(), &mut rng()).expect("what was written");
+    let (mut book, mut nodes) = load(&written, now(), &mut rng()).expect("the written form");
     assert_eq!(rows_of(&mut book, &mut nodes, now()), written);
 }
 

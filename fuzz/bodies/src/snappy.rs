@@ -2,7 +2,7 @@
 //!
 //! [description]: https://github.com/google/snappy/blob/main/format_description.txt
 
-/// Returns the length before compressed data. It has at most five bytes, else it is `None`.
+/// Returns the length that precedes compressed data. A length of more than five bytes is `None`.
 pub(super) fn declared(data: &[u8]) -> Option<u64> {
     split_declared(data).map(|(declared, _)| declared)
 }

@@ -20,7 +20,7 @@ const NODES: u8 = 5;
 const IDS: u8 = 4;
 const MAX_DIALS: usize = 3;
 const MOST_WAITING: usize = 8;
-/// How many answers a connection queues besides its messages.
+/// How many answers a connection queues in addition to its messages.
 const REPLIES: usize = 64;
 
 /// The first two bytes select the bounds; the rest is the script.
@@ -150,7 +150,7 @@ impl World {
         self.connections.retain(|one| *one != connection);
     }
 
-    /// Continues callers whose room is there.
+    /// Continues the callers for which there is room.
     fn settle(&mut self) {
         let mut next = 0;
         while next < self.waiting.len() {

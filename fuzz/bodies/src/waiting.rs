@@ -1,4 +1,4 @@
-//! Futures without a runtime, polled only when woken, so that lost wakeups show.
+//! Futures without a runtime, polled only when woken, so that lost wakeups are detected.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,7 @@ pub(super) fn payload(input: &mut Input<'_>) -> Bytes {
     ZEROS.slice(..size(input))
 }
 
-/// Returns a small or a large size, rarely one between.
+/// Returns a small or a large size, rarely one in between.
 pub(super) fn size(input: &mut Input<'_>) -> usize {
     let shift = input.byte() % 9;
     (input.u16() << shift).min(MOST)

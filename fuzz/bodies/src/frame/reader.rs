@@ -16,7 +16,7 @@ pub(super) struct Reader {
     ingress: Ingress,
     buffer: ReadBuffer,
     sent: Vec<Sent>,
-    /// All bytes to arrive, how many did, and where the next frame should start.
+    /// All bytes to arrive, how many have arrived, and where the next frame should start.
     stream: Vec<u8>,
     arrived: usize,
     start: usize,

@@ -11,7 +11,7 @@ pub(super) struct Sent {
     /// The receiver's settings before it reads the frame.
     pub(super) snappy: bool,
     pub(super) max_frame_size: usize,
-    /// The length of id and data in the header, whatever the body has.
+    /// The length of id and data in the header, whatever the body contains.
     pub(super) announced: usize,
     pub(super) content: Content,
 }

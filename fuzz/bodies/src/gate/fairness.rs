@@ -4,9 +4,9 @@ const QUANTUM: usize = 16 << 10;
 /// What each lane has sent while it and another one were both busy.
 pub(super) struct Fairness {
     weights: Vec<usize>,
-    /// For each pair, the bytes that each has sent since both are busy.
+    /// For each pair, the bytes that each has sent since both became busy.
     sent: Vec<Vec<[usize; 2]>>,
-    /// The largest message of each lane since it is busy.
+    /// The largest message of each lane since it became busy.
     largest: Vec<usize>,
 }
 

@@ -1,7 +1,7 @@
 //! The write gate of one peer, compared with a plain model.
 //!
-//! The input is a script of actions by senders, the read loop and the write loop, and of the node's
-//! memory that others hold. After each step all woken tasks continue.
+//! The input is a script of actions by senders, the read loop and the write loop, and of changes to
+//! the node's memory that others hold. After each step all woken tasks continue.
 
 mod fairness;
 mod model;
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// The write loop writes what it took, except what it drops at an end.
+    /// The write loop writes what it has taken, except what it drops at the end.
     fn write(&mut self, count: usize) {
         self.exit.write(count);
         self.model.write(count);

@@ -4,7 +4,7 @@ use peermux::{DisconnectReason, ProtocolLimits, SendError};
 
 use super::fairness::Fairness;
 
-/// The cost of a message besides its payload, in bytes.
+/// The cost of a message in addition to its payload, in bytes.
 const MESSAGE_COST: usize = 64;
 /// The budget is charged in steps, of which the first is free.
 const STEP: usize = 16 << 10;
@@ -50,9 +50,9 @@ pub(super) struct Model {
     fairness: Fairness,
     ping: bool,
     pongs: usize,
-    /// Messages that the write loop took and has not written; control messages are `None`.
+    /// Messages that the write loop has taken but not written; control messages are `None`.
     taken: VecDeque<Option<Queued>>,
-    /// The number and the cost of the protocols' messages that it took.
+    /// The number and the cost of the protocols' messages that it has taken.
     in_flight: [usize; 2],
     unsent: usize,
     phase: Phase,
@@ -172,7 +172,7 @@ impl Model {
         self.in_flight = [0; 2];
     }
 
-    /// The write loop asked for `limit` bytes and took these messages.
+    /// The write loop requested `limit` bytes and took these messages.
     pub(super) fn took(&mut self, messages: &[(Option<usize>, u64, usize)], limit: usize) {
         self.came_back();
         assert!(self.phase != Phase::Closed);

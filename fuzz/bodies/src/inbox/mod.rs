@@ -1,8 +1,7 @@
 //! Inboxes of a few peers with their memory budgets, compared with a plain model.
 //!
 //! The input is a script of actions by read loops, handlers and peers. After each step all woken
-//! tasks continue. The charge then equals the held memory, and no task waits for room that is
-//! there.
+//! tasks continue. The charge then equals the held memory, and no task waits while there is room.
 
 mod peer;
 
@@ -15,10 +14,10 @@ use peer::Peer;
 const PEERS: usize = 3;
 /// The memory that a peer holds without charging the node, as documented.
 const FREE_PER_PEER: usize = 32 << 10;
-/// The cost of a message besides its payload, in bytes.
+/// The cost of a message in addition to its payload, in bytes.
 const MESSAGE_COST: usize = 64;
 const PER_PEER: usize = MemoryLimits::MIN;
-/// Less than two peers may hold together.
+/// Less than the memory that two peers may hold together.
 const PER_NODE: usize = 48 << 20;
 
 /// Runs a script with at most six bytes per step.

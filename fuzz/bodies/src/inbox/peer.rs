@@ -268,7 +268,7 @@ impl Peer {
             let expected = self.foretell(*which, *size, used);
             assert!(
                 !matches!(expected, Entry::Taken | Entry::Closed),
-                "the read loop waits for room that is there"
+                "the read loop waits although there is room"
             );
         }
     }
