@@ -1,6 +1,6 @@
-//! What a connection holds on the heap, and what it allocates.
+//! The memory that a connection holds on the heap, and its allocations.
 //!
-//! It is a binary of its own, since the allocator counts the whole process.
+//! This test is its own binary, since the allocator counts the whole process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::alloc::System;
@@ -214,7 +214,7 @@ async fn idle_peers_keep_little() {
         };
         testing::connect(side(&left), side(&right)).await
     };
-    // The first connection also allocates what is shared.
+    // The first connection also allocates shared data.
     let first = connect().await.unwrap();
     let before = live();
     let mut connected = Vec::with_capacity(50);

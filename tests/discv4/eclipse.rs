@@ -1,6 +1,6 @@
-//! How much of an honest node an attacker with many keys and few networks takes.
+//! How much of an honest node an attacker with many keys but few networks controls.
 //!
-//! That is its share of the node's table and of its dialled peers.
+//! This is its share of the node's table and of its dialled peers.
 //!
 //! Environment variables: `PEERMUX_HONEST` is the number of honest nodes, 100 by default;
 //! `PEERMUX_HOURS` is the duration of the attack in hours, 1 by default.
@@ -72,7 +72,7 @@ impl Attacked {
         attacked
     }
 
-    /// Adds a node in a network (/16) of its own.
+    /// Adds a node in its own network (/16).
     fn join(&mut self) {
         let number = self.joined;
         self.joined += 1;
@@ -167,7 +167,7 @@ impl Attacked {
                 .collect();
             let first = xor.iter().position(|byte| *byte != 0).unwrap_or(0);
             let zeros = 8 * first as u32 + xor[first].leading_zeros();
-            // The last of 17 buckets has all nearer nodes.
+            // The last of 17 buckets contains all nearer nodes.
             [a, b, c, zeros.min(16) as u8, 1]
         });
         assert!(in_table <= 10, "{in_table} of a /24 in the table");

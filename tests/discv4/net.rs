@@ -24,7 +24,7 @@ enum What {
     Due,
 }
 
-/// The machines, and the packets under way.
+/// The machines, and the packets in transit.
 pub(crate) struct Net {
     pub(crate) contacts: Vec<Contact>,
     /// Machines that left are `None`.

@@ -1,4 +1,4 @@
-//! The outbound peers of a node by a server's rules.
+//! A node's outbound peers, chosen by a server's rules.
 //!
 //! Two sources take turns, and there is at most one peer per network.
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::attacker::is_hostile;
 use super::net::{Net, UNIX};
 
-/// A server's default: a third of 50 places is for dialled nodes.
+/// A server's default: a third of 50 seats is for dialled nodes.
 pub(crate) const TARGET: usize = 17;
 
 /// Automatic dials per second.
@@ -183,7 +183,7 @@ impl Outbound {
             (drawn, _) => drawn,
         };
         if drawn.is_some() {
-            // The source that served is second next time.
+            // The source that served this time is second next time.
             self.turn_of_book = first != served_first;
         }
         drawn

@@ -71,7 +71,7 @@ impl EthNode {
         self.event_within(DEADLINE)
     }
 
-    /// Like `event`, with another time limit.
+    /// Like `event`, with a different time limit.
     pub(crate) fn event_within(&mut self, limit: Duration) -> Event {
         let event = self.ours.block_on_within(limit, self.events.next());
         event.expect("the node runs")

@@ -27,7 +27,7 @@ pub(crate) fn build() -> Result<Foreign, String> {
 
 /// Copies a program below the target folder and installs its packages there.
 ///
-/// Node looks for packages beside the program. Packages that are installed already are kept.
+/// Node looks for packages next to the program. Packages that are already installed are kept.
 /// Returns the folder.
 ///
 /// Call it once per program and run: it overwrites files that may be in use.

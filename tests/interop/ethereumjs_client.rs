@@ -62,7 +62,7 @@ pub(crate) struct Client(Daemon);
 impl Client {
     /// Starts it without other nodes.
     fn start(folder: &Path) -> Self {
-        // Nothing listens there, but without a bootnode it would dial the network's own.
+        // Nothing listens there, but without a bootnode it would dial those of the network.
         let nobody = SecretKey::random(&mut rand::rng()).public_key();
         let nobody = format!("enode://{nobody}@127.0.0.1:1");
         Self::run(folder, &folder.join("data"), &nobody, "--discV4=false")

@@ -15,7 +15,7 @@ use crate::{ethereumjs, geth};
 /// The environment variable that makes a missing tool a failure, if it is `required`.
 const SWITCH: &str = "PEERMUX_INTEROP";
 
-/// Set in a process inside a namespace. It cannot download anything, and programs built
+/// Set in a process inside a namespace. There, downloads are impossible and the programs built
 /// outside are in use.
 pub(crate) const BUILT: &str = "PEERMUX_INTEROP_BUILT";
 

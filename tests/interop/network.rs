@@ -28,7 +28,7 @@ use crate::report;
 /// The environment variable with the number of nodes, set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
 
-/// The environment variable for another number of nodes than usual.
+/// The environment variable that overrides the number of nodes.
 const NODES: &str = "PEERMUX_NETWORK";
 const USUAL: usize = 16;
 
@@ -36,8 +36,8 @@ const USUAL: usize = 16;
 /// a minute.
 const FULL_NODE: Duration = Duration::from_secs(300);
 
-/// The number of peers that each of our nodes should have, and the maximum. A third of the places
-/// is for dialled nodes.
+/// The number of peers that each of our nodes should have, and the maximum. A third of the seats is
+/// for dialled nodes.
 const TARGET: i64 = 8;
 const MOST: &str = "24";
 
@@ -52,7 +52,7 @@ pub(crate) fn trial() -> Trial {
     report::trial("network::finds_itself", ready, |()| start())
 }
 
-/// Builds everything before the namespace, inside which downloads are impossible.
+/// Builds everything before it enters the namespace, where downloads are impossible.
 fn ready() -> Result<(), String> {
     are_there()?;
     Implementation::Geth.ready()?;

@@ -1,4 +1,4 @@
-//! A node within the test, for what the command line does not show.
+//! A node within the test, for checks that the command line does not allow.
 
 use std::ops::Deref;
 

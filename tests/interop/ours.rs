@@ -37,7 +37,7 @@ impl Ours {
         self.block_on_within(DEADLINE, future)
     }
 
-    /// Like [`block_on`](Self::block_on), with another deadline.
+    /// Like [`block_on`](Self::block_on), with a different deadline.
     pub(crate) fn block_on_within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> T {
         let bounded = async { timeout(limit, future).await };
         self.runtime
@@ -53,7 +53,7 @@ impl Ours {
         self.block_on(self.server.dial(&enode.parse().expect("an enode URL")))
     }
 
-    /// Waits for a peer's end.
+    /// Waits for the end of a connection.
     pub(crate) fn outcome(&self, peer: &Peer) -> Arc<PeerOutcome> {
         self.block_on(peer.ended()).expect("it ended in order")
     }

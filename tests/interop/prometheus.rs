@@ -1,7 +1,7 @@
 //! Prometheus reads the metrics of our nodes.
 //!
-//! Its linter must have no complaint, and each query of the dashboard must return data. The server
-//! and the nodes run in a network namespace with only a loopback device.
+//! Its linter must report nothing, and each query of the dashboard must return data. The server and
+//! the nodes run in a network namespace with only a loopback device.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -90,7 +90,7 @@ fn text(path: PathBuf) -> String {
     path.into_os_string().into_string().expect("Unicode")
 }
 
-/// Checks the metrics of a node with peers with the linter.
+/// Runs the linter on the metrics of a node with peers.
 fn lint() {
     let (_node, enode, addr) = node("linted", &[]);
     peermux_cli::ping(&enode, 1).succeeded();
@@ -201,7 +201,7 @@ fn queries() -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns whether the answer to a query has at least one number.
+/// Returns whether the answer to a query contains a number.
 fn has_data(query: &str) -> bool {
     let answer = get(ADDR, &format!("/api/v1/query?query={}", escaped(query)));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");

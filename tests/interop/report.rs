@@ -180,8 +180,8 @@ const OTHERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The columns of the table. Each has the prefix of a program's tests, the file with its
-/// version, and the text before it.
+/// The columns of the table. Each lists the prefix of a program's tests, the file with its version,
+/// and the text before the version.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "go-ethereum",
@@ -200,8 +200,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Returns a test that is recorded when it passes. If `ready` fails, it is shown as ignored, or
-/// fails if it is required.
+/// Returns a test that is recorded when it passes. If `ready` fails, the test is shown as ignored,
+/// or fails if tests are required.
 pub(crate) fn trial<R, W: Into<String>>(
     name: impl Into<String>,
     ready: impl FnOnce() -> Result<R, W> + Send + 'static,

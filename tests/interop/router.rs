@@ -1,7 +1,7 @@
 //! Port mapping by miniupnpd, which many routers use.
 //!
-//! Three network namespaces represent the node, its router and the rest of the world, with a link
-//! between each two neighbours. The test runs this program again inside the router's.
+//! Three network namespaces represent the node, its router and the rest of the world, with links
+//! between neighbours. The test runs this program again inside the router's.
 
 use std::env;
 use std::fs;
@@ -61,7 +61,7 @@ deny 0-65535 0.0.0.0/0 0-65535
 const SERVES: &str = "Listening for NAT-PMP/PCP traffic";
 
 /// Waits for its end of the link `$0`, then configures it. `$1` is the address, `$2` the gateway or
-/// empty. It stays until its input ends.
+/// empty. It runs until its input ends.
 const HOST: &str = "\
 echo '{\"event\":\"inside\"}' && read _ &&
 ip link set lo up && ip addr add $1 dev $0 && ip link set $0 up &&

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// The most words of a first sentence.
+/// The maximum number of words in a first sentence.
 const MOST: usize = 15;
 
 /// Returns the comments whose first sentence is longer, as `line: sentence`.
@@ -26,7 +26,7 @@ pub fn too_long(text: &str) -> Vec<String> {
     found
 }
 
-/// How a line of rustdoc begins, or nothing.
+/// Returns the marker at the start of a line of rustdoc, or nothing.
 fn marker(line: &str) -> &'static str {
     match line {
         _ if line.starts_with("////") => "",
@@ -36,7 +36,7 @@ fn marker(line: &str) -> &'static str {
     }
 }
 
-/// The text up to the first full stop, without the targets of links.
+/// Returns the text up to the first full stop, without the targets of links.
 fn first_sentence<'a>(block: impl Iterator<Item = &'a str>) -> String {
     let paragraph = block.map(str::trim).take_while(|line| {
         let is_other = ["|", "```", "- ", "#"]

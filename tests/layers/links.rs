@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A link to a file: the document that has it, and its target as written.
+/// A link to a file: the document that contains it, and its target as written.
 type Link = (PathBuf, String);
 
-/// The Markdown files that are kept in a folder and those below it, except what builds leave there.
+/// Collects the Markdown files in a folder and those below it, without build output.
 fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
     const NOT_OURS: [&str; 3] = ["target", "node_modules", ".git"];
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
@@ -23,7 +23,7 @@ fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines outside of code blocks.
+/// Returns the lines outside of code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut in_code = false;
     text.lines().filter(move |line| {
@@ -37,7 +37,7 @@ fn is_file(target: &str) -> bool {
     !target.starts_with('#') && !target.contains("://") && !target.starts_with("crate::")
 }
 
-/// The targets of links that stand in the text, `[text](target)`.
+/// Returns the targets of inline links, `[text](target)`.
 fn inline(text: &str) -> Vec<String> {
     let ends = |rest: &str| rest.split_once(')').map(|(target, _)| target.to_owned());
     let lines = prose(text).flat_map(|line| line.split("](").skip(1));
@@ -47,7 +47,7 @@ fn inline(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The labels and targets of definitions, `[label]: target`.
+/// Returns the labels and targets of definitions, `[label]: target`.
 fn definitions(text: &str) -> Vec<(String, String)> {
     let defined = |line: &str| {
         let (label, target) = line.strip_prefix('[')?.split_once("]: ")?;
@@ -56,7 +56,7 @@ fn definitions(text: &str) -> Vec<(String, String)> {
     prose(text).filter_map(defined).collect()
 }
 
-/// The links of all documents below `root`.
+/// Returns the links of all documents below `root`.
 pub fn all(root: &Path) -> Vec<Link> {
     let mut files = Vec::new();
     documents(root, &mut files);
@@ -74,7 +74,7 @@ pub fn all(root: &Path) -> Vec<Link> {
     links
 }
 
-/// Those that lead to no file.
+/// Returns the links that lead to no file.
 pub fn broken(links: &[Link]) -> Vec<&Link> {
     let leads_nowhere = |(from, to): &&Link| {
         let file = to.split('#').next().unwrap_or(to);

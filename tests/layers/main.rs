@@ -1,12 +1,12 @@
 //! Checks that the code follows the layers in ARCHITECTURE.md.
 //!
-//! No file uses a layer that its own may not use, and no two files of a folder need each other.
-//! Other rules for all files are checked here too.
+//! No file uses a layer that its own layer may not use, and no two files of a folder need each
+//! other. Other rules for all files are checked here too.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test ends where it cannot read what it tests"
+    reason = "a test fails if it cannot read its input"
 )]
 
 mod first_lines;
@@ -64,7 +64,7 @@ fn the_table_itself_has_no_circle() {
 }
 
 #[test]
-fn an_upward_import_is_found_wherever_it_stands() {
+fn an_upward_import_is_found_wherever_it_occurs() {
     let planted = [
         "use crate::peer::Peer;",
         "use crate::{fault::Fault, peer::{Peer, PeerError}};",
@@ -86,7 +86,7 @@ fn an_upward_import_is_found_wherever_it_stands() {
 }
 
 #[test]
-fn what_stands_at_the_root_is_imported_from_its_layer() {
+fn items_at_the_root_are_imported_from_their_layer() {
     // `crate::Peer` would hide the layer.
     let source = Source::read(&root().join("src"));
     let layers: BTreeSet<_> = source.layers().into_iter().collect();

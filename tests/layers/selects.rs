@@ -1,4 +1,4 @@
-//! Each `select!` is biased, with a comment that says why in this order.
+//! Each `select!` is biased, with a comment that gives the reason for its order.
 
 use std::fs::{read_dir, read_to_string};
 use std::path::Path;

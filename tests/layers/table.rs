@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Table(BTreeMap<String, BTreeSet<String>>);
 
 impl Table {
-    /// Reads the rows between `<!-- layers -->` and `<!-- /layers -->`. A row has layers, then what
-    /// they may use. All rows above may use the layers of the last row.
+    /// Reads the rows between `<!-- layers -->` and `<!-- /layers -->`. A row lists layers, then
+    /// the layers that they may use. All rows above may use the layers of the last row.
     pub(crate) fn parse(text: &str) -> Self {
         let (_, rest) = text
             .split_once("<!-- layers -->")

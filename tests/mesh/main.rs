@@ -1,7 +1,7 @@
 //! Fifty nodes form a mesh over loopback, lose a third, and form it again.
 //!
-//! They share one process. It is a binary of its own, because it counts the open files of its
-//! process and the tasks of its runtime.
+//! They share one process. This test is its own binary, because it counts the open files of the
+//! process and the tasks of the runtime.
 #![allow(
     clippy::expect_used,
     clippy::panic,

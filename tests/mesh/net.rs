@@ -31,7 +31,7 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// Returns a node that dials others. A third of its places is reserved for outbound peers.
+    /// Returns a node that dials others. A third of its seats is reserved for outbound peers.
     pub(crate) fn node(&self, key: SecretKey) -> ServerBuilder {
         let idle = Protocol::builder("mesh", 1, 1).run(|peer, _conn| async move {
             peer.ending().await;

@@ -173,8 +173,8 @@ fn other_chains(foreign: &Foreign) {
         let error = refused["error"].as_str().expect("text");
         let they_refuse = error.to_lowercase().contains(they_name);
         let outcome = ours.outcome(&peer);
-        // The side that refuses first disconnects, perhaps before the other has a Status: they send
-        // theirs while they read ours.
+        // The side that refuses first disconnects, perhaps before the other has received a Status:
+        // the foreign node sends its Status while it reads ours.
         let Some(event) = ours.told() else {
             assert!(they_refuse, "{error}; {}", outcome.error);
             continue;

@@ -59,7 +59,7 @@ export class Bench extends Subprotocol {
     }
   }
 
-  /** Counts for our own Ask if there is one, else for the next Stats. */
+  /** Counts towards our own Ask if there is one, else towards the next Stats. */
   #countData(content) {
     received.messages += 1
     received.bytes += content.length

@@ -11,9 +11,9 @@ import { capabilities, CLIENT, identity, parseEnode } from './identity.mjs'
 export const CONNECT_TIMEOUT_MS = 10_000
 
 /**
- * Opens a socket to a node and starts the handshake on it. `connected` and `closed` are promises of the
- * peer's coming up and of the socket's end. It makes the package's Peer itself, since its RLPx tells nothing
- * of a connection that the remote refuses.
+ * Opens a socket to a node and starts the handshake on it. `connected` resolves when the peer is up, `closed`
+ * when the socket has closed. It creates the package's Peer itself, since the package's RLPx does not report
+ * a connection that the remote refuses.
  */
 export async function dial(options, own = identity(options.key)) {
   const target = parseEnode(options.enode)

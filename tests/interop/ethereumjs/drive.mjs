@@ -47,7 +47,7 @@ export async function drive(options, stopped) {
   return mode === 'hold' && peer._disconnectReason !== undefined ? 0 : code
 }
 
-/** Runs a mode on the clock, prints its result unless it has none, and returns the exit code. */
+/** Runs and times a mode, prints its result if there is one, and returns the exit code. */
 async function measure(job, run) {
   const begin = performance.now()
   const cpu = process.cpuUsage()
@@ -64,7 +64,7 @@ async function measure(job, run) {
   return error ? 1 : 0
 }
 
-/** What 50, 99 and 99.9 % of the round trips did not exceed, in microseconds. */
+/** The 50th, 99th and 99.9th percentiles of the round trips, in microseconds. */
 function percentiles(took) {
   if (!took?.length) return {}
   const sorted = Float64Array.from(took).sort()

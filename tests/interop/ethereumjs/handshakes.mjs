@@ -4,7 +4,7 @@ import { DISCONNECT_REASON } from '@ethereumjs/devp2p'
 
 import { dial } from './dial.mjs'
 
-/** Makes one with each of the `identities`; fails with the first that does. */
+/** Makes one connection with each of the `identities`; fails when the first of them fails. */
 export async function handshakes(options, identities, concurrency) {
   let begun = 0
   const task = async () => {

@@ -1,4 +1,4 @@
-// Messages of eth/68, encoded and decoded by the package. ../cases/packets has the same values.
+// Messages of eth/68, encoded and decoded by the package. ../cases/packets contains the same values.
 
 import readline from 'node:readline'
 
@@ -11,7 +11,7 @@ import { emit, log } from './events.mjs'
 const hash = (n) => new Uint8Array(32).fill(n)
 const address = (n) => new Uint8Array(20).fill(n)
 
-/** A header with the fields up to one of its forks: 0 of none, 1 of London, 2 of Prague. */
+/** A header with the fields up to a fork: 0 for none, 1 for London, 2 for Prague. */
 function header(forks) {
   const bloom = new Uint8Array(256)
   bloom[255] = 7
@@ -35,7 +35,7 @@ const PACKETS = [
   ['eth/68 NewPooledTransactionHashes', 0x08, [new Uint8Array([0, 2]), [127n, 131_072n], hashes]],
 ]
 
-/** The package's protocol on a peer that is not there; `send` gets what it sends, without Snappy. */
+/** The package's protocol on a dummy peer; `send` receives its messages, without Snappy. */
 function protocol(send) {
   const common = new Common({ chain: Mainnet, hardfork: Hardfork.Shanghai })
   const peer = { common, _socket: {}, _hello: null, disconnect: () => {} }
@@ -56,7 +56,7 @@ function encoded(event, name, code, run) {
   }
 }
 
-/** What the package makes of a message. */
+/** Returns the package's encoding of a message. */
 function encode(code, values) {
   let sent
   const eth = protocol((_, payload) => (sent = payload))
@@ -65,7 +65,7 @@ function encode(code, values) {
   return sent
 }
 
-/** What the package reads, encoded again. */
+/** Decodes a payload with the package, and encodes the result again. */
 function decode(code, payload) {
   const eth = protocol(() => {})
   let read
@@ -77,7 +77,7 @@ function decode(code, payload) {
   return RLP.encode(read)
 }
 
-/** Prints all packets, and then what is decoded of each `NAME|HEX` on standard input. */
+/** Prints all packets, then decodes each `NAME|HEX` on standard input. */
 export async function packets() {
   for (const [name, code, values] of PACKETS) encoded('packet', name, code, () => encode(code, values))
   for await (const line of readline.createInterface({ input: process.stdin })) {

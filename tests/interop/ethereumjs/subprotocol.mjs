@@ -16,7 +16,7 @@ const SNAPPY_VERSION = 5
 /** A breach by the remote, which is disconnected with "breach of protocol". */
 export class Breach extends Error {}
 
-/** The connection ended before an answer came. */
+/** The connection ended before an answer arrived. */
 export class Gone extends Error {
   constructor() {
     super('the connection ended before the answer')
@@ -70,7 +70,7 @@ export class Subprotocol extends Protocol {
     })
   }
 
-  /** Sends as an answer to the remote: nobody waits for it, and a failure ends the peer. */
+  /** Sends an answer to the remote. Nothing waits for it, and a failure disconnects the peer. */
   reply(code, value) {
     this.send(code, value).catch((error) => this.fail(error))
   }
@@ -83,7 +83,7 @@ export class Subprotocol extends Protocol {
     })
   }
 
-  /** Hands an answer to whoever asked; an answer to nobody is the remote's mistake. */
+  /** Passes an answer to the caller; an answer without a request is a breach by the remote. */
   answered(code, payload) {
     if (this.#open?.answerCode !== code) throw new Breach(`an answer with code ${code} without a request`)
     this.#open.resolve(payload)
@@ -108,7 +108,7 @@ export class Subprotocol extends Protocol {
   }
 }
 
-/** A capability that matches and then ignores all messages, so that a test can offer what nobody shares. */
+/** A capability that ignores all messages once it has matched, so that a test can offer an unshared one. */
 export class Silent extends Subprotocol {
   handle() {}
 }
@@ -129,7 +129,7 @@ export function decodeString(payload) {
   return content
 }
 
-/** Decodes a list of unsigned integers, as BigInt each. */
+/** Decodes a list of unsigned integers, each as a BigInt. */
 export function decodeIntegers(payload, length) {
   const list = decode(payload)
   if (!Array.isArray(list) || list.length !== length) throw new Breach(`not a list of ${length} items`)

@@ -57,7 +57,7 @@ func verifyTotals(name string, payload []byte, size, count uint64) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if told != (totals{count, count * size}) {
-		return fmt.Errorf("%s says %+v for %d messages of %d bytes", name, told, count, size)
+		return fmt.Errorf("%s reports %+v for %d messages of %d bytes", name, told, count, size)
 	}
 	return nil
 }

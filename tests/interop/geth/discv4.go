@@ -81,7 +81,7 @@ type packetMaker struct {
 	key *ecdsa.PrivateKey
 }
 
-// packet makes a packet. It is mostly damaged before it is signed, so that the decoder reads on.
+// packet makes a packet. It is mostly damaged before it is signed, so that the signature is valid.
 func (m packetMaker) packet() []byte {
 	request := m.request()
 	data, err := rlp.EncodeToBytes(request)

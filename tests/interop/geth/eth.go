@@ -105,7 +105,7 @@ func (n *ethNode) start(version uint) error {
 	return n.server.Start()
 }
 
-// obey runs the commands on standard input until its end.
+// obey runs the commands on standard input until the input ends.
 func (n *ethNode) obey(input io.Reader) {
 	lines := bufio.NewScanner(input)
 	for lines.Scan() {

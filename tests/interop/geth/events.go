@@ -98,7 +98,7 @@ func emit(event any) {
 	os.Stdout.Write(append(line, '\n'))
 }
 
-// reasonFromText finds the reason for the error in a peer event, which has only its text.
+// reasonFromText finds the reason for the error in a peer event, which contains only its text.
 func reasonFromText(text string) *uint8 {
 	for code := range 256 {
 		if p2p.DiscReason(code).String() == text {

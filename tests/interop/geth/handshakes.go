@@ -48,8 +48,8 @@ func newKeys(count uint64) ([]*ecdsa.PrivateKey, error) {
 }
 
 // handshakes makes full connects: RLPx handshake, Hello both ways, Disconnect. A node accepts no
-// second connection of a key, and a p2p.Server has only one key, so they are made with package rlpx
-// below it.
+// second connection of a key, and a p2p.Server has only one key, so they are made with the
+// lower-level package rlpx.
 func handshakes(o driveOptions, keys []*ecdsa.PrivateKey) error {
 	target, err := enode.ParseV4(o.enode)
 	if err != nil {

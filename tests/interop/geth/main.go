@@ -125,7 +125,7 @@ func serveMain(args []string) int {
 	return 0
 }
 
-// obey runs the commands on standard input until its end.
+// obey runs the commands on standard input until the input ends.
 func (n *node) obey(input io.Reader) {
 	lines := bufio.NewScanner(input)
 	for lines.Scan() {
@@ -154,7 +154,7 @@ type stopper struct {
 	stopped chan struct{}
 }
 
-// untilStopped runs the commands on standard input until its end, or until a signal.
+// untilStopped runs the commands on standard input until the input ends, or until a signal.
 func untilStopped(obey func(io.Reader)) {
 	stop := newStopper()
 	go func() {

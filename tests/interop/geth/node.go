@@ -14,7 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// noReason stands for a disconnect that this side did not request.
+// noReason means that this side did not request the disconnect.
 const noReason = -1
 
 // node is a p2p server that prints the events of its peers.
@@ -35,7 +35,7 @@ type connection struct {
 	bench chan *bench
 	echo  chan *echo
 	ours  atomic.Int32  // the reason with which this side requested a disconnect, or noReason
-	gone  chan struct{} // closed once the drop was printed
+	gone  chan struct{} // closed once the drop has been printed
 }
 
 // discovery is how a node finds others, if it has bootnodes.
@@ -137,7 +137,7 @@ func (n *node) announce(peer *p2p.Peer) *connection {
 	return conn
 }
 
-// watch prints peer_drop. The server's event does not have the requesting side: if this side
+// watch prints peer_drop. The server's event does not contain the requesting side: if this side
 // requested the disconnect, its reason is recorded; any other reason came from the remote.
 func (n *node) watch(events <-chan *p2p.PeerEvent) {
 	for event := range events {

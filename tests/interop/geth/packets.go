@@ -17,7 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// packet is a message of a real protocol. ../cases/packets has the same values.
+// packet is a message of a real protocol. ../cases/packets contains the same values.
 type packet struct {
 	name  string
 	code  uint64
@@ -140,7 +140,7 @@ func some[T any](value T) *T {
 	return &value
 }
 
-// header has the fields up to a fork: 0 for none, 1 for London, 2 for Prague.
+// header contains the fields up to a fork: 0 for none, 1 for London, 2 for Prague.
 func header(forks int) *types.Header {
 	h := &types.Header{
 		ParentHash: hashOf(1), UncleHash: hashOf(2), Coinbase: addressOf(3), Root: hashOf(4),

@@ -127,7 +127,7 @@ struct Header {
 
 #[derive(Debug, PartialEq, RlpValue)]
 struct Body {
-    /// Each is a list, or a byte string with its type in front.
+    /// Each is a list, or a byte string that begins with its type.
     transactions: Vec<Raw>,
     uncles: Vec<Header>,
     #[rlp(optional)]
@@ -302,7 +302,7 @@ struct Legacy {
     s: u64,
 }
 
-/// A transaction of EIP-1559, without the type in front.
+/// A transaction of EIP-1559, without the leading type.
 #[derive(Debug, PartialEq, RlpValue)]
 struct Dynamic {
     chain: u64,

@@ -53,7 +53,7 @@ impl Theirs {
     /// Checks that both sides encode a message identically and decode the other's encoding.
     fn compare<M: WireMessage + Debug + PartialEq>(&mut self, name: &str, message: &M) {
         let packet = self.packets.iter().find(|packet| packet["name"] == name);
-        let packet = packet.unwrap_or_else(|| panic!("they have no {name}"));
+        let packet = packet.unwrap_or_else(|| panic!("they printed no {name}"));
         let ours = message.encode();
         assert_eq!(packet["payload"], hex(&ours), "{name}");
         assert_eq!(packet["code"], message.code(), "{name}");
