@@ -4,7 +4,7 @@
 //!
 //!     cargo bench -p peermux-cli --bench compare -- [--only sink/16] [--repetitions 9] [--quick]
 //!
-//! Each measurement has two processes, of one implementation or of two. The dialler drives
+//! Each measurement uses two processes, of one implementation or of two. The dialler drives
 //! `bench/1`. Our programs are `peermux listen` and `peermux bench`, the others those of the
 //! interop tests. A table is printed to standard output; JSON and an SVG plot are written to
 //! `compare` below the target folder.

@@ -94,7 +94,7 @@ fn heights(bars: &[Bar]) -> Range<f64> {
 fn title(root: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn Error>> {
     let heading = "Messages a second from one process to another, over one connection";
     let small = format!(
-        "by size of message, logarithmic scale, median with least and most; {}",
+        "by size of message, logarithmic scale, median, minimum and maximum; {}",
         machine::short()
     );
     root.draw_text(heading, &text(24), (20, 16))?;

@@ -1,6 +1,6 @@
 //! The costs of Node Discovery v4.
 //!
-//! - an answered Ping, compared with the cryptography that it needs at least
+//! - an answered Ping, compared with the minimum cryptography that it needs
 //! - an invalid packet, in memory and as a flood over a socket
 //! - losses while Discovery v5 is flooded at the same port
 //! - a lookup among many nodes

@@ -201,7 +201,7 @@ async fn newcomers(node: Enode, place: Arc<AtomicUsize>, time: Duration) -> Vec<
     took
 }
 
-/// Connects, has one message echoed, and leaves.
+/// Connects, gets one message echoed, and leaves.
 async fn newcomer(node: &Enode, place: &AtomicUsize) -> Result<(), Problem> {
     let mut link = connect(node, &SecretKey::generate(), place).await?;
     echo(&mut link, Duration::from_nanos(1), 1, 8).await?;

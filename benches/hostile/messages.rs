@@ -39,7 +39,7 @@ pub(crate) fn half_an_auth(node: &Enode) -> Vec<u8> {
     auth
 }
 
-/// Returns the auth that takes most work to refuse: its last byte is wrong.
+/// Returns the auth that is most expensive to refuse: its last byte is wrong.
 pub(crate) fn false_auth(node: &Enode) -> Vec<u8> {
     let mut auth = auth(node);
     if let Some(last) = auth.last_mut() {

@@ -34,7 +34,7 @@ pub(crate) fn forget_peak_resident() {
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
 }
 
-/// Returns how many files and sockets a process has open.
+/// Returns the number of open files and sockets of a process.
 pub(crate) fn open_files(process: u32) -> f64 {
     let files = fs::read_dir(format!("/proc/{process}/fd")).expect("Linux");
     files.count() as f64

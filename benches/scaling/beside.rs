@@ -56,7 +56,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         }
     }
     println!(
-        "\n| echo of 32 B beside | p50, ms | p99, ms | bulk, MB/s |\n| --- | --- | --- | --- |"
+        "\n| echo of 32 B alongside | p50, ms | p99, ms | bulk, MB/s |\n| --- | --- | --- | --- |"
     );
     for (bulk, told) in BULK.iter().zip(&told) {
         let columns = [&told.p50s, &told.p99s, &told.rates].map(|column| spread(column));
@@ -64,7 +64,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         let p50 = median(&told.p50s);
         goals.add(
             format!(
-                "beside {}: p50 of an echo is below {} ms",
+                "alongside {}: p50 of an echo is below {} ms",
                 bulk.name, bulk.goal_ms
             ),
             format!("{p50:.3} ms"),

@@ -33,7 +33,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         }
     }
     println!(
-        "\n| beside 4 MB of another protocol | messages/s of 1 KiB | pong, ms |\n| --- | --- | --- |"
+        "\n| alongside 4 MB of another protocol | messages/s of 1 KiB | pong, ms |\n| --- | --- | --- |"
     );
     for (at, name) in ["read", "neglected"].into_iter().enumerate() {
         println!(

@@ -48,7 +48,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         format!("{late:.2} ms, median of {REPETITIONS}"),
         late <= GOAL_MS,
     );
-    println!("\nconnects a second meanwhile: {}", spread(&rates));
+    println!("\nconnects per second during the storm: {}", spread(&rates));
 }
 
 /// The role of the strangers: each connects, sends a Hello and leaves, repeatedly.

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// The number of repetitions [default: 5, or 1 with --quick]
     #[arg(long, value_name = "N")]
     repetitions: Option<usize>,
-    /// All paths, echo beside bulk on each path with a rate, and --large
+    /// All paths, echo alongside bulk on each path with a rate, and --large
     #[arg(long)]
     full: bool,
     /// One path and a fraction of a second each, to check that everything runs

@@ -36,7 +36,7 @@ pub(crate) fn markdown(
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "Congestion control: {congestion} (there are {available}). Buffers in bytes, least, default, most: \
+            "Congestion control: {congestion} (there are {available}). Buffers in bytes, minimum, default, maximum: \
              tcp_rmem {receive_buffers}, tcp_wmem {send_buffers}. Nothing that one connection learned is kept for the next; \
              nobody warms up."
         );
@@ -66,7 +66,7 @@ pub(crate) fn markdown(
         echo.map(|(path, load)| round_trips(figures, path, load)),
     );
     text += &table(
-        &format!("Round trips of {ECHO} B beside bulk messages of another protocol, ms"),
+        &format!("Round trips of {ECHO} B alongside bulk messages of another protocol, ms"),
         "path | beside | p50 | p50 on a second connection | ratio | p99 | p99 on a second connection | bulk, MB/s",
         beside.map(|(path, load)| beside_bulk(figures, path, load)),
     );

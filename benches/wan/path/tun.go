@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// From linux/if_tun.h; package syscall has none of them.
+// From linux/if_tun.h; package syscall defines none of them.
 const (
 	tunSetIff     = 0x400454ca
 	tunSetOffload = 0x400454d0
