@@ -1,7 +1,7 @@
 //! Comm's store: connections by identity, queues, and the result of each message.
 //!
 //! The input is a script of sends, attempts, connections and their ends. Every message has exactly
-//! one result, bounds hold after each step, and an empty queue has all its room.
+//! one result, bounds hold after each step, and the room of an empty queue is free.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -193,7 +193,7 @@ impl World {
             total,
         } = account;
         assert!(owed <= total, "more than twice the bound");
-        // Room that was reserved but not yet taken belongs to the waiting callers.
+        // Reserved room that has not yet been taken belongs to the waiting callers.
         assert!(taken + free <= total + owed, "{account:?}");
         if self.waiting.is_empty() {
             assert_eq!(taken + free, total + owed, "{account:?}");

@@ -14,7 +14,7 @@ use super::MAX_CHAIN;
 /// Keys are numbers: the first certificate's, the others' by position, the roots'.
 pub(super) const LEAF_KEY: u8 = 0;
 const ROOT_KEYS: [u8; 3] = [0x80, 0x81, 0x82];
-/// The third root is not trusted and has the name of the first.
+/// The third root is not trusted and uses the name of the first.
 const ROOT_NAMES: [&str; 3] = ["root", "other", "root"];
 const ORGANISATION: &str = "peermux";
 /// The maximum number of certificates between the first one and a root.
