@@ -1,7 +1,7 @@
 //! `eth` against EthereumJS's full node, on Sepolia.
 //!
 //! The node would look for the rest of the network, so it runs in a network namespace with only a
-//! loopback device. Our node has to be there too, so the test runs this program again inside.
+//! loopback device. Our node must be in it too, so the test runs this program again inside.
 
 use std::env;
 use std::fs;

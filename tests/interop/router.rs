@@ -99,7 +99,7 @@ fn map(word: &str) {
     shell(SET_UP);
     let router = router(word);
     let home = Host::attach("lan1", "192.168.77.2/24", "192.168.77.1");
-    // The world has no route to the node itself.
+    // The world namespace has no route to the node itself.
     let world = Host::attach("wan1", "80.81.82.90/24", "");
     // The mapping left by a killed node must not prevent a new one.
     drop(mapped_node(&home, word));

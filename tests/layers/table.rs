@@ -26,7 +26,7 @@ impl Table {
             }
             for layer in layers {
                 let twice = table.insert(layer.clone(), uses.iter().cloned().collect());
-                assert!(twice.is_none(), "`{layer}` stands twice");
+                assert!(twice.is_none(), "`{layer}` is listed twice");
             }
         }
         let table = Self(table);

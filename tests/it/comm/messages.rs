@@ -310,7 +310,7 @@ async fn a_callback_is_called_only_for_failed_sends() {
         };
         a.comm.send_with_callback(message, peers, on_failure);
     };
-    // One is sent, one has an unreachable peer, and one finds the queue full.
+    // One is sent, one goes to an unreachable peer, and one finds the queue full.
     call(&text("x"), &[b.peer(), gone.clone(), gone.clone()]);
     assert_eq!(content(&next(&mut inbox).await), "x");
     let mut kinds = Vec::new();

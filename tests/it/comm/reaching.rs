@@ -1,4 +1,4 @@
-//! Nodes that are there, are gone, or come back.
+//! Nodes that are reachable, leave, or come back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -199,8 +199,11 @@ async fn message_events_contain_code_and_uncompressed_size() {
     let began = Instant::now();
     remote.send(19, &[0x55; 500]).await;
     remote.expect().await;
-    let PeerEvent::MessageReceived(received) =
-        feed.recv().await.expect("told").expect("none is missed")
+    let PeerEvent::MessageReceived(received) = feed
+        .recv()
+        .await
+        .expect("reported")
+        .expect("none is missed")
     else {
         panic!()
     };
@@ -209,7 +212,11 @@ async fn message_events_contain_code_and_uncompressed_size() {
         (3, 500, "a")
     );
     assert!((began..=Instant::now()).contains(&received.at));
-    let sent = feed.recv().await.expect("told").expect("none is missed");
+    let sent = feed
+        .recv()
+        .await
+        .expect("reported")
+        .expect("none is missed");
     let json = serde_json::to_value(&sent).expect("serialises");
     let id = peer.id().to_string();
     let expected = serde_json::json!(

@@ -81,8 +81,8 @@ async fn a_dial_without_waiting_callers_is_cancelled() {
     let (first, second) = (server.dial(&node), server.dial(&node));
     let mut second = Box::pin(second);
     let mut dial = tokio::select! {
-        _ = first => panic!("nobody decided it"),
-        _ = &mut second => panic!("nobody decided it"),
+        _ = first => panic!("the dial is undecided"),
+        _ = &mut second => panic!("the dial is undecided"),
         dial = next_dial(&mut script) => dial,
     };
     // The other caller still waits.
@@ -112,7 +112,7 @@ async fn a_node_is_dialled_again_right_after_its_set_up_failed() {
 
 #[tokio::test]
 async fn a_name_is_resolved_at_each_dial_and_all_its_addresses_are_tried() {
-    // `localhost` often has an IPv6 address too, at which nothing listens here.
+    // `localhost` often also has an IPv6 address, at which nothing listens here.
     let listens = Server::builder(key())
         .listen("127.0.0.1:0".parse().unwrap())
         .start()

@@ -18,7 +18,7 @@ const NO_NUMBERS: [&str; 6] = [
     "peer/recording",
 ];
 
-/// The extreme values at one end of the types that settings have.
+/// The extreme values of the settings' types at one end.
 type End = [Value; 3];
 
 fn largest() -> End {

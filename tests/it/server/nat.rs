@@ -29,9 +29,9 @@ struct State {
     ip: IpAddr,
     lease: Option<Duration>,
     turns: VecDeque<Turn>,
-    /// How often it was asked for its address.
+    /// How many times its address was requested.
     checks: usize,
-    /// When it was asked for a mapping, in seconds from the start.
+    /// When a mapping was requested, in seconds from the start.
     asked: Vec<u64>,
     mapped: Option<PortRequest>,
 }
@@ -216,7 +216,9 @@ async fn nothing_is_unmapped_that_was_not_mapped() {
             tokio::time::advance(SECOND).await;
         }
     };
-    timeout(LONG, waiting).await.expect("it is asked");
+    timeout(LONG, waiting)
+        .await
+        .expect("a mapping is requested");
     let before = Instant::now();
     server.shutdown(LONG).await.expect("in time");
     assert_eq!(before.elapsed().as_secs(), 0, "in the midst of a request");

@@ -116,7 +116,7 @@ async fn a_static_node_that_ends_each_connection_at_once_is_dialled_ever_less_of
     assert!(took(&dials[10..]) > 15 * 60 * SECOND, "{dials:?}");
 }
 
-/// No retry comes within 5 s of the failure or 35 s of the dial.
+/// No retry happens within 5 s of the failure or 35 s of the dial.
 #[tokio::test(start_paused = true)]
 async fn a_failed_static_dial_is_not_repeated_too_soon() {
     let (builder, mut script) = scripted();

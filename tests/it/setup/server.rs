@@ -76,7 +76,7 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_report_it() {
     assert_eq!(
         listener.peer_count(),
         0,
-        "an event of an end comes after the removal"
+        "the event of an end is emitted after the removal"
     );
     listener.shutdown(SOON).await.expect("all end");
 }

@@ -62,7 +62,7 @@ async fn dial(
     from.dial_over(near, to.enode().public_key()).await
 }
 
-/// Checks that both nodes have and keep the same single connection.
+/// Checks that both nodes have the same single connection, and keep it.
 async fn one_connection(a: &Server, b: &Server, what: &str) {
     sleep(Duration::from_secs(10)).await;
     let (on_a, on_b) = (a.peer(&b.id()), b.peer(&a.id()));
@@ -101,7 +101,7 @@ async fn exactly_one_connection_survives_whatever_the_latency_and_the_start() {
 
 /// A node without a tie-break rule, like most implementations.
 ///
-/// It completes a connection if it has none yet, and otherwise refuses it, before or after Hello.
+/// It completes a connection if it has none, and otherwise refuses it, before or after Hello.
 #[derive(Clone)]
 struct Unruly {
     key: SecretKey,

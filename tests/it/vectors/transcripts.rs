@@ -49,7 +49,8 @@ fn identities_and_bindings() {
 }
 
 /// Writes the frame and compares it with the transcript. Snappy encoders differ, so a compressed
-/// frame is written from its compressed data. From its payload it only has to round-trip.
+/// frame is written from its compressed data. If written from its payload, it only has to
+/// round-trip.
 fn write(direction: &mut Direction, frame: &Value) -> BytesMut {
     let id = frame["msg_id"].as_u64().unwrap();
     let frame_data = hex(frame, "frame_data");
