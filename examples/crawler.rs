@@ -54,7 +54,8 @@ async fn visit(
 async fn main() -> Result<(), Box<dyn Error>> {
     let list = std::env::args().skip(1).map(|url| url.parse());
     let mut waiting = list.collect::<Result<VecDeque<Enode>, _>>()?;
-    // A chain of nodes, each of which knows the one before it. The first knows a node that is gone.
+    // A chain of nodes, each of which knows the one before it. The first knows a node that no
+    // longer exists.
     let mut own = Vec::new();
     let mut last = node(Vec::new()).await?.enode();
     for _ in 0..4 {

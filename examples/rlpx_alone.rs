@@ -12,7 +12,7 @@ use peermux::{Bytes, BytesMut, PublicKey, SecretKey};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// A socket, its session, and bytes that were read but not yet opened.
+/// A socket, its session, and bytes that have been read but not yet opened.
 struct Connection(TcpStream, Session, BytesMut);
 
 fn read_more(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failure> {

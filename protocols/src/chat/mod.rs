@@ -74,7 +74,7 @@ pub struct Config {
 #[error("{what} of {got} bytes: 1 to {limit} are allowed")]
 #[non_exhaustive]
 pub struct LengthError {
-    /// What has the wrong length.
+    /// The name of the value whose length is wrong.
     pub what: &'static str,
     /// Its length in bytes.
     pub got: usize,

@@ -2,7 +2,7 @@ use super::{BlockRange, ForkFilter, ForkId, Hash};
 
 /// The chain that a node claims to be on, and its head.
 ///
-/// The node need not have any of its blocks.
+/// The node does not need to have any of the chain's blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     /// The network's number: 1 for Ethereum's mainnet.

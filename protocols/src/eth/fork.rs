@@ -65,7 +65,7 @@ impl fmt::Debug for ForkId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForkError {
-    /// The remote neither passed nor knows a fork that this side has passed.
+    /// The remote has neither passed nor announced a fork that this side has passed.
     #[error("the remote does not know a fork that this node has passed")]
     RemoteStale,
     /// The chains differ, or the remote passed a fork unknown to this side.

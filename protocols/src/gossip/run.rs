@@ -61,7 +61,7 @@ pub struct GossipStats {
     pub digests: u64,
     /// Requests sent.
     pub requests: u64,
-    /// Messages sent with their content.
+    /// Messages sent, with their content.
     pub data: u64,
     /// Messages that arrived and were new.
     pub fresh: u64,

@@ -25,7 +25,7 @@ async fn failed(peer: &Peer) -> (HandshakeError, DisconnectReason) {
     };
     let error = source.source().and_then(|error| error.downcast_ref());
     let error: &HandshakeError = error.expect("a handshake error");
-    (*error, outcome.error.reason().expect("was told"))
+    (*error, outcome.error.reason().expect("a reason was sent"))
 }
 
 /// Returns the payload of a version's Status.
