@@ -113,7 +113,7 @@ async fn call_falsely(node: &Enode) {
     let addr = node.endpoint().and_then(Endpoint::socket_addr).unwrap();
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let mut packet = LENGTH.to_be_bytes().to_vec();
-    // A valid public key, so that the node must compute with it.
+    // A valid public key, so that the node has to compute with it.
     packet.push(4);
     packet.extend(SecretKey::generate().public_key().to_bytes());
     packet.resize(usize::from(LENGTH) + 2, 7);

@@ -1,4 +1,4 @@
-//! The cost of bringing a message from a frame to its handler, without the network.
+//! The cost of passing a message from its frame to its handler, without the network.
 //!
 //! `cargo bench --bench dispatch`
 #![allow(

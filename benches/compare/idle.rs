@@ -36,8 +36,8 @@ pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) 
     }
 }
 
-/// Starts a node with its peers. Returns its memory with only the first one, which loads code and
-/// tables that all share.
+/// Starts a node with its peers. Returns its memory with only the first peer, which loads the code
+/// and tables that all share.
 fn scene(kind: Kind) -> Option<(Kind, Served, f64, Crowd)> {
     let node = kind.serve();
     let mut crowd = Crowd::of(&node);

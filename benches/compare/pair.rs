@@ -18,7 +18,7 @@ struct Run {
 }
 
 impl Pair {
-    /// Returns all implementations with themselves, then ours with each other one.
+    /// Returns each implementation paired with itself, then ours paired with each other one.
     fn all(kinds: &[Kind]) -> Vec<Self> {
         let pair = |dialler, listener| Self { dialler, listener };
         let alike = kinds.iter().map(|&kind| pair(kind, kind));

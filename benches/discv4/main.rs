@@ -81,7 +81,7 @@ fn ping(key: &SecretKey, addr: SocketAddr, seq: u64, unix: u64) -> Sealed {
     ping.seal(key).expect("a short packet")
 }
 
-/// Answers a machine's requests to the node with this key, until there are none.
+/// Answers a machine's requests to the nodes with these keys, until there are none.
 fn serve(machine: &mut Machine, keys: &HashMap<SocketAddr, (SecretKey, NodeRecord)>, now: Now) {
     while let Some(transmit) = machine.poll_transmit() {
         let Some((key, record)) = keys.get(&transmit.to) else {

@@ -47,7 +47,7 @@ const SUBSCRIPTIONS: usize = 2 * (4 << 20);
 /// Memory outside the budget of the peers, in bytes.
 pub(crate) const BESIDE: usize = SPARE + GOSSIP + SUBSCRIPTIONS;
 
-/// How long the node takes for each message of its subscription.
+/// How long the node takes to handle each message of its subscription.
 const TAKES: Duration = Duration::from_millis(1);
 
 /// The number of honest messages received.

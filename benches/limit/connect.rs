@@ -25,7 +25,7 @@ const HELLO: usize = 176;
 const DISCONNECT: usize = 64;
 
 /// The computations of both ends during a connect, if any. Only the length of the other end's data
-/// matters, so each end has its input from the start.
+/// matters, so each end gets its input at the start.
 struct Work {
     ends: Ends,
     auth: Auth,

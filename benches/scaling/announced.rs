@@ -8,8 +8,8 @@ const PEERS: usize = 1000;
 const GOAL_MIB: f64 = 100.0;
 
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
-    // Making each header takes 40 ms to seal its whole frame, so the last one arrives long after
-    // the first.
+    // Each header takes 40 ms, because its whole frame is sealed. So the last one arrives long
+    // after the first.
     let peers = if quick { PEERS / 10 } else { PEERS };
     if let Some(why) = process::obstacle(peers, open_files) {
         eprintln!("{why}");

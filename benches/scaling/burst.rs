@@ -15,7 +15,7 @@ pub(crate) fn measure(_quick: bool, _open_files: u64, goals: &mut Goals) {
     let mut node = roles::node("lend");
     let _crowd = roles::crowd(&node, PEERS);
     node.ask(&format!("peers {PEERS}"));
-    // Small messages first, which allocate what every connection keeps.
+    // Send small messages first, which allocate what every connection keeps.
     node.ask("send 1000 256");
     let before = Memory::settled(&mut node);
     node.ask(&format!("send {MESSAGES} {SIZE}"));

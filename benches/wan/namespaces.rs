@@ -181,7 +181,7 @@ fn remove(name: &str) {
 /// Returns a process's start time in ticks since boot, if it exists.
 fn started(process: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // After the name, which is in parentheses and may contain any character.
+    // Start after the name, which is in parentheses and may contain any character.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(19)?.parse().ok()
 }

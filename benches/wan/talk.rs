@@ -23,8 +23,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 type BulkConn = ProtocolConn<BenchMessage>;
 
-/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. In turns
-/// it uses a second connection over the same path that is otherwise idle.
+/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. In turns it uses a
+/// second connection over the same path, which is otherwise idle.
 pub(crate) fn run(enode: &str, size: usize, seconds: f64) {
     let enode: Enode = enode.parse().expect("an enode URL");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

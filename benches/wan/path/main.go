@@ -8,7 +8,7 @@
 // network card, so forwarding is cheap. Links treat the packets separately and cut out lost ones.
 // Packets that leave within batch of each other are delivered joined, as by a network card.
 //
-// Standard input takes "again", which restarts the losses: the next connection loses the same
+// Standard input accepts "again", which restarts the losses: the next connection loses the same
 // packets as the last one. Standard output has one JSON object per line: "up" when packets are
 // carried, "carried" at the end. GODEBUG=asyncpreemptoff=1 in its environment saves some signals.
 package main
@@ -36,7 +36,7 @@ func main() {
 	loss := flag.Float64("loss", 0, "share of packets lost at random, 0 to 1")
 	seed := flag.Uint64("seed", 1, "seed of the losses")
 	flag.Parse()
-	// Four goroutines keep a processor of the runtime each, see raw.
+	// Four goroutines occupy a processor of the runtime each, see raw.
 	runtime.GOMAXPROCS(8)
 	// Buffers are reused, so there is no garbage, and the collector would wait for those four forever.
 	debug.SetGCPercent(-1)

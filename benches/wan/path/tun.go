@@ -97,7 +97,8 @@ func ioctl(fd int, request, argument uintptr) error {
 	return nil
 }
 
-// configure gives a device its address and the namespace's only route, to the other end.
+// configure assigns a device its address and the namespace's only route, which leads to the other
+// end.
 func configure(this end, peer string) error {
 	commands := [][]string{
 		{"addr", "add", this.address, "peer", peer, "dev", device},
