@@ -16,8 +16,7 @@ use super::input::Input;
 
 /// The first byte selects the kind of input.
 ///
-/// It is a text, the end of a text with a valid beginning, or a script of what happens to a
-/// list.
+/// It is a text, the end of a text with a valid beginning, or a script of changes to a list.
 pub fn dns(data: &[u8]) {
     const LINK: &str = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@";
     const ROOT: &str = "enrtree-root:v1 e=AAAAAAAAAAAAAAAAAAAA l=AAAAAAAAAAAAAAAAAAAA seq=";

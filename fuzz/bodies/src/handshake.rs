@@ -132,7 +132,7 @@ pub(super) struct Delivery {
     read: usize,
 }
 
-/// The bytes that a step took from the input, and its result.
+/// The bytes that a step has consumed from the input, and its result.
 pub(super) type Taken<T> = Option<(Vec<u8>, T)>;
 
 impl Delivery {

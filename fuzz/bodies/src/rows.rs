@@ -1,4 +1,4 @@
-//! Rows of an address book, and damaged files of it.
+//! Rows of an address book, and damaged files of an address book.
 
 use std::fs;
 use std::path::Path;

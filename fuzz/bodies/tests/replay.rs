@@ -1,4 +1,4 @@
-//! Runs the fuzz targets over their kept inputs, so that no finding returns.
+//! Runs the fuzz targets over their kept inputs, so that no finding recurs.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,

@@ -1,6 +1,6 @@
 //! A stream of frames from an arbitrary sender, in reads of any size.
 //!
-//! [`script`] seals messages as the input says, correctly or not, and damages them on their way.
+//! [`script`] seals messages as the input specifies, correctly or not, and damages them in transit.
 //! [`sent`] predicts the receiver's result for each, and [`reader`] receives them.
 
 mod reader;

@@ -130,7 +130,7 @@ impl Reader {
         let capacity = self.buffer.capacity();
         assert_eq!(capacity, next);
         assert_eq!(self.buffer.len(), length + count);
-        // The memory of a frame follows what arrived of it, and never exceeds the frame.
+        // The memory of a frame grows with what has arrived of it, and never exceeds the frame.
         assert!(capacity <= before.max(READ_AHEAD).max(2 * length));
         assert!(capacity <= before.max(READ_AHEAD).max(total));
         count > 0

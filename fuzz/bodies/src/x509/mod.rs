@@ -1,7 +1,7 @@
 //! Certificates as identities, from an arbitrary remote.
 //!
-//! [`script`] issues certificates as the input says, and predicts whether they must be accepted.
-//! [`path`] finds the path from accepted ones to a root without the library.
+//! [`script`] issues certificates as the input specifies, and predicts whether they must be
+//! accepted. [`path`] finds the path from accepted ones to a root without the library.
 
 mod path;
 mod script;
@@ -20,8 +20,9 @@ use script::{Roots, Script, pkcs8, public_key_info};
 /// The middle of 2026, as seconds since 1970.
 const NOW: Duration = Duration::from_secs(1_782_864_000);
 const MAX_CHAIN: usize = 8;
-/// The maximum number of signature checks. Issuer names differ except for the last one's, and two
-/// roots are trusted, so at most three certificates name a root, each with the chain below it.
+/// The maximum number of signature checks. Only the issuer name of the last certificate may repeat,
+/// and two roots are trusted. So at most three certificates name a root, each with the chain below
+/// it.
 const MAX_CHECKS: usize = 3 * MAX_CHAIN;
 
 struct World {
