@@ -97,7 +97,7 @@ fn lent() -> (Protocol, mpsc::Receiver<ProtocolConn<Load>>) {
 
 /// One test, since concurrent tests would count each other's memory.
 #[tokio::test(start_paused = true)]
-async fn peers_keep_little_a_burst_leaves_nothing_and_messages_share_allocations() {
+async fn peers_use_little_memory_a_burst_leaves_nothing_and_messages_share_allocations() {
     discovery_keeps_little().await;
     idle_peers_keep_little().await;
     let mut pair = Pair::connected().await;
@@ -198,8 +198,8 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
     Contact::new(key.public_key(), addr, 30_303)
 }
 
-/// Peers keep little, even right after they connect. If many peers free memory later, most of it
-/// stays with the process, in holes between what they keep.
+/// Idle peers use little memory, even right after they connect. If many peers release memory only
+/// later, most of it stays with the process, in gaps between live allocations.
 async fn idle_peers_keep_little() {
     const MOST: usize = 9 << 10;
     let quiet = Protocol::builder("quiet", 1, 1).run(|_, mut conn| async move {

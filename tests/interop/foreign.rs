@@ -99,7 +99,8 @@ impl Foreign {
         self.run(&["packets"])
     }
 
-    /// Starts the program that makes packets of Node Discovery v4 and judges them.
+    /// Starts the program that makes packets of Node Discovery v4, and checks which are valid.
+    /// valid.
     pub(crate) fn discv4(&self, count: usize) -> Program {
         self.run(&["discv4", "--count", &count.to_string()])
     }
@@ -144,7 +145,7 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop")
 }
 
-/// Returns the folder below the target folder that they are built in.
+/// Returns the folder below the target folder in which they are built.
 pub(crate) fn output() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }

@@ -33,7 +33,7 @@ fn check(folder: &Path, found: &mut Vec<String>) {
 }
 
 #[test]
-fn every_select_is_biased_and_says_what_comes_first() {
+fn every_select_is_biased_and_explains_its_order() {
     let mut found = Vec::new();
     for folder in ["src", "cli/src", "protocols/src"] {
         check(&super::root().join(folder), &mut found);
@@ -42,7 +42,7 @@ fn every_select_is_biased_and_says_what_comes_first() {
 }
 
 #[test]
-fn a_select_that_leaves_it_to_chance_is_found() {
+fn a_select_with_random_order_is_found() {
     let decided =
         "/// `select! {`\ntokio::select! {\n    // This first.\n    biased;\n    () = a => {}\n}";
     assert!(undecided(decided).is_empty());

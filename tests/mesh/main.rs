@@ -74,7 +74,7 @@ fn open_files() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_nodes_mesh_survive_the_loss_of_a_third_and_leave_nothing() {
+async fn fifty_nodes_form_a_mesh_survive_the_loss_of_a_third_and_leave_nothing() {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = (open_files(), metrics.num_alive_tasks());
     let mut mesh = Watched {

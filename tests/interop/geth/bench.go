@@ -136,7 +136,7 @@ func (b *bench) handle(code uint64, payload []byte) error {
 	return breach("code %d", code)
 }
 
-// countData counts for the driver's Ask if there is one, else for the next Stats.
+// countData counts Data towards the driver's Ask if there is one, else towards the next Stats.
 func (b *bench) countData(payload []byte) error {
 	content, err := decodeString(payload)
 	if err != nil {

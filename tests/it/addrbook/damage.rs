@@ -1,4 +1,4 @@
-//! A file that cannot be read gives a clear error and is kept.
+//! A file that cannot be read causes a clear error and is kept.
 
 use std::path::{Path, PathBuf};
 

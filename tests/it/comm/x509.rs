@@ -83,7 +83,7 @@ fn in_2029() -> Config {
 }
 
 #[test]
-fn a_certificate_is_judged_by_its_root_and_its_time() {
+fn a_certificate_is_checked_against_its_root_and_its_time() {
     let authority = authority();
     let (one, other) = (authority.issue("one"), authority.issue("one"));
     let identity = other.identity();

@@ -191,7 +191,7 @@ async fn the_owner_reports_why_a_connection_ended_and_whether_to_reconnect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bare_socket_can_be_taken_out() {
+async fn the_bare_socket_can_be_extracted() {
     let (handle, mut events, mut script) = scripted(explicit_only());
     let id = handle.connect(1).await.expect("accepted").id();
     let mut far = script.next().await.expect("a dial").succeed();

@@ -163,7 +163,7 @@ async fn each_message_taken_restarts_the_stall_limit_including_the_last_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_keeps_what_it_took_and_takes_nothing_more_is_stalled() {
+async fn a_handler_that_holds_its_messages_and_reads_no_more_is_stalled() {
     let limits = ProtocolLimits::default().with_queue_messages(3);
     let keeps = protocol(1).limits(limits).run(|_, mut conn| async move {
         let mut kept = Vec::new();

@@ -48,7 +48,7 @@ async fn a_handler_gets_no_more_than_its_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_that_holds_messages_back_is_no_stall() {
+async fn a_rate_that_delays_messages_is_not_a_stall() {
     let limits = ProtocolLimits::default()
         .with_receive_quota(Quota::bytes(1))
         .with_queue_messages(1);

@@ -162,7 +162,7 @@ async fn the_end_of_a_listener_is_reported() {
 
 /// Handshake steps take turns, but a client that still has to send holds none.
 #[tokio::test(start_paused = true)]
-async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
+async fn remotes_that_stop_half_way_block_no_other_handshake() {
     let (own, (listener, caller)) = (key(), memory_listener());
     let _server = called(Server::builder(own.clone()), listener).await;
     let mut silent = Vec::new();

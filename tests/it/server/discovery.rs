@@ -159,7 +159,7 @@ async fn others_fetch_the_current_record() {
 }
 
 #[tokio::test]
-async fn version_5_gets_the_record_of_a_bootnode_by_version_4() {
+async fn version_5_fetches_the_record_of_a_bootnode_by_version_4() {
     let boot = start(Discovery::new()).await;
     let node = start(Discovery::new().with_bootnodes([boot.enode()])).await;
     let v5 = node.discv5().unwrap();

@@ -46,7 +46,7 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Returns default configurations with one setting at its extreme, by that setting.
+/// Returns default configurations with one setting at its extreme, with that setting's name.
 fn configurations(end: &End) -> Vec<(String, ServerConfig)> {
     let default = serde_json::to_value(ServerConfig::default()).unwrap();
     let mut settings = Vec::new();

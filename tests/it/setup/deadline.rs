@@ -24,7 +24,7 @@ fn timed_out_at(error: &SetupError, stage: Stage) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_dialler_is_given_up_after_five_seconds() {
+async fn a_silent_dialler_is_disconnected_after_five_seconds() {
     let (near, _far) = duplex(1 << 16);
     let started = Instant::now();
     let error = node().await.accept_over(near).await.expect_err("silent");
@@ -49,7 +49,7 @@ async fn a_dialler_that_trickles_its_auth_gains_no_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_does_not_answer_is_given_up() {
+async fn a_dial_to_a_node_that_does_not_answer_fails() {
     let (near, _far) = duplex(1 << 16);
     let remote = SecretKey::generate().public_key();
     let error = node().await.dial_over(near, &remote).await;
