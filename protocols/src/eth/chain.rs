@@ -67,7 +67,7 @@ impl Chain {
     }
 }
 
-/// A node's description of itself and its chain, sent first.
+/// A node's first message: a description of itself and its chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {

@@ -1,6 +1,6 @@
 //! `eth/68`, `eth/69` and `eth/70`, the protocol of Ethereum's nodes.
 //!
-//! There is no chain behind it: it is for crawlers, relays and test tools.
+//! It does not maintain a chain: it is for crawlers, relays and test tools.
 //!
 //! Peers first exchange the chains that they are on; a peer on another chain is refused. After that
 //! they announce blocks and transactions, which this node reports as [`Event`]s, and request

@@ -33,7 +33,7 @@ struct Entry<V> {
     arrival: u64,
 }
 
-/// Sums by id, which also find the largest sum quickly.
+/// Sums by id. The largest sum is found quickly.
 #[derive(Debug, Default)]
 struct Ranking {
     sums: HashMap<PeerId, usize>,

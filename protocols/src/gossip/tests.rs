@@ -314,7 +314,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
         .with_max_messages(40)
         .with_max_bytes(100_000);
     let mut store = Store::new(config);
-    // Both bring messages of honest authors. Author 8 floods, through sender 1 and directly.
+    // Both deliver messages of honest authors. Author 8 floods, through sender 1 and directly.
     for n in 0..5 {
         assert!(insert(&mut store, 1, 10 + n, 0, 1100));
         assert!(insert(&mut store, 2, 20 + n, 0, 4000));
