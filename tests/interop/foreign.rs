@@ -99,8 +99,7 @@ impl Foreign {
         self.run(&["packets"])
     }
 
-    /// Starts the program that makes packets of Node Discovery v4, and checks which are valid.
-    /// valid.
+    /// Starts the program that makes packets of Node Discovery v4 and checks which are valid.
     pub(crate) fn discv4(&self, count: usize) -> Program {
         self.run(&["discv4", "--count", &count.to_string()])
     }
