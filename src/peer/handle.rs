@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use super::liveness::Liveness;
-use super::{OpenLane, PeerConfig, PeerOutcome};
+use super::{OpenLane, PeerConfig, PeerError, PeerOutcome};
 use crate::channel::Meters;
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId, PublicKey};
@@ -94,10 +94,31 @@ pub(crate) struct Control {
     pub(crate) meters: Meters,
 }
 
+/// Why this side wants the peer to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndCause {
+    /// The application, or the server for its own reasons, asked for a Disconnect of this reason.
+    Asked(DisconnectReason),
+    Kicked,
+    Banned,
+    Removed,
+}
+
+impl From<EndCause> for PeerError {
+    fn from(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Asked(reason) => Self::Local(reason),
+            EndCause::Kicked => Self::Kicked,
+            EndCause::Banned => Self::Banned,
+            EndCause::Removed => Self::Removed,
+        }
+    }
+}
+
 /// How this side wants the peer to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
-    pub(crate) reason: DisconnectReason,
+    pub(crate) cause: EndCause,
     /// Whether what is queued is written first.
     pub(crate) drain: bool,
     /// When what is queued is given up.
@@ -105,9 +126,9 @@ pub(crate) struct EndRequest {
 }
 
 impl Control {
-    fn request(&self, reason: DisconnectReason, drain: Option<Duration>) {
+    fn request(&self, cause: EndCause, drain: Option<Duration>) {
         let request = EndRequest {
-            reason,
+            cause,
             drain: drain.is_some(),
             give_up: after(Instant::now(), drain.unwrap_or_default()),
         };
@@ -416,7 +437,13 @@ impl Peer {
     /// of a [graceful one](Self::close_gracefully).
     /// With [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) nothing is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
-        self.0.control.request(reason, None);
+        self.0.control.request(EndCause::Asked(reason), None);
+    }
+
+    /// Ends the peer as [`disconnect`](Self::disconnect) does, for a cause that has its own
+    /// [`PeerError`].
+    pub(crate) fn end(&self, cause: EndCause) {
+        self.0.control.request(cause, None);
     }
 
     /// Adds points to the score of the peer's node for a misbehaviour that a protocol has seen, such as
@@ -452,7 +479,9 @@ impl Peer {
 
     /// As [`close_gracefully`](Self::close_gracefully), without waiting.
     pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
-        self.0.control.request(reason, Some(deadline));
+        self.0
+            .control
+            .request(EndCause::Asked(reason), Some(deadline));
     }
 
     /// Whether another handle is on the same connection.

@@ -22,8 +22,7 @@ use crate::connmgr::RequestInfo;
 use crate::event_stream::EventStream;
 use crate::message::WireMessage;
 use crate::node::{Enode, NodeId, NodeRecord, PublicKey};
-use crate::p2p::DisconnectReason;
-use crate::peer::{Peer, PeerEvent, Protocol};
+use crate::peer::{EndCause, Peer, PeerEvent, Protocol};
 use crate::recorder::Recording;
 use crate::rlp::Encodable;
 use crate::setup::SetupError;
@@ -208,7 +207,7 @@ impl Server {
         let removed = self.shared.static_nodes.remove(*id).await?;
         // It may have become a peer while it was removed.
         if removed && let Some(peer) = self.peer(id).or(peer) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Removed);
             peer.ended().await;
         }
         Ok(removed)
@@ -320,13 +319,13 @@ impl Server {
         self.peer(id)?.sender()
     }
 
-    /// Ends the connection of a node with [`REQUESTED`](DisconnectReason::REQUESTED), and says whether it
+    /// Ends the connection of a node with [`REQUESTED`](crate::DisconnectReason::REQUESTED), and says whether it
     /// is connected. Returns at once, and nothing keeps the node from coming back; a static one is dialled
     /// again.
     pub fn kick(&self, id: &NodeId) -> bool {
         let peer = self.peer(id);
         if let Some(peer) = &peer {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Kicked);
         }
         peer.is_some()
     }
@@ -443,7 +442,7 @@ impl Server {
     }
 
     /// Stops the node: listeners close, dials are given up, connections in set-up and peers are
-    /// sent a Disconnect ([`CLIENT_QUITTING`](DisconnectReason::CLIENT_QUITTING)), peers after what
+    /// sent a Disconnect ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), peers after what
     /// is queued for them, and all connections end. The last 2 s before the deadline, at most half
     /// of it, are for the Disconnects: what is queued then is given up. What is still there after
     /// `deadline` is aborted.

@@ -176,7 +176,11 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
         node.peers(&["kick", &id]).succeeded(),
         [format!("kicked {id}")]
     );
-    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    let kicked = node.process.event("peer_drop");
+    assert_eq!(
+        (&kicked["requested_by"], &kicked["cause"]),
+        (&"local".into(), &"kicked".into())
+    );
     let banned = node
         .peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
         .succeeded();
@@ -253,7 +257,16 @@ fn a_node_that_is_removed_is_disconnected() {
     let removed = node.peers(&["remove", &enode]).succeeded();
     // Its options name it again.
     assert_eq!(removed, [format!("removed {id}, until the node ends")]);
-    assert_eq!(node.process.event("peer_drop")["requested_by"], "local");
+    let dropped = node.process.event("peer_drop");
+    assert_eq!(
+        (&dropped["requested_by"], &dropped["cause"]),
+        (&"local".into(), &"removed".into())
+    );
+    let home = node.folder.text("home");
+    let why = run(&["why", "--data-dir", &home, id]).succeeded();
+    let command =
+        "  this node ended it (removed from this node's static nodes): disconnect requested";
+    assert!(why.iter().any(|line| line.starts_with(command)), "{why:?}");
     assert_eq!(node.peers(&[]).succeeded(), ["no peers"]);
     let (line, _) = node.peers(&["remove", id]).failed();
     assert_eq!(line, format!("{id} is no static node"));

@@ -40,7 +40,7 @@ use crate::connmgr::{Candidate, Filter, Refusal};
 use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
-use crate::peer::Judge;
+use crate::peer::{EndCause, Judge};
 
 /// From this many nodes on, a private address is more likely that of a proxy than their own.
 const HIDDEN: usize = 8;
@@ -142,7 +142,7 @@ impl Checks {
         tracing::debug!(%id, ?time, reason, "node banned");
         // Banned first: one that is set up meanwhile is found here, or finds the ban.
         if let Some(peer) = self.peers.get(id) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Banned);
         }
     }
 
@@ -151,7 +151,7 @@ impl Checks {
         self.keep_out(ip, time, reason);
         let net = banned_net(ip);
         for peer in self.peers.at(|ip| banned_net(ip) == net) {
-            peer.disconnect(DisconnectReason::REQUESTED);
+            peer.end(EndCause::Banned);
         }
     }
 

@@ -28,12 +28,13 @@ fn ending(recording: &Recording) -> String {
     let Some(end) = recording.end() else {
         return "it is connected".to_owned();
     };
+    let reason = end.reason.map(|reason| format!(": {reason}"));
     let who = match end.requested_by {
         EndedBy::Remote => "the remote ended it",
-        EndedBy::Local => "this node ended it",
+        // The reason alone does not distinguish a kick, a ban and a removal.
+        EndedBy::Local => &format!("this node ended it ({})", end.error),
         _ => "the connection broke, without a Disconnect",
     };
-    let reason = end.reason.map(|reason| format!(": {reason}"));
     let unsent = match end.unsent {
         0 => String::new(),
         unsent => format!("; never sent: {}", human::count(unsent, "message")),
