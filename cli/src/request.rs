@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use peermux::{Enode, NodeId};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use crate::form;
@@ -13,16 +13,51 @@ use crate::form;
 /// The longest request, in bytes.
 pub const LONGEST: usize = 4096;
 
-/// What a node is asked for. A request without fields has braces, since others would be let pass.
+/// A request to a running node: one JSON object with a `command`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Asks for something.
+    Query(Query),
+    /// Changes something.
+    Change(Change),
+    /// Ends the node.
+    Stop,
+}
+
+/// A request that changes nothing.
+///
+/// A variant without fields has braces, because serde lets unknown fields of a unit variant pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 #[allow(
     missing_docs,
     reason = "the table of the admin interface says what they are"
 )]
-pub enum Request {
+pub enum Query {
     Peers {},
     NodeInfo {},
+    Bans {},
+    StaticNodes {},
+    Recording {
+        node: Whom,
+    },
+    Recordings {},
+    Config {},
+    Discovery {},
+    Events {
+        #[serde(default)]
+        after: u64,
+    },
+}
+
+/// A request that changes the node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(
+    missing_docs,
+    reason = "the table of the admin interface says what they are"
+)]
+pub enum Change {
     Add {
         #[serde(deserialize_with = "read_node")]
         enode: Enode,
@@ -48,25 +83,24 @@ pub enum Request {
     Unban {
         target: Target,
     },
-    Bans {},
-    StaticNodes {},
-    Recording {
-        node: Whom,
-    },
-    Recordings {},
-    Config {},
-    Discovery {},
-    Events {
-        #[serde(default)]
-        after: u64,
-    },
     Reconfigure {
         settings: BTreeMap<String, Value>,
     },
     LogLevel {
         filter: String,
     },
-    Stop {},
+}
+
+impl From<Query> for Request {
+    fn from(query: Query) -> Self {
+        Self::Query(query)
+    }
+}
+
+impl From<Change> for Request {
+    fn from(change: Change) -> Self {
+        Self::Change(change)
+    }
 }
 
 /// What it answers.
@@ -80,7 +114,7 @@ pub enum Answer<T> {
 }
 
 /// Something was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     /// Whether that outlasts the node's next start.
     pub kept: bool,
@@ -132,12 +166,78 @@ impl Request {
     /// # Errors
     /// [`NoRequest`].
     pub fn read(line: &str) -> Result<Self, NoRequest> {
-        // An array of what the fields hold would be taken, too.
+        // serde would also accept an array of the fields' values.
         if !line.trim_start().starts_with('{') {
             return Err(NoRequest("a JSON object is needed".to_owned()));
         }
         let request = serde_json::from_str(line);
         request.map_err(|error| NoRequest(form::sentence(&error)))
+    }
+}
+
+/// The command that ends a node.
+const STOP: &str = "stop";
+
+/// The commands of a [`Query`].
+const QUERIES: &[&str] = &[
+    "peers",
+    "node-info",
+    "bans",
+    "static-nodes",
+    "recording",
+    "recordings",
+    "config",
+    "discovery",
+    "events",
+];
+
+/// The commands of a [`Change`].
+const CHANGES: &[&str] = &[
+    "add",
+    "remove",
+    "trust",
+    "distrust",
+    "kick",
+    "ban",
+    "unban",
+    "reconfigure",
+    "log-level",
+];
+
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Query(query) => query.serialize(serializer),
+            Self::Change(change) => change.serialize(serializer),
+            Self::Stop => BTreeMap::from([("command", STOP)]).serialize(serializer),
+        }
+    }
+}
+
+/// An untagged enum would replace the errors of both enums by one that names neither.
+impl<'de> Deserialize<'de> for Request {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let command = match fields.get("command") {
+            Some(Value::String(command)) => command,
+            Some(_) => return Err(D::Error::custom("the command is not a string")),
+            None => return Err(D::Error::missing_field("command")),
+        };
+        let request = match command.as_str() {
+            STOP if fields.len() == 1 => Ok(Self::Stop),
+            STOP => return Err(D::Error::custom("stop takes no further fields")),
+            known if QUERIES.contains(&known) => {
+                Query::deserialize(Value::Object(fields)).map(Self::Query)
+            }
+            known if CHANGES.contains(&known) => {
+                Change::deserialize(Value::Object(fields)).map(Self::Change)
+            }
+            _ => {
+                let known = [QUERIES, CHANGES, &[STOP]].concat().join(", ");
+                return Err(D::Error::custom(format!("the command is none of {known}")));
+            }
+        };
+        request.map_err(D::Error::custom)
     }
 }
 
@@ -234,14 +334,17 @@ impl fmt::Display for Target {
 mod tests {
     use super::*;
 
+    /// A public key.
+    const POINT: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
+
     #[test]
     fn only_what_is_documented_is_a_request() {
-        assert_eq!(Request::read(r#"{"command":"stop"}"#), Ok(Request::Stop {}));
+        assert_eq!(Request::read(r#"{"command":"stop"}"#), Ok(Request::Stop));
         for (line, after) in [
             (r#"{"command":"events"}"#, 0),
             (r#"{"command":"events","after":7}"#, 7),
         ] {
-            assert_eq!(Request::read(line), Ok(Request::Events { after }));
+            assert_eq!(Request::read(line), Ok(Query::Events { after }.into()));
         }
         let id = "ab".repeat(32);
         for line in [
@@ -252,6 +355,114 @@ mod tests {
             &format!(r#"["remove","{id}"]"#),
         ] {
             assert!(Request::read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_request_keeps_its_form() {
+        let id = "ab".repeat(32);
+        let node = Whom(id.parse().expect("an id"));
+        let target = Target::Node(node.0);
+        let url = format!("enode://{POINT}@127.0.0.1:1");
+        let enode = url.parse().expect("an enode URL");
+        let queries = [
+            (Query::Peers {}, r#"{"command":"peers"}"#.to_owned()),
+            (Query::NodeInfo {}, r#"{"command":"node-info"}"#.to_owned()),
+            (Query::Bans {}, r#"{"command":"bans"}"#.to_owned()),
+            (
+                Query::StaticNodes {},
+                r#"{"command":"static-nodes"}"#.to_owned(),
+            ),
+            (
+                Query::Recording { node },
+                format!(r#"{{"command":"recording","node":"{id}"}}"#),
+            ),
+            (
+                Query::Recordings {},
+                r#"{"command":"recordings"}"#.to_owned(),
+            ),
+            (Query::Config {}, r#"{"command":"config"}"#.to_owned()),
+            (Query::Discovery {}, r#"{"command":"discovery"}"#.to_owned()),
+            (
+                Query::Events { after: 7 },
+                r#"{"command":"events","after":7}"#.to_owned(),
+            ),
+        ];
+        let settings = BTreeMap::from([("max_peers".to_owned(), Value::from(10))]);
+        let (seconds, reason) = (60, "spam".to_owned());
+        let filter = "debug".to_owned();
+        let changes = [
+            (
+                Change::Add { enode },
+                format!(r#"{{"command":"add","enode":"{url}"}}"#),
+            ),
+            (
+                Change::Remove { node },
+                format!(r#"{{"command":"remove","node":"{id}"}}"#),
+            ),
+            (
+                Change::Trust { node },
+                format!(r#"{{"command":"trust","node":"{id}"}}"#),
+            ),
+            (
+                Change::Distrust { node },
+                format!(r#"{{"command":"distrust","node":"{id}"}}"#),
+            ),
+            (
+                Change::Kick { node },
+                format!(r#"{{"command":"kick","node":"{id}"}}"#),
+            ),
+            (
+                Change::Ban {
+                    target,
+                    seconds,
+                    reason,
+                },
+                format!(r#"{{"command":"ban","target":"{id}","seconds":60,"reason":"spam"}}"#),
+            ),
+            (
+                Change::Unban { target },
+                format!(r#"{{"command":"unban","target":"{id}"}}"#),
+            ),
+            (
+                Change::Reconfigure { settings },
+                r#"{"command":"reconfigure","settings":{"max_peers":10}}"#.to_owned(),
+            ),
+            (
+                Change::LogLevel { filter },
+                r#"{"command":"log-level","filter":"debug"}"#.to_owned(),
+            ),
+        ];
+        let stop = (Request::Stop, r#"{"command":"stop"}"#.to_owned());
+        assert_eq!(
+            (queries.len(), changes.len()),
+            (QUERIES.len(), CHANGES.len())
+        );
+        let queries = queries.map(|(query, line)| (Request::from(query), line));
+        let changes = changes.map(|(change, line)| (Request::from(change), line));
+        for (request, line) in queries.into_iter().chain(changes).chain([stop]) {
+            assert_eq!(
+                serde_json::to_string(&request).expect("it has a form"),
+                line
+            );
+            assert_eq!(Request::read(&line), Ok(request));
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_command_or_the_field() {
+        for (line, part) in [
+            (r#"{"command":"dance"}"#, "none of peers, node-info, "),
+            (r#"{"command":7}"#, "the command is not a string"),
+            (r#"{"comand":"stop"}"#, "missing field `command`"),
+            (r#"{"command":"add"}"#, "missing field `enode`"),
+            (
+                r#"{"command":"events","before":7}"#,
+                "unknown field `before`",
+            ),
+        ] {
+            let error = Request::read(line).expect_err(line).to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 

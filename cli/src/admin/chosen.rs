@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use peermux::NodeId;
-use peermux_cli::request::{Request, Whom};
+use peermux_cli::request::{Query, Whom};
 use serde::Deserialize;
 
 use super::Client;
@@ -72,13 +72,13 @@ async fn known(node: &mut Client) -> Result<BTreeSet<NodeId>, Failure> {
     }
 
     let mut ids = BTreeSet::new();
-    for request in [
-        Request::Peers {},
-        Request::StaticNodes {},
-        Request::Bans {},
-        Request::Recordings {},
+    for query in [
+        Query::Peers {},
+        Query::StaticNodes {},
+        Query::Bans {},
+        Query::Recordings {},
     ] {
-        let listed: Vec<Listed> = node.ask(&request).await?;
+        let listed: Vec<Listed> = node.ask(query).await?;
         ids.extend(listed.into_iter().filter_map(|one| one.node_id));
     }
     Ok(ids)

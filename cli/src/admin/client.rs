@@ -62,9 +62,9 @@ impl Client {
     /// Asks for something, and returns what the node says, or why it does not.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &mut self,
-        request: &Request,
+        request: impl Into<Request>,
     ) -> Result<T, Failure> {
-        let mut line = serde_json::to_vec(request).map_err(Failure::because)?;
+        let mut line = serde_json::to_vec(&request.into()).map_err(Failure::because)?;
         line.push(b'\n');
         let exchange = async {
             // A node that serves too many has answered already, and takes nothing.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peermux::Server;
-use peermux_cli::request::{Changed, DiscoveryInfo, Request, TableInfo, Target};
+use peermux_cli::request::{Change, Changed, DiscoveryInfo, Query, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -26,15 +26,17 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Does what is asked, and returns the answer. The table of peers and the node's end are not among it.
-    pub(super) async fn obey(&self, request: Request) -> Result<Value, String> {
-        let answer = match request {
-            Request::Bans {} => serde_json::to_value(self.server.bans()),
-            Request::StaticNodes {} => {
+    /// Returns the answer to a query.
+    pub(super) async fn answer(&self, query: Query) -> Result<Value, String> {
+        let answer = match query {
+            Query::Peers {} => serde_json::to_value(self.server.peers_info()),
+            Query::NodeInfo {} => serde_json::to_value(self.server.node_info()),
+            Query::Bans {} => serde_json::to_value(self.server.bans()),
+            Query::StaticNodes {} => {
                 let nodes = self.server.static_nodes().await;
                 serde_json::to_value(nodes.map_err(|error| error.to_string())?)
             }
-            Request::Recording { node } => match self.server.recording(&node.0) {
+            Query::Recording { node } => match self.server.recording(&node.0) {
                 Some(recording) => serde_json::to_value(recording),
                 None => {
                     return Err(format!(
@@ -43,15 +45,14 @@ impl Node {
                     ));
                 }
             },
-            Request::Config {} => serde_json::to_value(self.server.config()),
-            Request::Recordings {} => {
+            Query::Config {} => serde_json::to_value(self.server.config()),
+            Query::Recordings {} => {
                 let all = self.server.recordings();
                 let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();
                 serde_json::to_value(ended)
             }
-            Request::Discovery {} => serde_json::to_value(self.discovery().await?),
-            Request::Events { after } => serde_json::to_value(self.events.after(after)),
-            change => serde_json::to_value(self.change(change).await?),
+            Query::Discovery {} => serde_json::to_value(self.discovery().await?),
+            Query::Events { after } => serde_json::to_value(self.events.after(after)),
         };
         answer.map_err(|error| error.to_string())
     }
@@ -80,15 +81,16 @@ impl Node {
         Ok(DiscoveryInfo { v4, v5 })
     }
 
-    async fn change(&self, change: Request) -> Result<Changed, String> {
+    /// Makes a change.
+    pub(super) async fn change(&self, change: Change) -> Result<Changed, String> {
         let server = &self.server;
         let kept = match change {
-            Request::Add { enode } => {
+            Change::Add { enode } => {
                 let added = server.add_static(enode.clone()).await;
                 added.map_err(|error| error.to_string())?;
                 self.keep(|kept| kept.add(&enode))?
             }
-            Request::Remove { node } => match server.remove_static(&node.0).await {
+            Change::Remove { node } => match server.remove_static(&node.0).await {
                 Ok(true) => {
                     let configured = server.config();
                     let mut configured = configured.static_nodes().iter();
@@ -98,22 +100,22 @@ impl Node {
                 Ok(false) => return Err(format!("{} is no static node", node.0)),
                 Err(error) => return Err(error.to_string()),
             },
-            Request::Trust { node } => {
+            Change::Trust { node } => {
                 server.trust(node.0);
                 self.keep(|kept| kept.trust(node.0))?
             }
-            Request::Distrust { node } => {
+            Change::Distrust { node } => {
                 server.distrust(node.0);
                 let configured = server.config();
                 let mut configured = configured.trusted_nodes().iter();
                 let returns = configured.any(|known| known.node_id() == node.0);
                 self.keep(|kept| kept.distrust(&node.0))? && !returns
             }
-            Request::Kick { node } => match server.kick(&node.0) {
+            Change::Kick { node } => match server.kick(&node.0) {
                 true => false,
                 false => return Err(format!("{} is not connected", node.0)),
             },
-            Request::Ban {
+            Change::Ban {
                 target,
                 seconds,
                 reason,
@@ -126,7 +128,7 @@ impl Node {
                 // The address book keeps it.
                 self.kept.is_some()
             }
-            Request::Unban { target } => {
+            Change::Unban { target } => {
                 let lifted = match target {
                     Target::Node(id) => server.unban(&id),
                     Target::Ip(ip) => server.unban_ip(ip),
@@ -142,26 +144,16 @@ impl Node {
                     false => return Err(format!("{target} is not banned")),
                 }
             }
-            Request::Reconfigure { settings } => {
+            Change::Reconfigure { settings } => {
                 let config = changed(&server.config(), settings)?;
                 let done = server.reconfigure(config).await;
                 done.map_err(|error| error.to_string())?;
                 false
             }
-            Request::LogLevel { filter } => {
+            Change::LogLevel { filter } => {
                 logs::set_filter(&filter)?;
                 false
             }
-            Request::Peers {}
-            | Request::NodeInfo {}
-            | Request::Bans {}
-            | Request::StaticNodes {}
-            | Request::Recording { .. }
-            | Request::Recordings {}
-            | Request::Config {}
-            | Request::Discovery {}
-            | Request::Events { .. }
-            | Request::Stop {} => false,
         };
         Ok(Changed { kept })
     }

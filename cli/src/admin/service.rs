@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use peermux::Server;
-use peermux_cli::request::{Answer, LONGEST, Request};
+use peermux_cli::request::{Answer, LONGEST, Query, Request};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -163,26 +163,44 @@ async fn answer(
     context: &Context,
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<bool> {
+    let node = context.node.clone();
     match request {
-        Request::Peers {} => timeout(DEADLINE, send_peers(to, &context.node.server)).await??,
-        Request::NodeInfo {} => send(to, &Answer::Ok(context.node.server.node_info())).await?,
-        Request::Stop {} => {
+        // Piece by piece, since there may be very many.
+        Request::Query(Query::Peers {}) => {
+            timeout(DEADLINE, send_peers(to, &node.server)).await??;
+        }
+        // On this thread, so that a busy node answers too.
+        Request::Query(Query::NodeInfo {}) => {
+            send(to, &Answer::Ok(node.server.node_info())).await?;
+        }
+        Request::Query(query) => {
+            let answer = in_node(context, async move { node.answer(query).await }).await;
+            send(to, &answer).await?;
+        }
+        Request::Change(change) => {
+            let answer = in_node(context, async move { node.change(change).await }).await;
+            send(to, &answer).await?;
+        }
+        Request::Stop => {
             send(to, &Answer::Ok(())).await?;
             return Ok(true);
         }
-        request => {
-            let node = context.node.clone();
-            let made = async move { timeout(DEADLINE, node.obey(request)).await };
-            let answer = match context.runtime.spawn(made).await {
-                Ok(Ok(Ok(answer))) => Answer::Ok(answer),
-                Ok(Ok(Err(error))) => Answer::Error(error),
-                Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
-                Err(error) => Answer::Error(error.to_string()),
-            };
-            send(to, &answer).await?;
-        }
     }
     Ok(false)
+}
+
+/// Runs something where the node runs, until the deadline.
+async fn in_node<T: Send + 'static>(
+    context: &Context,
+    task: impl Future<Output = Result<T, String>> + Send + 'static,
+) -> Answer<T> {
+    let limited = async move { timeout(DEADLINE, task).await };
+    match context.runtime.spawn(limited).await {
+        Ok(Ok(Ok(answer))) => Answer::Ok(answer),
+        Ok(Ok(Err(error))) => Answer::Error(error),
+        Ok(Err(_)) => Answer::Error(format!("not done within {DEADLINE:?}")),
+        Err(error) => Answer::Error(error.to_string()),
+    }
 }
 
 /// Tells of all peers, each as soon as the one before is on its way.

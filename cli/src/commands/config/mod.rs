@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use peermux::ServerConfig;
 use peermux_cli::config::Config;
+#[cfg(unix)]
+use peermux_cli::request::Query;
 use serde::Serialize;
 
 #[cfg(unix)]
@@ -88,7 +90,7 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         #[cfg(unix)]
         Action::Show { file: None, which } if which.is_given() => {
             let mut node = Client::connect(&which.socket()?).await?;
-            let config = node.ask(&peermux_cli::request::Request::Config {}).await?;
+            let config = node.ask(Query::Config {}).await?;
             Settings::of(&config)?.show(out)
         }
         Action::Show { file, .. } => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
-use peermux_cli::request::{Changed, Request, Target, Whom};
+use peermux_cli::request::{self, Changed, Query, Target, Whom};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -152,45 +152,42 @@ impl fmt::Display for Done<'_> {
 
 impl Change {
     pub(super) async fn make(self, node: &mut Client, out: &Output) -> Result<(), Failure> {
-        let request = self.request(node).await?;
-        let Changed { kept } = node.ask(&request).await?;
-        match Done::of(&request, kept) {
-            Some(done) => out.tell(&done),
-            None => Ok(()),
-        }
+        let change = self.request(node).await?;
+        let changed = node.ask(change.clone()).await?;
+        out.tell(&Done::of(&change, changed))
     }
 
-    async fn request(self, client: &mut Client) -> Result<Request, Failure> {
+    async fn request(self, client: &mut Client) -> Result<request::Change, Failure> {
         Ok(match self {
-            Self::Add { node } => Request::Add { enode: node },
-            Self::Remove { node } => Request::Remove {
+            Self::Add { node } => request::Change::Add { enode: node },
+            Self::Remove { node } => request::Change::Remove {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Trust { node } => Request::Trust {
+            Self::Trust { node } => request::Change::Trust {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Distrust { node } => Request::Distrust {
+            Self::Distrust { node } => request::Change::Distrust {
                 node: Whom(node.resolve(client).await?),
             },
-            Self::Kick { node } => Request::Kick {
+            Self::Kick { node } => request::Change::Kick {
                 node: Whom(node.resolve(client).await?),
             },
             Self::Ban {
                 target,
                 time,
                 reason,
-            } => Request::Ban {
+            } => request::Change::Ban {
                 target: target.resolve(client).await?,
                 seconds: time.as_secs(),
                 reason,
             },
-            Self::Unban { target } => Request::Unban {
+            Self::Unban { target } => request::Change::Unban {
                 target: target.resolve(client).await?,
             },
-            Self::Reconfigure { settings } => Request::Reconfigure {
+            Self::Reconfigure { settings } => request::Change::Reconfigure {
                 settings: settings.into_iter().collect(),
             },
-            Self::LogLevel { filter } => Request::LogLevel { filter },
+            Self::LogLevel { filter } => request::Change::LogLevel { filter },
         })
     }
 }
@@ -224,47 +221,37 @@ impl ChosenTarget {
 }
 
 impl<'a> Done<'a> {
-    /// What a request has done; none for one that only asks.
-    pub(crate) fn of(request: &'a Request, kept: bool) -> Option<Self> {
-        Some(match request {
-            Request::Add { enode } => Self::Added {
+    /// The report on a change that was made.
+    pub(crate) fn of(change: &'a request::Change, Changed { kept }: Changed) -> Self {
+        match change {
+            request::Change::Add { enode } => Self::Added {
                 node_id: enode.node_id(),
                 kept,
             },
-            Request::Remove { node } => Self::Removed {
+            request::Change::Remove { node } => Self::Removed {
                 node_id: node.0,
                 kept,
             },
-            Request::Trust { node } => Self::Trusted {
+            request::Change::Trust { node } => Self::Trusted {
                 node_id: node.0,
                 kept,
             },
-            Request::Distrust { node } => Self::Distrusted {
+            request::Change::Distrust { node } => Self::Distrusted {
                 node_id: node.0,
                 kept,
             },
-            Request::Kick { node } => Self::Kicked { node_id: node.0 },
-            Request::Ban { target, .. } => Self::Banned {
+            request::Change::Kick { node } => Self::Kicked { node_id: node.0 },
+            request::Change::Ban { target, .. } => Self::Banned {
                 target: *target,
                 kept,
             },
-            Request::Unban { target } => Self::Unbanned {
+            request::Change::Unban { target } => Self::Unbanned {
                 target: *target,
                 kept,
             },
-            Request::Reconfigure { settings } => Self::Reconfigured { settings },
-            Request::LogLevel { filter } => Self::LogLevel { filter },
-            Request::Peers {}
-            | Request::NodeInfo {}
-            | Request::Bans {}
-            | Request::StaticNodes {}
-            | Request::Recording { .. }
-            | Request::Recordings {}
-            | Request::Config {}
-            | Request::Discovery {}
-            | Request::Events { .. }
-            | Request::Stop {} => return None,
-        })
+            request::Change::Reconfigure { settings } => Self::Reconfigured { settings },
+            request::Change::LogLevel { filter } => Self::LogLevel { filter },
+        }
     }
 }
 
@@ -309,7 +296,7 @@ impl fmt::Display for BanLine {
 }
 
 pub(super) async fn show_bans(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let bans: Vec<BanInfo> = node.ask(&Request::Bans {}).await?;
+    let bans: Vec<BanInfo> = node.ask(Query::Bans {}).await?;
     if bans.is_empty() {
         out.remark("no bans");
     }

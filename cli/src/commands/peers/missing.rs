@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peermux::setup::FailureInfo;
 use peermux::{Enode, NodeId};
-use peermux_cli::request::Request;
+use peermux_cli::request::Query;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::Client;
@@ -61,7 +61,7 @@ impl fmt::Display for Line<'_> {
 
 /// Shows who is not connected; programs get all static nodes.
 pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
-    let mut nodes: Vec<StaticNode> = node.ask(&Request::StaticNodes {}).await?;
+    let mut nodes: Vec<StaticNode> = node.ask(Query::StaticNodes {}).await?;
     if !out.is_json() {
         nodes.retain(|node| !node.connected);
     }

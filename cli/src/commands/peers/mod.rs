@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use peermux::peer::PeerInfo;
-use peermux_cli::request::Request;
+use peermux_cli::request::{Query, Request};
 use tokio::time::sleep;
 
 use crate::admin::{Client, Which};
@@ -92,12 +92,12 @@ pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
     match args.action.take() {
         None => show(&args, &mut node, out).await,
         Some(Action::Info) => {
-            let info = node.ask(&Request::NodeInfo {}).await?;
+            let info = node.ask(Query::NodeInfo {}).await?;
             out.tell(&About::new(info))
         }
         Some(Action::Bans) => changes::show_bans(&mut node, out).await,
         Some(Action::Stop) => {
-            let () = node.ask(&Request::Stop {}).await?;
+            let () = node.ask(Request::Stop).await?;
             node.ended().await?;
             out.tell(&changes::Stopped {})
         }
@@ -109,7 +109,7 @@ pub(crate) async fn run(mut args: Args, out: &Output) -> Result<(), Failure> {
 async fn show(args: &Args, node: &mut Client, out: &Output) -> Result<(), Failure> {
     let mut before = None;
     loop {
-        let peers: Vec<PeerInfo> = node.ask(&Request::Peers {}).await?;
+        let peers: Vec<PeerInfo> = node.ask(Query::Peers {}).await?;
         let mut rows = Rows::new(peers, args.sort);
         if let Some((since, earlier)) = &before {
             rows.as_rates(earlier, *since);

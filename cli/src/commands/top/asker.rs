@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use peermux_cli::request::{Changed, Event, Request};
+use peermux_cli::request::{Change, Changed, Event, Query};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum Ask {
     Refresh,
-    Change(Request),
+    Change(Change),
 }
 
 /// Its outcome.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
     Fresh(Box<Snapshot>),
     /// There was no answer, for this reason.
     Lost(String),
-    Changed(Request, Result<Changed, String>),
+    Changed(Change, Result<Changed, String>),
 }
 
 /// The task that asks. It ends when this is dropped.
@@ -113,26 +113,27 @@ impl Node {
                     Answer::Lost(why)
                 }
             },
-            Ask::Change(request) => {
-                let changed = within(async { self.client().await?.ask(&request).await }).await;
+            Ask::Change(change) => {
+                let asked = change.clone();
+                let changed = within(async { self.client().await?.ask(asked).await }).await;
                 if changed.is_err() {
                     // The connection may be in the middle of an answer.
                     self.client = None;
                 }
-                Answer::Changed(request, changed)
+                Answer::Changed(change, changed)
             }
         }
     }
 
     async fn refresh(&mut self) -> Result<Snapshot, Failure> {
         let client = self.client().await?;
-        let node = client.ask(&Request::NodeInfo {}).await?;
-        let peers = client.ask(&Request::Peers {}).await?;
-        let kept = client.ask(&Request::StaticNodes {}).await?;
-        let discovery = client.ask(&Request::Discovery {}).await?;
+        let node = client.ask(Query::NodeInfo {}).await?;
+        let peers = client.ask(Query::Peers {}).await?;
+        let kept = client.ask(Query::StaticNodes {}).await?;
+        let discovery = client.ask(Query::Discovery {}).await?;
         let after = self.last_event.unwrap_or(0);
         let client = self.client().await?;
-        let events: Vec<Event> = client.ask(&Request::Events { after }).await?;
+        let events: Vec<Event> = client.ask(Query::Events { after }).await?;
         let from_start = self.last_event.is_none();
         self.last_event = Some(events.last().map_or(after, |event| event.number));
         Ok(Snapshot {

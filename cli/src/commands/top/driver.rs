@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures::StreamExt;
-use peermux_cli::request::Request;
+use peermux_cli::request::Change;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ pub(super) async fn run(
     let mut input = EventStream::new();
     let mut turns = interval(every);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut waiting: VecDeque<Request> = VecDeque::new();
+    let mut waiting: VecDeque<Change> = VecDeque::new();
     loop {
         let drawn = screen
             .terminal
@@ -46,10 +46,10 @@ pub(super) async fn run(
                     match model.press(key) {
                         None => {}
                         Some(Wish::Quit) => return Ok(()),
-                        Some(Wish::Ask(_)) if waiting.len() >= WAITING => {
+                        Some(Wish::Make(_)) if waiting.len() >= WAITING => {
                             model.complain("the node has not answered yet");
                         }
-                        Some(Wish::Ask(request)) => waiting.push_back(request),
+                        Some(Wish::Make(change)) => waiting.push_back(change),
                     }
                 }
                 // Another size, which the next drawing finds out.
@@ -60,17 +60,17 @@ pub(super) async fn run(
             answer = asker.answer() => match answer? {
                 Answer::Fresh(snapshot) => model.refresh(*snapshot),
                 Answer::Lost(why) => model.lose(why),
-                Answer::Changed(request, result) => {
-                    model.conclude(&request, &result);
+                Answer::Changed(change, result) => {
+                    model.conclude(&change, &result);
                     asker.ask(Ask::Refresh);
                 }
             },
             _ = turns.tick(), if !asker.is_busy => asker.ask(Ask::Refresh),
         }
         if !asker.is_busy
-            && let Some(request) = waiting.pop_front()
+            && let Some(change) = waiting.pop_front()
         {
-            asker.ask(Ask::Change(request));
+            asker.ask(Ask::Change(change));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use peermux::recorder::Recording;
-use peermux_cli::request::{Request, Whom};
+use peermux_cli::request::{Query, Whom};
 use serde::Serialize;
 
 use crate::admin::{Chosen, Client, Which};
@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         return list::show(&mut node, out).await;
     };
     let id = chosen.resolve(&mut node).await?;
-    let recording: Recording = node.ask(&Request::Recording { node: Whom(id) }).await?;
+    let recording: Recording = node.ask(Query::Recording { node: Whom(id) }).await?;
     out.tell(&Report {
         findings: findings::of(&recording),
         shown: match args.last.is_some() || args.all {

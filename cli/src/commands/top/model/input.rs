@@ -1,7 +1,7 @@
 //! A line that is being written, and questions.
 
 use peermux::NodeId;
-use peermux_cli::request::{LONGEST, Request};
+use peermux_cli::request::{Change, LONGEST};
 
 /// A line that is being written, at the bottom of the view.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +25,7 @@ pub(crate) enum Purpose {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
     pub(crate) text: String,
-    pub(crate) request: Request,
+    pub(crate) change: Change,
 }
 
 impl Input {

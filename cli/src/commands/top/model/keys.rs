@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use peermux::NodeId;
-use peermux_cli::request::{Request, Target, Whom};
+use peermux_cli::request::{Change, Target, Whom};
 
 use super::input::{Input, Purpose, Question};
 use super::{Mode, Model, Step, Tab};
@@ -15,8 +15,8 @@ use crate::node;
 pub(crate) enum Wish {
     /// To end.
     Quit,
-    /// To ask the node for something.
-    Ask(Request),
+    /// To change something.
+    Make(Change),
 }
 
 /// For how long a node is banned by default.
@@ -97,7 +97,7 @@ impl Model {
         };
         let node = Whom(id);
         let is_connected = self.connected(&id).is_some();
-        let request = match key {
+        let change = match key {
             KeyCode::Char('b') => {
                 self.mode = Mode::Input(Input::new(Purpose::Ban(id), BAN));
                 return None;
@@ -105,29 +105,29 @@ impl Model {
             KeyCode::Char('t') => {
                 let trusted = self.connected(&id).is_some_and(|row| row.info.trusted);
                 match trusted {
-                    true => Request::Distrust { node },
-                    false => Request::Trust { node },
+                    true => Change::Distrust { node },
+                    false => Change::Trust { node },
                 }
             }
             KeyCode::Char('d') if self.is_kept(&id) => {
                 self.mode = Mode::Question(Question {
                     text: format!("disconnect {}, and dial it no more? y/n", short(&id)),
-                    request: Request::Remove { node },
+                    change: Change::Remove { node },
                 });
                 return None;
             }
-            _ if is_connected => Request::Kick { node },
+            _ if is_connected => Change::Kick { node },
             _ => {
                 self.complain(format!("{} is not connected", short(&id)));
                 return None;
             }
         };
-        Some(Wish::Ask(request))
+        Some(Wish::Make(change))
     }
 
     fn answer(&mut self, key: KeyEvent, question: Question) -> Option<Wish> {
         match key.code {
-            KeyCode::Char('y' | 'Y') => Some(Wish::Ask(question.request)),
+            KeyCode::Char('y' | 'Y') => Some(Wish::Make(question.change)),
             KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => None,
             _ => {
                 self.mode = Mode::Question(question);
@@ -164,17 +164,17 @@ impl Model {
 
     /// Takes a line that is complete. One that is wrong goes on to be written.
     fn finish(&mut self, input: Input) -> Option<Wish> {
-        let request = match &input.purpose {
+        let change = match &input.purpose {
             Purpose::Filter(_) => return None,
             Purpose::Add => {
                 let node = node::dialable(input.text.trim());
                 let node = node.map_err(|error| error.to_string());
-                node.map(|enode| Request::Add { enode })
+                node.map(|enode| Change::Add { enode })
             }
             Purpose::Ban(id) => ban(*id, &input.text),
         };
-        match request {
-            Ok(request) => Some(Wish::Ask(request)),
+        match change {
+            Ok(change) => Some(Wish::Make(change)),
             Err(error) => {
                 self.complain(error);
                 self.mode = Mode::Input(input);
@@ -234,12 +234,12 @@ fn step(code: KeyCode) -> Option<Step> {
 }
 
 /// A ban of a node by a line such as `1h spam`.
-fn ban(id: NodeId, line: &str) -> Result<Request, String> {
+fn ban(id: NodeId, line: &str) -> Result<Change, String> {
     let line = line.trim();
     let (time, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let time: Duration = humantime::parse_duration(time)
         .map_err(|error| format!("{time:?} is no time such as 30m or 1d: {error}"))?;
-    Ok(Request::Ban {
+    Ok(Change::Ban {
         target: Target::Node(id),
         seconds: time.as_secs(),
         reason: reason.trim().to_owned(),

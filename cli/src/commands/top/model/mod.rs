@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use peermux::NodeId;
 use peermux::peer::{NodeInfo, PeerInfo};
-use peermux_cli::request::{Changed, DiscoveryInfo, Event, Request};
+use peermux_cli::request::{Change, Changed, DiscoveryInfo, Event};
 
 use crate::commands::peers::{Done, StaticNode};
 
@@ -183,13 +183,13 @@ impl Model {
         self.lost = Some((why, attempts.saturating_add(1)));
     }
 
-    /// Shows the outcome of a request.
-    pub(super) fn conclude(&mut self, request: &Request, result: &Result<Changed, String>) {
+    /// Shows the outcome of a change.
+    pub(super) fn conclude(&mut self, change: &Change, result: &Result<Changed, String>) {
         let text = match result {
-            Ok(changed) => Done::of(request, changed.kept).map(|done| done.to_string()),
-            Err(error) => Some(error.clone()),
+            Ok(changed) => Done::of(change, changed.clone()).to_string(),
+            Err(error) => error.clone(),
         };
-        self.status = text.map(|text| Status {
+        self.status = Some(Status {
             text,
             is_error: result.is_err(),
         });
