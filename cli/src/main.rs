@@ -8,6 +8,8 @@
 #[cfg(unix)]
 mod admin;
 mod args;
+#[cfg(unix)]
+mod bans;
 mod commands;
 mod config_file;
 mod core_dumps;

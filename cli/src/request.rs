@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use peermux::server::BanInfo;
 use peermux::{Enode, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
@@ -118,6 +119,9 @@ pub enum Answer<T> {
 pub struct Changed {
     /// Whether that outlasts the node's next start.
     pub kept: bool,
+    /// The ban that keeps an added or trusted node out, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<BanInfo>,
 }
 
 /// Something that happened to a running node.

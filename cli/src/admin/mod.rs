@@ -30,7 +30,8 @@
 //! An `enode` is an enode URL or a node record (`enr:`), a `node` one of these or a node id in 64
 //! hexadecimal digits, a `target` a node or an IP address. `kept` says whether a change outlasts the node's
 //! next start: it does if the node has a data directory, except for settings and log levels, and for what the
-//! node's own options say otherwise.
+//! node's own options say otherwise. If a node that is added or trusted is banned, `ban` is the
+//! [`BanInfo`](peermux::server::BanInfo); a ban can also be why a node is not added.
 //!
 //! # Limits
 //!

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::EndedPeer;
+use crate::bans;
 use crate::kept_nodes::KeptNodes;
 use crate::last_events::LastEvents;
 use crate::logs;
@@ -84,10 +85,15 @@ impl Node {
     /// Makes a change.
     pub(super) async fn change(&self, change: Change) -> Result<Changed, String> {
         let server = &self.server;
+        let mut ban = None;
         let kept = match change {
             Change::Add { enode } => {
+                ban = bans::of_enode(&server.bans(), &enode);
                 let added = server.add_static(enode.clone()).await;
-                added.map_err(|error| error.to_string())?;
+                added.map_err(|error| match &ban {
+                    Some(ban) => format!("not added: {}", bans::notice(ban)),
+                    None => error.to_string(),
+                })?;
                 self.keep(|kept| kept.add(&enode))?
             }
             Change::Remove { node } => match server.remove_static(&node.0).await {
@@ -101,6 +107,7 @@ impl Node {
                 Err(error) => return Err(error.to_string()),
             },
             Change::Trust { node } => {
+                ban = bans::of_node(&server.bans(), &node.0);
                 server.trust(node.0);
                 self.keep(|kept| kept.trust(node.0))?
             }
@@ -155,7 +162,7 @@ impl Node {
                 false
             }
         };
-        Ok(Changed { kept })
+        Ok(Changed { kept, ban })
     }
 
     /// Whether a change was written to the node's list.

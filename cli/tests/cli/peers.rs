@@ -204,6 +204,36 @@ fn nodes_are_kicked_and_banned_until_that_is_lifted() {
 }
 
 #[test]
+fn who_adds_or_trusts_a_banned_node_learns_of_the_ban() {
+    let (_other, enode) = Peermux::listen(&[]);
+    let mut node = Node::start(&["--static", &enode]);
+    let id = id_text(&node.process.event("peer_add"));
+    node.peers(&["ban", &id, "--for", "2d", "--reason", "spam"])
+        .succeeded();
+    let banned = format!("{id} is banned for another 1d 23h (spam)");
+    let lifts = format!("`peermux peers unban {id}` lifts the ban");
+    let added = node.peers(&["add", &enode]).succeeded();
+    assert_eq!(added, [format!("added {id}; but {banned}; {lifts}")]);
+    let trusted = node.peers(&["trust", &id]).succeeded();
+    assert_eq!(trusted, [format!("trusted {id}; but {banned}; {lifts}")]);
+    let trusted = node.peers(&["trust", &id, "--json"]).report();
+    assert_eq!(
+        (&trusted["ban"]["node_id"], &trusted["ban"]["reason"]),
+        (&id.as_str().into(), &"spam".into())
+    );
+    // A node that is not static yet is not added.
+    node.peers(&["remove", &id]).succeeded();
+    let (line, _) = node.peers(&["add", &enode]).failed();
+    assert_eq!(line, format!("not added: {banned}; {lifts}"));
+    node.peers(&["unban", &id]).succeeded();
+    let added = node.peers(&["add", &enode, "--json"]).report();
+    assert_eq!(
+        (&added["ban"], &added["node_id"]),
+        (&Value::Null, &id.as_str().into())
+    );
+}
+
+#[test]
 fn what_was_added_is_connected_after_a_restart() {
     let (_other, enode) = Peermux::listen(&[]);
     let mut node = Node::start(&[]);

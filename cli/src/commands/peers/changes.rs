@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::admin::{Chosen, Client};
+use crate::bans;
 use crate::failure::Failure;
 use crate::human;
 use crate::node;
@@ -94,6 +95,7 @@ pub(crate) enum Done<'a> {
     Added {
         node_id: NodeId,
         kept: bool,
+        ban: Option<BanInfo>,
     },
     Removed {
         node_id: NodeId,
@@ -102,6 +104,7 @@ pub(crate) enum Done<'a> {
     Trusted {
         node_id: NodeId,
         kept: bool,
+        ban: Option<BanInfo>,
     },
     Distrusted {
         node_id: NodeId,
@@ -129,9 +132,9 @@ pub(crate) enum Done<'a> {
 impl fmt::Display for Done<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, kept) = match self {
-            Self::Added { node_id, kept } => (format!("added {node_id}"), *kept),
+            Self::Added { node_id, kept, .. } => (format!("added {node_id}"), *kept),
             Self::Removed { node_id, kept } => (format!("removed {node_id}"), *kept),
-            Self::Trusted { node_id, kept } => (format!("trusted {node_id}"), *kept),
+            Self::Trusted { node_id, kept, .. } => (format!("trusted {node_id}"), *kept),
             Self::Distrusted { node_id, kept } => (format!("distrusted {node_id}"), *kept),
             Self::Kicked { node_id } => (format!("kicked {node_id}"), true),
             Self::Banned { target, kept } => (format!("banned {target}"), *kept),
@@ -143,9 +146,14 @@ impl fmt::Display for Done<'_> {
             Self::LogLevel { filter } => (format!("logs {filter}"), false),
         };
         f.write_str(&printable(&what))?;
-        match kept {
-            true => Ok(()),
-            false => f.write_str(", until the node ends"),
+        if !kept {
+            f.write_str(", until the node ends")?;
+        }
+        match self {
+            Self::Added { ban: Some(ban), .. } | Self::Trusted { ban: Some(ban), .. } => {
+                write!(f, "; but {}", printable(&bans::notice(ban)))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -222,11 +230,12 @@ impl ChosenTarget {
 
 impl<'a> Done<'a> {
     /// The report on a change that was made.
-    pub(crate) fn of(change: &'a request::Change, Changed { kept }: Changed) -> Self {
+    pub(crate) fn of(change: &'a request::Change, Changed { kept, ban }: Changed) -> Self {
         match change {
             request::Change::Add { enode } => Self::Added {
                 node_id: enode.node_id(),
                 kept,
+                ban,
             },
             request::Change::Remove { node } => Self::Removed {
                 node_id: node.0,
@@ -235,6 +244,7 @@ impl<'a> Done<'a> {
             request::Change::Trust { node } => Self::Trusted {
                 node_id: node.0,
                 kept,
+                ban,
             },
             request::Change::Distrust { node } => Self::Distrusted {
                 node_id: node.0,

@@ -31,7 +31,7 @@ pub(super) enum Answer {
     Fresh(Box<Snapshot>),
     /// There was no answer, for this reason.
     Lost(String),
-    Changed(Change, Result<Changed, String>),
+    Changed(Box<Change>, Result<Changed, String>),
 }
 
 /// The task that asks. It ends when this is dropped.
@@ -120,7 +120,7 @@ impl Node {
                     // The connection may be in the middle of an answer.
                     self.client = None;
                 }
-                Answer::Changed(change, changed)
+                Answer::Changed(Box::new(change), changed)
             }
         }
     }

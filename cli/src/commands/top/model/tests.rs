@@ -271,7 +271,13 @@ fn what_came_of_a_request_is_shown_until_the_next_key() {
     let change = Change::Kick {
         node: peermux_cli::request::Whom(id(1)),
     };
-    model.conclude(&change, &Ok(Changed { kept: true }));
+    model.conclude(
+        &change,
+        &Ok(Changed {
+            kept: true,
+            ban: None,
+        }),
+    );
     let status = model.status.clone().expect("what came of it");
     assert_eq!(
         (status.text, status.is_error),
