@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use peermux::ServerConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, Deserializer, ValueDeserializer};
 
 use crate::form;
@@ -29,14 +29,23 @@ impl fmt::Display for BadConfig {
 
 impl Error for BadConfig {}
 
-/// What a configuration file says.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The settings of a node: what a configuration file says, and what a running node answers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
     /// The server's settings.
+    #[serde(flatten)]
     pub server: ServerConfig,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+}
+
+impl Config {
+    /// The settings of a node.
+    #[must_use]
+    pub fn new(server: ServerConfig, metrics: Option<SocketAddr>) -> Self {
+        Self { server, metrics }
+    }
 }
 
 /// Reads the fields of [`ServerConfig`], and `metrics`, in TOML; what is left out keeps its default.

@@ -12,7 +12,7 @@
 //! | `{"command":"bans"}` | `{"ok":[…]}`, a [`BanInfo`](peermux::server::BanInfo) for each ban that holds |
 //! | `{"command":"recording","node":"…"}` | `{"ok":{…}}`, the [`Recording`](peermux::recorder::Recording) of a peer, or of the node's last connection |
 //! | `{"command":"recordings"}` | `{"ok":[…]}`, the peers that ended last, the oldest first: as recordings, with the number of entries in their place |
-//! | `{"command":"config"}` | `{"ok":{…}}`, the [`ServerConfig`](peermux::ServerConfig) that holds now |
+//! | `{"command":"config"}` | `{"ok":{…}}`, the [`ServerConfig`](peermux::ServerConfig) that holds now, and in `metrics` the address of the metrics, or `null` |
 //! | `{"command":"discovery"}` | `{"ok":{"v4":{"nodes":52,"live":49},"v5":null}}`: the nodes in the tables of discovery, and those of them that answered when they were last asked |
 //! | `{"command":"events","after":7}` | `{"ok":[…]}`, the last 200 events that `listen` prints with a `time`, each with its `number`, from 1; with `after` those with higher numbers |
 //! | `{"command":"add","enode":"enode://…"}` | `{"ok":{"kept":true}}`: the node is kept connected from now on |

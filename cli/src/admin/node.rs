@@ -1,8 +1,10 @@
 //! Carrying out what a running node is asked for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use peermux::Server;
+use peermux_cli::config::Config;
 use peermux_cli::request::{Change, Changed, DiscoveryInfo, Query, TableInfo, Target};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) stop: CancellationToken,
     /// Where added and trusted nodes are kept, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
+    /// Where metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
     /// What happened last.
     pub(crate) events: LastEvents,
 }
@@ -46,7 +50,9 @@ impl Node {
                     ));
                 }
             },
-            Query::Config {} => serde_json::to_value(self.server.config()),
+            Query::Config {} => {
+                serde_json::to_value(Config::new(self.server.config(), self.metrics))
+            }
             Query::Recordings {} => {
                 let all = self.server.recordings();
                 let ended: Vec<_> = all.iter().map(EndedPeer::of).collect();

@@ -256,6 +256,7 @@ mod tests {
                 server: server.start().await.expect("starts"),
                 stop: CancellationToken::new(),
                 kept: None,
+                metrics: None,
                 events: LastEvents::default(),
             },
             closed: CancellationToken::new(),

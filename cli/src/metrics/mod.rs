@@ -98,6 +98,12 @@ impl Serving {
         })
     }
 
+    /// Where metrics are served.
+    #[cfg(unix)]
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// The node accepts connections. Returns the line that says where metrics are served.
     pub(crate) fn ready(&self) -> Served {
         self.started.store(true, Ordering::Release);

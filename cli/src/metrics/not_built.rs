@@ -29,6 +29,11 @@ impl Serving {
         )))
     }
 
+    #[cfg(unix)]
+    pub(crate) fn addr(&self) -> SocketAddr {
+        match self.0 {}
+    }
+
     pub(crate) fn ready(&self) -> Served {
         match self.0 {}
     }

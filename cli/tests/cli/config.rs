@@ -117,4 +117,11 @@ fn what_a_running_node_has_is_shown() {
         "{defaults:?}"
     );
     assert!(defaults.contains(&"# max_peers = 50".to_owned()));
+    // A node that serves no metrics has the setting too.
+    for lines in [&shown, &defaults] {
+        assert!(
+            lines.contains(&"# metrics: not set".to_owned()),
+            "{lines:?}"
+        );
+    }
 }

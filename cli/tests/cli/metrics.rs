@@ -49,6 +49,11 @@ fn each_metric_has_the_help_and_the_type_of_its_documentation() {
     let folder = Folder::new();
     let home = folder.text("home");
     let (_node, enode, addr) = node(&[&ANYWHERE[..], &["--data-dir", &home]].concat());
+    let shown = run(&["config", "show", "--data-dir", &home]).succeeded();
+    assert!(
+        shown.contains(&format!("metrics = \"{addr}\"")),
+        "{shown:?}"
+    );
     run(&["ping", &enode]).succeeded();
     let bench = ["bench", &enode, "--mode", "sink", "--count", "100"];
     run(&bench).succeeded();

@@ -84,21 +84,21 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             })?;
             out.tell(&Checked {
                 file: file.display().to_string(),
-                changed: Settings::of_file(&config)?.changed(),
+                changed: Settings::of_node(&config)?.changed(),
             })
         }
         #[cfg(unix)]
         Action::Show { file: None, which } if which.is_given() => {
             let mut node = Client::connect(&which.socket()?).await?;
             let config = node.ask(Query::Config {}).await?;
-            Settings::of(&config)?.show(out)
+            Settings::of_node(&config)?.show(out)
         }
         Action::Show { file, .. } => {
             let config = match file {
                 Some(file) => config_file::read(file)?,
                 None => Config::default(),
             };
-            Settings::of_file(&config)?.show(out)
+            Settings::of_node(&config)?.show(out)
         }
     }
 }

@@ -49,8 +49,8 @@ impl fmt::Display for Setting {
 }
 
 impl Settings {
-    /// Those that a file has, or could have.
-    pub(super) fn of_file(config: &Config) -> Result<Self, Failure> {
+    /// Those of a node.
+    pub(super) fn of_node(config: &Config) -> Result<Self, Failure> {
         let mut settings = Self::of(&config.server)?;
         settings.0.push(Setting {
             name: "metrics".to_owned(),
@@ -61,8 +61,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Those of a server.
-    pub(super) fn of(config: &ServerConfig) -> Result<Self, Failure> {
+    /// Those of its server.
+    fn of(config: &ServerConfig) -> Result<Self, Failure> {
         let json = |config| serde_json::to_value(config).map_err(Failure::because);
         let (values, defaults) = (json(config)?, json(&ServerConfig::default())?);
         let mut all = Vec::new();

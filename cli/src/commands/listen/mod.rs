@@ -279,6 +279,7 @@ impl Args {
         socket: Option<Socket>,
         server: &Server,
         stop: &CancellationToken,
+        metrics: Option<SocketAddr>,
         events: &LastEvents,
     ) -> Result<Option<Service>, Failure> {
         let kept = self.kept_nodes(server).await?;
@@ -286,6 +287,7 @@ impl Args {
             server: server.clone(),
             stop: stop.clone(),
             kept,
+            metrics,
             events: events.clone(),
         };
         let service = socket.map(|socket| Service::start(socket, node));
@@ -414,7 +416,11 @@ pub(crate) async fn run(
     let last_events = LastEvents::default();
     // Its connections close when all else has ended.
     #[cfg(unix)]
-    let _service = args.service(socket, &server, stop, &last_events).await?;
+    let _service = {
+        let served = serving.as_ref().map(Serving::addr);
+        args.service(socket, &server, stop, served, &last_events)
+            .await?
+    };
     let reporter = told::Reporter::new(out, last_events);
     let feeds = (feed, failures);
     let telling = told::serve(&server, feeds, serving.as_ref(), &reporter, interrupts);
