@@ -1,6 +1,6 @@
 //! What a node keeps between two runs: its key, and whom it knows.
 
-use std::io;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::refused::Refused;
 
 /// A folder of a node's own, with these files.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ impl DataDir {
             #[cfg(unix)]
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             let made = builder.create(path);
-            made.map_err(|error| cannot("make", path, &error))?;
+            made.map_err(|error| cannot("make", path, &Refused::Make.text(&error)))?;
         }
         private_file::check_folder(path).map_err(|error| match error {
             OpenError::Io(error) => cannot("use", path, &error),
@@ -149,9 +150,9 @@ fn advice(error: &StoreError) -> String {
     }
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
+fn cannot(what: &str, path: &Path, why: &dyn fmt::Display) -> Failure {
     Failure::because(format!(
-        "cannot {what} data directory {}: {error}",
+        "cannot {what} data directory {}: {why}",
         path.display()
     ))
 }

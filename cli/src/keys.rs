@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::args::COMMON;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
 /// No key file is larger, in bytes.
 const MAX_FILE: u64 = 1024;
@@ -41,7 +42,7 @@ impl KeyArgs {
         }
         if path
             .try_exists()
-            .map_err(|error| cannot("read", path, &error))?
+            .map_err(|error| cannot(Refused::Read, path, &error))?
         {
             return read(path);
         }
@@ -50,7 +51,7 @@ impl KeyArgs {
             Ok(()) => Ok(key),
             // Another node has made it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
-            Err(error) => Err(cannot("make", path, &error)),
+            Err(error) => Err(cannot(Refused::Make, path, &error)),
         }
     }
 
@@ -80,11 +81,11 @@ impl KeyArgs {
 fn read(path: &Path) -> Result<SecretKey, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let file = private_file::open(path).map_err(|error| match error {
-        OpenError::Io(error) => cannot("read", path, &error),
+        OpenError::Io(error) => cannot(Refused::Read, path, &error),
         exposed => Failure::because(format!("key file {exposed}")),
     })?;
     let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| cannot("read", path, &error))?;
+    read.map_err(|error| cannot(Refused::Read, path, &error))?;
     let wrong = |why: &dyn Display| Failure::because(format!("key file {}: {why}", path.display()));
     if bytes.len() as u64 > MAX_FILE {
         return Err(wrong(&"it is too large for a key"));
@@ -94,7 +95,7 @@ fn read(path: &Path) -> Result<SecretKey, Failure> {
 
 /// Makes a key file that only its owner can read; an existing file is left alone.
 pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
-    write(path, key).map_err(|error| cannot("make", path, &error))
+    write(path, key).map_err(|error| cannot(Refused::Make, path, &error))
 }
 
 fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
@@ -106,9 +107,7 @@ fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
     private_file::write_new(path, text.as_bytes())
 }
 
-fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::because(format!(
-        "cannot {what} key file {}: {error}",
-        path.display()
-    ))
+fn cannot(what: Refused, path: &Path, error: &io::Error) -> Failure {
+    let (path, why) = (path.display(), what.text(error));
+    Failure::because(format!("cannot {what} key file {path}: {why}"))
 }

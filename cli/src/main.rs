@@ -30,6 +30,7 @@ mod networks;
 mod node;
 mod output;
 mod progress;
+mod refused;
 #[cfg(unix)]
 mod round_trip;
 mod service_manager;

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::explain::Trouble;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
 /// What we call ourselves.
 const CLIENT: &str = concat!("peermux/v", env!("CARGO_PKG_VERSION"));
@@ -79,7 +80,14 @@ pub(crate) async fn start<T>(
             started => return Ok((started.map_err(Failure::because)?, with)),
         }
     }
-    Err(failed.map_or_else(no_address, Failure::because))
+    Err(match failed {
+        Some(StartError::Listen { addr, source }) => {
+            let why = Refused::Listen.text(&source);
+            Failure::because(format!("cannot listen on {addr}: {why}"))
+        }
+        Some(error) => Failure::because(error),
+        None => no_address(),
+    })
 }
 
 /// Opens a TCP connection to a node, by the first of its addresses that answers, which is returned too.

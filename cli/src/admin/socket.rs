@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixSocket};
 
+use crate::refused::Refused;
+
 /// How many connections wait to be accepted.
 const BACKLOG: u32 = 16;
 
@@ -49,7 +51,7 @@ impl Socket {
     /// alone.
     pub(crate) fn bind(path: &Path) -> Result<Self, NotListening> {
         clear(path)?;
-        bind(path).map_err(|error| cannot_listen(path, &error))
+        bind(path).map_err(|error| cannot_listen(path, &Refused::Make.text(&error)))
     }
 }
 
@@ -75,12 +77,18 @@ fn clear(path: &Path) -> Result<(), NotListening> {
         Err(error) => return Err(cannot_listen(path, &error)),
     };
     if !file_type.is_socket() {
-        return Err(cannot_listen(path, &"it is there, and is no socket"));
+        return Err(cannot_listen(
+            path,
+            &"it exists and is no socket; choose another path",
+        ));
     }
     match UnixStream::connect(path) {
         Ok(_) => Err(NotListening {
             is_taken: true,
-            ..cannot_listen(path, &"another node does")
+            ..cannot_listen(
+                path,
+                &"another node listens there; stop that with `peermux peers stop`, or choose another path",
+            )
         }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| cannot_listen(path, &error))

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use crate::args::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::refused::Refused;
 
 pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
     if out.is_json() {
@@ -26,10 +27,8 @@ pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
 /// Writes `peermux.1`, and `peermux-listen.1` and such beside it.
 pub(super) fn write_manual(folder: &Path, out: &Output) -> Result<(), Failure> {
     let wrong = |error| {
-        Failure::because(format!(
-            "cannot write manual pages to {}: {error}",
-            folder.display()
-        ))
+        let (folder, why) = (folder.display(), Refused::Make.text(&error));
+        Failure::because(format!("cannot write manual pages to {folder}: {why}"))
     };
     fs::create_dir_all(folder).map_err(wrong)?;
     clap_mangen::generate_to(Cli::command(), folder).map_err(wrong)?;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::failure::Failure;
+use crate::refused::Refused;
 use answer::Answer;
 
 /// How many connections are served at once; others wait.
@@ -79,7 +80,10 @@ impl Serving {
         addr: SocketAddr,
         stopping: CancellationToken,
     ) -> Result<Self, Failure> {
-        let failed = |error| Failure::because(format!("cannot serve metrics on {addr}: {error}"));
+        let failed = |error| {
+            let why = Refused::Listen.text(&error);
+            Failure::because(format!("cannot serve metrics on {addr}: {why}"))
+        };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         let seconds = Matcher::Suffix("_seconds".to_owned());

@@ -430,7 +430,7 @@ fn wrong_usage_and_broken_files_are_told() {
     assert!(line.contains("missing: No such file"), "{line}");
     let nowhere = folder.text("none/out.jsonl");
     let (line, _) = run(&["crawl", "--bootnode", &enode, "--out", &nowhere]).failed();
-    assert!(line.contains("none: No such file"), "{line}");
+    assert!(line.contains("none/out.jsonl: No such file"), "{line}");
 }
 
 /// A node that sends a Status of `eth`, if only of zeros, and no Pong, as reth does before it has ours.

@@ -35,6 +35,7 @@ mod picture;
 mod ping;
 mod process;
 mod record;
+mod refused;
 mod resolve;
 mod service;
 mod signals;

@@ -2,20 +2,28 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use peermux::private_file;
-use peermux_cli::node_file::{self, Format, KnownNode, NodesRead};
+use peermux_cli::node_file::{self, Format, KnownNode, NodeFileError, NodesRead};
 
 use super::picture;
 use super::summary::Summary;
 use crate::failure::Failure;
+use crate::refused::Refused;
 
 /// Reads the nodes of a file.
 pub(super) fn read(path: &Path, max: usize) -> Result<NodesRead, Failure> {
-    let file = File::open(path).map_err(|error| wrong(path, &error))?;
-    node_file::read(BufReader::new(file), max).map_err(|error| wrong(path, &error))
+    let wrong = |why: &dyn Display| {
+        let path = path.display();
+        Failure::because(format!("cannot read file of nodes {path}: {why}"))
+    };
+    let file = File::open(path).map_err(|error| wrong(&Refused::Read.text(&error)))?;
+    node_file::read(BufReader::new(file), max).map_err(|error| match error {
+        NodeFileError::Io(error) => wrong(&Refused::Read.text(&error)),
+        error => wrong(&error),
+    })
 }
 
 /// Where results go.
@@ -51,8 +59,8 @@ impl Files {
             return Ok(());
         };
         let mut content = Vec::new();
-        node_file::write(*format, nodes, &mut content).map_err(|error| wrong(path, &error))?;
-        private_file::write_over(path, &content).map_err(|error| wrong(path, &error))
+        node_file::write(*format, nodes, &mut content).map_err(|error| cannot(path, &error))?;
+        private_file::write_over(path, &content).map_err(|error| cannot(path, &error))
     }
 
     /// Draws the picture.
@@ -61,7 +69,7 @@ impl Files {
             return Ok(());
         };
         let svg = picture::draw(summary);
-        private_file::write_over(path, svg.as_bytes()).map_err(|error| wrong(path, &error))
+        private_file::write_over(path, svg.as_bytes()).map_err(|error| cannot(path, &error))
     }
 
     /// Whether the nodes go into a file.
@@ -72,20 +80,18 @@ impl Files {
 
 fn check(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
-        return Err(wrong(path, &std::io::Error::from(ErrorKind::IsADirectory)));
+        return Err(cannot(path, &io::Error::from(ErrorKind::IsADirectory)));
     }
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
     match folder.metadata() {
         Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(wrong(
-            folder,
-            &std::io::Error::from(ErrorKind::NotADirectory),
-        )),
-        Err(error) => Err(wrong(folder, &error)),
+        Ok(_) => Err(cannot(path, &io::Error::from(ErrorKind::NotADirectory))),
+        Err(error) => Err(cannot(path, &error)),
     }
 }
 
-fn wrong(path: &Path, error: &dyn Display) -> Failure {
-    Failure::because(format!("{}: {error}", path.display()))
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    let why = Refused::Make.text(error);
+    Failure::because(format!("cannot write {}: {why}", path.display()))
 }

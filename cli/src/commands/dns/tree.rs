@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::keys::KeyArgs;
 use crate::output::Output;
+use crate::refused::Refused;
 
 /// No file of nodes is larger, in bytes.
 const MAX_FILE: u64 = 64 << 20;
@@ -99,11 +100,14 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
 }
 
 fn read(path: &Path) -> Result<Vec<NodeRecord>, Failure> {
-    let wrong = |why: &dyn Display| Failure::because(format!("{}: {why}", path.display()));
+    let wrong = |why: &dyn Display| {
+        let path = path.display();
+        Failure::because(format!("cannot read file of records {path}: {why}"))
+    };
     let mut text = String::new();
-    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let file = File::open(path).map_err(|error| wrong(&Refused::Read.text(&error)))?;
     let read = file.take(MAX_FILE + 1).read_to_string(&mut text);
-    read.map_err(|error| wrong(&error))?;
+    read.map_err(|error| wrong(&Refused::Read.text(&error)))?;
     if text.len() as u64 > MAX_FILE {
         return Err(wrong(&"it is too large"));
     }
