@@ -44,9 +44,9 @@ pub(crate) struct Args {
     /// A public network, whose bootnodes are asked
     #[arg(long, value_name = "NAME")]
     network: Option<Network>,
-    /// How long to look, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
-    timeout: u32,
+    /// How long to look, at most
+    #[arg(long, alias = "timeout", value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ impl Search {
             node,
             bootnodes,
             key,
-            until: Instant::now() + Duration::from_secs(args.timeout.into()),
+            until: Instant::now() + Duration::from_secs(args.seconds.into()),
         };
         if search.endpoints().next().is_none() {
             return Err(Failure::Usage(

@@ -152,7 +152,15 @@ fn a_list_is_made_and_read_again() {
     assert!(records["n.example.org"].starts_with("enrtree-root:v1 "));
     assert_eq!(records.len(), 5);
     let server = Server::start(records);
-    let read = run(&["dns", "sync", &link, "--server", &server.address, "--json"]).events();
+    let read = run(&[
+        "dns",
+        "sync",
+        &link,
+        "--dns-server",
+        &server.address,
+        "--json",
+    ])
+    .events();
     let (end, found) = read.split_last().expect("lines");
     assert_eq!(end["event"], "synced");
     assert_eq!(end["domain"], "n.example.org");
@@ -191,7 +199,7 @@ fn what_is_missing_is_told_and_is_a_failure() {
     let (link, mut records) = tree(&folder);
     records.retain(|_, text| text != NODES[0]);
     let server = Server::start(records.clone());
-    let (line, output) = run(&["dns", "sync", &link, "--server", &server.address]).failed();
+    let (line, output) = run(&["dns", "sync", &link, "--dns-server", &server.address]).failed();
     assert_eq!(line, "the list was not read as a whole, failures: 1");
     assert!(output.iter().any(|line| line == NODES[1]), "{output:?}");
     let is_error = |line: &&String| {
@@ -201,7 +209,7 @@ fn what_is_missing_is_told_and_is_a_failure() {
 
     records.remove("n.example.org");
     let server = Server::start(records);
-    let (line, output) = run(&["dns", "sync", &link, "--server", &server.address]).failed();
+    let (line, output) = run(&["dns", "sync", &link, "--dns-server", &server.address]).failed();
     assert_eq!(
         line,
         "n.example.org: the lookup failed: there is no text under this name"

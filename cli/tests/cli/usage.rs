@@ -73,6 +73,25 @@ fn help_is_for_every_command() {
 }
 
 #[test]
+fn one_thing_has_one_name_and_old_names_still_work() {
+    let link = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@nodes.invalid";
+    let id = "5e".repeat(32);
+    for (command, name, old) in [
+        (vec!["dns", "sync", link], "--dns-server <", "--server"),
+        (vec!["dns", "sync", link], "--seconds <", "--timeout"),
+        (vec!["resolve", &id], "--seconds <", "--timeout"),
+    ] {
+        let help = run(&[&command[..], &["--help"]].concat());
+        let help = help.succeeded().join("\n");
+        assert!(help.contains(name), "{help}");
+        assert!(!help.contains(&format!(" {old} <")), "{help}");
+        // The value is refused, not the option.
+        let told = run(&[&command[..], &[old, "?"]].concat()).refused();
+        assert!(told.contains("invalid value '?'"), "{told}");
+    }
+}
+
+#[test]
 fn a_malformed_log_filter_is_told() {
     let mut command = command(&["demo"]);
     command.env("PEERMUX_LOG", "peermux=loud");

@@ -12,10 +12,10 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  peermux dns sync enrtree://…@nodes.example.org --server 192.0.2.53
+  peermux dns sync enrtree://…@nodes.example.org --dns-server 192.0.2.53
   peermux dns tree --key-file list.key --domain nodes.example.org --seq 1 --nodes nodes.txt
 
-A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --server are
+A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --dns-server are
 asked, else those of the system's configuration; no list is built in.";
 
 #[derive(Debug, clap::Args)]
