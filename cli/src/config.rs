@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 
 use peermux::ServerConfig;
 use serde::{Deserialize, Serialize};
-use toml::de::{DeTable, Deserializer, ValueDeserializer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 
 use crate::form;
+use crate::setting_names::{in_words, is_table, joined, unknown};
 
 /// Why a text is no configuration. It is displayed as what follows the name of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,17 +64,36 @@ pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
         place: None,
         what: error.to_string(),
     })?;
-    read(text).map_err(|error| {
+    let wrong = |at: usize, what: &str| BadConfig {
+        place: Some(position(text, at)),
+        what: form::sentence(&what),
+    };
+    let of_parser = |error: toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
-        BadConfig {
-            place: Some(position(text, start)),
-            what: form::sentence(&error.message()),
+        wrong(start, &in_words(error.message()))
+    };
+    let table = DeTable::parse(text).map_err(of_parser)?;
+    if let Some((at, what)) = unknown_setting("", table.get_ref()) {
+        return Err(wrong(at, &what));
+    }
+    read(table).map_err(of_parser)
+}
+
+/// Returns the place of a name that no setting has, and the complaint about it.
+fn unknown_setting(within: &str, table: &DeTable<'_>) -> Option<(usize, String)> {
+    table.iter().find_map(|(name, value)| {
+        let full = joined(within, name.get_ref());
+        if let Some(what) = unknown(&full) {
+            return Some((name.span().start, what));
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) if is_table(&full) => unknown_setting(&full, inner),
+            _ => None,
         }
     })
 }
 
-fn read(text: &str) -> Result<Config, toml::de::Error> {
-    let mut table = DeTable::parse(text)?;
+fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
     let metrics = table.get_mut().remove("metrics");
     let metrics = metrics.map(|addr| SocketAddr::deserialize(ValueDeserializer::from(addr)));
     Ok(Config {

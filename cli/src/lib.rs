@@ -11,3 +11,5 @@ pub mod form;
 pub mod node_file;
 #[doc(hidden)]
 pub mod request;
+#[doc(hidden)]
+pub mod setting_names;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use crate::form;
+use crate::setting_names::in_words;
 
 /// The longest request, in bytes.
 pub const LONGEST: usize = 4096;
@@ -175,7 +176,9 @@ impl Request {
             return Err(NoRequest("a JSON object is needed".to_owned()));
         }
         let request = serde_json::from_str(line);
-        request.map_err(|error| NoRequest(form::sentence(&error)))
+        request.map_err(|error: serde_json::Error| {
+            NoRequest(form::sentence(&in_words(&error.to_string())))
+        })
     }
 }
 

@@ -268,7 +268,12 @@ fn settings_and_logs_change_while_a_node_runs() {
     let (line, _) = node.peers(&["reconfigure", "name=x"]).failed();
     assert!(line.contains("name"), "{line}");
     let (line, _) = node.peers(&["reconfigure", "max_peer=1"]).failed();
-    assert_eq!(line, "there is no setting max_peer");
+    let expected = "there is no setting max_peer; did you mean max_peers?";
+    assert_eq!(line, expected);
+    let (line, _) = node.peers(&["reconfigure", "max_peers=many"]).failed();
+    let expected =
+        "max_peers = \"many\": invalid type: string \"many\", expected a whole number (0 or more)";
+    assert_eq!(line, expected);
 
     let told = node.peers(&["log-level", "debug"]).succeeded();
     assert_eq!(told, ["logs debug, until the node ends"]);
