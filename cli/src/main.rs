@@ -10,6 +10,7 @@ mod admin;
 mod args;
 #[cfg(unix)]
 mod bans;
+mod bootnodes;
 mod commands;
 mod config_file;
 mod core_dumps;

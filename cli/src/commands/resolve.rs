@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::record::Shown;
+use crate::bootnodes;
 use crate::failure::Failure;
 use crate::networks::Network;
 use crate::output::Output;
@@ -47,6 +48,17 @@ pub(crate) struct Args {
     /// How long to look, at most
     #[arg(long, alias = "timeout", value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
+}
+
+impl Args {
+    /// The arguments with addresses in place of host names.
+    async fn with_addresses(mut self) -> Self {
+        self.bootnodes = bootnodes::with_addresses(self.bootnodes).await;
+        if let Wanted::Node(node) = self.node {
+            self.node = Wanted::Node(Box::new(bootnodes::with_address(*node).await));
+        }
+        self
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -94,11 +106,14 @@ pub(crate) async fn run(
     out: &Output,
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
-    let search = Search::new(args, key)?;
+    let searching = async {
+        let args = args.with_addresses().await;
+        Search::new(args, key)?.run().await
+    };
     let found = tokio::select! {
         // A result that is ready comes first.
         biased;
-        found = search.run() => found?,
+        found = searching => found?,
         () = interrupted.cancelled() => return Ok(()),
     };
     out.tell(&found)

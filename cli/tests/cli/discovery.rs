@@ -1,4 +1,4 @@
-use crate::process::Peermux;
+use crate::process::{Peermux, run};
 
 /// A node that begins with these bootnodes, its enode URL and its record.
 pub(crate) fn start(arguments: &[&str]) -> (Peermux, String, String) {
@@ -42,6 +42,19 @@ fn nodes_find_each_other_from_one_bootnode_on() {
             assert_ne!(id_of(&two[0]), id_of(&two[1]));
         }
     }
+}
+
+#[test]
+fn the_name_of_a_bootnode_is_resolved() {
+    let (mut boot, enode, _) = start(&["--discovery", "v4"]);
+    let named = enode.replace("127.0.0.1", "localhost");
+    let (_node, ..) = start(&["--discovery", "v4", "--bootnode", &named]);
+    added(&mut boot);
+    let found = run(&["resolve", &named, "--json"]).report();
+    assert_eq!(found["by"][0], "v4");
+    let unknown = enode.replace("127.0.0.1", "nobody.invalid");
+    let (mut node, ..) = start(&["--discovery", "v4", "--bootnode", &unknown]);
+    node.log("a bootnode is not used");
 }
 
 #[test]

@@ -21,12 +21,13 @@ use std::time::Duration;
 use peermux::addrbook::{Clock, SystemClock};
 use peermux::dns::Client;
 use peermux::server::NodeDialer;
-use peermux::{Endpoint, Enode, Host, Node, SecretKey};
+use peermux::{Node, SecretKey};
 use peermux_cli::node_file::{KnownNode, NodesRead, Source, UnixTime};
 use tokio::task::block_in_place;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::bootnodes;
 use crate::dns_servers;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -43,9 +44,6 @@ use visit::Visitor;
 
 /// How many nodes of a file discovery begins with.
 const SEEDS: usize = 256;
-
-/// How long the name of a bootnode may take to be resolved.
-const RESOLVING: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
     args: Args,
@@ -64,7 +62,7 @@ pub(crate) async fn run(
         Some(path) => block_in_place(|| files::read(path, args.max_nodes()))?,
         None => NodesRead::default(),
     };
-    let resolving = resolve_all(&args.bootnodes);
+    let resolving = bootnodes::with_addresses(args.bootnodes.clone());
     let Some(bootnodes) = interrupted.run_until_cancelled(resolving).await else {
         return Ok(());
     };
@@ -143,41 +141,4 @@ fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
         None => Node::Enode(node.enode.clone()),
     });
     bootnodes.iter().cloned().chain(known).take(SEEDS).collect()
-}
-
-/// Bootnodes with addresses in the place of names, which discovery cannot ask.
-async fn resolve_all(bootnodes: &[Node]) -> Vec<Node> {
-    let mut resolved = Vec::with_capacity(bootnodes.len());
-    for node in bootnodes {
-        resolved.push(match node.endpoint() {
-            Some(endpoint) if matches!(endpoint.host, Host::Dns(_)) => {
-                resolve(node, &endpoint).await
-            }
-            _ => node.clone(),
-        });
-    }
-    resolved
-}
-
-async fn resolve(node: &Node, endpoint: &Endpoint) -> Node {
-    let found = timeout(RESOLVING, NodeDialer::resolve(endpoint)).await;
-    let addr = match found {
-        Ok(Ok(addrs)) => addrs.first().copied(),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "a bootnode");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(host = %endpoint.host, "the name of a bootnode is not resolved");
-            None
-        }
-    };
-    let Some(addr) = addr else {
-        return node.clone();
-    };
-    let at = Endpoint {
-        host: Host::Ip(addr.ip()),
-        ..endpoint.clone()
-    };
-    Enode::with_endpoint(*node.public_key(), at).into()
 }

@@ -6,6 +6,7 @@ mod reload;
 mod report;
 mod told;
 
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(unix)]
 use crate::admin::{self, Service, Socket};
+use crate::bootnodes;
 use crate::config_file;
 use crate::data_dir::{self, DataDir, KeptBook};
 use crate::dns_servers;
@@ -366,12 +368,16 @@ pub(crate) async fn run(
     interrupts: &Interrupts,
 ) -> Result<(), Failure> {
     let stop = &interrupts.once;
-    let args = args.with_network()?;
+    let mut args = args.with_network()?;
     // Before anything is read: a wish to read it again that comes meanwhile is not lost.
     #[cfg(unix)]
     let hangups = args.config.is_some().then(|| interrupts.hangups());
-    // A name may take long to resolve.
-    let Some(config) = stop.run_until_cancelled(args.config()).await else {
+    // Names may take long to resolve.
+    let reading = async {
+        args.bootnodes = bootnodes::with_addresses(mem::take(&mut args.bootnodes)).await;
+        args.config().await
+    };
+    let Some(config) = stop.run_until_cancelled(reading).await else {
         return Ok(());
     };
     let Settings {
