@@ -1,4 +1,4 @@
-//! Bans that keep a node out, as an operator reads them.
+//! Bans of a node, in text for the operator.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn of_enode(bans: &[BanInfo], node: &Enode) -> Option<BanInfo> {
     })
 }
 
-/// Whether a ban of one address holds for another one. A ban of an IPv6 address covers its /64.
+/// Returns whether a ban of one address holds for another. A ban of an IPv6 address covers its /64.
 fn covers(banned: IpAddr, ip: IpAddr) -> bool {
     match (banned.to_canonical(), ip.to_canonical()) {
         (IpAddr::V6(banned), IpAddr::V6(ip)) => banned.segments()[..4] == ip.segments()[..4],
@@ -32,7 +32,7 @@ fn covers(banned: IpAddr, ip: IpAddr) -> bool {
     }
 }
 
-/// Says for how much longer a ban holds, why, and how to lift it.
+/// Describes the ban: the time that is left, the reason, and the command that lifts it.
 pub(crate) fn notice(ban: &BanInfo) -> String {
     let target = match (ban.node_id, ban.ip) {
         (Some(id), _) => id.to_string(),

@@ -1,4 +1,4 @@
-//! Bootnodes that are named by a host name.
+//! Bootnodes with a host name instead of an address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use peermux::server::NodeDialer;
 use peermux::{Endpoint, Enode, Host, Node};
 use tokio::time::timeout;
 
-/// How long the name of a bootnode may take to be resolved.
+/// The time for resolving the name of a bootnode.
 const RESOLVING: Duration = Duration::from_secs(5);
 
 /// Replaces the host names of nodes by addresses; see [`with_address`].
@@ -19,10 +19,10 @@ pub(crate) async fn with_addresses(nodes: Vec<Node>) -> Vec<Node> {
     found
 }
 
-/// Replaces the host name of a node by an address, because discovery asks addresses only.
+/// Replaces the host name of a node by an address, which discovery needs.
 ///
-/// A node whose name has no address stays as it is, and a warning is logged: as with a static node,
-/// that does not stop the command.
+/// If the name has no address, this logs a warning and returns the node unchanged. As with a static
+/// node, that does not stop the command.
 pub(crate) async fn with_address(node: Node) -> Node {
     let Some(endpoint) = node.endpoint() else {
         return node;
@@ -43,19 +43,19 @@ pub(crate) async fn with_address(node: Node) -> Node {
 async fn resolve(endpoint: &Endpoint) -> Option<SocketAddr> {
     let host = &endpoint.host;
     match timeout(RESOLVING, NodeDialer::resolve(endpoint)).await {
-        // The socket of discovery is one of IPv4, unless the node listens on IPv6 alone.
+        // Discovery has an IPv4 socket unless the node listens on an IPv6 address.
         Ok(Ok(addrs)) => addrs
             .iter()
             .find(|addr| addr.is_ipv4())
             .or(addrs.first())
             .copied(),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a bootnode is not used; an IP address needs no resolving");
+            tracing::warn!(%error, "a bootnode is not used; give its IP address");
             None
         }
         Err(_) => {
             tracing::warn!(
-                "a bootnode is not used: {host} was not resolved within {RESOLVING:?}; an IP address needs no resolving"
+                "a bootnode is not used: {host} was not resolved within {RESOLVING:?}; give its IP address"
             );
             None
         }

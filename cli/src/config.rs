@@ -1,4 +1,4 @@
-//! A node's configuration as text.
+//! Parses a node's configuration.
 
 use std::error::Error;
 use std::fmt;
@@ -12,10 +12,12 @@ use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 use crate::form;
 use crate::setting_names::{in_words, is_table, joined, unknown};
 
-/// Why a text is no configuration. It is displayed as what follows the name of its file.
+/// The reason why a text is no configuration.
+///
+/// Its text form continues a sentence that ends with the name of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// Line and column.
+    /// The line and the column.
     place: Option<(usize, usize)>,
     what: String,
 }
@@ -31,31 +33,34 @@ impl fmt::Display for BadConfig {
 
 impl Error for BadConfig {}
 
-/// The settings of a node: what a configuration file says, and what a running node answers.
+/// The settings of a node, in a configuration file or a running node.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Config {
     /// The server's settings.
     #[serde(flatten)]
     pub server: ServerConfig,
-    /// Where metrics are served.
+    /// The address at which metrics are served.
     pub metrics: Option<SocketAddr>,
 }
 
 impl Config {
-    /// The settings of a node.
+    /// Combines the settings of a node.
     #[must_use]
     pub fn new(server: ServerConfig, metrics: Option<SocketAddr>) -> Self {
         Self { server, metrics }
     }
 }
 
-/// Reads the fields of [`ServerConfig`], and `metrics`, in TOML; what is left out keeps its default.
+/// Parses TOML with the fields of [`ServerConfig`], and `metrics`.
+///
+/// A field that is left out keeps its default.
 ///
 /// # Errors
+///
 /// [`BadConfig`].
 pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
-    // TOML allows a byte order mark, and a file without anything.
+    // TOML allows a byte order mark, and an empty file.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.is_empty() {
         return Ok(Config::default());
@@ -79,7 +84,7 @@ pub fn parse(bytes: &[u8]) -> Result<Config, BadConfig> {
     read(table).map_err(of_parser)
 }
 
-/// Returns the place of a name that no setting has, and the complaint about it.
+/// Returns the position of the first unknown setting, and the error about it.
 fn unknown_setting(within: &str, table: &DeTable<'_>) -> Option<(usize, String)> {
     table.iter().find_map(|(name, value)| {
         let full = joined(within, name.get_ref());
@@ -102,7 +107,7 @@ fn read(mut table: Spanned<DeTable<'_>>) -> Result<Config, toml::de::Error> {
     })
 }
 
-/// Line and column of a byte, counted from 1, the column in characters.
+/// Returns the line and the column of a byte, from 1, the column in characters.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

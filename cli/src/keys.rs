@@ -14,28 +14,28 @@ use crate::args::COMMON;
 use crate::failure::Failure;
 use crate::refused::Refused;
 
-/// No key file is larger, in bytes.
+/// The size limit of a key file, in bytes.
 const MAX_FILE: u64 = 1024;
 
 /// The node's key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArgs {
-    /// The node's secret key in 64 hex digits, visible to other users [default: a fresh key]
+    /// The node's secret key in 64 hex digits; other users can see it [default: a fresh key]
     #[arg(long, global = true, help_heading = COMMON, value_name = "HEX", conflicts_with = "key_file")]
     key: Option<String>,
-    /// A file with the node's secret key, as `key new` makes it
+    /// A file with the node's secret key, made by `key new`
     #[arg(long, global = true, help_heading = COMMON, value_name = "PATH")]
     key_file: Option<PathBuf>,
 }
 
 impl KeyArgs {
-    /// The key that was given, else a fresh one.
+    /// Returns the key that was given, else a fresh one.
     pub(crate) fn load_or_random(&self) -> Result<SecretKey, Failure> {
         let given = self.load()?;
         Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
-    /// The key that was given, else the one in a file, which is made if there is none.
+    /// Returns the key that was given, else the key in a file, which is made if missing.
     pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
         if let Some(given) = self.load()? {
             return Ok(given);
@@ -49,18 +49,18 @@ impl KeyArgs {
         let key = SecretKey::generate();
         match write(path, &key) {
             Ok(()) => Ok(key),
-            // Another node has made it meanwhile.
+            // Another node has made it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
             Err(error) => Err(cannot(Refused::Make, path, &error)),
         }
     }
 
-    /// The key that was given, if one was.
+    /// Returns the key that was given, if there is one.
     pub(crate) fn load(&self) -> Result<Option<SecretKey>, Failure> {
         if let Some(path) = &self.key_file {
             return read(path).map(Some);
         }
-        // Not through clap, whose messages would repeat a mistyped key.
+        // Not parsed by clap, whose errors would repeat a mistyped key.
         let parse = |text: &String| {
             form::key(text.as_bytes())
                 .map_err(|e| Failure::Usage(format!("--key takes 64 hexadecimal digits: {e}")))
@@ -68,11 +68,11 @@ impl KeyArgs {
         self.key.as_ref().map(parse).transpose()
     }
 
-    /// The file that `key new` is to make.
+    /// Returns the path for the file of `key new`.
     pub(crate) fn file(&self) -> Result<&Path, Failure> {
         let file = self.key_file.as_deref();
         file.ok_or_else(|| {
-            Failure::Usage("--key-file PATH is needed: where to write the key".to_owned())
+            Failure::Usage("--key-file PATH is needed: the file to write".to_owned())
         })
     }
 }
@@ -93,7 +93,7 @@ fn read(path: &Path) -> Result<SecretKey, Failure> {
     form::key(&bytes).map_err(|error| wrong(&error))
 }
 
-/// Makes a key file that only its owner can read; an existing file is left alone.
+/// Makes a key file that only its owner can read; never replaces a file.
 pub(crate) fn create(path: &Path, key: &SecretKey) -> Result<(), Failure> {
     write(path, key).map_err(|error| cannot(Refused::Make, path, &error))
 }

@@ -1,4 +1,4 @@
-//! Errors of the system, with a way out.
+//! System errors with what to do about them.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! Requests to a running node and their answers, as JSON.
+//! Requests to a running node, and their answers, as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,37 +105,37 @@ impl From<Change> for Request {
     }
 }
 
-/// What it answers.
+/// The answer to a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
-    /// What was asked for.
+    /// The result.
     Ok(T),
-    /// Why not, in one sentence.
+    /// The reason why there is none, in one sentence.
     Error(String),
 }
 
-/// Something was changed.
+/// The answer to a [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
-    /// Whether that outlasts the node's next start.
+    /// Whether the change outlasts the node's next start.
     pub kept: bool,
     /// The ban that keeps an added or trusted node out, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<BanInfo>,
 }
 
-/// Something that happened to a running node.
+/// An event of a running node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number: the next event has the next one, if it was not lost.
+    /// Its number. A gap before the next one stands for lost events.
     pub number: u64,
-    /// What `listen` prints of it.
+    /// The JSON object that `listen` prints.
     #[serde(flatten)]
     pub what: Map<String, Value>,
 }
 
-/// How many nodes discovery knows; none for a version that does not run.
+/// The tables of discovery; `None` for a version that does not run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscoveryInfo {
     /// Discovery v4.
@@ -144,16 +144,16 @@ pub struct DiscoveryInfo {
     pub v5: Option<TableInfo>,
 }
 
-/// A table of discovery.
+/// The number of nodes in a table of discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableInfo {
-    /// The nodes in it.
+    /// All nodes.
     pub nodes: usize,
-    /// Those of them that answered when they were last asked.
+    /// The nodes that answered the last time they were asked.
     pub live: usize,
 }
 
-/// Why a line is no request. It repeats no keys.
+/// The reason why a line is no request. Its text repeats no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRequest(String);
 
@@ -169,6 +169,7 @@ impl Request {
     /// Reads a line.
     ///
     /// # Errors
+    ///
     /// [`NoRequest`].
     pub fn read(line: &str) -> Result<Self, NoRequest> {
         // serde would also accept an array of the fields' values.
@@ -221,7 +222,7 @@ impl Serialize for Request {
     }
 }
 
-/// An untagged enum would replace the errors of both enums by one that names neither.
+/// Written by hand, because the error of an untagged enum names neither command nor field.
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::deserialize(deserializer)?;
@@ -252,7 +253,7 @@ fn read_node<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Enode, D::Err
     form::node(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// A node by its id, its enode URL or its record.
+/// A node, read from its id, its enode URL or its record.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 #[serde(into = "NodeId")]
@@ -290,7 +291,7 @@ impl From<Whom> for NodeId {
     }
 }
 
-/// Who is banned: a node, or all nodes at an IP address.
+/// The target of a ban: a node, or all nodes at an IP address.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 #[serde(into = "String")]

@@ -1,4 +1,4 @@
-//! The names of a node's settings, and errors about their values in words of people.
+//! The names of a node's settings, and plain errors about their values.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::config::Config;
 
-/// A name that is less like a setting than this is no misspelling of it; 1 is the same.
+/// The least likeness of a name to the setting that is suggested; 1 means equal.
 const ALIKE: f64 = 0.8;
 
-/// The names of all settings, with a dot where one is within another.
+/// The full names of all settings, such as `memory.per_peer`.
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let mut names = Names::default();
-    // A configuration always has a JSON form; without one, nothing is suggested.
+    // Every configuration has a JSON form. Without one, nothing is suggested.
     let defaults = serde_json::to_value(Config::new(ServerConfig::default(), None));
     names.add("", &defaults.unwrap_or_default());
     names
@@ -24,7 +24,7 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
 struct Names {
     /// Settings that hold others.
     tables: BTreeSet<String>,
-    /// All others.
+    /// All other settings.
     values: BTreeSet<String>,
 }
 
@@ -50,12 +50,12 @@ pub fn joined(within: &str, name: &str) -> String {
     }
 }
 
-/// Whether a setting with this full name holds others.
+/// Returns whether the setting with this full name holds others.
 pub(crate) fn is_table(name: &str) -> bool {
     NAMES.tables.contains(name)
 }
 
-/// Returns the complaint about a name, unless it is that of a setting.
+/// Returns the error about an unknown setting; `None` if the name is known.
 #[must_use]
 pub fn unknown(name: &str) -> Option<String> {
     let Names { tables, values } = &*NAMES;
@@ -74,7 +74,7 @@ pub fn unknown(name: &str) -> Option<String> {
     })
 }
 
-/// Replaces the names of Rust's types in an error of serde.
+/// Replaces the names of Rust's types in an error text of serde.
 #[must_use]
 pub fn in_words(error: &str) -> String {
     const EXPECTED: &str = ", expected ";

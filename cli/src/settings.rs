@@ -1,10 +1,10 @@
-//! Settings of a node by their names.
+//! Changing settings of a node by their names.
 
 use peermux::ServerConfig;
 use peermux_cli::setting_names::{in_words, unknown};
 use serde_json::Value;
 
-/// A configuration with other values of these settings; those within another one have a dot in their name.
+/// Returns a configuration with new values of settings, named such as `memory.per_peer`.
 pub(crate) fn changed(
     config: &ServerConfig,
     settings: impl IntoIterator<Item = (String, Value)>,
@@ -18,7 +18,7 @@ pub(crate) fn changed(
         }
         let given = value.to_string();
         *place = value;
-        // Each alone, so that the wrong one is named.
+        // One at a time, so that the error names the wrong one.
         let read = serde_json::from_value(all.clone());
         changed = read.map_err(|error| {
             let why = in_words(&error.to_string());
@@ -28,13 +28,13 @@ pub(crate) fn changed(
     Ok(changed)
 }
 
-/// The complaint about a name that no setting of a server has.
+/// Returns the error about a setting that a server does not have.
 fn no_setting(name: &str) -> String {
-    // The address of the metrics is not among them.
+    // `metrics` is a setting, but not one of the server.
     unknown(name).unwrap_or_else(|| format!("{name} cannot change while the node runs"))
 }
 
-/// The names of the settings that differ, and their values in the second configuration.
+/// Returns the settings that differ, with their values in the second configuration.
 pub(crate) fn differing(
     old: &ServerConfig,
     new: &ServerConfig,

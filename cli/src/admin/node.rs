@@ -1,4 +1,4 @@
-//! Carrying out what a running node is asked for.
+//! Carries out the requests to a running node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use crate::last_events::LastEvents;
 use crate::logs;
 use crate::settings::changed;
 
-/// The node that is asked.
+/// The node that requests are about.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) server: Server,
-    /// Cancelled by who asks the node to stop.
+    /// Cancelled by a request to stop.
     pub(crate) stop: CancellationToken,
     /// Where added and trusted nodes are kept, if the node has a data directory.
     pub(crate) kept: Option<KeptNodes>,
-    /// Where metrics are served.
+    /// The address at which metrics are served.
     pub(crate) metrics: Option<SocketAddr>,
-    /// What happened last.
+    /// The last events.
     pub(crate) events: LastEvents,
 }
 
@@ -45,7 +45,7 @@ impl Node {
                 Some(recording) => serde_json::to_value(recording),
                 None => {
                     return Err(format!(
-                        "{} is not connected, and not among the peers that ended last",
+                        "{} is neither connected nor among the peers that ended last",
                         node.0
                     ));
                 }
@@ -124,10 +124,12 @@ impl Node {
                 let returns = configured.any(|known| known.node_id() == node.0);
                 self.keep(|kept| kept.distrust(&node.0))? && !returns
             }
-            Change::Kick { node } => match server.kick(&node.0) {
-                true => false,
-                false => return Err(format!("{} is not connected", node.0)),
-            },
+            Change::Kick { node } => {
+                if !server.kick(&node.0) {
+                    return Err(format!("{} is not connected", node.0));
+                }
+                false
+            }
             Change::Ban {
                 target,
                 seconds,
@@ -146,16 +148,14 @@ impl Node {
                     Target::Node(id) => server.unban(&id),
                     Target::Ip(ip) => server.unban_ip(ip),
                 };
-                match lifted {
-                    true => {
-                        // Those that were banned when the node started are left out until now.
-                        if let Some(kept) = &self.kept {
-                            kept.apply(server).await;
-                        }
-                        self.kept.is_some()
-                    }
-                    false => return Err(format!("{target} is not banned")),
+                if !lifted {
+                    return Err(format!("{target} is not banned"));
                 }
+                // A kept node that was banned when the node started has not been added yet.
+                if let Some(kept) = &self.kept {
+                    kept.apply(server).await;
+                }
+                self.kept.is_some()
             }
             Change::Reconfigure { settings } => {
                 let config = changed(&server.config(), settings)?;
@@ -171,7 +171,7 @@ impl Node {
         Ok(Changed { kept, ban })
     }
 
-    /// Whether a change was written to the node's list.
+    /// Writes a change to the node's list, and returns whether there is one.
     fn keep(&self, write: impl FnOnce(&KeptNodes) -> Result<(), String>) -> Result<bool, String> {
         match &self.kept {
             Some(kept) => write(kept).map(|()| true),

@@ -1,4 +1,4 @@
-//! The socket's place in the file system.
+//! The admin socket in the file system.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixSocket};
 
 use crate::refused::Refused;
 
-/// How many connections wait to be accepted.
+/// The number of connections that can wait to be accepted.
 const BACKLOG: u32 = 16;
 
 /// A listening socket that only its owner can connect to.
@@ -21,14 +21,14 @@ pub(crate) struct Socket {
     pub(super) file: SocketFile,
 }
 
-/// The socket's name, which goes with this.
+/// The file of a socket, which is removed on drop.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
 }
 
-/// Why there is no admin socket.
+/// The reason why there is no admin socket.
 #[derive(Debug)]
 pub(crate) struct NotListening {
     path: PathBuf,
@@ -47,8 +47,7 @@ impl fmt::Display for NotListening {
 impl std::error::Error for NotListening {}
 
 impl Socket {
-    /// Listens at a path. What a node left there that was killed is replaced; anything else is left
-    /// alone.
+    /// Listens at a path. Replaces the socket of a node that was killed, and nothing else.
     pub(crate) fn bind(path: &Path) -> Result<Self, NotListening> {
         clear(path)?;
         bind(path).map_err(|error| cannot_listen(path, &Refused::Make.text(&error)))
@@ -63,13 +62,13 @@ fn bind(path: &Path) -> io::Result<Socket> {
         path: path.to_owned(),
         inode: (metadata.dev(), metadata.ino()),
     };
-    // Nobody can connect before it listens.
+    // No client can connect before `listen`.
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let listener = socket.listen(BACKLOG)?;
     Ok(Socket { listener, file })
 }
 
-/// Removes a socket at which nobody listens.
+/// Removes a socket without a listener.
 fn clear(path: &Path) -> Result<(), NotListening> {
     let file_type = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),

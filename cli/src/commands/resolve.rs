@@ -187,9 +187,10 @@ impl Search {
 
     /// Any port of all addresses: those of IPv4, unless only nodes of IPv6 were named.
     fn bind(&self) -> SocketAddr {
-        match self.endpoints().any(|addr| addr.is_ipv4()) {
-            true => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            false => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        if self.endpoints().any(|addr| addr.is_ipv4()) {
+            (Ipv4Addr::UNSPECIFIED, 0).into()
+        } else {
+            (Ipv6Addr::UNSPECIFIED, 0).into()
         }
     }
 

@@ -9,12 +9,13 @@ use crate::tmux::Tmux;
 /// Somebody who listens, and the enode URL to join.
 fn listener(arguments: &[&str]) -> (Peermux, String) {
     let mut chat = Peermux::start(&[&["chat", "--listen", "127.0.0.1:0"], arguments].concat());
-    let enode = match arguments.contains(&"--json") {
-        true => chat.event("listening")["enode"]
+    let enode = if arguments.contains(&"--json") {
+        chat.event("listening")["enode"]
             .as_str()
             .expect("a URL")
-            .to_owned(),
-        false => chat.line(),
+            .to_owned()
+    } else {
+        chat.line()
     };
     (chat, enode)
 }
@@ -166,7 +167,9 @@ fn a_node_without_chat_is_a_failure() {
     let (mut node, enode) = Peermux::listen(&[]);
     let (line, _) = Peermux::start(&["chat", "--dial", &enode]).ended().failed();
     assert!(
-        line.contains("does not speak what is needed here (chat/2), but: bench/1, echo/1"),
+        line.contains(
+            "shares none of the protocols needed here (chat/2); it speaks: bench/1, echo/1"
+        ),
         "{line}"
     );
     // And the node says what it was offered.

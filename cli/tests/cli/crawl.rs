@@ -27,12 +27,11 @@ use crate::process::{Peermux, keys, parse, run};
 /// Where a network of this test is. What other networks have left asks at ports that may be ours now, so on
 /// Linux it has an address of its own.
 fn own_address() -> String {
-    match cfg!(target_os = "linux") {
-        true => {
-            let [_, a, b, c] = std::process::id().to_be_bytes();
-            format!("127.{}.{b}.{}:0", 64 + a, c.max(1))
-        }
-        false => "127.0.0.1:0".to_owned(),
+    if cfg!(target_os = "linux") {
+        let [_, a, b, c] = std::process::id().to_be_bytes();
+        format!("127.{}.{b}.{}:0", 64 + a, c.max(1))
+    } else {
+        "127.0.0.1:0".to_owned()
     }
 }
 

@@ -78,7 +78,7 @@ fn a_newer_address_book_is_told_of_and_left_alone() {
     for _ in 0..2 {
         let (line, _) = run(&["listen", "--addr", "127.0.0.1:0", "--data-dir", &home]).failed();
         assert!(
-            line.contains("addresses.redb is of a newer peermux (format 99, "),
+            line.contains("addresses.redb was written by a newer peermux (format 99, "),
             "{line}"
         );
         assert!(line.ends_with("or move the file away to begin with an empty one"));

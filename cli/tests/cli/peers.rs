@@ -487,7 +487,7 @@ fn a_kept_node_that_was_banned_at_the_start_is_dialled_when_the_ban_is_lifted() 
     );
     node.peers(&["stop"]).succeeded();
     let mut node = node.again();
-    node.process.log("a node that was added is left out");
+    node.process.log("a kept static node is not added");
     node.peers(&["unban", &id]).succeeded();
     assert_eq!(node.process.event("peer_add")["node_id"], id);
 }

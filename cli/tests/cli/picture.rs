@@ -96,9 +96,10 @@ fn draw(svg: &mut String, look: &Look, [column, row]: [usize; 2], text: &str) {
         .expect("written");
         colour = BACKGROUND;
     }
-    let weight = match look.is_bold {
-        true => " font-weight=\"bold\"",
-        false => "",
+    let weight = if look.is_bold {
+        " font-weight=\"bold\""
+    } else {
+        ""
     };
     let opacity = if look.is_dim { " opacity=\"0.6\"" } else { "" };
     let base = y + 14.0;

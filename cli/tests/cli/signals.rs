@@ -131,7 +131,7 @@ fn a_second_signal_skips_the_peers_and_saves_the_address_book() {
     other.event("peer_add");
     other.signal(Signal::STOP);
     let (line, _) = node.terminated_in_haste().failed();
-    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    assert_eq!(line, "interrupted twice; did not wait for the peers");
     other.signal(Signal::CONT);
     let (mut node, _) = Peermux::listen(&remembers);
     assert_eq!(node.event("peer_add")["direction"], "outbound");
@@ -150,7 +150,7 @@ fn a_command_that_hangs_in_a_file_ends_at_the_second_signal() {
     // This waits until the command opens it too.
     let _writer = OpenOptions::new().write(true).open(&key).expect("a pipe");
     let (line, _) = show.terminated_in_haste().failed();
-    assert_eq!(line, "interrupted twice, the peers were not waited for");
+    assert_eq!(line, "interrupted twice; did not wait for the peers");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn hanging_up_means_nothing_without_a_terminal() {
     let mut node = Peermux::spawn(node);
     let enode = node.line();
     node.signal(Signal::HUP);
-    node.log("SIGHUP is ignored: there is no configuration file");
+    node.log("ignored SIGHUP: there is no configuration file");
     run(&["ping", &enode]).succeeded();
     assert_eq!(node.terminated().code, Some(0));
 }

@@ -50,7 +50,10 @@ fn a_peer_is_named_by_the_first_digits_of_its_id() {
     let added = node.process.event("peer_add");
     let id = added["node_id"].as_str().expect("an id").to_owned();
     let error = node.run("peers", &["kick", "abc"]).refused();
-    assert!(error.contains("the first 4 digits are needed"), "{error}");
+    assert!(
+        error.contains("needs at least its first 4 digits"),
+        "{error}"
+    );
     let trusted = node.run("peers", &["trust", &id[..4]]).succeeded();
     assert_eq!(trusted, [format!("trusted {id}")]);
     node.run("peers", &["remove", &id[..12]]).succeeded();

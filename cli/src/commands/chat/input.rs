@@ -80,9 +80,10 @@ pub(super) const NOT_UTF8: &str = "it is not UTF-8";
 
 /// Refuses a line that is too long to be sent.
 pub(super) fn check_length(line: &[u8]) -> Result<(), String> {
-    match line.len() > MAX_LINE {
-        true => Err(format!("it is longer than {MAX_LINE} bytes")),
-        false => Ok(()),
+    if line.len() > MAX_LINE {
+        Err(format!("it is longer than {MAX_LINE} bytes"))
+    } else {
+        Ok(())
     }
 }
 

@@ -260,9 +260,10 @@ fn not_connected(error: &ConnectError) -> Visited {
         (_, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => Outcome::Unreachable,
         _ => Outcome::ConnectionFailed,
     };
-    let fault = match error.is_local() {
-        true => Fault::Local,
-        false => Fault::Io,
+    let fault = if error.is_local() {
+        Fault::Local
+    } else {
+        Fault::Io
     };
     let failure = FailureInfo::new(Stage::Dial, fault, None, error.to_string());
     Visited::in_vain(outcome, failure)

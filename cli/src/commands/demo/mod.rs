@@ -33,9 +33,10 @@ pub(crate) async fn run(out: &Output, interrupted: &CancellationToken) -> Result
         () = interrupted.cancelled() => Ok(false),
     };
     nodes.shut_down().await;
-    match result? {
-        true => out.tell(&Done { ok: true }),
-        false => Ok(()),
+    if result? {
+        out.tell(&Done { ok: true })
+    } else {
+        Ok(())
     }
 }
 

@@ -84,9 +84,10 @@ pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Fail
     let signed = tree.sign(&key);
     let records = signed.records(&args.domain);
     let records = records.map(|(name, text)| Line::Record {
-        ttl: match name == args.domain.as_str() {
-            true => ROOT_TTL,
-            false => ENTRY_TTL,
+        ttl: if name == args.domain.as_str() {
+            ROOT_TTL
+        } else {
+            ENTRY_TTL
         },
         name,
         text,

@@ -47,9 +47,10 @@ impl fmt::Display for Line {
         match self {
             Self::Reloaded { changed, left } => {
                 f.write_str("reloaded")?;
-                match changed.is_empty() {
-                    true => f.write_str(", nothing changed")?,
-                    false => write!(f, ", changed {}", changed.join(", "))?,
+                if changed.is_empty() {
+                    f.write_str(", nothing changed")?;
+                } else {
+                    write!(f, ", changed {}", changed.join(", "))?;
                 }
                 for (setting, why) in left {
                     write!(f, "; {setting} is left: {}", printable(why))?;

@@ -128,9 +128,10 @@ impl Rows {
             out.remark("no peers");
             return Ok(());
         }
-        let [incoming, outgoing] = match self.rates {
-            true => ["in/s", "out/s"],
-            false => ["in", "out"],
+        let [incoming, outgoing] = if self.rates {
+            ["in/s", "out/s"]
+        } else {
+            ["in", "out"]
         };
         let mut table = Table::new([
             "node id",

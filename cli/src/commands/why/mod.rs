@@ -90,9 +90,10 @@ pub(crate) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let recording: Recording = node.ask(Query::Recording { node: Whom(id) }).await?;
     out.tell(&Report {
         findings: findings::of(&recording),
-        shown: match args.last.is_some() || args.all {
-            true => usize::MAX,
-            false => SHOWN,
+        shown: if args.last.is_some() || args.all {
+            usize::MAX
+        } else {
+            SHOWN
         },
         recording: match args.last {
             Some(time) => recording.last(time),

@@ -104,9 +104,10 @@ impl Model {
             }
             KeyCode::Char('t') => {
                 let trusted = self.connected(&id).is_some_and(|row| row.info.trusted);
-                match trusted {
-                    true => Change::Distrust { node },
-                    false => Change::Trust { node },
+                if trusted {
+                    Change::Distrust { node }
+                } else {
+                    Change::Trust { node }
                 }
             }
             KeyCode::Char('d') if self.is_kept(&id) => {

@@ -161,9 +161,10 @@ fn kick_and_trust_ask_at_once() {
         let node = peermux_cli::request::Whom(peer.info().node_id);
         let kick = Some(Wish::Make(Change::Kick { node }));
         assert_eq!(press(&mut model, KeyCode::Char('K')), kick);
-        let trust = match is_trusted {
-            true => Change::Distrust { node },
-            false => Change::Trust { node },
+        let trust = if is_trusted {
+            Change::Distrust { node }
+        } else {
+            Change::Trust { node }
         };
         let wish = press(&mut model, KeyCode::Char('t'));
         assert_eq!(wish, Some(Wish::Make(trust)));

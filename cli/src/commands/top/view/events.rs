@@ -24,9 +24,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Them
     let all = model.events();
     let visible = Visible::of(&all, model.event.offset(), model.event.index(), area);
     sheet::draw(frame, area, theme, &columns, &visible, |event: &&Event| {
-        let style = match is_failure(event) {
-            true => theme.warning(),
-            false => theme.plain(),
+        let style = if is_failure(event) {
+            theme.warning()
+        } else {
+            theme.plain()
         };
         vec![
             (time(event), theme.dim()),

@@ -161,9 +161,10 @@ fn tabs(model: &Model, theme: Theme, width: u16) -> Line<'static> {
     };
     let mut spans = Vec::new();
     for (number, (tab, name)) in Tab::ALL.iter().zip(names).enumerate() {
-        let style = match *tab == model.tab {
-            true => theme.selected(),
-            false => theme.plain(),
+        let style = if *tab == model.tab {
+            theme.selected()
+        } else {
+            theme.plain()
         };
         let gap = if number == 0 { "" } else { " " };
         spans.push(Span::raw(gap));
@@ -227,9 +228,10 @@ fn dials_title(model: &Model) -> String {
     });
     let tables: Vec<_> = tables.collect();
     text.push_str("; discovery ");
-    match tables.is_empty() {
-        true => text.push_str("is off"),
-        false => text.push_str(&tables.join(", ")),
+    if tables.is_empty() {
+        text.push_str("is off")
+    } else {
+        text.push_str(&tables.join(", "))
     }
     text
 }

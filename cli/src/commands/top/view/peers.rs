@@ -111,8 +111,9 @@ fn capabilities(info: &PeerInfo) -> String {
 fn stalls(row: &Row, theme: Theme) -> Field {
     let pauses = row.pauses();
     let now = row.rate.map_or(0.0, |rate| rate.paused.min(1.0) * 100.0);
-    match now >= 1.0 {
-        true => (format!("{pauses} {now:.0}%"), theme.error()),
-        false => alarming(pauses, pauses.to_string(), theme),
+    if now >= 1.0 {
+        (format!("{pauses} {now:.0}%"), theme.error())
+    } else {
+        alarming(pauses, pauses.to_string(), theme)
     }
 }

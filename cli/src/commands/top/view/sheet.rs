@@ -101,9 +101,10 @@ pub(super) fn draw<T>(
             Some(cell((text, style), columns.get(*at)?.align))
         });
         let drawn = Row::new(cells.collect::<Vec<_>>());
-        match is_selected {
-            true => drawn.style(theme.selected()),
-            false => drawn,
+        if is_selected {
+            drawn.style(theme.selected())
+        } else {
+            drawn
         }
     });
     let widths: Vec<_> = shown

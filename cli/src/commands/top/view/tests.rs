@@ -195,7 +195,9 @@ fn help_input_and_questions() {
 #[test]
 fn a_node_that_has_ended_keeps_its_last_state() {
     let mut model = model_of(three_peers());
-    model.lose("cannot ask at node/admin.sock: no node runs here any more".to_owned());
+    model.lose(
+        "cannot connect to admin socket node/admin.sock: no node runs here any more".to_owned(),
+    );
     assert_kept("ended", &mut model, &at_all_widths(12));
 }
 

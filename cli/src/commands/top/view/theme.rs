@@ -10,9 +10,10 @@ pub(crate) struct Theme {
 
 impl Theme {
     fn coloured(self, colour: Color) -> Style {
-        match self.colours {
-            true => Style::new().fg(colour),
-            false => Style::new(),
+        if self.colours {
+            Style::new().fg(colour)
+        } else {
+            Style::new()
         }
     }
 
@@ -21,9 +22,10 @@ impl Theme {
     }
 
     pub(super) fn dim(self) -> Style {
-        match self.colours {
-            true => Style::new().fg(Color::DarkGray),
-            false => Style::new().add_modifier(Modifier::DIM),
+        if self.colours {
+            Style::new().fg(Color::DarkGray)
+        } else {
+            Style::new().add_modifier(Modifier::DIM)
         }
     }
 
