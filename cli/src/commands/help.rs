@@ -1,4 +1,4 @@
-//! `peermux completions` and `peermux man`: what other programs show of the command line.
+//! `peermux completions` and `peermux man`: shell completions and manual pages.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::refused::Refused;
 pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
     if out.is_json() {
         return Err(Failure::Usage(
-            "--json: what a shell reads has no JSON form".to_owned(),
+            "--json: a completion script has no JSON form".to_owned(),
         ));
     }
     let mut script = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn complete(shell: Shell, out: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes `peermux.1`, and `peermux-listen.1` and such beside it.
+/// Writes `peermux.1`, and a page such as `peermux-listen.1` for each command.
 pub(super) fn write_manual(folder: &Path, out: &Output) -> Result<(), Failure> {
     let wrong = |error| {
         let (folder, why) = (folder.display(), Refused::Make.text(&error));

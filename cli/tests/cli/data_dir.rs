@@ -213,7 +213,7 @@ fn a_path_that_is_too_long_for_a_socket_stops_no_node() {
     let folder = Folder::new();
     let home = folder.text(&"x".repeat(120));
     let (mut node, _) = Peermux::listen(&["--data-dir", &home]);
-    node.log("the node runs without one, --admin PATH gives it another");
+    node.log("the node runs without an admin socket, --admin PATH gives it another path");
     let (line, _) = run(&["peers", "--data-dir", &home]).failed();
     assert!(line.contains("so the node needs --admin PATH"), "{line}");
     assert_eq!(node.terminated().code, Some(0));

@@ -200,7 +200,7 @@ fn what_is_missing_is_told_and_is_a_failure() {
     records.retain(|_, text| text != NODES[0]);
     let server = Server::start(records.clone());
     let (line, output) = run(&["dns", "sync", &link, "--dns-server", &server.address]).failed();
-    assert_eq!(line, "the list was not read as a whole, failures: 1");
+    assert_eq!(line, "the list is incomplete, failures: 1");
     assert!(output.iter().any(|line| line == NODES[1]), "{output:?}");
     let is_error = |line: &&String| {
         line.ends_with(".n.example.org: the lookup failed: there is no text under this name")

@@ -1,4 +1,4 @@
-//! `peermux dns`: reads lists of nodes in the DNS, and makes them.
+//! `peermux dns`: reads and makes lists of nodes in the DNS.
 
 mod sync;
 mod tree;
@@ -16,7 +16,7 @@ Examples:
   peermux dns tree --key-file list.key --domain nodes.example.org --seq 1 --nodes nodes.txt
 
 A list of nodes is a signed tree of TXT records (EIP-1459). Only the servers given with --dns-server are
-asked, else those of the system's configuration; no list is built in.";
+asked, else those of the system's configuration. No list is built in. dns tree sends nothing.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 enum Action {
     /// Read a whole list, and print its nodes and its links to other lists
     Sync(sync::Args),
-    /// Sign a list (with --key-file or --key), and print the records to publish; nothing is sent
+    /// Sign a list (with --key-file or --key), and print the records to publish
     Tree(tree::Args),
 }
 

@@ -1,4 +1,4 @@
-//! `peermux dns sync`: all that a list has.
+//! `peermux dns sync`: reads a whole list.
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ pub(super) struct Args {
     /// A DNS server to ask; can be repeated [default: those of the system]
     #[arg(long = "dns-server", alias = "server", value_name = "IP[:PORT]", value_parser = dns_servers::server)]
     dns_servers: Vec<SocketAddr>,
-    /// How many names to look up a second, after ten at once
+    /// The number of names to look up in a second, after ten at once
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How long to go on, at most
+    /// The time limit, in seconds
     #[arg(long, alias = "timeout", value_name = "N", default_value_t = 1800)]
     seconds: u32,
 }
@@ -98,7 +98,7 @@ pub(super) async fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     match failures {
         0 => Ok(()),
         _ => Err(Failure::because(format!(
-            "the list was not read as a whole, failures: {failures}"
+            "the list is incomplete, failures: {failures}"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! `peermux dns tree`: the records of a list.
+//! `peermux dns tree`: makes the records of a list.
 
 use std::fmt::{self, Display};
 use std::fs::File;
@@ -14,28 +14,28 @@ use crate::keys::KeyArgs;
 use crate::output::Output;
 use crate::refused::Refused;
 
-/// No file of nodes is larger, in bytes.
+/// The size limit of a file of records, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
-/// The longest string of a TXT record, in bytes; a longer text is several.
+/// The longest string of a TXT record, in bytes. A longer text is split.
 const STRING: usize = 255;
 
-/// For how long a root and other entries may be cached, in seconds: only a root ever changes.
+/// The times to live of the root and of other entries, which never change, in seconds.
 const ROOT_TTL: u32 = 30 * 60;
 const ENTRY_TTL: u32 = 24 * 60 * 60;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The name under which the list will be
+    /// The name of the list
     #[arg(long, value_name = "NAME")]
     domain: Domain,
-    /// A number that is higher than that of the list which is there
+    /// The number of the list, higher than that of the published one
     #[arg(long, value_name = "N")]
     seq: u64,
-    /// A file with the nodes' records, enr:…, one a line; what follows # does not count
+    /// A file with the nodes' records, enr:…, one on each line; # begins a comment
     #[arg(long, value_name = "PATH")]
     nodes: PathBuf,
-    /// Another list to lead to; may be repeated
+    /// A link to another list; can be repeated
     #[arg(long = "link", value_name = "enrtree://KEY@NAME")]
     links: Vec<Link>,
 }
@@ -55,14 +55,14 @@ enum Line {
     },
 }
 
-/// As in a zone's file.
+/// A line of a zone file.
 impl Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signed { link, seq } => write!(f, "; {link} number {seq}"),
             Self::Record { name, ttl, text } => {
                 write!(f, "{name}. {ttl} IN TXT")?;
-                // All is ASCII.
+                // The text is ASCII.
                 let mut rest = text.as_str();
                 while !rest.is_empty() {
                     let (string, further) = rest.split_at_checked(STRING).unwrap_or((rest, ""));
@@ -77,7 +77,9 @@ impl Display for Line {
 
 pub(super) fn run(args: &Args, given: &KeyArgs, out: &Output) -> Result<(), Failure> {
     let key = given.load()?.ok_or_else(|| {
-        Failure::Usage("--key-file PATH or --key HEX is needed: who signs the list".to_owned())
+        Failure::Usage(
+            "--key-file PATH or --key HEX is needed: the key that signs the list".to_owned(),
+        )
     })?;
     let nodes = read(&args.nodes)?;
     let tree = Tree::new(args.seq, nodes, args.links.clone()).map_err(Failure::because)?;

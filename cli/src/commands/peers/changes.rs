@@ -1,4 +1,4 @@
-//! Changing a running node.
+//! Changes a running node.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,17 +28,17 @@ pub(super) enum Change {
         #[arg(value_parser = node::dialable)]
         node: Enode,
     },
-    /// Keep a node connected no more, and disconnect it
+    /// No longer keep a node connected, and disconnect it
     Remove {
         /// The node: its id or the first digits of that, its enode URL or its record
         node: Chosen,
     },
-    /// Let a node in whatever the number of peers
+    /// Accept a node even above the limit on peers
     Trust {
         /// The node: its id or the first digits of that, its enode URL or its record
         node: Chosen,
     },
-    /// Take that back
+    /// No longer trust a node
     Distrust {
         /// The node: its id or the first digits of that, its enode URL or its record
         node: Chosen,
@@ -48,14 +48,14 @@ pub(super) enum Change {
         /// The node: its id or the first digits of that, its enode URL or its record
         node: Chosen,
     },
-    /// Disconnect a node, or all nodes at an IP address, and keep them out
+    /// Disconnect a node, or all nodes at an IP address, and reject them
     Ban {
         /// The node, or the address
         target: ChosenTarget,
-        /// For how long
+        /// The duration, such as 30m or 1d
         #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
         time: Duration,
-        /// Why, for people
+        /// The reason, for people
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
@@ -64,20 +64,22 @@ pub(super) enum Change {
         /// The node, or the address
         target: ChosenTarget,
     },
-    /// Change settings, all that are given or none: those of `listen`'s configuration file
+    /// Change settings of the configuration file, all that are given or none
     Reconfigure {
         /// A setting and its new value, such as max_peers=10
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, Value)>,
     },
-    /// Log more or less: error, warn, info, debug, trace, or a filter such as peermux::server=debug
+    /// Change the log level: error, warn, info, debug, trace, or a filter
+    ///
+    /// A filter is for instance peermux::server=debug.
     LogLevel {
         /// The level or filter
         filter: String,
     },
 }
 
-/// A setting: its value is TOML, or else a text.
+/// Parses a setting. Its value is TOML, else a string.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE is needed")?;
     let read = toml::from_str::<BTreeMap<String, Value>>(&format!("value = {value}"));
@@ -88,7 +90,7 @@ fn setting(text: &str) -> Result<(String, Value), String> {
     Ok((name.trim().to_owned(), value))
 }
 
-/// The node did what it was asked for.
+/// The report on a change that was made.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Done<'a> {
@@ -229,7 +231,7 @@ impl ChosenTarget {
 }
 
 impl<'a> Done<'a> {
-    /// The report on a change that was made.
+    /// Makes the report on a change.
     pub(crate) fn of(change: &'a request::Change, Changed { kept, ban }: Changed) -> Self {
         match change {
             request::Change::Add { enode } => Self::Added {
@@ -265,7 +267,7 @@ impl<'a> Done<'a> {
     }
 }
 
-/// The node has ended.
+/// The report on a node that has ended.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "stopped")]
 pub(super) struct Stopped {}

@@ -27,7 +27,7 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Shows them, the last one at the bottom.
+/// Shows the peers, the last one at the bottom.
 pub(super) async fn show(node: &mut Client, out: &Output) -> Result<(), Failure> {
     let ended: Vec<EndedPeer> = node.ask(Query::Recordings {}).await?;
     if out.is_json() {

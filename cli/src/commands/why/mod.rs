@@ -1,4 +1,4 @@
-//! `peermux why`: why a peer left, and what it was doing.
+//! `peermux why`: shows why a peer ended, and its last messages.
 
 mod findings;
 mod list;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     node: Option<Chosen>,
     #[command(flatten)]
     which: Which,
-    /// Only the last part of the connection; without it the last 40 entries, or all with --json
+    /// Only the last part of the connection [default: the last 40 entries, or all with --json]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "node")]
     last: Option<Duration>,
     /// All entries
@@ -40,16 +40,16 @@ pub(crate) struct Args {
     all: bool,
 }
 
-/// How many entries people see if they ask for no others.
+/// The number of entries that people see by default.
 const SHOWN: usize = 40;
 
-/// What was recorded of a peer.
+/// The recording of a peer.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "recording")]
 struct Report {
     #[serde(flatten)]
     recording: Recording,
-    /// What stands out in all of it.
+    /// The findings in the whole recording.
     #[serde(skip)]
     findings: Vec<String>,
     #[serde(skip)]
@@ -60,7 +60,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.recording.to_string();
         let lines: Vec<_> = text.lines().map(printable).collect();
-        // The entries come last, one a line.
+        // The entries come last, one on each line.
         let head = lines.len().saturating_sub(self.recording.len());
         let (head, entries) = lines.split_at(head);
         for line in head {
