@@ -407,7 +407,7 @@ fn wrong_usage_and_broken_files_are_told() {
         ),
         (
             &["crawl", "--bootnode", &enode, "--discovery", "none,v4"],
-            "none stands alone",
+            "none cannot be combined",
         ),
         (
             &["crawl", "--bootnode", &enode, "--at-once", "65"],

@@ -53,7 +53,7 @@ impl Editor {
             .name("editor".to_owned())
             .spawn(move || {
                 read(&mut lines, &keyboard, &typed);
-                // Texts that it has not shown are dropped with it, and shown by the writers.
+                // This also drops texts that are not shown yet. Their writers then show them.
                 drop(lines);
             })
             .map_err(Failure::because)?;

@@ -1,4 +1,4 @@
-//! The files of a crawl: what it begins with, and what it leaves.
+//! The files that a crawl reads and writes.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, max: usize) -> Result<NodesRead, Failure> {
     })
 }
 
-/// Where results go.
+/// The files for results.
 #[derive(Debug)]
 pub(super) struct Files {
     nodes: Option<(PathBuf, Format)>,
@@ -34,7 +34,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Checks that the files can be there, before an hour's work is lost.
+    /// Checks that the files can be written, before the crawl starts.
     pub(super) fn new(
         out: Option<PathBuf>,
         format: Option<Format>,
@@ -50,7 +50,7 @@ impl Files {
         Ok(Self { nodes, picture })
     }
 
-    /// Writes the nodes, in place of what an earlier run wrote.
+    /// Writes the nodes, and replaces an earlier file.
     pub(super) fn save<'a>(
         &self,
         nodes: impl Iterator<Item = &'a KnownNode>,
@@ -72,7 +72,7 @@ impl Files {
         private_file::write_over(path, svg.as_bytes()).map_err(|error| cannot(path, &error))
     }
 
-    /// Whether the nodes go into a file.
+    /// Returns whether the nodes go into a file.
     pub(super) fn take_nodes(&self) -> bool {
         self.nodes.is_some()
     }

@@ -1,4 +1,4 @@
-//! `peermux crawl`: who is there in a network, and what they speak.
+//! `peermux crawl`: finds the nodes of a network, and visits each.
 
 mod addresses;
 mod args;
@@ -42,7 +42,7 @@ use plan::{Limits, Plan};
 use sources::{Sources, Start};
 use visit::Visitor;
 
-/// How many nodes of a file discovery begins with.
+/// The number of nodes of a file from which discovery starts.
 const SEEDS: usize = 256;
 
 pub(crate) async fn run(
@@ -52,7 +52,7 @@ pub(crate) async fn run(
     interrupted: &CancellationToken,
 ) -> Result<(), Failure> {
     if args.discovery.contains(&Version::None) && args.discovery.len() > 1 {
-        let why = "--discovery none stands alone: it means no version";
+        let why = "--discovery none cannot be combined with a version";
         return Err(Failure::Usage(why.to_owned()));
     }
     let args = args.with_network()?;
@@ -106,7 +106,7 @@ pub(crate) async fn run(
     walked.and(crawl.conclude())
 }
 
-/// How discovery begins, as far as there is somebody to begin with.
+/// Returns the start of discovery, which needs a node or a list.
 fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -> Start {
     let somebody = !(seeds.is_empty() && args.lists.is_empty());
     let walks_by = |version| somebody && args.discovery.contains(&version);
@@ -120,7 +120,7 @@ fn start(args: &Args, key: &SecretKey, permitted: Permitted, seeds: Vec<Node>) -
     }
 }
 
-/// A plan with all nodes that are given.
+/// Adds all given nodes to a plan.
 fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     for node in bootnodes {
         plan.found(node, Source::Bootnode, None);
@@ -132,7 +132,7 @@ fn begun(mut plan: Plan, bootnodes: Vec<Node>, known: NodesRead) -> Plan {
     plan
 }
 
-/// Whom discovery begins with: the bootnodes, and of a file those that answered last.
+/// Returns the first nodes of discovery: bootnodes, then those of a file by last answer.
 fn seeds(bootnodes: &[Node], known: &[KnownNode]) -> Vec<Node> {
     let mut known: Vec<_> = known.iter().collect();
     known.sort_by_key(|node| Reverse(node.last_seen));

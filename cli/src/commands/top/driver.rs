@@ -1,4 +1,4 @@
-//! Takes keys and answers in turn, and draws after each.
+//! Handles keys and answers in turn, and draws after each.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::view::{self, Theme};
 use crate::failure::Failure;
 
-/// The largest number of changes that wait for an earlier answer.
+/// The number of changes that can wait for an earlier answer.
 const WAITING: usize = 8;
 
 /// Shows the view until a key or a signal ends it.
@@ -38,7 +38,7 @@ pub(super) async fn run(
             .draw(|frame| view::draw(frame, &mut model, theme));
         drawn.map_err(|error| cannot_draw(&error))?;
         tokio::select! {
-            // The end first, then the person. Nobody types faster than answers are shown.
+            // The end first, then keys, which come slower than answers are shown.
             biased;
             () = interrupted.cancelled() => return Ok(()),
             event = input.next() => match event {
@@ -52,7 +52,7 @@ pub(super) async fn run(
                         Some(Wish::Make(change)) => waiting.push_back(change),
                     }
                 }
-                // Another size, which the next drawing finds out.
+                // A new size, which the next drawing reads.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(cannot_draw(&error)),
                 None => return Ok(()),

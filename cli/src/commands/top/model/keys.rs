@@ -13,22 +13,22 @@ use crate::node;
 /// An order for the driver, after a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Wish {
-    /// To end.
+    /// End the view.
     Quit,
-    /// To change something.
+    /// Make a change.
     Make(Change),
 }
 
-/// For how long a node is banned by default.
+/// The default duration of a ban.
 const BAN: &str = "1h";
 
 impl Model {
-    /// Carries out a key.
+    /// Handles a key.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
-        // Also Esc with a key right after it.
+        // A key right after Esc arrives as Alt, too.
         if key.modifiers.contains(KeyModifiers::ALT) {
             return None;
         }
@@ -82,14 +82,14 @@ impl Model {
         self.follow();
     }
 
-    /// The tab `by` places to the right; the first follows the last.
+    /// Returns the tab `by` places to the right, from the last on to the first.
     fn neighbour(&self, by: usize) -> Option<Tab> {
         let mut round = Tab::ALL.iter().cycle();
         let _ = round.find(|tab| **tab == self.tab);
         round.nth(by - 1).copied()
     }
 
-    /// Does something with the selected node.
+    /// Acts on the selected node.
     fn act(&mut self, key: KeyCode) -> Option<Wish> {
         let Some(id) = self.selected() else {
             self.complain("no node is selected");
@@ -112,7 +112,7 @@ impl Model {
             }
             KeyCode::Char('d') if self.is_kept(&id) => {
                 self.mode = Mode::Question(Question {
-                    text: format!("disconnect {}, and dial it no more? y/n", short(&id)),
+                    text: format!("disconnect {}, and no longer dial it? y/n", short(&id)),
                     change: Change::Remove { node },
                 });
                 return None;
@@ -163,7 +163,7 @@ impl Model {
         None
     }
 
-    /// Takes a line that is complete. One that is wrong goes on to be written.
+    /// Handles a complete line. A wrong one stays to be corrected.
     fn finish(&mut self, input: Input) -> Option<Wish> {
         let change = match &input.purpose {
             Purpose::Filter(_) => return None,
@@ -208,7 +208,7 @@ impl Model {
             (_, Some(Step::Pages(1))) => line.saturating_add(page),
             (_, Some(Step::Pages(_))) => line.saturating_sub(page),
             (_, Some(Step::First)) => 0,
-            // Where the end is, is known when the text is drawn.
+            // The end is known when the text is drawn.
             (_, Some(_)) => line,
             (KeyCode::Esc | KeyCode::Enter | KeyCode::Backspace | KeyCode::Char('?'), _) => {
                 return None;
@@ -221,7 +221,7 @@ impl Model {
     }
 }
 
-/// Where a key moves the selection.
+/// Returns the move of the selection by a key.
 fn step(code: KeyCode) -> Option<Step> {
     Some(match code {
         KeyCode::Up | KeyCode::Char('k') => Step::By(-1),
@@ -234,7 +234,7 @@ fn step(code: KeyCode) -> Option<Step> {
     })
 }
 
-/// A ban of a node by a line such as `1h spam`.
+/// Parses the ban of a node from a line such as `1h spam`.
 fn ban(id: NodeId, line: &str) -> Result<Change, String> {
     let line = line.trim();
     let (time, reason) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -247,7 +247,7 @@ fn ban(id: NodeId, line: &str) -> Result<Change, String> {
     })
 }
 
-/// The beginning of a node id.
+/// Returns the beginning of a node id.
 pub(crate) fn short(id: &NodeId) -> String {
     id.to_string().chars().take(super::SHORT_ID).collect()
 }

@@ -15,7 +15,7 @@ fn write(model: &mut Model, text: &str) {
     }
 }
 
-/// A model of a node with these peers.
+/// Returns a model of a node with these peers.
 fn model(peers: &[Peer]) -> Model {
     let mut model = Model::new(Sort::Id);
     model.resize(10);
@@ -168,7 +168,7 @@ fn kick_and_trust_ask_at_once() {
         };
         let wish = press(&mut model, KeyCode::Char('t'));
         assert_eq!(wish, Some(Wish::Make(trust)));
-        // It is dialled by nobody, so there is nothing to ask about.
+        // It is no static node, so there is no question.
         assert_eq!(press(&mut model, KeyCode::Char('d')), kick);
         press(&mut model, KeyCode::Enter);
         assert_eq!(
@@ -279,7 +279,7 @@ fn what_came_of_a_request_is_shown_until_the_next_key() {
             ban: None,
         }),
     );
-    let status = model.status.clone().expect("what came of it");
+    let status = model.status.clone().expect("the outcome");
     assert_eq!(
         (status.text, status.is_error),
         (format!("kicked {}", id(1)), false)
@@ -338,7 +338,7 @@ fn events_are_kept_the_newest_first_and_begin_anew_with_another_node() {
     press(&mut model, KeyCode::Down);
     model.refresh(with(5..=300, false));
     assert_eq!(model.events().len(), EVENTS);
-    assert_eq!(model.event.index(), 1, "the event is gone");
+    assert_eq!(model.event.index(), 1, "the event has gone");
     press(&mut model, KeyCode::Char('g'));
     press(&mut model, KeyCode::Down);
     model.refresh(with(301..=301, false));
