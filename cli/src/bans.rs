@@ -32,7 +32,7 @@ fn covers(banned: IpAddr, ip: IpAddr) -> bool {
     }
 }
 
-/// Describes the ban: the time that is left, the reason, and the command that lifts it.
+/// Describes a ban: the time left, the reason, and the command that lifts it.
 pub(crate) fn notice(ban: &BanInfo) -> String {
     let target = match (ban.node_id, ban.ip) {
         (Some(id), _) => id.to_string(),

@@ -16,7 +16,7 @@ pub(crate) fn server(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "not an IP address, with a port or without".to_owned())
 }
 
-/// Returns a resolver that asks these servers, or those of the system if there are none.
+/// Returns a resolver over these servers, or over those of the system by default.
 pub(crate) fn resolver(servers: &[SocketAddr]) -> Result<DnsResolver, Failure> {
     if servers.is_empty() {
         system()

@@ -20,7 +20,7 @@ const MAX_FILE: u64 = 1024;
 /// The node's key.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct KeyArgs {
-    /// The node's secret key in 64 hex digits; other users can see it [default: a fresh key]
+    /// The secret key in 64 hex digits, visible to other users [default: a fresh key]
     #[arg(long, global = true, help_heading = COMMON, value_name = "HEX", conflicts_with = "key_file")]
     key: Option<String>,
     /// A file with the node's secret key, made by `key new`
@@ -35,7 +35,9 @@ impl KeyArgs {
         Ok(given.unwrap_or_else(SecretKey::generate))
     }
 
-    /// Returns the key that was given, else the key in a file, which is made if missing.
+    /// Returns the key that was given, else that of a file.
+    ///
+    /// Makes the file if it is missing.
     pub(crate) fn load_or_keep(&self, path: &Path) -> Result<SecretKey, Failure> {
         if let Some(given) = self.load()? {
             return Ok(given);

@@ -259,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    /// A sink that hands each write to the test, and blocks until the test takes it.
+    /// A sink that hands each write to the test, and blocks until then.
     struct Pipe(SyncSender<String>);
 
     impl Write for Pipe {

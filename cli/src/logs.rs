@@ -95,7 +95,7 @@ pub(crate) fn set_filter(text: &str) -> Result<(), String> {
     handle.reload(filter).map_err(|error| error.to_string())
 }
 
-/// Rejects a lone word that is no level, which the filter would read as a module.
+/// Rejects a lone word that is no level. The filter would read a module.
 #[cfg(unix)]
 fn check_levels(text: &str) -> Result<(), String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

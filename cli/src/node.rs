@@ -92,7 +92,7 @@ pub(crate) async fn start<T>(
     })
 }
 
-/// Opens a TCP connection to the first address of a node that answers, and returns that too.
+/// Connects to the first address of a node that answers, and returns it too.
 pub(crate) async fn connect(
     node: &Enode,
     limit: Duration,

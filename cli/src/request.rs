@@ -153,7 +153,9 @@ pub struct TableInfo {
     pub live: usize,
 }
 
-/// The reason why a line is no request. Its text repeats no keys.
+/// The reason why a line is no request.
+///
+/// Its text repeats no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRequest(String);
 

@@ -16,7 +16,7 @@ const SHORTEST: usize = 4;
 /// The number of digits of a whole id.
 const WHOLE: usize = 64;
 
-/// A node by its id, the first digits of that, its enode URL or its record.
+/// A node by its id or first digits, its enode URL or its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Chosen {
     Id(NodeId),
@@ -43,7 +43,7 @@ impl FromStr for Chosen {
 }
 
 impl Chosen {
-    /// Returns the node id; the running node completes one of which only the beginning is given.
+    /// Returns the node id. The running node completes a beginning.
     pub(crate) async fn resolve(&self, node: &mut Client) -> Result<NodeId, Failure> {
         let beginning = match self {
             Self::Id(id) => return Ok(*id),

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 /// The number of connections that are served at once.
 const CLIENTS: usize = 16;
 
-/// The size of the pieces in which a long answer is written, in bytes, or a little more.
+/// The least size of the pieces of a long answer, in bytes.
 const PIECE: usize = 64 << 10;
 
 /// The time after which a connection without a whole request is closed.

@@ -9,7 +9,7 @@ use super::answer::Answer;
 /// The size limit of a request, in bytes. Those of Prometheus have about 300.
 const LONGEST: usize = 8 << 10;
 
-/// Reads a request, and returns its path without the query, or the answer that rejects it.
+/// Reads a request, and returns its path without the query, or a rejection.
 pub(super) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Result<String, Answer>> {

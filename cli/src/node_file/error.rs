@@ -8,7 +8,9 @@ use peermux::NodeId;
 
 use crate::form;
 
-/// The reason why a file of nodes is rejected. No text repeats a key.
+/// The reason why a file of nodes is rejected.
+///
+/// No text of it repeats a key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodeFileError {

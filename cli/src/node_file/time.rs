@@ -23,7 +23,9 @@ impl UnixTime {
         Self(secs.min(LATEST))
     }
 
-    /// Converts a time of the machine's clock. Earlier times become the beginning of 1970.
+    /// Converts a time of the machine's clock.
+    ///
+    /// A time before 1970 becomes its beginning.
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH);

@@ -25,7 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the form by file name: CSV for `.csv`, a node set for `.json`, else JSON lines.
+    /// Returns the form by file name: `.csv`, `.json` for a node set, else JSON lines.
     #[must_use]
     pub fn of_name(path: &Path) -> Self {
         let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);

@@ -28,7 +28,7 @@ impl Node {
         }
     }
 
-    /// The node again, with its folder, once it has ended.
+    /// Waits for the end of the node, and starts it again with its folder.
     fn again(self) -> Self {
         let Self {
             folder, process, ..
@@ -43,13 +43,13 @@ impl Node {
         }
     }
 
-    /// `peermux peers` about this node.
+    /// Runs `peermux peers` for this node.
     fn peers(&self, arguments: &[&str]) -> Ended {
         let home = self.folder.text("home");
         run(&[&["peers", "--data-dir", &home], arguments].concat())
     }
 
-    /// A connection with its admin socket.
+    /// Connects to its admin socket.
     fn admin(&self) -> BufReader<UnixStream> {
         let path = self.folder.path("home/admin.sock");
         BufReader::new(UnixStream::connect(path).expect("the node runs"))
@@ -61,7 +61,7 @@ fn ask(admin: &mut BufReader<UnixStream>, request: &str) -> Value {
     parse(&answer(admin))
 }
 
-/// The next line, or nothing at the end.
+/// Reads the next line; empty at the end.
 fn answer(admin: &mut BufReader<UnixStream>) -> String {
     let mut line = String::new();
     admin.read_line(&mut line).expect("the node answers");
@@ -290,7 +290,7 @@ fn a_node_that_is_removed_is_disconnected() {
     let peer = node.process.event("peer_add");
     let id = peer["node_id"].as_str().expect("an id");
     let removed = node.peers(&["remove", &enode]).succeeded();
-    // Its options name it again.
+    // The options of the node name it again at the next start.
     assert_eq!(removed, [format!("removed {id}, until the node ends")]);
     let dropped = node.process.event("peer_drop");
     assert_eq!(
@@ -425,7 +425,7 @@ fn lines_of_json_are_answered_in_their_order() {
 fn a_line_that_is_too_long_ends_the_connection() {
     let node = Node::start(&[]);
     let mut admin = node.admin();
-    // Nothing is left unread, which would reset the connection.
+    // The node must read all of it, because unread bytes would reset the connection.
     write!(admin.get_mut(), "{}", "x".repeat(4097)).expect("the node reads");
     let told = parse(&answer(&mut admin));
     assert_eq!(told, json!({ "error": "max line length exceeded" }));

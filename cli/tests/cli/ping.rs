@@ -64,7 +64,7 @@ fn shakes_hands_alone_if_no_pings_are_wanted() {
     assert_eq!(lines.last().map(String::as_str), Some("no pings"));
 }
 
-/// A failed ping: the line on standard error, and the event for programs.
+/// Runs a ping that fails; returns the line on standard error, and the event.
 fn failed_ping(enode: &str, more: &[&str]) -> (String, Value) {
     let ended = run(&[&["ping", enode, "--json"], more].concat());
     let (line, output) = ended.failed();
@@ -108,7 +108,7 @@ fn each_wrong_remote_gets_a_line_of_its_own() {
     );
     assert_eq!(line, format!("{expected} [stage: ack, fault: io]"));
 
-    // A node cannot tell whom a packet was for that it cannot read; it hangs up as anybody may.
+    // A node cannot tell the recipient of a packet that it cannot read, and closes the connection.
     let other_key = |addr: &str| {
         format!(
             "{addr} closed the connection during the handshake: its key is not the one in the enode URL, it does not speak RLPx, or this address has just connected to it (many nodes accept no second connection within 30 s) [stage: ack, fault: io]"

@@ -66,7 +66,7 @@ fn help_is_for_every_command() {
         assert!(name == "demo" || help.contains("Examples:"), "{help}");
     }
     let version = run(&["--version"]).succeeded();
-    // With the revision in parentheses, where there is git.
+    // The revision follows in parentheses, if there is git.
     let expected = format!("peermux {}", env!("CARGO_PKG_VERSION"));
     assert_eq!(version.len(), 1);
     assert!(version[0].starts_with(&expected), "{version:?}");

@@ -37,7 +37,7 @@ fn a_peer_that_left_is_explained() {
     let findings = &short[at.expect("findings") + 1..];
     assert_eq!(findings[0], "  the remote ended it: client quitting");
     assert!(findings[1].contains(" received ("), "{findings:?}");
-    // The last moment alone.
+    // Only the last moment.
     let last = node.run("why", &[id, "--last", "0s", "--json"]).report();
     assert!(last["forgotten"].as_u64() > Some(0), "{last}");
 }
@@ -60,7 +60,7 @@ fn a_peer_is_named_by_the_first_digits_of_its_id() {
     other.event("peer_add");
     other.event("peer_drop");
     node.process.event("peer_drop");
-    // It is known from its recording.
+    // The node knows it from its recording.
     let banned = node.run("peers", &["ban", &id[..8]]).succeeded();
     assert_eq!(banned, [format!("banned {id}")]);
     let lifted = node.run("peers", &["unban", &id[..8]]).succeeded();

@@ -82,7 +82,7 @@ pub(super) async fn run(
     Ok(Measurement::Complete)
 }
 
-/// Makes a key and computes its public key, as a node does long before it connects.
+/// Makes a key with its public key, which nodes compute long before they connect.
 fn new_key() -> SecretKey {
     let key = SecretKey::generate();
     key.public_key();

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 10_000,
         value_parser = value_parser!(u64).range(..=1 << 32))]
     count: u64,
-    /// The number of handshakes at once, each with a fresh key; unused in the other modes
+    /// The number of handshakes at once, each with a fresh key; for --mode handshake
     #[arg(long, value_name = "C", default_value_t = 1,
         value_parser = value_parser!(u16).range(1..=1024))]
     concurrency: u16,
@@ -202,7 +202,7 @@ async fn measure(
     }
 }
 
-/// Returns the reason of a failed measurement, which is the end of the peer if it ended.
+/// Returns the reason of a failed measurement: the end of the peer, if it ended.
 async fn why(error: ClientError, peer: &Peer) -> Failure {
     if error == ClientError::Ended
         && let Ok(Some(outcome)) = timeout(node::SHUTDOWN, peer.ended()).await

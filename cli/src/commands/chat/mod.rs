@@ -52,7 +52,7 @@ The chat ends at the end of input (Ctrl-D) or at Ctrl-C, after all lines have be
 pub(crate) struct Args {
     #[command(flatten)]
     whereto: Whereto,
-    /// The address for others to dial, if it is not --listen: behind a router, in a container
+    /// The address for others to dial, if not --listen: behind a router, in a container
     #[arg(long, value_name = "HOST[:PORT]", requires = "listen")]
     advertise: Option<Advertised>,
     /// Your name, at most 64 bytes [default: the beginning of your node id]

@@ -56,7 +56,7 @@ impl Addresses {
         Turn::Now
     }
 
-    /// Frees the addresses of a dial that has ended, and returns the nodes whose turn it is.
+    /// Frees the addresses of a finished dial, and returns the next nodes there.
     pub(super) fn free(&mut self, endpoints: &[Endpoint]) -> Vec<NodeId> {
         for ip in limited(endpoints) {
             if let Some(busy) = self.busy.get_mut(&ip) {

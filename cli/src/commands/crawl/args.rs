@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// A file of nodes, such as that of an earlier crawl; unvisited nodes come first
     #[arg(long, value_name = "FILE", group = "start")]
     pub(super) nodes: Option<PathBuf>,
-    /// The discovery protocols to search with: v4, v5, both, or none to visit given nodes only
+    /// The discovery protocols to search with: v4, v5, both, or none for given nodes only
     #[arg(long, value_name = "VERSIONS", value_delimiter = ',', default_values = ALL_VERSIONS)]
     pub(super) discovery: Vec<Version>,
     /// Also visit nodes on private networks and on this machine; implied by such a bootnode
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     /// The largest number of nodes to keep; further ones are counted
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(super) max_nodes: u32,
-    /// The file for the nodes; an existing file is replaced when the new one is complete
+    /// The file for the nodes; it replaces an existing one when it is complete
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// The form of the file [default: by its name]

@@ -114,7 +114,9 @@ impl Plan {
         self.turned_away = self.turned_away.saturating_add(nodes);
     }
 
-    /// Adds a node from a source, with the time if it has answered; returns whether it is new.
+    /// Adds a node from a source, and returns whether it is new.
+    ///
+    /// `seen` is the time if the node has answered.
     pub(super) fn found(&mut self, node: Node, source: Source, seen: Option<UnixTime>) -> bool {
         let id = node.node_id();
         let is_new = !self.nodes.contains_key(&id) && {
@@ -221,7 +223,7 @@ impl Plan {
         self.ready.push_back(id);
     }
 
-    /// Notes the result of a visit; `None` if it was cancelled at the end of the crawl.
+    /// Notes the result of a visit; `None` if the end of the crawl cancelled it.
     pub(super) fn dialled(&mut self, id: NodeId, visited: Option<Visited>, at: UnixTime) {
         let Some(entry) = self.nodes.get_mut(&id) else {
             return;

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A list may be the only start that is given.
 const INTRODUCED: usize = 32;
 
-/// The number of repeated nodes, beyond the size of a list, after which it counts as read.
+/// A list counts as read after this many repeated nodes more than it has.
 const REPEATED: usize = 16;
 
 /// The largest number of nodes that are read from a list.
@@ -208,7 +208,7 @@ impl Sources {
     }
 }
 
-/// Binds a socket for both families if the system supports that, else for the first seed's.
+/// Binds a socket for both families, if possible, else for the first seed's.
 fn bind(mut seeds: impl Iterator<Item = SocketAddr>) -> std::io::Result<std::net::UdpSocket> {
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
     std::net::UdpSocket::bind(any).or_else(|_| std::net::UdpSocket::bind(unspecified(seeds.next())))

@@ -30,7 +30,9 @@ const CLIENT: &str = concat!("peermux-crawl/v", env!("CARGO_PKG_VERSION"));
 /// The size limit of messages, in bytes. No larger one is needed here.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// The time for a Pong after the Status of `eth`. reth sends none before it has ours.
+/// The time for a Pong after the Status of `eth`.
+///
+/// reth sends no Pong before it has our Status.
 const PONG_AFTER_STATUS: Duration = Duration::from_secs(1);
 
 /// The time for a node to close the connection after our Disconnect.

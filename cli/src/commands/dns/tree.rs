@@ -20,7 +20,9 @@ const MAX_FILE: u64 = 64 << 20;
 /// The longest string of a TXT record, in bytes. A longer text is split.
 const STRING: usize = 255;
 
-/// The times to live of the root and of other entries, which never change, in seconds.
+/// The times to live of the root and of other entries, in seconds.
+///
+/// Only the root ever changes.
 const ROOT_TTL: u32 = 30 * 60;
 const ENTRY_TTL: u32 = 24 * 60 * 60;
 

@@ -97,7 +97,7 @@ pub(crate) struct Args {
     /// The address to listen on; port 0 picks a free port [default: 0.0.0.0:30303]
     #[arg(long, value_name = "HOST:PORT")]
     addr: Option<Endpoint>,
-    /// The address for others to dial, if it is not --addr: behind a router, in a container
+    /// The address for others to dial, if not --addr: behind a router, in a container
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Option<Advertised>,
     /// How to be reached behind a router: any, upnp, pmp, pmp:IP, extip:IP or none
@@ -118,7 +118,7 @@ pub(crate) struct Args {
     /// A node to keep connected: its enode URL or record; can be repeated
     #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
-    /// A node to accept even above the limit on peers: its enode URL or record; can be repeated
+    /// A node to accept above the limit on peers: enode URL or record; can be repeated
     #[arg(long = "trusted", value_name = "NODE", value_parser = form::node)]
     trusted_nodes: Vec<Enode>,
     /// Networks that are exempt from the limits on strangers, such as 10.1.0.0/16,192.0.2.7

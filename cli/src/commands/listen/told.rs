@@ -75,7 +75,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// Prints the events of a node until it is to stop, and then ends the node.
+/// Prints the events of a node until it is to stop, and ends it.
 pub(super) async fn serve(
     server: &Server,
     (mut events, mut failures): Feeds,

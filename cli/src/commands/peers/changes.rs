@@ -30,22 +30,22 @@ pub(super) enum Change {
     },
     /// No longer keep a node connected, and disconnect it
     Remove {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
     /// Accept a node even above the limit on peers
     Trust {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
     /// No longer trust a node
     Distrust {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
     /// Disconnect a node; it may come back
     Kick {
-        /// The node: its id or the first digits of that, its enode URL or its record
+        /// The node: its id or first digits, its enode URL or its record
         node: Chosen,
     },
     /// Disconnect a node, or all nodes at an IP address, and reject them

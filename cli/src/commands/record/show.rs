@@ -27,7 +27,9 @@ pub(crate) struct Shown {
     entries: Vec<Entry>,
 }
 
-/// An entry: its key, its value as RLP and, if EIP-778 names the key, as text.
+/// An entry: its key, and its value as RLP and perhaps as text.
+///
+/// Keys of EIP-778 have a text.
 #[derive(Debug, Serialize)]
 struct Entry {
     key: String,

@@ -14,7 +14,7 @@ use crate::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The record to update: keeps all entries that are not set here, with the next number
+    /// The record to update: keeps entries that are not set here, with the next number
     #[arg(long, value_name = "RECORD", conflicts_with = "seq")]
     update: Option<NodeRecord>,
     /// The number, higher than in earlier records of the node [default: now, in milliseconds]

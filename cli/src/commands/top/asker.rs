@@ -15,7 +15,7 @@ use crate::failure::Failure;
 /// The time limit for all answers of a refresh, or for a change.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The idle time after which a connection is replaced; the node closes it after a minute.
+/// The idle time after which a connection is replaced. The node closes it after a minute.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// A task for the asker.

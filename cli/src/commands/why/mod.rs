@@ -18,21 +18,22 @@ const EXAMPLES: &str = "\
 Examples:
   peermux listen --data-dir node        the node, in another terminal
   peermux why --data-dir node           the peers that ended last, and why
-  peermux why --data-dir node 0f2b      what crossed the connection of one of them, or of a peer
+  peermux why --data-dir node 0f2b      the last messages of one of them, or of a connected peer
   peermux why --data-dir node 0f2b --last 10s
 
-A node keeps the last 1,000 entries of each peer, and those of the last 64 peers that ended: messages by
-protocol, code and size, Pings, when and why it stopped reading, what was dropped, Disconnects. Never what
-was in a message. Times are seconds since the peer connected; <- was received, -> was sent.";
+A node keeps the last 1,000 entries of each peer, and of the last 64 peers that ended: messages with
+protocol, code and size, Pings, pauses of reading with their causes, dropped messages, and Disconnects. It
+never keeps the contents of a message. Times are seconds since the peer connected; <- means received, ->
+sent.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The peer: its node id or the first digits of that, its enode URL or its record
+    /// The peer: its node id or first digits, its enode URL or its record
     node: Option<Chosen>,
     #[command(flatten)]
     which: Which,
-    /// Only the last part of the connection [default: the last 40 entries, or all with --json]
+    /// The last part of the connection to show [default: 40 entries, or all with --json]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "node")]
     last: Option<Duration>,
     /// All entries

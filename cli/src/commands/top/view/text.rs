@@ -28,7 +28,7 @@ impl Lines {
         }
     }
 
-    /// Adds a value beside its name, or below it if both do not fit on a line.
+    /// Adds a value beside its name, or below it if it does not fit.
     pub(super) fn value(&mut self, name: &str, value: &str) {
         let heading = self.theme.heading();
         let indent = NAMES.min(self.width / 3);
@@ -67,7 +67,7 @@ impl Lines {
     }
 }
 
-/// Splits a text into parts of at most `width` characters; an empty text is one part.
+/// Splits a text into parts of at most `width` characters. Empty text is one part.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for char in text.chars() {
