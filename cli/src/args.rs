@@ -61,7 +61,7 @@ pub(crate) struct Common {
     pub(crate) core_dumps: bool,
     /// Log more to standard error: -v peers and dials, -vv connections, -vvv messages
     ///
-    /// PEERMUX_LOG=FILTER in the environment sets a filter of its own.
+    /// PEERMUX_LOG=FILTER in the environment sets another filter.
     #[arg(short, long, global = true, help_heading = COMMON, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// The form of the log

@@ -191,9 +191,9 @@ fn escape(json: String) -> String {
     let mut safe = String::with_capacity(json.len());
     for char in json.chars() {
         if is_hostile(char) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(char)))
+            safe.push_str(&format!("\\u{:04x}", u32::from(char)));
         } else {
-            safe.push(char)
+            safe.push(char);
         }
     }
     safe

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// The number of pings to send; 0 makes only the handshake
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u32,
-    /// The time between two pings; nodes may drop peers at less than 1 s
+    /// The time between two pings; below a second, nodes may drop the peer
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     interval: Duration,
     /// The time limit for each step: connection, handshake, pong

@@ -25,9 +25,9 @@ pub struct NodesRead {
 impl NodesRead {
     pub(super) fn keep(&mut self, node: KnownNode) {
         if self.nodes.len() < self.max {
-            self.nodes.push(node)
+            self.nodes.push(node);
         } else {
-            self.left_out += 1
+            self.left_out += 1;
         }
     }
 }

@@ -103,7 +103,7 @@ pub(crate) struct Args {
     /// How to be reached behind a router: any, upnp, pmp, pmp:IP, extip:IP or none
     ///
     /// any, upnp and pmp (PCP and NAT-PMP) ask the router to map the port; pmp:IP asks the router at IP.
-    /// extip:IP asks nobody: others reach the node at IP.
+    /// extip:IP sends no request: others reach the node at IP.
     #[arg(long, value_name = "HOW", default_value_t = Nat::None)]
     nat: Nat,
     /// The largest number of peers; further ones are refused [default: 50]
@@ -118,7 +118,7 @@ pub(crate) struct Args {
     /// A node to keep connected: its enode URL or record; can be repeated
     #[arg(long = "static", value_name = "NODE", value_parser = node::dialable)]
     static_nodes: Vec<Enode>,
-    /// A node to accept above the limit on peers: enode URL or record; can be repeated
+    /// A node to accept above the limit on peers, given like --static; can be repeated
     #[arg(long = "trusted", value_name = "NODE", value_parser = form::node)]
     trusted_nodes: Vec<Enode>,
     /// Networks that are exempt from the limits on strangers, such as 10.1.0.0/16,192.0.2.7

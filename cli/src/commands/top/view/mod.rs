@@ -229,9 +229,9 @@ fn dials_title(model: &Model) -> String {
     let tables: Vec<_> = tables.collect();
     text.push_str("; discovery ");
     if tables.is_empty() {
-        text.push_str("is off")
+        text.push_str("is off");
     } else {
-        text.push_str(&tables.join(", "))
+        text.push_str(&tables.join(", "));
     }
     text
 }
