@@ -112,6 +112,6 @@ pub(crate) enum Command {
         /// The folder to write them to
         folder: PathBuf,
     },
-    /// Chat: send lines of standard input to all peers, and print theirs
+    /// Send lines of standard input to all peers, and print theirs
     Chat(chat::Args),
 }
