@@ -1,8 +1,9 @@
-//! What strangers can make a node spend: CPU time for each connection that it answers, with a whole
-//! set-up and with an auth packet that nobody sealed for it, and how many of them one core can take.
+//! The CPU time that strangers can make a node spend on inbound connections.
 //!
-//! `cargo bench --bench admission`. The node counts its own CPU time; who calls is another process,
-//! in which this program was started again.
+//! It measures complete set-ups and invalid auth packets, and how many of each one core handles.
+//!
+//! `cargo bench --bench admission`. The node counts its own CPU time; the callers are in another
+//! process, started from this binary.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -24,7 +25,7 @@ use machine::{Spread, cpu_seconds};
 
 const CALLS: usize = 2000;
 const RUNS: usize = 5;
-/// Who calls at once.
+/// Concurrent callers.
 const CALLERS: usize = 8;
 const CALLER: &str = "PEERMUX_BENCH_CALLER";
 const WHOLE: &str = "set-up, peer and end";
@@ -45,7 +46,7 @@ async fn answer() {
     let server = Server::builder(SecretKey::generate())
         .protocol(idle())
         .listen("127.0.0.1:0".parse().unwrap())
-        // Those that leave are not gone at once.
+        // Peers that leave are removed a moment later.
         .configure(|config| config.with_max_peers(CALLS))
         .start()
         .await
@@ -97,7 +98,7 @@ async fn call_all(whole: bool, node: Enode) {
     }
 }
 
-/// Becomes a peer and leaves, each time as somebody else.
+/// Becomes a peer with a new key, then leaves.
 async fn call(node: &Enode) {
     let builder = Server::builder(SecretKey::generate()).protocol(idle());
     let server = builder.start().await.unwrap();
@@ -106,17 +107,17 @@ async fn call(node: &Enode) {
     peer.ended().await;
 }
 
-/// Sends a packet of the right form that cannot be opened, and waits to be turned out.
+/// Sends a well-formed packet that cannot be decrypted, and waits until the node closes.
 async fn call_falsely(node: &Enode) {
     const LENGTH: u16 = 300;
     let addr = node.endpoint().and_then(Endpoint::socket_addr).unwrap();
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let mut packet = LENGTH.to_be_bytes().to_vec();
-    // A key that is one, so that the node must compute with it.
+    // A valid public key, so that the node must compute with it.
     packet.push(4);
     packet.extend(SecretKey::generate().public_key().to_bytes());
     packet.resize(usize::from(LENGTH) + 2, 7);
     stream.write_all(&packet).await.unwrap();
-    // It may be reset as well.
+    // The connection may also be reset.
     stream.read_to_end(&mut Vec::new()).await.ok();
 }

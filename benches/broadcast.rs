@@ -1,9 +1,9 @@
-//! A broadcast beside a send to each peer: memory and processor time of the node.
+//! Memory and CPU time of a broadcast, compared with a send to each peer.
 //!
 //!     cargo bench -p peermux --bench broadcast [-- --quick]
 //!
-//! The peers are bare connections in a process of their own, which read everything. Both ways are taken in turns, each in
-//! a fresh process. Memory is the most that was resident beyond the idle node.
+//! The peers are bare connections in another process, which read everything. Both ways are measured
+//! in turns, each in a new process. Memory is the peak resident memory above the idle node.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -33,7 +33,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use worker::{ROLE, Worker, commands, tell};
 
-/// Bytes of a message.
+/// Size of a message in bytes.
 const SIZE: usize = 200 << 10;
 const PING: u64 = 2;
 const PONG: u64 = 3;
@@ -79,7 +79,7 @@ fn compare(quick: bool) {
     }
 }
 
-/// KiB at most beyond the idle node, and seconds on processors.
+/// Returns the peak memory above the idle node (KiB) and the CPU time (s).
 fn once(way: &str, data: &str, peers: usize, rounds: usize) -> [f64; 2] {
     let mut node = Worker::start(&["node", &peers.to_string()]);
     let mut crowd = Worker::start(&["crowd", &node.greeting]);
@@ -126,8 +126,8 @@ async fn node(peers: usize) {
     }
 }
 
-/// Random bytes; if Snappy is to halve them, with pieces of what stands before in between, as hashes and
-/// addresses come back in a block.
+/// Returns a random block. If Snappy should halve it, earlier pieces are repeated in between, as
+/// hashes and addresses are in real blocks.
 fn block(data: &str) -> Bytes {
     let mut rng = rand::rng();
     let mut block: Vec<u8> = Vec::with_capacity(SIZE + 32);
@@ -161,7 +161,7 @@ async fn broadcast(server: &Server, message: &Blocks) {
     written(server).await;
 }
 
-/// Waits until nothing is left to be sent.
+/// Waits until all messages are written.
 async fn written(server: &Server) {
     let is_waiting =
         |stats: peermux::peer::PeerStats| stats.protocols.iter().any(|blocks| blocks.waiting > 0);

@@ -1,6 +1,8 @@
-//! What the communication layer costs over loopback TCP: sending 1 KiB through it beside a raw
-//! subprotocol, and a thousand concurrent calls that wait for twenty acknowledgements each. It
-//! prints medians of interleaved runs with their spread.
+//! The cost of the communication layer over loopback TCP.
+//!
+//! It measures messages of 1 KiB, compared with a raw subprotocol, and a thousand concurrent calls
+//! that wait for twenty acknowledgements each. It prints medians of interleaved runs with their
+//! spread.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::time::Duration;
@@ -19,7 +21,7 @@ const MESSAGES: u64 = 20_000;
 const SIZE: usize = 1 << 10;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The tag of messages that are only counted, and of one that is answered.
+/// The tags of messages that are counted and of messages that are answered.
 const COUNTED: u64 = 0;
 const ANSWERED: u64 = 1;
 
@@ -34,7 +36,7 @@ async fn start(protocols: Vec<Protocol>) -> (Server, Comm) {
     started.unwrap()
 }
 
-/// Answers what asks for it, loses nothing.
+/// Answers messages that request it, without losing any.
 fn answer(comm: &Comm) {
     let patient = SubscriptionConfig::default().with_overflow(Overflow::Wait(LIMIT));
     let mut inbox = comm.accept_with(patient, |_| true);
@@ -95,7 +97,7 @@ async fn send_through(comm: &Comm, to: &RemotePeer) -> Duration {
     started.elapsed()
 }
 
-/// The least, the middle and the largest.
+/// Returns minimum, median and maximum.
 fn spread(mut all: Vec<f64>) -> [f64; 3] {
     all.sort_by(f64::total_cmp);
     [all[0], all[all.len() / 2], all[all.len() - 1]]

@@ -1,4 +1,4 @@
-//! What it costs to bring a message from a frame to its handler, apart from the network.
+//! The cost of bringing a message from a frame to its handler, without the network.
 //!
 //! `cargo bench --bench dispatch`
 #![allow(
@@ -25,7 +25,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Sends `count` messages in bursts, and takes each burst.
+/// Sends `count` messages in bursts, and receives each burst.
 async fn bursts(from: &ProtocolConn, to: &mut ProtocolConn, size: usize, count: u64) -> Duration {
     let message = Message::new(0, Bytes::from(vec![0x5a; size]));
     let started = Instant::now();
@@ -43,7 +43,7 @@ async fn bursts(from: &ProtocolConn, to: &mut ProtocolConn, size: usize, count: 
     started.elapsed()
 }
 
-/// The bounded queue alone: no frames, no routing.
+/// The bounded queue without frames and routing.
 fn queue(c: &mut Criterion) {
     let runtime = runtime();
     let mut group = c.benchmark_group("dispatch/queue");
@@ -56,13 +56,13 @@ fn queue(c: &mut Criterion) {
     group.finish();
 }
 
-/// A protocol whose channel the benchmark drives.
+/// Returns a protocol whose channel the benchmark drives.
 fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     let (lend, lent) = mpsc::channel(1);
     let protocol = Protocol::builder(name, 1, 8).run(move |peer, conn| {
         let lend = lend.clone();
         async move {
-            // The benchmark takes one channel; the other protocols' stay unused.
+            // The benchmark uses one channel; those of the other protocols stay unused.
             let _kept = lend.try_send(conn);
             peer.ending().await;
             Ok(())
@@ -71,8 +71,8 @@ fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     (protocol, lent)
 }
 
-/// The whole way between two handlers on one thread, over an in-memory stream: seal, open, routing
-/// among so many protocols, and the queue.
+/// The whole path between two handlers on one thread, over an in-memory stream. It includes
+/// sealing, opening, routing among several protocols, and the queue.
 fn peers(c: &mut Criterion) {
     let runtime = runtime();
     let mut group = c.benchmark_group("dispatch/peers");

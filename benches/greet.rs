@@ -1,4 +1,4 @@
-//! Connections that a benchmark makes by itself, without a server.
+//! Connections that a benchmark makes without a server.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 pub(crate) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where a node of this machine listens.
+/// Returns the listen address of a node on this machine.
 pub(crate) fn address_of(node: &Enode) -> SocketAddr {
     let endpoint = node.endpoint().expect("an endpoint");
     let Host::Ip(ip) = endpoint.host else {
@@ -17,7 +17,7 @@ pub(crate) fn address_of(node: &Enode) -> SocketAddr {
     SocketAddr::from((ip, endpoint.tcp))
 }
 
-/// Authenticates over a stream, and introduces itself with these capabilities.
+/// Authenticates over a stream and sends a Hello with these capabilities.
 pub(crate) async fn greet(
     stream: TcpStream,
     node: &Enode,

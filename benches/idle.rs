@@ -1,11 +1,11 @@
-//! What an idle peer costs in memory, with the whole server around it: one end only, the remotes are
-//! in another process.
+//! The memory of an idle peer, including the server.
 //!
-//! `cargo bench --bench idle`. Each measurement starts this program again as a node, and that again
-//! as its remotes. The node first runs another server with a few peers to its end, so that code and
-//! tables that are loaded once count for nobody. Then its memory is read, the server starts, takes
-//! so many peers in, and is left alone until connections that are silent have given their buffers
-//! back.
+//! It counts only one end; the remotes are in another process.
+//!
+//! `cargo bench --bench idle`. Each measurement starts this program as a node, which starts it
+//! again as its remotes. The node first runs and stops a server with a few peers, so that code and
+//! tables that are loaded once do not count. Then it measures its memory, starts the server,
+//! connects the peers, and idles until silent connections have released their buffers.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -26,11 +26,11 @@ use machine::{Spread, more_files, resident_kib};
 
 const PEERS: [usize; 2] = [100, 1000];
 const RUNS: usize = 3;
-/// Loads what is loaded once.
+/// The number of peers that load code and tables in advance.
 const WARM_UP: usize = 20;
-/// More than the five seconds after which a silent connection gives its buffers back.
+/// Longer than the five seconds after which a silent connection releases its buffers.
 const SILENCE: Duration = Duration::from_secs(8);
-/// At once in set-up, which is less than a node takes by default.
+/// Concurrent set-ups, fewer than the default limit of a node.
 const SET_UPS: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -61,7 +61,7 @@ fn again(role: &str, what: &str) -> Command {
     command
 }
 
-/// KiB a peer, as a fresh process says.
+/// Returns the KiB per peer that a new process reports.
 fn measure(peers: usize) -> f64 {
     let mut command = again(NODE, &peers.to_string());
     let output = command.stderr(Stdio::inherit()).output().unwrap();
@@ -76,7 +76,7 @@ fn idle() -> Protocol {
     })
 }
 
-/// A server with so many peers, which are in a process of their own.
+/// A server with peers in another process.
 struct Connected {
     server: Server,
     remotes: Child,
@@ -102,7 +102,7 @@ impl Connected {
         let out = remotes.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();
         assert_eq!(line.trim(), "connected");
-        // The node hears the last word of each set-up.
+        // The node handles the last message of each set-up a moment later.
         while server.peer_count() < peers {
             sleep(Duration::from_millis(10)).await;
         }
@@ -148,6 +148,6 @@ async fn remote(count: usize, node: Enode) {
         servers.push(server);
     }
     println!("connected");
-    // Until the node has seen enough.
+    // Wait until the node has finished.
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }

@@ -1,8 +1,11 @@
-//! How long 1,000 nodes need to mesh in a simulated network, again after a third of them is killed
-//! and again after that third is back, and how often each one dials for that.
+//! How long 1,000 nodes need to form a mesh in a simulated network.
+//!
+//! It measures this from the start, after a third of the nodes is killed, and after that third is
+//! back, with the number of dials per node.
 //!
 //! `cargo bench --bench mesh`. The nodes are whole servers with their default pace, the streams are
-//! in memory, the clock is virtual. Every node wants to dial eight others; the mesh is complete when
+//! in memory, and the clock is virtual. Each node dials eight others. The mesh is complete when
+//! each has done so and both ends know of each connection.
 //! each has, and both ends know of each connection.
 #![allow(
     clippy::expect_used,
@@ -30,14 +33,14 @@ use net::{Mesh, TARGET};
 
 const NODES: u16 = 1000;
 const KILLED: usize = 333;
-/// What a dial takes in the simulated network.
+/// The duration of a dial in the simulated network.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-/// How often it is looked whether the mesh is complete.
+/// How often to check whether the mesh is complete.
 const LOOK: Duration = Duration::from_millis(100);
-/// A mesh that never comes about fails by it.
+/// The time limit for a mesh that never completes.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// Who listens where.
+/// The listening nodes by address.
 #[derive(Clone, Default)]
 struct Network {
     listeners: Arc<Mutex<HashMap<SocketAddr, Caller<SocketAddr>>>>,
@@ -66,7 +69,7 @@ impl Dialer for From {
     }
 }
 
-/// The address of a node, each in a network of its own.
+/// Returns the address of a node, each in a network of its own.
 fn addr(number: u16) -> SocketAddr {
     let [high, low] = number.to_be_bytes();
     SocketAddr::from(([20 + high, low, 1, 1], 30303))

@@ -1,6 +1,6 @@
-//! What requests cost beside bare sends and receives, and a broadcast beside a send to each peer.
+//! The cost of requests, compared with bare sends and receives.
 //!
-//! Both halves are measured in turns in one run, as processor time. `--quick` takes three turns.
+//! Both are measured in turns in one run, as CPU time. `--quick` takes three turns.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "machine/mod.rs"]
@@ -24,7 +24,7 @@ messages! {
 
 const SIZE: usize = 1 << 10;
 
-/// How many requests, or bare round trips, are open at a time.
+/// The number of concurrent requests or bare round trips.
 const OPEN: [usize; 2] = [1, 64];
 
 async fn node(protocol: Protocol) -> Server {
@@ -37,7 +37,7 @@ fn answer(size: u64) -> Answer {
     Answer(Bytes::from(vec![7; size as usize]))
 }
 
-/// A node that asks and one that answers, by the request layer.
+/// A requesting and an answering node, with the request layer.
 struct Layer {
     requests: Requests<Load>,
     _nodes: [Server; 2],
@@ -76,7 +76,7 @@ impl Layer {
     }
 }
 
-/// The same messages, sent and received by the protocols' own functions.
+/// The same messages, sent and received with the protocols' own functions.
 struct Bare {
     conn: ProtocolConn<Load>,
     _nodes: [Server; 2],
@@ -125,7 +125,7 @@ impl Bare {
     }
 }
 
-/// Seconds of this process for some work, and how long it took.
+/// Returns the CPU time of this process for some work in seconds, and its duration.
 async fn cost(work: impl Future<Output = ()>) -> (f64, Duration) {
     let (cpu, started) = (cpu_seconds(std::process::id()), Instant::now());
     work.await;

@@ -1,9 +1,10 @@
-//! What 10,000 static nodes cost that nobody can reach: CPU time, dials a second, and how many were
-//! in flight at most.
+//! The cost of 10,000 unreachable static nodes.
 //!
-//! `cargo bench --bench targets`. The nodes are dialled until their waits have grown to the cap,
-//! which takes hours on a stopped clock and seconds here. Then real time goes by, with a dialer in
-//! memory that refuses at once, and with TCP to loopback addresses where nobody listens, in turn.
+//! It measures CPU time, dials per second, and the maximum of concurrent dials.
+//!
+//! `cargo bench --bench targets`. The nodes are dialled until their waits have reached the cap,
+//! which takes hours of virtual time and seconds of real time. Then it measures in real time, in
+//! turns with an in-memory dialer that refuses at once and with TCP to closed loopback ports.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -43,7 +44,7 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Slowly, Way::AtOnce, Way::OverLoopback];
 
-/// Counts dials, none of which succeeds.
+/// Counts dials, all of which fail.
 #[derive(Debug, Default)]
 struct Closed {
     way: AtomicUsize,
@@ -92,7 +93,7 @@ impl Dialer for Shared {
     }
 }
 
-/// Nodes at addresses of this machine where nobody listens.
+/// Returns nodes at addresses of this machine where nothing listens.
 fn targets() -> impl Iterator<Item = Enode> {
     (0..TARGETS).map(|number| {
         let [_, high, middle, low] = number.to_be_bytes();
@@ -154,7 +155,7 @@ async fn measure() {
     assert!(most <= MAX_DIALS, "the bound does not hold");
 }
 
-/// Dials a second, and CPU time in per cent of one core, over so much time of the clock.
+/// Returns dials per second and the CPU load in per cent of one core.
 async fn span(dialer: &Closed, time: Duration) -> (f64, f64) {
     let (dials, cpu) = (
         dialer.dials.load(Ordering::Relaxed),

@@ -1,4 +1,4 @@
-//! Nodes in a ring pass blocks on: each new one is broadcast to all peers but its sender.
+//! Relays blocks around a ring: each node broadcasts new blocks to its other peers.
 //!
 //! `cargo run --example block_relay`
 
@@ -10,24 +10,24 @@ use peermux::server::BroadcastPolicy;
 use peermux::{Bytes, NodeId, Protocol, ProtocolError, SecretKey, Server, messages};
 use tokio::sync::mpsc;
 
-/// How many blocks a node remembers, so that it relays each only once.
+/// How many blocks a node remembers, so that it relays each once.
 const REMEMBERED: usize = 256;
 
 messages! {
     /// `relay/1`
     #[derive(Debug, Clone)]
     pub enum Relay, length = 1, max_size = "1 MiB" {
-        /// A block that the sender has just learned of.
+        /// A block that is new to the sender.
         0x00 => NewBlock { number: u64, #[rlp(max = 1000)] transactions: Vec<Bytes> },
     }
 }
 
-/// A block, and the node that it came from.
+/// A block and the node that sent it.
 type From = (NodeId, Relay);
 
-/// A node whose blocks are reported to `arrived`, and where it takes blocks of its own.
+/// Starts a node that reports new blocks to `arrived`. Returns the queue for its own blocks.
 async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>), Box<dyn Error>> {
-    // A bounded queue: a relay that is behind makes the handlers wait, and these their peers.
+    // A bounded queue: if the relay is slow, the handlers wait, and so do their peers.
     let (received, blocks) = mpsc::channel(16);
     let own = received.clone();
     let protocol = Protocol::typed::<Relay>("relay", 1).run(move |peer, mut conn| {
@@ -48,7 +48,7 @@ async fn node(arrived: mpsc::Sender<u64>) -> Result<(Server, mpsc::Sender<From>)
 
 async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::Sender<u64>) {
     let mut known = VecDeque::new();
-    // A peer that has no room within this time goes without the block, and the report says so.
+    // A peer whose queue stays full for this long misses the block, and the report lists it.
     let policy = BroadcastPolicy::default().with_wait(Duration::from_millis(100));
     while let Some((from, block)) = blocks.recv().await {
         let Relay::NewBlock { number, .. } = block;
@@ -59,8 +59,8 @@ async fn relay(server: Server, mut blocks: mpsc::Receiver<From>, arrived: mpsc::
         known.push_front(number);
         let sent = server.broadcast(&block, policy, |peer| peer.id() != from);
         match sent.await {
-            Ok(report) => println!("{}: block {number}, passed to {}", server.id(), report.sent),
-            Err(error) => println!("{}: block {number} was not passed on: {error}", server.id()),
+            Ok(report) => println!("{}: block {number} to {} peers", server.id(), report.sent),
+            Err(error) => println!("{}: block {number} was not relayed: {error}", server.id()),
         }
         if arrived.send(number).await.is_err() {
             break;
@@ -88,7 +88,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         blocks.send((server.id(), block)).await?;
         for _ in 0..nodes.len() {
-            arrivals.recv().await.ok_or("a node is gone")?;
+            arrivals.recv().await.ok_or("a node has ended")?;
         }
     }
     println!("all {} nodes have all blocks", nodes.len());

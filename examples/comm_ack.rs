@@ -1,5 +1,6 @@
-//! Three nodes on this machine: one broadcasts, the two others have to acknowledge; then one of
-//! them is killed, and the broadcast is repeated.
+//! Three nodes on this machine: one broadcasts, and the two others acknowledge.
+//!
+//! Then one of them is killed, and the broadcast is repeated.
 //!
 //! `cargo run --example comm_ack --features comm,serde`
 

@@ -1,5 +1,6 @@
-//! The connection manager over streams of one's own, without RLPx: it dials, accepts and dials again;
-//! what is spoken is a line of text.
+//! The connection manager over custom streams, without RLPx.
+//!
+//! It dials, accepts and dials again; the protocol is one line of text.
 //!
 //! `cargo run --example connmgr_streams`
 
@@ -15,7 +16,7 @@ use peermux::connmgr::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::{Framed, LinesCodec};
 
-/// What a connection is: the manager hands it out, and never looks into it.
+/// The connection type. The manager hands it out and never uses it.
 type Lines = Framed<TcpStream, LinesCodec>;
 
 fn lines(stream: TcpStream) -> Lines {
@@ -45,13 +46,13 @@ impl Listener for LinesListener {
     }
 }
 
-/// No automatic connections, and no least time between two dials of one address.
+/// No automatic connections, and no minimum interval between dials of one address.
 fn config() -> ConnConfig {
     let config = ConnConfig::default().with_target(0);
     config.with_redial_gap(Duration::ZERO)
 }
 
-/// Greets each that connects, and closes: the other side has to come again.
+/// Greets each client and closes, so the client must connect again.
 async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
@@ -62,7 +63,7 @@ async fn greeter(name: &'static str) -> Result<SocketAddr, Box<dyn Error>> {
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             if let ConnEvent::Opened { mut io, lease } = event {
-                // Dropping the lease afterwards is the report of the end.
+                // Dropping the lease afterwards reports the end.
                 lease.mark_ready();
                 io.send(format!("hello from {name}")).await.ok();
             }

@@ -1,6 +1,6 @@
-//! A crawler: visits each node of a list, and those that they know, a few at a time.
+//! A crawler visits the nodes of a list and those they know, several at once.
 //!
-//! `cargo run --example crawler [ENODE …]`; without a list it visits nodes of its own.
+//! `cargo run --example crawler [ENODE …]`; without a list it starts and visits its own nodes.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -10,21 +10,21 @@ use futures::stream::FuturesUnordered;
 use peermux::requests::Requests;
 use peermux::{DisconnectReason, Enode, Protocol, SecretKey, Server, messages};
 
-/// How many nodes are visited at a time, and in all.
+/// How many nodes are visited at once, and in total.
 const AT_ONCE: usize = 8;
 const IN_ALL: usize = 1000;
 
 messages! {
-    /// `known/1`: nodes say which others they know.
+    /// `known/1` returns the nodes that a node knows.
     pub enum Known, length = 2 {
-        /// Asks for nodes.
+        /// Requests nodes.
         0x00 => GetNodes -> Nodes,
         /// Their enode URLs.
         0x01 => Nodes(#[rlp(max = 100)] Vec<String>),
     }
 }
 
-/// A node that knows these others.
+/// Starts a node that knows these others.
 async fn node(known: Vec<String>) -> Result<Server, Box<dyn Error>> {
     let requests = Requests::builder().answer(move |_peer, _: GetNodes| {
         let known = known.clone();
@@ -35,7 +35,7 @@ async fn node(known: Vec<String>) -> Result<Server, Box<dyn Error>> {
     Ok(node.listen("127.0.0.1:0".parse()?).start().await?)
 }
 
-/// Dials a node, tells what it is, asks whom it knows, and leaves.
+/// Dials a node, prints what it is, requests the nodes that it knows, and disconnects.
 async fn visit(
     server: &Server,
     requests: &Requests<Known>,
@@ -54,7 +54,7 @@ async fn visit(
 async fn main() -> Result<(), Box<dyn Error>> {
     let list = std::env::args().skip(1).map(|url| url.parse());
     let mut waiting = list.collect::<Result<VecDeque<Enode>, _>>()?;
-    // Nodes in a row, each of which knows the one before; the first knows one that is gone.
+    // A chain of nodes, each of which knows the one before it. The first knows a node that is gone.
     let mut own = Vec::new();
     let mut last = node(Vec::new()).await?.enode();
     for _ in 0..4 {

@@ -1,7 +1,8 @@
-//! Joins a go-ethereum node with a protocol of its own: `echo/1`, which the node in
-//! tests/interop/geth speaks over go-ethereum's `p2p` package.
+//! Connects to a go-ethereum node with the custom protocol `echo/1`.
 //!
-//! `cargo run --example geth_peer`; needs Go, and says so where there is none.
+//! The node in tests/interop/geth implements it on go-ethereum's `p2p` package.
+//!
+//! `cargo run --example geth_peer`; it needs Go, and reports if Go is missing.
 
 use std::error::Error;
 use std::process::Stdio;
@@ -12,21 +13,21 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// How long the node's build may take; later ones find what this one has built.
+/// How long building the node may take. Later builds use Go's cache.
 const TIME: Duration = Duration::from_secs(45);
 
 messages! {
     /// `echo/1`
     #[derive(Debug, PartialEq)]
     pub enum Echo, length = 2 {
-        /// Is answered with the same bytes.
+        /// A request, answered with the same bytes.
         0x00 => Request(Bytes),
         /// The bytes of the request.
         0x01 => Response(Bytes),
     }
 }
 
-/// Asks three times, and leaves.
+/// Sends three requests, then disconnects.
 fn echo() -> Protocol {
     Protocol::typed::<Echo>("echo", 1).run(|peer, mut conn| async move {
         for size in [1, 1000, 60_000] {
@@ -45,7 +46,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Builds the node and starts it; else says why there is none.
+/// Builds and starts the node. Returns an error if it cannot.
 async fn start_geth() -> Result<(Child, String), Box<dyn Error>> {
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/geth");
     let (folder, id) = (std::env::temp_dir(), std::process::id());
@@ -58,7 +59,7 @@ async fn start_geth() -> Result<(Child, String), Box<dyn Error>> {
     }
     let mut serve = Command::new(program);
     let serve = serve.args(["serve", "--caps", "echo/1"]).kill_on_drop(true);
-    // The node ends with its standard input.
+    // The node ends when its standard input closes.
     let serve = serve.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut node = serve.stderr(Stdio::null()).spawn()?;
     let output = node.stdout.take().ok_or("it has no output")?;
@@ -76,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut geth, enode) = match start_geth().await {
         Ok(started) => started,
         Err(error) => {
-            eprintln!("skipped: there is no go-ethereum node here: {error}");
+            eprintln!("skipped: no go-ethereum node: {error}");
             return Ok(());
         }
     };

@@ -1,6 +1,6 @@
-//! A key-value store whose nodes ask each other, and its tests.
+//! A key-value store whose nodes query each other, and its tests.
 //!
-//! `cargo run --example key_value`, and `cargo test` in place of `run`
+//! `cargo run --example key_value`, or `cargo test` instead of `cargo run`
 
 use std::{collections::HashMap, error::Error, sync::Arc};
 
@@ -15,12 +15,12 @@ messages! {
         0x00 => Get(String) -> Value,
         0x01 => Value(Option<String>),
         0x02 => Put { key: String, value: String } -> Stored,
-        /// What was there before.
+        /// The previous value.
         0x03 => Stored(Option<String>),
     }
 }
 
-/// A node's part: answers for what it stores, and asks others.
+/// Returns a node's store, which answers requests and sends requests.
 fn store() -> Requests<Kv> {
     let values = Arc::new(RwLock::new(HashMap::new()));
     let written = Arc::clone(&values);
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (key, value) = (key.to_owned(), format!("stored by {peer}"));
         asking.request(&peer, Put { key, value }).await?;
     }
-    // Any peer may have it: an answer without a value is no reason to stop asking.
+    // Any peer may have the value, so an answer without one does not stop the search.
     for key in ["north", "south", "east"] {
         let any = asking.any(Get(key.to_owned()));
         match any.accept(|Value(value)| value.is_some()).send().await {

@@ -1,7 +1,7 @@
-//! A service: its logs go through `tracing`, and SIGTERM ends it cleanly.
+//! A service that logs through `tracing` and shuts down cleanly on SIGTERM.
 //!
-//! `cargo run --example logs_and_sigterm`; `RUST_LOG=peermux=debug` tells more. It sends the signal to
-//! itself once three peers are there.
+//! `cargo run --example logs_and_sigterm`; `RUST_LOG=peermux=debug` logs more. It sends the signal
+//! to itself when three peers are connected.
 
 use std::error::Error;
 use std::io;
@@ -22,7 +22,7 @@ fn node(name: &str) -> ServerBuilder {
     builder.configure(|config| config.with_name(name))
 }
 
-/// From now on SIGTERM and Ctrl-C do not kill the process; the result completes at the first one.
+/// Installs handlers for SIGTERM and Ctrl-C. The returned future completes at the first signal.
 #[cfg(unix)]
 fn end_signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +30,7 @@ fn end_signals() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
-            // Either will do.
+            // The order does not matter: both arms do the same.
             biased;
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut came = 0;
     loop {
         tokio::select! {
-            // The end first: nothing that happens to peers matters then.
+            // Check the end first: events of peers do not matter then.
             biased;
             () = &mut end => break,
             Some(change) = peers.recv() => match change {
@@ -79,8 +79,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             came = 0;
         }
     }
-    tracing::info!("asked to end");
-    // Each peer gets what is queued for it and a Disconnect; what hangs is aborted after 5 s.
+    tracing::info!("shutting down");
+    // Each peer gets its queued messages and a Disconnect. Anything slower than 5 s is aborted.
     server.shutdown(Duration::from_secs(5)).await?;
     for client in clients {
         client.shutdown(Duration::from_secs(5)).await?;

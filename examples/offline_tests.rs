@@ -1,5 +1,6 @@
-//! Testing a protocol without a network and without waiting: its handler alone, two peers in memory,
-//! and a remote that breaks the rules.
+//! Tests a protocol without a network and without waiting.
+//!
+//! They use its handler alone, two peers in memory, and a remote that breaks the rules.
 //!
 //! `cargo test --example offline_tests --features test-util`
 
@@ -11,7 +12,7 @@ use peermux::{DisconnectReason, ProtocolConn, ProtocolError, messages};
 use tokio::time::timeout;
 
 messages! {
-    /// `bids/1`: who offers more.
+    /// `bids/1` is an auction.
     #[derive(Debug, Clone, PartialEq)]
     enum Bids, length = 2 {
         0x00 => Bid { amount: u64 },
@@ -19,8 +20,8 @@ messages! {
     }
 }
 
-/// Sells to the highest bid, once nobody has bid for a minute. Works on a connection, and on
-/// whatever a test gives it.
+/// Sells to the highest bid when no bid has arrived for a minute. It works on a connection and on
+/// test channels.
 async fn auction(conn: &mut impl MessageChannel<Message = Bids>) -> Result<u64, ProtocolError> {
     let mut highest = 0;
     while let Ok(bid) = timeout(Duration::from_secs(60), conn.recv()).await {
@@ -63,7 +64,7 @@ mod tests {
         let started = Instant::now();
         far.send(&Bids::Bid { amount: 5 }).await.unwrap();
         assert_eq!(auction(&mut near).await.unwrap(), 5);
-        // The clock is paused: it jumps when there is nothing left to do.
+        // The clock is paused: it jumps ahead when all tasks wait.
         assert_eq!(started.elapsed(), Duration::from_secs(60));
         let sold = far.recv().await.unwrap().unwrap().into_inner();
         assert_eq!(sold, Bids::Sold { amount: 5 });
@@ -89,7 +90,7 @@ mod tests {
         let bids = [Capability::new("bids", 1)];
         let (_peer, mut remote) = Scripted::remote_of(auctioneer(), &bids).await.unwrap();
         for amount in [5, 4] {
-            // The only protocol's codes begin at 16.
+            // The codes of the only protocol begin at 16.
             remote.send(16, &Bids::Bid { amount }.encode()).await;
         }
         let reason = remote.disconnected().await;

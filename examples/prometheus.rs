@@ -1,9 +1,9 @@
-//! What a node counts, in the text format of Prometheus, over HTTP.
+//! Serves a node's metrics over HTTP, in the text format of Prometheus.
 //!
 //! `cargo run --example prometheus --features metrics`
 //!
-//! Any recorder of the crate `metrics` serves; this one is `metrics-exporter-prometheus`, without the HTTP
-//! server that it could bring. What is counted stands in docs/metrics.md.
+//! Any recorder for the crate `metrics` works. This one is `metrics-exporter-prometheus`, without
+//! its HTTP server. docs/metrics.md lists the metrics.
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn serve(listener: TcpListener, counted: PrometheusHandle) -> std::io::Res
     loop {
         let (mut stream, _) = listener.accept().await?;
         let mut request = [0; 1024];
-        // What it asks for does not matter, but it has to ask within a second.
+        // Every request gets the same answer, but it must arrive within a second.
         let asked = timeout(Duration::from_secs(1), stream.read(&mut request));
         if let Ok(Ok(1..)) = asked.await {
             let head = "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n";
@@ -29,7 +29,7 @@ async fn serve(listener: TcpListener, counted: PrometheusHandle) -> std::io::Res
     }
 }
 
-/// Sends everything back.
+/// Returns every message.
 fn mirror() -> Protocol {
     Protocol::builder("mirror", 1, 1).run(|_peer, mut conn| async move {
         while let Some(message) = conn.recv().await? {
@@ -39,7 +39,7 @@ fn mirror() -> Protocol {
     })
 }
 
-/// Sends ten messages, takes them back, and leaves.
+/// Sends ten messages, receives them back, and disconnects.
 fn ten() -> Protocol {
     Protocol::builder("mirror", 1, 1).run(|_peer, mut conn| async move {
         for _ in 0..10 {
@@ -52,7 +52,8 @@ fn ten() -> Protocol {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Before the first server. Times are counted in classes, which these numbers bound.
+    // Install the recorder before the first server. These are the bounds of the histograms of
+    // times.
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let classes = [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0];
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &classes)?;
@@ -62,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("# curl http://{address}/metrics");
     tokio::spawn(serve(listener, counted));
 
-    // The clients are in this process too: the label tells what is the node's.
+    // The clients are in this process too, so the label distinguishes the node's metrics.
     let node = Server::builder(SecretKey::generate()).protocol(mirror());
     let node = node.listen("127.0.0.1:0".parse()?).metrics_label("node");
     let node = node.start().await?;

@@ -1,4 +1,4 @@
-//! A subprotocol of raw messages: codes and bytes, with no schema.
+//! A subprotocol of raw messages: codes and bytes, without a schema.
 //!
 //! `cargo run --example raw_protocol`
 
@@ -8,11 +8,11 @@ use std::time::Duration;
 use peermux::{Message, Peer, Protocol, ProtocolConn, ProtocolError, SecretKey, Server};
 use tokio::sync::mpsc;
 
-/// The codes of `upper/1`: its two places in the range that both nodes agree on.
+/// The two codes of `upper/1`, relative to the negotiated range.
 const QUESTION: u64 = 0;
 const ANSWER: u64 = 1;
 
-/// Answers each question with the same bytes in upper case, and hands on the answers it gets.
+/// Answers each question with its bytes in upper case, and forwards received answers.
 async fn upper(mut conn: ProtocolConn, heard: mpsc::Sender<String>) -> Result<(), ProtocolError> {
     while let Some(message) = conn.recv().await? {
         match message.code {

@@ -1,4 +1,4 @@
-//! The RLPx transport alone, on threads and sockets of the standard library: no runtime, no server.
+//! The RLPx transport on threads and standard sockets, without a runtime or server.
 //!
 //! `cargo run --example rlpx_alone`
 
@@ -12,7 +12,7 @@ use peermux::{Bytes, BytesMut, PublicKey, SecretKey};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// A socket, the session over it, and the bytes that are read and not yet opened.
+/// A socket, its session, and bytes that were read but not yet opened.
 struct Connection(TcpStream, Session, BytesMut);
 
 fn read_more(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failure> {
@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// Sends a Hello and reads the remote's, in whose place a Disconnect may come too.
+    /// Sends a Hello and reads the remote's. The remote may send a Disconnect instead.
     fn exchange_hello(&mut self, name: &'static str, key: &SecretKey) -> Result<Hello, Failure> {
         let hello = Hello::new(name, vec![Capability::new("mirror", 1)], key.public_key());
         self.send(ids::HELLO, &hello.encode())?;

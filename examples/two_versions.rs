@@ -1,5 +1,6 @@
-//! Two versions of a protocol at once: nodes agree on the highest that both speak, so that a network
-//! can be upgraded one node after the other.
+//! Two versions of a protocol at once, for upgrading a network node by node.
+//!
+//! Two nodes use the highest version that both support.
 //!
 //! `cargo run --example two_versions`
 
@@ -16,14 +17,14 @@ messages! {
 }
 
 messages! {
-    /// `height/2`, which has a head too.
+    /// `height/2` also has the head.
     enum HeightV2, length = 2 {
         0x00 => Status { height: u64, head: [u8; 4] },
         0x01 => Head { head: [u8; 4] },
     }
 }
 
-/// What a node has learned: its own name and a sentence.
+/// Sends a node's name and a sentence that it learned.
 type Learned = mpsc::Sender<(&'static str, String)>;
 
 fn version_1(name: &'static str, learned: Learned) -> Protocol {
@@ -84,10 +85,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let newer = node("newer", both("newer")).await?;
     for (from, to) in [(&old, &new), (&new, &newer), (&newer, &old)] {
         let peer = from.dial(&to.enode()).await?;
-        // One version of each name runs on a connection.
+        // One version per name runs on a connection.
         assert_eq!(peer.shared_capabilities().len(), 1);
         for _ in 0..2 {
-            let (name, text) = texts.recv().await.ok_or("nobody tells anything")?;
+            let (name, text) = texts.recv().await.ok_or("no text arrived")?;
             println!("{name:5} {text}");
         }
     }

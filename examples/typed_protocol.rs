@@ -1,7 +1,7 @@
 //! A subprotocol of typed messages: an enum maps codes to RLP types.
 //!
-//! What does not decode – an unknown code, bad RLP, bytes too many – ends the connection as a breach
-//! of the protocol, with an error that says what was wrong.
+//! A message that does not decode, because of an unknown code, bad RLP or too many bytes, ends the
+//! connection as a breach of protocol. The error says what was wrong.
 //!
 //! `cargo run --example typed_protocol`
 
@@ -13,16 +13,16 @@ use peermux::{
 };
 
 messages! {
-    /// `height/1`: peers tell each other how far they are.
+    /// `height/1` exchanges the heights of peers.
     pub enum Height, length = 2 {
         /// The sender's height and the hash of its newest block.
         0x00 => Status { height: u64, head: Vec<u8> },
-        /// Enough was said.
+        /// No more messages will follow.
         0x01 => Goodbye,
     }
 }
 
-/// Tells the own height; the one that is behind says goodbye.
+/// Sends its own height; the lower side says goodbye.
 async fn compare(
     height: u64,
     peer: Peer,

@@ -1,24 +1,25 @@
-//! Memory that small payloads share.
+//! Shared memory for small payloads.
 
 #[cfg(feature = "server")]
 use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes of a chunk. A payload that is kept keeps a chunk.
+/// Bytes of a chunk. Each payload keeps its whole chunk.
 const CHUNK: usize = 4 << 10;
 
-/// The largest payload that goes into a chunk: beyond it an allocation is cheap beside the rest.
+/// The largest payload that goes into a chunk. Allocating a larger one is cheap relative to its
+/// other costs.
 const LARGEST: usize = 1 << 10;
 
-/// Chunks in which small payloads are put one behind the other, so that not each of them costs an
-/// allocation. A chunk is freed with the last payload in it.
+/// Chunks of adjacent small payloads, which saves an allocation for each. A chunk is freed with the
+/// last payload in it.
 #[derive(Debug, Default)]
 pub(crate) struct Arena(BytesMut);
 
 impl Arena {
-    /// A payload of about `size` bytes, which `write` appends to the empty buffer that it gets. A
-    /// wrong size costs time, nothing else.
+    /// Returns the payload that `write` appends to an empty buffer. A wrong estimate `size` costs
+    /// only time.
     pub(crate) fn payload<E>(
         &mut self,
         size: usize,
@@ -33,50 +34,52 @@ impl Arena {
             self.0 = BytesMut::with_capacity(CHUNK);
         }
         let written = write(&mut self.0);
-        let payload = match self.0.len() > LARGEST {
-            true => std::mem::take(&mut self.0),
-            false => self.0.split(),
+        let payload = if self.0.len() > LARGEST {
+            std::mem::take(&mut self.0)
+        } else {
+            self.0.split()
         };
         written.map(|()| payload.freeze())
     }
 
-    /// Gives the last chunk back.
+    /// Releases the last chunk.
     #[cfg(feature = "server")]
     pub(crate) fn shrink(&mut self) {
         self.0 = BytesMut::new();
     }
 }
 
-/// The small payloads of one queue, which must not keep many chunks that are shared with others:
-/// one byte that waits would hold all of a chunk.
+/// Limits the shared chunks that the small payloads of one queue keep. Otherwise one waiting byte
+/// could hold a whole chunk.
 ///
-/// A payload stays where it is if it lies right behind the one before, if the queue was empty, or if
-/// half a chunk of payloads has come since another chunk was last accepted. Any other one is copied
-/// into chunks of the queue's own. So all chunks of a queue take at most three times what its payloads
-/// do, and two chunks.
+/// A payload stays where it is if it directly follows the previous one, if the queue was empty, or
+/// if half a chunk of payloads has arrived since another chunk was last accepted. Any other payload
+/// is copied into the queue's own chunks. All chunks of a queue therefore take at most three times
+/// the bytes of its payloads, plus two chunks.
 #[cfg(feature = "server")]
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     own: Arena,
-    /// The address behind the last payload that was not copied.
+    /// The end address of the last payload that was not copied.
     end: usize,
-    /// The bytes that have come since another chunk was last accepted, up to [`PRICE`](Self::PRICE).
+    /// Bytes that arrived since another chunk was last accepted, up to [`PRICE`](Self::PRICE).
     credit: usize,
 }
 
 #[cfg(feature = "server")]
 impl Gathered {
-    /// What another chunk costs.
+    /// The credit that another chunk costs.
     const PRICE: usize = CHUNK / 2;
 
-    /// The payload as the queue keeps it, which `was_empty` or not.
+    /// Returns the payload, copied if necessary. `was_empty` is whether the queue was empty.
     pub(crate) fn take(&mut self, payload: Bytes, was_empty: bool) -> Bytes {
         if payload.len() > LARGEST {
             return payload;
         }
-        self.credit = match was_empty {
-            true => Self::PRICE,
-            false => Self::PRICE.min(self.credit + payload.len()),
+        self.credit = if was_empty {
+            Self::PRICE
+        } else {
+            Self::PRICE.min(self.credit + payload.len())
         };
         let range = payload.as_ptr_range();
         if range.start.addr() != self.end {
@@ -98,7 +101,7 @@ impl Gathered {
         copied
     }
 
-    /// Gives the last chunk back.
+    /// Releases the last chunk.
     pub(crate) fn shrink(&mut self) {
         self.own.shrink();
     }
@@ -184,9 +187,9 @@ mod tests {
         let (mut shared, mut queue) = (Arena::default(), Gathered::default());
         let mut waiting = Vec::new();
         for byte in 0..=255 {
-            // A chunk of what others have sent and got rid of, in the meantime.
+            // Meanwhile others fill a chunk with payloads and drop them.
             let others: Vec<_> = (0..8).map(|_| filled(&mut shared, 0, 500)).collect();
-            // Two in a row must not come off better than one.
+            // Two adjacent payloads must not keep more chunks than one.
             for _ in 0..2 {
                 let payload = filled(&mut shared, byte, 10);
                 waiting.push(queue.take(payload, waiting.is_empty()));
@@ -209,7 +212,7 @@ mod tests {
             let payload = filled(&mut shared, 1, 16);
             let taken = queue.take(payload.clone(), index == 0);
             assert_eq!(taken.as_ptr(), payload.as_ptr());
-            // One is always there, so that the chunk does not start anew.
+            // One payload always remains, so that the chunk is not reused from its start.
             last = taken;
         }
         drop(last);

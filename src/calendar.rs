@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use crate::mutex::Mutex;
 
 /// The time of the machine's clock, which may be wrong and may jump.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks for it")]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The calendar: it is read from the machine's clock and goes on with the monotonic one, so that small
-/// adjustments do not show; but a clock that differs by more than a minute was corrected, or the machine
-/// was asleep, and is followed.
+/// The time of the machine's clock when it was read, advanced by the monotonic clock. Small
+/// adjustments of the machine's clock are therefore hidden. If it differs by more than a minute, it
+/// was corrected or the machine was asleep, and it is read again.
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 #[derive(Debug)]
 pub(crate) struct Calendar {
@@ -28,7 +28,7 @@ pub(crate) struct Calendar {
 
 #[cfg(any(feature = "comm", feature = "addrbook"))]
 impl Calendar {
-    /// The machine's.
+    /// Returns a calendar of the machine's clock.
     pub(crate) fn system() -> Self {
         Self::of(wall)
     }
@@ -38,7 +38,7 @@ impl Calendar {
         Self { wall, read }
     }
 
-    /// The time since 1970. A clock before that makes every certificate one that is not valid yet.
+    /// The time since 1970, zero for an earlier clock: then no certificate is valid yet.
     #[cfg(feature = "comm")]
     pub(crate) fn unix_now(&self) -> Duration {
         let since = self.now().duration_since(SystemTime::UNIX_EPOCH);

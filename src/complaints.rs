@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least time between two warnings of one kind.
+/// The minimum time between two warnings of one kind.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Limits the rate of warnings, and counts those that are held back.
@@ -15,7 +15,7 @@ pub(crate) struct Complaints {
 }
 
 impl Complaints {
-    /// Whether the next one is due: then how many were held back since the last.
+    /// If a warning is due, returns how many were held back since the last one.
     pub(crate) fn next(&mut self, now: Instant) -> Option<u64> {
         let soon = |last: Instant| now.saturating_duration_since(last) < QUIET;
         if self.last.is_some_and(soon) {

@@ -1,4 +1,4 @@
-//! Streams of events for many readers, none of whom holds anybody up.
+//! Event streams for many readers, none of which blocks the sender.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use tokio::task::unconstrained;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
-/// More events than this are kept for nobody: room for all of them is taken at the start.
+/// The largest capacity, since the memory for all events is allocated at the start.
 const MOST: usize = 65_536;
 
-/// The sending end; cloning shares it. The streams end when the last one is dropped.
+/// The sending end, which clones share. The streams end when the last clone is dropped.
 #[derive(Debug)]
 pub(crate) struct EventFeed<T>(broadcast::Sender<T>);
 
@@ -24,15 +24,14 @@ impl<T> Clone for EventFeed<T> {
 }
 
 impl<T: Clone + Send + 'static> EventFeed<T> {
-    /// Keeps up to `capacity` events for the slowest reader, at least one and at most
-    /// [`MOST`].
+    /// Keeps up to `capacity` events for the slowest reader, from one to [`MOST`].
     pub(crate) fn new(capacity: usize) -> Self {
         Self(broadcast::channel(capacity.clamp(1, MOST)).0)
     }
 
-    /// Tells an event to all who subscribed. Never waits.
+    /// Emits an event to all subscribers. Never waits.
     pub(crate) fn emit(&self, event: T) {
-        // Without subscribers an event goes nowhere, which is not a failure.
+        // This fails only if there are no subscribers.
         let _ = self.0.send(event);
     }
 
@@ -41,11 +40,11 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
     }
 }
 
-/// Events, in order, from the time of the subscription on.
+/// The events since the subscription, in order.
 ///
-/// It is bounded, and a reader never holds anybody up: one that falls too far behind loses the
-/// oldest events, and finds in their place how many it [missed](Missed). The stream ends with the
-/// server, or the feed, that it comes from.
+/// The stream is bounded, and a slow reader blocks nothing else: if it falls too far behind, it
+/// loses the oldest events, and receives how many it [missed](Missed) in their place. The stream
+/// ends with its server or feed.
 ///
 /// ```
 /// use peermux::EventStream;
@@ -61,7 +60,7 @@ impl<T: Clone + Send + 'static> EventFeed<T> {
 /// ```
 pub struct EventStream<T>(BroadcastStream<T>);
 
-/// Events that are lost, because they were not read in time.
+/// Events that were lost because they were not read in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{events} events were not read in time and are lost")]
 #[non_exhaustive]
@@ -71,20 +70,25 @@ pub struct Missed {
 }
 
 impl<T: Clone + Send + 'static> EventStream<T> {
-    /// The next event; `None` once there will be no more. Cancel safe.
+    /// Returns the next event, or `None` once there will be no more.
     ///
     /// # Errors
-    /// [`Missed`] in the place of events that are lost.
+    /// [`Missed`] in place of lost events.
+    ///
+    /// # Cancel safety
+    /// Dropping the call loses no event.
     pub async fn recv(&mut self) -> Option<Result<T, Missed>> {
         self.next().await
     }
 
-    /// The next event if it has happened already; `None` if not, and also after the end.
+    /// Returns the next event if it is already there.
+    ///
+    /// `None` if it is not, and also after the end.
     ///
     /// # Errors
-    /// [`Missed`] in the place of events that are lost.
+    /// [`Missed`] in place of lost events.
     pub fn try_recv(&mut self) -> Option<Result<T, Missed>> {
-        // What is there comes to a task that has used up its turn, too.
+        // `unconstrained`, so that a task that has used up its budget also gets the event.
         unconstrained(self.next()).now_or_never().flatten()
     }
 }

@@ -1,9 +1,9 @@
-//! Who is to blame for an error.
+//! Which side is at fault for an error.
 
-/// Whose doing an error is: ours, the remote's, or the connection's.
+/// The cause of an error: this side, the remote, or the connection.
 ///
-/// Every error of a connection answers `fault()` with one of these, so that a caller can tell a
-/// misbehaving peer from a bug of its own and from a cable that was pulled.
+/// Every error of a connection returns one of these from `fault()`, so that a caller can
+/// distinguish a misbehaving peer, a bug of its own, and a broken network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

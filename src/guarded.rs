@@ -1,4 +1,4 @@
-//! Runs users' code in tasks that serve more than it.
+//! Runs users' code so that its panic does not end the calling task.
 
 use std::any::Any;
 use std::future::Future;
@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::FutureExt;
 
-/// Calls `code`, which is `what` in the log. `None` if it panics; what it changed before stays.
+/// Calls `code`, which is named `what` in the log. `None` if it panics; its changes until then
+/// remain.
 pub(crate) fn caught<T>(what: &str, code: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(code));
     result.map_err(|panic| report(what, &*panic)).ok()
 }
 
-/// As [`caught`], for a future. What makes the future belongs into it too.
+/// Like [`caught`], for a future. Users' code that makes the future must run inside it too.
 pub(crate) async fn caught_async<T>(what: &str, code: impl Future<Output = T>) -> Option<T> {
     let result = AssertUnwindSafe(code).catch_unwind().await;
     result.map_err(|panic| report(what, &*panic)).ok()
@@ -22,7 +23,7 @@ pub(crate) async fn caught_async<T>(what: &str, code: impl Future<Output = T>) -
 fn report(what: &str, panic: &(dyn Any + Send)) {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = text.unwrap_or("it said nothing");
+    let message = text.unwrap_or("no message");
     tracing::error!(panic = message, "{what} panicked");
 }
 

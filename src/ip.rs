@@ -14,7 +14,7 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// The scope of an address. An IPv4 address mapped into IPv6 counts as what it is.
+    /// The scope of an address. An IPv4 address mapped into IPv6 counts as IPv4.
     pub(crate) fn of(ip: IpAddr) -> Self {
         let ip = ip.to_canonical();
         let (link_local, private) = match ip {
@@ -31,8 +31,7 @@ impl Scope {
     }
 }
 
-/// The address as people know it: an IPv4 address that a socket for both families shows inside an IPv6
-/// one is an IPv4 address.
+/// Converts an IPv4 address mapped into IPv6, as dual-stack sockets report it, to IPv4.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
@@ -55,7 +54,8 @@ pub(crate) fn network(ip: IpAddr, bits: u8) -> IpAddr {
 #[cfg(feature = "connmgr")]
 pub(crate) type Network = (IpAddr, u8);
 
-/// The networks that an address is in, the smallest first: one party may have one of any size.
+/// The networks that an address is in, the smallest first. One party may own a network of any of
+/// these sizes.
 #[cfg(feature = "connmgr")]
 pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
     let ip = ip.to_canonical();
@@ -67,8 +67,8 @@ pub(crate) fn networks(ip: IpAddr) -> impl Iterator<Item = Network> {
     sizes.iter().map(move |bits| (network(ip, *bits), *bits))
 }
 
-/// The network of `v4` bits of an IPv4 address, of `v6` bits of an IPv6 address. An IPv4 address
-/// mapped into IPv6 counts as what it is.
+/// The network of an address, of `v4` or `v6` bits by its family. An IPv4 address mapped into IPv6
+/// counts as IPv4.
 #[cfg(any(feature = "connmgr", feature = "discv4"))]
 pub(crate) fn network_by_family(ip: IpAddr, v4: u8, v6: u8) -> IpAddr {
     let ip = ip.to_canonical();

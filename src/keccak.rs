@@ -1,33 +1,33 @@
 //! Keccak-256 as devp2p uses it: the original padding, not that of the later SHA3-256 standard.
 //!
-//! The one place that knows which crate computes it. On x86-64, with the feature `vector`, it is
-//! one that computes digests side by side in vector registers; with `asm` it is published assembly
-//! where there is one for the processor; otherwise plain Rust.
+//! Only this file knows which crate computes it. On x86-64 with the feature `vector`, it is one
+//! that computes digests side by side in vector registers. With `asm`, it is published assembly if
+//! there is one for the processor. Otherwise it is plain Rust.
 
 #[cfg(all(feature = "vector", target_arch = "x86_64"))]
 pub(crate) use peermux_keccak::Keccak256;
 #[cfg(not(all(feature = "vector", target_arch = "x86_64")))]
 pub(crate) use sequential::Keccak256;
 
-/// One permutation after the other.
+/// Computes one permutation after the other.
 #[cfg(any(test, not(all(feature = "vector", target_arch = "x86_64"))))]
 mod sequential {
     #[cfg(all(
         feature = "asm",
-        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_arch = "aarch64",
         target_pointer_width = "64",
         any(unix, windows)
     ))]
     use keccak_asm::{Digest, Keccak256 as State};
     #[cfg(not(all(
         feature = "asm",
-        any(target_arch = "x86_64", target_arch = "aarch64"),
+        target_arch = "aarch64",
         target_pointer_width = "64",
         any(unix, windows)
     )))]
     use sha3::{Digest, Keccak256 as State};
 
-    /// A state that goes on absorbing whenever its digest is looked at.
+    /// A state that can absorb more data after each digest.
     #[derive(Clone)]
     pub(crate) struct Keccak256(State);
 
@@ -121,7 +121,7 @@ mod tests {
         }};
     }
 
-    /// The same digests, by plain Rust and nothing else.
+    /// The same digests, computed in plain Rust only.
     fn plain_digests(steps: &[Step]) -> Vec<[u8; 32]> {
         let mut state = sha3::Keccak256::default();
         let digest = |state: &sha3::Keccak256| sha3::Digest::finalize(state.clone()).into();
@@ -142,8 +142,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whichever crate computes it, each running digest is what plain Rust computes. The
-        /// lengths cross the boundaries of several blocks of 136 bytes.
+        /// Each running digest equals that of plain Rust, whichever crate computes it. The lengths
+        /// cross the boundaries of several blocks of 136 bytes.
         #[test]
         fn running_digests_are_those_of_plain_rust(steps in steps()) {
             let plain = plain_digests(&steps);

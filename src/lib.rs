@@ -1,19 +1,77 @@
 //! Multiplexed peer-to-peer subprotocols over one encrypted RLPx connection.
 //!
-//! You register subprotocols – a name, a version, a number of message codes and an async
-//! function – and peermux authenticates and encrypts connections, agrees with each peer on the
-//! protocols that both speak, and routes every message to the right handler. It speaks the wire
-//! protocol of Ethereum's [devp2p](https://github.com/ethereum/devp2p/blob/master/rlpx.md):
-//! go-ethereum and EthereumJS nodes are its peers.
+//! You register subprotocols: a name, a version, a set of messages, and an async function. peermux finds
+//! peers, authenticates, encrypts, agrees with each peer on the protocols that both speak, and routes
+//! every message to the right handler. It speaks the wire protocol of Ethereum's
+//! [devp2p](https://github.com/ethereum/devp2p/blob/master/rlpx.md); go-ethereum, reth and EthereumJS
+//! are its peers.
+//!
+//! ```
+//! use peermux::{Protocol, SecretKey, Server, messages};
+//! messages! {
+//!     pub enum Greet, length = 2 {
+//!         0x00 => Hello { name: String },
+//!         0x01 => Welcome(String),
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let greet = Protocol::typed::<Greet>("greet", 1).run(|peer, mut conn| async move {
+//!         conn.send(&Greet::Hello { name: "friend".into() }).await?;
+//!         while let Some(message) = conn.recv().await? {
+//!             match message.into_inner() {
+//!                 Greet::Hello { name } => conn.send(&Greet::Welcome(name)).await?,
+//!                 Greet::Welcome(name) => return Ok(println!("{} welcomes {name}", peer.id())),
+//!             }
+//!         }
+//!         Ok(())
+//!     });
+//!     let node = || Server::builder(SecretKey::generate()).protocol(greet.clone());
+//!     let alice = node().listen("127.0.0.1:0".parse()?).start().await?;
+//!     node().start().await?.dial(&alice.enode()).await?.ended().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [The guide](guide) explains this program and goes on from there, chapter by chapter: messages,
+//! requests, broadcast, errors, tests without a network, finding peers, operating a node.
+//!
+//! # Debug builds
+//!
+//! Unoptimised cryptography makes a debug build ten times slower. Copy these lines into your
+//! `Cargo.toml`:
+//!
+//! ```toml
+//! [profile.dev.package."*"]
+//! opt-level = 3
+//! ```
+//!
+//! # Where to find what
+//!
+//! | to do this | look here |
+//! |---|---|
+//! | write a protocol | [`Protocol`], [`messages!`], [`ProtocolConn`], [`Peer`] |
+//! | ask and answer | [`requests`] |
+//! | run a node: listen, dial, limits, events, bans | [`Server`], [`ServerBuilder`], [`ServerConfig`] |
+//! | send to all peers | [`Server::broadcast`] |
+//! | understand why something ended | [`PeerError`], [`DialError`], [`recorder`] |
+//! | test without a network | `testing` (feature `test-util`) |
+//! | remember nodes and bans | `addrbook` |
+//! | find nodes | `discv4`, `discv5`, `dns` |
+//! | send to identities instead of connections | `comm` |
+//! | only the handshake and frames, without a runtime | [`rlpx`], [`p2p`], [`node`] |
+//!
+//! The modules are layers; each uses only those below it:
 //!
 //! ```text
 //!   comm       connections by identity, acknowledgements, subscriptions
-//!   server     set-up, admission, peer set, events         what an application holds
-//!   connmgr    sockets, listeners, dials, retries         beside it: addrbook, known nodes
-//!   requests   requests that are answered
+//!   server     set-up, admission, peer set, events
+//!   connmgr    sockets, listeners, dials, retries         beside it: addrbook, discv4, discv5, dns
+//!   requests   requests with answers
 //!   driver     read loop · write loop · ping loop · one task per protocol
 //!   peer       a peer's handle, its protocols, how it ends
-//!   channel    what a handler reads and writes: a bounded inbox, a lane of the write gate
+//!   channel    what a handler reads and writes: a bounded queue, a lane of the write gate
 //!   message    raw and typed messages
 //!   setup      a stream → authenticated → established
 //!   p2p        base protocol, capability matching          ┐ bytes alone: no socket,
@@ -21,32 +79,26 @@
 //!   node       keys, node ids, enode URLs, node records
 //! ```
 //!
-//! Start with the chapter [`guide::protocols`] to write a subprotocol; [`messages!`], [`peer`] and
-//! [`requests`] tell the rest, and [`server`] how to run a node. The layers below are public for tools
-//! that need single handshakes or frames.
-//!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `server` | yes | everything that needs a tokio runtime: [`setup`], [`channel`], [`peer`], [`driver`], [`server`] |
-//! | `connmgr` | with `server` | [`connmgr`], for any kind of address and stream |
-//! | `addrbook` | no | `addrbook`: addresses, node records and bans, kept in a file |
-//! | `asm` | yes | Keccak in assembly where `vector` does not serve; plain Rust otherwise |
+//! | `server` | yes | [`server`], [`peer`], [`requests`] and all that needs a tokio runtime |
 //! | `vector` | yes | two Keccak states at once in vector registers, on x86-64 |
+//! | `asm` | yes | Keccak in assembly, on aarch64 |
+//! | `connmgr` | with `server` | [`connmgr`], for any kind of address and stream |
 //! | `codec` | with `server` | [`p2p::RlpxCodec`], a tokio-util codec |
-//! | `discv4` | no | `discv4`: finding nodes by Node Discovery v4 |
-//! | `discv5` | no | `discv5`: finding nodes by Node Discovery v5 |
-//! | `comm` | no | [`comm`]: sending to identities, with acknowledgements and subscriptions |
-//! | `nat` | no | a router maps the node's port, by UPnP, PCP or NAT-PMP |
-//! | `dns` | no | `dns`: lists of nodes in the DNS, through any resolver |
-//! | `dns-resolver` | no | a resolver for `dns` that asks real DNS servers |
-//! | `x509` | no | identities for [`comm`] that are X.509 certificates |
-//! | `serde` | no | serialisation of ids, events, information records |
-//! | `metrics` | no | `metrics`: counters, gauges and histograms through the facade of that name |
+//! | `addrbook` | no | `addrbook`: addresses, node records and bans, in a file |
+//! | `discv4`, `discv5` | no | Node Discovery v4 and v5 |
+//! | `dns`, `dns-resolver` | no | lists of nodes in the DNS; a resolver that asks real DNS servers |
+//! | `nat` | no | port mapping by a router: UPnP, PCP, NAT-PMP |
+//! | `comm`, `x509` | no | `comm`: messages to identities; X.509 certificates as identities |
+//! | `serde` | no | serialisation of ids, events and information records |
+//! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
 //! | `test-util` | no | in-memory peers and a scripted remote, to test your own protocols |
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "comm"),
     allow(
@@ -95,6 +147,7 @@ mod keccak;
 #[cfg(feature = "server")]
 pub mod message;
 #[cfg(feature = "metrics")]
+#[doc(alias = "Prometheus")]
 pub mod metrics;
 #[cfg(all(feature = "server", not(feature = "metrics")))]
 mod metrics;
@@ -140,6 +193,7 @@ pub mod setup;
 mod spare;
 mod stage;
 #[cfg(feature = "test-util")]
+#[doc(alias = "mock")]
 pub mod testing;
 #[cfg(any(
     feature = "addrbook",

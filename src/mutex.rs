@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{MutexGuard, PoisonError};
 
-/// As [`std::sync::Mutex`]; locking never fails. Nothing that is changed under these locks is half
-/// done where a panic can come from.
+/// Like [`std::sync::Mutex`], but locking never fails. Wherever a panic is possible under these
+/// locks, no change is half done.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -15,6 +15,11 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_locked(&self) -> bool {
+        self.0.try_lock().is_err()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A rate with bursts, for which one time is all that has to be kept.
+//! A rate with bursts, whose only state is one time.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use crate::time::{after, part};
 
 /// Grants events at a rate, after a burst.
 ///
-/// What has been spent is the time when all that was granted would have been, one by one. The caller
-/// keeps it, for as many as it likes; `None` is that nothing was.
+/// The state `spent` is the time at which all granted events would be over if they came one by one.
+/// The caller keeps it, so that one `Pace` can serve many states; `None` means that no event was
+/// granted yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     period: Duration,
-    /// How far that time may be ahead.
+    /// How far `spent` may be ahead of now.
     ahead: Duration,
 }
 
@@ -27,7 +28,7 @@ impl Pace {
         }
     }
 
-    /// Takes an event and returns what has been spent then, or the time of the next event as the error.
+    /// Takes an event and returns the new `spent`. The error is the time of the next event.
     pub(crate) fn take(self, spent: Option<Instant>, now: Instant) -> Result<Instant, Instant> {
         let spent = spent.map_or(now, |spent| spent.max(now));
         let too_far = spent.saturating_duration_since(now);

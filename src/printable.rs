@@ -1,17 +1,22 @@
-//! Texts of remotes, for terminals and logs.
+//! Texts of remotes, made safe for terminals and logs.
 
-/// A text from a remote in one line, with at most `most` characters: those that a terminal may take as a
-/// command, or that show what follows elsewhere, are replaced.
+/// Returns the first `most` characters of a remote's text, safe to print in one line. Characters
+/// that a terminal may take as a command, or that move later text elsewhere, are replaced.
 pub(crate) fn printable(text: &str, most: usize) -> String {
-    let safe = |char| match is_hostile(char) {
-        true => char::REPLACEMENT_CHARACTER,
-        false => char,
+    let safe = |char| {
+        if is_hostile(char) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            char
+        }
     };
     text.chars().take(most).map(safe).collect()
 }
 
-/// Control characters, line and paragraph separators, and the marks, embeddings and isolates of the
-/// [bidirectional algorithm](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters).
+/// Whether a terminal may obey a character. These are control characters, line and paragraph
+/// separators, and the marks, embeddings and isolates of the [bidirectional algorithm].
+///
+/// [bidirectional algorithm]: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 fn is_hostile(char: char) -> bool {
     char.is_control()
         || matches!(

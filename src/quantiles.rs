@@ -1,15 +1,15 @@
-//! How long things take: quantiles of durations in little memory.
+//! Quantiles of durations in little memory.
 
 use std::time::Duration;
 
 /// Powers of two of microseconds, up to half an hour.
 const POWERS: usize = 31;
-/// Classes of one power of two: a quantile is at most a quarter too large.
+/// Classes of one power of two. With four, a quantile is at most a quarter too large.
 const PARTS: usize = 4;
-/// After this many durations each counts half, so that newer ones count more.
+/// At this total all counts are halved, so that newer durations count more.
 const HALVED_AT: u32 = 4096;
 
-/// Durations, counted in classes. It takes memory with the first one.
+/// Durations, counted in classes. The first one allocates the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Quantiles {
     counts: Option<Box<[u16; POWERS * PARTS]>>,
@@ -31,7 +31,7 @@ impl Quantiles {
         }
     }
 
-    /// What `percent` of the durations do not exceed; `None` before the first one.
+    /// The duration that `percent` of them do not exceed; `None` before the first one.
     pub(crate) fn percent(&self, percent: u32) -> Option<Duration> {
         let counts = self.counts.as_ref()?;
         let wanted = u64::from(self.total)
@@ -50,7 +50,7 @@ impl Quantiles {
 fn class(duration: Duration) -> usize {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let power = micros.max(1).ilog2();
-    // The two bits behind the first one.
+    // The two bits after the highest one.
     let part = match power {
         0 | 1 => (micros << (2 - power)) & 3,
         _ => (micros >> (power - 2)) & 3,

@@ -27,55 +27,55 @@ impl Bound {
     }
 }
 
-/// What a queue that has no room for an item does with it.
+/// Why a queue did not accept an item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Full<T> {
-    /// It is given back.
+    /// There is no room; the item is returned.
     NoRoom(T),
-    /// Nobody reads any more.
+    /// The queue is closed.
     Closed,
 }
 
-/// What items have to bring along to name where they come from.
+/// A key that names the source of an item.
 pub(crate) trait Source: Copy + Eq + Hash {}
 
 impl<K: Copy + Eq + Hash> Source for K {}
 
-/// A queue that serves the sources of its items in turn; those of one source stay in order.
+/// A queue that serves the sources of its items in turn. Items of one source stay in order.
 #[derive(Debug)]
 pub(crate) struct Queue<T, K = ()> {
     state: Mutex<State<T, K>>,
     /// Set under the lock.
     closed: AtomicBool,
-    /// Wakes who waits for room or for the end.
+    /// Wakes tasks that wait for room or for the end.
     room: Notify,
 }
 
-/// Lines that are empty and small are kept up to this number, so that an item that is read at once
-/// costs no memory of its own.
+/// Empty small lines are kept up to this number of lines. An item that is read at once then needs
+/// no allocation.
 const IDLE_LINES: usize = 16;
-/// An empty line is small if it has room for no more items.
+/// A line is small if it has room for at most this many items.
 const SMALL_LINE: usize = 16;
 
 #[derive(Debug)]
 struct State<T, K> {
     bound: Bound,
     lines: HashMap<K, Line<T>>,
-    /// The sources of which something waits, in the order in which they are served.
+    /// The sources with waiting items, in the order in which they are served.
     turns: VecDeque<K>,
     items: usize,
     weight: usize,
     dropped: u64,
     reader: Option<Waker>,
-    /// Somebody waits for room.
+    /// A task waits for room.
     awaited: bool,
 }
 
-/// What waits of one source.
+/// The waiting items of one source.
 #[derive(Debug)]
 struct Line<T> {
     items: VecDeque<(T, usize)>,
-    /// The sum of what the items count when sources are compared.
+    /// The sum of the items' shares, by which sources are compared.
     share: usize,
 }
 
@@ -93,7 +93,7 @@ impl<T, K: Source> State<T, K> {
         self.items == 0 || beside_others
     }
 
-    /// What an item counts when sources are compared: its weight, and at least its part of the bound.
+    /// The share of an item: its weight, but at least its part of the bound.
     fn share(&self, weight: usize) -> usize {
         let least = self.bound.weight.checked_div(self.bound.items);
         weight.max(least.unwrap_or(1)).max(1)
@@ -122,8 +122,8 @@ impl<T, K: Source> State<T, K> {
         Some(item)
     }
 
-    /// Takes the newest item of the source of which most waits, if that is more than `source` would
-    /// have with another item of this weight.
+    /// Takes the newest item of the source with the largest share. `None` unless that share is
+    /// larger than the one of `source` with another item of this weight.
     fn crowd_out(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let (largest, line) = self.lines.iter_mut().max_by_key(|(_, line)| line.share)?;
@@ -135,28 +135,29 @@ impl<T, K: Source> State<T, K> {
         Some(item)
     }
 
-    /// Takes the oldest item of the source of which most waits, with another item of this weight of
-    /// `source` counted in. `None` if that new item is what would have to go.
+    /// Takes the oldest item of the source with the largest share. `source` is compared with
+    /// another item of this weight; `None` if it has the largest share, but no older item.
     fn expire(&mut self, source: K, weight: usize) -> Option<T> {
         let own = self.share_with(source, weight);
         let has_older = self.lines.get(&source).is_some_and(|line| line.share > 0);
         let (largest, line) = self.lines.iter().max_by_key(|(_, line)| line.share)?;
-        let largest = match line.share < own || line.share == own && has_older {
-            true => source,
-            false => *largest,
+        let largest = if line.share < own || line.share == own && has_older {
+            source
+        } else {
+            *largest
         };
         let (item, weight) = self.lines.get_mut(&largest)?.items.pop_front()?;
         self.pulled(largest, weight);
         Some(item)
     }
 
-    /// What `source` would count with another item of this weight.
+    /// The share of `source` with another item of this weight.
     fn share_with(&self, source: K, weight: usize) -> usize {
         let own = self.lines.get(&source).map_or(0, |line| line.share);
         own.saturating_add(self.share(weight))
     }
 
-    /// An item was taken out of turn.
+    /// Updates the state after an item was taken out of turn.
     fn pulled(&mut self, source: K, weight: usize) {
         let line = self.lines.get(&source);
         if line.is_none_or(|line| line.items.is_empty()) {
@@ -181,7 +182,7 @@ impl<T, K: Source> State<T, K> {
 
 /// A queue whose items all come from one source.
 impl<T> Queue<T> {
-    /// Puts an item in whether there is room or not: what comes so is bounded by its sender.
+    /// Adds an item even without room. Its sender bounds such items.
     pub(crate) fn push_over_bound(&self, item: T) {
         let mut state = self.lock();
         if !self.is_closed() {
@@ -210,7 +211,7 @@ impl<T, K: Source> Queue<T, K> {
         })
     }
 
-    /// Puts an item in if there is room.
+    /// Adds an item if there is room.
     pub(crate) fn push_from(&self, source: K, item: T, weight: usize) -> Result<(), Full<T>> {
         let mut state = self.lock();
         if self.is_closed() {
@@ -224,15 +225,15 @@ impl<T, K: Source> Queue<T, K> {
         Ok(())
     }
 
-    /// As [`push_from`](Self::push_from), but where there is no room, the newest items of the source
-    /// of which most waits are dropped and counted, as long as that is more than this source has.
-    /// Returns how many.
+    /// Like [`push_from`](Self::push_from), but makes room by dropping items. It drops the newest
+    /// items of the source with the largest share, while that is more than `source` would have.
+    /// Counts them and returns how many.
     pub(crate) fn push_fairly(&self, source: K, item: T, weight: usize) -> Result<usize, Full<T>> {
         self.push_over(source, item, weight, State::crowd_out)
     }
 
-    /// As [`push_fairly`](Self::push_fairly), but the oldest items are dropped, those of `source` too if
-    /// it has most.
+    /// Like [`push_fairly`](Self::push_fairly), but drops the oldest items. It also drops those of
+    /// `source` if it has the largest share.
     pub(crate) fn push_over_oldest(
         &self,
         source: K,
@@ -249,12 +250,12 @@ impl<T, K: Source> Queue<T, K> {
         weight: usize,
         make_room: fn(&mut State<T, K>, K, usize) -> Option<T>,
     ) -> Result<usize, Full<T>> {
+        // Declared before the lock, so that the items are dropped after it.
+        let mut crowded_out = Vec::new();
         let mut state = self.lock();
         if self.is_closed() {
             return Err(Full::Closed);
         }
-        // Dropped after the lock.
-        let mut crowded_out = Vec::new();
         while !state.fits(weight) {
             match make_room(&mut state, source, weight) {
                 Some(other) => crowded_out.push(other),
@@ -270,18 +271,18 @@ impl<T, K: Source> Queue<T, K> {
         Ok(crowded_out.len())
     }
 
-    /// Whether there is no room for anything more.
+    /// Whether there is no room, even for an item without weight.
     pub(crate) fn is_full(&self) -> bool {
         !self.lock().fits(0)
     }
 
-    /// Waits until there is room for an item of this weight, or the queue is closed. Another may
-    /// be faster to take it. Cancel safe.
+    /// Waits until an item of this weight fits or the queue is closed. Another task may take the
+    /// room first. Cancel safe.
     pub(crate) async fn room(&self, weight: usize) {
         loop {
             let freed = self.room.notified();
             tokio::pin!(freed);
-            // Registered before the look, so that nothing in between is missed.
+            // Registered before the check, so that no change is missed.
             freed.as_mut().enable();
             {
                 let mut state = self.lock();
@@ -294,7 +295,7 @@ impl<T, K: Source> Queue<T, K> {
         }
     }
 
-    /// Waits until nothing more is let in. Cancel safe.
+    /// Waits until the queue is closed. Cancel safe.
     pub(crate) async fn closed(&self) {
         loop {
             let closed = self.room.notified();
@@ -319,7 +320,7 @@ impl<T, K: Source> Queue<T, K> {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Lets nothing more in; what is there can still be read.
+    /// Rejects further items. Those in the queue can still be read.
     pub(crate) fn close(&self) {
         let state = self.lock();
         self.closed.store(true, Ordering::Relaxed);
@@ -327,7 +328,7 @@ impl<T, K: Source> Queue<T, K> {
         self.room.notify_waiters();
     }
 
-    /// As [`close`](Self::close), and forgets what is there: nobody reads any more.
+    /// Like [`close`](Self::close), but also drops all items, since there is no reader any more.
     fn abandon(&self) {
         self.close();
         let mut state = self.lock();
@@ -470,13 +471,13 @@ mod tests {
             let dropped = queue.push_over_oldest('f', n, 1);
             assert_eq!(dropped, Ok(usize::from(n >= 4)));
         }
-        // 2 to 5 wait; a newcomer costs the flood its oldest.
+        // 2 to 5 wait. A new source makes the flood lose its oldest item.
         assert_eq!(queue.push_over_oldest('a', 10, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('a', 11, 1), Ok(1));
         // Now both have two: the one that sends more loses its own.
         assert_eq!(queue.push_over_oldest('a', 12, 1), Ok(1));
         assert_eq!(queue.push_over_oldest('f', 6, 1), Ok(1));
-        // What outweighs all others goes itself.
+        // An item that outweighs all others is rejected itself.
         assert_eq!(queue.push_over_oldest('b', 20, 40), Err(Full::NoRoom(20)));
         assert_eq!(queue.dropped(), 6);
         for expected in [5, 11, 6, 12] {
@@ -493,6 +494,37 @@ mod tests {
             assert_eq!(queue.push_over_oldest(source, n as u32, 1), Ok(0));
         }
         assert_eq!(queue.push_over_oldest('e', 4, 1), Ok(1), "among equals too");
+    }
+
+    /// An item that notes whether the queue is locked when it is dropped.
+    struct Dropped(std::sync::Weak<Queue<Dropped, char>>, Arc<AtomicBool>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let locked = self
+                .0
+                .upgrade()
+                .is_some_and(|queue| queue.state.is_locked());
+            self.1.fetch_or(locked, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_item_is_dropped_under_the_lock() {
+        let queue = Queue::new(Bound {
+            items: 9,
+            weight: 60,
+        });
+        let locked = Arc::new(AtomicBool::new(false));
+        let item = || Dropped(Arc::downgrade(&queue), Arc::clone(&locked));
+        for _ in 0..6 {
+            assert!(queue.push_fairly('f', item(), 10).is_ok());
+        }
+        assert!(queue.push_fairly('a', item(), 10).is_ok());
+        let refused = queue.push_fairly('c', item(), 35);
+        assert!(matches!(refused, Err(Full::NoRoom(_))));
+        assert!(queue.dropped() > 1, "some made room in vain");
+        assert!(!locked.load(Ordering::Relaxed));
     }
 
     #[tokio::test]

@@ -1,22 +1,22 @@
-//! Where a node's randomness comes from.
+//! The source of a node's randomness.
 
 use rand::rngs::StdRng;
 use rand::{CryptoRng, SeedableRng};
 
 use crate::mutex::Mutex;
 
-/// The one source from which all parts of a node draw: the system's, or a seed's, so that a run
-/// can be replayed.
+/// The one source of randomness of all parts of a node. It is the system's, or that of a seed,
+/// which allows a run to be replayed.
 #[derive(Debug, Default)]
 pub(crate) struct Random(Option<Mutex<StdRng>>);
 
 impl Random {
-    /// Draws the same in each run. Whoever knows the seed knows every key that is drawn.
+    /// Draws the same values in each run. The seed reveals every key that is drawn.
     pub(crate) fn seeded(seed: u64) -> Self {
         Self(Some(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// Draws from the source itself. Where it has a seed, others wait meanwhile.
+    /// Draws from the source itself. If it has a seed, other callers wait meanwhile.
     pub(crate) fn draw<R>(&self, draw: impl FnOnce(&mut (dyn CryptoRng + 'static)) -> R) -> R {
         match &self.0 {
             Some(seeded) => draw(&mut *seeded.lock()),
@@ -24,7 +24,7 @@ impl Random {
         }
     }
 
-    /// A generator of its own for one part, so that how often others draw does not matter to it.
+    /// Returns a generator for one part, which the draws of other parts do not affect.
     pub(crate) fn fork(&self) -> StdRng {
         match &self.0 {
             Some(seeded) => StdRng::from_rng(&mut *seeded.lock()),

@@ -1,11 +1,13 @@
-//! Whether the runtime around a call has what this library needs.
+//! Checks whether the current runtime has what this library needs.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-/// What a tokio runtime lacks. One that is made with `enable_all` lacks nothing.
+/// What a tokio runtime lacks.
+///
+/// A runtime that is built with `enable_all` lacks nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
@@ -16,34 +18,37 @@ pub enum RuntimeError {
     #[error("the tokio runtime has no timers: build it with `enable_all`")]
     NoTimers,
     /// It was built without `enable_io`.
-    #[error("the tokio runtime has no input and output: build it with `enable_all`")]
+    #[error("the tokio runtime has no I/O: build it with `enable_all`")]
     NoIo,
 }
 
 /// Returns the runtime, if it has timers.
 pub(crate) fn with_timers() -> Result<Handle, RuntimeError> {
     let handle = Handle::try_current().map_err(|_| RuntimeError::Missing)?;
-    match works(|| drop(tokio::time::sleep(Duration::ZERO))) {
-        true => Ok(handle),
-        false => Err(RuntimeError::NoTimers),
+    if works(|| drop(tokio::time::sleep(Duration::ZERO))) {
+        Ok(handle)
+    } else {
+        Err(RuntimeError::NoTimers)
     }
 }
 
 /// Returns the runtime, if it has timers and sockets.
 pub(crate) fn with_io() -> Result<Handle, RuntimeError> {
     let handle = with_timers()?;
-    match works(open_socket) {
-        true => Ok(handle),
-        false => Err(RuntimeError::NoIo),
+    if works(open_socket) {
+        Ok(handle)
+    } else {
+        Err(RuntimeError::NoIo)
     }
 }
 
-/// tokio does not say what a runtime has, and panics where something is missing.
+/// Whether `attempt` does not panic. If a part of a runtime is missing, tokio only panics.
 fn works(attempt: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(attempt)).is_ok()
 }
 
-/// A system that opens no socket now has its own errors for that later.
+/// Opens a socket, which panics without I/O. Errors of the system are ignored here; they recur when
+/// the server opens its own sockets.
 fn open_socket() {
     #[cfg(unix)]
     drop(tokio::net::UnixDatagram::pair());

@@ -1,6 +1,6 @@
 //! Text forms for serde.
 
-/// Serialises a type as what its `Display` writes and its `FromStr` reads.
+/// Serialises a type as the text that its `Display` writes and its `FromStr` reads.
 macro_rules! serde_as_text {
     ($($name:ty),+) => {$(
         impl serde::Serialize for $name {

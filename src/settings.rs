@@ -1,14 +1,14 @@
-//! One form for all settings, and the error for those that are too small.
+//! The common form of all settings, and the error for values that are too small.
 
 use std::fmt;
 
-/// Makes a type of settings. For each setting there is a private field, a default, a setter
-/// `with_…` that takes and returns the whole, and a getter.
+/// Defines a type of settings. Each setting has a private field, a default, a getter, and a setter
+/// `with_…` that takes and returns the whole value.
 ///
-/// A setting whose type is copied is written `name / with_name: Type = default;`, or, if not all
-/// values are taken as they are, `name / with_name: Type = default, |value| normal(value);`. With
+/// A setting of a `Copy` type is written `name / with_name: Type = default;`. If the setter adjusts
+/// values, it is `name / with_name: Type = default, |value| normal(value);`. With
 /// `name / with_name: Type => &Borrowed = default;` the getter returns the borrowed form, and the
-/// setter takes all that turns into the type. Above it may stand `#[serde(…)]`.
+/// setter takes `impl Into<Type>`. A setting may have an attribute `#[serde(…)]`.
 macro_rules! settings {
     (
         $(#[$meta:meta])*
@@ -78,7 +78,7 @@ macro_rules! getter {
 
 pub(crate) use {getter, setter, settings};
 
-/// A setting is below the least value with which anything works.
+/// A setting is below its least valid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} is {value}, and must be at least {least}")]
 pub struct TooSmall {
@@ -94,31 +94,32 @@ impl TooSmall {
         self.setting
     }
 
-    /// The value that it was given, as a text.
+    /// The given value, as a text.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// The least value that works, as a text.
+    /// The least valid value, as a text.
     #[must_use]
     pub fn least(&self) -> &str {
         &self.least
     }
 
-    /// Refuses a `value` below `least`.
+    /// Rejects a `value` below `least`.
     pub(crate) fn check<T: Copy + PartialOrd + fmt::Debug>(
         setting: &'static str,
         value: T,
         least: T,
     ) -> Result<(), Self> {
-        match value < least {
-            true => Err(Self {
+        if value < least {
+            Err(Self {
                 setting,
                 value: format!("{value:?}"),
                 least: format!("{least:?}"),
-            }),
-            false => Ok(()),
+            })
+        } else {
+            Ok(())
         }
     }
 }

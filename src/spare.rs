@@ -1,27 +1,29 @@
-//! Memory of large payloads that were written, for those that are encoded next.
+//! Reuse of the memory of large payloads that were written.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::mutex::Mutex;
 
-/// How many buffers are kept, at most.
+/// The most buffers that are kept.
 const BUFFERS: usize = 4;
 
-/// The least and the most bytes of a buffer that is kept. What is smaller is cheap to allocate.
+/// The least and the most bytes of a buffer that is kept. A smaller one is cheap to allocate.
 pub(crate) const SMALLEST: usize = 64 << 10;
 const LARGEST: usize = 2 << 20;
 
-/// Buffers of large payloads, for all connections of a server. An allocator gives so much memory back to the system and asks for it
-/// anew, which clears each page of it: a tenth of a sender's time at 1 MiB.
+/// Buffers of large payloads, for all connections of a server.
+///
+/// Without them, the allocator returns blocks of this size to the system and requests them again,
+/// which clears each page: a tenth of a sender's time at 1 MiB.
 #[derive(Debug, Default)]
 pub struct Spare(Mutex<Vec<BytesMut>>);
 
 impl Spare {
-    /// An empty buffer with room for `size` bytes: one that is kept, unless all are too small, or so
-    /// large that a queue's bound in bytes would mean little.
+    /// Returns an empty buffer with room for `size` bytes. It reuses a kept one, unless all are too
+    /// small or so large that a queue's bound in bytes would mean little.
     pub(crate) fn buffer(&self, size: usize) -> BytesMut {
         let fits = |buffer: &mut BytesMut| {
-            // What was cut off in front of a payload counts again.
+            // Reclaims bytes that were cut off in front of a payload.
             buffer.try_reclaim(size) && buffer.capacity() <= 2 * size
         };
         let kept = self.with(|buffers| {
@@ -31,7 +33,7 @@ impl Spare {
         kept.unwrap_or_else(|| BytesMut::with_capacity(size))
     }
 
-    /// Keeps the memory of a payload, if nobody else has a part of it and there is room.
+    /// Keeps the memory of a payload, if it is not shared and there is room.
     pub(crate) fn keep(&self, payload: Bytes) {
         if payload.len() < SMALLEST {
             return;
@@ -49,7 +51,7 @@ impl Spare {
         }
     }
 
-    /// Gives all of it back.
+    /// Frees all kept buffers.
     pub(crate) fn clear(&self) {
         self.with(std::mem::take);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Longer than any process runs, and short enough that adding it to an instant cannot overflow.
+/// Longer than any process runs, but adding it to an instant cannot overflow.
 pub(crate) const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Returns the instant `wait` after `at`, at most 30 years later.
@@ -12,7 +12,7 @@ pub(crate) fn after(at: Instant, wait: Duration) -> Instant {
     at.checked_add(wait.min(NEVER)).unwrap_or(at)
 }
 
-/// Whole milliseconds, as logs and JSON have them.
+/// Whole milliseconds, as in logs and JSON.
 #[cfg(feature = "connmgr")]
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

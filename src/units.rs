@@ -31,7 +31,7 @@ pub(crate) mod duration {
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
             humantime::parse_duration(text)
-                .map_err(|error| E::custom(format!("{text:?} is no time such as 30s: {error}")))
+                .map_err(|error| E::custom(format!("{text:?} is not a time such as 30s: {error}")))
         }
     }
 }
@@ -42,7 +42,7 @@ pub(crate) mod size {
 
     use serde::{Deserializer, Serializer, de};
 
-    /// The larger units first, as they are written.
+    /// A size is written in the first of these units that divides it.
     const UNITS: [(&str, u64); 7] = [
         ("GiB", 1 << 30),
         ("MiB", 1 << 20),
@@ -80,7 +80,7 @@ pub(crate) mod size {
     }
 
     pub(crate) fn parse(text: &str) -> Option<u64> {
-        // Nothing is nothing in any unit.
+        // Zero needs no unit.
         if text == "0" {
             return Some(0);
         }

@@ -1,5 +1,6 @@
-//! What a connection holds on the heap, and what it allocates. In a binary of its own, since the
-//! allocator counts for all.
+//! What a connection holds on the heap, and what it allocates.
+//!
+//! It is a binary of its own, since the allocator counts the whole process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 use std::alloc::System;
@@ -23,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that are allocated now.
+/// Returns the bytes allocated now.
 fn live() -> usize {
     let stats = COUNTED.stats();
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Allocations so far, those that moved included.
+/// Returns the number of allocations so far, including reallocations.
 fn allocations() -> usize {
     let stats = COUNTED.stats();
     stats.allocations + stats.reallocations
@@ -50,7 +51,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// With a pipe between them that keeps next to nothing itself.
+    /// Connects them through a pipe with a tiny buffer.
     async fn connected() -> Self {
         let ((left, mut lefts), (right, mut rights)) = (lent(), lent());
         let (dials, accepts) = tokio::io::duplex(1 << 10);
@@ -69,7 +70,7 @@ impl Pair {
         }
     }
 
-    /// Sends messages to the far end, and then takes them there.
+    /// Sends messages to the far end, then receives them there.
     async fn burst(&mut self, size: usize, count: usize) {
         let message = Load::Data(Bytes::from(vec![0x5a; size]));
         for _ in 0..count {
@@ -94,7 +95,7 @@ fn lent() -> (Protocol, mpsc::Receiver<ProtocolConn<Load>>) {
     (protocol, lent)
 }
 
-/// One test, since two at a time would count each other's memory.
+/// One test, since concurrent tests would count each other's memory.
 #[tokio::test(start_paused = true)]
 async fn peers_keep_little_a_burst_leaves_nothing_and_messages_share_allocations() {
     discovery_keeps_little().await;
@@ -104,8 +105,9 @@ async fn peers_keep_little_a_burst_leaves_nothing_and_messages_share_allocations
     allocations_are_shared(&mut pair).await;
 }
 
-/// Discovery v4 that has met 5,000 nodes, each in a network of its own, and an address book in a file with 1,000
-/// of them: less than 2 MiB. All that has a bound in discovery is full, but for the buckets of the nearest nodes.
+/// Discovery v4 that has met 5,000 nodes, and a book of 1,000 on disk. Together they take less than
+/// 2 MiB. Each node is in its own network. Everything with a bound in discovery is full, except the
+/// buckets of the nearest nodes.
 async fn discovery_keeps_little() {
     const NODES: u32 = 5000;
     const KEPT: usize = 1000;
@@ -151,7 +153,7 @@ async fn discovery_keeps_little() {
     writer.await.unwrap().unwrap();
 }
 
-/// A node pings a machine, and answers all that it asks.
+/// Makes a node ping a machine and answer all its requests.
 fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
     let mut bytes = [0x5a; 32];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
@@ -178,7 +180,7 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
                 expiration,
                 enr_seq: Some(1),
             }),
-            // As large as a record may be, almost.
+            // Almost as large as a record may be.
             Packet::EnrRequest(_) => Packet::EnrResponse(EnrResponse {
                 request_hash: hash,
                 record: NodeRecord::builder(1)
@@ -196,15 +198,15 @@ fn meet(machine: &mut Machine, number: u32, now: Now) -> Contact {
     Contact::new(key.public_key(), addr, 30_303)
 }
 
-/// Not even right after they connected: memory that all of them give back later mostly stays with the
-/// process, in holes between what they keep.
+/// Peers keep little, even right after they connect. If many peers free memory later, most of it
+/// stays with the process, in holes between what they keep.
 async fn idle_peers_keep_little() {
     const MOST: usize = 9 << 10;
     let quiet = Protocol::builder("quiet", 1, 1).run(|_, mut conn| async move {
         while conn.recv().await?.is_some() {}
         Ok(())
     });
-    // As the peers of two nodes, whose own memory is no peer's.
+    // The peers belong to two nodes, whose own memory does not count.
     let [left, right] = [PeerOptions::default(), PeerOptions::default()];
     let connect = || async {
         let side = |options: &PeerOptions| {
@@ -212,7 +214,7 @@ async fn idle_peers_keep_little() {
         };
         testing::connect(side(&left), side(&right)).await
     };
-    // With what is made once.
+    // The first connection also allocates what is shared.
     let first = connect().await.unwrap();
     let before = live();
     let mut connected = Vec::with_capacity(50);
@@ -228,10 +230,10 @@ async fn idle_peers_keep_little() {
 }
 
 async fn nothing_is_left(pair: &mut Pair) {
-    // After the first Ping, which takes memory for a moment too.
+    // The first Ping also takes memory for a moment.
     tokio::time::sleep(Duration::from_secs(21)).await;
     let before = live();
-    // The 4 KiB are for what tasks and timers leave, the other 4 are this thread's for encoding.
+    // Half of the 8 KiB is for tasks and timers, half for this thread's encoding.
     let most = before + (8 << 10);
     for (size, count) in [(1 << 20, 3), (100, 200)] {
         for _ in 0..2 {
@@ -252,7 +254,7 @@ async fn nothing_is_left(pair: &mut Pair) {
     }
 }
 
-/// Neither end allocates for each message: small ones lie in chunks of 4 KiB.
+/// Neither end allocates per message: small messages share chunks of 4 KiB.
 async fn allocations_are_shared(pair: &mut Pair) {
     for (size, messages_an_allocation) in [(16, 40), (256, 3), (900, 1)] {
         pair.burst(size, 200).await;
@@ -262,7 +264,7 @@ async fn allocations_are_shared(pair: &mut Pair) {
             pair.burst(size, 200).await;
         }
         let each = (allocations() - before) / rounds;
-        // A chunk, which is two allocations, may have been begun by the burst before.
+        // The burst may begin in a chunk that exists; a chunk is two allocations.
         assert!(
             each.saturating_sub(2) * messages_an_allocation <= 200,
             "{each} allocations for 200 messages of {size} bytes"

@@ -1,4 +1,6 @@
-//! Many peers of one node, which send to it all at once. They are ours, whatever the node is.
+//! Many peers of one node that send to it concurrently.
+//!
+//! The peers are peermux, whatever the node is.
 
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use crate::options::Options;
 const PEERS: [usize; 4] = [1, 10, 100, 1000];
 const SIZE: usize = 1 << 10;
 
-/// How many connect at once.
+/// The number of concurrent connects.
 const CONNECTING: usize = 8;
 
 /// The peers of one node.
@@ -44,7 +46,7 @@ impl Crowd {
         }
     }
 
-    /// Connects more peers until there are so many.
+    /// Connects more peers until there are `peers`.
     pub(crate) fn grow(&mut self, peers: usize) -> Result<(), Problem> {
         let missing = self.members.len()..peers;
         let joining = stream::iter(missing).map(|_| join(&self.enode));
@@ -53,12 +55,13 @@ impl Crowd {
         Ok(())
     }
 
-    /// Does nothing for a while.
+    /// Idles for a while.
     pub(crate) fn wait(&self, time: Duration) {
         self.runtime.block_on(async { sleep(time).await });
     }
 
-    /// Lets the peers send `count` messages in all, and returns how many they were and the seconds it took.
+    /// Sends `count` messages from all peers in total. Returns their exact number and the seconds
+    /// it took.
     fn send(&self, count: u64) -> Result<(u64, f64), Problem> {
         let each = (count / self.members.len() as u64).max(1);
         let started = Instant::now();
@@ -93,7 +96,7 @@ async fn join(enode: &Enode) -> Result<Member, Problem> {
     })
 }
 
-/// A node, its peers, and how many messages they send in one measurement.
+/// A node, its peers, and the number of messages in one measurement.
 struct Scene {
     kind: Kind,
     crowd: Crowd,
@@ -101,7 +104,7 @@ struct Scene {
     count: u64,
 }
 
-/// Measures nodes of each kind with more and more peers.
+/// Measures nodes of each kind with increasing numbers of peers.
 pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) {
     let mut scenes: Vec<Scene> = Vec::new();
     for peers in PEERS {

@@ -1,4 +1,4 @@
-//! What was measured.
+//! The measured figures.
 
 use serde::Serialize;
 
@@ -29,13 +29,13 @@ pub(crate) enum Unit {
     Kibibytes,
 }
 
-/// One cell of the table: the values of all repetitions, in their order.
+/// One cell of the table: the values of all repetitions in order.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
     pub(crate) section: Section,
     pub(crate) row: String,
     pub(crate) unit: Unit,
-    /// The implementation, or the one that dials and the one that listens.
+    /// The implementation, or the dialling and the listening one.
     pub(crate) column: String,
     values: Vec<f64>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Summary {
     pub(crate) max: f64,
 }
 
-/// All of them, in the order of their first measurements.
+/// All figures, in the order of their first measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
@@ -68,7 +68,7 @@ impl Section {
             Self::Source => "Throughput, the listener sends",
             Self::Echo => "Round trips, one after the other",
             Self::Handshakes => "Full connects: handshake, Hello, Disconnect",
-            Self::Cpu => "CPU time a message, round trip or connect",
+            Self::Cpu => "CPU time per message, round trip or connect",
             Self::Idle => "Resident memory of an idle peer at a node with 100",
             Self::Peers => "Messages of 1 KiB from many peers to one node (the peers are peermux)",
         }

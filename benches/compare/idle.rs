@@ -1,4 +1,4 @@
-//! What an idle peer costs a node in memory.
+//! The memory of idle peers.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::options::Options;
 
 const PEERS: usize = 100;
 
-/// Longer than a connection of ours waits before it gives its buffers back, which is 5 s.
+/// Longer than the 5 s after which a silent connection of ours releases its buffers.
 const SETTLE: Duration = Duration::from_secs(7);
 
-/// Measures fresh nodes of each kind. All of them settle at the same time.
+/// Measures new nodes of each kind. All settle at the same time.
 pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) {
     let wanted = |kind: &Kind| options.wants(&format!("idle/{PEERS}/{}", kind.id()));
     let kinds: Vec<_> = kinds.iter().copied().filter(wanted).collect();
@@ -36,8 +36,8 @@ pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) 
     }
 }
 
-/// A node with its peers, and its memory with only one of them: the first one brings code and tables
-/// into memory that all share.
+/// Starts a node with its peers. Returns its memory with only the first one, which loads code and
+/// tables that all share.
 fn scene(kind: Kind) -> Option<(Kind, Served, f64, Crowd)> {
     let node = kind.serve();
     let mut crowd = Crowd::of(&node);

@@ -9,7 +9,7 @@ use crate::load::Load;
 use crate::process::Process;
 use crate::program::Program;
 
-/// Far more than there are in any measurement.
+/// More than in any measurement.
 const MAX_PEERS: &str = "2000";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// Builds what it needs. If that fails, the reason is on standard error.
+    /// Builds the programs. If that fails, the reason is on standard error.
     pub(crate) fn is_ready(self) -> bool {
         self.implementation()
             .is_none_or(|other| other.ready().is_ok())
@@ -63,7 +63,7 @@ impl Kind {
         self.implementation()?.ready().ok()
     }
 
-    /// Its own log, as short as it can be.
+    /// Returns the arguments that keep its log short.
     fn silence(self) -> &'static [&'static str] {
         match self {
             Self::Geth => &["--log", "error"],
@@ -71,7 +71,7 @@ impl Kind {
         }
     }
 
-    /// How many messages go before those that are measured, so that what is compiled at run time is.
+    /// Returns how many warm-up messages are sent, for code that is compiled at run time.
     pub(crate) fn warm_up(self, load: Load, count: u64) -> u64 {
         match (self, load) {
             (Self::Peermux, _) | (_, Load::Handshake(_)) => 0,
@@ -97,7 +97,7 @@ impl Kind {
         }
     }
 
-    /// Runs a load against a node and returns what the dialler tells of it.
+    /// Runs a load against a node and returns the dialler's result.
     pub(crate) fn drive(self, enode: &str, load: Load, count: u64) -> Result<Value, String> {
         let (size, many) = (load.size().to_string(), load.concurrency().to_string());
         let warm_up = self.warm_up(load, count).to_string();

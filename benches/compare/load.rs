@@ -1,4 +1,4 @@
-//! What two nodes do with each other.
+//! The loads between two nodes.
 
 use serde_json::Value;
 
@@ -8,18 +8,18 @@ const SIZES: [usize; 5] = [16, 256, 1 << 10, 32 << 10, 1 << 20];
 const ECHO_SIZE: usize = 32;
 const CONCURRENCIES: [usize; 2] = [1, 8];
 
-/// From this size on megabytes a second say more than messages.
+/// From this size on, rates are in megabytes per second instead of messages.
 const LARGE: usize = 32 << 10;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// The dialler sends messages of so many bytes.
+    /// The dialler sends messages of this size in bytes.
     Sink(usize),
-    /// The listener sends them.
+    /// The listener sends messages of this size.
     Source(usize),
-    /// Round trips one after the other.
+    /// Round trips, one after the other.
     Echo(usize),
-    /// Full connects, so many at once.
+    /// This many concurrent full connects.
     Handshake(usize),
 }
 
@@ -32,7 +32,7 @@ impl Load {
         sinks.chain(sources).chain(echo).chain(handshakes)
     }
 
-    /// The sizes of messages, smallest first.
+    /// Returns the message sizes, smallest first.
     pub(crate) fn sizes() -> [usize; 5] {
         SIZES
     }
@@ -69,7 +69,7 @@ impl Load {
         format!("{}/{number}", self.mode())
     }
 
-    /// How many are certain to be quick with every implementation.
+    /// Returns a count that is quick with every implementation.
     pub(crate) fn first_count(self) -> u64 {
         match self {
             Self::Handshake(_) => 20,
@@ -78,7 +78,7 @@ impl Load {
         }
     }
 
-    /// The figures in a dialler's result.
+    /// Returns the figures in a dialler's result.
     pub(crate) fn told(self, result: &Value) -> Vec<(Section, String, Unit, f64)> {
         let number = |key: &str| result[key].as_f64();
         let rate = number("count").zip(number("seconds"));
@@ -110,7 +110,7 @@ impl Load {
         }
     }
 
-    /// What CPU time is called in the table.
+    /// Returns the title of its CPU time in the table.
     pub(crate) fn title(self) -> String {
         match self {
             Self::Handshake(many) => format!("handshake, {many} at once"),
@@ -119,7 +119,7 @@ impl Load {
     }
 }
 
-/// A size, for people.
+/// Formats a size.
 pub(crate) fn bytes(size: usize) -> String {
     match size {
         _ if size >= 1 << 20 => format!("{} MiB", size >> 20),

@@ -1,4 +1,4 @@
-//! Where it was measured.
+//! Describes the machine.
 
 use std::fs;
 use std::thread::available_parallelism;
@@ -28,7 +28,7 @@ impl Machine {
     }
 }
 
-/// The machine in one line.
+/// Describes the machine in one line.
 pub(crate) fn description() -> String {
     let Machine {
         processor,
@@ -38,7 +38,7 @@ pub(crate) fn description() -> String {
     format!("{processor}, {cores} cores, {system}, nothing pinned")
 }
 
-/// The processor and its cores.
+/// Returns the processor and its cores.
 pub(crate) fn short() -> String {
     let Machine {
         processor, cores, ..

@@ -1,11 +1,13 @@
-//! Ours beside other implementations: the same load on go-ethereum's p2p package and on EthereumJS, in one run
-//! whose repetitions take turns.
+//! Compares peermux with other implementations under the same load.
+//!
+//! They are go-ethereum's p2p package and EthereumJS, in one run with interleaved repetitions.
 //!
 //!     cargo bench -p peermux-cli --bench compare -- [--only sink/16] [--repetitions 9] [--quick]
 //!
-//! Each measurement has two processes, of one implementation or of two. The dialler drives `bench/1`; ours are
-//! `peermux listen` and `peermux bench`, the others the programs of the interop tests. A table goes to standard output, the
-//! same as JSON and a plot as SVG to `compare` below the target folder.
+//! Each measurement has two processes, of one implementation or of two. The dialler drives
+//! `bench/1`. Our programs are `peermux listen` and `peermux bench`, the others those of the
+//! interop tests. A table is printed to standard output; JSON and an SVG plot are written to
+//! `compare` below the target folder.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -54,9 +56,9 @@ fn main() -> ExitCode {
     if options.require && kinds.len() < Kind::ALL.len() {
         return ExitCode::FAILURE;
     }
-    // A thousand peers of each implementation end in this process.
+    // Up to a thousand peers of each implementation are connections of this process.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        eprintln!("the limit on open files stays as it is: {error}");
+        eprintln!("the limit on open files cannot be raised: {error}");
     }
     let mut figures = Figures::default();
     pair::measure(&options, &kinds, &mut figures);

@@ -5,30 +5,32 @@ use std::time::Duration;
 
 use clap::Parser;
 
-/// Measures peermux beside go-ethereum and EthereumJS.
+/// Compares peermux with go-ethereum and EthereumJS.
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 pub(crate) struct Options {
-    /// Only measurements whose name contains this: WHAT/SIZE/WHO, such as sink/16/, echo, handshake/8, idle,
-    /// peers/100, or /peermux-geth for one that dials and one that listens
+    /// Only measurements whose name contains this, such as sink/16/ or echo
+    ///
+    /// Names are WHAT/SIZE/WHO, such as handshake/8, idle, peers/100, or /peermux-geth for a
+    /// dialler and a listener.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     pub(crate) only: String,
-    /// None whose name contains this, such as ethereumjs
+    /// No measurements whose name contains this, such as ethereumjs
     #[arg(long, value_name = "SUBSTRING")]
     skip: Option<String>,
-    /// How often everything is measured [default: 5, or 3 with --quick]
+    /// The number of repetitions [default: 5, or 3 with --quick]
     #[arg(long, value_name = "N")]
     repetitions: Option<usize>,
-    /// A fifth of a second each instead of a second
+    /// Measure for a fifth of a second each instead of a second
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Fail if Go or Node is missing, instead of leaving the implementation out
+    /// Fail if Go or Node is missing, instead of skipping the implementation
     #[arg(long)]
     pub(crate) require: bool,
     /// The folder for compare.json and compare.svg
     #[arg(long, value_name = "DIR", default_value_os_t = output())]
     pub(crate) output: PathBuf,
-    /// What `cargo bench` passes to every benchmark
+    /// Passed by `cargo bench` to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -49,20 +51,21 @@ impl Options {
         self.repetitions.unwrap_or(default).max(1)
     }
 
-    /// How long one measurement is to take.
+    /// Returns how long one measurement should take.
     pub(crate) fn target(&self) -> Duration {
         Duration::from_millis(if self.quick { 200 } else { 1000 })
     }
 
-    /// The number of messages that takes so long, once `count` of them took `seconds`; `None` if that was
-    /// long enough to tell, so that `Err` holds a number for another try.
+    /// Returns the number of messages for one measurement, if `count` of them took `seconds`. If
+    /// that was too short to tell, the error is a number for another try.
     pub(crate) fn calibrate(&self, count: u64, seconds: f64) -> Result<u64, u64> {
         let target = self.target().as_secs_f64();
         let factor = target / seconds.max(1e-6);
         let scaled = |factor: f64| ((count as f64 * factor) as u64).max(1);
-        match seconds >= target / 4.0 {
-            true => Ok(scaled(factor)),
-            false => Err(scaled(factor.clamp(2.0, 30.0))),
+        if seconds >= target / 4.0 {
+            Ok(scaled(factor))
+        } else {
+            Err(scaled(factor.clamp(2.0, 30.0)))
         }
     }
 }

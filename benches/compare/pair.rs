@@ -1,4 +1,4 @@
-//! One node that dials and one that listens.
+//! Measurements between a dialler and a listener.
 
 use crate::figures::{Figures, Section, Unit};
 use crate::kind::{Kind, Served};
@@ -18,7 +18,7 @@ struct Run {
 }
 
 impl Pair {
-    /// All implementations with themselves, then ours with each other one.
+    /// Returns all implementations with themselves, then ours with each other one.
     fn all(kinds: &[Kind]) -> Vec<Self> {
         let pair = |dialler, listener| Self { dialler, listener };
         let alike = kinds.iter().map(|&kind| pair(kind, kind));
@@ -28,21 +28,23 @@ impl Pair {
     }
 
     fn id(self) -> String {
-        match self.dialler == self.listener {
-            true => self.dialler.id().to_owned(),
-            false => format!("{}-{}", self.dialler.id(), self.listener.id()),
+        if self.dialler == self.listener {
+            self.dialler.id().to_owned()
+        } else {
+            format!("{}-{}", self.dialler.id(), self.listener.id())
         }
     }
 
     fn name(self) -> String {
-        match self.dialler == self.listener {
-            true => self.dialler.name().to_owned(),
-            false => format!("{} → {}", self.dialler.name(), self.listener.name()),
+        if self.dialler == self.listener {
+            self.dialler.name().to_owned()
+        } else {
+            format!("{} → {}", self.dialler.name(), self.listener.name())
         }
     }
 }
 
-/// Runs every load that is wanted, between every pair.
+/// Runs every selected load between every pair.
 pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) {
     let mut nodes: Vec<(Kind, Served)> = Vec::new();
     for load in Load::all() {
@@ -71,7 +73,7 @@ pub(crate) fn measure(options: &Options, kinds: &[Kind], figures: &mut Figures) 
     }
 }
 
-/// Finds out how many messages take as long as a measurement is to take. The tries warm the listener up.
+/// Finds the number of messages for one measurement. The tries warm up the listener.
 fn calibrate(options: &Options, load: Load, pair: Pair, node: &Served) -> Option<Run> {
     let mut count = load.first_count();
     loop {

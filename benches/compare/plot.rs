@@ -1,4 +1,4 @@
-//! The throughput by size as a picture.
+//! Plots the throughput by message size.
 
 use std::error::Error;
 use std::ops::Range;
@@ -19,7 +19,7 @@ const FONT: &str = "Helvetica, Arial, sans-serif";
 const INK: RGBColor = RGBColor(36, 41, 47);
 const FAINT: RGBColor = RGBColor(222, 226, 230);
 
-/// The width of a bar, where the sizes are one apart.
+/// The width of a bar; the sizes are 1 apart.
 const BAR: f64 = 0.27;
 
 type Plot<'a, 'b> = ChartContext<
@@ -28,7 +28,7 @@ type Plot<'a, 'b> = ChartContext<
     Cartesian2d<plotters::coord::types::RangedCoordf64, LogCoord<f64>>,
 >;
 
-/// Draws messages a second, unless none were measured; says whether it did.
+/// Draws the messages per second, if any were measured. Returns whether it did.
 pub(crate) fn draw(figures: &Figures, path: &Path) -> Result<bool, Box<dyn Error>> {
     let bars = bars(figures);
     if bars.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn draw(figures: &Figures, path: &Path) -> Result<bool, Box<dyn Error
 /// One implementation's throughput with messages of one size.
 struct Bar {
     kind: Kind,
-    /// Which of the sizes.
+    /// The index of the size.
     size: usize,
     summary: Summary,
 }
@@ -81,12 +81,12 @@ fn bars(figures: &Figures) -> Vec<Bar> {
     bars.collect()
 }
 
-/// Whole powers of ten around all bars.
+/// Returns the range of whole powers of ten that includes all bars.
 fn heights(bars: &[Bar]) -> Range<f64> {
     let all = || bars.iter().map(|bar| bar.summary);
     let least = all().map(|bar| bar.min).fold(f64::INFINITY, f64::min);
     let most = all().map(|bar| bar.max).fold(1.0, f64::max);
-    // Room for the label above the highest one.
+    // Leave room for the label above the highest bar.
     let power = |value: f64| 10f64.powf(value);
     power(least.max(1.0).log10().floor())..power((most * 1.6).log10().ceil())
 }
@@ -102,7 +102,7 @@ fn title(root: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// A line at each power of ten, and the sizes below the bars.
+/// Draws a line at each power of ten, and the sizes below the bars.
 fn axes(plot: &mut Plot<'_, '_>) -> Result<(), Box<dyn Error>> {
     let (wide, high) = (plot.x_range(), plot.y_range());
     let mut height = high.start;
@@ -166,7 +166,7 @@ fn colour(kind: Kind) -> RGBColor {
     }
 }
 
-/// A number in a few characters.
+/// Formats a number with few characters.
 fn short(value: f64) -> String {
     match value {
         _ if value >= 1e6 => format!("{:.1} M", value / 1e6).replace(".0", ""),

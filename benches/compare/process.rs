@@ -1,10 +1,10 @@
-//! A running process as the system sees it.
+//! A running process and its use of resources.
 
 use std::fs;
 
 use crate::program::Program;
 
-/// A process whose output nobody reads any more, though it is taken from it. It ends when dropped.
+/// A process whose further output is discarded. It is ended when dropped.
 pub(crate) struct Process {
     program: Program,
 }
@@ -15,7 +15,7 @@ impl Process {
         Self { program }
     }
 
-    /// Seconds that its threads have spent on processors; `None` where the system does not tell.
+    /// Returns the CPU time of its threads in seconds, or `None` if it is unknown.
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.program.id())).ok()?;
         let nanoseconds = threads.filter_map(|thread| {
@@ -25,7 +25,7 @@ impl Process {
         Some(nanoseconds.sum::<u64>() as f64 / 1e9).filter(|seconds| *seconds > 0.0)
     }
 
-    /// Resident memory in KiB; `None` where the system does not tell.
+    /// Returns the resident memory in KiB, or `None` if it is unknown.
     pub(crate) fn resident_kib(&self) -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program.id())).ok()?;
         let line = status

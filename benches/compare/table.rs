@@ -4,7 +4,9 @@ use crate::figures::{Figure, Figures, Section};
 use crate::kind::Kind;
 use crate::machine;
 
-/// One table a section: a row for each load, a column for each pair, and how ours compares.
+/// Returns one table per section.
+///
+/// It has a row for each load, a column for each pair, and ratios to ours.
 pub(crate) fn table(figures: &Figures) -> String {
     let sections = Section::ALL.into_iter().filter_map(|section| {
         let cells = figures.section(section);
@@ -56,7 +58,7 @@ fn show(figure: &Figure) -> String {
     format!("{median} ({min}–{max})")
 }
 
-/// Three digits or more, with commas between thousands.
+/// Formats at least three digits, with commas between thousands.
 fn number(value: f64) -> String {
     match value {
         _ if value < 10.0 => format!("{value:.2}"),
@@ -75,7 +77,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Each of them once, in the order of their first appearances.
+/// Returns each value once, in the order of first appearance.
 fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = Vec::new();
     for one in all {

@@ -1,5 +1,5 @@
-//! Floods over sockets of the loopback interface, by one thread that sends.
-#![expect(clippy::disallowed_methods, reason = "what is sent has a rate")]
+//! Floods over loopback sockets from one sending thread.
+#![expect(clippy::disallowed_methods, reason = "the sender has a rate")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -19,13 +19,13 @@ use super::{ALLOCATOR, RUNS, key, ping, record, spread};
 const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// How long each flood takes.
+/// The duration of each flood.
 const FLOOD: Duration = Duration::from_secs(1);
 
-/// How long an answer to a Ping may take.
+/// The time limit for the answer to a Ping.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Sends until its time is over, at most as many in a second. Returns how many it sent.
+/// Sends datagrams for `time`, at most `per_second`. Returns how many it sent.
 fn send(to: SocketAddr, datagrams: &[Vec<u8>], per_second: Option<u32>, time: Duration) -> u64 {
     let socket = UdpSocket::bind(LOOPBACK).expect("a free port");
     let (begun, mut sent) = (Instant::now(), 0);
@@ -45,7 +45,7 @@ fn send(to: SocketAddr, datagrams: &[Vec<u8>], per_second: Option<u32>, time: Du
     sent
 }
 
-/// The processor time of this thread, in seconds.
+/// Returns the CPU time of this thread in seconds.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     let nanos = stat
@@ -55,7 +55,7 @@ fn cpu() -> f64 {
     nanos.expect("a number") / 1e9
 }
 
-/// How many datagrams found no room at a socket.
+/// Returns how many datagrams a socket had no room for.
 fn lost(at: SocketAddr) -> u64 {
     let sockets = std::fs::read_to_string("/proc/net/udp").expect("Linux");
     let port = format!(":{:04X}", at.port());
@@ -70,8 +70,8 @@ fn lost(at: SocketAddr) -> u64 {
     drops.expect("the socket is there")
 }
 
-/// What one thread takes of a flood, as datagrams in a second of its processor time; and how many bytes it has
-/// allocated beyond those from before the flood.
+/// Returns how many datagrams a thread receives per second of its CPU time. Also
+/// returns how many bytes it allocated since before the flood.
 fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     let socket = UdpSocket::bind(LOOPBACK).expect("a free port");
     let at = socket.local_addr().expect("bound");
@@ -85,13 +85,13 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     runtime.expect("a runtime").block_on(async {
         serve(socket).await;
         let flood = move || send(at, &[vec![0x5a; 200]], None, FLOOD);
-        // With what the first packets bring about.
+        // Include what the first packets allocate.
         tokio::task::spawn_blocking(move || send(at, &[vec![0x5a; 200]], Some(1000), FLOOD / 10))
             .await
             .expect("no panic");
         let (memory, before, dropped) = (live(), cpu(), lost(at));
         let sent = tokio::task::spawn_blocking(flood).await.expect("no panic");
-        // What is left in the socket.
+        // Wait for the datagrams that are still in the socket.
         sleep(FLOOD / 10).await;
         let taken = sent - (lost(at) - dropped);
         (
@@ -101,7 +101,7 @@ fn taken(serve: impl AsyncFnOnce(UdpSocket)) -> (f64, usize) {
     })
 }
 
-/// Packets with a wrong hash, beside a loop that does nothing but receive.
+/// Floods with packets of a wrong hash, compared with a loop that only receives.
 pub(crate) fn refused_from_a_socket() {
     let (mut ratios, mut rates, mut growth) = (Vec::new(), Vec::new(), 0);
     for _ in 0..RUNS {
@@ -111,7 +111,7 @@ pub(crate) fn refused_from_a_socket() {
             tokio::spawn(async move {
                 let mut buffer = [0; 1281];
                 while socket.readable().await.is_ok() {
-                    // As many at a time as discovery takes.
+                    // As many at a time as discovery receives.
                     for _ in 0..32 {
                         if socket.try_recv_from(&mut buffer).is_err() {
                             break;
@@ -141,7 +141,7 @@ pub(crate) fn refused_from_a_socket() {
     );
 }
 
-/// An ordinary message of Discovery v5 by a node that nobody knows: it is answered with WHOAREYOU.
+/// Returns an ordinary Discovery v5 message from an unknown node, which is answered with WHOAREYOU.
 fn v5_message(to: NodeId, rng: &mut StdRng) -> Vec<u8> {
     let iv: [u8; 16] = rng.random();
     let mut header = b"discv5\x00\x01\x00".to_vec();
@@ -155,7 +155,7 @@ fn v5_message(to: NodeId, rng: &mut StdRng) -> Vec<u8> {
     [iv.to_vec(), header, message.to_vec()].concat()
 }
 
-/// A node of version 4 that pings another.
+/// A Discovery v4 node that pings another.
 struct Pinger {
     socket: UdpSocket,
     key: SecretKey,
@@ -169,7 +169,7 @@ impl Pinger {
         now.expect("after 1970").as_secs()
     }
 
-    /// Whether a Ping is answered in time. Pings of the other are answered meanwhile.
+    /// Returns whether a Ping is answered in time. The other's Pings are answered meanwhile.
     fn ping(&mut self) -> bool {
         self.sent += 1;
         let own = self.socket.local_addr().expect("bound");
@@ -206,7 +206,7 @@ fn ping_at(key: &SecretKey, from: SocketAddr, seq: u64) -> (Vec<u8>, PacketHash)
     (ping.bytes.to_vec(), ping.hash)
 }
 
-/// How many Pings of version 4 are answered while something else comes to the same port.
+/// Measures how many v4 Pings are answered during a flood at the same port.
 pub(crate) fn beside_version_5() {
     const PINGS: usize = 100;
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -226,7 +226,7 @@ pub(crate) fn beside_version_5() {
         to,
         sent,
     };
-    // The first ones prove who is where.
+    // The first ones prove both endpoints.
     for _ in 0..3 {
         pinger.ping();
     }
@@ -237,7 +237,7 @@ pub(crate) fn beside_version_5() {
     let of_none = vec![vec![0x5a; 200]];
     for (what, datagrams) in [
         ("messages of version 5", &of_v5),
-        ("packets that are none", &of_none),
+        ("invalid packets", &of_none),
     ] {
         for rate in [Some(0), Some(1000), Some(10_000), None] {
             let (mut answered, mut rates) = (Vec::new(), Vec::new());
@@ -257,7 +257,7 @@ pub(crate) fn beside_version_5() {
                 rates.push(sent as f64 / FLOOD.as_secs_f64() / 1000.0);
             }
             println!(
-                "beside {} thousand {what} in a second: {} of the Pings of version 4 are answered",
+                "beside {} thousand {what} per second: {} of the Pings of version 4 are answered",
                 spread(rates),
                 spread(answered)
             );

@@ -1,9 +1,13 @@
-//! What Node Discovery v4 costs: a Ping that is answered, beside the cryptography that it takes at least;
-//! a packet that is none, in memory and as a flood over a socket; what is lost while Discovery v5 is flooded at the
-//! same port; a lookup among many nodes; the memory of a full table.
+//! The costs of Node Discovery v4.
 //!
-//! `cargo bench --bench discv4 --features discv4`. The lookup runs among a thousand nodes on loopback in this
-//! process, which all join first; the rest is in memory.
+//! - an answered Ping, compared with the cryptography that it needs at least
+//! - an invalid packet, in memory and as a flood over a socket
+//! - losses while Discovery v5 is flooded at the same port
+//! - a lookup among many nodes
+//! - the memory of a full table
+//!
+//! `cargo bench --bench discv4 --features discv4`. The lookup runs among a thousand nodes on
+//! loopback in this process, all of which join first; the rest is in memory.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -77,7 +81,7 @@ fn ping(key: &SecretKey, addr: SocketAddr, seq: u64, unix: u64) -> Sealed {
     ping.seal(key).expect("a short packet")
 }
 
-/// Answers what a machine asks the node with this key, until it asks nothing more.
+/// Answers a machine's requests to the node with this key, until there are none.
 fn serve(machine: &mut Machine, keys: &HashMap<SocketAddr, (SecretKey, NodeRecord)>, now: Now) {
     while let Some(transmit) = machine.poll_transmit() {
         let Some((key, record)) = keys.get(&transmit.to) else {
@@ -104,7 +108,7 @@ fn serve(machine: &mut Machine, keys: &HashMap<SocketAddr, (SecretKey, NodeRecor
     while machine.poll_event().is_some() {}
 }
 
-/// The least, the median and the most.
+/// Formats minimum, median and maximum.
 fn spread(mut values: Vec<f64>) -> String {
     values.sort_by(f64::total_cmp);
     let [least, most] = [0, values.len() - 1].map(|at| values[at]);
@@ -116,7 +120,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Seconds that `run` takes.
+/// Returns how many seconds `run` takes.
 fn seconds(run: impl FnOnce()) -> f64 {
     let begun = Instant::now();
     run();
@@ -186,7 +190,7 @@ fn refused_packets() {
     );
 }
 
-/// As many packets of one public address that nearly all of them are over its rate.
+/// Nearly all packets of one public address exceed its rate.
 fn packets_over_the_rate() {
     const PACKETS: u32 = 200_000;
     let now = Now {
@@ -210,7 +214,7 @@ fn packets_over_the_rate() {
     );
 }
 
-/// All that a machine holds when it knows as many nodes as it can.
+/// The memory of a machine that knows as many nodes as it can.
 fn full_table() {
     let start = Instant::now();
     let now = Now {
@@ -222,7 +226,7 @@ fn full_table() {
     for number in 1..=KNOWN {
         let key = key(number);
         let [_, a, b, c] = number.to_be_bytes();
-        // A /24 for each of them.
+        // Each has its own /24.
         let addr = SocketAddr::from(([20 + a, b, c, 1], 30_303));
         let keys = HashMap::from([(addr, (key.clone(), record(&key, 160)))]);
         let ping = ping(&key, addr, 1, UNIX);
@@ -247,7 +251,7 @@ fn lookups() {
         let config = Discv4Config::default()
             .with_private_networks(true)
             .with_random_lookups(0)
-            // All of them share this machine's processors while they join.
+            // All nodes share this machine's processors while they join.
             .with_request_timeout(Duration::from_secs(1));
         let mut nodes: Vec<(Contact, Discv4)> = Vec::new();
         for number in 0..NODES {
@@ -259,7 +263,7 @@ fn lookups() {
                 .expect("a free port");
             let addr = node.local_addr().expect("a socket of its own");
             nodes.push((Contact::new(key.public_key(), addr, 0), node));
-            // One lookup after the other, so that they do not wait for each other.
+            // One lookup after the other, so that they do not slow each other down.
             let (own, node) = nodes.last().expect("a node");
             if number > 0 {
                 let seed = nodes[0].0.to_enode();

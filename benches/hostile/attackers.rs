@@ -1,4 +1,6 @@
-//! The role of the attackers. They come back, each time from another network and as another node.
+//! The role of the attackers.
+//!
+//! Each reconnects from another network and as another node.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,13 +26,13 @@ use crate::proof::proof;
 use crate::worker::{commands, tell};
 use crate::{OTHERS, machine, states};
 
-/// The first bytes after 127 in attackers' addresses.
+/// The number of values for the second byte of attackers' addresses.
 const NETWORKS: u8 = 199;
 
-/// How long an attacker keeps a socket open that the node has refused.
+/// How long an attacker keeps a socket open after the node has refused it.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What the attackers have spent.
+/// The attackers' use of resources.
 #[derive(Debug, Default)]
 struct Spent {
     bytes: AtomicU64,
@@ -40,7 +42,7 @@ struct Spent {
 #[derive(Debug, Clone)]
 struct Target {
     node: Enode,
-    /// Set where everything is discarded.
+    /// The address of the sink while the attack is discarded.
     sink: Option<SocketAddr>,
     spent: Arc<Spent>,
     next_source: Arc<AtomicUsize>,
@@ -111,7 +113,7 @@ fn begin(target: &Target, name: &str, attackers: usize) -> JoinSet<()> {
         async move {
             sleep(Duration::from_millis(number as u64)).await;
             loop {
-                // It ends in an error when the node closes it, which is what an attacker expects.
+                // An attacker expects the error when the node closes the connection.
                 let _ = once(&attack, &says, &target, number == 0).await;
                 sleep(attack.away).await;
             }
@@ -163,7 +165,7 @@ async fn once(
     Ok(())
 }
 
-/// A peer, until its connection ends.
+/// Connects as a peer, until the connection ends.
 async fn line(
     stream: TcpStream,
     talk: &Talk,
@@ -181,9 +183,10 @@ async fn line(
         line.say(once, target).await?;
     }
     let reading = async {
-        match talk.reads {
-            true => discard(line.reader).await,
-            false => std::future::pending().await,
+        if talk.reads {
+            discard(line.reader).await;
+        } else {
+            std::future::pending::<()>().await;
         }
     };
     let beats = beats(line.codec, line.writer, always, talk, target);
@@ -193,7 +196,7 @@ async fn line(
     }
 }
 
-/// A connection, and what seals messages for it.
+/// A connection with the codec that seals its messages.
 struct Line {
     codec: RlpxCodec,
     reader: Box<dyn AsyncRead + Send + Unpin>,
@@ -242,7 +245,7 @@ impl Line {
     }
 }
 
-/// Says the same again and again, until the node has closed the connection.
+/// Sends the same messages repeatedly until the node closes the connection.
 async fn beats(
     mut codec: RlpxCodec,
     mut writer: impl AsyncWrite + Unpin,
@@ -279,7 +282,7 @@ async fn discard(mut reader: impl AsyncRead + Unpin) {
     while let Ok(1..) = reader.read(&mut buffer).await {}
 }
 
-/// What seals messages for nobody, at the price of a handshake with a node.
+/// Returns a codec for messages that are discarded. It costs the same handshake.
 async fn sealing(capabilities: Vec<Capability>) -> Result<RlpxCodec, Problem> {
     let (near, far) = duplex(16 << 10);
     let (key, other) = (SecretKey::generate(), SecretKey::generate());

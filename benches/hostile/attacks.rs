@@ -1,4 +1,4 @@
-//! What attackers do.
+//! The attacks.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -21,39 +21,39 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
     pub(crate) how: How,
-    /// How long it waits before it comes back.
+    /// The wait before the attacker reconnects.
     pub(crate) away: Duration,
 }
 
 pub(crate) enum How {
-    /// Says this, and nothing more.
+    /// Sends this and nothing more.
     Unproven(fn(&Enode) -> Vec<u8>),
-    /// Says that much, is refused by a node without seats, and keeps its sockets open.
+    /// Sends this, is refused by a node without seats, and keeps its sockets open.
     Refused(fn(&Enode) -> Vec<u8>),
-    /// Becomes a peer with these capabilities, and says the same again and again.
+    /// Becomes a peer with these capabilities and repeats its messages.
     Peer(Talk),
-    /// Becomes a peer and leaves when that is done, again and again.
+    /// Becomes a peer and leaves, repeatedly.
     Passing,
-    /// Becomes a peer as often as it can, from one address, and stays.
+    /// Becomes a peer as often as possible from one address, and stays.
     Seats,
 }
 
 pub(crate) struct Talk {
     pub(crate) capabilities: fn() -> Vec<Capability>,
-    /// The identity that it proves first, in comm.
+    /// The identity that it proves first in comm.
     pub(crate) identity: Option<fn() -> Arc<dyn IdentityProvider>>,
     pub(crate) beat: fn() -> Vec<RawMessage>,
-    /// Whether each connection has messages of its own.
+    /// Whether each connection has its own messages.
     pub(crate) own: bool,
-    /// How many of the messages only the first attacker says, and only once.
+    /// How many of the messages only the first attacker sends, and only once.
     pub(crate) once: usize,
-    /// How long it waits between two beats.
+    /// The pause between two beats.
     pub(crate) pause: Duration,
-    /// How many bytes are written at a beat.
+    /// How many bytes are written per beat.
     pub(crate) at_once: usize,
-    /// Whether what the node says is read.
+    /// Whether it reads what the node sends.
     pub(crate) reads: bool,
-    /// What the connection may take beside the budgets, in bytes.
+    /// Memory of the connection outside the budgets, in bytes.
     pub(crate) allowance: usize,
 }
 
@@ -69,8 +69,8 @@ const PEER: Talk = Talk {
     allowance: 64 << 10,
 };
 
-/// It has the node send what it does not read: one message of each sender that waits is not counted, nor is what is
-/// being sealed bounded by the budget.
+/// Makes the node send messages that it does not read. One message per waiting sender is not
+/// counted, and messages that are being sealed may exceed the budget.
 const ASKER: Talk = Talk {
     allowance: (64 << 10) + 2 * FOR_STRANGERS,
     ..PEER
@@ -83,7 +83,7 @@ const MEMBER: Talk = Talk {
 };
 
 impl Attack {
-    /// How many seats the node has: a peer more has none where that is the attack.
+    /// Returns the node's number of seats, which depends on the attack.
     pub(crate) fn seats(&self, attackers: usize) -> usize {
         match self.how {
             How::Passing => 50,
@@ -92,7 +92,7 @@ impl Attack {
         }
     }
 
-    /// What all peers say at a beat, if they say the same.
+    /// Returns the messages of a beat, if all peers send the same.
     pub(crate) fn messages(&self) -> Vec<RawMessage> {
         match &self.how {
             How::Peer(talk) if !talk.own => (talk.beat)(),
@@ -100,7 +100,8 @@ impl Attack {
         }
     }
 
-    /// What the node remembers of a connection that has ended, in bytes: identities, 4,096 of them for an hour.
+    /// Returns what the node remembers of an ended connection in bytes. It keeps 4,096 identities
+    /// for an hour.
     pub(crate) fn remembered(&self) -> usize {
         match &self.how {
             How::Peer(talk) if talk.identity.is_some() => 2 << 10,
@@ -108,7 +109,7 @@ impl Attack {
         }
     }
 
-    /// What a connection may take beside the budgets, in bytes.
+    /// Returns the memory of a connection outside the budgets, in bytes.
     pub(crate) fn allowance(&self) -> usize {
         match &self.how {
             How::Unproven(_) | How::Refused(_) => 16 << 10,
@@ -196,5 +197,5 @@ pub(crate) fn all() -> impl Iterator<Item = Attack> {
     .into_iter()
 }
 
-/// One for all attackers, since it takes a while to make.
+/// Shared by all attackers, since making it takes a while.
 static FALSE_CHAIN: LazyLock<Arc<X509Identity>> = LazyLock::new(|| Arc::new(untrusted()));

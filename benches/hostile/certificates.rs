@@ -1,11 +1,11 @@
-//! Identities that are certificates: those that the node trusts, and false ones.
+//! Identities that are certificates, both trusted and false.
 
 use peermux::comm::X509Identity;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384,
 };
 
-/// The name of each authority, so that any may have issued any certificate.
+/// The name of each authority, so that any of them may have issued any certificate.
 const NAME: &str = "root";
 
 struct Authority {
@@ -13,13 +13,14 @@ struct Authority {
     certificate: Vec<u8>,
 }
 
-/// The one identity of an authority of its own.
+/// Returns an identity with its own authority.
 pub(crate) fn trusted() -> X509Identity {
     let root = Authority::new(None);
     root.identity(&[], &[&root.certificate])
 }
 
-/// One with as many false certificates as it can have, the search among which would take longest.
+/// Returns an identity with as many false certificates as possible. Searching among them would take
+/// longest.
 pub(crate) fn untrusted() -> X509Identity {
     let root = Authority::new(None);
     let above: Vec<_> = (0..7).map(|_| Authority::new(Some(&root))).collect();

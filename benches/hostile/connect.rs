@@ -1,4 +1,4 @@
-//! Connections from any of the addresses that a machine has on its loopback interface.
+//! Connections from any loopback address.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use tokio::time::timeout;
 
 use crate::greet::Problem;
 
-/// Where the codes of the node's protocols begin, in the order of their names.
+/// The first codes of the node's protocols, which are ordered by name.
 pub(crate) const BENCH: u64 = 0x10;
 pub(crate) const ECHO: u64 = BENCH + 8;
 pub(crate) const UNREAD: u64 = ECHO + 2;
 
 pub(crate) const PING: u64 = 2;
 
-/// Where those of comm begin for who speaks nothing else.
+/// The first code of comm for a remote that speaks nothing else.
 pub(crate) const COMM: u64 = 0x10;
 
-/// What the node speaks beside comm.
+/// The node's capabilities besides comm.
 pub(crate) fn capabilities() -> Vec<Capability> {
     let named = |name| Capability::new(name, 1);
     [named("bench"), named("echo"), named("unread")].to_vec()
 }
 
-/// The `number`th address of those that begin with 127 and a byte from `first` on. Neighbouring numbers are in
-/// networks of their own.
+/// Returns the `number`th address that begins with 127 and a byte from `first` on. Consecutive
+/// numbers are in different networks.
 pub(crate) fn source(first: u8, networks: u8, number: usize) -> Ipv4Addr {
     let (wide, rest) = (
         number % usize::from(networks),

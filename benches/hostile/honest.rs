@@ -1,4 +1,6 @@
-//! The role of the honest: a peer that exchanges messages with the node, an identity that talks to it in comm, and
+//! The role of the honest remotes.
+//!
+//! They are a peer that exchanges messages with the node, an identity that sends to it in comm, and
 //! newcomers.
 
 use std::sync::Arc;
@@ -22,20 +24,20 @@ use crate::member;
 use crate::pin::pin;
 use crate::worker::{commands, tell};
 
-/// The first byte after 127 in honest addresses, and how many such bytes there are.
+/// The first value of the second byte in honest addresses, and the number of values.
 const FIRST: u8 = 210;
 const NETWORKS: u8 = 40;
 
-/// Where the codes of its only protocol begin.
+/// The first code of its only protocol.
 const ECHO: u64 = 0x10;
 const PONG: u64 = 3;
 
-/// How many messages are on their way at once.
+/// How many messages are in flight at once.
 const WINDOW: usize = 16;
 
-/// How long a newcomer waits at most.
+/// The maximum wait of a newcomer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it takes until the next one comes.
+/// The interval between newcomers.
 const NEWCOMERS: Duration = Duration::from_millis(100);
 
 pub(crate) type Link = Framed<Joined<TcpStream>, RlpxCodec>;
@@ -107,7 +109,7 @@ async fn behave(node: &Enode) {
     }
 }
 
-/// In seconds.
+/// Returns a quantile in seconds.
 fn quantile(took: &mut [Duration], part: f64) -> f64 {
     took.sort_unstable();
     let at = (part * took.len().saturating_sub(1) as f64) as usize;
@@ -131,7 +133,7 @@ async fn connect(node: &Enode, key: &SecretKey, place: &AtomicUsize) -> Result<L
     Ok(meet(node, key, place, echo).await?.into_framed())
 }
 
-/// Sends messages for a time, `window` of them at once, and tells how long each took.
+/// Sends messages for a time, `window` at once. Returns the round trip times.
 async fn echo(
     link: &mut Link,
     time: Duration,
@@ -162,7 +164,7 @@ async fn echo(
     Ok(took)
 }
 
-/// Waits for one answer; a Ping in between is answered.
+/// Waits for one answer and answers Pings meanwhile.
 async fn answer(link: &mut Link) -> Result<(), Problem> {
     loop {
         let next = timeout(PATIENCE, link.next()).await?;
@@ -173,14 +175,14 @@ async fn answer(link: &mut Link) -> Result<(), Problem> {
                 link.send(RawMessage { id: PONG, payload }).await?;
             }
             RawMessage { id: 1, payload } => {
-                return Err(format!("the node said goodbye: {payload:02x?}").into());
+                return Err(format!("the node disconnected: {payload:02x?}").into());
             }
             _ => {}
         }
     }
 }
 
-/// How long newcomers took to connect; `None` for one that was refused or gave up.
+/// Returns how long newcomers took to connect, `None` for each that failed.
 async fn newcomers(node: Enode, place: Arc<AtomicUsize>, time: Duration) -> Vec<Option<Duration>> {
     let (started, mut coming) = (Instant::now(), Vec::new());
     while started.elapsed() < time {

@@ -1,11 +1,12 @@
-//! What strangers can cost a node, and what an honest peer keeps of it meanwhile.
+//! What strangers can cost a node, and the service that honest peers still get.
 //!
 //!     cargo bench -p peermux-cli --bench hostile [-- --quick] [-- --only echoes] [-- --attackers 50]
 //!
-//! The node is a process of its own on one processor. The attackers and an honest peer are two more, which share another
-//! one. The same attackers first write to a process that discards everything: what the honest peer reaches beside that is
-//! what it would reach undisturbed. Commands and answers between the processes are lines of words. A table goes to
-//! standard output, and each goal with what was reached; a goal that is missed fails the run.
+//! The node is a process with its own processor. The attackers and the honest peer are two
+//! processes that share another processor. The same attackers first write to a process that
+//! discards everything: this shows the honest peer's undisturbed throughput. Commands and answers
+//! between the processes are lines of words. A table and the result of each goal are printed to
+//! standard output; a missed goal fails the run.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -42,16 +43,16 @@ use std::process::ExitCode;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-/// Tells how many bytes are allocated; that costs a few nanoseconds each time.
+/// Counts the allocated bytes, at a few nanoseconds per allocation.
 #[cfg_attr(not(feature = "jemalloc"), global_allocator)]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// It shows resident memory alone: what it has allocated is not counted.
+/// With jemalloc only the resident memory is shown; allocated bytes are not counted.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Which processor the node has, and which one the others share.
+/// The processor of the node, and the one that the others share.
 const NODE: usize = 0;
 const OTHERS: usize = 1;
 
@@ -91,8 +92,9 @@ fn measure(words: &[&str]) -> ExitCode {
         }
     }
     print!("{report}");
-    match report.is_met() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if report.is_met() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

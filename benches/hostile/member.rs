@@ -1,4 +1,4 @@
-//! An honest identity, whose messages others would like to crowd out.
+//! An honest identity whose messages attackers try to crowd out.
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::honest::{Link, PATIENCE, meet};
 use crate::messages::{HONEST, data};
 use crate::proof::proof;
 
-/// How long it waits between two messages.
+/// The pause between two messages.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long the last one has to arrive.
+/// How long the last message may take to arrive.
 const LAST: Duration = Duration::from_millis(300);
 
-/// Says something again and again for a time, and tells how often.
+/// Sends messages for a time and returns how many it sent.
 pub(crate) async fn talk(
     node: &Enode,
     key: &SecretKey,
@@ -29,7 +29,7 @@ pub(crate) async fn talk(
 ) -> usize {
     let (started, mut said, mut link) = (Instant::now(), 0, None);
     while started.elapsed() + LAST < time {
-        // What is not said counts, too: the node owes it.
+        // Unsent messages count too, since the node should have accepted them.
         said += 1;
         link = timeout(PATIENCE, say(link, node, key, place))
             .await

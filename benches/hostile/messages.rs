@@ -1,4 +1,4 @@
-//! What attackers say.
+//! The attackers' messages.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,19 +12,19 @@ use peermux::{Capability, Enode, SecretKey};
 use crate::connect::{BENCH, COMM, ECHO, PING, UNREAD, capabilities};
 use crate::node::FOR_STRANGERS;
 
-/// A byte string, about as large as a message can have it.
+/// The largest byte string that fits into a message, approximately.
 const LARGE: usize = (16 << 20) - (2 << 10);
 
-/// The kind of messages in comm that somebody subscribes to, and the number of an honest one.
+/// The tag of the node's subscription in comm, and the nonce of honest messages.
 pub(crate) const TALK: u64 = 7;
 pub(crate) const HONEST: u64 = 1;
 
-/// The kinds of gossip's messages.
+/// The tags of gossip's messages.
 const DIGEST: u64 = 0x676f_0201;
 const REQUEST: u64 = 0x676f_0202;
 const DATA: u64 = 0x676f_0203;
 
-/// The most ids in one of them.
+/// The maximum number of ids in a message.
 const IDS: usize = 1024;
 
 pub(crate) fn auth(node: &Enode) -> Vec<u8> {
@@ -39,7 +39,7 @@ pub(crate) fn half_an_auth(node: &Enode) -> Vec<u8> {
     auth
 }
 
-/// One that is refused after the most work: its last byte is wrong.
+/// Returns the auth that takes most work to refuse: its last byte is wrong.
 pub(crate) fn false_auth(node: &Enode) -> Vec<u8> {
     let mut auth = auth(node);
     if let Some(last) = auth.last_mut() {
@@ -48,13 +48,13 @@ pub(crate) fn false_auth(node: &Enode) -> Vec<u8> {
     auth
 }
 
-/// As many as a Hello may have.
+/// Returns as many capabilities as a Hello may have.
 pub(crate) fn many_capabilities() -> Vec<Capability> {
     let more = (3..64).map(|version| Capability::new("x", version));
     capabilities().into_iter().chain(more).collect()
 }
 
-/// As many as there is room for in a Hello's bytes, which are too many.
+/// Returns as many capabilities as fit into a Hello's bytes, which are too many.
 pub(crate) fn empty_capabilities() -> Vec<Capability> {
     vec![Capability::new("", 0); 600]
 }
@@ -74,7 +74,7 @@ fn zeros(id: u64, size: usize) -> RawMessage {
     string(id, &vec![0; size])
 }
 
-/// One that does not compress.
+/// Returns a message that does not compress.
 pub(crate) fn noise() -> RawMessage {
     let mut bytes = vec![0; 2 << 20];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
@@ -90,7 +90,7 @@ fn string(id: u64, bytes: &[u8]) -> RawMessage {
     }
 }
 
-/// Asks for many messages of the benchmark protocol, as large as strangers get them.
+/// Requests many messages of `bench`, as large as strangers get them.
 pub(crate) fn ask() -> RawMessage {
     let mut out = RlpStream::new_list(2);
     out.append(&100_000u64).append(&(FOR_STRANGERS as u64));
@@ -104,7 +104,7 @@ pub(crate) fn echoes() -> Vec<RawMessage> {
     vec![zeros(ECHO, FOR_STRANGERS); 16]
 }
 
-/// One byte for a protocol that nobody reads, and much around it for one that is read.
+/// Returns one byte for an unread protocol among many for one that is read.
 pub(crate) fn tiny() -> Vec<RawMessage> {
     let around = || std::iter::repeat_with(|| string(ECHO, &[7; 1000])).take(16);
     around()
@@ -119,7 +119,7 @@ pub(crate) fn small_echoes() -> Vec<RawMessage> {
         .collect()
 }
 
-/// A message in comm that wants no answer.
+/// Returns a message in comm that requests no answer.
 pub(crate) fn data(nonce: u64) -> RawMessage {
     in_comm(&Envelope::new(TALK, vec![7; 32]).with_nonce(nonce))
 }
@@ -140,7 +140,7 @@ pub(crate) fn small_talk() -> Vec<RawMessage> {
     vec![data(0); 20]
 }
 
-/// A message of gossip by an author of its own, and its id.
+/// Returns a gossip message by a new author, with its id.
 fn written(size: usize) -> (Vec<u8>, RawMessage) {
     let author = Secp256k1Identity::new(SecretKey::generate());
     let (identity, sequence, content) = (author.identity(), 1u64, vec![7; size]);
@@ -157,7 +157,7 @@ fn written(size: usize) -> (Vec<u8>, RawMessage) {
     (id, in_comm(&Envelope::new(DATA, out.out().freeze())))
 }
 
-/// A message of 1 MiB, and Requests that name it as often as they can.
+/// Returns a message of 1 MiB, and Requests that name it as often as possible.
 pub(crate) fn requests() -> Vec<RawMessage> {
     let (id, message) = written(1 << 20);
     let mut out = RlpStream::new_list(IDS);
@@ -168,12 +168,12 @@ pub(crate) fn requests() -> Vec<RawMessage> {
     vec![message, in_comm(&request)]
 }
 
-/// Messages of as many authors.
+/// Returns messages by different authors.
 pub(crate) fn authors() -> Vec<RawMessage> {
     (0..16).map(|_| written(64 << 10).1).collect()
 }
 
-/// Digests of messages that nobody has, which ask for one in return.
+/// Returns Digests of messages that do not exist, each requesting a Digest in return.
 pub(crate) fn announcements() -> Vec<RawMessage> {
     let digest = || {
         let mut out = RlpStream::new_list(2);

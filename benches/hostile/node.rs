@@ -22,35 +22,37 @@ use crate::{COUNTED, NODE, machine};
 /// What all peers together may hold, in bytes.
 pub(crate) const BUDGET: usize = 128 << 20;
 
-/// What written messages leave for the next ones, in bytes.
+/// The buffers of written messages that are kept for the next ones, in bytes.
 const SPARE: usize = 4 * (2 << 20);
 
-/// How long an address is remembered, which takes memory: less than what the attacks are given to settle.
+/// How long addresses are remembered, which takes memory. It is shorter than the time to settle
+/// after an attack.
 const THROTTLE: Duration = Duration::from_secs(5);
 
-/// What the ready-made protocols serve to strangers, which addresses of loopback are not by themselves.
+/// The ready-made protocols' limit for strangers. Loopback addresses do not count as strangers by
+/// default.
 pub(crate) const FOR_STRANGERS: usize = 64 << 10;
 
-/// How many set-ups there may be at once.
+/// The maximum number of concurrent set-ups.
 pub(crate) const PENDING: usize = 50;
 
-/// What gossip may keep, in bytes, and for how long: less than what the attacks are given to settle, too.
+/// What gossip may keep, in bytes and for how long. It is also shorter than the time to settle.
 const GOSSIP: usize = 16 << 20;
 const EXPIRY: Duration = Duration::from_secs(9);
 
-/// What subscriptions to comm may hold: gossip's, and one more.
+/// What subscriptions to comm may hold: gossip's and another one.
 const SUBSCRIPTIONS: usize = 2 * (4 << 20);
 
-/// What there is beside the budget of the peers, in bytes.
+/// Memory outside the budget of the peers, in bytes.
 pub(crate) const BESIDE: usize = SPARE + GOSSIP + SUBSCRIPTIONS;
 
-/// How long the node takes for each message of the kind that it subscribes to.
+/// How long the node takes for each message of its subscription.
 const TAKES: Duration = Duration::from_millis(1);
 
-/// How many honest ones there were.
+/// The number of honest messages received.
 static HEARD: AtomicU64 = AtomicU64::new(0);
 
-/// The most bytes that were allocated at once, as far as looking often can tell.
+/// The peak of allocated bytes, as seen by frequent sampling.
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn run(seats: usize) {
@@ -72,7 +74,7 @@ async fn serve(seats: usize) {
         Ok(())
     });
     let limits = MemoryLimits::default().with_per_node(BUDGET);
-    // Its address of loopback must make nobody a friend.
+    // Loopback addresses must have no privileges.
     let builder = Server::builder(SecretKey::generate())
         .listen("127.0.0.1:0".parse().expect("an address"))
         .configure(|config| {
@@ -108,7 +110,7 @@ async fn serve(seats: usize) {
     tell(&server.enode().to_string());
     for command in commands() {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        // Nothing else happens in this process's main task, so that reading blocks nobody.
+        // Nothing else runs in this process's main task, so the blocking read does no harm.
         let numbers = match words.as_slice() {
             ["live"] => vec![live() as f64],
             ["peak"] => vec![PEAK.load(Ordering::Relaxed) as f64],
@@ -122,7 +124,7 @@ async fn serve(seats: usize) {
                 sleep(Duration::from_secs(seconds.parse().expect("a number"))).await;
                 vec![]
             }
-            // A subscriber that reads nothing from now on.
+            // A subscriber that never reads.
             ["subscribe"] => {
                 unread.push((server.subscribe(), server.subscribe_connections()));
                 vec![]
@@ -142,7 +144,7 @@ async fn serve(seats: usize) {
     }
 }
 
-/// Reads no faster than something that has work to do.
+/// Reads no faster than a subscriber that has work to do.
 async fn hear(mut subscription: Subscription<ReceivedMessage>) {
     while let Some(message) = subscription.next().await {
         let honest = message.envelope().nonce == HONEST;

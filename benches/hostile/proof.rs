@@ -1,4 +1,4 @@
-//! Proofs of identity in comm, and what the node takes for one.
+//! Proofs of identity in comm, and the node's provider.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use peermux::{Enode, SecretKey};
 
 use crate::connect::COMM;
 
-/// The first message in comm: who dialled `node` over this connection with `key` has an identity.
+/// Returns the first message in comm, which proves an identity. The sender dialled `node` with
+/// `key`.
 pub(crate) fn proof(
     identity: &dyn IdentityProvider,
     key: &SecretKey,
@@ -41,7 +42,7 @@ pub(crate) fn proof(
     }
 }
 
-/// Identities of the node's network: public keys, or certificates.
+/// The identities of the node's network: public keys or certificates.
 pub(crate) struct Both {
     pub(crate) keys: Secp256k1Identity,
     pub(crate) certificates: X509Identity,

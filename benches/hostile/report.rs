@@ -1,4 +1,4 @@
-//! What an attack cost, whom, and whether that is within the goals.
+//! The costs of an attack, and whether the goals are met.
 
 use std::fmt::{self, Write};
 
@@ -8,11 +8,11 @@ use crate::scene::Service;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// The honest peer keeps this part of its messages at least.
+/// The minimum share of its messages that the honest peer keeps.
 const KEPT: f64 = 0.5;
 const CONNECT_MS: f64 = 1000.0;
 const LIVE: f64 = 1.01;
-/// What a node that small has more or less of in any case.
+/// Deviations to expect of a small node in any case.
 const NOISE: f64 = 32.0 * 1024.0;
 const RESIDENT: f64 = 1.5;
 
@@ -21,34 +21,34 @@ const RESIDENT: f64 = 1.5;
 pub(crate) struct Row {
     pub(crate) undisturbed: Service,
     pub(crate) disturbed: Service,
-    /// Bytes, connections and seconds on processors, of the attackers.
+    /// Bytes, connections and CPU seconds of the attackers.
     pub(crate) spent: [f64; 3],
     pub(crate) seconds: f64,
-    /// The node's seconds on processors.
+    /// The node's CPU seconds.
     pub(crate) cpu: f64,
-    /// How many were connected at the end of the attack.
+    /// The number of connections at the end of the attack.
     pub(crate) peers: f64,
-    /// How many that may be.
+    /// The maximum number of them.
     pub(crate) most_peers: f64,
-    /// Whether the node takes strangers.
+    /// Whether the node accepts strangers.
     pub(crate) has_seats: bool,
-    /// How many messages of the honest identity arrived.
+    /// The number of the honest identity's messages that arrived.
     pub(crate) heard: f64,
-    /// How many files and sockets the node had open then.
+    /// The number of the node's open files and sockets then.
     pub(crate) files: f64,
-    /// The most live bytes beyond those when idle.
+    /// The peak of live bytes above the idle ones.
     pub(crate) peak: f64,
-    /// How many these may be.
+    /// The bound on the peak.
     pub(crate) bound: f64,
-    /// Live and resident bytes, before and after it.
+    /// Live and resident bytes, before and after the attack.
     pub(crate) idle: (f64, f64),
-    /// What may be left of it, as the node remembers whom it has met.
+    /// Memory that may stay, since the node remembers other nodes.
     pub(crate) remembered: f64,
     pub(crate) peak_resident: f64,
     pub(crate) after: (f64, f64),
 }
 
-/// A figure that is measured in every run, and how it is shown.
+/// A figure that is measured in every run, and how to format it.
 type Figure = (&'static str, fn(&Row) -> f64);
 
 const FIGURES: [Figure; 16] = [
@@ -109,7 +109,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The runs of an attack. Each goal holds for the median run, as the bench has a noisy machine.
+    /// Adds the runs of an attack. Goals apply to the median run, since the machine is noisy.
     pub(crate) fn add(&mut self, attack: &Attack, attackers: usize, runs: &[Row]) {
         let mut line = format!("| {} | {attackers} |", attack.name);
         for (_, figure) in FIGURES {
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// What one connection in a state takes of the node, and what it may take, in bytes.
+    /// Adds the memory of one connection in a state and its bound, in bytes.
     pub(crate) fn add_state(&mut self, state: &str, live: f64, resident: f64, bound: f64) {
         let line = format!(
             "| {state} | {:.1} | {:.1} | {:.0} |",
@@ -174,7 +174,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The median, and beside it the least and the most if there are several.
+/// Formats the median, with minimum and maximum if there are several values.
 fn spread(values: Vec<f64>) -> String {
     let several = values.len() > 1;
     let Spread {

@@ -1,4 +1,4 @@
-//! One attack: undisturbed, during it, and after it.
+//! One attack: before, during and after it.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use crate::node::{BESIDE, BUDGET, PENDING};
 use crate::report::{Report, Row};
 use crate::worker::Worker;
 
-/// How long the attackers take to come.
+/// How long the attackers take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(2);
-/// How long a first attack is given, beside what the undisturbed run takes.
+/// How much longer a first attack takes than the undisturbed run.
 const AGAIN: u64 = 6;
-/// After how many seconds memory must be given back.
+/// The time limit for releasing memory, in seconds.
 const SETTLED: u64 = 10;
 
-/// What the honest reached.
+/// The service that the honest remotes got.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Service {
     pub(crate) rate: f64,
@@ -69,18 +69,19 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let mut honest = Worker::start(&["honest", &node.greeting]);
     let has_seats = attack.seats(attackers) > 0;
     if !has_seats {
-        // Others than strangers still come.
+        // Nodes that are not strangers can still connect.
         node.ask(&format!("trust {}", honest.greeting));
     }
     let mut crowd = Worker::start(&["attackers", &node.greeting, &sink.greeting]);
-    // So that what comes with the first use is there: tables keep the places that a first attack needed.
+    // Allocate in advance what first use allocates: tables keep the capacity that a first attack
+    // needed.
     Service::measure(&mut honest, Duration::from_millis(500));
-    // The allocator may keep what a first attack has freed, so that only this shows what it gives back.
+    // The allocator may keep what a first attack has freed, so compare with the memory before it.
     let fresh_resident = machine::resident_kib(node.id()) * 1024.0;
     let begin = format!("begin node {attackers} {}", attack.name);
     crowd.ask(&begin);
     std::thread::sleep(ARRIVAL);
-    // With newcomers, as later: tables that double for one of them would show as what is left.
+    // With newcomers, as later: a table that grows for one of them would look like a leak.
     Service::measure(&mut honest, time);
     crowd.ask("end");
 
@@ -109,7 +110,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
     let spent = crowd.ask("end");
     let remembered = spent[1].min(4096.0) * attack.remembered() as f64;
     node.ask(&format!("settle {SETTLED}"));
-    // Addresses that are out of date are forgotten when somebody comes.
+    // Outdated addresses are removed when a connection arrives.
     Service::measure(&mut honest, Duration::from_millis(100));
     node.ask("settle 1");
     Row {
@@ -119,7 +120,7 @@ fn once(attack: &Attack, attackers: usize, time: Duration) -> Row {
         seconds,
         cpu,
         peers,
-        // An eighth, and the honest.
+        // An eighth of the seats, and the honest remotes.
         most_peers: match attack.how {
             How::Seats => (attack.seats(attackers) / 8 + 10) as f64,
             _ => f64::INFINITY,

@@ -1,4 +1,4 @@
-//! The role of what attackers write to while the honest peer is undisturbed.
+//! The role of the sink, to which attackers write while the honest peer is undisturbed.
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -25,7 +25,7 @@ async fn discard() {
             });
         }
     });
-    // Until the parent ends.
+    // Wait until the parent ends.
     for _ in commands() {
         tell("0");
     }

@@ -1,4 +1,4 @@
-//! What one connection takes of the node in each of its states.
+//! The memory of one connection in each of its states.
 
 use std::any::Any;
 
@@ -18,14 +18,14 @@ use crate::worker::Worker;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// How much of a message has come where it is being received.
+/// How much of a message has arrived while it is being received, in bytes.
 const ARRIVED: usize = MIB;
 
 struct State {
     name: &'static str,
     connections: usize,
     seats: usize,
-    /// What one may take, in bytes.
+    /// The bound for one connection, in bytes.
     bound: usize,
 }
 
@@ -51,7 +51,7 @@ const STATES: [State; 9] = [
     // The buffer doubles as bytes arrive.
     state("receiving", 50, 2 * ARRIVED + 64 * KIB),
     state("sending", 3, 32 * MIB + 64 * KIB),
-    // Each of these is an event that nobody reads.
+    // Each of these is an unread event.
     state("unread events", 1024, KIB),
 ];
 
@@ -62,7 +62,7 @@ pub(crate) fn measure(report: &mut Report) {
         if state.name == "unread events" {
             node.ask("subscribe");
         }
-        // What comes with the first use is there.
+        // Allocate in advance what first use allocates.
         crowd.ask(&format!("hold 2 {}", state.name));
         crowd.ask("release");
         node.ask("settle 2");
@@ -84,7 +84,7 @@ pub(crate) async fn reach(
     number: usize,
 ) -> Result<Box<dyn Any + Send>, Problem> {
     let from = match state {
-        // One address again and again is turned away, which is an event.
+        // Repeated connections from one address are refused, which is an event.
         "unread events" => source(1, 1, 0),
         _ => source(1, 199, number),
     };

@@ -1,5 +1,7 @@
-//! How many instructions the hot paths take, counted under callgrind: the number hardly depends on the machine's
-//! load, so that two revisions can be compared in continuous integration.
+//! Counts the instructions of the hot paths under callgrind.
+//!
+//! The count hardly depends on the machine's load, so continuous integration can compare two
+//! revisions.
 //!
 //!     .ci/instructions [REVISION]
 #![allow(
@@ -22,13 +24,13 @@ use rand::{Rng, SeedableRng};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
-/// Messages a benchmark, so that what happens once does not matter.
+/// Messages per benchmark, enough that one-time costs do not matter.
 const MESSAGES: usize = 100;
 
 /// Messages queued before the receiver takes them, within the bounds of a protocol.
 const BURST: usize = 50;
 
-/// Incompressible, as large messages usually are.
+/// Returns incompressible data, as large messages usually are.
 fn payload(size: usize) -> Vec<u8> {
     let mut data = vec![0; size];
     StdRng::seed_from_u64(3).fill_bytes(&mut data);
@@ -42,7 +44,7 @@ fn done<S, T>(step: Step<S, T>) -> T {
     }
 }
 
-/// Both sides of a connection, always the same ones.
+/// Returns both sides of a connection, always with the same keys.
 fn sessions() -> (Session, Session) {
     let mut rng = StdRng::seed_from_u64(7);
     let (near, far) = (SecretKey::random(&mut rng), SecretKey::random(&mut rng));
@@ -129,7 +131,7 @@ fn open(mut opening: Opening) -> Opening {
     opening
 }
 
-/// Two ends of one protocol, driven on one thread.
+/// Both ends of a protocol, driven by one thread.
 struct Ends {
     runtime: Runtime,
     near: ProtocolConn,
@@ -148,7 +150,7 @@ impl Ends {
             far,
             message,
         };
-        // Buffers grow first.
+        // Let buffers grow first.
         ends.transfer();
         ends
     }
@@ -167,12 +169,14 @@ impl Ends {
     }
 }
 
-/// The bounded queue of a protocol alone.
+/// The bounded queue of a protocol by itself.
 fn queued(size: usize) -> Ends {
     Ends::new(size, async || ProtocolConn::pair())
 }
 
-/// Two peers over a stream in memory: the write gate, sealing, opening, dispatch to one of four protocols.
+/// Two peers over a stream in memory.
+///
+/// This includes the write gate, sealing, opening and dispatch to one of four protocols.
 fn peers(size: usize) -> Ends {
     #[cfg(feature = "metrics")]
     metrics_exporter_prometheus::PrometheusBuilder::new()
@@ -186,7 +190,7 @@ fn peers(size: usize) -> Ends {
     })
 }
 
-/// Four protocols, of which the last one's channel is lent.
+/// Returns four protocols; the test drives the channel of the last one.
 fn protocols() -> (Vec<Protocol>, mpsc::Receiver<ProtocolConn>) {
     let (lend, lent) = mpsc::channel(1);
     let protocol = |name: &'static str| {

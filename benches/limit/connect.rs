@@ -1,5 +1,7 @@
-//! Connects with the packets of a handshake between bare sockets: no frames, no peers. With the
-//! public-key operations on the path they are what cannot be saved; without, what sockets alone cost.
+//! Connects with the packets of a handshake between bare sockets.
+//!
+//! There are no frames and no peers. With the public-key operations they are a lower bound; without
+//! them they show the cost of sockets alone.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,14 +18,14 @@ use super::handshake::{Ack, Auth, Ends};
 const CONNECTS: usize = 3000;
 const AT_ONCE: usize = 8;
 
-/// Bytes of auth, of ack with the listener's Hello behind it, of the dialler's Hello, of Disconnect.
+/// Lengths in bytes: auth, ack with the listener's Hello, the dialler's Hello, Disconnect.
 const AUTH: usize = 484;
 const ANSWER: usize = 420 + 176;
 const HELLO: usize = 176;
 const DISCONNECT: usize = 64;
 
-/// What both ends compute while they connect, if anything. Of what the other end sends only the
-/// length matters, so that each has what it is to compute with from the start.
+/// The computations of both ends during a connect, if any. Only the length of the other end's data
+/// matters, so each end has its input from the start.
 struct Work {
     ends: Ends,
     auth: Auth,
@@ -39,7 +41,7 @@ impl Work {
     }
 }
 
-/// Connects a second, with both ends in one process on all its processors.
+/// Returns connects per second, with both ends in one process on all its processors.
 pub(crate) fn rate(computing: bool) -> f64 {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! RLPx frames written down directly over the crates, without checks, reuse or compression.
+//! RLPx frames written directly with the crates, without checks, reuse or compression.
 
 use aes::cipher::{BlockCipherEncrypt, KeyInit, KeyIvInit, StreamCipher};
 use aes::{Aes256, Aes256Enc};
@@ -18,7 +18,7 @@ use sha3::{Digest, Keccak256};
 pub(crate) const HEADER: usize = 32;
 const MAC: usize = 16;
 
-/// One direction of a session: the same keys at both ends give the same stream.
+/// One direction of a session. The same keys at both ends give the same stream.
 pub(crate) struct Direction {
     cipher: ctr::Ctr64BE<Aes256>,
     mac_cipher: Aes256Enc,
@@ -37,12 +37,12 @@ impl Direction {
         }
     }
 
-    /// Bytes on the wire of a frame whose id and data have `size` bytes.
+    /// Returns the size of a frame with `size` bytes of id and data.
     pub(crate) fn wire_size(size: usize) -> usize {
         HEADER + size.next_multiple_of(16) + MAC
     }
 
-    /// Writes one frame with `data` behind a one-byte id.
+    /// Writes one frame with `data` after a one-byte id.
     pub(crate) fn seal(&mut self, data: &[u8], frame: &mut [u8]) {
         let size = data.len() + 1;
         frame[..HEADER].fill(0);
@@ -60,14 +60,14 @@ impl Direction {
         frame[end..end + MAC].copy_from_slice(&body_mac);
     }
 
-    /// Bytes of id and data of the frame whose header this is; called once a frame.
+    /// Returns the length of id and data from a frame's header. Call it once per frame.
     pub(crate) fn open_header(&mut self, header: &mut [u8]) -> usize {
         assert_eq!(self.header_mac(&header[..16]), header[16..HEADER]);
         self.cipher.apply_keystream(&mut header[..16]);
         u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize
     }
 
-    /// Verifies and decrypts a body, which is followed by its MAC.
+    /// Verifies and decrypts a body with its MAC.
     pub(crate) fn open_body(&mut self, body: &mut [u8]) {
         let (body, mac) = body.split_at_mut(body.len() - MAC);
         assert_eq!(self.body_mac(body), *mac);

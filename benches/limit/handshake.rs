@@ -1,4 +1,4 @@
-//! The public-key operations of handshakes, both ends, as the packets describe them.
+//! The public-key operations of both ends of a handshake, as the packets describe them.
 
 use std::hint::black_box;
 use std::thread;
@@ -10,7 +10,7 @@ use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey, ecdh};
 
 const HANDSHAKES: usize = 1500;
 
-/// Handshakes a second with this many threads.
+/// Returns handshakes per second with this many threads.
 pub(crate) fn rate(threads: usize) -> f64 {
     let started = Instant::now();
     let workers: Vec<_> = (0..threads).map(|_| thread::spawn(many)).collect();
@@ -31,21 +31,21 @@ fn many() {
 
 type Key = (SecretKey, PublicKey);
 
-/// Both ends of a handshake, with their static keys.
+/// Both ends of a handshake with their static keys.
 pub(crate) struct Ends {
     context: Secp256k1<All>,
     dialler: Key,
     listener: Key,
 }
 
-/// What a dialler has made when it sends its packet.
+/// The dialler's state after it sent its packet.
 pub(crate) struct Auth {
     ephemeral: Key,
     wrapping: Key,
     signature: RecoverableSignature,
 }
 
-/// What the listener answers with.
+/// The listener's answer.
 pub(crate) struct Ack {
     ephemeral: Key,
     wrapping: Key,
@@ -62,7 +62,7 @@ impl Ends {
         }
     }
 
-    /// The dialler signs with its ephemeral key and encrypts auth for the listener's key.
+    /// The dialler signs with its ephemeral key and encrypts the auth for the listener.
     pub(crate) fn auth(&self) -> Auth {
         let (ephemeral, wrapping) = (new_key(&self.context), new_key(&self.context));
         agree(&self.dialler, &self.listener);
@@ -75,8 +75,8 @@ impl Ends {
         }
     }
 
-    /// The listener decrypts it, recovers the ephemeral key, encrypts ack for the dialler's and has
-    /// the secret of the ephemeral keys.
+    /// The listener decrypts the auth and recovers the ephemeral key. It encrypts the ack for the
+    /// dialler and computes the ephemeral secret.
     pub(crate) fn answer(&self, auth: &Auth) -> Ack {
         agree(&self.listener, &auth.wrapping);
         agree(&self.listener, &self.dialler);
@@ -91,7 +91,7 @@ impl Ends {
         }
     }
 
-    /// The dialler decrypts ack and has the secret too.
+    /// The dialler decrypts the ack and computes the secret too.
     pub(crate) fn finish(&self, auth: &Auth, ack: &Ack) {
         agree(&self.dialler, &ack.wrapping);
         agree(&auth.ephemeral, &ack.ephemeral);

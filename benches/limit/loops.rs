@@ -1,14 +1,14 @@
-//! Sealing and opening in memory, one thread, frames packed into buffers of 64 KiB.
+//! Sealing and opening in memory on one thread, with frames packed into 64 KiB buffers.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use super::frame::{Direction, HEADER};
 
-/// How many bytes of frames go together, unless one frame has more.
+/// How many bytes of frames are packed together, unless one frame is larger.
 pub(crate) const BUFFER: usize = 64 << 10;
 
-/// How many frames of this data size are packed together.
+/// Returns how many frames of this data size are packed together.
 pub(crate) fn frames_in_buffer(size: usize) -> usize {
     (BUFFER / Direction::wire_size(size + 1)).max(1)
 }

@@ -1,12 +1,12 @@
-//! What the machine at hand can do at best: the denominator of every claim about speed.
+//! The best that this machine can do, to compare our speed with.
 //!
-//! `cargo bench --bench limit` measures, with published crates alone and none of the library's
-//! own code on the path, how fast one thread seals frames and one thread opens them, how fast the
-//! two loops go when loopback TCP lies between them, how many handshakes the public-key cryptography
-//! allows, and how many connects, 8 at once, when loopback TCP lies between the two ends of it. Each figure is the median of several repetitions that take turns, with the
-//! least and the greatest beside it. For a comparison that takes turns with others,
-//! `cargo bench --bench limit -- --tcp SIZE COUNT` prints the messages a second over loopback TCP,
-//! and `-- --handshakes` handshakes and connects a second, once.
+//! `cargo bench --bench limit` uses only published crates and none of the library's own code. It
+//! measures how fast one thread seals frames and one thread opens them, and how fast both loops are
+//! with loopback TCP between them. It also measures how many handshakes the public-key cryptography
+//! allows, and how many connects over loopback TCP, 8 at once. Each figure is the median of several
+//! interleaved repetitions, with minimum and maximum. To interleave it with other programs, `cargo
+//! bench --bench limit -- --tcp SIZE COUNT` prints the messages per second over loopback TCP, and
+//! `-- --handshakes` prints handshakes and connects per second, once.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ mod tcp;
 
 use std::time::Duration;
 
-/// Payload sizes, and how many messages one repetition has.
+/// Payload sizes, and the number of messages per repetition.
 const SIZES: [(usize, usize); 5] = [
     (16, 400_000),
     (256, 300_000),
@@ -36,7 +36,7 @@ const REPETITIONS: usize = 5;
 
 type Rate = fn() -> f64;
 
-/// What a connect is made of, and how to measure it.
+/// The parts of a connect and their measurements.
 const HANDSHAKES: [(&str, Rate); 4] = [
     ("both ends' cryptography, 1 core", || handshake::rate(1)),
     ("both ends' cryptography, 2 cores", || handshake::rate(2)),
@@ -69,7 +69,7 @@ fn digits(value: f64) -> usize {
     if value < 100.0 { 2 } else { 0 }
 }
 
-/// Seconds for each of `count` operations, as microseconds.
+/// Returns the time per operation in microseconds.
 fn micros(elapsed: Duration, count: usize) -> f64 {
     elapsed.as_secs_f64() * 1e6 / count as f64
 }

@@ -1,4 +1,4 @@
-//! The two loops with loopback TCP between them: blocking sockets, a thread each.
+//! The two loops with loopback TCP between them: blocking sockets, one thread each.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::frame::{Direction, HEADER};
 use super::loops::{BUFFER, frames_in_buffer};
 
-/// From the first message sealed to the last one opened.
+/// Returns the time from sealing the first message to opening the last one.
 pub(crate) fn one_way(size: usize, count: usize) -> Duration {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -40,7 +40,8 @@ fn send(writer: &mut TcpStream, size: usize, count: usize) {
 fn receive(mut reader: TcpStream, count: usize) {
     let mut direction = Direction::new();
     let mut buffer = vec![0; BUFFER];
-    // What was read and not opened, and the body that is awaited if its header was opened.
+    // The range of bytes that were read but not opened, and the length of the next body once its
+    // header was opened.
     let (mut start, mut end, mut awaited) = (0, 0, None);
     let mut opened = 0;
     while opened < count {

@@ -1,14 +1,14 @@
-//! What a benchmark asks of the machine, which has to run Linux.
-#![allow(dead_code, reason = "few benchmarks ask for all of it")]
+//! The machine's resources and their use; Linux only.
+#![allow(dead_code, reason = "few benchmarks use all of it")]
 
 use std::fs;
 
-/// Allows this process and its children as many files as the system lets it, and tells how many.
+/// Raises the limit on open files of this process and its children. Returns the limit.
 pub(crate) fn more_files() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024)
 }
 
-/// Seconds that all threads of a process have spent on processors.
+/// Returns the CPU time of all threads of a process in seconds.
 pub(crate) fn cpu_seconds(process: u32) -> f64 {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("Linux");
     let nanoseconds = threads.filter_map(|thread| {
@@ -18,22 +18,23 @@ pub(crate) fn cpu_seconds(process: u32) -> f64 {
     nanoseconds.sum::<u64>() as f64 / 1e9
 }
 
-/// The memory of a process that is in RAM, in KiB.
+/// Returns the resident memory of a process in KiB.
 pub(crate) fn resident_kib(process: u32) -> f64 {
     status_kib(process, "VmRSS:")
 }
 
-/// The most of it since the process began, or since it last [forgot](forget_peak_resident) that, in KiB.
+/// Returns the peak resident memory since the start or the last [reset](forget_peak_resident), in
+/// KiB.
 pub(crate) fn peak_resident_kib(process: u32) -> f64 {
     status_kib(process, "VmHWM:")
 }
 
-/// Begins to look for the most memory anew.
+/// Resets the peak resident memory.
 pub(crate) fn forget_peak_resident() {
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
 }
 
-/// How many files and sockets a process has open.
+/// Returns how many files and sockets a process has open.
 pub(crate) fn open_files(process: u32) -> f64 {
     let files = fs::read_dir(format!("/proc/{process}/fd")).expect("Linux");
     files.count() as f64
@@ -48,7 +49,7 @@ fn status_kib(process: u32, key: &str) -> f64 {
         .expect("a size")
 }
 
-/// Smallest, median and largest of some measurements.
+/// Minimum, median and maximum of some measurements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) least: f64,

@@ -1,5 +1,5 @@
-//! A process in a role: it takes commands as lines and answers each with a line of numbers.
-#![allow(dead_code, reason = "few benchmarks ask for all of it")]
+//! A process in a role, which answers each command line with a line of numbers.
+#![allow(dead_code, reason = "few benchmarks use all of it")]
 
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,12 +7,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// The first argument of a process in a role.
 pub(crate) const ROLE: &str = "role";
 
-/// A child process. It ends with its standard input, when this is dropped.
+/// A child process. Dropping this closes its standard input, which ends it.
 pub(crate) struct Worker {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    /// What it said first.
+    /// The first line of its output.
     pub(crate) greeting: String,
 }
 
@@ -41,7 +41,7 @@ impl Worker {
         self.child.id()
     }
 
-    /// Gives a command and waits for the numbers of its answer.
+    /// Sends a command and waits for the numbers of its answer.
     pub(crate) fn ask(&mut self, command: &str) -> Vec<f64> {
         let input = self.input.as_mut().expect("open until dropped");
         writeln!(input, "{command}").expect("the worker lives");
@@ -62,12 +62,12 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.input.take());
-        // It may have failed, which was told.
+        // If it failed, it has already printed why.
         let _ = self.child.wait();
     }
 }
 
-/// Tells whoever started this process something.
+/// Sends a line to the parent process.
 pub(crate) fn tell(line: &str) {
     let mut out = stdout().lock();
     writeln!(out, "{line}")
@@ -75,7 +75,7 @@ pub(crate) fn tell(line: &str) {
         .expect("the parent lives");
 }
 
-/// The commands, until the parent has no more.
+/// Returns the commands until the parent closes the input.
 pub(crate) fn commands() -> impl Iterator<Item = Vec<String>> {
     let lines = stdin().lines().map_while(Result::ok);
     lines.map(|line| line.split_whitespace().map(str::to_owned).collect())

@@ -1,4 +1,4 @@
-//! Round trips of one protocol beside bulk traffic of another one over the same connection.
+//! Round trips of one protocol alongside bulk traffic of another on one connection.
 
 use crate::goals::{Goals, median, spread};
 use crate::roles;
@@ -31,7 +31,7 @@ const BULK: [Bulk; 3] = [
     },
 ];
 
-/// One number a repetition.
+/// One number per repetition.
 #[derive(Default)]
 struct Told {
     p50s: Vec<f64>,

@@ -1,4 +1,4 @@
-//! Whether messages of a megabyte leave memory behind.
+//! Checks that messages of 1 MiB leave no memory allocated.
 
 use crate::cost::Memory;
 use crate::goals::Goals;
@@ -8,14 +8,14 @@ const PEERS: usize = 10;
 const MESSAGES: usize = 200;
 const SIZE: usize = 1 << 20;
 
-/// KiB that may be left of a peer's buffers.
+/// The memory that a peer's buffers may keep, in KiB.
 const LEFT: f64 = 1.0;
 
 pub(crate) fn measure(_quick: bool, _open_files: u64, goals: &mut Goals) {
     let mut node = roles::node("lend");
     let _crowd = roles::crowd(&node, PEERS);
     node.ask(&format!("peers {PEERS}"));
-    // Small ones first: what every connection keeps is there then.
+    // Small messages first, which allocate what every connection keeps.
     node.ask("send 1000 256");
     let before = Memory::settled(&mut node);
     node.ask(&format!("send {MESSAGES} {SIZE}"));

@@ -1,4 +1,4 @@
-//! Messages to all of more and more peers: throughput, CPU time, memory.
+//! Messages to increasing numbers of peers: throughput, CPU time, memory.
 
 use crate::goals::{Goals, median, spread};
 use crate::roles;
@@ -7,19 +7,20 @@ use crate::{machine, process};
 
 const PEERS: [usize; 5] = [1, 10, 100, 1000, 5000];
 
-/// With `--quick` no more than these; memory is judged with them.
+/// The maximum with `--quick`; memory goals apply to this number.
 const MEASURED: usize = 1000;
 
 const SIZE: usize = 256;
 const MESSAGES: usize = 200_000;
 const REPETITIONS: usize = 3;
 
-/// Seconds after which a silent connection has given its buffers back. A Ping, of which there is one in
-/// 15 s, begins them anew; so memory is looked at twice, this long and this much longer after traffic.
+/// Seconds until a silent connection has released its buffers. A Ping every 15 s allocates them
+/// again, so memory is measured twice after traffic: after the first number of seconds, and the
+/// second number later.
 const SETTLE: usize = 7;
 const SETTLE_MORE: usize = 6;
 
-/// The goal for an idle peer, with 1,000 of them.
+/// The goal for the memory of an idle peer, with 1,000 of them.
 const KIB_PER_PEER: f64 = 16.0;
 
 pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
@@ -48,22 +49,22 @@ pub(crate) fn measure(quick: bool, open_files: u64, goals: &mut Goals) {
     }
 }
 
-/// A node with so many peers.
+/// A node with its peers.
 struct Scene {
     node: Worker,
     peers: usize,
-    /// The peers' processes: the first one brings in what all share.
+    /// The peers' processes. The first peer loads what all share.
     crowds: Vec<Worker>,
     before: Memory,
 }
 
-/// What a node holds, in KiB.
+/// The memory of a node in KiB.
 pub(crate) struct Memory {
     pub(crate) resident: f64,
     pub(crate) allocated: f64,
 }
 
-/// A message's cost, in each repetition.
+/// The cost of a message in each repetition.
 #[derive(Default)]
 struct Traffic {
     rates: Vec<f64>,
@@ -90,7 +91,7 @@ impl Scene {
         }
     }
 
-    /// What each peer after the first one takes while nothing happens.
+    /// Returns the memory of each peer after the first one while all are idle.
     fn idle(&mut self) -> Memory {
         let now = Memory::settled(&mut self.node);
         let further = (self.peers - 1).max(1) as f64;
@@ -124,7 +125,7 @@ impl Scene {
 }
 
 impl Memory {
-    /// Once all connections are silent.
+    /// Measures once all connections are silent.
     pub(crate) fn settled(node: &mut Worker) -> Self {
         let [one, other] = [SETTLE, SETTLE_MORE].map(|seconds| {
             node.ask(&format!("settle {seconds}"));
@@ -136,7 +137,7 @@ impl Memory {
         }
     }
 
-    /// Now.
+    /// Measures now.
     pub(crate) fn of(node: &mut Worker) -> Self {
         Self {
             resident: machine::resident_kib(node.id()),
@@ -149,7 +150,7 @@ impl Memory {
     }
 }
 
-/// Prints a row and returns the node's CPU time of a message.
+/// Prints a row and returns the node's CPU time per message.
 fn with(peers: usize, goals: &mut Goals) -> f64 {
     let mut scene = Scene::set(peers);
     let idle = scene.idle();

@@ -1,4 +1,6 @@
-//! The role of many peers of a node: bare connections that return what is to be returned, and answer Pings.
+//! The role of a node's many peers.
+//!
+//! They are bare connections that return messages and answer Pings.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,15 +21,15 @@ use crate::greet::{Problem, address_of, greet};
 use crate::load::{LOAD, RETURNED};
 use crate::worker::{commands, tell};
 
-/// How many connect at once.
+/// The number of concurrent connects.
 const CONNECTING: usize = 16;
 
 const PING: u64 = 2;
 const PONG: u64 = 3;
-/// Where the only shared protocol's codes begin.
+/// The first code of the only shared protocol.
 const OFFSET: u64 = 16;
 
-/// A frame's header and its MAC.
+/// Length of a frame's header with its MAC in bytes.
 const HEADER: usize = 32;
 
 type Link = Framed<Joined<TcpStream>, RlpxCodec>;
@@ -72,7 +74,7 @@ async fn connect(node: &Enode) -> Result<Link, Problem> {
     Ok(met.into_framed())
 }
 
-/// Connects to a node and introduces itself.
+/// Connects to a node and sends a Hello.
 pub(crate) async fn meet(
     node: &Enode,
     key: &SecretKey,
@@ -83,7 +85,7 @@ pub(crate) async fn meet(
     greet(stream, node, key, vec![capability]).await
 }
 
-/// Serves a node, until it is told to announce a message that it never sends.
+/// Serves a node until it is told to announce a message that it never sends.
 async fn serve(
     mut link: Link,
     mut announced: watch::Receiver<Option<Bytes>>,
@@ -124,6 +126,6 @@ async fn serve(
         std::process::exit(1);
     }
     done.fetch_add(1, Ordering::Release);
-    // The connection stays open.
+    // Keep the connection open.
     std::future::pending::<()>().await;
 }

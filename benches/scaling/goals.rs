@@ -1,4 +1,4 @@
-//! What is to be reached, and what was.
+//! The goals and their results.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl fmt::Display for Goals {
     }
 }
 
-/// The middle one, or the mean of both.
+/// Returns the median, which is the mean of two middle values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -44,15 +44,15 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Median, least and most.
+/// Formats median, minimum and maximum.
 pub(crate) fn spread(values: &[f64]) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(0.0, f64::max);
     format!("{:.2} ({least:.2}–{most:.2})", median(values))
 }
 
-/// Prints a table of round trips in microseconds, each row of which [`round_trips`](crate::load::round_trips) told,
-/// under two conditions; returns the medians of p99.
+/// Prints a table of round trip times in microseconds under two conditions. The rows are results of
+/// [`round_trips`](crate::load::round_trips). Returns the medians of p99.
 pub(crate) fn compare(what: &str, conditions: [&str; 2], told: &[Vec<Vec<f64>>; 2]) -> [f64; 2] {
     let [first, second] = conditions;
     println!("\n| {what}, µs | {first} | {second} | ratio |\n| --- | --- | --- | --- |");

@@ -7,17 +7,17 @@ use rand::Rng;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// What is measured, and what stands beside it.
+/// The measured protocol and the second one.
 pub(crate) const LOAD: &str = "load";
 pub(crate) const ASIDE: &str = "aside";
 
-/// Taken by the receiver.
+/// The receiver counts it.
 pub(crate) const COUNTED: u64 = 0;
-/// Sent back by the receiver.
+/// The receiver returns it.
 pub(crate) const RETURNED: u64 = 1;
 pub(crate) const LENGTH: u64 = 2;
 
-/// Whose channels the measurement drives.
+/// Returns a protocol whose channels the measurement drives.
 pub(crate) fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     let (lend, lent) = mpsc::channel(64);
     let protocol = Protocol::builder(name, 1, LENGTH).run(move |peer, conn| {
@@ -31,7 +31,7 @@ pub(crate) fn lent(name: &str) -> (Protocol, mpsc::Receiver<ProtocolConn>) {
     (protocol, lent)
 }
 
-/// Reads everything.
+/// Returns a protocol that reads everything.
 pub(crate) fn served(name: &str) -> Protocol {
     Protocol::builder(name, 1, LENGTH).run(|_, mut conn| async move {
         while let Some(message) = conn.recv().await? {
@@ -43,7 +43,7 @@ pub(crate) fn served(name: &str) -> Protocol {
     })
 }
 
-/// Reads nothing.
+/// Returns a protocol that reads nothing.
 pub(crate) fn ignored(name: &str) -> Protocol {
     Protocol::builder(name, 1, LENGTH).run(|peer, conn: ProtocolConn| async move {
         peer.ending().await;
@@ -52,20 +52,21 @@ pub(crate) fn ignored(name: &str) -> Protocol {
     })
 }
 
-/// A message that does not compress.
+/// Returns a message that does not compress.
 pub(crate) fn message(code: u64, size: usize) -> Message {
     let mut payload = vec![0; size];
     rand::rng().fill_bytes(&mut payload);
     Message::new(code, payload)
 }
 
-/// The next message, from a peer that lives.
+/// Returns the next message from a connected peer.
 pub(crate) async fn returned(conn: &mut ProtocolConn) -> Message {
     let received = conn.recv().await.expect("untyped messages decode");
     received.expect("the peer lives").into_inner()
 }
 
-/// Round trips one after the other, with pauses: 50, 99 and 99.9 % of them, in microseconds.
+/// Makes paced round trips one after the other. Returns the percentiles 50, 99 and 99.9 in
+/// microseconds.
 pub(crate) async fn round_trips(
     conn: &mut ProtocolConn,
     count: usize,

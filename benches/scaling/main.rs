@@ -1,9 +1,10 @@
-//! What each further peer costs a node, and what peers cost each other.
+//! The cost of additional peers for a node, and their effects on each other.
 //!
 //!     cargo bench --bench scaling [-- --quick] [-- --only echo]
 //!
-//! The measured node is a process of its own, and so are its peers: this binary, started again with a role. Commands and
-//! answers are lines of words. A table goes to standard output, and each goal with what was reached.
+//! The measured node and its peers are separate processes, started from this binary with a role.
+//! Commands and answers are lines of words. A table and the result of each goal are printed to
+//! standard output.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -40,7 +41,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::goals::Goals;
 
-/// Tells how many bytes are allocated; that costs a few nanoseconds each time.
+/// Counts the allocated bytes, at a few nanoseconds per allocation.
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
@@ -60,7 +61,7 @@ fn measure(words: &[&str]) {
     let quick = words.contains(&"--quick");
     let only = words.iter().position(|word| *word == "--only");
     let only = only.and_then(|at| words.get(at + 1)).unwrap_or(&"");
-    // Both ends of thousands of connections are in child processes, which inherit the limit.
+    // Thousands of connections have both ends in child processes, which inherit the limit.
     let limit = machine::more_files();
     let mut goals = Goals::default();
     type Scenario = fn(bool, u64, &mut Goals);

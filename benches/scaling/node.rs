@@ -1,4 +1,4 @@
-//! The role of the node that is measured.
+//! The role of the measured node.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::load::{
 use crate::worker::{commands, tell};
 use crate::{COUNTED as ALLOCATOR, machine};
 
-/// What the node does with what its peers send.
+/// The protocols of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// One protocol, whose channels the commands drive.
+    /// One protocol, whose channels are driven by commands.
     Lend,
-    /// The same, and silence is not held against a peer.
+    /// The same, and silence does not end a peer.
     Patient,
     /// One such protocol, and one that is read, for strangers.
     Visited,
-    /// Two protocols, both read.
+    /// Two protocols that are read.
     Serve,
-    /// Two, of which only one is read.
+    /// Two protocols, of which only one is read.
     Neglect,
 }
 
@@ -44,7 +44,7 @@ impl FromStr for Mode {
     }
 }
 
-/// How long a peer that is not busy lets pass between round trips.
+/// The pause between round trips of a peer that is not busy.
 const BEAT: Duration = Duration::from_millis(1);
 
 /// Longer than any measurement.
@@ -79,7 +79,7 @@ pub(crate) async fn run(mode: Mode) {
     let mut node = Node { lent, conns };
     for command in commands() {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        // Nothing else happens in this process's main task, so that reading blocks nobody.
+        // Nothing else runs in this process's main task, so the blocking read does no harm.
         let numbers = node.obey(&words).await;
         let numbers: Vec<_> = numbers.iter().map(f64::to_string).collect();
         tell(&numbers.join(" "));
@@ -112,8 +112,8 @@ impl Node {
         }
     }
 
-    /// Sends so many messages of this size, the same number to every peer; each returns the last one. The
-    /// answer is how many they were, the seconds, and the node's seconds on processors.
+    /// Sends `total` messages, the same number to every peer; each peer returns the last one.
+    /// Returns their number, the duration, and the node's CPU time, both in seconds.
     async fn send(&mut self, total: usize, size: usize) -> Vec<f64> {
         let each = (total / self.conns.len()).max(1);
         let (counted, last) = (message(COUNTED, size), message(RETURNED, size));
@@ -137,7 +137,7 @@ impl Node {
         vec![(each * self.conns.len()) as f64, seconds, cpu]
     }
 
-    /// Round trips with the peer that came last, with pauses.
+    /// Makes round trips with the newest peer, with pauses.
     async fn echo(&mut self, count: usize, size: usize, pause: Duration) -> Vec<f64> {
         let conn = self.conns.last_mut().expect("a peer");
         round_trips(conn, count, size, pause).await.to_vec()

@@ -1,8 +1,8 @@
-//! Whether the system lets a process have so many peers.
+//! Checks whether the system allows a process this many peers.
 
 use std::fs;
 
-/// Why so many peers may not be possible here, if it is so.
+/// Returns why this many peers are not possible here, if so.
 pub(crate) fn obstacle(peers: usize, open_files: u64) -> Option<String> {
     if (peers as u64) + 100 > open_files {
         return Some(format!(

@@ -1,4 +1,4 @@
-//! Round trips with an established peer, one a millisecond, while strangers connect as fast as they can.
+//! Round trips with an established peer while strangers connect as fast as they can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::load::ASIDE;
 use crate::roles;
 use crate::worker::{Worker, commands, tell};
 
-/// How many connect at once.
+/// The number of concurrent strangers.
 const STRANGERS: usize = 64;
 const REPETITIONS: usize = 7;
 const SIZE: usize = 32;
@@ -33,7 +33,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
         storm.ask("begin");
         let amid = node.ask(&command);
         let rate = storm.ask("end");
-        // The first ones warm up.
+        // The first results are for warming up.
         if repetition > 0 {
             told[0].push(alone);
             told[1].push(amid);
@@ -51,7 +51,7 @@ pub(crate) fn measure(quick: bool, _open_files: u64, goals: &mut Goals) {
     println!("\nconnects a second meanwhile: {}", spread(&rates));
 }
 
-/// The role of the strangers: each connects, introduces itself and leaves, again and again.
+/// The role of the strangers: each connects, sends a Hello and leaves, repeatedly.
 #[tokio::main]
 pub(crate) async fn run(enode: &str) {
     let enode: Enode = enode.parse().expect("an enode URL");
@@ -106,7 +106,7 @@ impl Storm {
         }
     }
 
-    /// How many connects a second there were.
+    /// Ends the storm and returns the connects per second.
     async fn end(mut self) -> f64 {
         let rate =
             self.connects.load(Ordering::Relaxed) as f64 / self.started.elapsed().as_secs_f64();

@@ -1,4 +1,4 @@
-//! The role of one peer that sends by two protocols at once.
+//! The role of a peer that sends with two protocols at once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::worker::{commands, tell};
 
 const SIZE: usize = 1 << 10;
 
-/// Just below the bounds of a protocol that nobody reads: 256 messages, 4 MiB.
+/// Just below the bounds of an unread protocol: 256 messages, 4 MiB.
 const ASIDE_MESSAGES: usize = 255;
 const ASIDE_SIZE: usize = 16_000;
 
@@ -41,7 +41,7 @@ pub(crate) async fn run(enode: &str) {
     }
 }
 
-/// A fresh connection with the channels of both protocols. It ends when this is dropped.
+/// A new connection with the channels of both protocols. It ends when this is dropped.
 struct Talk {
     _server: Server,
     peer: Peer,
@@ -71,8 +71,8 @@ async fn end(peer: &Peer) {
     peer.ended().await;
 }
 
-/// Sends both protocols' messages over a fresh connection, and one Ping after a while: the seconds until the
-/// last message came back, and how late the Pong was.
+/// Sends both protocols' messages over a new connection, and one Ping after a delay. Returns the
+/// seconds until the last message was returned, and the delay of the Pong.
 async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) {
     let mut talk = Talk::begin(node).await;
     let aside = talk.aside;
@@ -94,9 +94,9 @@ async fn mix(node: &Enode, messages: usize, delay: Duration) -> (f64, Duration) 
     (seconds, pong)
 }
 
-/// Round trips of one protocol over a fresh connection, while the other sends messages of `size` bytes as fast
-/// as it can; none if that is 0. 50 and 99 % of the round trips in microseconds, and what was sent meanwhile, in
-/// megabytes a second.
+/// Makes round trips of one protocol over a new connection. Meanwhile the other sends messages of
+/// `size` bytes as fast as it can, or none if that is 0. Returns the percentiles 50 and 99 in
+/// microseconds, and the other's rate in megabytes per second.
 async fn beside(node: &Enode, size: usize, count: usize) -> (f64, f64, f64) {
     let mut talk = Talk::begin(node).await;
     let aside = talk.aside;

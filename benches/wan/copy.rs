@@ -1,4 +1,4 @@
-//! Plain TCP with the system's buffers: two roles of this binary.
+//! Plain TCP with the system's buffers, as two roles of this binary.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,14 +9,14 @@ use serde_json::json;
 pub(crate) const LISTEN: &str = "listen";
 pub(crate) const SEND: &str = "send";
 
-/// One call to the system.
+/// The size of one system call.
 const PIECE: usize = 64 << 10;
 
-/// How much is sent.
+/// How much to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Amount {
     Bytes(u64),
-    /// What goes out in this time.
+    /// As much as possible in this time.
     Time(Duration),
 }
 
@@ -40,7 +40,7 @@ impl std::str::FromStr for Amount {
     }
 }
 
-/// Reads each connection to its end and confirms that with one byte.
+/// Reads each connection to its end and confirms it with one byte.
 pub(crate) fn listen(addr: &str) {
     let listener = TcpListener::bind(addr).expect("the namespace's address");
     let addr = listener.local_addr().expect("bound").to_string();
@@ -57,12 +57,12 @@ pub(crate) fn listen(addr: &str) {
             }
         };
         if let Err(error) = end.and_then(|()| stream.write_all(&[1])) {
-            eprintln!("a sender went: {error}");
+            eprintln!("a sender disconnected: {error}");
         }
     }
 }
 
-/// Sends, and waits for the confirmation.
+/// Sends data and waits for the confirmation.
 pub(crate) fn send(addr: &str, amount: Amount) {
     let connecting = Instant::now();
     let mut stream = TcpStream::connect(addr).expect("the other end");

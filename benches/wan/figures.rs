@@ -1,4 +1,4 @@
-//! What was measured.
+//! The measured figures.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::path::Path;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Metric {
     MbPerS,
-    /// Share of the busier processor, 0 to 1.
+    /// Idle share of the busier processor, 0 to 1.
     Idle,
     P50Ms,
     P99Ms,
@@ -21,7 +21,7 @@ pub(crate) enum Metric {
     ConnectsPerS,
 }
 
-/// The values of all repetitions, in their order.
+/// The values of all repetitions in order.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) path: Path,
@@ -31,7 +31,7 @@ pub(crate) struct Figure {
     pub(crate) values: Vec<f64>,
 }
 
-/// All of them, in the order of their first measurements.
+/// All figures, in the order of their first measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
@@ -51,7 +51,7 @@ impl Figures {
         }
     }
 
-    /// The values of one figure, at least one.
+    /// Returns the values of one figure, if any; at least one.
     pub(crate) fn get(&self, path: Path, load: Load, kind: Kind, metric: Metric) -> Option<&[f64]> {
         let key = (path, load, kind, metric);
         let mut all = self.0.iter();
@@ -71,7 +71,7 @@ impl Figures {
         self.0.iter()
     }
 
-    /// The paths and loads that were measured, each once, paths in the order of their list.
+    /// Returns the measured paths and loads, each once, with paths in list order.
     pub(crate) fn rows(&self) -> Vec<(Path, Load)> {
         let mut rows = Vec::new();
         for path in Path::all() {

@@ -10,7 +10,7 @@ use crate::namespaces::{DIALLER, LISTENER, Side};
 use crate::path::Path;
 use crate::program::Program;
 
-/// The program that was built.
+/// The built program.
 #[derive(Debug)]
 pub(crate) struct Forwarder(PathBuf);
 
@@ -37,10 +37,10 @@ impl Forwarder {
         Ok(Self(binary))
     }
 
-    /// Joins the namespaces. Each repetition loses other packets, which are the same in the next run.
+    /// Joins the namespaces. Each repetition loses other packets, but the same ones in every run.
     pub(crate) fn start(&self, path: Path, repetition: usize) -> Result<Carrying, String> {
         let mut command = Command::new(&self.0);
-        // No goroutine of it has to be interrupted.
+        // None of its goroutines needs to be interrupted.
         command.env("GODEBUG", "asyncpreemptoff=1");
         command.args(["-a", &Side::Dialler.name(), "-b", &Side::Listener.name()]);
         command.args(["-address-a", DIALLER, "-address-b", LISTENER]);
@@ -59,14 +59,14 @@ impl Forwarder {
 }
 
 impl Carrying {
-    /// The next connection loses the same packets as the ones before.
+    /// Makes the next connection lose the same packets as the previous one.
     pub(crate) fn begin_anew(&mut self) {
         if let Some(program) = &mut self.0 {
             program.say("again");
         }
     }
 
-    /// Ends it and returns what it counted.
+    /// Ends it and returns its counters.
     pub(crate) fn end(mut self) -> Option<Value> {
         let mut program = self.0.take()?;
         program.end_input();

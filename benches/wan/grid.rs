@@ -1,4 +1,4 @@
-//! All measurements, in turns.
+//! All measurements, interleaved.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,7 +18,7 @@ use crate::watch::{self, Watch};
 pub(crate) struct Grid<'a> {
     options: &'a Options,
     forwarder: &'a Forwarder,
-    /// What the copy sends on each path in the target time.
+    /// How many bytes the copy sends on each path in the target time.
     reached: Vec<(Path, f64)>,
     pub(crate) figures: Figures,
     pub(crate) failures: Vec<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Grid<'a> {
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Conditions {
     pub(crate) settings: Option<Settings>,
-    /// The part of the busier processor that other programs used, before each path.
+    /// The share of the busier processor that other programs used, before each path.
     pub(crate) others: Vec<f64>,
 }
 
@@ -60,12 +60,12 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// Whether nothing was wanted.
+    /// Returns whether nothing was measured.
     pub(crate) fn is_empty(&self) -> bool {
         self.figures.is_empty() && self.failures.is_empty()
     }
 
-    /// Each wanted load with the implementations that run it.
+    /// Returns each selected load with the implementations that run it.
     fn wanted(&self, path: Path) -> Vec<(Load, Vec<Kind>)> {
         let loads = self.options.loads(path).into_iter().map(|load| {
             let kinds = load.kinds().iter().copied().filter(|kind| {
@@ -94,7 +94,8 @@ impl<'a> Grid<'a> {
             let first = repetition % kinds.len();
             let (after, before) = (&kinds[first..], &kinds[..first]);
             for &kind in after.iter().chain(before) {
-                // A program that hangs or prints nonsense panics here; the other figures are kept.
+                // A program that hangs or prints invalid output panics here; the other figures are
+                // kept.
                 let once = AssertUnwindSafe(|| self.once(path, &mut scene, *load, kind, reached));
                 let result = catch_unwind(once).unwrap_or_else(|_| Err("see above".to_owned()));
                 if let Err(why) = result {
@@ -107,7 +108,7 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    /// The bytes that the copy sends on this path in the target time.
+    /// Returns how many bytes the copy sends on this path in the target time.
     fn reached(&mut self, path: Path, scene: &mut Scene) -> Result<f64, String> {
         if let Some((_, bytes)) = self.reached.iter().find(|(known, _)| *known == path) {
             return Ok(*bytes);
@@ -155,7 +156,7 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    /// How many messages, round trips or connects take about the target time.
+    /// Returns how many messages, round trips or connects take about the target time.
     fn count(&self, path: Path, load: Load, reached: f64) -> u64 {
         let target = self.options.target(path).as_secs_f64();
         let round_trip = path.round_trip.as_secs_f64();
@@ -164,9 +165,10 @@ impl<'a> Grid<'a> {
                 let bytes = reached.min(load.ceiling() * target);
                 ((bytes / size as f64) as u64).max(4)
             }
-            // A round trip has more in it than the path; and shorter ones need not be more than this.
+            // A round trip takes longer than the path alone. At most 1,000 are needed on short
+            // paths.
             Load::Echo => (target / 2.0 / (round_trip + 0.3e-3)).clamp(10.0, 1000.0) as u64,
-            // Four round trips each, and what the processors take for it.
+            // Four round trips each, and the processing time.
             Load::Connect => {
                 let rounds = target / (4.0 * round_trip + 8e-3);
                 crate::load::CONCURRENCY * rounds.max(1.0) as u64
@@ -176,7 +178,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// The figures in a dialler's result.
+/// Returns the figures in a dialler's result.
 fn figures(load: Load, count: u64, told: &Value) -> Vec<(Metric, f64)> {
     let number = |key: &str| told[key].as_f64();
     let per_second = number("seconds").map(|seconds| count as f64 / seconds.max(1e-9));

@@ -6,13 +6,13 @@ use crate::kind::Kind;
 use crate::load::{Load, bytes};
 use crate::path::Path;
 
-/// Where the copy is not faster than this, times go-ethereum, the path is the limit and not the implementation.
+/// The path is the limit if the copy is at most this much faster.
 const PATH_IS_LIMIT: f64 = 1.25;
 
-/// A processor that was busier than this may be the limit.
+/// A processor with a smaller idle share may be the limit.
 const IDLE: f64 = 0.1;
 
-/// Compares the medians of all measurements that have what a goal needs.
+/// Compares the medians of all measurements that have the figures for a goal.
 pub(crate) fn judge(figures: &Figures, goals: &mut Goals) {
     for (path, load) in figures.rows() {
         match load {
@@ -71,9 +71,10 @@ fn beside(figures: &Figures, path: Path, size: usize, goals: &mut Goals) {
         return;
     };
     let name = format!("{}, echo beside {}", path.title(), bytes(size));
-    let (message, words) = match size > 32 << 10 {
-        true => (path.time_of(size).as_secs_f64() * 1e3, " and one message"),
-        false => (0.0, ""),
+    let (message, words) = if size > 32 << 10 {
+        (path.time_of(size).as_secs_f64() * 1e3, " and one message")
+    } else {
+        (0.0, "")
     };
     let bound = 1.5 * second + message;
     goals.add(

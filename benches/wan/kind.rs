@@ -12,7 +12,7 @@ use crate::namespaces::{LISTENER, Side};
 use crate::program::Program;
 use crate::{ROLE, talk};
 
-/// Far more than there are in any measurement.
+/// More than in any measurement.
 const MAX_PEERS: &str = "2000";
 
 /// Longer than any measurement may take, in seconds.
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     Tcp,
 }
 
-/// A listener. It ends when dropped.
+/// A listener, which ends when dropped.
 pub(crate) struct Served {
     _program: Program,
     /// Its enode URL, or its address.
@@ -40,7 +40,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) load: Load,
     /// Messages, round trips or connects.
     pub(crate) count: u64,
-    /// Seconds, for what is bounded by time.
+    /// The duration in seconds, if it is bounded by time.
     pub(crate) seconds: f64,
 }
 
@@ -149,7 +149,7 @@ impl Errand<'_> {
     }
 }
 
-/// Runs the copy; returns the bytes that it sent and the milliseconds that its connect took.
+/// Runs the copy. Returns the bytes that it sent and the milliseconds of its connect.
 pub(crate) fn copy_for(target: &str, amount: Amount) -> Result<(f64, f64), String> {
     let program = this(Side::Dialler, &[copy::SEND, target, &amount.to_string()]);
     let ended = program.ended();
@@ -165,14 +165,14 @@ fn peermux(side: Side, arguments: &[&str]) -> Program {
     side.start("peermux", env!("CARGO_BIN_EXE_peermux"), &arguments)
 }
 
-/// This binary in a role.
+/// Returns this binary in a role.
 fn this(side: Side, role: &[&str]) -> Program {
     let binary = std::env::current_exe().expect("this binary");
     let binary = binary.to_str().expect("a path in Unicode");
     side.start(role[0], binary, &[&[ROLE], role].concat())
 }
 
-/// The program of the interop tests, in a namespace.
+/// Returns the program of the interop tests in a namespace.
 fn geth(side: Side) -> Foreign {
     let built = Implementation::Geth
         .ready()

@@ -13,10 +13,10 @@ use crate::scene::Scene;
 /// The name on the command line.
 pub(crate) const NAME: &str = "50ms-4mbit/large";
 
-/// The largest that `bench` sends: 16 MiB but for what Snappy adds to data that do not compress.
+/// The largest message of `bench`: 16 MiB without the margin for Snappy's overhead.
 const SIZE: usize = (16 << 20) - (1 << 10);
 
-/// Sends one message of 16 MiB over 4 Mbit/s. If it does not arrive, a goal is not met.
+/// Sends one message of 16 MiB over 4 Mbit/s. If it does not arrive, a goal is missed.
 pub(crate) fn check(forwarder: &Forwarder, options: &Options, goals: &mut Goals) {
     let path = Path::narrow();
     eprintln!("16 MiB, {}", path.title());

@@ -1,23 +1,23 @@
-//! What two ends do with each other.
+//! The loads between two ends.
 
 use crate::kind::Kind;
 
 const SIZES: [usize; 3] = [1 << 10, 32 << 10, 1 << 20];
 const BESIDE: [usize; 2] = [32 << 10, 1 << 20];
 
-/// Bytes of a round trip.
+/// Size of a round trip's message in bytes.
 pub(crate) const ECHO: usize = 32;
 
-/// Connects at once.
+/// The number of concurrent connects.
 pub(crate) const CONCURRENCY: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
     /// The dialler sends messages of this size in bytes.
     Sink(usize),
-    /// Round trips one after the other.
+    /// Round trips, one after the other.
     Echo,
-    /// The same, beside bulk messages of another protocol; their size in bytes.
+    /// The same alongside bulk messages of another protocol, of this size in bytes.
     Beside(usize),
     /// Full connects: handshake, Hello, Disconnect.
     Connect,
@@ -52,7 +52,8 @@ impl Load {
         }
     }
 
-    /// Bytes a second that go-ethereum encrypts here at best, rounded; more would make its turn too long.
+    /// Returns the rate in bytes per second that go-ethereum encrypts here at most, rounded. More
+    /// data would take it too long.
     pub(crate) fn ceiling(self) -> f64 {
         match self {
             Self::Sink(size) if size < 32 << 10 => 40e6,
@@ -61,7 +62,7 @@ impl Load {
     }
 }
 
-/// A size, for people.
+/// Formats a size.
 pub(crate) fn bytes(size: usize) -> String {
     match size {
         _ if size >= 1 << 20 => format!("{} MiB", size >> 20),

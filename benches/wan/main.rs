@@ -1,26 +1,31 @@
-//! Ours over distance, beside go-ethereum and a plain TCP copy with the system's buffers, in one run whose repetitions
-//! take turns.
+//! Compares peermux over distance with go-ethereum and with a plain TCP copy.
+//!
+//! The copy uses the system's buffers. All run interleaved in one run.
 //!
 //!     cargo bench -p peermux-cli --bench wan -- [--full] [--only 100ms/sink] [--repetitions 9] [--congestion cubic]
 //!
-//! A path is made on this machine: two network namespaces, a TUN device in each, and between them a program (`path`, in Go)
-//! that adds delay, rate, queue and loss. Diallers run in one namespace, listeners in the other. Ours are `peermux bench`
-//! and `peermux listen`; go-ethereum's is the program of the interop tests; the copy is this binary, started again
-//! with a role, as is the peer that makes round trips beside bulk messages of another protocol.
+//! A path is simulated on this machine: two network namespaces, a TUN device in each, and a program
+//! between them (`path`, in Go) that adds delay, rate, queue and loss. Diallers run in one
+//! namespace, listeners in the other. Our programs are `peermux bench` and `peermux listen`;
+//! go-ethereum's is the program of the interop tests. The copy is this binary in a role, and so is
+//! the peer that makes round trips alongside bulk messages of another protocol.
 //!
-//! It needs Linux, root, `/dev/net/tun`, `ip` and Go, and fails with the list of what is missing. The namespaces' only route is
-//! the path and their only addresses are its ends and loopback. They are removed at the end, at a panic, and at SIGINT, SIGTERM and
-//! SIGHUP; those of a run that was killed are removed by the next one.
+//! It needs Linux, root, `/dev/net/tun`, `ip` and Go, and fails with a list of what is missing. The
+//! namespaces' only route is the path, and their only addresses are its ends and loopback. They are
+//! removed at the end, after a panic, and at SIGINT, SIGTERM and SIGHUP. Those of a killed run are
+//! removed by the next run.
 //!
-//! How much is sent is found out once for a path, with the copy, and is the same for all implementations: what takes the copy a
-//! few seconds, at least 30 round trips, and no more than go-ethereum can encrypt in that time. Nobody warms up, so
-//! that slow start is part of each measurement; nothing that one connection learned of the path is kept for the next, and within
-//! a repetition all lose the packets of the same numbers. The
-//! clock runs from the first message until the listener has confirmed the last one.
+//! The amount of data is determined once per path with the copy, and is the same for all
+//! implementations: what takes the copy a few seconds, at least 30 round trips, and no more than
+//! go-ethereum can encrypt in that time. There is no warm-up, so slow start is part of each
+//! measurement. Nothing that one connection learned about the path is kept for the next. Within a
+//! repetition all lose the packets with the same numbers. The clock runs from the first message
+//! until the listener has confirmed the last one.
 //!
-//! Tables and goals go to standard output, the figures as JSON to `wan` below the target folder. Sender, receiver and
-//! path share the machine: "idle" is the share of the busier processor that nobody used during a measurement. The
-//! exit code reports whether everything ran, not whether goals are met.
+//! Tables and goals are printed to standard output; the figures are written as JSON to `wan` below
+//! the target folder. Sender, receiver and path share the machine: "idle" is the unused share of
+//! the busier processor during a measurement. The exit code reports whether everything ran, not
+//! whether goals are met.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -111,7 +116,7 @@ fn measure(options: &Options) -> ExitCode {
     if options.wants_large() {
         large::check(&forwarder, options, &mut goals);
     } else if grid.is_empty() {
-        eprintln!("nothing is wanted: see --only");
+        eprintln!("nothing is selected: see --only");
         return ExitCode::FAILURE;
     }
     let Grid {
@@ -133,8 +138,9 @@ fn measure(options: &Options) -> ExitCode {
     for failure in &failures {
         eprintln!("failed: {failure}");
     }
-    match failures.is_empty() && written.is_ok() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if failures.is_empty() && written.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

@@ -1,4 +1,4 @@
-//! Two network namespaces with nothing but each other.
+//! Two network namespaces that are connected only to each other.
 
 use std::fs;
 use std::process::{Command, Stdio, id};
@@ -7,14 +7,14 @@ use std::thread;
 
 use crate::program::Program;
 
-/// The addresses of both ends, known in the namespaces alone.
+/// The addresses of both ends, which exist only in the namespaces.
 pub(crate) const DIALLER: &str = "10.198.0.1";
 pub(crate) const LISTENER: &str = "10.198.0.2";
 
-/// The owner's process id and start time follow: ids are used again.
+/// The prefix of names. The owner's process id and start time follow, because ids are reused.
 const PREFIX: &str = "peermux-wan-";
 
-/// Where `ip` keeps them.
+/// The folder where `ip` keeps namespaces.
 const FOLDER: &str = "/var/run/netns";
 
 /// One end of the path.
@@ -24,17 +24,17 @@ pub(crate) enum Side {
     Listener,
 }
 
-/// Both namespaces. They are removed when this is dropped, and whatever runs in them is killed.
+/// Both namespaces. Dropping this removes them and kills the processes inside.
 #[derive(Debug)]
 pub(crate) struct Namespaces(());
 
-/// Held while namespaces are made or removed, and for good by a process that has got a signal.
+/// Held while namespaces are created or removed, and permanently after a signal.
 static CHANGING: Mutex<()> = Mutex::new(());
 
 impl Side {
     const BOTH: [Self; 2] = [Self::Dialler, Self::Listener];
 
-    /// The namespace's name.
+    /// Returns the namespace's name.
     pub(crate) fn name(self) -> String {
         let owner = id();
         let started = started(owner).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Side {
         }
     }
 
-    /// What runs a program in the namespace: words before its own.
+    /// Returns the command prefix that runs a program in the namespace.
     pub(crate) fn inside(self) -> [String; 4] {
         ["ip", "netns", "exec", &self.name()].map(str::to_owned)
     }
@@ -71,7 +71,7 @@ impl Side {
         Program::spawn(name, command)
     }
 
-    /// A setting below /proc/sys/net/ipv4.
+    /// Returns a setting below /proc/sys/net/ipv4.
     pub(crate) fn setting(self, name: &str) -> Result<String, String> {
         self.shell(&format!("cat /proc/sys/net/ipv4/{name}"))
     }
@@ -87,18 +87,19 @@ impl Side {
 impl Namespaces {
     pub(crate) fn create() -> Result<Self, String> {
         let _changing = changing();
-        // Dropped if the second one cannot be made.
+        // Removes the first one if the second one cannot be created.
         let both = Self(());
         for side in Side::BOTH {
             run("ip", &["netns", "add", &side.name()])?;
-            // Else a connection would begin with the window and the round trip of the one before.
+            // Otherwise a connection would start with the window and the round trip of the previous
+            // one.
             side.shell("echo 1 > /proc/sys/net/ipv4/tcp_no_metrics_save")?;
         }
         Ok(both)
     }
 
-    /// Sets the congestion control, once the devices are there. It goes with the route: a namespace may set its default only to
-    /// what the whole machine allows to everybody.
+    /// Sets the congestion control once the devices exist. It is set on the route: a namespace may
+    /// set its default only to algorithms that the whole machine allows.
     pub(crate) fn set_congestion(&self, name: &str) -> Result<(), String> {
         for side in Side::BOTH {
             let (here, there) = (side.address(), side.other().address());
@@ -113,7 +114,7 @@ impl Namespaces {
         Ok(())
     }
 
-    /// Packets that a device had no room for, which should not happen.
+    /// Returns the packets that a device had no room for; there should be none.
     pub(crate) fn dropped_by_devices(&self) -> u64 {
         let counted = Side::BOTH.into_iter().filter_map(|side| {
             let told = side.shell("cat /sys/class/net/wan0/statistics/tx_dropped");
@@ -125,7 +126,7 @@ impl Namespaces {
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        // A panic while they were made has left the lock to this thread.
+        // After a panic during creation, this thread still holds the lock.
         let _changing = CHANGING.try_lock();
         remove_own();
     }
@@ -165,7 +166,7 @@ pub(crate) fn remove_stale() {
     }
 }
 
-/// Removes a namespace. Everything that runs in it was started for it and is killed first.
+/// Removes a namespace, after killing everything in it.
 fn remove(name: &str) {
     let inside = run("ip", &["netns", "pids", name]).unwrap_or_default();
     for process in inside.split_whitespace() {
@@ -177,10 +178,10 @@ fn remove(name: &str) {
     }
 }
 
-/// When a process started, in the kernel's ticks since boot; `None` if there is no such process.
+/// Returns a process's start time in ticks since boot, if it exists.
 fn started(process: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Behind the name, which is in parentheses and may contain any character.
+    // After the name, which is in parentheses and may contain any character.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(19)?.parse().ok()
 }
@@ -191,17 +192,17 @@ fn run(tool: &str, arguments: &[&str]) -> Result<String, String> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{tool}: {error}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(format!(
-            "{tool} {}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        )),
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
+    Err(format!(
+        "{tool} {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }
 
-/// Removes the namespaces and ends this process once it gets a signal to end.
+/// Removes the namespaces and ends this process at SIGINT, SIGTERM or SIGHUP.
 #[cfg(unix)]
 pub(crate) fn remove_at_signals() {
     use tokio::signal::unix::{SignalKind, signal};

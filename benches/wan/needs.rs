@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::foreign::Implementation;
 use crate::forwarder::Forwarder;
 
-/// Builds the programs. The error is a line for each thing that is missing.
+/// Builds the programs. The error has a line for each missing thing.
 pub(crate) fn ready() -> Result<Forwarder, String> {
     let missing: String = missing()
         .iter()

@@ -9,24 +9,25 @@ use crate::large;
 use crate::load::Load;
 use crate::path::Path;
 
-/// Measures peermux over distance, beside go-ethereum and a plain TCP copy. Needs root.
+/// Measures peermux over distance, with go-ethereum and a plain TCP copy. Needs root.
 #[derive(Debug, Parser)]
 #[command(name = "wan")]
 pub(crate) struct Options {
-    /// Only measurements whose name contains this: PATH/WHAT/SIZE/WHO, such as 100ms/, 50ms-20mbit/sink/32768,
-    /// beside, connect, /peermux
+    /// Only measurements whose name contains this, such as 100ms/ or connect
+    ///
+    /// Names are PATH/WHAT/SIZE/WHO, such as 50ms-20mbit/sink/32768, beside, /peermux.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     only: String,
-    /// How often everything is measured [default: 5, or 1 with --quick]
+    /// The number of repetitions [default: 5, or 1 with --quick]
     #[arg(long, value_name = "N")]
     repetitions: Option<usize>,
-    /// All paths, echo beside bulk on each that has a rate, and --large
+    /// All paths, echo beside bulk on each path with a rate, and --large
     #[arg(long)]
     full: bool,
     /// One path and a fraction of a second each, to check that everything runs
     #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
-    /// Only the check that a message of 16 MiB arrives over 4 Mbit/s, which takes a minute
+    /// Only check that a message of 16 MiB arrives over 4 Mbit/s (a minute)
     #[arg(long, conflicts_with_all = ["full", "quick"])]
     large: bool,
     /// The congestion control of both namespaces, such as cubic or bbr [default: the system's]
@@ -35,7 +36,7 @@ pub(crate) struct Options {
     /// The folder for wan.json
     #[arg(long, value_name = "DIR", default_value_os_t = output())]
     pub(crate) output: PathBuf,
-    /// What `cargo bench` passes to every benchmark
+    /// Passed by `cargo bench` to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -66,9 +67,10 @@ impl Options {
             _ => path.is_default(),
         };
         let paths = Path::all().into_iter();
-        match self.large {
-            true => Vec::new(),
-            false => paths.filter(chosen).collect(),
+        if self.large {
+            Vec::new()
+        } else {
+            paths.filter(chosen).collect()
         }
     }
 
@@ -78,15 +80,16 @@ impl Options {
         Load::all().filter(chosen).collect()
     }
 
-    /// How long the plain copy is to take for a measurement.
+    /// Returns how long the plain copy should take for a measurement.
     pub(crate) fn target(&self, path: Path) -> Duration {
-        match self.quick {
-            true => Duration::from_millis(300),
-            false => Duration::from_secs(2).max(30 * path.round_trip),
+        if self.quick {
+            Duration::from_millis(300)
+        } else {
+            Duration::from_secs(2).max(30 * path.round_trip)
         }
     }
 
-    /// How long round trips are made beside bulk messages.
+    /// Returns how long to make round trips alongside bulk messages.
     pub(crate) fn beside(&self) -> Duration {
         Duration::from_secs(if self.quick { 2 } else { 8 })
     }

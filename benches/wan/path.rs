@@ -1,4 +1,4 @@
-//! The paths that are measured.
+//! The measured paths.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Path {
     pub(crate) round_trip: Duration,
-    /// Bits a second; none means what the processors can do. Its queue holds the product of both.
+    /// Bits per second; `None` means as fast as the processors can. The queue holds one
+    /// bandwidth-delay product.
     pub(crate) rate: Option<u64>,
-    /// The part of packets that is lost in each direction, in thousandths.
+    /// The share of packets lost in each direction, in thousandths.
     pub(crate) loss: u32,
 }
 
@@ -55,7 +56,7 @@ impl Path {
         ]
     }
 
-    /// One message of 16 MiB takes 34 s of it.
+    /// One message of 16 MiB takes 34 s on it.
     pub(crate) const fn narrow() -> Self {
         Self::new(50, Some(4), 0)
     }
@@ -64,7 +65,7 @@ impl Path {
         Self::DEFAULT.contains(&self.id().as_str())
     }
 
-    /// Whether the goals for echo beside bulk messages are meant for it.
+    /// Returns whether the goals for echo alongside bulk messages apply to it.
     pub(crate) fn is_for_echo(self) -> bool {
         self.id() == "50ms-20mbit"
     }
@@ -95,13 +96,13 @@ impl Path {
         f64::from(self.loss) / 10.0
     }
 
-    /// Bytes that wait at most for the rate: one bandwidth-delay product. None without a rate.
+    /// Returns the size of its queue in bytes, one bandwidth-delay product; `None` without a rate.
     pub(crate) fn queue(self) -> Option<u64> {
         let rate = self.rate? as f64;
         Some((rate / 8.0 * self.round_trip.as_secs_f64()) as u64)
     }
 
-    /// How long this number of bytes occupies it.
+    /// Returns how long this number of bytes occupies it.
     pub(crate) fn time_of(self, bytes: usize) -> Duration {
         let seconds = self.rate.map(|rate| bytes as f64 * 8.0 / rate as f64);
         Duration::from_secs_f64(seconds.unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The figures for people, as Markdown, and for programs, as JSON.
+//! The figures as Markdown and as JSON.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -22,7 +22,7 @@ pub(crate) fn markdown(
     goals: &Goals,
 ) -> String {
     let mut text = format!(
-        "{}, {} repetitions that take turns. Medians (least–most).\n",
+        "{}, {} interleaved repetitions. Medians (least–most).\n",
         machine::description(),
         options.repetitions(),
     );

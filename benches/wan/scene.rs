@@ -5,7 +5,7 @@ use crate::kind::{Kind, Served};
 use crate::namespaces::{Namespaces, Side};
 use crate::path::Path;
 
-/// Fields are dropped in this order: the listeners, the path, the namespaces.
+/// Fields are dropped in order: the listeners, the path, the namespaces.
 pub(crate) struct Scene {
     listeners: Vec<(Kind, Served)>,
     carrying: Option<Carrying>,
@@ -42,7 +42,7 @@ impl Scene {
         })
     }
 
-    /// The target of this kind's listener, which is started when it is first asked for.
+    /// Returns the target of this kind's listener, which is started on first use.
     pub(crate) fn target(&mut self, kind: Kind) -> String {
         let same = |(other, _): &(Kind, Served)| *other == kind;
         if !self.listeners.iter().any(same) {
@@ -52,7 +52,7 @@ impl Scene {
         found.expect("started above").1.target.clone()
     }
 
-    /// The next dialler meets the same losses as those before.
+    /// Makes the next dialler lose the same packets as the previous one.
     pub(crate) fn begin_anew(&mut self) {
         if let Some(carrying) = &mut self.carrying {
             carrying.begin_anew();
@@ -73,7 +73,7 @@ impl Scene {
         })
     }
 
-    /// Removes everything and logs what the path did to the packets.
+    /// Removes everything and logs the path's counters.
     pub(crate) fn end(mut self) {
         let dropped = self.namespaces.dropped_by_devices();
         self.listeners.clear();

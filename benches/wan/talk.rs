@@ -1,4 +1,6 @@
-//! A peer that makes round trips beside bulk messages of another protocol: a role of this binary.
+//! A peer that makes round trips alongside bulk messages of another protocol.
+//!
+//! It is a role of this binary.
 
 use std::time::Duration;
 
@@ -16,13 +18,13 @@ use crate::load::ECHO;
 
 pub(crate) const TALK: &str = "talk";
 
-/// Bulk messages fill the path before the first round trip is measured.
+/// How long bulk messages fill the path before the first round trip.
 const SETTLE: Duration = Duration::from_secs(1);
 
 type BulkConn = ProtocolConn<BenchMessage>;
 
-/// Prints one line of JSON: round trips on the connection that has bulk messages of `size` bytes, and in turn on a second
-/// one over the same path that has nothing else to do.
+/// Prints the round trip times alongside bulk messages of `size` bytes as JSON. In turns
+/// it uses a second connection over the same path that is otherwise idle.
 pub(crate) fn run(enode: &str, size: usize, seconds: f64) {
     let enode: Enode = enode.parse().expect("an enode URL");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -48,7 +50,7 @@ async fn talk(enode: &Enode, size: usize, time: Duration) -> Value {
         same.push(round_trip(&with_bulk, &loaded).await);
         second.push(round_trip(&alone, &unloaded).await);
     }
-    // Fails if the task has panicked, which its result reports.
+    // It fails if the task has panicked, which the task's result reports.
     let _ = stop.send(());
     let rate = sending.await.expect("the listener counts");
     for peer in [&loaded, &unloaded] {
@@ -65,7 +67,7 @@ async fn talk(enode: &Enode, size: usize, time: Duration) -> Value {
     })
 }
 
-/// `bench`, the channel of whose connection is driven by this file.
+/// Returns `bench` with its channel for this file to drive.
 fn lent() -> (Protocol, mpsc::Receiver<BulkConn>) {
     let (lend, lent) = mpsc::channel(1);
     let protocol = Protocol::typed::<BenchMessage>("bench", 1).run(move |peer, conn| {
@@ -90,7 +92,8 @@ async fn connect(
     (server, peer, client)
 }
 
-/// Sends bulk messages until `stopped` resolves, and returns the megabytes a second that the listener counted.
+/// Sends bulk messages until `stopped` resolves. Returns the megabytes per second that the listener
+/// counted.
 async fn send(mut conn: BulkConn, size: usize, mut stopped: oneshot::Receiver<()>) -> f64 {
     let mut content = vec![0; size];
     rand::rng().fill_bytes(&mut content);
@@ -127,7 +130,7 @@ async fn round_trip(client: &Client, peer: &Peer) -> Duration {
     }
 }
 
-/// What this part of the round trips did not exceed, in microseconds.
+/// Returns the quantile `part` of the round trips in microseconds.
 fn part(took: &mut [Duration], part: f64) -> f64 {
     took.sort_unstable();
     let last = took.len().saturating_sub(1);

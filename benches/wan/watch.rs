@@ -1,14 +1,14 @@
-//! What the processors do during a measurement.
+//! The load of the processors during a measurement.
 
 use std::fs;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The kernel counts in steps of 10 ms.
+/// The sampling interval; the kernel counts in steps of 10 ms.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Looks at the processors until it is asked.
+/// Samples the processors until it is stopped.
 pub(crate) struct Watch {
     stop: SyncSender<()>,
     looking: JoinHandle<Vec<Look>>,
@@ -40,8 +40,8 @@ impl Watch {
         Self { stop, looking }
     }
 
-    /// The idle share of the busier processor, in the busiest stretch of this length: processes start and connect before a
-    /// measurement and take leave after it.
+    /// Returns the idle share of the busier processor in the busiest interval of this length. This
+    /// leaves out the start and the end, when processes connect and disconnect.
     pub(crate) fn idle(self, seconds: f64) -> Option<f64> {
         drop(self.stop);
         let looks = self.looking.join().ok()?;
@@ -58,7 +58,7 @@ impl Watch {
     }
 }
 
-/// The part of a processor that is used while nothing of ours runs.
+/// Returns the share of a processor that is used while none of our programs runs.
 pub(crate) fn others() -> f64 {
     const WHILE: Duration = Duration::from_millis(300);
     let watch = Watch::start();
@@ -73,7 +73,7 @@ impl Look {
             let (name, numbers) = line.split_once(' ')?;
             let number = name.strip_prefix("cpu")?;
             number.parse::<u32>().ok()?;
-            // What guests use is counted as user time already.
+            // Guest time is already part of user time.
             let numbers = numbers.split_whitespace().take(8);
             let numbers: Vec<u64> = numbers.filter_map(|number| number.parse().ok()).collect();
             Some(Ticks {
@@ -87,7 +87,7 @@ impl Look {
         }
     }
 
-    /// The idle share of each processor.
+    /// Returns the idle share of each processor.
     fn since(&self, earlier: &Self) -> Vec<f64> {
         let both = self.processors.iter().zip(&earlier.processors);
         both.map(|(now, before)| {

@@ -1,7 +1,7 @@
-// Checks what contrib/ has for containers, with the code that reads it in earnest: the compose file by
-// the loader of docker compose, kustomizations by kustomize, the PodMonitor by the types of
-// prometheus-operator. Writes the manifests to a folder, and prints the arguments of each command line of
-// peermux, as a JSON array a line.
+// Checks the container files in contrib/ with the code that uses them: the compose file with the
+// loader of docker compose, kustomizations with kustomize, the PodMonitor with the types of
+// prometheus-operator. Writes the manifests to a folder, and prints the arguments of each command
+// line of peermux, as one JSON array per line.
 package main
 
 import (
@@ -44,7 +44,7 @@ func check(contrib, out string) error {
 	return podMonitor(filepath.Join(contrib, "kubernetes"))
 }
 
-// Loads the compose file. Which files it mounts must be there.
+// Loads the compose file. The files that it mounts must exist.
 func composeFile(path string) error {
 	options, err := cli.NewProjectOptions([]string{path})
 	if err != nil {
@@ -74,7 +74,7 @@ func composeFile(path string) error {
 	return nil
 }
 
-// Builds the manifests, writes them down, and looks at the StatefulSet.
+// Builds and writes the manifests, and checks the StatefulSet.
 func kustomization(path, out string) error {
 	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
 	if err != nil {
@@ -100,7 +100,7 @@ func kustomization(path, out string) error {
 	return fmt.Errorf("no StatefulSet")
 }
 
-// What Kubernetes puts in the place of variables.
+// Replaces variables as Kubernetes does.
 func expand(args []string) []string {
 	variables := strings.NewReplacer("$(POD_NAME)", "peermux-0", "$(HOST_IP)", "192.0.2.1")
 	args = slices.Clone(args)

@@ -1,7 +1,7 @@
-//! Writes inputs made from the published vectors into `corpus/`, for a fuzzer to start from.
+//! Writes inputs made from published vectors into `corpus/`, as a start for a fuzzer.
 //!
-//! `cargo run --example seed`, in this folder. The forms of the inputs are described in the
-//! targets' bodies, in `bodies/src`.
+//! Run `cargo run --example seed` in this folder. The targets' bodies in `bodies/src` describe the
+//! forms of the inputs.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -57,7 +57,7 @@ fn nodes(vectors: &Value) {
             keep("rlp", &[&record]);
         }
     }
-    // Content to be signed with a key that is added, and pairs for the builder.
+    // Content to sign with an added key, and pairs for the builder.
     keep("enode", &[&[1, 1, 1, 5]]);
     keep("enode", &[&[1, 1, 1, 5, 0x61, 1, 0x62, 0xc2, 1, 2]]);
     let builder = [
@@ -66,7 +66,7 @@ fn nodes(vectors: &Value) {
     keep("enode", &[&[1, 2], &builder]);
 }
 
-/// Texts of entries, the endings of others, and lists that are read whole, in part and damaged.
+/// Texts of entries, endings of others, and lists: whole, partial or damaged.
 fn lists(vectors: &Value) {
     for case in cases(vectors, "node_records_and_urls") {
         let text = case["input"].as_str().expect("text");
@@ -108,7 +108,7 @@ fn messages(vectors: &Value) {
     }
 }
 
-/// Scripts that send a transcript's messages, in small and in large reads.
+/// Scripts that send a transcript's messages, in small and large reads.
 fn frames(vectors: &Value) {
     for name in ["transcript_v4_uncompressed", "transcript_v5_snappy"] {
         for (reads, damage, large) in [
@@ -124,7 +124,7 @@ fn frames(vectors: &Value) {
                 script.push(frame["msg_id"].as_u64().map_or(1, |id| id as u8 & 0x7f));
                 script.extend(sized(&payload));
                 if index == 1 {
-                    // The frames that follow may be large, and compressed in one transcript.
+                    // The following frames may be large, and are compressed in one transcript.
                     script.extend([5, 0xff, 0xff]);
                     script.extend((name == "transcript_v5_snappy").then_some(4));
                     script.extend([1, 0x20, large, 0x07, 1, 0x21, 40, 0x08, 6]);
@@ -168,7 +168,7 @@ fn handshakes(vectors: &Value) {
             }
         }
     }
-    // The old format's plaintexts: the same elements at fixed places.
+    // Plaintexts of the old format: the same elements at fixed positions.
     let bytes = |name| hex(transcript, name);
     let (key, nonce) = (bytes("initiator_static_pub"), bytes("initiator_nonce"));
     let auth = [bytes("signature"), vec![0; 32], key, nonce, vec![0]].concat();
@@ -180,7 +180,7 @@ fn handshakes(vectors: &Value) {
     }
 }
 
-/// Messages of each code, and true proofs of identity that are damaged or shown to others.
+/// Messages of each code, and true proofs of identity, damaged or sent to others.
 fn comm() {
     let long = [&[0xf8, 66, 7, 0x80, 3, 0xb8, 60][..], &[b'x'; 60], &[0x80]].concat();
     let establish = [
@@ -204,7 +204,7 @@ fn comm() {
     }
 }
 
-/// Messages of each tag, and a signed one that is damaged in each of its parts.
+/// Messages of each tag, and a signed one with damage in each part.
 fn gossip() {
     let id = [&[0xa8][..], &[7; 40]].concat();
     let data = [
@@ -224,7 +224,7 @@ fn gossip() {
     }
 }
 
-/// Bytes behind their number, in two bytes.
+/// Returns bytes with their length in two bytes before them.
 fn sized(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
 }

@@ -1,14 +1,14 @@
-//! One permutation and two, the absorption of long messages, and the MAC of RLPx frames, against
-//! the crates that compute digests one after the other.
+//! Benchmarks against crates that compute digests one after the other.
 //!
-//! `cargo bench -p peermux-keccak` measures what this processor chooses.
+//! They measure one permutation and two, long messages, and the MAC of RLPx frames. `cargo bench -p
+//! peermux-keccak` runs them on the backend for this processor.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peermux_keccak::Keccak256;
 
-/// What the crates have in common: a running state.
+/// A running state, which all crates have.
 trait Running: Clone {
     fn new() -> Self;
     fn update(&mut self, data: &[u8]);
@@ -102,7 +102,7 @@ fn digests<S: Running>(c: &mut Criterion, name: &str) {
     });
 }
 
-/// Bytes a second of a message.
+/// The throughput for a long message.
 fn absorb<S: Running>(c: &mut Criterion, name: &str) {
     let data = vec![7; 32 * 1024];
     let mut group = c.benchmark_group("absorb 32 KiB");
@@ -111,8 +111,9 @@ fn absorb<S: Running>(c: &mut Criterion, name: &str) {
     group.bench_function(name, |b| b.iter(|| state.update(black_box(&data))));
 }
 
-/// The three digests of an RLPx frame, without the encryption of the seeds: after the header's
-/// seed, after the body, and after the body's seed.
+/// The three digests of an RLPx frame, without the encryption of the seeds.
+///
+/// They are after the header's seed, after the body, and after the body's seed.
 fn frame<S: Running>(c: &mut Criterion, name: &str) {
     let mut group = c.benchmark_group("frame");
     for length in [16, 256, 1024] {

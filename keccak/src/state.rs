@@ -12,11 +12,10 @@ mod tests;
 /// Bytes of a digest.
 const LENGTH: usize = 32;
 
-/// A running Keccak-256: its digest is of everything absorbed so far, and looking at it changes
-/// nothing.
+/// A running Keccak-256, with the digest of everything absorbed so far.
 ///
-/// The state is wiped when dropped and doesn't show in `Debug`. What a permutation leaves in
-/// registers and on the stack is not wiped.
+/// Reading the digest does not change the state. The state is wiped on drop, and `Debug` does not
+/// show it. Copies that a permutation leaves in registers and on the stack are not wiped.
 ///
 /// ```
 /// use peermux_keccak::Keccak256;
@@ -34,13 +33,13 @@ const LENGTH: usize = 32;
 #[derive(Clone)]
 pub struct Keccak256 {
     lanes: Lanes,
-    /// Bytes of the current block that are absorbed already, fewer than [`RATE`].
+    /// Bytes absorbed into the current block, fewer than [`RATE`].
     filled: usize,
     backend: Backend,
 }
 
 impl Keccak256 {
-    /// A state that absorbed nothing yet.
+    /// Returns a state that has absorbed nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::with_backend(Backend::detect())
@@ -54,7 +53,9 @@ impl Keccak256 {
         }
     }
 
-    /// Absorbs `data`, of any length. Absorbing it in pieces comes to the same.
+    /// Absorbs `data`.
+    ///
+    /// Any split of the data into pieces has the same result.
     pub fn update(&mut self, data: &[u8]) {
         match self.split(data) {
             None => self.extend(data),
@@ -68,13 +69,13 @@ impl Keccak256 {
         }
     }
 
-    /// The digest of what was absorbed so far; the state goes on as if nobody had looked.
+    /// Returns the digest of everything absorbed so far, and leaves the state unchanged.
     #[must_use]
     pub fn digest(&self) -> [u8; LENGTH] {
         bytes(self.backend.digest(&self.lanes, padding(self.filled)))
     }
 
-    /// The digest of what was absorbed so far; then absorbs `data`.
+    /// Returns the digest of everything absorbed so far, and then absorbs `data`.
     ///
     /// The same as [`digest`](Self::digest) and [`update`](Self::update). If `data` reaches the end
     /// of the current block of 136 bytes, the digest is computed along with that block.
@@ -89,7 +90,7 @@ impl Keccak256 {
         }
     }
 
-    /// The digest of what was absorbed so far; then absorbs `data`; then the digest after that.
+    /// Returns the digests before and after it absorbs `data`.
     ///
     /// The same as [`digest`](Self::digest), [`update`](Self::update) and `digest` again. The first
     /// digest is computed along with the end of the current block of 136 bytes if `data` reaches
@@ -113,7 +114,7 @@ impl Keccak256 {
         }
     }
 
-    /// The digest of what was absorbed before `end`, which ends a block, and `rest`.
+    /// Returns the digest so far, and absorbs `end`, which ends a block, and `rest`.
     fn digest_and_finish_block(&mut self, end: &[u8], rest: &[u8]) -> [u8; LENGTH] {
         let padding = padding(self.filled);
         let mut block: Block = [0; _];
@@ -126,12 +127,12 @@ impl Keccak256 {
         bytes(digest)
     }
 
-    /// What of `data` ends the current block, and what follows; none if the block stays open.
+    /// Splits `data` at the end of the current block; `None` if the block stays open.
     fn split<'a>(&self, data: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         data.split_at_checked(RATE - self.filled)
     }
 
-    /// Adds `data` to the current block, which it doesn't overflow.
+    /// Adds `data` to the current block, which has room for it.
     fn extend(&mut self, data: &[u8]) {
         add_bytes(&mut self.lanes, self.filled, data);
         self.filled += data.len();
@@ -150,7 +151,7 @@ impl fmt::Debug for Keccak256 {
     }
 }
 
-/// Leaves the state as [`Keccak256::new`] makes it.
+/// Resets the state to that of [`Keccak256::new`].
 impl Zeroize for Keccak256 {
     fn zeroize(&mut self) {
         self.lanes.zeroize();
@@ -174,8 +175,10 @@ fn bytes(digest: Digest) -> [u8; LENGTH] {
     bytes
 }
 
-/// Adds `data` to the bytes of `lanes` from `offset` on. Lane by lane whatever the offset: a load of
-/// a whole lane would have to wait for stores of its bytes.
+/// Adds `data` to the bytes of `lanes` from `offset` on.
+///
+/// It works on whole lanes for any offset, since a later load of a lane would have to wait for
+/// stores of single bytes.
 fn add_bytes(lanes: &mut [u64], offset: usize, data: &[u8]) {
     let shift = offset % 8 * 8;
     let (words, tail) = data.as_chunks();

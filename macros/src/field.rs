@@ -14,9 +14,9 @@ pub(crate) struct Field {
     pub(crate) member: Member,
     pub(crate) ty: Type,
     options: FieldOptions,
-    /// Whether it shows in the path of an error.
+    /// Whether it appears in the path of an error.
     named: bool,
-    /// The variable that holds it, which no name of the user's can meet.
+    /// The variable that holds it, which cannot collide with a name of the user.
     pub(crate) local: Ident,
 }
 
@@ -31,10 +31,7 @@ impl Field {
         if let Some(span) = options.optional
             && !is_option(&ty)
         {
-            return error(
-                span,
-                "an optional field is an `Option`: write `Option<…>` as its type",
-            );
+            return error(span, "an optional field must have the type `Option<…>`");
         }
         Ok(Self {
             attributes,
@@ -46,13 +43,13 @@ impl Field {
         })
     }
 
-    /// It does not show in the path of an error.
+    /// Leaves the field out of the path of an error.
     pub(crate) fn without_name(mut self) -> Self {
         self.named = false;
         self
     }
 
-    /// Its name in the path of an error.
+    /// Returns its name in the path of an error.
     fn name(&self) -> String {
         match &self.member {
             Member::Named(name) => name.to_string().trim_start_matches("r#").to_owned(),
@@ -60,13 +57,13 @@ impl Field {
         }
     }
 
-    /// An expression: about how many bytes it takes.
+    /// Returns an expression for about how many bytes it takes.
     pub(crate) fn size(&self, krate: &TokenStream) -> TokenStream {
         let (ty, local) = (&self.ty, &self.local);
         quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::rlp_size(#local))
     }
 
-    /// A statement that appends it to `out`; `later` are the optional fields behind it.
+    /// Returns a statement that appends it to `out`; `later` are the fields behind it.
     fn write_before(&self, krate: &TokenStream, later: &[Field], out: &Ident) -> TokenStream {
         let local = &self.local;
         if self.options.optional.is_some() {
@@ -79,17 +76,17 @@ impl Field {
         self.write(krate, out)
     }
 
-    /// A statement that appends it to `out`.
+    /// Returns a statement that appends it to `out`.
     pub(crate) fn write(&self, krate: &TokenStream, out: &Ident) -> TokenStream {
         let (ty, local) = (&self.ty, &self.local);
         quote_spanned!(ty.span()=> <#ty as #krate::rlp::RlpValue>::write_rlp(#local, #out);)
     }
 
-    /// An expression of a `Result` that reads it from `from`.
+    /// Returns an expression that reads it from `from`, as a `Result`.
     pub(crate) fn read(&self, krate: &TokenStream, from: &Ident) -> TokenStream {
         let ty = &self.ty;
         let inner = match &self.options.optional {
-            // What the option holds: the compiler finds it.
+            // The compiler infers the type inside the option.
             Some(_) => quote!(_),
             None => quote!(#ty),
         };
@@ -111,19 +108,19 @@ impl Field {
         }
     }
 
-    /// Refuses options that mean nothing for a value that is no element of a list.
+    /// Rejects options that have no meaning outside a list.
     pub(crate) fn alone(&self) -> Result<()> {
         match self.options.optional {
             Some(span) => error(
                 span,
-                "this value is all there is and cannot be left out: only the last fields of a list can",
+                "a single value cannot be optional: only the last fields of a list can",
             ),
             None => Ok(()),
         }
     }
 }
 
-/// Checks that nothing stands behind an optional field that has to be there.
+/// Checks that no required field follows an optional one.
 pub(crate) fn check_order(fields: &[Field]) -> Result<()> {
     let first = fields
         .iter()
@@ -136,7 +133,7 @@ pub(crate) fn check_order(fields: &[Field]) -> Result<()> {
         Some(field) => error(
             field.ty.span(),
             format!(
-                "`{}` stands behind an optional field: make it optional too, or put it first",
+                "`{}` follows an optional field: make it optional too, or move it in front",
                 field.name()
             ),
         ),
@@ -144,13 +141,15 @@ pub(crate) fn check_order(fields: &[Field]) -> Result<()> {
     }
 }
 
-/// An expression: about how many bytes the list of the fields takes.
+/// Returns an expression for about how many bytes the list of the fields takes.
 pub(crate) fn size(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let sizes = fields.iter().map(|field| field.size(krate));
     quote!(9 #(+ #sizes)*)
 }
 
-/// A statement that appends the list of the fields to `out`, behind what `first` appends.
+/// Returns a statement that appends the list of the fields to `out`.
+///
+/// The statement of `first` appends the first elements of the list.
 pub(crate) fn write_list(
     fields: &[Field],
     krate: &TokenStream,
@@ -173,8 +172,10 @@ pub(crate) fn write_list(
     }
 }
 
-/// Statements that read the list of the fields from `from` into variables, behind what `first` reads.
-/// They return errors.
+/// Returns statements that read the list of the fields into variables.
+///
+/// The statement of `first` reads the first elements of the list. On an error they return it from
+/// the enclosing function.
 pub(crate) fn read_list(
     fields: &[Field],
     krate: &TokenStream,
@@ -186,11 +187,12 @@ pub(crate) fn read_list(
     let reads = fields.iter().map(|field| {
         let (local, ty, name) = (&field.local, &field.ty, field.name());
         let read = field.read(krate, &list);
-        match field.named {
-            true => quote! {
+        if field.named {
+            quote! {
                 let #local: #ty = #krate::rlp::generated::field(#name, #read)?;
-            },
-            false => quote!(let #local: #ty = #read?;),
+            }
+        } else {
+            quote!(let #local: #ty = #read?;)
         }
     });
     quote! {
@@ -201,7 +203,7 @@ pub(crate) fn read_list(
     }
 }
 
-/// `member: variable` for each field, as patterns and expressions of structs have it.
+/// Returns `member: variable` for each field, for patterns and expressions of structs.
 pub(crate) fn bindings(fields: &[Field]) -> TokenStream {
     let bindings = fields.iter().map(|field| {
         let (member, local) = (&field.member, &field.local);

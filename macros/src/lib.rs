@@ -1,6 +1,7 @@
-//! The macros of `peermux`, which passes them on: `messages!` and the derive of `RlpValue`. Their
-//! documentation is there. Use this crate through it: what they generate names hidden parts of the
-//! same version.
+//! The macros of `peermux`: `messages!` and the derive of `RlpValue`.
+//!
+//! `peermux` re-exports and documents them. Use them from there: the generated code needs hidden
+//! parts of the same version.
 
 mod field;
 mod options;
@@ -12,14 +13,15 @@ mod tests;
 
 use proc_macro::TokenStream;
 
-/// Defines the typed messages of a subprotocol. `peermux::messages!` hands the crate's own name in,
-/// in parentheses before all else.
+/// Defines the typed messages of a subprotocol.
+///
+/// `peermux::messages!` passes the crate's path, in parentheses in front of the input.
 #[proc_macro]
 pub fn messages(input: TokenStream) -> TokenStream {
     done(set::expand(input.into()))
 }
 
-/// Makes a struct a value of messages: the list of its fields.
+/// Implements `RlpValue` for a struct, as the list of its fields.
 #[proc_macro_derive(RlpValue, attributes(rlp))]
 pub fn rlp_value(input: TokenStream) -> TokenStream {
     done(record::expand(input.into()))

@@ -1,4 +1,4 @@
-//! What stands in `#[rlp(…)]`.
+//! The options in `#[rlp(…)]`.
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
@@ -6,8 +6,9 @@ use syn::{Attribute, Error, Expr, Path, Result};
 
 use crate::size::Size;
 
-/// Takes the `#[rlp(…)]` out of `attributes` and hands each option in it to `read`, which says
-/// whether it knows the option. `known` tells the user which there are.
+/// Removes `#[rlp(…)]` from `attributes`, and passes each option in it to `read`.
+///
+/// `read` returns whether it knows the option. `known` lists the options for the error message.
 fn take(
     attributes: &mut Vec<Attribute>,
     known: &str,
@@ -15,9 +16,12 @@ fn take(
 ) -> Result<()> {
     let is_ours = |attribute: &Attribute| attribute.path().is_ident("rlp");
     for attribute in attributes.iter().filter(|one| is_ours(one)) {
-        attribute.parse_nested_meta(|meta| match read(&meta)? {
-            true => Ok(()),
-            false => Err(meta.error(format!("`#[rlp(…)]` takes {known} here"))),
+        attribute.parse_nested_meta(|meta| {
+            if read(&meta)? {
+                Ok(())
+            } else {
+                Err(meta.error(format!("`#[rlp(…)]` takes {known} here")))
+            }
         })?;
     }
     attributes.retain(|attribute| !is_ours(attribute));
@@ -27,9 +31,9 @@ fn take(
 /// Options of a field.
 #[derive(Default)]
 pub(crate) struct FieldOptions {
-    /// The most items or bytes.
+    /// The maximum number of items or bytes.
     pub(crate) max: Option<Expr>,
-    /// Where it says that the field may be left out.
+    /// The place of `optional`.
     pub(crate) optional: Option<Span>,
 }
 
@@ -53,9 +57,9 @@ impl FieldOptions {
 /// Options of a message.
 #[derive(Default, Clone)]
 pub(crate) struct MessageOptions {
-    /// The most bytes of its payload.
+    /// The maximum size of its payload.
     pub(crate) max_size: Option<Size>,
-    /// The most bytes of memory that its values take.
+    /// The maximum memory of its values.
     pub(crate) max_memory: Option<Size>,
 }
 
@@ -76,7 +80,7 @@ impl MessageOptions {
         Ok(options)
     }
 
-    /// These, and those of the set where there are none.
+    /// Returns these options, with those of the set for missing ones.
     pub(crate) fn or(self, set: &Self) -> Self {
         Self {
             max_size: self.max_size.or_else(|| set.max_size.clone()),
@@ -88,9 +92,9 @@ impl MessageOptions {
 /// Options of a record.
 #[derive(Default)]
 pub(crate) struct RecordOptions {
-    /// Where it says that the record is its only field.
+    /// The place of `transparent`.
     pub(crate) transparent: Option<Span>,
-    /// Where `peermux` is.
+    /// The path of `peermux`.
     pub(crate) krate: Option<Path>,
 }
 
@@ -117,7 +121,7 @@ fn span(path: &Path) -> Span {
         .map_or_else(Span::call_site, proc_macro2::Ident::span)
 }
 
-/// An error at a place.
+/// Returns an error at a place.
 pub(crate) fn error<T>(span: Span, sentence: impl std::fmt::Display) -> Result<T> {
     Err(Error::new(span, sentence))
 }

@@ -45,8 +45,8 @@ fn fields(input: &DeriveInput) -> Result<Vec<Field>> {
         Data::Enum(data) => {
             return error(
                 data.enum_token.span,
-                "a record is a struct: `messages!` makes an enum of messages, and for another enum \
-                 implement `RlpValue` by hand",
+                "a record is a struct: define an enum of messages with `messages!`, and implement \
+                 `RlpValue` for another enum by hand",
             );
         }
         Data::Union(data) => return error(data.union_token.span, "a record is a struct"),
@@ -62,15 +62,15 @@ fn fields(input: &DeriveInput) -> Result<Vec<Field>> {
         .collect()
 }
 
-/// The same parameters, where each type is a value.
+/// Adds the bound `RlpValue` to each type parameter.
 fn bounded(mut generics: syn::Generics, krate: &TokenStream) -> Result<syn::Generics> {
     for parameter in &mut generics.params {
         match parameter {
             GenericParam::Lifetime(lifetime) => {
                 return error(
                     lifetime.lifetime.span(),
-                    "a record owns what it holds: take `Bytes`, which shares the payload's memory, \
-                     in the place of a slice",
+                    "a record owns its fields: use `Bytes`, which shares the payload's memory, \
+                     instead of a slice",
                 );
             }
             GenericParam::Type(ty) => ty.bounds.push(parse_quote!(#krate::rlp::RlpValue)),
@@ -80,7 +80,7 @@ fn bounded(mut generics: syn::Generics, krate: &TokenStream) -> Result<syn::Gene
     Ok(generics)
 }
 
-/// The functions of a record that is the list of its fields.
+/// Returns the functions of a record that is the list of its fields.
 fn list(fields: &[Field], krate: &TokenStream) -> TokenStream {
     let (out, from) = (local("out"), local("from"));
     let bindings = field::bindings(fields);
@@ -90,7 +90,7 @@ fn list(fields: &[Field], krate: &TokenStream) -> TokenStream {
     functions(krate, &bindings, &size, &write, &read)
 }
 
-/// The functions of a record that is its only field.
+/// Returns the functions of a record that is its only field.
 fn transparent(field: &Field, krate: &TokenStream) -> TokenStream {
     let (out, from) = (local("out"), local("from"));
     let bindings = field::bindings(std::slice::from_ref(field));

@@ -1,4 +1,4 @@
-//! Numbers of bytes, with a unit or without.
+//! Sizes in bytes, with or without a unit.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -21,15 +21,16 @@ impl Parse for Size {
             None => Err(Error::new(
                 literal.span(),
                 format!(
-                    "`{text}` is no size: write a number of bytes, or one with a unit, as in `\"64 KiB\"` or `\"2 MiB\"`"
+                    "`{text}` is not a size: write a number of bytes, or one with a unit, as in `\"64 KiB\"` or `\"2 MiB\"`"
                 ),
             )),
         }
     }
 }
 
-/// An expression up to a comma or the brace of the set, which with a constant's name before it would
-/// read as a struct.
+/// Parses an expression that ends at a comma or at the brace of the set.
+///
+/// After the name of a constant, the brace would be parsed as that of a struct.
 fn expression(input: ParseStream<'_>) -> Result<Expr> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !input.peek(Token![,]) {
@@ -38,9 +39,10 @@ fn expression(input: ParseStream<'_>) -> Result<Expr> {
         }
         tokens.extend([input.parse::<TokenTree>()?]);
     }
-    match tokens.is_empty() {
-        true => input.parse(),
-        false => syn::parse2(tokens),
+    if tokens.is_empty() {
+        input.parse()
+    } else {
+        syn::parse2(tokens)
     }
 }
 

@@ -8,7 +8,7 @@ fn tokens(text: &str) -> TokenStream {
     TokenStream::from_str(text).unwrap()
 }
 
-/// What the macro says to a set, and the line and column that it says it about.
+/// Returns the error for a set, and the text at its place.
 fn refused_set(text: &str) -> (String, String) {
     place(
         &set::expand(tokens(&format!("(krate)\n{text}"))).unwrap_err(),
@@ -21,7 +21,7 @@ fn refused_record(text: &str) -> (String, String) {
     place(&record::expand(tokens(text)).unwrap_err(), text, 1)
 }
 
-/// The sentence, and the text that it points at.
+/// Returns the message of an error, and the text at its place.
 fn place(error: &syn::Error, text: &str, first: usize) -> (String, String) {
     let (start, end) = (error.span().start(), error.span().end());
     let lines: Vec<_> = text.lines().collect();
@@ -37,7 +37,7 @@ fn place(error: &syn::Error, text: &str, first: usize) -> (String, String) {
     (error.to_string(), at.to_owned())
 }
 
-/// Checks that each definition is refused at a place, with a sentence.
+/// Checks the place and the message of the error for each definition.
 fn all(refused: impl Fn(&str) -> (String, String), cases: &[(&str, &str, &str)]) {
     for (text, at, sentence) in cases {
         assert_eq!(
@@ -61,17 +61,17 @@ fn what_is_wrong_with_a_set_is_told_at_its_place() {
             (
                 "enum A { 0 => B }",
                 "A",
-                "say how many codes the set reserves: `enum A, length = 2 { … }`",
+                "`length` is missing, the set's number of codes: `enum A, length = 2 { … }`",
             ),
             (
                 "enum A, size = 2 { 0 => B }",
                 "size",
-                "a set has `length`, `max_size` and `max_memory`",
+                "a set takes `length`, `max_size` and `max_memory`",
             ),
             (
                 "enum A, length = 2 { }",
                 "A",
-                "a set has messages: `0x00 => Hello(String)`",
+                "a set needs at least one message: `0x00 => Hello(String)`",
             ),
             (
                 "enum A, length = 2 { B }",
@@ -81,17 +81,17 @@ fn what_is_wrong_with_a_set_is_told_at_its_place() {
             (
                 "enum A, length = 2 { 0x02 => B }",
                 "0x02",
-                "the code 0x02 is not below the length of A, which is 2",
+                "the code 0x02 must be below the length of A, which is 2",
             ),
             (
                 "enum A, length = 2 { 0x01 => B, 1 => C }",
                 "1",
-                "`B` has the code 1 already: give `C` one of its own",
+                "`B` already has the code 1: give `C` another one",
             ),
             (
                 "enum A, length = 2 { 0 => B(u8, u8) }",
                 "(u8, u8)",
-                "one value stands in parentheses: name several, as in `B { first: …, second: … }`",
+                "parentheses hold one value: name several, as in `B { first: …, second: … }`",
             ),
             (
                 "enum A, length = 2 { 0 => B() }",
@@ -111,7 +111,7 @@ fn what_is_wrong_with_a_set_is_told_at_its_place() {
             (
                 "enum A, length = 2 { 0 => B 1 => C }",
                 "1",
-                "a comma is missing behind `B`, or there is too much of it",
+                "expected a comma after `B`",
             ),
             (
                 "enum A, length = 2 { 0 => B } enum C",
@@ -121,7 +121,7 @@ fn what_is_wrong_with_a_set_is_told_at_its_place() {
             (
                 "enum A, length = 2, max_size = \"64 KB\" { 0 => B }",
                 "\"64 KB\"",
-                "`64 KB` is no size: write a number of bytes, or one with a unit, as in `\"64 KiB\"` or `\"2 MiB\"`",
+                "`64 KB` is not a size: write a number of bytes, or one with a unit, as in `\"64 KiB\"` or `\"2 MiB\"`",
             ),
             (
                 "enum A, length = 2 { #[rlp(max = 3)] 0 => B }",
@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_request_is_told_at_its_place() {
             (
                 "enum A, length = 2 { 0 => B -> C }",
                 "C",
-                "`C` is no message of A: name the one that answers `B`",
+                "`C` is not a message of A: name the one that answers `B`",
             ),
             (
                 "enum A, length = 2 { 0 => B -> C, 1 => C -> B }",
@@ -170,12 +170,12 @@ fn what_is_wrong_with_a_field_is_told_at_its_place() {
         (
             "#[rlp(optional)] a: u8",
             "optional",
-            "an optional field is an `Option`: write `Option<…>` as its type",
+            "an optional field must have the type `Option<…>`",
         ),
         (
             "#[rlp(optional)] a: Option<u8>, b: u8",
             "u8",
-            "`b` stands behind an optional field: make it optional too, or put it first",
+            "`b` follows an optional field: make it optional too, or move it in front",
         ),
     ];
     all(message, &cases);
@@ -185,7 +185,7 @@ fn what_is_wrong_with_a_field_is_told_at_its_place() {
         &[(
             "enum A, length = 2 { 0 => B(#[rlp(optional)] Option<u8>) }",
             "optional",
-            "this value is all there is and cannot be left out: only the last fields of a list can",
+            "a single value cannot be optional: only the last fields of a list can",
         )],
     );
 }
@@ -198,13 +198,13 @@ fn what_is_wrong_with_a_record_is_told_at_its_place() {
             (
                 "enum A { B }",
                 "enum",
-                "a record is a struct: `messages!` makes an enum of messages, and for another enum implement `RlpValue` by hand",
+                "a record is a struct: define an enum of messages with `messages!`, and implement `RlpValue` for another enum by hand",
             ),
             ("union A { b: u8 }", "union", "a record is a struct"),
             (
                 "struct A<'a>(&'a [u8]);",
                 "'a",
-                "a record owns what it holds: take `Bytes`, which shares the payload's memory, in the place of a slice",
+                "a record owns its fields: use `Bytes`, which shares the payload's memory, instead of a slice",
             ),
             (
                 "#[rlp(transparent)] struct A(u8, u8);",
@@ -220,7 +220,7 @@ fn what_is_wrong_with_a_record_is_told_at_its_place() {
     );
 }
 
-/// The code that a set becomes, as text without spaces.
+/// Returns the generated code of a set, as text without spaces.
 fn code(text: &str) -> String {
     let code = set::expand(tokens(&format!("(krate) {text}"))).unwrap();
     code.to_string().split_whitespace().collect()
@@ -229,8 +229,9 @@ fn code(text: &str) -> String {
 #[test]
 fn requests_and_responses_become_structs() {
     let code = code(
-        "/// Messages.\n#[derive(Debug, Clone)] #[serde(tag = \"t\")] pub(crate) enum A, length = 4 {
-            /// Asks.\n 0 => Get { key: String } -> Value, 1 => Value(u8), 2 => Stop -> Stopped, 3 => Stopped }",
+        "/// Messages.\n#[derive(Debug, Clone)] #[serde(tag = \"t\")]
+            pub(crate) enum A, length = 4 { /// Asks.
+            0 => Get { key: String } -> Value, 1 => Value(u8), 2 => Stop -> Stopped, 3 => Stopped }",
     );
     let all = [
         "pub(crate)enumA{#[doc=\"Asks.\"]Get(u64,Get)",

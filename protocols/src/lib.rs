@@ -1,5 +1,7 @@
-//! Ready-made subprotocols for [`peermux`], each in one folder with the same four files, so that
-//! they are examples too: they use nothing but the public API.
+//! Ready-made subprotocols for [`peermux`].
+//!
+//! Each is one folder with the same four files. They use only the public API, so they are examples
+//! too.
 //!
 //! | protocol | what it does | codes |
 //! |---|---|---|
@@ -8,11 +10,11 @@
 //! | [`chat`] | carries lines of text to all peers | 3 |
 //! | [`eth`] | shakes hands with Ethereum's nodes and asks them for headers | 17, 18 |
 //!
-//! [`gossip`] is no subprotocol of its own but rests on [`peermux::comm`]: it spreads messages to all
-//! identities of a network.
+//! [`gossip`] is not a subprotocol. It uses [`peermux::comm`] to spread messages to all identities
+//! of a network.
 //!
-//! Each protocol has one cheap handle for a whole node, which is registered with
-//! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and kept by the application:
+//! Each protocol has one cheap handle for a whole node. Register a clone with
+//! [`ServerBuilder::protocol`](peermux::ServerBuilder::protocol) and keep one in the application:
 //!
 //! ```
 //! use peermux::{SecretKey, Server};
@@ -48,12 +50,17 @@ mod mutex;
 
 pub use client::{ClientError, Totals};
 
-/// How many bytes a message may have that is made for a peer: `for_strangers`, if that is less, unless the
-/// peer is of this machine.
+/// Returns the largest message in bytes that this node makes for `peer`. `for_strangers` lowers the
+/// limit unless the peer has a loopback address.
 fn most_for(peer: &peermux::Peer, most: usize, for_strangers: usize) -> usize {
     let is_stranger = |addr: std::net::SocketAddr| !addr.ip().is_loopback();
-    match peer.remote_addr().is_some_and(is_stranger) {
-        true => most.min(for_strangers),
-        false => most,
+    if peer.remote_addr().is_some_and(is_stranger) {
+        most.min(for_strangers)
+    } else {
+        most
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,8 +2,8 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-/// As [`std::sync::Mutex`]; locking never fails. Nothing that is changed under these locks is half
-/// done where a panic can come from.
+/// Like [`std::sync::Mutex`], but locking never fails. No code under these locks can panic halfway
+/// through a change.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 

@@ -19,10 +19,10 @@ use crate::node::{Endpoint, Enode, Host, NodeId};
 /// Below this number of addresses a node asks its peers for more.
 const NEED_MORE: usize = 1000;
 
-/// A sighting is not refreshed more often than this.
+/// The least age of a sighting that is refreshed.
 const REFRESH: Duration = Duration::from_secs(20 * 60);
 
-/// A sighting in the future is taken for one so long ago.
+/// The assumed age of a sighting in the future.
 const DOUBTFUL: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
 /// The addresses a node knows, as a pure data structure: time and randomness are arguments.
@@ -44,7 +44,7 @@ pub struct Book {
     /// Dials that succeeded in this process.
     pub(super) successes: u64,
     pub(super) shared: Option<(SystemTime, Arc<[Enode]>)>,
-    /// Entries that the store does not hold as they are now.
+    /// Entries whose current state the store does not hold.
     pub(super) unsaved: Unsaved<NodeId>,
 }
 
@@ -53,7 +53,7 @@ pub struct Book {
 pub enum Added {
     /// The address is new in the book.
     New,
-    /// The address was known; its last sighting moved on or it got one more place.
+    /// The address was known; it got a newer last sighting or one more place.
     Refreshed,
     /// The address was known and nothing changed.
     Known,
@@ -81,14 +81,15 @@ impl Book {
         }
     }
 
-    /// Takes in an address that `source` told of and that was seen at `last_seen`. A sighting more
-    /// than ten minutes ahead of us is taken for five days old.
+    /// Adds an address that `source` reported and that was seen at `last_seen`.
+    ///
+    /// A sighting more than ten minutes ahead of `now` counts as five days old.
     ///
     /// # Errors
-    /// Tells why the address was refused. A place that is disputed – the node is known elsewhere,
-    /// or another node is known there – goes to the newcomer if the entry in its way is bad, or if
-    /// that entry was never proven by a handshake and either failed once or the newcomer comes
-    /// from [`Source::Own`].
+    /// [`AddError`] with the reason for the rejection. A place is disputed if the node is known
+    /// elsewhere, or another node is known there. The newcomer gets it if the entry in its way is
+    /// bad, or if no handshake has proved that entry and either the entry has failed once or the
+    /// newcomer comes from [`Source::Own`].
     pub fn add(
         &mut self,
         enode: &Enode,
@@ -120,7 +121,7 @@ impl Book {
         let Place::New(buckets) = &entry.place else {
             return Ok(refreshed(newer));
         };
-        // The more sources have told of an address, the less one more is worth.
+        // The more sources have reported an address, the less another one counts.
         let places = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
         let further = buckets.len() < self.shape.new_per_address
             && rng.random_ratio(1, places.saturating_mul(2).max(1));
@@ -129,8 +130,9 @@ impl Book {
         ))
     }
 
-    /// Notes that a dial is about to start, so that draws pass over the address for a while. It counts
-    /// neither for nor against it. Says whether the node is known.
+    /// Records that a dial is about to start; returns whether the node is known.
+    ///
+    /// Draws pass over the address for a while. The attempt counts neither for nor against it.
     pub fn attempt(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -141,9 +143,11 @@ impl Book {
         true
     }
 
-    /// Counts a dial that did not reach the node. It counts against the address only if some dial has
-    /// succeeded since the previous one that failed: while we are offline, nobody else is at fault. A
-    /// dial that was not even attempted, for a cause on this side, is none. Says whether the node is known.
+    /// Records a dial that did not reach the node; returns whether the node is known.
+    ///
+    /// It counts against the address only if some dial has succeeded since the previous failure:
+    /// while this node is offline, no address is at fault. Do not report a dial that was not even
+    /// attempted, for a cause on this side.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -158,14 +162,17 @@ impl Book {
         true
     }
 
-    /// Tells that a connection could be opened, no matter to whom: we are not offline.
-    /// [`good`](Self::good) does so by itself.
+    /// Records that a dial to any node succeeded, so that this node is online.
+    ///
+    /// [`good`](Self::good) includes this.
     pub fn dial_succeeded(&mut self) {
         self.successes = self.successes.saturating_add(1);
     }
 
-    /// Refreshes the sighting of a node that is or was connected, if it is older than 20 minutes.
-    /// Says whether the node is known.
+    /// Refreshes the sighting of a node that is or was connected.
+    ///
+    /// It does so if the sighting is older than 20 minutes, or far in the future. Returns whether
+    /// the node is known.
     pub fn connected(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let Some(entry) = self.entries.get_mut(id) else {
             return false;
@@ -177,13 +184,14 @@ impl Book {
         true
     }
 
-    /// Forgets a node, wherever it stands.
+    /// Removes a node, new or tried.
     pub fn remove(&mut self, id: &NodeId) -> Option<Enode> {
         self.forget(id).map(|entry| entry.enode)
     }
 
-    /// Forgets all nodes at an IPv4 address or in the /64 of an IPv6 address, as they are banned,
-    /// and says how many there were.
+    /// Removes all nodes at an IP address, and returns how many there were.
+    ///
+    /// An IPv6 address stands for its /64, as in a ban.
     pub fn remove_ip(&mut self, ip: IpAddr) -> usize {
         let (first, last) = match ip.to_canonical() {
             IpAddr::V6(ip) => {
@@ -202,8 +210,9 @@ impl Book {
         ids.len()
     }
 
-    /// Forgets every bad address and says how many there were. Without this call bad addresses go
-    /// when their place is needed.
+    /// Removes every bad address, and returns how many there were.
+    ///
+    /// Without this call bad addresses stay until their place is needed.
     pub fn expire(&mut self, now: SystemTime) -> usize {
         let bad = self.entries.iter().filter(|(_, entry)| entry.is_bad(now));
         let bad: Vec<_> = bad.map(|(id, _)| *id).collect();
@@ -243,7 +252,7 @@ impl Book {
         self.len() < NEED_MORE
     }
 
-    /// Clears the way for a node at an endpoint, or tells what stands in it.
+    /// Removes the entries that conflict with a claim, or fails if one must stay.
     fn settle(
         &mut self,
         id: &NodeId,
@@ -275,7 +284,7 @@ impl Book {
         Ok(())
     }
 
-    /// Whether an entry gives way to another claim from this source.
+    /// Whether a claim from this source may replace an entry.
     fn yields(&self, id: &NodeId, source: &Source, now: SystemTime) -> bool {
         self.entries.get(id).is_none_or(|entry| {
             let unproven = !entry.is_tried() && (*source == Source::Own || entry.attempts > 0);
@@ -283,7 +292,7 @@ impl Book {
         })
     }
 
-    /// Takes in an entry that has no place yet and whose endpoint is free.
+    /// Adds an entry that has no place yet and whose endpoint is free.
     pub(super) fn insert(&mut self, entry: Entry) {
         let id = entry.enode.node_id();
         if let Some(endpoint) = entry.enode.endpoint() {
@@ -293,7 +302,7 @@ impl Book {
         self.entries.insert(id, entry);
     }
 
-    /// Gives a node one more place among the new ones and says whether it did.
+    /// Gives a node a place in a new bucket; returns whether it did.
     pub(super) fn put_new(&mut self, id: NodeId, bucket: u16, now: SystemTime) -> bool {
         if self.new.contains(bucket, &id) {
             return false;
@@ -313,7 +322,7 @@ impl Book {
         true
     }
 
-    /// Drops the bad entries of a new bucket; only if there are none, the one seen longest ago.
+    /// Drops the bad entries of a new bucket, or else the one seen longest ago.
     fn make_room(&mut self, bucket: u16, now: SystemTime) {
         let is_bad = |id: &&NodeId| self.entries.get(id).is_none_or(|entry| entry.is_bad(now));
         let bad = self.new.bucket(bucket).iter().filter(is_bad);
@@ -332,7 +341,7 @@ impl Book {
         }
     }
 
-    /// Takes one of a node's places among the new ones; with the last one the node is forgotten.
+    /// Removes a node from a new bucket. With the last place the entry is removed.
     fn leave_new(&mut self, id: &NodeId, bucket: u16) {
         self.new.remove(bucket, id);
         self.unsaved.changed(*id);
@@ -345,7 +354,7 @@ impl Book {
         }
     }
 
-    /// Removes an entry from everything that knows of it.
+    /// Removes an entry and all references to it.
     pub(super) fn forget(&mut self, id: &NodeId) -> Option<Entry> {
         let entry = self.entries.remove(id)?;
         match &entry.place {

@@ -2,7 +2,7 @@
 
 use crate::node::NodeId;
 
-/// How many buckets there are and what they hold.
+/// How many buckets there are, and how much they hold.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub(super) new_buckets: u16,
@@ -46,7 +46,7 @@ impl Buckets {
         }
     }
 
-    /// What a bucket holds; nothing if there is no such bucket.
+    /// The ids in a bucket; none if there is no such bucket.
     pub(super) fn bucket(&self, bucket: u16) -> &[NodeId] {
         let bucket = self.buckets.get(usize::from(bucket));
         bucket.map(Vec::as_slice).unwrap_or_default()
@@ -56,12 +56,12 @@ impl Buckets {
         self.bucket(bucket).contains(id)
     }
 
-    /// Whether the bucket takes nothing more, also because there is no such bucket.
+    /// Whether the bucket accepts nothing more; true if there is no such bucket.
     pub(super) fn is_full(&self, bucket: u16) -> bool {
         usize::from(bucket) >= self.buckets.len() || self.bucket(bucket).len() >= self.capacity
     }
 
-    /// Puts an id into a bucket and says whether it is now there for the first time.
+    /// Adds an id to a bucket; returns false without room or if it was there.
     pub(super) fn insert(&mut self, bucket: u16, id: NodeId) -> bool {
         if self.is_full(bucket) || self.contains(bucket, &id) {
             return false;
@@ -79,7 +79,7 @@ impl Buckets {
         }
     }
 
-    /// The buckets that hold something.
+    /// The buckets that are not empty.
     pub(super) fn occupied(&self) -> Vec<&[NodeId]> {
         let buckets = self.buckets.iter().map(Vec::as_slice);
         buckets.filter(|bucket| !bucket.is_empty()).collect()

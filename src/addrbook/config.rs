@@ -11,9 +11,10 @@ settings! {
     /// What a [`Book`](super::Book) admits.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct BookConfig {
-        /// Whether addresses of private networks and of this machine are admitted too. Default: no.
-        /// Set this for a network of your own; on the internet it lets strangers point our dials at
-        /// machines beside us.
+        /// Whether addresses of private networks and of this machine are admitted too.
+        ///
+        /// Set this for a network of your own. On the internet it lets strangers direct our dials
+        /// at machines near us. Default: no.
         private_networks / with_private_networks: bool = false;
         /// Our own node's id, which is never admitted. Default: none.
         own_id / with_own_id: Option<NodeId> => &Option<NodeId> = None;
@@ -57,50 +58,50 @@ impl BookConfig {
     }
 }
 
-/// Why an address was not taken into the book.
+/// Why the book rejected an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
-    /// The enode does not tell where the node is.
+    /// The enode has no endpoint.
     #[error("the enode has no endpoint")]
     NoEndpoint,
-    /// The node takes no connections: its TCP port is 0.
+    /// The node accepts no connections: its TCP port is 0.
     #[error("the node's TCP port is 0")]
     NoPort,
-    /// The address can be dialled from nowhere.
+    /// The address is not routable.
     #[error("{ip} is not routable")]
     Unroutable {
         /// The address.
         ip: IpAddr,
     },
-    /// The address belongs to a private network or to this machine, which this book does not
-    /// admit.
+    /// The book does not admit addresses of private networks or of this machine.
     #[error("{ip} belongs to a private network or to this machine")]
     Private {
         /// The address.
         ip: IpAddr,
     },
-    /// A DNS name that another node told of: to look it up would let that node choose what we ask
-    /// and whom.
-    #[error("{by} told of the DNS name {name:?}, and names are taken from our side only")]
+    /// Another node reported a DNS name.
+    ///
+    /// Looking it up would let that node choose which server we ask, and for what.
+    #[error("{by} reported the DNS name {name:?}; names are accepted from our own side only")]
     NameFromStranger {
         /// The name.
         name: String,
-        /// Who told of it.
+        /// The address of the node that reported it.
         by: IpAddr,
     },
     /// It is our own node.
     #[error("the node is our own")]
     OwnNode,
-    /// Another node is known at this host and port, and nothing speaks against it so far.
+    /// Another node is known at this host and port, and keeps its place.
     #[error("node {holder} is known at {endpoint}")]
     EndpointTaken {
-        /// Who is there.
+        /// The node that is known there.
         holder: NodeId,
         /// The host and port.
         endpoint: Endpoint,
     },
-    /// The node is known at another host or port, and nothing speaks against that so far.
+    /// The node is known at another host or port, and keeps that place.
     #[error("the node is known at {endpoint}")]
     KnownElsewhere {
         /// Where the node is known to be.
@@ -109,7 +110,7 @@ pub enum AddError {
     /// The node or its address is banned.
     #[error("banned: {reason}")]
     Banned {
-        /// Why.
+        /// Why it is banned.
         reason: String,
         /// When the ban ends.
         until: SystemTime,

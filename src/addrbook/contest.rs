@@ -1,4 +1,4 @@
-//! A place in a full tried bucket that two nodes have proved to deserve.
+//! The contest of two proven nodes for one place in a full tried bucket.
 
 use std::time::SystemTime;
 
@@ -9,9 +9,9 @@ use crate::node::NodeId;
 pub(super) struct Contest {
     /// Holds the place, and keeps it if it answers a probe.
     pub(super) incumbent: NodeId,
-    /// Proven too, waits among the new ones.
+    /// Proven too, and waits in a new bucket.
     pub(super) challenger: NodeId,
-    /// When the probe was last asked for.
+    /// When the incumbent was last handed out for a probe.
     pub(super) asked: Option<SystemTime>,
     /// How many dials had succeeded when the contest began or a probe last failed.
     pub(super) successes_seen: u64,

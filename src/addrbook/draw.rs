@@ -1,4 +1,4 @@
-//! How addresses are chosen: to be dialled, and to be told to others.
+//! The choice of addresses: to dial, and to share with others.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,34 +11,38 @@ use super::entry::{Entry, RECENTLY};
 use super::time::within;
 use crate::node::{Enode, NodeId};
 
-/// Draws for one dial, and how many of them pass over addresses that were tried recently.
+/// The draws for one dial.
 pub(super) const DRAWS: u32 = 100;
+/// How many of them, the first ones, pass over addresses that were tried recently.
 const DRAWS_OF_RESTED: u32 = 30;
 
-/// How much readier the next address is taken after each that was passed over.
+/// The factor on the next address's chance, for each one that was passed over.
 const IMPATIENCE: f64 = 1.2;
 
-/// How many of a hundred addresses are told to others, and how many addresses at most.
+/// The percentage of addresses that are shared with others.
 const SHARED_PERCENT: usize = 23;
+/// The most addresses that are shared with others.
 const SHARED_MOST: usize = 2500;
 
-/// For so long everybody is told the same addresses: fresh samples for everyone who asks would
-/// soon give the whole book away.
+/// How long all others get the same addresses. A fresh sample for each request would soon reveal
+/// the whole book.
 const SHARED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Book {
-    /// A random address: a tried or a new one with equal chance, then a bucket, then an entry,
-    /// which is taken by its [`chance`](Entry::chance), the readier the more were passed over.
-    /// `None` if the book is empty.
+    /// Draws a random address; `None` if the book is empty.
+    ///
+    /// It chooses new or tried addresses with equal chance, then a bucket, then an entry. It takes
+    /// the entry with its [`chance`](Entry::chance), which grows with each entry passed over.
     pub fn get(&self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Option<&Entry> {
         Drawer::new(self).draw(now, rng)
     }
 
-    /// An address to dial, from up to 100 draws of [`get`](Self::get): the first one that
-    /// `allowed` takes; among the first 30 draws, addresses that were tried within ten minutes are
-    /// passed over. Let `allowed` refuse groups that have a connection already, and nodes that are
-    /// connected or being dialled. Report [`attempt`](Self::attempt) before the dial, and
-    /// [`good`](Self::good) or [`failed`](Self::failed) after it.
+    /// Draws an address to dial: the first that `allowed` accepts.
+    ///
+    /// It makes up to 100 draws like [`get`](Self::get). The first 30 pass over addresses that were
+    /// tried within ten minutes. Let `allowed` reject groups that have a connection already, and
+    /// nodes that are connected or being dialled. Report [`attempt`](Self::attempt) before the
+    /// dial, and [`good`](Self::good) or [`failed`](Self::failed) after it.
     ///
     /// ```
     /// use std::collections::HashSet;
@@ -76,8 +80,10 @@ impl Book {
         Drawer::new(self)
     }
 
-    /// The addresses to tell others: a random 23 %, at most 2500, of those that are not bad. The
-    /// list stays the same for 24 hours, but for addresses that were removed.
+    /// Returns the addresses to share with others.
+    ///
+    /// They are a random choice of those that are not bad: 23 % of the book, at most 2500. The list
+    /// stays the same for 24 hours, except for addresses that were removed.
     pub fn share(&mut self, now: SystemTime, rng: &mut (impl CryptoRng + ?Sized)) -> Arc<[Enode]> {
         if let Some((since, list)) = &self.shared
             && within(now, *since, SHARED_FOR)
@@ -86,9 +92,8 @@ impl Book {
         }
         let count = (self.len() * SHARED_PERCENT / 100).min(SHARED_MOST);
         let fit = self.entries.iter().filter(|(_, entry)| !entry.is_bad(now));
+        // In the order of ids, so that a seed determines the choice.
         let mut fit: Vec<_> = fit.collect();
-        // The order of a hash table is another one in each run.
-        fit.sort_unstable_by_key(|(id, _)| *id);
         let (chosen, _) = fit.partial_shuffle(rng, count);
         let chosen = chosen.iter().map(|(_, entry)| entry.enode());
         let list: Arc<[Enode]> = chosen.cloned().collect();
@@ -97,7 +102,7 @@ impl Book {
     }
 }
 
-/// The buckets that hold something, gathered once for many draws.
+/// The buckets that are not empty, gathered once for many draws.
 pub(super) struct Drawer<'a> {
     book: &'a Book,
     new: Vec<&'a [NodeId]>,
@@ -113,7 +118,7 @@ impl<'a> Drawer<'a> {
         }
     }
 
-    /// The result of a draw by its number: the first ones pass over what was tried recently.
+    /// The result of the draw with this number. The first ones pass over recently tried addresses.
     pub(super) fn rested(
         &self,
         draw: u32,
@@ -132,7 +137,7 @@ impl<'a> Drawer<'a> {
         };
         let buckets = if tried { &self.tried } else { &self.new };
         let mut readiness = 1.0;
-        // A chance is never zero, so readiness overtakes it.
+        // The loop ends: a chance is never zero, and readiness grows.
         loop {
             let id = buckets.choose(rng)?.choose(rng)?;
             let entry = self.book.entries.get(id)?;

@@ -1,4 +1,4 @@
-//! One known address and what is remembered of it.
+//! One known address and what is remembered about it.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -10,28 +10,30 @@ use crate::node::{Endpoint, Enode, Host};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An address that was attempted so recently is neither judged nor, if there is a choice, drawn.
+/// How long after an attempt an address is not judged.
 const JUST_NOW: Duration = MINUTE;
+/// How long after an attempt an address is rarely drawn.
 pub(super) const RECENTLY: Duration = Duration::from_secs(10 * 60);
 
-/// Unseen for so long, an address is taken for gone.
+/// An address that was unseen for this long is bad.
 const VANISHED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Failed attempts after which an address that never worked is bad.
 const NEVER_WORKED: u32 = 3;
 
-/// Failed attempts after which an address is bad that has not worked for a week.
+/// Failed attempts after which an address without a success for a week is bad.
 const STOPPED_WORKING: u32 = 10;
 const WEEK: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// Who told us of an address.
+/// Where this node knows an address from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
-    /// We ourselves: configuration, or a command of our user.
+    /// This node: its configuration, or a command of its user.
     Own,
-    /// The node at this address, which may also have told of itself. Everything it tells goes
-    /// into few of the buckets.
+    /// The node at this address, which may also report itself.
+    ///
+    /// All addresses that it reports go into few of the buckets.
     Ip(IpAddr),
 }
 
@@ -44,7 +46,7 @@ impl Source {
     }
 }
 
-/// Where an entry stands: `New` turns into `Tried` by a handshake.
+/// The buckets of an entry. A handshake turns `New` into `Tried`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// In these new buckets, none twice.
@@ -83,7 +85,7 @@ impl Entry {
         }
     }
 
-    /// The node and where it is; always with an endpoint.
+    /// The node and its address; always with an endpoint.
     pub fn enode(&self) -> &Enode {
         &self.enode
     }
@@ -93,18 +95,20 @@ impl Entry {
         &self.group
     }
 
-    /// Who told of this address first.
+    /// The source that reported this address first.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// When the node was last known to be there, to us or to those who tell of it.
+    /// When this node or a source last knew the node to be there.
     pub fn last_seen(&self) -> SystemTime {
         self.last_seen
     }
 
-    /// Failed attempts since the last success, without those that say nothing about this node
-    /// because no dial at all had succeeded in between.
+    /// Failed attempts since the last success.
+    ///
+    /// An attempt does not count if no dial at all has succeeded since the previous one, since it
+    /// says nothing about this node then.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -124,9 +128,11 @@ impl Entry {
         matches!(self.place, Place::Tried(_))
     }
 
-    /// Whether the address is not worth a place: unseen for 30 days, three attempts and never a success,
-    /// or ten attempts and no success for a week. An address that was attempted within the last minute is
-    /// not judged. A time that is still to come, from a clock that was wrong, counts as now.
+    /// Whether the address is not worth a place.
+    ///
+    /// It is bad if it was unseen for 30 days, after three failed attempts without any success, or
+    /// after ten failed attempts and no success for a week. An address that was attempted within
+    /// the last minute is not judged. A time in the future, from a wrong clock, counts as now.
     pub fn is_bad(&self, now: SystemTime) -> bool {
         if self.attempted_within(JUST_NOW, now) {
             return false;
@@ -138,8 +144,9 @@ impl Entry {
         failing || age(now, self.last_seen) > VANISHED
     }
 
-    /// How readily the address is drawn, above 0 and at most 1: a hundredth if it was attempted
-    /// within ten minutes, and divided by 1.5 for each failed attempt.
+    /// The chance that a draw takes the address, above 0 and at most 1.
+    ///
+    /// It is 1, or 0.01 within ten minutes of an attempt, divided by 1.5 for each failed attempt.
     pub fn chance(&self, now: SystemTime) -> f64 {
         let recent = if self.attempted_within(RECENTLY, now) {
             0.01
@@ -155,8 +162,8 @@ impl Entry {
             .is_some_and(|attempt| within(now, attempt, time))
     }
 
-    /// Replaces what a clock that was wrong has written, as the entry is written anyway: no time that is
-    /// kept is later than now.
+    /// Replaces times far in the future, which a wrong clock wrote, by `now`. Call it before other
+    /// changes, since the entry is written then anyway.
     pub(super) fn correct(&mut self, now: SystemTime) {
         let times = [
             Some(&mut self.last_seen),
@@ -171,10 +178,10 @@ impl Entry {
     }
 }
 
-/// More attempts change nothing: the chance stays above zero and a draw short.
+/// Further attempts do not lower the chance. So it stays above zero, and draws stay short.
 const MAX_ATTEMPTS: u32 = 64;
 
-/// What no two entries share: host and TCP port, however a name is written.
+/// The key that no two entries share: host and TCP port, with any name normalised.
 pub(super) fn slot(endpoint: &Endpoint) -> (Host, u16) {
     let host = match &endpoint.host {
         Host::Ip(ip) => Host::Ip(ip.to_canonical()),

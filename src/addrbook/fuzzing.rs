@@ -8,7 +8,7 @@ use super::buckets::Shape;
 use super::rows::{self, Pending};
 use super::{BanTarget, Book, BookConfig, NodeDb, NodeDbConfig, Row};
 
-/// Builds a book and a node database from rows, or says what is wrong with them.
+/// Builds a book and a node database from rows, or returns what is wrong.
 pub fn load(
     rows: &[Row],
     now: SystemTime,

@@ -1,4 +1,4 @@
-//! The handle that everybody shares, and how a book is opened.
+//! The handle to a book, and how a book is opened.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -27,15 +27,17 @@ settings! {
     pub struct AddressBookConfig {
         /// Which addresses are admitted.
         book / with_book: BookConfig = BookConfig::default();
-        /// How much is remembered of nodes and when they are banned.
+        /// How many nodes are remembered, and when they are banned.
         nodes / with_nodes: NodeDbConfig = NodeDbConfig::default();
-        /// How often changes are written; less than a millisecond counts as one. A crash loses what
-        /// changed since, and nothing else. Default: every 60 s.
+        /// How often changes are written; less than a millisecond counts as one.
+        ///
+        /// A crash loses only the changes since the last write. Default: every 60 s.
         flush_every / with_flush_every: Duration = Duration::from_secs(60),
             |time: Duration| time.max(Duration::from_millis(1));
-        /// From which seed everything random is drawn, so that a run can be replayed. For tests
-        /// only: someone who knows the seed can choose addresses that displace others. Default:
-        /// the system's randomness.
+        /// The seed of all randomness, so that a run can be replayed.
+        ///
+        /// For tests only: an attacker who knows the seed can choose addresses that displace
+        /// others. Default: none, which uses the system's randomness.
         seed / with_seed: Option<u64> => &Option<u64> = None;
     }
 }
@@ -46,7 +48,7 @@ settings! {
 pub struct BookSizes {
     /// All addresses.
     pub addresses: usize,
-    /// Those of them to which a connection has succeeded.
+    /// The addresses to which a connection has succeeded.
     pub tried: usize,
     /// Nodes that are banned.
     pub banned_nodes: usize,
@@ -54,11 +56,12 @@ pub struct BookSizes {
     pub banned_ips: usize,
 }
 
-/// Addresses to dial and what is remembered of nodes: a handle that can be cloned and shared.
+/// A handle to the addresses to dial and to the records of nodes.
 ///
-/// All methods but [`open`](Self::open), [`load`](Self::load) and [`flush`](Self::flush) take a
-/// lock for a moment and wait for nothing else. They bring time from the [`Clock`] and randomness
-/// from a generator that is seeded by the operating system.
+/// Clones share the book. All methods but [`open`](Self::open), [`load`](Self::load) and
+/// [`flush`](Self::flush) take a lock for a moment and wait for nothing else. They take the time
+/// from the [`Clock`], and randomness from a generator with a seed of the operating system or of
+/// the configuration.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     shared: Arc<Shared>,
@@ -66,11 +69,12 @@ pub struct AddressBook {
 }
 
 impl AddressBook {
-    /// Opens the book in a file, or starts one there.
+    /// Opens the book in a file, or creates one there.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] after the file was renamed: call again to start an empty book.
-    /// [`StoreError::Newer`], [`StoreError::InUse`] and [`StoreError::Io`] leave the file alone.
+    /// [`StoreError::Newer`], [`StoreError::InUse`], [`StoreError::Exposed`] and
+    /// [`StoreError::Io`] leave the file unchanged.
     pub async fn open(
         path: impl Into<PathBuf>,
         config: AddressBookConfig,
@@ -95,11 +99,11 @@ impl AddressBook {
         .await
     }
 
-    /// Reads the book from any store, or starts one there.
+    /// Reads the book from any store, or creates one there.
     ///
     /// # Errors
-    /// As of the store, which is dropped then; and [`StoreError::Newer`] or
-    /// [`StoreError::Damaged`] if its rows make no book.
+    /// The error of the store; [`StoreError::Newer`] or [`StoreError::Damaged`] if its rows make no
+    /// book. The store is dropped then.
     pub async fn load(
         store: impl Store,
         config: AddressBookConfig,
@@ -109,18 +113,22 @@ impl AddressBook {
         in_background(name, move || build(store, config, clock)).await
     }
 
-    /// Adds an address that another node just reported. See [`Book::add`](super::Book::add).
+    /// Adds an address that counts as seen now.
+    ///
+    /// See [`Book::add`](super::Book::add).
     ///
     /// # Errors
-    /// Why the address was refused; [`AddError::Banned`] if the node or its IP address is banned.
+    /// Why the address was rejected; [`AddError::Banned`] if the node or its IP address is banned.
     pub fn add(&self, enode: &Enode, source: Source) -> Result<Added, AddError> {
         self.add_seen(enode, source, self.shared.now())
     }
 
-    /// Takes in an address that was last seen at a certain time. See [`Book::add`](super::Book::add).
+    /// Adds an address that was last seen at a certain time.
+    ///
+    /// See [`Book::add`](super::Book::add).
     ///
     /// # Errors
-    /// As [`add`](Self::add).
+    /// As for [`add`](Self::add).
     pub fn add_seen(
         &self,
         enode: &Enode,
@@ -139,9 +147,11 @@ impl AddressBook {
         })
     }
 
-    /// An address to dial, which is marked as attempted: the first that `allowed` takes and that
-    /// is not banned. See [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs
-    /// without a lock, and what it changes holds for the next draw.
+    /// Draws an address to dial, and marks it as attempted.
+    ///
+    /// It is the first that is not banned and that `allowed` accepts. See
+    /// [`Book::draw`](super::Book::draw). `allowed` may use this book: it runs without a lock, and
+    /// its changes apply to the next draw.
     pub fn draw(&self, mut allowed: impl FnMut(&Entry) -> bool) -> Option<Enode> {
         let mut seen = HashSet::new();
         let drawn = (0..DRAWS).find_map(|draw| {
@@ -154,15 +164,19 @@ impl AddressBook {
         Some(enode.clone())
     }
 
-    /// Up to `most` addresses to dial in the order in which [`draw`](Self::draw) takes them, without
-    /// those that are banned. Report [`good`](Self::good) or [`failed`](Self::failed) after a dial.
+    /// Draws up to `most` addresses to dial, without those that are banned.
+    ///
+    /// They come in the order in which [`draw`](Self::draw) takes them. Report
+    /// [`good`](Self::good) or [`failed`](Self::failed) after a dial.
     pub fn candidates(&self, most: usize) -> Vec<Enode> {
         let drawn = self.with(|state, now| state.draw(most, now));
         drawn.iter().map(|entry| entry.enode().clone()).collect()
     }
 
-    /// A tried address to dial only to see whether it answers, which is marked as attempted.
-    /// Report [`good`](Self::good) or [`failed`](Self::failed). See [`Book::probe`](super::Book::probe).
+    /// Returns a tried address to dial as a probe, and marks it as attempted.
+    ///
+    /// The dial only checks whether the address answers. Report [`good`](Self::good) or
+    /// [`failed`](Self::failed) after it. See [`Book::probe`](super::Book::probe).
     pub fn probe(&self) -> Option<Enode> {
         self.with(|state, now| {
             let enode = state.book.probe(now)?;
@@ -171,17 +185,20 @@ impl AddressBook {
         })
     }
 
-    /// Notes that a dial is about to start that did not come from [`draw`](Self::draw). See
-    /// [`Book::attempt`](super::Book::attempt).
+    /// Records that a dial is about to start that did not come from [`draw`](Self::draw).
+    ///
+    /// See [`Book::attempt`](super::Book::attempt).
     pub fn attempt(&self, id: &NodeId) -> bool {
         self.with(|state, now| state.book.attempt(id, now))
     }
 
-    /// Marks a node that a handshake of ours has just proved to be at this address. See
-    /// [`Book::good`](super::Book::good).
+    /// Records that our handshake has just proved a node at this address.
+    ///
+    /// See [`Book::good`](super::Book::good).
     ///
     /// # Errors
-    /// The book does not admit such an address. The node counts as seen all the same.
+    /// [`AddError`] if the book does not admit such an address. The node counts as seen all the
+    /// same.
     pub fn good(&self, enode: &Enode) -> Result<Promotion, AddError> {
         self.with(|state, now| {
             state.nodes.seen(&enode.node_id(), now);
@@ -189,8 +206,10 @@ impl AddressBook {
         })
     }
 
-    /// Tells that a dial or its handshake did not reach the node, and returns how often in a row
-    /// that happened with it. A probed address gives way now. See [`Book::failed`](super::Book::failed).
+    /// Records that a dial or its handshake did not reach the node.
+    ///
+    /// Returns how often in a row that has happened. A probed address loses its place, unless this
+    /// node may be offline. See [`Book::failed`](super::Book::failed).
     pub fn failed(&self, id: &NodeId) -> u32 {
         self.with(|state, now| {
             state.book.failed(id, now);
@@ -199,7 +218,9 @@ impl AddressBook {
         })
     }
 
-    /// Records that a node is, or just was, connected, in either direction. See [`Book::connected`](super::Book::connected).
+    /// Records that a node is, or just was, connected, in either direction.
+    ///
+    /// See [`Book::connected`](super::Book::connected).
     pub fn connected(&self, id: &NodeId) {
         self.with(|state, now| {
             state.nodes.seen(id, now);
@@ -207,12 +228,16 @@ impl AddressBook {
         });
     }
 
-    /// Tells that a connection could be opened, no matter to whom. See [`Book::dial_succeeded`](super::Book::dial_succeeded).
+    /// Records that a dial to any node succeeded.
+    ///
+    /// See [`Book::dial_succeeded`](super::Book::dial_succeeded).
     pub fn dial_succeeded(&self) {
         self.with(|state, _| state.book.dial_succeeded());
     }
 
-    /// The addresses to tell others, the same ones for 24 hours. See [`Book::share`](super::Book::share).
+    /// Returns the addresses to share with others, the same ones for 24 hours.
+    ///
+    /// See [`Book::share`](super::Book::share).
     pub fn share(&self) -> Arc<[Enode]> {
         self.with(|state, now| state.book.share(now, &mut state.rng))
     }
@@ -227,7 +252,7 @@ impl AddressBook {
         self.with(|state, _| state.book.len())
     }
 
-    /// How many addresses there are, and bans that hold now.
+    /// How many addresses there are, and how many bans hold now.
     pub fn sizes(&self) -> BookSizes {
         self.with(|state, now| {
             let mut sizes = BookSizes {
@@ -256,12 +281,12 @@ impl AddressBook {
         self.with(|state, _| state.book.entry(id).cloned())
     }
 
-    /// A copy of what is remembered of a node.
+    /// A copy of a node's record.
     pub fn node(&self, id: &NodeId) -> Option<KnownNode> {
         self.with(|state, _| state.nodes.node(id).cloned())
     }
 
-    /// Forgets a node's address, but not what is remembered of the node.
+    /// Removes a node's address, but keeps the node's record.
     pub fn remove(&self, id: &NodeId) -> Option<Enode> {
         self.with(|state, _| state.book.remove(id))
     }
@@ -274,7 +299,9 @@ impl AddressBook {
         });
     }
 
-    /// Adds to a node's misbehaviour and returns its score; too much of it bans the node. See
+    /// Adds to a node's misbehaviour score, and returns it.
+    ///
+    /// A score above the limit bans the node and removes its address. See
     /// [`NodeDb::penalise`](super::NodeDb::penalise).
     pub fn penalise(&self, id: &NodeId, lasting: u32, fading: u32, reason: &str) -> u32 {
         self.with(|state, now| {
@@ -286,7 +313,7 @@ impl AddressBook {
         })
     }
 
-    /// Bans a node or an IP address for some time; its addresses leave the book.
+    /// Bans a node or an IP address for some time, and removes its addresses.
     pub fn ban(&self, target: BanTarget, time: Duration, reason: &str) {
         self.with(|state, now| {
             state.nodes.ban(target, time, reason, now);
@@ -301,17 +328,21 @@ impl AddressBook {
         });
     }
 
-    /// Lifts a ban and says whether there was one.
+    /// Lifts a ban; returns whether there was one.
     pub fn unban(&self, target: BanTarget) -> bool {
         self.with(|state, now| state.nodes.unban(target, now))
     }
 
-    /// The ban of a node that holds now; to be asked before a dial and after a handshake.
+    /// The ban of a node that holds now.
+    ///
+    /// Check it before a dial and after a handshake.
     pub fn banned(&self, id: &NodeId) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned(id, now).cloned())
     }
 
-    /// The ban of an IP address that holds now; to be asked when a connection is accepted.
+    /// The ban of an IP address that holds now.
+    ///
+    /// Check it when a connection is accepted.
     pub fn banned_ip(&self, ip: IpAddr) -> Option<Ban> {
         self.with(|state, now| state.nodes.banned_ip(ip, now).cloned())
     }
@@ -324,7 +355,7 @@ impl AddressBook {
         })
     }
 
-    /// All bans that hold now, with how much longer and why.
+    /// All bans that hold now, with the time left and the reason.
     #[cfg(feature = "server")]
     pub(crate) fn bans_left(&self) -> Vec<(BanTarget, Duration, String)> {
         self.with(|state, now| {
@@ -335,11 +366,13 @@ impl AddressBook {
         })
     }
 
-    /// Returns when everything that changed before this call is on the disk. Cancel safe: the
-    /// write goes on.
+    /// Writes all changes that were made before this call to the disk.
     ///
     /// # Errors
-    /// The store refused, or the [`Persistence`] does not run any more.
+    /// [`FlushError`] if the store failed, or if the [`Persistence`] no longer runs.
+    ///
+    /// # Cancel safety
+    /// Dropping the call does not stop a write that has begun.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let (sender, receiver) = oneshot::channel();
         let sent = self.requests.send(sender).await;
@@ -386,7 +419,7 @@ fn build(
     Ok((book, persistence))
 }
 
-/// Runs what blocks away from the runtime's threads.
+/// Runs blocking work away from the runtime's threads.
 async fn in_background<T: Send + 'static>(
     path: PathBuf,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

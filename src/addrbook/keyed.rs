@@ -1,4 +1,4 @@
-//! Which bucket an address belongs to: a secret of the book's own decides.
+//! The choice of an address's buckets by the book's secret.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Group;
 use super::buckets::Shape;
 
-/// The secret that makes buckets unpredictable to those who fill them.
+/// The secret that makes buckets unpredictable to sources of addresses.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct BucketKey(Zeroizing<[u8; BucketKey::LENGTH]>);
 
@@ -31,15 +31,15 @@ impl BucketKey {
         self.0.as_ref()
     }
 
-    /// Where an address goes that a source told of. One source group reaches few of the buckets,
-    /// and always the same one with the addresses of one group.
+    /// The new bucket of an address from a source. One source group reaches few of the buckets, and
+    /// only one of them with the addresses of one group.
     pub(super) fn new_bucket(&self, shape: &Shape, group: &Group, source: &Group) -> u16 {
         let (group, source) = (group.to_string(), source.to_string());
         let slot = self.hash(&[group.as_bytes(), source.as_bytes()]) % shape.new_per_source;
         self.pick(&[source.as_bytes(), &slot.to_be_bytes()], shape.new_buckets)
     }
 
-    /// Where an address goes that was proven good. One group reaches few of the buckets.
+    /// The tried bucket of a proven address. One group reaches few of the buckets.
     pub(super) fn tried_bucket(&self, shape: &Shape, group: &Group, address: &str) -> u16 {
         let slot = self.hash(&[address.as_bytes()]) % shape.tried_per_group;
         let group = group.to_string();
@@ -54,8 +54,8 @@ impl BucketKey {
         u16::try_from(bucket).unwrap_or_default()
     }
 
-    /// SHA-256 with the key in front, cut to 64 bits. Nobody outside ever sees a result, and the
-    /// lengths before the parts keep their borders apart.
+    /// SHA-256 of the key and the parts, cut to 64 bits. A key in front is safe, since no result
+    /// leaves the node. Each part follows its length, so that different parts differ as bytes.
     fn hash(&self, parts: &[&[u8]]) -> u64 {
         let mut hasher = Sha256::new_with_prefix(self.as_bytes());
         for part in parts {

@@ -1,4 +1,4 @@
-//! Whom we know: addresses to dial, and what is remembered of the nodes behind them.
+//! The known nodes: addresses to dial, records of nodes, and bans.
 //!
 //! ```text
 //!   AddressBook ── Clone handle: short lock, no await ──┐
@@ -8,41 +8,43 @@
 //!      Store ── RedbStore (a file) · MemoryStore
 //! ```
 //!
-//! [`AddressBook`] is what an application holds. It knows no sockets: the one who dials takes an
-//! address with [`AddressBook::draw`], which marks the attempt, and reports
-//! [`good`](AddressBook::good) after the handshake or [`failed`](AddressBook::failed).
+//! An application holds an [`AddressBook`], which uses no sockets. The dialler takes an address
+//! with [`AddressBook::draw`], which marks the attempt. It then reports
+//! [`good`](AddressBook::good) after the handshake, or [`failed`](AddressBook::failed).
 //!
 //! # Buckets
 //!
-//! Whoever fills a book with addresses of its own gets all the connections of the node that draws
-//! from it. So a place in the book depends on where an address is and who told of it:
+//! An attacker who fills a book with its own addresses gets all the connections of the node that
+//! draws from it. So the place of an address in the book depends on the address and its source:
 //!
-//! - An address that somebody told of is **new**. 1024 buckets hold 64 new addresses each. All that
-//!   the sources of one [`Group`] tell reaches 64 of the buckets, and what they tell of one group
-//!   just one. An address can be in up to eight of them, each further one being half as likely.
+//! - An address that a source reported is **new**. 1024 buckets hold 64 new addresses each. The
+//!   addresses from the sources of one [`Group`] reach 64 of the buckets; those of one group among
+//!   them reach only one. An address can be in up to eight buckets. If it is in n, another source
+//!   adds one with a chance of 1 in 2n.
 //! - An address that a handshake has proved is **tried**. 64 buckets hold 256 tried addresses each,
 //!   and the addresses of one group reach eight of them.
-//! - Which buckets these are depends on a secret of the book, so that nobody can aim at one.
-//! - A full new bucket drops its bad entries or, if there are none, the one seen longest ago. In a
-//!   full tried bucket nothing gives way untested: the older entry is offered for a
-//!   [probe](Book::probe) and keeps its place if it answers.
+//! - Which buckets these are depends on a secret of the book, so that an attacker cannot aim at
+//!   one.
+//! - A full new bucket drops its bad entries or, if there are none, the one seen longest ago. A
+//!   full tried bucket drops a bad entry. If there is none, the oldest entry is offered for a
+//!   [probe](Book::probe), and keeps its place if it answers.
 //!
-//! A node has one entry, and so has a host and port; a handshake decides between two claims. A
-//! node at a DNS name is grouped by the name's last two parts. Names are taken from our own side
-//! only and never looked up by the book.
+//! There is at most one entry for a node, and at most one for a host and port; a handshake decides
+//! between two claims. A node at a DNS name is grouped by the name's last two parts. Names are
+//! accepted only from this node's own side, and the book never looks them up.
 //!
 //! # On disk
 //!
 //! The store is [`redb`](https://docs.rs/redb): one file, no threads of its own, written in Rust,
 //! with a stable file format, and maintained. A commit is a transaction of copy-on-write pages with
 //! checksums, so a process or machine that dies at any moment leaves the last commit intact. A
-//! log-structured database such as `fjall` buys write rates that a book does not need with many
-//! files and background threads, and SQLite or LMDB bring a C library. The rows carry a format
+//! log-structured database such as `fjall` pays with many files and background threads for write
+//! rates that a book does not need, and SQLite or LMDB bring a C library. The rows have a format
 //! version of their own.
 //!
-//! A file that is not what was written gives [`StoreError::Damaged`] and is renamed, one that a
-//! newer version wrote gives [`StoreError::Newer`] and is left alone; neither is ever deleted.
-//! An empty file is a new one.
+//! A damaged file gives [`StoreError::Damaged`] and is renamed. A file of a newer version gives
+//! [`StoreError::Newer`] and is left unchanged. Neither is ever deleted. An empty file counts as a
+//! new one.
 //!
 //! # Example
 //!

@@ -13,10 +13,10 @@ use super::shared::Shared;
 use super::store::{Change, Store, StoreError};
 use crate::time::after;
 
-/// Changes that go into one commit: bounds memory and how long the lock is held.
+/// The most changes in one commit, which bounds memory and the time under the lock.
 const BATCH: usize = 1024;
 
-/// Callers of [`AddressBook::flush`](super::AddressBook::flush) that wait for their turn.
+/// How many calls of [`AddressBook::flush`](super::AddressBook::flush) the writer's queue holds.
 pub(super) const WAITING: usize = 16;
 
 pub(super) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
@@ -25,16 +25,18 @@ pub(super) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The [`Persistence`] does not run any more.
+    /// The [`Persistence`] no longer runs.
     #[error("the address book's writer has stopped")]
     Stopped,
-    /// The store refused. The changes are kept and will be tried again.
+    /// The store failed. The changes are kept, and will be written again.
     #[error("the address book was not written")]
     Store(#[source] Arc<StoreError>),
 }
 
-/// Writes what changes in an [`AddressBook`](super::AddressBook) to its store: at an interval, on
-/// request, and at the end. Nothing is written unless [`run`](Self::run) runs.
+/// Writes the changes of an [`AddressBook`](super::AddressBook) to its store.
+///
+/// It writes at an interval, on request, and at the end. Nothing is written unless
+/// [`run`](Self::run) runs.
 #[must_use = "nothing is written unless it runs"]
 #[derive(Debug)]
 pub struct Persistence {
@@ -45,20 +47,22 @@ pub struct Persistence {
 }
 
 impl Persistence {
-    /// Writes until `stop` completes or all handles are gone, then writes what is left. A write
-    /// that fails is logged and tried again with the next one.
+    /// Writes until `stop` completes or all handles are gone, then writes the rest.
     ///
-    /// If this future is dropped, a commit under way still ends, but changes since are lost.
+    /// A failed write is logged, and retried with the next one.
     ///
     /// # Errors
     /// Why the last write failed.
+    ///
+    /// # Cancel safety
+    /// If this future is dropped, a commit that has begun still ends, but later changes are lost.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Arc<StoreError>> {
         let mut stop = std::pin::pin!(stop);
         let mut ticks = interval_at(after(Instant::now(), self.every), self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
-                // A stop first; a request writes what a tick would.
+                // The stop first. A request before a tick, since it writes the same.
                 biased;
                 () = &mut stop => return self.flush().await,
                 request = self.requests.recv() => match request {
@@ -75,13 +79,13 @@ impl Persistence {
                 );
             }
             if let Some(request) = request {
-                // Whoever asked may have gone.
+                // The caller may have been dropped.
                 let _ = request.send(result.map_err(FlushError::Store));
             }
         }
     }
 
-    /// Writes what changed until now, in batches.
+    /// Writes all changes until now, in batches.
     async fn flush(&mut self) -> Result<(), Arc<StoreError>> {
         let mut pending = self.shared.take_pending();
         loop {
@@ -117,7 +121,7 @@ impl Persistence {
     }
 }
 
-/// In place of a store that panicked.
+/// Replaces a store that panicked.
 #[derive(Debug)]
 struct Lost(PathBuf);
 
@@ -145,7 +149,7 @@ impl Lost {
     }
 }
 
-/// Writes the rows that must be there before all others, if the store is empty.
+/// Writes the rows that a store needs before all others, if it is empty.
 pub(super) fn begin(
     store: &mut dyn Store,
     meta: &[Change],
@@ -154,7 +158,7 @@ pub(super) fn begin(
     if is_new { store.commit(meta) } else { Ok(()) }
 }
 
-/// Names the path of a store in what is wrong with its rows.
+/// Makes an error about the store at `path` of what is wrong with its rows.
 pub(super) fn bad_rows(bad: rows::BadRows, path: &Path) -> StoreError {
     let path = path.to_owned();
     match bad {

@@ -1,5 +1,4 @@
-//! The rows of a store: how entries, records and bans are written, and how a book is built from
-//! them.
+//! The rows of a store: their encoding, and how a book is built from them.
 //!
 //! Values are RLP lists. Times are milliseconds since 1970, and 0 means never.
 
@@ -25,7 +24,7 @@ pub(super) const VERSION: u32 = 1;
 const VERSION_KEY: &[u8] = b"version";
 const SECRET_KEY: &[u8] = b"bucket key";
 
-/// How much of a key an error names, in bytes: all of a node id or an IP address in digits.
+/// How many bytes of a key an error names. A node id or an IP address in digits fits.
 const LONGEST_KEY: usize = 40;
 
 /// Why rows do not make a book.
@@ -35,9 +34,9 @@ pub(super) enum BadRows {
     Damaged(String),
 }
 
-/// Builds a book and a node database from all rows, or fails as a whole. No rows at all make an
-/// empty book. Addresses that the configuration no longer admits are left out, and removed from
-/// the store with the next changes.
+/// Builds a book and a node database from all rows, or fails as a whole. No rows make an empty
+/// book. Addresses that the configuration no longer admits are left out, and removed from the
+/// store with the next changes.
 pub(super) fn load(
     rows: &[Row],
     config: BookConfig,
@@ -66,7 +65,7 @@ pub(super) fn load(
             BadRows::Damaged(format!("{} row {key}: {what}", row.table.name()))
         })?;
     }
-    // Which of them went as others came in depends on the order of the rows.
+    // Adding rows has dropped some ended bans, depending on their order. This drops the others.
     nodes.expire(now);
     Ok((book, nodes))
 }
@@ -80,7 +79,7 @@ pub(super) fn meta_rows(book: &Book) -> Vec<Change> {
     ]
 }
 
-/// What changed up to a moment and is still to be written.
+/// The rows that had changed at some moment and are still to be written.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     addresses: BTreeSet<NodeId>,
@@ -88,7 +87,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// All that the store does not hold yet.
+    /// Takes all rows that the store does not hold yet.
     pub(super) fn take(book: &mut Book, nodes: &mut NodeDb) -> Self {
         Self {
             addresses: book.unsaved.take(),
@@ -96,8 +95,8 @@ impl Pending {
         }
     }
 
-    /// Up to `most` of the rows, as they should be now; hand them to [`put_back`] if they cannot
-    /// be written.
+    /// Takes up to `most` of the rows, as they should be now. Hand them to [`put_back`] if they
+    /// cannot be written.
     pub(super) fn next(&mut self, book: &mut Book, nodes: &mut NodeDb, most: usize) -> Vec<Change> {
         let mut changes = Vec::new();
         while changes.len() < most
@@ -127,7 +126,7 @@ impl Pending {
         changes
     }
 
-    /// Marks everything to be taken again.
+    /// Marks the remaining rows to be taken again.
     pub(super) fn put_back(self, book: &mut Book, nodes: &mut NodeDb) {
         self.addresses
             .into_iter()
@@ -211,7 +210,7 @@ fn restore_entry(book: &mut Book, row: &Row) -> Result<(), String> {
     if row.key != id.as_bytes() {
         return Err("key and enode differ".to_owned());
     }
-    // As from ourselves: a proven address may be a name, also where another node told us of it.
+    // As if from this node: a proven address may be a name, even if another node reported it.
     let Ok((endpoint, group)) = book.config.admit(&enode, &Source::Own) else {
         book.unsaved.put_back(id);
         return Ok(());
@@ -266,7 +265,7 @@ fn node_value(info: &KnownNode) -> Vec<u8> {
 }
 
 fn restore_node(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), String> {
-    let id = node_id(&row.key).ok_or("key is no node id")?;
+    let id = node_id(&row.key).ok_or("key is not a node id")?;
     let value = Rlp::new(&row.value);
     let mut info = KnownNode::new(time(&value, 0)?);
     info.last_seen = optional_time(&value, 1)?;
@@ -281,7 +280,7 @@ fn restore_node(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), St
         fading,
         since: optional_time(&value, 6)?,
     };
-    // It orders records by age, in which none may be ahead of all others for years.
+    // It orders records by age. A time in the future would keep a record for years.
     info.touched = time(&value, 7)?.min(now);
     let ban = value.at(8).map_err(|error| format!("field 8: {error}"))?;
     if ban.item_count() != Ok(0) {
@@ -301,7 +300,7 @@ fn ban_value(ban: &Ban) -> Vec<u8> {
 
 fn read_ban(value: &Rlp<'_>, now: SystemTime) -> Result<Ban, String> {
     let until = time(value, 0)?;
-    // Earlier versions did not write when it began.
+    // Earlier versions did not write `since`.
     let since = match value.item_count() {
         Ok(2) => now.min(until),
         _ => time(value, 2)?,
@@ -310,7 +309,7 @@ fn read_ban(value: &Rlp<'_>, now: SystemTime) -> Result<Ban, String> {
 }
 
 fn restore_ip_ban(nodes: &mut NodeDb, row: &Row, now: SystemTime) -> Result<(), String> {
-    let net = net(&row.key).ok_or("key is no IP address")?;
+    let net = net(&row.key).ok_or("key is not an IP address")?;
     nodes.restore_ip_ban(net, read_ban(&Rlp::new(&row.value), now)?);
     Ok(())
 }

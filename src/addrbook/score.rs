@@ -6,11 +6,13 @@ use super::time::{age, is_ahead};
 
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// After so long the fading part counts as nothing, however large it was.
+/// The age above which the fading part is zero, however large it was.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// How badly a node has behaved: a part that stays, and one that halves every minute and is gone
-/// after half an hour. Sums stop at the largest value. The default is no score.
+/// A node's misbehaviour: a lasting part, and a part that fades.
+///
+/// The fading part halves every minute, and is zero after half an hour. Sums stop at the largest
+/// value. The default is zero.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -23,7 +25,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Score {
     pub(super) lasting: u32,
-    /// As of `since`.
+    /// The value at the time `since`.
     pub(super) fading: f64,
     pub(super) since: Option<SystemTime>,
 }

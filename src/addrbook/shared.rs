@@ -14,7 +14,7 @@ use super::{Book, Clock, Entry};
 use crate::mutex::Mutex;
 use crate::node::{Enode, Host};
 
-/// What handles and writer share.
+/// The state that the handles and the writer share.
 pub(super) struct Shared {
     clock: Box<dyn Clock>,
     state: Mutex<State>,
@@ -39,31 +39,31 @@ impl Shared {
     }
 
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State, SystemTime) -> T) -> T {
-        // The clock is the user's: it is not asked under the lock.
+        // The clock is users' code, so it is not called under the lock.
         let now = self.now();
         act(&mut self.lock(), now)
     }
 
-    /// Everything that the store does not hold yet.
+    /// Takes all rows that the store does not hold yet.
     pub(super) fn take_pending(&self) -> Pending {
         let State { book, nodes, .. } = &mut *self.lock();
         Pending::take(book, nodes)
     }
 
-    /// The next rows of it.
+    /// Takes the next rows of `pending`.
     pub(super) fn next_changes(&self, pending: &mut Pending, most: usize) -> Vec<Change> {
         let State { book, nodes, .. } = &mut *self.lock();
         pending.next(book, nodes, most)
     }
 
-    /// Takes back what could not be written.
+    /// Marks the rows that could not be written to be taken again.
     pub(super) fn put_back(&self, changes: &[Change], pending: Pending) {
         let State { book, nodes, .. } = &mut *self.lock();
         rows::put_back(book, nodes, changes);
         pending.put_back(book, nodes);
     }
 
-    /// A caller's closure that panics leaves nothing half done: it sees the book read-only.
+    /// No code of users runs under this lock, so their panics leave nothing half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl State {
-    /// Up to `most` results of draws, each address once, without those that are banned.
+    /// Draws up to `most` addresses, without duplicates and without banned ones.
     pub(super) fn draw(&mut self, most: usize, now: SystemTime) -> Vec<Entry> {
         let Self { book, nodes, rng } = self;
         let drawer = book.drawer();
@@ -92,7 +92,7 @@ impl State {
         drawn.filter(fits).take(most).cloned().collect()
     }
 
-    /// The result of a draw by its number, unless that is banned.
+    /// The result of the draw with this number, unless it is banned.
     pub(super) fn draw_one(&mut self, draw: u32, now: SystemTime) -> Option<Entry> {
         let Self { book, nodes, rng } = self;
         let entry = book.drawer().rested(draw, now, rng)?;

@@ -1,4 +1,4 @@
-//! The one time line of the book.
+//! The clocks of the book, and its arithmetic with times.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,18 +8,19 @@ use tokio::time::Instant;
 use crate::calendar::Calendar;
 use crate::time::NEVER;
 
-/// Tells the time to an [`AddressBook`](super::AddressBook).
+/// The source of time for an [`AddressBook`](super::AddressBook).
 ///
-/// Marks outlive the process, so they are points of calendar time; but decisions within a process
-/// must not jump when somebody sets the machine's clock a little. [`SystemClock`] serves both.
+/// Stored times outlive the process, so they are calendar times. But decisions within a process
+/// must not jump when the machine's clock is set a little. [`SystemClock`] satisfies both.
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> SystemTime;
 }
 
-/// The machine's clock, for an application: it goes on with the monotonic clock and follows corrections of
-/// more than a minute, such as when the machine hears the time from the network after its start. Cloning
-/// shares it.
+/// The machine's clock, for an application.
+///
+/// It advances with the monotonic clock, and follows corrections of more than a minute, as when the
+/// machine gets the time from the network after its start. Clones share it.
 #[derive(Debug, Clone)]
 pub struct SystemClock(Arc<Calendar>);
 
@@ -43,8 +44,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// Calendar time that is given once and goes on with the monotonic clock, for tests and simulations:
-/// tokio's paused time controls it.
+/// A clock that starts at a given time, for tests and simulations.
+///
+/// It advances with the monotonic clock, so tokio's paused time controls it.
 #[derive(Debug, Clone, Copy)]
 pub struct SteadyClock {
     wall: SystemTime,
@@ -67,31 +69,31 @@ impl Clock for SteadyClock {
     }
 }
 
-/// How far another clock, or ours at an earlier time, may be ahead.
+/// How far ahead another clock, or ours at an earlier time, may be.
 pub(super) const AHEAD: Duration = Duration::from_secs(10 * 60);
 
-/// Whether `then` was less than `span` ago. A time far ahead was written by a clock that was wrong, and says
-/// nothing.
+/// Whether `then` was less than `span` ago. A time far ahead is from a wrong clock, and does not
+/// count.
 pub(super) fn within(now: SystemTime, then: SystemTime, span: Duration) -> bool {
     !is_ahead(now, then) && age(now, then) < span
 }
 
-/// Whether no clock that is right can have shown `then` yet.
+/// Whether only a wrong clock can have shown `then` so far.
 pub(super) fn is_ahead(now: SystemTime, then: SystemTime) -> bool {
     then > later(now, AHEAD)
 }
 
-/// How long ago `then` was; zero if it is still to come.
+/// How long ago `then` was; zero if it is in the future.
 pub(super) fn age(now: SystemTime, then: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// The point `wait` after `time`, at most 30 years later, or `time` where the calendar ends.
+/// The time `wait` after `time`, at most 30 years later. At the calendar's end it is `time`.
 pub(super) fn later(time: SystemTime, wait: Duration) -> SystemTime {
     time.checked_add(wait.min(NEVER)).unwrap_or(time)
 }
 
-/// The point `ago` before `time`, or `time` where the calendar begins.
+/// The time `ago` before `time`. At the calendar's beginning it is `time`.
 pub(super) fn earlier(time: SystemTime, ago: Duration) -> SystemTime {
     time.checked_sub(ago).unwrap_or(time)
 }

@@ -1,4 +1,4 @@
-//! Proven addresses: how one gets into a tried bucket, and how one is put out of it.
+//! Proven addresses: how one enters a tried bucket, and how one leaves it.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,30 +8,32 @@ use super::time::within;
 use super::{AddError, Book, Source};
 use crate::node::{Enode, NodeId};
 
-/// A probe of which nothing was heard for so long is asked for again.
+/// How long a probe may stay without a result before it is handed out again.
 const PROBE_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// Where [`Book::good`] put a proven address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Promotion {
-    /// It is among the tried ones now.
+    /// It is now a tried address.
     Tried,
-    /// It was there before.
+    /// It was a tried address before.
     AlreadyTried,
-    /// Its bucket is full: it stays among the new ones until [`Book::probe`] has settled whether
-    /// an older entry must go.
+    /// Its bucket is full.
+    ///
+    /// It stays a new address until [`Book::probe`] has settled whether an older entry must go.
     Waiting,
 }
 
 impl Book {
-    /// Marks a node that a handshake has just proved to be at this address, and moves it to the
-    /// tried ones. What another source claimed of this node or of this host and port is dropped,
-    /// for a handshake proves who lives there. The time of the last sighting stays, because peers
-    /// who ask for addresses would see from it to whom we are connected.
+    /// Records that a handshake has just proved a node at this address.
+    ///
+    /// The address becomes a tried one. Other claims about this node, or about this host and port,
+    /// are dropped, since a handshake proves which node is there. The time of the last sighting
+    /// stays: a new one would show peers that ask for addresses to which nodes we are connected.
     ///
     /// # Errors
-    /// As for [`add`](Self::add), for an address that the book does not admit at all.
+    /// As for [`add`](Self::add), if the book does not admit the address at all.
     pub fn good(&mut self, enode: &Enode, now: SystemTime) -> Result<Promotion, AddError> {
         self.dial_succeeded();
         let (endpoint, group) = self.config.admit(enode, &Source::Own)?;
@@ -52,7 +54,7 @@ impl Book {
         }
         let successes = self.successes;
         if let Some(entry) = self.entries.get_mut(&id) {
-            // Its discovery port may be another one now.
+            // The discovery port may have changed.
             entry.enode.clone_from(enode);
             entry.attempts = 0;
             entry.last_attempt = Some(now);
@@ -69,9 +71,11 @@ impl Book {
         Ok(self.promote(id, bucket, now))
     }
 
-    /// A tried address that must be dialled to settle whether it keeps its place: report
-    /// [`attempt`](Self::attempt) before the dial, then [`good`](Self::good), or
-    /// [`failed`](Self::failed) and [`probe_failed`](Self::probe_failed). Each is handed out once in ten minutes.
+    /// Returns a tried address to dial, to settle whether it keeps its place.
+    ///
+    /// Report [`attempt`](Self::attempt) before the dial, then [`good`](Self::good), or
+    /// [`failed`](Self::failed) and [`probe_failed`](Self::probe_failed). Each address is handed
+    /// out once in ten minutes.
     pub fn probe(&mut self, now: SystemTime) -> Option<Enode> {
         let contest = self.contests.values_mut().find(|contest| {
             contest
@@ -83,10 +87,11 @@ impl Book {
         Some(incumbent.enode.clone())
     }
 
-    /// Tells that a probed address did not answer: it goes back among the new ones, and the
-    /// address that waited for its place gets it. Says whether that happened: not if no dial
-    /// succeeded since the contest began or its last probe failed, when it is we who may be
-    /// offline, and not if there is no contest for this node.
+    /// Records that a probed address did not answer; returns whether it lost its place.
+    ///
+    /// It then is a new address again, and the address that waited gets its place. It keeps its
+    /// place if no dial has succeeded since the contest began or its last probe failed, since this
+    /// node may be offline then. Without a contest for this node nothing happens.
     pub fn probe_failed(&mut self, id: &NodeId, now: SystemTime) -> bool {
         let successes = self.successes;
         let contest = self
@@ -120,7 +125,7 @@ impl Book {
             self.enter_tried(id, bucket);
             return Promotion::Tried;
         }
-        // A node that nobody told of has no place yet to wait in.
+        // A node that no source reported has no place to wait in yet.
         let place = self.entries.get(&id).map(|entry| &entry.place);
         if place == Some(&Place::New(Vec::new())) {
             self.put_own(id, now);
@@ -142,8 +147,8 @@ impl Book {
         Promotion::Waiting
     }
 
-    /// Puts the challenger into the incumbent's place, and that into a new bucket: its own if
-    /// there is room, else the one that the challenger has left.
+    /// Gives the incumbent's place to the challenger. The incumbent moves to its own new bucket if
+    /// there is room, else to one that the challenger has left.
     fn replace(&mut self, incumbent: &NodeId, challenger: NodeId, bucket: u16, now: SystemTime) {
         let freed = self.leave_all_new(&challenger);
         self.tried.remove(bucket, incumbent);
@@ -168,7 +173,7 @@ impl Book {
         }
     }
 
-    /// The new bucket in which the node stood first.
+    /// The new bucket that the node's first source selects.
     fn own_bucket(&self, id: &NodeId) -> Option<u16> {
         let entry = self.entries.get(id)?;
         let source = entry.source.group();
@@ -183,8 +188,7 @@ impl Book {
         }
     }
 
-    /// Takes all of a node's places among the new ones, which must get another, and tells which
-    /// they were.
+    /// Removes a node from all its new buckets, and returns these. It must get another place.
     fn leave_all_new(&mut self, id: &NodeId) -> Vec<u16> {
         let place = self.entries.get_mut(id).map(|entry| &mut entry.place);
         let Some(Place::New(buckets)) = place else {

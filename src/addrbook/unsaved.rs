@@ -1,13 +1,13 @@
-//! What the store does not hold yet.
+//! The changes that the store does not hold yet.
 
 use std::collections::BTreeSet;
 
-/// The names of rows that must be written or removed, no more of them than there are rows in the
-/// memory and in the store.
+/// The keys of rows that must be written or removed. There are no more of them than rows in memory
+/// and in the store.
 #[derive(Debug, Clone)]
 pub(super) struct Unsaved<K> {
     changed: BTreeSet<K>,
-    /// What the store may hold.
+    /// The rows that the store may hold.
     stored: BTreeSet<K>,
 }
 
@@ -21,12 +21,13 @@ impl<K> Default for Unsaved<K> {
 }
 
 impl<K: Ord + Copy> Unsaved<K> {
-    /// Has a row written.
+    /// Marks a row to be written.
     pub(super) fn changed(&mut self, key: K) {
         self.changed.insert(key);
     }
 
-    /// Has a row removed. What was never stored needs no removal, which bounds the set.
+    /// Marks a row to be removed. A row that was never stored needs no removal, which bounds the
+    /// set.
     pub(super) fn removed(&mut self, key: K) {
         if self.stored.contains(&key) {
             self.changed.insert(key);
@@ -35,18 +36,18 @@ impl<K: Ord + Copy> Unsaved<K> {
         }
     }
 
-    /// Notes that the store holds a row as it is.
+    /// Records that the store holds a row as it is.
     pub(super) fn restored(&mut self, key: K) {
         self.stored.insert(key);
         self.changed.remove(&key);
     }
 
-    /// All changes until now.
+    /// Takes all changes until now.
     pub(super) fn take(&mut self) -> BTreeSet<K> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Notes that a row is being written or removed.
+    /// Records that a row is being written or removed.
     pub(super) fn writing(&mut self, key: K, exists: bool) {
         if exists {
             self.stored.insert(key);
@@ -55,7 +56,7 @@ impl<K: Ord + Copy> Unsaved<K> {
         }
     }
 
-    /// Has a row written again, of which nobody knows whether the store holds it.
+    /// Marks a row to be written again. It is unknown whether the store holds it.
     pub(super) fn put_back(&mut self, key: K) {
         self.stored.insert(key);
         self.changed.insert(key);

@@ -10,11 +10,11 @@ use crate::rlp::RlpValue;
 
 /// One protocol's own channel to one peer.
 ///
-/// Codes are relative to the protocol. Receiving needs `&mut`, sending does not; [`split`] makes
+/// Codes are relative to the protocol. Receiving needs `&mut`, sending does not; [`split`] returns
 /// two halves for two tasks, [`sender`] a clonable sender.
 ///
-/// Dropping it (or its receiving half) lets nothing more in; the runner ends the peer when the
-/// protocol's function returns.
+/// Dropping it, or its receiving half, lets nothing more in. The peer ends when the protocol's
+/// function returns.
 ///
 /// [`split`]: Self::split
 /// [`sender`]: Self::sender
@@ -31,8 +31,9 @@ impl<M: WireMessage> ProtocolConn<M> {
         }
     }
 
-    /// Two connected ends in memory, to test a handler without a network. Each direction holds as
-    /// much as a real connection's queue does by default.
+    /// Two connected ends in memory, to test a handler without a network.
+    ///
+    /// Each direction holds as much as a real connection's queue does by default.
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -52,7 +53,7 @@ impl<M: WireMessage> ProtocolConn<M> {
         Self::pair_with(ProtocolLimits::default())
     }
 
-    /// As [`pair`](Self::pair), with bounds of your own.
+    /// Like [`pair`](Self::pair), with bounds of your own.
     #[must_use]
     pub fn pair_with(limits: ProtocolLimits) -> (Self, Self) {
         let (left, right) = (Inbox::new(limits, None), Inbox::new(limits, None));
@@ -64,12 +65,13 @@ impl<M: WireMessage> ProtocolConn<M> {
         (end(&left, &right), end(&right, &left))
     }
 
-    /// The next message, or `None` once the peer is ending: a handler then returns.
+    /// Returns the next message, or `None` once the peer is ending.
     ///
-    /// After the remote went away, what it had sent before is still delivered first; after a
-    /// local disconnect nothing is. The message gives its room in the protocol's bounds back
-    /// when it is dropped.
+    /// A handler returns after `None`. If the remote went away, the messages that it sent before
+    /// are still delivered; after a local disconnect none are. A message releases its room in the
+    /// protocol's bounds when it is dropped.
     ///
+    /// # Cancel safety
     /// Cancel safe.
     ///
     /// # Errors
@@ -80,61 +82,67 @@ impl<M: WireMessage> ProtocolConn<M> {
         self.receiver.recv().await
     }
 
-    /// How many received messages were dropped so far because the queue was full; always 0 unless
-    /// the protocol chose [`WhenFull::DropNewest`](crate::WhenFull::DropNewest). On a
-    /// [pair](Self::pair_with) nothing is dropped: the other end's `send` waits.
+    /// How many received messages were dropped so far.
+    ///
+    /// Always 0 unless the protocol chose [`WhenFull::DropNewest`](crate::WhenFull::DropNewest) or
+    /// [`WhenOver::DropNewest`](crate::WhenOver::DropNewest). On a [pair](Self::pair_with) nothing
+    /// is dropped: the other end's `send` waits.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.receiver.dropped()
     }
 
-    /// Queues a message, waiting while the protocol's sending queue is full. Messages that one
-    /// task sends arrive in that order. Where many tasks wait, a message may be encoded a second time.
+    /// Queues a message, waiting while the protocol's sending queue is full.
     ///
+    /// Messages that one task sends arrive in that order. If many tasks wait, a message may be
+    /// encoded a second time.
+    ///
+    /// # Cancel safety
     /// Cancel safe: a dropped call has either queued the message or done nothing.
     ///
     /// # Errors
-    /// [`SendError`] if the message cannot be sent; the connection lives on.
+    /// [`SendError`] if the message cannot be sent; that does not harm the connection.
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
         self.sender.send(message).await
     }
 
-    /// As [`send`](Self::send), and waits until the message was handed to the socket.
+    /// Like [`send`](Self::send), but waits until the message is handed to the socket.
     ///
+    /// # Cancel safety
     /// A dropped call may or may not have sent the message.
     ///
     /// # Errors
-    /// [`SendError`], also if the connection ended before the message was written.
+    /// [`SendError`], including when the connection ended before the message was written.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         self.sender.send_and_flush(message).await
     }
 
-    /// Queues a message if there is room at once.
+    /// Queues a message if there is room now.
     ///
     /// # Errors
-    /// [`TrySendError::Full`] if [`send`](Self::send) would wait, else why the message cannot be
-    /// sent.
+    /// [`TrySendError::Full`] if [`send`](Self::send) would wait, else the reason why the message
+    /// cannot be sent.
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
         self.sender.try_send(message)
     }
 
-    /// As [`send`](Self::send), of a message that was encoded before.
+    /// Like [`send`](Self::send), with a message that is already encoded.
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
         self.sender.send_encoded(message).await
     }
 
-    /// As [`try_send`](Self::try_send), of a message that was encoded before.
+    /// Like [`try_send`](Self::try_send), with a message that is already encoded.
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
         self.sender.try_send_encoded(message)
     }
 
-    /// A sender for other tasks.
+    /// Returns a sender for other tasks.
     #[must_use]
     pub fn sender(&self) -> ProtocolSender<M> {
         self.sender.clone()
@@ -153,7 +161,7 @@ impl<M: WireMessage> ProtocolConn<M> {
         }
     }
 
-    /// Both directions apart.
+    /// Splits the connection into its two directions.
     #[must_use]
     pub fn split(self) -> (ProtocolSender<M>, ProtocolReceiver<M>) {
         (self.sender, self.receiver)
@@ -162,7 +170,7 @@ impl<M: WireMessage> ProtocolConn<M> {
 
 /// Raw messages.
 impl ProtocolConn {
-    /// As [`send`](Self::send): a message of `code` whose payload is `value`.
+    /// Sends a message of `code` whose payload is `value`, like [`send`](Self::send).
     ///
     /// ```
     /// # tokio_test::block_on(async {
@@ -177,15 +185,15 @@ impl ProtocolConn {
     /// ```
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
         self.sender.send_rlp(code, value).await
     }
 
-    /// As [`try_send`](Self::try_send): a message of `code` whose payload is `value`.
+    /// Queues a message of `code` whose payload is `value`, like [`try_send`](Self::try_send).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
         self.sender.try_send_rlp(code, value)
     }

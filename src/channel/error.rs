@@ -3,7 +3,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Why a message was not sent. The connection itself is not harmed by a refused message.
+/// Why a message was not sent.
+///
+/// A refused message does not harm the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -21,12 +23,13 @@ pub enum SendError {
         /// How many codes the protocol has.
         length: u64,
     },
-    /// The payload is larger than a frame can surely carry.
+    /// The payload exceeds the limit for this message.
     #[error("payload of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// The payload's size in bytes.
         size: usize,
-        /// The limit: what [`max_payload`](crate::rlpx::max_payload) says for the message's id.
+        /// The smaller of [`max_payload`](crate::rlpx::max_payload) for the message's id and the
+        /// message's own `max_size`.
         limit: usize,
     },
 }
@@ -39,8 +42,9 @@ impl SendError {
     }
 }
 
-/// What the system said when a connection could not be written, or that it took too long. Its
-/// source is the [`io::Error`]. Cheap to clone.
+/// The error of a failed or too slow write, cheap to clone.
+///
+/// Its source is the [`io::Error`].
 #[derive(Debug, Clone)]
 pub struct WriteError(Arc<io::Error>);
 
@@ -49,7 +53,7 @@ impl WriteError {
         Self(Arc::new(error))
     }
 
-    /// Says the same as `error`.
+    /// Makes an error with the same system code, or the same kind and text.
     pub(crate) fn copy(error: &io::Error) -> Self {
         Self::new(match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
@@ -57,7 +61,7 @@ impl WriteError {
         })
     }
 
-    /// Which kind of error it was.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.0.kind()

@@ -1,4 +1,4 @@
-//! The inbox and the write gate with their budgets, step by step, for the fuzz targets.
+//! The inbox, the write gate and their budgets, step by step, for fuzz targets.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use super::{
 use crate::message::Message;
 use crate::p2p::DisconnectReason;
 
-/// What one peer may hold.
+/// One peer's memory account.
 #[derive(Debug, Clone)]
 pub struct Account(Arc<PeerBudget>);
 
@@ -29,7 +29,7 @@ impl Account {
         Self(node.open())
     }
 
-    /// What the peer holds now in both directions, in bytes.
+    /// The bytes that the peer holds now in both directions.
     pub fn held(&self) -> usize {
         self.0.held()
     }
@@ -39,7 +39,7 @@ impl Account {
         self.0.evicted().now_or_never().is_some()
     }
 
-    /// Nothing of the peer runs any more.
+    /// Notes that nothing of the peer runs any more.
     pub fn end(&self) {
         self.0.end();
     }
@@ -50,7 +50,7 @@ impl Account {
     }
 }
 
-/// What became of a message.
+/// Whether a message was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
     /// It is in.
@@ -61,11 +61,11 @@ pub enum Entry {
     OverPeer,
     /// All peers have used up the node's budget.
     OverNode,
-    /// Nobody reads any more.
+    /// The queue is closed.
     Closed,
 }
 
-/// Where the read loop leaves messages of one protocol.
+/// The read loop's end of one protocol's inbox.
 #[derive(Debug, Clone)]
 pub struct Entrance {
     inbox: Inbox,
@@ -73,7 +73,7 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// An inbox, and the end that a handler has.
+    /// Creates an inbox, and the handler's end of it.
     pub fn new(account: &Account, limits: ProtocolLimits) -> (Self, ProtocolReceiver) {
         let budget = Arc::clone(&account.0);
         let inbox = Inbox::new(limits, Some(Arc::clone(&budget)));
@@ -81,7 +81,7 @@ impl Entrance {
         (Self { inbox, budget }, receiver)
     }
 
-    /// Puts a message in, if there is room for it at once.
+    /// Puts a message in, if there is room now.
     pub fn push(&self, message: Message) -> Entry {
         match self.inbox.reserve(message.payload.len()) {
             Ok(room) => {
@@ -92,14 +92,14 @@ impl Entrance {
         }
     }
 
-    /// Takes room for a message that then turns out to be damaged.
+    /// Reserves room for a message that then turns out to be damaged.
     pub fn give_up(&self, bytes: usize) -> Entry {
         self.inbox
             .reserve(bytes)
             .map_or_else(entry, |_| Entry::Taken)
     }
 
-    /// Puts a message in as soon as there is room; false if nobody reads any more.
+    /// Puts a message in once there is room; false if the queue is closed.
     pub async fn push_when_free(self, message: Message) -> bool {
         let size = message.payload.len();
         let attempt = || self.inbox.reserve_if_open(size);
@@ -111,12 +111,12 @@ impl Entrance {
         has_room
     }
 
-    /// Lets nothing more in; what is queued stays readable if `keep`.
+    /// Lets nothing more in; queued messages stay readable if `keep`.
     pub fn close(&self, keep: bool) {
         self.inbox.close(keep);
     }
 
-    /// Gives the memory of an empty queue back.
+    /// Frees the memory of an empty queue.
     pub fn shrink(&self) {
         self.inbox.shrink();
     }
@@ -131,16 +131,16 @@ fn entry(error: PushError) -> Entry {
     }
 }
 
-/// A write gate, and the write loop's place at it.
+/// A write gate, with the messages that its write loop has taken.
 pub struct Exit {
     gate: Arc<WriteGate>,
     batch: Batch,
 }
 
-/// What the write loop does next.
+/// The next step of the write loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It writes what [`Exit::taken`] says.
+    /// It writes the messages in [`Exit::taken`].
     Write,
     /// It writes the Disconnect, if there is a reason.
     Finish(Option<DisconnectReason>),
@@ -149,8 +149,9 @@ pub enum Turn {
 }
 
 impl Exit {
-    /// A gate with a lane for each element, that has these bounds and this weight. The codes of a
-    /// lane begin at its offset.
+    /// Creates a gate with one lane for each element.
+    ///
+    /// An element holds a lane's limits, its weight and the offset of its codes.
     pub fn new(
         account: &Account,
         lanes: &[(ProtocolLimits, u32, u64)],
@@ -180,7 +181,9 @@ impl Exit {
         self.gate.pong();
     }
 
-    /// Takes up to `limit` bytes to write; what was taken before and not written is lost.
+    /// Takes up to `limit` bytes to write.
+    ///
+    /// Messages that were taken before and not written are lost.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<Turn> {
         let next = std::pin::pin!(self.gate.next(&mut self.batch, limit));
         next.poll(cx).map(|next| match next {
@@ -190,7 +193,7 @@ impl Exit {
         })
     }
 
-    /// What was taken and is not written, each with its lane, its id and its size.
+    /// The messages taken but not written: the lane, the id and the size of each.
     pub fn taken(&self) -> Vec<(Option<usize>, u64, usize)> {
         let messages = self.batch.messages();
         messages
@@ -198,7 +201,7 @@ impl Exit {
             .collect()
     }
 
-    /// Writes the first `count` messages of what was taken.
+    /// Writes the first `count` messages that were taken.
     pub fn write(&mut self, count: usize) {
         self.batch.counted(count, |lane, messages| {
             self.gate.count_written(lane, messages);
@@ -215,7 +218,7 @@ impl Exit {
         self.gate.finish(drain, reason);
     }
 
-    /// Ends everything after a failed write; returns what those who wait must hear.
+    /// Ends everything after a failed write; returns the error that waiting senders must get.
     pub fn fail(&self, kind: io::ErrorKind) -> SendError {
         let failure = WriteError::new(kind.into());
         self.gate.fail(failure.clone());

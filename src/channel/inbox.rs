@@ -25,7 +25,7 @@ struct Shared {
     limits: ProtocolLimits,
     budget: Option<Arc<PeerBudget>>,
     state: Mutex<State>,
-    /// For senders of the in-memory pair, which have no read loop that waits in their place.
+    /// Wakes senders of the in-memory pair, which has no read loop.
     freed: Notify,
 }
 
@@ -33,7 +33,7 @@ struct Shared {
 #[derive(Debug)]
 struct Pace {
     bucket: TokenBucket,
-    /// Until when it holds messages back, which is no fault of the handler.
+    /// Until when it holds messages back, which is not the handler's fault.
     held_until: Option<Instant>,
 }
 
@@ -53,13 +53,13 @@ struct State {
     /// Messages and bytes that are queued or held by the handler.
     held_messages: usize,
     held_bytes: usize,
-    /// While the read loop waits for room: when the handler last took or released a message.
+    /// When the handler last took or released a message, while the read loop waits.
     progress: Option<Instant>,
-    /// Messages that found the queue full and were dropped.
+    /// Received messages that were dropped.
     dropped: u64,
-    /// How often reading paused for want of room, and for how long in all; few ever do.
+    /// How often and how long reading paused for lack of room; boxed, since rare.
     pauses: Option<Box<(u64, Duration)>>,
-    /// What may still be received, if that is bounded.
+    /// How much may still be received, if the quota is bounded.
     pace: Option<Box<Pace>>,
     closed: bool,
     reader: Option<Waker>,
@@ -72,24 +72,26 @@ pub(crate) enum PushError {
     Closed,
     /// The queue is full.
     Full,
-    /// It comes faster than the protocol allows, which is not waited for.
+    /// It exceeds the protocol's quota, and the protocol does not wait for it.
     TooFast,
     /// The peer's or the node's memory budget is used up.
     OverBudget(OverBudget),
 }
 
-/// Room for a message that is about to be queued, given back on drop.
+/// Room for a message that is about to be queued, released on drop.
 #[derive(Debug)]
 pub(crate) struct Room<'a> {
     inbox: &'a Shared,
     bytes: usize,
 }
 
-/// The room of a message that left the queue, given back on drop. A message in the queue has no
-/// guard, which would keep the queue alive for ever: its room is only counted.
+/// The room of a message that left the queue, released on drop.
+///
+/// A message in the queue has no guard, which would keep the queue alive forever; its room is only
+/// counted.
 #[derive(Debug)]
 pub(crate) struct Charge {
-    /// None for a message that was in no queue.
+    /// `None` for a message that was in no queue.
     inbox: Option<Arc<Shared>>,
     bytes: usize,
     received_at: Instant,
@@ -108,7 +110,7 @@ impl Inbox {
         }))
     }
 
-    /// Takes room for a message of `bytes`, before its payload is decompressed.
+    /// Reserves room for a message of `bytes`, before its payload is decompressed.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<Room<'_>, PushError> {
         let mut state = self.0.lock();
         if state.closed {
@@ -133,21 +135,23 @@ impl Inbox {
         })
     }
 
-    /// As [`reserve`](Self::reserve), for [`PeerBudget::when_freed`]: `None` if nothing is taken any
-    /// more. A full queue counts as the peer's budget, since the same wakes who waits for it.
+    /// Like [`reserve`](Self::reserve), for [`PeerBudget::when_freed`]; `None` if the queue is
+    /// closed.
+    ///
+    /// A full queue counts as the peer's budget, since the same notification wakes its waiter.
     pub(crate) fn reserve_if_open(&self, bytes: usize) -> Result<Option<Room<'_>>, OverBudget> {
         match self.reserve(bytes) {
             Ok(room) => Ok(Some(room)),
             Err(PushError::Closed) => Ok(None),
-            // What is too fast is found out when it arrives.
+            // `arrived` checks the quota.
             Err(PushError::Full | PushError::TooFast) => Err(OverBudget::Peer),
             Err(PushError::OverBudget(over)) => Err(over),
         }
     }
 
-    /// Waits until there is room, as the in-memory pair's sender does. Cancel safe.
+    /// Waits for room, for the sender of an in-memory pair. Cancel safe.
     pub(crate) async fn reserve_when_free(&self, bytes: usize) -> Result<Room<'_>, PushError> {
-        // Mostly there is room, and to register for it costs more than to look.
+        // Usually there is room, and registering costs more than looking.
         match self.reserve(bytes) {
             Err(PushError::Full) => {}
             result => return result,
@@ -163,7 +167,7 @@ impl Inbox {
         }
     }
 
-    /// The handler's end, which closes the queue when it is dropped.
+    /// Returns the handler's end, which closes the queue when it is dropped.
     pub(crate) fn reader(self) -> InboxReader {
         InboxReader {
             inbox: self,
@@ -171,8 +175,9 @@ impl Inbox {
         }
     }
 
-    /// Counts a message of `bytes` that has arrived against the protocol's quota, unless that is waited
-    /// for where it is taken out.
+    /// Counts an arrived message of `bytes` against the protocol's quota.
+    ///
+    /// With [`WhenOver::Wait`] it does nothing, since the handler's end waits for the quota.
     pub(crate) fn arrived(&self, bytes: usize) -> Result<(), PushError> {
         if self.0.limits.receive_quota().is_unlimited() || self.waits() {
             return Ok(());
@@ -191,7 +196,7 @@ impl Inbox {
         self.0.limits.when_over() == WhenOver::Wait
     }
 
-    /// When the next message may be taken out, if it may not be now.
+    /// When the next message may be taken out, if not now.
     fn not_before(&self, state: &mut State) -> Option<Instant> {
         let pace = state.pace.as_mut().filter(|_| self.waits())?;
         let (next, _) = state.queue.front()?;
@@ -222,7 +227,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Ready once nothing is left to take out, and nothing comes in any more.
+    /// Ready once the queue is closed and empty.
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Option<(Message, Charge)>> {
         let mut state = self.0.lock();
         if state.closed && state.queue.is_empty() {
@@ -232,7 +237,7 @@ impl Inbox {
         Poll::Pending
     }
 
-    /// Lets nothing more in. What is queued stays readable if `keep`, else it is dropped.
+    /// Lets nothing more in. Queued messages stay readable if `keep`, else they are dropped.
     pub(crate) fn close(&self, keep: bool) {
         let mut state = self.0.lock();
         state.closed = true;
@@ -255,7 +260,7 @@ impl Inbox {
         }
     }
 
-    /// Gives the memory of an empty queue back.
+    /// Frees the memory of an empty queue.
     pub(crate) fn shrink(&self) {
         let mut state = self.0.lock();
         if state.queue.is_empty() {
@@ -268,7 +273,7 @@ impl Inbox {
         WeakInbox(Arc::downgrade(&self.0))
     }
 
-    /// Reading paused for want of room.
+    /// Counts a pause of reading for lack of room.
     pub(crate) fn count_pause(&self, paused: Duration) {
         let mut state = self.0.lock();
         let (pauses, sum) = &mut **state.pauses.get_or_insert_default();
@@ -276,12 +281,12 @@ impl Inbox {
         *sum = sum.saturating_add(paused);
     }
 
-    /// Begins to note when the handler takes or releases a message, as if it had just done so.
+    /// Starts to note when the handler takes or releases a message, beginning with now.
     pub(crate) fn watch(&self) {
         self.0.lock().progress = Some(Instant::now());
     }
 
-    /// Stops to note the handler's progress, so that others need not read the clock.
+    /// Stops noting the handler's progress, which saves reading the clock.
     pub(crate) fn unwatch(&self) {
         self.0.lock().progress = None;
     }
@@ -294,18 +299,18 @@ impl Inbox {
         Some(held_until.map_or(progress, |until| progress.max(until)))
     }
 
-    /// Counts a message that was dropped because the queue was full.
+    /// Counts a message that was dropped.
     pub(crate) fn count_dropped(&self) {
         let mut state = self.0.lock();
         state.dropped = state.dropped.saturating_add(1);
     }
 }
 
-/// A queue that others keep alive.
+/// A handle that does not keep the queue alive.
 #[derive(Debug)]
 pub(crate) struct WeakInbox(Weak<Shared>);
 
-/// What is in a queue now, and how often it was full.
+/// The content of a queue, and how often it was full.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct InboxStats {
     pub(crate) unread: usize,
@@ -315,7 +320,7 @@ pub(crate) struct InboxStats {
 }
 
 impl WeakInbox {
-    /// Nothing, once the queue is gone.
+    /// Returns zeros once the queue is gone.
     pub(crate) fn stats(&self) -> InboxStats {
         let Some(inbox) = self.0.upgrade() else {
             return InboxStats::default();
@@ -332,7 +337,7 @@ impl WeakInbox {
 }
 
 impl State {
-    /// The reader wants to be woken.
+    /// Registers the reader to be woken.
     fn register(&mut self, cx: &Context<'_>) {
         let known = self.reader.as_ref();
         if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -372,7 +377,7 @@ impl InboxReader {
         }
     }
 
-    /// How many messages were dropped because the queue was full.
+    /// How many messages were dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.inbox.0.lock().dropped
     }
@@ -404,9 +409,10 @@ impl Shared {
 }
 
 impl Room<'_> {
-    /// Queues a message of the size that the room was reserved for, which keeps the room until it
-    /// is dropped. It was complete at `received_at`. Returns how many messages there are in the queue and
-    /// with the handler.
+    /// Queues a message of the reserved size, which was complete at `received_at`.
+    ///
+    /// The message keeps the room until it is dropped. Returns how many messages are in the queue
+    /// and with the handler.
     pub(crate) fn push(self, message: Message, received_at: Instant) -> usize {
         let mut state = self.inbox.lock();
         let held = state.held_messages;
@@ -417,7 +423,7 @@ impl Room<'_> {
         state.queue.push_back((message, received_at));
         let reader = state.reader.take();
         drop(state);
-        // The room is the message's now.
+        // The message owns the room now.
         mem::forget(self);
         if let Some(reader) = reader {
             reader.wake();
@@ -443,7 +449,7 @@ impl Charge {
         self.received_at
     }
 
-    /// That of a message of `bytes` that takes no room.
+    /// The charge of a message of `bytes` that takes no room.
     pub(crate) fn none(bytes: usize) -> Self {
         Self {
             inbox: None,

@@ -7,38 +7,52 @@ settings! {
     ///
     /// Both directions have the same bounds. In the sending direction `send` waits while the queue is
     /// full; in the receiving direction [`WhenFull`] decides.
+    #[doc(alias("backpressure", "queue"))]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ProtocolLimits {
-        /// The largest payload accepted from a remote, in bytes of the uncompressed message; checked
-        /// on the declared length, before anything is allocated. More than [`MAX_PAYLOAD`] is
-        /// taken as that. Default: [`MAX_PAYLOAD`].
+        /// The largest payload accepted from a remote, in bytes of the uncompressed message.
+        ///
+        /// The declared length is checked, before anything is allocated. Larger values than
+        /// [`MAX_PAYLOAD`] are reduced to it. Default: [`MAX_PAYLOAD`].
         max_message / with_max_message: usize = MAX_PAYLOAD, |bytes: usize| bytes.min(MAX_PAYLOAD);
-        /// How many messages may wait for the handler, or be held by it, or wait to be sent; at
-        /// least 1. Default: 256.
+        /// How many messages may wait or be held in each direction.
+        ///
+        /// Received messages count while they wait for the handler or are held by it, others while
+        /// they wait to be sent. At least 1. Default: 256.
         queue_messages / with_queue_messages: usize = 256;
-        /// How many payload bytes may wait or be held in the same way. One message of any size is
-        /// admitted to an empty queue. Default: 4 MiB.
+        /// How many payload bytes may wait or be held in the same way.
+        ///
+        /// One message of any size is admitted to an empty queue. Default: 4 MiB.
         queue_bytes / with_queue_bytes: usize = 4 << 20;
-        /// What happens to a received message that finds the queue full. Default:
-        /// [`WhenFull::Pause`].
+        /// What happens to a received message that finds the queue full.
+        ///
+        /// Default: [`WhenFull::Pause`].
         when_full / with_when_full: WhenFull = WhenFull::Pause;
-        /// How much the remote may send in a second. Default: [`Quota::UNLIMITED`].
+        /// How much the remote may send in a second.
+        ///
+        /// Default: [`Quota::UNLIMITED`].
         receive_quota / with_receive_quota: Quota = Quota::UNLIMITED;
-        /// What happens to a received message beyond that quota. Default: [`WhenOver::Wait`].
+        /// What happens to a received message beyond that quota.
+        ///
+        /// Default: [`WhenOver::Wait`].
         when_over / with_when_over: WhenOver = WhenOver::Wait;
-        /// How much this side sends in a second: `send` waits beyond that, and `try_send` says that
-        /// the queue is full. Default: [`Quota::UNLIMITED`].
+        /// How much this side sends in a second.
+        ///
+        /// Beyond that `send` waits, and `try_send` reports a full queue. Default:
+        /// [`Quota::UNLIMITED`].
         send_quota / with_send_quota: Quota = Quota::UNLIMITED;
     }
 }
 
 /// What happens to a received message that finds its protocol's queue full.
+#[doc(alias = "backpressure")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The connection stops reading until there is room. Messages of other protocols that stand
-    /// behind it in the stream wait too; outgoing messages, Pings included, go on. The peer ends
-    /// only if the handler takes no message for the
+    /// The connection stops reading until there is room.
+    ///
+    /// Messages of other protocols behind it in the stream wait too; outgoing messages, including
+    /// Pings, go on. The peer ends only if the handler takes no message for the
     /// [stall limit](crate::peer::PeerConfig::with_stall_limit).
     #[default]
     Pause,
@@ -46,12 +60,13 @@ pub enum WhenFull {
     DropNewest,
 }
 
-/// What happens to a received message that comes faster than its protocol allows.
+/// What happens to a received message that exceeds its protocol's quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenOver {
-    /// The handler gets it when it may pass; until then it waits in the queue, and a full queue does
-    /// what [`WhenFull`] says.
+    /// It waits in the queue until the quota allows it.
+    ///
+    /// If the queue is full, [`WhenFull`] decides.
     #[default]
     Wait,
     /// It is dropped and [counted](crate::ProtocolConn::dropped).
@@ -65,7 +80,7 @@ impl ProtocolLimits {
         TooSmall::check("queue_messages", self.queue_messages, 1)
     }
 
-    /// Whether a queue that holds `messages` of `bytes` in all takes one more of `size` bytes.
+    /// Whether a queue of `messages` with `bytes` in all admits one more of `size`.
     pub(crate) fn admits(&self, messages: usize, bytes: usize, size: usize) -> bool {
         messages == 0
             || (messages < self.queue_messages && bytes.saturating_add(size) <= self.queue_bytes)

@@ -3,9 +3,10 @@ use std::future::Future;
 use super::{Received, SendError};
 use crate::message::{MessageError, WireMessage};
 
-/// Both directions of a protocol's messages with one peer: what a handler needs of a
-/// [`ProtocolConn`](super::ProtocolConn). A handler that takes any of these can be given one that
-/// records, delays or filters, or one that a test plays.
+/// Both directions of a protocol's messages with one peer.
+///
+/// A handler needs no more of a [`ProtocolConn`](super::ProtocolConn). A handler that accepts any
+/// channel can also be given one that records, delays or filters, or one that a test plays.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -61,10 +62,13 @@ use crate::message::{MessageError, WireMessage};
 /// # });
 /// ```
 pub trait MessageChannel: Send + Sync {
-    /// What it carries.
+    /// Its messages.
     type Message: WireMessage + Sync;
 
-    /// The next message; `None` once there will be no more. Cancel safe.
+    /// Returns the next message, or `None` once there will be no more.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     ///
     /// # Errors
     /// [`MessageError`] for a message that does not decode.

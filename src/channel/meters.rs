@@ -1,4 +1,4 @@
-//! What is counted of messages.
+//! The metrics of messages.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,19 +12,21 @@ use crate::metrics::{Counter, Histogram, NodeLabel, SharedString};
 use crate::mutex::Mutex;
 use crate::p2p::Capability;
 
-/// Where peers are counted, with the feature `metrics`. Cloning shares it, and the peers of a node share one.
+/// Counts peers and their messages, with the feature `metrics`.
+///
+/// Clones share it, and the peers of a node share one.
 #[derive(Clone, Default)]
 pub struct Meters(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     node: NodeLabel,
-    /// As many as protocols are registered.
+    /// One for each registered protocol.
     protocols: Mutex<BTreeMap<Capability, Arc<MessageMeters>>>,
 }
 
 impl Meters {
-    /// Counts with the label `node` of this value, so that the nodes of one process differ.
+    /// Counts with this value as the label `node`, so that a process's nodes differ.
     pub fn labelled(value: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Shared {
             node: NodeLabel::new(Some(&value.into())),
@@ -36,7 +38,7 @@ impl Meters {
         &self.0.node
     }
 
-    /// The counters of a protocol of this node, made with the first call.
+    /// Returns the counters of one of this node's protocols, made with the first call.
     pub(crate) fn of_protocol(&self, capability: &Capability) -> Arc<MessageMeters> {
         let mut protocols = self.0.protocols.lock();
         if let Some(meters) = protocols.get(capability) {
@@ -47,7 +49,9 @@ impl Meters {
         meters
     }
 
-    /// Reading paused for a protocol, or for the bytes of a message that is still arriving.
+    /// Records a pause of reading.
+    ///
+    /// Without a protocol it was for the bytes of a message that is still arriving.
     pub(crate) fn read_paused(
         &self,
         protocol: Option<&Capability>,
@@ -105,12 +109,12 @@ impl MessageMeters {
         self.dropped.increment(1);
     }
 
-    /// A received message waited for its handler.
+    /// Records how long a received message waited for its handler.
     pub(crate) fn queued_for(&self, time: Duration) {
         self.queue_time.record(time);
     }
 
-    /// A message waited at the write gate.
+    /// Records how long a message waited at the write gate.
     pub(crate) fn gate_waited_for(&self, time: Duration) {
         self.gate_wait.record(time);
     }

@@ -1,7 +1,7 @@
 //! The two ends of a protocol's traffic with one peer, with their bounds.
 //!
 //! A received message waits in its protocol's inbox; a message to be sent waits in its protocol's
-//! lane of the write gate. [`ProtocolConn`] is what a handler sees of both.
+//! lane of the write gate. A handler uses both through a [`ProtocolConn`].
 //!
 //! ```text
 //!   read loop ──▶ inbox ──▶ ProtocolConn ──▶ lane ──▶ write gate ──▶ write loop

@@ -6,8 +6,11 @@ use tokio::time::Instant;
 
 use crate::time::after;
 
-/// Messages and payload bytes in a second. What was not used in the last second may be used at once
-/// after it; one message of any size passes when nothing is owed, and then its bytes are.
+/// A rate limit, in messages and payload bytes a second.
+///
+/// The allowance of the last second that was not used may be used at once after it. One message of
+/// any size passes when nothing is owed, and its bytes are owed then.
+#[doc(alias("rate limit", "throttle"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     messages: u64,
@@ -50,18 +53,18 @@ impl Quota {
     }
 }
 
-/// What may still pass under a [`Quota`]. Pure: the time is an argument.
+/// The allowance left under a [`Quota`]. Pure: the time is an argument.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     quota: Quota,
-    /// What is left, negative where more was taken than there was.
+    /// The rest of the allowance, negative if more was taken.
     messages: f64,
     bytes: f64,
     filled: Option<Instant>,
 }
 
 impl TokenBucket {
-    /// `None` if nothing is bounded.
+    /// Returns `None` if nothing is bounded.
     pub(super) fn new(quota: Quota) -> Option<Self> {
         (!quota.is_unlimited()).then_some(Self {
             quota,
@@ -71,14 +74,14 @@ impl TokenBucket {
         })
     }
 
-    /// Takes a message of `bytes`, or says when the next one may pass.
+    /// Takes a message of `bytes`, or returns when the next one may pass.
     pub(super) fn take(&mut self, bytes: usize, now: Instant) -> Result<(), Instant> {
         self.fill(now);
         let short = Self::short(self.messages, self.quota.messages, 1.0);
         let short = short.max(Self::short(self.bytes, self.quota.bytes, bytes as f64));
         if short > 0.0 {
             let wait = Duration::try_from_secs_f64(short).unwrap_or(Duration::MAX);
-            // Never less than the clock can tell.
+            // At least the resolution of timers.
             return Err(after(now, wait.max(Duration::from_millis(1))));
         }
         self.messages -= 1.0;
@@ -86,7 +89,9 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Seconds until there is enough for `wanted`; what is more than a second's worth needs a second's.
+    /// Seconds until there is enough for `wanted`.
+    ///
+    /// If `wanted` exceeds one second's allowance, that of one second is enough.
     fn short(left: f64, rate: u64, wanted: f64) -> f64 {
         let rate = rate as f64;
         (wanted.min(rate) - left) / rate

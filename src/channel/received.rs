@@ -5,9 +5,9 @@ use tokio::time::Instant;
 
 use super::inbox::Charge;
 
-/// A received message, together with the room that it takes in its protocol's bounds.
+/// A received message, together with its room in its protocol's bounds.
 ///
-/// The room is given back when this is dropped or taken apart with [`into_inner`]; until then a
+/// The room is released when this is dropped or taken apart with [`into_inner`]; until then a
 /// message that a handler keeps counts as waiting.
 ///
 /// [`into_inner`]: Self::into_inner
@@ -21,17 +21,19 @@ impl<M> Received<M> {
         Self { message, charge }
     }
 
-    /// A message that was in no queue, of a payload of `size` bytes, received now: for
-    /// [channels](super::MessageChannel) of your own, as tests and adapters have them. It takes no room.
+    /// Creates a message of `size` payload bytes that was in no queue, received now.
+    ///
+    /// It is for [channels](super::MessageChannel) of your own, such as those of tests and
+    /// adapters. It takes no room.
     #[must_use]
     pub fn detached(message: M, size: usize) -> Self {
         Self::new(message, Charge::none(size))
     }
 
-    /// When its last byte had been read from the connection; on an in-memory pair, when it was sent.
-    /// The time in the protocol's queue comes after that.
+    /// When its last byte was read from the connection.
     ///
-    /// What one read call brings has one time.
+    /// On an in-memory pair it is when the message was sent. The time in the protocol's queue comes
+    /// after that. All messages of one read call have the same time.
     #[must_use]
     pub fn received_at(&self) -> Instant {
         self.charge.received_at()
@@ -43,19 +45,20 @@ impl<M> Received<M> {
         self.charge.bytes()
     }
 
-    /// Takes the message out, apart from the room that it takes.
+    /// Separates the message from its room.
     pub(crate) fn into_message_and_charge(self) -> (M, Charge) {
         (self.message, self.charge)
     }
 
-    /// Takes the message out and gives its room back at once.
+    /// Takes the message out and releases its room immediately.
     #[must_use]
     pub fn into_inner(self) -> M {
         self.message
     }
 
-    /// Takes the message out, apart from the room that it takes, which is given back when the
-    /// second part is dropped.
+    /// Separates the message from its room.
+    ///
+    /// The room is released when the second part is dropped.
     #[must_use]
     pub fn into_parts(self) -> (M, impl Send + use<M>) {
         (self.message, self.charge)

@@ -12,7 +12,8 @@ use crate::message::{Message, MessageError, WireMessage};
 
 /// The receiving direction of a [`ProtocolConn`](super::ProtocolConn).
 ///
-/// As a [`Stream`] it yields what [`recv`](Self::recv) returns, and ends where that returns `None`.
+/// As a [`Stream`] it yields the results of [`recv`](Self::recv), and ends when that returns
+/// `None`.
 pub struct ProtocolReceiver<M = Message> {
     inbox: InboxReader,
     tap: MessageTap,
@@ -20,15 +21,18 @@ pub struct ProtocolReceiver<M = Message> {
 }
 
 impl<M: WireMessage> ProtocolReceiver<M> {
-    /// As [`ProtocolConn::recv`](super::ProtocolConn::recv). Cancel safe.
+    /// Like [`ProtocolConn::recv`](super::ProtocolConn::recv).
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, MessageError> {
         poll_fn(|cx| self.poll_message(cx)).await.transpose()
     }
 
-    /// As [`recv`](Self::recv).
+    /// Like [`recv`](Self::recv).
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -52,7 +56,7 @@ impl<M> ProtocolReceiver<M> {
         }
     }
 
-    /// As [`ProtocolConn::dropped`](super::ProtocolConn::dropped).
+    /// Like [`ProtocolConn::dropped`](super::ProtocolConn::dropped).
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.inbox.dropped()

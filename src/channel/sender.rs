@@ -59,7 +59,7 @@ impl Target {
         }
     }
 
-    /// What large payloads are encoded into.
+    /// The memory that large payloads are encoded into.
     fn spare(&self) -> Option<&Arc<Spare>> {
         match self {
             Self::Lane(lane) => Some(lane.spare()),
@@ -68,7 +68,7 @@ impl Target {
     }
 }
 
-/// The inbox of a pair's other end, closed with the last sender into it.
+/// The inbox of a pair's other end, closed when its last sender is dropped.
 #[derive(Debug)]
 pub(crate) struct PairEnd(Inbox);
 
@@ -98,18 +98,18 @@ impl Drop for PairEnd {
 }
 
 impl<M: WireMessage> ProtocolSender<M> {
-    /// As [`ProtocolConn::send`](super::ProtocolConn::send).
+    /// Like [`ProtocolConn::send`](super::ProtocolConn::send).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send(&self, message: &M) -> Result<(), SendError> {
         self.target.send(|| self.checked(message)).await
     }
 
-    /// As [`ProtocolConn::send_and_flush`](super::ProtocolConn::send_and_flush).
+    /// Like [`ProtocolConn::send_and_flush`](super::ProtocolConn::send_and_flush).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send_and_flush(&self, message: &M) -> Result<(), SendError> {
         let encode = || self.checked(message);
         match &self.target {
@@ -118,28 +118,30 @@ impl<M: WireMessage> ProtocolSender<M> {
         }
     }
 
-    /// As [`ProtocolConn::try_send`](super::ProtocolConn::try_send).
+    /// Like [`ProtocolConn::try_send`](super::ProtocolConn::try_send).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub fn try_send(&self, message: &M) -> Result<(), TrySendError> {
         let (code, payload) = self.checked(message)?;
         self.target.try_send(code, payload)
     }
 
-    /// As [`send`](Self::send), of a message that was encoded before: once for many peers, or for
-    /// many times. To all peers at once, see [`Server::broadcast`](crate::Server::broadcast).
+    /// Like [`send`](Self::send), with a message that is already encoded.
+    ///
+    /// One encoding serves many peers or many calls. To send to all peers at once, see
+    /// [`Server::broadcast`](crate::Server::broadcast).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send_encoded(&self, message: &Encoded<M>) -> Result<(), SendError> {
         self.target.send(|| self.checked_encoded(message)).await
     }
 
-    /// As [`try_send`](Self::try_send), of a message that was encoded before.
+    /// Like [`try_send`](Self::try_send), with a message that is already encoded.
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub fn try_send_encoded(&self, message: &Encoded<M>) -> Result<(), TrySendError> {
         let (code, payload) = self.checked_encoded(message)?;
         self.target.try_send(code, payload)
@@ -161,19 +163,19 @@ impl<M: WireMessage> ProtocolSender<M> {
 
 /// Raw messages.
 impl ProtocolSender {
-    /// As [`ProtocolConn::send_rlp`](super::ProtocolConn::send_rlp).
+    /// Like [`ProtocolConn::send_rlp`](super::ProtocolConn::send_rlp).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub async fn send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), SendError> {
         let encode = || Ok((code, self.encoded(code, value)?));
         self.target.send(encode).await
     }
 
-    /// As [`ProtocolConn::try_send_rlp`](super::ProtocolConn::try_send_rlp).
+    /// Like [`ProtocolConn::try_send_rlp`](super::ProtocolConn::try_send_rlp).
     ///
     /// # Errors
-    /// As there.
+    /// The same errors.
     pub fn try_send_rlp(&self, code: u64, value: &impl RlpValue) -> Result<(), TrySendError> {
         let payload = self.encoded(code, value)?;
         self.target.try_send(code, payload)
@@ -188,7 +190,7 @@ impl ProtocolSender {
 }
 
 impl<M> ProtocolSender<M> {
-    /// Checks that a message of such a payload can be sent.
+    /// Checks that a message of this code and size can be sent.
     fn check<N: WireMessage>(&self, code: u64, size: usize) -> Result<(), SendError> {
         let length = self.length;
         if code >= length {
@@ -221,7 +223,7 @@ impl<M> ProtocolSender<M> {
         }
     }
 
-    /// The lane that the messages go into, for queues that feed it; an in-memory pair has none.
+    /// The lane that the messages go into; an in-memory pair has none.
     pub(crate) fn into_lane(self) -> Option<Lane> {
         match self.target {
             Target::Lane(lane) => Some(lane),

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::meters::{MessageMeters, Meters};
 use crate::p2p::Capability;
 
-/// For one received message in 16 it is measured how long it waited, since reading the clock takes longer
-/// than counting.
+/// The wait of one received message in this many is measured.
+///
+/// Reading the clock takes longer than counting.
 const TIMED_EVERY: u64 = 16;
 
 /// Which way a message went.
@@ -21,8 +22,10 @@ pub(crate) enum Traffic {
     Received,
 }
 
-/// Called for each message of one protocol on one connection, with its code, relative to the
-/// protocol, its payload's size in bytes, and when it was handed to the socket or complete.
+/// Called for each message of one protocol on one connection.
+///
+/// The arguments are the direction, the code relative to the protocol, the payload's size in bytes,
+/// and when the message was handed to the socket or complete.
 pub(crate) type Observer = dyn Fn(Traffic, u64, usize, Instant) + Send + Sync;
 
 /// Counts one protocol's messages on one connection, and reports them to an observer.
@@ -35,7 +38,7 @@ struct Tap {
     observer: Option<Box<Observer>>,
 }
 
-/// What has passed so far.
+/// The traffic so far.
 #[derive(Debug, Default)]
 struct Passed {
     sent: AtomicU64,
@@ -45,7 +48,7 @@ struct Passed {
     dropped: AtomicU64,
 }
 
-/// As [`Passed`], at one time.
+/// A snapshot of [`Passed`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PassedStats {
     pub(crate) sent: u64,
@@ -56,7 +59,7 @@ pub(crate) struct PassedStats {
 }
 
 impl MessageTap {
-    /// One that counts nothing.
+    /// A tap that counts nothing.
     pub(crate) fn silent() -> Self {
         Self(None)
     }
@@ -73,7 +76,7 @@ impl MessageTap {
         })))
     }
 
-    /// What has passed so far.
+    /// Returns the traffic so far.
     pub(crate) fn passed(&self) -> PassedStats {
         let Some(tap) = &self.0 else {
             return PassedStats::default();
@@ -88,7 +91,7 @@ impl MessageTap {
         }
     }
 
-    /// A message was handed to the socket.
+    /// Counts a message that was handed to the socket.
     pub(crate) fn sent(&self, code: u64, size: usize) {
         if let Some(tap) = &self.0 {
             tap.meters.sent(size);
@@ -98,14 +101,14 @@ impl MessageTap {
         }
     }
 
-    /// A message waited at the write gate for so long.
+    /// Records how long a message waited at the write gate.
     pub(crate) fn gate_waited_for(&self, time: Duration) {
         if let Some(tap) = &self.0 {
             tap.meters.gate_waited_for(time);
         }
     }
 
-    /// A received message was dropped because its queue was full.
+    /// Counts a received message that was dropped.
     pub(crate) fn dropped(&self) {
         if let Some(tap) = &self.0 {
             tap.meters.dropped();
@@ -113,7 +116,7 @@ impl MessageTap {
         }
     }
 
-    /// A handler received a message, which was complete at `at`.
+    /// Counts a message that a handler received, complete at `at`.
     pub(crate) fn received(&self, code: u64, size: usize, at: Instant) {
         if let Some(tap) = &self.0 {
             tap.meters.received(size);
@@ -127,7 +130,7 @@ impl MessageTap {
     }
 }
 
-/// Each of them is added to by one task alone. Returns what it was before.
+/// Adds to a counter that one task alone writes. Returns its value before.
 fn add(sum: &AtomicU64, more: u64) -> u64 {
     let before = sum.load(Ordering::Relaxed);
     sum.store(before.wrapping_add(more), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Who waits for acknowledgements.
+//! The calls that wait for acknowledgements.
 
 use std::collections::HashMap;
 use std::sync::MutexGuard;
@@ -10,14 +10,14 @@ use crate::mutex::Mutex;
 
 pub(crate) type AckSender = oneshot::Sender<Result<(), CommError>>;
 
-/// Who waits for which Ack of one connection.
+/// The calls that wait for Acks on one connection, by number.
 #[derive(Debug, Default)]
 pub(crate) struct AckTable(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     by_number: HashMap<u64, AckSender>,
-    /// How large the table may grow before those that nobody waits for any more are removed.
+    /// The size of the table at which dropped waiters are removed.
     prune_at: usize,
 }
 
@@ -31,17 +31,17 @@ impl AckTable {
         table.by_number.insert(number, waiter);
     }
 
-    /// Tells the waiter; false if there is none.
+    /// Hands an answer to its waiter; returns false if there is none.
     pub(crate) fn answer(&self, number: u64, answer: Result<(), CommError>) -> bool {
         let waiter = self.lock().by_number.remove(&number);
         waiter.is_some_and(|waiter| waiter.send(answer).is_ok())
     }
 
-    /// Tells all waiters that no answer comes.
+    /// Fails all waiters: no answer can arrive any more.
     pub(crate) fn fail(&self, error: &CommError) {
         let waiting = std::mem::take(&mut self.lock().by_number);
         for waiter in waiting.into_values() {
-            // Whoever has stopped waiting does not hear of it.
+            // The call may have been dropped.
             let _ = waiter.send(Err(error.clone()));
         }
     }

@@ -4,31 +4,41 @@ use super::{IdentityLimits, SubscriptionConfig};
 use crate::rlpx::{MAX_PAYLOAD, message_id};
 use crate::settings::{TooSmall, settings};
 
-/// The largest bound of a queue in messages: what its semaphore can count.
+/// The largest bound of a queue in messages, which its semaphore can still count.
 const MAX_QUEUE: usize = (u32::MAX >> 4) as usize;
 
-/// The largest message that can be sent on any connection, whatever its message id is there.
+/// The largest message that fits any connection, whatever message ids it assigns.
 const MAX_MESSAGE: usize = MAX_PAYLOAD + 1 - message_id::MAX_LENGTH;
 
 settings! {
-    /// The settings of the layer. A limit of [`Duration::MAX`] is none.
+    /// The settings of the layer.
+    ///
+    /// [`Duration::MAX`] as a limit means no limit.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Config {
-        /// The time at which the layer starts, as a duration since the Unix epoch, from which tokio's clock
-        /// goes on. Identities are valid or not by that time. Default: `None`, the system's clock, which
-        /// is followed when it is corrected.
+        /// The time since the Unix epoch when the layer starts; tokio's clock advances it.
+        ///
+        /// Identities are checked against this time. Default: `None`, which is the system's clock.
+        /// The layer follows corrections of that clock.
         unix_time / with_unix_time: Option<Duration> = None;
-        /// How many messages wait for one destination, while it is dialled or while it is slow; at
-        /// least 1. More than 268,435,455 are taken as that. Default: 256.
+        /// How many messages may wait for one destination; at least 1.
+        ///
+        /// They wait while it is dialled or slow. Values above 268,435,455 are reduced to that.
+        /// Default: 256.
         queue_messages / with_queue_messages: usize = 256, |messages: usize| messages.min(MAX_QUEUE);
-        /// How many bytes wait for one destination. A message counts as its share of the queue
-        /// at least, bytes / messages; one message of any size fits an empty queue. Default: 4 MiB.
+        /// How many bytes may wait for one destination.
+        ///
+        /// Each message counts as at least `queue_bytes` / `queue_messages`. One message of any
+        /// size fits an empty queue. Default: 4 MiB.
         queue_bytes / with_queue_bytes: usize = 4 << 20;
-        /// How many received messages of one connection wait for the subscriptions; at least 1.
-        /// More than 268,435,455 are taken as that. Default: 20.
+        /// How many received messages of one connection may wait for subscriptions; at least 1.
+        ///
+        /// Values above 268,435,455 are reduced to that. Default: 20.
         receive_queue / with_receive_queue: usize = 20, |messages: usize| messages.min(MAX_QUEUE);
-        /// The largest message, in bytes as encoded, in both directions; one that arrives larger
-        /// ends the connection. More than 16,776,434 are taken as that. Default: 16,776,434.
+        /// The largest message in either direction, in bytes as encoded.
+        ///
+        /// A larger one that arrives ends the connection. Values above 16,776,434 are reduced to
+        /// that. Default: 16,776,434.
         max_message / with_max_message: usize = MAX_MESSAGE, |bytes: usize| bytes.min(MAX_MESSAGE);
         /// How long the server may take to connect to a node. Default: 5 s.
         dial_timeout / with_dial_timeout: Duration = Duration::from_secs(5);
@@ -40,18 +50,19 @@ settings! {
         reply_timeout / with_reply_timeout: Duration = Duration::from_secs(5);
         /// How long [`Comm::stop`](super::Comm::stop) waits for connections to end. Default: 5 s.
         stop_timeout / with_stop_timeout: Duration = Duration::from_secs(5);
-        /// For how long a failed dial answers for further messages to the same endpoint.
-        /// Default: 1 s.
+        /// How long a failed dial also fails further messages to the same endpoint. Default: 1 s.
         failure_memory / with_failure_memory: Duration = Duration::from_secs(1);
-        /// Within what time two connections of one identity count as simultaneous, so that both
-        /// sides keep the one that the larger node id dialled; else the newer one is kept.
-        /// Default: 5 s.
+        /// The time within which two connections of one identity count as simultaneous.
+        ///
+        /// Of simultaneous connections both sides keep the one that the node with the larger id
+        /// dialled. Otherwise they keep the newer one. Default: 5 s.
         simultaneous / with_simultaneous: Duration = Duration::from_secs(5);
-        /// How many nodes are being dialled at once; messages to further ones fail with
-        /// [`CommError::Full`](super::CommError::Full). With 0 the layer only uses connections
-        /// that others have made. Default: 1024.
+        /// How many nodes are dialled at the same time.
+        ///
+        /// Messages to further nodes fail with [`CommError::Full`](super::CommError::Full). With 0
+        /// the layer uses only connections that others have made. Default: 1024.
         max_dials / with_max_dials: usize = 1024;
-        /// The bounds of subscriptions made without bounds of their own.
+        /// The bounds of subscriptions that set none of their own.
         subscription / with_subscription: SubscriptionConfig = SubscriptionConfig::default();
         /// How many identities are remembered, and for how long.
         identities / with_identities: IdentityLimits = IdentityLimits::default();

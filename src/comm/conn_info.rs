@@ -4,7 +4,7 @@ use super::{Organisation, PeerId};
 use crate::node::{Enode, NodeId};
 use crate::setup::Direction;
 
-/// An authenticated connection: who is at the other end, and the proof of it.
+/// An authenticated connection: the remote's identity and its proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnInfo {
@@ -14,14 +14,14 @@ pub struct ConnInfo {
     pub identity: Bytes,
     /// Its organisation, if it has one.
     pub organisation: Option<Organisation>,
-    /// The node that the identity runs.
+    /// The id of the node at the other end.
     pub node: NodeId,
-    /// The node with the connection's remote address, if it has one.
+    /// The node's enode URL, with the connection's remote address if it has one.
     pub enode: Enode,
-    /// Who opened the connection.
+    /// Which side opened the connection.
     pub direction: Direction,
-    /// What the identity signed, so that upper layers can check it again.
+    /// The bytes that the identity signed, so that upper layers can check them again.
     pub signed: Bytes,
-    /// The signature of it.
+    /// The signature over `signed`.
     pub signature: Bytes,
 }

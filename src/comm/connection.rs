@@ -22,7 +22,7 @@ use crate::peer::Peer;
 use crate::peer::ProtocolError;
 use crate::setup::Direction;
 
-/// How long a replaced connection goes on receiving what was sent before its remote knew.
+/// How long a replaced connection still receives messages that were sent before the remote knew.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long messages received before the end may take to reach their subscriptions.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -41,9 +41,9 @@ pub(crate) async fn run(
     let purpose = flight.filter(|_| peer.direction() == Direction::Outbound);
     let handshake_only = matches!(purpose, Some((Purpose::Handshake, _)));
     if let Some((Purpose::Probe, mut result)) = purpose {
-        // Who only probes proves nothing. The sender goes away with the attempt.
+        // A probe proves no identity. The sender of `result` is dropped when the attempt ends.
         tokio::select! {
-            // The end first: after it there is nobody to prove anything to.
+            // The end first: after it no peer is left to prove an identity to.
             biased;
             () = peer.ending() => return Ok(()),
             () = shared.stopping.cancelled() => {}
@@ -67,10 +67,10 @@ pub(crate) async fn run(
         return Ok(());
     }
     if their_probe {
-        // The remote has what it wanted, and ends the connection.
+        // The remote's probe is complete, and it ends the connection.
         let limit = shared.config.handshake_timeout();
         tokio::select! {
-            // Each of them ends this.
+            // The order does not matter: each branch ends the wait.
             biased;
             ended = timeout(limit, peer.ending()) => drop(ended),
             () = shared.stopping.cancelled() => {}
@@ -81,7 +81,8 @@ pub(crate) async fn run(
     let (dialler, now) = (terms.dialler(), Instant::now());
     let opened = {
         let mut table = shared.table();
-        table.identities.put(record, shared.unix_now());
+        let removed = table.identities.put(record, shared.unix_now());
+        news.switched.extend(removed);
         table.opened(&info, &peer, dialler, now, &mut news)
     };
     shared.identities_changed.notify_one();
@@ -91,7 +92,8 @@ pub(crate) async fn run(
         Opened::Kept(entry) => serve(shared, &entry, conn).await,
         Opened::Lost(kept) => {
             debug!(id = %info.id, "another connection of the identity stays");
-            // What the remote sends before it knows is received, and answered over the other one.
+            // Messages that the remote sends before it knows are received. `kept` sends the
+            // answers.
             let (sender, receiver) = conn.split();
             let mut work = Work::new(shared, &kept, &info, receiver);
             work.drain(LINGER).await;
@@ -112,7 +114,7 @@ async fn prove(
     let now = shared.unix_now();
     let exchange = exchange(peer, conn, terms, &shared.provider, probe, now);
     tokio::select! {
-        // The stop first: the exchange begins with the own proof, which a stopped layer does not give.
+        // The stop first: the exchange begins with our proof, which a stopped layer does not give.
         biased;
         () = shared.stopping.cancelled() => Err(EstablishError::Stopped),
         result = timeout(after, exchange) => {
@@ -124,7 +126,7 @@ async fn prove(
 fn refuse(shared: &Shared, peer: &Peer, error: EstablishError) -> ProtocolError {
     let node = peer.id();
     debug!(%node, %error, "no identity established");
-    // A remote that only probes ends before; that is nobody's fault.
+    // A remote that only probes ends the connection earlier, which is not an error.
     if !matches!(error, EstablishError::Ended | EstablishError::Stopped) {
         shared.stats.refused.add(1);
         let error = error.clone();
@@ -190,7 +192,7 @@ async fn serve(
         open: true,
     };
     let (reason, error) = tokio::select! {
-        // This side's own decision first: what follows from it is no death of the peer.
+        // This side's decision first: an end that follows from it must not report a dead peer.
         biased;
         reason = entry.control.closed() => (reason, None),
         end = work.run() => end,
@@ -206,8 +208,7 @@ async fn serve(
 
 type Part<T> = Fuse<BoxFuture<'static, T>>;
 
-/// The parts of one connection that move: what comes in, what goes out, and what happens to the
-/// former.
+/// The running parts of one connection. The handler hands received messages to subscriptions.
 struct Work {
     reader: Part<End>,
     writer: Part<()>,
@@ -252,8 +253,8 @@ impl Work {
     async fn run(&mut self) -> End {
         loop {
             tokio::select! {
-                // What has come in is handed over before more is taken; the reader knows better
-                // than the writer how the connection ended.
+                // The handler first: received messages are handed over before more are read. The
+                // reader before the writer: it knows better how the connection ended.
                 biased;
                 () = &mut self.handler => {}
                 end = &mut self.reader => return end,
@@ -262,12 +263,12 @@ impl Work {
         }
     }
 
-    /// Goes on for a limited time, so that what has arrived, or still does, is handed over.
+    /// Hands over messages that have arrived or still arrive, for `limit` at most.
     async fn drain(&mut self, limit: Duration) {
         let rest = async {
             while !self.handler.is_terminated() {
                 tokio::select! {
-                    // What has come in is handed over before more is taken.
+                    // Received messages are handed over before more are read.
                     biased;
                     () = &mut self.handler => {}
                     _ = &mut self.reader => {}
@@ -276,7 +277,7 @@ impl Work {
             }
         };
         if timeout(limit, rest).await.is_err() {
-            debug!("what was received last did not reach all subscriptions");
+            debug!("the last received messages did not reach all subscriptions");
         }
     }
 }

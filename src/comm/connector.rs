@@ -1,4 +1,4 @@
-//! Whom the layer asks for connections.
+//! The source of the layer's connections.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,13 +21,13 @@ pub struct ConnectedPeer {
 }
 
 impl ConnectedPeer {
-    /// A connection that was made for this call, so that the caller may end it again.
+    /// A connection that was made for this call, which the caller may close.
     #[must_use]
     pub fn made(peer: Peer) -> Self {
         Self { peer, new: true }
     }
 
-    /// A connection that there was already.
+    /// A connection that already existed.
     #[must_use]
     pub fn found(peer: Peer) -> Self {
         Self { peer, new: false }
@@ -46,17 +46,20 @@ impl ConnectedPeer {
     }
 }
 
-/// Makes connections for the layer, which never dials by itself. A [`Server`] is one.
+/// Makes connections for the layer, which never dials by itself.
+///
+/// A [`Server`] is a connector.
 pub trait Connector: Send + Sync + 'static {
-    /// Connects to a node, or finds the connection that there is. The caller bounds it in time;
-    /// a dropped call gives the attempt up.
+    /// Connects to a node, or finds the existing connection.
+    ///
+    /// The caller limits the time. Dropping the call cancels the attempt.
     fn connect(
         &self,
         node: &Enode,
     ) -> impl Future<Output = Result<ConnectedPeer, DialError>> + Send;
 }
 
-/// For how long a connection that the remote reports and we do not see yet is waited for.
+/// How long to wait for a connection that only the remote has seen so far.
 const APPEARS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Connector for Server {
@@ -73,7 +76,7 @@ impl Connector for Server {
         if error.reason() != Some(DisconnectReason::ALREADY_CONNECTED) {
             return Err(error);
         }
-        // The node dialled us at the same time; its connection is there or about to be.
+        // The node dialled us at the same time: its connection exists or is about to.
         let appears = async {
             loop {
                 if let Some(peer) = self.peer(&id) {
@@ -96,7 +99,7 @@ impl Connector for Server {
 type ConnectFuture<'a> =
     Pin<Box<dyn Future<Output = Result<ConnectedPeer, DialError>> + Send + 'a>>;
 
-/// A connector without its type.
+/// The object-safe form of [`Connector`].
 pub(crate) trait DynConnector: Send + Sync {
     fn connect<'a>(&'a self, node: &'a Enode) -> ConnectFuture<'a>;
 }
@@ -107,17 +110,19 @@ impl<C: Connector> DynConnector for C {
     }
 }
 
-/// Where somebody is, and who it is meant to be. Cheap to clone.
+/// A destination: an endpoint, and the identity that is expected there.
+///
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemotePeer {
     endpoint: Arc<Enode>,
-    /// The endpoint's node id, which takes a hash to compute.
+    /// The endpoint's node id, kept because computing it takes a hash.
     node: NodeId,
     id: Option<PeerId>,
 }
 
 impl RemotePeer {
-    /// Whoever answers at this endpoint.
+    /// Any identity at this endpoint.
     #[must_use]
     pub fn at(endpoint: Enode) -> Self {
         Self {
@@ -127,13 +132,13 @@ impl RemotePeer {
         }
     }
 
-    /// The identity `id`, to be found at this endpoint.
+    /// The identity `id` at this endpoint.
     #[must_use]
     pub fn new(endpoint: Enode, id: PeerId) -> Self {
         Self::at(endpoint).with_id(id)
     }
 
-    /// The same endpoint, where the identity `id` is expected.
+    /// The same endpoint, with the identity `id` expected there.
     #[must_use]
     pub fn with_id(self, id: PeerId) -> Self {
         let id = Some(id);

@@ -1,4 +1,4 @@
-//! Received messages, handed to the subscriptions whose predicate matches.
+//! Hands received messages to the subscriptions whose predicate matches.
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,28 +19,34 @@ use crate::settings::settings;
 use crate::time::after;
 
 /// What happens to a message that a subscription has no room for.
+///
+/// A message is dropped for this subscription only, and counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The connection that the message came from waits, at most so long: its other messages, for
-    /// other subscriptions too, wait with it, acknowledgements do not until its receive queue is
-    /// full. After that the message is dropped for this subscription and counted, and so are all
-    /// further ones until the subscription reads again.
+    /// The connection of the message waits for room, for this time at most.
+    ///
+    /// Its later messages wait too, including those for other subscriptions. Acknowledgements wait
+    /// only once the connection's receive queue is full. After that time the message is dropped,
+    /// and so are all further ones until the subscription reads again.
     Wait(Duration),
-    /// A message is dropped for this subscription, and counted: the newest of the identity of which
-    /// most waits, which is the new one unless another identity's messages take up more.
+    /// The newest message of the identity with the most waiting is dropped.
+    ///
+    /// This is the new message, unless another identity's messages take up more.
     DropNewest,
-    /// Messages are dropped for this subscription, and counted: the oldest of the identity of which
-    /// most waits, the new message counted in, until there is room. A new message that outweighs what
-    /// each other identity has is dropped itself where its identity has no older one.
+    /// The oldest messages of the identity with the most waiting are dropped.
+    ///
+    /// This continues until there is room. The new message counts as waiting. If that gives its
+    /// identity the most and it has no older message, the new message itself is dropped.
     DropOldest,
-    /// The subscription is closed; what it holds can still be read.
+    /// The subscription closes; its waiting messages can still be read.
     Close,
 }
 
 settings! {
-    /// The bounds of one subscription. One that is empty takes a message in any case. The identities
-    /// that messages come from are served in turn.
+    /// The bounds of one subscription.
+    ///
+    /// An empty subscription takes a message of any size. Identities are served in turn.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SubscriptionConfig {
         /// How many messages may wait to be read. Default: 256.
@@ -76,7 +82,7 @@ pub struct Demux<T> {
 }
 
 struct Subscribers<T> {
-    /// Replaced as a whole, so that a message takes no copy of it.
+    /// Replaced as a whole, so that handing out a message only clones the `Arc`.
     slots: Arc<Vec<Arc<Slot<T>>>>,
     closed: bool,
 }
@@ -90,7 +96,7 @@ struct Slot<T> {
 }
 
 impl<T> Subscribers<T> {
-    /// Leaves those out that nobody reads any more, and adds one.
+    /// Removes closed subscriptions, and adds `new` if there is one.
     fn replace(&mut self, new: Option<Slot<T>>) {
         let open = self.slots.iter().filter(|slot| !slot.queue.is_closed());
         let slots = open.cloned().chain(new.map(Arc::new)).collect();
@@ -111,15 +117,16 @@ impl<T> Default for Demux<T> {
 }
 
 impl<T: Clone> Demux<T> {
-    /// Without subscriptions yet.
+    /// Creates one without subscriptions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a subscription to all messages for which `predicate` holds; after
-    /// [`close`](Self::close) one that has ended. It ends when it is dropped, and when the
-    /// predicate panics.
+    /// Adds a subscription to all messages for which `predicate` holds.
+    ///
+    /// After [`close`](Self::close) the new subscription has already ended. A subscription ends
+    /// when it is dropped, and when its predicate panics.
     pub fn subscribe(
         &self,
         config: SubscriptionConfig,
@@ -143,18 +150,21 @@ impl<T: Clone> Demux<T> {
         Subscription(Reader(queue))
     }
 
-    /// Hands a message of `size` bytes to all subscriptions whose predicate holds, in the order
-    /// in which they were added; those with room have it at once, for the others each one's
-    /// policy decides. Returns to how many it was given. After [`close`](Self::close) no
-    /// predicate is called.
+    /// Hands a message of `size` bytes to all subscriptions whose predicate holds.
     ///
+    /// They are served in the order in which they were added. Those with room receive the message
+    /// immediately; for each of the others its policy decides. Returns how many received it.
+    /// After [`close`](Self::close) no predicate is called.
+    ///
+    /// # Cancel safety
     /// A dropped call has given the message to some of the subscriptions.
     pub async fn publish(&self, message: &T, size: usize) -> usize {
         self.hand_out(None, message, size).await
     }
 
-    /// As [`publish`](Self::publish), with a message that comes from an identity: subscriptions
-    /// serve identities in turn, and one that floods loses its own messages first.
+    /// Like [`publish`](Self::publish), for a message that comes from an identity.
+    ///
+    /// Subscriptions serve identities in turn, and one that floods loses its own messages first.
     pub async fn publish_from(&self, source: PeerId, message: &T, size: usize) -> usize {
         self.hand_out(Some(source), message, size).await
     }
@@ -164,8 +174,7 @@ impl<T: Clone> Demux<T> {
         at_once.taken + waiting.finish(source, message, size).await.taken
     }
 
-    /// As [`publish`](Self::publish), without waiting: the subscriptions that have to be waited
-    /// for are left.
+    /// Like [`publish`](Self::publish), but returns the subscriptions that it would wait for.
     pub(crate) fn offer(
         &self,
         source: Option<PeerId>,
@@ -195,8 +204,9 @@ impl<T: Clone> Demux<T> {
         (given, waiting)
     }
 
-    /// Ends all subscriptions, whose waiting messages can still be read, and whoever waits in
-    /// [`publish`](Self::publish). A second call does nothing.
+    /// Ends all subscriptions, and the calls that wait in [`publish`](Self::publish).
+    ///
+    /// Waiting messages can still be read. A second call does nothing.
     pub fn close(&self) {
         let mut subscribers = self.lock();
         subscribers.closed = true;
@@ -210,7 +220,7 @@ impl<T: Clone> Demux<T> {
     }
 }
 
-/// How many subscriptions got a message, and how many messages were lost for one.
+/// How many subscriptions took a message, and how many messages were dropped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Given {
     pub(crate) taken: usize,
@@ -225,7 +235,7 @@ impl<T: Clone> Waiting<T> {
         self.0.is_empty()
     }
 
-    /// Waits, for each as long as its policy allows.
+    /// Waits for each subscription as long as its policy allows.
     pub(crate) async fn finish(self, source: Option<PeerId>, message: &T, size: usize) -> Given {
         let waits = self
             .0
@@ -245,18 +255,18 @@ impl<T: Clone> Waiting<T> {
 
 enum Offer {
     Taken {
-        /// How many messages of other sources made room.
+        /// How many messages were dropped to make room.
         crowded_out: usize,
     },
     /// There was no room.
     Lost,
-    /// Nobody reads any more.
+    /// The subscription is closed.
     Gone,
     Wait(Duration),
 }
 
 impl<T: Clone> Slot<T> {
-    /// Asks the predicate. One that panics ends its subscription.
+    /// Asks the predicate. A panic in it ends the subscription.
     fn wants(&self, message: &T) -> bool {
         let wants = caught("a predicate", || (self.predicate)(message));
         wants.unwrap_or_else(|| {
@@ -321,8 +331,9 @@ impl<T: Clone> Slot<T> {
     }
 }
 
-/// A stream of the messages that one predicate selects. It ends when the layer stops; dropping it
-/// unsubscribes.
+/// A stream of the messages that one predicate selects.
+///
+/// It ends when the layer stops. Dropping it unsubscribes.
 pub struct Subscription<T>(Reader<T, Option<PeerId>>);
 
 impl<T> Subscription<T> {

@@ -14,10 +14,10 @@ pub enum CommStartError {
     /// A setting of the layer is too small.
     #[error(transparent)]
     Config(#[from] TooSmall),
-    /// The own identity is not valid.
-    #[error("the own identity: {0}")]
+    /// This node's identity is not valid.
+    #[error("this node's identity: {0}")]
     Identity(#[from] IdentityError),
-    /// The runtime that the layer is to run in cannot run it.
+    /// There is no tokio runtime, or it cannot run the layer.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The server did not start.
@@ -27,7 +27,7 @@ pub enum CommStartError {
 
 /// Why an operation of [`Comm`](super::Comm) failed, or a message was not delivered.
 ///
-/// Cheap to clone: one failed dial is shared by everybody who waited for it.
+/// Cheap to clone: all messages that waited for a failed dial share its error.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommError {
@@ -37,7 +37,7 @@ pub enum CommError {
     /// The destination is this node itself.
     #[error("the destination is this node itself")]
     SelfDial,
-    /// The node was not connected to.
+    /// The connection to the node was not made.
     #[error(transparent)]
     Dial(Arc<DialError>),
     /// The node is connected but does not speak `comm/1`.
@@ -54,15 +54,18 @@ pub enum CommError {
         /// What was wrong.
         source: EstablishError,
     },
-    /// The node has another identity than the one asked for, and of another organisation.
+    /// The node proved another identity than the expected one.
+    ///
+    /// Only [`Comm::handshake`](super::Comm::handshake) rejects an identity of the same
+    /// organisation.
     #[error("{actual} answers where {expected} was expected")]
     IdMismatch {
-        /// The id that was asked for.
+        /// The expected id.
         expected: PeerId,
         /// The id that the node proved.
         actual: PeerId,
     },
-    /// The sending queue is full, or the memory budget has no room for what waits in it.
+    /// The sending queue or memory budget is full, or too many dials are running.
     #[error("the sending queue is full")]
     Full,
     /// The message is larger than the configuration allows.
@@ -93,8 +96,8 @@ pub enum CommError {
         /// How many peers there are, duplicates merged.
         peers: usize,
     },
-    /// The message was answered already.
-    #[error("the message was acknowledged before")]
+    /// The message has already been acknowledged or rejected.
+    #[error("the message has already been acknowledged")]
     AlreadyAcknowledged,
     /// The sender did not ask for an acknowledgement.
     #[error("the sender asked for no acknowledgement")]
@@ -102,7 +105,7 @@ pub enum CommError {
 }
 
 impl CommError {
-    /// What it is, without its particulars.
+    /// Returns the kind of the error, without details.
     #[must_use]
     pub fn kind(&self) -> CommErrorKind {
         match self {
@@ -123,7 +126,7 @@ impl CommError {
         }
     }
 
-    /// The kind of error as a metric's label: those that end no message have none of their own.
+    /// Returns the kind of the error as a metric label. Kinds that end no message share `other`.
     pub(crate) fn label(&self) -> &'static str {
         match self.kind() {
             CommErrorKind::Nack | CommErrorKind::Misuse => "other",
@@ -148,22 +151,22 @@ pub enum ConnectionEnd {
     /// The layer was stopped.
     #[error("comm is stopping")]
     Stopped,
-    /// Another connection of the same identity took its place.
+    /// Another connection of the same identity replaced it.
     #[error("replaced by another connection")]
     Replaced,
-    /// The remote sent something that is no message.
+    /// The remote sent a malformed message.
     #[error("malformed message: {0}")]
     Malformed(String),
     /// The identity has expired, or was withdrawn.
     #[error("the identity is no longer valid")]
     IdentityGone,
-    /// The transport ended, by either side or by a failure.
+    /// Either side or a failure ended the transport.
     #[error("the transport ended")]
     TransportEnded,
 }
 
 impl ConnectionEnd {
-    /// Whether the end was this side's own decision, so that the remote is not presumed dead.
+    /// Whether this side ended the connection, so that the remote is not presumed dead.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(

@@ -1,6 +1,8 @@
 use std::fmt;
 
-/// What a [`CommError`](super::CommError) is, without its particulars: for tables and decisions. Its text is one word.
+/// The kind of a [`CommError`](super::CommError), for tables and decisions.
+///
+/// Its text is one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum CommErrorKind {
@@ -8,7 +10,7 @@ pub enum CommErrorKind {
     Stopped,
     /// The destination is this node itself: `self`.
     SelfDial,
-    /// The node was not connected to: `dial`.
+    /// The connection to the node was not made: `dial`.
     Dial,
     /// The node does not speak the protocol: `not_supported`.
     NotSupported,
@@ -26,7 +28,7 @@ pub enum CommErrorKind {
     Deadline,
     /// The receiver did not accept the message: `nack`.
     Nack,
-    /// The call cannot be carried out as it was made: `misuse`.
+    /// The call is not valid: `misuse`.
     Misuse,
 }
 

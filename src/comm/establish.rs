@@ -1,4 +1,4 @@
-//! How an identity proves that it holds a connection.
+//! The proof of identity at the start of a connection.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const DOMAIN: &[u8] = b"peermux/comm/1/establish";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstablishError {
-    /// The remote said nothing in time.
+    /// The remote's proof did not arrive in time.
     #[error("nothing was received within {after:?}")]
     TimedOut {
         /// The limit that passed.
@@ -30,26 +30,26 @@ pub enum EstablishError {
     /// The connection ended first.
     #[error("the connection ended first")]
     Ended,
-    /// The own proof could not be made.
-    #[error("no own proof: {0}")]
+    /// This node's proof could not be made.
+    #[error("this node's proof failed: {0}")]
     Own(IdentityError),
-    /// The own proof could not be sent.
-    #[error("the own proof was not sent: {0}")]
+    /// This node's proof could not be sent.
+    #[error("this node's proof was not sent: {0}")]
     Send(SendError),
     /// The remote's message cannot be decoded.
     #[error(transparent)]
     Malformed(MessageError),
-    /// The remote's first message is none of this kind.
+    /// The remote's first message is not an Establish.
     #[error("the first message has the code {code:#04x} instead of {ESTABLISH:#04x}")]
     WrongType {
-        /// The code that came.
+        /// The code of the message.
         code: u64,
     },
     /// The remote gave no id.
     #[error("the remote gave no id")]
     MissingId,
-    /// The remote's identity has another id than the one it gave.
-    #[error("the identity's id is {actual}, not the one that came with it")]
+    /// The remote's identity has another id than the remote sent.
+    #[error("the identity's id is {actual}, not the one that the remote sent")]
     IdMismatch {
         /// The id computed from the identity.
         actual: PeerId,
@@ -60,13 +60,13 @@ pub enum EstablishError {
     /// The proof was made for another connection.
     #[error("the proof is for another connection")]
     BindingMismatch,
-    /// The signature does not fit the identity and this connection.
-    #[error("the signature does not fit the identity, the nodes and the connection")]
+    /// The signature does not match the identity, the nodes and this connection.
+    #[error("the signature does not match the identity, the nodes and the connection")]
     BadSignature,
     /// The remote proved this node's own identity.
     #[error("the remote has this node's own identity")]
     OwnIdentity,
-    /// The same identity came with another connection less than a second ago.
+    /// The same identity replaced its connection less than a second ago.
     #[error("the identity replaced its connection a moment ago")]
     ReplacedTooSoon,
     /// The layer was stopped.
@@ -75,7 +75,7 @@ pub enum EstablishError {
 }
 
 impl EstablishError {
-    /// The reason that the remote is told.
+    /// The disconnect reason for the remote.
     pub(crate) fn reason(&self) -> DisconnectReason {
         match self {
             Self::TimedOut { .. } => DisconnectReason::READ_TIMEOUT,
@@ -93,7 +93,7 @@ impl EstablishError {
     }
 }
 
-/// A failed establishment as the end of the peer: the error for us, its reason for the remote.
+/// A failed proof that ends the peer: our error, and the reason for the remote.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct EstablishFailure {
@@ -109,7 +109,7 @@ impl From<EstablishError> for ProtocolError {
     }
 }
 
-/// What both proofs of one connection are about.
+/// The facts that both proofs of one connection cover.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) own: NodeId,
@@ -136,8 +136,8 @@ impl Terms {
         }
     }
 
-    /// What a proof signs. All parts but the last have a fixed length, so that no two statements
-    /// are the same bytes.
+    /// The bytes that a proof signs. All parts but the last have a fixed length, so that different
+    /// statements are different bytes.
     fn statement(&self, signer: Direction, probe: bool, identity: &[u8]) -> Vec<u8> {
         let (dialler, listener) = match self.direction {
             Direction::Outbound => (self.own, self.remote),
@@ -155,7 +155,7 @@ impl Terms {
         .concat()
     }
 
-    /// The own proof.
+    /// Makes this node's proof.
     pub(crate) fn prove(
         &self,
         provider: &dyn IdentityProvider,
@@ -202,7 +202,7 @@ impl Terms {
         IdentityRecord::examine(provider, identity, now).map_err(EstablishError::Identity)
     }
 
-    /// What the remote's proof signs.
+    /// The bytes that the remote's proof signs.
     pub(crate) fn theirs(&self, theirs: &Establish) -> Vec<u8> {
         let signer = match self.direction {
             Direction::Outbound => Direction::Inbound,
@@ -212,15 +212,15 @@ impl Terms {
     }
 }
 
-/// What a remote has proven.
+/// The result of the remote's proof.
 pub(crate) struct Proven {
     pub(crate) info: ConnInfo,
     pub(crate) record: IdentityRecord,
-    /// The remote only wants to know who is here.
+    /// The remote only asks which identity is here, and then closes the connection.
     pub(crate) probe: bool,
 }
 
-/// Sends the own proof and checks the remote's, both at once. The caller bounds it in time.
+/// Sends this node's proof, then checks the remote's. The caller limits the time.
 pub(crate) async fn exchange(
     peer: &Peer,
     conn: &mut ProtocolConn,
@@ -256,7 +256,7 @@ pub(crate) async fn exchange(
         direction: peer.direction(),
         signed: terms.theirs(&theirs).into(),
         identity: record.identity.clone(),
-        // Apart from the received message, which would be kept whole by a slice of it.
+        // Copied, since a slice would keep the whole received message.
         signature: Bytes::copy_from_slice(&theirs.signature),
     };
     let probe = theirs.probe;

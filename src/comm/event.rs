@@ -3,33 +3,32 @@ use std::sync::Arc;
 use super::{ConnInfo, ConnectionEnd, EstablishError, PeerId};
 use crate::node::NodeId;
 
-/// Something that happened to the connections of identities.
+/// An event on the connections of identities.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CommEvent {
     /// An identity is connected.
     Opened {
-        /// Who, and the proof.
+        /// The identity and its proof.
         info: Arc<ConnInfo>,
     },
-    /// A connection of an identity ended; it may have another one.
+    /// A connection of an identity ended; the identity may have another one.
     Closed {
-        /// Whose.
+        /// The id of the identity.
         id: PeerId,
-        /// Why.
+        /// Why it ended.
         reason: ConnectionEnd,
     },
-    /// A connected node proved no identity, and was disconnected.
+    /// A connected node proved no identity and was disconnected.
     Refused {
         /// The node.
         node: NodeId,
         /// What was wrong.
         error: EstablishError,
     },
-    /// An identity acknowledged something that nobody waits for, or no longer. The connection
-    /// lives on.
+    /// An identity sent an Ack that no sender waits for, or no longer. The connection stays open.
     UnaskedAck {
-        /// Who did.
+        /// The id of the identity.
         id: PeerId,
     },
 }

@@ -1,4 +1,4 @@
-//! What is told to everybody who listens, until the layer stops.
+//! Event feeds that end when the layer stops.
 
 use crate::event_stream::{EventFeed, EventStream};
 use crate::mutex::Mutex;
@@ -6,7 +6,7 @@ use crate::mutex::Mutex;
 /// How many events a slow reader may be behind before it loses the oldest.
 const BACKLOG: usize = 1024;
 
-/// A feed that can end. Telling never waits.
+/// A feed that can end. [`tell`](Self::tell) never waits.
 pub(crate) struct Feed<T>(Mutex<Option<EventFeed<T>>>);
 
 impl<T: Clone + Send + 'static> Default for Feed<T> {
@@ -16,7 +16,7 @@ impl<T: Clone + Send + 'static> Default for Feed<T> {
 }
 
 impl<T: Clone + Send + 'static> Feed<T> {
-    /// Everything from now on; after the end a stream that has ended.
+    /// Returns all events from now on; after the end, a stream that has ended.
     pub(crate) fn listen(&self) -> EventStream<T> {
         match &*self.0.lock() {
             Some(feed) => feed.subscribe(),

@@ -10,7 +10,7 @@ use super::stats::Stats;
 use super::{CommError, ConnectionEnd, Delivery};
 use crate::mutex::Mutex;
 
-/// The sender of a handed message, and since when the message was queued.
+/// The sender of a message, and when the message was queued.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub(crate) done: Option<oneshot::Sender<Delivery>>,
@@ -20,14 +20,14 @@ pub(crate) struct Sender {
 impl Sender {
     fn tell(self, delivery: Delivery) {
         if let Some(done) = self.done {
-            // Whoever has stopped waiting does not hear of it.
+            // The sender may have stopped waiting.
             let _ = done.send(delivery);
         }
     }
 }
 
-/// The senders of one connection's messages in the order in which the transport writes them, so
-/// that a count is enough to know who is to be told.
+/// The senders of one connection's messages, in the order of writing. So the number of written
+/// messages is enough to find the senders to notify.
 #[derive(Debug)]
 pub(crate) struct Handed {
     senders: Mutex<VecDeque<Sender>>,
@@ -45,7 +45,7 @@ impl Handed {
         self.senders.lock()
     }
 
-    /// The next `count` messages were written.
+    /// Notifies the senders of the next `count` messages, which were written.
     pub(crate) fn written(&self, count: usize) {
         let written: Vec<_> = {
             let mut senders = self.lock();
@@ -61,7 +61,7 @@ impl Handed {
         }
     }
 
-    /// Nothing more will be known.
+    /// Fails the rest: nothing reports any more whether they were written.
     pub(crate) fn fail(&self) {
         let senders = std::mem::take(&mut *self.lock());
         for sender in senders {

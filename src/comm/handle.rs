@@ -14,7 +14,7 @@ use super::message::{DATA, MAX_IDENTITY};
 use super::send_queue::Draft;
 use super::shared::Shared;
 use super::stats::CommStats;
-use super::table::{FlightResult, Landed, Purpose, Route};
+use super::table::{FlightResult, Landed, News, Purpose, Route};
 use super::{
     AckPolicy, AggregatedSendResult, CommError, CommEvent, ConnInfo, ConnectionEnd, Envelope,
     IdentityError, IdentityRecord, PeerId, Receipt, ReceivedMessage, RemotePeer, SendResult,
@@ -25,10 +25,12 @@ use crate::node::{Enode, NodeId};
 use crate::peer::Peer;
 use crate::time::after;
 
-/// Sends to identities, and receives from them. Cheap to clone; when the last clone is dropped,
-/// the layer stops, without waiting for its connections to end.
+/// Sends to identities, and receives from them.
 ///
-/// It is used inside a tokio runtime. See the [module](super) for an example.
+/// Cheap to clone. When the last clone is dropped, the layer stops without waiting for its
+/// connections to end.
+///
+/// Use it inside a tokio runtime. See the [module](super) for an example.
 #[derive(Clone)]
 pub struct Comm {
     shared: Arc<Shared>,
@@ -57,13 +59,13 @@ impl Comm {
         &self.shared
     }
 
-    /// The id of the own identity.
+    /// The id of this node's identity.
     #[must_use]
     pub fn id(&self) -> PeerId {
         self.own
     }
 
-    /// Signs a message with the own identity, for messages that others pass on.
+    /// Signs a message with this node's identity, for messages that others pass on.
     ///
     /// # Errors
     /// [`IdentityError::Signing`].
@@ -73,11 +75,15 @@ impl Comm {
         Ok(message)
     }
 
-    /// Checks a message that was passed on: that `identity` is valid now, and signed it. Returns
-    /// the author's id. Cancel safe.
+    /// Checks a message that was passed on, and returns the author's id.
+    ///
+    /// `identity` must be valid now, and must have signed the message.
     ///
     /// # Errors
     /// [`IdentityError::BadSignature`], or why the identity is not accepted.
+    ///
+    /// # Cancel safety
+    /// Dropping the call has no effect.
     pub async fn verify(
         &self,
         identity: &[u8],
@@ -92,24 +98,25 @@ impl Comm {
         verified.await.flatten()
     }
 
-    /// The time since 1970 by which identities are judged; see
-    /// [`Config::with_unix_time`](super::Config::with_unix_time).
+    /// The time since 1970 against which identities are checked.
+    ///
+    /// See [`Config::with_unix_time`](super::Config::with_unix_time).
     #[must_use]
     pub fn unix_time(&self) -> Duration {
         self.shared.unix_now()
     }
 
-    /// The own identity itself.
+    /// This node's identity.
     #[must_use]
     pub fn identity(&self) -> Bytes {
         self.shared.provider.direct().identity()
     }
 
-    /// Sends a message to each of `peers`, connecting to those that are not connected. It never
-    /// waits: a message that finds its queue full is dropped, which its receipt tells, as it tells
-    /// any other end. Messages from one task to one peer keep their order.
+    /// Sends a message to each of `peers`, connecting to those that are not connected.
     ///
-    /// The receipts, one for each peer in order, need not be waited for.
+    /// It never waits: a message that finds its queue full is dropped. Messages from one task to
+    /// one peer keep their order. Returns one receipt for each peer, in order; each reports the
+    /// outcome of its message. They need not be awaited.
     pub fn send(&self, message: &Envelope, peers: &[RemotePeer]) -> Vec<Receipt> {
         let payload = message.encode(0, self.shared.memory.spare());
         let send = |peer: &RemotePeer| Receipt {
@@ -119,10 +126,10 @@ impl Comm {
         peers.iter().map(send).collect()
     }
 
-    /// As [`send`](Self::send), for callers that only want to know what did not work: `on_failure` is
-    /// called for each peer to which the message was not handed over, with the reason. It is called
-    /// on a task of the layer, one call after the other, so it must answer at once; one that panics
-    /// is not called again.
+    /// Like [`send`](Self::send), but calls `on_failure` for each peer whose message was not sent.
+    ///
+    /// It receives the peer and the reason. It runs on a task of the layer, one call after the
+    /// other, so it must return quickly. If it panics, it is not called again.
     pub fn send_with_callback(
         &self,
         message: &Envelope,
@@ -146,13 +153,16 @@ impl Comm {
         });
     }
 
-    /// As [`send`](Self::send) to one peer, waiting for room in its queue, for `limit` at most.
-    /// Those who wait are served in order. Cancel safe: a dropped call has either queued the
-    /// message or done nothing.
+    /// Like [`send`](Self::send) to one peer, but waits for room in its queue.
+    ///
+    /// It waits for `limit` at most. Waiting calls are served in order.
     ///
     /// # Errors
-    /// [`CommError::Deadline`], or why the peer is not reached. A dial that fails after the
-    /// message was queued is the receipt's matter.
+    /// [`CommError::Deadline`], or why the peer is not reached. If a dial fails after the message
+    /// was queued, the receipt reports it.
+    ///
+    /// # Cancel safety
+    /// A dropped call has either queued the message or done nothing.
     pub async fn send_waiting(
         &self,
         message: &Envelope,
@@ -174,16 +184,19 @@ impl Comm {
         })
     }
 
-    /// Sends a message to each of `peers`, and waits until `policy.min()` of them have acknowledged
-    /// it, or all have answered or failed, or the deadline is over. Peers that are given twice
-    /// count once. The result holds what is known by then; at the deadline that is one entry for
-    /// each peer. After the layer stopped each peer fails with [`CommError::Stopped`].
+    /// Sends a message to each of `peers`, and waits for acknowledgements.
     ///
-    /// Cancel safe: messages that are queued by then are sent.
+    /// It returns when `policy.min()` of them have acknowledged it, when all have answered or
+    /// failed, or at the deadline. Duplicate peers count once. The result contains what is known
+    /// by then; at the deadline that is one entry for each peer. After the layer has stopped, each
+    /// peer fails with [`CommError::Stopped`]. Without peers the result is empty.
     ///
     /// # Errors
-    /// [`CommError::TooManyAcks`] if more acknowledgements are asked for than there are peers;
-    /// nothing is sent then.
+    /// [`CommError::TooManyAcks`] if there are peers, but fewer than `policy.min()`; then nothing
+    /// is sent.
+    ///
+    /// # Cancel safety
+    /// Messages that are queued when the call is dropped are still sent.
     pub async fn send_with_ack(
         &self,
         message: &Envelope,
@@ -256,16 +269,19 @@ impl Comm {
         SendResult { peer, error }
     }
 
-    /// Opens a connection to a peer without sending anything, or finds the one that there is, and returns
-    /// who is there. The connection stays until either side closes it. Bounded as the other
-    /// ways to a peer are, by the dial and handshake timeouts. Cancel safe: an attempt that is under way
-    /// goes on.
+    /// Opens a connection to a peer without sending anything, or finds the existing one.
+    ///
+    /// Returns the identity at the other end. The connection stays until either side closes it.
+    /// The dial and handshake timeouts limit the call.
     ///
     /// # Errors
-    /// [`CommError::IdMismatch`] if an id was given and one of another organisation answers: the
-    /// connection stays all the same. [`CommError::Handshake`], [`CommError::NotSupported`],
-    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Full`], [`CommError::SelfDial`],
-    /// [`CommError::Stopped`].
+    /// [`CommError::IdMismatch`] if an id was given and one of another organisation answers; the
+    /// connection stays open. [`CommError::Handshake`], [`CommError::NotSupported`],
+    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
+    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Dropping the call does not cancel an attempt that has begun.
     pub async fn connect(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
         let limit = self.handshake_limit();
         let open = async {
@@ -275,12 +291,12 @@ impl Comm {
                     Route::Flight { result, .. } => result,
                 };
                 match landed(result).await? {
-                    // Whether the identity is the expected one, the next turn finds out.
                     Landed::Open(info) if peer.id().is_none_or(|id| id == info.id) => {
                         return Ok(info);
                     }
+                    // The next turn checks whether this other identity is acceptable.
                     Landed::Open(_) => {}
-                    // An attempt that was only to find out who is there.
+                    // The attempt was for another purpose, and does not stay open.
                     Landed::Handshake(_) | Landed::Probe(_) => self.until_over(&peer.node()).await,
                 }
             }
@@ -290,7 +306,7 @@ impl Comm {
             .unwrap_or(Err(CommError::Deadline { after: limit }))
     }
 
-    /// How long two attempts to learn who is there may take, of which the first was begun for less.
+    /// The limit for two attempts in a row. The first may be for a lesser purpose.
     fn handshake_limit(&self) -> Duration {
         let config = &self.shared.config;
         let proof = config.handshake_timeout().saturating_mul(2);
@@ -298,13 +314,18 @@ impl Comm {
         attempt.saturating_mul(2)
     }
 
-    /// Finds out whether a node answers: a round trip of a Ping over the connection that there is,
-    /// or over one that is made for it and closed again. No identity is asked for. Returns the
-    /// round trip; one of less than a second ago stands for a new one. Bounded by the dial and
-    /// probe timeouts. Cancel safe.
+    /// Checks whether a node answers a Ping, and returns the round trip.
+    ///
+    /// The Ping uses the existing connection, or one that is made for it and closed again. No
+    /// identity is requested. A round trip that is less than a second old is returned without a new
+    /// Ping. The dial and probe timeouts limit the call.
     ///
     /// # Errors
-    /// [`CommError::Dial`], [`CommError::Deadline`], [`CommError::Stopped`].
+    /// [`CommError::Dial`], [`CommError::PeerClosed`], [`CommError::Deadline`],
+    /// [`CommError::Full`], [`CommError::SelfDial`], [`CommError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Dropping the call does not cancel an attempt that has begun.
     pub async fn probe(&self, peer: &RemotePeer) -> Result<Duration, CommError> {
         let to = peer.clone().anybody();
         let (dial, answer) = (
@@ -339,13 +360,18 @@ impl Comm {
         }
     }
 
-    /// Finds out who answers at an endpoint: the identity of the connection that there is, or of
-    /// one that is made for it and closed again. Cancel safe.
+    /// Finds out which identity answers at an endpoint.
+    ///
+    /// It uses the existing connection, or makes one and closes it again.
     ///
     /// # Errors
-    /// [`CommError::IdMismatch`] if an id was given and another one answers,
-    /// [`CommError::Handshake`], [`CommError::Dial`], [`CommError::Deadline`],
-    /// [`CommError::Stopped`].
+    /// [`CommError::IdMismatch`] if an id was given and another one answers.
+    /// [`CommError::Handshake`], [`CommError::NotSupported`], [`CommError::Dial`],
+    /// [`CommError::PeerClosed`], [`CommError::Deadline`], [`CommError::Full`],
+    /// [`CommError::SelfDial`], [`CommError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// Dropping the call does not cancel an attempt that has begun.
     pub async fn handshake(&self, peer: &RemotePeer) -> Result<Arc<ConnInfo>, CommError> {
         let to = peer.clone().anybody();
         let limit = self.handshake_limit();
@@ -382,7 +408,8 @@ impl Comm {
     }
 
     /// Receives the messages for which `predicate` holds, with the bounds of the configuration.
-    /// The stream ends when the layer stops; dropping it unsubscribes.
+    ///
+    /// The stream ends when the layer stops. Dropping it unsubscribes.
     pub fn accept(
         &self,
         predicate: impl Fn(&ReceivedMessage) -> bool + Send + Sync + 'static,
@@ -390,7 +417,7 @@ impl Comm {
         self.accept_with(self.shared.config.subscription(), predicate)
     }
 
-    /// As [`accept`](Self::accept), with bounds of its own.
+    /// Like [`accept`](Self::accept), with bounds of its own.
     pub fn accept_with(
         &self,
         config: SubscriptionConfig,
@@ -399,36 +426,44 @@ impl Comm {
         self.shared.demux.subscribe(config, predicate)
     }
 
-    /// The ids whose connection ended by itself, or could not be made; each once until it is
-    /// connected again. A reader that falls 1024 ids behind loses the oldest and is told how many.
-    /// The stream ends when the layer stops.
+    /// Reports ids whose connection ended by itself or could not be made.
+    ///
+    /// Each id is reported once until it is connected again. A reader that falls 1024 ids behind
+    /// loses the oldest and receives their number. The stream ends when the layer stops.
     #[must_use]
     pub fn presumed_dead(&self) -> EventStream<PeerId> {
         self.shared.dead.listen()
     }
 
-    /// The ids that have given way to another identity of their organisation, or whose identity is
-    /// over. A reader that falls 1024 ids behind loses the oldest and is told how many. The stream
-    /// ends when the layer stops.
+    /// Reports ids that another identity of their organisation replaced, or that were removed.
+    ///
+    /// An identity is removed when it expires, when the provider no longer accepts it, when it was
+    /// unused for too long, or when a new one needs its place. A reader that falls 1024 ids behind loses the oldest and receives
+    /// their number. The stream ends when the layer stops.
     #[must_use]
     pub fn identity_switch(&self) -> EventStream<PeerId> {
         self.shared.switched.listen()
     }
 
-    /// What happens to connections from now on, for logs and tests. A subscriber that is too slow
-    /// loses the oldest events and is told how many. The stream ends when the layer stops.
+    /// Reports what happens to connections from now on, for logs and tests.
+    ///
+    /// A reader that falls 1024 events behind loses the oldest and receives their number. The
+    /// stream ends when the layer stops.
     #[must_use]
     pub fn events(&self) -> EventStream<CommEvent> {
         self.shared.events.listen()
     }
 
-    /// Closes the connection of an identity; what waits for it fails. False if there is none.
+    /// Closes the connection of an identity; returns false if there is none.
+    ///
+    /// Messages that wait for the connection fail.
     pub fn close_conn(&self, id: &PeerId) -> bool {
         self.shared.table().close_id(id, &ConnectionEnd::Requested)
     }
 
-    /// As [`close_conn`](Self::close_conn), by endpoint: closes the connection of the node with its key,
-    /// at any address. False if no identity of that node is connected.
+    /// Like [`close_conn`](Self::close_conn), for the node with the endpoint's key, at any address.
+    ///
+    /// Returns false if no identity of that node is connected.
     pub fn close_conn_at(&self, endpoint: &Enode) -> bool {
         let mut table = self.shared.table();
         let id = table
@@ -443,7 +478,7 @@ impl Comm {
         self.shared.table().gauges().0
     }
 
-    /// The connected identities, by id.
+    /// The connected identities, sorted by id.
     #[must_use]
     pub fn connections(&self) -> Vec<Arc<ConnInfo>> {
         let table = self.shared.table();
@@ -456,20 +491,26 @@ impl Comm {
         all
     }
 
-    /// The identities that are remembered, the own one among them, by id.
+    /// The identities that are remembered, including this node's, sorted by id.
     #[must_use]
     pub fn identities(&self) -> Vec<IdentityRecord> {
         self.shared.table().identities.list()
     }
 
-    /// Takes in an identity that was learned elsewhere, such as from a message that others pass on or
-    /// from a file, as those are that a connection has proven: the provider examines it, it counts in the
-    /// [bound](super::IdentityLimits) of remembered identities, it is examined again from time to time, and
-    /// [`identity_switch`](Self::identity_switch) reports its end. That somebody holds it is not
-    /// proven by this. Cancel safe: a dropped call may have taken it in or not.
+    /// Adds an identity that was learned elsewhere, for example from a file.
+    ///
+    /// Another source is a message that others pass on. The identity is treated like one that a
+    /// connection has proven: the provider examines it now and at intervals, it counts towards the
+    /// [bound](super::IdentityLimits) of remembered identities, and
+    /// [`identity_switch`](Self::identity_switch) reports its removal. This does not prove that a
+    /// node holds the identity.
     ///
     /// # Errors
-    /// [`IdentityError`] if it is not valid now, or longer than 16 KiB, which no connection could prove.
+    /// [`IdentityError`] if it is not valid now, or longer than 16 KiB, which no connection could
+    /// prove.
+    ///
+    /// # Cancel safety
+    /// A dropped call may or may not have added the identity.
     pub async fn learn_identity(&self, identity: &[u8]) -> Result<IdentityRecord, IdentityError> {
         if identity.len() > MAX_IDENTITY {
             let size = identity.len();
@@ -482,12 +523,17 @@ impl Comm {
             .provider
             .ask(move |provider| IdentityRecord::examine(provider, &identity, now));
         let record = examined.await.flatten()?;
-        self.shared.table().identities.put(record.clone(), now);
+        let removed = self.shared.table().identities.put(record.clone(), now);
         self.shared.identities_changed.notify_one();
+        let switched = removed.into_iter().collect();
+        self.shared.tell(News {
+            switched,
+            ..News::default()
+        });
         Ok(record)
     }
 
-    /// What the layer has done so far.
+    /// A snapshot of the layer's counters.
     #[must_use]
     pub fn stats(&self) -> CommStats {
         let (connections, dials, waiting) = self.shared.table().gauges();
@@ -505,10 +551,11 @@ impl Comm {
         self.shared.table().is_stopped()
     }
 
-    /// Stops the layer: nothing is taken on any more, queued messages fail, connections close, all
-    /// streams end. Waits for the connections' tasks, for the stop timeout at most; false if some
-    /// are left then, which their peers' own limits end. A second call waits likewise. The server
-    /// is the caller's to shut down.
+    /// Stops the layer: queued messages fail, connections close, and all streams end.
+    ///
+    /// New messages and connections are rejected. The call waits for the connections' tasks, for
+    /// the stop timeout at most. It returns false if some are left then; their peers' own limits
+    /// end those. A second call waits, too. The caller shuts down the server.
     pub async fn stop(&self) -> bool {
         self.shared.stop();
         let limit = self.shared.config.stop_timeout();
@@ -516,7 +563,7 @@ impl Comm {
     }
 }
 
-/// How an attempt ended.
+/// Waits for the result of an attempt.
 async fn landed(mut result: watch::Receiver<FlightResult>) -> Result<Landed, CommError> {
     let lost = || CommError::PeerClosed(ConnectionEnd::TransportEnded);
     let settled = result.wait_for(Option::is_some).await;

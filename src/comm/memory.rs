@@ -1,12 +1,11 @@
-//! Whose memory the layer uses.
+//! The memory budget that the layer uses.
 
 use std::sync::OnceLock;
 
 use crate::channel::NodeBudget;
 use crate::spare::Spare;
 
-/// The memory budget of the server that the connections belong to; until there is a connection from
-/// elsewhere, one of the layer's own.
+/// The memory budget of the connections' server; until one is known, the layer's own.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     of_server: OnceLock<NodeBudget>,
@@ -14,17 +13,17 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Uses the memory of a server; the first one stays.
+    /// Uses the budget of a server; later calls change nothing.
     pub(crate) fn share(&self, node: &NodeBudget) {
         self.of_server.get_or_init(|| node.clone());
     }
 
-    /// What is charged for messages that wait.
+    /// The budget to which waiting messages are charged.
     pub(crate) fn node(&self) -> &NodeBudget {
         self.of_server.get().unwrap_or(&self.own)
     }
 
-    /// What large messages are encoded into.
+    /// The buffers into which large messages are encoded.
     pub(crate) fn spare(&self) -> &Spare {
         self.node().spare()
     }

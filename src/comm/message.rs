@@ -1,4 +1,4 @@
-//! The messages of `comm/1` as bytes; the table stands in the module's documentation.
+//! The encoding of the messages of `comm/1`; the table is in the documentation of `comm`.
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,10 +16,10 @@ pub(crate) const ACK: u64 = 0x02;
 /// How many message codes the protocol takes.
 pub(crate) const LENGTH: u64 = 4;
 
-/// About how many bytes a message takes beside its byte strings.
+/// The approximate size of a message without its byte strings, in bytes.
 const HEADERS: usize = 64;
 
-/// The largest id that is read, in bytes; whether it is one is for the proof's check to say.
+/// The largest id that is read, in bytes. The check of the proof rejects one of a wrong length.
 const MAX_ID: usize = 64;
 /// The largest identity that is read, in bytes.
 pub(crate) const MAX_IDENTITY: usize = 16 << 10;
@@ -28,22 +28,22 @@ pub(crate) const MAX_SIGNATURE: usize = 4 << 10;
 /// The longest error text in an Ack, in bytes.
 pub(crate) const MAX_ERROR: usize = 1 << 10;
 
-/// What an upper layer sends: a payload that this layer does not look into, and what helps to
-/// route and to match it.
+/// A message of an upper layer: an opaque payload with nonce, tag and signature.
 ///
-/// A message is never changed by sending it. Whether an acknowledgement is wanted belongs to the
+/// Sending never changes a message. Whether the sender waits for an acknowledgement belongs to the
 /// call, not to the message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Envelope {
-    /// A number for the upper layer's own use, such as matching an answer to its question.
+    /// A number for the upper layer, for example to match an answer to its question.
     pub nonce: u64,
     /// The kind of message, for predicates.
     pub tag: u64,
     /// The content.
     pub payload: Bytes,
-    /// The author's signature, for messages that are passed on; empty for those from point to
-    /// point, which the connection authenticates. See [`Comm::sign`](super::Comm::sign).
+    /// The author's signature, for messages that others pass on; else empty.
+    ///
+    /// The connection authenticates direct messages. See [`Comm::sign`](super::Comm::sign).
     pub signature: Bytes,
 }
 
@@ -65,8 +65,9 @@ impl Envelope {
         self
     }
 
-    /// What a signature of this message is made over: a domain, nonce and tag as eight big-endian
-    /// bytes each, and the payload.
+    /// Returns the bytes that the author signs.
+    ///
+    /// They are a domain, nonce and tag as eight big-endian bytes each, and the payload.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
         let domain = b"peermux/comm/1/envelope".as_slice();
@@ -79,7 +80,7 @@ impl Envelope {
         .concat()
     }
 
-    /// The payload of a Data message; `ack` is the number under which an Ack is wanted, 0 for none.
+    /// Encodes a Data message. `ack` is the number of the requested Ack, or 0 for none.
     pub(crate) fn encode(&self, ack: u64, spare: &Spare) -> Bytes {
         encode_list(
             self.payload.len() + self.signature.len(),
@@ -95,8 +96,8 @@ impl Envelope {
     }
 }
 
-/// A list, for a message that goes out soon: small ones share memory. `size` is how many bytes its
-/// byte strings have.
+/// Encodes a list for a message that is sent soon: small ones share memory. `size` is the length of
+/// all its byte strings.
 fn encode_list(size: usize, spare: Option<&Spare>, append: impl FnOnce(&mut BytesMut)) -> Bytes {
     encode_shared(size + HEADERS, spare, |out| put_list(out, append))
 }
@@ -128,7 +129,7 @@ impl Establish {
     }
 }
 
-/// The payload of an Ack; an empty text means success. A longer text is cut.
+/// Encodes an Ack; an empty `error` means success. A text over [`MAX_ERROR`] is cut.
 pub(crate) fn encode_ack(ack: u64, error: &str) -> Bytes {
     let mut end = error.len().min(MAX_ERROR);
     while !error.is_char_boundary(end) {
@@ -184,13 +185,13 @@ fn decode_list<T>(
     Ok(value)
 }
 
-/// A byte string of at most `max` bytes, cut from the received buffer without a copy.
+/// A byte string of at most `max` bytes that shares the received buffer.
 fn bytes(payload: &Bytes, list: &mut Reader<'_>, max: usize) -> Result<Bytes, RlpError> {
     let string = list.string()?;
-    match string.len() <= max {
-        true => Ok(payload.slice_ref(string)),
-        false => Err(RlpError::Length),
+    if string.len() > max {
+        return Err(RlpError::Length);
     }
+    Ok(payload.slice_ref(string))
 }
 
 fn establish(payload: &Bytes) -> Result<Incoming, RlpError> {
@@ -234,12 +235,12 @@ fn acknowledgement(payload: &Bytes) -> Result<Incoming, RlpError> {
     })
 }
 
-/// Whether a payload of `size` bytes may be sent where `limit` are allowed.
+/// Rejects a payload of more than `limit` bytes.
 pub(crate) fn check_size(size: usize, limit: usize) -> Result<(), CommError> {
-    match size > limit {
-        true => Err(CommError::TooLarge { size, limit }),
-        false => Ok(()),
+    if size > limit {
+        return Err(CommError::TooLarge { size, limit });
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Sending to identities instead of connections.
 //!
-//! Upper layers name a peer by where it is, an enode URL, and by who it is, the digest of an
-//! identity. This layer finds or opens the connection, has the identity prove that it holds it,
-//! queues messages without blocking the caller, hands received messages to the subscriptions
-//! whose predicate matches, collects acknowledgements, and reports peers that look dead. It does not
-//! retry, does not choose peers, and keeps no membership.
+//! Upper layers name a peer by its endpoint, an enode URL, and by the digest of its identity. This
+//! layer finds or opens the connection, makes the remote prove its identity, queues messages
+//! without blocking the caller, hands received messages to the subscriptions whose predicate
+//! matches, collects acknowledgements, and reports peers that look dead. It does not retry, does
+//! not choose peers, and keeps no membership.
 //!
-//! It is the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`], which a
-//! [`Server`](crate::Server) is.
+//! It consists of the subprotocol `comm/1` and a handle. It never dials: it asks a [`Connector`],
+//! such as a [`Server`](crate::Server).
 //!
 //! ```
 //! use std::time::Duration;
@@ -49,7 +49,7 @@
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
-//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves who holds the connection; the first message in each direction, and only that |
+//! | 0x00 | Establish | `[id, identity, binding, probe, signature]` | proves which identity holds the connection; the first message in each direction, and only that |
 //! | 0x01 | Data | `[ack, nonce, tag, payload, signature]` | a message; with `ack` ≠ 0 the receiver answers with one Ack of that number |
 //! | 0x02 | Ack | `[ack, error]` | the answer to the Data with this number; an empty `error` means that it was accepted |
 //! | 0x03 | – | | reserved |
@@ -59,43 +59,45 @@
 //! | `id` | the digest of the identity as its provider computes it, 32 bytes |
 //! | `identity` | the identity, opaque here, at most 16 KiB |
 //! | `binding` | the [channel binding](crate::Peer::channel_binding) of the connection, 32 bytes |
-//! | `probe` | 1 if the sender only wants to know who answers, and closes the connection next; else 0 |
+//! | `probe` | 1 if the sender only asks which identity answers, and then closes the connection; else 0 |
 //! | `ack` | a number that the sender has not used before on this connection, or 0 |
 //! | `nonce`, `tag` | 64 bits each for the upper layer: what the message belongs to, and its kind |
 //! | `payload` | any bytes |
-//! | `signature` | of an Establish see below; of a Data the author's, made over `"peermux/comm/1/envelope"`, nonce and tag as 8 big-endian bytes each and the payload, or empty; at most 4 KiB |
+//! | `signature` | of an Establish: see below; of a Data: empty, or the author's over `"peermux/comm/1/envelope"`, nonce and tag as 8 big-endian bytes each, and the payload; at most 4 KiB |
 //! | `error` | UTF-8, at most 1 KiB |
 //!
-//! The signature of an Establish is made over
+//! The signature of an Establish covers
 //!
 //! ```text
 //! "peermux/comm/1/establish" ‖ role ‖ probe ‖ dialler ‖ listener ‖ binding ‖ identity
 //! ```
 //!
 //! with `role` 0 if the signer dialled and 1 if it listened, one byte each for `role` and `probe`,
-//! and the 32-byte node ids of both ends. So a proof is good for one connection, one direction and
+//! and the 32-byte node ids of both ends. So a proof is valid for one connection, one direction and
 //! one pair of nodes: a relayed, replayed or reflected one fails.
 //!
-//! Both sides send their Establish at once. What breaks the form ends the connection with
-//! [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL), and so does a second
-//! Establish; an identity that is not proven ends it with the reason that
-//! fits, [`UNEXPECTED_IDENTITY`](crate::DisconnectReason::UNEXPECTED_IDENTITY) for a wrong proof. An
-//! Ack that nobody waits for is counted and otherwise ignored: it may only be late.
+//! Each side sends its Establish without waiting for the other's. A malformed message or a second
+//! Establish ends the connection with
+//! [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL). If the remote proves no
+//! identity, the connection ends with a matching reason:
+//! [`UNEXPECTED_IDENTITY`](crate::DisconnectReason::UNEXPECTED_IDENTITY) for a wrong proof. An Ack
+//! that no sender waits for is counted and otherwise ignored, since it may just be late.
 //!
 //! # One connection for each identity
 //!
-//! If an identity gets a second connection within 5 s, both sides keep the one that the node with
-//! the larger id dialled; later, or if the same node dialled both, the newer one takes the place of
-//! the older. What waited in the queue of the one that ends goes to the other, and counts there. The one that ends is
-//! read for another second, so that nothing that was written to it before both sides knew is lost.
+//! If an identity opens a second connection within 5 s, both sides keep the one that the node with
+//! the larger id dialled. Later, or if the same node dialled both, the newer connection replaces
+//! the older. Messages in the queue of the connection that ends move to the other queue and count
+//! there. The connection that ends is read for another second, so that no message is lost that was
+//! written before both sides knew.
 //!
-//! A message ends in exactly one way, which its [`Receipt`] tells: handed to the transport, dropped
-//! before it was queued, or failed after that.
+//! Each message ends in exactly one way, which its [`Receipt`] returns: handed to the transport,
+//! dropped before it was queued, or failed after that.
 //!
 //! # Metrics
 //!
-//! With the feature `metrics` the layer counts through the facade of that name, as the chapter
-//! [`guide::metrics`](crate::guide::metrics) says: what begins with `peermux_comm_`.
+//! With the feature `metrics` the layer counts through the facade of that name. Its metrics begin
+//! with `peermux_comm_`; the chapter [`guide::metrics`](crate::guide::metrics) lists them.
 
 mod acks;
 mod config;

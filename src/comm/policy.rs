@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// How many acknowledgements are waited for, and for how long.
+/// How many acknowledgements a call waits for, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AckPolicy {
     min: usize,
@@ -8,9 +8,11 @@ pub struct AckPolicy {
 }
 
 impl AckPolicy {
-    /// Waits for `min` receivers to acknowledge; with 0 the call returns once the message is queued
-    /// for all of them. `deadline` is the limit for everything together: dialling, queueing,
-    /// acknowledging. [`Duration::MAX`] is no limit.
+    /// Waits until `min` receivers have acknowledged, for `deadline` at most.
+    ///
+    /// With a `min` of 0 the call returns once the message is queued for all receivers. The
+    /// deadline covers dialling, queueing and acknowledging together; [`Duration::MAX`] is no
+    /// limit.
     #[must_use]
     pub const fn new(min: usize, deadline: Duration) -> Self {
         Self { min, deadline }
@@ -22,7 +24,7 @@ impl AckPolicy {
         self.min
     }
 
-    /// The limit for everything together.
+    /// The limit for dialling, queueing and acknowledging together.
     #[must_use]
     pub const fn deadline(&self) -> Duration {
         self.deadline

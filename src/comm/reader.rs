@@ -1,4 +1,4 @@
-//! What comes in over one connection.
+//! The receiving side of one connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,18 +18,18 @@ use crate::message::MessageError;
 /// Why a connection ended, and what was wrong with the message that ended it.
 pub(crate) type End = (ConnectionEnd, Option<MessageError>);
 
-/// A received message that some subscription has to be waited for.
+/// A received message that waits for room in a subscription.
 pub(crate) struct Inbound {
     message: ReceivedMessage,
     size: usize,
-    /// The subscriptions that are left; `None` if none has seen it yet.
+    /// The subscriptions without room; `None` if the message has not been offered yet.
     left: Option<Waiting<ReceivedMessage>>,
-    /// The room that it takes in the protocol's bounds.
+    /// The room that the message takes in the protocol's bounds.
     room: Box<dyn Send>,
     backlog: InBacklog,
 }
 
-/// Counts a message that waits for a subscription, or for another message that does.
+/// Counts a message that waits for a subscription, or behind another message that does.
 struct InBacklog(Arc<AtomicUsize>);
 
 impl InBacklog {
@@ -50,15 +50,15 @@ pub(crate) struct Reader {
     pub(crate) origin: Arc<Origin>,
     pub(crate) acks: Arc<AckTable>,
     pub(crate) inbox: mpsc::Sender<Inbound>,
-    /// How many messages wait; the reader and the handler are parts of one task.
+    /// How many messages wait. Relaxed access suffices: reader and handler run in one task.
     pub(crate) backlog: Arc<AtomicUsize>,
 }
 
 impl Reader {
-    /// Takes messages in until there are no more. An Ack goes to its waiter past the inbox.
+    /// Reads messages until the end. An Ack goes directly to its waiter, past the inbox.
     pub(crate) async fn run(self, mut receiver: ProtocolReceiver) -> End {
         loop {
-            // A remote that never pauses leaves time for others.
+            // A remote that never pauses must leave time for other tasks.
             consume_budget().await;
             let received = match receiver.recv().await {
                 Ok(Some(received)) => received,
@@ -87,7 +87,8 @@ impl Reader {
         }
     }
 
-    /// Hands a message to the subscriptions, at once if nothing is before it; false at the end.
+    /// Hands a message to the subscriptions, immediately if no other message waits. Returns false
+    /// if the handler has ended.
     async fn deliver(
         &self,
         message: ReceivedMessage,
@@ -119,12 +120,13 @@ impl Reader {
         (ConnectionEnd::Malformed(error.to_string()), Some(error))
     }
 
-    /// Only this connection's own messages are looked for, so nobody can acknowledge in another
-    /// one's name. One that comes too late looks like one that nobody asked for; it does no harm.
+    /// Hands an Ack to its waiter. Only messages to this identity count, so no other can
+    /// acknowledge in its name. A late Ack is counted as one that no sender asked for.
     fn acknowledged(&self, ack: u64, error: String) {
-        let answer = match error.is_empty() {
-            true => Ok(()),
-            false => Err(CommError::Nack(error)),
+        let answer = if error.is_empty() {
+            Ok(())
+        } else {
+            Err(CommError::Nack(error))
         };
         if !self.acks.answer(ack, answer) {
             self.shared.stats.unasked_acks.add(1);

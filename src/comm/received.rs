@@ -14,7 +14,9 @@ use super::send_queue::{Draft, Outgoing, Part, SendQueue};
 use super::stats::Stats;
 use super::{CommError, ConnInfo, ConnectionEnd, Envelope, Receipt, RemotePeer};
 
-/// A message together with who sent it and the way back. Cheap to clone.
+/// A received message with its sender and the way to answer.
+///
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct ReceivedMessage(Arc<Inner>);
 
@@ -26,10 +28,10 @@ struct Inner {
     origin: Arc<Origin>,
 }
 
-/// The connection that messages come from, and the way back.
+/// The connection that messages come from, and the way to answer.
 pub(crate) struct Origin {
     pub(crate) info: Arc<ConnInfo>,
-    /// The same as where answers go.
+    /// The destination of answers.
     pub(crate) peer: RemotePeer,
     pub(crate) queue: Arc<SendQueue>,
     /// How large an answer may be, in bytes.
@@ -58,7 +60,7 @@ impl ReceivedMessage {
         &self.0.envelope
     }
 
-    /// Who sent it, with the proof that the identity gave for the connection.
+    /// The sender, with the proof that its identity gave for the connection.
     #[must_use]
     pub fn sender(&self) -> &ConnInfo {
         &self.0.origin.info
@@ -70,13 +72,15 @@ impl ReceivedMessage {
         self.0.ack != 0
     }
 
-    /// Tells the sender that the message was accepted, or with a text why not. Waits for room in
-    /// the queue of answers, for the reply timeout at most. Only the first answer counts, of all
-    /// clones.
+    /// Acknowledges the message, or rejects it with a text that says why.
+    ///
+    /// Waits for room in the queue of answers, for the reply timeout at most. Only the first answer
+    /// of all clones counts.
     ///
     /// # Errors
-    /// [`CommError::NoAckWanted`] if nobody waits, [`CommError::AlreadyAcknowledged`] after the
-    /// first answer, [`CommError::PeerClosed`], [`CommError::Deadline`].
+    /// [`CommError::NoAckWanted`] if the sender does not wait, [`CommError::AlreadyAcknowledged`]
+    /// after the first answer, [`CommError::PeerClosed`], [`CommError::Deadline`],
+    /// [`CommError::Stopped`].
     pub async fn ack(&self, result: Result<(), &str>) -> Result<(), CommError> {
         self.claim()?;
         let text = match result {
@@ -88,38 +92,42 @@ impl ReceivedMessage {
         self.reply(ACK, payload).await.map(|_| ())
     }
 
-    /// Whether this call is the one that may answer.
+    /// Claims the only acknowledgement for this call.
     fn claim(&self) -> Result<(), CommError> {
         if !self.wants_ack() {
             return Err(CommError::NoAckWanted);
         }
         self.0.origin.check_running()?;
-        match self.0.answered.swap(true, Ordering::AcqRel) {
-            true => Err(CommError::AlreadyAcknowledged),
-            false => Ok(()),
+        if self.0.answered.swap(true, Ordering::AcqRel) {
+            return Err(CommError::AlreadyAcknowledged);
         }
+        Ok(())
     }
 
-    /// Answers with a message over the connection that this one came from, ahead of ordinary
-    /// messages. Waits for room, for the reply timeout at most. Cancel safe.
+    /// Answers over the connection that this message came from, ahead of ordinary messages.
+    ///
+    /// Waits for room, for the reply timeout at most.
     ///
     /// # Errors
     /// [`CommError::PeerClosed`] if the connection has ended, [`CommError::Deadline`],
-    /// [`CommError::TooLarge`].
+    /// [`CommError::TooLarge`], [`CommError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// A dropped call has either queued the answer or done nothing.
     pub async fn respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
         self.reply(DATA, self.0.origin.encode(message)).await
     }
 
-    /// As [`respond`](Self::respond), at once or not at all.
+    /// Like [`respond`](Self::respond), but fails if there is no room now.
     ///
     /// # Errors
-    /// [`CommError::Full`] if there is no room, else as there.
+    /// [`CommError::Full`] if there is no room, else as for [`respond`](Self::respond).
     pub fn try_respond(&self, message: &Envelope) -> Result<Receipt, CommError> {
         let origin = &self.0.origin;
         origin.check_running()?;
         origin.check_size(message.payload.len())?;
         let queue = origin.queue.current();
-        // Before it is encoded: a remote that does not read its answers costs no copies of them.
+        // Checked before encoding, so that a remote that does not read its answers costs no copies.
         if !queue.has_room(Part::Replies, message.payload.len()) {
             return Err(origin.no_room(&queue));
         }
@@ -131,8 +139,10 @@ impl ReceivedMessage {
         Ok(receipt)
     }
 
-    /// Whether an answer of `size` bytes finds room in the queue of answers and in the node's memory now. Ask before you make an
-    /// answer that costs much: a remote may ask for more than it reads.
+    /// Whether there is room for an answer of `size` bytes now.
+    ///
+    /// It needs room in the queue of answers and in the node's memory. Check this before you make
+    /// an expensive answer: a remote may ask for more than it reads.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
         let queue = self.0.origin.queue.current();
@@ -148,7 +158,7 @@ impl ReceivedMessage {
                 let queue = self.0.origin.queue.current();
                 match queue.reserve(Part::Replies, payload.len()).await {
                     Some(room) => return Ok((queue, room)),
-                    // Another connection took this one's place meanwhile, or none did.
+                    // Another connection has replaced this one meanwhile.
                     None if !Arc::ptr_eq(&queue, &queue.current()) => {}
                     None => return Err(CommError::PeerClosed(ConnectionEnd::TransportEnded)),
                 }
@@ -180,10 +190,10 @@ impl ReceivedMessage {
 
 impl Origin {
     fn check_running(&self) -> Result<(), CommError> {
-        match self.stopping.is_cancelled() {
-            true => Err(CommError::Stopped),
-            false => Ok(()),
+        if self.stopping.is_cancelled() {
+            return Err(CommError::Stopped);
         }
+        Ok(())
     }
 
     fn encode(&self, message: &Envelope) -> Bytes {
@@ -195,9 +205,10 @@ impl Origin {
     }
 
     fn no_room(&self, queue: &SendQueue) -> CommError {
-        let error = match queue.has_ended() {
-            true => CommError::PeerClosed(ConnectionEnd::TransportEnded),
-            false => CommError::Full,
+        let error = if queue.has_ended() {
+            CommError::PeerClosed(ConnectionEnd::TransportEnded)
+        } else {
+            CommError::Full
         };
         self.stats.dropped(&error);
         error

@@ -12,11 +12,11 @@ use super::{AckPolicy, CommError, CommErrorKind, ConnectionEnd, RemotePeer};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// It was handed to the transport. Only an acknowledgement tells whether it arrived.
+    /// It was handed to the transport. Only an acknowledgement shows that it arrived.
     Sent,
     /// It was not queued.
     Dropped(CommError),
-    /// It was queued, and is not known to have been written.
+    /// It was queued, but may not have been written.
     Failed(CommError),
 }
 
@@ -27,7 +27,7 @@ impl Delivery {
         matches!(self, Self::Sent)
     }
 
-    /// Why it was not.
+    /// Why the message was not handed to the transport; `None` if it was.
     #[must_use]
     pub fn error(&self) -> Option<&CommError> {
         match self {
@@ -37,7 +37,9 @@ impl Delivery {
     }
 }
 
-/// Waits for the end of one message; dropping it changes nothing about the message.
+/// Waits for the outcome of one message.
+///
+/// Dropping it does not affect the message.
 #[derive(Debug)]
 pub struct Receipt {
     pub(super) peer: RemotePeer,
@@ -45,7 +47,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// To whom the message goes.
+    /// The destination of the message.
     #[must_use]
     pub fn peer(&self) -> &RemotePeer {
         &self.peer
@@ -120,13 +122,13 @@ impl AggregatedSendResult {
             .count()
     }
 
-    /// How many did not.
+    /// How many receivers did not acknowledge.
     #[must_use]
     pub fn nack_count(&self) -> usize {
         self.results.len() - self.ack_count()
     }
 
-    /// How often each error came, by its text.
+    /// How often each error occurred, by its text.
     #[must_use]
     pub fn failures(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
@@ -136,8 +138,9 @@ impl AggregatedSendResult {
         counts
     }
 
-    /// The failures, grouped by kind of error, for callers that act on the kind: whom to dial again, whom
-    /// to send less.
+    /// The failures, grouped by kind of error.
+    ///
+    /// For callers that act on the kind: which peers to dial again, which to send less.
     #[must_use]
     pub fn failures_by_kind(&self) -> BTreeMap<CommErrorKind, Vec<&SendResult>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();

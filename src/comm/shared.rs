@@ -1,4 +1,4 @@
-//! What the handle, the connections and the dials of one node share.
+//! The state that the handle, the connections and the dials of one node share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -33,7 +33,7 @@ use crate::peer::Peer;
 use crate::server::DialError;
 use crate::time::after;
 
-/// How long after a purge of identities the next one comes at the earliest.
+/// The minimum time between two timed purges of identities.
 const PURGE_SPACING: Duration = Duration::from_millis(1);
 /// How often known identities are examined again, so that withdrawn ones are noticed.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) switched: Feed<PeerId>,
     pub(crate) events: Feed<CommEvent>,
     pub(crate) stats: Arc<Stats>,
-    /// Set before anybody has a handle, and taken out at the end.
+    /// Set by [`begin`](Self::begin), removed by [`stop`](Self::stop).
     connector: Mutex<Option<Arc<dyn DynConnector>>>,
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
 }
 
-/// Why a message was not queued; with room to wait for, it comes back.
+/// Why a message was not queued, with the message. `Full` names the queue to wait for.
 pub(crate) enum NotQueued {
     Full(Arc<SendQueue>, Box<Draft>),
     Failed(CommError, Box<Draft>),
@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// A number under which no other Ack is waited for; 0 means that none is.
+    /// A new number for an Ack. It is never 0, which requests none.
     pub(crate) fn ack_number(&self) -> u64 {
         self.acks.fetch_add(1, Ordering::Relaxed)
     }
@@ -124,13 +124,13 @@ impl Shared {
         }
     }
 
-    /// Sets whom to ask for connections, and looks after identities from now on.
+    /// Sets the connector, and starts to examine identities.
     pub(crate) fn begin(self: &Arc<Self>, connector: Arc<dyn DynConnector>) {
         *self.connector() = Some(connector);
         let shared = Arc::clone(self);
         self.spawn(async move {
             tokio::select! {
-                // The stop first: there is nothing to look after any more.
+                // The stop first: after it no identity is examined.
                 biased;
                 () = shared.stopping.cancelled() => {}
                 _ = async { tokio::join!(purge_identities(&shared), examine_again(&shared)) } => {}
@@ -144,7 +144,7 @@ impl Shared {
 
     /// Ends everything without waiting; a second call does nothing.
     pub(crate) fn stop(&self) {
-        // Before the tasks see the stop, so that none of them reports what follows from it.
+        // Before the tasks see the stop, so that none of them reports its consequences.
         self.table().stop();
         self.stopping.cancel();
         self.demux.close();
@@ -157,7 +157,7 @@ impl Shared {
         self.tasks.close();
     }
 
-    /// Finds the way to a peer, and sets off if there is none yet.
+    /// Finds the route to a peer, and starts an attempt if there is none yet.
     pub(crate) fn route(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -181,8 +181,8 @@ impl Shared {
         route
     }
 
-    /// Queues a message without waiting. `reserved` is room that was waited for; it is of use only
-    /// if the message still goes through the same queue.
+    /// Queues a message without waiting. `reserved` is used only if the message still goes through
+    /// the queue that it belongs to.
     pub(crate) fn enqueue(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -199,7 +199,7 @@ impl Shared {
         let queued = match &route {
             Err(error) => Err(NotQueued::Failed(error.clone(), draft.into())),
             Ok(Route::Open(entry)) => {
-                // If it ends meanwhile, so does the message.
+                // If the connection ends meanwhile, the message fails with it.
                 drop(table);
                 push(&entry.queue, Outgoing::new(draft, None, now), reserved)
             }
@@ -216,7 +216,7 @@ impl Shared {
         queued
     }
 
-    /// Queues a message, waiting for room for `limit` at most, from `now` on. Cancel safe.
+    /// Queues a message; waits for room until `limit` after `now` at most. Cancel safe.
     pub(crate) async fn enqueue_waiting(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -250,7 +250,7 @@ impl Shared {
         }
     }
 
-    /// A message to one peer, at once or not at all.
+    /// Sends a message to one peer, or drops it if there is no room.
     pub(crate) fn send_now(
         self: &Arc<Self>,
         to: &RemotePeer,
@@ -273,7 +273,7 @@ impl Shared {
         receipt
     }
 
-    /// Runs a task of the layer. Messages may be sent from outside a runtime.
+    /// Runs a task of the layer on its own runtime: callers may be outside one.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn_on(task, &self.runtime);
     }
@@ -290,12 +290,12 @@ impl Shared {
         });
     }
 
-    /// Carries out one attempt, to its end; returns the one that has to follow.
+    /// Runs one attempt to its end. Returns the attempt that has to follow, if any.
     async fn fly(&self, node: NodeId, start: Start) -> Option<Start> {
         let serial = start.serial;
         let attempt = async {
             tokio::select! {
-                // The stop first: it is why an attempt fails then.
+                // The stop first: an attempt that fails during a stop fails because of it.
                 biased;
                 () = self.stopping.cancelled() => Err(CommError::Stopped),
                 result = self.attempt(node, start) => result,
@@ -321,7 +321,7 @@ impl Shared {
         if !was_ending || start.result.borrow().is_some() {
             return used;
         }
-        // The connection that was found was on its way out, as after a close; this one is new.
+        // The connection that was found was already ending, as after a close. This one is new.
         let connected = self.connect(&start.enode).await?;
         self.make_use(node, &start, connected).await
     }
@@ -336,7 +336,7 @@ impl Shared {
         Ok(connected.unwrap_or(Err(DialError::GivenUp { id }))?)
     }
 
-    /// Does with a connection what the attempt is for.
+    /// Uses a connection for the purpose of the attempt.
     async fn make_use(
         &self,
         node: NodeId,
@@ -370,11 +370,11 @@ impl Shared {
             return Err(CommError::NotSupported { node });
         }
         let mut result = start.result.clone();
-        // The connection's own task has the shorter limit and knows the cause.
+        // The connection's own task has the shorter limit and reports the cause.
         let limit = self.config.handshake_timeout().saturating_mul(2);
         let settled = async {
             tokio::select! {
-                // The result first: a connection that was only to tell who is there ends with it.
+                // The result first: a connection that is only for a handshake ends right after it.
                 biased;
                 landed = result.wait_for(Option::is_some) => landed.map(|_| ()).map_err(|_| closed()),
                 _ = peer.ended() => Err(closed()),
@@ -408,13 +408,13 @@ fn closed() -> CommError {
     CommError::PeerClosed(super::ConnectionEnd::TransportEnded)
 }
 
-/// Lets go of identities when their time is over.
+/// Removes identities that have expired or were unused for too long.
 async fn purge_identities(shared: &Shared) {
     loop {
         let unix_now = shared.unix_now();
         let news = shared.table().purge(unix_now);
         for id in &news.switched {
-            debug!(%id, "identity is over");
+            debug!(%id, "identity has expired or was unused for too long");
         }
         shared.tell(news);
         let next = shared.table().identities.next_purge();
@@ -423,7 +423,7 @@ async fn purge_identities(shared: &Shared) {
             wait.saturating_add(PURGE_SPACING)
         });
         tokio::select! {
-            // Either means to look again.
+            // The order does not matter: either leads to the next purge.
             biased;
             () = sleep(wait) => {}
             () = shared.identities_changed.notified() => {}
@@ -431,21 +431,21 @@ async fn purge_identities(shared: &Shared) {
     }
 }
 
-/// Asks the provider about all known identities from time to time, one after the other and under no
-/// lock, and lets go of those that it does not accept any more.
+/// Validates all known identities at intervals, and removes those that are rejected. It asks the
+/// provider about one after the other, and holds no lock.
 async fn examine_again(shared: &Shared) {
     loop {
         sleep(PURGE_INTERVAL).await;
         let others = shared.table().identities.others();
         for (id, identity) in others {
-            // A quick provider answers without a pause.
+            // A quick provider answers without yielding.
             consume_budget().await;
             let now = shared.unix_now();
             let valid = shared
                 .provider
                 .ask(move |provider| provider.validate(&identity, now).is_ok());
             if valid.await != Ok(true) {
-                debug!(%id, "identity is not accepted any more");
+                debug!(%id, "identity is no longer accepted");
                 let news = shared.table().withdraw(id);
                 shared.tell(news);
             }

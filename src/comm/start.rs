@@ -1,4 +1,4 @@
-//! From the settings to a running layer.
+//! The start of the layer.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,12 +25,13 @@ use crate::server::{Server, ServerBuilder};
 use crate::transport::Transport;
 
 impl Comm {
-    /// Starts a server and the layer above it: registers `comm/1`, and has the server make the
-    /// connections. A message that arrives before there is a subscription for it is dropped; where
-    /// that matters, use [`start_with`](Self::start_with).
+    /// Starts a server and the layer above it.
     ///
-    /// Both are for the caller to end, the layer first: [`stop`](Self::stop), then
-    /// [`Server::shutdown`].
+    /// It registers `comm/1`, and the server makes the connections. A message that arrives before
+    /// there is a subscription for it is dropped; where that matters, use
+    /// [`start_with`](Self::start_with).
+    ///
+    /// The caller ends both, the layer first: [`stop`](Self::stop), then [`Server::shutdown`].
     ///
     /// # Errors
     /// [`CommStartError`] if a setting is too small, if the provider's own identity is not valid,
@@ -48,9 +49,10 @@ impl Comm {
         Ok((server, comm))
     }
 
-    /// As [`start`](Self::start), and calls `subscribe` before the server accepts anything, so that
-    /// what is subscribed there misses no message and no event. Messages cannot be sent from there
-    /// yet: they fail with [`CommError::Stopped`](super::CommError::Stopped).
+    /// Like [`start`](Self::start), but calls `subscribe` before the server accepts connections.
+    ///
+    /// Subscriptions that are made there miss no message and no event. Messages cannot be sent from
+    /// there yet: they fail with [`CommError::Stopped`](super::CommError::Stopped).
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -74,12 +76,14 @@ impl Comm {
         Ok((server, comm, subscribed))
     }
 
-    /// The layer of the node `node` with connections from elsewhere than a [`Server`]: the
-    /// code that runs the peers runs the protocol with them. The connector is held until the layer stops.
+    /// Creates the layer of `node` over connections that no [`Server`] makes.
+    ///
+    /// The code that runs the peers runs the returned protocol with them. The layer holds the
+    /// connector until it stops.
     ///
     /// # Errors
-    /// [`CommStartError::Config`], [`CommStartError::Identity`], [`CommStartError::Runtime`] outside
-    /// a tokio runtime or in one without timers.
+    /// [`CommStartError::Config`], [`CommStartError::Identity`], [`CommStartError::Runtime`]
+    /// outside a tokio runtime or in one without timers.
     pub fn with_connector(
         config: Config,
         node: NodeId,
@@ -92,7 +96,7 @@ impl Comm {
         Ok((CommProtocol(Arc::clone(comm.shared())), comm))
     }
 
-    /// The layer without anybody to ask for connections yet.
+    /// Creates the layer, without a connector yet.
     fn prepare(
         config: Config,
         node: NodeId,

@@ -1,4 +1,4 @@
-//! What the layer counts: for [`CommStats`], and for the `metrics` facade.
+//! The layer's counters, for [`CommStats`] and for the `metrics` facade.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Count {
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident = $counter:expr;)+) => {
-        /// What the layer has done so far; a snapshot.
+        /// A snapshot of the layer's counters.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct CommStats {
@@ -104,20 +104,21 @@ counts! {
     malformed = |node| COMM_MALFORMED.of(node, []);
     /// How often a subscription lost a message because it was not read in time.
     undelivered = |node| COMM_UNDELIVERED.of(node, []);
-    /// Acknowledgements that were asked for and waited for.
+    /// Acknowledgements that senders waited for.
     awaited_acks = acks("awaited");
-    /// Those of them that came, and said that the message was accepted.
+    /// Of these, those that arrived and accepted the message.
     received_acks = acks("received");
-    /// Those of them that came, and said that the message was not accepted.
+    /// Of these, those that arrived and rejected the message.
     refused_acks = acks("refused");
-    /// Those of them that did not come in time.
+    /// Of these, those that did not arrive in time.
     timed_out_acks = acks("timed_out");
-    /// Those of them whose message or connection failed.
+    /// Of these, those whose message or connection failed.
     failed_acks = acks("failed");
-    /// Acknowledgements that nobody waited for, or no longer.
+    /// Acknowledgements that no sender waited for, or no longer.
     unasked_acks = acks("unasked");
-    /// Connections that proved the identity of another node's open connection: two nodes that are
-    /// configured with one identity take each other's place again and again.
+    /// Connections that proved the identity of another node's open connection.
+    ///
+    /// Two nodes that are configured with one identity replace each other again and again.
     contested = |node| COMM_CONTESTED.of(node, []);
     /// Connections on which the remote proved no identity.
     refused = |node| COMM_REFUSED.of(node, []);
@@ -131,13 +132,13 @@ fn acks(state: &'static str) -> impl FnOnce(&NodeLabel) -> Counter {
     move |node| COMM_ACKS.of(node, [state.into()])
 }
 
-/// The facade counts what was not sent by its end and cause, see [`Stats::unsent`].
+/// The facade counts unsent messages by outcome and cause instead, in [`Stats::unsent`].
 fn unsent(_: &NodeLabel) -> Counter {
     Counter::noop()
 }
 
 impl Stats {
-    /// Messages were handed to the transport, each after the time that it was queued.
+    /// Counts messages that were handed to the transport, with their times in the queue.
     pub(crate) fn sent(&self, queued: impl Iterator<Item = Duration>) {
         let (mut messages, mut nanos) = (0, 0_u64);
         for queued in queued {
@@ -149,12 +150,12 @@ impl Stats {
         self.sent.add(messages);
     }
 
-    /// A message was not queued.
+    /// Counts a message that was not queued.
     pub(crate) fn dropped(&self, error: &CommError) {
         self.unsent("dropped", error);
     }
 
-    /// A queued message was not sent.
+    /// Counts a queued message that was not sent.
     pub(crate) fn failed(&self, error: &CommError) {
         self.unsent("failed", error);
     }
@@ -173,7 +174,7 @@ impl Stats {
         COMM_UNSENT.of(&self.node, labels).increment(1);
     }
 
-    /// The wait for an acknowledgement ended.
+    /// Counts the end of a wait for an acknowledgement.
     pub(crate) fn ack_ended(&self, error: Option<&CommError>) {
         let count = match error {
             None => &self.received_acks,

@@ -1,4 +1,4 @@
-//! What goes out over one connection.
+//! The sending side of one connection.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use super::acks::AckTable;
 use super::send_queue::SendQueue;
 use crate::channel::ProtocolSender;
 
-/// Lets the connection take what is queued, until the transport takes nothing more.
+/// Lets the connection take queued messages until the transport accepts no more.
 pub(crate) async fn write(queue: Arc<SendQueue>, acks: Arc<AckTable>, sender: ProtocolSender) {
     let Some(lane) = sender.into_lane() else {
         return;
     };
     let opening = queue.open(lane, acks);
     opening.over().await;
-    debug!("the transport takes no more messages");
-    // Whoever ended the queue ends the connection; a transport that takes nothing more does too.
+    debug!("the transport accepts no more messages");
+    // If the queue has ended, its owner closes the connection. Otherwise the return closes it.
     if queue.has_ended() {
         pending::<()>().await;
     }

@@ -1,4 +1,4 @@
-//! How long to wait after failures.
+//! Waits after failures.
 
 use std::time::Duration;
 
@@ -6,10 +6,12 @@ use rand::{Rng, RngExt};
 
 use crate::time::doubled;
 
-/// Exponential backoff with full jitter: after the n-th failure in a row a time drawn uniformly
-/// from `base ..= min(cap, base · 2ⁿ)`, so that what failed together does not come back together.
+/// Exponential backoff with full jitter.
 ///
-/// With the feature `serde` it is written `{ base = "5s", cap = "5m" }`.
+/// The wait after the n-th failure in a row is drawn uniformly from `base ..= min(cap, base · 2ⁿ)`.
+/// The jitter keeps connections that failed together from being retried together.
+///
+/// With the feature `serde` it is written as `{ base = "5s", cap = "5m" }`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -27,14 +29,15 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// The shortest and the longest wait; a `cap` below `base` counts as `base`. The default is
-    /// 5 s and 5 min.
+    /// Creates a backoff with this shortest and this longest wait.
+    ///
+    /// A `cap` below `base` counts as `base`. The default is 5 s and 5 min.
     #[must_use]
     pub fn new(base: Duration, cap: Duration) -> Self {
         Self { base, cap }
     }
 
-    /// The longest wait after `failures` failures in a row.
+    /// Returns the longest wait after `failures` failures in a row.
     #[must_use]
     pub fn longest(&self, failures: u32) -> Duration {
         doubled(self.base, failures).min(self.cap.max(self.base))

@@ -18,10 +18,10 @@ use super::request::Candidate;
 use super::source::{AddressSource, DynSource};
 use crate::settings::TooSmall;
 
-/// How many commands wait before a handle has to.
+/// Commands that are queued before a handle has to wait.
 const COMMANDS: usize = 64;
 
-/// Puts a connection manager together; see [`ConnManager::builder`].
+/// Builds a connection manager; see [`ConnManager::builder`].
 pub struct ConnManagerBuilder<D: Dialer> {
     dialer: D,
     config: ConnConfig,
@@ -31,7 +31,7 @@ pub struct ConnManagerBuilder<D: Dialer> {
     rng: Option<StdRng>,
 }
 
-/// A manager that does nothing until it is run, its handle and its events.
+/// A manager that is not running yet, its handle and its events.
 pub type Built<D> = (
     ConnManager<D>,
     ConnHandle<<D as Dialer>::Addr>,
@@ -39,7 +39,7 @@ pub type Built<D> = (
 );
 
 impl<D: Dialer> ConnManager<D> {
-    /// Starts to put a manager together that connects with `dialer`.
+    /// Starts to build a manager that connects with `dialer`.
     pub fn builder(dialer: D) -> ConnManagerBuilder<D> {
         ConnManagerBuilder::new(dialer)
     }
@@ -57,36 +57,39 @@ impl<D: Dialer> ConnManagerBuilder<D> {
         }
     }
 
-    /// Counts, rates and times; [`ConnConfig::default`] otherwise.
+    /// Sets counts, rates and times; the default is [`ConnConfig::default`].
     #[must_use]
     pub fn config(mut self, config: ConnConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Where automatic connections lead. Without a source there are none.
+    /// Sets the source of addresses for automatic connections.
+    ///
+    /// Without a source there are no automatic connections.
     #[must_use]
     pub fn source(mut self, source: impl AddressSource<Candidate<D::Addr>>) -> Self {
         self.source = Some(Box::new(source));
         self
     }
 
-    /// Who may be talked to; everybody otherwise.
+    /// Sets the filter of remotes; the default allows all.
     #[must_use]
     pub fn filter(mut self, filter: impl Filter<D::Addr>) -> Self {
         self.filter = Arc::new(Guarded(filter));
         self
     }
 
-    /// Accepts connections; may be called several times. The manager closes the listener when it
-    /// stops.
+    /// Adds a listener to accept connections from.
+    ///
+    /// May be called several times. The manager closes the listener when it stops.
     #[must_use]
     pub fn listener(mut self, listener: impl Listener<Addr = D::Addr, Io = D::Io>) -> Self {
         self.listeners.push(Box::new(listener));
         self
     }
 
-    /// Makes the waits that are drawn at random repeatable, for tests.
+    /// Seeds the random waits, so that tests can repeat them.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         self.rng(StdRng::seed_from_u64(seed))
@@ -98,10 +101,10 @@ impl<D: Dialer> ConnManagerBuilder<D> {
         self
     }
 
-    /// Makes the manager, if the configuration can work.
+    /// Builds the manager.
     ///
     /// # Errors
-    /// [`TooSmall`] if it cannot work.
+    /// [`TooSmall`] if a setting is below its least working value.
     pub fn build(self) -> Result<Built<D>, TooSmall> {
         self.config.check()?;
         let (commands, received) = mpsc::channel(COMMANDS);

@@ -1,5 +1,7 @@
-//! Who leads where: at most one request per address and per node, automatic ones alone in their
-//! group, and when what was dialled last.
+//! Claims of requests on addresses, nodes and groups, and recent dials.
+//!
+//! At most one request leads to an address and to a node. An automatic request must be alone in its
+//! group.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -11,7 +13,7 @@ use super::request::{Address, Candidate, Key, ReqId};
 use crate::mutex::Mutex;
 use crate::time::after;
 
-/// What the manager and its address source share. Cloning shares it.
+/// The tables that the manager and its address source share; clones share them too.
 #[derive(Debug)]
 pub(super) struct Claims<A>(Arc<Mutex<Tables<A>>>);
 
@@ -27,31 +29,31 @@ struct Tables<A> {
     keys: HashMap<Key, ReqId>,
     groups: HashMap<Key, usize>,
     dialed: HashMap<Identity<A>, Instant>,
-    /// The same in the order of time, for forgetting.
+    /// The same dials, oldest first, for expiry.
     dials: VecDeque<(Instant, Identity<A>)>,
     memory: Duration,
 }
 
-/// What makes two dials dials of the same thing.
+/// The identity of a dial: the node if it is known, else the address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Identity<A> {
     Node(Key),
     Addr(A),
 }
 
-/// Why nothing was claimed.
+/// Why a claim failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// This request leads there.
+    /// This request has claimed the address or the node.
     By(ReqId),
-    /// Some request is in the group.
+    /// Another request is in the group.
     Group,
-    /// It was dialled too short a time ago.
+    /// It was dialled too recently.
     Recent,
 }
 
 impl<A: Address> Claims<A> {
-    /// None yet; dials are remembered for `memory`.
+    /// Creates empty tables that remember dials for `memory`.
     pub(super) fn new(memory: Duration) -> Self {
         Self(Arc::new(Mutex::new(Tables {
             addrs: HashMap::new(),
@@ -63,8 +65,10 @@ impl<A: Address> Claims<A> {
         })))
     }
 
-    /// Claims address, node and group for `id` until the claim is dropped. An automatic request
-    /// wants to be alone in its group, and no dial just before.
+    /// Claims address, node and group for `id` until the claim is dropped.
+    ///
+    /// An automatic request fails if another request is in its group, or if it was dialled
+    /// recently.
     pub(super) fn claim(
         &self,
         candidate: &Candidate<A>,
@@ -87,7 +91,7 @@ impl<A: Address> Claims<A> {
         })
     }
 
-    /// Lets `claim`, which `id` holds, lead elsewhere.
+    /// Moves `claim`, which `id` holds, to another candidate.
     pub(super) fn swap(
         &self,
         claim: &mut Option<Claim<A>>,
@@ -102,23 +106,23 @@ impl<A: Address> Claims<A> {
         if let Some(other) = elsewhere.filter(|&other| other != id) {
             return Err(Taken::By(other));
         }
-        // The old one first: the two may share an address or a node.
+        // Drop the old claim first, since the two may share an address or a node.
         drop(claim.take());
         *claim = Some(self.claim(candidate, id, false)?);
         Ok(())
     }
 
-    /// Whether an automatic request may lead there.
+    /// Returns whether an automatic request may claim `candidate`.
     pub(super) fn allow_automatic(&self, candidate: &Candidate<A>) -> bool {
         self.lock().check(candidate, true).is_ok()
     }
 
-    /// The request that leads to this address.
+    /// Returns the request that leads to this address.
     pub(super) fn by_addr(&self, addr: &A) -> Option<ReqId> {
         self.lock().addrs.get(addr).copied()
     }
 
-    /// Remembers a dial.
+    /// Records a dial.
     pub(super) fn note_dial(&self, candidate: &Candidate<A>, now: Instant) {
         let mut tables = self.lock();
         if tables.memory.is_zero() {
@@ -129,19 +133,19 @@ impl<A: Address> Claims<A> {
         tables.dials.push_back((now, identity));
     }
 
-    /// When this was dialled last, if that is remembered.
+    /// Returns the last remembered dial of this candidate.
     pub(super) fn last_dial(&self, candidate: &Candidate<A>) -> Option<Instant> {
         self.lock().dialed.get(&identity(candidate)).copied()
     }
 
-    /// When the next remembered dial is to be forgotten.
+    /// Returns when the oldest remembered dial expires.
     pub(super) fn next_forgotten(&self) -> Option<Instant> {
         let tables = self.lock();
         let oldest = tables.dials.front();
         oldest.map(|(then, _)| after(*then, tables.memory))
     }
 
-    /// Forgets the dials that are old enough.
+    /// Forgets expired dials.
     pub(super) fn forget(&self, now: Instant) {
         let mut tables = self.lock();
         while let Some((then, _)) = tables.dials.front()
@@ -189,8 +193,9 @@ fn identity<A: Address>(candidate: &Candidate<A>) -> Identity<A> {
     )
 }
 
-/// An address, and the node and group behind it, that one request leads to. Dropping it lets
-/// others go there.
+/// One request's claim on an address, its node and its group.
+///
+/// Dropping it frees them for other requests.
 #[derive(Debug)]
 pub(super) struct Claim<A: Address> {
     claims: Claims<A>,

@@ -1,4 +1,4 @@
-//! How connections are made.
+//! Dialers, which open connections.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,25 +10,29 @@ use super::request::Address;
 
 /// Connects to addresses: directly, through a proxy, in memory.
 pub trait Dialer: Send + Sync + 'static {
-    /// What connections lead to.
+    /// The type of addresses.
     type Addr: Address;
-    /// What a connection is.
+    /// The type of a connection's stream.
     type Io: Send + 'static;
 
-    /// Connects to `addr`. The manager ends a dial by dropping the future, when its time is up
-    /// and when nobody wants it any more; what it has opened must close then. One that panics has
-    /// failed with [`ConnectError::Broken`].
+    /// Connects to `addr`.
+    ///
+    /// The manager ends a dial by dropping the future, at the timeout or when the dial is
+    /// cancelled. The drop must close whatever the dial has opened. A dialer that panics fails with
+    /// [`ConnectError::Broken`].
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// The reason why there is no connection.
     fn dial(
         &self,
         addr: &Self::Addr,
     ) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
 
-    /// Whether there may be a way to `addr` now. It is asked before an address is chosen for an automatic
-    /// dial, and again and again after a dial that found [no route](ConnectError::NoRoute), so it must
-    /// answer at once. By default there always is.
+    /// Returns whether there may be a route to `addr` now.
+    ///
+    /// The manager calls it before it chooses an address for an automatic dial, and repeatedly
+    /// after a dial that found [no route](ConnectError::NoRoute), so it must return at once. The
+    /// default is `true`.
     fn may_reach(&self, _addr: &Self::Addr) -> bool {
         true
     }

@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use super::error::ConnectError;
 use super::request::ReqId;
 
-/// One task per dial. What nobody takes is closed by drop.
+/// One task per dial. A stream that is not taken closes on drop.
 pub(super) struct Dials<Io> {
     tasks: JoinSet<Result<Io, ConnectError>>,
     running: HashMap<Id, (ReqId, u32)>,
@@ -43,7 +43,7 @@ impl<Io: Send + 'static> Dials<Io> {
         }
     }
 
-    /// The next one that ended. Cancel safe.
+    /// Returns the next dial that ended. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Dialed<Io>> {
         let joined = self.tasks.join_next_with_id().await?;
         let task = match &joined {

@@ -1,4 +1,4 @@
-//! What can go wrong, and why connections end.
+//! Errors, and the reasons for which connections end.
 
 use std::error::Error;
 use std::fmt;
@@ -8,27 +8,27 @@ use std::sync::Arc;
 
 use super::request::ReqId;
 
-/// A command that the manager did not carry out.
+/// A command that the manager rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManagerError {
     /// The manager has stopped, or is stopping.
     #[error("the connection manager has stopped")]
     Stopped,
-    /// No request has this id; it may have ended.
+    /// No request has this id; the request may have ended.
     #[error("there is no request {0}")]
     UnknownId(ReqId),
     /// No request leads to this address.
     #[error("there is no request for this address")]
     UnknownAddress,
-    /// A request for this address or this node exists.
+    /// Another request leads to this address or node.
     #[error("request {0} already leads there")]
     AlreadyManaged(ReqId),
-    /// The filter does not want it.
-    #[error("not wanted: {0}")]
+    /// The filter refused the candidate.
+    #[error("refused: {0}")]
     Refused(Refusal),
-    /// So many requests exist already.
-    #[error("there are {limit} requests already, as many as allowed")]
+    /// The maximum number of requests is reached.
+    #[error("the limit of {limit} requests is reached")]
     LimitReached {
         /// The limit.
         limit: usize,
@@ -41,42 +41,42 @@ pub enum ManagerError {
     NotPermanent(ReqId),
 }
 
-/// Why an address is not connected to, or a connection not accepted.
+/// Why an address is not dialled, or a connection not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// All places are taken.
     #[error("all {limit} places are taken")]
     LimitReached {
-        /// How many there are.
+        /// The number of places.
         limit: usize,
     },
     /// The address is banned.
     #[error("it is banned")]
     Banned,
-    /// It is outside the networks that may be talked to.
+    /// The address is outside the permitted networks.
     #[error("it is outside the permitted networks")]
     Restricted,
-    /// It came back too soon.
+    /// It connected again too soon.
     #[error("it connected a moment ago")]
     TooSoon,
     /// Its network has too many handshakes under way.
     #[error("its network has {limit} incomplete handshakes already")]
     TooManyHandshakes {
-        /// How many are allowed.
+        /// The maximum.
         limit: usize,
     },
-    /// Handshakes come too fast.
-    #[error("handshakes come too fast")]
+    /// Handshakes arrive too fast.
+    #[error("handshakes arrive too fast")]
     RateLimited,
-    /// There is a connection to this node.
+    /// The node is already connected.
     #[error("it is connected already")]
     AlreadyConnected,
-    /// It leads back here.
+    /// The address or node id is this node's own.
     #[error("it is this node itself")]
     Itself,
-    /// Nothing new is taken on.
-    #[error("the server stops")]
+    /// The server is stopping.
+    #[error("the server is stopping")]
     Stopping,
     /// Another reason.
     #[error("{0}")]
@@ -84,33 +84,35 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether waiting does not help: nothing that is refused so becomes a request.
+    /// Returns whether waiting does not help, so that a permanent request is refused at once.
+    ///
+    /// A ban is not lasting: it may end.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Banned | Self::Restricted)
+        *self == Self::Restricted
     }
 }
 
-/// Why a dial brought no connection. Cheap to clone.
+/// Why a dial failed; cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// It took too long.
+    /// The dial timed out.
     #[error("timed out")]
     Timeout,
-    /// The remote host has nothing there.
+    /// The remote host has no listener on that port.
     #[error("connection refused")]
     Refused,
-    /// A router, or the last link, says that nobody is there.
+    /// A router or the last link reported the host as unreachable.
     #[error("host unreachable")]
     Unreachable,
-    /// This machine has no way there: no network, or none of the address's family.
-    #[error("no route leads there from this machine")]
+    /// This machine has no route: no network, or none of the address's family.
+    #[error("this machine has no route to the address")]
     NoRoute,
-    /// The filter does not want it, for now.
-    #[error("not wanted: {0}")]
+    /// The filter or the dialer refused it for now.
+    #[error("not dialled: {0}")]
     Unwanted(Refusal),
-    /// The dialer failed in a way that is a fault of its own, such as a panic.
+    /// The dialer itself failed, for example by a panic.
     #[error("the dialer failed")]
     Broken,
     /// The address can never be dialled.
@@ -121,28 +123,30 @@ pub enum ConnectError {
     Resolve {
         /// The name.
         host: String,
-        /// What the system said.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
-    /// Another failure of the connection, or of a proxy.
+    /// Any other failure of the connection or of a proxy.
     #[error("{source}")]
     Io {
-        /// Where it was tried, for an address that was a name.
+        /// The address that was tried, if the dialled one was a name.
         addr: Option<SocketAddr>,
-        /// What the system said.
+        /// The operating system's error.
         source: Arc<io::Error>,
     },
 }
 
 impl ConnectError {
-    /// Whether a later dial of the same address may succeed.
+    /// Returns whether a later dial of the same address may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Invalid(_))
     }
 
-    /// Whether nothing was learnt about the remote: this side did not want it, or could not even try, such
-    /// as for want of file descriptors, memory, ports or a route.
+    /// Returns whether the failure says nothing about the remote.
+    ///
+    /// This side refused the dial, or could not even try, for example because file descriptors,
+    /// memory, ports or a route were missing.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self {
@@ -152,7 +156,7 @@ impl ConnectError {
         }
     }
 
-    /// What the system says to the like.
+    /// Returns the matching [`io::ErrorKind`].
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -165,7 +169,7 @@ impl ConnectError {
         }
     }
 
-    /// Where it was tried, if that is not the address that was dialled.
+    /// Returns the address that was tried, if it is not the dialled one.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
@@ -175,7 +179,7 @@ impl ConnectError {
     }
 }
 
-/// Whether the system says that it cannot, or may not, open a connection at all.
+/// Returns whether the system cannot, or may not, open a connection at all.
 fn is_own(error: &io::Error) -> bool {
     use io::ErrorKind;
     let kinds = [
@@ -216,16 +220,16 @@ impl From<io::Error> for ConnectError {
     }
 }
 
-/// Why a connection ended. Cheap to clone.
+/// Why a connection ended; cheap to clone.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// Its owner dropped it.
     #[default]
     Dropped,
-    /// Its owner ended it and said why.
+    /// Its owner ended it with this reason.
     Ended(Arc<dyn Error + Send + Sync>),
-    /// By a [`disconnect`](super::ConnHandle::disconnect).
+    /// [`disconnect`](super::ConnHandle::disconnect) closed it.
     Requested,
     /// Its request was removed.
     Removed,

@@ -1,4 +1,4 @@
-//! The one ordered stream of events.
+//! The ordered stream of a manager's events.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,37 +13,38 @@ use super::lease::Lease;
 use super::request::{Address, ReqId};
 use crate::queue::{Bound, Queue, Reader};
 
-/// What happened. Of one id, `Opened` always comes before `Closed`; a permanent request opens and
-/// closes many times.
+/// An event of a connection manager.
+///
+/// For each id, `Opened` always precedes `Closed`. A permanent request opens and closes many times.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnEvent<A: Address, Io> {
     /// A connection is up, dialled or accepted.
     Opened {
-        /// The socket, which the owner reads, writes and closes.
+        /// The stream, which the owner reads, writes and closes.
         io: Io,
-        /// Its place in the manager: which request it belongs to, and the report of its end.
+        /// Names the connection's request; its drop reports the connection's end.
         lease: Lease<A>,
     },
-    /// A connection is over.
+    /// A connection ended.
     Closed {
         /// The id of its lease.
         id: ReqId,
         /// Why.
         reason: CloseReason,
     },
-    /// A dial brought no connection. Given-up ones are not reported.
+    /// A dial failed. Cancelled dials are not reported.
     DialFailed {
         /// The request.
         id: ReqId,
-        /// Where it led.
+        /// Its address.
         addr: A,
         /// What went wrong.
         error: ConnectError,
-        /// How many attempts in a row have failed by now, as in
+        /// Number of attempts that have failed in a row, as in
         /// [`RequestInfo::failures`](super::RequestInfo::failures).
         failures: u32,
-        /// When it is dialled again; `None` if never.
+        /// Time until the next dial; `None` if there is none.
         retry_in: Option<Duration>,
     },
     /// An accepted connection was closed at once.
@@ -53,23 +54,28 @@ pub enum ConnEvent<A: Address, Io> {
         /// Why.
         cause: Refusal,
     },
-    /// A listener will accept nothing more.
+    /// A listener failed and accepts no more connections.
     ListenerFailed {
-        /// How many others go on. With 0 nothing is accepted any more.
+        /// Number of listeners that still accept.
         left: usize,
-        /// Its number, from 0, in the order in which listeners were given.
+        /// Its index from 0, in the order in which listeners were added.
         listener: usize,
-        /// What the system said.
+        /// The operating system's error.
         error: io::Error,
     },
 }
 
-/// The events of a manager, in order; ends when the manager has stopped. While too many are unread
-/// the manager neither dials nor accepts, so keep reading. Dropping this stops the manager.
+/// The events of a manager, in order, until the manager has stopped.
+///
+/// While too many events are unread, the manager neither dials nor accepts, so keep reading.
+/// Dropping this stops the manager.
 pub struct ConnEvents<A: Address, Io>(Reader<ConnEvent<A, Io>>);
 
 impl<A: Address, Io> ConnEvents<A, Io> {
-    /// The next event; `None` after the manager has stopped. Cancel safe.
+    /// Returns the next event; `None` after the manager has stopped.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn recv(&mut self) -> Option<ConnEvent<A, Io>> {
         self.0.recv().await
     }
@@ -89,9 +95,11 @@ impl<A: Address, Io> fmt::Debug for ConnEvents<A, Io> {
     }
 }
 
-/// The manager's end of the stream. It never waits: the manager looks whether it
-/// [is full](Self::is_full) before it starts what ends in an event, so that the queue holds no more
-/// than its capacity, one event per open connection and one per dial in flight.
+/// The manager's end of the stream, which never waits.
+///
+/// The manager checks [`is_full`](Self::is_full) before it starts anything that ends in an event.
+/// So the queue holds no more than its capacity, one event per open connection and one per dial in
+/// flight.
 pub(super) struct EventSender<A: Address, Io>(Arc<Queue<ConnEvent<A, Io>>>);
 
 impl<A: Address, Io> EventSender<A, Io> {
@@ -107,11 +115,14 @@ impl<A: Address, Io> EventSender<A, Io> {
         self.0.is_closed()
     }
 
-    /// Completes when the reader is gone, or if `for_room`, when there is room. Cancel safe.
+    /// Completes when the reader is gone, or if `for_room`, when there is room.
+    ///
+    /// Cancel safe.
     pub(super) async fn changed(&self, for_room: bool) {
-        match for_room {
-            true => self.0.room(0).await,
-            false => self.0.closed().await,
+        if for_room {
+            self.0.room(0).await;
+        } else {
+            self.0.closed().await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may be talked to.
+//! Filters of remotes.
 
 use std::sync::Arc;
 
@@ -6,26 +6,29 @@ use super::error::Refusal;
 use super::request::Candidate;
 use crate::guarded::caught;
 
-/// Decides about addresses: bans, permitted networks, throttling. It is asked inside the
-/// manager's task, so it must answer at once. One that panics refuses.
+/// Decides which addresses may connect or be dialled.
+///
+/// It implements bans, permitted networks and throttling. It is called inside the manager's task,
+/// so it must return at once. A filter that panics refuses.
 pub trait Filter<A>: Send + Sync + 'static {
-    /// Asked when a connection was accepted, before anybody hears of it.
+    /// Decides about an accepted connection, before the manager announces it.
     ///
     /// # Errors
-    /// Why it is closed; the manager reports it as
+    /// The reason for which the connection is closed; the manager reports it as
     /// [`InboundRejected`](super::ConnEvent::InboundRejected).
     fn accept(&self, addr: &A) -> Result<(), Refusal>;
 
-    /// Asked before each dial, and when a request is made. A permanent request that is refused
-    /// waits and asks again, unless the refusal [is lasting](Refusal::is_lasting) and comes when it
-    /// is made.
+    /// Decides about a dial, before each dial and when a request is made.
+    ///
+    /// A permanent request that is refused waits and is checked again. A refusal that [is
+    /// lasting](Refusal::is_lasting) rejects it when it is made.
     ///
     /// # Errors
-    /// Why it is not dialled.
+    /// The reason for which it is not dialled.
     fn dial(&self, candidate: &Candidate<A>) -> Result<(), Refusal>;
 }
 
-/// Lets everybody through.
+/// Allows all remotes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowAll;
 
@@ -39,7 +42,7 @@ impl<A> Filter<A> for AllowAll {
     }
 }
 
-/// A user's filter in the manager's task, which it must not end.
+/// A user's filter. A panic in it must not end the manager's task.
 pub(super) struct Guarded<F>(pub(super) F);
 
 const PANICKED: Refusal = Refusal::Other("the filter panicked");
@@ -54,8 +57,10 @@ impl<A, F: Filter<A>> Filter<A> for Guarded<F> {
     }
 }
 
-/// Tells an [`AddressSource`](super::AddressSource) what is of use now: not what a request leads to
-/// already, or to whose group, what was dialled a moment ago, or what the [`Filter`] refuses.
+/// Shows an [`AddressSource`](super::AddressSource) which candidates it may return now.
+///
+/// It excludes candidates whose address, node or group a request has claimed, that were dialled
+/// recently, or that the [`Filter`] refuses.
 pub struct DialFilter<T>(Arc<dyn Fn(&T) -> bool + Send + Sync>);
 
 impl<T> DialFilter<T> {
@@ -63,7 +68,7 @@ impl<T> DialFilter<T> {
         Self(Arc::new(allows))
     }
 
-    /// Whether `candidate` would be dialled now.
+    /// Returns whether `candidate` would be dialled now.
     #[must_use]
     pub fn allows(&self, candidate: &T) -> bool {
         (self.0)(candidate)

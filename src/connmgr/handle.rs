@@ -1,4 +1,4 @@
-//! What the owner of a manager holds.
+//! The handle to a running manager.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::token_bucket::Rate;
 
 type Reply<T> = oneshot::Sender<Result<T, ManagerError>>;
 
-/// What a handle asks of the manager.
+/// A command from a handle to the manager.
 pub(super) enum Command<A: Address> {
     Connect {
         candidate: Candidate<A>,
@@ -80,11 +80,14 @@ pub(super) enum Command<A: Address> {
     },
 }
 
-/// Gives commands to a manager. Cheap to clone; when the last one is dropped the manager stops,
-/// unless it is told to [keep running](super::ConnConfig::with_keep_running).
+/// Sends commands to a manager; cheap to clone.
 ///
-/// Every command is answered, with [`ManagerError::Stopped`] at the latest when the manager is
-/// dropped. A command whose future is dropped before its answer may have been carried out or not.
+/// When the last handle is dropped, the manager stops, unless it is configured to [keep
+/// running](super::ConnConfig::with_keep_running).
+///
+/// Every command is answered. If the manager is dropped first, the answer is
+/// [`ManagerError::Stopped`]. A command whose future is dropped before the answer may or may not
+/// have been carried out.
 #[derive(Debug)]
 pub struct ConnHandle<A: Address> {
     pub(super) commands: mpsc::Sender<Command<A>>,
@@ -103,7 +106,9 @@ impl<A: Address> Clone for ConnHandle<A> {
 }
 
 impl<A: Address> ConnHandle<A> {
-    /// Dials once. The request ends with the connection, or with the dial if that fails.
+    /// Dials once.
+    ///
+    /// The request ends with the connection, or with the dial if that fails.
     ///
     /// # Errors
     /// [`AlreadyManaged`](ManagerError::AlreadyManaged) if a request leads to this address or
@@ -116,7 +121,7 @@ impl<A: Address> ConnHandle<A> {
         self.connect_as(candidate.into(), None).await
     }
 
-    /// Keeps a connection for ever: dials again after a failure and after an end.
+    /// Keeps a connection permanently: redials after each failure and each end.
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).
@@ -128,11 +133,13 @@ impl<A: Address> ConnHandle<A> {
         self.connect_as(candidate.into(), Some(retry)).await
     }
 
-    /// Tells that the network may be another one now, such as after a suspend: permanent requests that wait
-    /// after a failure are dialled now rather than after up to minutes, though not sooner than the
-    /// shortest wait of their backoff after their last dial, and the network does not count as down any
-    /// more. By itself the manager does so when something gets through while nothing is connected, and when
-    /// the dialer [may reach](super::Dialer::may_reach) again what it found no route to.
+    /// Retries failed permanent requests early, because the network may have changed.
+    ///
+    /// Call it after a suspend, for example. Permanent requests that wait after a failure are
+    /// dialled now, though not sooner after their last dial than the shortest wait of their
+    /// backoff. The network no longer counts as down. The manager does this by itself when a
+    /// connection succeeds while nothing is connected, and when the dialer [may
+    /// reach](super::Dialer::may_reach) an address again to which it found no route.
     ///
     /// # Errors
     /// [`Stopped`](ManagerError::Stopped).
@@ -153,13 +160,14 @@ impl<A: Address> ConnHandle<A> {
         .await
     }
 
-    /// Closes a request's connection, and then reconnects or not as `reconnect` says. A request
-    /// without a connection is cancelled, of whatever kind; with [`Reconnect::Force`] it is dialled
-    /// at once instead.
+    /// Closes a request's connection, then reconnects as `reconnect` says.
+    ///
+    /// A request of any kind that has no connection is cancelled; with [`Reconnect::Force`] it is
+    /// dialled at once instead.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped), and
-    /// [`Inbound`](ManagerError::Inbound) if an accepted connection is to be forced.
+    /// [`Inbound`](ManagerError::Inbound) if `reconnect` would force an accepted connection.
     pub async fn disconnect(&self, id: ReqId, reconnect: Reconnect) -> Result<(), ManagerError> {
         self.ask(|reply| Command::Disconnect {
             id,
@@ -169,9 +177,10 @@ impl<A: Address> ConnHandle<A> {
         .await
     }
 
-    /// Says that what the [filter](super::Filter) or the dialer did not want may be wanted now: a
-    /// request that waits because of that waits no longer, unless its last real attempt was too short
-    /// a time ago. Without effect on requests in any other state.
+    /// Retries a request that the [filter](super::Filter) or the dialer refused.
+    ///
+    /// A request that waits because of a refusal is dialled at once, unless its last real attempt
+    /// is too recent. Has no effect on requests in any other state.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
@@ -179,7 +188,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Reconsider { id, reply }).await
     }
 
-    /// Ends a request for good in any state: a dial in flight, a wait, a connection.
+    /// Ends a request for good, whether it is dialling, waiting or connected.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
@@ -187,7 +196,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Remove { id, reply }).await
     }
 
-    /// The same by address; answers the id that it had.
+    /// Like [`remove`](Self::remove), but by address; returns the request's id.
     ///
     /// # Errors
     /// [`UnknownAddress`](ManagerError::UnknownAddress), [`Stopped`](ManagerError::Stopped).
@@ -195,8 +204,10 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::RemoveAddr { addr, reply }).await
     }
 
-    /// Changes how many automatic connections are held. Attempts beyond that are given up;
-    /// connections beyond it stay, and are not replaced when they end.
+    /// Changes the number of automatic connections.
+    ///
+    /// Attempts beyond the new number are cancelled. Connections beyond it stay, and are not
+    /// replaced when they end.
     ///
     /// # Errors
     /// [`Stopped`](ManagerError::Stopped).
@@ -205,8 +216,10 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::SetTarget { target, reply }).await
     }
 
-    /// Changes the limits on dials: how many may be in flight (0 counts as 1), how long one may take,
-    /// and how fast automatic ones start. Dials that are in flight go on as they began.
+    /// Changes the limits on dials.
+    ///
+    /// `max_dials` bounds the dials in flight (0 counts as 1), `timeout` the duration of each, and
+    /// `rate` the start of automatic ones. Dials in flight keep their old limits.
     ///
     /// # Errors
     /// [`Stopped`](ManagerError::Stopped).
@@ -225,8 +238,10 @@ impl<A: Address> ConnHandle<A> {
         .await
     }
 
-    /// Lets a permanent request lead elsewhere. Its connection stays until it ends; a dial or a
-    /// wait is given up for a dial of the new address.
+    /// Changes the address of a permanent request.
+    ///
+    /// Its connection stays until it ends. A dial or a wait is cancelled, and the new address is
+    /// dialled.
     ///
     /// # Errors
     /// Those of [`connect`](Self::connect), [`UnknownId`](ManagerError::UnknownId),
@@ -263,7 +278,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Watch { id, reply }).await
     }
 
-    /// One request.
+    /// Returns one request.
     ///
     /// # Errors
     /// [`UnknownId`](ManagerError::UnknownId), [`Stopped`](ManagerError::Stopped).
@@ -271,7 +286,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Get { id, reply }).await
     }
 
-    /// The request that leads to an address, or the accepted connection that came from it.
+    /// Returns the request that leads to an address, or the connection accepted from it.
     ///
     /// # Errors
     /// [`UnknownAddress`](ManagerError::UnknownAddress), [`Stopped`](ManagerError::Stopped).
@@ -279,7 +294,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Find { addr, reply }).await
     }
 
-    /// All requests and accepted connections, in the order of their ids.
+    /// Returns all requests and accepted connections, in the order of their ids.
     ///
     /// # Errors
     /// [`Stopped`](ManagerError::Stopped).
@@ -287,7 +302,7 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::List { reply }).await
     }
 
-    /// How many there are of each kind.
+    /// Returns the number of requests of each kind.
     ///
     /// # Errors
     /// [`Stopped`](ManagerError::Stopped).
@@ -295,15 +310,22 @@ impl<A: Address> ConnHandle<A> {
         self.ask(|reply| Command::Counts { reply }).await
     }
 
-    /// Ends the manager and waits until it is gone: dials are given up, owners are asked to end
-    /// their connections, after the [drain time](super::ConnConfig::with_drain) the rest is closed.
-    /// A second call waits too. Cancel safe: once called, the manager stops.
+    /// Stops the manager and waits until it has stopped.
+    ///
+    /// Dials are cancelled, and owners are asked to end their connections. After the [drain
+    /// time](super::ConnConfig::with_drain) the manager closes the rest. A second call waits too.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the future does not revoke the stop.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.stopped.cancelled().await;
     }
 
-    /// Waits until the manager is gone, without ending it. Cancel safe.
+    /// Waits until the manager has stopped, without stopping it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn stopped(&self) {
         self.stopped.cancelled().await;
     }
@@ -319,7 +341,9 @@ impl<A: Address> ConnHandle<A> {
     }
 }
 
-/// A request that can be watched. Dropping it changes nothing.
+/// Watches a request.
+///
+/// Dropping it does not affect the request.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(super) id: ReqId,
@@ -327,24 +351,29 @@ pub struct Request {
 }
 
 impl Request {
-    /// Its id.
+    /// Returns the request's id.
     #[must_use]
     pub fn id(&self) -> ReqId {
         self.id
     }
 
-    /// Where it is now. States that passed in between are not kept.
+    /// Returns the current state.
+    ///
+    /// States in between are not kept.
     #[must_use]
     pub fn state(&self) -> ConnState {
         self.state.borrow().clone()
     }
 
-    /// Waits until the state is one that `wanted` accepts, or a terminal one. Cancel safe.
+    /// Waits until `wanted` accepts the state, or the state is terminal.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn wait_for(&mut self, mut wanted: impl FnMut(&ConnState) -> bool) -> ConnState {
         let reached = |state: &ConnState| state.is_terminal() || wanted(state);
         match self.state.wait_for(reached).await {
             Ok(state) => state.clone(),
-            // The manager is gone without a word to this request: it was dropped.
+            // The manager was dropped and reported no state.
             Err(_) => ConnState::Canceled,
         }
     }

@@ -1,4 +1,4 @@
-//! What the owner of a connection holds besides its socket.
+//! The lease that the owner of a connection holds besides its stream.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::machine::Opening;
 use super::request::{Address, Kind, Reconnect, ReqId};
 use crate::queue::Queue;
 
-/// What a lease tells the manager from wherever it is.
+/// A notice from a lease to the manager.
 #[derive(Debug)]
 pub(super) enum Notice {
     Ready {
@@ -27,8 +27,9 @@ pub(super) enum Notice {
     },
 }
 
-/// A connection's place in the manager. Dropping it reports the connection's end, so drop it after
-/// the socket.
+/// Represents a connection in the manager.
+///
+/// Dropping it reports the connection's end, so drop it after the stream.
 pub struct Lease<A: Address> {
     id: ReqId,
     kind: Kind,
@@ -58,26 +59,27 @@ impl<A: Address> Lease<A> {
         }
     }
 
-    /// The connection's id.
+    /// Returns the connection's id.
     #[must_use]
     pub fn id(&self) -> ReqId {
         self.id
     }
 
-    /// Where it leads to or, if accepted, comes from.
+    /// Returns the address that it leads to or, if accepted, comes from.
     #[must_use]
     pub fn addr(&self) -> &A {
         &self.addr
     }
 
-    /// Why it exists.
+    /// Returns the kind of its request.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Calls the connection good, which an open socket alone does not prove: its end then counts
-    /// as no failure, and the next wait is a short one. Once is enough.
+    /// Marks the connection as good, which an open socket alone does not prove.
+    ///
+    /// Its end then does not count as a failure, and the next wait is short. One call is enough.
     pub fn mark_ready(&self) {
         if !self.ready.swap(true, Ordering::Relaxed) {
             self.notices.push_over_bound(Notice::Ready {
@@ -87,20 +89,25 @@ impl<A: Address> Lease<A> {
         }
     }
 
-    /// Completes when the manager wants the connection ended. The owner then closes the socket; what
-    /// is not ended within the [drain time](super::ConnConfig::with_drain) of a stop is forgotten.
+    /// Completes when the manager wants the connection to end.
+    ///
+    /// The owner then closes the stream. The manager forgets connections that have not ended within
+    /// the [drain time](super::ConnConfig::with_drain) of a stop.
+    ///
+    /// # Cancel safety
     /// Cancel safe.
     pub async fn closing(&self) {
         self.closing.cancelled().await;
     }
 
-    /// The same as a token, for other tasks.
+    /// Returns [`closing`](Self::closing) as a token, for other tasks.
     pub(crate) fn closing_token(&self) -> CancellationToken {
         self.closing.clone()
     }
 
-    /// Reports the connection's end with its reason, and says whether to connect again. Plain
-    /// dropping is reported as [`CloseReason::Dropped`] and goes [by kind](Reconnect::ByKind).
+    /// Reports the connection's end with its reason, and whether to reconnect.
+    ///
+    /// A lease that is only dropped reports [`CloseReason::Dropped`] and [`Reconnect::ByKind`].
     pub fn close(mut self, reason: impl Error + Send + Sync + 'static, reconnect: Reconnect) {
         self.end = (CloseReason::Ended(Arc::new(reason)), reconnect);
     }

@@ -1,4 +1,4 @@
-//! How connections are accepted.
+//! Listeners, which accept connections.
 
 use std::future::Future;
 use std::io;
@@ -16,22 +16,26 @@ use crate::guarded::{caught, caught_async};
 
 /// Accepts connections.
 pub trait Listener: Send + 'static {
-    /// Where connections come from.
+    /// The type of addresses.
     type Addr: Address;
-    /// What a connection is.
+    /// The type of a connection's stream.
     type Io: Send + 'static;
 
-    /// The next connection. Must be cancel safe: the manager drops the future when it stops.
+    /// Returns the next connection.
+    ///
+    /// Must be cancel safe: the manager drops the future when it stops.
     ///
     /// # Errors
-    /// Why there is none. The manager tries again, after 5 ms and then after up to 1 s, unless the
-    /// error [is fatal](Self::is_fatal); so it does after a panic.
+    /// The reason why there is none. Unless the error [is fatal](Self::is_fatal), the manager
+    /// retries after 5 ms, doubling up to 1 s; it does the same after a panic.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 
-    /// Whether the listener will never accept again. By default no error of the system is fatal,
-    /// but for one that says that the socket is none: a single connection may fail in many ways, a
-    /// firewall refuse it (`EPERM`), or the system be short of file descriptors or memory. Errors
-    /// that do not come from the system are fatal if they say that there is nothing to accept from.
+    /// Returns whether the listener will never accept again.
+    ///
+    /// By default no system error is fatal, except one that reports that the descriptor is
+    /// not a socket. A single connection may fail in many ways, a firewall may refuse it (`EPERM`),
+    /// or the system may lack file descriptors or memory. Errors that do not come from the system
+    /// are fatal if they report that there is nothing to accept from.
     fn is_fatal(&self, error: &io::Error) -> bool {
         use io::ErrorKind;
         match error.raw_os_error() {
@@ -47,7 +51,7 @@ pub trait Listener: Send + 'static {
     }
 }
 
-/// `EBADF` and `ENOTSOCK`: what was listened on is no socket any more.
+/// `EBADF` and `ENOTSOCK`: the descriptor is no socket any more.
 const NO_SOCKET: [i32; 2] = if cfg!(any(target_os = "linux", target_os = "android")) {
     [9, 88]
 } else if cfg!(unix) {
@@ -65,28 +69,28 @@ impl Listener for TcpListener {
             let (stream, addr) = Self::accept(self).await?;
             match stream.set_nodelay(true) {
                 Ok(()) => return Ok((stream, addr)),
-                // It may be gone already, which is its own matter.
+                // The remote may already have closed it.
                 Err(error) => tracing::debug!(%addr, %error, "closed an accepted connection"),
             }
         }
     }
 }
 
-/// The first wait after a failed accept, and the longest.
+/// The first and the longest wait after a failed accept.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
-/// What a listener has to tell.
+/// A result of a listener.
 pub(super) enum Accepted<A, Io> {
     Connection(Io, A),
     Failed { listener: usize, error: io::Error },
 }
 
-/// What the listeners have accepted.
+/// The queue of accepted connections.
 pub(super) type AcceptQueue<A, Io> = mpsc::Receiver<Accepted<A, Io>>;
 
 /// A [`Listener`] of any type.
 pub(super) trait DynListener<A, Io>: Send {
-    /// Accepts until the receiver is gone or the listener is broken.
+    /// Accepts until the receiver is gone or the listener fails for good.
     fn run(
         self: Box<Self>,
         index: usize,
@@ -114,7 +118,8 @@ async fn accept_all<L: Listener>(
     accepted: mpsc::Sender<Accepted<L::Addr, L::Io>>,
 ) {
     let (mut wait, mut complaints) = (BACKOFF.0, Complaints::default());
-    // The room first: a connection that cannot be handed over stays in the kernel's queue.
+    // Reserve room first, so that a connection that cannot be delivered stays in the kernel's
+    // queue.
     while let Ok(room) = accepted.reserve().await {
         let accept = async { listener.accept().await };
         let accepted = caught_async("a listener", accept).await;

@@ -17,8 +17,9 @@ use super::request::{Address, Candidate};
 use super::source::DynSource;
 use crate::queue::{Bound, Queue, Reader};
 
-/// The task that owns all of a manager's connections and requests. Made by a
-/// [builder](Self::builder); commands given before it runs wait for it.
+/// The task that owns all connections and requests of a manager.
+///
+/// A [builder](Self::builder) makes it. Commands that are sent before it runs are queued.
 #[must_use = "a manager does nothing until it is run"]
 pub struct ConnManager<D: Dialer> {
     pub(super) config: ConnConfig,
@@ -29,7 +30,7 @@ pub struct ConnManager<D: Dialer> {
     pub(super) commands: mpsc::Receiver<Command<D::Addr>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
-    // Dropped last: who waits for the end finds everything closed.
+    // Dropped last, so that everything is closed when those who wait for the end wake up.
     pub(super) stopped: DropGuard,
 }
 
@@ -42,8 +43,10 @@ impl<D: Dialer> std::fmt::Debug for ConnManager<D> {
 }
 
 impl<D: Dialer> ConnManager<D> {
-    /// Runs until it is [stopped](super::ConnHandle::stop), its last handle is dropped or its
-    /// events are. Dropping the future closes everything at once, without a word.
+    /// Runs until it is [stopped](super::ConnHandle::stop), or its last handle or its events are
+    /// dropped.
+    ///
+    /// Dropping the future closes everything at once and emits no events.
     pub async fn run(self) {
         let Self {
             config,
@@ -85,7 +88,7 @@ impl<D: Dialer> ConnManager<D> {
     }
 }
 
-/// Starts the accept loops. Each holds at most one connection that was not taken.
+/// Starts the accept loops, each of which holds at most one undelivered connection.
 fn listen<A: Address, Io: Send + 'static>(
     listeners: Vec<Box<dyn DynListener<A, Io>>>,
 ) -> (AcceptQueue<A, Io>, JoinSet<()>) {

@@ -1,9 +1,9 @@
-//! Keeps a node connected: what to dial, when to try again, whom to let in.
+//! Keeps a node connected: decides what to dial, when to retry, and whom to accept.
 //!
-//! A manager holds a number of *automatic* connections to addresses that a source finds, keeps
-//! *permanent* ones for ever, dials *one-shot* ones, and takes over listeners. It tells its owner
-//! about every connection, in one ordered stream of events, and speaks no protocol. It works over
-//! any address, [`Dialer`] and stream and needs nothing else of this crate.
+//! A manager holds a number of *automatic* connections to addresses from a source, maintains
+//! *permanent* ones, dials *one-shot* ones, and accepts from listeners. It reports every connection
+//! to its owner in one ordered stream of events, and speaks no protocol. It works with any address,
+//! [`Dialer`] and stream, and needs nothing else of this crate.
 //!
 //! ```
 //! use peermux::connmgr::{ConnConfig, ConnEvent, ConnManager, RetryPolicy, TcpDialer};
@@ -20,7 +20,7 @@
 //!     .build()?;
 //! let task = tokio::spawn(manager.run());
 //!
-//! // For want of anybody else it keeps a connection with itself.
+//! // It keeps a connection with itself, since there is no other node here.
 //! handle.connect_permanent(own_addr, RetryPolicy::default()).await?;
 //! for _ in 0..2 {
 //!     if let Some(ConnEvent::Opened { io, lease }) = events.recv().await {
@@ -38,12 +38,12 @@
 //!
 //! # Parts
 //!
-//! The decisions are made by a state machine that knows no socket, task or clock: commands and
-//! outcomes go in, actions come out. [`ConnManager`] is the task that carries them out and owns
-//! everything. [`ConnHandle`] gives it commands, each of which is answered. [`ConnEvents`] is the
-//! stream of events: while too many are unread nothing is dialled and nothing accepted, so nothing
-//! is lost either. A socket comes with its [`Lease`], its place in the manager: dropping that *is* the
-//! report that the connection ended.
+//! A state machine makes the decisions. It knows no socket, task or clock: commands and outcomes go
+//! in, actions come out. [`ConnManager`] is the task that carries the actions out and owns
+//! everything. [`ConnHandle`] sends it commands, each of which is answered. [`ConnEvents`] is the
+//! stream of events. While too many events are unread, the manager neither dials nor accepts, so no
+//! event is lost. Each connection comes with its [`Lease`], whose drop *is* the report that the
+//! connection ended.
 //!
 //! # States of a request
 //!
@@ -62,39 +62,39 @@
 //! | – | a request is made | `Pending` | address and node are claimed |
 //! | `Pending` | dial succeeds | `Established` | [`Opened`](ConnEvent::Opened) |
 //! | `Pending` | dial fails, permanent | `Failing` | [`DialFailed`](ConnEvent::DialFailed), dialled again after its wait |
-//! | `Pending` | dial fails, others, or an address that can never be dialled | `Failed`, terminal | `DialFailed`; an automatic slot gets another address |
-//! | `Failing` | the wait is over | `Pending` | dialled when one of the dial slots is free |
+//! | `Pending` | dial fails, not permanent, or the address can never be dialled | `Failed`, terminal | `DialFailed`; an automatic slot gets another address |
+//! | `Failing` | the wait is over | `Pending` | dialled when a dial slot is free |
 //! | `Pending`, `Failing` | `remove`, `disconnect`, stop | `Canceled`, terminal | a dial in flight is dropped |
 //! | `Pending`, `Failing` | `disconnect` with [`Reconnect::Force`] | `Pending` | dialled at once |
-//! | `Failing` | [`reconsider`](ConnHandle::reconsider), if the last attempt was not wanted | `Pending` | dialled as if that had not been |
+//! | `Failing` | [`reconsider`](ConnHandle::reconsider), if this side refused the last attempt | `Pending` | dialled as if that attempt had not been made |
 //! | `Established` | [`mark_ready`](Lease::mark_ready) | `Ready` | failures are forgotten |
 //! | `Established`, `Ready` | connection dropped, `disconnect` | permanent or forced: `Pending`, dialled after a wait; others: `Disconnected`, terminal | [`Closed`](ConnEvent::Closed) |
 //! | `Established`, `Ready` | `remove`, [`Reconnect::Never`], stop | `Disconnected`, terminal | `Closed` |
 //! | – | a connection is accepted | `Established` | `Opened`, or [`InboundRejected`](ConnEvent::InboundRejected) |
 //!
-//! A terminal request is forgotten and its id never used again; its address is free. A dial that
-//! succeeds when nobody wants it any more is closed and never announced.
+//! A terminal request is forgotten, its id is never used again, and its address is free. A dial
+//! that succeeds after it was cancelled is closed and never announced.
 //!
 //! # Waiting
 //!
-//! After the n-th failure in a row a permanent request waits for a time drawn uniformly between
-//! the base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing,
-//! so only a connection that its owner called ready, or that lived for 60 s, ends the row of
-//! failures.
+//! After the n-th failure in a row a permanent request waits for a time drawn uniformly between the
+//! base of its [`Backoff`] and base · 2ⁿ, at most the cap. An open socket alone proves nothing. So
+//! only a connection that its owner marked ready, or that lasted 60 s, ends the row of failures.
 //!
-//! Where thousands of requests wait, each is up to half a second late: they are gathered, because to
-//! wake up costs more than to dial.
+//! When thousands of requests wait, their dials are batched and up to half a second late, because
+//! waking up costs more than a dial.
 //!
-//! Automatic dials take tokens: 8 at once, then 2 a second. After 25 failures in a row the network
-//! counts as down: one dial at a time probes it, with growing waits, until one succeeds.
+//! Automatic dials are limited to 8 at once, then 2 a second. After 25 failures in a row the
+//! network counts as down: one dial at a time probes it, with growing waits, until one succeeds.
 //!
-//! All dials together are bounded; automatic and other requests take turns. No two requests lead to
-//! one address or one node ([`ManagerError::AlreadyManaged`]), and automatic ones keep out of
-//! groups and of what was dialled within the last 35 s.
+//! All dials together are bounded, and automatic and other requests take turns. No two requests
+//! lead to one address or one node ([`ManagerError::AlreadyManaged`]). Automatic requests avoid the
+//! groups of other requests and everything that was dialled within the last 35 s.
 //!
 //! # Inbound
 //!
-//! [`admission`] counts strangers, and a [`Filter`] is asked before anything is accepted or dialled.
+//! [`admission`] limits unknown remotes, and a [`Filter`] decides before anything is accepted or
+//! dialled.
 
 pub mod admission;
 mod backoff;

@@ -1,4 +1,4 @@
-//! What a wanted connection is: its id, its kind, where it goes, and the state it is in.
+//! Requests for connections: ids, kinds, addresses and states.
 
 use std::fmt;
 use std::hash::Hash;
@@ -11,18 +11,22 @@ use super::backoff::Backoff;
 use super::error::{CloseReason, ConnectError};
 use crate::settings::settings;
 
-/// What connections lead to. Implemented by everything that can be compared, hashed and shown;
-/// with TCP it is [`SocketAddr`](std::net::SocketAddr).
+/// An address that connections lead to.
+///
+/// Implemented by every type that can be compared, hashed and shown; with TCP it is
+/// [`SocketAddr`](std::net::SocketAddr).
 pub trait Address: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + fmt::Debug + Send + Sync + 'static> Address for T {}
 
-/// Names one request, or one accepted connection, for ever: ids grow and are never used again.
+/// Identifies one request or one accepted connection.
+///
+/// Ids grow and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReqId(pub(super) NonZeroU64);
 
 impl ReqId {
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> u64 {
         self.0.get()
@@ -35,8 +39,9 @@ impl fmt::Display for ReqId {
     }
 }
 
-/// Bytes that identify something: a node behind several addresses, or a group of addresses under
-/// one hand. Cheap to clone.
+/// Bytes that identify a node, or a group of addresses; cheap to clone.
+///
+/// A node may have several addresses; a group is probably under one operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key(Arc<[u8]>);
 
@@ -46,7 +51,9 @@ impl<T: AsRef<[u8]>> From<T> for Key {
     }
 }
 
-/// The family of an address. Where one has no way out, the other may have.
+/// The family of an address.
+///
+/// One family may have a route when the other has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// IPv4.
@@ -64,7 +71,7 @@ impl From<IpAddr> for Family {
     }
 }
 
-/// Somewhere to connect to.
+/// An address to connect to, and what is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<A> {
     addr: A,
@@ -74,7 +81,7 @@ pub struct Candidate<A> {
 }
 
 impl<A: Address> Candidate<A> {
-    /// An address of which nothing more is known.
+    /// Creates a candidate of which only the address is known.
     pub fn new(addr: A) -> Self {
         Self {
             addr,
@@ -84,48 +91,54 @@ impl<A: Address> Candidate<A> {
         }
     }
 
-    /// Says who is there, such as a node id. Only one request at a time leads to one key.
+    /// Sets the identity of the remote, such as a node id.
+    ///
+    /// At most one request at a time leads to a key.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Key>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Says which addresses are probably under one hand, such as the /16 prefix of an IPv4
-    /// address. An automatic request never joins a group that another request is in.
+    /// Sets the group of addresses that are probably under one operator.
+    ///
+    /// An example is the /16 prefix of an IPv4 address. An automatic request never joins a group
+    /// that another request is in.
     #[must_use]
     pub fn with_group(mut self, group: impl Into<Key>) -> Self {
         self.group = Some(group.into());
         self
     }
 
-    /// Says of which family the address is, if it is of one. Failures in one family do not make the
-    /// network [count as down](super::ConnConfig::with_offline_after) for the other.
+    /// Sets the family of the address, if it has one.
+    ///
+    /// Failures in one family do not make the network [count as
+    /// down](super::ConnConfig::with_offline_after) for the other.
     #[must_use]
     pub fn with_family(mut self, family: Family) -> Self {
         self.family = Some(family);
         self
     }
 
-    /// Where to connect.
+    /// Returns the address.
     #[must_use]
     pub fn addr(&self) -> &A {
         &self.addr
     }
 
-    /// Who is there.
+    /// Returns the identity of the remote.
     #[must_use]
     pub fn key(&self) -> Option<&Key> {
         self.key.as_ref()
     }
 
-    /// The group that it belongs to.
+    /// Returns the group.
     #[must_use]
     pub fn group(&self) -> Option<&Key> {
         self.group.as_ref()
     }
 
-    /// The family of the address.
+    /// Returns the family of the address.
     #[must_use]
     pub fn family(&self) -> Option<Family> {
         self.family
@@ -139,49 +152,49 @@ impl<A: Address> From<A> for Candidate<A> {
 }
 
 settings! {
-    /// How a permanent request is tried again.
+    /// How a permanent request is retried.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RetryPolicy {
-        /// How long to wait after a failure. Default: 5 s, doubling to 5 min.
+        /// Wait after a failure. Default: 5 s, doubling to 5 min.
         backoff / with_backoff: Backoff = Backoff::default();
-        /// The least time between the starts of two dials of one address or node, also when it is
-        /// removed and added again. Beyond the manager's own
-        /// [gap](super::ConnConfig::with_redial_gap) it holds only while the request lives.
-        /// Default: none.
+        /// Minimum time between the starts of two dials of one address or node.
+        ///
+        /// It also holds if the request is removed and added again, but then no longer than the
+        /// manager's own [gap](super::ConnConfig::with_redial_gap). Default: none.
         redial_gap / with_redial_gap: Duration = Duration::ZERO;
     }
 }
 
-/// Why there is a connection, and what becomes of it when it ends.
+/// Why a connection exists, which decides what follows its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// It fills one of the automatic slots; another address takes its place.
+    /// It fills an automatic slot; another address replaces it.
     Automatic,
-    /// It is wanted for ever: the same address is tried again.
+    /// It is kept permanently: the same address is dialled again.
     Permanent(RetryPolicy),
-    /// It was asked for once.
+    /// It was requested once.
     OneShot,
     /// It was accepted.
     Inbound,
 }
 
-/// Where a request is; the [module](super) shows the transitions.
+/// The state of a request; the [module](super) shows the transitions.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnState {
-    /// It is dialled, or waits for that after an established connection ended.
+    /// It is being dialled, or waits to be dialled after an established connection ended.
     Pending {
-        /// How many attempts in a row failed before.
+        /// Number of attempts in a row that failed before.
         attempt: u32,
     },
     /// The connection is up.
     Established,
-    /// The owner has called it good.
+    /// The owner has marked it ready.
     Ready,
-    /// The last dial failed, and it waits for the next.
+    /// The last dial failed, and the request waits for the next one.
     Failing,
-    /// It was ended before it had a connection. Terminal.
+    /// The request ended before it had a connection. Terminal.
     Canceled,
     /// Its connection ended for good. Terminal.
     Disconnected(CloseReason),
@@ -201,7 +214,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// `ready`, for example; a final state with its cause: `failed: connection refused`.
+/// `ready`, for example; a terminal state with its cause: `failed: connection refused`.
 impl fmt::Display for ConnState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -217,7 +230,7 @@ impl fmt::Display for ConnState {
 }
 
 impl ConnState {
-    /// Whether nothing more will happen to the request.
+    /// Returns whether the state is final.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         matches!(
@@ -226,23 +239,23 @@ impl ConnState {
         )
     }
 
-    /// Whether the connection is up.
+    /// Returns whether the connection is up.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Established | Self::Ready)
     }
 }
 
-/// Whether to connect again after an end.
+/// Whether to reconnect after a connection's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Reconnect {
-    /// As the kind says: a permanent request is tried again, an automatic one replaced, others end.
+    /// By kind: permanent requests are dialled again, automatic ones replaced, others end.
     #[default]
     ByKind,
-    /// The same address again, whatever the kind, after the usual wait.
+    /// Dials the same address again after the usual wait, whatever the kind.
     Force,
-    /// Not this address, not even of a permanent request.
+    /// Does not dial this address again, even for a permanent request.
     Never,
 }
 
@@ -254,17 +267,17 @@ pub struct RequestInfo<A> {
     pub id: ReqId,
     /// Its kind.
     pub kind: Kind,
-    /// Where it leads to or, if accepted, comes from.
+    /// The address that it leads to or, if accepted, comes from.
     pub addr: A,
-    /// Where it is.
+    /// Its state.
     pub state: ConnState,
-    /// How many attempts in a row failed, or brought a connection that did not last.
+    /// Number of attempts in a row that failed, or whose connection did not last.
     pub failures: u32,
-    /// After which time it is dialled next, while it waits for that.
+    /// Time until the next dial, if it waits for one.
     pub next_dial: Option<Duration>,
 }
 
-/// In one line: its number, what it is, where it leads, its state, and while it waits, for how long.
+/// One line: id, kind, address, state, failures, and the time until the next dial.
 ///
 /// ```text
 /// request 7: permanent, 192.0.2.1:30303, failing, 3 failures in a row, next dial in 12.0s
@@ -291,17 +304,17 @@ impl<A: Address> fmt::Display for RequestInfo<A> {
     }
 }
 
-/// How many requests of one kind there are.
+/// Number of requests of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
-    /// Without a connection.
+    /// Requests without a connection.
     pub pending: usize,
-    /// With one.
+    /// Requests with a connection.
     pub connected: usize,
 }
 
-/// How many requests there are.
+/// Number of requests of all kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Counts {
@@ -315,8 +328,9 @@ pub struct Counts {
     pub inbound: Count,
     /// Dials in flight.
     pub dialing: usize,
-    /// Whether the network [counts as down](super::ConnConfig::with_offline_after): too many automatic dials
-    /// in a row have failed, and nothing is connected.
+    /// Whether the network [counts as down](super::ConnConfig::with_offline_after).
+    ///
+    /// Then too many automatic dials in a row have failed, and nothing is connected.
     pub offline: bool,
 }
 

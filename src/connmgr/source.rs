@@ -1,4 +1,4 @@
-//! Where automatic connections get their addresses from.
+//! Sources of addresses for automatic connections.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -8,17 +8,21 @@ use futures::future::BoxFuture;
 use super::filter::DialFilter;
 use crate::guarded::caught_async;
 
-/// Finds what to connect to: a list, an address book, a discovery protocol. `T` is a
-/// [`Candidate`](super::Candidate) for a manager, and an [`Enode`](crate::Enode) for a
+/// Finds addresses to connect to, for example from an address book or discovery.
+///
+/// `T` is a [`Candidate`](super::Candidate) for a manager, and an [`Enode`](crate::Enode) for a
 /// [`Server`](crate::Server).
 pub trait AddressSource<T>: Send + 'static {
-    /// The next one to try: one that `filter` allows, since others are dropped. It may wait until
-    /// there is one; `None` says that there is none now, and the manager asks again after a growing
-    /// wait, as after a panic. One call runs at a time. Cancelled by drop when the manager stops.
+    /// Returns the next address to try.
+    ///
+    /// `filter` must allow it, since the manager drops others. The source may wait until it has
+    /// one. `None` means that there is none now; the manager asks again after a growing wait, and
+    /// does the same after a panic. One call runs at a time. The manager drops the future when it
+    /// stops.
     fn next(&mut self, filter: &DialFilter<T>) -> impl Future<Output = Option<T>> + Send;
 }
 
-/// Goes round a list: each allowed one in turn, for ever.
+/// Returns the allowed addresses of the list in turn, for ever.
 impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
     async fn next(&mut self, filter: &DialFilter<T>) -> Option<T> {
         let position = self.iter().position(|candidate| filter.allows(candidate))?;
@@ -29,7 +33,7 @@ impl<T: Clone + Send + Sync + 'static> AddressSource<T> for VecDeque<T> {
     }
 }
 
-/// What an asked source resolves to: itself, for the next time, and its answer.
+/// The result of a call: the source itself, for the next call, and its answer.
 pub(crate) type Answer<T> = (Box<dyn DynSource<T>>, Option<T>);
 
 /// An [`AddressSource`] of any type.

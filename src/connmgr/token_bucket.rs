@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::time::after;
 
-/// A rate limit: a number of events at once, and then a number of events each second.
+/// A rate limit: a burst of events, then a number of events each second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -16,11 +16,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// No limit that anybody reaches.
+    /// A limit that is never reached.
     pub const UNLIMITED: Self = Self::new(u32::MAX, u32::MAX);
 
-    /// `burst` events at once, then `per_second` of them each second. A rate of 0 never grants
-    /// anything beyond the burst.
+    /// Allows `burst` events at once, then `per_second` of them each second.
+    ///
+    /// A rate of 0 never grants anything beyond the burst.
     #[must_use]
     pub const fn new(burst: u32, per_second: u32) -> Self {
         Self { burst, per_second }
@@ -39,12 +40,12 @@ impl Rate {
 pub(super) struct TokenBucket {
     rate: Rate,
     tokens: u32,
-    /// When the newest token that was counted came about.
+    /// When the newest counted token accrued.
     refilled: Instant,
 }
 
 impl TokenBucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(super) fn new(rate: Rate, now: Instant) -> Self {
         Self {
             rate,
@@ -53,7 +54,7 @@ impl TokenBucket {
         }
     }
 
-    /// Grants at another rate from now on; what was spent of the burst stays spent.
+    /// Changes the rate; tokens that were spent from the burst stay spent.
     pub(super) fn set_rate(&mut self, rate: Rate, now: Instant) {
         self.refill(now);
         let spent = self.rate.burst.saturating_sub(self.tokens);
@@ -61,7 +62,7 @@ impl TokenBucket {
         self.rate = rate;
     }
 
-    /// Takes a token, or tells when there will be one; `None` is never.
+    /// Takes a token, or returns when there will be one; `None` is never.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         self.refill(now);
         match self.tokens.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! Who has proven to be where it says.
+//! Endpoint proofs of other nodes and of ours.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,26 +9,26 @@ use tokio::time::Instant;
 use super::networks::network_of;
 use crate::node::{NodeId, Reach};
 
-/// How long an endpoint proof holds
+/// Validity of an endpoint proof
 /// ([specification](https://github.com/ethereum/devp2p/blob/master/discv4.md#endpoint-proof)).
 const PROOF: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// How many proofs are kept; the one that was used longest ago goes.
+/// Maximum number of proofs; the least recently used is replaced.
 const CAPACITY: usize = 2560;
 
-/// How many are kept of one public network; the oldest of that network goes.
+/// Maximum number of proofs per public network; its least recently used is replaced.
 const OF_NETWORK: usize = 64;
 
-/// A node at an IP address. The port may change, as it does behind a router that translates addresses.
+/// A node at an IP address. The port may change, as behind a NAT router.
 type Place = (IpAddr, NodeId);
 
 #[derive(Debug)]
 struct Bond {
     /// When it last answered a Ping of ours.
     pong: Instant,
-    /// When it last sent a Ping, which we answered: it has a proof of us since.
+    /// When it last sent a Ping that we answered, which proved our endpoint to it.
     ping: Option<Instant>,
-    /// Its place in the order of use.
+    /// Its position in the order of use.
     used: u64,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Bonds {
 }
 
 impl Bonds {
-    /// Notes that a node answered our Ping, and when it last pinged us.
+    /// Records that a node answered our Ping, and when it last pinged us.
     pub(super) fn ponged(&mut self, id: NodeId, ip: IpAddr, pinged: Option<Instant>, now: Instant) {
         let place = (ip, id);
         if let Some(bond) = self.bonds.get_mut(&place) {
@@ -67,8 +67,9 @@ impl Bonds {
         );
     }
 
-    /// Notes that a node pinged us and was answered. One that has no proof is not remembered for it:
-    /// returns whether it has.
+    /// Records that a node pinged us and was answered; returns whether it has a proof.
+    ///
+    /// A node without a proof is not recorded.
     pub(super) fn pinged(&mut self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
         match self.bonds.get_mut(&(ip, id)) {
             Some(bond) => {
@@ -79,13 +80,13 @@ impl Bonds {
         }
     }
 
-    /// Whether the node has proven to be at this address, within the last 12 hours.
+    /// Returns whether the node has proven this address within the last 12 hours.
     pub(super) fn is_proven(&self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
         let bond = self.bonds.get(&(ip, id));
         bond.is_some_and(|bond| is_fresh(bond.pong, now))
     }
 
-    /// Whether the node answered a Ping of ours within a time.
+    /// Returns whether the node answered a Ping of ours within `time`.
     pub(super) fn answered_within(
         &self,
         id: NodeId,
@@ -97,21 +98,23 @@ impl Bonds {
         bond.is_some_and(|bond| now.saturating_duration_since(bond.pong) < time)
     }
 
-    /// Whether any node has proven to be at this address.
+    /// Returns whether any node has proven to be at this address.
     pub(super) fn is_known(&self, ip: IpAddr, now: Instant) -> bool {
         let [first, last] = [[0; 32], [0xff; 32]].map(|id| (ip, NodeId::from_bytes(id)));
         let mut there = self.bonds.range(first..=last);
         there.any(|(_, bond)| is_fresh(bond.pong, now))
     }
 
-    /// Whether the node has a proof of us, so that it answers what we ask.
+    /// Returns whether the node has a proof of our endpoint, so that it answers requests.
     pub(super) fn answers_us(&self, id: NodeId, ip: IpAddr, now: Instant) -> bool {
         let bond = self.bonds.get(&(ip, id));
         bond.and_then(|bond| bond.ping)
             .is_some_and(|ping| is_fresh(ping, now))
     }
 
-    /// Takes it that the node has no proof of us: it did not answer. It may have started anew.
+    /// Assumes that the node has lost our proof, since it did not answer.
+    ///
+    /// It may have restarted.
     pub(super) fn forget_ping(&mut self, id: NodeId, ip: IpAddr) {
         if let Some(bond) = self.bonds.get_mut(&(ip, id)) {
             bond.ping = None;

@@ -1,4 +1,4 @@
-//! Starting discovery.
+//! Starts discovery.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,13 +19,13 @@ use crate::event_stream::EventFeed;
 use crate::node::{NodeRecord, SecretKey};
 use crate::runtime;
 
-/// Requests that wait for their turn.
+/// Commands that are queued.
 const COMMANDS: usize = 64;
 
-/// Events that are kept for the slowest reader.
+/// Events that are queued for the slowest reader.
 const EVENTS: usize = 1024;
 
-/// How discovery is to start; see [`Discv4::builder`].
+/// Builds a node of discovery; see [`Discv4::builder`].
 #[derive(Debug)]
 #[must_use]
 pub struct Discv4Builder {
@@ -47,28 +47,32 @@ impl Discv4Builder {
         }
     }
 
-    /// How it behaves. Default: [`Discv4Config::default`].
+    /// Sets the configuration; the default is [`Discv4Config::default`].
     pub fn config(mut self, config: Discv4Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Adds nodes that are pinged at the start: bootnodes, and those that
-    /// [`Discv4::worth_keeping`] named at the end of the last run. The first 256 count.
+    /// Adds nodes to ping at the start, of which the first 256 count.
+    ///
+    /// They are bootnodes, and the nodes that [`Discv4::worth_keeping`] returned at the end of the
+    /// last run.
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = Contact>) -> Self {
         self.seeds.extend(seeds);
         self
     }
 
-    /// Draws random targets from this seed, so that a run can be replayed. Default: the system's
-    /// randomness.
+    /// Seeds the random targets, so that a run can be replayed.
+    ///
+    /// The default is the system's randomness.
     pub fn rng_seed(mut self, seed: u64) -> Self {
         self.rng_seed = Some(seed);
         self
     }
 
-    /// Starts on a UDP socket of its own at this address; port 0 lets the system choose. At `[::]` it serves
-    /// both families where the system does so.
+    /// Starts on its own UDP socket at this address; port 0 lets the system choose.
+    ///
+    /// At `[::]` it serves both families where the system does so.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Bind`],
@@ -79,7 +83,7 @@ impl Discv4Builder {
         self.on(bound.map_err(|source| Discv4Error::Bind { addr, source })?)
     }
 
-    /// Starts on a UDP socket that is bound already, and is its alone.
+    /// Starts on a bound UDP socket, which it does not share.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::Socket`],
@@ -92,8 +96,10 @@ impl Discv4Builder {
         self.start(arrivals, Box::new(sender), Some(local))
     }
 
-    /// Starts on a socket of another: what arrives there comes through the returned inlet, and what
-    /// is to be sent goes through `sender`. It ends when all clones of the inlet are dropped.
+    /// Starts on a shared socket.
+    ///
+    /// Pass received datagrams to the returned inlet; `sender` sends. Discovery ends when all
+    /// clones of the inlet are dropped.
     ///
     /// # Errors
     /// [`Discv4Error::Runtime`] outside of a tokio runtime, [`Discv4Error::ForeignRecord`].

@@ -1,4 +1,4 @@
-//! A node that packets can be sent to.
+//! Nodes that packets can be sent to.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use super::packet::{Neighbor, WireEndpoint};
 use crate::ip::canonical;
 use crate::node::{Endpoint, Enode, Host, NodeId, PublicKey, Reach};
 
-/// A node's key and where its packets go.
+/// A node's key and addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contact {
     key: PublicKey,
@@ -16,8 +16,9 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The node with this key, at this address for discovery and this port for connections, 0 if it
-    /// takes none.
+    /// Creates a contact from a key, the address for discovery and the TCP port.
+    ///
+    /// A TCP port of 0 means that the node accepts no connections.
     #[must_use]
     pub fn new(key: PublicKey, addr: SocketAddr, tcp: u16) -> Self {
         Self {
@@ -28,7 +29,9 @@ impl Contact {
         }
     }
 
-    /// The node of an enode URL; `None` if it tells no IP address or no port for discovery.
+    /// Returns the node of an enode URL.
+    ///
+    /// `None` if the URL has no IP address or no port for discovery.
     #[must_use]
     pub fn of_enode(enode: &Enode) -> Option<Self> {
         let endpoint = enode.endpoint()?;
@@ -42,25 +45,25 @@ impl Contact {
         }
     }
 
-    /// The node's static key.
+    /// Returns the node's static key.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         &self.key
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.id
     }
 
-    /// Where its packets go.
+    /// Returns its address for discovery.
     #[must_use]
     pub fn udp_addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Its address and both ports.
+    /// Returns its address and both ports.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
@@ -70,7 +73,7 @@ impl Contact {
         }
     }
 
-    /// The node as an enode URL has it.
+    /// Returns the node as an enode URL.
     #[must_use]
     pub fn to_enode(&self) -> Enode {
         Enode::with_endpoint(self.key, self.endpoint())
@@ -84,9 +87,9 @@ impl Contact {
         self.tcp
     }
 
-    /// The node that `by` named, if it may be asked.
+    /// Returns the node that `by` named, if it may be contacted.
     pub(super) fn of_neighbor(neighbor: &Neighbor, by: IpAddr) -> Option<Self> {
-        /// Below are the ports of DNS, NTP and such, at which nobody may point us.
+        /// Lower ports belong to DNS, NTP and other services, which nobody may make us contact.
         const LEAST_PORT: u16 = 1025;
         let addr = neighbor.endpoint.socket_addr()?;
         if addr.port() < LEAST_PORT || !may_tell(by, addr.ip()) {
@@ -104,8 +107,10 @@ impl Contact {
     }
 }
 
-/// Whether a node at one address may name the other: an address that means something in its own
-/// network only is not given out of it, nor taken from outside.
+/// Returns whether a node at `at` may name the address `of`.
+///
+/// An address that is meaningful only in its own network is neither sent out of it nor accepted
+/// from outside.
 pub(super) fn may_tell(at: IpAddr, of: IpAddr) -> bool {
     match Reach::of(of) {
         Reach::Public => true,

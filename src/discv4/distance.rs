@@ -1,8 +1,8 @@
-//! How far nodes are from each other.
+//! Distances between nodes.
 
 use crate::node::NodeId;
 
-/// The exclusive or of two ids, to be compared as a number.
+/// Returns the exclusive or of two ids, to be compared as a number.
 pub(super) fn distance(one: &NodeId, other: &NodeId) -> [u8; 32] {
     let mut distance = *one.as_bytes();
     for (byte, other) in distance.iter_mut().zip(other.as_bytes()) {
@@ -11,7 +11,7 @@ pub(super) fn distance(one: &NodeId, other: &NodeId) -> [u8; 32] {
     distance
 }
 
-/// The number of bits of the distance, without leading zeros: 0 for the same id, 256 at most.
+/// Returns the bit length of the distance: 0 for the same id, at most 256.
 pub(super) fn log_distance(one: &NodeId, other: &NodeId) -> usize {
     let distance = distance(one, other);
     let zeros = distance.iter().take_while(|byte| **byte == 0).count();

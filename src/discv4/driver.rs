@@ -18,14 +18,14 @@ use crate::event_stream::EventFeed;
 use crate::guarded::caught;
 use crate::node::{NodeRecord, PublicKey};
 
-/// How many datagrams are taken before requests and time have their turn.
+/// Number of datagrams taken before commands and timers have their turn.
 const BATCH: usize = 32;
 
 type Reply<T> = oneshot::Sender<Result<T, Discv4Error>>;
 
-/// What a handle asks.
+/// A command from a handle.
 pub(super) enum Command {
-    /// Of a random target if none is given.
+    /// Uses a random target if there is none.
     Lookup {
         target: Option<[u8; PublicKey::LENGTH]>,
         reply: Reply<LookupDone>,
@@ -50,13 +50,13 @@ pub(super) struct Driver {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) found: EventFeed<Found>,
     pub(super) observed: EventFeed<Observation>,
-    /// As many as the machine has requests under way.
+    /// One for each lookup of a caller in the machine.
     pub(super) lookups: BTreeMap<RequestId, Reply<LookupDone>>,
     pub(super) records: BTreeMap<RequestId, Reply<NodeRecord>>,
     pub(super) stop: CancellationToken,
 }
 
-/// What the steady clock and the calendar show.
+/// Returns the time of the steady clock and of the calendar.
 pub(super) fn now() -> Now {
     let unix = calendar::wall().duration_since(SystemTime::UNIX_EPOCH);
     Now {
@@ -73,7 +73,7 @@ impl Driver {
             self.carry_out();
             let deadline = self.machine.next_deadline();
             tokio::select! {
-                // An end first, then our own side, and strangers with what is left.
+                // The end comes first, then our own commands and timers, and other nodes last.
                 biased;
                 () = stop.cancelled() => break,
                 command = self.commands.recv() => match command {
@@ -81,13 +81,13 @@ impl Driver {
                     None => break,
                 },
                 () = until(deadline) => {}
-                there = self.arrivals.wait() => match there {
-                    true => self.receive(),
-                    false => {
-                        tracing::error!("discovery can receive no more, and ends");
+                there = self.arrivals.wait() => {
+                    if !there {
+                        tracing::error!("discovery cannot receive any more and ends");
                         break;
                     }
-                },
+                    self.receive();
+                }
             }
         }
     }
@@ -163,14 +163,15 @@ impl Driver {
             });
         }
         let (got, present) = (record.seq(), present.seq());
-        match self.machine.set_record(record) {
-            true => Ok(()),
-            false => Err(Discv4Error::OldRecord { got, present }),
+        if self.machine.set_record(record) {
+            Ok(())
+        } else {
+            Err(Discv4Error::OldRecord { got, present })
         }
     }
 }
 
-/// Who asked may have gone.
+/// Sends a result to the caller, which may be gone.
 fn answer<T>(reply: Option<Reply<T>>, result: Result<T, Discv4Error>) {
     if let Some(reply) = reply {
         let _ = reply.send(result);

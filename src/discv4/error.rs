@@ -1,4 +1,4 @@
-//! Why a request has no result.
+//! Errors of discovery.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,73 +6,74 @@ use std::net::SocketAddr;
 use crate::node::NodeId;
 use crate::runtime::RuntimeError;
 
-/// Why something that was asked of discovery has no result.
+/// Why a request to discovery failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Discv4Error {
-    /// There is no runtime here that can serve it.
-    #[error("discovery does not start: {0}")]
+    /// There is no suitable tokio runtime.
+    #[error("cannot start discovery: {0}")]
     Runtime(#[from] RuntimeError),
     /// The address cannot be bound.
     #[error("cannot bind {addr} for discovery: {source}")]
     Bind {
         /// The address.
         addr: SocketAddr,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The socket that was handed over cannot be used.
+    /// The given socket cannot be used.
     #[error("the socket for discovery cannot be used: {0}")]
     Socket(#[source] io::Error),
-    /// The record that the node is to have is not its key's.
-    #[error("the record is of node {record}, the key of node {key}")]
+    /// The record does not belong to the node's key.
+    #[error("the record belongs to node {record}, the key to node {key}")]
     ForeignRecord {
-        /// Whose record it is.
+        /// The record's node.
         record: NodeId,
-        /// Whose key.
+        /// The key's node.
         key: NodeId,
     },
-    /// A record is not newer than that which it is to replace.
-    #[error("the record has the sequence number {got}, and the present one {present}")]
+    /// The record is not newer than the present one.
+    #[error("the record has sequence number {got}, which is not above the present {present}")]
     OldRecord {
-        /// The number that it has.
+        /// Its sequence number.
         got: u64,
-        /// The number of the present record.
+        /// The sequence number of the present record.
         present: u64,
     },
     /// Discovery has ended.
     #[error("discovery has ended")]
     Stopped,
-    /// As many requests of this kind are under way as there may be.
-    #[error("{limit} requests of this kind are under way, which is the most")]
+    /// The maximum number of concurrent requests of this kind is reached.
+    #[error("the limit of {limit} concurrent requests of this kind is reached")]
     Busy {
-        /// How many there may be.
+        /// The maximum.
         limit: usize,
     },
-    /// The node does not say where it is, or takes no part in discovery.
+    /// The node has no known address, or takes no part in discovery.
     #[error("node {id} has no address for discovery")]
     NoAddress {
         /// The node.
         id: NodeId,
     },
     /// The node did not answer in time.
-    #[error("node {id} at {addr} does not answer")]
+    #[error("node {id} at {addr} did not answer")]
     NoAnswer {
         /// The node.
         id: NodeId,
         /// Where it was asked.
         addr: SocketAddr,
     },
-    /// The node answered with a record that is another node's, or that names an address which it may not
-    /// give to us.
-    #[error("node {id} at {addr} answers with a record that cannot be its own")]
+    /// The node answered with a record that is not acceptable.
+    ///
+    /// It belongs to another node, or names an address that the node may not name to us.
+    #[error("node {id} at {addr} answered with a record that cannot be its own")]
     BadRecord {
         /// The node.
         id: NodeId,
         /// Where it was asked.
         addr: SocketAddr,
     },
-    /// No node that was asked knows the node.
+    /// None of the asked nodes knows the node.
     #[error("node {id} is not found")]
     NotFound {
         /// The node.

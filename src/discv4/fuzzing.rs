@@ -1,11 +1,11 @@
-//! What fuzz targets do that a correct sender never does.
+//! Packets for fuzz targets that a correct sender never makes.
 
 use bytes::Bytes;
 
 use super::packet;
 use crate::node::SecretKey;
 
-/// A packet of any type with any data, hashed and signed as it should be.
+/// Seals a packet of any type with any data, correctly hashed and signed.
 pub fn seal(key: &SecretKey, kind: u8, data: &[u8]) -> Bytes {
     packet::assemble(key, kind, data).0
 }

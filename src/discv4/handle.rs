@@ -1,4 +1,4 @@
-//! What the owner of a node of the protocol holds.
+//! The handle to a running node.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::table::TableEntry;
 use crate::event_stream::{EventFeed, EventStream};
 use crate::node::{Enode, NodeRecord, PublicKey};
 
-/// What a handle is made of.
+/// The parts of a handle.
 #[derive(Clone)]
 pub(super) struct Parts {
     pub(super) commands: mpsc::Sender<Command>,
@@ -25,11 +25,12 @@ pub(super) struct Parts {
     pub(super) ended: CancellationToken,
 }
 
-/// A running node of Node Discovery v4: a handle that can be cloned. It ends with
-/// [`shutdown`](Self::shutdown), or when the last handle is dropped.
+/// A handle to a running node of Node Discovery v4; cheap to clone.
 ///
-/// All methods that wait are cancel safe, in that nothing else is disturbed; what was asked of other
-/// nodes goes on to its end, and its result is lost.
+/// The node ends with [`shutdown`](Self::shutdown), or when the last handle is dropped.
+///
+/// # Cancel safety
+/// All async methods are cancel safe. Requests to other nodes continue, and their results are lost.
 #[derive(Clone)]
 pub struct Discv4(Parts);
 
@@ -48,29 +49,33 @@ impl Discv4 {
         answer.await.unwrap_or(Err(Discv4Error::Stopped))
     }
 
-    /// Looks for the nodes nearest to a key's: at most 16 that answered, the nearest first.
+    /// Looks up the nodes nearest to a key.
+    ///
+    /// At most 16 nodes that answered are returned, the nearest first.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`] if 16 lookups are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if 16 lookups are in progress, [`Discv4Error::Stopped`] if discovery
+    /// has ended.
     pub async fn lookup(&self, target: &PublicKey) -> Result<LookupDone, Discv4Error> {
         let target = Some(target.to_bytes());
         self.ask(|reply| Command::Lookup { target, reply }).await
     }
 
-    /// As [`lookup`](Self::lookup), of a random target, so that nodes from anywhere are found.
+    /// Looks up the nodes nearest to a random target, which finds nodes from anywhere.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup).
+    /// Those of [`lookup`](Self::lookup).
     pub async fn random_lookup(&self) -> Result<LookupDone, Discv4Error> {
         let target = None;
         self.ask(|reply| Command::Lookup { target, reply }).await
     }
 
-    /// Asks a node for its present record.
+    /// Requests a node's current record.
     ///
     /// # Errors
     /// [`Discv4Error::NoAddress`], [`Discv4Error::NoAnswer`], [`Discv4Error::BadRecord`],
-    /// [`Discv4Error::Busy`] if 64 such requests are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if 64 such requests are in progress, [`Discv4Error::Stopped`] if
+    /// discovery has ended.
     pub async fn request_record(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         let contact =
             Contact::of_enode(node).ok_or_else(|| Discv4Error::NoAddress { id: node.node_id() })?;
@@ -81,11 +86,13 @@ impl Discv4 {
         self.ask(|reply| Command::Record { contact, reply }).await
     }
 
-    /// Finds a node's present record: asks the node at the endpoint that is known of it, if there is one,
-    /// and else looks for it.
+    /// Finds a node's current record.
+    ///
+    /// Asks the node itself if its endpoint is known. Otherwise, or if that fails, it looks the
+    /// node up.
     ///
     /// # Errors
-    /// [`Discv4Error::NotFound`], and as [`lookup`](Self::lookup) and
+    /// [`Discv4Error::NotFound`], and those of [`lookup`](Self::lookup) and
     /// [`request_record`](Self::request_record).
     pub async fn resolve(&self, node: &Enode) -> Result<NodeRecord, Discv4Error> {
         use Discv4Error::{BadRecord, NoAnswer};
@@ -101,7 +108,7 @@ impl Discv4 {
         self.record_of(*found).await
     }
 
-    /// The nodes in the table, at most 272, with when they last answered.
+    /// Returns the nodes in the table, at most 272, with when they last answered.
     ///
     /// # Errors
     /// [`Discv4Error::Stopped`].
@@ -109,8 +116,9 @@ impl Discv4 {
         self.ask(|reply| Command::Table { reply }).await
     }
 
-    /// The nodes of the table that are worth keeping until the next start; see
-    /// [`TableEntry::is_worth_keeping`].
+    /// Returns the nodes of the table that are worth keeping until the next start.
+    ///
+    /// See [`TableEntry::is_worth_keeping`].
     ///
     /// # Errors
     /// [`Discv4Error::Stopped`].
@@ -120,7 +128,7 @@ impl Discv4 {
         Ok(table)
     }
 
-    /// Says something else about our own node from now on.
+    /// Replaces our own record.
     ///
     /// # Errors
     /// [`Discv4Error::ForeignRecord`], [`Discv4Error::OldRecord`], [`Discv4Error::Stopped`].
@@ -128,27 +136,31 @@ impl Discv4 {
         self.ask(|reply| Command::SetRecord { record, reply }).await
     }
 
-    /// Nodes that prove to be where they say, and records that are fetched, from now on. A reader that is
-    /// more than 1,024 behind loses the oldest, and gets their number.
+    /// Subscribes to nodes that prove their endpoint, and to fetched records.
+    ///
+    /// A reader that is more than 1,024 events behind loses the oldest, and gets their number.
     #[must_use]
     pub fn found(&self) -> EventStream<Found> {
         self.0.found.subscribe()
     }
 
-    /// Where other nodes see us, from now on, one for each Pong; bounded as [`found`](Self::found).
+    /// Subscribes to the addresses at which other nodes see us, one for each Pong.
+    ///
+    /// It is bounded like [`found`](Self::found).
     #[must_use]
     pub fn observations(&self) -> EventStream<Observation> {
         self.0.observed.subscribe()
     }
 
-    /// Where the socket is; `None` if it is another's.
+    /// Returns the socket's address; `None` if the socket is shared.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr
     }
 
-    /// Ends discovery, and waits until it has ended. Calls that still wait get
-    /// [`Discv4Error::Stopped`].
+    /// Ends discovery, and waits until it has ended.
+    ///
+    /// Pending calls return [`Discv4Error::Stopped`].
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
         self.0.ended.cancelled().await;

@@ -1,4 +1,4 @@
-//! How often each of many addresses may do something.
+//! Rate limits per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use crate::pace::Pace;
 
 /// A rate with bursts for each address, in a table of bounded size.
 ///
-/// For each address one time is kept, what it has spent. Two generations hold at most
-/// `capacity` addresses each; when the young one is full it becomes the old one, and the old one is
-/// forgotten. So an address that comes back is remembered, and no clean-up takes long. Many addresses at
-/// once can make it forget, which gives each of them one burst more.
+/// One time is kept per address, which encodes its spent tokens. Two generations hold at most
+/// `capacity` addresses each. When the young one is full, it replaces the old one. So a returning
+/// address is remembered, and no clean-up takes long. A flood of addresses can evict entries, which
+/// gives each evicted address one more burst.
 #[derive(Debug)]
 pub(super) struct Limiter {
     pace: Pace,
@@ -22,7 +22,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    /// Grants `burst` events at once and then `per_second` each second, at least one of each.
+    /// Grants `burst` events at once, then `per_second` each second, at least one of each.
     pub(super) fn new(burst: u32, per_second: u32, capacity: usize) -> Self {
         Self {
             pace: Pace::new(burst, per_second),
@@ -32,7 +32,7 @@ impl Limiter {
         }
     }
 
-    /// Counts an event of an address, unless it has had too many.
+    /// Counts an event of an address; returns false if it has had too many.
     pub(super) fn take(&mut self, ip: IpAddr, now: Instant) -> bool {
         let spent = self.young.get(&ip).or_else(|| self.old.get(&ip)).copied();
         let Ok(spent) = self.pace.take(spent, now) else {

@@ -1,20 +1,22 @@
-//! A search for the nodes nearest to a target.
+//! Lookups of the nodes nearest to a target.
 
 use super::contact::Contact;
 use super::distance::distance;
 use crate::node::NodeId;
 
-/// How many nodes are asked at a time.
+/// Number of nodes asked at a time.
 const ALPHA: usize = 3;
 
-/// How many nodes are looked for.
+/// Number of nodes that a lookup returns.
 pub(super) const NEAREST: usize = 16;
 
-/// How many nodes are remembered, the nearest of all that answers named.
+/// Number of candidates kept, the nearest of all answers.
 const CANDIDATES: usize = 64;
 
-/// How many nodes are asked in all. Honest answers need about 16 and a few for each step; made-up nodes,
-/// each nearer than the last, end here.
+/// Maximum number of nodes asked in all.
+///
+/// Honest answers need about 16 and a few for each step. This bounds lookups that are fed made-up
+/// nodes, each nearer than the last.
 const ASKED: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ struct Candidate {
     state: State,
 }
 
-/// A search: whom to ask next, until the 16 nearest nodes that are known have all answered.
+/// A lookup, which ends when the 16 nearest known nodes have answered.
 #[derive(Debug)]
 pub(super) struct Lookup {
     own: NodeId,
@@ -44,7 +46,7 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Starts a search from the nodes that are known.
+    /// Starts a lookup from the known nodes.
     pub(super) fn new(own: NodeId, target: NodeId, known: &[Contact]) -> Self {
         let mut lookup = Self {
             own,
@@ -77,7 +79,7 @@ impl Lookup {
         self.candidates.truncate(CANDIDATES);
     }
 
-    /// The next node to ask; `None` if enough are asked for now.
+    /// Returns the next node to ask; `None` if enough are being asked.
     pub(super) fn next(&mut self) -> Option<Contact> {
         if self.in_flight >= ALPHA || self.asked >= ASKED {
             return None;
@@ -95,7 +97,7 @@ impl Lookup {
         Some(next.contact)
     }
 
-    /// Takes the answer of a node that was asked, or that there was none.
+    /// Handles the answer of a node; `None` if it did not answer.
     pub(super) fn answered(&mut self, id: &NodeId, nodes: Option<&[Contact]>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let mut asked = self.candidates.iter_mut();
@@ -108,12 +110,14 @@ impl Lookup {
         self.add(nodes.unwrap_or_default());
     }
 
-    /// Whether nobody is left to ask and nobody to wait for. Ask [`next`](Self::next) before.
+    /// Returns whether the lookup is complete.
+    ///
+    /// Call [`next`](Self::next) first, until it returns `None`.
     pub(super) fn is_done(&self) -> bool {
         self.in_flight == 0
     }
 
-    /// The nearest nodes that answered, the nearest first, at most 16.
+    /// Returns the nearest nodes that answered, at most 16, the nearest first.
     pub(super) fn nearest(&self) -> Vec<Contact> {
         let answered = self
             .candidates
@@ -125,7 +129,7 @@ impl Lookup {
             .collect()
     }
 
-    /// How many times as many nodes were asked as are asked at a time, rounded up.
+    /// Returns the number of asked nodes, in groups of three, rounded up.
     pub(super) fn rounds(&self) -> usize {
         self.asked.div_ceil(ALPHA)
     }
@@ -172,7 +176,7 @@ mod tests {
                 break;
             }
             let contact = waiting.remove(0);
-            // Each knows a part of all, the nearest of which it tells.
+            // Each node knows a part of all, and answers with the nearest of them.
             let at = all.iter().position(|one| *one == contact).unwrap();
             let known: Vec<_> = all.iter().skip(at % 3).step_by(3).copied().collect();
             let told = [

@@ -1,14 +1,14 @@
-//! Finding nodes, and being found, by
-//! [Node Discovery v4](https://github.com/ethereum/devp2p/blob/master/discv4.md), with
+//! Finds nodes, and is found, by [Node Discovery
+//! v4](https://github.com/ethereum/devp2p/blob/master/discv4.md), with
 //! [EIP-868](https://eips.ethereum.org/EIPS/eip-868) (requests for records).
 //!
-//! Each node keeps a table of others, by their distance from itself: the exclusive or of their ids. A
-//! lookup asks the nearest nodes that are known for those that they know, until none is nearer.
-//! Questions are answered only to nodes that have proven to be where they say, so that nobody can send
-//! our answers to a third party.
+//! Each node keeps a table of others, by their distance from itself: the exclusive or of their ids.
+//! A lookup asks the nearest known nodes for the nodes that they know, until none is nearer. Only
+//! nodes that have proven their endpoint get answers, so that nobody can direct our answers at a
+//! third party.
 //!
-//! [`Discv4`] is a running node. Below it, [`Machine`] takes and gives packets and knows no socket,
-//! [`packet`] is the codec.
+//! [`Discv4`] is a running node. Below it, [`Machine`] takes and returns packets without a socket,
+//! and [`packet`] is the codec.
 //!
 //! ```
 //! use peermux::discv4::{Contact, Discv4, Discv4Config};
@@ -16,7 +16,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // A network of one's own, on this machine.
+//! // A private network on this machine.
 //! let config = Discv4Config::default().with_private_networks(true);
 //! let mut nodes = Vec::new();
 //! let mut seeds = Vec::new();
@@ -71,7 +71,7 @@ pub use walk::RandomWalk;
 use crate::node::{NodeRecord, SecretKey};
 
 impl Discv4 {
-    /// Prepares the node with this key, which says this about itself: the record has to be the key's.
+    /// Prepares a node with this key and its own record.
     pub fn builder(key: SecretKey, record: NodeRecord) -> Discv4Builder {
         Discv4Builder::new(key, record)
     }

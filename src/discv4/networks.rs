@@ -1,4 +1,4 @@
-//! How many nodes there may be of one network.
+//! Limits on the number of nodes per network.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,21 +6,22 @@ use std::net::IpAddr;
 use crate::ip::network_by_family;
 use crate::node::Reach;
 
-/// The /24 of an IPv4 address, the /64 of an IPv6 address.
+/// Returns the /24 of an IPv4 address, or the /64 of an IPv6 address.
 pub(super) fn network_of(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 24, 64)
 }
 
-/// Under which address a sender is limited: its own, or the /64 of an IPv6 address, all of which one machine
-/// has.
+/// Returns the address by which a sender is limited.
+///
+/// For IPv6 it is the /64, all of which one machine has.
 pub(super) fn sender_of(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 32, 64)
 }
 
 /// Counts nodes by their network, up to a limit.
 ///
-/// Addresses that are not public do not count: they take part in private networks alone, whose nodes are
-/// of one party.
+/// Addresses that are not public do not count: they occur only in private networks, whose nodes
+/// belong to one party.
 #[derive(Debug)]
 pub(super) struct Networks {
     limit: usize,

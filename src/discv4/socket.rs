@@ -1,4 +1,4 @@
-//! Where datagrams come from and go to.
+//! Sources and destinations of datagrams.
 
 use std::fmt;
 use std::io;
@@ -10,23 +10,25 @@ use tokio::sync::mpsc;
 
 use super::packet::MAX_PACKET;
 
-/// Datagrams that wait to be taken from an [`Inlet`].
+/// Capacity of an [`Inlet`] in datagrams.
 const FED: usize = 256;
 
-/// After this many failures of the socket in a row, nothing more is expected of it.
+/// Consecutive failures after which the socket counts as broken.
 const FAILURES: u32 = 100;
 
-/// Sends datagrams, for a node whose socket is another's.
+/// Sends datagrams for a node that does not own its socket.
 pub trait DatagramSender: Send + Sync + 'static {
-    /// Sends a datagram, or loses it: this must not wait.
+    /// Sends a datagram or drops it; must not wait.
     ///
     /// # Errors
-    /// Why it could not be sent, for the log.
+    /// The reason why it could not be sent, for the log.
     fn send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
 }
 
-/// Sends by a copy of a socket, which needs no word from the runtime that there is room: that of the runtime
-/// refuses the first datagram.
+/// Sends through a duplicate of a socket.
+///
+/// tokio's own socket would refuse the first datagram, because it does not yet know that the socket
+/// is writable. The copy does not wait for that.
 #[derive(Debug)]
 pub struct UdpSender {
     socket: std::net::UdpSocket,
@@ -34,10 +36,10 @@ pub struct UdpSender {
 }
 
 impl UdpSender {
-    /// Copies a socket, which does not block from now on.
+    /// Duplicates a socket and makes it non-blocking.
     ///
     /// # Errors
-    /// What the system says.
+    /// The operating system's error.
     pub fn of(socket: &std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -59,13 +61,14 @@ impl DatagramSender for UdpSender {
     }
 }
 
-/// Takes datagrams that arrived at a socket of another, such as one that Node Discovery v5 serves.
+/// Takes datagrams from a shared socket, for example that of Node Discovery v5.
 #[derive(Clone)]
 pub struct Inlet(mpsc::Sender<(SocketAddr, Bytes)>);
 
 impl Inlet {
-    /// Hands in a datagram that arrived from an address. Never waits: returns whether it was taken. It is
-    /// not if 256 others wait, or discovery has ended.
+    /// Passes in a datagram that arrived from `from`; returns whether it was accepted.
+    ///
+    /// It never waits. It returns false if 256 datagrams are queued, or if discovery has ended.
     pub fn feed(&self, from: SocketAddr, datagram: Bytes) -> bool {
         self.0.try_send((from, datagram)).is_ok()
     }
@@ -77,11 +80,11 @@ impl fmt::Debug for Inlet {
     }
 }
 
-/// Where datagrams come from.
+/// A source of datagrams.
 pub(super) enum Arrivals {
     Socket {
         socket: UdpSocket,
-        /// A byte longer than any packet, so that a longer one shows.
+        /// One byte longer than any packet, to detect longer ones.
         buffer: Box<[u8]>,
         failures: u32,
     },
@@ -92,7 +95,7 @@ pub(super) enum Arrivals {
 }
 
 impl Arrivals {
-    /// What arrives at a socket that does not block.
+    /// Receives from a non-blocking socket.
     pub(super) fn at(socket: std::net::UdpSocket) -> io::Result<Self> {
         Ok(Self::Socket {
             socket: UdpSocket::from_std(socket)?,
@@ -106,7 +109,7 @@ impl Arrivals {
         (Inlet(inlet), Self::Fed { queue, first: None })
     }
 
-    /// Waits until there is a datagram; `false` if there will be none. Cancel safe.
+    /// Waits for a datagram; returns false if none will come. Cancel safe.
     pub(super) async fn wait(&mut self) -> bool {
         match self {
             Self::Socket {
@@ -121,7 +124,7 @@ impl Arrivals {
         }
     }
 
-    /// Hands the next datagram to `take`; `false` if there is none now.
+    /// Passes the next datagram to `take`; returns false if there is none now.
     pub(super) fn take(&mut self, take: impl FnOnce(SocketAddr, &[u8])) -> bool {
         match self {
             Self::Socket {

@@ -14,7 +14,7 @@ fn record(key: &SecretKey, seq: u64) -> NodeRecord {
 
 fn prepared(number: u8) -> (SecretKey, Discv4Builder) {
     let key = SecretKey::from_bytes(&[number; 32]).unwrap();
-    // Tests over sockets do not depend on how fast the machine is.
+    // A generous timeout, so that tests over sockets do not depend on the machine's speed.
     let config = Discv4Config::default()
         .with_private_networks(true)
         .with_request_timeout(Duration::from_secs(5));
@@ -40,7 +40,7 @@ async fn nodes_find_each_other_over_sockets() {
     let (second, node) = bound(2, &[first]).await;
     let (_, third) = bound(3, &[]).await;
     let mut seen = third.observations();
-    // Asking for the record bonds first; the table then has where to begin.
+    // The record request bonds first, so that the table has a node to start from.
     let known = third.request_record(&first.to_enode()).await.unwrap();
     assert_eq!(known.public_key(), first.public_key());
     let seen = seen.recv().await.unwrap().unwrap();

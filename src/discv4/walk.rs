@@ -1,4 +1,4 @@
-//! Nodes from anywhere, one after the other.
+//! Random walks through the network.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,21 +10,24 @@ use super::error::Discv4Error;
 use super::handle::Discv4;
 use crate::time::after;
 
-/// Lookups follow each other no faster.
+/// Minimum time between the starts of two lookups.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A walk through the network: looks for random targets, as fast as what it finds is taken.
+/// A walk through the network by lookups of random targets.
+///
+/// A lookup starts only when all nodes of the previous one have been returned.
 #[derive(Debug)]
 pub struct RandomWalk {
     discovery: Discv4,
-    /// Those of the last lookup that nobody has taken, at most 16.
+    /// Nodes of the last lookup that have not been returned yet, at most 16.
     found: VecDeque<Contact>,
     next_lookup: Option<Instant>,
 }
 
 impl Discv4 {
-    /// Starts a walk through the network. It asks other nodes only while somebody waits for its
-    /// [`next`](RandomWalk::next) node.
+    /// Starts a walk through the network.
+    ///
+    /// It contacts other nodes only during a call of [`next`](RandomWalk::next).
     #[must_use]
     pub fn random_walk(&self) -> RandomWalk {
         RandomWalk {
@@ -36,16 +39,21 @@ impl Discv4 {
 }
 
 impl RandomWalk {
-    /// The next node, if it was found already.
+    /// Returns the next node if one has already been found.
     pub(crate) fn next_found(&mut self) -> Option<Contact> {
         self.found.pop_front()
     }
 
-    /// The next node, which answered. The same one can come again. Cancel safe: a lookup that is under
-    /// way is lost.
+    /// Returns the next node that answered a query.
+    ///
+    /// The same node may be returned again.
     ///
     /// # Errors
-    /// [`Discv4Error::Busy`] if too many lookups are under way, [`Discv4Error::Stopped`].
+    /// [`Discv4Error::Busy`] if too many lookups are in progress, [`Discv4Error::Stopped`] if
+    /// discovery has ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but the result of a lookup in progress is lost.
     pub async fn next(&mut self) -> Result<Contact, Discv4Error> {
         loop {
             if let Some(contact) = self.found.pop_front() {

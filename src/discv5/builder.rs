@@ -14,7 +14,7 @@ use super::{Discv5Config, Discv5Error, Discv5Events};
 use crate::node::{NodeRecord, SecretKey};
 use crate::runtime;
 
-/// The UDP sockets that discovery reads and writes, one for each family of addresses.
+/// The UDP sockets of discovery, one for each address family.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     v4: Option<Arc<UdpSocket>>,
@@ -22,10 +22,10 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// A socket of either family.
+    /// Uses one socket of either family.
     ///
     /// # Errors
-    /// What the system says when it is asked for the socket's address.
+    /// The operating system's error if it cannot return the socket's address.
     pub fn one(socket: Arc<UdpSocket>) -> io::Result<Self> {
         let none = Self { v4: None, v6: None };
         Ok(match socket.local_addr()? {
@@ -40,7 +40,9 @@ impl Sockets {
         })
     }
 
-    /// One of each family. The IPv6 socket must not take IPv4 packets.
+    /// Uses one socket of each family.
+    ///
+    /// The IPv6 socket must not receive IPv4 packets.
     #[must_use]
     pub fn both(v4: Arc<UdpSocket>, v6: Arc<UdpSocket>) -> Self {
         Self {
@@ -50,7 +52,7 @@ impl Sockets {
     }
 }
 
-/// The settings of [`Discv5`] on its way to start.
+/// Builds a [`Discv5`].
 #[must_use]
 pub struct Discv5Builder {
     key: SecretKey,
@@ -61,8 +63,9 @@ pub struct Discv5Builder {
 }
 
 impl Discv5 {
-    /// Starts the description of a node with this static key and this record, in which others find its
-    /// address.
+    /// Starts to build a node with this static key and record.
+    ///
+    /// Others find its address in the record.
     pub fn builder(key: SecretKey, record: NodeRecord) -> Discv5Builder {
         Discv5Builder::new(key, record)
     }
@@ -79,20 +82,24 @@ impl Discv5Builder {
         }
     }
 
-    /// Sets how the node takes part.
+    /// Sets the configuration.
     pub fn config(mut self, config: Discv5Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Adds nodes to start from. Without any the node finds nobody until somebody asks it.
+    /// Adds nodes to start from.
+    ///
+    /// Without any, the node finds no others until another node contacts it.
     pub fn bootnodes(mut self, records: impl IntoIterator<Item = NodeRecord>) -> Self {
         self.bootnodes.extend(records);
         self
     }
 
-    /// Sets what answers the talk requests of other nodes to a protocol: at most 1,024 bytes, an empty answer
-    /// for what cannot be answered. A panic ends one answer.
+    /// Sets the handler for talk requests to a protocol.
+    ///
+    /// An answer is at most 1,024 bytes long, and empty if there is none to give. A panic ends only
+    /// one answer.
     pub fn talk<F, Fut>(mut self, protocol: impl Into<Vec<u8>>, answer: F) -> Self
     where
         F: Fn(Talk) -> Fut + Send + Sync + 'static,
@@ -102,11 +109,13 @@ impl Discv5Builder {
         self
     }
 
-    /// Starts discovery in the current tokio runtime. It ends when the last clone of its handle is dropped.
+    /// Starts discovery in the current tokio runtime.
+    ///
+    /// It ends when the last clone of its handle is dropped.
     ///
     /// # Errors
-    /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that these
-    /// sockets reach, or if there is no socket or runtime.
+    /// [`Discv5Error`] if the record is another node's, if a bootnode's record has no address that
+    /// these sockets reach, or if there is no socket or runtime.
     pub async fn start(self, sockets: Sockets) -> Result<(Discv5, Discv5Events), Discv5Error> {
         runtime::with_io()?;
         let own = self.key.public_key().node_id();
@@ -122,7 +131,7 @@ impl Discv5Builder {
             ipv6: sockets.v6,
         };
         let mut config = ConfigBuilder::new(listen);
-        // The node keeps its record itself, and counts itself at which address it is seen.
+        // The node maintains its record and evaluates its observed addresses itself.
         config.disable_enr_update();
         config.auto_nat_listen_duration(None);
         config.disable_report_discovered_peers();

@@ -2,37 +2,37 @@ use std::io;
 
 use crate::node::{NodeId, RecordError};
 
-/// Why Discovery v5 did not start, or did not answer.
+/// Errors of Discovery v5.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Discv5Error {
     /// Neither an IPv4 nor an IPv6 socket was given.
     #[error("no socket for discovery")]
     NoSocket,
-    /// The node's own record is signed with another key than the node's.
-    #[error("the record is one of {of}, and the node is {own}")]
+    /// The node's own record belongs to another node's key.
+    #[error("the record belongs to node {of}, not to {own}")]
     ForeignRecord {
-        /// Whose record it is.
+        /// The record's node.
         of: NodeId,
         /// The node.
         own: NodeId,
     },
-    /// A record of this node says nothing that can be used.
-    #[error("the record of {node} is of no use for discovery: {why}")]
+    /// The record of this node cannot be used.
+    #[error("the record of {node} cannot be used for discovery: {why}")]
     Record {
-        /// Whose it is.
+        /// The record's node.
         node: NodeId,
         /// What is wrong with it.
         why: String,
     },
-    /// A record that another node gave breaks a rule.
-    #[error("a record that was found: {0}")]
+    /// A record from another node is invalid.
+    #[error("found an invalid record: {0}")]
     Found(#[from] RecordError),
-    /// There is no tokio runtime with timers and input and output.
+    /// There is no tokio runtime with timers and I/O.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::RuntimeError),
-    /// The system refused something.
-    #[error("the socket for discovery: {0}")]
+    /// The system reported an error.
+    #[error("the socket for discovery failed: {0}")]
     Io(#[from] io::Error),
     /// Discovery has ended.
     #[error("discovery has ended")]
@@ -43,8 +43,8 @@ pub enum Discv5Error {
         /// The node.
         node: NodeId,
     },
-    /// A request failed otherwise.
-    #[error("the request to {node}: {why}")]
+    /// A request failed for another reason.
+    #[error("the request to {node} failed: {why}")]
     Request {
         /// The node.
         node: NodeId,

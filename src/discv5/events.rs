@@ -1,4 +1,4 @@
-//! What discovery learns without being asked.
+//! Events of discovery that no call asked for.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,45 +16,47 @@ use tokio_util::task::TaskTracker;
 use super::talk::Talks;
 use crate::mutex::Mutex;
 
-/// How many packets of other protocols wait to be taken.
+/// Maximum number of queued packets of other protocols.
 const FRAMES: usize = 256;
 
-/// How many observations wait to be taken.
+/// Maximum number of queued observations.
 const OBSERVATIONS: usize = 64;
 
-/// A packet that is none of Discovery v5.
+/// A packet that is not of Discovery v5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// Where it came from.
+    /// The sender's address.
     pub from: SocketAddr,
-    /// All of it.
+    /// The whole packet.
     pub packet: Bytes,
 }
 
-/// What another node says about the address of this one.
+/// This node's address, as another node sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observed {
-    /// Where that node is; proven.
+    /// The other node's address, which is proven.
     pub by: SocketAddr,
-    /// The address that it sees.
+    /// The address that it reports.
     pub seen: SocketAddr,
 }
 
-/// What discovery learns without being asked. What is not taken in time is dropped.
+/// Events of discovery that no call asked for.
+///
+/// Events that are not read in time are dropped.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Discv5Events {
-    /// Packets of other protocols on the same socket, at most 256 that wait.
+    /// Packets of other protocols on the same socket; at most 256 are queued.
     pub frames: mpsc::Receiver<Frame>,
-    /// At which address others see this node, at most 64 that wait.
+    /// Addresses at which others see this node; at most 64 are queued.
     pub observed: mpsc::Receiver<Observed>,
     pub(super) dropped: Arc<AtomicU64>,
 }
 
 impl Discv5Events {
-    /// How many packets of other protocols found no room.
+    /// Returns the number of packets of other protocols that were dropped for lack of room.
     #[must_use]
     pub fn dropped_frames(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -67,7 +69,7 @@ pub(super) struct Outlets {
     dropped: Arc<AtomicU64>,
 }
 
-/// The ends to send to, and those to take from.
+/// Creates the sending and the receiving ends.
 pub(super) fn outlets() -> (Outlets, mpsc::Sender<Observed>, Discv5Events) {
     let (frame, frames) = mpsc::channel(FRAMES);
     let (observe, observed) = mpsc::channel(OBSERVATIONS);
@@ -84,7 +86,7 @@ pub(super) fn outlets() -> (Outlets, mpsc::Sender<Observed>, Discv5Events) {
     (outlets, observe, events)
 }
 
-/// Takes what the crate has to say, without ever waiting: it waits for this.
+/// Handles the events of the crate. It never waits, since the crate waits for it.
 pub(super) async fn listen(
     mut events: mpsc::Receiver<Event>,
     outlets: Outlets,
@@ -117,7 +119,7 @@ pub(super) async fn listen(
     }
 }
 
-/// Asks a node of the table from time to time at which address it sees this one.
+/// Periodically asks a node of the table at which address it sees this one.
 pub(super) async fn observe(
     service: Weak<Mutex<Option<discv5::Discv5>>>,
     interval: Duration,
@@ -130,13 +132,13 @@ pub(super) async fn observe(
             return;
         };
         if let Some(seen) = asked.await {
-            // Nobody has to take them.
+            // Observations need not be read.
             let _ = observed.try_send(seen);
         }
     }
 }
 
-/// Asks a node of the table that answered last time.
+/// Pings a random node of the table that answered last time.
 fn ask_one(
     service: &discv5::Discv5,
 ) -> impl Future<Output = Option<Observed>> + Send + 'static + use<> {

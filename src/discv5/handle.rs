@@ -13,11 +13,12 @@ use super::{Discv5Config, Discv5Error, Discv5Events};
 use crate::mutex::Mutex;
 use crate::node::{NodeId, NodeRecord};
 
-/// A node's part in Discovery v5. Cheap to clone; it ends with
-/// [`shutdown`](Self::shutdown), or when the last clone is dropped.
+/// A handle to a running node of Discovery v5; cheap to clone.
+///
+/// The node ends with [`shutdown`](Self::shutdown), or when the last clone is dropped.
 #[derive(Clone)]
 pub struct Discv5 {
-    /// None once it has ended: as long as it is there, so is its socket.
+    /// `None` once discovery has ended. The service holds the socket.
     service: Arc<Mutex<Option<discv5::Discv5>>>,
     _last: Arc<DropGuard>,
 }
@@ -56,13 +57,15 @@ impl Discv5 {
         Ok((discovery, events))
     }
 
-    /// Asks the crate for something, unless it has ended. What it returns is awaited without it.
+    /// Calls `ask` on the service, unless discovery has ended.
+    ///
+    /// Callers await the result without holding the lock.
     fn service<T>(&self, ask: impl FnOnce(&discv5::Discv5) -> T) -> Result<T, Discv5Error> {
         let service = self.service.lock();
         service.as_ref().map(ask).ok_or(Discv5Error::Ended)
     }
 
-    /// Hands out another record of this node from now on.
+    /// Replaces the node's record.
     ///
     /// # Errors
     /// [`Discv5Error::ForeignRecord`] if it is another node's, [`Discv5Error::Ended`].
@@ -78,8 +81,9 @@ impl Discv5 {
         Ok(())
     }
 
-    /// Ends discovery for all clones of this handle: nothing is answered any more, and the socket is given
-    /// back a moment later.
+    /// Ends discovery for all clones of this handle.
+    ///
+    /// From then on nothing is answered, and the socket is released a moment later.
     pub fn shutdown(&self) {
         drop(self.service.lock().take());
     }
@@ -87,8 +91,8 @@ impl Discv5 {
     /// Adds a node to the table, if it has room for it.
     ///
     /// # Errors
-    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if the limits
-    /// by network leave no room; [`Discv5Error::Ended`].
+    /// [`Discv5Error::Record`] if the record has no address that this node's sockets reach, or if
+    /// the limits by network leave no room; [`Discv5Error::Ended`].
     pub fn add(&self, record: &NodeRecord) -> Result<(), Discv5Error> {
         let enr = to_enr(record)?;
         let added = self.service(|service| service.add_enr(enr))?;
@@ -98,15 +102,19 @@ impl Discv5 {
         })
     }
 
-    /// Looks for the nodes that are nearest to an id: at most 16, the nearest first, as far as they sign
-    /// with a key of RLPx. Takes as long as the [limit](Discv5Config::lookup_timeout) says, at most.
-    /// Cancel safe.
+    /// Looks up the nodes nearest to an id.
+    ///
+    /// Returns at most 16, the nearest first, without those that sign with a key that RLPx does not
+    /// use. It takes at most the [limit](Discv5Config::lookup_timeout).
     ///
     /// # Errors
     /// [`Discv5Error::Ended`] if discovery has ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn lookup(&self, target: &NodeId) -> Result<Vec<NodeRecord>, Discv5Error> {
         let found = self.service(|service| {
-            // The crate would warn of it each time.
+            // The crate would log a warning each time.
             let nobody = service.table_entries_id().is_empty();
             (!nobody).then(|| service.find_node(to_id(target)))
         })?;
@@ -117,10 +125,13 @@ impl Discv5 {
         Ok(found.iter().filter_map(from_enr).collect())
     }
 
-    /// Looks for one node's newest record. Cancel safe.
+    /// Looks up one node's newest record.
     ///
     /// # Errors
     /// [`Discv5Error::Ended`] if discovery has ended.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn resolve(&self, node: &NodeId) -> Result<Option<NodeRecord>, Discv5Error> {
         let found = self.lookup(node).await?;
         let found = found.into_iter().find(|record| record.node_id() == *node);
@@ -128,7 +139,9 @@ impl Discv5 {
         Ok(found.or_else(|| from_enr(&known().ok()??)))
     }
 
-    /// The nodes of the table, each with whether it answered last time; none once discovery has ended.
+    /// Returns the nodes of the table, each with whether it answered last time.
+    ///
+    /// Empty once discovery has ended.
     #[must_use]
     pub fn table(&self) -> Vec<(NodeRecord, bool)> {
         let entries = self.service(discv5::Discv5::table_entries);
@@ -139,19 +152,24 @@ impl Discv5 {
             .collect()
     }
 
-    /// How many nodes the table has.
+    /// Returns the number of nodes in the table.
     #[cfg(feature = "metrics")]
     pub(crate) fn table_len(&self) -> usize {
         let entries = self.service(discv5::Discv5::table_entries_id);
         entries.map_or(0, |entries| entries.len())
     }
 
-    /// Sends a talk request of a protocol to a node, and returns its answer, which is empty if that node does
-    /// not speak the protocol. Both are at most about 1,100 bytes long. Cancel safe.
+    /// Sends a talk request of a protocol to a node, and returns its answer.
+    ///
+    /// The answer is empty if the node does not speak the protocol. Both are at most about 1,100
+    /// bytes long.
     ///
     /// # Errors
-    /// [`Discv5Error::TimedOut`] if no answer came, [`Discv5Error::Record`] if the node's address cannot be
-    /// reached, [`Discv5Error::Request`] otherwise.
+    /// [`Discv5Error::TimedOut`] if no answer came, [`Discv5Error::Record`] if the node's address
+    /// cannot be reached, [`Discv5Error::Request`] otherwise.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn talk(
         &self,
         node: &NodeRecord,
@@ -163,17 +181,20 @@ impl Discv5 {
         let contact = NodeContact::try_from_enr(to_enr(node)?, mode);
         let contact = contact.map_err(|_| Discv5Error::Record {
             node: id,
-            why: "it has no address that can be reached".to_owned(),
+            why: "it has no reachable address".to_owned(),
         })?;
         let (protocol, request) = (protocol.as_ref().to_vec(), request.as_ref().to_vec());
         let answer = self.service(|service| service.talk_req(contact, protocol, request))?;
         answer.await.map_err(|error| failed(id, &error))
     }
 
-    /// Asks a node whether it is there, and returns at which address it sees this one. Cancel safe.
+    /// Pings a node, and returns the address at which it sees this one.
     ///
     /// # Errors
-    /// As for [`talk`](Self::talk).
+    /// Those of [`talk`](Self::talk).
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ping(&self, node: &NodeRecord) -> Result<SocketAddr, Discv5Error> {
         let id = node.node_id();
         let enr = to_enr(node)?;

@@ -1,8 +1,9 @@
-//! Finding nodes, and being found, by [Node Discovery v5](https://github.com/ethereum/devp2p/blob/master/discv5/discv5.md).
+//! Finds nodes, and is found, by [Node Discovery
+//! v5](https://github.com/ethereum/devp2p/blob/master/discv5/discv5.md).
 //!
-//! The protocol is that of the crate [`discv5`](https://docs.rs/discv5), which other clients use in production.
-//! Here it gets the node's key and record, a socket that other protocols share, and the types of this
-//! crate.
+//! The crate [`discv5`](https://docs.rs/discv5), which other clients use in production, implements
+//! the protocol. This module gives it the node's key and record, a socket that other protocols
+//! share, and the types of this crate.
 //!
 //! ```
 //! # tokio_test::block_on(async {
@@ -32,10 +33,11 @@
 //! # }).unwrap();
 //! ```
 //!
-//! # What the crate does by itself
-//! Its lists of banned nodes and addresses are one for the whole process; this layer bans nobody. Its limit of
-//! packets a second stays off, since it bans an address for an hour that somebody else may have put on
-//! the packets, and would drop those of Discovery v4 on the same socket too.
+//! # Bans and rate limits of the crate
+//! The crate's lists of banned nodes and addresses are shared by the whole process; this layer bans
+//! no node. The crate's limit of packets per second stays off: it bans an address for an hour,
+//! although anybody may have forged that address, and it would also drop packets of Discovery v4 on
+//! the same socket.
 
 mod builder;
 mod config;

@@ -12,12 +12,12 @@ use crate::connmgr::{AddressSource, DialFilter};
 use crate::guarded::caught;
 use crate::node::{Enode, NodeId, NodeRecord};
 
-/// How many lookups one call makes before it says that there is nothing.
+/// Number of lookups that one call makes before it returns `None`.
 const LOOKUPS: usize = 3;
 
 type Wanted = Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>;
 
-/// Nodes that lookups for random ids find, for ever: a [source](crate::ServerBuilder::source) of a server.
+/// An endless [source](crate::ServerBuilder::source) of nodes, found by lookups of random ids.
 pub struct Nodes {
     discovery: Discv5,
     found: VecDeque<NodeRecord>,
@@ -25,7 +25,7 @@ pub struct Nodes {
 }
 
 impl Discv5 {
-    /// A source of nodes to dial, which looks for random ids.
+    /// Returns a source of nodes to dial, which looks up random ids.
     #[must_use]
     pub fn nodes(&self) -> Nodes {
         Nodes {
@@ -37,7 +37,9 @@ impl Discv5 {
 }
 
 impl Nodes {
-    /// Leaves out those whose record does not say what is wanted, such as a fork identifier.
+    /// Keeps only nodes whose record `wanted` accepts.
+    ///
+    /// It may check for a fork identifier, for example.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&NodeRecord) -> bool + Send + Sync + 'static) -> Self {
         self.wanted = Some(Arc::new(wanted));
@@ -48,7 +50,7 @@ impl Nodes {
         let Some(wanted) = &self.wanted else {
             return true;
         };
-        caught("a choice of node records", || wanted(record)).unwrap_or(false)
+        caught("a filter of node records", || wanted(record)).unwrap_or(false)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Node records as the crate `discv5` has them, and as this one does. Their text is the same.
+//! Converts node records between the crate `discv5` and this one.
+//!
+//! Their text form is the same.
 
 use discv5::Enr;
 use enr::{CombinedKey, NodeId as TheirId};
@@ -6,7 +8,7 @@ use enr::{CombinedKey, NodeId as TheirId};
 use super::Discv5Error;
 use crate::node::{NodeId, NodeRecord, SecretKey};
 
-/// A record for the crate.
+/// Converts a record for the crate.
 pub(super) fn to_enr(record: &NodeRecord) -> Result<Enr, Discv5Error> {
     let enr = record.to_string().parse::<Enr>();
     enr.map_err(|why| Discv5Error::Record {
@@ -15,7 +17,9 @@ pub(super) fn to_enr(record: &NodeRecord) -> Result<Enr, Discv5Error> {
     })
 }
 
-/// A record of the crate's; none if it is signed in a way that RLPx has no use for.
+/// Converts a record of the crate.
+///
+/// `None` if it is signed in a way that RLPx does not use.
 pub(super) fn from_enr(enr: &Enr) -> Option<NodeRecord> {
     enr.to_base64().parse().ok()
 }
@@ -28,7 +32,7 @@ pub(super) fn from_id(id: &TheirId) -> NodeId {
     NodeId::from_bytes(id.raw())
 }
 
-/// The node's key for the crate.
+/// Converts the node's key for the crate.
 pub(super) fn to_key(key: &SecretKey, own: &NodeId) -> Result<CombinedKey, Discv5Error> {
     let mut bytes = key.to_bytes();
     CombinedKey::secp256k1_from_bytes(&mut bytes[..]).map_err(|error| Discv5Error::Record {

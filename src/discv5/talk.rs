@@ -1,4 +1,4 @@
-//! Requests of users' own protocols, which Discovery v5 carries.
+//! Talk requests of users' own protocols over Discovery v5.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,22 +14,22 @@ use super::record::from_id;
 use crate::guarded::caught_async;
 use crate::node::NodeId;
 
-/// The longest answer: what a packet of 1,280 bytes has room for.
+/// The maximum length of an answer, which fits a packet of 1,280 bytes.
 const MAX_ANSWER: usize = 1024;
 
-/// A request of another node to a protocol that is spoken over discovery.
+/// A request from another node to a protocol over discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Talk {
-    /// Who asks; proven.
+    /// The sender, which is proven.
     pub from: NodeId,
-    /// What it asks: at most 1,280 bytes.
+    /// The request, at most 1,280 bytes.
     pub request: Vec<u8>,
 }
 
 type Answer = Arc<dyn Fn(Talk) -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
 
-/// Who answers which protocol.
+/// The handlers by protocol.
 #[derive(Clone, Default)]
 pub(super) struct Talks(BTreeMap<Vec<u8>, Answer>);
 
@@ -43,8 +43,9 @@ impl Talks {
         self.0.insert(protocol, answer);
     }
 
-    /// The answer in the making, if there is somebody to give one and room for it. A request that is dropped
-    /// gets an empty answer.
+    /// Returns the future of the answer, if there are a handler and a free slot.
+    ///
+    /// A request that is dropped gets an empty answer.
     pub(super) fn answer(
         &self,
         request: Theirs,
@@ -59,8 +60,7 @@ impl Talks {
         Some(async move {
             let _place = place;
             let from = talk.from;
-            let made =
-                caught_async("what answers a talk request", async { answer(talk).await }).await;
+            let made = caught_async("a talk handler", async { answer(talk).await }).await;
             match made {
                 Some(made) if made.len() <= MAX_ANSWER => {
                     if let Err(error) = request.respond(made) {

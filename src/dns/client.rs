@@ -14,10 +14,11 @@ use super::{Config, DnsError, Link, Resolver, SyncedTree, Walk};
 use crate::mutex::Mutex;
 use crate::settings::TooSmall;
 
-/// Reads lists of nodes through a [`Resolver`]. Clones share what they remember, and the rate.
+/// Reads lists of nodes through a [`Resolver`].
 ///
-/// Nothing is looked up before [`sync`](Self::sync) is called or a [`Walk`] is asked for a node, and then only names of the
-/// lists that are asked for and, in a walk, of those that they lead to.
+/// Clones share the cache and the rate. Nothing is looked up before [`sync`](Self::sync) is called
+/// or a [`Walk`] is asked for a node, and then only names of the requested lists and, in a walk, of
+/// those that they link to.
 pub struct Client<R> {
     reader: Arc<Reader<R>>,
     random: Arc<Mutex<StdRng>>,
@@ -33,22 +34,22 @@ pub struct ClientBuilder<R> {
 }
 
 impl<R: Resolver> ClientBuilder<R> {
-    /// Limits and times.
+    /// Sets the limits and times.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Makes the order in which entries are read the same in each run.
+    /// Seeds the random order of entries, which makes it the same in each run.
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = StdRng::seed_from_u64(seed);
         self
     }
 
-    /// Makes the client.
+    /// Creates the client.
     ///
     /// # Errors
-    /// [`TooSmall`] if a setting is.
+    /// [`TooSmall`] if a setting is below its minimum.
     pub fn build(self) -> Result<Client<R>, TooSmall> {
         self.config.check()?;
         let reader = Reader::new(self.resolver, self.config);
@@ -60,7 +61,7 @@ impl<R: Resolver> ClientBuilder<R> {
 }
 
 impl<R: Resolver> Client<R> {
-    /// Settings for a client that asks this resolver.
+    /// Returns the settings for a client that asks this resolver.
     pub fn builder(resolver: R) -> ClientBuilder<R> {
         ClientBuilder {
             resolver,
@@ -69,14 +70,20 @@ impl<R: Resolver> Client<R> {
         }
     }
 
-    /// Reads the whole of one list; links are returned, not followed. This asks for each entry by itself, at the rate
-    /// of [`Config::entries_per_second`]: to find a few nodes of a large list, [`walk`](Self::walk).
+    /// Reads the whole of one list.
     ///
-    /// What is wrong with single entries, or beyond a limit, is left out and reported in [`SyncedTree::errors`]. To drop the
-    /// call loses what was read but for what is remembered.
+    /// Links are returned, not followed. Each entry is a lookup of its own, at the rate of
+    /// [`Config::entries_per_second`]; to find a few nodes of a large list, use
+    /// [`walk`](Self::walk).
+    ///
+    /// Wrong entries, and those beyond a limit, are left out and reported in
+    /// [`SyncedTree::errors`].
+    ///
+    /// # Cancel safety
+    /// A dropped call loses what it has read, except for cached entries.
     ///
     /// # Errors
-    /// [`DnsError`] if there is no good root, or it was not found in time.
+    /// [`DnsError`] if there is no valid root, or it was not found in time.
     pub async fn sync(&self, link: &Link) -> Result<SyncedTree, DnsError> {
         let mut machine = Machine::once(self.reader.config, link.clone(), Instant::now());
         let mut random = self.fork();
@@ -94,7 +101,7 @@ impl<R: Resolver> Client<R> {
         synced.complete(machine.root(), link.domain().as_str())
     }
 
-    /// Walks through lists, and those that they lead to, in random order.
+    /// Walks through lists, and those that they link to, in random order.
     #[must_use]
     pub fn walk(&self, links: impl IntoIterator<Item = Link>) -> Walk<R> {
         let links = links.into_iter().collect();

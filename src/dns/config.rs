@@ -3,30 +3,48 @@ use std::time::Duration;
 use crate::settings::{TooSmall, settings};
 
 settings! {
-    /// How a [`Client`](super::Client) reads lists. A time limit of [`Duration::MAX`] is none.
+    /// How a [`Client`](super::Client) reads lists.
+    ///
+    /// A time limit of [`Duration::MAX`] is none.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Config {
-        /// How far below a list's root entries are read; the first entry of each tree has depth 0.
-        /// Default: 16.
+        /// How far below a list's root entries are read.
+        ///
+        /// The first entry of each tree has depth 0. Default: 16.
         max_depth / with_max_depth: usize = 16;
-        /// How many entries of each of a list's two trees are read; at least 1. Default: 16,384.
+        /// How many entries of each of a list's two trees are read.
+        ///
+        /// At least 1. Default: 16,384.
         max_entries / with_max_entries: usize = 1 << 14;
-        /// How many bytes of text of each of a list's two trees are read; at least 1. Default: 4 MiB.
+        /// How many bytes of text of each of a list's two trees are read.
+        ///
+        /// At least 1. Default: 4 MiB.
         max_bytes / with_max_bytes: usize = 4 << 20;
-        /// With how many lists a walk ends up that follows links. Lists that it is given are read in
-        /// any case. Default: 16.
+        /// How many lists a walk reads at most when it follows links.
+        ///
+        /// Lists that it is given are always read. Default: 16.
         max_trees / with_max_trees: usize = 16;
-        /// How many entries are taken a second, after 10 at once, by all that one client does;
-        /// at least 1. What was remembered counts too. Default: 3.
+        /// How many entries a client reads a second, after 10 at once.
+        ///
+        /// All its walks and syncs share this rate, and cached entries count too. At least 1.
+        /// Default: 3.
         entries_per_second / with_entries_per_second: u32 = 3;
-        /// How long the lookup of one name may take; more than nothing. Default: 5 s.
+        /// How long the lookup of one name may take.
+        ///
+        /// More than zero. Default: 5 s.
         lookup_timeout / with_lookup_timeout: Duration = Duration::from_secs(5);
-        /// How long [`Client::sync`](super::Client::sync) may take. Default: 30 min.
+        /// How long [`Client::sync`](super::Client::sync) may take.
+        ///
+        /// Default: 30 min.
         sync_timeout / with_sync_timeout: Duration = Duration::from_secs(30 * 60);
-        /// After what time a walk looks a list's root up again; at least 1 s. After a failure it does so
-        /// after 5 s, then after twice that, up to this time. Default: 30 min.
+        /// How long a walk waits before it looks a list's root up again.
+        ///
+        /// After a failure it waits 5 s, then twice as long each time, up to this time. At least
+        /// 1 s. Default: 30 min.
         refresh / with_refresh: Duration = Duration::from_secs(30 * 60);
-        /// How many texts of entries are remembered, of up to 512 bytes each. Default: 1,000.
+        /// How many texts of entries are cached, of up to 512 bytes each.
+        ///
+        /// Default: 1,000.
         cache / with_cache: usize = 1_000;
     }
 }

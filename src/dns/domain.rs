@@ -1,4 +1,4 @@
-//! Names in the DNS under which lists of nodes are kept.
+//! Names of lists of nodes in the DNS.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,16 @@ use crate::node::excerpt;
 
 /// The name of a list of nodes in the DNS, such as `nodes.example.org`.
 ///
-/// It has at most [`MAX_LENGTH`](Self::MAX_LENGTH) bytes, in labels of 1 to 63 letters, digits, hyphens and underscores.
-/// Names do not depend on case, so capital letters are made small; a dot at the end is dropped.
+/// It has at most [`MAX_LENGTH`](Self::MAX_LENGTH) bytes, in labels of 1 to 63 letters, digits,
+/// hyphens and underscores. Case does not matter, so it is kept in lower case; a dot at the end is
+/// dropped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Domain(String);
 
 impl Domain {
-    /// The longest name, in bytes: the DNS allows 253, of which an entry's hash and a dot take up to 53.
+    /// The maximum length of a name, in bytes.
+    ///
+    /// The DNS allows 253, of which an entry's hash and a dot take up to 53.
     pub const MAX_LENGTH: usize = 200;
 
     /// The name as a text.

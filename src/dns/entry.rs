@@ -1,4 +1,4 @@
-//! What stands below a list's root.
+//! The entries below a list's root.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,13 +21,13 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Whether a text means to be an entry, whatever it says further.
+    /// Whether a text begins as an entry does, even if the rest is wrong.
     pub(super) fn is_text(text: &str) -> bool {
         Link::is_text(text) || text.starts_with(BRANCH) || text.starts_with(NODE)
     }
 }
 
-/// Reads a text of at most [`MAX_TEXT`] bytes; a node's record is verified.
+/// Parses a text of at most [`MAX_TEXT`] bytes; a node's record is verified.
 impl FromStr for Entry {
     type Err = EntryError;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a list.
+//! The errors of lists.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{EntryHash, MAX_TEXT};
 use crate::node::{KeyError, NodeId, RecordError};
 
-/// Why a text is no link, no name, no root or no entry.
+/// Why a text is not a valid link, name, root or entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
@@ -19,25 +19,25 @@ pub enum EntryError {
         /// The longest that is allowed.
         limit: usize,
     },
-    /// The text does not begin as an entry of this kind does.
+    /// The text does not begin like an entry of this kind.
     #[error("no entry begins with {found:?}")]
     Unknown {
         /// The beginning of the text.
         found: String,
     },
-    /// The name in the DNS is too long, or has a part that no such name has.
-    #[error("{found:?} is no name in the DNS for a list of nodes")]
+    /// The name is too long, or not a valid name in the DNS.
+    #[error("{found:?} is not a valid DNS name for a list of nodes")]
     Domain {
         /// The name.
         found: String,
     },
     /// The link has no key.
-    #[error("the link has no public key with an @ behind it")]
+    #[error("the link has no public key followed by @")]
     NoKey,
     /// The link's key is not base32 in capital letters without padding, or too long.
     #[error("the link's public key is not the base32 of 33 bytes")]
     KeyBase32,
-    /// The link's key is no public key.
+    /// The link's key is not a valid public key.
     #[error("the link has an invalid public key: {0}")]
     Key(#[source] KeyError),
     /// A hash is not base32 in capital letters without padding, of 12 to 32 bytes.
@@ -46,34 +46,34 @@ pub enum EntryError {
         /// The hash.
         found: String,
     },
-    /// The root has no such field at its place.
-    #[error("the root has no {field} where it belongs")]
+    /// The root does not have this field in its place.
+    #[error("the root is missing the field {field}")]
     Field {
         /// The field's beginning.
         field: &'static str,
     },
-    /// The root's sequence number is no number of 64 bits.
-    #[error("the root has the sequence number {found:?}")]
+    /// The root's sequence number is not a 64-bit number.
+    #[error("the root has an invalid sequence number {found:?}")]
     Sequence {
         /// The number.
         found: String,
     },
-    /// The root is not written in the one way that there is.
-    #[error("the root is not written as roots are")]
+    /// The root is not in its only valid form.
+    #[error("the root is not in its canonical form")]
     RootSyntax,
     /// The root's signature is not base64 for URLs without padding.
     #[error("the root's signature is not URL-safe base64 without padding")]
     SignatureBase64,
-    /// The root's signature is of a wrong length.
+    /// The root's signature has a wrong length.
     #[error("the root has a signature of {got} bytes instead of {expected}")]
     SignatureLength {
         /// Its length in bytes.
         got: usize,
-        /// The right one.
+        /// The expected length.
         expected: usize,
     },
     /// The root is not signed by the key of the link.
-    #[error("the root's signature is not one of the link's key")]
+    #[error("the root is not signed by the link's key")]
     Signature,
     /// The node's record is not valid.
     #[error("the node record is not valid: {0}")]
@@ -89,12 +89,12 @@ impl EntryError {
     }
 }
 
-/// Why no tree can be made of some nodes and links.
+/// Why no tree can be made of the given nodes and links.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// A node's record has a port that is none. Others could not read it.
-    #[error("the record of node {node} has a value under {key:?} that is no port")]
+    /// A node's record has an invalid port, with which others could not read it.
+    #[error("the record of node {node} has a value under {key:?} that is not a port")]
     Port {
         /// The node.
         node: NodeId,
@@ -122,13 +122,15 @@ pub enum LookupError {
 }
 
 impl LookupError {
-    /// The failure of a resolver.
+    /// Wraps the error of a resolver.
     pub fn failed(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Failed(Arc::new(error))
     }
 }
 
-/// What went wrong at one name of a list. Nothing else of the list, and no other list, stops for it.
+/// What went wrong at one name of a list.
+///
+/// It stops neither the rest of the list nor any other list.
 ///
 /// `name` is the full name in the DNS, which ends with the list's [`Domain`](super::Domain).
 #[derive(Debug, Clone, thiserror::Error)]
@@ -162,7 +164,7 @@ pub enum DnsError {
         /// Why.
         source: EntryError,
     },
-    /// The entry is not the one that its name says.
+    /// The entry does not have the hash in its name.
     #[error("{name}: the entry there has the hash {found}")]
     WrongHash {
         /// The name.
@@ -180,13 +182,13 @@ pub enum DnsError {
         /// The highest that was seen.
         known: u64,
     },
-    /// A node stands in the tree of links.
+    /// A node is in the tree of links.
     #[error("{name}: a node in the tree of links")]
     NodeAmongLinks {
         /// The name.
         name: String,
     },
-    /// A link stands in the tree of nodes.
+    /// A link is in the tree of nodes.
     #[error("{name}: a link in the tree of nodes")]
     LinkAmongNodes {
         /// The name.
@@ -200,18 +202,18 @@ pub enum DnsError {
         /// The entry.
         child: EntryHash,
     },
-    /// What a branch names would be too deep in the tree. It is left out.
-    #[error("{name}: the branch is {limit} below the root, and what it names would be too deep")]
+    /// The entries of a branch would be too deep in the tree. They are left out.
+    #[error("{name}: the entries of the branch would be more than {limit} levels deep")]
     TooDeep {
         /// The branch's name.
         name: String,
-        /// The greatest depth of an entry, where that of the tree's first is 0.
+        /// The maximum depth of an entry; the tree's first entry has depth 0.
         limit: usize,
     },
     /// The tree has too many entries. The rest is left out.
     #[error("{name}: the tree has more than {limit} entries")]
     TooManyEntries {
-        /// The name of the branch that has one too many.
+        /// The name of the branch that exceeds the limit.
         name: String,
         /// How many may be read.
         limit: usize,
@@ -219,25 +221,25 @@ pub enum DnsError {
     /// The tree's texts have too many bytes. The rest is left out.
     #[error("{name}: the tree has more than {limit} bytes")]
     TooManyBytes {
-        /// The name of the entry with which it has.
+        /// The name of the entry that exceeds the limit.
         name: String,
         /// How many may be read.
         limit: usize,
     },
-    /// There is a link to a further list, and there are enough. It is not followed.
-    #[error("{name}: a link to a further list, where {limit} are read")]
+    /// A link to another list is not followed, since enough lists are read.
+    #[error("{name}: the link is not followed, since {limit} lists are the limit")]
     TooManyTrees {
         /// The link's name.
         name: String,
-        /// How many lists are read.
+        /// How many lists may be read.
         limit: usize,
     },
-    /// The list was not read within the time for that. The rest is left out.
+    /// The list was not read in time. The rest is left out.
     #[error("{name}: the list was not read within {limit:?}")]
     TimeUp {
         /// The list's name.
         name: String,
-        /// The time.
+        /// The time limit.
         limit: Duration,
     },
 }

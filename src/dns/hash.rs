@@ -1,4 +1,4 @@
-//! The names of entries.
+//! The hashes that name entries.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,21 +9,22 @@ use super::{Domain, EntryError};
 use crate::keccak::keccak256;
 use crate::node::excerpt;
 
-/// The first bytes of the Keccak-256 of an entry's text. In base32 they are the entry's label below the
-/// [`Domain`] of its list.
+/// The first bytes of the Keccak-256 of an entry's text.
+///
+/// In base32 they are the entry's label below the [`Domain`] of its list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryHash {
-    /// Those beyond `length` are 0.
+    /// The bytes beyond `length` are 0.
     bytes: [u8; Self::MAX_LENGTH],
     length: usize,
 }
 
 impl EntryHash {
-    /// Bytes of a hash that is made here.
+    /// The length of a hash that is made here, in bytes.
     pub const LENGTH: usize = 16;
-    /// The fewest bytes of a hash that is read.
+    /// The minimum length of a hash that is parsed, in bytes.
     pub const MIN_LENGTH: usize = 12;
-    /// The most bytes of a hash that is read: all of them.
+    /// The maximum length of a hash that is parsed, in bytes: the whole digest.
     pub const MAX_LENGTH: usize = 32;
 
     /// The hash of an entry with this text, of [`LENGTH`](Self::LENGTH) bytes.
@@ -55,7 +56,7 @@ impl EntryHash {
         format!("{self}.{domain}")
     }
 
-    /// The bytes that every hash has. Entries are distinguished by them.
+    /// The bytes that every hash has, which distinguish entries.
     pub(super) fn key(&self) -> [u8; Self::MIN_LENGTH] {
         let mut key = [0; Self::MIN_LENGTH];
         key.copy_from_slice(&self.bytes[..Self::MIN_LENGTH]);
@@ -63,7 +64,7 @@ impl EntryHash {
     }
 }
 
-/// Reads base32 in capital letters without padding.
+/// Parses base32 in capital letters without padding.
 impl FromStr for EntryHash {
     type Err = EntryError;
 
@@ -72,7 +73,7 @@ impl FromStr for EntryHash {
             found: excerpt(text),
         };
         let decoded = match text.len() {
-            // What that many characters stand for at most.
+            // 32 bytes have 52 characters.
             0..=52 => BASE32_NOPAD.decode(text.as_bytes()),
             _ => return Err(invalid()),
         };

@@ -1,4 +1,4 @@
-//! The real resolver.
+//! A resolver that asks DNS servers.
 
 use std::fmt;
 use std::io;
@@ -15,23 +15,25 @@ use hickory_resolver::proto::rr::{Name, RData, rdata::TXT};
 
 use super::{LookupError, Resolver};
 
-/// How long a server may take to answer, before it or another one is asked again.
+/// How long a server may take before it or another one is asked again.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How many answers are kept for as long as their servers allow. Entries are remembered by the
-/// [`Client`](super::Client), without a limit in time.
+/// How many answers are cached, for as long as their servers allow.
+///
+/// The [`Client`](super::Client) caches entries itself, without a time limit.
 const CACHE: u64 = 32;
 
-/// Asks DNS servers over UDP, and over TCP where an answer is too long for that (crate `hickory-resolver`).
-/// Nothing is asked before a name is looked up.
+/// Asks DNS servers over UDP, and over TCP for long answers.
+///
+/// It uses the crate `hickory-resolver`. Nothing is asked before a name is looked up.
 #[derive(Clone)]
 pub struct DnsResolver(TokioResolver);
 
 impl DnsResolver {
-    /// Asks these servers, in this order.
+    /// Returns a resolver that asks these servers, in this order.
     ///
     /// # Errors
-    /// If there is none.
+    /// If `servers` is empty.
     pub fn servers(servers: &[SocketAddr]) -> io::Result<Self> {
         if servers.is_empty() {
             return Err(io::Error::new(
@@ -53,8 +55,9 @@ impl DnsResolver {
         Self::new(config, options)
     }
 
-    /// Asks the servers of the system's configuration: `/etc/resolv.conf`, or the registry of Windows. It is
-    /// read here, once.
+    /// Returns a resolver that asks the servers of the system's configuration.
+    ///
+    /// It reads `/etc/resolv.conf`, or the registry of Windows, once.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -76,7 +79,7 @@ impl DnsResolver {
 
 impl Resolver for DnsResolver {
     async fn texts(&self, name: &str) -> Result<Vec<String>, LookupError> {
-        // The dot says that this is the whole name, to which no domain of the system's is added.
+        // The dot marks the name as complete, so that none of the system's domains is appended.
         let name = Name::from_ascii(format!("{name}.")).map_err(LookupError::failed)?;
         let answer = self.0.txt_lookup(name).await.map_err(not_answered)?;
         let records = answer.answers().iter();
@@ -89,13 +92,14 @@ impl Resolver for DnsResolver {
 }
 
 fn not_answered(error: NetError) -> LookupError {
-    match error.is_no_records_found() {
-        true => LookupError::NotFound,
-        false => LookupError::failed(error),
+    if error.is_no_records_found() {
+        LookupError::NotFound
+    } else {
+        LookupError::failed(error)
     }
 }
 
-/// A record's strings behind each other. What is no text becomes a text that is no entry.
+/// Joins a record's strings. Bytes that are not UTF-8 give a text that is no entry.
 fn joined(text: &TXT) -> String {
     String::from_utf8_lossy(&text.txt_data.concat()).into_owned()
 }

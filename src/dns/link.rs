@@ -10,11 +10,12 @@ use crate::node::{KeyError, PublicKey, excerpt};
 
 const PREFIX: &str = "enrtree://";
 
-/// The base32 of a compressed key.
+/// The length of a compressed key in base32.
 const KEY_CHARACTERS: usize = 53;
 
-/// Where a list of nodes is, and whose signature it must have. Its text is
-/// `enrtree://`, the compressed key in base32, `@`, and the [`Domain`].
+/// Where a list of nodes is, and which key signs it.
+///
+/// Its text is `enrtree://`, the compressed key in base32, `@`, and the [`Domain`].
 ///
 /// ```
 /// use peermux::dns::Link;

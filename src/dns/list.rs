@@ -10,10 +10,10 @@ use super::pass::{Pass, Pending};
 use super::{Domain, EntryHash, Link, Root};
 use crate::time::{after, doubled};
 
-/// How long the first wait is after a root was not found.
+/// The first wait after a root was not found.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-/// After how many entries in a row that were not found the root may have changed.
+/// After this many failed entries in a row the root may have changed.
 const FAILURES: u32 = 5;
 
 /// One of a list's two trees.
@@ -23,7 +23,7 @@ pub(super) enum Part {
     Links,
 }
 
-/// What is to be looked up.
+/// What to look up next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     Root,
@@ -37,16 +37,16 @@ pub(super) struct List {
     reading: Option<Reading>,
     /// When the root is looked up again.
     due: Instant,
-    /// When it was looked up last.
+    /// When the root was last looked up.
     checked: Instant,
     root_failures: u32,
-    /// How many times in a row it was looked up because of entries that were not found.
+    /// How many times in a row the root was looked up because of failed entries.
     hurried: u32,
     /// How many entries in a row were not found.
     failures: u32,
-    /// The lists that it led to before this pass, of those that are read.
+    /// The lists that it linked to before this pass, as far as they are read.
     known: BTreeSet<Link>,
-    /// Those of this pass.
+    /// The lists that it links to in this pass.
     found: BTreeSet<Link>,
 }
 
@@ -89,13 +89,14 @@ impl List {
         self.due
     }
 
-    /// The lists that it leads to, as far as is known.
+    /// The lists that it links to, as far as is known.
     pub(super) fn leads_to(&self) -> impl Iterator<Item = &Link> {
         self.known.union(&self.found)
     }
 
-    /// Whether there is something to look up now. If it is read but `once`, neither its root nor its nodes
-    /// are read again.
+    /// Whether there is something to look up now.
+    ///
+    /// With `once`, neither the root nor the nodes of a list are read again.
     pub(super) fn is_able(&self, now: Instant, once: bool) -> bool {
         let due = now >= self.due;
         match &self.reading {
@@ -106,7 +107,7 @@ impl List {
         }
     }
 
-    /// Takes what to look up next: a root that is due, else links, else any of the nodes' tree.
+    /// Takes the next lookup: a due root, else links, else any entry for nodes.
     pub(super) fn take(&mut self, now: Instant, once: bool, rng: &mut impl Rng) -> Wanted {
         let due = now >= self.due && !once;
         let Some(reading) = self.reading.as_mut().filter(|_| !due) else {
@@ -124,7 +125,7 @@ impl List {
         }
     }
 
-    /// The root was read. Trees that are still the same are gone on with.
+    /// Sets the root that was read. Trees that are still the same go on.
     pub(super) fn set_root(&mut self, root: Root, now: Instant, refresh: Duration) {
         self.root_failures = 0;
         self.failures = 0;
@@ -135,9 +136,10 @@ impl List {
             None => (None, None),
         };
         let mut before = nodes.iter().chain(&links);
-        self.hurried = match before.any(Pass::has_failed) {
-            true => self.hurried.saturating_add(1),
-            false => 0,
+        self.hurried = if before.any(Pass::has_failed) {
+            self.hurried.saturating_add(1)
+        } else {
+            0
         };
         let same = |pass: &Pass, root: EntryHash| {
             pass.root() == root && !(pass.is_done() && pass.has_failed())
@@ -154,7 +156,7 @@ impl List {
         });
     }
 
-    /// There is no root, or not a good one. What was read before stays.
+    /// Notes that no valid root was found. Entries that were read before are kept.
     pub(super) fn fail_root(&mut self, now: Instant, refresh: Duration) {
         self.due = after(now, doubled(FIRST_WAIT, self.root_failures).min(refresh));
         self.root_failures = self.root_failures.saturating_add(1);
@@ -170,13 +172,16 @@ impl List {
         })
     }
 
-    /// An entry was read.
+    /// Notes that an entry was read.
     pub(super) fn succeed(&mut self) {
         self.failures = 0;
     }
 
-    /// An entry was not. If that makes several in a row, or nothing else is left of a tree, the root may have
-    /// changed or the network may come back: it is soon looked up again, and then after growing waits.
+    /// Notes that an entry was not read.
+    ///
+    /// After several failures in a row, or if nothing else is left of a tree, the root may have
+    /// changed or the network may come back: the root is looked up again soon, and then after
+    /// growing waits.
     pub(super) fn fail(&mut self, part: Part) {
         self.failures = self.failures.saturating_add(1);
         let Some(pass) = self.pass(part) else {
@@ -195,7 +200,9 @@ impl List {
         self.found.insert(link);
     }
 
-    /// Whether the links are complete. If so, those of before are forgotten, unless some could not be read.
+    /// Whether the links are complete.
+    ///
+    /// If so, those of earlier passes are forgotten, unless some could not be read.
     pub(super) fn settle_links(&mut self) -> bool {
         let Some(reading) = &self.reading else {
             return false;

@@ -1,4 +1,6 @@
-//! Which name is looked up next, and what follows from the answer: without socket, clock or task.
+//! Decides which name is looked up next, and takes in the answers.
+//!
+//! It has no socket, clock or task.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,10 +14,10 @@ use super::pass::Pending;
 use super::{Config, DnsError, Entry, EntryError, EntryHash, Link, LookupError, MAX_TEXT, Root};
 use crate::node::NodeRecord;
 
-/// How many of the texts at a list's name are taken for its root.
+/// How many of the texts at a list's name are tried as its root.
 const MAX_ROOTS: usize = 8;
 
-/// What was found.
+/// A result of reading.
 #[derive(Debug)]
 pub(super) enum Event {
     Node(NodeRecord),
@@ -23,11 +25,11 @@ pub(super) enum Event {
     Failed(DnsError),
 }
 
-/// What to do now.
+/// The next step of the caller.
 #[derive(Debug)]
 pub(super) enum Step {
     Event(Event),
-    /// To look up this name, and to report the answer.
+    /// Look up this name, and report the answer.
     Lookup(String),
     Wait(Instant),
     /// There is nothing more to read.
@@ -42,7 +44,7 @@ struct Asked {
     name: String,
 }
 
-/// Reads lists: one of them once, or several for ever, with those that they lead to.
+/// Reads one list once, or several and those that they link to, forever.
 #[derive(Debug)]
 pub(super) struct Machine {
     config: Config,
@@ -51,7 +53,7 @@ pub(super) struct Machine {
     given: Vec<Link>,
     lists: Vec<List>,
     asked: Option<Asked>,
-    /// What the last answer brought.
+    /// The results of the last answer.
     ready: VecDeque<Event>,
 }
 
@@ -61,7 +63,7 @@ impl Machine {
         Self::new(config, true, vec![link], now)
     }
 
-    /// Reads lists again and again, and those that they lead to.
+    /// Reads lists again and again, and those that they link to.
     pub(super) fn forever(config: Config, given: Vec<Link>, now: Instant) -> Self {
         Self::new(config, false, given, now)
     }
@@ -94,7 +96,9 @@ impl Machine {
         self.lists.iter().map(|list| list.leads_to().count()).sum()
     }
 
-    /// What to do now. A lookup is asked for again until its answer is reported.
+    /// Returns the next step.
+    ///
+    /// A lookup is requested again until its answer is reported.
     pub(super) fn next(&mut self, now: Instant, rng: &mut impl Rng, memory: &mut Memory) -> Step {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -108,8 +112,8 @@ impl Machine {
             let Some(list) = able.choose(rng) else {
                 return self.idle();
             };
-            // What is remembered takes its turn too: a caller that wants none of a list's nodes would go
-            // round in it without a pause.
+            // Cached entries take their turn too: otherwise a caller that wants none of a list's
+            // nodes would loop without a pause.
             match memory.pace.take(memory.spent, now) {
                 Ok(spent) => memory.spent = Some(spent),
                 Err(until) => return Step::Wait(until),
@@ -129,7 +133,7 @@ impl Machine {
         }
     }
 
-    /// Nothing can be looked up now.
+    /// Returns the step for when nothing can be looked up.
     fn idle(&self) -> Step {
         let due = self.lists.iter().map(List::due).min();
         match due {
@@ -138,7 +142,7 @@ impl Machine {
         }
     }
 
-    /// The answer to the lookup that was asked for.
+    /// Takes in the answer to the requested lookup.
     pub(super) fn answered(
         &mut self,
         now: Instant,
@@ -180,7 +184,9 @@ impl Machine {
         }
     }
 
-    /// A list leads to another one. Only what is followed is kept: the others may be without end.
+    /// Takes in a link from one list to another.
+    ///
+    /// Only links that are followed are kept: the others may be endless.
     fn follow(&mut self, from: &Link, name: &str, to: Link, now: Instant) {
         let limit = self.config.max_trees();
         let known = self.links().any(|known| *known == to);
@@ -201,7 +207,7 @@ impl Machine {
         self.ready.push_back(Event::Link(to));
     }
 
-    /// Once all links of a list are read, lists to which nothing leads any more are forgotten.
+    /// Forgets lists that are no longer linked, once all links of `changed` are read.
     fn forget_lists(&mut self, changed: &Link) {
         let mut lists = self.lists.iter_mut();
         let changed = lists.find(|list| list.link() == changed);
@@ -250,7 +256,7 @@ fn take_root(
     }
 }
 
-/// Takes an entry in, and returns what it is, unless it is a branch, and what is wrong.
+/// Takes an entry in, and returns a node or link, and errors.
 fn take_entry(
     list: &mut List,
     part: Part,
@@ -290,7 +296,7 @@ fn take_entry(
     }
 }
 
-/// Refuses an entry that has no place in this tree.
+/// Rejects an entry that has no place in this tree.
 fn belongs(part: Part, name: &str, entry: Entry) -> Result<Entry, DnsError> {
     let name = || name.to_owned();
     match (part, &entry) {
@@ -300,7 +306,7 @@ fn belongs(part: Part, name: &str, entry: Entry) -> Result<Entry, DnsError> {
     }
 }
 
-/// The newest root among the texts at a list's name that has the right signature.
+/// Returns the newest correctly signed root among the texts at a list's name.
 fn find_root(link: &Link, texts: &[String]) -> Result<Root, DnsError> {
     let name = || link.domain().to_string();
     let mut newest: Option<Root> = None;
@@ -329,7 +335,7 @@ fn find_root(link: &Link, texts: &[String]) -> Result<Root, DnsError> {
     })
 }
 
-/// The entry among the texts at its name, and its text.
+/// Returns the entry among the texts at its name, and its text.
 fn find_entry(
     name: &str,
     hash: EntryHash,

@@ -1,4 +1,4 @@
-//! What a client remembers of the lists that it has read.
+//! What a client keeps of the lists that it has read.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -8,20 +8,20 @@ use tokio::time::Instant;
 use super::{Config, EntryHash, Link};
 use crate::pace::Pace;
 
-/// Of how many lists the highest sequence number is remembered.
+/// For how many lists the highest sequence number is kept.
 const MAX_SEQS: usize = 256;
 
-/// How many entries are taken at once.
+/// How many entries may be read at once.
 const BURST: u32 = 10;
 
-/// What all that one client does has in common.
+/// The state that all walks and syncs of one client share.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// Texts of entries, each of which is the one for its hash.
+    /// The texts of entries, each checked against its hash.
     pub(super) texts: Bounded<EntryHash, String>,
-    /// The highest sequence number that was seen of a list.
+    /// The highest sequence number seen of each list.
     pub(super) seqs: Bounded<Link, u64>,
-    /// How fast entries are taken, and what has been spent of that.
+    /// How fast entries are read, and how much of that is spent.
     pub(super) pace: Pace,
     pub(super) spent: Option<Instant>,
 }

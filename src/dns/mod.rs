@@ -1,12 +1,15 @@
-//! Lists of nodes in the DNS, as [EIP-1459](https://eips.ethereum.org/EIPS/eip-1459) has them.
+//! Lists of nodes in the DNS, by [EIP-1459](https://eips.ethereum.org/EIPS/eip-1459).
 //!
-//! A list is a tree of TXT records. Its root is at a [`Domain`], is signed, and names the first entries of two
-//! trees: one of [node records](crate::NodeRecord), one of links to other lists. Each [`Entry`] is at a label that is the hash of its text, so that the signature
-//! covers all of them, and it does not matter which server answers. A [`Link`] says where a list is and whose signature it has.
+//! A list is a tree of TXT records. Its root is at a [`Domain`], is signed, and names the first
+//! entries of two trees: one of [node records](crate::NodeRecord), one of links to other lists. The
+//! label of each [`Entry`] is the hash of its text, so the signature covers all of them, and it
+//! does not matter which server answers. A [`Link`] holds the domain of a list and the key that
+//! signs it.
 //!
-//! A [`Client`] reads lists through a [`Resolver`]: [`Client::walk`] finds a node after the other, and asks for no more
-//! than it needs for that; [`Client::sync`] reads a list as a whole. What is wrong at one name is a [`DnsError`] about that name, and stops
-//! nothing else. [`Tree`] makes lists, to be published with any DNS server. No list is built in.
+//! A [`Client`] reads lists through a [`Resolver`]: [`Client::walk`] finds one node after another,
+//! with no more lookups than it needs; [`Client::sync`] reads a whole list. A failure at one name
+//! is a [`DnsError`] about that name, and stops nothing else. [`Tree`] makes lists, to be published
+//! with any DNS server. No list is built in.
 //!
 //! ```no_run
 //! # #[cfg(feature = "dns-resolver")]
@@ -63,5 +66,7 @@ pub use synced::SyncedTree;
 pub use tree::{SignedTree, Tree};
 pub use walk::Walk;
 
-/// The longest text of an entry, in bytes: an answer with it is to fit into one packet.
+/// The maximum length of an entry's text, in bytes.
+///
+/// An answer with it must fit into one packet.
 pub const MAX_TEXT: usize = 512;

@@ -1,4 +1,4 @@
-//! Going through one of a list's two trees.
+//! A pass through one of a list's two trees.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ pub(super) struct Pending {
     depth: usize,
 }
 
-/// One way through a tree, in random order.
+/// A pass through a tree, in random order.
 #[derive(Debug)]
 pub(super) struct Pass {
     root: EntryHash,
@@ -60,7 +60,7 @@ impl Pass {
         self.leaves > 0
     }
 
-    /// Takes any of the entries that are still to be read.
+    /// Takes a random one of the entries that are still to be read.
     pub(super) fn take(&mut self, rng: &mut impl Rng) -> Option<Pending> {
         match self.missing.len() {
             0 => None,
@@ -68,7 +68,7 @@ impl Pass {
         }
     }
 
-    /// An entry could not be read. It is left out of this pass.
+    /// Notes that an entry could not be read. This pass leaves it out.
     pub(super) fn fail(&mut self) {
         self.failed = true;
     }
@@ -77,7 +77,7 @@ impl Pass {
         self.leaves = self.leaves.saturating_add(1);
     }
 
-    /// Counts the text of an entry called `name`. If it is one too many, the pass ends.
+    /// Counts the text of the entry `name`. Beyond the limit, the pass ends.
     pub(super) fn count_bytes(
         &mut self,
         name: &str,
@@ -97,7 +97,7 @@ impl Pass {
         })
     }
 
-    /// Adds what the branch called `name` names, as far as there is room, and returns what is wrong.
+    /// Adds the entries of the branch `name` while there is room, and returns errors.
     pub(super) fn branch(
         &mut self,
         name: &str,

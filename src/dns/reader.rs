@@ -1,4 +1,4 @@
-//! Carries out what the machine decides.
+//! Carries out the decisions of the machine.
 
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::{Config, LookupError, Resolver};
 use crate::mutex::Mutex;
 
-/// What all walks and other readings of a client share.
+/// The state that all walks and syncs of a client share.
 pub(super) struct Reader<R> {
     resolver: R,
     pub(super) config: Config,
@@ -24,8 +24,7 @@ impl<R: Resolver> Reader<R> {
         }
     }
 
-    /// Looks names up until something is found; `None` if there is nothing more. Nothing is lost if it is
-    /// dropped.
+    /// Looks names up until there is an event; `None` if nothing is left. Cancel safe.
     pub(super) async fn event(&self, machine: &mut Machine, random: &mut StdRng) -> Option<Event> {
         loop {
             let step = machine.next(Instant::now(), random, &mut self.memory.lock());

@@ -13,10 +13,10 @@ const PREFIX: &str = "enrtree-root:v1";
 
 const SIGNATURE_LENGTH: usize = 65;
 
-/// The root of a list: where its two trees begin, and the signature that covers all of both.
+/// The root of a list, which names its two trees and signs them.
 ///
-/// Its text is `enrtree-root:v1 e=<nodes> l=<links> seq=<number> sig=<signature>`, of which all up to ` sig=` is signed.
-/// A root that was read has not been [verified](Self::verify).
+/// Its text is `enrtree-root:v1 e=<nodes> l=<links> seq=<number> sig=<signature>`, of which all up
+/// to ` sig=` is signed. Parsing a root does not [verify](Self::verify) it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Root {
     nodes: EntryHash,
@@ -40,8 +40,10 @@ impl Root {
         text.starts_with(PREFIX)
     }
 
-    /// Checks that the key has signed this root. Byte 65 of the signature, by which the key could be
-    /// recovered, does not count, since the key is known.
+    /// Checks that the key has signed this root.
+    ///
+    /// Byte 65 of the signature, which serves to recover the key, is ignored, since the key is
+    /// known.
     ///
     /// # Errors
     /// [`EntryError::Signature`] if it has not.
@@ -52,13 +54,13 @@ impl Root {
             .map_err(|_: KeyError| EntryError::Signature)
     }
 
-    /// The entry where the tree of nodes begins.
+    /// The first entry of the tree of nodes.
     #[must_use]
     pub fn nodes(&self) -> EntryHash {
         self.nodes
     }
 
-    /// The entry where the tree of links begins.
+    /// The first entry of the tree of links.
     #[must_use]
     pub fn links(&self) -> EntryHash {
         self.links
@@ -71,7 +73,7 @@ impl Root {
     }
 }
 
-/// What is signed.
+/// The part of the text that is signed.
 fn content(nodes: EntryHash, links: EntryHash, seq: u64) -> String {
     format!("{PREFIX} e={nodes} l={links} seq={seq}")
 }
@@ -102,10 +104,11 @@ impl FromStr for Root {
             seq,
             signature,
         };
-        // What is signed is written in one way only.
-        match root.to_string() == text {
-            true => Ok(root),
-            false => Err(EntryError::RootSyntax),
+        // A root has only one form, the one that is signed.
+        if root.to_string() == text {
+            Ok(root)
+        } else {
+            Err(EntryError::RootSyntax)
         }
     }
 }

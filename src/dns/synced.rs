@@ -7,14 +7,14 @@ use crate::node::NodeRecord;
 /// How many errors are kept.
 const MAX_ERRORS: usize = 64;
 
-/// What was read of a list.
+/// The result of reading a list.
 #[derive(Debug, Clone)]
 pub struct SyncedTree {
     root: Root,
     read: Read,
 }
 
-/// The same, while it is not known yet whether there is a root.
+/// The result before it is known whether there is a root.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Read {
     nodes: Vec<NodeRecord>,
@@ -37,7 +37,7 @@ impl Read {
         }
     }
 
-    /// Without a root the list was not read, and the first error says why.
+    /// Returns the list, or the first error if there is no root.
     pub(super) fn complete(self, root: Option<&Root>, name: &str) -> Result<SyncedTree, DnsError> {
         match root {
             Some(root) => Ok(SyncedTree {
@@ -53,13 +53,13 @@ impl Read {
 }
 
 impl SyncedTree {
-    /// The root, whose signature is the link's key's.
+    /// The root, which is signed by the link's key.
     #[must_use]
     pub fn root(&self) -> &Root {
         &self.root
     }
 
-    /// The nodes, in the order in which they were read, which is random.
+    /// The nodes, in the random order in which they were read.
     #[must_use]
     pub fn nodes(&self) -> &[NodeRecord] {
         &self.read.nodes
@@ -71,13 +71,13 @@ impl SyncedTree {
         &self.read.links
     }
 
-    /// What could not be read, or was left out: the first 64 errors.
+    /// The first 64 errors about entries that were not read or left out.
     #[must_use]
     pub fn errors(&self) -> &[DnsError] {
         &self.read.errors
     }
 
-    /// How many errors there were.
+    /// How many errors there were in all.
     #[must_use]
     pub fn failures(&self) -> usize {
         self.read.failures

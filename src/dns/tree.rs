@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Domain, Entry, EntryHash, Link, Root, TreeError};
 use crate::node::{NodeId, NodeRecord, PublicKey, SecretKey};
 
-/// How many entries a branch names, so that the answer with it fits into one packet of 512 bytes.
+/// How many entries a branch names.
+///
+/// An answer with 13 fits into one packet of 512 bytes.
 const MAX_CHILDREN: usize = 13;
 
-/// What others take for ports in a record.
+/// The keys in a record that others take for ports.
 const PORTS: [&str; 6] = ["tcp", "tcp6", "udp", "udp6", "quic", "quic6"];
 
 /// A list of nodes and of links to other lists, to be signed and published.
 ///
 /// Its form is go-ethereum's: branches of 13 over the nodes in the order of their ids, and over the
-/// links in theirs, so that both make the same entries of the same list.
+/// links in their order, so that both implementations make the same entries of the same list.
 ///
 /// ```
 /// use peermux::dns::Tree;
@@ -36,13 +38,15 @@ pub struct Tree {
     seq: u64,
     nodes: EntryHash,
     links: EntryHash,
-    /// Their texts.
+    /// The texts of the entries.
     entries: BTreeMap<EntryHash, String>,
 }
 
 impl Tree {
-    /// The tree of these nodes and links. Of a node's records the newest is taken. The sequence number must be
-    /// higher than that of each list which was published under the same name before.
+    /// Makes the tree of these nodes and links.
+    ///
+    /// Of several records of a node the newest is taken. The sequence number must be higher than
+    /// that of each list that was published under the same name before.
     ///
     /// # Errors
     /// [`TreeError`] if a record cannot be in a list.
@@ -71,7 +75,7 @@ impl Tree {
         })
     }
 
-    /// Signs it.
+    /// Signs the list.
     #[must_use]
     pub fn sign(self, key: &SecretKey) -> SignedTree {
         SignedTree {
@@ -103,11 +107,11 @@ impl SignedTree {
         Link::new(self.key, domain)
     }
 
-    /// The TXT records to publish at `domain`: each one's full name, without a dot at its end, and its text.
+    /// Returns the TXT records to publish at `domain`: full names and their texts.
     ///
-    /// Only the root, which comes first, ever changes under its name, so all others may be cached for weeks. A new
-    /// list's entries should be there before its root is, and the old list's stay for as long as its root may be
-    /// cached.
+    /// The names have no dot at their end. Only the text of the root, which comes first, ever
+    /// changes, so all other records may be cached for weeks. Publish a new list's entries before
+    /// its root, and keep the old list's for as long as its root may be cached.
     pub fn records(&self, domain: &Domain) -> impl Iterator<Item = (String, String)> {
         let root = (domain.to_string(), self.root.to_string());
         let entries = self.entries.iter();
@@ -130,7 +134,7 @@ fn check_ports(record: &NodeRecord) -> Result<(), TreeError> {
     }
 }
 
-/// Puts leaves and the branches above them into the entries, and returns the uppermost one.
+/// Adds leaves and the branches above them to `entries`, and returns the topmost one.
 fn build(
     entries: &mut BTreeMap<EntryHash, String>,
     leaves: impl Iterator<Item = Entry>,

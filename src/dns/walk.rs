@@ -1,4 +1,4 @@
-//! Finding nodes one after the other.
+//! Finding nodes one after another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,15 @@ use super::reader::Reader;
 use super::{DnsError, Link, Resolver};
 use crate::node::NodeRecord;
 
-/// Nodes of lists and of those that they lead to, in random order. Only what is needed for the next node is looked
-/// up. Made by [`Client::walk`](super::Client::walk).
+/// The nodes of lists, and of those that they link to, in random order.
 ///
-/// When a list was read to its end, it begins anew. Its root is looked up again after [`Config::refresh`](super::Config::refresh), or earlier if
-/// some entries in a row are not found; what did not change is gone on with. A root that is older than one that the
-/// client has seen, or not signed by the list's key, is refused, and the walk goes on with the one that it has.
+/// It looks up only what is needed for the next node. [`Client::walk`](super::Client::walk) makes
+/// it.
+///
+/// A list that was read to its end starts again. Its root is looked up again after
+/// [`Config::refresh`](super::Config::refresh), or earlier if some entries in a row are not found;
+/// unchanged trees go on. A root that is older than one that the client has seen, or not signed by
+/// the list's key, is rejected, and the walk goes on with the root that it has.
 pub struct Walk<R> {
     reader: Arc<Reader<R>>,
     machine: Machine,
@@ -31,13 +34,16 @@ impl<R: Resolver> Walk<R> {
         }
     }
 
-    /// The next node. It waits until there is one: for the rate, for answers, and, where lists have no nodes, for
-    /// the time when their roots are looked up again. `None` only if the walk was given no list.
+    /// Returns the next node.
     ///
-    /// Cancel safe: a lookup that was under way is made again by the next call.
+    /// It waits until there is one: for the rate, for answers and, if the lists have no nodes,
+    /// until their roots are looked up again. Returns `None` only if the walk was given no list.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the next call makes an unfinished lookup again.
     ///
     /// # Errors
-    /// [`DnsError`] is what went wrong at one name, which the error names. The walk goes on with the next call.
+    /// [`DnsError`] for a failure at one name. The next call continues the walk.
     pub async fn next(&mut self) -> Option<Result<NodeRecord, DnsError>> {
         loop {
             match self
@@ -52,7 +58,7 @@ impl<R: Resolver> Walk<R> {
         }
     }
 
-    /// The lists that are read: those that were given, and those that these lead to as far as is known.
+    /// The lists that are read: those given, and those linked from them so far.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
         self.machine.links()
     }

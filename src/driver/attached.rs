@@ -1,4 +1,4 @@
-//! The protocols that both sides speak, with what each of them needs on this connection.
+//! The shared protocols, with what each of them needs on this connection.
 
 use std::future::{poll_fn, ready};
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use crate::guarded::caught;
 use crate::p2p::SharedCapability;
 use crate::peer::{OpenLane, Peer, PeerEvents, Protocol, ProtocolError};
 
-/// One protocol on one connection. Its place in the list is its lane in the write gate.
+/// One protocol on one connection; its index is its lane in the write gate.
 pub(super) struct Attached {
     pub(super) shared: SharedCapability,
     pub(super) inbox: Inbox,
@@ -23,7 +23,7 @@ pub(super) struct Attached {
     tap: MessageTap,
 }
 
-/// Attaches protocols to a connection, with queues that fit into the peer's memory budget.
+/// Attaches protocols to a connection, with queues that fit the peer's memory budget.
 pub(super) fn attach(
     matched: Vec<(SharedCapability, Protocol)>,
     options: &PeerOptions,
@@ -55,12 +55,12 @@ impl Attached {
         }
     }
 
-    /// What the write loop needs for the lane: its first message id, and its tap.
+    /// Returns the lane's first message id and its tap, for the write loop.
     pub(super) fn lane_tap(&self) -> (u64, MessageTap) {
         (self.shared.offset, self.tap.clone())
     }
 
-    /// What the read loop needs.
+    /// Returns the protocol's route, for the read loop.
     pub(super) fn route(&self, stall_limit: Duration) -> Route {
         Route {
             shared: self.shared.clone(),
@@ -71,7 +71,7 @@ impl Attached {
         }
     }
 
-    /// What the handle on the peer needs to send by the protocol's lane.
+    /// Returns what the peer's handle needs to send on the protocol's lane.
     pub(super) fn open_lane(&self, lane: &Lane) -> OpenLane {
         OpenLane {
             messages: self.protocol.messages(),
@@ -81,7 +81,7 @@ impl Attached {
         }
     }
 
-    /// Runs the protocol with its peer. What is `starting` is dropped when it first waits.
+    /// Runs the protocol with its peer; drops `starting` at its first wait.
     pub(super) fn run(
         self,
         lane: Lane,
@@ -90,7 +90,7 @@ impl Attached {
     ) -> impl Future<Output = Result<(), ProtocolError>> + Send + 'static {
         let conn = ProtocolConn::new(self.inbox, lane, self.shared.length, self.tap);
         let protocol = self.protocol;
-        // What the function does before its future runs happens here, in the peer's own task.
+        // Whatever the function does before its future runs happens here, in the peer's own task.
         let started = caught("a protocol", || protocol.start(peer.clone(), conn));
         let mut run = started.unwrap_or_else(|| Box::pin(ready(Err(ProtocolError::Panicked))));
         let mut starting = Some(starting);
@@ -102,7 +102,7 @@ impl Attached {
     }
 }
 
-/// Held by each protocol until it first waits: with the last of them all run.
+/// Held by each protocol until its first wait. When the last one is dropped, all are running.
 #[derive(Debug)]
 pub(super) struct Starting(pub(super) Peer);
 
@@ -112,16 +112,20 @@ impl Drop for Starting {
     }
 }
 
-/// The protocols' limits, with queues scaled down where together they would take more than half
-/// of the peer's memory budget: the other half is for the message being read.
+/// Returns the protocols' limits, with their queues scaled to the peer's budget.
+///
+/// Together the queues may take at most half of it: the other half is for the message being read.
 fn fitted_limits(matched: &[(SharedCapability, Protocol)], per_peer: usize) -> Vec<ProtocolLimits> {
     let sum = matched.iter().fold(0usize, |sum, (_, protocol)| {
         sum.saturating_add(protocol.limits().queue_bytes())
     });
     let room = per_peer / 2;
-    let fit = |bytes: usize| match sum > room {
-        true => (bytes as u128 * room as u128 / sum as u128) as usize,
-        false => bytes,
+    let fit = |bytes: usize| {
+        if sum > room {
+            (bytes as u128 * room as u128 / sum as u128) as usize
+        } else {
+            bytes
+        }
     };
     let fitted = |protocol: &Protocol| {
         let limits = protocol.limits();

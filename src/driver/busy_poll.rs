@@ -1,4 +1,4 @@
-//! When the read loop looks again for a while before it sleeps.
+//! Decides when the read loop polls for a while before it sleeps.
 
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
@@ -8,51 +8,55 @@ use tokio::time::Instant;
 
 use crate::time::part;
 
-/// How often the read loop looks before it sleeps. An idle runtime takes about half a
-/// microsecond a turn, so all of them cost what a processor needs to fall asleep and wake up.
+/// Number of polls before the read loop sleeps.
+///
+/// An idle runtime takes about half a microsecond per turn, so all of them cost as much as a
+/// processor needs to fall asleep and wake up.
 const TURNS: u32 = 64;
 
-/// Messages that follow each other faster than this are worth looking for.
+/// Interval between messages below which polling may pay off.
 const QUICK: Duration = Duration::from_micros(200);
 
-/// How many quick messages come before the first try.
+/// Quick messages before the first try.
 const FIRST_REST: u32 = 8;
-/// How many quick messages come between tries that are in vain, at most.
+/// Maximum number of quick messages between failed tries.
 const LONGEST_REST: u32 = 1024;
 
-/// What a try starts with; a message found adds one and one not found takes one.
+/// Credit at the start of a try.
+///
+/// A message found by polling adds one, a miss takes one.
 const START: u32 = 8;
-/// With this much a try has succeeded, and more is not added.
+/// Credit at which a try has succeeded; it grows no further.
 const SUCCESS: u32 = 16;
 
-/// With one processor, looking only keeps everyone else from running.
+/// With one processor, polling only keeps all other tasks from running.
 static WORTHWHILE: LazyLock<bool> =
     LazyLock::new(|| available_parallelism().is_ok_and(|processors| processors.get() > 1));
 
-/// Decides whether to look for the next message or to sleep until it comes.
+/// Decides whether to poll for the next message or to sleep until it arrives.
 ///
-/// Waking a sleeping processor takes longer than a small message's whole way through both ends,
-/// and as much of the processor's time as looking [`TURNS`] times. So where single messages go to
-/// and fro quickly, looking is faster and cheaper, if it finds most of them. Both ends have to
-/// look at once for that, thus a try lasts some messages. Where messages don't come faster for it
-/// (the remote takes longer, or waits for this very processor), tries become rare.
+/// Waking a sleeping processor takes longer than a small message's whole way through both ends, and
+/// as much processor time as [`TURNS`] polls. So where single messages go back and forth quickly,
+/// polling is faster and cheaper if it finds most of them. Both ends must poll at the same time for
+/// that, so a try lasts several messages. If polling does not make messages arrive sooner (the
+/// remote takes longer, or waits for this very processor), tries become rare.
 #[derive(Debug)]
 pub(crate) struct BusyPoll {
     phase: Phase,
-    /// How many quick messages the next rest lasts.
+    /// Length of the next rest, in quick messages.
     rest: u32,
     last: Instant,
-    /// How far apart quick messages came that were slept for, on average.
+    /// Average interval between quick messages while sleeping.
     slept: Duration,
-    /// More arrived at once than one message, or less.
+    /// Whether more or less than exactly one message arrived at once.
     bulk: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Sleeps, for so many quick messages more.
+    /// Sleeps for this number of further quick messages.
     Resting(u32),
-    /// Looks, until this is used up.
+    /// Polls until this credit is used up.
     Trying(u32),
 }
 
@@ -67,7 +71,7 @@ impl BusyPoll {
         }
     }
 
-    /// How often to look before sleeping now.
+    /// Returns the number of polls before the next sleep.
     pub(crate) fn turns(&self) -> u32 {
         match self.phase {
             Phase::Trying(_) if !self.bulk && *WORTHWHILE => TURNS,
@@ -75,13 +79,14 @@ impl BusyPoll {
         }
     }
 
-    /// What arrived last was not exactly one message. Large messages and many at once gain
-    /// nothing from being met early.
+    /// Records that the last arrival was not exactly one message.
+    ///
+    /// Large messages and many at once gain nothing from early reads.
     pub(crate) fn on_bulk(&mut self) {
         self.bulk = true;
     }
 
-    /// The first bytes after a pause arrived, and were `found` by looking or not.
+    /// Records the first bytes after a pause; `found` if polling found them.
     pub(crate) fn on_arrival(&mut self, found: bool, now: Instant) {
         let gap = now.saturating_duration_since(self.last);
         let quick = gap < QUICK && !self.bulk;
@@ -116,8 +121,7 @@ impl BusyPoll {
 mod tests {
     use super::*;
 
-    /// A link where messages that are slept for come at a fixed distance, and those that are
-    /// found at half of it.
+    /// A link with a fixed message interval, halved for messages found by polling.
     struct Link {
         poll: BusyPoll,
         now: Instant,
@@ -136,7 +140,7 @@ mod tests {
             }
         }
 
-        /// Messages arrive, and looking finds them or not.
+        /// Receives messages, which polling finds if `findable`.
         fn receive(&mut self, count: u32, findable: bool) {
             for _ in 0..count {
                 let looks = matches!(self.poll.phase, Phase::Trying(_)) && !self.poll.bulk;
@@ -155,7 +159,7 @@ mod tests {
         assert_eq!((link.looked, link.poll.turns() > 0), (0, *WORTHWHILE));
         link.receive(1000, true);
         assert_eq!(link.looked, 1000);
-        // One in three is not found: still worth it.
+        // One in three is not found, which is still worth it.
         for _ in 0..100 {
             link.receive(2, true);
             link.receive(1, false);
@@ -169,7 +173,7 @@ mod tests {
         link.receive(100_000, false);
         let tries = link.looked / START;
         assert!(tries < 110, "{tries}");
-        // Once it helps again, it becomes frequent again.
+        // When polling helps again, it becomes frequent again.
         link.receive(LONGEST_REST, true);
         link.receive(SUCCESS, true);
         assert_eq!(link.poll.rest, FIRST_REST);

@@ -1,4 +1,4 @@
-//! From a message id to the queue of the protocol that it belongs to.
+//! Routes each message to the queue of its protocol, by its id.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::recorder::{DropCause, Notes, PauseCause, PingNote, RecordedEvent};
 use crate::rlpx::Frame;
 use crate::time::after;
 
-/// What a base message may declare after the Hello, in uncompressed bytes.
+/// Maximum declared size of a base message after the Hello, in uncompressed bytes.
 const MAX_BASE_PAYLOAD: usize = 2048;
 
 /// One matched protocol, as the read loop sees it.
@@ -28,12 +28,12 @@ pub(crate) struct Route {
     pub(crate) limits: ProtocolLimits,
     pub(crate) inbox: Inbox,
     pub(crate) tap: MessageTap,
-    /// How long the handler may take no message while its queue is full.
+    /// Maximum time for which the handler takes no message while its queue is full.
     pub(crate) stall_limit: Duration,
 }
 
 impl Route {
-    /// A received message is dropped, and counted.
+    /// Counts a received message as dropped.
     fn drop_newest(&self) {
         self.inbox.count_dropped();
         self.tap.dropped();
@@ -42,15 +42,16 @@ impl Route {
 
 /// Routes the messages of one connection.
 pub(crate) struct Dispatch {
-    /// By offset; the ranges are compact, from the base protocol upwards.
+    /// Sorted by offset; the ranges are contiguous, from the base protocol upwards.
     routes: Vec<Route>,
     gate: Arc<WriteGate>,
     budget: Arc<PeerBudget>,
     pings: PingLimiter,
     peer: Peer,
     notes: Notes,
-    /// Where the small payloads of each route lie: what one protocol leaves unread must not keep
-    /// memory that others fill.
+    /// One arena per route for small payloads.
+    ///
+    /// Separate, so that unread messages of one protocol do not keep the memory of others.
     payloads: Vec<Arena>,
 }
 
@@ -73,7 +74,7 @@ impl Dispatch {
         }
     }
 
-    /// Gives the memory of empty queues back, and that for payloads.
+    /// Frees the memory of empty queues and of payloads.
     pub(crate) fn shrink(&mut self) {
         self.payloads.iter_mut().for_each(Arena::shrink);
         for route in &self.routes {
@@ -82,12 +83,12 @@ impl Dispatch {
         self.notes.shrink();
     }
 
-    /// Hands over to the recorder what was noted of all that was read at `at`.
+    /// Passes the notes on everything that was read at `at` to the recorder.
     pub(crate) fn hand_over(&mut self, at: Instant) {
         self.notes.hand_over(at);
     }
 
-    /// Begins a pause of reading that no protocol has brought about.
+    /// Begins a pause of reading that no protocol has caused.
     pub(crate) fn pause(&self, cause: PauseCause) -> Pause<'_> {
         let pausing = Pausing {
             index: None,
@@ -97,8 +98,10 @@ impl Dispatch {
         Pause::begin(&self.peer, pausing)
     }
 
-    /// Handles one frame, complete at `at`. Waits only while the queue of the frame's protocol, or
-    /// a memory budget, is full. An error ends the peer.
+    /// Handles one frame, which was complete at `at`.
+    ///
+    /// Waits only while the queue of the frame's protocol, or a memory budget, is full. An error
+    /// ends the peer.
     pub(crate) async fn handle(&mut self, frame: &Frame<'_>, at: Instant) -> Result<(), PeerError> {
         if frame.id() < p2p::BASE_LENGTH {
             self.base(frame, at)
@@ -159,7 +162,7 @@ impl Dispatch {
         let arrived = route.inbox.arrived(size);
         let room = match arrived.and_then(|()| route.inbox.reserve(size)) {
             Ok(room) => room,
-            // The handler takes nothing more: its protocol is about to end the peer.
+            // The handler takes no more messages, since its protocol is about to end the peer.
             Err(PushError::Closed) => return Ok(()),
             Err(PushError::Full) if route.limits.when_full() == WhenFull::DropNewest => {
                 self.notes.note(at, || dropped(DropCause::QueueFull));
@@ -182,7 +185,7 @@ impl Dispatch {
                     cause: cause_of(full),
                 };
                 let pause = Pause::begin(&self.peer, pausing);
-                // Boxed, since idle connections would keep room for this.
+                // Boxed, so that idle connections need no room for this.
                 let room = wait_for_room(route, size, &self.budget, pause);
                 match Box::pin(room).await? {
                     Some(room) => room,
@@ -206,8 +209,9 @@ impl Dispatch {
     }
 }
 
-/// Stops reading until there is room for a message in one protocol's queue and in the memory
-/// budgets. `None`: its handler takes nothing more.
+/// Stops reading until the protocol's queue and the memory budgets have room.
+///
+/// Returns `None` if the handler takes no more messages.
 async fn wait_for_room<'a>(
     route: &'a Route,
     bytes: usize,
@@ -224,12 +228,12 @@ async fn wait_for_room<'a>(
     room
 }
 
-/// In 16 bits, as the recorder keeps it.
+/// Saturates to the recorder's 16 bits.
 fn number(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
 }
 
-/// Waits for room as long as the handler makes progress at least once in the stall limit.
+/// Waits for room while the handler makes progress within each stall limit.
 async fn room_or_stall<'a>(
     route: &'a Route,
     bytes: usize,
@@ -243,7 +247,7 @@ async fn room_or_stall<'a>(
             return Ok(room);
         }
         match inbox.progress() {
-            // The handler has taken messages since: it is slow, not stalled.
+            // The handler has taken messages since, so it is slow, not stalled.
             Some(later) if later > progress => progress = later,
             _ => break,
         }

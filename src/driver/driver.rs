@@ -24,8 +24,10 @@ use crate::recorder::{Notes, RecordedEvent};
 use crate::setup::Established;
 use crate::transport::Transport;
 
-/// A connected peer at work; nothing happens on the connection until [`run`](Self::run) is
-/// polled, and dropping it closes the connection without a Disconnect.
+/// Runs a connected peer.
+///
+/// Nothing happens on the connection until [`run`](Self::run) is polled. Dropping it closes the
+/// connection without a Disconnect.
 #[must_use = "a peer does nothing until its driver runs"]
 pub struct PeerDriver<T: Transport> {
     established: Established<T>,
@@ -35,8 +37,9 @@ pub struct PeerDriver<T: Transport> {
 }
 
 impl<T: Transport> PeerDriver<T> {
-    /// Matches `protocols` with what the remote announced, and prepares the peer. Without any
-    /// protocol in common it still answers the base protocol.
+    /// Matches `protocols` with those of the remote, and prepares the peer.
+    ///
+    /// A peer without any shared protocol still answers the base protocol.
     ///
     /// # Errors
     /// [`MatchError`] if the message codes do not fit into 64 bits.
@@ -73,26 +76,33 @@ impl<T: Transport> PeerDriver<T> {
         })
     }
 
-    /// The handle on this peer.
+    /// Returns the handle to this peer.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Sends a Disconnect instead of running the peer, and closes in an orderly way, within 3 s.
+    /// Sends a Disconnect instead of running the peer, and closes cleanly within 3 s.
     pub async fn refuse(self, reason: DisconnectReason) {
         self.established.refuse(reason).await;
     }
 
-    /// Runs the peer to its end, which comes at most a few seconds after the first cause: all
-    /// its tasks have ended or are aborted then. Not cancel safe: a dropped call closes the
-    /// connection without a Disconnect.
+    /// Runs the peer until it ends.
+    ///
+    /// It ends at most a few seconds after the first cause. By then all its tasks have ended or are
+    /// aborted.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: dropping the future closes the connection without a Disconnect.
     pub fn run(self) -> impl Future<Output = Arc<PeerOutcome>> + Send {
-        // What is returned lives as long as the peer, and this is needed at its start alone.
+        // Boxed, because the returned future lives as long as the peer and needs `self` only at its
+        // start.
         Box::new(self).run_until(Arc::clone)
     }
 
-    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the end,
-    /// and returns what that returns. `before_notify` is dropped before they wake, too.
+    /// Like [`run`](Self::run), but calls `before_notify` before it wakes those who wait for the
+    /// end.
+    ///
+    /// Returns the result of `before_notify`, which is dropped before they wake, too.
     #[expect(
         clippy::manual_async_fn,
         reason = "an `async fn` keeps room for its arguments twice"
@@ -118,8 +128,8 @@ impl<T: Transport> PeerDriver<T> {
             let recorder = &peer.control().recorder;
             recorder.record(Instant::now(), RecordedEvent::Ending);
             peer.control().ending.cancel();
-            // Only the end needs the room for this.
-            // A transport may panic when it is used or dropped, which changes nothing any more.
+            // Boxed, so that a live peer needs no room for its end. A transport may panic when it
+            // is used or dropped; by now that changes nothing.
             let unsent = tasks.wind_down(&peer, &error, drain_until);
             let unsent = caught_async("a transport", Box::pin(unsent)).await;
             let unsent = unsent.unwrap_or_else(|| tasks.gate.close());
@@ -136,7 +146,8 @@ impl<T: Transport> PeerDriver<T> {
         }
     }
 
-    /// From its box, which would otherwise be kept, empty, for as long as the peer lives.
+    /// Starts the tasks. Consumes the box, which would otherwise stay allocated for the peer's
+    /// lifetime.
     fn start(self: Box<Self>, span: &Span) -> Tasks<T> {
         let Self {
             established,
@@ -151,8 +162,8 @@ impl<T: Transport> PeerDriver<T> {
         let gate = WriteGate::new(lanes, Arc::clone(&budget));
         let stop_reading = CancellationToken::new();
         let mut wire = established.wire;
-        // Many peers connect and say nothing for long. Memory that they gave back later would stay
-        // with the process, in holes between what other peers keep.
+        // Many peers connect and stay silent. Memory that they freed later would stay with the
+        // process, in holes between allocations of other peers.
         wire.buffer.shrink_idle();
         let dispatch = Dispatch::new(
             attached
@@ -164,7 +175,8 @@ impl<T: Transport> PeerDriver<T> {
             peer.clone(),
             PingLimiter::new(established.link.since),
         );
-        // The loops live as long as the peer, and a future may keep what it was given twice over.
+        // Boxed, because a future may hold its arguments twice, and the loops live as long as the
+        // peer.
         let reader = Box::new(ReadLoop::<T> {
             reader: wire.reader,
             ingress: wire.ingress,
@@ -233,7 +245,7 @@ fn spawn<R: Send + 'static>(
     AbortOnDropHandle::new(tokio::spawn(task.instrument(span.clone())))
 }
 
-/// Marks the peer as ended even if its driver is dropped half-way.
+/// Marks the peer as ended even if its driver is dropped early.
 struct EndGuard(Peer);
 
 impl Drop for EndGuard {

@@ -1,18 +1,19 @@
-//! How much the write loop takes from the gate for one write. Pure.
+//! Decides how much the write loop takes from the gate for one write.
 
 use std::time::Duration;
 
-/// With this much a system call costs little beside the sealing.
+/// From this size on, a system call costs little compared to the sealing.
 pub(crate) const MOST: usize = 64 << 10;
-/// With less, frames of small messages would need many more system calls.
+/// Below this size, small messages would need many more system calls.
 const LEAST: usize = 16 << 10;
 
-/// An urgent message waits for the batch that is being written, so a batch takes no longer than
-/// this if it can.
+/// Target duration of a batch, since an urgent message waits for the current one.
 const SHORT: Duration = Duration::from_millis(5);
 
-/// Measures how fast the connection takes bytes. A fast one gets large batches, which cost less, and
-/// a slow one small batches, which urgent messages overtake sooner.
+/// Measures how fast the connection takes bytes.
+///
+/// A fast connection gets large batches, which cost less. A slow one gets small batches, which
+/// delay urgent messages less.
 #[derive(Debug)]
 pub(crate) struct Gather {
     limit: usize,
@@ -31,13 +32,15 @@ impl Default for Gather {
 }
 
 impl Gather {
-    /// The bytes from which on a batch takes no further message.
+    /// Returns the size from which on a batch takes no further message.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// A batch was written. Measured over several, since the kernel takes some at once and makes
-    /// others wait for them.
+    /// Records a written batch.
+    ///
+    /// The rate is measured over several batches, since the kernel takes some at once and blocks on
+    /// others.
     pub(crate) fn on_written(&mut self, bytes: usize, took: Duration) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.took = self.took.saturating_add(took);

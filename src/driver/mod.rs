@@ -1,8 +1,8 @@
-//! Running a connected peer.
+//! Runs a connected peer.
 //!
-//! A [`PeerDriver`] is one connection at work. It supervises a read loop, a write loop, a ping
-//! loop and one task per protocol that both sides speak; a [`Peer`](crate::peer::Peer) is the handle
-//! on it that protocols and applications hold.
+//! A [`PeerDriver`] runs one connection. It supervises a read loop, a write loop, a ping loop and
+//! one task per shared protocol. A [`Peer`](crate::peer::Peer) is the handle to it for protocols
+//! and applications.
 //!
 //! ```text
 //!            ┌───────────┐  one inbox a protocol   ┌────────────┐
@@ -18,8 +18,9 @@
 //!                                                     └─────────────┘
 //! ```
 //!
-//! The first of these to end ends the peer, see [`PeerError`](crate::peer::PeerError): exactly one
-//! Disconnect goes out, protocols get the grace period to return, and then everything is aborted.
+//! The first of these to end also ends the peer, see [`PeerError`](crate::peer::PeerError). Exactly
+//! one Disconnect is sent, protocols get the grace period to return, and then everything is
+//! aborted.
 
 mod attached;
 mod busy_poll;
@@ -38,5 +39,5 @@ use std::time::Duration;
 pub use driver::PeerDriver;
 pub use options::PeerOptions;
 
-/// How long a direction of a connection is silent before it gives its buffers back.
+/// Silence after which a direction of a connection frees its buffers.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -3,17 +3,20 @@ use crate::peer::{PeerConfig, PeerEvents};
 use crate::settings::settings;
 
 settings! {
-    /// What a peer needs beside its connection. The same values serve all peers of a node.
+    /// What a peer needs besides its connection.
+    ///
+    /// All peers of a node share the same values.
     #[derive(Debug, Clone)]
     pub struct PeerOptions {
         /// The timing.
         config / with_config: PeerConfig = PeerConfig::default();
         /// The memory budget, shared with the node's other peers.
         budget / with_budget: NodeBudget => &NodeBudget = NodeBudget::default();
-        /// Receives an event for each message, if set. `Added` and `Dropped` are emitted by the
-        /// owner of the peer set.
+        /// Receives an event for each message, if set.
+        ///
+        /// The owner of the peer set emits `Added` and `Dropped`.
         events / with_events: Option<PeerEvents> => &Option<PeerEvents> = None;
-        /// Where the node's peers are counted, with the feature `metrics`.
+        /// The metric handles that all peers of the node share, with the feature `metrics`.
         meters / with_meters: Meters => &Meters = Meters::default();
     }
 }

@@ -1,4 +1,4 @@
-//! Reading that stands still by our own choice.
+//! Pauses of reading that this side causes.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::p2p::Capability;
 use crate::peer::Peer;
 use crate::recorder::{PauseCause, RecordedEvent};
 
-/// From its beginning to its end the remote's silence does not count.
+/// A pause of reading, during which the remote's silence does not count.
 pub(super) struct Pause<'a> {
     peer: &'a Peer,
     pausing: Pausing<'a>,
     since: Instant,
 }
 
-/// For which protocol, if for one, and why reading stands still.
+/// The cause of a pause, and its protocol if there is one.
 pub(super) struct Pausing<'a> {
     pub(super) index: Option<u16>,
     pub(super) capability: Option<&'a Capability>,
@@ -40,12 +40,12 @@ impl<'a> Pause<'a> {
         }
     }
 
-    /// How long it has lasted.
+    /// Returns how long the pause has lasted.
     pub(super) fn so_far(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Reading goes on.
+    /// Resumes reading.
     pub(super) fn end(self) {
         let control = self.peer.control();
         control.note_pause(false);
@@ -56,7 +56,7 @@ impl<'a> Pause<'a> {
 }
 
 impl Drop for Pause<'_> {
-    /// Also of one in which the peer ended.
+    /// Counts the pause, even if the peer ended during it.
     fn drop(&mut self) {
         let cause = match self.pausing.cause {
             PauseCause::QueueFull => "queue_full",
@@ -68,7 +68,7 @@ impl Drop for Pause<'_> {
     }
 }
 
-/// Why there is no room for a message.
+/// Returns why there is no room for a message.
 pub(super) fn cause_of(error: PushError) -> PauseCause {
     match error {
         PushError::OverBudget(over) => cause_over(over),
@@ -76,7 +76,7 @@ pub(super) fn cause_of(error: PushError) -> PauseCause {
     }
 }
 
-/// Which budget is used up.
+/// Returns the pause cause for the exhausted budget.
 pub(super) fn cause_over(over: OverBudget) -> PauseCause {
     match over {
         OverBudget::Peer => PauseCause::PeerMemory,

@@ -31,21 +31,22 @@ pub(crate) struct ReadLoop<T: Transport> {
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
-    /// What of the buffer is charged to the budget, in bytes.
+    /// The part of the buffer that is charged to the budget, in bytes.
     pub(crate) charged: usize,
     /// The message whose first bytes have arrived.
     pub(crate) arriving: Option<Transfer>,
-    /// When what is in the buffer had been read.
+    /// When the last bytes in the buffer were read.
     pub(crate) read_at: Instant,
 }
 
 impl<T: Transport> ReadLoop<T> {
-    /// Runs until the connection ends or is stopped; gives the socket back in either case, so
-    /// that it can be closed in an orderly way. `None`: stopped.
+    /// Runs until the connection ends, or is stopped (`None`).
+    ///
+    /// Returns the reading half in either case, so that the connection can be closed cleanly.
     pub(crate) async fn run(mut self: Box<Self>) -> (T::Reader, Option<PeerError>) {
         let stop = self.stop.clone();
         let error = tokio::select! {
-            // What ended the connection first: it may be the remote's Disconnect.
+            // The end of the connection comes first, since it may be the remote's Disconnect.
             biased;
             error = self.read() => Some(error),
             () = stop.cancelled() => None,
@@ -63,7 +64,7 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
-    /// Handles one whole message, or reads more bytes.
+    /// Handles one complete message, or reads more bytes.
     async fn step(&mut self) -> Result<(), PeerError> {
         match self.ingress.open(self.buffer.filled())? {
             Opened::Frame { frame, consumed } => {
@@ -85,12 +86,13 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
-    /// One read call.
+    /// Reads once.
     async fn fill(&mut self, total: usize) -> Result<(), PeerError> {
         self.charge(total).await?;
-        let read = match self.buffer.is_empty() {
-            true => self.first(total).await,
-            false => self.rest(total).await?,
+        let read = if self.buffer.is_empty() {
+            self.first(total).await
+        } else {
+            self.rest(total).await?
         };
         match read {
             Ok(0) => Err(PeerError::Closed),
@@ -109,7 +111,7 @@ impl<T: Transport> ReadLoop<T> {
         }
     }
 
-    /// Reads the first bytes of a message, and notes when they came.
+    /// Reads the first bytes of a message and notes their arrival.
     async fn first(&mut self, total: usize) -> io::Result<usize> {
         let looked = self.look(total).await;
         let found = looked.is_some();
@@ -123,11 +125,11 @@ impl<T: Transport> ReadLoop<T> {
         read
     }
 
-    /// Reads more bytes of a message, in time.
+    /// Reads more bytes of a message, before its deadline.
     async fn rest(&mut self, total: usize) -> Result<io::Result<usize>, PeerError> {
         self.busy_poll.on_bulk();
         let held = self.buffer.len();
-        // The first bytes may have come together with the message before.
+        // The first bytes may have arrived together with the previous message.
         let patience = self.patience;
         let arriving = *self
             .arriving
@@ -137,7 +139,7 @@ impl<T: Transport> ReadLoop<T> {
         read.map_err(|_| PeerError::SlowMessage(arriving.too_slow(held, total)))
     }
 
-    /// Reads what comes within a few turns of the runtime, if that is promising.
+    /// Polls for a few turns of the runtime, if that is promising.
     async fn look(&mut self, total: usize) -> Option<io::Result<usize>> {
         for _ in 0..self.busy_poll.turns() {
             let mut read = pin!(self.reader.read_buf(self.buffer.prepare(total)));
@@ -149,8 +151,9 @@ impl<T: Transport> ReadLoop<T> {
         None
     }
 
-    /// Sleeps until the first bytes of a message come. A connection that falls silent gives its
-    /// memory back.
+    /// Sleeps until the first bytes of a message arrive.
+    ///
+    /// Frees memory when the connection falls silent.
     async fn wait(&mut self, total: usize) -> io::Result<usize> {
         let read = self.reader.read_buf(self.buffer.prepare(total));
         if let Ok(read) = timeout(SILENCE, read).await {
@@ -162,7 +165,7 @@ impl<T: Transport> ReadLoop<T> {
         self.reader.read_buf(self.buffer.prepare(total)).await
     }
 
-    /// Charges what the buffer is about to grow by; waits while a budget has no room.
+    /// Charges the buffer's next growth; waits while a budget has no room.
     async fn charge(&mut self, total: usize) -> Result<(), PeerError> {
         let capacity = self.buffer.next_capacity(total);
         let more = capacity.saturating_sub(self.charged);
@@ -170,7 +173,7 @@ impl<T: Transport> ReadLoop<T> {
             return Ok(());
         }
         if let Err(over) = self.budget.try_charge(more) {
-            // Boxed, since idle connections would keep room for this.
+            // Boxed, so that idle connections need no room for this.
             Box::pin(self.charge_when_freed(more, over)).await?;
         }
         self.charged = capacity;
@@ -190,8 +193,9 @@ impl<T: Transport> ReadLoop<T> {
         Ok(())
     }
 
-    /// Gives memory back once everything that arrived is handled; only a little of it while the
-    /// node has plenty, since more of the same size may follow.
+    /// Frees memory once all input is handled.
+    ///
+    /// Frees only a little while the node has plenty, since messages of the same size may follow.
     fn shrink(&mut self) {
         if self.budget.is_plentiful() {
             self.buffer.shrink_large();
@@ -201,7 +205,7 @@ impl<T: Transport> ReadLoop<T> {
         self.settle();
     }
 
-    /// Charges no more than the buffer holds.
+    /// Reduces the charge to the buffer's capacity.
     fn settle(&mut self) {
         let surplus = self.charged.saturating_sub(self.buffer.capacity());
         if surplus > 0 {

@@ -1,4 +1,4 @@
-//! The tasks of a running peer: which of them ends it, and how the others are ended then.
+//! Supervises the tasks of a running peer, and ends them all when one ends.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -19,14 +19,15 @@ use crate::setup::{DISCONNECT_TIMEOUT, LINGER_BYTES, drain};
 use crate::time::after;
 use crate::transport::Transport;
 
-/// How long an aborted task may take to notice; one that never yields does not.
+/// Time for an aborted task to end; a task that never yields takes longer.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the message on its way, the Disconnect and the close of the sending side may take once
-/// everything else is written or given up.
+/// Time for the message in progress, the Disconnect and the close of the sending side.
+///
+/// It starts when everything else is written or dropped.
 const LAST_FRAMES: Duration = DISCONNECT_TIMEOUT.saturating_mul(2);
 
-/// How long a failed write waits for the remote's Disconnect, which may have arrived already.
+/// Wait after a failed write for the remote's Disconnect, which may have arrived already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 type ReadEnd<T> = (<T as Transport>::Reader, Option<PeerError>);
@@ -36,7 +37,7 @@ type ProtocolEnd = Result<(Id, Result<(), ProtocolError>), JoinError>;
 pub(crate) struct Tasks<T: Transport> {
     /// `None` once it has ended.
     pub(crate) reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
-    /// What an ended read loop leaves.
+    /// The reading half, once the read loop has ended.
     pub(crate) read_half: Option<T::Reader>,
     /// `None` once it has ended.
     pub(crate) writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
@@ -45,13 +46,13 @@ pub(crate) struct Tasks<T: Transport> {
     pub(crate) gate: Arc<WriteGate>,
     pub(crate) budget: EndAccount,
     pub(crate) stop_reading: CancellationToken,
-    /// How long protocols and queued messages get to end.
+    /// Time for protocols to return and for queued messages to be written.
     pub(crate) grace_period: Duration,
-    /// How long the remote gets to close after the Disconnect.
+    /// Time for the remote to close after the Disconnect.
     pub(crate) linger: Duration,
 }
 
-/// One protocol's task, and what it reads from.
+/// One protocol's task and its inbox.
 pub(crate) struct Running {
     pub(crate) id: Id,
     pub(crate) capability: Capability,
@@ -59,8 +60,10 @@ pub(crate) struct Running {
 }
 
 impl<T: Transport> Tasks<T> {
-    /// Waits for the first cause to end; among several that are there at once, the one of the
-    /// highest rank. With a request to write everything first comes when that is given up.
+    /// Waits for the first cause to end the peer.
+    ///
+    /// Among simultaneous causes it returns the one of the highest rank. For a request that first
+    /// writes all queued messages, it also returns the time at which to drop them.
     pub(crate) async fn first_cause(&mut self, peer: &Peer) -> (PeerError, Option<Instant>) {
         let gate = Arc::clone(&self.gate);
         let requested = peer.control().requested();
@@ -86,7 +89,7 @@ impl<T: Transport> Tasks<T> {
             first.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        // Few peers end like this, and only then is there need for the room.
+        // Boxed, because few peers end like this and the others need no room for it.
         (Box::pin(self.or_last_words(error)).await, drain_until)
     }
 
@@ -118,7 +121,7 @@ impl<T: Transport> Tasks<T> {
         }
     }
 
-    /// What a protocol's end means for the peer.
+    /// Returns the peer's cause to end, given how a protocol ended.
     fn protocol_cause(&self, ended: ProtocolEnd) -> Option<PeerError> {
         let (id, result) = match ended {
             Ok((id, result)) => (id, result),
@@ -131,6 +134,8 @@ impl<T: Transport> Tasks<T> {
         })
     }
 
+    /// Prefers the remote's Disconnect to a failed write.
+    ///
     /// A write fails when the remote has closed, and its Disconnect may still be unread.
     async fn or_last_words(&mut self, error: PeerError) -> PeerError {
         let failed_write = matches!(error, PeerError::Write(_) | PeerError::SlowWrite(_));
@@ -151,7 +156,7 @@ impl<T: Transport> Tasks<T> {
         }
     }
 
-    /// Ends everything, in bounded time. Returns how many queued messages were never written.
+    /// Ends all tasks in bounded time, and returns the number of unwritten messages.
     pub(crate) async fn wind_down(
         &mut self,
         peer: &Peer,
@@ -190,25 +195,27 @@ impl<T: Transport> Tasks<T> {
 
 impl<T: Transport> Drop for Tasks<T> {
     fn drop(&mut self) {
-        // Senders may be held by other tasks than these.
+        // Other tasks may still hold senders.
         self.gate.close();
     }
 }
 
-/// The socket's halves on their way to being closed.
+/// The halves of a connection that is being closed.
 struct Closing<T: Transport> {
     reader: Option<AbortOnDropHandle<ReadEnd<T>>>,
     read_half: Option<T::Reader>,
     writer: Option<AbortOnDropHandle<Result<(), PeerError>>>,
     gate: Arc<WriteGate>,
-    /// What the remote is sent, and should be able to read.
+    /// The Disconnect reason to send, which the remote should be able to read.
     reason: Option<DisconnectReason>,
 }
 
 impl<T: Transport> Closing<T> {
-    /// Waits for the write loop to finish, then for the remote to close. Meanwhile what arrives
-    /// is read and forgotten: a remote that cannot send might not read either, and unread input
-    /// would turn the close into a reset. What is queued when `given_up` completes is dropped.
+    /// Waits for the write loop to finish, then for the remote to close.
+    ///
+    /// Meanwhile it reads and discards input. A remote that cannot send might not read either, and
+    /// unread input would turn the close into a reset. Messages that are still queued when
+    /// `given_up` completes are dropped.
     async fn close(self, given_up: impl Future<Output = ()>, linger: Duration) {
         let mut half = match self.reader {
             Some(reader) => reader.await.ok().map(|(half, _)| half),
@@ -226,7 +233,7 @@ impl<T: Transport> Closing<T> {
             };
             let finished = async {
                 tokio::select! {
-                    // What is written is not given up.
+                    // A finished write takes precedence over giving up.
                     biased;
                     written = &mut writer => return Ok(written),
                     () = given_up => {}
@@ -236,7 +243,7 @@ impl<T: Transport> Closing<T> {
             };
             tokio::pin!(finished, forget);
             tokio::select! {
-                // The write loop's end first: only that counts.
+                // The write loop's end comes first, since only its result counts.
                 biased;
                 finished = &mut finished => finished,
                 // The remote has closed; the write loop will notice.
@@ -245,12 +252,12 @@ impl<T: Transport> Closing<T> {
         };
         match (written, half) {
             (Ok(Ok(Ok(()))), Some(mut half)) if self.reason.is_some() => {
-                // Whether the remote closes in time or not, nothing is left to do.
+                // Nothing is left to do, even if the remote does not close in time.
                 let _ = timeout(linger, drain(&mut half, LINGER_BYTES)).await;
             }
             (Err(_), _) => {
                 writer.abort();
-                // Until then it might still write what counts as unsent.
+                // Until it has ended, it might still write messages that count as unsent.
                 let _ = timeout(ABORT_TIMEOUT, writer).await;
             }
             _ => {}
@@ -263,7 +270,7 @@ fn name_of(running: &[Running], id: Id) -> Option<&Capability> {
     protocol.map(|protocol| &protocol.capability)
 }
 
-/// Waits for all protocols, then aborts those that do not end.
+/// Waits for all protocols, then aborts those that have not returned.
 async fn end_protocols(
     protocols: &mut JoinSet<Result<(), ProtocolError>>,
     running: &[Running],
@@ -295,17 +302,16 @@ async fn end_protocols(
     }
 }
 
-/// Sends Pings in time, and ends when the remote is silent.
+/// Sends Pings on schedule, and returns when the remote is silent.
 async fn ping_loop(peer: &Peer, gate: &WriteGate) -> PeerError {
     loop {
-        // The time is read under the lock, so that it does not run backwards between this and the
-        // read loop.
+        // Read the time under the lock, so that this and the read loop report times in order.
         let next = |liveness: &mut Liveness| liveness.poll(Instant::now());
         match peer.control().with_liveness(next) {
             LivenessAction::SendPing => gate.ping(),
             LivenessAction::TimedOut(after) => return PeerError::Silent(after),
             LivenessAction::WaitUntil(at) => tokio::select! {
-                // Either means to look again.
+                // Either one means to poll again.
                 biased;
                 () = sleep_until(at) => {}
                 () = peer.control().ping_wanted.notified() => {}

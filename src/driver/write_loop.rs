@@ -1,5 +1,6 @@
-//! The write loop: messages → frames → socket. It holds the write gate's token, the sealing half
-//! of the session.
+//! The write loop: messages → frames → socket.
+//!
+//! It holds the write gate's token, the sealing half of the session.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,10 +24,12 @@ use crate::rlpx::{Egress, Prepared, SealError};
 use crate::setup::DISCONNECT_TIMEOUT;
 use crate::transport::Transport;
 
-/// A message above this size is sealed in pieces of it, each of which is written at once.
+/// Larger messages are sealed in pieces of this size, each written at once.
 const PIECE: usize = 64 << 10;
 
-/// The same for a message that goes to many peers, whose pieces are all that each of them adds.
+/// Like `PIECE`, for a message to many peers.
+///
+/// Its payload is shared, so the piece is all the memory that each peer adds.
 const SHARED_PIECE: usize = 16 << 10;
 
 /// A write that takes longer is recorded.
@@ -37,18 +40,20 @@ pub(crate) struct WriteLoop<T: Transport> {
     pub(crate) writer: T::Writer,
     pub(crate) egress: Egress,
     pub(crate) gate: Arc<WriteGate>,
-    /// One a lane, with the lane's first message id.
+    /// One per lane, with the lane's first message id.
     pub(crate) taps: Vec<(u64, MessageTap)>,
     pub(crate) notes: Notes,
     pub(crate) peer: Peer,
     pub(crate) patience: Patience,
     pub(crate) gather: Gather,
-    /// Whether memory was taken for writing since it was last given back.
+    /// Whether memory has been allocated for writing since it was last freed.
     pub(crate) used: bool,
 }
 
 impl<T: Transport> WriteLoop<T> {
-    /// Runs to the end. `Ok` after the final frame was written and the sending side closed.
+    /// Runs to the end.
+    ///
+    /// Returns `Ok` after the final frame was written and the sending side closed.
     pub(crate) async fn run(mut self: Box<Self>) -> Result<(), PeerError> {
         let mut batch = Batch::default();
         let mut out = BytesMut::new();
@@ -63,7 +68,9 @@ impl<T: Transport> WriteLoop<T> {
         }
     }
 
-    /// Waits for something to write. A connection that falls silent gives its memory back.
+    /// Waits for something to write.
+    ///
+    /// Frees memory when the connection falls silent.
     async fn next(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Next {
         let limit = self.gather.limit();
         if self.used {
@@ -82,9 +89,10 @@ impl<T: Transport> WriteLoop<T> {
         self.gate.next(batch, limit).await
     }
 
-    /// Seals a batch and writes it, with one call unless it is large. Nothing of it is sealed
-    /// twice: an error here ends the connection. What was not begun when queued messages are
-    /// dropped stays in the batch.
+    /// Seals a batch and writes it, with one call unless it is large.
+    ///
+    /// No message is sealed twice: an error here ends the connection. If queued messages are
+    /// dropped meanwhile, those not begun stay in the batch.
     async fn write(&mut self, batch: &mut Batch, out: &mut BytesMut) -> Result<(), PeerError> {
         self.used = true;
         let (bytes, started) = (batch.bytes(), Instant::now());
@@ -105,7 +113,7 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// Keeps memory that a large message took while the node has plenty, since more may follow.
+    /// Frees a large message's memory, unless the node has plenty: more may follow.
     fn settle(&mut self) {
         if !self.gate.budget().is_plentiful() {
             self.egress.shrink();
@@ -113,7 +121,7 @@ impl<T: Transport> WriteLoop<T> {
         self.gate.budget().set_sealing(self.egress.sealing(0));
     }
 
-    /// Returns how many messages were written.
+    /// Returns the number of messages written.
     async fn write_frames(
         &mut self,
         batch: &Batch,
@@ -134,7 +142,7 @@ impl<T: Transport> WriteLoop<T> {
             if !is_whole {
                 sending.write_all(&mut self.writer, out).await?;
                 out.clear();
-                // A frame that is begun has to be finished before a Disconnect can be sent.
+                // A frame that was begun must be finished before a Disconnect can be sent.
                 if self.gate.is_dropping() {
                     break;
                 }
@@ -175,7 +183,7 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// Leaves the last piece in `out`, to be written with what follows.
+    /// Leaves the last piece in `out`, to be written with the next message.
     async fn write_shared(
         &mut self,
         id: u64,
@@ -193,7 +201,7 @@ impl<T: Transport> WriteLoop<T> {
         Ok(())
     }
 
-    /// The first messages of a batch were written, which was done at `at`.
+    /// Reports that the first `written` messages of a batch were written by `at`.
     fn tell_written(&mut self, batch: &mut Batch, written: usize, at: Instant) {
         let waiting = u16::try_from(batch.left()).unwrap_or(u16::MAX);
         for (lane, waited) in batch.waits() {
@@ -230,7 +238,7 @@ impl<T: Transport> WriteLoop<T> {
                 self.gate.spare.keep(payload);
             }
             if let Some(Flushed::One(flushed)) = frame.flushed {
-                // A sender that stopped waiting does not need to know.
+                // The sender may have stopped waiting.
                 let _ = flushed.send(());
             }
         }
@@ -261,7 +269,7 @@ impl<T: Transport> WriteLoop<T> {
     }
 }
 
-/// A batch on its way to the socket, with its deadline.
+/// A batch that is being written, with its deadline.
 struct Sending {
     transfer: Transfer,
     done: usize,
@@ -284,7 +292,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits for the socket, and looks at the time only if it has to: most writes are done at once.
+    /// Waits for the socket. Reads the clock only if it must wait: most writes complete at once.
     async fn in_time<R>(
         &mut self,
         io: impl Future<Output = io::Result<R>>,
@@ -293,7 +301,7 @@ impl Sending {
         let ready = match poll_fn(|cx| Poll::Ready(io.as_mut().poll(cx))).await {
             Poll::Ready(done) => done,
             Poll::Pending => {
-                // Whatever came before has just been written.
+                // Everything before it has just been written.
                 self.transfer.progress(Instant::now());
                 let until = self.transfer.until(self.size);
                 let done = timeout_at(until, io).await;
@@ -309,7 +317,7 @@ impl Sending {
 impl<T: Transport> Drop for WriteLoop<T> {
     fn drop(&mut self) {
         self.gate.budget().set_sealing(0);
-        // This may have been the last one that needed it.
+        // This may have been the last connection that used the spare memory.
         self.gate.spare.clear();
     }
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 
 use super::WireMessage;
 
-/// A message that is encoded, to be sent many times, or to many peers, at the cost of one encoding.
+/// A message that is encoded once, to send it many times or to many peers.
+///
 /// Clones share the payload's memory.
 ///
 /// ```

@@ -49,12 +49,12 @@
 ///
 /// | | |
 /// |---|---|
-/// | `length = N` | how many codes the protocol reserves; one without a message is refused like an unknown one |
-/// | `max_size = "64 KiB"` | the most bytes of a payload, as a text or a `usize`; a larger one is neither decoded ([`MessageError::TooLarge`](crate::MessageError::TooLarge)) nor sent ([`SendError::TooLarge`](crate::SendError::TooLarge)) |
-/// | `max_memory = "1 MiB"` | the most bytes that the values of a received message take on the heap, byte strings that share its payload aside; 4 MiB and eight for each byte of the payload unless it is said |
+/// | `length = N` | the number of codes that the protocol reserves; one without a message is rejected as unknown |
+/// | `max_size = "64 KiB"` | the largest payload in bytes, as a text or a `usize`; a larger one is neither decoded ([`MessageError::TooLarge`](crate::MessageError::TooLarge)) nor sent ([`SendError::TooLarge`](crate::SendError::TooLarge)) |
+/// | `max_memory = "1 MiB"` | the most bytes that the values of a received message take on the heap, not counting byte strings that share its payload; by default 4 MiB plus eight bytes for each byte of the payload |
 ///
-/// `#[rlp(max_size = …, max_memory = …)]` on a message goes before what the set says. Derives and
-/// other attributes are the enum's own.
+/// `#[rlp(max_size = …, max_memory = …)]` on a message overrides the limits of the set. Derives and
+/// other attributes apply to the enum.
 ///
 /// # Messages
 ///
@@ -63,7 +63,7 @@
 /// | `Name { a: T, b: U }` | the RLP list `[a, b]`, of exactly these elements |
 /// | `Name(T)` | the RLP value of `T` itself |
 /// | `Name` | the empty list, `c0` |
-/// | `Name { a: T } -> Answer`, and `Answer` itself | the same behind an id: `[id, a]`, `[id, T]`, `[id]` |
+/// | `Name { a: T } -> Answer`, and `Answer` itself | the same after an id: `[id, a]`, `[id, T]`, `[id]` |
 ///
 /// # Fields
 ///
@@ -76,27 +76,26 @@
 /// | `String` | a byte string of UTF-8 |
 /// | [`Bytes`](crate::Bytes), `Vec<u8>`, `[u8; N]` | a byte string; `Bytes` shares the memory of the payload |
 /// | `Vec<T>`, `[T; N]` | a list |
-/// | [`Bounded<Vec<T>, N>`](crate::rlp::Bounded), or `#[rlp(max = N)]` before the field | a list of at most `N` items, refused before they are built |
+/// | [`Bounded<Vec<T>, N>`](crate::rlp::Bounded), or `#[rlp(max = N)]` before the field | a list of at most `N` items; a longer one is rejected before its items are built |
 /// | `Option<T>` | a list of none or one |
-/// | `Option<T>` behind `#[rlp(optional)]` | nothing, or the value: the last fields of a list may be left out, as fields that a later version added |
+/// | `Option<T>` after `#[rlp(optional)]` | nothing, or the value; only the last fields of a list may be absent, such as fields that a later version added |
 /// | tuples of up to eight | a list |
 /// | a struct with `#[derive(RlpValue)]` | a list of its fields, with the same attributes |
-/// | `Box<T>` | what `T` is |
+/// | `Box<T>` | the same as `T` |
 /// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr`, [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of that length |
 /// | [`Raw`](crate::rlp::Raw) | any value, as it is encoded |
 /// | [`Foreign<T>`](crate::rlp::Foreign) | a type of the `rlp` crate's traits |
 ///
 /// A list of small items takes much more memory than its payload: 32 bytes for each empty
-/// [`Bytes`](crate::Bytes), which is one byte on the wire. `max_memory` bounds it; a `max` for each
-/// list, and a `max_size` that fits the protocol, bound it better, and say so to the reader.
+/// [`Bytes`](crate::Bytes), which is one byte on the wire. `max_memory` limits it. A `max` for each
+/// list and a `max_size` that fits the protocol are tighter limits, and document themselves.
 ///
 /// # Requests
 ///
-/// `-> Answer` says that the message `Answer` of the same set answers this one. Several requests may
-/// have one kind of answer. Both begin with an id on the wire, and both have a struct of their own
-/// beside the enum, with the derives of the set, which implements
-/// [`Request`](crate::message::Request) or [`Response`](crate::message::Response). The enum holds it
-/// behind the id:
+/// `-> Answer` means that the message `Answer` of the same set answers this one. Several requests
+/// may share an answer. On the wire, both begin with an id. Each becomes a struct next to the enum,
+/// which has the derives of the set and implements [`Request`](crate::message::Request) or
+/// [`Response`](crate::message::Response). The enum's variant holds the id and the struct:
 ///
 /// ```
 /// use peermux::message::{RequestMessages, Role};
@@ -123,8 +122,8 @@
 ///
 /// # Errors
 ///
-/// What is wrong in a definition is an error of the compiler at its place, such as two messages with
-/// one code:
+/// A mistake in a definition is a compile error at its place, for example two messages with one
+/// code:
 ///
 /// ```compile_fail
 /// peermux::messages! {

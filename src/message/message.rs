@@ -6,15 +6,16 @@ use bytes::Bytes;
 use crate::rlp::{RlpError, ValueError};
 use crate::spare::Spare;
 
-/// A message as it is routed: a code relative to its protocol, and an undecoded payload.
+/// A raw message: a code relative to its protocol, and an undecoded payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// The code, from 0 to the protocol's length, exclusive.
     pub code: u64,
-    /// The payload, uncompressed; a single RLP value by convention, which nothing here looks into.
+    /// The uncompressed payload. By convention it is a single RLP value, which is not checked.
     ///
-    /// A received one of up to 1 KiB shares a chunk of 4 KiB with its neighbours of the same
-    /// protocol, as do the [`Bytes`] that a typed message holds: copy what is kept for long.
+    /// A received payload of up to 1 KiB shares a chunk of 4 KiB with other messages of its
+    /// protocol, and so do the [`Bytes`] of a typed message. Copy those that are kept for long, so
+    /// that they do not keep the chunk.
     pub payload: Bytes,
 }
 
@@ -40,17 +41,20 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What a [`ProtocolConn`](crate::ProtocolConn) carries: raw [`Message`]s, or an enum made with
-/// [`messages!`](crate::messages).
+/// The messages of a [`ProtocolConn`](crate::ProtocolConn).
+///
+/// These are raw [`Message`]s, or an enum made with [`messages!`](crate::messages).
 pub trait WireMessage: Sized + Send + 'static {
-    /// How many codes the set takes, for typed messages; `None` if the protocol states it.
+    /// The number of codes of a typed set; `None` if the protocol defines it.
     const LENGTH: Option<u64>;
 
     /// The message's code, relative to the protocol.
     fn code(&self) -> u64;
 
-    /// The most bytes that the payload of a message with this code may have, by the protocol's own
-    /// word: `max_size` in [`messages!`](crate::messages). A larger one is neither sent nor decoded.
+    /// The largest payload, in bytes, of a message with this code.
+    ///
+    /// This is `max_size` in [`messages!`](crate::messages). A larger payload is neither sent nor
+    /// decoded.
     #[must_use]
     fn max_size(_code: u64) -> usize {
         usize::MAX
@@ -59,8 +63,9 @@ pub trait WireMessage: Sized + Send + 'static {
     /// The encoded payload.
     fn encode(&self) -> Bytes;
 
-    /// The encoded payload, for a message that goes out at once: it may share memory with others,
-    /// which it would keep alive, or use memory that an earlier one has left.
+    /// The encoded payload, for a message that is sent at once.
+    ///
+    /// It may share memory with others, which it keeps alive, or reuse that of an earlier payload.
     #[doc(hidden)]
     fn to_payload(&self, _spare: Option<&Spare>) -> Bytes {
         self.encode()
@@ -69,8 +74,8 @@ pub trait WireMessage: Sized + Send + 'static {
     /// Decodes a received payload, which must be exactly one canonical RLP value.
     ///
     /// # Errors
-    /// [`MessageError`] for a code that the set does not have, and for a payload that is not what
-    /// the code says.
+    /// [`MessageError`] for a code that the set does not have, and for a payload that does not
+    /// match the code.
     fn decode(message: Message) -> Result<Self, MessageError>;
 }
 
@@ -90,8 +95,10 @@ impl WireMessage for Message {
     }
 }
 
-/// A received message that its protocol cannot accept. A handler that returns it ends the peer
-/// with [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
+/// A received message that its protocol cannot accept.
+///
+/// A handler that returns it ends the peer with
+/// [`BREACH_OF_PROTOCOL`](crate::DisconnectReason::BREACH_OF_PROTOCOL).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MessageError {
@@ -109,7 +116,7 @@ pub enum MessageError {
         /// What is wrong with it.
         source: RlpError,
     },
-    /// The payload is RLP, but not of the shape that the code asks for.
+    /// The payload is RLP, but does not have the shape that the code requires.
     Undecodable {
         /// The code received, relative to the protocol.
         code: u64,
@@ -124,10 +131,10 @@ pub enum MessageError {
         code: u64,
         /// The payload's size in bytes.
         size: usize,
-        /// The most bytes that it may have.
+        /// The largest allowed size in bytes.
         limit: usize,
     },
-    /// The message is well-formed but not allowed here, in the protocol's own judgement.
+    /// The message is well-formed, but the protocol does not allow it here.
     NotAllowed {
         /// The code received, relative to the protocol.
         code: u64,
@@ -155,7 +162,7 @@ impl fmt::Display for MessageError {
             Self::TooLarge { code, size, limit } => {
                 write!(
                     f,
-                    "message {code:#04x} of {size} bytes is larger than its {limit} bytes"
+                    "message {code:#04x} of {size} bytes exceeds its limit of {limit} bytes"
                 )
             }
             Self::NotAllowed { code, rule } => {
@@ -166,14 +173,14 @@ impl fmt::Display for MessageError {
 }
 
 impl Error for MessageError {
-    /// An error that is `transparent` about this one passes it over in the chain of sources; what
-    /// stands behind it there still says whose fault it was.
+    /// A `transparent` wrapper of this error skips it in the chain of sources. `Breach` remains in
+    /// the chain and still shows that the remote is at fault.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&Breach)
     }
 }
 
-/// What stands behind a [`MessageError`] in a chain of sources.
+/// The source of each [`MessageError`], which blames the remote.
 #[derive(Debug, thiserror::Error)]
 #[error("the remote broke the protocol")]
 pub(crate) struct Breach;

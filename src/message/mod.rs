@@ -1,5 +1,4 @@
-//! What a protocol sends and receives: raw messages, and typed ones that [`messages!`](crate::messages)
-//! defines.
+//! Raw messages, and typed ones that [`messages!`](crate::messages) defines.
 
 mod encoded;
 mod macros;

@@ -1,5 +1,6 @@
-//! How payloads are written and read, for the code that [`messages!`](crate::messages) generates,
-//! and for messages of our own.
+//! Encoding and decoding of payloads.
+//!
+//! The code that [`messages!`](crate::messages) generates uses it, and messages of our own.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -13,12 +14,12 @@ use crate::rlp::{Memory, ValueError, ValueReader, check_exact};
 use crate::spare::SMALLEST;
 pub use crate::spare::Spare;
 
-/// What a typed message has for a payload.
+/// The payload of a typed message.
 pub trait Payload {
-    /// About how many bytes it takes.
+    /// An estimate of its size in bytes.
     fn size(&self) -> usize;
 
-    /// Appends it.
+    /// Appends it to `out`.
     fn write(&self, out: &mut BytesMut);
 }
 
@@ -37,8 +38,10 @@ pub fn encode_message(message: &impl Payload, spare: Option<&Spare>) -> Bytes {
     encode_shared(message.size(), spare, |out| message.write(out))
 }
 
-/// Encodes a payload that is sent at once, of about `size` bytes, into memory that the payloads of
-/// a thread share, or, if it is large, that another payload has left in `spare`.
+/// Encodes a payload of about `size` bytes that is sent at once.
+///
+/// A small one goes into memory that the payloads of a thread share, a large one into memory that
+/// another payload has left in `spare`.
 pub fn encode_shared(
     size: usize,
     spare: Option<&Spare>,
@@ -57,19 +60,20 @@ pub fn encode_shared(
         append(buffer);
         Ok::<_, Infallible>(())
     };
-    // While this thread encodes, or after its arena is gone, another one serves.
+    // A nested call, or one after the thread-local is destroyed, gets a new arena.
     let mut arena = ARENA.try_with(Cell::take).unwrap_or_default();
     let Ok(payload) = arena.payload(size, write);
-    // Without a thread-local the arena ends here.
+    // If the thread-local is destroyed, the arena is dropped here.
     let _ = ARENA.try_with(|shared| shared.set(arena));
     payload
 }
 
-/// Decodes the payload of `message`, whose name is `name`, with `read`; its values may take `memory`
-/// bytes, if the set says so.
+/// Decodes the payload of `message`, whose name is `name`, with `read`.
+///
+/// Its values may take `memory` bytes on the heap; `None` means the default for its size.
 ///
 /// # Errors
-/// [`MessageError`] for a payload that is too large, not in canonical form, or none of this message.
+/// [`MessageError`] for a payload that is too large, not canonical, or not of this message.
 pub fn decode<M: WireMessage>(
     message: &Message,
     name: &'static str,

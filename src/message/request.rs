@@ -1,19 +1,19 @@
-//! Messages that ask, and messages that answer.
+//! Requests and responses.
 //!
-//! In a set made by [`messages!`](crate::messages) `0x00 => Get { key: String } -> Value` says that
-//! `Value` answers `Get`. Both carry the request's id as their first element, as the messages of
-//! [`eth/66`](https://eips.ethereum.org/EIPS/eip-2481) do, so that several requests can be open at
-//! once. Each has a type of its own, which implements [`Request`] or [`Response`].
+//! In a set made by [`messages!`](crate::messages), `0x00 => Get { key: String } -> Value` means
+//! that `Value` answers `Get`. Both carry the request's id as their first element, like the
+//! messages of [`eth/66`](https://eips.ethereum.org/EIPS/eip-2481), so that several requests can be
+//! open at once. Each has its own type, which implements [`Request`] or [`Response`].
 
 use super::WireMessage;
 
-/// A set of messages of which some answer others.
+/// A set of messages that includes requests and responses.
 pub trait RequestMessages: WireMessage + Sync {
-    /// What the message is to a request.
+    /// Whether the message is a request, a response, or neither.
     fn role(&self) -> Role;
 }
 
-/// What a message is to a request.
+/// Whether a message is a request, a response, or neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -21,7 +21,7 @@ pub enum Role {
     Request(u64),
     /// It answers the request with this id.
     Response(u64),
-    /// It has nothing to do with requests.
+    /// It is neither.
     Other,
 }
 
@@ -29,17 +29,17 @@ pub enum Role {
 pub trait Request: Sized + Send + 'static {
     /// The set that it belongs to.
     type Messages: RequestMessages;
-    /// What answers it.
+    /// The message that answers it.
     type Response: Response<Messages = Self::Messages>;
     /// Its name in the set.
     const NAME: &'static str;
     /// Its code, relative to the protocol.
     const CODE: u64;
 
-    /// The message with an id.
+    /// Wraps the request in a message with this id.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// The id and the request in a message; `None` if it is another one.
+    /// Returns the id and the request in a message; `None` if it is another one.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }
 
@@ -52,9 +52,9 @@ pub trait Response: Sized + Send + 'static {
     /// Its code, relative to the protocol.
     const CODE: u64;
 
-    /// The message with the id of the request that it answers.
+    /// Wraps the response in a message, with the id of the request that it answers.
     fn into_message(self, id: u64) -> Self::Messages;
 
-    /// The id and the response in a message; `None` if it is another one.
+    /// Returns the id and the response in a message; `None` if it is another one.
     fn from_message(message: Self::Messages) -> Option<(u64, Self)>;
 }

@@ -1,4 +1,4 @@
-//! The table for recorders.
+//! Access to the table, for programs and recorders.
 
 use super::MetricInfo;
 use super::table::ALL;
@@ -9,7 +9,9 @@ pub fn all() -> &'static [MetricInfo] {
     ALL
 }
 
-/// Hands names, units and help of all metrics to the recorder. Each server does so when it starts.
+/// Hands names, units and help of all metrics to the recorder.
+///
+/// Each server does this when it starts.
 pub fn describe() {
     ALL.iter().for_each(MetricInfo::describe);
 }
@@ -28,7 +30,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for metric in all() {
             let name = metric.name();
-            assert!(seen.insert(name), "{name} stands twice");
+            assert!(seen.insert(name), "{name} occurs twice");
             assert!(name.starts_with("peermux_"), "{name}");
             let letters = |c: char| c.is_ascii_lowercase() || c == '_';
             assert!(name.chars().all(letters), "{name}");

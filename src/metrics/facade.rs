@@ -1,11 +1,11 @@
-//! The facade, with recorders behind it.
+//! The facade of the crate `metrics`.
 
 pub(crate) use ::metrics::{Counter, Gauge, Histogram, SharedString};
 use ::metrics::{Label, counter, gauge, histogram};
 
 /// A handle on one time series.
 pub(crate) trait Handle: Sized {
-    /// The handle on the series of this name and these labels.
+    /// Returns the handle on the series with this name and these labels.
     fn register(
         name: &'static str,
         labels: impl Iterator<Item = (&'static str, SharedString)>,

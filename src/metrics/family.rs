@@ -1,4 +1,4 @@
-//! From an entry of the table to handles.
+//! Families of time series, which make handles.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ impl<H: Handle, const N: usize> Family<H, N> {
         }
     }
 
-    /// The handle on the series with these values, in the order of the labels.
+    /// Returns the handle on the series with these values, in the order of the labels.
     pub(crate) fn of(&self, node: &NodeLabel, values: [SharedString; N]) -> H {
         let labels = self.labels.iter().map(Label::name).zip(values);
         H::register(self.name, labels.chain(node.label()))
     }
 }
 
-/// What tells a server's series from those of others in the process; none by default.
+/// The label that distinguishes a server's series from others in the process; none by default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NodeLabel {
     #[cfg(feature = "metrics")]

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Label;
 
-/// What a metric is, for people and programs.
+/// The description of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MetricInfo {
     name: &'static str,
@@ -19,7 +19,7 @@ pub enum Kind {
     Counter,
     /// A number that goes up and down.
     Gauge,
-    /// Values in classes, or as quantiles, as the recorder likes.
+    /// Values in buckets or as quantiles, as the recorder decides.
     Histogram,
 }
 
@@ -69,13 +69,13 @@ impl MetricInfo {
         self.unit
     }
 
-    /// The labels; beside them `node`, if the server has a label.
+    /// The labels, without `node`, which is added if the server has a label.
     #[must_use]
     pub const fn labels(&self) -> &'static [Label] {
         self.labels
     }
 
-    /// What it counts, in a sentence.
+    /// The help: one sentence about what it counts.
     #[must_use]
     pub const fn help(&self) -> &'static str {
         self.help

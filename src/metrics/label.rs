@@ -13,7 +13,7 @@ impl Label {
         }
     }
 
-    /// One whose values this node's program chooses.
+    /// Returns a label whose values the program chooses.
     pub(super) const fn own(name: &'static str) -> Self {
         Self { name, values: None }
     }
@@ -24,7 +24,9 @@ impl Label {
         self.name
     }
 
-    /// All values that it can have, or `None` if the program chooses them, such as names of protocols.
+    /// All values that it can have.
+    ///
+    /// `None` if the program chooses them, such as names of protocols.
     #[must_use]
     pub const fn values(&self) -> Option<&'static [&'static str]> {
         self.values

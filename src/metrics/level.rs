@@ -1,6 +1,6 @@
 use super::Gauge;
 
-/// Counts something for as long as it lives.
+/// Raises a gauge by one until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Level(Gauge);
 

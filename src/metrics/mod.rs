@@ -1,15 +1,16 @@
-//! What a node counts, through the facade of the crate [`metrics`](https://docs.rs/metrics).
+//! Metrics of a node, through the facade of the crate [`metrics`](https://docs.rs/metrics).
 //!
-//! A program installs a recorder, such as that of `metrics-exporter-prometheus`, before it starts its first
-//! server. Without one, counting costs next to nothing and shows nowhere.
+//! A program installs a recorder, such as that of `metrics-exporter-prometheus`, before it starts
+//! its first server. Without one, counting costs almost nothing and has no effect.
 //!
-//! [`all`] lists each metric with its kind, unit, labels and help; [`describe`] hands the help to the
-//! recorder, which each server does when it starts. The chapter [`guide::metrics`](crate::guide::metrics)
-//! has the same table, and which questions it answers.
+//! [`all`] lists each metric with its kind, unit, labels and help. [`describe`] hands the help to
+//! the recorder, which each server does when it starts. The chapter
+//! [`guide::metrics`](crate::guide::metrics) has the same table, and the questions that it answers.
 //!
-//! Labels have values from closed sets, or the names of protocols that this node has registered: no remote
-//! can make another time series. Where several servers run in one process,
-//! [`ServerBuilder::metrics_label`](crate::ServerBuilder::metrics_label) tells their series apart.
+//! Labels have values from closed sets, or the names of protocols that this node has registered, so
+//! a remote cannot add a time series. If several servers run in one process,
+//! [`ServerBuilder::metrics_label`](crate::ServerBuilder::metrics_label) distinguishes their
+//! series.
 
 #[cfg(feature = "metrics")]
 mod describe;
@@ -26,7 +27,7 @@ mod info;
     allow(
         dead_code,
         unreachable_pub,
-        reason = "part of the public interface with that feature alone"
+        reason = "part of the public interface only with that feature"
     )
 )]
 mod label;

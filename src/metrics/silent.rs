@@ -1,4 +1,4 @@
-//! Without the facade: handles of the same names that do nothing.
+//! Replaces the facade if the feature `metrics` is off: its handles do nothing.
 
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ const FLOW: Label = Label::of("direction", &["ingress", "egress"]);
 const PROTOCOL: Label = Label::own("protocol");
 const BUDGET: Label = Label::of("budget", BUDGETS);
 
-/// Makes a family of each row, and the list of all.
+/// Makes a family of each row, and the list of all rows.
 macro_rules! families {
     ($($NAME:ident: $Handle:ident [$($label:expr),* $(,)?] = $name:literal, $unit:ident, $help:literal;)+) => {
         $(
@@ -117,25 +117,25 @@ families! {
         "Parts of the server that ended or panicked; the first one stops the server.";
 
     PEERS: Gauge[OPENED, Label::of("state", &["active", "ending"])] = "peermux_peers", Count,
-        "Peers by who opened the connection and whether they are on their way out.";
+        "Peers, by who opened the connection and by whether they are ending.";
     PEERS_MAX: Gauge[] = "peermux_peers_max", Count,
-        "Places for peers.";
+        "Maximum number of peers.";
     STATIC_NODES: Gauge[Label::of("state", &["connected", "waiting"])] = "peermux_static_nodes", Count,
-        "Nodes to be connected with for ever, by whether they are.";
+        "Static nodes, by whether they are connected.";
     DISCONNECTS: Counter[Label::of("cause", CAUSES), Label::of("reason", PEER_REASONS), SIDES, PROTOCOL] =
         "peermux_disconnects_total", Count,
-        "Peers that ended, by cause, by the reason in the Disconnect, by who sent one, and by the protocol concerned, if one is.";
+        "Ended peers, by cause, by the reason in the Disconnect, by the side that sent it, and by the protocol concerned, if any.";
     ROUND_TRIP: Histogram[] = "peermux_round_trip_seconds", Seconds,
         "Round trips of Pings to peers.";
 
     DIALS: Counter[Label::of("outcome", &["connected", "there", "unreachable", "not_attempted"])] =
         "peermux_dials_total", Count,
-        "Dials that ended: in a peer, at a node that is there and refused, at none, or before anything was tried.";
+        "Ended dials: with a peer, with a node that answered but is not a peer, without an answer, or before any attempt.";
     DIALS_IN_FLIGHT: Gauge[] = "peermux_dials_in_flight", Count,
-        "Dials from their start to the peer or the failure.";
+        "Dials that have started, and have neither led to a peer nor failed yet.";
     DIAL_FAILURES: Counter[Label::of("stage", &["dial", "auth", "ack", "hello"]), Label::of("reason", DIAL_REASONS)] =
         "peermux_dial_failures_total", Count,
-        "Dials that brought no peer, by stage and reason.";
+        "Dials that did not lead to a peer, by stage and reason.";
     INBOUND: Counter[Label::of("outcome", &["connected", "failed", "rejected"])] =
         "peermux_inbound_total", Count,
         "Accepted connections: those that became peers, failed in set-up, or were closed at once.";
@@ -143,68 +143,68 @@ families! {
         "Accepted connections in set-up.";
     INBOUND_FAILURES: Counter[Label::of("stage", &["accept", "auth", "ack", "hello"]), Label::of("reason", INBOUND_REASONS)] =
         "peermux_inbound_failures_total", Count,
-        "Accepted connections that brought no peer, by stage and reason.";
+        "Accepted connections that did not become peers, by stage and reason.";
     HANDSHAKE: Histogram[OPENED, Label::of("stage", &["dial", "auth", "ack", "hello"])] =
         "peermux_handshake_seconds", Seconds,
-        "Time that the stages of connections took that succeeded.";
+        "Duration of the stages of connecting that succeeded.";
 
     MESSAGES: Counter[PROTOCOL, FLOW] = "peermux_messages_total", Count,
-        "Messages that handlers took or that were handed to the socket.";
+        "Messages that handlers received or that were passed to the socket.";
     MESSAGE_BYTES: Counter[PROTOCOL, FLOW] = "peermux_message_bytes_total", Bytes,
-        "Bytes of uncompressed payloads of the messages in peermux_messages_total.";
+        "Uncompressed payload bytes of the messages in peermux_messages_total.";
     MESSAGES_DROPPED: Counter[PROTOCOL] = "peermux_messages_dropped_total", Count,
-        "Received messages that were dropped: they found a queue full or came too fast.";
+        "Received messages that were dropped because a queue was full or they came too fast.";
     QUEUE_TIME: Histogram[PROTOCOL] = "peermux_queue_seconds", Seconds,
-        "Time that received messages waited for their handler; one of 16 is measured.";
+        "Time that received messages waited for their handler, measured for one message in 16.";
     GATE_WAIT: Histogram[PROTOCOL] = "peermux_gate_wait_seconds", Seconds,
-        "Time that queued messages waited at the write gate; one of 16 is measured.";
+        "Time that queued messages waited at the write gate, measured for one message in 16.";
     QUEUED_MESSAGES: Gauge[PROTOCOL, FLOW] = "peermux_queued_messages", Count,
-        "Messages that wait for a handler or are held by it, or that wait to be sent.";
+        "Messages that wait for a handler, are held by it, or wait to be sent.";
     QUEUED_BYTES: Gauge[PROTOCOL, FLOW] = "peermux_queued_bytes", Bytes,
-        "Bytes of uncompressed payloads of the messages in peermux_queued_messages.";
+        "Uncompressed payload bytes of the messages in peermux_queued_messages.";
     READ_PAUSES: Histogram[PROTOCOL, Label::of("cause", PAUSES)] = "peermux_read_pause_seconds", Seconds,
-        "Stalls: for how long a connection was not read, for want of room.";
+        "Stalls: time in which a connection was not read for lack of room.";
 
     MEMORY_USED: Gauge[BUDGET] = "peermux_memory_used_bytes", Bytes,
-        "Memory of messages: what all peers hold beyond 32 KiB each (node), and what the largest one holds (peer).";
+        "Memory of messages: of all peers beyond 32 KiB each (node), and of the peer that holds most (peer).";
     MEMORY_LIMIT: Gauge[BUDGET] = "peermux_memory_limit_bytes", Bytes,
-        "Limits on the memory of messages, of all peers and of each.";
+        "Limits on the memory of messages: of all peers (node), and of each (peer).";
 
     ADDRESS_BOOK: Gauge[Label::of("state", &["new", "tried"])] = "peermux_address_book_nodes", Count,
         "Nodes in the address book, by whether a connection has succeeded.";
     BANS: Gauge[Label::of("target", &["node", "ip"])] = "peermux_bans", Count,
-        "Bans that hold.";
+        "Bans in force.";
     DISCOVERY_TABLE: Gauge[Label::of("version", &["v4", "v5"])] = "peermux_discovery_table_nodes", Count,
-        "Nodes in the tables of discovery.";
+        "Nodes in the discovery tables.";
     DISCOVERY_FOUND: Counter[Label::of("version", &["v4", "v5"])] = "peermux_discovery_found_total", Count,
-        "Nodes that discovery handed to the dialler.";
+        "Nodes that discovery passed to the dialler.";
     TCP_RETRANSMITS: Counter[] = "peermux_tcp_retransmits_total", Count,
-        "Segments that the kernel sent again; Linux is asked while much is sent, and when a connection closes.";
+        "TCP segments that the kernel retransmitted; read on Linux, during bulk traffic and when a connection closes.";
 
     COMM_CONNECTIONS: Gauge[] = "peermux_comm_connections", Count,
         "Open connections of comm.";
     COMM_DIALS: Gauge[] = "peermux_comm_dials", Count,
-        "Nodes that comm has asked a dial for.";
+        "Nodes that are being dialled for comm.";
     COMM_QUEUED: Gauge[] = "peermux_comm_queued_messages", Count,
         "Messages and answers of comm that wait in queues.";
     COMM_QUEUE_TIME: Histogram[] = "peermux_comm_queue_seconds", Seconds,
-        "Time of messages of comm from the queue to the socket.";
+        "Time that messages of comm took from the queue to the socket.";
     COMM_MESSAGES: Counter[FLOW] = "peermux_comm_messages_total", Count,
         "Messages of comm.";
     COMM_UNSENT: Counter[Label::of("end", &["dropped", "failed"]), Label::of("cause", &[
         "closed", "deadline", "dial", "full", "handshake", "id_mismatch", "not_supported", "other", "self",
         "stopped", "too_large",
     ])] = "peermux_comm_unsent_total", Count,
-        "Messages of comm that were dropped before the queue, or failed after it.";
+        "Messages of comm that were dropped before they were queued, or failed afterwards.";
     COMM_ACKS: Counter[Label::of("state", &["awaited", "received", "refused", "timed_out", "failed", "unasked"])] =
         "peermux_comm_acks_total", Count,
-        "Acknowledgements of comm: those that were awaited, how they ended, and those that nobody awaited.";
+        "Acknowledgements of comm: awaited ones, their results, and ones that nobody awaited.";
     COMM_UNDELIVERED: Counter[] = "peermux_comm_undelivered_total", Count,
-        "How often a subscription of comm lost a message.";
+        "Messages that subscriptions of comm lost, counted per subscription.";
     COMM_MALFORMED: Counter[] = "peermux_comm_malformed_total", Count,
-        "Messages of comm that ended their connection.";
+        "Malformed messages of comm, which end their connections.";
     COMM_CONTESTED: Counter[] = "peermux_comm_contested_total", Count,
         "Connections of comm with the identity of another connected node.";
     COMM_REFUSED: Counter[] = "peermux_comm_refused_total", Count,
-        "Connections of comm without a proven identity.";
+        "Connections of comm that ended without a proven identity.";
 }

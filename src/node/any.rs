@@ -7,9 +7,9 @@ use std::str::FromStr;
 use super::excerpt::excerpt;
 use super::{Endpoint, Enode, EnodeError, NodeId, NodeRecord, PublicKey, RecordError};
 
-/// A node, known by an enode URL or by a record; the text's beginning tells which.
+/// A node, as an enode URL or as a node record.
 ///
-/// Unlike [`Enode`], this does not read a bare public key.
+/// Parsing decides by the beginning of the text. Unlike [`Enode`], it rejects a bare public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// Text that begins with `enode://`.
@@ -32,7 +32,7 @@ impl Node {
         self.public_key().node_id()
     }
 
-    /// Where the node is, if it says so; for a record see [`NodeRecord::endpoint`].
+    /// The node's endpoint, if known; for a record see [`NodeRecord::endpoint`].
     pub fn endpoint(&self) -> Option<Cow<'_, Endpoint>> {
         match self {
             Self::Enode(enode) => enode.endpoint().map(Cow::Borrowed),

@@ -1,4 +1,4 @@
-//! Where a node can be reached.
+//! Endpoints of nodes.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -33,7 +33,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Where to connect to, or `None` if the name must be resolved first.
+    /// The address to connect to, or `None` if the name must be resolved first.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self.host {
             Host::Ip(ip) => Some(SocketAddr::new(ip, self.tcp)),
@@ -42,20 +42,20 @@ impl Endpoint {
     }
 }
 
-/// Why a text is not an endpoint: which part of it is wrong.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The host is neither an IPv4 address, nor an IPv6 address in brackets, nor a DNS name.
-    #[error("host {host:?} is no IPv4 address, no IPv6 address in brackets and no DNS name")]
+    /// The host is not an IPv4 address, a bracketed IPv6 address or a DNS name.
+    #[error("host {host:?} is not an IPv4 address, an IPv6 address in brackets or a DNS name")]
     Host {
         /// The host, empty if it is missing.
         host: String,
     },
-    /// There is no port behind the host.
+    /// There is no port after the host.
     #[error("no port follows {host:?}")]
     PortMissing {
-        /// What stands where host and port should.
+        /// The text in place of host and port.
         host: String,
     },
     /// The port is not a number from 0 to 65535.
@@ -73,12 +73,12 @@ pub enum EndpointError {
     /// The query names more than one discovery port.
     #[error("query {query:?} gives discport more than once")]
     Query {
-        /// Everything behind the question mark.
+        /// Everything after the question mark.
         query: String,
     },
 }
 
-/// With the same port for connections and discovery.
+/// Uses the same port for connections and discovery.
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
         Self {
@@ -89,14 +89,14 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
-/// An IPv4 address inside an IPv6 address becomes IPv4; unknown keys in the query are ignored, and
-/// an absent or empty `discport` means the TCP port.
+/// Converts an IPv4 address inside an IPv6 address to IPv4. Ignores unknown keys in the query. An
+/// absent or empty `discport` means the TCP port.
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (authority, query) = text.split_once('?').unwrap_or((text, ""));
-        // The colons of an IPv6 address stand inside the brackets.
+        // A colon inside the brackets belongs to an IPv6 address.
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port),
             _ => {
@@ -162,7 +162,7 @@ impl fmt::Display for Endpoint {
 }
 
 fn parse_port(text: &str) -> Option<u16> {
-    // The number parser would take a plus sign.
+    // `parse` alone accepts a plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }
@@ -180,8 +180,8 @@ fn discport(query: &str) -> Result<&str, EndpointError> {
     }
 }
 
-/// Whether this is a name that a resolver can be asked for, with or without a dot at its end. A
-/// name whose last part is a number is a mistyped IPv4 address.
+/// Whether a resolver can look up this name, with or without a trailing dot. A name whose last
+/// part is a number is rejected, as a mistyped IPv4 address.
 fn is_dns_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {

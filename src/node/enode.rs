@@ -12,10 +12,10 @@ const SCHEME: &str = "enode://";
 /// Hexadecimal digits of a public key.
 const KEY_DIGITS: usize = 2 * PublicKey::LENGTH;
 
-/// Who a node is and, if known, where: `enode://<key>@<host>:<tcp>[?discport=<udp>]`.
+/// A node's key and, if known, its endpoint: `enode://<key>@<host>:<tcp>[?discport=<udp>]`.
 ///
 /// The key is written as 128 hexadecimal digits. Without an endpoint the URL is incomplete,
-/// `enode://<key>`; reading also takes the bare key. The format is that of devp2p's
+/// `enode://<key>`; parsing also accepts the bare key. The format is that of devp2p's
 /// [enode URL](https://github.com/ethereum/devp2p/blob/master/discv4.md#enode-url).
 ///
 /// ```
@@ -32,7 +32,7 @@ const KEY_DIGITS: usize = 2 * PublicKey::LENGTH;
 pub struct Enode {
     public_key: PublicKey,
     endpoint: Option<Endpoint>,
-    /// Where a record says that the node is too; the URL has no place for it.
+    /// A second endpoint, from a node record. The URL cannot express it.
     other: Option<Endpoint>,
 }
 
@@ -42,7 +42,9 @@ impl Enode {
         Self::with_endpoint(public_key, address.into())
     }
 
-    /// A node at an endpoint. An IPv4 address inside an IPv6 address becomes IPv4.
+    /// A node at an endpoint.
+    ///
+    /// An IPv4 address inside an IPv6 address becomes IPv4.
     pub fn with_endpoint(public_key: PublicKey, mut endpoint: Endpoint) -> Self {
         if let Host::Ip(ip) = &mut endpoint.host {
             *ip = ip.to_canonical();
@@ -54,8 +56,10 @@ impl Enode {
         }
     }
 
-    /// The same node, which can be reached at another endpoint too: a record may name one for each
-    /// family of addresses. The URL does not show it, so it is lost where that is stored.
+    /// Adds another endpoint of the same node.
+    ///
+    /// A record may name one for each address family. The URL does not contain it, so it is lost
+    /// where the URL is stored.
     #[must_use]
     pub fn with_other_endpoint(mut self, other: Endpoint) -> Self {
         let other = Self::with_endpoint(self.public_key, other).endpoint;
@@ -66,7 +70,7 @@ impl Enode {
         self
     }
 
-    /// A node of which nobody knows where it is.
+    /// A node whose endpoint is unknown.
     pub fn incomplete(public_key: PublicKey) -> Self {
         Self {
             public_key,
@@ -85,12 +89,14 @@ impl Enode {
         self.public_key.node_id()
     }
 
-    /// Where the node is, if the URL tells.
+    /// The node's endpoint, if known.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
     }
 
-    /// The endpoint to dial by TCP: `None` if there is no endpoint, or its TCP port is 0.
+    /// The endpoint to dial by TCP.
+    ///
+    /// `None` if there is no endpoint, or its TCP port is 0.
     #[must_use]
     pub fn tcp_endpoint(&self) -> Option<&Endpoint> {
         self.endpoint().filter(|endpoint| endpoint.tcp != 0)
@@ -102,7 +108,7 @@ impl Enode {
         all.filter(|endpoint| endpoint.tcp != 0)
     }
 
-    /// The node with the one of its endpoints that has this address, or with all if none has.
+    /// Keeps only the endpoint with this address, or all if none has it.
     #[cfg(feature = "server")]
     pub(crate) fn reached_at(&self, addr: Option<SocketAddr>) -> Self {
         let reached = |endpoint: &Endpoint| addr.is_some() && endpoint.socket_addr() == addr;
@@ -111,7 +117,7 @@ impl Enode {
         if known { node.only(reached) } else { node }
     }
 
-    /// The node with those endpoints that are wanted.
+    /// Keeps only the endpoints that `wanted` accepts.
     #[cfg(feature = "server")]
     pub(crate) fn only(self, mut wanted: impl FnMut(&Endpoint) -> bool) -> Self {
         let all = self.endpoint.into_iter().chain(self.other);
@@ -124,7 +130,7 @@ impl Enode {
     }
 }
 
-/// Why a text is not an enode URL: which part of it is wrong.
+/// Why a text is not an enode URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnodeError {
@@ -137,10 +143,10 @@ pub enum EnodeError {
     /// The text is a node record (`enr:`), which [`Node`](super::Node) reads.
     #[error("this is a node record (enr:) where an enode URL is needed")]
     NodeRecord,
-    /// There is no public key in front of the endpoint.
+    /// There is no public key before the endpoint.
     #[error("enode URL has no public key before {found:?}")]
     KeyMissing {
-        /// What stands in place of the key.
+        /// The text in place of the key.
         found: String,
     },
     /// The public key does not have 128 digits.
@@ -150,9 +156,9 @@ pub enum EnodeError {
         got: usize,
     },
     /// The public key contains something that is not a hexadecimal digit.
-    #[error("public key has {found:?} at position {position}, which is no hexadecimal digit")]
+    #[error("public key has {found:?} at position {position}, which is not a hexadecimal digit")]
     KeyHex {
-        /// The first character that is no digit.
+        /// The first character that is not a digit.
         found: char,
         /// Its place in the key in characters, from 0.
         position: usize,
@@ -163,10 +169,10 @@ pub enum EnodeError {
         /// The beginning of the key.
         key: String,
     },
-    /// There is a query but no endpoint that it could say something about.
+    /// There is a query but no endpoint.
     #[error("query {query:?} follows the public key without an endpoint")]
     QueryWithoutEndpoint {
-        /// Everything behind the question mark.
+        /// Everything after the question mark.
         query: String,
     },
     /// Host, port or query are wrong.
@@ -211,7 +217,7 @@ impl fmt::Display for Enode {
     }
 }
 
-/// A text without the scheme can only be a key; anything else lacks the scheme.
+/// Reads a text without the scheme, which can only be a key.
 fn bare_key(text: &str) -> Result<PublicKey, EnodeError> {
     if text.len() == KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return parse_key(text, text);

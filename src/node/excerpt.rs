@@ -1,12 +1,14 @@
-//! What error messages may show of a text.
+//! Excerpts of input for error messages, without keys.
 
-/// A run of this many characters may be a secret key, or half of one. Base64 has 43 for a key,
-/// hexadecimal digits are 64.
+/// A run of this many characters may be a secret key or half of one. A key has 43 characters in
+/// base64 and 64 in hexadecimal.
 const KEY_LIKE: usize = 32;
 
-/// Replaces with `…` what may be a secret key, so that a key that was given by mistake is not
-/// repeated in a message: 32 or more characters in a row that are used for hexadecimal digits,
-/// with colons or without, or for base64. Public keys and node ids are replaced too.
+/// Replaces each part of a text that may be a secret key with `…`.
+///
+/// This keeps a key that was given by mistake out of error messages. A part is replaced if it has
+/// 32 or more characters in a row of those used by hexadecimal, with or without colons, or base64.
+/// Public keys and node ids are replaced too.
 ///
 /// ```
 /// use peermux::node::withhold_keys;
@@ -31,7 +33,7 @@ pub fn withhold_keys(text: &str) -> String {
     shown
 }
 
-/// The start of a piece of the input, short enough for an error message, without keys.
+/// Returns the input without keys, cut to 64 characters for an error message.
 pub(crate) fn excerpt(piece: &str) -> String {
     const LONGEST: usize = 64;
     let piece = withhold_keys(piece);

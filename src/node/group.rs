@@ -1,4 +1,4 @@
-//! Which addresses are one party's for all we know.
+//! Groups of addresses that may belong to one party.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Host;
 use crate::ip::{Scope, network};
 
-/// A set of addresses that one party can easily get hold of together.
+/// A set of addresses that one party can easily control.
 ///
-/// An address book chooses its buckets by group, and a server makes one connection to a group by
-/// itself: who owns one network then owns a small part of the book and of the connections.
+/// An address book chooses its buckets by group, and a server opens one automatic connection per
+/// group. The owner of one network therefore gets only a small part of the book and of the
+/// connections.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Group {
@@ -21,16 +22,16 @@ pub enum Group {
         /// The length of the network's prefix, in bits.
         bits: u8,
     },
-    /// An IPv6 network: /32 of a public address, /36 where a tunnel broker hands out addresses
-    /// (2001:470::/32), /64 of a private one.
+    /// An IPv6 network: /32 of a public address, /64 of a private one. It is /36 where a tunnel
+    /// broker assigns addresses (2001:470::/32).
     V6 {
         /// The network's first address.
         network: Ipv6Addr,
         /// The length of the network's prefix, in bits.
         bits: u8,
     },
-    /// The last two parts of a DNS name, in lower case: whoever owns `example.org` can make any
-    /// number of names below it. Which addresses the name stands for does not matter.
+    /// The last two parts of a DNS name, in lower case. The owner of `example.org` can make any
+    /// number of names below it. The addresses that the name resolves to do not matter.
     Name(String),
     /// This machine.
     Local,
@@ -38,7 +39,7 @@ pub enum Group {
     Unroutable,
 }
 
-/// From where an address can be dialled.
+/// Where an address can be dialled from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// From the internet.
@@ -47,7 +48,7 @@ pub enum Reach {
     Private,
     /// From this machine: loopback.
     Local,
-    /// From nowhere: reserved for documentation, benchmarks, multicast, link-local and such.
+    /// From nowhere: reserved for documentation, benchmarks, multicast, link-local and the like.
     Unroutable,
 }
 
@@ -101,7 +102,9 @@ impl fmt::Display for Group {
 }
 
 impl Reach {
-    /// From where this address can be dialled; an embedded IPv4 address decides for the whole.
+    /// Returns where an address can be dialled from.
+    ///
+    /// If an IPv6 address embeds an IPv4 address, that one decides.
     pub fn of(ip: IpAddr) -> Self {
         let ip = plain(ip);
         let (reserved, shared) = match ip {
@@ -133,7 +136,7 @@ fn is_reserved_v6(ip: Ipv6Addr) -> bool {
     let reserved = [
         ([0, 0, 0, 0], 16),
         ([0x100, 0, 0, 0], 64),
-        // Names for cryptographic identities, no addresses: RFC 4843 and RFC 7343.
+        // Cryptographic identifiers, not addresses: RFC 4843 and RFC 7343.
         ([0x2001, 0x10, 0, 0], 28),
         ([0x2001, 0x20, 0, 0], 28),
         ([0x2001, 0xdb8, 0, 0], 32),
@@ -162,7 +165,7 @@ fn plain(ip: IpAddr) -> IpAddr {
     embedded.map_or(IpAddr::V6(v6), |bits| Ipv4Addr::from_bits(bits).into())
 }
 
-/// Whether an address lies in the network of `bits` bits that starts with these four segments.
+/// Whether an address lies in the network `a:b:c:d::/bits`.
 fn in_v6(ip: Ipv6Addr, [a, b, c, d]: [u16; 4], bits: u8) -> bool {
     network(ip.into(), bits) == Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)
 }

@@ -14,9 +14,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::keccak::keccak256;
 
-/// Blinded once, at random, against attacks through side channels. Blinding it anew for every
-/// signature and every new key, as newer versions of the crate do of themselves, would take more
-/// than half of the time of those operations.
+/// Blinded once, at random, against side-channel attacks. Newer versions of the crate blind it
+/// again for every signature and every new key, which takes more than half of the time of those
+/// operations.
 static CONTEXT: LazyLock<Secp256k1<All>> = LazyLock::new(|| {
     let mut seed = Zeroizing::new([0; 32]);
     rand::rng().fill_bytes(seed.as_mut());
@@ -51,20 +51,20 @@ pub enum KeyError {
     Signature,
 }
 
-/// A secret key, with its public key computed once, when it is first asked for.
+/// A secret key, which computes its public key on first use.
 ///
 /// The secret never appears in `Debug`, is compared in constant time and is wiped on drop.
 ///
-/// A core dump of the process holds it all the same, and so does what a debugger of the same user
-/// sees. The library changes nothing about its process. An application that wants neither sets its
-/// limit `RLIMIT_CORE` to zero and, on Linux, makes itself not dumpable (`PR_SET_DUMPABLE`), before it
-/// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a key
-/// file only if no other user can.
+/// A core dump of the process still contains it, and a debugger of the same user can read it. The
+/// library does not change its process to prevent this. An application can set its limit
+/// `RLIMIT_CORE` to zero and, on Linux, make itself not dumpable (`PR_SET_DUMPABLE`) before it
+/// reads a key, as the command `peermux` does. `private_file::open` (feature `addrbook`) reads a
+/// key file only if no other user can.
 #[derive(Clone)]
 pub struct SecretKey {
     secret: secp256k1::SecretKey,
-    /// A dialler's ephemeral key only signs and agrees: its public key is recovered at the other end
-    /// and needed by nobody here.
+    /// Computed on first use. The ephemeral key of a dial only signs and agrees; the remote alone
+    /// needs its public key, and recovers it from the signature.
     public: OnceLock<PublicKey>,
 }
 
@@ -124,7 +124,7 @@ impl SecretKey {
         x
     }
 
-    /// Signs the 32 bytes as they are, with the deterministic nonce of RFC 6979.
+    /// Signs the 32 bytes without hashing them, with the deterministic nonce of RFC 6979.
     /// Returns r || s || v with v in 0..=3.
     pub(crate) fn sign_recoverable(&self, message: &[u8; 32]) -> [u8; 65] {
         let message = Message::from_digest(*message);
@@ -168,7 +168,7 @@ impl FromStr for SecretKey {
     }
 }
 
-/// The public key that signed `message`; `signature` is r || s || v with v in 0..=3.
+/// Recovers the public key that signed `message`. `signature` is r || s || v with v in 0..=3.
 ///
 /// # Errors
 /// [`KeyError::Signature`] if a part is out of range or no key can be recovered.
@@ -190,7 +190,7 @@ pub(crate) fn recover(signature: &[u8; 65], message: &[u8; 32]) -> Result<Public
 pub struct PublicKey(secp256k1::PublicKey);
 
 impl PublicKey {
-    /// Bytes of a public key as devp2p writes it: x || y, without a format byte.
+    /// Bytes of a public key in devp2p's form x || y, without a format byte.
     pub const LENGTH: usize = 64;
 
     /// The key with the coordinates x || y.
@@ -203,7 +203,7 @@ impl PublicKey {
         Self::from_uncompressed(&uncompressed)
     }
 
-    /// As [`from_bytes`](Self::from_bytes), from a slice.
+    /// Like [`from_bytes`](Self::from_bytes), from a slice.
     ///
     /// # Errors
     /// [`KeyError::Length`] unless there are 64 bytes, else as [`from_bytes`](Self::from_bytes).
@@ -214,7 +214,7 @@ impl PublicKey {
     /// The key in the 33-byte form of node records: 02 or 03, then x.
     ///
     /// # Errors
-    /// [`KeyError::NotOnCurve`] if no point has this x, or for another first byte.
+    /// [`KeyError::NotOnCurve`] if no point has this x, or the first byte is another one.
     pub fn from_compressed(bytes: &[u8; 33]) -> Result<Self, KeyError> {
         secp256k1::PublicKey::from_byte_array_compressed(*bytes)
             .map(Self)
@@ -223,7 +223,7 @@ impl PublicKey {
 
     /// The key in the 65-byte form 04 || x || y.
     pub(crate) fn from_uncompressed(bytes: &[u8; 65]) -> Result<Self, KeyError> {
-        // The library also reads the hybrid forms 06 and 07, which nobody sends.
+        // libsecp256k1 also accepts the hybrid forms 06 and 07, which no implementation sends.
         if bytes[0] != 4 {
             return Err(KeyError::NotOnCurve);
         }
@@ -249,7 +249,8 @@ impl PublicKey {
         self.0.serialize_uncompressed()
     }
 
-    /// Checks a signature r || s of the 32 bytes as they are; s must be in the lower half.
+    /// Verifies a signature r || s of the 32 bytes, without hashing them. The value s must be in
+    /// the lower half of its range.
     pub(crate) fn verify(&self, signature: &[u8; 64], message: &[u8; 32]) -> Result<(), KeyError> {
         Signature::from_compact(signature)
             .and_then(|signature| {

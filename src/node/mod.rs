@@ -1,8 +1,9 @@
-//! Who a node is and where it can be reached.
+//! Identities and endpoints of nodes.
 //!
-//! A node is its static key on the curve secp256k1. [`PublicKey`] is that key, [`NodeId`] its hash
-//! and the name by which peers are told apart. [`Enode`] and [`NodeRecord`] add an [`Endpoint`] and
-//! are the two texts by which people and programs pass nodes on; [`Node`] reads either.
+//! A node is identified by its static key on the curve secp256k1. [`PublicKey`] is that key, and
+//! [`NodeId`] is its hash, which distinguishes peers. [`Enode`] and [`NodeRecord`] add an
+//! [`Endpoint`]; they are the two text forms in which people and programs exchange nodes. [`Node`]
+//! reads either.
 
 mod any;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! A protocol's name and version, as Hello lists them.
+//! A protocol's name and version, as listed in a Hello.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,9 @@ use crate::node::excerpt;
 
 /// A protocol's name and version, written `eth/68`.
 ///
-/// Capabilities are ordered by the bytes of the name (upper case first, a prefix before what it
-/// begins), then by version as a number. devp2p asks for names of at most eight ASCII characters;
-/// other names work too, with peers that let them.
+/// Capabilities are ordered by the bytes of the name (upper case first, a prefix before longer
+/// names), then by version as a number. devp2p requires names of at most eight ASCII characters;
+/// other names work too, with peers that accept them.
 ///
 /// ```
 /// use peermux::p2p::Capability;
@@ -22,13 +22,13 @@ use crate::node::excerpt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Capability {
-    // `str` compares by bytes, and the derived order looks at the name first.
+    // `str` compares by bytes, and the derived order compares the name first.
     name: Arc<str>,
     version: u64,
 }
 
 impl Capability {
-    /// A capability of this name and version.
+    /// Returns the capability of this name and version.
     pub fn new(name: impl Into<Arc<str>>, version: u64) -> Self {
         Self {
             name: name.into(),
@@ -36,26 +36,28 @@ impl Capability {
         }
     }
 
-    /// Whether a protocol may be registered under this name: 1 to 8 ASCII characters
-    /// ([RLPx, "p2p" capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)),
-    /// and not `p2p`, which is the base protocol's.
+    /// Returns whether a protocol may be registered under this name.
+    ///
+    /// The name must have 1 to 8 ASCII characters ([RLPx, "p2p"
+    /// capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)), and
+    /// must not be `p2p`, the base protocol.
     #[must_use]
     pub fn is_registrable(&self) -> bool {
         let name = &*self.name;
         (1..=8).contains(&name.len()) && name.is_ascii() && name != "p2p"
     }
 
-    /// The name, case-sensitive.
+    /// Returns the name, which is case-sensitive.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The version.
+    /// Returns the version.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The name, to be kept.
+    /// Returns the name, shared instead of copied.
     #[cfg(feature = "server")]
     pub(crate) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
@@ -75,10 +77,10 @@ pub enum CapabilityError {
         /// The beginning of the text.
         text: String,
     },
-    /// What follows the last `/` is not a 64-bit number in decimal digits.
+    /// The part behind the last `/` is not a 64-bit number in decimal digits.
     #[error("capability version {version:?} is not a 64-bit number")]
     Version {
-        /// The beginning of what follows the last `/`.
+        /// The beginning of the part behind the last `/`.
         version: String,
     },
 }
@@ -92,7 +94,7 @@ impl FromStr for Capability {
             .ok_or_else(|| CapabilityError::NoVersion {
                 text: excerpt(text),
             })?;
-        // The number parser would take a plus sign.
+        // `u64::from_str` accepts a plus sign.
         let digits = version.bytes().all(|byte| byte.is_ascii_digit());
         match version.parse() {
             Ok(version) if digits => Ok(Self::new(name, version)),

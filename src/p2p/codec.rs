@@ -1,4 +1,4 @@
-//! A session as a codec of `tokio-util`, for programs that drive a connection themselves.
+//! A `tokio-util` codec over a session, for programs that drive a connection themselves.
 
 use std::io;
 
@@ -9,15 +9,15 @@ use super::ids::DISCONNECT;
 use crate::fault::Fault;
 use crate::rlpx::{Egress, Frame, FrameError, Ingress, MAX_FRAME_SIZE, Opened, SealError};
 
-/// What is reserved for a frame before its bytes arrive.
+/// The most that is reserved for a frame before its bytes arrive.
 const READ_AHEAD: usize = 64 * 1024;
 
 /// One message: an id and an uncompressed payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawMessage {
-    /// The message id, counted from the start of the connection's id space.
+    /// The message id on the wire, with the protocol's offset.
     pub id: u64,
-    /// The payload, as a protocol wrote it.
+    /// The payload, as the protocol wrote it.
     pub payload: Bytes,
 }
 
@@ -28,16 +28,16 @@ pub enum CodecError {
     /// The stream under the codec failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A received frame was refused: the connection is lost.
+    /// A received frame was rejected. The connection is lost.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// A message cannot be sent: the connection lives.
+    /// A message cannot be sent. The connection can still be used.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
 
 impl CodecError {
-    /// Whose doing it is.
+    /// Returns who is at fault.
     pub fn fault(&self) -> Fault {
         match self {
             Self::Io(_) => Fault::Io,
@@ -49,10 +49,10 @@ impl CodecError {
 
 /// Encodes and decodes [`RawMessage`]s on a session, for `tokio_util::codec::Framed`.
 ///
-/// Until [`set_max_frame_size`](Self::set_max_frame_size) is called it accepts frames of at most
-/// 2049 bytes, and until [`set_snappy`](Self::set_snappy) it does not compress: as a connection
-/// does before its Hellos. A frame is decoded when it is asked for, so both calls take effect on
-/// the frame after the last one that was returned, even if more bytes were read already.
+/// It starts like a connection before its Hellos: it accepts frames of at most 2049 bytes until
+/// [`set_max_frame_size`](Self::set_max_frame_size), and does not compress until
+/// [`set_snappy`](Self::set_snappy). Both take effect on the frame after the last one returned,
+/// even if more bytes have been read already, since frames are decoded one at a time.
 #[derive(Debug)]
 pub struct RlpxCodec {
     egress: Egress,
@@ -61,7 +61,7 @@ pub struct RlpxCodec {
 }
 
 impl RlpxCodec {
-    /// A codec over both directions of a session.
+    /// Returns a codec over both directions of a session.
     pub fn new(egress: Egress, ingress: Ingress) -> Self {
         Self {
             egress,
@@ -70,16 +70,17 @@ impl RlpxCodec {
         }
     }
 
-    /// Sets how many bytes a received payload may have, uncompressed. The default is 2^24 - 1,
-    /// the most that the protocol allows; a compressed payload can make us allocate this much, at
-    /// most 22 times what the remote sent.
+    /// Sets how many bytes a received payload may have, uncompressed.
+    ///
+    /// The default is 2^24 - 1, the protocol's maximum. A compressed payload can cause an
+    /// allocation of this size, but of at most 22 times the bytes that the remote sent.
     #[must_use]
     pub fn with_max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
-    /// As [`Ingress::set_max_frame_size`].
+    /// Sets how many bytes of id and data a frame may have; see [`Ingress::set_max_frame_size`].
     pub fn set_max_frame_size(&mut self, bytes: usize) {
         self.ingress.set_max_frame_size(bytes);
     }
@@ -123,8 +124,10 @@ impl Decoder for RlpxCodec {
     }
 }
 
-/// A frame's payload. EthereumJS and reth are known to send an uncompressed Disconnect where
-/// compression was agreed; its reason is of more use than an error about its form.
+/// Returns a frame's payload.
+///
+/// EthereumJS and reth may send an uncompressed Disconnect although compression is on. Its reason
+/// is more useful than an error about its form, so it is accepted.
 fn payload(frame: &Frame<'_>, max: usize) -> Result<Bytes, FrameError> {
     match frame.payload(max) {
         Err(FrameError::Snappy(_)) if frame.id() == DISCONNECT && frame.data().len() <= 2 => {

@@ -6,13 +6,13 @@ use bytes::{Bytes, BytesMut};
 
 use crate::rlp::write::{put_list, put_number};
 
-/// A Disconnect payload that declares more than this is not one; two bytes are the norm.
+/// The longest uncompressed payload that is decoded; two bytes are the norm.
 const MAX_PAYLOAD: usize = 2048;
 
-/// Why a peer ends a connection: one byte, of which some values have a name.
+/// The reason for the end of a connection: one byte, with names for some values.
 ///
-/// A value without a name is kept as it came. The type is an [`Error`](std::error::Error), so that
-/// a protocol can return one and so choose what the remote is told.
+/// A value without a name is kept unchanged. The type implements [`Error`](std::error::Error), so a
+/// protocol can return one to choose the reason that is sent to the remote.
 ///
 /// ```
 /// use peermux::p2p::DisconnectReason;
@@ -29,10 +29,10 @@ macro_rules! reasons {
         impl DisconnectReason {
             $($(#[$doc])+ pub const $name: Self = Self($code);)+
 
-            /// All reasons that have a name, in the order of their codes.
+            /// All reasons with a name, in the order of their codes.
             pub const NAMED: &'static [Self] = &[$(Self::$name),+];
 
-            /// The constant's name and the text, or `None` for a value without a name.
+            /// Returns the constant's name and the text, or `None` without a name.
             const fn entry(self) -> Option<(&'static str, &'static str)> {
                 match self.0 {
                     $($code => Some((stringify!($name), $text)),)+
@@ -44,21 +44,21 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// The remote, or our own caller, asked for it.
+    /// The remote, or our own caller, requested it.
     REQUESTED = 0x00, "disconnect requested";
-    /// Trouble with the socket. Nobody sends this: there is nothing left to send it on.
+    /// The socket failed. Never sent, since the socket is gone.
     NETWORK_ERROR = 0x01, "network error";
-    /// A malformed message, invalid RLP, a message id that nobody registered.
+    /// A malformed message, invalid RLP, or a message id without a protocol.
     BREACH_OF_PROTOCOL = 0x02, "breach of protocol";
     /// No shared capability, or dropped to make room.
     USELESS_PEER = 0x03, "useless peer";
     /// No free slot.
     TOO_MANY_PEERS = 0x04, "too many peers";
-    /// There is a connection to this node already.
+    /// A connection to this node already exists.
     ALREADY_CONNECTED = 0x05, "already connected";
     /// The version of the base protocol is not supported.
     INCOMPATIBLE_VERSION = 0x06, "incompatible p2p protocol version";
-    /// The Hello's public key is missing, all zero or of a wrong length.
+    /// The Hello's public key is missing, all zero, or has a wrong length.
     INVALID_IDENTITY = 0x07, "invalid node identity";
     /// The node shuts down, or a protocol's handler ended normally.
     CLIENT_QUITTING = 0x08, "client quitting";
@@ -66,36 +66,38 @@ reasons! {
     UNEXPECTED_IDENTITY = 0x09, "unexpected identity";
     /// Both ends are the same node.
     CONNECTED_TO_SELF = 0x0a, "connected to self";
-    /// No sign of life in time.
+    /// The remote was silent for too long.
     READ_TIMEOUT = 0x0b, "read timeout";
     /// A subprotocol's own reason.
     SUBPROTOCOL_ERROR = 0x10, "subprotocol error";
-    /// A Disconnect whose payload could not be decoded. Not for sending.
+    /// A Disconnect whose payload cannot be decoded. Never sent.
     INVALID = 0xff, "invalid disconnect reason";
 }
 
 impl DisconnectReason {
-    /// The reason that an error is, or stands for in a chain of sources.
+    /// Returns the reason if `error` is one, or the source of one.
     #[cfg(feature = "server")]
     pub(crate) fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let behind = || error.downcast_ref().map(|Code(code)| Self(*code));
         error.downcast_ref().copied().or_else(behind)
     }
 
-    /// The reason as a Disconnect may carry it; `None` for those that nobody sends.
+    /// Returns the reason, or `None` if it is never sent.
     #[cfg(feature = "server")]
     pub(crate) fn sent(self) -> Option<Self> {
         (self != Self::NETWORK_ERROR && self != Self::INVALID).then_some(self)
     }
 
-    /// The name in lower case for a metric, `unknown` for all values that have none.
+    /// Returns the name in lower case for a metric; `unknown` for values without one.
     #[cfg(feature = "server")]
     pub(crate) fn label(self) -> String {
         let name = self.entry().map(|(name, _)| name.to_ascii_lowercase());
         name.unwrap_or_else(|| "unknown".to_owned())
     }
 
-    /// The payload of a Disconnect: a list of one integer, two bytes for all reasons below 0x80.
+    /// Encodes the payload of a Disconnect: a list of one integer.
+    ///
+    /// It has two bytes for all reasons below 0x80.
     pub fn encode(self) -> Bytes {
         let mut payload = BytesMut::new();
         put_list(&mut payload, |list| put_number(list, self.0.into()));
@@ -103,14 +105,15 @@ impl DisconnectReason {
     }
 }
 
-/// Reads the reason from a Disconnect's `data`, the bytes behind the message id; `None` if the
-/// remote gave none. `compressed` says whether Snappy is on, and so what `data` should be.
+/// Reads the reason of a Disconnect, or returns `None` if it has none.
 ///
-/// This never fails, because the connection ends either way: what cannot be understood is
-/// [`DisconnectReason::INVALID`]. It takes all forms that peers are known to send: a list of one
+/// `data` is the bytes behind the message id; `compressed` is whether Snappy is on.
+///
+/// This never fails, because the connection ends in any case: the reason of malformed data is
+/// [`DisconnectReason::INVALID`]. It accepts all forms that peers are known to send: a list of one
 /// integer (devp2p), a bare integer (EthereumJS, older go-ethereum), zero as `80` or `00`, an empty
-/// list, nothing at all, further elements, bytes behind the value, and with Snappy on also the
-/// uncompressed forms of at most two bytes (EthereumJS, reth while it refuses a Hello).
+/// list, no data, further elements, bytes behind the value, and with Snappy on also the
+/// uncompressed forms of at most two bytes (EthereumJS, reth while it rejects a Hello).
 pub fn decode_disconnect(data: &[u8], compressed: bool) -> Option<DisconnectReason> {
     if !compressed || data.is_empty() {
         return decode_payload(data);
@@ -130,8 +133,10 @@ fn decompress<'b>(data: &[u8], payload: &'b mut [u8]) -> Option<&'b [u8]> {
     payload.get(..written)
 }
 
-/// Not through the reader of RLP: some of the forms seen in the wild (`00`, a list cut short) are no
-/// canonical RLP, and yet their meaning is plain.
+/// Reads the reason from an uncompressed payload.
+///
+/// The RLP reader would reject some forms seen in the wild (`00`, a list cut short), which are not
+/// canonical but have a clear meaning.
 fn decode_payload(data: &[u8]) -> Option<DisconnectReason> {
     let (declared, behind) = match data {
         [] | [0xc0, ..] => return None,
@@ -165,14 +170,16 @@ impl fmt::Debug for DisconnectReason {
 }
 
 impl std::error::Error for DisconnectReason {
-    /// An error that is `transparent` about a reason passes it over in the chain of sources; what
-    /// stands behind it there still names it.
+    /// Returns an error with the reason's code.
+    ///
+    /// An error that is `transparent` about a reason leaves it out of the chain of sources, but
+    /// this source of the reason stays in it.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         CODES.get(usize::from(self.0)).map(|code| code as _)
     }
 }
 
-/// What stands behind a reason in a chain of sources.
+/// A reason's code, which is its source in a chain of errors.
 #[derive(Debug, Clone, Copy)]
 struct Code(u8);
 
@@ -201,7 +208,7 @@ mod with_serde {
 
     use super::DisconnectReason;
 
-    /// As `{"code": 4, "text": "too many peers"}`.
+    /// Serialises as `{"code": 4, "text": "too many peers"}`.
     impl Serialize for DisconnectReason {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut fields = serializer.serialize_struct("DisconnectReason", 2)?;
@@ -211,7 +218,7 @@ mod with_serde {
         }
     }
 
-    /// From the code alone; the text is for people.
+    /// Deserialises from the code alone; the text is for people.
     impl<'de> Deserialize<'de> for DisconnectReason {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             #[derive(Deserialize)]

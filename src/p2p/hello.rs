@@ -1,4 +1,4 @@
-//! Hello, by which each side says who it is and what it speaks.
+//! Hello, with which each side introduces itself.
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,14 +9,16 @@ use crate::printable::printable;
 use crate::rlp::write::{put_list, put_number, put_string};
 use crate::rlp::{Reader, RlpError, check_canonical};
 
-/// The longest Hello payload, in bytes; longer ones are refused, by others as well.
+/// The longest Hello payload that is accepted, in bytes; other implementations agree.
 pub const MAX_HELLO: usize = 2048;
 
-/// The most capabilities that a Hello may list. Real nodes have fewer than ten; 2 KiB hold hundreds of tiny
-/// ones, each of which takes a multiple of its bytes in memory.
+/// The most capabilities that a Hello may list.
+///
+/// Real nodes have fewer than ten. 2 KiB have room for hundreds of tiny ones, each of which takes
+/// many times its size in memory.
 pub const MAX_CAPABILITIES: usize = 64;
 
-/// The least number of list elements of a Hello.
+/// The minimum number of list elements of a Hello.
 const ELEMENTS: usize = 5;
 
 /// The longest [`Hello::client_text`], in characters.
@@ -26,27 +28,31 @@ const CLIENT_TEXT: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hello {
-    /// The version of the base protocol, see [`P2P_VERSION`](super::P2P_VERSION). Others than ours
-    /// are no reason to refuse the peer.
+    /// The version of the base protocol, see [`P2P_VERSION`](super::P2P_VERSION).
+    ///
+    /// A peer with another version than ours is accepted too.
     pub version: u64,
-    /// What the node calls its software: any bytes, [`client_text`](Self::client_text) is for
-    /// display.
+    /// The name of the node's software, which may be any bytes.
+    ///
+    /// Use [`client_text`](Self::client_text) for display.
     pub client: Bytes,
-    /// What the node speaks, in the order of the Hello.
+    /// The node's capabilities, in the order of the Hello.
     ///
     /// Decoding leaves out entries whose name is not printable ASCII: no protocol of ours can
-    /// have such a name, so they cannot match. It refuses more than [`MAX_CAPABILITIES`].
+    /// have such a name, so they cannot match. It rejects more than [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
-    /// The TCP port on which the node says it listens, or 0. Legacy, and as it came: not even
-    /// limited to 16 bits.
+    /// The TCP port on which the node claims to listen, or 0.
+    ///
+    /// A legacy field. It is not checked, and may exceed 16 bits.
     pub listen_port: u64,
     /// The node's static key. Compare it with the one that the handshake proved.
     pub public_key: PublicKey,
 }
 
 impl Hello {
-    /// The Hello of a node that calls its software `client`, speaks `capabilities` and has this
-    /// static key, with [our version](super::P2P_VERSION) of the base protocol and no port.
+    /// Returns a Hello with [our version](super::P2P_VERSION) of the base protocol and no port.
+    ///
+    /// `client` is the name of the software, and `public_key` the node's static key.
     pub fn new(
         client: impl Into<Bytes>,
         capabilities: Vec<Capability>,
@@ -61,9 +67,9 @@ impl Hello {
         }
     }
 
-    /// The payload, without the message id.
+    /// Encodes the payload, without the message id.
     ///
-    /// It may exceed [`MAX_HELLO`] if the client's name or the capabilities do; remotes refuse it
+    /// With a long client name or many capabilities it may exceed [`MAX_HELLO`]. Remotes reject it
     /// then.
     pub fn encode(&self) -> Bytes {
         let mut payload = BytesMut::new();
@@ -86,11 +92,11 @@ impl Hello {
 
     /// Reads a payload, the bytes behind the message id.
     ///
-    /// As [EIP-8](https://eips.ethereum.org/EIPS/eip-8) asks, further list elements and bytes
+    /// As [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires, further list elements and bytes
     /// behind the list are ignored. The encoding must be canonical.
     ///
     /// # Errors
-    /// [`HelloError`]; its [`reason`](HelloError::reason) is what to tell the remote.
+    /// [`HelloError`]; send its [`reason`](HelloError::reason) to the remote.
     pub fn decode(payload: &[u8]) -> Result<Self, HelloError> {
         if payload.len() > MAX_HELLO {
             return Err(HelloError::TooLong {
@@ -119,14 +125,15 @@ impl Hello {
         })
     }
 
-    /// The client's name for logs: at most 128 characters, and what is not UTF-8, or what a
-    /// terminal would obey instead of showing it, is replaced.
+    /// Returns the client's name for logs, in at most 128 characters.
+    ///
+    /// Invalid UTF-8 and characters that control a terminal are replaced.
     pub fn client_text(&self) -> String {
         printable(&String::from_utf8_lossy(&self.client), CLIENT_TEXT)
     }
 }
 
-/// Why a Hello is refused.
+/// Why a Hello is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HelloError {
@@ -135,7 +142,7 @@ pub enum HelloError {
     TooLong {
         /// The payload's length in bytes.
         got: usize,
-        /// The longest that is allowed.
+        /// The maximum length.
         limit: usize,
     },
     /// The payload does not begin with a canonical RLP value.
@@ -152,10 +159,10 @@ pub enum HelloError {
         /// How many are needed.
         expected: usize,
     },
-    /// An element is not what its place asks for.
+    /// An element has the wrong type.
     #[error("hello's {field} cannot be decoded")]
     Field {
-        /// Which element.
+        /// The element's name.
         field: &'static str,
         /// What is wrong with it.
         source: RlpError,
@@ -163,7 +170,7 @@ pub enum HelloError {
     /// A capability is not a pair of name and version.
     #[error("hello's capability {index} has {got} elements instead of 2")]
     CapabilityElements {
-        /// Its place in the list, from 0.
+        /// Its index in the list.
         index: usize,
         /// How many elements it has.
         got: usize,
@@ -176,7 +183,7 @@ pub enum HelloError {
         /// How many are allowed.
         limit: usize,
     },
-    /// The public key is of a wrong length.
+    /// The public key has a wrong length.
     #[error("hello's public key has {got} bytes instead of 64")]
     KeyLength {
         /// Its length in bytes.
@@ -185,13 +192,13 @@ pub enum HelloError {
     /// The public key is all zero.
     #[error("hello's public key is zero")]
     KeyZero,
-    /// The public key is not a point on the curve, and so not the one of the handshake.
+    /// The public key is not on the curve, so it is not the handshake's.
     #[error("hello's public key is not on the curve")]
     KeyNotOnCurve,
 }
 
 impl HelloError {
-    /// The reason to send to the remote.
+    /// Returns the reason to send to the remote.
     pub fn reason(&self) -> DisconnectReason {
         match self {
             Self::KeyLength { .. } | Self::KeyZero => DisconnectReason::INVALID_IDENTITY,
@@ -200,7 +207,7 @@ impl HelloError {
         }
     }
 
-    /// Always the remote's.
+    /// Returns [`Fault::Remote`].
     pub fn fault(&self) -> Fault {
         Fault::Remote
     }

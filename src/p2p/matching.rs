@@ -1,4 +1,4 @@
-//! Which protocols two nodes share, and which message ids each of them gets.
+//! Finds the protocols that two nodes share, and assigns message ids to them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,14 +16,14 @@ pub struct SharedCapability {
     pub capability: Capability,
     /// The message id of the protocol's code 0.
     pub offset: u64,
-    /// How many codes the protocol has; with none it can neither send nor receive.
+    /// How many codes the protocol has; without any it can neither send nor receive.
     pub length: u64,
-    /// Where the protocol stands in the local list.
+    /// The protocol's index in the local list.
     pub local: usize,
 }
 
 impl SharedCapability {
-    /// The protocol's message ids, `offset..offset + length`.
+    /// Returns the protocol's message ids, `offset..offset + length`.
     pub fn codes(&self) -> Range<u64> {
         // `match_capabilities` checked this sum.
         self.offset..self.offset.saturating_add(self.length)
@@ -34,25 +34,24 @@ impl SharedCapability {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MatchError {
-    /// The protocols' lengths add up to more than 64 bits hold.
+    /// The sum of the protocols' lengths does not fit into 64 bits.
     #[error("{length} codes of {capability} from message id {offset} on exceed 64 bits")]
     IdsExhausted {
         /// The protocol that does not fit.
         capability: Capability,
-        /// Where it would begin.
+        /// The first message id that it would get.
         offset: u64,
         /// How many codes it has.
         length: u64,
     },
 }
 
-/// Finds what `local`, a list of capabilities with their numbers of codes, and `remote` share, and
-/// gives each shared name a range of message ids.
+/// Finds the shared capabilities and gives each a range of message ids.
 ///
-/// Of several shared versions of one name the highest wins. The winners get adjacent ranges from
-/// [`BASE_LENGTH`] up, in the order of their names; they are returned in that order. The order of
-/// the two lists does not matter, nor do repeated entries of `remote`; of equal entries of `local`
-/// the first counts.
+/// `local` has capabilities with their numbers of codes. If several versions of one name are
+/// shared, the highest wins. The winners get adjacent ranges from [`BASE_LENGTH`] on, in the order
+/// of their names, and are returned in that order. The order of the two lists does not matter, nor
+/// do repeated entries of `remote`; of equal entries of `local` the first counts.
 ///
 /// # Errors
 /// [`MatchError::IdsExhausted`] if the message ids do not fit into 64 bits.
@@ -105,8 +104,9 @@ pub fn match_capabilities(
     Ok(shared)
 }
 
-/// Checks that the message codes of `local` fit into 64 bits with every remote: one that speaks
-/// older versions gets those, and of each name the longest version counts.
+/// Checks that the message codes of `local` fit into 64 bits with any remote.
+///
+/// A remote may share any version of a name, so the one with the most codes counts.
 ///
 /// # Errors
 /// [`MatchError::IdsExhausted`] if there are remotes with which they do not fit.
@@ -122,9 +122,10 @@ pub fn check_lengths(local: &[(Capability, u64)]) -> Result<(), MatchError> {
     match_capabilities(local, &remote).map(drop)
 }
 
-/// Whether some ids of these protocols take more than one byte, because they have more than 112
-/// codes together. reth and EthereumJS read only the first byte of an id, so such ids do not reach
-/// them.
+/// Returns whether some ids of these protocols take more than one byte.
+///
+/// This is so if the protocols have more than 112 codes together. reth and EthereumJS read only the
+/// first byte of an id, so such messages do not reach them.
 pub fn exceeds_one_byte_ids(shared: &[SharedCapability]) -> bool {
     shared
         .iter()

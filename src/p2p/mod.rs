@@ -1,10 +1,10 @@
-//! The base protocol "p2p": Hello, Disconnect, Ping, Pong, and which capabilities two nodes share.
+//! The base protocol "p2p": Hello, Disconnect, Ping, Pong, and capability matching.
 //!
-//! Everything here turns bytes into values and back, without a socket or a clock. Message ids 0x00
-//! to 0x0f belong to this protocol; [`match_capabilities`] hands out those from 0x10 up to the
-//! protocols that both sides speak. The rules are those of the base protocol in devp2p's
+//! Everything here converts between bytes and values, without a socket or a clock. Message ids 0x00
+//! to 0x0f belong to this protocol; [`match_capabilities`] assigns those from 0x10 on to the
+//! protocols that both sides speak. The rules are those of devp2p's
 //! [rlpx.md](https://github.com/ethereum/devp2p/blob/master/rlpx.md), with the tolerance towards
-//! later versions that [EIP-8](https://eips.ethereum.org/EIPS/eip-8) asks for.
+//! later versions that [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires.
 
 mod capability;
 #[cfg(feature = "codec")]
@@ -23,15 +23,16 @@ pub use matching::{
     MatchError, SharedCapability, check_lengths, exceeds_one_byte_ids, match_capabilities,
 };
 
-/// How many message ids the base protocol takes; subprotocols begin here.
+/// The number of message ids of the base protocol, and the first id of subprotocols.
 pub const BASE_LENGTH: u64 = 16;
 
-/// The version of the base protocol that our Hello names.
+/// The version of the base protocol in our Hello.
 pub const P2P_VERSION: u64 = 5;
 
-/// From this version on, on both sides, every frame after the Hello is compressed with Snappy
-/// ([EIP-706](https://eips.ethereum.org/EIPS/eip-706)).
+/// The first version with Snappy compression ([EIP-706](https://eips.ethereum.org/EIPS/eip-706)).
+///
+/// If both sides have it, every frame after the Hellos is compressed.
 pub const SNAPPY_VERSION: u64 = 5;
 
-/// The payload of Ping and of Pong: an empty RLP list.
+/// The payload of Ping and Pong: an empty RLP list.
 pub const EMPTY_LIST: [u8; 1] = [0xc0];

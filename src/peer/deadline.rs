@@ -1,6 +1,6 @@
-//! How long things may take: pure rules over time.
+//! Time limits of transfers, as pure functions of time.
 //!
-//! They saturate; `Duration::MAX` means never.
+//! Sums saturate; `Duration::MAX` means never.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::time::after;
 /// The slowest average rate of a transfer, in bytes a second, beyond its base time.
 const MIN_RATE: u64 = 64 << 10;
 
-/// What transfers in one direction are granted.
+/// The time limits of transfers in one direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// From the first byte to the last, for a transfer without a size; more for a larger one.
+    /// From the first byte to the last of an empty transfer; larger ones get more.
     pub(crate) base: Duration,
     /// From one byte to the next.
     pub(crate) idle: Duration,
 }
 
 impl Patience {
-    /// A transfer begins.
+    /// Starts a transfer.
     pub(crate) fn begin(self, now: Instant) -> Transfer {
         Transfer {
             patience: self,
@@ -46,29 +46,30 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// At least one byte passed.
+    /// Notes that at least one byte passed.
     pub(crate) fn progress(&mut self, now: Instant) {
         self.progressed = now;
     }
 
-    /// This side did not wait for bytes from `from` until `to`, which does not count.
+    /// Excludes the time `from`..`to`, in which this side did not wait for bytes.
     pub(crate) fn skip(&mut self, from: Instant, to: Instant) {
         self.started = after(self.started, to.saturating_duration_since(from));
         self.progressed = to;
     }
 
-    /// When a transfer of `size` bytes is too slow, unless it progresses or ends.
+    /// When a transfer of `size` bytes is too slow, unless it progresses or ends before.
     pub(crate) fn until(&self, size: usize) -> Instant {
         let (total, idle) = self.ends(size);
         total.min(idle)
     }
 
-    /// Which limit runs out first, as of now, after `done` bytes of `size`.
+    /// Describes the limit that runs out first, after `done` bytes of `size`.
     pub(crate) fn too_slow(&self, done: usize, size: usize) -> SlowTransfer {
         let (total, idle) = self.ends(size);
-        let (limit, waited) = match idle < total {
-            true => (TransferLimit::Progress, self.patience.idle),
-            false => (TransferLimit::Total, self.patience.total(size)),
+        let (limit, waited) = if idle < total {
+            (TransferLimit::Progress, self.patience.idle)
+        } else {
+            (TransferLimit::Total, self.patience.total(size))
         };
         SlowTransfer {
             limit,
@@ -86,17 +87,19 @@ impl Transfer {
     }
 }
 
-/// Which limit a transfer did not keep.
+/// Which limit a transfer exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransferLimit {
-    /// On the whole of it, which grows with its size.
+    /// The limit on the whole transfer, which grows with its size.
     Total,
-    /// On the time without a single byte.
+    /// The limit on the time without a single byte.
     Progress,
 }
 
-/// How a message that was read, or a batch of messages that was written, was too slow.
+/// How a transfer was too slow.
+///
+/// A transfer is a message that was read, or a batch of messages that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlowTransfer {
@@ -106,8 +109,10 @@ pub struct SlowTransfer {
     pub waited: Duration,
     /// How many bytes had passed.
     pub done: usize,
-    /// How many bytes it has: of a message that is read, as far as its header has arrived; of a
-    /// batch that is written, before compression.
+    /// The size in bytes.
+    ///
+    /// For a message it comes from the header, once that has arrived; for a batch it is the size
+    /// before compression.
     pub size: usize,
 }
 

@@ -15,8 +15,10 @@ use crate::p2p::Capability;
 type RunFuture = Pin<Box<dyn Future<Output = Result<(), ProtocolError>> + Send>>;
 type RunFn = dyn Fn(Peer, ProtocolConn) -> RunFuture + Send + Sync;
 
-/// A registered subprotocol: its capability, how many message codes it takes, its bounds, and the
-/// function that runs it with each peer. Cheap to clone.
+/// A registered subprotocol, cheap to clone.
+///
+/// It holds the capability, the number of message codes, the limits and the function that runs the
+/// protocol with each peer.
 #[derive(Clone)]
 pub struct Protocol {
     capability: Capability,
@@ -24,7 +26,7 @@ pub struct Protocol {
     limits: ProtocolLimits,
     class: Class,
     weight: u32,
-    /// Which set of messages it has.
+    /// The type of its messages.
     messages: TypeId,
     run: Arc<RunFn>,
     info: InfoFns,
@@ -34,7 +36,8 @@ impl Protocol {
     /// Starts the definition of a protocol of raw messages with `length` message codes.
     ///
     /// Both sides of a connection must give the same name and version, and mean the same length,
-    /// which is not transmitted. Names are 1 to 8 ASCII characters, and not `p2p`; a server refuses others at its start.
+    /// which is not transmitted. Names are 1 to 8 ASCII characters, and not `p2p`; a server refuses
+    /// others when it starts.
     ///
     /// ```
     /// use peermux::{Message, Protocol};
@@ -51,8 +54,10 @@ impl Protocol {
         ProtocolBuilder::new(Capability::new(name, version), length)
     }
 
-    /// Starts the definition of a protocol of typed messages, as many codes as `M` states. With a
-    /// set of messages that does not state its length, such as raw ones, it does not compile:
+    /// Starts the definition of a protocol of typed messages.
+    ///
+    /// `M` states the number of codes. A set of messages that does not state its length, such as
+    /// raw ones, does not compile:
     ///
     /// ```compile_fail
     /// let protocol = peermux::Protocol::typed::<peermux::Message>("mirror", 1);
@@ -100,7 +105,7 @@ impl Protocol {
         self.limits
     }
 
-    /// How urgent its messages are beside those of others.
+    /// How urgent its messages are, compared with those of other protocols.
     #[must_use]
     pub fn class(&self) -> Class {
         self.class
@@ -120,20 +125,21 @@ impl Protocol {
         (self.run)(peer, conn)
     }
 
-    /// Asks the protocol what it says about this node; [`ProtocolInfo::unknown`] if it says nothing.
+    /// Returns the protocol's description of this node; [`ProtocolInfo::unknown`] if it gives none.
     #[must_use]
     pub fn node_info(&self) -> ProtocolInfo {
         self.info.of_node()
     }
 
-    /// Asks the protocol what it says about one peer: `None` while its own handshake is running,
-    /// [`ProtocolInfo::unknown`] if it says nothing.
+    /// Returns the protocol's description of one peer.
+    ///
+    /// `None` while its own handshake runs, [`ProtocolInfo::unknown`] if it gives none.
     #[must_use]
     pub fn peer_info(&self, id: &NodeId) -> Option<ProtocolInfo> {
         self.info.of_peer(*id)
     }
 
-    /// As [`peer_info`](Self::peer_info), with `"handshake"` for `None`.
+    /// Like [`peer_info`](Self::peer_info), with `"handshake"` for `None`.
     #[cfg(feature = "serde")]
     pub(crate) fn info_or_handshake(&self, id: NodeId) -> ProtocolInfo {
         let info = self.info.of_peer(id);
@@ -153,7 +159,7 @@ impl fmt::Debug for Protocol {
     }
 }
 
-/// A protocol's definition on its way to a [`Protocol`], finished by [`run`](Self::run).
+/// Builds a [`Protocol`]; [`run`](Self::run) completes it.
 #[must_use]
 pub struct ProtocolBuilder<M = Message> {
     capability: Capability,
@@ -184,26 +190,29 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets how urgent its messages are beside those of other protocols. Default: [`Class::Normal`].
+    /// Sets how urgent its messages are, compared with those of other protocols.
+    ///
+    /// Default: [`Class::Normal`].
     pub fn class(mut self, class: Class) -> Self {
         self.class = class;
         self
     }
 
-    /// Sets the share of a busy connection, by bytes, relative to other protocols of its class; from 1, the
-    /// default, to 100.
+    /// Sets the share of a busy connection, by bytes.
+    ///
+    /// It is relative to other protocols of the same class; from 1, the default, to 100.
     pub fn weight(mut self, weight: u32) -> Self {
         self.weight = weight.clamp(1, 100);
         self
     }
 
-    /// Sets what the protocol says about this node.
+    /// Sets the function that describes this node.
     pub fn node_info(mut self, info: impl Fn() -> ProtocolInfo + Send + Sync + 'static) -> Self {
         self.info.node = Some(Arc::new(info));
         self
     }
 
-    /// Sets what the protocol says about one peer; `None` while its own handshake is running.
+    /// Sets the function that describes a peer; `None` while the protocol's own handshake runs.
     pub fn peer_info(
         mut self,
         info: impl Fn(NodeId) -> Option<ProtocolInfo> + Send + Sync + 'static,
@@ -212,12 +221,12 @@ impl<M: WireMessage> ProtocolBuilder<M> {
         self
     }
 
-    /// Sets the function that runs the protocol with each peer, and ends the definition.
+    /// Sets the function that runs the protocol with each peer, and completes the definition.
     ///
-    /// The peer ends when the function returns: with
-    /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING) after `Ok`, once everything
-    /// queued before was written; with [`ProtocolError::reason`] after an error, when what is
-    /// queued is dropped. It must return soon after [`ProtocolConn::recv`] gave `None` or a send
+    /// The peer ends when the function returns: after `Ok` with
+    /// [`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING), once everything queued before
+    /// is written; after an error with [`ProtocolError::reason`], and queued messages are dropped.
+    /// The function must return soon after [`ProtocolConn::recv`] has returned `None` or a send has
     /// failed; it is aborted after the grace period.
     pub fn run<F, Fut>(self, run: F) -> Protocol
     where

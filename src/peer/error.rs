@@ -38,19 +38,18 @@ pub enum PeerError {
     Protocol {
         /// Which protocol.
         capability: Capability,
-        /// What it returned.
+        /// The error that it returned.
         source: ProtocolError,
     },
-    /// A protocol's queue was full, and its handler took and released no message for the stall
-    /// limit.
+    /// A handler with a full queue took or released no message for the stall limit.
     #[error("protocol {capability} took no messages for {stalled:.1?}")]
     Stalled {
         /// Which protocol.
         capability: Capability,
-        /// How long ago the handler last took or released a message, or its queue became full.
+        /// Time since the handler last took or released a message, or its queue became full.
         stalled: Duration,
     },
-    /// The memory budget had no room for a protocol's next message for the stall limit.
+    /// The memory budget had no room for a protocol's next message throughout the stall limit.
     #[error(
         "no memory for a message to protocol {capability} for {waited:.1?}: \
          the budget for received data is used up"
@@ -58,10 +57,10 @@ pub enum PeerError {
     NoRoom {
         /// Which protocol.
         capability: Capability,
-        /// How long ago its handler last took or released a message, or the wait began.
+        /// Time since its handler last took or released a message, or the wait began.
         waited: Duration,
     },
-    /// The remote sent messages faster than their protocol allows, and it wants such peers gone.
+    /// The remote exceeded the rate of a protocol that disconnects such peers.
     #[error("the remote sent more to protocol {0} than it allows")]
     TooFast(Capability),
     /// A frame could not be opened.
@@ -75,7 +74,7 @@ pub enum PeerError {
         /// The highest id of any matched protocol, or of the base protocol.
         last: u64,
     },
-    /// The remote sent more Pings than five and one for each second of the connection.
+    /// The remote exceeded five Pings plus one for each 0.9 s of the connection.
     #[error("the remote sent too many pings")]
     PingFlood,
     /// Nothing arrived for longer than the liveness timeout although a Ping was outstanding.
@@ -86,8 +85,10 @@ pub enum PeerError {
     /// [`PeerConfig::with_message_timeout`]: super::PeerConfig::with_message_timeout
     #[error("a message arrived too slowly: {0}")]
     SlowMessage(SlowTransfer),
-    /// The node's memory budget is used up, and this peer held most, more than its fair share; or it
-    /// found no room to read on in time.
+    /// The peer was ended because the node's memory budget is used up.
+    ///
+    /// It held the most memory and more than its fair share, or it found no room to read on in
+    /// time.
     #[error("ended to free memory: the node's budget is used up")]
     Evicted,
     /// The socket could not be read.
@@ -134,7 +135,7 @@ impl PeerError {
         }
     }
 
-    /// Who brought it about.
+    /// Which side caused it.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
@@ -162,7 +163,7 @@ impl PeerError {
         }
     }
 
-    /// The cause in one word, the variant's name in snake case: a label of metrics, and a key of events.
+    /// The variant's name in snake case, a label of metrics and a key of events.
     #[must_use]
     pub fn cause(&self) -> &'static str {
         match self {
@@ -190,7 +191,7 @@ impl PeerError {
         }
     }
 
-    /// The protocol of ours that it concerns, if it concerns one.
+    /// The local protocol that it concerns, if it concerns one.
     #[must_use]
     pub fn protocol(&self) -> Option<&Capability> {
         match self {
@@ -203,13 +204,15 @@ impl PeerError {
         }
     }
 
-    /// Whether the remote broke the protocol. A Disconnect breaks nothing.
+    /// Whether the remote broke the protocol.
+    ///
+    /// A Disconnect breaks nothing.
     #[must_use]
     pub fn is_misbehaviour(&self) -> bool {
         self.fault() == Fault::Remote && !self.remote_requested()
     }
 
-    /// The reason that travelled in a Disconnect, in either direction; `None` if none did.
+    /// The reason in the Disconnect that either side sent; `None` if there was none.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -218,10 +221,11 @@ impl PeerError {
         }
     }
 
-    /// The reason that the remote is told, or `None` if the connection just closes: a Disconnect
-    /// is not echoed, after a MAC error or an I/O error no frame can be trusted to arrive, and
-    /// nobody sends [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) or
-    /// [`INVALID`](DisconnectReason::INVALID).
+    /// The reason to send to the remote, or `None` if the connection just closes.
+    ///
+    /// A Disconnect is not echoed, and after a MAC or I/O error no frame can be trusted to arrive.
+    /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) and
+    /// [`INVALID`](DisconnectReason::INVALID) are never sent.
     #[must_use]
     pub fn reason_to_send(&self) -> Option<DisconnectReason> {
         let reason = match self {
@@ -249,7 +253,7 @@ impl PeerError {
         reason.and_then(DisconnectReason::sent)
     }
 
-    /// The error that senders get when a write failed.
+    /// The error for senders after a failed write.
     pub(crate) fn write_failure(&self) -> Option<WriteError> {
         match self {
             Self::Write(error) => Some(WriteError::copy(error)),
@@ -267,7 +271,7 @@ impl PeerError {
         matches!(self, Self::Remote(_))
     }
 
-    /// Who asked for the end, `local` or `remote`; `io` where no Disconnect went either way.
+    /// Which side asked for the end, `local` or `remote`; `io` without a Disconnect.
     #[must_use]
     pub fn requested_by(&self) -> &'static str {
         if self.remote_requested() {
@@ -279,7 +283,7 @@ impl PeerError {
         }
     }
 
-    /// The order among causes that are there at the same time; the lowest wins.
+    /// The priority among simultaneous causes; the lowest wins.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Remote(_) => 0,
@@ -293,7 +297,7 @@ impl PeerError {
         }
     }
 
-    /// Whether what the remote had sent before is still worth delivering.
+    /// Whether messages that arrived before are still delivered.
     pub(crate) fn keeps_received(&self) -> bool {
         matches!(
             self,
@@ -306,10 +310,12 @@ impl PeerError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PeerOutcome {
-    /// The first cause, by a fixed priority where several were there at once: the remote's
-    /// Disconnect, a local disconnect, a protocol's result, a write error, a read error.
+    /// The first cause.
+    ///
+    /// The order among simultaneous causes is the remote's Disconnect, a local disconnect, a
+    /// protocol's result, a write error, a read error.
     pub error: PeerError,
-    /// How many protocol messages were queued and never written, or not as a whole.
+    /// How many queued protocol messages were not written, or not completely.
     pub unsent: usize,
     /// How long the peer was connected.
     pub lifetime: Duration,

@@ -20,8 +20,9 @@ pub enum PeerEvent {
         /// The new peer.
         peer: Peer,
     },
-    /// A peer has ended and is no longer in the peer set. Its [recording](Peer::recording) says what crossed
-    /// the connection last.
+    /// A peer has ended and is no longer in the peer set.
+    ///
+    /// Its [recording](Peer::recording) holds the last traffic of the connection.
     Dropped {
         /// The peer that ended.
         peer: Peer,
@@ -46,17 +47,19 @@ pub struct MessageEvent {
     pub code: u64,
     /// The uncompressed payload's size in bytes.
     pub size: usize,
-    /// When it was handed to the socket, or when its last byte had been read from it. Not part of the
-    /// JSON, since it means nothing to another process.
+    /// When it was handed to the socket, or when its last byte was read.
+    ///
+    /// Not part of the JSON, since it means nothing to another process.
     pub at: Instant,
-    /// The own address of the connection, if it has one.
+    /// The local address of the connection, if it has one.
     pub local: Option<std::net::SocketAddr>,
     /// The remote address of the connection, if it has one.
     pub remote: Option<std::net::SocketAddr>,
 }
 
-/// A feed of events, bounded: a subscriber that is too slow loses the oldest ones and is told how
-/// many; it never holds a peer up.
+/// A bounded feed of peer events, which never holds a peer up.
+///
+/// A subscriber that is too slow loses the oldest events, and its stream reports how many.
 #[derive(Debug, Clone)]
 pub struct PeerEvents {
     feed: EventFeed<PeerEvent>,
@@ -64,8 +67,10 @@ pub struct PeerEvents {
 }
 
 impl PeerEvents {
-    /// A feed that keeps up to `capacity` events for the slowest subscriber, at least 1 and at most
-    /// 65,536. With `messages` it tells each message as well.
+    /// Creates a feed that keeps up to `capacity` events for the slowest subscriber.
+    ///
+    /// The capacity is at least 1 and at most 65,536. With `messages` the feed also emits an event
+    /// for each message.
     #[must_use]
     pub fn new(capacity: usize, messages: bool) -> Self {
         Self {
@@ -74,13 +79,13 @@ impl PeerEvents {
         }
     }
 
-    /// Receives all events from now on.
+    /// Subscribes to all events from now on.
     #[must_use]
     pub fn subscribe(&self) -> EventStream<PeerEvent> {
         self.feed.subscribe()
     }
 
-    /// What emits an event for each message of one protocol, if messages are wanted.
+    /// Returns a function that emits an event per message, if message events are on.
     pub(crate) fn observer(&self, shared: &SharedCapability, peer: &Peer) -> Option<Box<Observer>> {
         let events = self.messages.then(|| self.clone())?;
         let (protocol, peer) = (shared.capability.shared_name(), peer.clone());

@@ -22,8 +22,10 @@ use crate::setup::{Direction, Established};
 use crate::time::after;
 use crate::transport::Transport;
 
-/// A handle on a connected peer. Cheap to clone; holding or dropping one neither keeps the
-/// connection open nor closes it.
+/// A handle on a connected peer, cheap to clone.
+///
+/// Holding or dropping a handle neither keeps the connection open nor closes it.
+#[doc(alias("session", "connection"))]
 #[derive(Clone)]
 pub struct Peer(Arc<Shared>);
 
@@ -32,7 +34,7 @@ struct Shared {
     control: Control,
 }
 
-/// What is known of a peer once it is connected; it does not change.
+/// Facts about a connected peer that do not change.
 pub(crate) struct About {
     pub(crate) public_key: PublicKey,
     pub(crate) id: NodeId,
@@ -66,11 +68,11 @@ impl About {
     }
 }
 
-/// What the handle and the driver say to each other.
+/// The state that the handle and the driver share.
 pub(crate) struct Control {
     request: Mutex<Option<EndRequest>>,
     requested: Notify,
-    /// The protocols' ways to the remote, once they run.
+    /// The protocols' lanes, set before the protocols start.
     lanes: OnceLock<Box<[OpenLane]>>,
     /// Fires when all protocols have run up to where they first wait.
     running: SetOnce<()>,
@@ -80,24 +82,23 @@ pub(crate) struct Control {
     ended: SetOnce<()>,
     outcome: OnceLock<Arc<PeerOutcome>>,
     pub(crate) liveness: Mutex<Liveness>,
-    /// What crossed the connection.
+    /// Records what crosses the connection.
     pub(crate) recorder: Arc<Recorder>,
-    /// Wakes the ping loop before its time.
+    /// Wakes the ping loop early.
     pub(crate) ping_wanted: Notify,
-    /// Wakes who waits for a Pong.
+    /// Wakes the calls that wait for a Pong.
     ponged: Notify,
     trusted: AtomicBool,
     statically_dialled: AtomicBool,
-    /// Weak, since it knows the peer.
+    /// Weak, since the judge holds the peer.
     judge: OnceLock<Weak<dyn Judge>>,
-    /// For what is counted.
     pub(crate) meters: Meters,
 }
 
-/// Why this side wants the peer to end.
+/// The cause of a local request to end the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndCause {
-    /// The application, or the server for its own reasons, asked for a Disconnect of this reason.
+    /// The application or the server asked for a Disconnect of this reason.
     Asked(DisconnectReason),
     Kicked,
     Banned,
@@ -115,13 +116,13 @@ impl From<EndCause> for PeerError {
     }
 }
 
-/// How this side wants the peer to end.
+/// A local request to end the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndRequest {
     pub(crate) cause: EndCause,
-    /// Whether what is queued is written first.
+    /// Whether queued messages are written first.
     pub(crate) drain: bool,
-    /// When what is queued is given up.
+    /// When queued messages are given up.
     pub(crate) give_up: Instant,
 }
 
@@ -135,20 +136,19 @@ impl Control {
         {
             let mut first = self.request.lock();
             let first = first.get_or_insert(request);
-            // A later request changes nothing but that it may be in more of a hurry.
+            // A later request can only shorten the wait.
             first.give_up = first.give_up.min(request.give_up);
         }
         self.requested.notify_one();
     }
 
-    /// Waits until what is queued is given up: at `at`, or when a request wants it before. Cancel
-    /// safe.
+    /// Waits until queued messages are given up: at `at`, or earlier on request. Cancel safe.
     pub(crate) async fn give_up(&self, at: Instant) {
         loop {
             let request = *self.request.lock();
             let at = request.map_or(at, |request| request.give_up.min(at));
             tokio::select! {
-                // The time first: it does not come back.
+                // The deadline goes first, so that no request postpones it.
                 biased;
                 () = sleep_until(at) => return,
                 () = self.requested.notified() => {}
@@ -166,7 +166,7 @@ impl Control {
         }
     }
 
-    /// Records how the peer ended, and tells everybody who waits for that.
+    /// Records how the peer ended, and wakes those who wait for it.
     pub(crate) fn set_ended(&self, outcome: Arc<PeerOutcome>) {
         // The driver runs once, so there is no earlier outcome to lose.
         let _ = self.outcome.set(outcome);
@@ -174,16 +174,17 @@ impl Control {
         let _ = self.ended.set(());
     }
 
-    /// Records the ways to the remote of all protocols, in the order of the shared capabilities, before
-    /// any of them runs.
+    /// Records the lanes of all protocols, in the order of the shared capabilities.
+    ///
+    /// Called before any protocol runs.
     pub(crate) fn set_lanes(&self, lanes: Box<[OpenLane]>) {
         // The driver starts once.
         let _ = self.lanes.set(lanes);
     }
 
-    /// All protocols run.
+    /// Notes that all protocols run.
     pub(crate) fn set_running(&self) {
-        // Twice if the peer ends first.
+        // It is set already if the peer ends first.
         let _ = self.running.set(());
     }
 
@@ -195,20 +196,20 @@ impl Control {
         self.statically_dialled.store(wanted, Ordering::Relaxed);
     }
 
-    /// Sets what counts misbehaviour.
+    /// Sets the judge that counts misbehaviour.
     pub(crate) fn set_judge(&self, judge: Weak<dyn Judge>) {
         // A peer belongs to one server.
         let _ = self.judge.set(judge);
     }
 
-    /// Reading stops, or goes on, by our own choice.
+    /// Notes that this side pauses or resumes reading.
     pub(crate) fn note_pause(&self, paused: bool) {
         if self.with_liveness(|liveness| liveness.on_pause(paused, Instant::now())) {
             self.ping_wanted.notify_one();
         }
     }
 
-    /// A Pong arrived. Returns the round trip, unless nobody had asked.
+    /// Notes a Pong. Returns the round trip, or `None` for an unsolicited Pong.
     pub(crate) fn note_pong(&self) -> Option<Duration> {
         let now = Instant::now();
         let (round_trip, overdue) = self.with_liveness(|liveness| {
@@ -293,8 +294,7 @@ impl Peer {
         &self.0.about.public_key
     }
 
-    /// The remote's client name, cut to 20 characters and `...`, otherwise as
-    /// [`full_name`](Self::full_name).
+    /// Like [`full_name`](Self::full_name), but cut to 20 characters and `...`.
     #[must_use]
     pub fn name(&self) -> String {
         let name = self.full_name();
@@ -304,8 +304,10 @@ impl Peer {
         }
     }
 
-    /// The remote's whole client name. What is not UTF-8 is replaced, and so are characters that a
-    /// terminal would obey instead of showing them; the bytes are in [`hello`](Self::hello).
+    /// The remote's whole client name, safe to print.
+    ///
+    /// Bytes that are not UTF-8 are replaced, and so are characters that a terminal would
+    /// interpret; the original bytes are in [`hello`](Self::hello).
     #[must_use]
     pub fn full_name(&self) -> String {
         let client = &self.0.about.hello.client;
@@ -338,20 +340,21 @@ impl Peer {
         &self.0.about.hello
     }
 
-    /// Who opened the connection.
+    /// Which side opened the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.0.about.direction
     }
 
-    /// The own address of the connection, if its transport has one.
+    /// The local address of the connection, if its transport has one.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.about.local
     }
 
-    /// The remote address of the connection, if its transport has one. For an inbound peer the
-    /// port is the one it dialled from, not one it listens on.
+    /// The remote address of the connection, if its transport has one.
+    ///
+    /// For an inbound peer the port is the one it dialled from, not one it listens on.
     #[must_use]
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.about.remote
@@ -366,53 +369,60 @@ impl Peer {
         }
     }
 
-    /// 32 bytes that both sides of this connection, and nobody else, derive from its handshake: a
-    /// protocol that signs over them cannot be relayed or replayed.
+    /// Returns 32 bytes that only the two sides of this connection can derive.
+    ///
+    /// They follow from the handshake, so a protocol that signs over them cannot be relayed or
+    /// replayed.
     #[must_use]
     pub fn channel_binding(&self) -> &ChannelBinding {
         &self.0.about.binding
     }
 
-    /// For how long the peer has been connected.
+    /// How long the peer has been connected.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.0.about.created.elapsed()
     }
 
-    /// Whether the node is exempt from the limits on peers, as of now.
+    /// Whether the node is currently exempt from the limits on peers.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.control().trusted.load(Ordering::Relaxed)
     }
 
-    /// Whether the node is one that is dialled again and again, as of now.
+    /// Whether the node is currently a static node, which the server keeps dialling.
     #[must_use]
     pub fn is_static(&self) -> bool {
         self.control().statically_dialled.load(Ordering::Relaxed)
     }
 
-    /// The last round trip of a Ping, if one was answered yet.
+    /// The last round trip of a Ping, if one has been answered.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
         self.0.control.with_liveness(|liveness| liveness.rtt())
     }
 
-    /// How long the Ping is on its way that the remote has not answered.
+    /// How long the current Ping has been unanswered.
     pub(super) fn unanswered(&self) -> Option<Duration> {
         let now = Instant::now();
         let of = |liveness: &mut Liveness| liveness.unanswered(now);
         self.0.control.with_liveness(of)
     }
 
-    /// What half of the round trips of Pings did not exceed, and 99 %.
+    /// The median and the 99th percentile of the round trips of Pings.
     pub(super) fn round_trips(&self) -> [Option<Duration>; 2] {
         let of = |liveness: &mut Liveness| liveness.round_trips();
         self.0.control.with_liveness(of)
     }
 
-    /// Sends a Ping now and waits for the answer; returns the round trip, or `None` if the peer
-    /// ends first. A round trip of less than a second ago stands for a new one. It waits as long
-    /// as the peer's own liveness timeout allows, so put a time limit around it. Cancel safe.
+    /// Sends a Ping now, waits for the answer and returns the round trip.
+    ///
+    /// Returns `None` if the peer ends first. If a Ping was answered less than a second ago, its
+    /// round trip is returned instead. The wait is as long as the peer's own liveness timeout
+    /// allows, so put a time limit around it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ping(&self) -> Option<Duration> {
         let control = self.control();
         let ponged = control.ponged.notified();
@@ -425,78 +435,88 @@ impl Peer {
         }
         control.ping_wanted.notify_one();
         tokio::select! {
-            // An answer counts, although the peer may be ending.
+            // An answer counts even if the peer is ending.
             biased;
             () = ponged => self.rtt(),
             () = self.ending() => None,
         }
     }
 
-    /// Ends the peer with a Disconnect of this reason, dropping what is queued. Returns at once.
-    /// Of several requests the reason of the first counts; a later one can only shorten the wait
-    /// of a [graceful one](Self::close_gracefully).
-    /// With [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) nothing is sent.
+    /// Ends the peer with a Disconnect of this reason, and drops queued messages.
+    ///
+    /// Returns immediately. The reason of the first request counts; a later one can only shorten
+    /// the wait of a [graceful one](Self::close_gracefully). With
+    /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) no Disconnect is sent.
     pub fn disconnect(&self, reason: DisconnectReason) {
         self.0.control.request(EndCause::Asked(reason), None);
     }
 
-    /// Ends the peer as [`disconnect`](Self::disconnect) does, for a cause that has its own
-    /// [`PeerError`].
+    /// Ends the peer like [`disconnect`](Self::disconnect), for a cause with its own [`PeerError`].
     pub(crate) fn end(&self, cause: EndCause) {
         self.0.control.request(cause, None);
     }
 
-    /// Adds points to the score of the peer's node for a misbehaviour that a protocol has seen, such as
-    /// an answer that is false or a request that is made too often, and returns the score. It halves
-    /// every minute and outlives the connection. Above the server's
+    /// Adds points to the score of the peer's node, and returns the score.
+    ///
+    /// A protocol calls this for misbehaviour, such as a false answer or too frequent requests. The
+    /// score halves every minute and outlives the connection. Above the server's
     /// [`ban_above`](crate::ServerConfig::ban_above) the peer ends with
     /// [`REQUESTED`](DisconnectReason::REQUESTED), and the node is banned for
-    /// [`ban_time`](crate::ServerConfig::ban_time); if it came from the address of a stranger,
-    /// nobody else is let in from there for that time. The server counts; what no server runs always
-    /// has the score 0, and so have trusted nodes and those of the
-    /// [whitelist](crate::ServerConfig::whitelist), which are never banned so.
+    /// [`ban_time`](crate::ServerConfig::ban_time). If it connected from a stranger's address, that
+    /// address is banned for new connections for the same time.
+    ///
+    /// Trusted nodes and those of the [whitelist](crate::ServerConfig::whitelist) always have the
+    /// score 0 and are never banned this way. A peer without a server has the score 0 too, since
+    /// the server counts.
     pub fn penalise(&self, points: u32, reason: &str) -> u32 {
         let judge = self.control().judge.get().and_then(Weak::upgrade);
         judge.map_or(0, |judge| judge.penalise(&self.id(), points, reason))
     }
 
-    /// The score of the peer's node as it is now; see [`penalise`](Self::penalise).
+    /// The current score of the peer's node; see [`penalise`](Self::penalise).
     #[must_use]
     pub fn score(&self) -> u32 {
         let judge = self.control().judge.get().and_then(Weak::upgrade);
         judge.map_or(0, |judge| judge.score(&self.id()))
     }
 
-    /// Ends the peer after everything that is queued was written, and waits for the end. What is
-    /// not begun at the deadline is dropped, and counted in [`PeerOutcome::unsent`]; then the
-    /// Disconnect follows the message that is on its way, for which both have 2 s more. If the
-    /// remote does not take them in that time, the connection closes without a Disconnect.
+    /// Ends the peer after everything that is queued was written, and waits for the end.
+    ///
+    /// Messages not begun at the deadline are dropped and counted in [`PeerOutcome::unsent`]. The
+    /// message that is being written, and the Disconnect after it, have 2 s more. If the remote
+    /// does not take them in that time, the connection closes without a Disconnect.
+    ///
+    /// # Cancel safety
     /// Cancel safe: the peer ends in any case.
     pub async fn close_gracefully(&self, reason: DisconnectReason, deadline: Duration) {
         self.request_close(reason, deadline);
         self.ended().await;
     }
 
-    /// As [`close_gracefully`](Self::close_gracefully), without waiting.
+    /// Like [`close_gracefully`](Self::close_gracefully), without waiting.
     pub(crate) fn request_close(&self, reason: DisconnectReason, deadline: Duration) {
         self.0
             .control
             .request(EndCause::Asked(reason), Some(deadline));
     }
 
-    /// Whether another handle is on the same connection.
+    /// Whether both handles are on the same connection.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Completes when the function of each of its protocols has run up to where it first waits, or
-    /// when the peer has ended. What a function registers at its start, such as a handle for other
-    /// tasks, is there then. Cancel safe.
+    /// Waits until each protocol's function first waits, or the peer has ended.
+    ///
+    /// If a function registers something at its start, such as a handle for other tasks, that is
+    /// done by then.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn running(&self) {
         self.0.control.running.wait().await;
     }
 
-    /// The lanes of the protocols that run; none once the peer is ending.
+    /// The lanes of the running protocols; none once the peer is ending.
     pub(super) fn open_lanes(&self) -> impl Iterator<Item = (&SharedCapability, &OpenLane)> {
         let lanes = match self.0.control.lanes.get() {
             Some(lanes) if !self.0.control.ending.is_cancelled() => &lanes[..],
@@ -505,7 +525,10 @@ impl Peer {
         self.shared_capabilities().iter().zip(lanes)
     }
 
-    /// Completes when the peer begins to end, by whatever cause. Cancel safe.
+    /// Completes when the peer begins to end, for any cause.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ending(&self) {
         self.0.control.ending.cancelled().await;
     }
@@ -517,9 +540,13 @@ impl Peer {
         control.ending.is_cancelled() || control.request.lock().is_some()
     }
 
-    /// Completes when nothing of the peer runs any more, with how it ended; `None` if its driver
-    /// was dropped before the end. A server has let go of the peer by then: its node can be
-    /// dialled again. Cancel safe.
+    /// Waits until nothing of the peer runs any more, and returns how it ended.
+    ///
+    /// Returns `None` if the driver was dropped before the end. A server has released the peer by
+    /// then, so its node can be dialled again.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn ended(&self) -> Option<Arc<PeerOutcome>> {
         self.0.control.ended.wait().await;
         self.outcome()

@@ -6,7 +6,7 @@ use crate::channel::{Class, ProtocolConn, ProtocolLimits};
 use crate::message::WireMessage;
 use crate::node::NodeId;
 
-/// A subprotocol as a type, for those with state of their own.
+/// A subprotocol as a type, for protocols with state of their own.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,15 +43,16 @@ use crate::node::NodeId;
 /// assert_eq!(Protocol::new(Counter::default()).length(), 1);
 /// ```
 pub trait ProtocolHandler: Send + Sync + 'static {
-    /// What it carries: an enum made with [`messages!`](crate::messages), or
+    /// Its messages: an enum made with [`messages!`](crate::messages), or
     /// [`Message`](crate::Message).
     type Message: WireMessage;
     /// The capability's name.
     const NAME: &'static str;
     /// The capability's version.
     const VERSION: u64;
-    /// How many message codes it takes. Raw messages do not state it: without a value here their
-    /// protocol does not compile.
+    /// The number of message codes.
+    ///
+    /// Raw messages do not state it: without a value here their protocol does not compile.
     const LENGTH: u64 = match Self::Message::LENGTH {
         Some(length) => length,
         None => panic!("this set of messages does not state its length: set LENGTH"),
@@ -69,7 +70,7 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         ProtocolLimits::default()
     }
 
-    /// How urgent its messages are beside those of other protocols.
+    /// How urgent its messages are, compared with those of other protocols.
     fn class(&self) -> Class {
         Class::default()
     }
@@ -79,12 +80,12 @@ pub trait ProtocolHandler: Send + Sync + 'static {
         1
     }
 
-    /// What the protocol says about this node.
+    /// Returns the protocol's description of this node.
     fn node_info(&self) -> ProtocolInfo {
         ProtocolInfo::unknown()
     }
 
-    /// What the protocol says about one peer; `None` while its own handshake is running.
+    /// Returns its description of a peer; `None` while the protocol's own handshake runs.
     fn peer_info(&self, _id: NodeId) -> Option<ProtocolInfo> {
         Some(ProtocolInfo::unknown())
     }

@@ -1,4 +1,4 @@
-//! What a node says about itself and its peers, as other programs read it.
+//! A node's descriptions of itself and its peers, for other programs.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::p2p::{Capability, SharedCapability};
 use crate::setup::{Direction, FailureInfo};
 use crate::time::millis;
 
-/// What a node tells about itself.
+/// A node's description of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
-    /// The version of these records: it grows when a field changes its meaning or goes.
+    /// The version of these records, raised when a field is removed or changes its meaning.
     pub schema: u32,
     /// The node id.
     pub node_id: NodeId,
@@ -33,11 +33,11 @@ pub struct NodeInfo {
     pub listen_addr: Option<SocketAddr>,
     /// How many peers are connected.
     pub peers: usize,
-    /// How many there may be.
+    /// The limit on connected peers.
     pub max_peers: usize,
-    /// The memory that remotes take.
+    /// The memory held for remotes.
     pub memory: MemoryInfo,
-    /// What each protocol tells about the node; `"unknown"` for one that tells nothing.
+    /// Each protocol's description of the node; `"unknown"` if it gives none.
     pub protocols: BTreeMap<String, Value>,
 }
 
@@ -50,11 +50,11 @@ impl NodeInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MemoryInfo {
-    /// What is held now.
+    /// The amount held now.
     pub used: usize,
-    /// What may be held beyond 32 KiB a peer.
+    /// The limit beyond 32 KiB a peer.
     pub limit: usize,
-    /// What one peer may hold in each direction; 0 if that is not known.
+    /// The limit for one peer in each direction; 0 if unknown.
     #[serde(default)]
     pub peer_limit: usize,
 }
@@ -69,7 +69,7 @@ impl MemoryInfo {
     }
 }
 
-/// What a node tells about one of its peers.
+/// A node's description of one of its peers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PeerInfo {
@@ -84,30 +84,30 @@ pub struct PeerInfo {
     pub client: String,
     /// All announced capabilities, in order.
     pub capabilities: Vec<CapabilityInfo>,
-    /// Who dialled.
+    /// Which side dialled.
     pub direction: Direction,
-    /// The remote address, if the transport has any.
+    /// The remote address, if the transport has one.
     pub addr: Option<SocketAddr>,
-    /// The own address, likewise.
+    /// The local address, if the transport has one.
     pub local_addr: Option<SocketAddr>,
     /// Whether the node is exempt from the limits on peers.
     pub trusted: bool,
-    /// Whether the node is dialled again and again.
+    /// Whether this is a static node, which the server keeps dialling.
     #[serde(rename = "static")]
     pub static_dialled: bool,
-    /// For how long it has been connected, in milliseconds.
+    /// How long it has been connected, in milliseconds.
     pub connected_ms: u64,
     /// Its points for misbehaviour; see [`Peer::penalise`].
     pub score: u32,
     /// The round trip of the last Ping, in microseconds.
     pub rtt_us: Option<u64>,
-    /// What half of the round trips did not exceed.
+    /// The median round trip, in microseconds.
     pub rtt_p50_us: Option<u64>,
-    /// What 99 % of them did not exceed.
+    /// The 99th percentile of the round trips, in microseconds.
     pub rtt_p99_us: Option<u64>,
-    /// How long a Ping has been on its way that it has not answered, in milliseconds.
+    /// How long the current Ping has been unanswered, in milliseconds.
     pub unanswered_ms: Option<u64>,
-    /// What runs with the peer, by the protocol's name.
+    /// The protocols that run with the peer, by name.
     pub protocols: BTreeMap<String, LaneInfo>,
 }
 
@@ -125,16 +125,18 @@ pub struct CapabilityInfo {
     pub length: Option<u64>,
 }
 
-/// One protocol with one peer: what has passed, and what it tells. Sizes are bytes of uncompressed payloads;
-/// [`ProtocolStats`] explains each number.
+/// The traffic of one protocol with one peer, and its description.
+///
+/// Sizes are bytes of uncompressed payloads; [`ProtocolStats`] explains each number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "those of `ProtocolStats`, with their units")]
 pub struct LaneInfo {
     /// The version that runs.
     pub version: u64,
-    /// What the protocol tells: `"handshake"` while that yields nothing, `"unknown"` for one that tells
-    /// nothing.
+    /// The protocol's description of the peer.
+    ///
+    /// `"handshake"` during its own handshake, `"unknown"` if it gives none.
     pub info: Value,
     pub sent: u64,
     pub sent_bytes: u64,
@@ -152,7 +154,7 @@ pub struct LaneInfo {
 }
 
 impl CapabilityInfo {
-    /// A capability that a peer has announced, with its codes if they are among the shared ones.
+    /// Describes an announced capability, with its codes if it is shared.
     pub(crate) fn of(announced: &Capability, shared: &[SharedCapability]) -> Self {
         let codes = shared.iter().find(|shared| shared.capability == *announced);
         Self {
@@ -238,7 +240,7 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What each protocol tells about the node; of several versions of one name the first answers.
+/// Returns each protocol's description of the node; of several versions the first answers.
 pub(crate) fn node_protocols(protocols: &[Protocol]) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for protocol in protocols {

@@ -1,4 +1,6 @@
-//! When to send a Ping and when to give a silent remote up, as a state machine over time.
+//! The liveness of a connection, as a state machine over time.
+//!
+//! It decides when to send a Ping, and when a silent remote is gone.
 
 use std::time::Duration;
 
@@ -11,21 +13,23 @@ use crate::time::{after, part};
 /// How many Pings are granted at once at the start of a connection.
 const PING_BURST: u64 = 5;
 
-/// One more Ping is granted each time this has passed: less than a second, since the remote's clock
-/// and timers may run faster than ours, by up to a tenth.
+/// A remote earns one more Ping each time this has passed.
+///
+/// It is less than a second because the remote's clock and timers may run faster than ours, by up
+/// to a tenth.
 const PING_EARNED: Duration = Duration::from_millis(900);
 
-/// Pings that are asked for keep at least this distance.
+/// The minimum time between requested Pings.
 const PING_SPACING: Duration = Duration::from_secs(1);
 
-/// What the ping loop does next.
+/// The next step of the ping loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Send a Ping now.
     SendPing,
     /// The remote is gone: it was silent for this long.
     TimedOut(Duration),
-    /// Look again at this time.
+    /// Poll again at this time.
     WaitUntil(Instant),
 }
 
@@ -41,14 +45,14 @@ enum Ping {
 
 /// The liveness of one connection.
 ///
-/// The remote counts as gone when a Ping is as old as the timeout and no byte arrived for as long;
-/// while this side pauses reading, nothing counts.
+/// The remote counts as gone when a Ping and the last received byte are both as old as the timeout.
+/// While this side pauses reading, no time counts.
 ///
-/// At most one Ping is in flight, unless this side paused reading since it was sent. Its Pong may
-/// then wait behind everything that we do not read yet, and so does the remote's Ping to us.
-/// Meanwhile we send a Ping each half interval: the remote, which may hear nothing else from us,
-/// sees that we are alive. As long as earlier Pings are outstanding, a measured round trip can be
-/// too short.
+/// At most one Ping is in flight, unless this side has paused reading since it was sent. Its Pong
+/// may then wait behind data that we have not read yet, and so may the remote's Ping to us.
+/// Meanwhile we send a Ping each half interval, so that the remote, which may receive nothing else
+/// from us, sees that we are alive. While earlier Pings are outstanding, a measured round trip can
+/// be too short.
 #[derive(Debug)]
 pub(crate) struct Liveness {
     interval: Duration,
@@ -56,11 +60,11 @@ pub(crate) struct Liveness {
     ping: Ping,
     last_byte: Instant,
     paused: bool,
-    /// Reading paused since the last Ping that awaits its Pong.
+    /// Whether reading has paused since the last Ping that awaits its Pong.
     held_up: bool,
     /// When the last Ping was queued, or the peer started.
     pinged: Instant,
-    /// Somebody waits for a round trip now.
+    /// Whether a caller waits for a round trip now.
     wanted: bool,
     rtt: Option<Duration>,
     round_trips: Quantiles,
@@ -72,7 +76,7 @@ impl Liveness {
         Self {
             // Remotes grant one Ping a second.
             interval: config.ping_interval().max(PING_SPACING),
-            // Not zero, with which the ping loop would never sleep.
+            // At zero the ping loop would never sleep.
             timeout: config.liveness_timeout().max(Duration::from_millis(1)),
             ping: Ping::Idle,
             last_byte: now,
@@ -91,8 +95,10 @@ impl Liveness {
         self.last_byte = now;
     }
 
-    /// Reading stops, or goes on, by our own choice. Returns whether to [`poll`](Self::poll) again
-    /// at once, since the next Ping is due earlier now.
+    /// Notes that this side pauses or resumes reading.
+    ///
+    /// Returns whether to [`poll`](Self::poll) again at once, since the next Ping is due earlier
+    /// now.
     pub(crate) fn on_pause(&mut self, paused: bool, now: Instant) -> bool {
         self.paused = paused;
         self.last_byte = now;
@@ -111,9 +117,11 @@ impl Liveness {
         self.ping != Ping::Idle
     }
 
-    /// A Pong arrived. One that answers nothing is ignored. The answer to a Ping can be read before
-    /// the write loop, which hands many frames over at once, gets to say that it was written.
-    /// Returns whether to [`poll`](Self::poll) again at once, since the next Ping is overdue.
+    /// Notes that a Pong arrived; an unsolicited one is ignored.
+    ///
+    /// A Pong can be read before the write loop, which hands over many frames at once, notes that
+    /// the Ping was written. Returns whether to [`poll`](Self::poll) again at once, since the next
+    /// Ping is overdue.
     pub(crate) fn on_pong(&mut self, now: Instant) -> bool {
         let (Ping::Queued { since } | Ping::InFlight { since }) = self.ping else {
             return false;
@@ -127,8 +135,10 @@ impl Liveness {
         now >= after(self.pinged, self.interval)
     }
 
-    /// Asks for a Ping before its time. If the last one was answered less than a second ago, it
-    /// stands for this one, because remotes grant one Ping a second; its round trip is returned.
+    /// Asks for a Ping before its time.
+    ///
+    /// If the last one was answered less than a second ago, its round trip is returned instead,
+    /// because remotes accept one Ping a second.
     pub(crate) fn want_ping(&mut self, now: Instant) -> Option<Duration> {
         let recent = self
             .last_pong
@@ -142,7 +152,7 @@ impl Liveness {
         self.rtt
     }
 
-    /// How long a Ping has been on its way.
+    /// How long the current Ping has been unanswered.
     pub(crate) fn unanswered(&self, now: Instant) -> Option<Duration> {
         match self.ping {
             Ping::Idle => None,
@@ -152,12 +162,12 @@ impl Liveness {
         }
     }
 
-    /// What half of all round trips did not exceed, and 99 % of them.
+    /// The median and the 99th percentile of all round trips.
     pub(crate) fn round_trips(&self) -> [Option<Duration>; 2] {
         [50, 99].map(|percent| self.round_trips.percent(percent))
     }
 
-    /// What to do at `now`.
+    /// Returns the next action at `now`.
     pub(crate) fn poll(&mut self, now: Instant) -> Action {
         let half = part(self.interval, 2).max(PING_SPACING);
         let (next, repeat) = (after(self.pinged, self.interval), after(self.pinged, half));
@@ -189,7 +199,7 @@ impl Liveness {
                 }
             }
         };
-        // A Pong that comes before the next Ping is due wakes nobody.
+        // A Pong that comes before the next Ping is due does not wake the ping loop.
         Action::WaitUntil(if now < next { look.min(next) } else { look })
     }
 }
@@ -198,12 +208,12 @@ impl Liveness {
 ///
 /// A remote that pings once a second by its own clock is within the bound, however our pauses or
 /// the path bunch its Pings: at any time it has sent at most one for each second since the
-/// handshake and one more. No cap below that would be right, since buffers on the way, the remote's
-/// own among them, may hold Pings back for as long as the connection lives.
+/// handshake, plus one. A lower cap would be wrong, since buffers on the way, including the
+/// remote's own, may hold Pings back for as long as the connection lives.
 ///
-/// A remote that saves its Pings up gains nothing: over the connection's life they cost no more
-/// than if it had sent them in time. Their Pongs are a number until they are written, one batch at
-/// a time.
+/// A remote gains nothing by saving up Pings: over the connection's life they cost no more than if
+/// it had sent them in time. Their Pongs are only a count until they are written, one batch at a
+/// time.
 #[derive(Debug)]
 pub(crate) struct PingLimiter {
     since: Instant,
@@ -211,12 +221,12 @@ pub(crate) struct PingLimiter {
 }
 
 impl PingLimiter {
-    /// `since` the handshake, before which no Ping was sent.
+    /// `since` is the time of the handshake, before which no Ping was sent.
     pub(crate) fn new(since: Instant) -> Self {
         Self { since, admitted: 0 }
     }
 
-    /// Counts one Ping; false if it is one too many.
+    /// Counts one Ping. Returns false if it is one too many.
     pub(crate) fn admit(&mut self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.since).as_millis();
         let earned = u64::try_from(elapsed / PING_EARNED.as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! What is counted of a peer.
+//! The metrics of a peer.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl PeerMeter {
         Self(level_of(peer, "active"))
     }
 
-    /// The peer is on its way out.
+    /// Counts the peer as ending.
     pub(crate) fn ending(&mut self, peer: &Peer) {
         self.0 = level_of(peer, "ending");
     }
@@ -47,15 +47,16 @@ fn count_disconnects(node: &NodeLabel, error: &PeerError, count: u64) {
     DISCONNECTS.of(node, labels).increment(count);
 }
 
-/// A Ping was answered.
+/// Records the round trip of an answered Ping.
 pub(crate) fn count_round_trip(peer: &Peer, round_trip: Duration) {
-    // No handle is kept: Pings are few, and idle peers many.
+    // No handle is kept: Pings are rare, and idle peers many.
     let round_trips = ROUND_TRIP.of(peer.control().meters.node(), []);
     round_trips.record(round_trip);
 }
 
-/// Makes the series that a node with these protocols may need, so that the first peer that ends is seen as
-/// a change.
+/// Creates the series that a node with these protocols may need, at zero.
+///
+/// Otherwise the first peer that ends would not show as a change.
 pub(crate) fn prepare_disconnects<'a>(
     node: &NodeLabel,
     protocols: impl Iterator<Item = &'a Capability>,

@@ -1,13 +1,13 @@
-//! A connected peer: its handle, its protocols, how it ends and what is known of it.
+//! A connected peer: its handle, its protocols, its statistics and its end.
 //!
 //! A subprotocol is a name, a version, a number of message codes and an async function. It is
 //! registered as a [`Protocol`]: from a closure ([`Protocol::builder`] for raw messages,
 //! [`Protocol::typed`] for typed ones) or from a type that implements [`ProtocolHandler`]. For each
-//! peer that speaks the same name and version its function runs once, in a task of its own, with
-//! a [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
+//! peer that speaks the same name and version the function runs once, in its own task, with a
+//! [`Peer`] and a [`ProtocolConn`](crate::ProtocolConn).
 //!
-//! Message codes are relative to the protocol: the offset that capability matching assigned on a
-//! connection is added and removed underneath.
+//! Message codes are relative to the protocol: the library adds and removes the offset that
+//! capability matching has assigned on a connection.
 //!
 //! ```
 //! use peermux::{Protocol, messages};

@@ -1,23 +1,23 @@
-//! A running protocol's way to the remote, for those outside its function.
+//! Access to a running protocol's lane from outside its function.
 
 use std::any::TypeId;
 
 use crate::channel::{MessageTap, ProtocolSender, WeakInbox, WeakLane};
 use crate::message::{Message, WireMessage};
 
-/// A running protocol's way to the remote.
+/// A handle on a running protocol's lane.
 #[derive(Debug)]
 pub(crate) struct OpenLane {
-    /// Which set of messages the protocol has.
+    /// The type of the protocol's messages.
     pub(crate) messages: TypeId,
-    /// Not the lane itself: a handle on a peer that has ended keeps no memory of its connection.
+    /// Weak, so that a handle on an ended peer keeps no memory of its connection.
     pub(crate) lane: WeakLane,
     pub(crate) inbox: WeakInbox,
     pub(crate) tap: MessageTap,
 }
 
 impl OpenLane {
-    /// Whether its protocol has messages of this type, which raw ones are of any.
+    /// Whether the protocol can send messages of this type; raw ones always pass.
     pub(super) fn carries<M: WireMessage>(&self) -> bool {
         self.is_of::<M>() || TypeId::of::<M>() == TypeId::of::<Message>()
     }
@@ -27,7 +27,7 @@ impl OpenLane {
         self.messages == TypeId::of::<M>()
     }
 
-    /// A sender, unless the connection is gone.
+    /// Returns a sender, unless the connection is gone.
     pub(super) fn sender<M: WireMessage>(&self, length: u64) -> Option<ProtocolSender<M>> {
         Some(ProtocolSender::to_lane(self.lane.upgrade()?, length))
     }

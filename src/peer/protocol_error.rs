@@ -7,10 +7,10 @@ use crate::message::{Breach, MessageError};
 use crate::p2p::DisconnectReason;
 use crate::stage::Stage;
 
-/// How many errors of a chain of sources are looked at.
+/// How many errors of a chain of sources are examined.
 const LONGEST_CHAIN: usize = 64;
 
-/// How a protocol's handler failed, which decides the Disconnect that the remote is sent.
+/// Why a protocol's handler failed; it decides the reason of the Disconnect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -43,19 +43,21 @@ impl ProtocolError {
         Stage::Protocol
     }
 
-    /// Who is at fault: the remote for a message that it sent, else this side.
+    /// The side at fault: the remote for a message that it sent, else ours.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        match self.is_breach() {
-            true => Fault::Remote,
-            false => Fault::Local,
+        if self.is_breach() {
+            Fault::Remote
+        } else {
+            Fault::Local
         }
     }
 
-    /// The reason that the remote is told: a [`DisconnectReason`] or [`MessageError`] anywhere in
-    /// the chain of sources, else
-    /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). It is found in a
-    /// [`std::io::Error`] too, and behind errors that are `transparent` about it. With
+    /// The reason to send in the Disconnect.
+    ///
+    /// It comes from a [`DisconnectReason`] or [`MessageError`] anywhere in the chain of sources,
+    /// even inside a [`std::io::Error`] or behind an error that is `transparent`; otherwise it is
+    /// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR). With
     /// [`NETWORK_ERROR`](DisconnectReason::NETWORK_ERROR) the connection closes without a
     /// Disconnect.
     #[must_use]
@@ -64,9 +66,10 @@ impl ProtocolError {
             return reason;
         }
         let refused = |error| matches!(error, &SendError::InvalidCode { .. });
-        match self.is_breach() || self.send_error().is_some_and(refused) {
-            true => DisconnectReason::BREACH_OF_PROTOCOL,
-            false => DisconnectReason::SUBPROTOCOL_ERROR,
+        if self.is_breach() || self.send_error().is_some_and(refused) {
+            DisconnectReason::BREACH_OF_PROTOCOL
+        } else {
+            DisconnectReason::SUBPROTOCOL_ERROR
         }
     }
 
@@ -84,10 +87,12 @@ impl ProtocolError {
     }
 }
 
-/// An error and its sources. What an [`io::Error`] was made from counts, though it is not its source.
+/// An error and its sources.
+///
+/// The error inside an [`io::Error`] counts, although it is not its source.
 fn chain(error: &ProtocolError) -> impl Iterator<Item = &(dyn Error + 'static)> {
     let first: &(dyn Error + 'static) = error;
-    // A chain that has no end is somebody's mistake.
+    // Bounded, since a faulty error type can make an endless chain.
     std::iter::successors(Some(first), |error| next_in_chain(*error)).take(LONGEST_CHAIN)
 }
 

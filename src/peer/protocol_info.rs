@@ -1,4 +1,4 @@
-//! What a protocol says about itself.
+//! How protocols describe this node and its peers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::guarded::caught;
 use crate::node::NodeId;
 
-/// What a protocol says about this node or about one of its peers: a text, or texts by name. With
-/// the feature `serde` also any value that has a JSON form.
+/// A protocol's description of this node or of one of its peers.
+///
+/// It is a text, or texts by name; with the feature `serde` it can be any value with a JSON form.
 ///
 /// ```
 /// use peermux::Protocol;
@@ -31,20 +32,21 @@ enum Form {
 }
 
 impl ProtocolInfo {
-    /// Nothing, which is shown as `"unknown"`.
+    /// No description, which is shown as `"unknown"`.
     #[must_use]
     pub fn unknown() -> Self {
         Self::text("unknown")
     }
 
-    /// A text. In JSON it is a string.
+    /// A text, which is a string in JSON.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self(Form::Text(text.into()))
     }
 
-    /// Texts by name; of several with one name the last counts. In JSON they are an object whose
-    /// values are strings.
+    /// Texts by name, which are an object of strings in JSON.
+    ///
+    /// Of several with one name the last counts.
     #[must_use]
     pub fn fields<N: Into<String>, V: Into<String>>(
         fields: impl IntoIterator<Item = (N, V)>,
@@ -54,7 +56,7 @@ impl ProtocolInfo {
         Self(Form::Fields(fields.collect()))
     }
 
-    /// A value that has a JSON form; [`unknown`](Self::unknown) if it has none.
+    /// The JSON form of a value; [`unknown`](Self::unknown) if it has none.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn of(value: impl serde::Serialize) -> Self {
@@ -65,8 +67,9 @@ impl ProtocolInfo {
         }
     }
 
-    /// The text with this name. `None` for a single text, and for a JSON value that is no string in
-    /// an object.
+    /// Returns the text with this name, if there is one.
+    ///
+    /// `None` for a single text, and for a JSON value that is not a string in an object.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         match &self.0 {
@@ -125,7 +128,7 @@ impl fmt::Debug for ProtocolInfo {
     }
 }
 
-/// The functions of one protocol that are asked.
+/// The functions that describe a protocol's node and peers.
 #[derive(Clone, Default)]
 pub(super) struct InfoFns {
     pub(super) node: Option<Arc<dyn Fn() -> ProtocolInfo + Send + Sync>>,
@@ -133,17 +136,17 @@ pub(super) struct InfoFns {
 }
 
 impl InfoFns {
-    /// Unknown if the function panics: who asks is not the protocol.
+    /// Returns `unknown` if the function panics, since the caller is not the protocol.
     pub(super) fn of_node(&self) -> ProtocolInfo {
         let info = self.node.as_ref();
-        let info = info.and_then(|info| caught("what a protocol says about this node", || info()));
+        let info = info.and_then(|info| caught("a protocol's description of this node", || info()));
         info.unwrap_or_else(ProtocolInfo::unknown)
     }
 
-    /// As [`of_node`](Self::of_node), of one peer.
+    /// Like [`of_node`](Self::of_node), for one peer.
     pub(super) fn of_peer(&self, id: NodeId) -> Option<ProtocolInfo> {
         let info = self.peer.as_ref();
-        let info = info.and_then(|info| caught("what a protocol says about a peer", || info(id)));
+        let info = info.and_then(|info| caught("a protocol's description of a peer", || info(id)));
         info.unwrap_or_else(|| Some(ProtocolInfo::unknown()))
     }
 }

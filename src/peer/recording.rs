@@ -1,4 +1,4 @@
-//! What a peer's recorder holds.
+//! The recordings of peers.
 
 use super::{Peer, PeerError, PeerOutcome};
 use crate::p2p::SharedCapability;
@@ -9,15 +9,17 @@ use crate::recorder::{EndedBy, Recorded, RecordedEnd, Recording};
 const LONGEST_CAUSE: usize = 500;
 
 impl Peer {
-    /// What crossed the connection last, and how it ended if it did; see [`recorder`](crate::recorder). It
-    /// has no entries if [`with_recording`](crate::PeerConfig::with_recording) switched that off. A handle
-    /// on a peer that has ended still has it.
+    /// Returns the recording of the connection; see [`recorder`](crate::recorder).
+    ///
+    /// It holds the last traffic, and how the connection ended if it did. It has no entries if
+    /// [`with_recording`](crate::PeerConfig::with_recording) switched recording off. A handle on an
+    /// ended peer keeps it.
     #[must_use]
     pub fn recording(&self) -> Recording {
         self.recording_at(self.outcome().as_deref())
     }
 
-    /// As [`recording`](Self::recording), of a peer that ends like this.
+    /// Like [`recording`](Self::recording), for a peer that ends like this.
     pub(crate) fn recording_at(&self, end: Option<&PeerOutcome>) -> Recording {
         let recorder = &self.control().recorder;
         let protocols = self.shared_capabilities().iter();

@@ -5,13 +5,14 @@ use crate::channel::{Lane, ProtocolSender};
 use crate::message::WireMessage;
 
 impl Peer {
-    /// A sender for the running protocol whose messages are `M`, for use outside its function:
-    /// both send through the same queue. `None` if no protocol with such messages runs with this
-    /// peer, or the peer is ending. If several have them, this is the first by name;
-    /// [`sender_of`](Self::sender_of) takes the name.
+    /// Returns a sender for the running protocol whose messages are `M`.
     ///
-    /// The remote sees these messages beside those of the function, so a protocol that begins with
-    /// a handshake of its own should hand out its sender when that is done.
+    /// It is for use outside the protocol's function; both send through the same queue. `None` if
+    /// no protocol with such messages runs with this peer, or the peer is ending. If several have
+    /// them, this is the first by name; [`sender_of`](Self::sender_of) takes the name.
+    ///
+    /// The remote receives these messages between those of the function, so a protocol that begins
+    /// with a handshake of its own should hand out its sender after it.
     #[must_use]
     pub fn sender<M: WireMessage>(&self) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();
@@ -19,8 +20,10 @@ impl Peer {
         lane.sender(shared.length)
     }
 
-    /// A sender for the running protocol that is called `name`, as [`sender`](Self::sender). The
-    /// messages of any protocol can be sent raw, as [`Message`](crate::Message)s; otherwise they are its own.
+    /// Returns a sender for the running protocol called `name`.
+    ///
+    /// It is like that of [`sender`](Self::sender). The messages of any protocol can be sent raw,
+    /// as [`Message`](crate::Message)s; otherwise `M` must be the protocol's own type.
     #[must_use]
     pub fn sender_of<M: WireMessage>(&self, name: &str) -> Option<ProtocolSender<M>> {
         let mut lanes = self.open_lanes();
@@ -29,7 +32,7 @@ impl Peer {
         lane.sender(shared.length)
     }
 
-    /// The lane of the running protocol whose messages are `M`, and how many codes it has.
+    /// The lane and the number of codes of the running protocol whose messages are `M`.
     pub(crate) fn lane_of<M: WireMessage>(&self) -> Option<(Lane, u64)> {
         let mut lanes = self.open_lanes();
         let (shared, open) = lanes.find(|(_, lane)| lane.is_of::<M>())?;

@@ -1,4 +1,4 @@
-//! What has passed between this node and a peer, as plain data.
+//! The traffic between this node and a peer, as plain data.
 
 use std::time::Duration;
 
@@ -7,35 +7,37 @@ use crate::channel::LaneStats;
 use crate::node::NodeId;
 use crate::p2p::Capability;
 
-/// What has passed between this node and a peer since it connected.
+/// The traffic between this node and a peer since it connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PeerStats {
     /// The node.
     pub id: NodeId,
-    /// For how long it has been connected.
+    /// How long it has been connected.
     pub lifetime: Duration,
     /// The round trip of the last Ping.
     pub round_trip: Option<Duration>,
-    /// What half of the round trips did not exceed.
+    /// The median round trip.
     pub round_trip_p50: Option<Duration>,
-    /// What 99 % of the round trips did not exceed.
+    /// The 99th percentile of the round trips.
     pub round_trip_p99: Option<Duration>,
-    /// How long a Ping has been on its way that the remote has not answered yet.
+    /// How long the current Ping has been unanswered.
     pub unanswered: Option<Duration>,
-    /// The protocols that run; none once the peer is ending.
+    /// The running protocols; empty once the peer is ending.
     pub protocols: Vec<ProtocolStats>,
 }
 
-/// What has passed through one protocol with a peer. Sizes are bytes of uncompressed payloads.
+/// The traffic of one protocol with a peer.
+///
+/// Sizes are bytes of uncompressed payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ProtocolStats {
     /// The protocol.
     pub protocol: Capability,
-    /// Messages that were handed to the socket.
+    /// Messages that were passed to the socket.
     pub sent: u64,
     /// Their bytes.
     pub sent_bytes: u64,
@@ -43,28 +45,28 @@ pub struct ProtocolStats {
     pub received: u64,
     /// Their bytes.
     pub received_bytes: u64,
-    /// Received messages that were dropped since there was no room, or they came too fast.
+    /// Received messages dropped for lack of room, or because they arrived too fast.
     pub dropped: u64,
-    /// Messages that wait to be sent now.
+    /// Messages that are waiting to be sent.
     pub waiting: usize,
     /// Their bytes.
     pub waiting_bytes: usize,
-    /// Received messages that the protocol has not taken, or holds, now.
+    /// Received messages that the protocol has not taken yet, or still holds.
     pub unread: usize,
     /// Their bytes.
     pub unread_bytes: usize,
     /// How often reading paused because the protocol's queue was full.
     pub pauses: u64,
-    /// For how long it paused in all.
+    /// How long it paused in total.
     pub paused: Duration,
-    /// What half of the messages did not exceed that waited to be sent; one of 16 is looked at.
+    /// The median wait of outgoing messages, measured for one in 16.
     pub gate_wait_p50: Option<Duration>,
-    /// What 99 % of them did not exceed.
+    /// The 99th percentile of that wait.
     pub gate_wait_p99: Option<Duration>,
 }
 
 impl Peer {
-    /// What has passed between this node and the peer so far.
+    /// Returns the traffic between this node and the peer so far.
     #[must_use]
     pub fn stats(&self) -> PeerStats {
         let [round_trip_p50, round_trip_p99] = self.round_trips();
@@ -84,7 +86,7 @@ impl Peer {
     }
 }
 
-/// Messages that wait in both directions of one protocol, and their bytes.
+/// Messages waiting in both directions of one protocol, and their bytes.
 #[cfg(feature = "metrics")]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Waiting {
@@ -94,7 +96,7 @@ pub(crate) struct Waiting {
 
 #[cfg(feature = "metrics")]
 impl Peer {
-    /// What waits now, for each protocol that runs.
+    /// Returns the waiting messages of each running protocol.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Capability, Waiting)> {
         self.open_lanes().filter_map(|(shared, open)| {
             let inbox = open.inbox.stats();

@@ -1,18 +1,18 @@
-//! Whether others than the owner could read or replace a file.
+//! Checks whether users other than the owner can read or replace a file.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-/// Why a file or folder is not used: others could read it or change what is in it.
+/// Why a file or folder is rejected: others could read it or change its content.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exposed {
-    /// A symbolic link. It is not followed, because it can lead somewhere else later.
+    /// It is a symbolic link, which is not followed, because it can lead elsewhere later.
     #[error("{} is a symbolic link; give the path it leads to, {target:?}", path.display())]
     Link {
         /// The link.
         path: PathBuf,
-        /// What it holds.
+        /// The path that it leads to.
         target: PathBuf,
     },
     /// It belongs to a user that is neither the user of this process nor root.
@@ -28,7 +28,7 @@ pub enum Exposed {
         /// The id of the user of this process.
         user: u32,
     },
-    /// The mode of a file lets others in.
+    /// The mode of a file gives access to others.
     #[error(
         "{path} is open to others (mode {mode:04o}); run `chmod {needed} {path}`",
         path = path.display()
@@ -38,7 +38,7 @@ pub enum Exposed {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What to give `chmod`.
+        /// The mode to pass to `chmod`.
         needed: &'static str,
     },
     /// Others can add, replace or remove files in a folder.
@@ -52,13 +52,13 @@ pub enum Exposed {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
-        /// What to give `chmod`.
+        /// The mode to pass to `chmod`.
         needed: &'static str,
     },
     /// It is neither a regular file nor a pipe.
     #[error("{} is neither a file nor a pipe", path.display())]
     Kind {
-        /// What is no file.
+        /// The path.
         path: PathBuf,
     },
 }
@@ -74,14 +74,14 @@ impl Exposed {
     }
 }
 
-/// What is judged.
+/// The kind of path to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
     Folder,
 }
 
-/// Judges an opened file, or a folder.
+/// Checks an opened file or a folder.
 #[cfg(unix)]
 pub(super) fn check(path: &Path, metadata: &Metadata, kind: Kind) -> Result<(), Exposed> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -96,13 +96,13 @@ pub(super) fn check(path: &Path, metadata: &Metadata, kind: Kind) -> Result<(), 
     judge(path, kind, metadata.uid(), user, metadata.mode() & 0o7777)
 }
 
-/// There are no modes.
+/// Accepts everything, since there are no owners and modes.
 #[cfg(not(unix))]
 pub(super) fn check(_: &Path, _: &Metadata, _: Kind) -> Result<(), Exposed> {
     Ok(())
 }
 
-/// Judges by the owner, the user of this process and the mode.
+/// Checks the owner and the mode for the user of this process.
 #[cfg(unix)]
 fn judge(path: &Path, kind: Kind, owner: u32, user: u32, mode: u32) -> Result<(), Exposed> {
     const ROOT: u32 = 0;
@@ -111,7 +111,8 @@ fn judge(path: &Path, kind: Kind, owner: u32, user: u32, mode: u32) -> Result<()
     if !is_own && owner != ROOT {
         return Err(Exposed::Owner { path, owner, user });
     }
-    // The group is how root lets another user in. A folder may be listed: each file in it has a mode.
+    // Root gives another user access through the group. Others may list a folder, since each file
+    // in it has its own mode.
     let (forbidden, needed) = match (kind, is_own) {
         (Kind::File, true) => (0o077, "600"),
         (Kind::File, false) => (0o037, "640"),

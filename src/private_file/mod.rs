@@ -1,27 +1,29 @@
-//! Files that only their owner can read, such as a node's key and its address book.
+//! Files that only their owner can read, such as a node's key.
 //!
-//! A file appears under its name when it is complete: a process that is killed leaves all of it or
-//! nothing. File systems can lack what that takes: without hard links a kill in the wrong moment
-//! leaves an empty file, without a flush of folders a crash of the machine can undo a new name.
+//! A file appears under its name only when it is complete, so a process that is killed leaves the
+//! whole file or nothing. This depends on the file system: without hard links, a kill at the wrong
+//! moment can leave an empty file, and without flushing of folders, a crash of the machine can undo
+//! a new name.
 //!
-//! What is there already is checked before it is used, as ssh and PostgreSQL check their keys:
+//! An existing file or folder is checked before use, as ssh and PostgreSQL check their keys:
 //!
-//! - A file or folder belongs to the user of this process (the effective one) or to root.
-//! - A file has no permissions for the group and others. Of a file of root's the group may read it,
-//!   if this process does not run as root: that is how root gives a service its key.
-//! - A folder cannot be changed by the group and others; the group may change a folder of root's.
-//!   Others may list it, because each file in it is private by its own mode. Folders above it are not
-//!   checked.
-//! - The last part of a path is no symbolic link. Links before it are followed, so a secret of
-//!   Kubernetes can be given by its path `..data/NAME`. `/dev/fd/N` and `/proc/self/fd/N`, which
-//!   shells make of `<(command)`, lead only to what this process has open, and are followed.
+//! - It belongs to the effective user of this process or to root.
+//! - A file has no permissions for the group and others. If this process does not run as root, the
+//!   group may read a file of root: this is how root gives a service its key.
+//! - A folder cannot be changed by the group and others. If this process does not run as root, the
+//!   group may change a folder of root. Others may list a folder, because each file in it is
+//!   private by its own mode. Its parent folders are not checked.
+//! - The last part of the path is not a symbolic link. Links before it are followed, so a
+//!   Kubernetes secret can be given by its path `..data/NAME`. `/dev/fd/N` and `/proc/self/fd/N`,
+//!   which shells pass for `<(command)`, are followed too: they lead only to files that this
+//!   process has open.
 //!
-//! File systems without modes, such as FAT, show one mode for all files. Mount them with one that is
-//! private (`umask=077`; for CIFS `file_mode=0600,dir_mode=0700`; for WSL the option `metadata`). Where
-//! that is not possible, hand a key over through a pipe, for example `--key-file <(cat PATH)`. A volume
-//! that Kubernetes mounts with `fsGroup` needs `fsGroupChangePolicy: OnRootMismatch`, else each mount opens
-//! its files to the group. Where there is no Unix, neither owners nor modes are checked, and links to
-//! files are followed.
+//! File systems without modes, such as FAT, show one mode for all files. Mount them with a private
+//! mode (`umask=077`; for CIFS `file_mode=0600,dir_mode=0700`; for WSL the option `metadata`). If
+//! that is not possible, pass a key through a pipe, for example `--key-file <(cat PATH)`. A volume
+//! that Kubernetes mounts with `fsGroup` needs `fsGroupChangePolicy: OnRootMismatch`, else each
+//! mount opens its files to the group. On systems other than Unix, neither owners nor modes are
+//! checked, and links to files are followed.
 
 mod exposed;
 
@@ -33,7 +35,7 @@ use std::path::{Path, PathBuf};
 pub use exposed::Exposed;
 use exposed::Kind;
 
-/// Why a private file was not opened, or a folder is not used.
+/// Why a private file was not opened, or a folder was rejected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -45,23 +47,25 @@ pub enum OpenError {
     Io(#[from] io::Error),
 }
 
-/// Opens a file or pipe with a secret, for reading. What was opened is checked, not its name, which
-/// could lead elsewhere a moment later. Waits for a writer if it is a pipe with a name.
+/// Opens a file or pipe that holds a secret, for reading.
+///
+/// The opened file is checked, not its name, which could lead elsewhere a moment later. Opening a
+/// named pipe waits for a writer.
 ///
 /// # Errors
-/// [`OpenError::Exposed`] if others can read or change it; the path may be a symbolic link.
+/// [`OpenError::Exposed`] if others can read or change it, or if the path is a symbolic link.
 pub fn open(path: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true);
     open_checked(path, options)
 }
 
-/// Checks that only this user and root can change what is in a folder.
+/// Checks that only this user and root can change the content of a folder.
 ///
 /// # Errors
-/// [`OpenError::Exposed`] if others can, or if the path is a symbolic link.
+/// [`OpenError::Exposed`] if others can change it, or if the path is a symbolic link.
 pub fn check_folder(path: &Path) -> Result<(), OpenError> {
-    // With a slash at the end of its path a link would be followed.
+    // A slash at the end of the path would follow a link.
     let path = path.components().as_path();
     if let Some(link) = Exposed::link(path) {
         return Err(link.into());
@@ -73,20 +77,25 @@ pub fn check_folder(path: &Path) -> Result<(), OpenError> {
     Ok(exposed::check(path, &metadata, Kind::Folder)?)
 }
 
-/// Writes a new file. A file that is there already is left alone. After an error there is nothing
-/// new.
+/// Writes a new file.
+///
+/// An existing file is left alone. After an error there is no new file, unless the error arose
+/// after its name was set: when the temporary name is removed or the folder is flushed.
 ///
 /// # Errors
-/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of that name, and all that the
-/// system says.
+/// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of that name, and any other
+/// I/O error.
 pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     written_beside(path, content)?.put_in_place(path)
 }
 
-/// Writes a file over an existing one, or a new one. After an error the existing one is as it was.
+/// Writes a file, and replaces an existing one.
+///
+/// After an error the existing file is unchanged, unless the error arose when the folder was
+/// flushed.
 ///
 /// # Errors
-/// What the system says.
+/// Any I/O error.
 pub fn write_over(path: &Path, content: &[u8]) -> io::Result<()> {
     written_beside(path, content)?.replace(path)
 }
@@ -117,7 +126,7 @@ pub(crate) fn open_or_create(path: &Path) -> Result<File, OpenError> {
     open_checked(path, options)
 }
 
-#[cfg_attr(not(unix), expect(unused_mut, reason = "there is no such flag"))]
+#[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has the flag"))]
 fn open_checked(path: &Path, mut options: OpenOptions) -> Result<File, OpenError> {
     #[cfg(unix)]
     if !is_own_descriptor(path) {
@@ -131,8 +140,8 @@ fn open_checked(path: &Path, mut options: OpenOptions) -> Result<File, OpenError
     Ok(file)
 }
 
-/// Whether a path names something that this process has open. It may look like a link, but nobody
-/// else can change where it leads.
+/// Whether a path names a file descriptor of this process. It may look like a link, but no other
+/// user can change where it leads.
 #[cfg(unix)]
 fn is_own_descriptor(path: &Path) -> bool {
     let folder = path.parent().map(fs::canonicalize);
@@ -153,7 +162,7 @@ fn private() -> OpenOptions {
     options
 }
 
-/// A name beside another one for a file that is not complete yet. Such a file goes with this.
+/// The temporary name of an incomplete file, next to its final name. Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct Unfinished(PathBuf);
 
@@ -169,13 +178,13 @@ impl Unfinished {
         &self.0
     }
 
-    /// Gives a complete file its name, if there is no file of that name.
+    /// Moves the complete file to its final name, unless a file has that name.
     pub(crate) fn put_in_place(self, path: &Path) -> io::Result<()> {
         move_to_free(&self.0, path)?;
         sync_folder(path)
     }
 
-    /// Gives a complete file its name, in place of another file.
+    /// Moves the complete file to its final name, and replaces an existing file.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
         fs::rename(&self.0, path)?;
         sync_folder(path)
@@ -184,12 +193,12 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // It has its name, or was never there, or the folder cannot be changed any more.
+        // The file was moved or never created, or the folder can no longer be changed.
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Renames a file to the first free one of `path.damaged-1`, `path.damaged-2` and so on.
+/// Renames a file to the first free name of `path.damaged-1`, `path.damaged-2` and so on.
 pub(crate) fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     let mut number = 1u32;
     loop {
@@ -205,28 +214,28 @@ fn move_to_free(from: &Path, to: &Path) -> io::Result<()> {
     move_by_link(from, to, |from, to| fs::hard_link(from, to))
 }
 
-/// Renames a file, but fails where there is one already.
+/// Renames a file, but fails if the new name exists.
 fn move_by_link(
     from: &Path,
     to: &Path,
     link: impl FnOnce(&Path, &Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    // A link, unlike a renaming, never replaces what is there.
+    // Unlike renaming, a hard link never replaces an existing file.
     match link(from, to) {
         Ok(()) => return fs::remove_file(from),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-        // Not every file system has links.
-        Err(error) => tracing::debug!(?to, %error, "no hard link, the file is renamed"),
+        // Not every file system has hard links.
+        Err(error) => tracing::debug!(?to, %error, "cannot make a hard link, renaming the file"),
     }
     drop(create(to)?);
     fs::rename(from, to).inspect_err(|_| {
-        // Ours, and empty.
+        // This is the empty file created above.
         let _ = fs::remove_file(to);
     })
 }
 
-/// A new name survives the machine's crash once its folder is on the disk. Some file systems do not
-/// offer that, and some folders cannot be read.
+/// Flushes a folder, so that a new name survives a crash of the machine. Some file systems do not
+/// support this, and some folders cannot be read; neither is an error.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path
@@ -239,7 +248,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::PermissionDenied
         | io::ErrorKind::Unsupported => {
-            tracing::debug!(?folder, %error, "the folder is not flushed");
+            tracing::debug!(?folder, %error, "cannot flush the folder");
             Ok(())
         }
         _ => Err(error),
@@ -261,7 +270,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// A folder of its own, and what is in it.
+    /// A temporary folder.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -321,7 +330,7 @@ mod tests {
         assert!(opened(Path::new("/dev/null")).ends_with("is neither a file nor a pipe"));
     }
 
-    /// As a shell does it for `<(command)`.
+    /// A shell passes such a path for `<(command)`.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_this_process_has_open_is_no_link() {

@@ -1,4 +1,4 @@
-//! What is recorded.
+//! Recorded events.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::p2p::DisconnectReason;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RecordedEntry {
-    /// When it happened, since the peer connected; to the microsecond.
+    /// The time since the peer connected, to the microsecond.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "at_us", with = "super::json::micros")
     )]
     pub at: Duration,
-    /// What happened.
+    /// The event.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub event: RecordedEvent,
 }
 
-/// Something that crossed a connection, or was decided about it.
+/// Something that crossed a connection, or a decision about it.
 ///
-/// A `protocol` is an index into [`Recording::protocols`](super::Recording::protocols), and a `code` is
-/// relative to it. Sizes are bytes of uncompressed payloads. Numbers that do not fit stand for themselves
-/// or more.
+/// A `protocol` is an index into [`Recording::protocols`](super::Recording::protocols), and a
+/// `code` is relative to it. Sizes are bytes of uncompressed payloads. The largest number of a type
+/// stands for itself and all above.
 ///
 /// With the feature `serde` an entry is one JSON object, such as
 /// `{"at_us":1207,"event":"received","protocol":0,"code":1,"size":16,"unread":1}`.
@@ -41,7 +41,7 @@ pub enum RecordedEvent {
         code: u64,
         /// Its size.
         size: u32,
-        /// How many messages the protocol had not taken then, or held, with this one.
+        /// How many messages the protocol had not taken yet or still held, including this one.
         unread: u16,
     },
     /// A message was handed to the socket.
@@ -52,7 +52,7 @@ pub enum RecordedEvent {
         code: u64,
         /// Its size.
         size: u32,
-        /// How many messages of all protocols were left at the write gate when it was taken from there.
+        /// How many messages of all protocols remained at the write gate after this one.
         waiting: u16,
     },
     /// A message arrived and was dropped.
@@ -89,23 +89,23 @@ pub enum RecordedEvent {
     },
     /// This side stopped reading.
     Paused {
-        /// For want of room for a message of which protocol; none if it was for what is read into.
+        /// The protocol whose message had no room; none if the read buffer had none.
         protocol: Option<u16>,
         /// Why.
         cause: PauseCause,
     },
-    /// This side reads on.
+    /// This side resumed reading.
     Resumed {
-        /// How long it had stopped.
+        /// How long it had been paused.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "after_us", with = "super::json::micros")
         )]
         after: Duration,
     },
-    /// What was sent together took more than a tenth of a second to be taken by the socket.
+    /// The socket took more than a tenth of a second to accept a batch.
     SlowWrite {
-        /// Its bytes.
+        /// The size of the batch in bytes.
         size: u64,
         /// How long it took.
         #[cfg_attr(
@@ -136,7 +136,7 @@ pub enum RecordedEvent {
 pub enum DropCause {
     /// The protocol's queue was full.
     QueueFull,
-    /// It came faster than the protocol's quota allows.
+    /// It arrived faster than the protocol's quota allows.
     TooFast,
 }
 
@@ -159,17 +159,17 @@ pub enum PauseCause {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RecordedEnd {
-    /// The cause, as [`PeerError`](crate::PeerError) tells it, in one line.
+    /// The cause, as the text of the [`PeerError`](crate::PeerError), in one line.
     pub error: String,
-    /// What travelled in a Disconnect, in either direction.
+    /// The reason in a Disconnect, in either direction.
     pub reason: Option<DisconnectReason>,
-    /// Who ended it.
+    /// Which side ended it.
     pub requested_by: EndedBy,
     /// How many queued messages were never written.
     pub unsent: usize,
 }
 
-/// Who ended a peer.
+/// Which side ended a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

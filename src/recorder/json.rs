@@ -13,10 +13,10 @@ use crate::p2p::Capability;
 use crate::printable::printable;
 use crate::setup::Direction;
 
-/// The longest client name and error that are read, in characters.
+/// The most characters of a client name or an error; the rest is cut off.
 const LONGEST: usize = 2048;
 
-/// A recording as it is written.
+/// The JSON form of a recording.
 #[derive(Serialize, Deserialize)]
 struct Written<'a> {
     node_id: NodeId,
@@ -186,7 +186,7 @@ mod tests {
         let table = format!(
             "{id} inbound 192.0.2.1:30303 someone/v1 [echo/1]\n\
              ended after 3.0s: the remote disconnected: too many peers, 2 messages unsent\n\
-             5 earlier entries are not here\n      \
+             5 earlier entries not included\n      \
              0.001207 <- echo/1 0x01 16 B, 1 unread\n      \
              1.500000    pings: 1 sent, 1 answered, 0 received, round trip 250.0µs"
         );

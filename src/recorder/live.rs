@@ -1,4 +1,4 @@
-//! The recorder of a connection that runs.
+//! The recorder of an open connection.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use super::ring::{PingNote, Ring};
 use crate::calendar;
 use crate::mutex::Mutex;
 
-/// A loop hands over what it has noted after this many entries at the latest.
+/// A loop hands over its notes after this many entries at the latest.
 const NOTES: usize = 64;
 
 /// Records what happens on one connection.
@@ -19,12 +19,12 @@ const NOTES: usize = 64;
 pub(crate) struct Recorder {
     since: Instant,
     connected_at: SystemTime,
-    /// None if it is switched off.
+    /// `None` if recording is switched off.
     ring: Option<Mutex<Ring>>,
 }
 
 impl Recorder {
-    /// One that counts time from `since`, which is now.
+    /// Returns a recorder that counts time from `since`, which is now.
     pub(crate) fn new(since: Instant, on: bool) -> Arc<Self> {
         Arc::new(Self {
             since,
@@ -52,7 +52,7 @@ impl Recorder {
         self.connected_at
     }
 
-    /// What is recorded, and how many entries were before that.
+    /// Returns the entries, and how many earlier ones were forgotten.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let ring = self.ring.as_ref();
         ring.map(|ring| ring.lock().snapshot()).unwrap_or_default()
@@ -63,8 +63,8 @@ impl Recorder {
     }
 }
 
-/// What one loop of a connection has noted and not handed over yet. It does so before each wait, so that
-/// a recording has all that happened.
+/// The entries that one loop of a connection has not handed over yet. It hands them over before
+/// each wait, so that a recording is complete.
 #[derive(Debug)]
 pub(crate) struct Notes {
     recorder: Arc<Recorder>,
@@ -79,7 +79,7 @@ impl Notes {
         }
     }
 
-    /// Notes what happened at the time `at`, which is the same for all until they are handed over.
+    /// Notes an event at the time `at`. All entries that are handed over together get one time.
     pub(crate) fn note(&mut self, at: Instant, event: impl FnOnce() -> RecordedEvent) {
         if self.recorder.ring.is_none() {
             return;
@@ -90,7 +90,7 @@ impl Notes {
         }
     }
 
-    /// Hands over what was noted at the time `at`.
+    /// Hands over all notes, with the time `at`.
     pub(crate) fn hand_over(&mut self, at: Instant) {
         let Some(ring) = self
             .recorder
@@ -108,13 +108,13 @@ impl Notes {
         self.noted.clear();
     }
 
-    /// Records a Ping of the time `at`, after what was noted.
+    /// Records a Ping at the time `at`, after handing over the notes.
     pub(crate) fn ping(&mut self, at: Instant, note: PingNote) {
         self.hand_over(at);
         self.recorder.ping(at, note);
     }
 
-    /// Gives its memory back.
+    /// Frees its memory if it has no notes.
     pub(crate) fn shrink(&mut self) {
         if self.noted.is_empty() {
             self.noted = Vec::new();

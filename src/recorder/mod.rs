@@ -1,13 +1,13 @@
-//! The flight recorder of a peer: what crossed its connection last and what was decided, never a payload.
+//! The flight recorder of a peer: its latest messages and decisions, without payloads.
 //!
-//! Each connection has one, in a bounded ring: the last [`CAPACITY`](Recording::CAPACITY) entries of 24
-//! bytes, which take memory as they come. [`Peer::recording`](crate::Peer::recording) copies it, and a
-//! server keeps those of the peers that ended last, see
-//! [`Server::recording`](crate::Server::recording). [`PeerConfig::with_recording`](crate::PeerConfig::with_recording)
-//! switches it off.
+//! Each connection has a bounded ring of the last [`CAPACITY`](Recording::CAPACITY) entries of 24
+//! bytes, which takes memory as they are added. [`Peer::recording`](crate::Peer::recording) copies
+//! it. A server keeps the recordings of the peers that ended last, see
+//! [`Server::recording`](crate::Server::recording).
+//! [`PeerConfig::with_recording`](crate::PeerConfig::with_recording) switches the recorder off.
 //!
-//! The loops that read and write a connection note what they do by themselves, and hand it over once for
-//! all that was read or written at a time, so that nobody waits for a lock for each message.
+//! The read and write loops of a connection collect their own entries. They hand them over once for
+//! everything that one call read or wrote, so that they do not take a lock for each message.
 //!
 //! ```
 //! use peermux::recorder::RecordedEvent;

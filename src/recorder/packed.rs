@@ -5,17 +5,17 @@ use std::time::Duration;
 use super::{DropCause, PauseCause, RecordedEntry, RecordedEvent};
 use crate::p2p::DisconnectReason;
 
-/// The protocol of what belongs to none.
+/// Stands for no protocol.
 const NO_PROTOCOL: u16 = u16::MAX;
 
-/// The reason of a Disconnect without one.
+/// Stands for a Disconnect without a reason.
 const NO_REASON: u64 = 1 << 8;
 
-/// How many bits of [`Packed::head`] the kind takes; the others are microseconds, enough for two
+/// How many bits of [`Packed::head`] the kind takes. The others are microseconds, enough for two
 /// thousand years.
 const KIND_BITS: u32 = 8;
 
-/// An entry. Its words mean what its kind says.
+/// An entry. Its kind determines the meaning of its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packed {
     head: u64,
@@ -40,7 +40,7 @@ const DISCONNECT_SENT: u64 = 11;
 const ENDING: u64 = 12;
 
 impl Packed {
-    /// An event that has no time yet.
+    /// Packs an event, without its time.
     pub(super) fn new(event: RecordedEvent) -> Self {
         use RecordedEvent as Event;
 
@@ -100,7 +100,7 @@ impl Packed {
         Self { head, a, b }
     }
 
-    /// Sets the time of one that has none, in microseconds.
+    /// Sets the time in microseconds, which must not be set yet.
     pub(super) fn stamp(&mut self, micros: u64) {
         self.head |= micros << KIND_BITS;
     }
@@ -118,7 +118,7 @@ impl Packed {
         self.head & ((1 << KIND_BITS) - 1)
     }
 
-    /// The entry, as anybody can read it.
+    /// Unpacks the entry.
     pub(super) fn entry(&self) -> RecordedEntry {
         RecordedEntry {
             at: Duration::from_micros(self.at()),
@@ -201,7 +201,7 @@ pub(super) fn micros(time: Duration) -> u64 {
     seconds.saturating_add(time.subsec_micros().into())
 }
 
-/// In 32 bits: up to an hour.
+/// Whole microseconds in 32 bits, at most 71 minutes.
 fn short_micros(time: Duration) -> u64 {
     micros(time).min(u32::MAX.into())
 }

@@ -1,4 +1,4 @@
-//! What was recorded of a peer, as a value.
+//! Copies of recorders.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use crate::node::NodeId;
 use crate::p2p::Capability;
 use crate::setup::Direction;
 
-/// What a peer's [recorder](super) holds, at one time. Cheap to clone.
+/// A copy of a peer's [recorder](super) at one time.
 ///
-/// Its [`Display`](std::fmt::Display) is a table: who the peer is, how it ended, and a line for each entry.
+/// It is cheap to clone. Its [`Display`](std::fmt::Display) is a table: the peer, how it ended, and
+/// a line for each entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recording {
     peer: Arc<Recorded>,
@@ -22,7 +23,7 @@ pub struct Recording {
     entries: Arc<[Packed]>,
 }
 
-/// Of whom a recording is.
+/// The peer of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Recorded {
     pub(crate) node_id: NodeId,
@@ -39,7 +40,7 @@ impl Recording {
     /// The most entries of one peer.
     pub const CAPACITY: usize = CAPACITY;
 
-    /// A copy of what a recorder holds.
+    /// Copies the entries of a recorder.
     pub(crate) fn of(recorder: &Recorder, peer: Recorded) -> Self {
         let (entries, forgotten) = recorder.snapshot();
         Self {
@@ -49,7 +50,7 @@ impl Recording {
         }
     }
 
-    /// One with these entries, of which the last ones are kept.
+    /// Makes a recording of these entries; if there are too many, of the last ones.
     #[cfg(any(test, feature = "serde"))]
     pub(super) fn from_entries(
         peer: Recorded,
@@ -74,13 +75,13 @@ impl Recording {
         self.peer.node_id
     }
 
-    /// The remote's client name, as [`Peer::full_name`](crate::Peer::full_name).
+    /// The remote's client name, like [`Peer::full_name`](crate::Peer::full_name).
     #[must_use]
     pub fn client(&self) -> &str {
         &self.peer.client
     }
 
-    /// Who opened the connection.
+    /// Which side opened the connection.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.peer.direction
@@ -92,7 +93,9 @@ impl Recording {
         self.peer.addr
     }
 
-    /// The protocols that ran, in the order of their message codes. Entries name them by their place here.
+    /// The protocols that ran, in the order of their message codes.
+    ///
+    /// Entries refer to them by their index.
     #[must_use]
     pub fn protocols(&self) -> &[Capability] {
         &self.peer.protocols
@@ -104,7 +107,7 @@ impl Recording {
         self.peer.connected_at
     }
 
-    /// For how long the peer had been connected when this was made, or when it ended.
+    /// How long the peer had been connected at its end, or when this was copied.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.peer.lifetime
@@ -116,7 +119,7 @@ impl Recording {
         self.peer.end.as_ref()
     }
 
-    /// How many entries there were before the first one here.
+    /// How many entries there were before the first one included here.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.forgotten
@@ -128,7 +131,7 @@ impl Recording {
         self.entries.len()
     }
 
-    /// Whether nothing is recorded, as where that is switched off.
+    /// Whether there are no entries, for example because recording is switched off.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -139,7 +142,7 @@ impl Recording {
         self.entries.iter().map(Packed::entry)
     }
 
-    /// What was recorded in the last part of the peer's [lifetime](Self::lifetime), of this length.
+    /// Returns only the entries of the last `time` of the peer's [lifetime](Self::lifetime).
     ///
     /// ```
     /// # use std::time::Duration;

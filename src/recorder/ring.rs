@@ -1,4 +1,4 @@
-//! The last entries, bounded.
+//! A bounded ring of the last entries.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use super::packed::Packed;
 /// How many entries are kept.
 pub(super) const CAPACITY: usize = 1000;
 
-/// The last [`CAPACITY`] entries. It takes memory as they come, and then none any more.
+/// The last [`CAPACITY`] entries. Its memory grows only until it is full.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     entries: Vec<Packed>,
-    /// Where the oldest entry is once it is full, which the next one replaces.
+    /// The index of the oldest entry once the ring is full. The next entry replaces it.
     oldest: usize,
     forgotten: u64,
 }
 
-/// What is noted of a Ping.
+/// Something that happened to a Ping.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PingNote {
     /// Ours was handed to the socket.
@@ -29,7 +29,7 @@ pub(crate) enum PingNote {
 }
 
 impl Ring {
-    /// Takes entries in.
+    /// Adds entries.
     pub(super) fn extend(&mut self, entries: &[Packed]) {
         let room = CAPACITY.saturating_sub(self.entries.len());
         let (fit, others) = entries.split_at(room.min(entries.len()));
@@ -50,7 +50,7 @@ impl Ring {
         self.forgotten = self.forgotten.saturating_add(1);
     }
 
-    /// Takes a Ping in, which needs no entry of its own after another one.
+    /// Adds a Ping. Consecutive Pings share an entry.
     pub(super) fn ping(&mut self, micros: u64, note: PingNote) {
         let newest = match self.oldest {
             0 => self.entries.last_mut(),
@@ -65,7 +65,7 @@ impl Ring {
                     newest.stamp(at);
                     return;
                 }
-                // It counts as many as it can.
+                // The counter of that entry is full.
                 None => (with_ping(NO_PINGS, note), micros),
             },
             None => (with_ping(NO_PINGS, note), micros),
@@ -77,8 +77,8 @@ impl Ring {
         }
     }
 
-    /// The entries in the order of their times, and how many there were before them. The loops of a
-    /// connection hand theirs over at different times.
+    /// Returns the entries sorted by time, and how many earlier ones were forgotten. In the ring
+    /// they are not sorted, since the loops of a connection hand theirs over at different times.
     pub(super) fn snapshot(&self) -> (Vec<Packed>, u64) {
         let (newer, older) = self
             .entries
@@ -98,7 +98,7 @@ const NO_PINGS: RecordedEvent = RecordedEvent::Pings {
     longest: Duration::ZERO,
 };
 
-/// An entry of Pings with one more; `None` if it counts no further.
+/// Adds a Ping to an entry of Pings; `None` if its counter is full.
 fn with_ping(pings: RecordedEvent, note: PingNote) -> Option<RecordedEvent> {
     let RecordedEvent::Pings {
         mut sent,

@@ -25,7 +25,7 @@ impl fmt::Display for Recording {
         }
         match self.forgotten() {
             0 => {}
-            forgotten => write!(f, "\n{forgotten} earlier entries are not here")?,
+            forgotten => write!(f, "\n{forgotten} earlier entries not included")?,
         }
         for entry in self.entries() {
             let seconds = entry.at.as_secs_f64();
@@ -36,7 +36,7 @@ impl fmt::Display for Recording {
     }
 }
 
-/// One event, in one line.
+/// Writes one event in one line.
 fn line(
     f: &mut fmt::Formatter<'_>,
     event: &RecordedEvent,
@@ -107,7 +107,7 @@ fn line(
                 (PauseCause::NodeMemory, _) => f.write_str("the node's memory budget is used up"),
             }
         }
-        Event::Resumed { after } => write!(f, "   reading goes on, after {after:.1?}"),
+        Event::Resumed { after } => write!(f, "   reading resumed after {after:.1?}"),
         Event::SlowWrite { size, took } => {
             write!(f, "   the socket took {size} B in {took:.1?}")
         }
@@ -118,11 +118,11 @@ fn line(
         Event::DisconnectSent { reason } => {
             write!(f, "-> Disconnect: {reason} ({:#04x})", reason.0)
         }
-        Event::Ending => f.write_str("   the peer begins to end"),
+        Event::Ending => f.write_str("   the peer is ending"),
     }
 }
 
-/// A protocol, or its place if there is none.
+/// A protocol, or its index if the recording does not list it.
 struct Name<'a>(Option<&'a Capability>, u16);
 
 impl fmt::Display for Name<'_> {

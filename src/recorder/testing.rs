@@ -7,7 +7,7 @@ use super::{EndedBy, RecordedEnd, Recording};
 use crate::node::NodeId;
 use crate::setup::Direction;
 
-/// An empty one of a node that ended like this.
+/// Returns an empty recording of a node that ended like this.
 pub(crate) fn recording_of(node_id: NodeId, ended_by: Option<EndedBy>) -> Recording {
     let end = |requested_by| RecordedEnd {
         error: "it ended".to_owned(),

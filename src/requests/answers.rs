@@ -6,7 +6,7 @@ use std::pin::Pin;
 use crate::message::{Request, RequestMessages, Response};
 use crate::peer::{Peer, ProtocolError};
 
-/// Makes the response to a request, which has its id.
+/// Makes the response to a request, with the request's id.
 pub(super) type Answering<M> = Pin<Box<dyn Future<Output = Result<M, ProtocolError>> + Send>>;
 
 type AnswerFn<M> = dyn Fn(&Peer, M) -> Option<Answering<M>> + Send + Sync;
@@ -51,20 +51,20 @@ impl<M: RequestMessages> Answers<M> {
         }));
     }
 
-    /// Begins to answer a request; `None` if nothing answers such requests.
+    /// Begins to answer a request; `None` if it has no answer function.
     pub(super) fn begin(&self, peer: &Peer, request: M) -> Option<Answering<M>> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;
         entry.answer.as_ref()?(peer, request)
     }
 
-    /// Whether requests with this code are answered when there are too many.
+    /// Whether requests with this code have a busy answer.
     pub(super) fn has_busy(&self, code: u64) -> bool {
         let mut entries = self.0.iter();
         entries.any(|entry| entry.code == code && entry.busy.is_some())
     }
 
-    /// The answer to a request when there are too many.
+    /// Returns the busy answer to a request, which it gets if there are too many.
     pub(super) fn busy(&self, request: M) -> Option<M> {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.code == request.code())?;

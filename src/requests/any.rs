@@ -18,7 +18,7 @@ use crate::peer::Peer;
 type Filter = Box<dyn Fn(&Peer) -> bool + Send + Sync>;
 type Accept<R> = Box<dyn Fn(&R) -> bool + Send + Sync>;
 
-/// A request that any of several peers may answer. Made by [`Requests::any`].
+/// A request that any of several peers may answer, made by [`Requests::any`].
 #[must_use = "nothing is asked before `send`"]
 pub struct AnyPeer<'a, R: Request> {
     requests: &'a Requests<R::Messages>,
@@ -31,9 +31,10 @@ pub struct AnyPeer<'a, R: Request> {
 }
 
 impl<M: RequestMessages> Requests<M> {
-    /// A request to one peer after the other, until one has answered. First come those with a free
-    /// place, and of them those that timed out least and answered fastest; who has not been asked
-    /// before counts as fast.
+    /// Returns a request that is sent to one peer after another until one answers.
+    ///
+    /// Peers with a free slot come first; of those, the peers with the fewest time-outs in a row,
+    /// then the fastest. A peer that has not been asked before counts as fast.
     pub fn any<R: Request<Messages = M> + Clone>(&self, request: R) -> AnyPeer<'_, R> {
         AnyPeer {
             requests: self,
@@ -48,26 +49,29 @@ impl<M: RequestMessages> Requests<M> {
 }
 
 impl<R: Request + Clone> AnyPeer<'_, R> {
-    /// Asks only peers of which this is true.
+    /// Asks only peers for which `among` returns true.
     pub fn among(mut self, among: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
         self.among = Box::new(among);
         self
     }
 
-    /// Goes on to the next peer after a response of which this is not true, such as an empty one.
+    /// Asks the next peer if `accept` rejects a response, such as an empty one.
     pub fn accept(mut self, accept: impl Fn(&R::Response) -> bool + Send + Sync + 'static) -> Self {
         self.accept = Box::new(accept);
         self
     }
 
-    /// Asks at most this many peers, each of them once. Default: 3.
+    /// Asks at most this many peers, each of them once.
+    ///
+    /// Default: 3.
     pub fn tries(mut self, tries: usize) -> Self {
         self.tries = tries;
         self
     }
 
-    /// Asks the next peer, too, when the response is not there after this time; the first one
-    /// counts, and the other requests are given up. Default: never.
+    /// Also asks the next peer if there is no response after this time.
+    ///
+    /// The first response counts, and the other requests are cancelled. Default: never.
     pub fn hedge_after(mut self, wait: Duration) -> Self {
         self.hedge = Some(wait);
         self
@@ -79,20 +83,24 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         self
     }
 
-    /// Sends it, and returns who answered and what. Cancel safe as [`Requests::request`].
+    /// Sends the request, and returns the peer that answered and its response.
     ///
     /// # Errors
     /// [`RequestError::Nobody`] with the last failure.
+    ///
+    /// # Cancel safety
+    /// As for [`Requests::request`].
     pub async fn send(self) -> Result<(Peer, R::Response), RequestError> {
         let mut tried: Vec<NodeId> = Vec::new();
         let mut last = None;
         let mut open = FuturesUnordered::new();
         loop {
-            let next = match tried.len() < self.tries {
-                true => self.next(&tried),
-                false => None,
+            let next = if tried.len() < self.tries {
+                self.next(&tried)
+            } else {
+                None
             };
-            // While there is nobody else, there is nothing to wait for but a response.
+            // Without another peer to ask, only responses are waited for.
             let hedge = self.hedge.filter(|_| next.is_some());
             if let Some(peer) = next {
                 tried.push(peer.id());
@@ -107,7 +115,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
             let hedge = wait(hedge);
             tokio::pin!(hedge);
             tokio::select! {
-                // A response that is there needs no other.
+                // If a response is there, no other peer is asked.
                 biased;
                 Some((peer, result)) = open.next() => match result {
                     Ok(Some(response)) => return Ok((peer, response)),
@@ -127,7 +135,7 @@ impl<R: Request + Clone> AnyPeer<'_, R> {
         (peer, result)
     }
 
-    /// Whom to ask next.
+    /// The peer to ask next.
     fn next(&self, tried: &[NodeId]) -> Option<Peer> {
         let remotes = self.requests.remotes().into_iter();
         let left = remotes.filter(|remote| !tried.contains(&remote.peer.id()));

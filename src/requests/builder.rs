@@ -7,7 +7,7 @@ use super::handle::Requests;
 use crate::message::{Request, RequestMessages};
 use crate::peer::{Peer, ProtocolError};
 
-/// What answers the requests of a protocol, and how it asks.
+/// Builds [`Requests`] from a configuration and answer functions.
 #[must_use]
 pub struct RequestsBuilder<M> {
     config: RequestConfig,
@@ -15,13 +15,13 @@ pub struct RequestsBuilder<M> {
 }
 
 impl<M: RequestMessages> Requests<M> {
-    /// Asks, with the default configuration, and answers nothing.
+    /// Returns a handle with the default configuration that answers no requests.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Begins with the default configuration and no answers.
+    /// Starts with the default configuration and no answers.
     pub fn builder() -> RequestsBuilder<M> {
         RequestsBuilder {
             config: RequestConfig::default(),
@@ -37,16 +37,18 @@ impl<M: RequestMessages> Default for Requests<M> {
 }
 
 impl<M: RequestMessages> RequestsBuilder<M> {
-    /// Sets the bounds.
+    /// Sets the limits.
     pub fn config(mut self, config: RequestConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Sets the function that answers requests of one type. It runs in the task of the protocol, up
-    /// to [`answering`](RequestConfig::with_answering) of them at a time for each peer, and must
-    /// not block its thread. An error ends the peer, as one of the protocol's own function does; that
-    /// something is not there is a response.
+    /// Sets the function that answers requests of one type.
+    ///
+    /// It runs in the task of the protocol and must not block its thread. Up to
+    /// [`answering`](RequestConfig::with_answering) calls run at a time for each peer. An error
+    /// ends the peer, like an error of the protocol's own function. If the requested data is
+    /// missing, return a response that expresses it.
     pub fn answer<R, F, Fut>(mut self, answer: F) -> Self
     where
         R: Request<Messages = M>,
@@ -57,8 +59,10 @@ impl<M: RequestMessages> RequestsBuilder<M> {
         self
     }
 
-    /// Sets the answer to requests of one type from a peer that has more of them than
-    /// [are answered](RequestConfig::with_answering) and [may wait](RequestConfig::with_waiting).
+    /// Sets the busy answer to requests of one type.
+    ///
+    /// A peer gets it if it has more requests than [are answered](RequestConfig::with_answering)
+    /// and [may wait](RequestConfig::with_waiting).
     pub fn when_busy<R: Request<Messages = M>>(
         mut self,
         answer: impl Fn(R) -> R::Response + Send + Sync + 'static,
@@ -67,7 +71,7 @@ impl<M: RequestMessages> RequestsBuilder<M> {
         self
     }
 
-    /// Ends the definition.
+    /// Builds the handle.
     #[must_use]
     pub fn build(self) -> Requests<M> {
         Requests::of(self.config, self.answers)

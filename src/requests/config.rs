@@ -4,31 +4,34 @@ use crate::rlpx::MAX_PAYLOAD;
 use crate::settings::settings;
 
 settings! {
-    /// Bounds on the requests to each peer, and on those of each peer.
+    /// Limits on the requests to and from each peer.
+    #[doc(alias = "timeout")]
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct RequestConfig {
-        /// How long a request may take, with its wait for a place and for room to send. Default:
-        /// 10 s; `Duration::MAX` means that it waits for as long as the peer is connected.
+        /// The time limit of a request, including waits for a slot and for sending.
+        ///
+        /// Default: 10 s. With `Duration::MAX` it waits until the peer disconnects.
         timeout / with_timeout: Duration = Duration::from_secs(10);
         /// How many requests to one peer may be open at a time; at least 1. Default: 64.
         max_open / with_max_open: usize = 64, |open: usize| open.max(1);
-        /// What happens to a request beyond those. Default: [`WhenOpen::Wait`].
+        /// What happens to a request beyond the open ones. Default: [`WhenOpen::Wait`].
         when_open / with_when_open: WhenOpen = WhenOpen::Wait;
-        /// How many bytes a response may have, uncompressed. A larger one fails its request. Default:
+        /// The largest response in uncompressed bytes. A larger one fails its request. Default:
         /// [`MAX_PAYLOAD`].
         max_response / with_max_response: usize = MAX_PAYLOAD;
-        /// What happens to a peer whose response nobody asked for. Default: [`Unasked::Ignore`].
+        /// What happens to a peer that sends an unexpected response. Default: [`Unasked::Ignore`].
         unasked / with_unasked: Unasked = Unasked::Ignore;
         /// How many requests of one peer are answered at a time; at least 1. Default: 16.
         answering / with_answering: usize = 16, |answering: usize| answering.max(1);
-        /// How many requests of one peer may wait behind those that are answered. One more gets
-        /// the answer for this case, if the request has
-        /// [one](super::RequestsBuilder::when_busy), else receiving pauses. Default: 64.
+        /// How many further requests of one peer may wait to be answered.
+        ///
+        /// A request beyond them gets its [busy answer](super::RequestsBuilder::when_busy), or
+        /// pauses receiving if it has none. Default: 64.
         waiting / with_waiting: usize = 64;
     }
 }
 
-/// What happens to a request to a peer that has the most open requests already.
+/// What happens to a request when the peer has the maximum of open requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenOpen {
@@ -39,8 +42,10 @@ pub enum WhenOpen {
     Refuse,
 }
 
-/// What happens to a peer that sends a response to no request, or one of the wrong type. A response
-/// to a request that was given up is late and never counts as one of these.
+/// What happens to a peer that sends an unexpected response.
+///
+/// Such a response answers no request, is of the wrong type, or is too large. A response to a
+/// request that was cancelled or timed out is late, and never counts as unexpected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unasked {

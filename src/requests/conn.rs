@@ -14,11 +14,11 @@ use crate::channel::{ProtocolReceiver, ProtocolSender, Received, SendError};
 use crate::message::{MessageError, RequestMessages, Role};
 use crate::peer::ProtocolError;
 
-/// A protocol's channel to one peer, of which requests and responses are taken care of: what is
-/// left to [`recv`](Self::recv) are the protocol's other messages.
+/// A protocol's channel to one peer, which handles requests and responses itself.
 ///
-/// Requests are answered, and responses reach those who asked, while `recv` is awaited. When this
-/// is dropped, open requests to the peer fail and its own are not answered any more.
+/// [`recv`](Self::recv) returns the protocol's other messages. While it is awaited, requests are
+/// answered and responses reach their callers. Dropping this fails open requests to the peer and
+/// stops answering those of the peer.
 pub struct RequestConn<M: RequestMessages> {
     receiver: ProtocolReceiver<M>,
     remote: Arc<Remote<M>>,
@@ -47,18 +47,21 @@ impl<M: RequestMessages> RequestConn<M> {
         }
     }
 
-    /// The next message that is neither a request nor a response; `None` once the peer is ending.
+    /// Returns the next message that is neither a request nor a response.
     ///
-    /// Cancel safe: requests that were being answered go on with the next call.
+    /// `None` means that the peer is ending.
     ///
     /// # Errors
-    /// [`ProtocolError`] for a message that does not decode, a request that nothing answers, or one
-    /// whose answer ends the peer.
+    /// [`ProtocolError`] for a message that does not decode, a request without an answer function,
+    /// or an answer that fails.
+    ///
+    /// # Cancel safety
+    /// Answers in progress continue with the next call.
     pub async fn recv(&mut self) -> Result<Option<Received<M>>, ProtocolError> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`ProtocolConn::send`](crate::ProtocolConn::send).
+    /// Like [`ProtocolConn::send`](crate::ProtocolConn::send).
     ///
     /// # Errors
     /// As there.
@@ -66,7 +69,7 @@ impl<M: RequestMessages> RequestConn<M> {
         &'a self,
         message: &'a M,
     ) -> impl Future<Output = Result<(), SendError>> + Send + 'a {
-        // Not an `async fn`, whose future would need all of this to be shared between threads.
+        // Not an `async fn`: its future would be `Send` only if all of `self` were `Sync`.
         self.remote.sender.send(message)
     }
 
@@ -87,12 +90,12 @@ impl<M: RequestMessages> RequestConn<M> {
             if let Some(request) = self.held_back.take() {
                 if !self.has_room(&request) {
                     self.held_back = Some(request);
-                    // One of those that are answered makes room, and wakes this task.
+                    // An answer that completes makes room, and wakes this task.
                     return Poll::Pending;
                 }
                 self.serving.take(request, cx)?;
             }
-            // What arrives without a pause must not keep this thread for itself.
+            // Messages that arrive without a pause must not starve other tasks of this thread.
             let turn = ready!(coop::poll_proceed(cx));
             let message = ready!(self.receiver.poll_message(cx)).transpose()?;
             turn.made_progress();
@@ -116,7 +119,7 @@ impl<M: RequestMessages> RequestConn<M> {
         match (self.remote.settle(id, response), self.unasked) {
             (Settled::Unasked, Unasked::Disconnect) => Err(MessageError::NotAllowed {
                 code,
-                rule: "a response answers a request that was sent",
+                rule: "a response must answer a request that was sent",
             }),
             _ => Ok(()),
         }

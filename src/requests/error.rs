@@ -5,7 +5,7 @@ use crate::channel::SendError;
 use crate::node::NodeId;
 use crate::peer::{Peer, PeerOutcome};
 
-/// Why a request brought no response.
+/// Why a request got no response.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -18,16 +18,16 @@ pub enum RequestError {
         request: &'static str,
     },
     /// No node is left to ask.
-    #[error("nobody is left to ask for {request} after {tried} tries{}", because(.last))]
+    #[error("no peer is left to ask for {request} after {tried} tries{}", because(.last))]
     Nobody {
         /// The request's name.
         request: &'static str,
-        /// How many were asked.
+        /// How many nodes were asked.
         tried: usize,
-        /// Why the last of them brought none.
+        /// Why the last one failed.
         last: Option<Box<RequestError>>,
     },
-    /// The response did not come in time.
+    /// The response did not arrive in time.
     #[error("{peer} did not answer {request} within {limit:?}")]
     TimedOut {
         /// The node.
@@ -40,12 +40,12 @@ pub enum RequestError {
     /// The peer ended, or its protocol did.
     #[error("{} went away before it answered {request}{}", .peer.id(), why(.peer))]
     Gone {
-        /// The peer; its [`outcome`](Peer::outcome) says how it ended, once it has.
+        /// The peer; its [`outcome`](Peer::outcome) is set once it has ended.
         peer: Peer,
         /// The request's name.
         request: &'static str,
     },
-    /// The peer has the most open requests already, and they were not to be waited for.
+    /// The peer has the maximum of open requests, and the configuration forbids waiting.
     #[error("{peer} has {limit} open requests already: {request} was not sent")]
     TooManyOpen {
         /// The node.
@@ -55,7 +55,7 @@ pub enum RequestError {
         /// How many may be open.
         limit: usize,
     },
-    /// The response is larger than this side wants.
+    /// The response is larger than the configuration allows.
     #[error("{peer} answered {request} with {size} bytes, {limit} are allowed")]
     TooLarge {
         /// The node.
@@ -64,7 +64,7 @@ pub enum RequestError {
         request: &'static str,
         /// The response's size in bytes.
         size: usize,
-        /// The most bytes that it may have.
+        /// The largest allowed size in bytes.
         limit: usize,
     },
     /// The peer answered with a message that does not answer this request.
@@ -84,7 +84,7 @@ pub enum RequestError {
         peer: NodeId,
         /// The request's name.
         request: &'static str,
-        /// Why not.
+        /// The cause.
         source: SendError,
     },
 }
@@ -116,7 +116,9 @@ impl RequestError {
         }
     }
 
-    /// How the peer ended, if that is why there is no response, and if it has ended by now.
+    /// Returns how the peer ended, if that is why there is no response.
+    ///
+    /// Also `None` if the peer has not ended yet.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<PeerOutcome>> {
         match self {

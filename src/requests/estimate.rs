@@ -1,14 +1,16 @@
-//! What the responses of a peer tell about how fast it is.
+//! Estimates of how fast a peer answers.
 
 use std::time::Duration;
 
-/// How much a new measurement counts, once there are some.
+/// The weight of a new measurement, after the first ones.
 const WEIGHT: f64 = 0.1;
 
-/// A little more is asked for each time, so that a peer that can do more shows it.
+/// Asks for a little more each time, to find out whether the peer is faster.
 const GROWTH: f64 = 1.01;
 
-/// How fast a peer answers requests of one type, from its responses so far; newer ones count more.
+/// How fast a peer answers requests of one type.
+///
+/// It is based on the responses so far; newer ones count more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     responses: u64,
@@ -26,32 +28,37 @@ impl Estimate {
         timed_out_in_row: 0,
     };
 
-    /// How many responses it rests on.
+    /// How many responses it is based on.
     #[must_use]
     pub fn responses(&self) -> u64 {
         self.responses
     }
 
-    /// From when a request was sent to when its response arrived; zero before the first response.
+    /// The time from sending a request to its response.
+    ///
+    /// Zero before the first response.
     #[must_use]
     pub fn round_trip(&self) -> Duration {
         Duration::try_from_secs_f64(self.round_trip).unwrap_or_default()
     }
 
-    /// How many payload bytes of responses a request brings for each second of its round trip.
-    /// Halved by each request that times out.
+    /// Payload bytes of a response, per second of the request's round trip.
+    ///
+    /// Each request that times out halves it.
     #[must_use]
     pub fn bytes_per_second(&self) -> u64 {
         self.bytes_per_second as u64
     }
 
-    /// How many requests in a row timed out, up to now.
+    /// How many of the latest requests timed out in a row.
     #[must_use]
     pub fn timed_out_in_row(&self) -> u32 {
         self.timed_out_in_row
     }
 
-    /// How many bytes to ask for so that the response takes about `target`; at least 1.
+    /// How many bytes to request so that the response takes about `target`.
+    ///
+    /// At least 1.
     #[must_use]
     pub fn capacity(&self, target: Duration) -> usize {
         let bytes = self.bytes_per_second * target.as_secs_f64() * GROWTH;
@@ -60,7 +67,7 @@ impl Estimate {
 
     pub(super) fn answered(&mut self, took: Duration, bytes: usize) {
         let took = took.as_secs_f64().max(1e-6);
-        // The first few count the same.
+        // The first few measurements have equal weight.
         let weight = (1.0 / (self.responses as f64 + 1.0)).max(WEIGHT);
         self.round_trip += weight * (took - self.round_trip);
         self.bytes_per_second += weight * (bytes as f64 / took - self.bytes_per_second);

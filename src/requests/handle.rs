@@ -21,9 +21,10 @@ use crate::node::NodeId;
 use crate::peer::{Peer, Protocol, ProtocolBuilder, ProtocolError};
 use crate::time::after;
 
-/// The requests of one protocol: answers those of all peers, and asks them. Cheap to clone.
+/// Answers the requests of all peers in one protocol, and sends requests to them.
 ///
-/// Both nodes may ask and answer. Requests to one peer, of several types, may be open side by side:
+/// It is cheap to clone. Each node may ask and answer. Several requests to one peer, of different
+/// types, may be open at once:
 ///
 /// ```
 /// use peermux::requests::{RequestError, Requests};
@@ -65,6 +66,7 @@ use crate::time::after;
 /// assert!(matches!(refused, Err(RequestError::NotConnected { .. })));
 /// # });
 /// ```
+#[doc(alias("request", "response", "rpc"))]
 pub struct Requests<M: RequestMessages>(Arc<Shared<M>>);
 
 struct Shared<M: RequestMessages> {
@@ -82,7 +84,7 @@ impl<M: RequestMessages> Requests<M> {
         }))
     }
 
-    /// A protocol of nothing but requests and responses: another message of its peer is a breach.
+    /// Defines a protocol of requests and responses only; any other message is a breach.
     pub fn protocol(&self, definition: ProtocolBuilder<M>) -> Protocol {
         self.protocol_with(definition, |_peer, conn| async move {
             let Some(other) = conn.ready().recv().await? else {
@@ -95,9 +97,10 @@ impl<M: RequestMessages> Requests<M> {
         })
     }
 
-    /// A protocol with other messages too, such as a handshake of its own: `run` runs it with each
-    /// peer, and lets requests begin with [`BeforeRequests::ready`]. Until then requests to the peer
-    /// wait.
+    /// Defines a protocol that has other messages too, such as its own handshake.
+    ///
+    /// `run` runs for each peer, and starts requests with [`BeforeRequests::ready`]. Until then,
+    /// requests to the peer wait.
     pub fn protocol_with<F, Fut>(&self, definition: ProtocolBuilder<M>, run: F) -> Protocol
     where
         F: Fn(Peer, BeforeRequests<M>) -> Fut + Send + Sync + 'static,
@@ -115,13 +118,13 @@ impl<M: RequestMessages> Requests<M> {
         })
     }
 
-    /// Sends a request to a peer and waits for its response, as the configuration says.
-    ///
-    /// Cancel safe in that a dropped call gives the request up: it takes no place any more, and
-    /// its response is dropped when it comes.
+    /// Sends a request to a peer and waits for its response, within the configured limits.
     ///
     /// # Errors
     /// [`RequestError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the call cancels the request: it frees its slot, and a late response is dropped.
     pub async fn request<R>(&self, peer: &NodeId, request: R) -> Result<R::Response, RequestError>
     where
         R: Request<Messages = M>,
@@ -129,8 +132,9 @@ impl<M: RequestMessages> Requests<M> {
         self.request_with(peer, request, &self.0.config).await
     }
 
-    /// As [`request`](Self::request), with another time limit, largest response, and behaviour when
-    /// there is no place; the other settings are those of the whole.
+    /// Like [`request`](Self::request), with a different configuration for this request.
+    ///
+    /// Only the time limit, the largest response, and whether to wait for a free slot are used.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -176,23 +180,26 @@ impl<M: RequestMessages> Requests<M> {
         all.map(|remote| remote.peer.clone()).collect()
     }
 
-    /// How fast a peer has answered requests of type `R` so far; `None` before the first one, and
-    /// if the protocol does not run with it.
+    /// How fast a peer has answered requests of type `R` so far.
+    ///
+    /// `None` before the first response or time-out, or if the protocol does not run with the peer.
     #[must_use]
     pub fn estimate<R: Request<Messages = M>>(&self, peer: &NodeId) -> Option<Estimate> {
         self.0.registry.get(peer)?.estimate(R::CODE)
     }
 
-    /// How many bytes of response to ask a peer for, so that they come within about `target`; at
-    /// least 1. A peer that has not answered yet is asked for little.
+    /// How many response bytes to request from a peer, to get them within about `target`.
+    ///
+    /// At least 1, and 1 for a peer that has not answered yet.
     #[must_use]
     pub fn capacity<R: Request<Messages = M>>(&self, peer: &NodeId, target: Duration) -> usize {
         let estimate = self.estimate::<R>(peer).unwrap_or(Estimate::NONE);
         estimate.capacity(target)
     }
 
-    /// What has happened to the requests to and of a peer; `None` if the protocol does not run with
-    /// it.
+    /// Returns counts of the requests to and from a peer.
+    ///
+    /// `None` if the protocol does not run with it.
     #[must_use]
     pub fn stats(&self, peer: &NodeId) -> Option<RequestStats> {
         Some(self.0.registry.get(peer)?.stats())
@@ -216,7 +223,7 @@ impl<M: RequestMessages> Requests<M> {
     }
 }
 
-/// Waits for a place among the open requests, or refuses to.
+/// Takes a slot for an open request. If none is free, waits or fails as configured.
 async fn place<'a, R: Request>(
     remote: &'a Remote<R::Messages>,
     config: &RequestConfig,
@@ -230,7 +237,7 @@ async fn place<'a, R: Request>(
                 return Err(RequestError::TooManyOpen {
                     peer: remote.peer.id(),
                     request: R::NAME,
-                    limit: config.max_open(),
+                    limit: remote.max_open,
                 });
             }
         },
@@ -302,7 +309,7 @@ async fn ask<'a, R: Request>(
     }
 }
 
-/// A request that may be open. It is not any more when this is dropped.
+/// A request that may be open. Dropping this closes it.
 struct Asked<M: RequestMessages> {
     remote: Arc<Remote<M>>,
     id: u64,
@@ -315,7 +322,7 @@ impl<M: RequestMessages> Drop for Asked<M> {
     }
 }
 
-/// A protocol's channel to a peer before requests begin, for a handshake of the protocol's own.
+/// A protocol's channel to a peer before requests begin, for the protocol's own handshake.
 pub struct BeforeRequests<M: RequestMessages> {
     requests: Requests<M>,
     listed: Listed<M>,
@@ -329,8 +336,10 @@ impl<M: RequestMessages> BeforeRequests<M> {
         &mut self.conn
     }
 
-    /// Lets requests begin, in both directions. Those to the peer that waited for this go out, and
-    /// what it has sent meanwhile is received.
+    /// Starts requests in both directions.
+    ///
+    /// Sends the requests that have been waiting for this, and receives the messages that have
+    /// arrived from the peer in the meantime.
     #[must_use = "requests are answered only while the connection is read"]
     pub fn ready(self) -> RequestConn<M> {
         self.requests.attach(self.peer, self.conn, self.listed)

@@ -1,17 +1,17 @@
-//! Requests that are answered, over a protocol of typed messages.
+//! Requests and responses, over a protocol of typed messages.
 //!
-//! A set of [`messages!`](crate::messages) says which message answers which. [`Requests`] is one cheap
-//! handle for the whole node: it answers the requests of all peers with functions, and sends
-//! requests to a peer, or to [any](Requests::any), from anywhere.
+//! A set of [`messages!`](crate::messages) declares which message answers which. [`Requests`] is
+//! one handle for the whole node, cheap to clone: it answers the requests of all peers with
+//! functions, and sends requests to a peer, or to [any](Requests::any), from any task.
 //!
-//! - Many requests to one peer may be open; their responses come in any order, matched by id. No
-//!   request takes a task.
-//! - All is bounded for each peer: open requests, those that are answered at a time, those that
-//!   wait for that ([`RequestConfig`]).
-//! - Each request ends: with its response, or a [`RequestError`] that says who and why. A dropped
-//!   call gives its request up.
-//! - From responses follows an [`Estimate`] of each peer: its round trip, how much to
-//!   [ask](Requests::capacity) it for, whether it is [slow](Requests::is_slow).
+//! - Many requests to one peer may be open. Their responses arrive in any order and are matched by
+//!   id. No request takes a task.
+//! - [`RequestConfig`] sets limits for each peer: open requests, requests answered at a time, and
+//!   requests that wait to be answered.
+//! - Each request ends with its response, or with a [`RequestError`] that names the peer and the
+//!   cause. Dropping a call cancels its request.
+//! - The responses of a peer yield an [`Estimate`]: its round trip, how much to
+//!   [ask](Requests::capacity) it for, and whether it is [slow](Requests::is_slow).
 //!
 //! # Example
 //!
@@ -68,8 +68,8 @@
 //! # }
 //! ```
 //!
-//! In [`answer`](RequestsBuilder::answer) the types of the request and of what the function returns
-//! say which request is meant. [`Requests::protocol_with`] is for a protocol with other messages too.
+//! In [`answer`](RequestsBuilder::answer), the types of the function's argument and result select
+//! the request. [`Requests::protocol_with`] is for a protocol that has other messages too.
 
 mod answers;
 mod any;

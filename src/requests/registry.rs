@@ -13,7 +13,7 @@ use crate::peer::Peer;
 
 pub(super) struct Registry<M> {
     peers: Mutex<HashMap<NodeId, Entry<M>>>,
-    /// Wakes those who wait for a peer that is not ready yet.
+    /// Wakes tasks that wait for a peer to become ready.
     changed: Notify,
 }
 
@@ -31,7 +31,7 @@ impl<M: RequestMessages> Registry<M> {
         }
     }
 
-    /// Lists a peer whose protocol has begun, for as long as the guard lives.
+    /// Lists a peer whose protocol has begun, until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, peer: &Peer) -> Listed<M> {
         let entry = Entry {
             peer: peer.clone(),
@@ -45,13 +45,13 @@ impl<M: RequestMessages> Registry<M> {
         }
     }
 
-    /// Waits until the protocol of a listed peer is ready; `None` if there is no such peer, or no
-    /// more. Cancel safe.
+    /// Waits until the protocol of a listed peer is ready. `None` if the peer is not listed, or no
+    /// longer. Cancel safe.
     pub(super) async fn ready(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Registered before looking, so that no change is missed.
+            // Registered before the check, so that no change is missed.
             changed.as_mut().enable();
             if let Some(remote) = self.peers.lock().get(id)?.remote.clone() {
                 return Some(remote);
@@ -69,13 +69,13 @@ impl<M: RequestMessages> Registry<M> {
             .collect()
     }
 
-    /// A peer that is ready.
+    /// Returns a peer if it is ready.
     pub(super) fn get(&self, id: &NodeId) -> Option<Arc<Remote<M>>> {
         self.peers.lock().get(id)?.remote.clone()
     }
 }
 
-/// A peer's place in the registry, which it leaves when this is dropped: its open requests fail.
+/// A peer's place in the registry. Dropping it removes the peer and fails its open requests.
 pub(super) struct Listed<M: RequestMessages> {
     registry: Arc<Registry<M>>,
     peer: Peer,
@@ -83,7 +83,7 @@ pub(super) struct Listed<M: RequestMessages> {
 }
 
 impl<M: RequestMessages> Listed<M> {
-    /// Lets requests go to the peer from now on.
+    /// Allows requests to the peer from now on.
     pub(super) fn ready(&mut self, remote: Arc<Remote<M>>) {
         self.remote = Some(Arc::clone(&remote));
         if let Some(entry) = self.registry.peers.lock().get_mut(&self.peer.id())
@@ -100,7 +100,7 @@ impl<M: RequestMessages> Drop for Listed<M> {
         {
             let mut peers = self.registry.peers.lock();
             let id = self.peer.id();
-            // A node that came back meanwhile is listed with its new connection.
+            // A node that reconnected meanwhile is listed with its new connection.
             if peers
                 .get(&id)
                 .is_some_and(|entry| entry.peer.is_same(&self.peer))

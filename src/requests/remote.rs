@@ -1,4 +1,4 @@
-//! One peer that requests go to: those that are open, and how it has done so far.
+//! The open requests, estimates and counts of one peer.
 
 use std::collections::HashMap;
 
@@ -12,19 +12,21 @@ use crate::message::RequestMessages;
 use crate::mutex::Mutex;
 use crate::peer::Peer;
 
-/// A peer that requests go to, for as long as its protocol runs.
+/// A peer that can be sent requests, while its protocol runs.
 pub(super) struct Remote<M> {
     pub(super) peer: Peer,
     pub(super) sender: ProtocolSender<M>,
-    /// As many as requests may be open; closed with the protocol.
+    /// One permit for each request that may be open; closed with the protocol.
     pub(super) places: Semaphore,
+    /// Number of slots for open requests.
+    pub(super) max_open: usize,
     state: Mutex<State<M>>,
 }
 
 struct State<M> {
     open: HashMap<u64, Open<M>>,
     next_id: u64,
-    /// Sent requests that were given up, and whose responses may still come.
+    /// How many sent requests were given up whose responses may still arrive.
     given_up: u64,
     ended: bool,
     estimates: Estimates,
@@ -40,29 +42,29 @@ pub(super) struct Open<M> {
     pub(super) answer: oneshot::Sender<Result<Answer<M>, Wrong>>,
 }
 
-/// A response, and the room that it takes until its caller has it.
+/// A response, and the memory that is charged for it until its caller has it.
 pub(super) struct Answer<M> {
     pub(super) message: M,
     pub(super) _charge: Charge,
 }
 
-/// A response that does not count.
+/// Why a response does not answer its request.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wrong {
     Code(u64),
     Size(usize),
 }
 
-/// Whom a response was for.
+/// Whether a response was expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// A request that was open, or had been given up.
+    /// It answers a request that was open or had been given up.
     Asked,
-    /// None, or it does not answer the one that it names.
+    /// It answers none, or has the wrong type or size for its request.
     Unasked,
 }
 
-/// How a request ends that gets no response.
+/// How a request ends without a response.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum GivenUp {
     /// It was never sent.
@@ -77,6 +79,7 @@ impl<M: RequestMessages> Remote<M> {
             peer,
             sender,
             places: Semaphore::new(max_open.min(Semaphore::MAX_PERMITS)),
+            max_open,
             state: Mutex::new(State {
                 open: HashMap::new(),
                 next_id: 1,
@@ -100,7 +103,7 @@ impl<M: RequestMessages> Remote<M> {
         Some(id)
     }
 
-    /// Closes a request that is still open without a response.
+    /// Closes a request without a response, if it is still open.
     pub(super) fn give_up(&self, id: u64, how: GivenUp) {
         let mut state = self.state.lock();
         let Some(open) = state.open.remove(&id) else {
@@ -140,7 +143,7 @@ impl<M: RequestMessages> Remote<M> {
         if let Some(wrong) = wrong {
             state.stats.unasked += 1;
             drop(state);
-            // Who does not wait any more misses nothing.
+            // The caller may have stopped waiting.
             open.answer.send(Err(wrong)).ok();
             return Settled::Unasked;
         }
@@ -159,7 +162,7 @@ impl<M: RequestMessages> Remote<M> {
         Settled::Asked
     }
 
-    /// Fails all open requests, and lets no more in.
+    /// Fails all open requests, and rejects further ones.
     pub(super) fn end(&self) {
         let open = {
             let mut state = self.state.lock();

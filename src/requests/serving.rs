@@ -1,4 +1,4 @@
-//! The requests of one peer that are answered now, and those that wait behind them.
+//! The requests of one peer that are being answered, and those that wait.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -43,15 +43,15 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Whether one more request can be taken in.
+    /// Whether one more request can be answered or wait.
     pub(super) fn has_room(&self) -> bool {
         self.running.len() < self.most_running || self.waiting.len() < self.most_waiting
     }
 
-    /// Takes a request in, which waits or is answered at once.
+    /// Answers a request at once, lets it wait, or sends the busy answer.
     ///
     /// # Errors
-    /// If nothing answers such requests, or the answer says that the peer must end.
+    /// If the request has no answer function, or the answer ends the peer.
     pub(super) fn take(
         &mut self,
         request: Received<M>,
@@ -73,14 +73,14 @@ impl<M: RequestMessages> Serving<M> {
         }
     }
 
-    /// Whether a request with this code is answered although there is no room for it.
+    /// Whether a request with this code can get a busy answer without room.
     pub(super) fn answers_when_busy(&self, code: u64) -> bool {
-        // The answers that wait to be sent are bounded, too.
+        // The busy answers that wait to be sent are bounded too.
         self.answers.has_busy(code)
             && self.running.len() < self.most_running.saturating_add(self.most_waiting)
     }
 
-    /// Goes on with what is answered. Ready if that says that the peer must end.
+    /// Continues the answers in progress. Ready if one ends the peer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ProtocolError> {
         loop {
             match self.running.poll_next_unpin(cx) {
@@ -114,7 +114,7 @@ impl<M: RequestMessages> Serving<M> {
         self.run(answered, cx)
     }
 
-    /// Most are done at once, and need no place among those that run.
+    /// Polls once before queueing: most answers complete at once and need no place.
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) -> Result<(), ProtocolError> {
         match running.as_mut().poll(cx) {
             Poll::Ready(result) => result,
@@ -131,7 +131,7 @@ impl<M: RequestMessages> Serving<M> {
             let response = answering.await?;
             send(&remote, &response).await?;
             remote.count(|stats| stats.served += 1);
-            // The request's room is its own until it is answered.
+            // The memory of the request is charged until it is answered.
             drop(charge);
             Ok(())
         })
@@ -149,7 +149,7 @@ impl<M: RequestMessages> Serving<M> {
 
 async fn send<M: RequestMessages>(remote: &Remote<M>, response: &M) -> Result<(), ProtocolError> {
     match remote.sender.send(response).await {
-        // The receiving side finds out how the peer ended.
+        // The receiver reports how the peer ended.
         Err(error) if error.is_shutting_down() => Ok(()),
         result => Ok(result?),
     }

@@ -1,4 +1,4 @@
-//! Which peers answer more slowly than the others.
+//! Detection of peers that are slower than others.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use crate::node::NodeId;
 const TIMES: u32 = 3;
 /// A peer is slow when this number of its requests in a row timed out.
 const TIMED_OUT: u32 = 3;
-/// How many peers there must be to compare one with.
+/// How many other peers a comparison needs.
 const OTHERS: usize = 3;
 
 impl<M: RequestMessages> Requests<M> {
-    /// Whether a peer takes more than three times as long to answer requests of type `R` as the
-    /// median of the others, of which three at least have answered; or lets its requests time out,
-    /// the last three of them.
+    /// Whether a peer is much slower than others with requests of type `R`.
+    ///
+    /// It is slow if its round trip is more than three times the median of the others, of which at
+    /// least three must have answered, or if the last three requests to it timed out.
     #[must_use]
     pub fn is_slow<R: Request<Messages = M>>(&self, peer: &NodeId) -> bool {
         let remotes = self.remotes();

@@ -3,8 +3,9 @@
 use super::read::Item;
 use super::{MAX_DEPTH, RlpError};
 
-/// Checks that `bytes` begins with one RLP value in canonical form, and returns its whole length
-/// in bytes; what follows it is not looked at.
+/// Checks that `bytes` begins with one canonical RLP value, and returns its length.
+///
+/// The length is in bytes and includes the header. Bytes behind the value are not checked.
 ///
 /// # Errors
 /// [`RlpError`] for a truncated, non-canonical or too deeply nested value.
@@ -14,9 +15,9 @@ pub fn check_canonical(bytes: &[u8]) -> Result<usize, RlpError> {
     if !first.list {
         return Ok(length);
     }
-    // Where we are, and where the list ends that we are in.
+    // The current position, and the end of the innermost open list.
     let (mut at, mut end) = (length - first.content.len(), length);
-    // The ends of the lists around it, innermost last.
+    // The ends of the lists around that one, innermost last.
     let mut outer = [0; MAX_DEPTH - 1];
     let mut depth = 0;
     loop {
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
     use crate::rlp::RlpStream;
 
-    /// What `alloy-rlp`, which is strict, says of the same bytes.
+    /// Reads the bytes with `alloy-rlp`, which accepts canonical form only.
     fn strict(mut bytes: &[u8], depth: usize) -> Result<(), ()> {
         if depth > MAX_DEPTH {
             return Err(());

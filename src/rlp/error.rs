@@ -1,71 +1,72 @@
 use super::{DecoderError, MAX_DEPTH};
 
-/// Why bytes are not the RLP value that is asked for.
+/// Why bytes are not the expected RLP value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RlpError {
     /// The input ends before the value does.
     #[error("RLP value ends early")]
     Truncated,
-    /// A length or a number is not in its shortest form, or a single byte below 0x80 has a length
-    /// prefix.
+    /// A length or a number is not in its shortest form.
+    ///
+    /// This includes a single byte below 0x80 with a length prefix.
     #[error("RLP value is not in its shortest form")]
     NotShortest,
     /// Lists are nested more than 64 deep.
     #[error("RLP lists are nested more than {MAX_DEPTH} deep")]
     TooDeep,
-    /// Bytes follow the value where none may.
+    /// Bytes follow the value where none are allowed.
     #[error("{0} bytes follow the RLP value")]
     Trailing(usize),
-    /// A byte string is in the place of a list.
+    /// A list was expected, and a byte string found.
     #[error("RLP value is not a list")]
     NotAList,
-    /// A list is in the place of a byte string.
+    /// A byte string was expected, and a list found.
     #[error("RLP value is not a byte string")]
     NotAString,
     /// The list has too many or too few elements.
     #[error("the RLP list has too few or too many elements")]
     ElementCount,
-    /// The byte string is too long or too short for what it stands for.
+    /// The byte string is too long or too short for its type.
     #[error("RLP byte string has a wrong length")]
     Length,
-    /// The byte string has another length than the only one that its type takes.
-    #[error("a byte string of {wanted} bytes is wanted, not of {count}")]
+    /// The byte string does not have the fixed length of its type.
+    #[error("expected a byte string of {wanted} bytes, got {count}")]
     Bytes {
-        /// The length that it should have.
+        /// The expected length.
         wanted: usize,
-        /// The length that it has.
+        /// The actual length.
         count: usize,
     },
-    /// The list has another number of items than the only one that its type takes.
-    #[error("a list of {wanted} items is wanted, not of {count}")]
+    /// The list does not have the fixed number of items of its type.
+    #[error("expected a list of {wanted} items, got {count}")]
     Items {
-        /// How many it should have.
+        /// The expected number of items.
         wanted: usize,
-        /// How many it has.
+        /// The actual number of items.
         count: usize,
     },
-    /// The list has more items, or the byte string more bytes, than it may have.
+    /// The list has too many items, or the byte string too many bytes.
     #[error("at most {most} items or bytes are allowed, not {count}")]
     TooMany {
-        /// How many there are.
+        /// The actual number.
         count: usize,
-        /// How many there may be.
+        /// The largest number allowed.
         most: usize,
     },
     /// The number is too large for its type.
-    #[error("a number of at most {bits} bits is wanted")]
+    #[error("the number does not fit into {bits} bits")]
     NumberTooLarge {
-        /// The most bits that it may have.
+        /// The width of the type.
         bits: usize,
     },
-    /// The byte string is not UTF-8, though it should be a text.
+    /// The byte string is a text, but not valid UTF-8.
     #[error("the text is not UTF-8")]
     NotText,
-    /// The values of the payload would take more memory than they may.
+    /// The values of the payload would take too much memory.
     #[error("the values take more than {limit} bytes of memory")]
     Memory {
-        /// How much they may take, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The value breaks a rule of its type.

@@ -1,10 +1,10 @@
 //! RLP, the encoding of every payload.
 //!
-//! Values of messages are an [`RlpValue`]. [`Reader`] takes nothing but the canonical form, and
-//! copies nothing. The [`rlp`](https://docs.rs/rlp) crate is re-exported for types that other crates
-//! have for it, which [`Foreign`] makes values. It accepts inputs that are not in canonical form
-//! (`b80161`, `f80105`), which every other implementation of devp2p refuses, so [`check_canonical`]
-//! looks at the bytes first.
+//! Values of messages implement [`RlpValue`]. [`Reader`] accepts the canonical form only, and
+//! copies nothing. The [`rlp`](https://docs.rs/rlp) crate is re-exported for types of other crates
+//! that implement its traits; [`Foreign`] makes an [`RlpValue`] of them. That crate accepts input
+//! that is not canonical (`b80161`, `f80105`) and that every other implementation of devp2p
+//! rejects, so [`check_canonical`] runs before it.
 
 mod canonical;
 mod error;
@@ -25,14 +25,15 @@ pub use value::{Bounded, Counted, Foreign, Raw, RlpValue, ValueError, ValueReade
 pub(crate) use read::number as number_of_digits;
 pub(crate) use value::Memory;
 
-/// The first byte of an empty string, and of an empty list.
+/// The header of an empty string.
 const STRING: u8 = 0x80;
+/// The header of an empty list.
 const LIST: u8 = 0xc0;
 
-/// From this length on, a header holds the length in bytes of its own.
+/// From this length on, the header stores the length in separate bytes.
 const LONG: usize = 56;
 
-/// Nesting deeper than this is refused, so that input cannot choose our stack depth.
+/// The deepest nesting that is accepted, so that input cannot choose our stack depth.
 const MAX_DEPTH: usize = 64;
 
 /// Whether a byte string is written without a header.

@@ -1,4 +1,4 @@
-//! Reading values in canonical form, one after the other and without a copy.
+//! Reads values in canonical form, one after the other, without copying.
 
 use super::{Decodable, LIST, LONG, Rlp, RlpError, STRING, stands_for_itself};
 
@@ -6,12 +6,12 @@ use super::{Decodable, LIST, LONG, Rlp, RlpError, STRING, stands_for_itself};
 pub(super) struct Item<'a> {
     pub(super) list: bool,
     pub(super) content: &'a [u8],
-    /// What follows the value.
+    /// The bytes behind the value.
     pub(super) rest: &'a [u8],
 }
 
 impl<'a> Item<'a> {
-    /// Reads the value's header; what a list contains is not looked at.
+    /// Reads the value's header; the elements of a list are not checked.
     #[inline]
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, RlpError> {
         let (&first, rest) = bytes.split_first().ok_or(RlpError::Truncated)?;
@@ -24,9 +24,10 @@ impl<'a> Item<'a> {
         }
         let list = first >= LIST;
         let short = usize::from(first - if list { LIST } else { STRING });
-        let (length, rest) = match short < LONG {
-            true => (short, rest),
-            false => long_length(short + 1 - LONG, rest)?,
+        let (length, rest) = if short < LONG {
+            (short, rest)
+        } else {
+            long_length(short + 1 - LONG, rest)?
         };
         let (content, rest) = rest.split_at_checked(length).ok_or(RlpError::Truncated)?;
         if !list && stands_for_itself(content) {
@@ -40,7 +41,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// A length of `width` bytes, and what is behind it.
+/// Reads a length of `width` bytes, and returns it with the bytes behind it.
 fn long_length(width: usize, bytes: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     let (digits, rest) = bytes.split_at_checked(width).ok_or(RlpError::Truncated)?;
     match usize::try_from(number(digits)?) {
@@ -50,7 +51,7 @@ fn long_length(width: usize, bytes: &[u8]) -> Result<(usize, &[u8]), RlpError> {
     }
 }
 
-/// The number that a byte string stands for.
+/// Reads a byte string as a number.
 #[inline]
 pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
     if digits.first() == Some(&0) {
@@ -63,10 +64,11 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
     Ok(digits.iter().fold(0, sum))
 }
 
-/// Reads values that stand one behind the other, as the elements of a list do, without a copy.
+/// Reads consecutive values, e.g. the elements of a list, without copying.
 ///
-/// Each method takes the next value. It refuses what is not in canonical form, but of a value that
-/// it does not read, such as the list that [`list`](Self::list) opens, it looks at the header only.
+/// Each method takes the next value and rejects it if it is not in canonical form. Of a list that
+/// is only opened ([`list`](Self::list)) or passed on ([`raw`](Self::raw)), it checks the header
+/// alone.
 ///
 /// ```
 /// use peermux::rlp::{Reader, RlpError};
@@ -85,26 +87,26 @@ pub(crate) fn number(digits: &[u8]) -> Result<u64, RlpError> {
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Reads the values in `bytes`.
+    /// Returns a reader of the values in `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    /// How many values are left, up to the first that is malformed.
+    /// Returns how many values are left, up to the first that is malformed.
     #[must_use]
     pub fn count(&self) -> usize {
         let mut rest = self.clone();
         std::iter::from_fn(|| rest.item().ok()).count()
     }
 
-    /// Whether no value is left.
+    /// Returns whether no value is left.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The bytes that are still to be read.
+    /// Returns the unread bytes.
     #[cfg(feature = "discv4")]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.0
@@ -112,39 +114,44 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn item(&mut self) -> Result<Item<'a>, RlpError> {
-        let item = Item::read(self.0).map_err(|error| match self.0.is_empty() {
-            true => RlpError::ElementCount,
-            false => error,
+        let item = Item::read(self.0).map_err(|error| {
+            if self.0.is_empty() {
+                RlpError::ElementCount
+            } else {
+                error
+            }
         })?;
         self.0 = item.rest;
         Ok(item)
     }
 
-    /// The elements of the next value, a list.
+    /// Takes the next value, a list, and returns a reader of its elements.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else.
     pub fn list(&mut self) -> Result<Self, RlpError> {
         let item = self.item()?;
-        match item.list {
-            true => Ok(Self(item.content)),
-            false => Err(RlpError::NotAList),
+        if item.list {
+            Ok(Self(item.content))
+        } else {
+            Err(RlpError::NotAList)
         }
     }
 
-    /// The next value, a byte string.
+    /// Takes the next value, a byte string.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else.
     pub fn string(&mut self) -> Result<&'a [u8], RlpError> {
         let item = self.item()?;
-        match item.list {
-            true => Err(RlpError::NotAString),
-            false => Ok(item.content),
+        if item.list {
+            Err(RlpError::NotAString)
+        } else {
+            Ok(item.content)
         }
     }
 
-    /// The next value, a number.
+    /// Takes the next value, a number.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else or has more than 64 bits.
@@ -152,21 +159,24 @@ impl<'a> Reader<'a> {
         number(self.string()?)
     }
 
-    /// The next value with its header. What a list contains is not looked at.
+    /// Takes the next value with its header.
+    ///
+    /// The elements of a list are not checked.
     ///
     /// # Errors
-    /// [`RlpError`] if there is none.
+    /// [`RlpError`] if no well-formed value is left.
     pub fn raw(&mut self) -> Result<&'a [u8], RlpError> {
         let before = self.0;
         self.item()?;
         Ok(&before[..before.len() - self.0.len()])
     }
 
-    /// The next value, as its type decodes it. The type decides what it takes; check the form of
-    /// its bytes before.
+    /// Takes the next value, decoded by its type.
+    ///
+    /// The type may accept bytes that are not in canonical form; check them before.
     ///
     /// # Errors
-    /// [`RlpError`] as the type decides.
+    /// [`RlpError`] if no well-formed value is left, or the type rejects it.
     pub fn value<T: Decodable>(&mut self) -> Result<T, RlpError> {
         Ok(Rlp::new(self.raw()?).as_val()?)
     }
@@ -192,7 +202,7 @@ mod tests {
     use crate::rlp::check_exact;
     use crate::rlp::write::{put_list, put_string};
 
-    /// Two byte strings in a list that is the whole of `bytes`.
+    /// Reads `bytes` as a list of two byte strings.
     fn two(bytes: &[u8]) -> Result<[&[u8]; 2], RlpError> {
         let mut whole = Reader::new(bytes);
         let mut list = whole.list()?;
@@ -202,7 +212,7 @@ mod tests {
         Ok(items)
     }
 
-    /// The same by other means.
+    /// Like [`two`], with the `rlp` crate.
     fn by_the_crate(bytes: &[u8]) -> Option<[&[u8]; 2]> {
         check_exact(bytes).ok()?;
         let list = Rlp::new(bytes);

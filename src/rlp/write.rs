@@ -1,10 +1,10 @@
-//! Writing values, each of them at once and without memory of its own.
+//! Writes each value directly to the output, without an intermediate buffer.
 
 use bytes::{Buf, BufMut, BytesMut};
 
 use super::{LIST, LONG, STRING, stands_for_itself};
 
-/// The most bytes that a number, or what stands before a string or a list, takes.
+/// The maximum size of an encoded number, or of a header, in bytes.
 pub(crate) const MAX_HEADER: usize = 9;
 
 /// Writes `number` to the end of `buffer`.
@@ -16,7 +16,7 @@ pub(crate) fn number(number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     }
 }
 
-/// Writes what stands before `length` bytes to the end of `buffer`.
+/// Writes the header of `length` bytes to the end of `buffer`.
 #[inline]
 fn header(kind: u8, length: usize, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     match length {
@@ -30,7 +30,7 @@ fn single(byte: u8, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     &buffer[MAX_HEADER - 1..]
 }
 
-/// `number` without leading zeros, and `base` plus the number of its digits before it.
+/// Writes `base` plus the number of digits, then `number` without leading zeros.
 fn digits(base: u8, number: u64, buffer: &mut [u8; MAX_HEADER]) -> &[u8] {
     buffer[1..].copy_from_slice(&number.to_be_bytes());
     let zeros = number.leading_zeros() as usize / 8;
@@ -55,8 +55,8 @@ pub(crate) fn put_string(out: &mut BytesMut, value: &[u8]) {
 
 /// Appends a list of the elements that `append` appends.
 pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
-    // The length is known at the end. Its header goes right before the elements then, and closes up
-    // with what was there already.
+    // The length is known only at the end, so there is room for the longest header. The part that
+    // it does not need is closed by moving the shorter side.
     let start = out.len();
     out.put_bytes(0, MAX_HEADER);
     append(out);
@@ -64,7 +64,7 @@ pub fn put_list(out: &mut BytesMut, append: impl FnOnce(&mut BytesMut)) {
     let header = header(LIST, out.len() - start - MAX_HEADER, &mut buffer);
     let surplus = MAX_HEADER - header.len();
     if start > out.len() - start {
-        // Of many small lists in a large one each moves alone.
+        // Many small lists in a large one: each moves only its own bytes.
         out[start..start + header.len()].copy_from_slice(header);
         out.copy_within(start + MAX_HEADER.., start + header.len());
         out.truncate(out.len() - surplus);

@@ -1,4 +1,4 @@
-//! A value that both ends of one connection know and that no other connection has.
+//! A value that both ends of a connection share, and no other connection has.
 
 use std::fmt;
 
@@ -8,17 +8,18 @@ use crate::keccak::keccak256;
 
 const DOMAIN: &[u8] = b"peermux/rlpx/channel-binding/v1";
 
-/// 32 bytes that name one connection: a hash over both handshake packets and the secret that was
-/// agreed with them. Both ends compute the same value.
+/// 32 bytes that identify one connection; both ends compute the same value.
 ///
-/// Signing it proves to the other end that an identity holds *this* connection: a man in the
-/// middle has two connections, and so two values.
+/// It is a hash over both handshake packets and the secret agreed with them. A signature of it
+/// proves to the other end that an identity holds *this* connection: a man in the middle has two
+/// connections, and so two values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChannelBinding([u8; 32]);
 
 impl ChannelBinding {
-    /// Hashing the packets first fixes the length of each input, so that no two sets of inputs
-    /// concatenate to the same bytes.
+    /// Hashes the packets first, so that each input has a fixed length.
+    ///
+    /// So no two sets of inputs concatenate to the same bytes.
     pub(super) fn new(shared_secret: &[u8; 32], auth: &[u8], ack: &[u8]) -> Self {
         Self(keccak256(&[
             DOMAIN,
@@ -28,7 +29,7 @@ impl ChannelBinding {
         ]))
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -36,7 +37,7 @@ impl ChannelBinding {
 
 #[cfg(feature = "test-util")]
 impl From<[u8; 32]> for ChannelBinding {
-    /// A binding of a connection that does not exist.
+    /// Makes a binding without a connection.
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -1,5 +1,6 @@
-//! ECIES as RLPx uses it: ECDH on secp256k1, the concatenation KDF with SHA-256, AES-128-CTR and
-//! HMAC-SHA256 ([devp2p rlpx.md], "ECIES Encryption").
+//! ECIES as RLPx uses it ([devp2p rlpx.md], "ECIES Encryption").
+//!
+//! ECDH on secp256k1, the concatenation KDF with SHA-256, AES-128-CTR and HMAC-SHA256.
 //!
 //! ```text
 //! packet = R (65) || IV (16) || ciphertext || tag (32)
@@ -16,17 +17,17 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::HandshakeError;
 use crate::node::{PublicKey, SecretKey};
 
-/// The counter is one number of 128 bits that starts at a random IV, so it may carry over bit 64.
+/// AES-128 with a 128-bit counter: from a random IV it may carry over bit 64.
 type Cipher = ctr::Ctr128BE<Aes128>;
 
 const POINT: usize = 65;
 const IV: usize = 16;
 const TAG: usize = 32;
 
-/// Bytes that a packet is longer than its plaintext.
+/// How many bytes longer a packet is than its plaintext.
 pub(super) const OVERHEAD: usize = POINT + IV + TAG;
 
-/// What a packet's sender draws at random.
+/// The random values of a packet.
 pub(super) struct PacketRandomness {
     pub(super) ephemeral: SecretKey,
     pub(super) iv: [u8; IV],
@@ -34,11 +35,12 @@ pub(super) struct PacketRandomness {
     pub(super) padding: usize,
 }
 
-/// The two keys that a shared secret gives.
+/// The two keys derived from a shared secret.
 struct Keys {
     encryption: Zeroizing<[u8; 16]>,
-    /// 32 bytes, filled up with zeros to a block of SHA-256: HMAC's definition does the same, and
-    /// so a key of the right type leaves no length to check.
+    /// 32 bytes, padded with zeros to a block of SHA-256.
+    ///
+    /// HMAC itself pads like this; a key of a whole block has no length that could be wrong.
     mac: Zeroizing<[u8; 64]>,
 }
 
@@ -69,8 +71,9 @@ impl Keys {
     }
 }
 
-/// Appends `plaintext` and the padding, encrypted for `remote`, to `out`; `shared_mac_data` is
-/// authenticated too.
+/// Appends `plaintext` and the padding to `out`, encrypted for `remote`.
+///
+/// The tag authenticates `shared_mac_data` too.
 pub(super) fn seal(
     plaintext: &[u8],
     remote: &PublicKey,
@@ -94,7 +97,7 @@ pub(super) fn seal(
     out.extend_from_slice(&tag.into_bytes());
 }
 
-/// Decrypts `packet`, after the tag was found right.
+/// Verifies the tag of `packet`, then decrypts it.
 ///
 /// # Errors
 /// [`PacketTooSmall`](HandshakeError::PacketTooSmall),
@@ -122,7 +125,7 @@ pub(super) fn open(
     Ok(plaintext)
 }
 
-/// Point, IV with ciphertext, tag.
+/// Splits a packet into point, IV with ciphertext, and tag.
 fn split(packet: &[u8]) -> Option<(&[u8; POINT], &[u8], &[u8; TAG])> {
     let (point, rest) = packet.split_first_chunk()?;
     let (sealed, tag) = rest.split_last_chunk()?;

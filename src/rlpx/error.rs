@@ -1,15 +1,17 @@
-//! What can go wrong, one enum for each operation.
+//! Errors, one enum for each operation.
 
 use crate::fault::Fault;
 use crate::node::KeyError;
 use crate::rlp::RlpError;
 
-/// Why a handshake failed. The connection must be closed without a message: before both packets
-/// were read there are no secrets to encrypt one with.
+/// Why a handshake failed.
+///
+/// Close the connection without a message: until both packets are read, there are no secrets to
+/// encrypt one with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// A packet announces more bytes than anyone needs.
+    /// A packet announces more bytes than are accepted.
     #[error("handshake packet of {got} bytes, at most {max} are accepted")]
     PacketTooLarge {
         /// Bytes announced by the size prefix.
@@ -17,15 +19,15 @@ pub enum HandshakeError {
         /// Bytes accepted behind the size prefix.
         max: usize,
     },
-    /// A packet announces fewer bytes than the encryption alone takes.
+    /// A packet announces fewer bytes than the encryption alone adds.
     #[error("handshake packet of {got} bytes, at least {min} are needed")]
     PacketTooSmall {
         /// Bytes announced by the size prefix.
         got: usize,
-        /// Bytes that an empty message takes.
+        /// Bytes of a packet with an empty plaintext.
         min: usize,
     },
-    /// The authentication tag is wrong: the packet was made for another key, or was changed.
+    /// The authentication tag is wrong: the packet is for another key, or was changed.
     #[error("handshake packet has a wrong authentication tag")]
     TagMismatch,
     /// A public key in the packet is not a point on the curve.
@@ -40,12 +42,12 @@ pub enum HandshakeError {
     /// The plaintext does not start with an RLP list.
     #[error("handshake packet is not an RLP list")]
     NotAList,
-    /// The list is shorter than the packet's format says.
+    /// The list has fewer elements than the packet's format.
     #[error("handshake packet has {got} list elements, at least {expected} are needed")]
     TooFewElements {
         /// Elements in the list.
         got: usize,
-        /// Elements that the format names.
+        /// Elements in the format.
         expected: usize,
     },
     /// An element has the wrong number of bytes, or is a list.
@@ -55,10 +57,10 @@ pub enum HandshakeError {
         element: &'static str,
         /// Bytes in the element; 0 for a list.
         got: usize,
-        /// Bytes that the format says.
+        /// Bytes in the format.
         expected: usize,
     },
-    /// The padding that was asked for makes our own packet larger than receivers accept.
+    /// The given padding makes our own packet larger than receivers accept.
     #[error("{got} bytes of padding make a handshake packet larger than {max} bytes")]
     PaddingTooLong {
         /// Bytes of padding.
@@ -69,8 +71,10 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Whose doing it is. Anybody can send a bad packet, so [`Fault::Remote`] says nothing about
-    /// the node behind an identity.
+    /// Returns who is at fault.
+    ///
+    /// Anybody can send a bad packet, so [`Fault::Remote`] proves nothing about the node that an
+    /// identity belongs to.
     pub fn fault(&self) -> Fault {
         match self {
             Self::PaddingTooLong { .. } => Fault::Local,
@@ -79,18 +83,22 @@ impl HandshakeError {
     }
 }
 
-/// Why a received frame is refused. After an error from [`Ingress::open`](super::Ingress::open)
-/// the connection is lost: the cipher state of both sides can never agree again.
+/// Why a received frame is rejected.
+///
+/// After an error from [`Ingress::open`](super::Ingress::open) the connection is lost, since the
+/// cipher states of both sides cannot agree again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The MAC of a header is wrong. On the first frame this is how a wrong key shows.
+    /// The MAC of a header is wrong.
+    ///
+    /// On the first frame, it means that the two sides do not share a key.
     #[error("frame header has a wrong MAC")]
     HeaderMac,
     /// The MAC of a body is wrong.
     #[error("frame body has a wrong MAC")]
     BodyMac,
-    /// A frame is larger than is accepted at this point.
+    /// A frame is larger than accepted at this point.
     #[error("frame of {got} bytes, at most {max} are accepted")]
     FrameTooLarge {
         /// Bytes announced by the header.
@@ -101,10 +109,10 @@ pub enum FrameError {
     /// The message id is missing or malformed.
     #[error("frame has no valid message id")]
     MessageId(#[from] MessageIdError),
-    /// The payload is larger, uncompressed, than is accepted.
+    /// The uncompressed payload is larger than accepted.
     #[error("payload of {got} bytes, at most {max} are accepted")]
     PayloadTooLarge {
-        /// Bytes declared for a compressed payload, present of an uncompressed one.
+        /// The payload's length; for a compressed one, the length that it declares.
         got: u64,
         /// Bytes accepted.
         max: usize,
@@ -112,14 +120,16 @@ pub enum FrameError {
     /// A compressed payload is malformed.
     #[error("payload is not valid Snappy data")]
     Snappy(#[from] SnappyError),
-    /// A frame before this one was refused.
-    #[error("a frame of this connection was refused before")]
+    /// An earlier frame was rejected.
+    #[error("an earlier frame of this connection was rejected")]
     AlreadyFailed,
 }
 
 impl FrameError {
-    /// Whose doing it is: only the holder of the session's secrets, or something that changes
-    /// bytes on the way, can make a frame that is refused.
+    /// Returns [`Fault::Remote`].
+    ///
+    /// Only the holder of the session's secrets, or something that changes bytes on the way, can
+    /// cause a frame to be rejected.
     pub fn fault(&self) -> Fault {
         Fault::Remote
     }
@@ -129,13 +139,13 @@ impl FrameError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnappyError {
-    /// There is not even a length.
-    #[error("no data at all")]
+    /// The data is empty, without even a length.
+    #[error("no data")]
     Empty,
-    /// The length in front takes more than five bytes, or the data ends before it does.
+    /// The length in front takes more than five bytes, or is cut off.
     #[error("length cannot be read")]
     Length,
-    /// The declared length is more than this much data can ever expand to.
+    /// The declared length is more than data of this size can expand to.
     #[error("{compressed} bytes cannot expand to {declared}")]
     Expansion {
         /// Bytes declared.
@@ -169,11 +179,13 @@ pub enum MessageIdError {
     Overflow,
 }
 
-/// Why a message cannot be sent. Nothing was written and no state changed: the connection lives.
+/// Why a message cannot be sent.
+///
+/// Nothing was written and no state changed, so the connection can still be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// The payload is larger than every receiver is sure to accept.
+    /// The payload is larger than the size that every receiver accepts.
     #[error("payload of {got} bytes, at most {max} can be sent")]
     PayloadTooLarge {
         /// Bytes given.
@@ -189,7 +201,7 @@ pub enum SealError {
         /// [`MAX_FRAME_SIZE`](super::MAX_FRAME_SIZE).
         max: usize,
     },
-    /// The compressor refused the payload, which it never does below 4 GiB.
+    /// The compressor rejected the payload, which it never does below 4 GiB.
     #[error("payload of {got} bytes cannot be compressed")]
     Compression {
         /// Bytes given.
@@ -198,7 +210,7 @@ pub enum SealError {
 }
 
 impl SealError {
-    /// Whose doing it is: always ours.
+    /// Returns [`Fault::Local`].
     pub fn fault(&self) -> Fault {
         Fault::Local
     }

@@ -1,4 +1,4 @@
-//! What fuzz targets do that a correct sender never does.
+//! Functions for fuzz targets, to seal frames that a correct sender never sends.
 
 use crate::keccak::Keccak256;
 use bytes::BytesMut;
@@ -10,7 +10,7 @@ pub use super::handshake::fuzzing::{
     ephemeral, having_sent, reencode_ack, reencode_auth, seal_eip8, seal_legacy, session,
 };
 
-/// One direction of a connection with fixed secrets: what the first seals, the second opens.
+/// Returns both ends of one direction of a connection with fixed secrets.
 pub fn direction() -> (Egress, Ingress) {
     let (aes_secret, mac_secret) = ([1; 32], [2; 32]);
     let [seals, opens] = FrameMac::pair(&mac_secret, [Keccak256::new(), Keccak256::new()]);
@@ -20,7 +20,7 @@ pub fn direction() -> (Egress, Ingress) {
     )
 }
 
-/// Appends a frame with any header and any `body` of whole blocks, sealed correctly.
+/// Appends a correctly sealed frame with any header and any `body` of whole blocks.
 pub fn seal_parts(egress: &mut Egress, header: [u8; BLOCK], body: &[u8], out: &mut BytesMut) {
     assert!(body.len().is_multiple_of(BLOCK));
     let start = out.len();

@@ -11,31 +11,34 @@ use crate::keccak::Keccak256;
 /// Bytes of a MAC.
 pub(super) const LENGTH: usize = 16;
 
-/// A MAC, which is compared in constant time.
+/// A MAC that is compared in constant time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tag(pub(super) [u8; LENGTH]);
 
 impl Tag {
-    /// Whether these are the bytes on the wire.
+    /// Returns whether the received MAC is this one.
     pub(super) fn verify(&self, received: &[u8]) -> bool {
         self.0.ct_eq(received).into()
     }
 }
 
-/// A Keccak state that absorbs everything sent in one direction. Each MAC is its digest after the
-/// state absorbed an earlier digest, encrypted, so that it cannot be extended without the secret.
+/// A Keccak state that absorbs everything sent in one direction.
+///
+/// Before each MAC the state absorbs an encrypted digest of its own, so that nobody can extend the
+/// stream without the secret. The MAC is the digest after that.
 pub(super) struct FrameMac {
     state: Keccak256,
-    /// Both directions have the same, and the keys of its rounds are half of this.
+    /// Shared by both directions, since its round keys would be half of this struct.
     cipher: Arc<Aes256Enc>,
-    /// Digest of `state`. The last frame's MAC is the digest that the next header starts from, so
-    /// keeping it saves one of four Keccak permutations for each small frame.
+    /// The digest of `state`, which the next header's MAC starts from.
+    ///
+    /// It is the last frame's MAC. Keeping it saves one of four Keccak permutations for each small
+    /// frame.
     digest: [u8; LENGTH],
 }
 
 impl FrameMac {
-    /// Two directions of one connection, each of which starts from a state that absorbed the
-    /// handshake.
+    /// Returns the MACs of both directions; each state has absorbed the handshake.
     pub(super) fn pair(mac_secret: &[u8; 32], states: [Keccak256; 2]) -> [Self; 2] {
         let cipher = Arc::new(Aes256Enc::new(mac_secret.into()));
         states.map(|state| Self::new(Arc::clone(&cipher), state))
@@ -49,16 +52,19 @@ impl FrameMac {
         }
     }
 
-    /// Absorbs a whole frame and returns the MACs of its header and of its body. The header's MAC
-    /// does not go into the state, so the two digests behind it are computed side by side.
+    /// Absorbs a whole frame, and returns the MACs of its header and its body.
+    ///
+    /// The state does not absorb the header's MAC, so it is computed side by side with the digest
+    /// behind the body.
     pub(super) fn frame(&mut self, header: &[u8; 16], body: &[u8]) -> (Tag, Tag) {
         self.absorb_seeded(self.digest, header);
         let (header, seed) = self.state.digest_update_digest(body);
         (Tag(half(header)), self.end(half(seed)))
     }
 
-    /// Absorbs a header and returns its MAC, and absorbs the first piece of the body, padding
-    /// included, which may be empty.
+    /// Absorbs a header and the first piece of its body, and returns the header's MAC.
+    ///
+    /// The piece includes padding, and may be empty.
     pub(super) fn header(&mut self, ciphertext: &[u8; 16], piece: &[u8]) -> Tag {
         self.absorb_seeded(self.digest, ciphertext);
         Tag(half(self.state.digest_and_update(piece)))
@@ -74,7 +80,7 @@ impl FrameMac {
         self.end(half(self.state.digest()))
     }
 
-    /// `seed` is the digest behind the body.
+    /// Ends the frame; `seed` is the digest behind the body.
     fn end(&mut self, seed: [u8; LENGTH]) -> Tag {
         self.absorb_seeded(seed, &seed);
         self.digest = half(self.state.digest());
@@ -91,7 +97,7 @@ impl FrameMac {
     }
 }
 
-/// The half of a digest that a MAC is made of.
+/// Returns the half of a digest that is used as the MAC.
 fn half(digest: [u8; 32]) -> [u8; LENGTH] {
     let mut half = [0; LENGTH];
     half.copy_from_slice(&digest[..LENGTH]);
@@ -100,7 +106,7 @@ fn half(digest: [u8; 32]) -> [u8; LENGTH] {
 
 #[cfg(test)]
 impl FrameMac {
-    /// All 32 bytes of the state's digest after `suffix`.
+    /// Returns all 32 bytes of the state's digest after `suffix`.
     pub(super) fn digest_after(&self, suffix: &[u8]) -> [u8; 32] {
         let mut state = self.state.clone();
         state.update(suffix);

@@ -5,10 +5,10 @@ use crate::rlp::read::number;
 use crate::rlp::stands_for_itself;
 use crate::rlp::write::{self, MAX_HEADER};
 
-/// The most bytes that an id takes.
+/// The maximum length of an encoded id.
 pub const MAX_LENGTH: usize = MAX_HEADER;
 
-/// Writes `id` to `buffer` and returns the bytes written, 1 to 9 of them.
+/// Writes `id` to `buffer`, and returns the 1 to 9 bytes written.
 ///
 /// ```
 /// # use peermux::rlpx::message_id;
@@ -20,7 +20,7 @@ pub fn encode(id: u64, buffer: &mut [u8; MAX_LENGTH]) -> &[u8] {
     write::number(id, buffer)
 }
 
-/// Reads the id at the front of `bytes`; returns it and the bytes that it takes.
+/// Reads the id at the front of `bytes`, and returns it and its length.
 ///
 /// # Errors
 /// [`MessageIdError`] if the bytes end early, or start with a list, with an integer that is not

@@ -1,4 +1,4 @@
-//! The RLPx transport, without input or output: bytes go in, bytes come out.
+//! The RLPx transport, without I/O: bytes go in, bytes come out.
 //!
 //! ```text
 //!   Initiator::new ── auth ──▶ Recipient::read_auth ─▶ AuthReceived
@@ -11,10 +11,10 @@
 //!
 //! The handshake is a chain of types: each step consumes the one before, so a session cannot exist
 //! without both packets. [`Egress`] seals messages into frames and [`Ingress`] opens them, both in
-//! the caller's buffer; [`ReadBuffer`] is such a buffer for the reading side, whose memory follows
-//! the bytes that arrived and not the sizes that a remote announces.
+//! the caller's buffer. [`ReadBuffer`] is such a buffer for the reading side; its memory follows
+//! the bytes that arrived, not the sizes that a remote announces.
 //!
-//! Randomness is an argument, nothing reads a clock, and nothing here knows what a socket is.
+//! Randomness is an argument, and nothing here uses a clock or a socket.
 //! Sources: the [RLPx transport protocol][rlpx], [EIP-8] (the handshake's packet format) and
 //! [EIP-706] (Snappy compression).
 //!

@@ -1,22 +1,22 @@
 //! The buffer that a connection reads into.
 
-/// Capacity of a fresh buffer.
+/// Capacity of a new buffer.
 const SMALL: usize = 4 * 1024;
 
 /// Capacity of the buffer of a connection that fell silent.
 const IDLE: usize = 256;
 
-/// What is read ahead, and reserved on the mere announcement of a frame.
+/// The most that is read ahead, or reserved when a frame is announced.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// What is kept between large messages.
+/// The most that is kept between large messages.
 const KEEP: usize = 2 << 20;
 
-/// A read buffer whose memory follows what arrived, not what a remote announces.
+/// A read buffer that grows with the bytes received, not with the sizes announced.
 ///
 /// It starts at 4 KiB and doubles up to 64 KiB while reads fill it. For a larger frame it doubles
-/// further each time it is full, up to that frame's size: a remote that announces 16 MiB and
-/// sends nothing costs 64 KiB. [`shrink`](Self::shrink) gives that memory back.
+/// further each time it is full, up to the size of that frame: a remote that announces 16 MiB and
+/// sends nothing costs 64 KiB. [`shrink`](Self::shrink) frees that memory.
 ///
 /// ```
 /// # use peermux::rlpx::ReadBuffer;
@@ -30,15 +30,16 @@ const KEEP: usize = 2 << 20;
 #[derive(Debug)]
 pub struct ReadBuffer {
     bytes: Vec<u8>,
-    /// Bytes at the front that were consumed. They are overwritten when room is needed, so that a
-    /// small frame does not move those behind it.
+    /// Consumed bytes at the front.
+    ///
+    /// They stay until room is needed, so that consuming a small frame moves nothing.
     start: usize,
-    /// The last read filled the buffer: there is more than we have room for.
+    /// The last read filled the buffer, so more bytes are probably waiting.
     was_full: bool,
 }
 
 impl ReadBuffer {
-    /// An empty buffer with a capacity of 4 KiB.
+    /// Returns an empty buffer with a capacity of 4 KiB.
     pub fn new() -> Self {
         Self {
             bytes: Vec::with_capacity(SMALL),
@@ -47,29 +48,29 @@ impl ReadBuffer {
         }
     }
 
-    /// A buffer that starts with these bytes, as those behind a handshake packet.
+    /// Returns a buffer that starts with `unread`, e.g. the bytes behind a handshake packet.
     pub fn with_unread(unread: &[u8]) -> Self {
         let mut buffer = Self::new();
         buffer.bytes.extend_from_slice(unread);
         buffer
     }
 
-    /// The bytes that were read and not consumed.
+    /// Returns the bytes that are not consumed.
     pub fn filled(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..]
     }
 
-    /// How many bytes were read and not consumed.
+    /// Returns how many bytes are not consumed.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Whether every byte that was read is consumed.
+    /// Returns whether every byte is consumed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of memory that the buffer holds.
+    /// Returns how many bytes of memory the buffer holds.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -84,8 +85,10 @@ impl ReadBuffer {
         }
     }
 
-    /// The capacity that [`prepare`](Self::prepare) would go to, so that a budget can be asked
-    /// first. While the buffer moves, old and new memory exist side by side for a moment.
+    /// Returns the capacity after [`prepare`](Self::prepare), so that the caller can check a
+    /// budget.
+    ///
+    /// While the buffer moves, the old and the new memory both exist for a moment.
     pub fn next_capacity(&self, total: usize) -> usize {
         let capacity = self.capacity();
         let doubled = capacity.saturating_mul(2);
@@ -104,12 +107,12 @@ impl ReadBuffer {
         }
     }
 
-    /// Makes room for a read and returns the buffer to append to, as with
-    /// `AsyncReadExt::read_buf`; bytes that are in it must be left alone.
+    /// Makes room for a read, and returns the buffer to append to.
     ///
-    /// `total` is what [`Opened::NeedMore`](super::Opened::NeedMore) said, or 0: how many bytes,
-    /// counted from the first one that is not consumed, are needed. There is room for one byte
-    /// at least, but not always for all of them at once: call this before each read.
+    /// Append with `AsyncReadExt::read_buf` or the like, and do not change the bytes in it. `total`
+    /// is the number from [`Opened::NeedMore`](super::Opened::NeedMore), or 0: how many bytes are
+    /// needed, counted from the first one that is not consumed. There is room for at least one
+    /// byte, but not always for all of them at once, so call this before each read.
     pub fn prepare(&mut self, total: usize) -> &mut Vec<u8> {
         let capacity = self.next_capacity(total);
         self.was_full = false;
@@ -122,21 +125,25 @@ impl ReadBuffer {
         &mut self.bytes
     }
 
-    /// Gives back what is above 64 KiB, if the buffer is empty. For use after each message where
-    /// memory is short.
+    /// Frees all memory above 64 KiB, if the buffer is empty.
+    ///
+    /// Call it after each message when memory is short.
     pub fn shrink(&mut self) {
         self.shrink_to(READ_AHEAD);
     }
 
-    /// Gives back all but 64 KiB of more than 2 MiB, if the buffer is empty. For use after each
-    /// message: those of the same size that follow find their room.
+    /// Frees an empty buffer of more than 2 MiB, but for 64 KiB.
+    ///
+    /// Call it after each message. Up to 2 MiB stay for following messages of the same size.
     pub fn shrink_large(&mut self) {
         if self.capacity() > KEEP {
             self.shrink();
         }
     }
 
-    /// Gives back all but 256 bytes, if the buffer is empty. For a connection that fell silent.
+    /// Frees all memory above 256 bytes, if the buffer is empty.
+    ///
+    /// Call it when the connection falls silent.
     pub fn shrink_idle(&mut self) {
         self.shrink_to(IDLE);
     }
@@ -152,7 +159,7 @@ impl ReadBuffer {
         self.bytes.len() == self.bytes.capacity()
     }
 
-    /// Goes on in new memory of exactly `capacity` bytes; growing a `Vec` may take more.
+    /// Moves to new memory of exactly `capacity` bytes; growing a `Vec` may take more.
     fn move_to(&mut self, capacity: usize) {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.extend_from_slice(self.filled());
@@ -172,7 +179,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads as much of `count` bytes as there is room for.
+    /// Reads up to `count` bytes, as many as there is room for.
     fn read(buffer: &mut ReadBuffer, total: usize, count: usize) -> usize {
         let expected = buffer.next_capacity(total);
         let spare = buffer.prepare(total);

@@ -1,4 +1,4 @@
-//! From both handshake packets to the keys of a session ([devp2p rlpx.md], "Initial Handshake").
+//! Derives the keys of a session from the handshake ([devp2p rlpx.md], "Initial Handshake").
 //!
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake
 
@@ -15,14 +15,14 @@ use crate::node::{PublicKey, SecretKey};
 
 type Secret = Zeroizing<[u8; 32]>;
 
-/// Which side of the handshake we are.
+/// Our side of the handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Initiator,
     Recipient,
 }
 
-/// Everything that the two packets exchanged, as one side knows it.
+/// Everything that the two packets exchanged, as known to one side.
 pub(super) struct Exchange<'a> {
     pub(super) role: Role,
     pub(super) remote: PublicKey,
@@ -30,12 +30,12 @@ pub(super) struct Exchange<'a> {
     pub(super) remote_ephemeral: &'a PublicKey,
     pub(super) initiator_nonce: &'a [u8; 32],
     pub(super) recipient_nonce: &'a [u8; 32],
-    /// The packets as they went over the wire, size prefixes included.
+    /// The packets on the wire, with their size prefixes.
     pub(super) auth: &'a [u8],
     pub(super) ack: &'a [u8],
 }
 
-/// What both sides derive from an exchange.
+/// The secrets that both sides derive from an exchange.
 pub(super) struct Secrets {
     pub(super) shared: Secret,
     pub(super) aes: Secret,
@@ -53,8 +53,9 @@ impl Exchange<'_> {
         Secrets { shared, aes, mac }
     }
 
-    /// The session that follows; each direction's MAC starts from the other side's nonce and the
-    /// packet that went in that direction.
+    /// Returns the session.
+    ///
+    /// Each direction's MAC starts from the receiver's nonce and the packet sent in that direction.
     pub(super) fn session(&self) -> Session {
         let Secrets { shared, aes, mac } = self.secrets();
         let seeded = |nonce: &[u8; 32], packet: &[u8]| {
@@ -81,7 +82,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Byte-wise exclusive or.
+/// Returns the byte-wise exclusive or.
 pub(super) fn xor(a: &[u8; 32], b: &[u8; 32]) -> Secret {
     Secret::new(array::from_fn(|i| a[i] ^ b[i]))
 }

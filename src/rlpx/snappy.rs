@@ -7,19 +7,19 @@ use snap::raw::{Decoder, Encoder, decompress_len, max_compress_len};
 
 use super::error::{SealError, SnappyError};
 
-/// No element of the format yields more than 64 bytes for 3, so data never expands beyond this.
+/// The largest expansion factor: no element yields more than 64 bytes for 3.
 const MAX_EXPANSION: usize = 22;
 
-/// Bytes that are compressed on their own, and that one literal holds.
+/// Bytes that are compressed independently, and the most that one literal holds.
 const BLOCK: usize = 1 << 16;
-/// The tag of a literal whose length takes two bytes.
+/// The tag of a literal with a two-byte length.
 const LITERAL_OF_TWO_BYTES: u8 = 61 << 2;
-/// What such a literal takes beside its data, in bytes.
+/// The size of such a literal without its data, in bytes.
 const LITERAL_HEAD: usize = 3;
-/// The most bytes that the length of a message takes.
+/// The maximum size of a message's length, in bytes.
 const LENGTH_MAX: usize = 4;
 
-/// Compresses one message after the other. Its tables of up to 34 KiB are kept between them.
+/// Compresses messages, and keeps its tables of up to 34 KiB between them.
 pub(super) struct Compressor(Encoder);
 
 impl Compressor {
@@ -27,7 +27,7 @@ impl Compressor {
         Self(Encoder::new())
     }
 
-    /// Appends the compressed form of `data` to `out`, without a buffer in between.
+    /// Appends the compressed form of `data` to `out`, without an intermediate buffer.
     pub(super) fn append(&mut self, data: &[u8], out: &mut BytesMut) -> Result<(), SealError> {
         let start = out.len();
         out.put_bytes(0, max_compress_len(data.len()));
@@ -36,22 +36,26 @@ impl Compressor {
         Ok(())
     }
 
-    /// Writes the compressed form of `data` to the front of `out`, which has at least the
-    /// `max_compress_len` bytes that this can take. Returns its length, which is never more than
-    /// incompressible data takes.
+    /// Writes the compressed form of `data` to the front of `out`, and returns its length.
+    ///
+    /// `out` has at least `max_compress_len` bytes. The result is never longer than that of
+    /// incompressible data.
     pub(super) fn compress(&mut self, data: &[u8], out: &mut [u8]) -> Result<usize, SealError> {
         let length = self.0.compress(data, out);
         let length = length.map_err(|_| SealError::Compression { got: data.len() })?;
         let blocks = data.len().div_ceil(BLOCK);
-        match length > LENGTH_MAX + data.len() + blocks * LITERAL_HEAD {
-            true => Ok(store(data, out)),
-            false => Ok(length),
+        if length > LENGTH_MAX + data.len() + blocks * LITERAL_HEAD {
+            Ok(store(data, out))
+        } else {
+            Ok(length)
         }
     }
 }
 
-/// Writes the form of `data` that has no copies. Short copies between short literals can take more
-/// room than what they stand for, which a message of the largest size has not got.
+/// Writes `data` as literals only, without copies.
+///
+/// Short copies between short literals can take more room than the bytes that they replace, and a
+/// message of the largest size has no room left for that.
 fn store(data: &[u8], mut out: &mut [u8]) -> usize {
     let room = out.len();
     let mut length = data.len();
@@ -68,10 +72,10 @@ fn store(data: &[u8], mut out: &mut [u8]) -> usize {
     room - out.len()
 }
 
-/// The length that compressed `data` declares for what it holds; nothing is allocated.
+/// Returns the declared length of compressed `data`, without allocating.
 pub(super) fn declared_length(data: &[u8]) -> Result<u64, SnappyError> {
     if data.is_empty() {
-        // The library says 0, but an empty payload compresses to one byte.
+        // The library returns 0, but an empty payload compresses to one byte.
         return Err(SnappyError::Empty);
     }
     match decompress_len(data) {
@@ -81,8 +85,7 @@ pub(super) fn declared_length(data: &[u8]) -> Result<u64, SnappyError> {
     }
 }
 
-/// Appends what `data` decompresses to, whose declared length the caller has read and found
-/// acceptable.
+/// Appends the decompressed form of `data`; the caller has checked the declared length.
 pub(super) fn decompress(
     data: &[u8],
     declared: usize,
@@ -90,7 +93,7 @@ pub(super) fn decompress(
 ) -> Result<(), SnappyError> {
     let compressed = data.len();
     if declared > compressed.saturating_mul(MAX_EXPANSION) {
-        // What we allocate stays in proportion to what the remote really sent.
+        // The allocation stays in proportion to the bytes that the remote sent.
         return Err(SnappyError::Expansion {
             declared,
             compressed,
@@ -127,7 +130,7 @@ mod tests {
                 .unwrap();
             assert_eq!(decompress(&out, length).unwrap(), vec![7; length]);
         }
-        // A literal and then nothing but copies of 64 bytes, as dense as the format allows.
+        // A literal, then only copies of 64 bytes: the densest data that the format allows.
         let copies = 1_000;
         let mut densest = vec![0x81, 0xf4, 0x03, 0x00, b'x'];
         densest.extend([0xfe, 0x01, 0x00].repeat(copies));
@@ -167,7 +170,8 @@ mod tests {
 
     #[test]
     fn data_that_copies_would_make_longer_takes_no_more_than_noise() {
-        // Words that return after more than 2 KiB take a copy of three bytes, and split a literal.
+        // A word that repeats after more than 2 KiB takes a copy of three bytes and splits a
+        // literal.
         let mut noise = StdRng::seed_from_u64(1);
         let words: [[u8; 4]; 64] = noise.random();
         let mut data = vec![0; MAX_PAYLOAD];

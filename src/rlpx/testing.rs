@@ -1,4 +1,4 @@
-//! What the unit tests of this module share: the published vectors and a pair of sessions.
+//! Shared by the unit tests of this module: published vectors and a pair of sessions.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ pub(super) static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../tests/vectors/devp2p.json")).unwrap()
 });
 
-/// The bytes of a hexadecimal member.
+/// Decodes a hexadecimal member.
 pub(super) fn hex(value: &Value, name: &str) -> Vec<u8> {
     let text = value[name].as_str().unwrap_or_else(|| panic!("no {name}"));
     HEXLOWER.decode(text.as_bytes()).unwrap()
@@ -29,12 +29,12 @@ pub(super) fn key(value: &Value, name: &str) -> SecretKey {
     SecretKey::from_bytes(&array(value, name)).unwrap()
 }
 
-/// Randomness that is the same in each run, and different for each `seed`.
+/// Returns randomness that depends on `seed` only.
 pub(super) fn randomness(seed: u64) -> HandshakeRandomness {
     HandshakeRandomness::random(&mut StdRng::seed_from_u64(seed))
 }
 
-/// The step's result, which must be there.
+/// Returns the result of a step that is done.
 pub(super) fn done<S: std::fmt::Debug, T>(step: Step<S, T>) -> T {
     match step {
         Step::Done(result) => result,
@@ -42,7 +42,7 @@ pub(super) fn done<S: std::fmt::Debug, T>(step: Step<S, T>) -> T {
     }
 }
 
-/// Both ends of a connection, initiator first.
+/// Returns both ends of a connection, initiator first.
 pub(crate) fn sessions() -> (Session, Session) {
     let rng = &mut StdRng::seed_from_u64(1);
     let (dialler, listener) = (SecretKey::random(rng), SecretKey::random(rng));

@@ -1,4 +1,4 @@
-//! The address under which a node wants to be dialled.
+//! The address at which a node wants to be dialled.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use crate::node::{Endpoint, EndpointError, Host};
 
-/// A host and, if it is not the one that the node listens on, a port, written `HOST[:PORT]`: what a
-/// node behind a router or in a container is dialled at.
+/// An address at which others dial the node, written `HOST[:PORT]`.
+///
+/// It is for nodes behind a router or in a container. Without a port it has the listening port.
 ///
 /// ```
 /// use peermux::server::Advertised;
@@ -24,14 +25,14 @@ pub struct Advertised {
     port: Option<u16>,
 }
 
-/// Why a text names no address to be dialled at.
+/// Why a text is not an address that others can dial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdvertisedError {
-    /// Host or port are wrong.
+    /// The host or port is invalid.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The host is an address that stands for all addresses, such as 0.0.0.0.
+    /// The host stands for all addresses, such as 0.0.0.0.
     #[error("{ip} stands for all addresses and cannot be dialled")]
     Unspecified {
         /// The address.
@@ -43,17 +44,17 @@ pub enum AdvertisedError {
 }
 
 impl Advertised {
-    /// The address or name.
+    /// Returns the IP address or name.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The port, unless it is the one that the node listens on.
+    /// Returns the port, or `None` for the listening port.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// Where the node is dialled, if a port is known.
+    /// Returns the endpoint to dial, if a port is known.
     pub(super) fn endpoint(&self, listens_on: Option<u16>) -> Option<Endpoint> {
         Some(Endpoint {
             host: self.host.clone(),

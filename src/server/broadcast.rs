@@ -1,4 +1,4 @@
-//! One message to many peers.
+//! Sends one message to many peers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,35 +17,34 @@ use crate::rlpx::{MAX_PAYLOAD, max_payload};
 use crate::settings::settings;
 
 settings! {
-    /// Whom a [broadcast](Server::broadcast) reaches, and what happens where there is no room.
+    /// How a [broadcast](Server::broadcast) handles peers whose queue is full.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct BroadcastPolicy {
-        /// How long to wait for peers whose queue is full, all of them together. Default: not at
-        /// all.
+        /// How long to wait for all peers whose queue is full. Default: zero.
         wait / with_wait: Duration = Duration::ZERO;
-        /// What happens to a peer whose queue is still full then. Default: [`WhenSlow::Drop`].
+        /// What to do with a peer whose queue is still full. Default: [`WhenSlow::Drop`].
         when_slow / with_when_slow: WhenSlow = WhenSlow::Drop;
     }
 }
 
-/// What happens to a peer that has no room for a broadcast.
+/// What to do with a peer that has no room for a broadcast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WhenSlow {
-    /// It does not get the message, which is counted.
+    /// The message is dropped and counted.
     #[default]
     Drop,
-    /// It ends with [`USELESS_PEER`](DisconnectReason::USELESS_PEER).
+    /// The peer is disconnected with [`USELESS_PEER`](DisconnectReason::USELESS_PEER).
     Disconnect,
 }
 
-/// What a broadcast has done.
+/// The outcome of a broadcast.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BroadcastReport {
-    /// How many peers have it in their sending queue.
+    /// How many peers have the message in their sending queue.
     pub sent: usize,
-    /// Those that do not have it, and why.
+    /// The peers that do not have it, and why.
     pub dropped: Vec<(NodeId, NotSent)>,
 }
 
@@ -61,11 +60,11 @@ pub enum NotSent {
     Refused(SendError),
 }
 
-/// Why a message was sent to nobody.
+/// Why a broadcast was sent to no peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BroadcastError {
-    /// It is larger than its set of messages allows, or any peer accepts.
+    /// The message is larger than its set of messages allows, or any peer accepts.
     #[error("a payload of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// The payload's size in bytes.
@@ -73,7 +72,7 @@ pub enum BroadcastError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The memory budget of the node has no room for it.
+    /// The memory budget of the node has no room for the message.
     #[error("the node's memory budget has no room for {size} bytes")]
     NoMemory {
         /// The payload's size in bytes.
@@ -82,7 +81,7 @@ pub enum BroadcastError {
 }
 
 impl BroadcastReport {
-    /// How many peers had a full queue.
+    /// Returns how many peers had a full queue.
     #[must_use]
     pub fn full(&self) -> usize {
         let full = self.dropped.iter().filter(|(_, why)| *why == NotSent::Full);
@@ -98,16 +97,20 @@ impl BroadcastReport {
 }
 
 impl Server {
-    /// Sends a message to all peers with which a protocol of such messages runs and of which
-    /// `to` is true. It is encoded and compressed once, its memory is shared by all and counts once
-    /// in the memory budget of the node, though in full in the bounds of each peer.
+    /// Sends a message to all peers that speak its protocol and satisfy `to`.
     ///
-    /// No peer holds up the others: each gets it that has room, and then those are waited for,
-    /// together, that had none. Cancel safe: a dropped call has sent it to those with room, and to
-    /// some of the others.
+    /// The message is encoded and compressed once. All peers share its memory, which counts once in
+    /// the node's memory budget, but in full in the bounds of each peer.
+    ///
+    /// No peer delays the others: the message goes to all peers with room first. Then the call
+    /// waits for all the others together.
     ///
     /// # Errors
-    /// [`BroadcastError`] if it was sent to nobody, because of its size.
+    /// [`BroadcastError`] if the message was sent to no peer, because of its size.
+    ///
+    /// # Cancel safety
+    /// A dropped call has sent the message to all peers with room, and to some of the others.
+    #[doc(alias("publish", "send to all"))]
     pub async fn broadcast<M: WireMessage>(
         &self,
         message: &M,
@@ -162,7 +165,7 @@ fn try_send(
     })
 }
 
-/// Gives peers without room the time that they have.
+/// Waits for the peers without room, as long as the policy allows.
 async fn wait_for(
     slow: Vec<(Lane, Peer)>,
     code: u64,
@@ -175,9 +178,10 @@ async fn wait_for(
         .into_iter()
         .map(|(lane, peer)| async move {
             let sending = lane.send_shared(code, payload);
-            let sent = match wait.is_zero() {
-                true => None,
-                false => timeout(wait, sending).await.ok(),
+            let sent = if wait.is_zero() {
+                None
+            } else {
+                timeout(wait, sending).await.ok()
             };
             (peer, sent)
         })

@@ -20,15 +20,16 @@ use crate::rlp::Encodable;
 use crate::rlpx::Legacy;
 use crate::transport::Transport;
 
-/// The settings of a [`Server`] on its way to start. `D` connects to nodes, and `L` is a listener
-/// besides the configured address.
+/// Builds a [`Server`].
+///
+/// `D` is the dialer, and `L` the listener besides the configured address.
 #[must_use]
 pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
     pub(super) key: SecretKey,
     pub(super) config: ServerConfig,
     pub(super) protocols: Vec<Protocol>,
     pub(super) record: Option<NodeRecord>,
-    /// What the record says beside addresses, as RLP.
+    /// The record's entries besides addresses, as RLP.
     pub(super) entries: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) record_file: Option<PathBuf>,
     #[cfg(any(feature = "discv4", feature = "discv5"))]
@@ -51,7 +52,7 @@ pub struct ServerBuilder<D = NodeDialer, L = TcpListener> {
 pub(super) type DialerFor<D> = Box<dyn FnOnce(&ServerConfig) -> D + Send>;
 
 impl Server {
-    /// Starts the description of a node with this static key.
+    /// Returns a builder of a node with this static key.
     pub fn builder(key: SecretKey) -> ServerBuilder {
         ServerBuilder::new(key)
     }
@@ -96,21 +97,21 @@ impl<D, L> ServerBuilder<D, L> {
         self.key.public_key().node_id()
     }
 
-    /// Sets the numbers, times and lists, all together. Default: [`ServerConfig::default`].
+    /// Sets the whole configuration, by default [`ServerConfig::default`].
     pub fn config(mut self, config: ServerConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Changes the configuration that has been set so far:
-    /// `.configure(|config| config.with_max_peers(25))`.
+    /// Changes the current configuration: `.configure(|config| config.with_max_peers(25))`.
     pub fn configure(mut self, change: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         self.config = change(self.config);
         self
     }
 
-    /// Registers a protocol, besides those before. A server without any has peers of every kind,
-    /// but only the base protocol to speak.
+    /// Registers another protocol.
+    ///
+    /// A server without protocols accepts all peers, but speaks only the base protocol with them.
     pub fn protocol(mut self, protocol: impl Into<Protocol>) -> Self {
         self.protocols.push(protocol.into());
         self
@@ -122,81 +123,94 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Listens on `addr`; port 0 picks a free one. Short for
-    /// [`with_listen`](ServerConfig::with_listen) of the configuration, for nodes that need no other
-    /// setting.
+    /// Listens on `addr`; port 0 picks a free one.
+    ///
+    /// Shorthand for [`with_listen`](ServerConfig::with_listen) of the configuration.
     pub fn listen(self, addr: SocketAddr) -> Self {
         self.configure(|config| config.with_listen(addr))
     }
 
-    /// Names the address at which other nodes can dial this one, for its enode URL. Short for
-    /// [`with_advertise`](ServerConfig::with_advertise) of the configuration.
+    /// Sets the address at which other nodes can dial this one.
+    ///
+    /// Shorthand for [`with_advertise`](ServerConfig::with_advertise) of the configuration.
     pub fn advertise(self, address: Advertised) -> Self {
         self.configure(|config| config.with_advertise(address))
     }
 
-    /// Sets the node's [record](Server::record) as it was made elsewhere. It must be signed with the
-    /// node's key. Addresses and ports in it stay as they are; its next version has the next sequence
-    /// number.
+    /// Sets an existing [record](Server::record), which must be signed with the node's key.
+    ///
+    /// Its addresses and ports stay as they are. Its next version has the next sequence number.
     pub fn record(mut self, record: NodeRecord) -> Self {
         self.record = Some(record);
         self
     }
 
-    /// Adds an entry to the node's [record](Server::record), such as the fork identifier that the protocol
-    /// `eth` announces. A record has room for 300 bytes in all, of which about 170 are taken.
+    /// Adds an entry to the node's [record](Server::record).
+    ///
+    /// An example is the fork identifier that the protocol `eth` announces. A record has room for
+    /// 300 bytes, of which about 170 are taken.
     pub fn record_entry(mut self, key: impl Into<Vec<u8>>, value: &impl Encodable) -> Self {
         self.entries.insert(key.into(), local_node::encoded(value));
         self
     }
 
-    /// Keeps the node's [record](Server::record) in this file, so that its sequence number goes on after a
-    /// restart, and only grows if something changed. A file that is damaged is kept aside. By default the
-    /// number of the first record is the time.
+    /// Stores the node's [record](Server::record) in this file.
+    ///
+    /// Its sequence number then continues after a restart, and grows only if something changed. A
+    /// damaged file is kept aside. By default the first record has the current time as its number.
     pub fn record_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.record_file = Some(path.into());
         self
     }
 
-    /// Makes the node reachable behind a router, as the [module](super#behind-a-router) says. A router that
-    /// cannot be asked does not stop the server; the log says why, and when it is asked again. Default:
-    /// [`Nat::None`].
+    /// Makes the node reachable behind a router, see the [module](super#behind-a-router).
+    ///
+    /// A router that does not answer does not stop the server; the log reports the error and the
+    /// time of the next attempt. Default: [`Nat::None`].
     pub fn nat(mut self, nat: Nat) -> Self {
         self.nat = nat;
         self
     }
 
-    /// Has the node's port mapped by this gateway, in place of what [`nat`](Self::nat) would ask.
+    /// Maps the node's port by this gateway instead of the one of [`nat`](Self::nat).
     pub fn gateway(mut self, gateway: impl Gateway) -> Self {
         self.gateway = Some(Box::new(gateway));
         self
     }
 
-    /// Takes part in discovery: finds nodes to dial, as a [`source`](Self::source) for each version, and is
-    /// found by its [record](Server::record). What was met before, and is remembered in the
-    /// [store](Self::node_store) with a port for discovery, is asked first, beside the bootnodes.
+    /// Takes part in discovery.
+    ///
+    /// Each version is a [`source`](Self::source) of nodes to dial, and publishes the node's
+    /// [record](Server::record). Discovery begins with the bootnodes and with nodes in the
+    /// [store](Self::node_store) that have a port for discovery.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     pub fn discovery(mut self, discovery: super::Discovery) -> Self {
         self.discovery = Some(discovery);
         self
     }
 
-    /// Finds nodes to dial, besides the sources before; all of them take turns. With a source the
-    /// server keeps [a part of its places](ServerConfig::with_dial_ratio) filled by itself.
+    /// Adds a source of nodes to dial; all sources take turns.
+    ///
+    /// With a source the server fills [a part of its seats](ServerConfig::with_dial_ratio) by
+    /// itself.
     pub fn source(mut self, source: impl AddressSource<Enode>) -> Self {
         self.sources.push(Box::new(source));
         self
     }
 
-    /// Sets what remembers nodes, such as an address book. It is a [`source`](Self::source) too.
+    /// Sets the store of nodes, such as an address book.
+    ///
+    /// The store is also a [`source`](Self::source).
     pub fn node_store(mut self, store: impl NodeStore) -> Self {
         self.store = Some(Arc::new(Guarded(store)));
         self
     }
 
-    /// Connects to nodes by other means than TCP: through a proxy, in memory. The
-    /// [socket options](ServerConfig::with_socket) are the dialer's own matter then, and so is a name
-    /// that leads [where it should not](ServerConfig::with_net_restrict).
+    /// Connects to nodes by other means than TCP, such as a proxy or memory.
+    ///
+    /// The dialer is then responsible for [socket options](ServerConfig::with_socket), and for
+    /// names that resolve to addresses outside the
+    /// [permitted networks](ServerConfig::with_net_restrict).
     pub fn dialer<E>(self, dialer: E) -> ServerBuilder<E, L>
     where
         E: Dialer<Addr = Enode, Io: Transport>,
@@ -204,9 +218,10 @@ impl<D, L> ServerBuilder<D, L> {
         self.exchange(|_, listener| (Box::new(|_| dialer), listener))
     }
 
-    /// Accepts connections from a listener that was made by other means, besides those on the
-    /// [configured address](Self::listen). It takes the place of one that was set before. Events
-    /// number it 1 if there is a configured address, and 0 if not.
+    /// Accepts connections from this listener too, besides the [configured address](Self::listen).
+    ///
+    /// It replaces a listener that was set before. Its number in events is 1 if there is a
+    /// configured address, else 0.
     pub fn listener<M>(self, listener: M) -> ServerBuilder<D, M>
     where
         M: Listener<Addr = SocketAddr, Io: Transport>,
@@ -243,24 +258,27 @@ impl<D, L> ServerBuilder<D, L> {
         }
     }
 
-    /// Sets whether handshake packets of the form before EIP-8, which no current implementation
-    /// sends, are accepted. Default: they are not.
+    /// Sets whether handshake packets in the format before EIP-8 are accepted.
+    ///
+    /// No current implementation sends them. Default: they are not accepted.
     pub fn legacy_handshake(mut self, legacy: Legacy) -> Self {
         self.legacy = legacy;
         self
     }
 
-    /// Draws everything that is random from this seed, so that a run can be replayed: waits, and the
-    /// keys of connections. For tests only: someone who knows the seed can read the messages. By
-    /// default the system's randomness is used.
+    /// Draws all randomness from this seed, so that a test can be replayed.
+    ///
+    /// For tests only: it determines waits and the keys of connections, so anybody who knows it can
+    /// read the messages. Default: the system's randomness.
     pub fn seed(mut self, seed: u64) -> Self {
         self.random = Random::seeded(seed);
         self
     }
 
-    /// Stops the server when this future completes or panics: the end of a part of the application
-    /// that the server should not go on without, such as the task that saves its address book. In
-    /// [`ServerFailed`](super::ServerFailed) it has this name.
+    /// Stops the server when this future completes or panics.
+    ///
+    /// Use it for an essential part of the application, such as the task that saves the address
+    /// book. [`ServerFailed`](super::ServerFailed) then has the name `part`.
     pub fn stop_with(
         mut self,
         part: &'static str,
@@ -270,24 +288,29 @@ impl<D, L> ServerBuilder<D, L> {
         self
     }
 
-    /// Gives all metrics of this server the label `node` with this value, so that two servers in one process
-    /// differ. It needs the feature `metrics`, and is best unique in the process. Default: no such label,
-    /// since Prometheus tells processes apart by itself.
+    /// Adds the label `node` with this value to all metrics of this server.
+    ///
+    /// It distinguishes servers in one process, so it should be unique there. It needs the feature
+    /// `metrics`. Default: no label, since Prometheus distinguishes processes by itself.
     pub fn metrics_label(mut self, value: impl Into<Arc<str>>) -> Self {
         self.metrics_label = Some(value.into());
         self
     }
 
-    /// Emits the peers' events to this feed, to which one can subscribe before the start, so that no
-    /// event is missed. The configuration's [capacity](ServerConfig::with_event_capacity) and
-    /// [choice](ServerConfig::with_message_events) of events do not apply to it.
+    /// Emits the events of peers to this feed.
+    ///
+    /// Subscribe to the feed before `start` to receive every event. The configuration's
+    /// [`event_capacity`](ServerConfig::with_event_capacity) and
+    /// [`message_events`](ServerConfig::with_message_events) do not apply to it.
     pub fn events(mut self, events: PeerEvents) -> Self {
         self.events = Some(events);
         self
     }
 
-    /// As [`Server::subscribe_connections`], from before the start on, so that no event is missed,
-    /// not even the first dial of a static node. Set the capacity of events first.
+    /// Like [`Server::subscribe_connections`], but before the start.
+    ///
+    /// The subscriber receives every event, including the first dial of a static node. Set the
+    /// capacity of events first.
     pub fn subscribe_connections(&mut self) -> EventStream<ConnectionEvent> {
         let capacity = self.config.event_capacity();
         let events = &mut self.connection_events;

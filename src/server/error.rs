@@ -21,21 +21,21 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// One capability is registered twice.
     #[error("protocol {0} is registered twice")]
     DuplicateProtocol(Capability),
     /// A protocol's name is empty, longer than 8 bytes, not ASCII, or `p2p`.
-    #[error("a protocol cannot be called {:?}: 1 to 8 ASCII characters, and not p2p", .0.name())]
+    #[error("{:?} is no protocol name: it needs 1 to 8 ASCII characters other than p2p", .0.name())]
     ProtocolName(Capability),
-    /// More protocols are registered than remotes take.
-    #[error("{got} protocols are registered, remotes take at most {limit}")]
+    /// More protocols are registered than remotes accept.
+    #[error("{got} protocols are registered, remotes accept at most {limit}")]
     TooManyProtocols {
-        /// How many are registered, each version for itself.
+        /// How many are registered, counting each version.
         got: usize,
         /// The limit, 64.
         limit: usize,
@@ -51,36 +51,36 @@ pub enum StartError {
         /// The limit, 2048 bytes.
         limit: usize,
     },
-    /// A number or time of the configuration cannot work.
+    /// A number or time of the configuration is too small.
     #[error(transparent)]
     Config(#[from] TooSmall),
-    /// The runtime that the server is to run in cannot run it.
+    /// The current runtime cannot run the server.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The [record](super::ServerBuilder::record) is signed with another key than the node's.
-    #[error("the node's record is one of {of}, and the node is {own}")]
+    #[error("the record belongs to node {of}, and this node is {own}")]
     ForeignRecord {
-        /// Whose record it is.
+        /// The node of the record.
         of: NodeId,
-        /// The node.
+        /// This node.
         own: NodeId,
     },
-    /// An [entry](super::ServerBuilder::record_entry) of the node's record cannot be.
+    /// An [entry](super::ServerBuilder::record_entry) of the node's record is invalid.
     #[error(transparent)]
     RecordEntry(#[from] EntryError),
-    /// The node's record cannot be made, or not be [kept](super::ServerBuilder::record_file).
+    /// The node's record cannot be made or [stored](super::ServerBuilder::record_file).
     #[error("the node's own record: {0}")]
     Record(#[source] io::Error),
-    /// A router cannot be [asked](super::ServerBuilder::nat).
+    /// The server cannot ask a [router](super::ServerBuilder::nat).
     #[error(transparent)]
     Nat(#[from] NatNotBuilt),
     /// The UDP address of discovery cannot be bound.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     #[error("cannot bind {addr} for discovery: {source}")]
     DiscoveryBind {
-        /// The address asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The UDP socket of discovery cannot be used.
@@ -95,12 +95,12 @@ pub enum StartError {
     #[cfg(feature = "discv5")]
     #[error("Discovery v5: {0}")]
     Discv5(#[from] crate::discv5::Discv5Error),
-    /// A limit of a protocol cannot work.
+    /// A limit of a protocol is too small.
     #[error("protocol {protocol}: {source}")]
     Limits {
         /// The protocol.
         protocol: Capability,
-        /// Which limit.
+        /// The limit.
         source: TooSmall,
     },
 }
@@ -115,13 +115,13 @@ pub enum StaticNodeError {
         /// The node.
         id: NodeId,
     },
-    /// It is the server itself.
+    /// The node is the server itself.
     #[error("{id} is this node itself")]
     Itself {
         /// The node.
         id: NodeId,
     },
-    /// It may not be talked to.
+    /// The node is outside the permitted networks.
     #[error("{id} may not be dialled: {cause}")]
     NotAllowed {
         /// The node.
@@ -134,7 +134,7 @@ pub enum StaticNodeError {
     Manager {
         /// The node.
         id: NodeId,
-        /// What the manager said.
+        /// The manager's error.
         source: ManagerError,
     },
     /// The server has stopped, or is stopping.
@@ -142,17 +142,17 @@ pub enum StaticNodeError {
     Stopped,
 }
 
-/// Why a running server did not take a configuration on.
+/// Why a running server rejected a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReconfigureError {
-    /// A setting differs that holds from the start to the end.
+    /// A setting differs that cannot change while the server runs.
     #[error("{setting} cannot change while the server runs")]
     Fixed {
         /// Its name.
         setting: &'static str,
     },
-    /// A number or time cannot work.
+    /// A number or time is too small.
     #[error(transparent)]
     Config(#[from] TooSmall),
     /// The server has stopped, or is stopping.
@@ -160,20 +160,21 @@ pub enum ReconfigureError {
     Stopped,
 }
 
-/// What a dial that brought no peer says about the node. Only [`Unreachable`](Self::Unreachable) counts
-/// against it.
+/// What a dial without a peer reveals about the node.
+///
+/// Only [`Unreachable`](Self::Unreachable) counts against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialOutcome {
-    /// It is there: a first frame has proved its key, whatever it said, "too many peers" included.
+    /// The node proved its key by a first frame, be it "too many peers".
     There,
-    /// It was not reached, or did not prove its key.
+    /// The node was not reached, or did not prove its key.
     Unreachable,
-    /// Nothing is known: this side did not want it, gave it up, or could not even try.
+    /// Nothing: this side rejected the dial, cancelled it, or could not even try.
     NotAttempted,
 }
 
-/// Why a node was not connected to. Cheap to clone.
+/// Why a dial produced no peer; cheap to clone.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
@@ -183,28 +184,29 @@ pub enum DialError {
         /// The node that was to be dialled.
         id: NodeId,
     },
-    /// No connection came about.
+    /// The stream could not be opened.
     #[error("{}", not_connected(.id, .addr, .source))]
     Connect {
         /// The node that was to be dialled.
         id: NodeId,
-        /// Where, unless a name was never resolved.
+        /// Its address, unless a name was never resolved.
         addr: Option<SocketAddr>,
         /// What went wrong.
         source: ConnectError,
     },
-    /// The connection was not set up.
+    /// The set-up of the connection failed.
     #[error("no connection with {id}{}: {source}", at(.addr))]
     Setup {
         /// The node that was dialled.
         id: NodeId,
-        /// Where, if the transport has addresses.
+        /// Its address, if the transport has addresses.
         addr: Option<SocketAddr>,
         /// What went wrong.
         source: Arc<SetupError>,
     },
-    /// This side does not want the connection: it is its own node, one too many, or one that was
-    /// connected until now.
+    /// This side rejects the connection.
+    ///
+    /// The node is this one, is one too many, or was connected until now.
     #[error("not dialling {id}: {reason}")]
     Unwanted {
         /// The node that was to be dialled.
@@ -212,7 +214,7 @@ pub enum DialError {
         /// Why not.
         reason: DisconnectReason,
     },
-    /// The node is connected already.
+    /// The node is already connected.
     #[error("{} is connected already", .peer.id())]
     Connected {
         /// Its peer.
@@ -223,20 +225,20 @@ pub enum DialError {
     NotAllowed {
         /// The node that was to be dialled.
         id: NodeId,
-        /// Where, if its address is known.
+        /// Its address, if known.
         addr: Option<SocketAddr>,
         /// Why not.
         cause: Refusal,
     },
-    /// The connection manager did not take the request.
+    /// The connection manager rejected the request.
     #[error("not dialling {id}: {source}")]
     Manager {
         /// The node that was to be dialled.
         id: NodeId,
-        /// What it said.
+        /// The manager's error.
         source: ManagerError,
     },
-    /// The attempt was given up before it was decided: the node was removed, or the server stops.
+    /// The attempt was cancelled, because the node was removed or the server stops.
     #[error("gave up dialling {id}")]
     GivenUp {
         /// The node that was to be dialled.
@@ -258,7 +260,7 @@ fn at(addr: &Option<SocketAddr>) -> String {
 }
 
 impl DialError {
-    /// The node that was to be dialled.
+    /// Returns the node that was to be dialled.
     #[must_use]
     pub fn id(&self) -> NodeId {
         match self {
@@ -273,7 +275,7 @@ impl DialError {
         }
     }
 
-    /// Where the node was dialled, if that is known.
+    /// Returns the address that was dialled, if known.
     #[must_use]
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
@@ -284,7 +286,7 @@ impl DialError {
         }
     }
 
-    /// The stage at which it happened.
+    /// Returns the stage at which the dial failed.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
@@ -293,7 +295,7 @@ impl DialError {
         }
     }
 
-    /// Who is at fault.
+    /// Returns which side is at fault.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
@@ -303,8 +305,9 @@ impl DialError {
         }
     }
 
-    /// The reason that travelled in a Disconnect, in either direction, or why the node was not
-    /// dialled at all; `None` if there is none.
+    /// Returns the reason of a Disconnect, if there is one.
+    ///
+    /// It was sent or received, or it is the reason why the node was not dialled at all.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -315,7 +318,7 @@ impl DialError {
         }
     }
 
-    /// What it says about the node.
+    /// Returns what the failure reveals about the node.
     #[must_use]
     pub fn outcome(&self) -> DialOutcome {
         match self {
@@ -363,19 +366,19 @@ impl DialError {
     }
 }
 
-/// A server stopped by itself, because a part of it ended that it cannot do without.
+/// A server stopped by itself, because an essential part of it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server's {service} {}", if *panicked { "panicked" } else { "ended unexpectedly" })]
 #[non_exhaustive]
 pub struct ServerFailed {
-    /// The part: one of the server's own, or one that
-    /// [`ServerBuilder::stop_with`](super::ServerBuilder::stop_with) names.
+    /// The part: the server's own, or one of
+    /// [`ServerBuilder::stop_with`](super::ServerBuilder::stop_with).
     pub service: &'static str,
-    /// Whether it panicked, and did not just end.
+    /// Whether the part panicked; else it returned.
     pub panicked: bool,
 }
 
-/// Peers were still there when the deadline of a shutdown passed; they were aborted.
+/// The deadline of a shutdown passed, and the remaining connections were aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{tasks} connections did not end within {deadline:?} and were aborted")]
 #[non_exhaustive]

@@ -9,63 +9,68 @@ use crate::connmgr::Refusal;
 use crate::node::{Enode, NodeId};
 use crate::setup::SetupError;
 
-/// A connection that did not become a peer. What happens to peers is told in
-/// [`PeerEvent`](crate::PeerEvent)s.
+/// An event of a connection that did not become a peer, or of the server.
+///
+/// [`PeerEvent`](crate::PeerEvent)s report on peers.
 ///
 /// With the feature `serde` an event serialises to one JSON object, e.g.
-/// `{"event":"inbound_rejected","addr":"192.0.2.1:4000","error":{"text":"it connected a moment ago"}}`.
+/// `{"event":"inbound_rejected","addr":"192.0.2.1:4000","error":{"text":"it connected a moment
+/// ago"}}`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
-    /// A node was dialled, for whatever reason, and is not connected. A static one is dialled
-    /// again, another one takes the place of one from a source.
+    /// A dial, for any reason, produced no peer.
+    ///
+    /// A static node is dialled again; another node replaces one from a source.
     DialFailed {
         /// The node.
         node: Enode,
         /// What went wrong.
         error: DialError,
-        /// How many attempts in a row have failed by now, or brought a connection that did not last.
+        /// How many attempts in a row failed or produced a connection that did not last.
         failures: u32,
-        /// When it is dialled again by itself, unless never or at once.
+        /// The time until the next automatic attempt; `None` if there is none, or at once.
         retry_in: Option<Duration>,
     },
     /// An accepted connection was closed before a byte was read.
     InboundRejected {
         /// Where it came from.
         addr: SocketAddr,
-        /// Why it was not wanted.
+        /// Why it was rejected.
         cause: Refusal,
     },
     /// An accepted connection did not become a peer.
     InboundFailed {
         /// Where it came from.
         addr: SocketAddr,
-        /// Who it was, once its Hello had proven it.
+        /// The remote's identity, if its Hello proved it.
         id: Option<NodeId>,
-        /// Who it claimed to be in its auth, if nothing proved it: anybody can claim that.
+        /// The identity in its auth, if unproven: anybody can claim one.
         claimed: Option<NodeId>,
-        /// What went wrong, or why it was refused.
+        /// What went wrong, or why it was rejected.
         error: Arc<SetupError>,
     },
-    /// A static node of the configuration was left out. The server starts without it, since several
-    /// nodes may share one list.
+    /// A static node of the configuration was skipped.
+    ///
+    /// The server starts without it, since several nodes may share one list.
     StaticNodeSkipped {
         /// The node.
         node: Enode,
         /// Why it is not kept connected.
         error: StaticNodeError,
     },
-    /// A listener will accept nothing more.
+    /// A listener failed and accepts no more connections.
     ListenerFailed {
         /// Its number: 0 is the one of the configured address, if there is one.
         listener: usize,
-        /// How many others go on. With 0 the node accepts nothing any more.
+        /// How many listeners remain. With 0 the node accepts no more connections.
         left: usize,
-        /// What the system said.
+        /// The system's error.
         error: Arc<io::Error>,
     },
-    /// A part of the server ended that it cannot do without: the server stops, see
-    /// [`Server::stopped`](super::Server::stopped).
+    /// An essential part of the server ended, so the server stops.
+    ///
+    /// See [`Server::stopped`](super::Server::stopped).
     ServiceFailed(ServerFailed),
 }
 

@@ -1,8 +1,8 @@
-//! What a server counts of its connections.
+//! The metrics of a server's connections.
 //!
-//! A dial lasts from its start to the peer that comes of it; one that was given up is in no outcome. An
-//! inbound connection is one that a listener accepted. A reason is that of a Disconnect if one travelled,
-//! else a word for what happened.
+//! A dial lasts from its start to its peer; a cancelled dial has no outcome. An inbound connection
+//! is one that a listener accepted. A reason is that of the Disconnect, if one was sent or
+//! received, else a word for the failure.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::stage::Stage;
 pub(crate) struct ServerMeters(Meters);
 
 impl ServerMeters {
-    /// Makes the series that every server has, so that their first event is seen as a change.
+    /// Makes the series of every server, so that a first event is a change.
     pub(crate) fn new(meters: Meters) -> Self {
         let node = meters.node();
         for outcome in ["connected", "there", "unreachable", "not_attempted"] {
@@ -62,7 +62,7 @@ impl ServerMeters {
         DIAL_FAILURES.of(self.node(), labels).increment(1);
     }
 
-    /// A connection was accepted, and its set-up begins.
+    /// Counts an accepted connection as in set-up until its meter is dropped.
     pub(crate) fn inbound_started(&self) -> InboundMeter {
         InboundMeter {
             meters: self.clone(),
@@ -70,7 +70,7 @@ impl ServerMeters {
         }
     }
 
-    /// A connection was closed as soon as it was accepted.
+    /// Counts a connection that was closed as soon as it was accepted.
     pub(crate) fn inbound_rejected(&self, cause: Refusal) {
         let reason = match cause {
             Refusal::LimitReached { .. } => "limit",
@@ -86,13 +86,13 @@ impl ServerMeters {
         INBOUND_FAILURES.of(self.node(), labels).increment(1);
     }
 
-    /// A stage of a connection has succeeded.
+    /// Records how long a stage of a connection took that succeeded.
     pub(crate) fn stage_passed(&self, direction: Direction, stage_passed: Stage, took: Duration) {
         let labels = [direction.as_str().into(), stage(stage_passed)];
         HANDSHAKE.of(self.node(), labels).record(took);
     }
 
-    /// A part of the server has ended by itself.
+    /// Counts a part of the server that ended by itself.
     pub(crate) fn service_failed(&self, service: &'static str) {
         SERVICE_FAILURES
             .of(self.node(), [service.into()])
@@ -113,7 +113,7 @@ pub(crate) struct InboundMeter {
 }
 
 impl InboundMeter {
-    /// Its set-up has ended.
+    /// Counts the outcome of the set-up.
     pub(crate) fn ended<T>(self, result: &Result<T, SetupError>) {
         let node = self.meters.node();
         let outcome = match result {

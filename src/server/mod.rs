@@ -1,4 +1,4 @@
-//! A node: it listens and dials, decides whom it wants, and runs its peers.
+//! A node, which listens, dials, selects its peers, and runs them.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -19,7 +19,7 @@
 //!     .await?;
 //! println!("listening as {}", server.enode());
 //!
-//! // Once, and for ever.
+//! // One connection, and a permanent one.
 //! let peer = server.dial(&"enode://…@192.0.2.1:30303".parse()?).await?;
 //! println!("connected to {}", peer.full_name());
 //! server.add_static("enode://…@192.0.2.2:30303".parse()?).await?;
@@ -28,23 +28,23 @@
 //! # }
 //! ```
 //!
-//! # Who is connected
+//! # Kinds of peers
 //!
-//! | nodes | how they come | dialled again |
+//! | nodes | origin | dialled again |
 //! |---|---|---|
-//! | asked for | [`Server::dial`] | no |
-//! | static | [`Server::add_static`] | for ever, after growing waits |
-//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | another one takes the place |
+//! | requested | [`Server::dial`] | no |
+//! | static | [`Server::add_static`] | always, after growing waits |
+//! | dynamic | an [`AddressSource`](crate::connmgr::AddressSource) or a [`NodeStore`] finds them | another node replaces it |
 //! | inbound | they dial us | – |
 //!
 //! The server's [connection manager](crate::connmgr) owns listeners, dials and waits; the server
-//! decides and runs the peers. Dialled and inbound ones share
-//! [`max_peers`](ServerConfig::max_peers) places by the [dial ratio](ServerConfig::dial_ratio): with
-//! 50 places and a source, 17 are kept for dialled peers. Static nodes take theirs from these.
-//! [Trusted](Server::trust) nodes are exempt from the limits. Now and then a node of which a store
-//! is [in doubt](NodeStore::probe) is asked whether it is still there, which makes it no peer.
+//! decides about connections and runs the peers. Dialled and inbound peers share
+//! [`max_peers`](ServerConfig::max_peers) seats by the [dial ratio](ServerConfig::dial_ratio): with
+//! 50 seats and a source, 17 are reserved for dialled peers, static nodes included.
+//! [Trusted](Server::trust) nodes are exempt from the limits. Occasionally the server tests whether
+//! a node that a store [doubts](NodeStore::probe) still answers; this does not make it a peer.
 //!
-//! # What a connection passes
+//! # Checks of a connection
 //!
 //! ```text
 //!   dialled                                   inbound
@@ -54,33 +54,34 @@
 //!        └───────────────┬─────────────────────────┘
 //!             auth, ack  │  of two simultaneous connections one waits
 //!          checkpoint 1  │  banned, too many, connected, itself  → Disconnect instead of Hello
-//!                         │  (whether a dialling node is banned or connected: after its Hello, which
-//!                         │  proves who it is)
+//!                        │  (inbound: banned and connected only after the Hello, which proves
+//!                        │  the node's identity)
 //!                 Hello  │
 //!          checkpoint 2  │  no protocol in common, and checkpoint 1 again  → Disconnect
 //!                        ▼
 //!                      a peer
 //! ```
 //!
-//! What does not get so far is a [`ConnectionEvent`]; what happens to peers is a
-//! [`PeerEvent`](crate::PeerEvent). Both feeds are bounded and hold nobody up.
+//! A connection that produces no peer is reported by a [`ConnectionEvent`], and a peer by
+//! [`PeerEvent`](crate::PeerEvent)s. Both feeds are bounded and never block the server.
 //!
 //! # Behind a router
 //!
-//! A node says in its [record](Server::record) where others reach it: at the address that is
-//! [advertised](ServerConfig::with_advertise), or that a router [maps](ServerBuilder::nat) to it, or that it
-//! listens on, or that [others see](Server::observed), in this order. [`Nat`] says how a router is asked;
-//! a [`Gateway`] is one that maps ports by other means. A mapping lasts 20 minutes and is renewed at half
-//! of them; a router that does not answer is asked again after 15 s, later after up to 10 minutes. It is
-//! asked for its own address every two minutes, since that may change. Only a
-//! [public](crate::node::Reach::Public) address counts. When the server stops, the mapping is ended, for
-//! which it waits 2 s.
+//! A node's [record](Server::record) has the address at which others reach it: the one that is
+//! [advertised](ServerConfig::with_advertise), or that a router [maps](ServerBuilder::nat) to it,
+//! or that it listens on, or that [others see](Server::observed), in this order. [`Nat`] selects
+//! the protocol for the router, and a [`Gateway`] maps ports by other means.
+//!
+//! A mapping lasts 20 minutes and is renewed after 10. If the router does not answer, the server
+//! retries after 15 s, later after up to 10 minutes. It requests the router's own address every two
+//! minutes, since that may change. Only a [public](crate::node::Reach::Public) address counts. When
+//! the server stops, it removes the mapping, and waits up to 2 s for that.
 //!
 //! # Other sockets
 //!
-//! A [`Dialer`](crate::connmgr::Dialer) of [`Enode`](crate::Enode)s takes the place of TCP with
-//! [`ServerBuilder::dialer`]: a proxy, a pipe in memory. [`ServerBuilder::listener`] does the same for
-//! the other direction.
+//! [`ServerBuilder::dialer`] replaces TCP by another [`Dialer`](crate::connmgr::Dialer) of
+//! [`Enode`](crate::Enode)s, such as a proxy or a pipe in memory. [`ServerBuilder::listener`] does
+//! the same for the other direction.
 
 mod accept;
 mod advertised;

@@ -1,8 +1,9 @@
-//! What is told about a peer, without copying it first.
+//! Serialises a peer's information without copying it first.
 //!
-//! It writes the fields of [`PeerInfo`](crate::peer::PeerInfo) once more, by hand: that one owns its
-//! texts, since it is read too, and to make one allocates two dozen times, for each peer of a table
-//! that is written while thousands of peers are served. A test holds the two together.
+//! The fields of [`PeerInfo`](crate::peer::PeerInfo) are written a second time by hand. A
+//! `PeerInfo` can also be read, so it owns its texts and takes two dozen allocations, for each peer
+//! of a table that is written while thousands of peers are served. A test checks that the two
+//! agree.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
@@ -10,8 +11,9 @@ use crate::node::NodeRecord;
 use crate::peer::{CapabilityInfo, LaneInfo, Peer, PeerStats, Protocol, micros};
 use crate::time::millis;
 
-/// Serialises as the [`PeerInfo`](crate::peer::PeerInfo) of a peer, as it is at that moment, in a
-/// fraction of the time that it takes to make one.
+/// Serialises like the current [`PeerInfo`](crate::peer::PeerInfo) of a peer, without making one.
+///
+/// It takes a fraction of the time.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -93,7 +95,7 @@ impl Serialize for Lanes<'_> {
             peer, protocols, ..
         } = self.0;
         let mut map = serializer.serialize_map(None)?;
-        // They come in the order of their names, each name once.
+        // Sorted by name, each name once.
         for lane in &self.1.protocols {
             let mut shared = peer.shared_capabilities().iter();
             let shared = shared.find(|shared| shared.capability == lane.protocol);

@@ -1,4 +1,4 @@
-//! The peers that speak a protocol, as they come and go.
+//! Watches the peers that speak a protocol.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,7 +8,7 @@ use crate::event_stream::EventStream;
 use crate::node::NodeId;
 use crate::peer::{Peer, PeerEvent};
 
-/// A change in who speaks a protocol.
+/// A change of the peers that speak a protocol.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum PeerChange {
@@ -18,11 +18,10 @@ pub enum PeerChange {
     Went(Peer),
 }
 
-/// The peers that speak a protocol: those that are there, and then each that comes and goes. Made by
-/// [`Server::watch_peers_with`].
+/// Reports the current peers that speak a protocol, and then each change.
 ///
-/// A reader that is too slow catches up with who is there now. It misses only peers that came and went
-/// in the meantime.
+/// Made by [`Server::watch_peers_with`]. A slow reader catches up with the peers that are connected
+/// now, and misses only those that connected and ended in the meantime.
 #[derive(Debug)]
 pub struct ProtocolPeers {
     protocol: String,
@@ -33,7 +32,7 @@ pub struct ProtocolPeers {
 }
 
 impl Server {
-    /// Watches who speaks a protocol of this name, beginning with those who do now.
+    /// Watches the peers that speak a protocol of this name, beginning with the current ones.
     #[must_use]
     pub fn watch_peers_with(&self, protocol: &str) -> ProtocolPeers {
         // Events first, so that no change is missed.
@@ -51,7 +50,9 @@ impl Server {
 }
 
 impl ProtocolPeers {
-    /// The next change; `None` once the server is gone. Cancel safe.
+    /// Returns the next change, or `None` once the server is gone.
+    ///
+    /// Cancel safe.
     pub async fn recv(&mut self) -> Option<PeerChange> {
         loop {
             if let Some(PeerChange::Came(peer)) = self.next.front() {
@@ -70,7 +71,7 @@ impl ProtocolPeers {
         }
     }
 
-    /// Notes who came and who went since the last change that was read.
+    /// Queues the changes since the last one that was read.
     fn compare(&mut self) {
         let there = self.peers.snapshot();
         let is_there = |known: &Peer| there.iter().any(|peer| peer.is_same(known));

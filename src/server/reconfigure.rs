@@ -1,9 +1,9 @@
-//! Settings that change while the server runs.
+//! Changes settings while the server runs.
 
 use super::shared::Shared;
 use super::{ReconfigureError, ServerConfig};
 
-/// Takes a whole configuration on, or nothing of it.
+/// Applies a configuration completely, or not at all.
 pub(super) async fn reconfigure(
     shared: &Shared,
     new: ServerConfig,
@@ -14,7 +14,7 @@ pub(super) async fn reconfigure(
         if let Some(setting) = fixed(&config, &new) {
             return Err(ReconfigureError::Fixed { setting });
         }
-        // The only part that can refuse.
+        // First, since no other part can fail.
         shared.options.budget().set_limits(new.memory())?;
         let checks = &shared.checks;
         checks.peers.set_seats(new.seats(checks.has_source));
@@ -27,7 +27,7 @@ pub(super) async fn reconfigure(
     taken_on.map_err(|_| ReconfigureError::Stopped)
 }
 
-/// The first setting that differs and cannot change.
+/// Returns the first setting that differs and cannot change.
 fn fixed(old: &ServerConfig, new: &ServerConfig) -> Option<&'static str> {
     macro_rules! differing {
         ($($setting:ident)*) => {

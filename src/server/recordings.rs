@@ -6,7 +6,7 @@ use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::recorder::{EndedBy, RecordedEnd, Recording};
 
-/// How many are kept.
+/// How many recordings are kept.
 const KEPT: usize = 64;
 
 /// The recordings of the nodes that ended last, one for each node, the oldest first.
@@ -14,8 +14,10 @@ const KEPT: usize = 64;
 pub(crate) struct Recordings(Mutex<VecDeque<Recording>>);
 
 impl Recordings {
-    /// Keeps the recording of a peer that has ended. It takes the place of an earlier one of the same
-    /// node. If there is none, one gives way that this side ended, else the oldest.
+    /// Keeps the recording of a peer that has ended.
+    ///
+    /// It replaces an earlier one of the same node. If there is none and all places are taken, it
+    /// replaces the oldest one whose connection this side ended, else the oldest of all.
     pub(super) fn keep(&self, recording: Recording) {
         let mut kept = self.0.lock();
         let of_same = |one: &Recording| one.node_id() == recording.node_id();

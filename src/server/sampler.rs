@@ -1,4 +1,4 @@
-//! State that is looked at now and then: it is counted nowhere that it changes.
+//! Samples state that is not counted where it changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use crate::metrics::{Gauge, SharedString};
 use crate::p2p::Capability;
 use crate::peer::{Peer, Protocol, Waiting};
 
-/// How often. Prometheus asks every few seconds at most, and a look at a thousand peers takes less than a
-/// millisecond.
+/// The time between two samples.
+///
+/// Prometheus asks at most every few seconds, and a sample of a thousand peers takes less than 1
+/// ms.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Sets the gauges until the server stops.
@@ -61,7 +63,7 @@ struct Gauges {
     banned_ips: Gauge,
     v4: Gauge,
     v5: Gauge,
-    /// Of each protocol what was received, and what is to be sent.
+    /// For each protocol the received messages, and those to be sent.
     queued: BTreeMap<Capability, [Queued; 2]>,
 }
 
@@ -115,7 +117,7 @@ impl Gauges {
         self.banned_ips.set(sum(kept.banned_ips, ips));
         self.sample_queues(shared);
         self.sample_tables(shared).await;
-        // It answers as long as the server runs.
+        // The keeper answers as long as the server runs.
         let nodes = shared.static_nodes.list().await.unwrap_or_default();
         let connected = nodes.iter().filter(|node| node.connected).count();
         self.static_connected.set(connected as f64);
@@ -145,7 +147,7 @@ impl Gauges {
     async fn sample_tables(&self, shared: &Shared) {
         #[cfg(feature = "discv4")]
         if let Some(v4) = &shared.discv4 {
-            // It may have ended before the server.
+            // Discovery may have ended before the server.
             let table = v4.table().await.unwrap_or_default();
             self.v4.set(table.len() as f64);
         }
@@ -155,7 +157,7 @@ impl Gauges {
         }
     }
 
-    /// Nothing is there any more, while others in the process may go on.
+    /// Sets all gauges to zero, since the process may outlive the server.
     fn clear(&self) {
         let all = [
             &self.peers_max,

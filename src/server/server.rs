@@ -28,8 +28,11 @@ use crate::rlp::Encodable;
 use crate::setup::SetupError;
 use crate::transport::Transport;
 
-/// A running node. Cheap to clone; when the last clone is dropped, the node stops at once and its
-/// connections close without a Disconnect, so end it with [`shutdown`](Self::shutdown).
+/// A running node, cheap to clone.
+///
+/// End it with [`shutdown`](Self::shutdown): dropping the last clone stops the node at once and
+/// closes its connections without a Disconnect.
+#[doc(alias("node", "swarm"))]
 #[derive(Clone)]
 pub struct Server {
     shared: Arc<Shared>,
@@ -53,47 +56,53 @@ impl Server {
         }
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.shared.hello.public_key.node_id()
     }
 
-    /// The address that the node listens on, if it does, with the port that the system chose.
+    /// Returns the listening address, if any, with the port that the system chose.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.local_addr
     }
 
-    /// The node as an enode URL, with the [advertised](super::ServerConfig::with_advertise) address,
-    /// else the one that a router [maps](super::ServerBuilder::nat) to it, else the one that it listens on,
-    /// else the one that [others see](Self::observed). A listener on all addresses about which nothing else
-    /// is known is given as the loopback address, see [`is_stand_in`](Self::is_stand_in); a node that does
-    /// not listen has no endpoint. Without discovery there is `discport=0`.
+    /// Returns the node's enode URL.
+    ///
+    /// Its address is the [advertised](super::ServerConfig::with_advertise) one, else the one that
+    /// a router [maps](super::ServerBuilder::nat), else the listening address, else the one that
+    /// [others see](Self::observed). If a node listens on all addresses and none of these is known,
+    /// the URL has the loopback address, see [`is_stand_in`](Self::is_stand_in). A node that does
+    /// not listen has no endpoint. Without discovery the URL has `discport=0`.
     #[must_use]
     pub fn enode(&self) -> Enode {
         self.shared.local_node.enode()
     }
 
-    /// What the node says about itself, signed: its key, where others can reach it, and the entries that
-    /// were [added](super::ServerBuilder::record_entry). Its sequence number grows when it changes.
+    /// Returns the node's signed record.
+    ///
+    /// It holds the key, the addresses at which others can reach the node, and the
+    /// [added](super::ServerBuilder::record_entry) entries. Its sequence number grows with each
+    /// change.
     #[must_use]
     pub fn record(&self) -> NodeRecord {
         self.shared.local_node.record()
     }
 
-    /// The node's [record](Self::record) and each that follows it, for those who pass it on.
+    /// Returns a receiver of the node's [record](Self::record) and each later version.
     #[must_use]
     pub fn watch_record(&self) -> watch::Receiver<NodeRecord> {
         self.shared.local_node.watch()
     }
 
-    /// Sets an entry of the node's [record](Self::record), in place of one of this key. The file that
-    /// [keeps](super::ServerBuilder::record_file) the record is written before this returns.
+    /// Sets or replaces an entry of the node's [record](Self::record).
+    ///
+    /// The [record file](super::ServerBuilder::record_file) is written before this returns.
     ///
     /// # Errors
-    /// [`EntryError`] if the node fills this key in itself, or if the record became longer than 300 bytes;
-    /// nothing changes then.
+    /// [`EntryError`] if the node sets this key itself, or if the record would be longer than 300
+    /// bytes. The record is then unchanged.
     pub fn set_record_entry(
         &self,
         key: impl AsRef<[u8]>,
@@ -103,67 +112,76 @@ impl Server {
         self.shared.local_node.set_entry(key.as_ref(), Some(value))
     }
 
-    /// Takes an entry out of the node's [record](Self::record); one that is not there is no error.
+    /// Removes an entry from the node's [record](Self::record), if it is there.
     ///
     /// # Errors
-    /// [`EntryError::Reserved`] if the node fills this key in itself.
+    /// [`EntryError::Reserved`] if the node sets this key itself.
     pub fn remove_record_entry(&self, key: impl AsRef<[u8]>) -> Result<(), EntryError> {
         self.shared.local_node.set_entry(key.as_ref(), None)
     }
 
-    /// The node's part in Discovery v4, if it takes part.
+    /// Returns the node's part in Discovery v4, if it takes part.
     #[cfg(feature = "discv4")]
     #[must_use]
     pub fn discv4(&self) -> Option<&crate::discv4::Discv4> {
         self.shared.discv4.as_ref()
     }
 
-    /// The node's part in Discovery v5, if it takes part.
+    /// Returns the node's part in Discovery v5, if it takes part.
     #[cfg(feature = "discv5")]
     #[must_use]
     pub fn discv5(&self) -> Option<&crate::discv5::Discv5> {
         self.shared.discv5.as_ref()
     }
 
-    /// Tells the node at which address another one sees it, which a discovery protocol learns when that node
-    /// answers from `voter`. Once 10 networks have named one address within 5 minutes, and more than half
-    /// of all that have named any, it stands in the [record](Self::record), unless an address is configured.
+    /// Reports the address at which another node, `voter`, sees this one.
+    ///
+    /// A discovery protocol learns it from the answer of `voter`. The address enters the
+    /// [record](Self::record), unless one is configured, once 10 networks have named it within 5
+    /// minutes, and more than half of the networks that named any address.
     pub fn observed(&self, voter: SocketAddr, seen: SocketAddr) {
         self.shared.local_node.vote(voter, seen, Instant::now());
     }
 
-    /// Whether the address in the [enode URL](Self::enode) stands in for another: the node listens
-    /// on all addresses, none is advertised, and other machines cannot dial the loopback address.
+    /// Returns whether the [enode URL](Self::enode) has the loopback address for want of another.
+    ///
+    /// The node then listens on all addresses and none is advertised. Other machines cannot dial
+    /// the URL.
     #[must_use]
     pub fn is_stand_in(&self) -> bool {
         self.shared.local_node.is_stand_in()
     }
 
-    /// The registered protocols.
+    /// Returns the registered protocols.
     #[must_use]
     pub fn protocols(&self) -> &[Protocol] {
         &self.shared.protocols
     }
 
-    /// The memory budget that all peers share.
+    /// Returns the memory budget that all peers share.
     #[must_use]
     pub fn memory(&self) -> &NodeBudget {
         self.shared.options.budget()
     }
 
-    /// Connects to a node once, and returns when it is a peer and [its protocols run](Peer::running). If it is being dialled already, also
-    /// for another reason, this waits for that; a static node that waits for its next dial is dialled
-    /// at once. Cancel safe: when the last call that waits for a node is dropped, the attempt is
-    /// given up.
+    /// Connects to a node once, and returns when [its protocols run](Peer::running).
+    ///
+    /// If a dial of the node is under way for any reason, this waits for its outcome. If a static
+    /// node is waiting for its next attempt, this dials it immediately.
     ///
     /// # Errors
-    /// [`DialError`], which says who, where and at which stage. [`DialError::Connected`] has the
-    /// peer of a node that is connected already.
+    /// [`DialError`], with the node, the address and the stage. If the node is already connected,
+    /// [`DialError::Connected`] holds its peer.
+    ///
+    /// # Cancel safety
+    /// Dropping the last waiting call for a node cancels the attempt.
     pub async fn dial(&self, node: &Enode) -> Result<Peer, DialError> {
         dial::dial(&self.shared, node).await
     }
 
-    /// Makes a peer over a stream that was opened to a node by other means, such as a proxy.
+    /// Makes a peer over a stream that was opened to a node by other means.
+    ///
+    /// An example is a stream through a proxy.
     ///
     /// # Errors
     /// [`DialError::Setup`], [`DialError::Unwanted`], or [`DialError::Connected`].
@@ -175,7 +193,7 @@ impl Server {
         dial::dial_over(&self.shared, stream, remote).await
     }
 
-    /// Makes a peer over a stream that a remote opened by other means than the listener.
+    /// Makes a peer over a stream that a remote opened without the listener.
     ///
     /// # Errors
     /// [`SetupError`].
@@ -185,27 +203,39 @@ impl Server {
         Ok(peer)
     }
 
-    /// Keeps a node connected for ever: it is dialled as soon as there is a slot, and again when it
-    /// could not be reached or its connection ended. For a static node that has another endpoint
-    /// now, the next dial goes there. Cancel safe: a dropped call may have added it or not. A
-    /// [`Node`](crate::Node), which may be a record, converts into an [`Enode`].
+    /// Adds a static node, which the server keeps connected.
+    ///
+    /// The server dials it as soon as there is a slot, and again whenever a dial fails or the
+    /// connection ends. A banned node is dialled once its ban has ended. If the node is static
+    /// already and has a new endpoint, the next dial uses that. A [`Node`](crate::Node), which may
+    /// be a record, converts into an [`Enode`].
     ///
     /// # Errors
-    /// [`StaticNodeError`] if it can or may never be dialled, or if the server has stopped.
+    /// [`StaticNodeError`] if the node can never be dialled or must not be, or if the server has
+    /// stopped.
+    ///
+    /// # Cancel safety
+    /// A dropped call may or may not have added the node.
+    #[doc(alias = "AddPeer")]
     pub async fn add_static(&self, node: Enode) -> Result<(), StaticNodeError> {
         self.shared.static_nodes.add(node).await
     }
 
-    /// Dials a static node no more, disconnects it if it is connected, and waits for the end of
-    /// that. Answers whether it was a static node. Must not be called by a handler of a protocol,
-    /// which is waited for. Cancel safe: a dropped call may have removed it or not.
+    /// Removes a static node, disconnects it, and waits for its connection to end.
+    ///
+    /// Returns whether it was a static node. A protocol handler must not call this, since it would
+    /// wait for its own end.
     ///
     /// # Errors
     /// [`StaticNodeError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// A dropped call may or may not have removed the node.
+    #[doc(alias = "RemovePeer")]
     pub async fn remove_static(&self, id: &NodeId) -> Result<bool, StaticNodeError> {
         let peer = self.peer(id);
         let removed = self.shared.static_nodes.remove(*id).await?;
-        // It may have become a peer while it was removed.
+        // The node may have become a peer during its removal.
         if removed && let Some(peer) = self.peer(id).or(peer) {
             peer.end(EndCause::Removed);
             peer.ended().await;
@@ -213,8 +243,9 @@ impl Server {
         Ok(removed)
     }
 
-    /// The nodes that are kept connected, in the order of their ids, and why those are not connected that
-    /// are not. Cancel safe.
+    /// Returns the static nodes, sorted by node id.
+    ///
+    /// Each one that is not connected has the reason, if known. Cancel safe.
     ///
     /// # Errors
     /// [`StaticNodeError::Stopped`].
@@ -222,7 +253,7 @@ impl Server {
         self.shared.static_nodes.list().await
     }
 
-    /// The settings in force.
+    /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> ServerConfig {
         self.shared.config.lock().clone()
@@ -232,14 +263,13 @@ impl Server {
     ///
     /// | settings | what changes |
     /// |---|---|
-    /// | `max_peers`, `dial_ratio` | who is let in from now on, and how many nodes from sources are dialled; connected peers stay |
+    /// | `max_peers`, `dial_ratio` | which peers are accepted from now on, and how many nodes from sources are dialled; connected peers stay |
     /// | `max_pending`, `pending_per_network`, `setup_rate`, `throttle` | set-ups that begin from now on |
     /// | `max_dials`, `dial_timeout`, `dial_rate` | dials that begin from now on |
     /// | `memory` | what may be held from now on; see [`NodeBudget::set_limits`] |
     /// | `ban_above`, `ban_time` | bans by [`Peer::penalise`] from now on |
     ///
-    /// Static and trusted nodes have [methods](Self::add_static) [of their own](Self::trust). Cancel
-    /// safe: of a dropped call the limits of dials may come later, with the next change.
+    /// Static and trusted nodes have [their own](Self::add_static) [methods](Self::trust).
     ///
     /// ```
     /// # #[tokio::main]
@@ -252,17 +282,22 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`ReconfigureError`]: one of the other settings differs from [those in force](Self::config), a number
-    /// cannot work, or the server has stopped.
+    /// [`ReconfigureError`] if another setting differs from [those in force](Self::config), if a
+    /// value is too small, or if the server has stopped.
+    ///
+    /// # Cancel safety
+    /// After a dropped call the limits on dials may stay as they were until the next change.
     pub async fn reconfigure(&self, config: ServerConfig) -> Result<(), ReconfigureError> {
         reconfigure::reconfigure(&self.shared, config).await
     }
 
-    /// Tells that the machine may be on another network now: static nodes that wait after a failure are
-    /// dialled at once rather than after up to minutes. The server notices by itself when the machine was
-    /// asleep, when a route returns, and when something gets through while nobody is connected. Cancel safe.
+    /// Notifies the server that the machine may be on another network.
+    ///
+    /// Static nodes that wait after a failure are then dialled at once instead of minutes later.
+    /// The server detects by itself that the machine was asleep, that a route returned, or that a
+    /// connection succeeded while no peer was connected. Cancel safe.
     pub async fn network_changed(&self) {
-        // It only fails when the server stops, which dials nothing more.
+        // This fails only when the server stops, which ends all dials anyway.
         self.shared.connections.network_changed().await.ok();
     }
 
@@ -270,20 +305,21 @@ impl Server {
         self.shared.checks.peers.clone()
     }
 
-    /// The connected peers, by node id.
+    /// Returns the connected peers, sorted by node id.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.shared.checks.peers.snapshot()
     }
 
-    /// One connected peer.
+    /// Returns the peer of a node, if it is connected.
     #[must_use]
     pub fn peer(&self, id: &NodeId) -> Option<Peer> {
         self.shared.checks.peers.get(id)
     }
 
-    /// What crossed the connection of a node last: of the peer, if it is connected, else of its last
-    /// connection, if that is among [`recordings`](Self::recordings).
+    /// Returns the recording of a node's current or last connection.
+    ///
+    /// That of an ended connection is found if it is among [`recordings`](Self::recordings).
     #[must_use]
     pub fn recording(&self, id: &NodeId) -> Option<Recording> {
         match self.peer(id) {
@@ -292,36 +328,43 @@ impl Server {
         }
     }
 
-    /// The recordings of the peers that ended last, the oldest first: of each node its last one, of 64
-    /// nodes at most. Where there would be more, one goes that this side ended, else the oldest.
+    /// Returns the recordings of the peers that ended last, the oldest first.
+    ///
+    /// They are the last recordings of up to 64 nodes. Beyond that, the oldest one whose connection
+    /// this side ended is dropped, else the oldest of all.
     #[must_use]
     pub fn recordings(&self) -> Vec<Recording> {
         self.shared.recordings.all()
     }
 
-    /// The connection manager's request behind a connected peer: its number, why there is a
-    /// connection, where it leads to or comes from, and its state. `None` if the node is not connected,
-    /// or over a [stream of its own](Self::dial_over). Cancel safe.
+    /// Returns the connection manager's request behind a connected peer.
+    ///
+    /// It holds the number, the reason for the connection, its address, and its state. `None` if
+    /// the node is not connected, or is connected over a [stream of its own](Self::dial_over).
+    /// Cancel safe.
     pub async fn request_of(&self, id: &NodeId) -> Option<RequestInfo<NodeAddr>> {
         let request = self.shared.checks.peers.request(id)?;
         self.shared.connections.get(request).await.ok()
     }
 
-    /// The connected peers with which a protocol of this name runs, by node id.
+    /// Returns the peers that speak a protocol of this name, sorted by node id.
     pub fn peers_with(&self, protocol: &str) -> impl Iterator<Item = Peer> {
         let peers = self.peers().into_iter();
         peers.filter(move |peer| peer.speaks(protocol))
     }
 
-    /// A sender to one peer, as [`Peer::sender`]. `None` also if the node is not connected.
+    /// Returns a sender to one peer, like [`Peer::sender`].
+    ///
+    /// Also `None` if the node is not connected.
     #[must_use]
     pub fn sender<M: WireMessage>(&self, id: &NodeId) -> Option<ProtocolSender<M>> {
         self.peer(id)?.sender()
     }
 
-    /// Ends the connection of a node with [`REQUESTED`](crate::DisconnectReason::REQUESTED), and says whether it
-    /// is connected. Returns at once, and nothing keeps the node from coming back; a static one is dialled
-    /// again.
+    /// Disconnects a node with [`REQUESTED`](crate::DisconnectReason::REQUESTED), if connected.
+    ///
+    /// Returns at once, with whether the node was connected. The node may connect again, and a
+    /// static one is dialled again.
     pub fn kick(&self, id: &NodeId) -> bool {
         let peer = self.peer(id);
         if let Some(peer) = &peer {
@@ -330,20 +373,27 @@ impl Server {
         peer.is_some()
     }
 
-    /// Bans a node for some time from now on, in place of an earlier ban: it is neither dialled nor let
-    /// in, whether it is trusted or not, and its connection ends. The [store](super::NodeStore) keeps the
-    /// ban if it keeps any, as an address book does; otherwise the server does, in memory, of 16,384
-    /// nodes at most, of which the one whose ban ends first gives way.
+    /// Bans a node for `time` from now on, which replaces an earlier ban.
+    ///
+    /// The node is disconnected and neither dialled nor accepted, even if it is trusted. The
+    /// [store](super::NodeStore) keeps the ban if it keeps bans, as an address book does. Otherwise
+    /// the server keeps it in memory: for at most 16,384 nodes, beyond which the ban that ends
+    /// first is dropped.
+    #[doc(alias("block", "blacklist"))]
     pub fn ban(&self, id: &NodeId, time: Duration, reason: &str) {
         self.shared.checks.ban(id, time, reason);
     }
 
-    /// Bans an IP address, or the /64 of an IPv6 address, in the same way: for all nodes there.
+    /// Bans an IP address, or the /64 of an IPv6 address, [in the same way](Self::ban).
+    ///
+    /// The ban holds for all nodes there.
     pub fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) {
         self.shared.checks.ban_ip(ip, time, reason);
     }
 
-    /// Lifts the ban of a node, and says whether there was one. A static node is dialled again.
+    /// Lifts the ban of a node, and returns whether there was one.
+    ///
+    /// A static node is then dialled again.
     pub fn unban(&self, id: &NodeId) -> bool {
         let lifted = self.shared.checks.unban(id);
         if lifted && self.shared.checks.peers.is_static(id) {
@@ -352,49 +402,55 @@ impl Server {
         lifted
     }
 
-    /// Lifts the ban of an IP address, and says whether there was one. Static nodes there are dialled
-    /// again when their wait is over.
+    /// Lifts the ban of an IP address, and returns whether there was one.
+    ///
+    /// Static nodes there are dialled again when their wait is over.
     pub fn unban_ip(&self, ip: IpAddr) -> bool {
         self.shared.checks.unban_ip(ip)
     }
 
-    /// All bans that hold now, those of the [store](super::NodeStore::bans) among them.
+    /// Returns all bans that hold now, including the [store's](super::NodeStore::bans).
     #[must_use]
     pub fn bans(&self) -> Vec<super::BanInfo> {
         self.shared.checks.all_bans()
     }
 
-    /// Exempts a node from the limits on peers, from now on and if it is connected already. This
-    /// does not dial it.
+    /// Exempts a node from the limits on peers, even if it is already connected.
+    ///
+    /// This does not dial it.
+    #[doc(alias = "AddTrustedPeer")]
     pub fn trust(&self, id: NodeId) {
         self.shared.checks.peers.set_trusted(id, true);
     }
 
-    /// Takes a node's exemption back. This does not disconnect it.
+    /// Withdraws a node's exemption from the limits.
+    ///
+    /// This does not disconnect it.
     pub fn distrust(&self, id: NodeId) {
         self.shared.checks.peers.set_trusted(id, false);
     }
 
-    /// How many peers are connected.
+    /// Returns how many peers are connected.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.shared.checks.peers.len()
     }
 
-    /// Receives the node's events from now on. A subscriber that is too slow loses the oldest and
-    /// is told how many.
+    /// Subscribes to the events of peers from now on.
+    ///
+    /// A subscriber that is too slow loses the oldest events, and is notified how many.
     #[must_use]
     pub fn subscribe(&self) -> EventStream<PeerEvent> {
         self.shared.events.subscribe()
     }
 
-    /// Receives, in the same way, what becomes of connections that do not become peers.
+    /// Subscribes, in the same way, to the events of connections that produce no peer.
     #[must_use]
     pub fn subscribe_connections(&self) -> EventStream<ConnectionEvent> {
         self.shared.connection_events.subscribe()
     }
 
-    /// What this node tells about itself.
+    /// Returns information about this node.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn node_info(&self) -> crate::peer::NodeInfo {
@@ -414,7 +470,7 @@ impl Server {
         }
     }
 
-    /// What this node tells about its peers, by node id.
+    /// Returns information about the peers, sorted by node id.
     #[cfg(feature = "serde")]
     #[must_use]
     pub fn peers_info(&self) -> Vec<crate::peer::PeerInfo> {
@@ -427,9 +483,10 @@ impl Server {
         peers.snapshot().iter().map(info).collect()
     }
 
-    /// As [`peers_info`](Self::peers_info), one peer after the other, without a copy of its texts:
-    /// each view serialises to what a [`PeerInfo`](crate::peer::PeerInfo) does. It has the peers of
-    /// the time of this call.
+    /// Returns views that serialise like [`peers_info`](Self::peers_info), without copying texts.
+    ///
+    /// The peers are those at the time of the call. Each view serialises to the same as a
+    /// [`PeerInfo`](crate::peer::PeerInfo).
     #[cfg(feature = "serde")]
     pub fn peer_views(&self) -> impl ExactSizeIterator<Item = super::PeerView<'_>> + Send {
         let protocols = &self.shared.protocols;
@@ -441,21 +498,24 @@ impl Server {
         })
     }
 
-    /// Stops the node: listeners close, dials are given up, connections in set-up and peers are
-    /// sent a Disconnect ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), peers after what
-    /// is queued for them, and all connections end. The last 2 s before the deadline, at most half
-    /// of it, are for the Disconnects: what is queued then is given up. What is still there after
-    /// `deadline` is aborted.
-    /// A second call waits for the same end.
+    /// Stops the node, and waits up to `deadline` for its connections to end.
+    ///
+    /// Listeners close, dials are cancelled, and connections in set-up and peers receive a
+    /// Disconnect ([`CLIENT_QUITTING`](crate::DisconnectReason::CLIENT_QUITTING)), peers after
+    /// their queued messages. The last 2 s before the deadline, at most half of it, are reserved
+    /// for the Disconnects: messages that are still queued then are dropped. Connections that
+    /// remain after `deadline` are aborted. A second call waits for the same end.
     ///
     /// # Errors
-    /// [`ShutdownTimedOut`] if something had to be aborted.
+    /// [`ShutdownTimedOut`] if connections were aborted.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownTimedOut> {
         shut_down(&self.shared, deadline).await
     }
 
-    /// Completes when the server has stopped: after a [`shutdown`](Self::shutdown), or by itself
-    /// because a part failed that it cannot do without. Cancel safe.
+    /// Completes when the server has stopped.
+    ///
+    /// The server stops after a [`shutdown`](Self::shutdown), or by itself after the failure of an
+    /// essential part. Cancel safe.
     ///
     /// # Errors
     /// [`ServerFailed`] if it stopped by itself.

@@ -1,4 +1,4 @@
-//! What all tasks of a server share.
+//! The state that all tasks of a server share.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -33,14 +33,15 @@ use crate::rlpx::Legacy;
 use crate::setup::Turns;
 use crate::time::part;
 
-/// What of a shutdown's deadline is kept for the last frames, and for remotes to read them.
+/// The part of a shutdown's deadline reserved for the last frames and their remotes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How many refused connections stay open for a moment, so that their remotes can read why. Further ones
-/// close at once.
+/// How many rejected connections stay open until their remotes have read the reason.
+///
+/// Further ones close at once.
 pub(crate) const FAREWELLS: usize = 32;
 
-/// How long a shutdown may take that nobody asked for.
+/// The deadline of a shutdown after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Shared {
@@ -70,19 +71,19 @@ pub(crate) struct Shared {
     pub(crate) random: Random,
     /// For the handshakes of all connections.
     pub(crate) turns: Turns,
-    /// Places for refused remotes that are let to read why.
+    /// Permits for rejected connections that stay open, see [`FAREWELLS`].
     pub(crate) farewells: Arc<Semaphore>,
-    /// Of peers that have ended.
+    /// Recordings of peers that have ended.
     pub(crate) recordings: Recordings,
     pub(crate) tasks: Tasks,
 }
 
-/// The tasks of a server, and what ends them.
+/// The tasks of a server, and the tokens that end them.
 pub(crate) struct Tasks {
-    /// What serves all connections.
+    /// The tasks that serve all connections.
     pub(crate) services: TaskTracker,
     pub(crate) connections: TaskTracker,
-    /// Fires when nothing new is taken on.
+    /// Fires when the server begins to stop.
     pub(crate) stopping: CancellationToken,
     /// Fires when everything must end at once.
     pub(crate) killed: CancellationToken,
@@ -90,7 +91,7 @@ pub(crate) struct Tasks {
     pub(crate) stopped: CancellationToken,
     /// Why the server stopped by itself, if it did.
     pub(crate) failure: OnceLock<ServerFailed>,
-    /// Where the server was started. Futures that are dropped elsewhere leave tasks too.
+    /// The server's runtime: a future that is dropped elsewhere can spawn a task too.
     runtime: Handle,
 }
 
@@ -108,13 +109,12 @@ impl Tasks {
     }
 }
 
-/// Runs a task of one connection, which ends when the server is killed.
+/// Spawns a task of one connection. It ends at the latest when the server is killed.
 pub(crate) fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
     spawn_on(&shared.tasks.connections, shared, task);
 }
 
-/// Runs a task that serves all connections, which ends then too. If it ends before the server
-/// does, the server stops.
+/// Spawns a task that serves all connections. If it ends early, the server stops.
 pub(crate) fn spawn_service(
     shared: &Arc<Shared>,
     service: &'static str,
@@ -130,18 +130,18 @@ pub(crate) fn spawn_service(
     });
 }
 
-/// Stops the server because of a service. The first one counts.
+/// Stops the server because a service failed. Only the first failure counts.
 fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
     if shared.tasks.failure.set(failure).is_err() {
         return;
     }
     shared.meters.service_failed(failure.service);
-    error!(%failure, "the server stops by itself");
+    error!(%failure, "the server stops after a failure");
     shared
         .connection_events
         .emit(ConnectionEvent::ServiceFailed(failure));
     let owner = Arc::clone(shared);
-    // Not one of the server's own tasks, which it waits for.
+    // Not a task of the server, since the shutdown waits for those.
     shared.tasks.runtime.spawn(async move {
         if let Err(error) = shut_down(&owner, AFTER_FAILURE).await {
             warn!(%error, "connections were aborted");
@@ -149,7 +149,7 @@ fn fail(shared: &Arc<Shared>, failure: ServerFailed) {
     });
 }
 
-/// Ends everything, as [`Server::shutdown`](super::Server::shutdown) says.
+/// Ends everything, see [`Server::shutdown`](super::Server::shutdown).
 pub(crate) async fn shut_down(shared: &Shared, deadline: Duration) -> Result<(), ShutdownTimedOut> {
     let tasks = &shared.tasks;
     tasks.stopping.cancel();
@@ -183,11 +183,11 @@ fn spawn_on(
     task: impl Future<Output = ()> + Send + 'static,
 ) {
     let killed = shared.tasks.killed.clone();
-    // What waits for two futures has room for each twice.
+    // Boxed, since a future that selects between two futures stores each twice.
     let task = Box::pin(task);
     let task = async move {
         tokio::select! {
-            // A task that is done is not aborted.
+            // The task first: a finished task is not aborted.
             biased;
             () = task => {}
             () = killed.cancelled() => {}

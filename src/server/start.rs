@@ -1,4 +1,4 @@
-//! From the settings to a running server.
+//! Starts a server from its settings.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -40,12 +40,12 @@ use crate::runtime;
 use crate::setup::Turns;
 use crate::transport::Transport;
 
-/// How many nodes of the store discovery begins with.
+/// How many nodes from the store discovery begins with.
 #[cfg(any(feature = "discv4", feature = "discv5"))]
 const KNOWN: usize = 64;
 
 impl<D, L> ServerBuilder<D, L> {
-    /// Who decides about connections, and where nodes to dial come from.
+    /// Makes the checks, and the mixed source of nodes to dial, if any.
     fn checks(&mut self) -> (Arc<Checks>, Option<Mixed>) {
         let own = self.key.public_key().node_id();
         let store = self.store.take();
@@ -83,7 +83,7 @@ impl<D, L> ServerBuilder<D, L> {
         (checks, sources)
     }
 
-    /// Describes what is counted, and begins to count.
+    /// Registers the metrics and creates the counters.
     fn server_meters(&self, meters: Meters) -> ServerMeters {
         #[cfg(feature = "metrics")]
         crate::metrics::describe();
@@ -95,7 +95,7 @@ impl<D, L> ServerBuilder<D, L> {
         ServerMeters::new(meters)
     }
 
-    /// A record of another node would mislead everybody who reads it.
+    /// Rejects a record of another node.
     fn check_record(&self) -> Result<(), StartError> {
         let of = self.record.as_ref().map(NodeRecord::node_id);
         match of.filter(|of| *of != self.id()) {
@@ -138,7 +138,7 @@ impl<D, L> ServerBuilder<D, L> {
         bound.map_err(|(addr, source)| StartError::DiscoveryBind { addr, source })
     }
 
-    /// Starts discovery, as one more source for each of its versions.
+    /// Starts discovery, and adds a source for each of its versions.
     #[cfg(any(feature = "discv4", feature = "discv5"))]
     async fn start_discovery(
         &mut self,
@@ -157,7 +157,7 @@ impl<D, L> ServerBuilder<D, L> {
         Ok(Some(running))
     }
 
-    /// The Hello of all connections, once it is certain that the protocols go together.
+    /// Checks the protocols, and returns the Hello of all connections.
     fn hello(&self, enode: &Enode) -> Result<Hello, StartError> {
         if self.protocols.len() > MAX_CAPABILITIES {
             return Err(StartError::TooManyProtocols {
@@ -211,10 +211,10 @@ where
     /// Starts the server in the current tokio runtime.
     ///
     /// # Errors
-    /// [`StartError`] if the address cannot be listened on, if the protocols cannot be
-    /// offered together, if the configuration cannot work, or if the runtime lacks timers or input
-    /// and output. A static node that cannot be dialled
-    /// is [left out](super::ConnectionEvent::StaticNodeSkipped).
+    /// [`StartError`], for example if the listening address cannot be bound, if the protocols
+    /// cannot be offered together, if a setting is too small, or if the runtime lacks timers or
+    /// I/O. A static node that cannot be dialled is
+    /// [skipped](super::ConnectionEvent::StaticNodeSkipped) instead.
     pub async fn start(mut self) -> Result<Server, StartError> {
         let runtime = runtime::with_io()?;
         self.config.check()?;
@@ -347,7 +347,7 @@ where
         }
         for (part, ended) in self.parts {
             let stopping = shared.tasks.stopping.clone();
-            // It may end when the server does, and is not waited for.
+            // The part may end with the server, which does not wait for it.
             let ended = async move {
                 stopping.run_until_cancelled(ended).await;
             };
@@ -359,15 +359,16 @@ where
     }
 }
 
-/// Adds the static nodes of the configuration. Those that cannot be are reported and left out: a
-/// list may be shared by several nodes, and have this one in it.
+/// Adds the static nodes of the configuration, and reports those that it skips.
+///
+/// Several nodes may share one list, which then contains this node too.
 async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
     let seats = shared.checks.peers.seats().all;
     if nodes.len() > seats {
         warn!(
             static_nodes = nodes.len(),
             max_peers = seats,
-            "more static nodes than places for peers"
+            "more static nodes than seats for peers"
         );
     }
     for node in nodes {
@@ -375,8 +376,8 @@ async fn add_static_nodes(server: &Server, shared: &Shared, nodes: &[Enode]) {
             continue;
         };
         match &error {
-            StaticNodeError::Itself { .. } => debug!(%node, %error, "static node left out"),
-            _ => warn!(%node, %error, "static node left out"),
+            StaticNodeError::Itself { .. } => debug!(%node, %error, "static node skipped"),
+            _ => warn!(%node, %error, "static node skipped"),
         }
         let node = node.clone();
         let skipped = ConnectionEvent::StaticNodeSkipped { node, error };

@@ -1,4 +1,4 @@
-//! Notices that the machine was asleep.
+//! Detects that the machine was asleep.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,18 +12,22 @@ use crate::calendar::wall;
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// By how much more the machine's clock must have moved than the monotonic one, which stands still in a
-/// suspend. A correction of the clock by as much does no harm.
+/// How far the system clock must get ahead of the monotonic one.
+///
+/// The monotonic clock stops while the machine sleeps.
+///
+/// A correction of the clock by more than this counts as sleep, which does no harm.
 const JUMP: Duration = Duration::from_secs(20);
 
-/// Tells the connection manager when the machine wakes up: it may be on another network by then. Runs until
-/// the server stops.
+/// Notifies the connection manager when the machine wakes up, until the server stops.
+///
+/// The machine may be on another network by then.
 pub(super) async fn watch(shared: Arc<Shared>) {
     let stopping = shared.tasks.stopping.clone();
     let watching = async {
         loop {
             let moved = jump(wall).await;
-            debug!(?moved, "the clock jumped ahead");
+            debug!(?moved, "the system clock jumped ahead");
             if shared.connections.network_changed().await.is_err() {
                 return;
             }
@@ -32,7 +36,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     stopping.run_until_cancelled(watching).await;
 }
 
-/// Waits until the machine's clock has jumped ahead, and returns by how much it moved.
+/// Waits until the system clock jumps ahead, and returns how far it moved.
 pub(super) async fn jump(wall: impl Fn() -> SystemTime) -> Duration {
     loop {
         let (before, started) = (wall(), Instant::now());

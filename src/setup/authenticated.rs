@@ -19,9 +19,9 @@ use crate::transport::Transport;
 /// The largest first frame: a one-byte id and a Hello.
 const MAX_FIRST_FRAME: usize = 1 + p2p::MAX_HELLO;
 
-/// A stream after auth and ack: secrets exist, Hello is still to come.
+/// A stream after auth and ack, with secrets, but before Hello.
 pub struct Authenticated<T: Transport> {
-    /// Boxed, because it moves often before a peer begins, and its ciphers are large.
+    /// Boxed, because it is moved often before a peer begins, and its ciphers are large.
     pub(crate) wire: Box<Wire<T>>,
     pub(super) about: Link,
 }
@@ -49,37 +49,42 @@ impl<T: Transport> Authenticated<T> {
         }
     }
 
-    /// The remote's static key.
+    /// Returns the remote's static key.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         &self.about.public_key
     }
 
-    /// The remote's node id.
+    /// Returns the remote's node id.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.about.public_key.node_id()
     }
 
-    /// The remote address of the connection, if its transport has one.
+    /// Returns the remote address of the connection, if its transport has one.
     #[must_use]
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.about.remote
     }
 
-    /// Who dialled.
+    /// Returns which side dialled.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.about.direction
     }
 
-    /// Sends `hello` and reads the remote's, both at once
-    /// ([RLPx, "p2p" capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability)).
-    /// Snappy is switched on if both sides speak version 5 or higher. Not cancel safe.
+    /// Sends `hello` and reads the remote's Hello, both at once.
+    ///
+    /// See [RLPx, "p2p"
+    /// capability](https://github.com/ethereum/devp2p/blob/master/rlpx.md#p2p-capability). Snappy
+    /// is switched on if both sides have version 5 or higher.
     ///
     /// # Errors
-    /// [`SetupError`] at stage hello, after the remote was told the reason, if it has one.
+    /// [`SetupError`] at stage hello, after a Disconnect with its reason was sent, if it has one.
     /// [`SetupError::Refused`] if the remote sent a Disconnect.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a dropped call loses the stream.
     pub async fn exchange_hello(self, hello: &Hello) -> Result<Established<T>, SetupError> {
         match self.exchange_hello_unless(hello, pending()).await {
             Ok(established) => Ok(established),
@@ -87,8 +92,10 @@ impl<T: Transport> Authenticated<T> {
         }
     }
 
-    /// As [`exchange_hello`](Self::exchange_hello), but fails with what `interrupted` says as soon as
-    /// that completes, and leaves it to the caller to tell the remote.
+    /// Like [`exchange_hello`](Self::exchange_hello), but ends when `interrupted` completes.
+    ///
+    /// The error is that of `interrupted` then. On any error the caller sends the Disconnect, with
+    /// [`NotMet::into_parts`].
     pub(crate) async fn exchange_hello_unless(
         mut self,
         hello: &Hello,
@@ -110,7 +117,7 @@ impl<T: Transport> Authenticated<T> {
         };
         let exchanged = prefer_read(read_hello(reader, ingress, buffer), write);
         let result = tokio::select! {
-            // A Hello that has come is not given up.
+            // A complete exchange wins over an interruption.
             biased;
             result = exchanged => Ok(result),
             error = interrupted => Err(error),
@@ -118,17 +125,20 @@ impl<T: Transport> Authenticated<T> {
         match result {
             Ok(result) => self.finish(result, hello.version),
             Err(error) if sent => Err(NotMet::new(error, self.wire)),
-            // In the middle of our Hello nothing else can be said.
+            // A Disconnect cannot be sent in the middle of our Hello.
             Err(error) => Err(NotMet::silent(error)),
         }
     }
 
-    /// Reads the remote's Hello first and answers with one that depends on it. Not cancel safe.
+    /// Reads the remote's Hello first, then sends one that depends on it.
     ///
-    /// Only one side of a connection can do this; most send at once.
+    /// Only one side of a connection can do this; most send theirs at once.
     ///
     /// # Errors
     /// As [`exchange_hello`](Self::exchange_hello).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a dropped call loses the stream.
     pub async fn answer_hello(
         mut self,
         answer: impl FnOnce(&Hello) -> Hello,
@@ -156,7 +166,7 @@ impl<T: Transport> Authenticated<T> {
         }
     }
 
-    /// Sends the ack that was kept for the first frame, if there is one.
+    /// Sends the ack that waits for the first frame, if there is one.
     pub(super) async fn send_ack(&mut self) -> Result<(), SetupError> {
         let ack = std::mem::take(&mut self.wire.unsent);
         if ack.is_empty() {
@@ -196,7 +206,7 @@ impl<T: Transport> Authenticated<T> {
     }
 }
 
-/// An exchange of Hello that failed, and what the remote is told if there is a reason that is sent.
+/// A failed exchange of Hello, with the Disconnect that is still to send.
 pub(crate) struct NotMet<T: Transport> {
     error: SetupError,
     untold: Option<(Box<Wire<T>>, DisconnectReason)>,
@@ -213,7 +223,7 @@ impl<T: Transport> NotMet<T> {
         Self { error, untold }
     }
 
-    /// Why, and the farewell, which takes at most 3 s.
+    /// Returns the error, and a future that sends the Disconnect within 3 s.
     pub(crate) fn into_parts(self) -> (SetupError, impl Future<Output = ()> + Send) {
         let farewell = async move {
             if let Some((wire, reason)) = self.untold {
@@ -230,7 +240,7 @@ impl<T: Transport> NotMet<T> {
     }
 }
 
-/// The Hello's frame, behind an ack that was not sent yet.
+/// Returns the Hello's frame, behind an ack that has not been sent yet.
 fn seal_hello<T: Transport>(wire: &mut Wire<T>, hello: &Hello) -> Result<BytesMut, SetupError> {
     let mut out = std::mem::take(&mut wire.unsent);
     let sealed = wire.egress.seal(ids::HELLO, &hello.encode(), &mut out);
@@ -270,8 +280,10 @@ async fn read_hello<R: AsyncRead + Unpin>(
     }
 }
 
-/// Waits for both, but fails as soon as reading fails, and with the read error where both do: an
-/// early Disconnect's reason is what the caller needs, and its sender may not read any more.
+/// Waits for both, but fails as soon as reading fails, with the read error.
+///
+/// An early Disconnect has the reason that the caller needs, and its sender may have stopped
+/// reading, so that writing fails too.
 async fn prefer_read(
     read: impl Future<Output = Result<Hello, SetupError>>,
     write: impl Future<Output = std::io::Result<()>>,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Who opened a connection.
+/// The side that opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -12,7 +12,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// `inbound` or `outbound`.
+    /// Returns `inbound` or `outbound`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,28 +14,31 @@ pub enum SetupError {
     /// The socket failed.
     #[error("{stage}: {source}")]
     Io {
-        /// During which step.
+        /// The stage of the failure.
         stage: Stage,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The remote closed the socket without a word: most implementations do that when the key
-    /// that was dialled is not theirs, or when they do not speak RLPx at all.
+    /// The remote closed the socket without a Disconnect.
+    ///
+    /// Most implementations do that if the dialled key is not theirs, or if they do not speak RLPx
+    /// at all.
     #[error("{stage}: the remote closed the connection")]
     Closed {
-        /// During which step.
+        /// The stage of the failure.
         stage: Stage,
     },
     /// The encryption handshake failed.
     #[error("{stage}: {source}")]
     Handshake {
-        /// During which step.
+        /// The stage of the failure.
         stage: Stage,
         /// What is wrong.
         source: HandshakeError,
     },
-    /// The remote's first frame cannot be opened; with the header's MAC wrong, the two sides do
-    /// not share a key.
+    /// The remote's first frame cannot be opened.
+    ///
+    /// If its header has a wrong MAC, the two sides do not share a key.
     #[error("hello: malformed frame: {0}")]
     Frame(#[from] FrameError),
     /// The remote's Hello cannot be accepted.
@@ -48,38 +51,42 @@ pub enum SetupError {
         id: u64,
     },
     /// The key in the remote's Hello is not the one of the encryption handshake.
-    #[error("hello: the remote claims the identity {claimed}, its key is that of {proven}")]
+    #[error("hello: the remote claims to be {claimed}, but has the key of {proven}")]
     UnexpectedIdentity {
-        /// The node id that belongs to the key in its Hello.
+        /// The node id of the key in the Hello.
         claimed: crate::node::NodeId,
-        /// The node id that it proved.
+        /// The node id that the remote proved.
         proven: crate::node::NodeId,
     },
     /// The remote refused the connection.
     #[error("hello: the remote refused: {}",
         .0.map_or_else(|| "no reason given".to_owned(), |reason| reason.to_string()))]
     Refused(Option<DisconnectReason>),
-    /// This side refused the connection, and told the remote so.
-    #[error("hello: refused here: {0}")]
+    /// This side refused the connection, with this reason.
+    #[error("hello: refused by this side: {0}")]
     RefusedHere(DisconnectReason),
-    /// The remote speaks none of this side's protocols, which was [said](DisconnectReason::USELESS_PEER) to it.
+    /// The remote speaks none of this side's protocols.
+    ///
+    /// The reason sent to it is [`DisconnectReason::USELESS_PEER`].
     #[error("hello: no protocol is shared: this side speaks {}, the remote {}", names(.ours), names(.theirs))]
     NothingShared {
-        /// What this side speaks.
+        /// This side's protocols.
         ours: Vec<Capability>,
-        /// What the remote speaks, in the order of its Hello.
+        /// The remote's protocols, in the order of its Hello.
         theirs: Vec<Capability>,
     },
-    /// The node is banned here; it was told that it is not wanted.
-    #[error("hello: {id} is banned here")]
+    /// This side has banned the node.
+    ///
+    /// The reason sent to it is [`DisconnectReason::REQUESTED`].
+    #[error("hello: {id} is banned by this side")]
     Banned {
         /// The node.
         id: crate::node::NodeId,
     },
     /// The steps took too long.
-    #[error("{stage}: no end after {after:?}")]
+    #[error("{stage}: timed out after {after:?}")]
     TimedOut {
-        /// During which step.
+        /// The stage of the failure.
         stage: Stage,
         /// The deadline that passed.
         after: Duration,
@@ -87,7 +94,7 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// The stage at which it happened.
+    /// Returns the stage of the failure.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
@@ -99,7 +106,7 @@ impl SetupError {
         }
     }
 
-    /// Who is at fault.
+    /// Returns who is at fault.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
@@ -110,20 +117,21 @@ impl SetupError {
         }
     }
 
-    /// Whether a frame of the remote's came first whose MAC proves its key. The ack alone does not:
-    /// everybody who knows our key can make one.
+    /// Returns whether a frame arrived whose MAC proves the remote's key.
+    ///
+    /// The ack alone does not prove it: anybody who knows our key can make one.
     pub(crate) fn proves_the_remote(&self) -> bool {
         match self {
             Self::Frame(error) => !is_unproven(error),
             Self::Hello(_) | Self::NotHello { .. } | Self::UnexpectedIdentity { .. } => true,
             Self::Refused(_) => true,
-            // What both sides speak is in their Hellos.
+            // It is known only from the remote's Hello.
             Self::NothingShared { .. } => true,
             _ => false,
         }
     }
 
-    /// The reason that travelled in a Disconnect, in either direction; `None` if none did.
+    /// Returns the reason in a Disconnect of either side; `None` without one.
     #[must_use]
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {
@@ -132,8 +140,9 @@ impl SetupError {
         }
     }
 
-    /// The reason that the remote is told before the socket is closed. Nothing can be told
-    /// before the secrets exist.
+    /// Returns the reason to send to the remote before the socket is closed.
+    ///
+    /// Nothing can be sent before the secrets exist.
     pub(crate) fn reason_to_send(&self) -> Option<DisconnectReason> {
         match self {
             Self::Frame(error) => breach_reason(error),
@@ -155,7 +164,7 @@ impl SetupError {
     }
 }
 
-/// The first of these, for people.
+/// Returns the first of these as a text.
 fn names(capabilities: &[Capability]) -> String {
     const SHOWN: usize = 8;
 
@@ -171,8 +180,9 @@ fn names(capabilities: &[Capability]) -> String {
     }
 }
 
-/// What a remote is told about a frame of its that cannot be accepted: nothing if the MAC is
-/// wrong, since then it is not certain who sent it.
+/// Returns the reason to send after a frame that cannot be accepted.
+///
+/// It is `None` if the MAC is wrong, since the frame's sender is unknown then.
 pub(crate) fn breach_reason(error: &FrameError) -> Option<DisconnectReason> {
     (!is_unproven(error)).then_some(DisconnectReason::BREACH_OF_PROTOCOL)
 }

@@ -12,13 +12,13 @@ use crate::p2p::{RawMessage, RlpxCodec};
 use crate::rlpx::ChannelBinding;
 use crate::transport::Transport;
 
-/// Both halves of a transport as one stream again.
+/// Both halves of a transport, joined to one stream.
 pub type Joined<T> = tokio::io::Join<<T as Transport>::Reader, <T as Transport>::Writer>;
 
-/// A connection after both Hellos: what is still to decide is whether it is wanted.
+/// A connection after both Hellos, which the caller can still refuse.
 ///
 /// Usually it becomes a peer, through [`PeerDriver::new`](crate::driver::PeerDriver::new). Tools
-/// that speak single messages take [`into_framed`](Self::into_framed).
+/// that exchange single messages use [`into_framed`](Self::into_framed).
 pub struct Established<T: Transport> {
     pub(crate) wire: Box<Wire<T>>,
     pub(crate) link: Link,
@@ -30,37 +30,37 @@ impl<T: Transport> Established<T> {
         Self { wire, link, hello }
     }
 
-    /// The remote's Hello.
+    /// Returns the remote's Hello.
     #[must_use]
     pub fn hello(&self) -> &Hello {
         &self.hello
     }
 
-    /// The remote's static key, proven by the handshake.
+    /// Returns the remote's static key, which the handshake proved.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         &self.link.public_key
     }
 
-    /// The remote's node id.
+    /// Returns the remote's node id.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.link.public_key.node_id()
     }
 
-    /// Who opened the connection.
+    /// Returns which side dialled.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.link.direction
     }
 
-    /// The remote address, if the transport has one.
+    /// Returns the remote address, if the transport has one.
     #[must_use]
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.link.remote
     }
 
-    /// What binds signatures to this very connection.
+    /// Returns the value that binds signatures to this connection.
     #[must_use]
     pub fn channel_binding(&self) -> &ChannelBinding {
         &self.link.binding
@@ -71,8 +71,9 @@ impl<T: Transport> Established<T> {
         self.wire.refuse(reason).await;
     }
 
-    /// The connection as a stream and sink of raw messages, without a runner: nobody answers
-    /// Pings or watches time-outs but the caller.
+    /// Returns the connection as a stream and sink of raw messages.
+    ///
+    /// Nothing drives it: the caller has to answer Pings and to enforce time-outs.
     #[must_use]
     pub fn into_framed(self) -> Framed<Joined<T>, RlpxCodec> {
         let Wire {
@@ -81,7 +82,7 @@ impl<T: Transport> Established<T> {
             ingress,
             egress,
             mut buffer,
-            // Hello has been sent, so nothing waits for it.
+            // Empty, since the ack went out with our Hello.
             unsent: _,
         } = *self.wire;
         let stream = tokio::io::join(reader, writer);

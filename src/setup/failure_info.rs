@@ -5,7 +5,9 @@ use crate::fault::Fault;
 use crate::p2p::DisconnectReason;
 use crate::stage::Stage;
 
-/// A failure as programs read it. It is the same object in every event and answer:
+/// A failure, for programs.
+///
+/// It is the same object in every event and answer:
 ///
 /// ```json
 /// { "stage": "hello", "fault": "remote", "reason": { "code": 4, "text": "too many peers" }, "text": "…" }
@@ -13,21 +15,21 @@ use crate::stage::Stage;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FailureInfo {
-    /// At which stage of the connection, if it concerns one.
+    /// The stage of the connection, if the failure concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// Whose doing it is, if it concerns a connection.
+    /// Who is at fault, if the failure concerns a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
-    /// The reason in the Disconnect that one side sent, if one did.
+    /// The reason in the Disconnect of either side, if one was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DisconnectReason>,
-    /// What went wrong, in one line, for people. The words may change.
+    /// The error in one line, for people. The words may change.
     pub text: String,
 }
 
 impl FailureInfo {
-    /// A failure of a connection.
+    /// Returns a failure of a connection.
     #[must_use]
     pub fn new(
         stage: Stage,
@@ -43,7 +45,7 @@ impl FailureInfo {
         }
     }
 
-    /// A failure of which there is no more to say than a text.
+    /// Returns a failure that has a text only.
     #[must_use]
     pub fn of_text(text: impl Into<String>) -> Self {
         Self {

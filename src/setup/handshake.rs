@@ -16,15 +16,18 @@ use crate::rlpx::{
 use crate::stage::Stage;
 use crate::transport::Transport;
 
-/// Authenticates to the node that a stream was opened to, whose key is known
-/// ([RLPx, initial handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake)).
+/// Runs the initiator's handshake on a stream to a node with a known key.
 ///
-/// The remote proves its identity only with its first frame, so nothing is known of it for sure
-/// before [`Authenticated::exchange_hello`] succeeds. Not cancel safe: a dropped call loses the
-/// stream.
+/// See [RLPx, initial
+/// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). The remote
+/// proves its identity only with its first frame, so it is uncertain until
+/// [`Authenticated::exchange_hello`] succeeds.
 ///
 /// # Errors
 /// [`SetupError`] at stage auth or ack; the stream is closed.
+///
+/// # Cancel safety
+/// Not cancel safe: a dropped call loses the stream.
 pub async fn initiate<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -33,7 +36,7 @@ pub async fn initiate<T: Transport>(
     initiate_in_turn(stream, key, remote, &Random::default(), None).await
 }
 
-/// As [`initiate`], but draws from `random` and computes only when it is its turn.
+/// Like [`initiate`], but draws from `random` and computes in turn.
 pub(crate) async fn initiate_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -75,16 +78,19 @@ pub(crate) async fn initiate_in_turn<T: Transport>(
     ))
 }
 
-/// Answers the node that opened a stream, and learns its key
-/// ([RLPx, initial handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake)):
-/// [`receive_auth`], then [`ReceivedAuth::answer`].
+/// Runs the recipient's handshake on a stream, which yields the remote's key.
 ///
-/// An auth packet can be replayed by anybody, so the identity is proven only when
-/// [`Authenticated::exchange_hello`] succeeds. Not cancel safe: a dropped call loses the stream.
+/// See [RLPx, initial
+/// handshake](https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake). It is
+/// [`receive_auth`], then [`ReceivedAuth::answer`]. Anybody can replay an auth packet, so the
+/// identity is proven only when [`Authenticated::exchange_hello`] succeeds.
 ///
 /// # Errors
 /// [`SetupError`] at stage auth or ack; the stream is closed without a message, since none can
 /// be sent yet.
+///
+/// # Cancel safety
+/// Not cancel safe: a dropped call loses the stream.
 pub async fn accept<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -93,7 +99,7 @@ pub async fn accept<T: Transport>(
     receive_auth(stream, key, legacy).await?.answer().await
 }
 
-/// A stream whose auth packet was read and not answered yet.
+/// A stream whose auth packet was read, but not answered yet.
 pub struct ReceivedAuth<T: Transport> {
     auth: AuthReceived,
     reader: T::Reader,
@@ -102,13 +108,16 @@ pub struct ReceivedAuth<T: Transport> {
     addresses: Addresses,
 }
 
-/// The own and the remote address, if the stream has them.
+/// The local and the remote address, if the stream has them.
 type Addresses = (Option<SocketAddr>, Option<SocketAddr>);
 
-/// Reads the auth packet of the node that opened a stream. Not cancel safe.
+/// Reads the auth packet of the node that opened a stream.
 ///
 /// # Errors
 /// [`SetupError`] at stage auth; the stream is closed.
+///
+/// # Cancel safety
+/// Not cancel safe: a dropped call loses the stream.
 pub async fn receive_auth<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -117,8 +126,10 @@ pub async fn receive_auth<T: Transport>(
     receive_auth_in_turn(stream, key, legacy, None, |_| ()).await
 }
 
-/// As [`receive_auth`], but computes only when it is its turn, and says when it waits for bytes, and when it
-/// does not.
+/// Like [`receive_auth`], but computes in turn, and reports what it waits for.
+///
+/// It calls `waits(true)` after the first bytes, while it waits for more from the remote, and
+/// `waits(false)` when the packet is complete and this side has to compute.
 pub(crate) async fn receive_auth_in_turn<T: Transport>(
     stream: T,
     key: &SecretKey,
@@ -140,7 +151,7 @@ pub(crate) async fn receive_auth_in_turn<T: Transport>(
         if lacks > 0 {
             let read = read_more(&mut reader, &mut input, lacks).await;
             read.map_err(SetupError::io(Stage::Auth))?;
-            // The first bytes are a step, and no others that do not complete it.
+            // Only the first bytes are reported, so that a trickle of bytes is no progress.
             if std::mem::take(&mut waiting) {
                 waits(true);
             }
@@ -163,24 +174,31 @@ pub(crate) async fn receive_auth_in_turn<T: Transport>(
 }
 
 impl<T: Transport> ReceivedAuth<T> {
-    /// The node that the auth claims to come from. It may be replayed, so this is no proof.
+    /// Returns the node that the auth claims to come from.
+    ///
+    /// This is no proof, since the auth may be replayed.
     #[must_use]
     pub fn claimed(&self) -> &PublicKey {
         self.auth.remote()
     }
 
-    /// Answers with an ack. Not cancel safe.
+    /// Answers with an ack.
     ///
     /// # Errors
     /// [`SetupError`] at stage ack; the stream is closed.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a dropped call loses the stream.
     pub async fn answer(self) -> Result<Authenticated<T>, SetupError> {
         let mut authenticated = self.answer_in_turn(&Random::default(), None).await?;
         authenticated.send_ack().await?;
         Ok(authenticated)
     }
 
-    /// Makes the ack when it is its turn. It goes out in one write with what is said first, Hello
-    /// or a Disconnect: the remote needs nothing else between the two, and both sides save a packet.
+    /// Makes the ack in turn, and keeps it for the first frame.
+    ///
+    /// The first frame, a Hello or a Disconnect, goes out in the same write, which saves a packet
+    /// on both sides. The remote needs nothing between the two.
     ///
     /// # Errors
     /// As [`answer`](Self::answer).
@@ -215,7 +233,7 @@ impl<T: Transport> fmt::Debug for ReceivedAuth<T> {
     }
 }
 
-/// Takes a step that computes and does not wait.
+/// Runs a step of computation, which does not wait, in turn.
 async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     match turns {
         Some(turns) => turns.take(step).await,
@@ -223,11 +241,12 @@ async fn in_turn<R>(turns: Option<&Turns>, step: impl FnOnce() -> R) -> R {
     }
 }
 
-/// What is read ahead: a packet of the usual sizes with the Hello behind it, in one read.
+/// Bytes to read at once: a packet of usual size with the Hello behind it.
 const READ_AHEAD: usize = 1024;
 
-/// Reads whatever is there, at least one byte. Packets are at most 2050 bytes, so what is asked
-/// for may be reserved.
+/// Reads the bytes that have arrived, at least one.
+///
+/// Packets have at most 2050 bytes, so it can reserve `bytes` at once.
 async fn read_more<R: AsyncRead + Unpin>(
     reader: &mut R,
     input: &mut BytesMut,

@@ -6,7 +6,7 @@ use super::Direction;
 use crate::node::PublicKey;
 use crate::rlpx::ChannelBinding;
 
-/// Facts about a connection that the encryption handshake establishes.
+/// Properties of a connection that are known after the encryption handshake.
 #[derive(Debug, Clone)]
 pub(crate) struct Link {
     pub(crate) public_key: PublicKey,
@@ -14,6 +14,6 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
-    /// When auth and ack were done, before any other message of the remote.
+    /// The time after auth and ack, before any other message of the remote.
     pub(crate) since: Instant,
 }

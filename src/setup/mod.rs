@@ -1,14 +1,16 @@
-//! Setting a connection up: auth and ack, then Hello both ways, as one-way steps.
+//! Sets up a connection: auth and ack, then Hello both ways, as one-way steps.
 //!
 //! ```text
 //!   stream ──initiate / accept──▶ Authenticated ──exchange_hello──▶ Established ──▶ driver
 //!                                      │ refuse(reason)                  │ refuse(reason)
 //! ```
 //!
-//! None of these steps has a deadline of its own: the caller bounds the whole, as
+//! None of these steps has a deadline. The caller sets one for all of them, as
 //! [`Server`](crate::Server) does.
 
 mod authenticated;
+#[cfg(debug_assertions)]
+mod debug_build;
 mod direction;
 mod error;
 mod established;

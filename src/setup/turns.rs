@@ -1,4 +1,4 @@
-//! Handshakes take turns, so that a storm of them does not keep established peers waiting.
+//! Handshakes take turns, so that a storm of them does not delay established peers.
 
 use std::num::NonZero;
 use std::pin::pin;
@@ -8,17 +8,19 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Turns for the public-key cryptography of a node's handshakes.
 ///
-/// One step of a handshake occupies a thread for 0.1 ms and more. Were all of them due at once,
-/// each message of an established peer would wait for all that came before it. So there are half as
-/// many turns as processors, at least one.
+/// One step of a handshake occupies a thread for 0.1 ms and more. If many steps ran at once, a
+/// message of an established peer would wait for all those before it. So there are half as many
+/// turns as processors, at least one.
 ///
-/// Those who wait are woken in the order in which they came, but whoever comes just as a turn is
-/// given back may overtake: a turn that was kept for the first of them would lie idle until that is
-/// scheduled, which takes a fifth of all connects where processors are busy.
+/// Waiting steps are woken in order of arrival, but a new step may overtake when a turn becomes
+/// free. A turn reserved for the first waiting step would be idle until its task is scheduled,
+/// which costs a fifth of all connects when the processors are busy.
 #[derive(Debug)]
 pub(crate) struct Turns {
     free: Semaphore,
     given_back: Notify,
+    #[cfg(debug_assertions)]
+    times: super::debug_build::StepTimes,
 }
 
 impl Turns {
@@ -31,23 +33,32 @@ impl Turns {
         Self {
             free: Semaphore::new(turns),
             given_back: Notify::new(),
+            #[cfg(debug_assertions)]
+            times: super::debug_build::StepTimes::new(),
         }
     }
 
-    /// Takes `step` in turn. It cannot wait for anything, so no turn is ever held while a remote is
-    /// waited for. Cancel safe: a dropped call has given its turn back, with nothing done.
+    /// Runs `step` in turn.
+    ///
+    /// `step` cannot wait, so no turn is held while a remote is silent.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a dropped call has not run `step`, and holds no turn.
     pub(crate) async fn take<R>(&self, step: impl FnOnce() -> R) -> R {
         let _turn = match self.take_free() {
             Some(turn) => turn,
             None => self.wait().await,
         };
+        #[cfg(debug_assertions)]
+        return self.times.time(step);
+        #[cfg(not(debug_assertions))]
         step()
     }
 
     async fn wait(&self) -> Turn<'_> {
         loop {
             let mut given_back = pin!(self.given_back.notified());
-            // In line before it looks, so that it misses none.
+            // Registers before the check, so that no notification is lost.
             given_back.as_mut().enable();
             if let Some(turn) = self.take_free() {
                 return turn;
@@ -65,7 +76,7 @@ impl Turns {
     }
 }
 
-/// A turn, given back on drop.
+/// A turn, released on drop.
 struct Turn<'a> {
     turns: &'a Turns,
     permit: Option<SemaphorePermit<'a>>,
@@ -73,7 +84,7 @@ struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        // First it is free, then somebody is told.
+        // The permit must be free before the notification.
         drop(self.permit.take());
         self.turns.given_back.notify_one();
     }
@@ -120,14 +131,14 @@ mod tests {
         assert!(poll!(&mut asleep).is_pending());
         drop(turn);
         assert_eq!(turns.take(|| 2).await, 2, "overtakes");
-        assert_eq!(asleep.await, 1, "is told again");
+        assert_eq!(asleep.await, 1, "is notified again");
     }
 
     #[tokio::test]
     async fn a_call_that_is_given_up_passes_on_that_a_turn_is_free() {
         let turns = Turns::of(1);
         let turn = turns.take_free().unwrap();
-        let mut given_up = Box::pin(turns.take::<()>(|| unreachable!("given up before")));
+        let mut given_up = Box::pin(turns.take::<()>(|| unreachable!("dropped before")));
         let mut waiting = Box::pin(turns.take(|| 7));
         assert!(poll!(&mut given_up).is_pending());
         assert!(poll!(&mut waiting).is_pending());

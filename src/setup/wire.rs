@@ -9,28 +9,30 @@ use crate::p2p::{DisconnectReason, ids};
 use crate::rlpx::{Egress, Ingress, ReadBuffer};
 use crate::transport::Transport;
 
-/// How long the final Disconnect may take to write.
+/// The time limit for writing the final Disconnect.
 pub(crate) const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the receiving side stays open behind a refusal, and for how many bytes.
+/// How long the receiving side stays open after a refusal.
 const LINGER: Duration = Duration::from_secs(2);
+/// How many bytes are read meanwhile at most.
 pub(crate) const LINGER_BYTES: usize = 1 << 20;
 
-/// A stream with a session on it: the two directions, each with its cipher and buffer.
+/// A stream with a session: both directions, each with its cipher and buffer.
 pub(crate) struct Wire<T: Transport> {
     pub(crate) reader: T::Reader,
     pub(crate) writer: T::Writer,
     pub(crate) ingress: Ingress,
     pub(crate) egress: Egress,
-    /// Bytes that arrived and are not consumed.
+    /// Received bytes that are not consumed.
     pub(crate) buffer: ReadBuffer,
     /// An ack that goes out together with the first frame.
     pub(crate) unsent: BytesMut,
 }
 
 impl<T: Transport> Wire<T> {
-    /// Sends a Disconnect, waits for the remote to read it, and closes. Takes at most 3 s. With a
-    /// reason that nobody sends it just closes.
+    /// Sends a Disconnect, waits for the remote to close, and closes, within 3 s.
+    ///
+    /// With a reason that is never sent it only closes.
     pub(crate) async fn refuse(mut self: Box<Self>, reason: DisconnectReason) {
         let Some(reason) = reason.sent() else {
             return;
@@ -50,9 +52,10 @@ impl<T: Transport> Wire<T> {
     }
 }
 
-/// Closes in an orderly way: the sending side first, then, once the remote closed too or after
-/// `linger`, the rest. A close with unread input would make the kernel reset the connection,
-/// which can destroy the last frame at the receiver.
+/// Closes the sending side, then reads until the remote closes, or for `linger`.
+///
+/// A close with unread input would make the kernel reset the connection, which can destroy the last
+/// frame at the receiver.
 pub(crate) async fn hang_up<T: Transport>(
     reader: &mut T::Reader,
     writer: &mut T::Writer,
@@ -62,11 +65,11 @@ pub(crate) async fn hang_up<T: Transport>(
         writer.shutdown().await?;
         drain(reader, LINGER_BYTES).await
     };
-    // Whether the remote listened to the end or not, there is nothing left to do.
+    // The connection ends in any case.
     let _: Result<io::Result<()>, _> = timeout(linger, close).await;
 }
 
-/// Reads and forgets until the remote closes, or `limit` bytes came.
+/// Reads and discards until the remote closes, or until `limit` bytes.
 pub(crate) async fn drain<R: AsyncRead + Unpin>(reader: &mut R, limit: usize) -> io::Result<()> {
     let mut sink = vec![0; 4096];
     let mut total = 0;
@@ -79,7 +82,7 @@ pub(crate) async fn drain<R: AsyncRead + Unpin>(reader: &mut R, limit: usize) ->
     Ok(())
 }
 
-/// Writes all of `bytes` and hands them on at once.
+/// Writes all of `bytes` and flushes.
 pub(crate) async fn write_flushed<W: AsyncWrite + Unpin>(
     writer: &mut W,
     bytes: &[u8],

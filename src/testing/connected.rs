@@ -12,10 +12,10 @@ use crate::setup::{Established, SetupError, accept, initiate};
 const PIPE: usize = 64 << 10;
 
 settings! {
-    /// One of two connected peers: its protocols, and how it is run.
+    /// One of two connected peers: its protocols and options.
     #[derive(Debug, Clone)]
     pub struct Settings {
-        /// What it speaks.
+        /// Its protocols.
         protocols / with_protocols: Vec<Protocol> => &[Protocol] = Vec::new();
         /// Its timing, memory budget and events.
         options / with_options: PeerOptions => &PeerOptions = PeerOptions::default();
@@ -23,7 +23,7 @@ settings! {
 }
 
 impl Settings {
-    /// The timing, with everything else as it is.
+    /// Sets only the timing.
     #[must_use]
     pub fn with_config(mut self, config: PeerConfig) -> Self {
         self.options = self.options.with_config(config);
@@ -43,8 +43,9 @@ impl From<Vec<Protocol>> for Settings {
     }
 }
 
-/// Two peers at work on the two ends of an in-memory stream. Each handle is on the other side:
-/// `left` is what the initiator holds.
+/// Two running peers on the two ends of an in-memory stream.
+///
+/// Each handle represents the other side: `left` is held by the initiator.
 #[derive(Debug)]
 pub struct Connected {
     /// The initiator's handle on the recipient.
@@ -53,9 +54,10 @@ pub struct Connected {
     pub right: Peer,
 }
 
-/// Connects two peers in memory, with a real handshake between fresh keys, and runs both in the
-/// background. As after [`Server::dial`](crate::Server::dial), their protocols [run](Peer::running) when
-/// it returns.
+/// Connects two peers in memory and runs both in the background.
+///
+/// They perform a real handshake with fresh keys. As after [`Server::dial`](crate::Server::dial),
+/// their protocols [run](Peer::running) when this returns.
 ///
 /// ```
 /// use peermux::{Protocol, testing};
@@ -71,7 +73,7 @@ pub struct Connected {
 /// ```
 ///
 /// # Errors
-/// [`SetupError`] if the Hellos do not go together, as with one that is too large.
+/// [`SetupError`] if the exchange of Hellos fails, for example because one is too large.
 pub async fn connect(
     left: impl Into<Settings>,
     right: impl Into<Settings>,
@@ -97,14 +99,15 @@ fn run(established: Established<DuplexStream>, settings: Settings) -> Peer {
     }
 }
 
-/// A test that registers more than 2^64 codes is told so at once.
+/// Panics in a test that registers more than 2^64 codes.
 #[expect(clippy::panic, reason = "this is for tests, which fail by panicking")]
 fn unreachable_lengths(error: &crate::p2p::MatchError) -> ! {
     panic!("{error}")
 }
 
-/// Sets up both ends of an in-memory connection, with nothing running on it yet: first the
-/// initiator's, then the recipient's.
+/// Sets up both ends of an in-memory connection, without running peers on it.
+///
+/// Returns the initiator's end, then the recipient's.
 ///
 /// # Errors
 /// [`SetupError`] as for [`connect`].

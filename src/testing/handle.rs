@@ -4,8 +4,9 @@ use crate::peer::{Peer, PeerConfig};
 use crate::rlpx::ChannelBinding;
 use crate::setup::Direction;
 
-/// A handle on a peer that does not exist: it tells what it is given, its node id belongs to a
-/// fresh key, and disconnecting it does nothing.
+/// Returns a handle on a peer that does not exist.
+///
+/// It has the given values and the node id of a fresh key. Disconnecting it does nothing.
 ///
 /// ```
 /// use peermux::{Capability, DisconnectReason, testing};

@@ -10,12 +10,13 @@ use crate::time::after;
 
 /// How many bytes each direction holds at either end.
 const PIPE: usize = 64 << 10;
-/// How many pieces of up to [`PIPE`] bytes are under way in each direction.
+/// How many pieces of up to [`PIPE`] bytes are in transit in each direction.
 const UNDER_WAY: usize = 64;
 
-/// A stream between two ends with so long a way: what one end writes can be read at the other that
-/// much later. The end of a direction travels as its data does. Call it within a runtime; with
-/// paused time the way takes none.
+/// Returns the two ends of an in-memory stream with a latency.
+///
+/// Bytes written at one end can be read at the other after `latency`, and so can the end of the
+/// stream. Call it within a runtime. With paused time, the latency takes no real time.
 #[must_use]
 pub fn link(latency: Duration) -> (DuplexStream, DuplexStream) {
     let (near, near_far) = duplex(PIPE);
@@ -32,7 +33,7 @@ fn carry(from: ReadHalf<DuplexStream>, to: WriteHalf<DuplexStream>, latency: Dur
     let (send, pieces) = mpsc::channel(UNDER_WAY);
     tokio::spawn(take(from, send, latency));
     tokio::spawn(async move {
-        // A reader that has gone is the end of the direction, as on a real network.
+        // If the reader is gone, the direction ends, as on a real network.
         let _ = deliver(to, pieces).await;
     });
 }
@@ -44,7 +45,7 @@ async fn take(
 ) {
     let mut buffer = vec![0; PIPE];
     loop {
-        // Dropping the sender is the end; it follows the pieces that are still under way.
+        // An empty piece ends the direction, and takes the latency like the others.
         let read = from.read(&mut buffer).await.unwrap_or_default();
         let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
         let sent = send.send((after(Instant::now(), latency), piece)).await;

@@ -2,15 +2,15 @@
 //!
 //! | what | for |
 //! |---|---|
-//! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against messages of the test's own |
-//! | [`peer`] | a [`Peer`](crate::Peer) handle where a handler wants one |
-//! | [`connect`] | two whole peers, with everything between two handlers but a socket |
-//! | [`link`] | a stream with a latency, for whole nodes on the two ends of a long way |
+//! | [`ProtocolConn::pair`](crate::ProtocolConn::pair) | one handler against the test's own messages |
+//! | [`peer`] | a [`Peer`](crate::Peer) handle for a handler that needs one |
+//! | [`connect`] | two whole peers, with everything between two handlers except a socket |
+//! | [`link`] | a stream with a latency, for whole nodes that are far apart |
 //! | [`FnDialer`], [`dial_script`], [`memory_listener`] | a [connection manager](crate::connmgr) without sockets |
-//! | [`Scripted`] | one peer against frames of the test's own, malformed ones too |
-//! | [`Replay`] | one peer against what a [recording](crate::recorder) says that another remote had sent |
+//! | [`Scripted`] | one peer against the test's own frames, including malformed ones |
+//! | [`Replay`] | one peer against the messages that a [recording](crate::recorder) has of its remote |
 //!
-//! All of them run on tokio's clock, which tests can pause: time-outs then take no time.
+//! All of them run on tokio's clock. Tests can pause it, so that time-outs take no time.
 
 mod connected;
 mod handle;

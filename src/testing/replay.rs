@@ -8,9 +8,10 @@ use crate::peer::Peer;
 use crate::recorder::{RecordedEvent, Recording};
 use crate::setup::SetupError;
 
-/// A remote that sends again what the remote of a [`Recording`] had sent: messages of the same protocols,
-/// codes and sizes, in the same order, as fast as they are taken. What they said is not recorded, so their
-/// payloads are zeros, or what the test makes.
+/// A remote that repeats the messages of the remote of a [`Recording`].
+///
+/// It sends messages of the same protocols, codes and sizes, in the same order, as fast as the peer
+/// takes them. Payloads are not recorded, so they are zeros or made by the test.
 ///
 /// ```
 /// use peermux::testing::{self, Replay};
@@ -44,7 +45,7 @@ pub struct Replay {
     answers: VecDeque<ScriptedFrame>,
 }
 
-/// A message that is sent again.
+/// A recorded message to send again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplayedMessage {
@@ -57,8 +58,10 @@ pub struct ReplayedMessage {
 }
 
 impl Replay {
-    /// Runs a peer with `settings` in the background, and is its remote, which announces the protocols of
-    /// `recording`. Messages of protocols that the peer does not speak are left out.
+    /// Runs a peer with `settings` in the background, and returns it with its remote.
+    ///
+    /// The remote announces the protocols of `recording`. Messages of protocols that the peer does
+    /// not speak are left out.
     ///
     /// # Errors
     /// [`SetupError`] as for [`connect`](super::connect).
@@ -108,14 +111,15 @@ impl Replay {
         self.left.iter().map(|(_, message)| message)
     }
 
-    /// Sends all messages that are left, with payloads of zeros, or as many as the peer takes. Returns how
-    /// many.
+    /// Sends all messages that are left, with payloads of zeros.
+    ///
+    /// Returns how many were sent: fewer if the peer closes.
     pub async fn run(&mut self) -> usize {
         self.run_with(|message| Bytes::from(vec![0; message.size]))
             .await
     }
 
-    /// As [`run`](Self::run), with payloads that `payload` makes.
+    /// Like [`run`](Self::run), with payloads that `payload` makes.
     pub async fn run_with(&mut self, mut payload: impl FnMut(&ReplayedMessage) -> Bytes) -> usize {
         let mut sent = 0;
         while let Some((id, message)) = self.left.pop_front() {
@@ -130,7 +134,7 @@ impl Replay {
         sent
     }
 
-    /// The next message of the peer, or `None` once it has closed.
+    /// Returns the next message of the peer, or `None` once it has closed.
     ///
     /// # Panics
     /// As [`Scripted::next`].
@@ -141,7 +145,7 @@ impl Replay {
         }
     }
 
-    /// The remote, to go on by hand.
+    /// The remote, to continue by hand.
     pub fn remote(&mut self) -> &mut Scripted {
         &mut self.remote
     }

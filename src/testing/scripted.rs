@@ -15,7 +15,7 @@ use crate::setup::{Authenticated, Established, SetupError, Wire, accept, initiat
 /// How many bytes the in-memory stream holds in each direction.
 const PIPE: usize = 64 << 10;
 
-/// A remote that does what the test says, frame by frame.
+/// A remote that the test controls, frame by frame.
 ///
 /// ```
 /// use peermux::p2p::ids;
@@ -33,20 +33,21 @@ pub struct Scripted {
     hello: Option<Hello>,
 }
 
-/// A message as it came over the wire, under its absolute id.
+/// A received message with its absolute id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptedFrame {
     /// The message id.
     pub id: u64,
-    /// The payload, uncompressed; of a Disconnect as it came.
+    /// The uncompressed payload.
     pub payload: Bytes,
-    /// The reason, if it is a Disconnect that gives one.
+    /// The reason, if it is a Disconnect with one.
     pub reason: Option<DisconnectReason>,
 }
 
 impl Scripted {
-    /// Runs a peer with `settings` in the background, and is its remote, which announces
-    /// `capabilities`.
+    /// Runs a peer with `settings` in the background, and returns it with its remote.
+    ///
+    /// The remote announces `capabilities`.
     ///
     /// # Errors
     /// [`SetupError`] as for [`connect`](super::connect).
@@ -80,7 +81,7 @@ impl Scripted {
         Ok((peer, Self::over(theirs)))
     }
 
-    /// Is the remote of the side that holds the other end of `established`.
+    /// Takes over this end of an established connection.
     #[must_use]
     pub fn over(established: Established<DuplexStream>) -> Self {
         Self {
@@ -89,7 +90,7 @@ impl Scripted {
         }
     }
 
-    /// Is the remote of the side that holds the other end of `authenticated`, and has sent no Hello.
+    /// Takes over this end of a connection before it has sent a Hello.
     #[must_use]
     pub fn before_hello(authenticated: Authenticated<DuplexStream>) -> Self {
         Self {
@@ -98,13 +99,15 @@ impl Scripted {
         }
     }
 
-    /// The Hello that the other side sent, if the connection got so far before the script began.
+    /// The Hello of the other side, if it was received before the script began.
     #[must_use]
     pub fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
     }
 
-    /// Sends one message, compressed as agreed. False if the other side has closed.
+    /// Sends one message, compressed as agreed.
+    ///
+    /// Returns false if the other side has closed.
     pub async fn send(&mut self, id: u64, payload: &[u8]) -> bool {
         self.send_all(&[(id, payload)]).await
     }
@@ -122,7 +125,7 @@ impl Scripted {
     #[must_use]
     pub fn seal(&mut self, id: u64, payload: &[u8]) -> BytesMut {
         let mut out = BytesMut::new();
-        // A payload over the limit gives no bytes, which the test notices.
+        // A payload over the limit yields no bytes, which the test notices.
         let _ = self.wire.egress.seal(id, payload, &mut out);
         out
     }
@@ -136,12 +139,14 @@ impl Scripted {
         out
     }
 
-    /// Writes bytes as they are. False if the other side has closed.
+    /// Writes bytes as they are.
+    ///
+    /// Returns false if the other side has closed.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
         self.wire.writer.write_all(bytes).await.is_ok()
     }
 
-    /// The next message, or `None` once the other side has closed.
+    /// Returns the next message, or `None` once the other side has closed.
     ///
     /// # Panics
     /// If the other side sends a frame that cannot be opened.
@@ -155,8 +160,8 @@ impl Scripted {
         next_frame(reader, ingress, buffer).await
     }
 
-    /// As [`send`](Self::send), and takes what arrives in the meantime, so that two sides that both write
-    /// do not wait for each other.
+    /// Like [`send`](Self::send), but takes frames that arrive meanwhile. Otherwise two sides that
+    /// both write could wait for each other.
     pub(super) async fn send_and_take(
         &mut self,
         id: u64,
@@ -174,7 +179,7 @@ impl Scripted {
         let mut written = pin!(writer.write_all(&sealed));
         loop {
             tokio::select! {
-                // Nothing needs to be taken for what is written.
+                // Once the message is written, no frame has to be taken.
                 biased;
                 written = &mut written => return written.is_ok(),
                 frame = next_frame(reader, ingress, buffer) => match frame {
@@ -185,7 +190,7 @@ impl Scripted {
         }
     }
 
-    /// The next message.
+    /// Returns the next message.
     ///
     /// # Panics
     /// If the other side closes instead.
@@ -196,8 +201,9 @@ impl Scripted {
         }
     }
 
-    /// Reads until the Disconnect; `None` if the other side closes without one or gives no
-    /// reason.
+    /// Reads until the Disconnect and returns its reason.
+    ///
+    /// `None` if the other side closes without one or gives no reason.
     pub async fn disconnected(&mut self) -> Option<DisconnectReason> {
         while let Some(frame) = self.next().await {
             if frame.id == ids::DISCONNECT {
@@ -208,7 +214,7 @@ impl Scripted {
     }
 }
 
-/// The next message. Cancel safe.
+/// Returns the next message. Cancel safe.
 async fn next_frame(
     reader: &mut (impl AsyncRead + Unpin),
     ingress: &mut Ingress,

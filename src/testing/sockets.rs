@@ -11,10 +11,10 @@ use crate::connmgr::{Address, ConnectError, Dialer, Listener};
 /// How many bytes an in-memory stream holds in each direction.
 const PIPE: usize = 4 << 10;
 
-/// How many dials or calls wait to be taken.
+/// How many dials or calls can wait to be taken.
 const WAITING: usize = 1024;
 
-/// A dialer that answers each dial at once, by a function of the address.
+/// A dialer that completes each dial at once, by a function of the address.
 #[derive(Debug)]
 pub struct FnDialer<A, F>(F, PhantomData<fn(&A)>);
 
@@ -50,7 +50,7 @@ pub struct ScriptedDialer<A>(mpsc::Sender<PendingDial<A>>);
 #[derive(Debug)]
 pub struct DialScript<A>(mpsc::Receiver<PendingDial<A>>);
 
-/// A dialer, and what decides its dials.
+/// Returns a dialer, and the script that decides its dials.
 #[must_use]
 pub fn dial_script<A: Address>() -> (ScriptedDialer<A>, DialScript<A>) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -71,18 +71,23 @@ impl<A: Address> Dialer for ScriptedDialer<A> {
 }
 
 impl<A: Address> DialScript<A> {
-    /// The next dial; `None` after the dialer is gone. Cancel safe.
+    /// Returns the next dial, or `None` after the dialer is dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the call loses no dial.
     pub async fn next(&mut self) -> Option<PendingDial<A>> {
         self.0.recv().await
     }
 
-    /// The next dial if one has started.
+    /// Returns the next dial if one has started.
     pub fn try_next(&mut self) -> Option<PendingDial<A>> {
         self.0.try_recv().ok()
     }
 }
 
-/// A dial in flight. Dropping it lets it fail.
+/// A dial in flight.
+///
+/// Dropping it makes the dial fail.
 #[derive(Debug)]
 pub struct PendingDial<A> {
     addr: A,
@@ -90,25 +95,28 @@ pub struct PendingDial<A> {
 }
 
 impl<A> PendingDial<A> {
-    /// Where it leads.
+    /// The address that is dialled.
     pub fn addr(&self) -> &A {
         &self.addr
     }
 
-    /// Lets it succeed; the result is the remote's end of the connection.
+    /// Completes the dial and returns the remote's end of the connection.
     pub fn succeed(self) -> DuplexStream {
         let (near, far) = duplex(PIPE);
-        // A dial that was given up closes the connection here.
+        // If the dial was cancelled, this closes the connection.
         self.answer.send(Ok(near)).ok();
         far
     }
 
-    /// Lets it fail.
+    /// Makes the dial fail.
     pub fn fail(self, error: ConnectError) {
         self.answer.send(Err(error)).ok();
     }
 
-    /// Waits until nobody wants its result any more. Cancel safe.
+    /// Waits until the dial is cancelled.
+    ///
+    /// # Cancel safety
+    /// Dropping the call has no effect.
     pub async fn given_up(&mut self) {
         self.answer.closed().await;
     }
@@ -118,11 +126,13 @@ impl<A> PendingDial<A> {
 #[derive(Debug)]
 pub struct MemoryListener<A>(mpsc::Receiver<io::Result<(DuplexStream, A)>>);
 
-/// Calls a [`MemoryListener`]. Dropping it breaks the listener.
+/// Calls a [`MemoryListener`].
+///
+/// Dropping the last clone breaks the listener.
 #[derive(Debug, Clone)]
 pub struct Caller<A>(mpsc::Sender<io::Result<(DuplexStream, A)>>);
 
-/// A listener, and what calls it.
+/// Returns a listener, and the caller that connects to it.
 #[must_use]
 pub fn memory_listener<A: Address>() -> (MemoryListener<A>, Caller<A>) {
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -140,15 +150,16 @@ impl<A: Address> Listener for MemoryListener<A> {
 }
 
 impl<A: Address> Caller<A> {
-    /// Connects from `addr`; the result is the caller's end. After the listener is closed that
-    /// end is closed too.
+    /// Connects from `addr` and returns the caller's end.
+    ///
+    /// If the listener is closed, that end is closed too.
     pub async fn call(&self, addr: A) -> DuplexStream {
         let (near, far) = duplex(PIPE);
         self.0.send(Ok((near, addr))).await.ok();
         far
     }
 
-    /// Lets one accept fail.
+    /// Makes one accept fail.
     pub async fn fail(&self, error: io::Error) {
         self.0.send(Err(error)).await.ok();
     }

@@ -1,4 +1,4 @@
-//! What a connection runs over: any ordered byte stream that splits into two halves.
+//! Transports of connections: ordered byte streams that split into two halves.
 
 mod tcp;
 
@@ -15,27 +15,30 @@ pub use tcp::{SocketBound, SocketOptions, TcpReader, TcpTransport, TcpWriter};
 /// An ordered, reliable byte stream with two independent directions.
 ///
 /// Implemented for [`TcpTransport`], for a plain [`TcpStream`] and for tokio's in-memory
-/// [`DuplexStream`]; any other
-/// `AsyncRead + AsyncWrite` comes in through [`Generic`].
+/// [`DuplexStream`]. Wrap any other `AsyncRead + AsyncWrite` in [`Generic`].
 pub trait Transport: Send + 'static {
     /// The receiving half.
     type Reader: AsyncRead + Unpin + Send + 'static;
-    /// The sending half; shutting it down tells the remote that nothing more comes.
+    /// The sending half; its shutdown signals the end of the stream to the remote.
     type Writer: AsyncWrite + Unpin + Send + 'static;
 
-    /// The own address, if the stream has one. An IPv4 address is one, never an IPv6 address with it
-    /// inside (`::ffff:192.0.2.1`), which only the system's sockets for both families show.
+    /// Returns the local address, if the stream has one.
+    ///
+    /// An IPv4 address must have the IPv4 form, not the IPv4-mapped IPv6 form (`::ffff:192.0.2.1`)
+    /// that dual-stack sockets return.
     fn local_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// The address of the remote node, if it is known, in the same form: a server looks up in it whether
-    /// the node may be talked to. So a stream through a proxy answers `None`, not the proxy's address.
+    /// Returns the address of the remote node, if it is known, in the same form.
+    ///
+    /// A server uses it to check whether the connection is allowed, so a stream through a proxy
+    /// must return `None`, not the proxy's address.
     fn remote_addr(&self) -> Option<SocketAddr> {
         None
     }
 
-    /// Takes the two directions apart.
+    /// Splits the stream into its two directions.
     fn split(self) -> (Self::Reader, Self::Writer);
 }
 
@@ -65,7 +68,7 @@ impl Transport for DuplexStream {
     }
 }
 
-/// Any stream as a [`Transport`], with addresses if it has some.
+/// Makes a [`Transport`] of any stream, with or without addresses.
 #[derive(Debug)]
 pub struct Generic<S> {
     stream: S,
@@ -74,7 +77,7 @@ pub struct Generic<S> {
 }
 
 impl<S> Generic<S> {
-    /// A stream without addresses.
+    /// Wraps a stream without addresses.
     pub fn new(stream: S) -> Self {
         Self {
             stream,
@@ -83,7 +86,7 @@ impl<S> Generic<S> {
         }
     }
 
-    /// A stream between these addresses, which show up in information records and logs.
+    /// Wraps a stream between these addresses, which appear in peer information and logs.
     pub fn with_addresses(stream: S, local: SocketAddr, remote: SocketAddr) -> Self {
         Self {
             stream,

@@ -1,4 +1,4 @@
-//! Somebody who has ten thousand keys, and 256 addresses in four networks.
+//! An attacker with ten thousand keys and 256 addresses in four networks.
 
 use std::net::SocketAddr;
 
@@ -9,23 +9,23 @@ use sha3::{Digest, Keccak256};
 
 const KEYS: usize = 10_000;
 
-/// Networks (/24), each in a /16 of its own, and addresses in each.
+/// The number of networks (/24), each in its own /16, and of addresses in each.
 const NETWORKS: usize = 4;
 const OF_NETWORK: usize = 64;
 
-/// Keys at one address differ by their port.
+/// Keys at one address differ by port.
 const FIRST_PORT: usize = 20_000;
 
-/// Answers as an honest node does, but names nobody except itself.
+/// Answers like an honest node, but returns only its own keys as neighbours.
 pub(crate) struct Attacker {
     keys: Vec<SecretKey>,
     contacts: Vec<Contact>,
-    /// The first bytes of each id, which are enough to tell which are near.
+    /// The first bytes of each id, which suffice to compare distances.
     ids: Vec<u64>,
     next: usize,
 }
 
-/// Whether an address is the attacker's.
+/// Returns whether an address is the attacker's.
 pub(crate) fn is_hostile(addr: SocketAddr) -> bool {
     matches!(addr, SocketAddr::V4(addr) if addr.ip().octets()[0] >= 200)
 }
@@ -71,7 +71,7 @@ impl Attacker {
         }
     }
 
-    /// A Ping of the next key, and where it comes from.
+    /// Returns a Ping of the next key, and its source address.
     pub(crate) fn ping(&mut self, to: SocketAddr, unix: u64) -> (SocketAddr, Bytes) {
         self.next = (self.next + 1) % KEYS;
         let from = self.contacts[self.next].udp_addr();
@@ -85,7 +85,7 @@ impl Attacker {
         (from, seal(&ping, &self.keys[self.next]))
     }
 
-    /// What is said to a packet that arrives at one of the addresses.
+    /// Returns the answers to a packet for one of the addresses.
     pub(crate) fn answer(
         &mut self,
         at: SocketAddr,
@@ -119,7 +119,7 @@ impl Attacker {
         }
     }
 
-    /// The 16 of all keys that are nearest to a target.
+    /// Returns the 16 keys nearest to a target.
     fn nearest(&self, target: &[u8]) -> Vec<Neighbor> {
         let target = first(target);
         let mut all: Vec<_> = (0..KEYS).collect();

@@ -1,8 +1,9 @@
-//! What an attacker with many keys and few networks gets of an honest node: of its table, and of the peers that it
-//! dials.
+//! How much of an honest node an attacker with many keys and few networks takes.
 //!
-//! `PEERMUX_HONEST` in the environment is how many honest nodes there are, else 100, and `PEERMUX_HOURS` how long
-//! they are attacked, else 1.
+//! That is its share of the node's table and of its dialled peers.
+//!
+//! Environment variables: `PEERMUX_HONEST` is the number of honest nodes, 100 by default;
+//! `PEERMUX_HOURS` is the duration of the attack in hours, 1 by default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,17 +20,17 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The honest node that is attacked.
 const VICTIM: usize = 4;
 
-/// Its bootnodes are the first ones.
+/// The first nodes are the bootnodes.
 const BOOTNODES: usize = 4;
 
-/// Keys that ping the victim in a second: all of them soon after it starts, and again later.
+/// How many keys ping the victim per second. All do so soon after its start, then again later.
 const RUSH: usize = 10;
 const RUSH_FOR: u64 = 1000;
 
-/// One in as many of the others is replaced in an hour.
+/// In an hour, one in this many of the other nodes is replaced.
 const CHURN: usize = 50;
 
-/// Others look around more rarely, since their packets are what takes time here.
+/// Other nodes search more rarely, since their packets dominate this test's run time.
 fn others() -> Discv4Config {
     Discv4Config::default()
         .with_random_lookups(1)
@@ -45,7 +46,7 @@ fn ip(number: usize) -> [u8; 4] {
 struct Attacked {
     net: Net,
     victim: Outbound,
-    /// Honest nodes that run, but for the bootnodes and the victim.
+    /// Running honest nodes, without the bootnodes and the victim.
     honest: Vec<usize>,
     joined: usize,
     /// Seconds since the victim started.
@@ -71,13 +72,14 @@ impl Attacked {
         attacked
     }
 
-    /// A node in a network (/16) of its own.
+    /// Adds a node in a network (/16) of its own.
     fn join(&mut self) {
         let number = self.joined;
         self.joined += 1;
-        let config = match number == VICTIM {
-            true => Discv4Config::default(),
-            false => others(),
+        let config = if number == VICTIM {
+            Discv4Config::default()
+        } else {
+            others()
         };
         let boots: Vec<_> = (0..BOOTNODES).map(|boot| contact(boot, ip(boot))).collect();
         let begins = SECOND * (number as u32 % 60);
@@ -101,7 +103,7 @@ impl Attacked {
         }
     }
 
-    /// Pings the victim, and one of the others.
+    /// Pings the victim and one of the others.
     fn attack(&mut self) {
         let at = self.net.random::<u32>() as usize % self.honest.len();
         let pings = if self.up < RUSH_FOR { RUSH } else { 1 };
@@ -115,7 +117,7 @@ impl Attacked {
         }
     }
 
-    /// Only the book outlives it: there is no bootnode any more.
+    /// Restarts the victim without bootnodes; it keeps only its book.
     fn restart(&mut self) {
         let seeds = self.victim.restart(&self.net);
         let config = Discv4Config::default();
@@ -123,7 +125,7 @@ impl Attacked {
         self.up = 0;
     }
 
-    /// Prints what the attacker has, and checks the limits.
+    /// Prints the attacker's share and checks the limits.
     fn check(&self, when: &str) {
         let own = self.net.contacts[VICTIM].node_id();
         let table = self.net.table(VICTIM);
@@ -165,7 +167,7 @@ impl Attacked {
                 .collect();
             let first = xor.iter().position(|byte| *byte != 0).unwrap_or(0);
             let zeros = 8 * first as u32 + xor[first].leading_zeros();
-            // The last of 17 buckets has all that are nearer.
+            // The last of 17 buckets has all nearer nodes.
             [a, b, c, zeros.min(16) as u8, 1]
         });
         assert!(in_table <= 10, "{in_table} of a /24 in the table");

@@ -1,7 +1,8 @@
-//! Many nodes of Node Discovery v4 in virtual time, without sockets: lookups find the nodes that really are
-//! nearest.
+//! Many nodes of Node Discovery v4 in virtual time, without sockets.
 //!
-//! `PEERMUX_NODES` in the environment is how many there are, else 1,000.
+//! Their lookups find the nodes that are actually nearest.
+//!
+//! The environment variable `PEERMUX_NODES` is their number, 1,000 by default.
 
 #![allow(
     clippy::expect_used,
@@ -23,13 +24,13 @@ use sha3::{Digest, Keccak256};
 
 const SAMPLES: usize = 200;
 
-/// A number from the environment.
+/// Returns a number from the environment.
 fn number(name: &str, default: usize) -> usize {
     let set = std::env::var(name).ok();
     set.map_or(default, |set| set.parse().expect("a number"))
 }
 
-/// The 16 nodes nearest to a target, but for the one that asks.
+/// Returns the 16 nodes nearest to a target, without the node that asks.
 fn nearest(contacts: &[Contact], asks: usize, target: &[u8; 64]) -> Vec<NodeId> {
     let target = Keccak256::digest(target);
     let distance = |contact: &Contact| {

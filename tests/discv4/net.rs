@@ -1,4 +1,4 @@
-//! A network of machines in virtual time: each packet takes a while, and no socket is opened.
+//! A network of machines in virtual time, with latency and without sockets.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -14,27 +14,27 @@ use tokio::time::Instant;
 
 use super::attacker::Attacker;
 
-/// The calendar when the clock stands at zero.
+/// The calendar time when the clock is at zero.
 pub(crate) const UNIX: u64 = 1_700_000_000;
 
-/// What happens at a time: a packet arrives, or a machine has something to do.
+/// An event: a packet arrives, or a machine's deadline passes.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Arrives { from: SocketAddr, datagram: Bytes },
     Due,
 }
 
-/// Machines, and the packets between them.
+/// The machines, and the packets under way.
 pub(crate) struct Net {
     pub(crate) contacts: Vec<Contact>,
-    /// Those that left are gone.
+    /// Machines that left are `None`.
     machines: Vec<Option<Machine>>,
-    /// Has all the addresses that nobody else has.
+    /// Owns all addresses that belong to no machine.
     pub(crate) attacker: Option<Attacker>,
     places: BTreeMap<SocketAddr, usize>,
-    /// By time, and of what has the same time in the order in which it was put here.
+    /// Ordered by time; events of the same time in order of insertion.
     queue: BinaryHeap<Reverse<(Instant, u64, usize, What)>>,
-    /// The deadline of each machine that is in the queue.
+    /// The queued deadline of each machine.
     due: Vec<Option<Instant>>,
     queued: u64,
     start: Instant,
@@ -51,15 +51,15 @@ fn key(number: usize) -> SecretKey {
     SecretKey::from_bytes(&bytes).expect("in range")
 }
 
-/// The node at a place, if it is at this address.
+/// Returns the contact of a node with this number and address.
 pub(crate) fn contact(place: usize, ip: [u8; 4]) -> Contact {
     let addr = SocketAddr::from((ip, 30_303));
     Contact::new(key(place).public_key(), addr, 30_303)
 }
 
 impl Net {
-    /// As many nodes, each in a network of its own. The first few are the seeds of all; the others start at
-    /// random within a time.
+    /// Creates a network of `nodes` nodes, each in its own network. The first `seeds` know each
+    /// other and are known to all. The others start at random times up to `within`.
     pub(crate) fn new(nodes: usize, seeds: usize, within: Duration, seed: u64) -> Self {
         let mut net = Self::empty(seed);
         let ip = |number: usize| {
@@ -70,11 +70,12 @@ impl Net {
             .map(|number| contact(number, ip(number)))
             .collect();
         for number in 0..nodes {
-            let begins = match number < seeds {
-                true => Duration::ZERO,
-                false => within / 1000 * net.rng.random_range(0..1000),
+            let begins = if number < seeds {
+                Duration::ZERO
+            } else {
+                within / 1000 * net.rng.random_range(0..1000)
             };
-            // Two lookups a node in place of four: the test takes half as long.
+            // Two lookups per refresh instead of four halve the run time of the test.
             let config = Discv4Config::default().with_random_lookups(1);
             net.join(ip(number), config, &known, begins);
         }
@@ -100,7 +101,7 @@ impl Net {
         }
     }
 
-    /// A node at an address, which starts with what it knows after a while. Returns its place.
+    /// Adds a node that starts after `begins` with these seeds. Returns its number.
     pub(crate) fn join(
         &mut self,
         ip: [u8; 4],
@@ -118,7 +119,7 @@ impl Net {
         place
     }
 
-    /// Starts a node, or starts it anew: it knows nothing but its seeds.
+    /// Starts or restarts a node, which then knows only its seeds.
     pub(crate) fn start(
         &mut self,
         place: usize,
@@ -139,7 +140,7 @@ impl Net {
         self.after(place);
     }
 
-    /// A node leaves without a word.
+    /// Removes a node without notice to others.
     pub(crate) fn leave(&mut self, place: usize) {
         self.machines[place] = None;
     }
@@ -148,17 +149,17 @@ impl Net {
         self.machines[place].is_some()
     }
 
-    /// The place of the node at an address.
+    /// Returns the number of the node at an address.
     pub(crate) fn place(&self, addr: SocketAddr) -> Option<usize> {
         self.places.get(&addr).copied()
     }
 
-    /// How long the network has been there.
+    /// Returns the time since the network's start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }
 
-    /// What the calendar shows, in seconds since 1970.
+    /// Returns the calendar time in seconds since 1970.
     pub(crate) fn unix(&self) -> u64 {
         self.at(self.now).unix
     }
@@ -175,7 +176,7 @@ impl Net {
         self.queue.push(Reverse((at, self.queued, place, what)));
     }
 
-    /// Takes what a machine has done.
+    /// Handles the output of a machine.
     fn after(&mut self, place: usize) {
         let Some(machine) = &mut self.machines[place] else {
             return;
@@ -199,12 +200,13 @@ impl Net {
         }
     }
 
-    /// Takes a packet to where it goes.
+    /// Delivers a packet to its destination.
     fn carry(&mut self, place: usize, transmit: Transmit) {
         let Transmit { to, datagram } = transmit;
         let from = self.contacts[place].udp_addr();
         if let Some(to) = self.places.get(&to).copied() {
-            // Each pair of nodes has its distance, so that packets stay in their order, as they mostly do.
+            // Each pair of nodes has a fixed latency, so packets mostly stay in order, as they do
+            // in practice.
             let delay = Duration::from_millis(10 + (place as u64 * 31 + to as u64 * 17) % 50);
             return self.put(self.now + delay, to, What::Arrives { from, datagram });
         }
@@ -216,13 +218,13 @@ impl Net {
         }
     }
 
-    /// A packet from an address that is no node's.
+    /// Sends a packet from an address of no node.
     pub(crate) fn inject(&mut self, from: SocketAddr, to: usize, datagram: Bytes) {
         let at = self.now + Duration::from_millis(20);
         self.put(at, to, What::Arrives { from, datagram });
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Reverse((at, ..))) = self.queue.peek()
@@ -238,7 +240,7 @@ impl Net {
             };
             match what {
                 What::Arrives { from, datagram } => {
-                    // Some are not wanted, such as an answer that is late.
+                    // Some packets are rejected, such as a late answer.
                     let _ = machine.received(from, &datagram, now);
                 }
                 What::Due => {
@@ -251,7 +253,7 @@ impl Net {
         self.now = end;
     }
 
-    /// Starts a lookup, and says how to ask for its result.
+    /// Starts a lookup. The result identifies it for [`take_result`](Self::take_result).
     pub(crate) fn lookup(&mut self, place: usize, target: [u8; 64]) -> (usize, RequestId) {
         let now = self.at(self.now);
         let machine = self.machines[place].as_mut().expect("the node runs");
@@ -264,18 +266,18 @@ impl Net {
         self.done.get(of).expect("the lookup has ended")
     }
 
-    /// The result of a lookup that has ended, once.
+    /// Returns the result of a lookup that has ended, once.
     pub(crate) fn take_result(&mut self, of: &(usize, RequestId)) -> Option<LookupDone> {
         self.done.remove(of)
     }
 
-    /// The table of a node that runs.
+    /// Returns the table of a running node.
     pub(crate) fn table(&self, place: usize) -> Vec<TableEntry> {
         let machine = self.machines[place].iter();
         machine.flat_map(Machine::table).cloned().collect()
     }
 
-    /// How many nodes are in each table.
+    /// Returns the number of nodes in each table.
     pub(crate) fn tables(&self) -> impl Iterator<Item = usize> {
         let machines = self.machines.iter().flatten();
         machines.map(|machine| machine.table().count())

@@ -1,4 +1,6 @@
-//! Whom a node dials, by the rules of a server: two sources that take turns, one peer of a network.
+//! The outbound peers of a node by a server's rules.
+//!
+//! Two sources take turns, and there is at most one peer per network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -14,25 +16,25 @@ use tokio::time::Instant;
 use super::attacker::is_hostile;
 use super::net::{Net, UNIX};
 
-/// What a server has by default: a third of 50 places are for nodes that it dials.
+/// A server's default: a third of 50 places is for dialled nodes.
 pub(crate) const TARGET: usize = 17;
 
-/// Two automatic dials a second.
+/// Automatic dials per second.
 const DIALS: usize = 2;
 
-/// The least time between two dials of one node.
+/// The minimum interval between two dials of one node.
 const REDIAL: Duration = Duration::from_secs(35);
 
-/// Nodes of the table go to the book as often.
+/// The interval at which nodes of the table are added to the book.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// Nodes of the book with which discovery begins.
+/// The number of nodes from the book with which discovery starts.
 pub(crate) const KNOWN: usize = 64;
 
-/// An honest peer leaves after ten hours on average; a hostile one never does.
+/// An honest peer leaves after ten hours on average. A hostile one stays.
 const STAYS: u32 = 10 * 3600;
 
-/// The address book of a node, and the peers that it has dialled.
+/// The address book of a node, and its dialled peers.
 pub(crate) struct Outbound {
     own: usize,
     pub(crate) peers: BTreeMap<NodeId, Contact>,
@@ -69,7 +71,7 @@ impl Outbound {
         }
     }
 
-    /// The book alone outlives a restart. Returns the nodes with which discovery begins.
+    /// Drops everything but the book. Returns the nodes with which discovery starts.
     pub(crate) fn restart(&mut self, net: &Net) -> Vec<Contact> {
         self.peers.clear();
         self.dialled.clear();
@@ -91,20 +93,20 @@ impl Outbound {
             .collect()
     }
 
-    /// How many peers are the attacker's.
+    /// Returns how many peers are the attacker's.
     pub(crate) fn hostile(&self) -> usize {
         let hostile = |peer: &&Contact| is_hostile(peer.udp_addr());
         self.peers.values().filter(hostile).count()
     }
 
-    /// How many entries of the book are the attacker's, and how many there are.
+    /// Returns the number of the attacker's entries in the book, and of all entries.
     pub(crate) fn book(&self) -> (usize, usize) {
         let contacts = self.book.entries().map(|entry| contact(entry.enode()));
         let hostile = contacts.filter(|contact| is_hostile(contact.udp_addr()));
         (hostile.count(), self.book.len())
     }
 
-    /// What happens in a second.
+    /// Advances by one second.
     pub(crate) fn second(&mut self, net: &mut Net) {
         let rng = &mut self.rng;
         self.peers
@@ -133,7 +135,7 @@ impl Outbound {
             if entry.is_worth_keeping() {
                 let contact = entry.contact;
                 let source = Source::Ip(contact.udp_addr().ip());
-                // What is in the way of one that the book knows elsewhere, stays.
+                // A contradicting entry that the book already has is kept.
                 let _ = (self.book).add(&contact.to_enode(), source, wall, wall, &mut self.rng);
             }
         }
@@ -149,7 +151,7 @@ impl Outbound {
         !recent && !taken && contact.endpoint().tcp != 0
     }
 
-    /// The next node to dial: of the book and of discovery in turn, if both have one.
+    /// Returns the next node to dial, from the book and discovery in turn.
     fn next(&mut self, net: &mut Net) -> Option<Contact> {
         let (now, wall) = (net.now, wall(net));
         self.look_around(net);
@@ -169,9 +171,10 @@ impl Outbound {
             None
         };
         let first = self.turn_of_book;
-        let drawn = match first {
-            true => by_book(self, &mut rng),
-            false => by_walk(self),
+        let drawn = if first {
+            by_book(self, &mut rng)
+        } else {
+            by_walk(self)
         };
         let served_first = drawn.is_some();
         let drawn = match (drawn, first) {
@@ -180,7 +183,7 @@ impl Outbound {
             (drawn, _) => drawn,
         };
         if drawn.is_some() {
-            // Whoever gave a node goes behind the other.
+            // The source that served is second next time.
             self.turn_of_book = first != served_first;
         }
         drawn
@@ -211,14 +214,14 @@ impl Outbound {
             return;
         }
         self.book.good(&enode, wall).expect("a public address");
-        // Half of the honest nodes have no place.
+        // Half of the honest nodes are full.
         if place.is_none() || self.rng.random() {
             self.peers.insert(id, to);
         }
     }
 }
 
-/// The calendar.
+/// Returns the calendar time.
 fn wall(net: &Net) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(UNIX) + net.elapsed()
 }

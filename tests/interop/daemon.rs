@@ -7,21 +7,21 @@ use std::thread;
 
 use crate::program::{DEADLINE, each_line};
 
-/// A running program. It is killed when dropped.
+/// A running program, killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Daemon {
-    /// A program that has started, and where it logs.
+    /// Watches the log of a program that has started.
     pub(crate) fn of(child: Child, log: impl Read + Send + 'static) -> Self {
         let (sender, lines) = sync_channel(1024);
         thread::spawn(move || {
             each_line(log, |line| {
-                // For the reader of a failure.
+                // To diagnose a failure.
                 eprintln!("    {line}");
-                // Once nobody waits for lines, they are read all the same.
+                // Lines are read even if no test waits for them.
                 let _ = sender.try_send(line);
                 true
             });
@@ -29,13 +29,13 @@ impl Daemon {
         Self { child, lines }
     }
 
-    /// Waits for a line in which there is what is wanted.
+    /// Waits for a line for which `wanted` returns a value.
     pub(crate) fn until<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
         loop {
             let line = match self.lines.recv_timeout(DEADLINE) {
                 Ok(line) => line,
-                Err(RecvTimeoutError::Disconnected) => panic!("it ended before the line came"),
-                Err(RecvTimeoutError::Timeout) => panic!("no such line for {DEADLINE:?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("it ended before the expected line"),
+                Err(RecvTimeoutError::Timeout) => panic!("no expected line within {DEADLINE:?}"),
             };
             if let Some(found) = wanted(&line) {
                 return found;
@@ -46,7 +46,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

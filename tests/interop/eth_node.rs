@@ -1,4 +1,4 @@
-//! A node of ours within the test that speaks `eth`, and answers with headers that it has got before.
+//! A node within the test that speaks `eth` and serves headers that it received.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, RangeInclusive};
@@ -35,7 +35,7 @@ impl EthNode {
         Self::start_with(chain, versions, |builder| builder)
     }
 
-    /// As [`start`](Self::start), with what `describe` adds.
+    /// Like [`start`](Self::start), with additions by `describe`.
     pub(crate) fn start_with(
         chain: Chain,
         versions: RangeInclusive<u64>,
@@ -46,7 +46,7 @@ impl EthNode {
         let (asked, queries) = sync_channel(64);
         let builder = Eth::builder(chain).versions(versions);
         let builder = builder.headers(move |_, query| {
-            // Not every test looks at them.
+            // Not every test reads the queries.
             let _ = asked.try_send(query);
             let found = find(&store.lock().expect("no panic"), &query);
             async move { found }
@@ -62,7 +62,7 @@ impl EthNode {
         }
     }
 
-    /// An event that has arrived already.
+    /// Returns an event that has already arrived.
     pub(crate) fn told(&mut self) -> Option<Event> {
         self.events.next().now_or_never().flatten()
     }
@@ -71,18 +71,18 @@ impl EthNode {
         self.event_within(DEADLINE)
     }
 
-    /// The same, with another time limit.
+    /// Like `event`, with another time limit.
     pub(crate) fn event_within(&mut self, limit: Duration) -> Event {
         let event = self.ours.block_on_within(limit, self.events.next());
         event.expect("the node runs")
     }
 
-    /// Waits for the next query of a peer.
+    /// Waits for a peer's next query.
     pub(crate) fn asked(&self) -> HeadersQuery {
         self.queries.recv_timeout(DEADLINE).expect("a query")
     }
 
-    /// Asks a peer, and keeps what it answers.
+    /// Requests headers from a peer, and stores them.
     pub(crate) fn headers(&self, peer: &NodeId, query: HeadersQuery) -> Vec<Header> {
         let headers = self.ours.block_on(self.eth.headers(peer, query));
         let headers = headers.expect("an answer");

@@ -3,17 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::foreign::{Foreign, Implementation, build_with, is_built, output, sources};
+use crate::foreign::{Foreign, Implementation, announce, build_with, is_built, output, sources};
 
-/// Its Snappy, in JavaScript, takes minutes for messages of megabytes.
+/// Its Snappy is written in JavaScript and takes minutes for messages of megabytes.
 const SIZES: &[usize] = &[0, 1, 1 << 10, 64 << 10];
 
 const LOCK_FILE: &str = "package-lock.json";
 
-/// The lock file that the installed packages are those of.
+/// A copy of the lock file of the installed packages.
 const INSTALLED: &str = "node_modules/.installed-lock.json";
 
-/// Installs what the program needs.
+/// Installs the program's packages.
 pub(crate) fn build() -> Result<Foreign, String> {
     let folder = install("ethereumjs")?;
     Ok(Foreign {
@@ -25,10 +25,12 @@ pub(crate) fn build() -> Result<Foreign, String> {
     })
 }
 
-/// Copies a program below the target folder, because Node looks for packages beside it, and installs
-/// the packages unless they are there already. Returns where it is then.
+/// Copies a program below the target folder and installs its packages there.
 ///
-/// Only once in a run for each program: it overwrites what may be running.
+/// Node looks for packages beside the program. Packages that are installed already are kept.
+/// Returns the folder.
+///
+/// Call it once per program and run: it overwrites files that may be in use.
 pub(crate) fn install(name: &str) -> Result<PathBuf, String> {
     let folder = output().join(name);
     if is_built() {
@@ -40,6 +42,7 @@ pub(crate) fn install(name: &str) -> Result<PathBuf, String> {
     let lock = fs::read(folder.join(LOCK_FILE)).map_err(|error| error.to_string())?;
     if fs::read(folder.join(INSTALLED)).ok().as_ref() != Some(&lock) {
         let arguments = ["ci", "--engine-strict", "--no-audit", "--no-fund"];
+        announce("npm", &format!("the packages of `{name}`"));
         build_with("npm", &folder, arguments)?;
         fs::write(folder.join(INSTALLED), &lock).map_err(|error| error.to_string())?;
     }

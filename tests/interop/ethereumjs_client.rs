@@ -1,8 +1,7 @@
 //! `eth` against EthereumJS's full node, on Sepolia.
 //!
-//! It would look for the rest of the network, so it runs where there is none: in a network namespace
-//! with nothing but a loopback device. Our node has to be there too, so the test runs this program
-//! again inside.
+//! The node would look for the rest of the network, so it runs in a network namespace with only a
+//! loopback device. Our node has to be there too, so the test runs this program again inside.
 
 use std::env;
 use std::fs;
@@ -22,7 +21,7 @@ use crate::ethereumjs::install;
 use crate::namespace::{are_there, run_inside};
 use crate::report;
 
-/// Set to the folder of the client, this environment variable says that we are inside.
+/// The environment variable with the client's folder, set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_CLIENT";
 
 const CLIENT: &str = "node_modules/@ethereumjs/client/dist/esm/bin/cli.js";
@@ -37,7 +36,7 @@ const GENESIS_DIFFICULTY: u128 = 131_072;
 const FORK_BLOCKS: [u64; 1] = [1_735_371];
 const FORK_TIMES: [u64; 3] = [1_677_557_088, 1_706_655_072, 1_741_159_776];
 
-/// Runs the test itself, if this program was started for that.
+/// Runs the test itself if this process is inside the namespace.
 pub(crate) fn inside() -> Option<ExitCode> {
     let folder = env::var_os(INSIDE)?;
     shake_hands(Path::new(&folder));
@@ -50,32 +49,32 @@ pub(crate) fn trial() -> Trial {
     report::trial("ethereumjs-client::eth68::we_dial", ready, run)
 }
 
-/// Installs the client, once in a run of the tests, and returns its folder.
+/// Installs the client once per run of the tests, and returns its folder.
 pub(crate) fn ready() -> Result<&'static Path, &'static str> {
     static READY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let ready = READY.get_or_init(|| install("ethereumjs-client"));
     ready.as_deref().map_err(String::as_str)
 }
 
-/// The client.
+/// The client's process.
 pub(crate) struct Client(Daemon);
 
 impl Client {
-    /// Starts it alone.
+    /// Starts it without other nodes.
     fn start(folder: &Path) -> Self {
-        // Nobody listens there, but without one it would dial the network's own.
+        // Nothing listens there, but without a bootnode it would dial the network's own.
         let nobody = SecretKey::random(&mut rand::rng()).public_key();
         let nobody = format!("enode://{nobody}@127.0.0.1:1");
         Self::run(folder, &folder.join("data"), &nobody, "--discV4=false")
     }
 
-    /// Starts it with Discovery v4 from a bootnode on.
+    /// Starts it with Discovery v4, beginning with a bootnode.
     pub(crate) fn find(folder: &Path, data: &Path, bootnode: &str) -> Self {
         Self::run(folder, data, bootnode, "--discV4=true")
     }
 
     fn run(folder: &Path, data: &Path, bootnode: &str, discovery: &str) -> Self {
-        // It begins with the first block each time.
+        // It starts from the first block each time.
         let _ = fs::remove_dir_all(data);
         fs::create_dir_all(data).expect("a folder");
         let mut child = Command::new("node")
@@ -158,7 +157,7 @@ fn shake_hands(folder: &Path) {
     assert_is_new(&chain, &status);
     useless.outcome(&peer);
 
-    // With a block more, so that it wants that one.
+    // One block ahead, so that it requests that block.
     let newest = Hash([7; 32]);
     let mut ahead = chain.clone();
     ahead.head = Head {
@@ -181,7 +180,7 @@ fn shake_hands(folder: &Path) {
     assert_eq!((asked.start, asked.limit), (Start::Hash(newest), 1));
 }
 
-/// Checks that a Status is that of a node with the first block alone. Its next fork is its own matter.
+/// Checks that a Status is that of a node with only the first block. Its next fork may differ.
 fn assert_is_new(chain: &Chain, status: &Status) {
     let ours = chain.status(68);
     assert_eq!(status.fork_id.checksum, ours.fork_id.checksum, "{status:?}");

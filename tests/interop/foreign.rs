@@ -1,4 +1,4 @@
-//! The other implementations: what they are called, and how their programs are built and run.
+//! The other implementations: how their programs are built and run.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -12,14 +12,14 @@ use peermux::SecretKey;
 use crate::program::Program;
 use crate::{ethereumjs, geth};
 
-/// Set to `required`, this environment variable makes a missing tool a failure.
+/// The environment variable that makes a missing tool a failure, if it is `required`.
 const SWITCH: &str = "PEERMUX_INTEROP";
 
-/// Set in a program that this one starts in a namespace: nothing can be fetched there, and what was built
-/// outside is in use.
+/// Set in a process inside a namespace. It cannot download anything, and programs built
+/// outside are in use.
 pub(crate) const BUILT: &str = "PEERMUX_INTEROP_BUILT";
 
-/// An implementation that shares no code with this one.
+/// An implementation that shares no code with peermux.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Implementation {
     Geth,
@@ -30,13 +30,13 @@ pub(crate) enum Implementation {
 #[derive(Debug)]
 pub(crate) struct Foreign {
     pub(crate) implementation: Implementation,
-    /// The program and the arguments before those of a run.
+    /// The program and its first arguments.
     pub(crate) command: Vec<OsString>,
     /// A part of the client name in its Hello.
     pub(crate) client: &'static str,
-    /// The sizes of message that it is tried with, in bytes.
+    /// The message sizes to test, in bytes.
     pub(crate) sizes: &'static [usize],
-    /// go-ethereum's own command line, where there is one.
+    /// go-ethereum's own command line, if there is one.
     pub(crate) devp2p: Option<PathBuf>,
 }
 
@@ -50,10 +50,10 @@ impl Implementation {
         }
     }
 
-    /// Builds the program, once in a run of the tests.
+    /// Builds the program once per run of the tests.
     ///
-    /// The error is why that did not work, in one line. All of it goes to standard error, once,
-    /// because a test that did not run is easily overlooked.
+    /// The error is one line with the reason. The full text goes to standard error once, because a
+    /// skipped test is easily overlooked.
     pub(crate) fn ready(self) -> Result<&'static Foreign, &'static str> {
         static GETH: OnceLock<Result<Foreign, String>> = OnceLock::new();
         static ETHEREUMJS: OnceLock<Result<Foreign, String>> = OnceLock::new();
@@ -73,7 +73,7 @@ impl Implementation {
     }
 }
 
-/// Whether a test that cannot run has failed.
+/// Returns whether a test that cannot run fails.
 pub(crate) fn is_required() -> bool {
     env::var_os(SWITCH).is_some_and(|value| value == "required")
 }
@@ -93,12 +93,13 @@ impl Foreign {
         (program, enode.to_owned())
     }
 
-    /// Starts what encodes and decodes messages of real protocols, without a connection.
+    /// Starts the program that encodes and decodes messages of real protocols, without a
+    /// connection.
     pub(crate) fn packets(&self) -> Program {
         self.run(&["packets"])
     }
 
-    /// Starts what makes packets of Node Discovery v4, and says which of them it takes.
+    /// Starts the program that makes packets of Node Discovery v4 and judges them.
     pub(crate) fn discv4(&self, count: usize) -> Program {
         self.run(&["discv4", "--count", &count.to_string()])
     }
@@ -116,7 +117,7 @@ impl Foreign {
         (program, address.parse().expect("an address"))
     }
 
-    /// Writes a private key in the form of go-ethereum's own files.
+    /// Writes a private key in the format of go-ethereum's key files.
     pub(crate) fn write_key(&self, key: &SecretKey, password: &str, file: &str) {
         let hex: String = key
             .to_bytes()
@@ -133,22 +134,27 @@ impl Foreign {
     }
 }
 
-/// Whether the foreign programs are built already.
+/// Returns whether the foreign programs are already built.
 pub(crate) fn is_built() -> bool {
     env::var_os(BUILT).is_some()
 }
 
-/// The folder of the foreign programs' sources.
+/// Returns the folder of the foreign programs' sources.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop")
 }
 
-/// The folder that they are built in, below the target folder.
+/// Returns the folder below the target folder that they are built in.
 pub(crate) fn output() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop")
 }
 
-/// Runs a build tool to its end. The error is the reader's: a missing tool, or what it printed.
+/// Prints what is about to be built, since that can take minutes without output.
+pub(crate) fn announce(tool: &str, what: &str) {
+    eprintln!("`{tool}` builds {what}; with an empty cache this takes minutes");
+}
+
+/// Runs a build tool to its end. The error is a missing tool or its output.
 pub(crate) fn build_with(
     tool: &str,
     folder: &Path,

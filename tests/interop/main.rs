@@ -1,7 +1,8 @@
-//! Interop tests: this implementation and others are real peers of each other, over TCP.
+//! Interop tests: peermux and other implementations are peers of each other over TCP.
 //!
-//! README.md describes the foreign programs. A test whose program cannot be built is shown as ignored, with
-//! the reason on standard error; with `PEERMUX_INTEROP=required` in the environment it fails.
+//! README.md describes the foreign programs. A test whose program cannot be built is shown as
+//! ignored, with the reason on standard error. With `PEERMUX_INTEROP=required` in the environment
+//! it fails.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,8 +1,8 @@
-//! A whole network from one bootnode on: our nodes, go-ethereum's, and EthereumJS's full node.
+//! A whole network with one bootnode: our nodes, go-ethereum's, and EthereumJS's full node.
 //!
-//! They find each other by Node Discovery, v4 and v5, in a network namespace with nothing but a loopback
-//! device. Then the bootnode is killed and a third of the nodes starts again. How long it takes is printed,
-//! and nothing depends on it.
+//! They find each other by Node Discovery v4 and v5 in a network namespace with only a loopback
+//! device. Then the bootnode is killed and a third of the nodes restarts. The durations are printed
+//! but not checked.
 
 use std::env;
 use std::fs;
@@ -25,23 +25,23 @@ use crate::peermux_cli;
 use crate::program::Program;
 use crate::report;
 
-/// Set to the number of nodes, this environment variable says that we are inside.
+/// The environment variable with the number of nodes, set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_NETWORK";
 
-/// The number of nodes, if it is not the usual one.
+/// The environment variable for another number of nodes than usual.
 const NODES: &str = "PEERMUX_NETWORK";
 const USUAL: usize = 16;
 
-/// How long the full node may take to be found: among sixty nodes it takes more than a minute, with two
-/// processors for all of them.
+/// How long finding the full node may take. Among sixty nodes on two processors it takes more than
+/// a minute.
 const FULL_NODE: Duration = Duration::from_secs(300);
 
-/// How many peers each of our nodes is to have, and at most; a third of the places is for nodes that are
-/// dialled.
+/// The number of peers that each of our nodes should have, and the maximum. A third of the places
+/// is for dialled nodes.
 const TARGET: i64 = 8;
 const MOST: &str = "24";
 
-/// Runs the test itself, if this program was started for that.
+/// Runs the test itself if this process is inside the namespace.
 pub(crate) fn inside() -> Option<ExitCode> {
     let nodes = env::var(INSIDE).ok()?;
     run(nodes.parse().expect("a number"));
@@ -52,7 +52,7 @@ pub(crate) fn trial() -> Trial {
     report::trial("network::finds_itself", ready, |()| start())
 }
 
-/// Builds what cannot be built inside, where nothing can be fetched.
+/// Builds everything before the namespace, inside which downloads are impossible.
 fn ready() -> Result<(), String> {
     are_there()?;
     Implementation::Geth.ready()?;
@@ -65,14 +65,14 @@ fn start() -> Result<Completion, Failed> {
     run_inside(INSIDE, nodes)
 }
 
-/// Starts a program at an address, and returns it with its enode URL.
+/// Starts a program at an address; returns it with its enode URL.
 type Start = Box<dyn Fn(&str) -> (Program, String)>;
 
-/// A node of the network that is another process.
+/// A node of the network in another process.
 struct Member {
     program: Program,
     enode: Enode,
-    /// How it is started once more: with the same address, key and folder.
+    /// Restarts it with the same address, key and folder.
     again: Start,
     peers: i64,
 }
@@ -88,7 +88,7 @@ impl Member {
         }
     }
 
-    /// Ends it in order, and starts it again.
+    /// Shuts it down and starts it again.
     fn restart(&mut self) {
         let endpoint = self.enode.endpoint().expect("it listens");
         let addr = endpoint.socket_addr().expect("an IP address").to_string();
@@ -103,14 +103,14 @@ impl Member {
         self.peers = 0;
     }
 
-    /// Counts what it has said of its peers.
+    /// Counts the events about its peers that it has printed.
     fn count(&mut self) {
         while let Some(event) = self.program.try_next() {
             self.peers += change(&event);
         }
     }
 
-    /// Counts the next thing that it says.
+    /// Waits for its next event and counts it.
     fn wait(&mut self) {
         let event = self.program.next().expect("it runs");
         self.peers += change(&event);
@@ -126,7 +126,7 @@ fn change(event: &Value) -> i64 {
     }
 }
 
-/// Waits until all of them have enough peers at once.
+/// Waits until all nodes have enough peers at the same time.
 fn reach_target(nodes: &mut [Member]) {
     loop {
         nodes.iter_mut().for_each(Member::count);
@@ -137,7 +137,7 @@ fn reach_target(nodes: &mut [Member]) {
     }
 }
 
-/// Our binary, with a data directory.
+/// Starts our binary with a data directory.
 fn ours(folder: PathBuf, bootnode: String) -> Member {
     Member::start(move |addr| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
@@ -172,7 +172,7 @@ fn geth(foreign: &'static Foreign, folder: PathBuf, bootnode: String) -> Member 
     })
 }
 
-/// A node that all others begin with, and its record.
+/// Starts the bootnode; returns it with its enode URL and record.
 fn bootnode() -> (Program, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_peermux"));
     command.args(["listen", "--json", "--discovery", "--addr", "127.0.0.1:0"]);
@@ -186,14 +186,15 @@ fn bootnode() -> (Program, String, String) {
 
 fn run(count: usize) {
     let folder = output().join("network");
-    // What an earlier run has left.
+    // Remove the files of an earlier run.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("a folder");
     let foreign = Implementation::Geth.ready().expect("built outside");
     let begun = Instant::now();
     let (boot, boot_enode, boot_record) = bootnode();
 
-    // A bootnode, the full node, the node of ours that speaks with it, and a third of go-ethereum's.
+    // The other three are the bootnode, the full node, and our node that shares `eth` with it. A
+    // third of the rest is go-ethereum's.
     let others = count - 3;
     let theirs = others / 3;
     let place = |name: &str, number: usize| folder.join(format!("{name}{number}"));
@@ -206,7 +207,7 @@ fn run(count: usize) {
     let full_node = Joining::start(&folder, &boot_enode, &boot_record);
     reach_target(&mut nodes);
     println!(
-        "{count} nodes: all of ours have {TARGET} peers after {:.1?}",
+        "{count} nodes: all of our nodes have {TARGET} peers after {:.1?}",
         begun.elapsed()
     );
     let full_node = full_node.joined();
@@ -214,10 +215,7 @@ fn run(count: usize) {
 
     let begun = Instant::now();
     let known = crawl(&boot_enode, &nodes, &geths);
-    println!(
-        "a crawl tells of {known} nodes after {:.1?}",
-        begun.elapsed()
-    );
+    println!("a crawl finds {known} nodes after {:.1?}", begun.elapsed());
     drop(full_node);
 
     let begun = Instant::now();
@@ -227,19 +225,19 @@ fn run(count: usize) {
     }
     reach_target(&mut nodes);
     println!(
-        "without the bootnode, a third of them again: after {:.1?}",
+        "after the restart of a third, without the bootnode: {:.1?}",
         begun.elapsed()
     );
 }
 
-/// Crawls from the bootnode on until all nodes are known, and checks what is told of each. Returns how many
-/// there are.
+/// Crawls from the bootnode until all nodes are known, and checks each result. Returns the number
+/// of nodes.
 fn crawl(boot: &str, ours: &[Member], geths: &[Member]) -> usize {
     let file = output().join("network/crawled.jsonl");
     let out = file.to_str().expect("a path in UTF-8");
     let id = |member: &Member| member.enode.node_id().to_string();
     let mut arguments = vec!["--bootnode", boot, "--out", out];
-    // Who lost a packet is found by a later one, which goes on with what is known.
+    // A crawl that lost packets is repeated; it continues with the known nodes.
     for _ in 0..5 {
         let told = peermux_cli::crawl(&arguments);
         let of = |member: &Member| told.iter().find(|node| node["node_id"] == id(member));
@@ -265,7 +263,7 @@ fn client(node: &Value) -> &str {
     node["client"].as_str().unwrap_or_default()
 }
 
-/// Checks what is told of a node that was met, or has no place for us.
+/// Checks the result for a node that was met or is full.
 fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     if node["outcome"] == "refused" {
         assert_eq!(node["failure"]["reason"]["code"], 4, "{node}");
@@ -284,7 +282,7 @@ fn is_true(node: &Value, name: &str, speaks: &[&str]) {
     assert_eq!(all.collect::<Vec<_>>(), speaks, "{node}");
 }
 
-/// EthereumJS's full node, and a node of ours that shares `eth` with it.
+/// EthereumJS's full node, and our node that shares `eth` with it.
 struct Joining {
     _client: Client,
     ours: EthNode,
@@ -306,7 +304,7 @@ impl Joining {
         }
     }
 
-    /// Waits until they are connected, and goes on to run them.
+    /// Waits until they are connected, and keeps them running.
     fn joined(mut self) -> Self {
         loop {
             if let Event::Joined { peer, .. } = self.ours.event_within(FULL_NODE)

@@ -1,4 +1,4 @@
-//! A node of ours within the test, for what the command line does not show.
+//! A node within the test, for what the command line does not show.
 
 use std::ops::Deref;
 
@@ -37,7 +37,7 @@ impl Node {
         }
     }
 
-    /// Waits for the next peer, of either direction.
+    /// Waits for the next peer in either direction.
     pub(crate) fn next_peer(&mut self) -> Peer {
         loop {
             let event = self.ours.block_on(self.events.recv());
@@ -50,7 +50,7 @@ impl Node {
         }
     }
 
-    /// Makes a round trip of `echo/1` with each size. The content compresses well.
+    /// Makes a round trip of `echo/1` with each size. The content is compressible.
     pub(crate) fn round_trips(&self, peer: &Peer, sizes: &[usize]) {
         self.ours.block_on(async {
             let client = self.echo.client(peer).await.expect("echo is shared");
@@ -62,7 +62,7 @@ impl Node {
         });
     }
 
-    /// Runs all modes of `bench/1` with a peer; the client verifies what comes back.
+    /// Runs all modes of `bench/1` with a peer; the client verifies the answers.
     pub(crate) fn bench(&self, peer: &Peer, size: usize, count: u64) {
         self.ours.block_on(async {
             let client = self.bench.client(peer).await.expect("bench is shared");

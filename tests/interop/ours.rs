@@ -1,4 +1,4 @@
-//! A server of ours within the test, in a runtime of its own: its methods block.
+//! A server within the test with its own runtime; its methods block.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 
 use crate::program::DEADLINE;
 
-/// A server that listens on loopback. It is shut down when dropped.
+/// A server that listens on loopback and is shut down when dropped.
 pub(crate) struct Ours {
     runtime: Runtime,
     pub(crate) server: Server,
 }
 
 impl Ours {
-    /// Starts it, with the protocols that `describe` adds.
+    /// Starts it with the protocols that `describe` adds.
     pub(crate) fn start(describe: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
@@ -32,12 +32,12 @@ impl Ours {
         Self { runtime, server }
     }
 
-    /// Runs something to its end, before the deadline.
+    /// Runs a future to its end, within the deadline.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.block_on_within(DEADLINE, future)
     }
 
-    /// The same, with another deadline.
+    /// Like [`block_on`](Self::block_on), with another deadline.
     pub(crate) fn block_on_within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> T {
         let bounded = async { timeout(limit, future).await };
         self.runtime
@@ -61,7 +61,7 @@ impl Ours {
 
 impl Drop for Ours {
     fn drop(&mut self) {
-        // A failing test is not to fail a second time.
+        // A failing test must not fail a second time.
         let _ = self.runtime.block_on(self.server.shutdown(DEADLINE));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn listen(arguments: &[&str]) -> (Program, String) {
     (program, enode)
 }
 
-/// As [`listen`], with its record too.
+/// Like [`listen`], and returns its record too.
 pub(crate) fn listen_with_record(arguments: &[&str]) -> (Program, String, String) {
     let mut program = run(&[&["listen", "--addr", "127.0.0.1:0"], arguments].concat());
     let listening = program.event("listening");
@@ -49,12 +49,12 @@ pub(crate) fn ping(enode: &str, count: u64) -> Program {
     ])
 }
 
-/// Crawls: what came of each node, and at the end the summary.
+/// Crawls; returns the result of each node, then the summary.
 pub(crate) fn crawl(arguments: &[&str]) -> Vec<Value> {
     run(&[&["crawl"], arguments].concat()).succeeded()
 }
 
-/// Both protocols of the tests as the binary prints them: offset 16 for the first, by name.
+/// Returns the tests' protocols as the binary prints them. The first has offset 16.
 pub(crate) fn matched_capabilities() -> Value {
     json!([
         { "name": "bench", "version": 1, "offset": 16, "length": 8 },

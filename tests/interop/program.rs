@@ -1,4 +1,4 @@
-//! A program under test: its lines of JSON are events, and nothing is waited for without a deadline.
+//! A program under test whose JSON lines are events; every wait has a deadline.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,27 +10,27 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long an event may take, on a machine that is busy with other tests too.
+/// How long an event may take, on a machine that runs other tests too.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How many lines are kept of what a program logs.
+/// How many lines of a program's log are kept.
 const LOG_LINES: usize = 40;
 
-/// A running program. It is killed when dropped.
+/// A running program, killed when dropped.
 pub(crate) struct Program {
     name: String,
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    /// What it printed so far, for the message of a failure.
+    /// Its output so far, for failure messages.
     seen: Vec<String>,
     log: Arc<Mutex<VecDeque<String>>>,
 }
 
-/// What is left of a program that ended.
+/// The result of a program that ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
-    /// The events that nobody had waited for.
+    /// The events that no test had waited for.
     pub(crate) events: Vec<Value>,
     /// The last lines on standard error.
     pub(crate) log: String,
@@ -61,7 +61,7 @@ impl Program {
         }
     }
 
-    /// Waits for the next event of this kind; others before it are passed over.
+    /// Waits for the next event of this kind, and skips others before it.
     pub(crate) fn event(&mut self, kind: &str) -> Value {
         loop {
             match self.next() {
@@ -72,18 +72,22 @@ impl Program {
         }
     }
 
-    /// The next event, or `None` once the program closed its output.
+    /// Returns the next event, or `None` once the program has closed its output.
     pub(crate) fn next(&mut self) -> Option<Value> {
         match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => Some(self.read(line)),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                panic!("{} is silent for {DEADLINE:?}{}", self.name, self.story())
+                panic!(
+                    "{} printed nothing within {DEADLINE:?}{}",
+                    self.name,
+                    self.story()
+                )
             }
         }
     }
 
-    /// An event that it has printed already and that nobody had waited for.
+    /// Returns the next event if the program has already printed one.
     pub(crate) fn try_next(&mut self) -> Option<Value> {
         let line = self.lines.try_recv().ok()?;
         Some(self.read(line))
@@ -104,24 +108,24 @@ impl Program {
         writeln!(input, "{line}").expect("the program reads its input");
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Takes what it prints from now on without reading it, so that it never waits to be read.
+    /// Discards its further output, so that it never blocks on it.
     pub(crate) fn ignore_output(&mut self) {
         let (_, nothing) = sync_channel(0);
         let lines = std::mem::replace(&mut self.lines, nothing);
         thread::spawn(move || lines.into_iter().for_each(drop));
     }
 
-    /// Ends its standard input.
+    /// Closes its standard input.
     pub(crate) fn end_input(&mut self) {
         self.input = None;
     }
 
-    /// Sends it SIGTERM. The shell knows how, on every system that has the signal.
+    /// Sends SIGTERM through the shell, which works on every system that has the signal.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         let kill = Command::new("sh")
@@ -134,7 +138,7 @@ impl Program {
         );
     }
 
-    /// Waits for the program's end. Its standard input stays as it is until then.
+    /// Waits for the program's end. Its standard input stays open until then.
     pub(crate) fn ended(mut self) -> Ended {
         let mut events = Vec::new();
         while let Some(event) = self.next() {
@@ -149,7 +153,7 @@ impl Program {
         }
     }
 
-    /// As [`ended`](Self::ended), for a program that must have succeeded.
+    /// Like [`ended`](Self::ended), but panics unless the program succeeded.
     pub(crate) fn succeeded(self) -> Vec<Value> {
         let name = self.name.clone();
         let Ended {
@@ -180,13 +184,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
+        // It may already have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Calls `take` for each line until the end, or until `take` says that it has enough.
+/// Calls `take` for each line until the end, or until `take` returns false.
 pub(crate) fn each_line(from: impl Read, take: impl FnMut(String) -> bool) {
     let lines = BufReader::new(from).lines();
     let _enough = lines.map_while(Result::ok).all(take);

@@ -1,7 +1,7 @@
-//! Prometheus reads what our nodes count: its linter has no complaint, and each query of the dashboard
-//! returns data.
+//! Prometheus reads the metrics of our nodes.
 //!
-//! The server runs with the nodes in a network namespace with nothing but a loopback device.
+//! Its linter must have no complaint, and each query of the dashboard must return data. The server
+//! and the nodes run in a network namespace with only a loopback device.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -23,21 +23,21 @@ use crate::peermux_cli;
 use crate::program::{DEADLINE, Program};
 use crate::report;
 
-/// Set, this environment variable says that we are inside.
+/// The environment variable that is set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_PROMETHEUS";
 
 const DASHBOARD: &str = include_str!("../../contrib/grafana/peermux.json");
 
-/// Nobody else is in the namespace.
+/// Nothing else runs in the namespace.
 const ADDR: &str = "127.0.0.1:9090";
 
-/// A point on the curve, of a node that is nowhere.
+/// A key without a node.
 const NOBODY: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
 
-/// Pings that are measured soon.
+/// Frequent pings, so that round trips are measured soon.
 const CONFIG: &str = "peer.ping_interval = \"1s\"\n";
 
-/// Runs the test itself, if this program was started for that.
+/// Runs the test itself if this process is inside the namespace.
 pub(crate) fn inside() -> Option<ExitCode> {
     env::var_os(INSIDE)?;
     dashboard();
@@ -64,11 +64,11 @@ fn ready(tools: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// A node that serves metrics, its enode URL, and where it serves.
+/// Starts a node that serves metrics. Returns it with its enode URL and the metrics' address.
 fn node(name: &str, arguments: &[&str]) -> (Program, String, String) {
     let home = folder().join(name);
     fs::create_dir_all(&home).expect("a folder");
-    // What an earlier run has left.
+    // Remove the files of an earlier run.
     fs::remove_dir_all(&home).expect("ours");
     let config = folder().join("node.toml");
     fs::write(&config, CONFIG).expect("a file");
@@ -90,7 +90,7 @@ fn text(path: PathBuf) -> String {
     path.into_os_string().into_string().expect("Unicode")
 }
 
-/// Gives the metrics of a node with peers to the linter.
+/// Checks the metrics of a node with peers with the linter.
 fn lint() {
     let (_node, enode, addr) = node("linted", &[]);
     peermux_cli::ping(&enode, 1).succeeded();
@@ -112,7 +112,8 @@ fn lint() {
     assert!(complaints.is_empty(), "{complaints}");
 }
 
-/// Has Prometheus ask nodes with all that a dashboard shows, until each of its queries returns data.
+/// Makes Prometheus scrape nodes with everything that the dashboard shows. Waits until each query
+/// returns data.
 fn dashboard() {
     let (_first, enode, one) = node("first", &["--discovery", "v4,v5"]);
     let nobody = format!("enode://{NOBODY}@127.0.0.1:1");
@@ -142,17 +143,17 @@ fn dashboard() {
     drop(prometheus);
 }
 
-/// Connections that come and go, of more than a handler takes, and of nonsense.
+/// Makes short connections, more than a handler accepts, and one without data.
 fn traffic(enode: &str) {
     let addr = enode.split(['@', '?']).nth(1).expect("an address");
-    // It says nothing.
+    // A connection that sends nothing.
     drop(TcpStream::connect(addr).expect("it listens"));
     peermux_cli::ping(enode, 1).succeeded();
     peermux_cli::bench(enode, "sink", 1024, 2_000);
     peermux_cli::bench(enode, "echo", 16 << 10, 20);
 }
 
-/// Starts a server that asks these nodes each second.
+/// Starts a Prometheus that scrapes these nodes every second.
 fn prometheus(nodes: &[&str]) -> Daemon {
     let folder = folder();
     let config = folder.join("prometheus.yml");
@@ -186,7 +187,7 @@ fn prometheus(nodes: &[&str]) -> Daemon {
     server
 }
 
-/// All queries of the dashboard, for every instance and the last minute.
+/// Returns all queries of the dashboard, for every instance and the last minute.
 fn queries() -> BTreeSet<String> {
     let dashboard: Value = serde_json::from_str(DASHBOARD).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels").iter();
@@ -200,7 +201,7 @@ fn queries() -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether there is at least one number in the answer to a query.
+/// Returns whether the answer to a query has at least one number.
 fn has_data(query: &str) -> bool {
     let answer = get(ADDR, &format!("/api/v1/query?query={}", escaped(query)));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
@@ -214,12 +215,12 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-/// The body of an answer.
+/// Returns the body of a response.
 fn get(addr: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(addr).expect("it is served");
     let timeout = Some(DEADLINE);
     stream.set_read_timeout(timeout).expect("a socket");
-    // The old version has no chunks.
+    // HTTP/1.0 has no chunked encoding.
     let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! What a run has shown, as the table in docs/interop.md.
+//! Writes the results of a run as the table in docs/interop.md.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,21 +9,24 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use crate::foreign::{is_required, sources};
 
-/// This environment variable names the file to write the report to.
+/// The environment variable with the file to write the report to.
 const FILE: &str = "PEERMUX_INTEROP_REPORT";
 
-/// The tests that have passed.
+/// The tests that passed.
 static PASSED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// What is tried, by the name of its test behind that of the program, in the order of the table.
+/// The rows of the table: test names without the program, and their descriptions.
 const TRIED: &[(&str, &str)] = &[
     (
         "they_dial::sink",
         "They dial, and send messages of 0 B to their largest",
     ),
-    ("they_dial::source", "They dial, and are sent such messages"),
-    ("they_dial::echo", "They dial, and have messages returned"),
-    ("they_dial::our_requests", "They dial, and return ours"),
+    ("they_dial::source", "They dial, and receive such messages"),
+    ("they_dial::echo", "They dial, and we echo their messages"),
+    (
+        "they_dial::our_requests",
+        "They dial, and echo our messages",
+    ),
     (
         "they_dial::second_protocol",
         "They dial, with the second of two protocols",
@@ -54,8 +57,8 @@ const TRIED: &[(&str, &str)] = &[
         "we_dial::sink",
         "We dial, and send messages of 0 B to their largest",
     ),
-    ("we_dial::source", "We dial, and are sent such messages"),
-    ("we_dial::echo", "We dial, and have messages returned"),
+    ("we_dial::source", "We dial, and receive such messages"),
+    ("we_dial::echo", "We dial, and they echo our messages"),
     (
         "we_dial::second_protocol",
         "We dial, with the second of two protocols",
@@ -129,7 +132,7 @@ const TRIED: &[(&str, &str)] = &[
     ),
     (
         "discovery::decoders_of_v4_agree",
-        "100,000 packets of Discovery v4, most of them damaged: both decoders agree",
+        "100,000 packets of Discovery v4, most of them damaged, on which both decoders agree",
     ),
     (
         "dns::devp2p_signs_and_we_read",
@@ -145,21 +148,21 @@ const TRIED: &[(&str, &str)] = &[
     ),
 ];
 
-/// What is tried with other programs, or with several at once.
+/// Tests with other programs, or with several at once.
 const OTHERS: &[(&str, &str)] = &[
     (
         "miniupnpd::any",
-        "A router with `miniupnpd` maps the node's port, asked in any way",
+        "A router with `miniupnpd` maps the node's port, by any protocol",
     ),
-    ("miniupnpd::upnp", "The same, asked by UPnP"),
-    ("miniupnpd::pmp", "The same, asked by PCP and NAT-PMP"),
+    ("miniupnpd::upnp", "The same, by UPnP"),
+    ("miniupnpd::pmp", "The same, by PCP and NAT-PMP"),
     (
         "miniupnpd::pmp:192.168.77.1",
         "The same, with the router's address given",
     ),
     (
         "prometheus::promtool",
-        "`promtool check metrics` has no complaint about what a node counts",
+        "`promtool check metrics` has no complaint about a node's metrics",
     ),
     (
         "prometheus::dashboard",
@@ -167,11 +170,12 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     (
         "network::finds_itself",
-        "A network of nodes of ours, of go-ethereum's with Discovery v4 and v5, and EthereumJS's full node: all find their peers from one bootnode on, and again after it was killed",
+        "A network of our nodes, go-ethereum's with Discovery v4 and v5, and EthereumJS's full node: all find peers from one bootnode, and again after it is killed",
     ),
 ];
 
-/// The programs, a column each: how their tests begin, and where their versions stand.
+/// The columns of the table. Each has the prefix of a program's tests, the file with its
+/// version, and the text before it.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "go-ethereum",
@@ -190,8 +194,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// A test that is noted when it passes. Without what it needs it is shown as ignored, or fails if that is
-/// required.
+/// Returns a test that is recorded when it passes. If `ready` fails, it is shown as ignored, or
+/// fails if it is required.
 pub(crate) fn trial<R, W: Into<String>>(
     name: impl Into<String>,
     ready: impl FnOnce() -> Result<R, W> + Send + 'static,
@@ -217,7 +221,7 @@ pub(crate) fn trial<R, W: Into<String>>(
     })
 }
 
-/// Writes the report, if one is wanted.
+/// Writes the report if the environment variable is set.
 pub(crate) fn write() -> io::Result<()> {
     let Some(file) = env::var_os(FILE) else {
         return Ok(());
@@ -232,7 +236,7 @@ fn text(passed: &BTreeSet<String>) -> io::Result<String> {
     text.push_str("| |");
     for (program, file, before) in PROGRAMS {
         let version = version(file, before)?;
-        // A write into a string does not fail.
+        // Writing to a string does not fail.
         let _ = write!(text, " {program} {version} |");
         rule.push_str("---|");
     }
@@ -240,10 +244,8 @@ fn text(passed: &BTreeSet<String>) -> io::Result<String> {
     for (test, what) in TRIED {
         let _ = write!(text, "| {what} |");
         for (program, ..) in PROGRAMS {
-            let mark = match passed.contains(&format!("{program}::{test}")) {
-                true => "yes",
-                false => "",
-            };
+            let name = format!("{program}::{test}");
+            let mark = if passed.contains(&name) { "yes" } else { "" };
             let _ = write!(text, " {mark} |");
         }
         text.push('\n');
@@ -272,7 +274,7 @@ fn is_in_table(test: &str) -> bool {
     })
 }
 
-/// The version that a file pins, behind a text.
+/// Returns the version in a file that follows the text `before`.
 fn version(file: &str, before: &str) -> io::Result<String> {
     let text = fs::read_to_string(sources().join(file))?;
     let version = text.split_once(before).map(|(_, rest)| {

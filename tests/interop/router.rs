@@ -1,7 +1,7 @@
-//! Port mapping by miniupnpd, the program that does it in many routers.
+//! Port mapping by miniupnpd, which many routers use.
 //!
-//! Three network namespaces stand for the node, its router and the rest of the world, with nothing but a
-//! link between each. The test runs this program again inside of the router's.
+//! Three network namespaces represent the node, its router and the rest of the world, with a link
+//! between each two neighbours. The test runs this program again inside the router's.
 
 use std::env;
 use std::fs;
@@ -16,12 +16,13 @@ use crate::namespace::{are_there, run_inside};
 use crate::program::Program;
 use crate::report;
 
-/// Set to the word of `--nat`, this environment variable says that we are inside.
+/// The environment variable with the value of `--nat`, set inside the namespace.
 const INSIDE: &str = "PEERMUX_INTEROP_ROUTER";
 
 const WORDS: [&str; 4] = ["any", "upnp", "pmp", "pmp:192.168.77.1"];
 
-/// Both links of the router, and rules into which it writes what it maps: nothing else comes in.
+/// Sets up both links of the router, and rules to which it adds mappings. Other inbound traffic is
+/// dropped.
 const SET_UP: &str = "\
 ip link add lan0 type veth peer name lan1 &&
 ip link add wan0 type veth peer name wan1 &&
@@ -56,18 +57,18 @@ allow 1024-65535 192.168.77.0/24 1024-65535
 deny 0-65535 0.0.0.0/0 0-65535
 ";
 
-/// The line after which miniupnpd serves everything.
+/// The line that miniupnpd logs when all its services run.
 const SERVES: &str = "Listening for NAT-PMP/PCP traffic";
 
-/// Waits for its end of a link, $0, gives it the address $1 and the default route by $2 if there is one, and
-/// stays until its input ends.
+/// Waits for its end of the link `$0`, then configures it. `$1` is the address, `$2` the gateway or
+/// empty. It stays until its input ends.
 const HOST: &str = "\
 echo '{\"event\":\"inside\"}' && read _ &&
 ip link set lo up && ip addr add $1 dev $0 && ip link set $0 up &&
 { [ -z \"$2\" ] || ip route add default via $2; } &&
 echo '{\"event\":\"attached\"}' && cat";
 
-/// Runs the test itself, if this program was started for that.
+/// Runs the test itself if this process is inside the namespace.
 pub(crate) fn inside() -> Option<ExitCode> {
     let word = env::var(INSIDE).ok()?;
     map(&word);
@@ -98,9 +99,9 @@ fn map(word: &str) {
     shell(SET_UP);
     let router = router(word);
     let home = Host::attach("lan1", "192.168.77.2/24", "192.168.77.1");
-    // Nobody there knows a way to the node itself.
+    // The world has no route to the node itself.
     let world = Host::attach("wan1", "80.81.82.90/24", "");
-    // What a node that is killed leaves is in nobody's way.
+    // The mapping left by a killed node must not prevent a new one.
     drop(mapped_node(&home, word));
     let (node, enode) = mapped_node(&home, word);
     assert!(mapped().contains("192.168.77.2:30303"), "{}", mapped());
@@ -111,7 +112,7 @@ fn map(word: &str) {
     drop(router);
 }
 
-/// Starts a node that has its port mapped, and returns it with the enode URL of its record.
+/// Starts a node with a mapped port. Returns it with the enode URL of its record.
 fn mapped_node(home: &Host, word: &str) -> (Program, String) {
     let mut node = home.run(&["listen", "--addr", "0.0.0.0:30303", "--nat", word]);
     node.event("listening");
@@ -126,7 +127,7 @@ fn mapped_node(home: &Host, word: &str) -> (Program, String) {
     }
 }
 
-/// A namespace at the other end of a link, which is there until this is dropped.
+/// A namespace at the other end of a link, removed when this is dropped.
 struct Host(Program);
 
 impl Host {
@@ -141,7 +142,7 @@ impl Host {
         Self(host)
     }
 
-    /// Runs our binary there.
+    /// Runs our binary in the namespace.
     fn run(&self, arguments: &[&str]) -> Program {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.0.id().to_string(), "--net"]);
@@ -151,7 +152,7 @@ impl Host {
     }
 }
 
-/// What the router maps.
+/// Returns the router's current mappings.
 fn mapped() -> String {
     shell("nft list ruleset")
 }

@@ -1,4 +1,4 @@
-//! A server with an address book: whom it dials, what it writes down, whom it keeps away.
+//! A server with an address book: what it dials, records and rejects.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Only a server that hangs takes as long.
+/// Only a server that hangs takes this long.
 const LONG: Duration = Duration::from_secs(60);
 
 async fn book_in(store: &MemoryStore) -> (AddressBook, Persistence) {
@@ -35,7 +35,7 @@ async fn book_in(store: &MemoryStore) -> (AddressBook, Persistence) {
     loaded.expect("a good store")
 }
 
-/// A book that nobody writes anywhere.
+/// Returns a book that is kept in memory only.
 async fn book() -> AddressBook {
     book_in(&MemoryStore::default()).await.0
 }
@@ -167,7 +167,7 @@ async fn who_is_banned_by_id_or_address_is_kept_away() {
         ),
         "{error:?}"
     );
-    // It is turned away when it has proven who it is.
+    // It is refused once it has proven its identity.
     other.dial(&server.enode()).await.unwrap().ended().await;
     let event = loop {
         match connection_event(&mut feed).await {
@@ -202,7 +202,7 @@ async fn who_is_banned_by_id_or_address_is_kept_away() {
     );
 }
 
-/// Connects as `key` and sends a message that belongs to no protocol.
+/// Connects as `key` and sends a message outside all protocols.
 async fn breach(server: &Server, key: &SecretKey) {
     let addr = server.local_addr().expect("listens");
     let stream = TcpStream::connect(addr).await.expect("loopback");

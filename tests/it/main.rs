@@ -1,4 +1,4 @@
-//! Integration tests: what a user of the crate can see.
+//! Integration tests of what users of the crate can see.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,7 @@
-//! The layers of ARCHITECTURE.md are true: no file uses what its layer does not know, and no two
-//! files of a folder need each other. Other rules that hold in all files are checked here, too.
+//! Checks that the code follows the layers in ARCHITECTURE.md.
+//!
+//! No file uses a layer that its own may not use, and no two files of a folder need each other.
+//! Other rules for all files are checked here too.
 
 #![allow(
     clippy::expect_used,
@@ -7,6 +9,8 @@
     reason = "a test ends where it cannot read what it tests"
 )]
 
+mod first_lines;
+mod links;
 mod selects;
 mod source;
 mod table;
@@ -26,7 +30,7 @@ fn table() -> Table {
     Table::parse(&text)
 }
 
-/// The uses that the table does not allow, a line each.
+/// Returns the uses that the table does not allow, one per line.
 fn broken(table: &Table, uses: &[Use]) -> Vec<String> {
     let broken = |one: &&Use| !table.allows(&one.layer, &one.target);
     uses.iter()
@@ -116,7 +120,7 @@ fn a_circle_of_files_is_found() {
     assert_eq!(circles(&graph), [["a", "b", "c"]]);
 }
 
-/// Groups of files each of which needs each other one.
+/// Returns groups of files that all need each other.
 fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &String| {
         let mut seen = BTreeSet::new();
@@ -144,4 +148,33 @@ fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
     }
     found.into_iter().collect()
+}
+
+#[test]
+fn the_links_of_the_documents_lead_somewhere() {
+    let links = links::all(root());
+    assert!(links.len() > 80, "only {} links were found", links.len());
+    let broken = links::broken(&links);
+    assert!(broken.is_empty(), "{broken:#?}");
+    let lost = links::lost_in_rustdoc(root());
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+#[test]
+fn the_first_sentence_of_rustdoc_is_short() {
+    let words = |count: usize| vec!["word"; count].join(" ");
+    let text = |count| format!("/// {}. And more.\nfn f() {{}}\n", words(count));
+    assert!(first_lines::too_long(&text(15)).is_empty());
+    assert_eq!(first_lines::too_long(&text(16)).len(), 1);
+    let mut found = Vec::new();
+    for folder in [
+        "src",
+        "protocols/src",
+        "cli/src",
+        "macros/src",
+        "keccak/src",
+    ] {
+        first_lines::in_folder(&root().join(folder), &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

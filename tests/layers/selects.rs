@@ -1,9 +1,9 @@
-//! Each `select!` decides what comes first when several arms are ready, and says why.
+//! Each `select!` is biased, with a comment that says why in this order.
 
 use std::fs::{read_dir, read_to_string};
 use std::path::Path;
 
-/// The `select!`s of a file that begin with something else than a comment and `biased;`, by line.
+/// Returns the lines of `select!`s that do not begin with a comment and `biased;`.
 fn undecided(text: &str) -> Vec<usize> {
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let is_select = |line: &str| !line.starts_with("//") && line.contains("select! {");

@@ -1,4 +1,4 @@
-//! The paths that the files under `src/` use, without tests and documentation.
+//! The paths that files under `src/` use, without tests and documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use syn::{Attribute, Item, Macro, UseTree};
 /// A path from the root of the crate: modules, then an item.
 type Names = Vec<String>;
 
-/// One layer uses a part of another.
+/// A use of one layer by another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Use {
     pub(crate) layer: String,
@@ -44,14 +44,14 @@ pub(crate) struct Source {
 
 struct Module {
     file: String,
-    /// What it uses, as paths from the root.
+    /// The paths that it uses, from the root.
     paths: BTreeSet<Names>,
-    /// Names that it passes on, and where they come from.
+    /// The names that it re-exports, and their origins.
     passed_on: BTreeMap<String, Names>,
 }
 
 impl Source {
-    /// Reads all files below `folder` that `lib.rs` leads to.
+    /// Reads all files under `folder` that are reachable from `lib.rs`.
     pub(crate) fn read(folder: &Path) -> Self {
         let mut source = Self::default();
         let text = read_to_string(folder.join("lib.rs")).expect("lib.rs");
@@ -59,7 +59,7 @@ impl Source {
         source
     }
 
-    /// One file alone, whose name says where it stands.
+    /// Reads a single file, whose name gives its module.
     pub(crate) fn of_file(file: &str, text: &str) -> Self {
         let mut source = Self::default();
         let module = file
@@ -125,13 +125,13 @@ impl Source {
         }
     }
 
-    /// The layers: what stands in `src` itself, as a folder or as a file.
+    /// Returns the layers: the folders and files directly in `src`.
     pub(crate) fn layers(&self) -> Vec<String> {
         let top = self.modules.keys().filter(|module| module.len() == 1);
         top.map(|module| module[0].clone()).collect()
     }
 
-    /// All uses of one layer by another.
+    /// Returns all uses of one layer by another.
     pub(crate) fn uses(&self) -> Vec<Use> {
         let mut uses = BTreeSet::new();
         for (module, about) in &self.modules {
@@ -154,8 +154,8 @@ impl Source {
         uses.into_iter().collect()
     }
 
-    /// Which file needs which. A face (`mod.rs`) is left out, and so is the file of an error, which
-    /// may name what it is about.
+    /// Returns which file needs which. `mod.rs` files and files of errors, which may name their
+    /// subject, are left out.
     pub(crate) fn files(&self) -> BTreeMap<String, BTreeSet<String>> {
         let counts = |file: &str| !file.ends_with("mod.rs") && !file.ends_with("error.rs");
         let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -168,10 +168,10 @@ impl Source {
         graph
     }
 
-    /// The file that defines what a path names.
+    /// Returns the file that defines the item at a path.
     fn file_of(&self, path: &[String]) -> Option<&str> {
         let mut path = path.to_vec();
-        // A name may be passed on a few times, never in a circle.
+        // A name may be re-exported several times, but never in a cycle.
         for _ in 0..8 {
             let known = (0..=path.len())
                 .rev()
@@ -198,7 +198,7 @@ struct Paths<'a> {
 }
 
 impl Paths<'_> {
-    /// From the root, if it is a path within the crate.
+    /// Returns the path from the root, if it is within the crate.
     fn absolute(&self, path: &[String]) -> Option<Names> {
         let supers = path.iter().take_while(|name| *name == "super").count();
         match path.first()?.as_str() {
@@ -237,7 +237,7 @@ impl Paths<'_> {
     fn used(&mut self, path: &[String], name: &syn::Ident, public: bool) {
         self.note(path);
         if public {
-            // `pub use child::Name` names a module of its own without `self`.
+            // `pub use child::Name` names a child module without `self`.
             let local = || Some([self.module, path].concat());
             if let Some(origin) = self.absolute(path).or_else(local) {
                 self.passed_on.insert(name.to_string(), origin);
@@ -249,7 +249,7 @@ impl Paths<'_> {
         let tokens: Vec<_> = tokens.into_iter().collect();
         let mut next = 0;
         while let Some(token) = tokens.get(next) {
-            // `$crate` names the root on purpose: a macro expands in other crates.
+            // `$crate` names the root deliberately: a macro expands in other crates.
             let expands = next > 0
                 && matches!(&tokens[next - 1], TokenTree::Punct(before) if before.as_char() == '$');
             next += 1;
@@ -326,7 +326,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The value of `#[path = ".."]`, also inside `cfg_attr`.
+/// Returns the value of `#[path = ".."]`, even inside `cfg_attr`.
 fn path_of(attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find_map(|attribute| {
         let text = quote::ToTokens::to_token_stream(&attribute.meta).to_string();

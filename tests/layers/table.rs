@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Table(BTreeMap<String, BTreeSet<String>>);
 
 impl Table {
-    /// Reads the rows between `<!-- layers -->` and `<!-- /layers -->`: layers, then what they may
-    /// use. What the last row names may be used everywhere above.
+    /// Reads the rows between `<!-- layers -->` and `<!-- /layers -->`. A row has layers, then what
+    /// they may use. All rows above may use the layers of the last row.
     pub(crate) fn parse(text: &str) -> Self {
         let (_, rest) = text
             .split_once("<!-- layers -->")
@@ -34,7 +34,7 @@ impl Table {
             for used in uses {
                 assert!(
                     table.has(used),
-                    "`{layer}` may use `{used}`, which is no layer"
+                    "`{layer}` may use `{used}`, which is not a layer"
                 );
             }
         }
@@ -53,7 +53,7 @@ impl Table {
         layer == target || self.0.get(layer).is_some_and(|uses| uses.contains(target))
     }
 
-    /// Whether `from` knows `to` through one layer or more.
+    /// Returns whether `from` uses `to`, directly or through other layers.
     pub(crate) fn reaches(&self, from: &str, to: &str) -> bool {
         let mut seen = BTreeSet::new();
         let mut next = vec![from];
@@ -71,7 +71,7 @@ impl Table {
     }
 }
 
-/// The layers of a row, and what they may use.
+/// Returns the layers of a row, and what they may use.
 fn cells(row: &str) -> (Vec<String>, Vec<String>) {
     let mut cells = row.split('|').skip(1).map(names);
     (
@@ -80,7 +80,7 @@ fn cells(row: &str) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// The names in backticks of a cell.
+/// Returns the names in backticks of a cell.
 fn names(cell: &str) -> Vec<String> {
     cell.split('`')
         .skip(1)

@@ -1,6 +1,7 @@
-//! Fifty nodes in one process mesh over loopback, lose a third of them, and mesh again.
+//! Fifty nodes form a mesh over loopback, lose a third, and form it again.
 //!
-//! It stands alone, because it counts the open files of its process and the tasks of its runtime.
+//! They share one process. It is a binary of its own, because it counts the open files of its
+//! process and the tasks of its runtime.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -22,13 +23,13 @@ use tokio::time::timeout;
 use net::Mesh;
 
 const NODES: usize = 50;
-/// Far longer than it takes; a mesh that never comes about fails by it.
+/// Far longer than needed, so only a mesh that never completes exceeds it.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A mesh whose changes can be waited for.
+/// A mesh with notifications of changes.
 struct Watched {
     mesh: Mesh,
-    /// Changes with everything that happens to any peer.
+    /// Notified of every event of every peer.
     happened: Arc<watch::Sender<()>>,
 }
 
@@ -45,7 +46,7 @@ impl Watched {
         let server = builder.start().await.expect("starts");
         let (mut feed, happened) = (server.subscribe(), Arc::clone(&self.happened));
         tokio::spawn(async move {
-            // A lost event is a happening too.
+            // A lost event counts as an event too.
             while feed.recv().await.is_some() {
                 happened.send_replace(());
             }
@@ -101,7 +102,7 @@ async fn fifty_nodes_mesh_survive_the_loss_of_a_third_and_leave_nothing() {
     assert!(ended.iter().all(Result::is_ok), "{ended:?}");
     drop(mesh);
     let quiet = async {
-        // The forwarders of events end when their servers are dropped, at the next turn.
+        // The tasks that forward events end shortly after their servers are dropped.
         while metrics.num_alive_tasks() > before.1 {
             tokio::task::yield_now().await;
         }

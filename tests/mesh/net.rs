@@ -1,4 +1,4 @@
-//! Nodes that find each other in one directory and keep so many connections each.
+//! Nodes that find each other in a directory and keep a number of connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use peermux::connmgr::{AddressSource, DialFilter};
 use peermux::{Direction, Enode, NodeId, Peer, Protocol, SecretKey, Server, ServerBuilder};
 
-/// How many nodes each one dials.
+/// How many nodes each node dials.
 pub(crate) const TARGET: usize = 8;
 
-/// All nodes that are up.
+/// All running nodes.
 #[derive(Clone, Default)]
 struct Directory(Arc<Mutex<Vec<Enode>>>);
 
-/// Offers everybody in the directory, in random order.
+/// Offers all nodes of the directory, in random order.
 impl AddressSource<Enode> for Directory {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         let all = self.0.lock().unwrap().clone();
@@ -23,7 +23,7 @@ impl AddressSource<Enode> for Directory {
     }
 }
 
-/// The nodes that are up, and where they find each other.
+/// The running nodes and their directory.
 #[derive(Default)]
 pub(crate) struct Mesh {
     directory: Directory,
@@ -31,7 +31,7 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// A node that will dial others. Of its places for peers a third is kept for those.
+    /// Returns a node that dials others. A third of its places is reserved for outbound peers.
     pub(crate) fn node(&self, key: SecretKey) -> ServerBuilder {
         let idle = Protocol::builder("mesh", 1, 1).run(|peer, _conn| async move {
             peer.ending().await;
@@ -43,20 +43,20 @@ impl Mesh {
             .source(self.directory.clone())
     }
 
-    /// Lets the others know of a node.
+    /// Adds a node to the directory.
     pub(crate) fn add(&mut self, server: Server, enode: Enode) {
         self.directory.0.lock().unwrap().push(enode);
         self.servers.insert(server.id(), server);
     }
 
-    /// Drops a node without a word to anybody.
+    /// Drops a node without notice to others.
     pub(crate) fn kill(&mut self, id: &NodeId) {
         let mut directory = self.directory.0.lock().unwrap();
         directory.retain(|node| node.node_id() != *id);
         drop(self.servers.remove(id));
     }
 
-    /// Whether everybody has dialled as many as wanted, and both sides know of each connection.
+    /// Returns whether each node has dialled its target and both ends know each connection.
     pub(crate) fn is_complete(&self) -> bool {
         let peers: BTreeMap<NodeId, Vec<Peer>> = (self.servers.iter())
             .map(|(id, server)| (*id, server.peers()))
@@ -67,7 +67,7 @@ impl Mesh {
             .collect();
         peers.iter().all(|(id, peers)| {
             let dialled = |peer: &&Peer| peer.direction() == Direction::Outbound;
-            // No node twice, nobody who is gone, and each connection with two ends.
+            // No node twice, no node that is gone, and each connection with two ends.
             known[id].len() == peers.len()
                 && peers.iter().filter(dialled).count() == TARGET
                 && known[id]

@@ -2,10 +2,12 @@ package main
 
 import "sync"
 
-// sizes are those of buffers: an acknowledgement or a packet, a few packets, as many as the kernel joins.
+// sizes are the buffer sizes: an acknowledgement or a packet, a few packets, as many as the kernel
+// joins.
 var sizes = [...]int{2 << 10, 16 << 10, largestRaw}
 
-// buffers keeps what packets are stored in. The one used last comes first, as it is still in the processor's cache.
+// buffers keeps buffers for packets. The last one used is returned first, since it is still in the
+// cache.
 type buffers struct {
 	mutex sync.Mutex
 	free  [len(sizes)][][]byte
@@ -29,7 +31,7 @@ func (b *buffers) get(n int) []byte {
 	return buffer[:n]
 }
 
-// put takes a buffer back.
+// put returns a buffer.
 func (b *buffers) put(buffer []byte) {
 	class := 0
 	for sizes[class] < cap(buffer) {

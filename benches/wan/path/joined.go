@@ -34,12 +34,12 @@ const (
 	largestRaw = 64<<10 + 256
 )
 
-// joined is what one read returned: one packet, or several TCP segments in one.
+// joined is the result of one read: one packet, or several TCP segments in one.
 type joined struct {
 	raw      []byte // with the kernel's header
 	ipHeader int
 	headers  int // IP and TCP
-	segment  int // payload of each but the last
+	segment  int // payload length of each but the last
 	count    int
 }
 
@@ -70,8 +70,8 @@ func (j *joined) size(index int) int {
 	return whole - (j.count-1)*j.segment
 }
 
-// cut writes the packets from first up to, without, end to buffer, as one that is joined of them. It does what the kernel
-// does when it cuts for a network card that cannot.
+// cut writes the packets from first up to, but without, end to buffer, as one joined packet. It
+// does what the kernel does for a network card that cannot segment.
 func (j *joined) cut(buffer []byte, first, end int) []byte {
 	head := vnetSize + j.headers
 	from := head + first*j.segment
@@ -100,7 +100,7 @@ func (j *joined) cut(buffer []byte, first, end int) []byte {
 	if end < j.count {
 		tcp[tcpFlags] &^= flagFIN | flagPSH
 	}
-	// The checksum is still to be completed, by the kernel: so far it is that of the pseudo header.
+	// The kernel completes the checksum; so far it covers only the pseudo header.
 	pseudo := sum(ip[ipSource:ipSource+2*ipAddress]) + protoTCP + uint32(len(tcp))
 	binary.BigEndian.PutUint16(tcp[tcpSum:], fold(pseudo))
 	return out
@@ -110,7 +110,7 @@ func add16(field []byte, more uint16) {
 	binary.BigEndian.PutUint16(field, binary.BigEndian.Uint16(field)+more)
 }
 
-// sum adds up words of 16 bits; the length is even.
+// sum adds up 16-bit words; the length is even.
 func sum(bytes []byte) (total uint32) {
 	for i := 0; i < len(bytes); i += 2 {
 		total += uint32(binary.BigEndian.Uint16(bytes[i:]))

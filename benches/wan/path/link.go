@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// link decides when a packet leaves, or that it does not.
+// link decides when a packet leaves, or that it is lost.
 type link struct {
 	perByte float64 // nanoseconds; 0 without a limit
 	queue   float64 // nanoseconds until a full queue is empty; 0 without a limit
 	loss    float64
 	seed    uint64
 	random  *rand.Rand
-	again   atomic.Bool // set to begin the random numbers anew
-	free    float64     // when all that was admitted has left
+	again   atomic.Bool // set to restart the random numbers
+	free    float64     // when all admitted packets have left
 }
 
 type fate int
@@ -39,7 +39,7 @@ func (l *link) isPlain() bool {
 	return l.perByte == 0 && l.loss == 0
 }
 
-// admit decides about a packet that arrives now. A time is in nanoseconds.
+// admit decides about a packet that arrives now. Times are in nanoseconds.
 func (l *link) admit(now int64, size int) (int64, fate) {
 	if l.loss > 0 && l.again.CompareAndSwap(true, false) {
 		l.random = rand.New(rand.NewPCG(l.seed, l.seed))

@@ -3,14 +3,14 @@
 //
 //	wan-path -a NAMESPACE -b NAMESPACE -delay 50ms [-rate 100e6] [-queue 250000] [-loss 0.001] [-seed 1]
 //
-// Each direction has a link of its own: loss, a queue in front of the rate, the rate, then the delay.
-// A link counts IP packets of at most 1500 bytes. The kernel hands over what is joined of them, as it does
-// to a network card, so that forwarding costs little; links tell the packets apart, and one that is lost is cut
-// out. Those that leave within batch of each other are delivered as one, as a network card would join them.
+// Each direction has its own link: loss, a queue in front of the rate, the rate, then the delay. A
+// link counts IP packets of at most 1500 bytes. The kernel passes joined packets, as it does to a
+// network card, so forwarding is cheap. Links treat the packets separately and cut out lost ones.
+// Packets that leave within batch of each other are delivered joined, as by a network card.
 //
-// Standard input takes "again", which begins the losses anew: the next connection loses the same packets as the last one.
-// Standard output has one JSON object a line: "up" when packets are carried, "carried" at the end.
-// GODEBUG=asyncpreemptoff=1 in its environment spares it some signals.
+// Standard input takes "again", which restarts the losses: the next connection loses the same
+// packets as the last one. Standard output has one JSON object per line: "up" when packets are
+// carried, "carried" at the end. GODEBUG=asyncpreemptoff=1 in its environment saves some signals.
 package main
 
 import (
@@ -31,14 +31,14 @@ func main() {
 	flag.StringVar(&a.address, "address-a", "10.198.0.1", "IPv4 address of one end")
 	flag.StringVar(&b.address, "address-b", "10.198.0.2", "IPv4 address of the other end")
 	delay := flag.Duration("delay", 50*time.Millisecond, "one way")
-	rate := flag.Float64("rate", 0, "bits a second; 0 means no limit")
-	queue := flag.Int64("queue", 0, "bytes that wait for the rate; 0 means no limit")
-	loss := flag.Float64("loss", 0, "part of the packets that is lost at random, 0 to 1")
-	seed := flag.Uint64("seed", 1, "of the losses")
+	rate := flag.Float64("rate", 0, "bits per second; 0 means no limit")
+	queue := flag.Int64("queue", 0, "queue length in bytes; 0 means no limit")
+	loss := flag.Float64("loss", 0, "share of packets lost at random, 0 to 1")
+	seed := flag.Uint64("seed", 1, "seed of the losses")
 	flag.Parse()
 	// Four goroutines keep a processor of the runtime each, see raw.
 	runtime.GOMAXPROCS(8)
-	// Buffers are used again, so there is nothing to collect, and what collects would wait for those four for ever.
+	// Buffers are reused, so there is no garbage, and the collector would wait for those four forever.
 	debug.SetGCPercent(-1)
 
 	fds, err := join(a, b)

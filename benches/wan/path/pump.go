@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// batch is how far apart packets may leave that are delivered as one.
+	// batch is the maximum interval between packets that are delivered joined.
 	batch = int64(500 * time.Microsecond)
 
-	// early is how much too early a packet may be delivered: to sleep for less is not worth it.
+	// early is how much too early a packet may be delivered: a shorter sleep is not worth it.
 	early = int64(30 * time.Microsecond)
 
 	prSetTimerSlack = 29
 )
 
-// pump carries packets in one direction: one goroutine reads them, decides and queues, one delivers when it is time.
+// pump carries packets in one direction: one goroutine reads, decides and queues, another delivers
+// on time.
 type pump struct {
 	from, to int
 	delay    int64
@@ -51,7 +52,7 @@ func (p *pump) counters() map[string]uint64 {
 	}
 }
 
-// read takes what the kernel sends until the device is gone.
+// read reads what the kernel sends until the device is gone.
 func (p *pump) read() {
 	buffer := make([]byte, largestRaw)
 	for {
@@ -66,7 +67,7 @@ func (p *pump) read() {
 	}
 }
 
-// arrive decides about each packet and queues those that leave, as few as possible.
+// arrive decides about each packet and queues those that leave, with as few entries as possible.
 func (p *pump) arrive(j joined) {
 	now := p.now()
 	p.packets.Add(uint64(j.count))
@@ -101,7 +102,7 @@ func (p *pump) arrive(j joined) {
 	}
 }
 
-// send queues the packets from first up to, without, end.
+// send queues the packets from first up to, but without, end.
 func (p *pump) send(j *joined, first, end int, at int64) {
 	var data []byte
 	if first == 0 && end == j.count {
@@ -116,9 +117,9 @@ func (p *pump) send(j *joined, first, end int, at int64) {
 	}
 }
 
-// write delivers what read has queued.
+// write delivers the queued packets.
 func (p *pump) write() {
-	// For the thread's own timer slack, which would make it sleep for 50 µs more.
+	// The timer slack belongs to the thread, and would lengthen each sleep by 50 µs.
 	runtime.LockOSThread()
 	raw(syscall.SYS_PRCTL, prSetTimerSlack, 1, 0)
 	for {
@@ -145,9 +146,9 @@ func (p *pump) deliver(data []byte) {
 	}
 }
 
-// raw makes a system call that may block, without the runtime's knowledge. The runtime would take the processor from
-// the goroutine meanwhile and look every 20 µs for goroutines to take it from, which costs more than the packets do.
-// There are processors enough, and nothing that would have to stop the goroutines.
+// raw makes a system call that may block, without the runtime's knowledge. Otherwise the runtime
+// would take the processor from the goroutine and check every 20 µs for others to take, which costs
+// more than the packets. There are enough processors, and nothing has to stop the goroutines.
 func raw(number, a, b, c uintptr) (uintptr, syscall.Errno) {
 	n, _, errno := syscall.RawSyscall(number, a, b, c)
 	return n, errno

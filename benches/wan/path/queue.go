@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// places is how many packets may be under way, far above any window.
+	// places is the maximum number of packets under way, far above any window.
 	places = 1 << 16
 
 	futexWait = 128 // and private to this process
 	futexWake = 129
 )
 
-// queue is a ring between one goroutine that pushes and one that pops. That one sleeps in the kernel, see raw.
+// queue is a ring between one goroutine that pushes and one that pops. The latter sleeps in the
+// kernel, see raw.
 type queue struct {
 	ring     [places]packet
 	pushed   atomic.Uint64

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// Of linux/if_tun.h; package syscall has none of them.
+// From linux/if_tun.h; package syscall has none of them.
 const (
 	tunSetIff     = 0x400454ca
 	tunSetOffload = 0x400454d0
@@ -20,7 +20,7 @@ const (
 	offloadTSO4   = 0x02
 )
 
-// setns is the number of that system call, which package syscall does not have everywhere.
+// setns is the number of that system call, which package syscall lacks on some systems.
 var setns = map[string]uintptr{"amd64": 308, "arm64": 268}
 
 const device = "wan0"
@@ -44,8 +44,8 @@ func join(a, b end) ([2]int, error) {
 	return fds, nil
 }
 
-// open returns a new TUN device of a namespace. Only the thread that opens it enters the namespace, and it ends
-// with its goroutine.
+// open returns a new TUN device in a namespace. Only the thread that opens it enters the namespace;
+// the thread ends with its goroutine.
 func open(namespace string) (int, error) {
 	type result struct {
 		fd  int
@@ -64,7 +64,7 @@ func open(namespace string) (int, error) {
 func openHere(namespace string) (int, error) {
 	number, ok := setns[runtime.GOARCH]
 	if !ok {
-		return 0, fmt.Errorf("the number of setns is not known on %s", runtime.GOARCH)
+		return 0, fmt.Errorf("the number of setns is unknown on %s", runtime.GOARCH)
 	}
 	file, err := os.Open("/var/run/netns/" + namespace)
 	if err != nil {
@@ -82,10 +82,10 @@ func openHere(namespace string) (int, error) {
 	copy(request[:16], device)
 	*(*uint16)(unsafe.Pointer(&request[16])) = iffTun | iffNoPI | iffVnetHdr
 	if err := ioctl(fd, tunSetIff, uintptr(unsafe.Pointer(&request[0]))); err != nil {
-		return 0, fmt.Errorf("a TUN device: %w", err)
+		return 0, fmt.Errorf("opening a TUN device: %w", err)
 	}
 	if err := ioctl(fd, tunSetOffload, offloadSum|offloadTSO4); err != nil {
-		return 0, fmt.Errorf("joined packets of a TUN device: %w", err)
+		return 0, fmt.Errorf("enabling joined packets of a TUN device: %w", err)
 	}
 	return fd, nil
 }
@@ -97,11 +97,11 @@ func ioctl(fd int, request, argument uintptr) error {
 	return nil
 }
 
-// configure gives a device its address and the only route of its namespace, to the other end.
+// configure gives a device its address and the namespace's only route, to the other end.
 func configure(this end, peer string) error {
 	commands := [][]string{
 		{"addr", "add", this.address, "peer", peer, "dev", device},
-		// Longer than any window, so that packets are lost only where the link loses them.
+		// Longer than any window, so that only the link loses packets.
 		{"link", "set", device, "mtu", "1500", "txqueuelen", "20000", "up"},
 		{"link", "set", "lo", "up"},
 	}

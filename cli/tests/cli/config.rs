@@ -29,7 +29,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "name = \"ä\"\nredial_gap = \"5 parsecs\"\n",
-            "line 2, column 14: \"5 parsecs\" is no time such as 30s",
+            "line 2, column 14: \"5 parsecs\" is not a time such as 30s",
         ),
         ("memory.per_peer = \"4 bits\"\n", "line 1, column 19: "),
         (

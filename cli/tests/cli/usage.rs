@@ -18,7 +18,7 @@ fn wrong_usage_is_told_with_exit_code_2() {
         (&["listen", "--protocol", "eth"], "invalid value 'eth'"),
         (
             &["listen", "--nat", "stun"],
-            "\"stun\" is none of any, none,",
+            "\"stun\" is not one of any, none,",
         ),
         (&["listen", "--max-peers", "many"], "invalid value 'many'"),
         (

@@ -1,4 +1,4 @@
-//! Ack packets, as an initiator receives them.
+//! Ack packets as an initiator receives them.
 
 use std::sync::LazyLock;
 
@@ -13,25 +13,25 @@ use super::handshake::{
 };
 use super::input::Input;
 
-/// Padding of the auth; the transcript's.
+/// Padding of the auth in bytes, as in the transcript.
 const AUTH_PADDING: usize = 100;
 
-/// What the recipient received, which is the same in each run.
+/// The recipient's state after the auth, which is the same in each run.
 static RECEIVED: LazyLock<AuthReceived> =
     LazyLock::new(|| received(&initiator(AUTH_PADDING).1, Legacy::Refuse));
 
-/// What the recipient would write, without further elements or padding.
+/// The recipient's own ack, without further elements or padding.
 static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let ephemeral = RECIPIENT.ephemeral().public_key();
     body(&ephemeral.to_bytes(), &RECIPIENT.nonce())
 });
 
-/// Reads an ack packet; `handshake::run` says what the input is.
+/// Reads an ack packet; `handshake::run` describes the input.
 pub fn ack(data: &[u8]) {
     run::<Ack>(data);
 }
 
-/// One run.
+/// One run of the target.
 struct Ack(Setting);
 
 impl From<Setting> for Ack {
@@ -61,7 +61,7 @@ impl Target for Ack {
         }
     }
 
-    /// A packet in the old format: it must be taken if one of EIP-8 with the same elements is.
+    /// The old format is accepted if EIP-8 with the same elements is.
     fn old(&self, plaintext: &[u8]) {
         let packet = seal_legacy(plaintext, &dialler(), &RECIPIENT.randomness(0));
         if plaintext.len() != 97 || self.0.legacy == Legacy::Refuse {
@@ -83,8 +83,8 @@ impl Target for Ack {
 }
 
 impl Ack {
-    /// Whether the packet was accepted. `own` says whether it is the recipient's: then both ends
-    /// must agree, and else they must not.
+    /// Delivers a packet and returns whether it was accepted. `own` is whether it is the
+    /// recipient's: then both ends must agree, otherwise they must not.
     fn deliver(&self, packet: &[u8], own: Option<bool>) -> Result<bool, HandshakeError> {
         let (initiator, _) = initiator(AUTH_PADDING);
         let initiator = initiator.with_legacy(self.0.legacy);
@@ -102,7 +102,7 @@ impl Ack {
     }
 }
 
-/// The plaintext of an ack.
+/// Returns the plaintext of an ack.
 fn body(ephemeral: &[u8], nonce: &[u8]) -> Vec<u8> {
     let mut body = RlpStream::new_list(3);
     body.append(&ephemeral).append(&nonce).append(&4u8);

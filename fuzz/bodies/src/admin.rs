@@ -1,4 +1,4 @@
-//! The admin interface: requests to a running node, and what its client reads of the answers.
+//! The admin interface: requests to a running node, and answers as its client reads them.
 
 use peermux::node::withhold_keys;
 use peermux::peer::{NodeInfo, PeerInfo};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::assert_explained;
 
-/// Below 0x80 the first byte says that the rest is a request, else an answer.
+/// The input is a request if its first byte is below 0x80, else an answer.
 pub fn admin(data: &[u8]) {
     let Some((choice, line)) = data.split_first() else {
         return;
@@ -26,27 +26,27 @@ pub fn admin(data: &[u8]) {
     }
 }
 
-/// What is accepted has the documented form, and is written and read again to the same.
+/// An accepted request has the documented form, and round-trips.
 fn check_request(line: &str) {
     match Request::read(line) {
         Ok(request) => {
             let written = serde_json::to_string(&request).expect("it has a form");
             assert!(!written.contains('\n'));
             assert_eq!(Request::read(&written), Ok(request));
-            // Of a field that comes twice the last one counts here.
+            // If a field occurs twice, the last one counts here.
             assert!(is_request(line), "{line}");
         }
         Err(error) => {
             assert_explained(&error);
             let text = error.to_string();
-            assert_eq!(withhold_keys(&text), text, "it may repeat a key");
+            assert_eq!(withhold_keys(&text), text, "it repeats a key");
             let written = serde_json::to_string(&Answer::<()>::Error(text));
             assert!(!written.expect("it has a form").contains('\n'));
         }
     }
 }
 
-/// Whether a line has the form that the table of the admin interface gives, by other means.
+/// Returns whether a line has the documented form, without the library's reader.
 fn is_request(line: &str) -> bool {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
         return false;
@@ -97,7 +97,7 @@ fn is_node(text: &str) -> bool {
     text.parse::<Enode>().is_ok() || text.parse::<NodeRecord>().is_ok()
 }
 
-/// An answer that the client can read is written and read again to the same.
+/// An answer that the client can read round-trips.
 fn check_answer<T: Serialize + DeserializeOwned>(line: &str) {
     if let Ok(answer) = serde_json::from_str::<Answer<T>>(line) {
         let written = serde_json::to_string(&answer).expect("it has a form");

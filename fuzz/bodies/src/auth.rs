@@ -1,4 +1,4 @@
-//! Auth packets, as a recipient receives them.
+//! Auth packets as a recipient receives them.
 
 use bytes::BytesMut;
 use peermux::node::PublicKey;
@@ -12,12 +12,12 @@ use super::handshake::{
 };
 use super::input::Input;
 
-/// Reads an auth packet; `handshake::run` says what the input is.
+/// Reads an auth packet; `handshake::run` describes the input.
 pub fn auth(data: &[u8]) {
     run::<Auth>(data);
 }
 
-/// One run.
+/// One run of the target.
 struct Auth(Setting);
 
 impl From<Setting> for Auth {
@@ -44,14 +44,14 @@ impl Target for Auth {
             }
             Ok(None) => panic!("a whole packet was not enough"),
             Err(HandshakeError::PacketTooLarge { got, .. }) => assert_eq!(got, packet.len() - 2),
-            // Decoding does not look at the signature.
+            // Decoding does not check the signature.
             Err(HandshakeError::InvalidSignature(_)) => assert!(encoded.is_some()),
             Err(HandshakeError::TagMismatch) => panic!("the tag is right"),
             Err(_) => assert!(encoded.is_none()),
         }
     }
 
-    /// A packet in the old format: it must say the same as one of EIP-8 with the same elements.
+    /// The old format means the same as EIP-8 with the same elements.
     fn old(&self, plaintext: &[u8]) {
         let (remote, randomness) = (recipient(), INITIATOR.randomness(0));
         let result = self.deliver(&seal_legacy(plaintext, &remote, &randomness));
@@ -88,8 +88,8 @@ impl Auth {
         }))
     }
 
-    /// Answers an auth that was accepted. If it is the initiator's own, both ends must agree; with
-    /// any other they must not.
+    /// Answers an accepted auth. If it is the initiator's own, both ends must agree; otherwise they
+    /// must not.
     fn answer(&self, auth: AuthReceived, packet: &[u8]) {
         let claims = Claims::of(&auth);
         let (ack, session) = auth.answer(RECIPIENT.randomness(self.0.padding)).unwrap();
@@ -109,7 +109,7 @@ impl Auth {
     }
 }
 
-/// The keys that an auth claims to come from.
+/// The keys that an auth claims.
 #[derive(Debug, PartialEq)]
 struct Claims {
     remote: PublicKey,

@@ -1,4 +1,4 @@
-//! Messages of `chat/2`, among them what was said before.
+//! Messages of `chat/2`, including the history.
 
 use peermux::rlp::{Rlp, check_exact};
 use peermux::{Message, MessageError, WireMessage};
@@ -10,7 +10,7 @@ const NAME: u64 = 0;
 const LINE: u64 = 1;
 const HISTORY: u64 = 2;
 
-/// The first byte chooses the code; the rest is the payload.
+/// The first byte selects the code; the rest is the payload.
 pub fn chat(data: &[u8]) {
     let Some((choice, payload)) = data.split_first() else {
         return;
@@ -26,7 +26,7 @@ pub fn chat(data: &[u8]) {
         Ok(message) => {
             assert_eq!(message.code(), code);
             let written = message.encode();
-            assert_eq!(written, payload, "it is encoded again byte for byte");
+            assert_eq!(written, payload, "the encoding is the same byte for byte");
         }
         Err(error) => {
             assert_explained(&error);
@@ -36,8 +36,7 @@ pub fn chat(data: &[u8]) {
     }
 }
 
-/// Whether a payload has the form that the documentation of chat gives, by other means than the
-/// decoder's.
+/// Returns whether a payload has the documented form, without the decoder.
 fn is_well_formed(code: u64, payload: &[u8]) -> bool {
     if check_exact(payload).is_err() {
         return false;

@@ -1,4 +1,4 @@
-//! Messages of `comm/1`, among them the proof of identity.
+//! Messages of `comm/1`, including the proof of identity.
 
 use peermux::comm::fuzzing::{Decoded, Terms, decode};
 use peermux::comm::{EstablishError, IdentityProvider, Secp256k1Identity};
@@ -8,7 +8,7 @@ use peermux::{Direction, Message, MessageError, NodeId, SecretKey};
 use super::assert_explained;
 use super::input::Input;
 
-// The codes and limits that the documentation of `comm` names.
+// The codes and limits in the documentation of `comm`.
 const ESTABLISH: u64 = 0x00;
 const DATA: u64 = 0x01;
 const ACK: u64 = 0x02;
@@ -16,8 +16,10 @@ const MAX_IDENTITY: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4 << 10;
 const MAX_ERROR: usize = 1 << 10;
 
-/// Below 0x80 the first byte chooses a message code and the rest is the payload; else the input
-/// says what is done to a true proof of identity.
+/// The input is a message or changes to a true proof of identity.
+///
+///  Below 0x80 the first byte selects
+/// a message code and the rest is the payload.
 pub fn comm(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -62,7 +64,7 @@ fn check_payload(code: u64, payload: &[u8]) {
     }
 }
 
-/// Whether a payload is a Data message, by other means than the decoder's.
+/// Returns whether a payload is a Data message, without the decoder.
 fn is_data(payload: &[u8]) -> bool {
     let list = Rlp::new(payload);
     check_exact(payload).is_ok()
@@ -74,14 +76,14 @@ fn is_data(payload: &[u8]) -> bool {
         && list.at(4).unwrap().size() <= MAX_SIGNATURE
 }
 
-/// One of a decoded message's byte strings.
+/// Returns one of a decoded message's byte strings.
 fn element(payload: &[u8], index: usize) -> &[u8] {
     Rlp::new(payload).at(index).unwrap().data().unwrap()
 }
 
 const BINDING: [u8; 32] = [7; 32];
 
-/// A proof convinces the one that it was made for, over its own connection, and only as it is.
+/// A proof convinces only its addressee, over its own connection, and unchanged.
 fn check_proof(choice: u8, mut input: Input<'_>) {
     let provider = Secp256k1Identity::new(SecretKey::from_bytes(&[0x11; 32]).unwrap());
     let [dialler, listener] = [[1; 32], [2; 32]].map(NodeId::from_bytes);
@@ -126,7 +128,7 @@ fn check_proof(choice: u8, mut input: Input<'_>) {
 fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], convincing: bool) {
     let own = provider.id_of(&provider.identity()).unwrap();
     match judge.check(provider, arrived) {
-        None => assert!(!convincing, "the proof cannot be read"),
+        None => assert!(!convincing, "the proof cannot be decoded"),
         Some(Ok(id)) => assert!(convincing && id == own),
         Some(Err(error)) => {
             assert!(!convincing, "{error}");
@@ -139,7 +141,7 @@ fn judge_proof(judge: &Terms, provider: &Secp256k1Identity, arrived: &[u8], conv
     }
 }
 
-/// The steps before the binding is looked at.
+/// Returns whether an error comes from the checks before that of the binding.
 fn is_about_ids(error: &EstablishError) -> bool {
     matches!(
         error,

@@ -15,7 +15,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     runtime.expect("a runtime")
 });
 
-/// What is accepted is written and read again to the same, and a node starts with it or says why not.
+/// An accepted file round-trips, and a node starts with it or reports why not.
 pub fn config(data: &[u8]) {
     match parse(data) {
         Ok(config) => {
@@ -29,12 +29,12 @@ pub fn config(data: &[u8]) {
         Err(error) => {
             assert_explained(&error);
             let text = error.to_string();
-            assert_eq!(withhold_keys(&text), text, "it may repeat a key");
+            assert_eq!(withhold_keys(&text), text, "it repeats a key");
         }
     }
 }
 
-/// Starts a node that keeps to itself.
+/// Starts a node that makes no connections.
 async fn start(config: ServerConfig) {
     let alone = config
         .with_listen(None)

@@ -5,10 +5,10 @@ use peermux::rlp::{Rlp, check_canonical};
 
 use super::snappy;
 
-/// The longest payload that is decompressed.
+/// The length of the longest payload that is decompressed.
 const MAX_PAYLOAD: u64 = 2048;
 
-/// The input is the data behind the message id.
+/// The input is the data after the message id.
 pub fn disconnect(data: &[u8]) {
     let plain = decode_disconnect(data, false);
     if let Some(expected) = by_the_book(data) {
@@ -27,8 +27,8 @@ pub fn disconnect(data: &[u8]) {
     }
 }
 
-/// What a payload in the form of the specification says: a canonical list that starts with an
-/// integer of one byte. `None` for other forms.
+/// Decodes the form in the specification, a canonical list that starts with a one-byte integer.
+/// Returns `None` for other forms.
 fn by_the_book(data: &[u8]) -> Option<Option<DisconnectReason>> {
     let length = check_canonical(data).ok()?;
     let list = Rlp::new(&data[..length]);
@@ -39,11 +39,11 @@ fn by_the_book(data: &[u8]) -> Option<Option<DisconnectReason>> {
         return Some(None);
     }
     let code = list.val_at::<u8>(0).ok()?;
-    // Longer lists than one byte of length can say are nobody's Disconnect.
+    // No Disconnect is a list whose length needs more than one byte.
     (length <= 2 + 0xff).then_some(Some(DisconnectReason(code)))
 }
 
-/// The data as if it were compressed already.
+/// Checks the data as if it were already compressed.
 fn check_compressed(data: &[u8]) {
     let decoded = decode_disconnect(data, true);
     let payload = match snappy::declared(data) {

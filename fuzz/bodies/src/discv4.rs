@@ -1,4 +1,4 @@
-//! Packets of Node Discovery v4, and a node that gets them.
+//! Packets of Node Discovery v4, and a node that receives them.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,11 +16,13 @@ use tokio::time::Instant;
 use super::assert_explained;
 use super::input::Input;
 
-/// The calendar at the start of a script.
+/// The calendar time at the start of a script, in seconds since 1970.
 const UNIX: u64 = 1_700_000_000;
 
-/// The first byte says what the others are: 0 a datagram as it is, 1 type and data of one that is
-/// signed, and anything else a script of what arrives at a node.
+/// The first byte selects the kind of input.
+///
+/// 0 is a raw datagram, 1 is the type and data of a datagram to sign, and anything else is
+/// a script of packets for a node.
 pub fn discv4(data: &[u8]) {
     match data {
         [0, datagram @ ..] => drop(read(datagram)),
@@ -50,7 +52,7 @@ fn read(bytes: &[u8]) -> Option<Packet> {
         .ok()
 }
 
-/// What is read is written, and read again as the same.
+/// A decoded packet round-trips.
 fn signed(kind: u8, data: &[u8]) {
     let bytes = seal(&key(1), kind, data);
     if bytes.len() > MAX_PACKET {
@@ -62,17 +64,17 @@ fn signed(kind: u8, data: &[u8]) {
     let Some(packet) = read(&bytes) else {
         return;
     };
-    // Nothing is longer than it was, but for what was passed over, and a number may not be.
+    // The encoding is never longer: it lacks ignored data, and numbers are canonical.
     let sealed = packet.seal(&key(2)).unwrap();
     assert!(sealed.bytes.len() <= bytes.len());
     assert_eq!(read(&sealed.bytes), Some(packet));
 }
 
-/// A node at which packets of a few others arrive, who answer its Pings or do not.
+/// A node that receives packets of others, which may answer its Pings.
 struct Script {
     machine: Machine,
     now: Now,
-    /// Who answered a Ping, and so may ask.
+    /// Addresses that answered a Ping and so may send requests.
     proven: BTreeSet<IpAddr>,
 }
 
@@ -122,7 +124,7 @@ impl Script {
                 self.sent(None, &key(who), step & 4 != 0);
             }
             _ => {
-                // A Ping whose sender answers the one that comes back.
+                // A Ping whose sender answers the node's own Ping.
                 let nowhere: &[u8] = &[0xc3, 0x80, 0x80, 0x80];
                 let expires = (UNIX + 3600).to_be_bytes();
                 let data = [&[0xce, 4], nowhere, nowhere, &[0x84], &expires[4..]];
@@ -143,7 +145,7 @@ impl Script {
         self.sent(Some(from), &key(1), false);
     }
 
-    /// Looks at what the node sent, and answers its Pings if `answer` is true.
+    /// Checks the packets that the node sent, and answers its Pings if `answer` is true.
     fn sent(&mut self, caused_by: Option<SocketAddr>, key: &SecretKey, answer: bool) {
         let mut to_stranger = 0;
         while let Some(transmit) = self.machine.poll_transmit() {

@@ -1,4 +1,4 @@
-//! Lists of nodes in the DNS: the texts of links, roots and entries, and lists that are damaged and read.
+//! Lists of nodes in the DNS: texts of links, roots and entries, and damaged lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -14,8 +14,10 @@ use super::assert_explained;
 use super::enode::returns;
 use super::input::Input;
 
-/// The first byte says what the rest is: a text, the end of one whose beginning is right, or a script of
-/// what happens to a list.
+/// The first byte selects the kind of input.
+///
+/// It is a text, the end of a text with a valid beginning, or a script of what happens to a
+/// list.
 pub fn dns(data: &[u8]) {
     const LINK: &str = "enrtree://AM5FCQLWIZX2QFPNJAP7VUERCCRNGRHWZG3YYHIUV7BVDQ5FDPRT2@";
     const ROOT: &str = "enrtree-root:v1 e=AAAAAAAAAAAAAAAAAAAA l=AAAAAAAAAAAAAAAAAAAA seq=";
@@ -48,7 +50,7 @@ fn text(text: &str) {
     }
     if let Some(root) = root {
         assert_eq!(root.to_string(), text);
-        // Nobody can forge this.
+        // A valid signature would be a forgery.
         assert!(root.verify(&key(1).public_key()).is_err());
     }
     let own = EntryHash::of(text);
@@ -59,7 +61,7 @@ fn key(number: u8) -> SecretKey {
     SecretKey::from_bytes(&[number; 32]).unwrap()
 }
 
-/// The nodes of lists, signed once.
+/// Returns the nodes of lists, signed once.
 fn nodes() -> &'static [NodeRecord] {
     static NODES: OnceLock<Vec<NodeRecord>> = OnceLock::new();
     NODES.get_or_init(|| {
@@ -82,7 +84,7 @@ impl Resolver for Zone {
     }
 }
 
-/// A list is signed, damaged and read. What is found is what was signed, or less.
+/// Signs a list, damages and reads it. The result must be a subset of the signed nodes.
 fn list(mut input: Input<'_>) {
     let count = usize::from(input.byte() % 18);
     let nodes = &nodes()[..count];
@@ -151,7 +153,7 @@ fn damage(texts: &mut Texts, records: &[(String, String)], input: &mut Input<'_>
             let any = String::from_utf8_lossy(input.sized()).into_owned();
             texts.entry(name.clone()).or_default().insert(0, any);
         }
-        // The root's text, behind the others.
+        // The root's text is last.
         _ => texts
             .entry(name.clone())
             .or_default()

@@ -1,4 +1,4 @@
-//! The text forms of nodes and of what they are made of.
+//! The text forms of nodes and of their parts.
 
 use std::fmt::Debug;
 use std::str::FromStr;
@@ -9,8 +9,10 @@ use peermux::p2p::Capability;
 use super::assert_explained;
 use super::record::{check_enode, record};
 
-/// The input is text behind an optional byte: 0x00 puts an enode URL's beginning, with a valid
-/// key, in front of it, 0x01 says that what follows makes a node record.
+/// The input is text after an optional byte.
+///
+///  After 0x00 it continues an enode URL with a valid key;
+/// after 0x01 it describes a node record.
 pub fn enode(data: &[u8]) {
     const KEY: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f3258cd3138\
                        7574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";
@@ -37,12 +39,12 @@ fn text(text: &str) {
             check_enode(&node);
             assert_eq!(Some(node), record);
         }
-        // A bare key is an enode, but no text of a node.
+        // A bare key is an enode but not a node's text.
         None => assert!(record.is_none() && (enode.is_none() || !text.starts_with("enode:"))),
     }
 }
 
-/// Parses `text`; what comes out must print as text with the same meaning, and that text as itself.
+/// Parses `text`. The result must print as text with the same meaning, which prints as itself.
 pub(super) fn returns<T>(text: &str) -> Option<T>
 where
     T: FromStr<Err: std::error::Error + PartialEq> + ToString + PartialEq + Debug,

@@ -1,4 +1,4 @@
-//! Messages of `eth/68`, `eth/69` and `eth/70`, and judgements of fork identifiers.
+//! Messages of `eth/68`, `eth/69` and `eth/70`, and checks of fork identifiers.
 
 use peermux::rlp::{Rlp, check_exact};
 use peermux::{Message, MessageError, WireMessage};
@@ -10,11 +10,13 @@ use peermux_protocols::eth::{ForkFilter, ForkId, Hash, Header, MAX_HEADERS};
 use super::assert_explained;
 use super::input::Input;
 
-/// One more than the highest code of all versions, and one that none has.
+/// One more than the highest code of all versions, so that unused codes occur too.
 const CODES: u8 = 0x13;
 
-/// The first byte chooses the version, or fork identifiers. With a version the second one is the code,
-/// and the rest the payload.
+/// The first byte selects a version or fork identifiers.
+///
+///  With a version, the second byte is the
+/// code and the rest the payload.
 pub fn eth(data: &[u8]) {
     let mut input = Input::new(data);
     let choice = input.byte() % 4;
@@ -39,7 +41,7 @@ pub fn eth(data: &[u8]) {
     }
 }
 
-/// What is decoded is encoded again byte for byte, and headers are what a plain decoder makes of them.
+/// A decoded message encodes to the same bytes; a plain decoder finds the same headers.
 fn check<M: WireMessage>(message: Message, headers: impl FnOnce(M) -> Option<Vec<Header>>) {
     let (code, payload) = (message.code, message.payload.clone());
     let decoded = match M::decode(message) {
@@ -56,7 +58,7 @@ fn check<M: WireMessage>(message: Message, headers: impl FnOnce(M) -> Option<Vec
     assert_eq!(
         decoded.encode(),
         payload,
-        "it is encoded again byte for byte"
+        "the encoding is the same byte for byte"
     );
     let Some(headers) = headers(decoded) else {
         return;
@@ -74,8 +76,8 @@ fn check<M: WireMessage>(message: Message, headers: impl FnOnce(M) -> Option<Vec
     }
 }
 
-/// Two nodes of one chain agree about each other, whatever forks they have passed; and a node that is
-/// judged so has the identifier that it was made of.
+/// Two nodes on one chain accept each other, whatever forks they have passed. A node on another
+/// chain is rejected.
 fn forks(input: &mut Input<'_>) {
     let mut few = |most: u8| -> Vec<u64> {
         let count = input.byte() % most;

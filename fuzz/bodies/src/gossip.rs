@@ -1,22 +1,25 @@
-//! Gossip's messages, and the proof of their author.
+//! Gossip's messages, and the proofs of their authors.
 
 use peermux::comm::{Envelope, IdentityProvider, PeerId, Secp256k1Identity};
 use peermux::rlp::{Rlp, RlpStream, check_exact};
 use peermux::{Bytes, SecretKey};
 use peermux_protocols::gossip::fuzzing::{authored, reencode};
 
-// The tags and the limits that the documentation of gossip names.
+// The tags and limits in the documentation of gossip.
 const DIGEST: u64 = 0x676f_0201;
 const REQUEST: u64 = 0x676f_0202;
 const DATA: u64 = 0x676f_0203;
 const MAX_IDS: usize = 1024;
 const MAX_IDENTITY: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4 << 10;
-/// When the signed message was written, in milliseconds since 1970.
+/// The time of writing of the signed message, in milliseconds since 1970.
 const WRITTEN: u64 = 1000;
 
-/// Below 0x80 the first byte chooses a tag and the rest is the payload; else it chooses the size of
-/// a signed message, and the rest says what happens to it on its way.
+/// The input is a message, or changes to a signed one.
+///
+///  Below 0x80 the first byte selects a tag and
+/// the rest is the payload. Otherwise it selects the size of a signed message, and the rest is what
+/// happens to it on its way.
 pub fn gossip(data: &[u8]) {
     match data.split_first() {
         Some((&choice @ 0x80.., damage)) => check_signed(usize::from(choice & 0x7f), damage),
@@ -28,15 +31,14 @@ pub fn gossip(data: &[u8]) {
     }
 }
 
-/// What is decoded has the documented form, and is encoded again byte for byte.
+/// A decoded message has the documented form, and encodes to the same bytes.
 fn check_payload(tag: u64, payload: &[u8]) {
     let envelope = Envelope::new(tag, payload.to_vec());
     let expected = is_well_formed(tag, payload).then(|| envelope.clone());
     assert_eq!(reencode(&envelope), expected);
 }
 
-/// Whether a payload has the form that the table in the module's documentation gives, by other
-/// means than the decoder's.
+/// Returns whether a payload has the documented form, without the decoder.
 fn is_well_formed(tag: u64, payload: &[u8]) -> bool {
     if check_exact(payload).is_err() {
         return false;
@@ -71,7 +73,7 @@ fn is_u64(item: &Rlp<'_>) -> bool {
     item.is_data() && item.data().is_ok_and(fits)
 }
 
-/// A message is its author's only if nothing was changed.
+/// A message is its author's only if it is unchanged.
 fn check_signed(size: usize, damage: &[u8]) {
     let key = SecretKey::from_bytes(&[0x11; 32]).expect("a key");
     let author = Secp256k1Identity::new(key);
@@ -108,7 +110,7 @@ fn proven_author(
     proof.ok().map(|()| author)
 }
 
-/// The payload of a Data.
+/// Returns the payload of a Data.
 fn data(identity: &Bytes, content: &[u8], written: &Envelope) -> Vec<u8> {
     let mut payload = RlpStream::new_list(5);
     payload

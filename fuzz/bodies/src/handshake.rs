@@ -1,4 +1,4 @@
-//! What the targets for both handshake packets share.
+//! Shared parts of the targets for both handshake packets.
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
@@ -13,35 +13,35 @@ use zeroize::Zeroizing;
 use super::assert_explained;
 use super::input::Input;
 
-/// The longest packet, size prefix included.
+/// The length of the longest packet, including its size prefix.
 pub(super) const MAX_PACKET: usize = 2 + 2048;
 
-/// Plaintexts are cut here, well above what a packet can hold.
+/// Plaintexts are truncated to this length, well above what a packet can hold.
 const MAX_PLAINTEXT: usize = 4096;
 
-/// How a run goes.
+/// The parameters of a run.
 pub(super) struct Setting {
     pub(super) legacy: Legacy,
     pub(super) padding: usize,
-    /// How the packet is read.
+    /// How the packet is delivered.
     pub(super) how: u8,
 }
 
-/// What either target does with its input.
+/// The operations that both targets implement.
 pub(super) trait Target: From<Setting> {
-    /// A packet as it is.
+    /// Reads a raw packet.
     fn packet(&self, packet: &[u8]);
-    /// A packet that was encrypted well: only the plaintext decides.
+    /// Reads a correctly encrypted packet: only the plaintext matters.
     fn eip8(&self, plaintext: &[u8]);
-    /// A packet in the old format.
+    /// Reads a packet in the old format.
     fn old(&self, plaintext: &[u8]);
-    /// A good packet to which something happened on its way.
+    /// Reads a valid packet that was changed on its way.
     fn changed(&self, changes: Input<'_>);
 }
 
-/// The first byte says what the rest is (bits 0 and 1: a packet, an EIP-8 plaintext, an old
-/// plaintext, changes to a good packet), whether the old format is accepted (bit 2) and how much
-/// padding there is (bits 3 to 7); the second how the packet is read.
+/// Runs a target. Bits 0 and 1 of the first byte select the input: a packet, an EIP-8 plaintext, an
+/// old plaintext, or changes to a valid packet. Bit 2 is whether the old format is accepted, bits 3
+/// to 7 the amount of padding. The second byte selects how the packet is delivered.
 pub(super) fn run<T: Target>(data: &[u8]) {
     let mut input = Input::new(data);
     let flags = input.byte();
@@ -61,8 +61,7 @@ pub(super) fn run<T: Target>(data: &[u8]) {
     }
 }
 
-/// Keys and nonces of one side. They are those of a published transcript, so that its packets are
-/// inputs too.
+/// The keys and nonces of one side, from a published transcript. Its packets can be inputs.
 pub(super) struct Side {
     static_key: &'static str,
     ephemeral: &'static str,
@@ -109,13 +108,13 @@ impl Side {
     }
 }
 
-/// The initiator after it sent an auth with this much padding, and that auth.
+/// Returns the initiator after its auth with this much padding, and the auth.
 pub(super) fn initiator(padding: usize) -> (Initiator, Bytes) {
     let remote = RECIPIENT.key().public_key();
     Initiator::new(&INITIATOR.key(), &remote, INITIATOR.randomness(padding)).unwrap()
 }
 
-/// What the recipient makes of an auth that is good.
+/// Returns the recipient's state after a valid auth.
 pub(super) fn received(auth: &[u8], legacy: Legacy) -> AuthReceived {
     let recipient = Recipient::new(&RECIPIENT.key(), legacy);
     match recipient.read_auth(&mut BytesMut::from(auth)) {
@@ -125,15 +124,15 @@ pub(super) fn received(auth: &[u8], legacy: Legacy) -> AuthReceived {
     }
 }
 
-/// How bytes get to the other side.
+/// How bytes reach the other side.
 pub(super) struct Delivery {
-    /// The packet and what comes behind it, as a first frame would.
+    /// The packet and the bytes after it, like a first frame.
     pub(super) wire: Vec<u8>,
-    /// The size of a read.
+    /// The size of each read.
     read: usize,
 }
 
-/// What a step took from the input, and what it made of it.
+/// The bytes that a step took from the input, and its result.
 pub(super) type Taken<T> = Option<(Vec<u8>, T)>;
 
 impl Delivery {
@@ -145,7 +144,7 @@ impl Delivery {
         }
     }
 
-    /// Delivers to `state`, and checks what each step says; `None` if it waits for more.
+    /// Delivers to `state` and checks each step. Returns `None` if it waits for more bytes.
     pub(super) fn run<S, T>(
         &self,
         mut state: S,
@@ -185,8 +184,8 @@ fn check_error(error: &HandshakeError) {
     assert_eq!(error.fault(), Fault::Remote);
 }
 
-/// What the receiver decrypts. Padding is not marked off from the plaintext: its zeros may complete
-/// a list that the plaintext began.
+/// Returns what the receiver decrypts. Padding is not separated from the plaintext: its zeros may
+/// complete a list that the plaintext began.
 pub(super) fn padded(plaintext: &[u8], padding: usize) -> Vec<u8> {
     let mut padded = plaintext.to_vec();
     padded.resize(plaintext.len() + padding, 0);
@@ -207,7 +206,7 @@ pub(super) fn damaged(packet: &[u8], mut input: Input<'_>) -> Vec<u8> {
     packet
 }
 
-/// Checks that two sessions are the ends of one connection, or that they are not.
+/// Checks whether two sessions are the ends of one connection, as expected.
 pub(super) fn check_sessions(mut ours: Session, mut theirs: Session, same: bool) {
     assert_eq!(ours.binding == theirs.binding, same);
     for (egress, ingress) in [

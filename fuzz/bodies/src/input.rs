@@ -1,7 +1,7 @@
-//! Reading choices from the bytes of a fuzzer.
+//! Reads choices from the bytes of a fuzzer.
 
-/// What is left of an input. At its end it goes on with zeros, so that every input is a whole
-/// script, and a fuzzer can shorten one anywhere.
+/// The rest of an input. After its end it continues with zeros, so that every input is a complete
+/// script and a fuzzer can shorten it anywhere.
 pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -32,14 +32,14 @@ impl<'a> Input<'a> {
         array
     }
 
-    /// The next `count` bytes, or all that are left.
+    /// Takes the next `count` bytes, or all that are left.
     pub(super) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// As many bytes as the next two say, or all that are left.
+    /// Takes as many bytes as the next two bytes say, or all that are left.
     pub(super) fn sized(&mut self) -> &'a [u8] {
         let count = self.u16();
         self.take(count)

@@ -1,9 +1,8 @@
 //! Bodies of the fuzz targets, as plain functions over bytes.
 //!
-//! Each takes any bytes, treats them as input or as a script of what to do, and panics if something
-//! that must always hold does not. The harness in the folder above runs them under a fuzzer;
-//! `tests/replay.rs` runs them over the kept inputs. Everything is deterministic: keys and nonces
-//! are fixed.
+//! Each takes any bytes as data or as a script of actions, and panics if an invariant is violated.
+//! The harness in the parent folder runs them under a fuzzer; `tests/replay.rs` runs them over the
+//! kept inputs. They are deterministic: keys and nonces are fixed.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -66,7 +65,7 @@ pub use x509::x509;
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// All targets, under the names of their binaries and of the folders with their kept inputs.
+/// All targets by name, which is that of their binaries and corpus folders.
 pub const TARGETS: &[(&str, Body)] = &[
     ("ack", ack),
     ("admin", admin),
@@ -92,7 +91,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("x509", x509),
 ];
 
-/// Checks that an error explains itself in a line of bounded length.
+/// Checks that an error's text is one line of bounded length.
 fn assert_explained(error: &dyn std::error::Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && text.len() < 1024, "{text}");

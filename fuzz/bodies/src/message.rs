@@ -1,4 +1,4 @@
-//! One frame's plaintext: message id and compressed payload.
+//! The plaintext of one frame: message id and compressed payload.
 
 use bytes::BytesMut;
 use peermux::Fault;
@@ -9,8 +9,9 @@ use peermux::rlpx::{Frame, FrameError, MAX_FRAME_SIZE, Opened, SnappyError, mess
 use super::input::Input;
 use super::{assert_explained, snappy};
 
-/// The first byte switches compression on (bit 0) and sets the limit for the payload to a power of
-/// two (bits 3 to 7). The rest is id and data.
+/// The first byte has the settings; the rest is id and data.
+///
+/// Bit 0 enables compression, and bits 3 to 7 select a power of two as the limit of the payload.
 pub fn message(data: &[u8]) {
     let mut input = Input::new(data);
     let flags = input.byte();
@@ -39,7 +40,7 @@ pub fn message(data: &[u8]) {
     }
 }
 
-/// A frame's header for this many bytes of id and data.
+/// Returns a frame's header for this many bytes of id and data.
 pub(super) fn header(frame_size: usize) -> [u8; 16] {
     let mut header = [0; 16];
     header[..3].copy_from_slice(&(frame_size as u32).to_be_bytes()[1..]);
@@ -51,14 +52,14 @@ pub(super) fn check_error(error: &FrameError) {
     assert_eq!(error.fault(), Fault::Remote);
 }
 
-/// The id at the front of a plaintext and its length, as the RLP crate reads it.
+/// Returns a plaintext's id and the id's length, by the RLP crate.
 pub(super) fn read_id(plaintext: &[u8]) -> Option<(u64, usize)> {
     let length = check_canonical(plaintext).ok()?;
     let id = Rlp::new(&plaintext[..length]).as_val().ok()?;
     Some((id, length))
 }
 
-/// Checks a frame against its plaintext; a payload above `limit` must be refused.
+/// Checks a frame against its plaintext. A payload above `limit` must be refused.
 pub(super) fn check_frame(frame: &Frame<'_>, plaintext: &[u8], limit: usize) {
     let (id, length) = read_id(plaintext).expect("a valid id");
     let data = &plaintext[length..];

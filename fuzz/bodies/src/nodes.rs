@@ -6,10 +6,10 @@ use peermux_cli::node_file::{Format, KnownNode, NodeFileError, read, write};
 
 use super::assert_explained;
 
-/// No more nodes are kept.
+/// The maximum number of nodes kept.
 const MAX: usize = 16;
 
-/// What is accepted is written as JSON lines and read again to the same, and the node set has all nodes.
+/// Accepted files round-trip as JSON lines, and the node set has all nodes.
 pub fn nodes(data: &[u8]) {
     let lines = data.iter().filter(|byte| **byte == b'\n').count() as u64;
     match read(Cursor::new(data), MAX) {

@@ -1,4 +1,4 @@
-//! Node records as bytes, and with valid signatures over any content.
+//! Node records as bytes, with valid signatures over any content.
 
 use peermux::comm::{IdentityProvider, Secp256k1Identity};
 use peermux::node::{Enode, MAX_RECORD, NodeRecord, RecordError, SecretKey};
@@ -7,7 +7,7 @@ use peermux::rlp::{Encodable, RlpStream, encode};
 use super::assert_explained;
 use super::input::Input;
 
-/// The first byte says what the rest is: a whole record, a record's content to be signed, or pairs
+/// The first byte selects the kind of the rest. It is a whole record, content to sign, or pairs
 /// for the builder.
 pub(super) fn record(script: &[u8]) {
     let mut input = Input::new(script);
@@ -19,38 +19,39 @@ pub(super) fn record(script: &[u8]) {
     }
 }
 
-/// Checks that a record's enode is one, whatever the record says.
+/// Checks that a record's enode is valid, whatever the record has.
 pub(super) fn check_enode(record: &NodeRecord) {
     let enode = record.to_enode();
     assert_eq!(enode.node_id(), record.node_id());
     assert_eq!(enode.endpoint(), record.endpoint().as_ref());
-    // The URL has no place for a second endpoint.
+    // A URL has only one endpoint.
     let first: Enode = enode.to_string().parse().unwrap();
     assert_eq!(first.public_key(), enode.public_key());
     assert_eq!(first.endpoint(), enode.endpoint());
     assert!(first.tcp_endpoints().count() <= 1 && enode.tcp_endpoints().count() <= 2);
 }
 
-/// A record whose signature covers whatever follows: elements as RLP, well-formed or not.
+/// Returns a record with a signature over the rest of the input. The RLP elements may be
+/// malformed.
 fn signed(key: &SecretKey, mut input: Input<'_>) -> Vec<u8> {
     let compressed = key.public_key().to_compressed();
     let flags = input.byte();
     let mut content = input.rest().to_vec();
     let mut elements = RlpStream::new();
     if flags & 1 == 1 {
-        // What makes the scheme complete, so that the rest has to be wrong or right by itself.
+        // The elements that make the scheme complete, so that only the rest can be invalid.
         elements.append(&"id").append(&"v4");
         elements.append(&"secp256k1").append(&&compressed[..]);
         content.extend_from_slice(&elements.out());
     }
-    // An identity signs the Keccak-256 digest, as the scheme `v4` does.
+    // An identity signs the Keccak-256 digest, like the scheme `v4`.
     let signer = Secp256k1Identity::new(key.clone());
     let signature = signer.sign(&list(&[&content])).unwrap();
     let signature = encode(&signature);
     list(&[&signature, &content])
 }
 
-/// A list with this payload.
+/// Returns a list with this payload.
 fn list(payload: &[&[u8]]) -> Vec<u8> {
     struct Raw(Vec<u8>);
     impl Encodable for Raw {
@@ -61,7 +62,7 @@ fn list(payload: &[&[u8]]) -> Vec<u8> {
     encode(&Raw(payload.concat())).to_vec()
 }
 
-/// A record of our own making: what the builder signs must be valid.
+/// Builds a record: what the builder signs must be valid.
 fn built(key: &SecretKey, mut input: Input<'_>) {
     let mut builder = NodeRecord::builder(input.u64());
     while !input.is_empty() {

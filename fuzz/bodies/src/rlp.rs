@@ -1,14 +1,15 @@
-//! The check for canonical RLP, against a definition of it: bytes are canonical if reading them
-//! without caring for the form and writing them again yields the same bytes.
+//! The check for canonical RLP, compared with its definition.
+//!
+//! Bytes are canonical if a lenient reader and a writer reproduce them.
 
 use peermux::rlp::{Rlp, RlpError, RlpStream, check_canonical, check_exact};
 
 use super::assert_explained;
 
-/// As deep as `check_canonical` goes.
+/// The maximum depth of `check_canonical`.
 const MAX_DEPTH: usize = 64;
 
-/// Deeper than that, and yet within our stack.
+/// A greater depth that still fits on the stack.
 const READ_DEPTH: usize = 512;
 
 enum Value<'a> {
@@ -17,7 +18,7 @@ enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Takes one value off `bytes`, in any form; `None` if the bytes end early.
+    /// Reads one value in any form from `bytes`. Returns `None` if the bytes end early.
     fn read(bytes: &mut &'a [u8], depth: usize) -> Option<Self> {
         let (&first, rest) = bytes.split_first()?;
         let small = usize::from(first & 0x3f);
@@ -62,7 +63,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How deeply lists with something in them are nested.
+    /// Returns how deeply non-empty lists are nested.
     fn depth(&self) -> usize {
         match self {
             Self::List(values) if !values.is_empty() => {
@@ -72,7 +73,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Checks that the RLP crate reads the same.
+    /// Checks that the RLP crate decodes the same.
     fn assert_same(&self, rlp: &Rlp<'_>) {
         match self {
             Self::Data(data) => assert_eq!(rlp.data(), Ok(*data)),
@@ -86,7 +87,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Any bytes are checked.
+/// Checks any bytes.
 pub fn rlp(data: &[u8]) {
     let checked = check_canonical(data);
     let mut rest = data;
@@ -107,11 +108,11 @@ pub fn rlp(data: &[u8]) {
         }
         Err(error) => {
             assert_explained(&error);
-            // Where both are wrong, either may be found first.
+            // If both errors apply, either may be reported.
             assert!(match error {
                 RlpError::TooDeep => depth > MAX_DEPTH,
                 RlpError::NotShortest => !canonical,
-                // A list's last element may reach beyond the list, which ends it early.
+                // A list's last element may extend beyond the list, which ends it early.
                 RlpError::Truncated => false,
                 _ => false,
             });

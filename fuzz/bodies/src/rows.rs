@@ -1,4 +1,4 @@
-//! Rows of an address book, and its damaged file.
+//! Rows of an address book, and damaged files of it.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::assert_explained;
 use super::input::Input;
 
 static SAMPLE: LazyLock<Vec<Row>> = LazyLock::new(|| sample(&mut rng()));
-/// The same in a file.
+/// The same book in a file.
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = Folder::new("sample");
     let path = folder.0.join("book");
@@ -45,7 +45,9 @@ fn rng() -> StdRng {
     StdRng::seed_from_u64(7)
 }
 
-/// Below 0xe0 the first byte says that the rest changes good rows, else that it changes a good file.
+/// The input changes valid rows or a valid file.
+///
+/// It changes rows if its first byte is below 0xe0.
 pub fn rows(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -54,7 +56,7 @@ pub fn rows(data: &[u8]) {
     }
 }
 
-/// A few addresses, new and tried, and a few bans.
+/// Returns some addresses, new and tried, and some bans.
 fn sample(rng: &mut StdRng) -> Vec<Row> {
     let mut book = Book::new(BookConfig::default(), rng);
     let mut nodes = NodeDb::new(NodeDbConfig::default());
@@ -107,7 +109,7 @@ fn change_rows(input: &mut Input<'_>) -> Vec<Row> {
     rows
 }
 
-/// Rows make a book that is written as rows that make the same book, or none.
+/// Rows are rejected, or make a book whose rows make the same book.
 fn check_rows(rows: &[Row]) {
     let (mut book, mut nodes) = match load(rows, now(), &mut rng()) {
         Ok(loaded) => loaded,
@@ -125,7 +127,7 @@ fn check_rows(rows: &[Row]) {
     assert_eq!(rows_of(&mut book, &mut nodes, now()), written);
 }
 
-/// A damaged file makes a book, or is kept aside as it is and makes room for a new one.
+/// A damaged file makes a book, or is kept aside and replaced.
 fn check_file(input: &mut Input<'_>) {
     let folder = Folder::new("damaged");
     let path = folder.0.join("book");
@@ -146,7 +148,7 @@ fn check_file(input: &mut Input<'_>) {
                 kept: Some(kept), ..
             } = error
             else {
-                panic!("it is not kept")
+                panic!("the damaged file is not kept")
             };
             assert_eq!(fs::read(kept).expect("kept").len(), bytes.len());
             assert!(!path.exists());
@@ -155,7 +157,7 @@ fn check_file(input: &mut Input<'_>) {
         }
         Err(error) => {
             assert_explained(&error);
-            assert!(path.exists(), "it is left alone");
+            assert!(path.exists(), "the file was removed");
         }
     }
 }
@@ -166,7 +168,7 @@ fn open(path: &Path) -> Result<AddressBook, StoreError> {
     RUNTIME.block_on(opened).map(|(book, _)| book)
 }
 
-/// A folder of this process that goes with this.
+/// A folder of this process, removed when this is dropped.
 struct Folder(std::path::PathBuf);
 
 impl Folder {

@@ -1,8 +1,8 @@
-//! Snappy's block format, read as slowly and plainly as its [description] has it.
+//! Snappy's block format, decoded as plainly as its [description] defines it.
 //!
 //! [description]: https://github.com/google/snappy/blob/main/format_description.txt
 
-/// The length in front of compressed data, in at most five bytes; `None` if it has no end.
+/// Returns the length before compressed data. It has at most five bytes, else it is `None`.
 pub(super) fn declared(data: &[u8]) -> Option<u64> {
     split_declared(data).map(|(declared, _)| declared)
 }
@@ -17,7 +17,7 @@ fn split_declared(data: &[u8]) -> Option<(u64, &[u8])> {
     Some((declared, elements))
 }
 
-/// The data, if it decompresses to the length that it declares.
+/// Returns the data if it decompresses to its declared length.
 pub(super) fn decompress(data: &[u8]) -> Option<Vec<u8>> {
     let (declared, mut rest) = split_declared(data)?;
     let mut out = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn decompress(data: &[u8]) -> Option<Vec<u8>> {
     (out.len() as u64 == declared).then_some(out)
 }
 
-/// Takes a little-endian number of `count` bytes off the front.
+/// Takes a little-endian number of `count` bytes from the front.
 fn number(rest: &mut &[u8], count: usize) -> Option<usize> {
     let (digits, behind) = rest.split_at_checked(count)?;
     *rest = behind;

@@ -1,8 +1,7 @@
-//! Comm's store: which identities are connected, what waits for whom, and how each message ends.
+//! Comm's store: connections by identity, queues, and the result of each message.
 //!
-//! The input is a script of sends, attempts, connections and their ends. Every message ends in
-//! exactly one way, bounds hold after each step, and queues have all their room back when they are
-//! empty.
+//! The input is a script of sends, attempts, connections and their ends. Every message has exactly
+//! one result, bounds hold after each step, and an empty queue has all its room.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -16,15 +15,15 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::input::Input;
 use super::waiting::{Waiting, payload};
 
-/// This node is the first of them.
+/// This node is the first one.
 const NODES: u8 = 5;
 const IDS: u8 = 4;
 const MAX_DIALS: usize = 3;
 const MOST_WAITING: usize = 8;
-/// How many answers wait beside the messages of one connection.
+/// How many answers a connection queues besides its messages.
 const REPLIES: usize = 64;
 
-/// The first two bytes choose the bounds; the rest is the script.
+/// The first two bytes select the bounds; the rest is the script.
 pub fn store(data: &[u8]) {
     let mut input = Input::new(data);
     let (messages, bytes) = (usize::from(input.byte() & 15) + 1, input.byte() & 15);
@@ -53,24 +52,24 @@ pub fn store(data: &[u8]) {
 
 struct World {
     store: Store,
-    /// A handle on nothing, for all connections.
+    /// A dummy handle for all connections.
     peer: Peer,
-    /// The bound of a queue.
+    /// The bound of a queue, in messages.
     messages: usize,
-    /// The numbers of connections that have not ended.
+    /// The numbers of open connections.
     connections: Vec<usize>,
-    /// Messages whose end is not known.
+    /// Messages without a result so far.
     sent: Vec<Sent>,
-    /// Who waits for an answer.
+    /// The callers that wait for an answer.
     acks: Vec<oneshot::Receiver<Result<(), CommError>>>,
-    /// Who waits for room.
+    /// The callers that wait for room.
     waiting: Vec<Waiter>,
     written: u64,
-    /// How often messages ended in which way.
+    /// How many messages ended with each result.
     ends: HashMap<&'static str, u64>,
 }
 
-/// A node, and which identity it should have.
+/// A node, and its expected identity.
 type To = (usize, Option<u8>);
 
 struct Waiter {
@@ -151,7 +150,7 @@ impl World {
         self.connections.retain(|one| *one != connection);
     }
 
-    /// Lets those go on whose room has come.
+    /// Continues callers whose room is there.
     fn settle(&mut self) {
         let mut next = 0;
         while next < self.waiting.len() {
@@ -168,7 +167,10 @@ impl World {
 
     fn check(&mut self) {
         let (open, flights, waiting) = self.store.gauges();
-        assert!(open <= usize::from(IDS), "one connection for each identity");
+        assert!(
+            open <= usize::from(IDS),
+            "more than one connection per identity"
+        );
         assert!(flights <= MAX_DIALS.max(1));
         let most = 2 * (self.messages + REPLIES) * (open + flights);
         assert!(waiting <= most, "{waiting} messages wait");
@@ -190,8 +192,8 @@ impl World {
             owed,
             total,
         } = account;
-        assert!(owed <= total, "at most twice the bound");
-        // What was waited for and is not taken yet is with those who wait.
+        assert!(owed <= total, "more than twice the bound");
+        // Room that was reserved but not yet taken belongs to the waiting callers.
         assert!(taken + free <= total + owed, "{account:?}");
         if self.waiting.is_empty() {
             assert_eq!(taken + free, total + owed, "{account:?}");
@@ -199,16 +201,16 @@ impl World {
         assert!(waiting <= taken);
     }
 
-    /// Looks whether a message has ended, which it never does without a word, and returns it if not.
+    /// Checks whether a message has a result. Returns the message if not.
     fn look(&mut self, mut sent: Sent) -> Option<Sent> {
         let outcome = match sent.outcome.try_recv() {
             Ok(outcome) => outcome,
             Err(TryRecvError::Empty) => return Some(sent),
-            Err(TryRecvError::Closed) => panic!("a message ended without a word"),
+            Err(TryRecvError::Closed) => panic!("a message ended without a result"),
         };
         *self.ends.entry(label(&outcome)).or_default() += 1;
         if let Some(mut ack) = sent.ack {
-            // What a transport had taken may still be acknowledged.
+            // A message that a transport took may still be acknowledged.
             let was_taken = matches!(
                 outcome,
                 Delivery::Sent | Delivery::Failed(CommError::PeerClosed(_))
@@ -216,13 +218,13 @@ impl World {
             if was_taken {
                 self.acks.push(ack);
             } else {
-                assert!(ack.try_recv().is_ok(), "nobody said why there is no answer");
+                assert!(ack.try_recv().is_ok(), "a waiter for an Ack has no result");
             }
         }
         None
     }
 
-    /// The counters say what the senders hear.
+    /// The counters agree with the senders' results.
     fn check_counts(&self) {
         let stats = self.store.stats();
         let count = |what| self.ends.get(what).copied().unwrap_or(0);
@@ -233,7 +235,7 @@ impl World {
         assert_eq!(stats.failed_other, count("other"));
     }
 
-    /// Everything ends: all who sent have heard how, and all who wait for room that there is none.
+    /// Ends everything: all messages have a result, and no caller still waits for room.
     fn end(mut self) {
         for connection in std::mem::take(&mut self.connections) {
             self.store.end(connection);
@@ -241,16 +243,16 @@ impl World {
         self.store.stop();
         self.settle();
         self.check();
-        assert!(self.waiting.is_empty(), "somebody waits for a queue's room");
+        assert!(self.waiting.is_empty(), "a caller still waits for room");
         assert_eq!(self.store.gauges(), (0, 0, 0));
-        assert!(self.sent.is_empty(), "a message has no end");
+        assert!(self.sent.is_empty(), "a message has no result");
         drop(self.store);
         for mut ack in self.acks {
             let answer = ack.try_recv();
             assert_ne!(
                 answer.err(),
                 Some(TryRecvError::Empty),
-                "an answer has no end"
+                "a waiter for an Ack has no result"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Futures without a runtime: polled only if they were woken, so that a lost wakeup shows.
+//! Futures without a runtime, polled only when woken, so that lost wakeups show.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use peermux::Bytes;
 
 use super::input::Input;
 
-/// Whether somebody was woken since the last look.
+/// Whether a task was woken since the last check.
 #[derive(Default)]
 pub(super) struct Bell(AtomicBool);
 
@@ -25,7 +25,7 @@ impl Bell {
     }
 }
 
-/// One who waits.
+/// A waiting future.
 pub(super) struct Waiting<T> {
     future: Pin<Box<dyn Future<Output = T>>>,
     bell: Arc<Bell>,
@@ -40,7 +40,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Polls if it was woken; `None` if it was not.
+    /// Polls if it was woken. Returns `None` if not.
     pub(super) fn poll_if_woken(&mut self) -> Option<Poll<T>> {
         if !self.bell.has_rung() {
             return None;
@@ -51,16 +51,16 @@ impl<T> Waiting<T> {
     }
 }
 
-/// The most that a message has.
+/// The largest size of a message.
 const MOST: usize = 16 << 20;
 
-/// A payload whose size the input chooses. All share their memory, so that large ones cost nothing.
+/// Returns a payload whose size the input selects. All share memory, so large ones are cheap.
 pub(super) fn payload(input: &mut Input<'_>) -> Bytes {
     static ZEROS: LazyLock<Bytes> = LazyLock::new(|| vec![0; MOST].into());
     ZEROS.slice(..size(input))
 }
 
-/// Few bytes or many, and seldom something between.
+/// Returns a small or a large size, rarely one between.
 pub(super) fn size(input: &mut Input<'_>) -> usize {
     let shift = input.byte() % 9;
     (input.u16() << shift).min(MOST)

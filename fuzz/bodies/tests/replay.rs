@@ -1,4 +1,4 @@
-//! The fuzz targets over their kept inputs: no finding comes back.
+//! Runs the fuzz targets over their kept inputs, so that no finding returns.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use peermux_fuzz_bodies::{Body, TARGETS};
 
-/// All targets, each with its body and the folder of its inputs.
+/// Returns all targets with their bodies and corpus folders.
 fn targets() -> impl Iterator<Item = (Body, PathBuf)> {
     TARGETS
         .iter()
@@ -23,7 +23,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
 }
 
-/// The paths in a folder, in a fixed order.
+/// Returns the paths in a folder, in a fixed order.
 fn entries(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| {
         panic!("{}: {error}", folder.display());
@@ -31,7 +31,7 @@ fn entries(folder: &Path) -> BTreeSet<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Runs a target over all its inputs; returns those that it failed on.
+/// Runs a target over all its inputs. Returns the ones that failed.
 fn replay(body: Body, folder: &Path) -> Vec<String> {
     let inputs = entries(folder);
     assert!(!inputs.is_empty(), "{} is empty", folder.display());

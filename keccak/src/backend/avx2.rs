@@ -1,5 +1,7 @@
-//! Two states in the halves of registers with AVX2. It has 16 of them and no rotation, so that a
-//! single state is faster in general-purpose registers, with the instructions that came with AVX2.
+//! Two states in the halves of registers with AVX2.
+//!
+//! AVX2 has 16 registers and no rotation, so a single state is faster in general-purpose registers,
+//! with BMI1 and BMI2.
 
 use core::arch::x86_64::{
     __m128i, _mm_andnot_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_extract_epi64,
@@ -11,7 +13,7 @@ use super::pair::pair;
 use super::plain;
 use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
-/// Says that the processor has AVX2, BMI1 and BMI2.
+/// Proves that the processor has AVX2, BMI1 and BMI2.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token(());
 
@@ -24,12 +26,12 @@ impl Token {
     }
 
     pub(super) fn absorb(self, state: &mut Lanes, blocks: &[[u8; RATE]]) {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `absorb`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `absorb`.
         unsafe { absorb(state, blocks) }
     }
 
     pub(super) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `digest`.
         unsafe { digest(state, padding) }
     }
 
@@ -39,7 +41,7 @@ impl Token {
         padding: &Padding,
         other: &Block,
     ) -> [Digest; 2] {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `digest_both`.
         unsafe { digest_both(state, padding, other) }
     }
 
@@ -49,7 +51,7 @@ impl Token {
         padding: &Padding,
         block: &Block,
     ) -> Digest {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
+        // SAFETY: only `detect` makes a `Token`, after it has found the function's features.
         unsafe { digest_and_absorb(state, padding, block) }
     }
 }
@@ -86,7 +88,7 @@ fn add(a: __m128i, b: __m128i) -> __m128i {
     _mm_xor_si128(a, b)
 }
 
-/// Whole bytes move in one instruction, anything else takes two shifts.
+/// Rotates whole bytes in one instruction, anything else with two shifts.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn rotate<const N: i32>(lane: __m128i) -> __m128i {

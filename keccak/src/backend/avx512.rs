@@ -1,6 +1,7 @@
-//! Two states in the halves of 25 registers, of the 32 that AVX-512VL has, with its rotation and
-//! its three-operand logic. A single state leaves the upper halves unused and is still faster than
-//! in general-purpose registers.
+//! Two states in the halves of registers with AVX-512VL.
+//!
+//! They take 25 of its 32 registers, and use its rotation and three-operand logic. A single state
+//! leaves the upper halves unused, and is still faster than in general-purpose registers.
 
 use core::arch::x86_64::{
     __m128i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_rol_epi64,
@@ -10,7 +11,7 @@ use core::arch::x86_64::{
 use super::pair::pair;
 use super::round::{Block, Digest, LAST_BIT, Lanes, Padding, RATE, ROUND_CONSTANTS, round};
 
-/// Says that the processor has AVX-512F and AVX-512VL.
+/// Proves that the processor has AVX-512F and AVX-512VL.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token(());
 
@@ -21,12 +22,12 @@ impl Token {
     }
 
     pub(super) fn absorb(self, state: &mut Lanes, blocks: &[[u8; RATE]]) {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `absorb`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `absorb`.
         unsafe { absorb(state, blocks) }
     }
 
     pub(super) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `digest`.
         unsafe { digest(state, padding) }
     }
 
@@ -36,7 +37,7 @@ impl Token {
         padding: &Padding,
         other: &Block,
     ) -> [Digest; 2] {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of `digest_both`.
+        // SAFETY: only `detect` makes a `Token`, after it has found the features of `digest_both`.
         unsafe { digest_both(state, padding, other) }
     }
 
@@ -46,12 +47,12 @@ impl Token {
         padding: &Padding,
         block: &Block,
     ) -> Digest {
-        // SAFETY: `detect` alone makes a `Token`, after it found the features of the function.
+        // SAFETY: only `detect` makes a `Token`, after it has found the function's features.
         unsafe { digest_and_absorb(state, padding, block) }
     }
 }
 
-/// Keeps the state in registers from block to block.
+/// Keeps the state in registers between blocks.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512vl")]
 fn absorb(state: &mut Lanes, blocks: &[[u8; RATE]]) {

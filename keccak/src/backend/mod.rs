@@ -1,4 +1,4 @@
-//! The permutation, on one state or on two, as the processor at hand does it best.
+//! The permutation of one or two states, in the fastest form for the processor.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -11,8 +11,10 @@ mod round;
 
 pub(crate) use round::{Block, Digest, Lanes, Padding, RATE, padding};
 
-/// Which code computes the permutation. Only [`detect`](Self::detect) makes one that needs more
-/// than the target promises, and only where the processor has it.
+/// The code that computes the permutation.
+///
+/// Only [`detect`](Self::detect) makes a backend for instructions beyond the target's, and only if
+/// the processor has them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
     Plain,
@@ -23,7 +25,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// The fastest that this processor has.
+    /// Returns the fastest backend for this processor.
     pub(crate) fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
@@ -37,7 +39,7 @@ impl Backend {
         Self::Plain
     }
 
-    /// All that this processor has.
+    /// Returns all backends for this processor.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {
         let all = [Self::Plain].into_iter();
@@ -59,7 +61,7 @@ impl Backend {
         }
     }
 
-    /// The digest of `state`, with `padding` after what its block has.
+    /// Returns the digest of `state`, with `padding` behind the bytes of its block.
     pub(crate) fn digest(self, state: &Lanes, padding: &Padding) -> Digest {
         match self {
             Self::Plain => plain::digest(state, padding),
@@ -70,8 +72,9 @@ impl Backend {
         }
     }
 
-    /// As [`digest`](Self::digest), and the digest of `state` plus `other`, which is more of its
-    /// block and padding other than `padding`.
+    /// Returns that of [`digest`](Self::digest), and the digest of `state` plus `other`.
+    ///
+    /// `other` is more of the block, with its own padding.
     pub(crate) fn digest_both(
         self,
         state: &Lanes,
@@ -92,7 +95,7 @@ impl Backend {
         }
     }
 
-    /// As [`digest`](Self::digest); then adds `block` to `state` and permutes it.
+    /// Like [`digest`](Self::digest), then adds `block` to `state` and permutes it.
     pub(crate) fn digest_and_absorb(
         self,
         state: &mut Lanes,
@@ -196,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Two states from one, that share what no block reaches.
+    /// Two states that differ only in the part that a block is added to.
     #[test]
     fn permutes_two_states_without_mixing_them() {
         let state = ZEROES_PERMUTED;

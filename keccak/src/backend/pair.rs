@@ -1,7 +1,10 @@
-//! Two states in the halves of 128-bit registers. The low halves become a digest.
+//! Two states in the halves of 128-bit registers.
+//!
+//! The state in the low halves becomes a digest.
 
-/// Defines, for the instructions `$features`, what both backends with vectors do with two states.
-/// The operations that [`round!`](super::round::round) asks for are the caller's.
+/// Defines the functions on two states for the instructions `$features`.
+///
+/// Both vector backends use it, and define the operations for [`round!`](super::round::round).
 macro_rules! pair {
     ($features:literal) => {
         #[inline(never)]
@@ -28,7 +31,7 @@ macro_rules! pair {
             low_halves(&a)
         }
 
-        /// `state`, padded in the low halves and with `block` added in the high halves.
+        /// Loads `state`, padded in the low halves and plus `block` in the high halves.
         #[inline]
         #[target_feature(enable = $features)]
         fn load(state: &Lanes, padding: &Padding, block: &Block) -> [__m128i; 25] {

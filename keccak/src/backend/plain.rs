@@ -14,7 +14,7 @@ pub(super) fn digest(state: &Lanes, padding: &Padding) -> Digest {
     digest_inline(state, padding)
 }
 
-/// [`absorb`], to be compiled for the instructions that the caller knows to be there.
+/// [`absorb`], compiled for the caller's instructions.
 #[inline(always)]
 pub(super) fn absorb_inline(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     let mut a = *state;
@@ -31,7 +31,7 @@ pub(super) fn absorb_inline(state: &mut Lanes, blocks: &[[u8; RATE]]) {
     *state = a;
 }
 
-/// [`digest`], to be compiled for the instructions that the caller knows to be there.
+/// [`digest`], compiled for the caller's instructions.
 #[inline(always)]
 pub(super) fn digest_inline(state: &Lanes, padding: &Padding) -> Digest {
     let mut copy = *state;

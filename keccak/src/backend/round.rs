@@ -1,23 +1,29 @@
-//! What all backends share: Keccak-f\[1600\] as FIPS 202, section 3.2, defines it, over any type of
-//! lane.
+//! Keccak-f\[1600\] of FIPS 202, section 3.2, over any type of lane.
+//!
+//! All backends share it.
 
-/// The lanes of a state: lane `x + 5 * y` is the specification's `A[x, y]`.
+/// The lanes of a state.
+///
+/// Lane `x + 5 * y` is `A[x, y]` in FIPS 202.
 pub(crate) type Lanes = [u64; 25];
 
-/// Bytes that a Keccak-256 state absorbs for each permutation.
+/// Bytes that a Keccak-256 state absorbs per permutation.
 pub(crate) const RATE: usize = 136;
 
 /// The part of a state that data is added to.
 pub(crate) type Block = [u64; RATE / 8];
 
-/// The part of a state that is its digest, once permuted.
+/// The part of a permuted state that is its digest.
 pub(crate) type Digest = [u64; 4];
 
-/// A block of zeroes, but for the first bit of the padding. (Its last bit is [`LAST_BIT`].)
+/// A block of zeroes, but for the first bit of the padding.
+///
+/// The last bit of the padding is [`LAST_BIT`].
 pub(crate) type Padding = [u8; RATE];
 
-/// The padding after `offset` bytes of a block. It lies in memory that nobody writes: loads of
-/// words just written as narrower ones would have to wait.
+/// Returns the padding after `offset` bytes of a block.
+///
+/// It is in constant memory: a load of a word that was just written as bytes would have to wait.
 pub(crate) fn padding(offset: usize) -> &'static Padding {
     static ZEROES_AROUND: [u8; 2 * RATE - 1] = {
         let mut bytes = [0; 2 * RATE - 1];
@@ -33,7 +39,7 @@ pub(crate) fn padding(offset: usize) -> &'static Padding {
 /// The end of the padding: the last bit of a block.
 pub(super) const LAST_BIT: u64 = 1 << 63;
 
-/// What ι adds to lane 0, by round.
+/// The constants that ι adds to lane 0, by round.
 pub(super) const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,
     0x0000_0000_0000_8082,
@@ -64,14 +70,14 @@ pub(super) const ROUND_CONSTANTS: [u64; 24] = [
 /// One round over the lanes `$a`, with the operations that the caller has in scope:
 ///
 /// - `parity(a, b, c, d, e)`: the sum of a column;
-/// - `effect(left, right)`: what θ adds to a column, from the parities beside it;
-/// - `add(a, b)`: their sum;
+/// - `effect(left, right)`: the sum that θ adds to a column, from the parities beside it;
+/// - `add(a, b)`: the sum of two lanes;
 /// - `rotate::<N>(lane)`: the lane rotated to the left;
 /// - `chi(a, b, c)`: `a ^ (!b & c)`;
 /// - `iota(lane, constant)`: the lane plus a round constant.
 ///
-/// A macro because a function with `#[target_feature]` can't be forced inline, and each operation
-/// is to be an instruction of its backend.
+/// It is a macro because a function with `#[target_feature]` cannot be forced inline, and each
+/// operation has to become instructions of its backend.
 macro_rules! round {
     ($a:ident, $constant:expr) => {{
         let c: [_; 5] = [

@@ -1,11 +1,11 @@
-//! Against the `sha3` crate, on every backend that the processor has.
+//! Tests against the `sha3` crate, on every backend that the processor supports.
 
 use proptest::prelude::*;
 use sha3::Digest;
 
 use super::*;
 
-/// What the `sha3` crate says about the same operations.
+/// The same operations with the `sha3` crate.
 #[derive(Clone, Default)]
 struct Reference(sha3::Keccak256);
 
@@ -91,8 +91,9 @@ fn uses_the_original_padding() {
     assert_eq!(Keccak256::default().digest(), empty);
 }
 
-/// From every number of bytes in the block, any length up to beyond the next block's end; and from
-/// an empty block to beyond the third block's end.
+/// From every offset in a block, every length up to beyond the next block.
+///
+/// From an empty block, lengths up to beyond the third block too.
 #[test]
 fn every_offset_and_length_is_what_plain_rust_computes() {
     let data = pattern(4 * RATE);

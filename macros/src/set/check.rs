@@ -1,4 +1,4 @@
-//! What has to hold in a set.
+//! Checks a set of messages.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(super) fn check(set: &Set) -> Result<()> {
     if set.messages.is_empty() {
         return error(
             set.name.span(),
-            "a set has messages: `0x00 => Hello(String)`",
+            "a set needs at least one message: `0x00 => Hello(String)`",
         );
     }
     codes(set)?;
@@ -36,7 +36,7 @@ fn codes(set: &Set) -> Result<()> {
             return error(
                 message.code.span(),
                 format!(
-                    "the code {} is not below the length of {}, which is {length}",
+                    "the code {} must be below the length of {}, which is {length}",
                     message.code, set.name
                 ),
             );
@@ -45,7 +45,7 @@ fn codes(set: &Set) -> Result<()> {
             return error(
                 message.code.span(),
                 format!(
-                    "`{other}` has the code {} already: give `{}` one of its own",
+                    "`{other}` already has the code {}: give `{}` another one",
                     message.code, message.name
                 ),
             );
@@ -61,7 +61,7 @@ fn answer(set: &Set, message: &Message, response: &Ident) -> Result<()> {
         None => error(
             response.span(),
             format!(
-                "`{response}` is no message of {}: name the one that answers `{name}`",
+                "`{response}` is not a message of {}: name the one that answers `{name}`",
                 set.name
             ),
         ),

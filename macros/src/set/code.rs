@@ -1,4 +1,4 @@
-//! From a set to its code.
+//! Generates the code of a set.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -20,7 +20,7 @@ pub(super) fn code(set: &Set) -> TokenStream {
     }
 }
 
-/// The enum.
+/// Returns the enum.
 fn definition(set: &Set) -> TokenStream {
     let Set {
         attributes,
@@ -31,7 +31,7 @@ fn definition(set: &Set) -> TokenStream {
     let variants = set.messages.iter().map(|message| {
         let (attributes, name) = (&message.attributes, &message.name);
         let content = match &message.form {
-            // The id of the request, and the rest.
+            // The id of the request, and the message's struct.
             _ if set.role(message) != Role::Other => quote!((u64, #name)),
             Form::Named(_) => {
                 let fields = message.form.fields().iter().map(|field| named(field, None));
@@ -53,13 +53,13 @@ fn definition(set: &Set) -> TokenStream {
     }
 }
 
-/// A named field of an enum or a struct.
+/// Returns a named field of an enum or a struct.
 pub(super) fn named(field: &Field, visibility: Option<&syn::Visibility>) -> TokenStream {
     let (attributes, member, ty) = (&field.attributes, &field.member, &field.ty);
     quote!(#[allow(missing_docs)] #(#attributes)* #visibility #member: #ty)
 }
 
-/// How payloads are written.
+/// Returns the code that writes payloads.
 fn payload(set: &Set) -> TokenStream {
     let (krate, name) = (&set.krate, &set.name);
     let out = local("out");
@@ -174,7 +174,7 @@ fn wire_message(set: &Set) -> TokenStream {
     }
 }
 
-/// What decodes one message.
+/// Returns the match arm that decodes one message.
 fn arm(set: &Set, message: &Message) -> TokenStream {
     let (krate, code) = (&set.krate, &message.code);
     let (from, name) = (local("from"), message.name.to_string());
@@ -209,7 +209,7 @@ fn arm(set: &Set, message: &Message) -> TokenStream {
     }
 }
 
-/// The message with a variable for each field, as a pattern and as an expression.
+/// Returns the message with a variable per field, for use as pattern and expression.
 fn pattern(set: &Set, message: &Message) -> TokenStream {
     let (name, bindings) = (&message.name, field::bindings(message.form.fields()));
     match set.role(message) {

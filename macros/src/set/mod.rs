@@ -11,9 +11,9 @@ use syn::{Attribute, Ident, LitInt, Result, Visibility};
 use crate::field::Field;
 use crate::options::MessageOptions;
 
-/// A set, as the user wrote it.
+/// A set in the form that the user wrote.
 struct Set {
-    /// What stands in the place of `$crate`.
+    /// The path of `peermux`: `$crate` in `peermux::messages!`.
     krate: TokenStream,
     attributes: Vec<Attribute>,
     visibility: Visibility,
@@ -33,7 +33,7 @@ struct Message {
     response: Option<Ident>,
 }
 
-/// What a message holds, by how it is written.
+/// The content of a message, by its syntax.
 enum Form {
     /// `Name { a: T, b: U }`
     Named(Vec<Field>),
@@ -53,7 +53,7 @@ impl Form {
     }
 }
 
-/// What a message is to a request.
+/// The role of a message in requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Request,

@@ -1,4 +1,4 @@
-//! From tokens to a set.
+//! Parses tokens into a set.
 
 use proc_macro2::{Group, Span};
 use syn::parse::{Parse, ParseStream};
@@ -46,7 +46,7 @@ impl Parse for Set {
     }
 }
 
-/// Reads what stands between the name of a set and its messages; returns the length.
+/// Reads the options between a set's name and its messages, and returns the length.
 fn set_options(
     input: ParseStream<'_>,
     name: &Ident,
@@ -66,7 +66,7 @@ fn set_options(
         } else {
             return error(
                 option.span(),
-                "a set has `length`, `max_size` and `max_memory`",
+                "a set takes `length`, `max_size` and `max_memory`",
             );
         }
     }
@@ -74,7 +74,9 @@ fn set_options(
         Some(length) => Ok(length),
         None => error(
             name.span(),
-            format!("say how many codes the set reserves: `enum {name}, length = 2 {{ … }}`"),
+            format!(
+                "`length` is missing, the set's number of codes: `enum {name}, length = 2 {{ … }}`"
+            ),
         ),
     }
 }
@@ -93,18 +95,14 @@ impl Parse for Message {
         input.parse::<Token![=>]>()?;
         let name: Ident = input.parse()?;
         let form = form(input, &name)?;
-        let response = match input.peek(Token![->]) {
-            true => {
-                input.parse::<Token![->]>()?;
-                Some(input.parse()?)
-            }
-            false => None,
+        let response = if input.peek(Token![->]) {
+            input.parse::<Token![->]>()?;
+            Some(input.parse()?)
+        } else {
+            None
         };
         if !input.is_empty() && !input.peek(Token![,]) {
-            return error(
-                input.span(),
-                format!("a comma is missing behind `{name}`, or there is too much of it"),
-            );
+            return error(input.span(), format!("expected a comma after `{name}`"));
         }
         Ok(Self {
             attributes,
@@ -153,7 +151,7 @@ fn one(values: Punctuated<Value, Comma>, span: Span, name: &Ident) -> Result<For
         (Some(_), Some(_)) => error(
             span,
             format!(
-                "one value stands in parentheses: name several, as in `{name} {{ first: …, second: … }}`"
+                "parentheses hold one value: name several, as in `{name} {{ first: …, second: … }}`"
             ),
         ),
         (None, _) => error(

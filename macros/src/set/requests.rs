@@ -1,4 +1,4 @@
-//! Messages that ask, and messages that answer: a struct for each, and what they implement.
+//! Generates a struct, and its trait, for each request and each response.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::code::named;
 use super::{Form, Message, Role, Set};
 
-/// The code of a set; nothing for one without requests.
+/// Returns the code for a set's requests; nothing for a set without any.
 pub(super) fn code(set: &Set) -> TokenStream {
     let asks = |message: &Message| message.response.is_some();
     if !set.messages.iter().any(asks) {
@@ -48,7 +48,7 @@ fn roles(set: &Set) -> TokenStream {
     }
 }
 
-/// The struct, which is like the set and the message.
+/// Returns the struct, with the set's derives and the message's documentation.
 fn definition(set: &Set, message: &Message) -> TokenStream {
     let is = |attribute: &&Attribute, name| attribute.path().is_ident(name);
     let derives = set

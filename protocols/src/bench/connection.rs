@@ -9,29 +9,30 @@ use crate::Totals;
 use crate::client::{Connection, Question};
 use crate::mutex::Mutex;
 
-/// `bench/1` on one connection: what its server and its clients share.
+/// The state of `bench/1` on one connection, shared by its server and its clients.
 #[derive(Debug)]
 pub(super) struct BenchConnection {
     pub(super) sender: ProtocolSender<BenchMessage>,
-    /// Held by whoever sends Data, so that those of a sink and of an answer do not mix.
+    /// Held while sending Data, so that a sink and an answer do not mix theirs.
     pub(super) data: Turn<()>,
     pub(super) ask: Question<Arriving, Answer>,
     pub(super) echo: Question<(), Bytes>,
     pub(super) flush: Question<(), Totals>,
-    /// Data for the next Stats.
+    /// Data to report in the next Stats.
     counted: Mutex<Totals>,
-    /// All Data that ever arrived, to see whether something comes.
+    /// All Data received so far, which shows whether the peer still sends.
     arrived: AtomicU64,
 }
 
-/// Data that arrived since the last Flush, while an Ask is open: whether they answer the Ask or
-/// were sent by the remote's own driver shows when the next Done or Flush arrives.
+/// Data received since the last Flush while an Ask is open.
+///
+/// The next Done or Flush decides whether they answer the Ask or come from the remote's own driver.
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) size: usize,
     since: Totals,
     wrong: u64,
-    /// Counts them for who asked.
+    /// The client's count of received messages.
     done: Arc<AtomicU64>,
 }
 
@@ -46,14 +47,14 @@ impl Arriving {
     }
 }
 
-/// What came for an Ask.
+/// The answer to an Ask.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// What Done says.
+    /// The totals in Done.
     pub(super) told: Totals,
-    /// What was counted.
+    /// The totals counted here.
     pub(super) got: Totals,
-    /// How many Data had another length than asked for.
+    /// The number of Data whose length differs from the requested one.
     pub(super) wrong: u64,
 }
 
@@ -70,7 +71,7 @@ impl BenchConnection {
         }
     }
 
-    /// How many Data arrived so far.
+    /// Returns the number of Data received so far.
     pub(super) fn arrived(&self) -> u64 {
         self.arrived.load(Ordering::Relaxed)
     }
@@ -87,7 +88,7 @@ impl BenchConnection {
         }
     }
 
-    /// The Data for Stats, whose counters begin anew.
+    /// Returns the totals for Stats and resets the counters.
     pub(super) fn on_flush(&self) -> Totals {
         let undecided = self.ask.with_open(|arriving| {
             arriving.wrong = 0;
@@ -102,7 +103,7 @@ impl BenchConnection {
         let asked = self
             .ask
             .take()
-            .ok_or_else(|| unasked(0x02, "a Done that nobody asked for"))?;
+            .ok_or_else(|| unasked(0x02, "a Done without an Ask"))?;
         let answer = Answer {
             told,
             got: asked.progress.since,
@@ -115,7 +116,7 @@ impl BenchConnection {
     pub(super) fn on_echoed(&self, content: Bytes) -> Result<(), MessageError> {
         let asked = self.echo.take();
         asked
-            .ok_or_else(|| unasked(0x04, "an Echoed that nobody asked for"))?
+            .ok_or_else(|| unasked(0x04, "an Echoed without an Echo"))?
             .answer(content);
         Ok(())
     }
@@ -123,7 +124,7 @@ impl BenchConnection {
     pub(super) fn on_stats(&self, told: Totals) -> Result<(), MessageError> {
         let asked = self.flush.take();
         asked
-            .ok_or_else(|| unasked(0x06, "a Stats that nobody asked for"))?
+            .ok_or_else(|| unasked(0x06, "a Stats without a Flush"))?
             .answer(told);
         Ok(())
     }

@@ -13,30 +13,32 @@ use super::run::send_data;
 use super::{BenchMessage, Config};
 use crate::{ClientError, Totals};
 
-/// Room for this many round trips is reserved ahead.
+/// Capacity for round trips that `echo` reserves in advance, at most.
 const ROUND_TRIPS_AHEAD: u64 = 1 << 16;
 
-/// Measures one peer. Cheap to clone; each of the three measurements can run beside the others,
-/// and waits while one of its own kind is open.
+/// Measures one peer.
+///
+/// Cheap to clone. The three measurements can run concurrently; a second one of the same kind waits
+/// for the first.
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Arc<BenchConnection>,
     config: Config,
-    /// Only ever added to.
+    /// Never decreases.
     done: Arc<AtomicU64>,
 }
 
-/// A measurement, all of whose numbers were verified.
+/// The result of a measurement whose numbers are all verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measured {
-    /// How many messages went in the measured direction, or how many round trips were made.
+    /// The number of messages in the measured direction, or of round trips.
     pub count: u64,
-    /// The bytes of each message's content.
+    /// The length of each message's content in bytes.
     pub size: usize,
-    /// From the first message to the last answer.
+    /// The time from the first message to the last answer.
     pub elapsed: Duration,
-    /// How long each round trip took, shortest first; empty for the other measurements.
+    /// The duration of each round trip, shortest first; empty for other measurements.
     pub round_trips: Vec<Duration>,
 }
 
@@ -49,20 +51,23 @@ impl Client {
         }
     }
 
-    /// How many messages and round trips this client and its clones have behind them.
+    /// Returns the number of messages and round trips completed by all clones.
     ///
-    /// It grows while a call measures, so it says how far that is. A message is counted when it is
-    /// queued to be sent, or has arrived; nothing of it is verified yet.
+    /// It grows during a call and so shows its progress. A message counts when it is queued for
+    /// sending or has arrived, before it is verified.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Sends `count` Data of `size` bytes and compares the Stats. A call that is dropped may have
-    /// sent some of them, which count in the next call's Stats.
+    /// Sends `count` Data of `size` bytes and compares the Stats.
+    ///
+    /// # Cancel safety
+    /// Data that a dropped call has sent count towards the next call's Stats.
     ///
     /// # Errors
-    /// [`ClientError`]
+    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or reports
+    /// other totals.
     pub async fn sink(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let BenchConnection { data, flush, .. } = &*self.connection;
@@ -88,11 +93,16 @@ impl Client {
         Ok(Measured::new(count, size, elapsed))
     }
 
-    /// Asks for `count` Data of `size` bytes and verifies their number, the length of each, and
-    /// the Done. Cancel safe, though the answer to a dropped call still arrives in full.
+    /// Asks for `count` Data of `size` bytes and verifies the answer.
+    ///
+    /// It checks the number of Data, the length of each, and the totals in Done.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but the answer to a dropped call still arrives in full.
     ///
     /// # Errors
-    /// [`ClientError`]
+    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or answers
+    /// with other messages.
     pub async fn source(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let BenchConnection { ask, sender, .. } = &*self.connection;
@@ -117,10 +127,11 @@ impl Client {
         Ok(Measured::new(count, size, elapsed))
     }
 
-    /// Makes `count` round trips one after the other and verifies each content.
+    /// Makes `count` round trips, one after the other, and verifies each content.
     ///
     /// # Errors
-    /// [`ClientError`]
+    /// [`ClientError`] if the size is too large, the peer ends, does not answer in time or answers
+    /// with other bytes.
     pub async fn echo(&self, count: u64, size: usize) -> Result<Measured, ClientError> {
         check("a message's size", size as u64, Config::MAX_SIZE as u64)?;
         let mut filler = Filler::new(size);
@@ -157,7 +168,7 @@ impl Client {
         Ok(took)
     }
 
-    /// Bounds the wait for a turn, which a lost answer would make endless.
+    /// Bounds the wait for a turn, which would never end if an answer were lost.
     async fn within_limit<R>(
         &self,
         step: impl Future<Output = Result<R, ClientError>>,
@@ -171,8 +182,8 @@ impl Client {
         answer.map_err(|_| ClientError::Ended)
     }
 
-    /// Waits for as long as Data arrive, and for the answer timeout beyond the last of them. A message
-    /// of `size` bytes gets the time that it needs at the slowest rate a peer is granted.
+    /// Waits while Data arrive, and up to the answer timeout after the last one. The limit includes
+    /// the transfer of `size` bytes at the slowest accepted rate.
     async fn while_arriving<F: Future>(
         &self,
         step: F,
@@ -204,19 +215,23 @@ impl Measured {
         }
     }
 
-    /// Messages, or round trips, a second.
+    /// Returns the number of messages or round trips per second.
     #[must_use]
     pub fn messages_per_second(&self) -> f64 {
         self.count as f64 / self.seconds()
     }
 
-    /// Megabytes (10^6 bytes) of content a second; those of a round trip count once.
+    /// Returns the content rate in megabytes (10^6 bytes) per second.
+    ///
+    /// The content of a round trip counts once.
     #[must_use]
     pub fn megabytes_per_second(&self) -> f64 {
         self.messages_per_second() * self.size as f64 / 1e6
     }
 
-    /// What the given part of the round trips, from 0 to 1, did not exceed; `None` without any.
+    /// Returns the round trip time at quantile `part`, from 0 to 1.
+    ///
+    /// Returns `None` without round trips.
     #[must_use]
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         let last = self.round_trips.len().checked_sub(1)?;
@@ -224,29 +239,29 @@ impl Measured {
         self.round_trips.get(at).copied()
     }
 
-    /// Never zero, whatever the clock says.
+    /// Returns the elapsed seconds, never zero.
     fn seconds(&self) -> f64 {
         self.elapsed.as_secs_f64().max(1e-9)
     }
 }
 
-/// Bytes a second at which a peer may still take or send a message.
+/// The slowest rate at which a peer may take or send a message, in bytes/s.
 const SLOWEST_RATE: u64 = 64 << 10;
 
 fn check(what: &'static str, got: u64, limit: u64) -> Result<(), ClientError> {
-    match got > limit {
-        true => Err(ClientError::TooLarge { what, got, limit }),
-        false => Ok(()),
+    if got > limit {
+        return Err(ClientError::TooLarge { what, got, limit });
     }
+    Ok(())
 }
 
 fn verify(what: &'static str, got: Totals, expected: Totals) -> Result<(), ClientError> {
-    match got == expected {
-        true => Ok(()),
-        false => Err(ClientError::Mismatch {
+    if got != expected {
+        return Err(ClientError::Mismatch {
             what,
             got,
             expected,
-        }),
+        });
     }
+    Ok(())
 }

@@ -1,14 +1,14 @@
 use peermux::Bytes;
 use rand::Rng;
 
-/// How many different contents one filler has.
+/// The number of different contents of one filler.
 const VARIETY: usize = 4096;
 
-/// The step from one content to the next: odd, so that all of them come in turn.
+/// The step from one content to the next. It is odd, so all contents are used in turn.
 const STEP: usize = 1021;
 
-/// Makes contents that do not compress, at no cost each: they are windows of one size into a
-/// random buffer that is a little longer.
+/// Makes incompressible contents without generating each one. They are windows of one size into a
+/// slightly longer random buffer.
 #[derive(Debug)]
 pub(super) struct Filler {
     random: Bytes,

@@ -1,12 +1,14 @@
 use peermux::{Bytes, messages};
 
 messages! {
-    /// The messages of `bench/1`. Code 0x07 is reserved.
+    /// The messages of `bench/1`.
+    ///
+    /// Code 0x07 is reserved.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum BenchMessage, length = 8 {
-        /// Counted by the receiver.
+        /// A message that the receiver counts.
         0x00 => Data(Bytes),
-        /// The receiver streams Data, then Done.
+        /// Asks the receiver to stream Data, then Done.
         0x01 => Ask {
             count: u64,
             size: u64,
@@ -16,13 +18,13 @@ messages! {
             count: u64,
             bytes: u64,
         },
-        /// The receiver answers with the same bytes.
+        /// Asks the receiver to answer with the same bytes.
         0x03 => Echo(Bytes),
         /// The bytes of an Echo.
         0x04 => Echoed(Bytes),
-        /// The receiver tells its counters and resets them.
+        /// Asks the receiver to report its counters and reset them.
         0x05 => Flush,
-        /// Data received since the last Flush.
+        /// The Data received since the last Flush.
         0x06 => Stats {
             messages: u64,
             bytes: u64,

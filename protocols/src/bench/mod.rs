@@ -1,4 +1,4 @@
-//! `bench/1`: measures throughput and round trips, in both directions at once.
+//! `bench/1` measures throughput and round trips, in both directions at once.
 //!
 //! All integers are unsigned, all payloads RLP.
 //!
@@ -13,15 +13,15 @@
 //! | 0x06 | Stats | `[messages, bytes]` | Data received since the last Flush |
 //! | 0x07 | – | | reserved |
 //!
-//! A malformed payload, code 0x07, an Ask or Echo above the receiver's ceiling, and a Done, Stats or
-//! Echoed that nobody asked for break the protocol: the peer ends with
+//! These break the protocol: a malformed payload, code 0x07, an Ask or Echo above the receiver's
+//! limit, and a Done, Stats or Echoed without a request. The peer then ends with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
 //!
-//! Both sides serve and drive at the same time. Asks are answered in order, beside everything
-//! else: a side goes on reading while it streams, so that both can ask for any amount at once.
-//! Data that answers an Ask does not count in the asker's Stats. To keep the two kinds of Data
-//! apart, this implementation does not mix them: its own Data up to their Flush and its answer to
-//! an Ask up to the Done follow one another.
+//! Both sides serve and measure at the same time. Asks are answered in order. A side continues to
+//! read while it streams, so both can ask for any amount at once. Data that answers an Ask does not
+//! count towards the asker's Stats. This implementation therefore never interleaves the two kinds:
+//! its own Data up to their Flush, and its answer to an Ask up to the Done, are sent one after the
+//! other.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -65,36 +65,43 @@ pub struct Config {
 }
 
 impl Config {
-    /// The most bytes that one message can have: 16 MiB − 1 KiB, since data that does not
-    /// compress grows a little.
+    /// Maximum size of a message: 16 MiB − 1 KiB.
+    ///
+    /// The margin is for incompressible data, which grows slightly.
     pub const MAX_SIZE: usize = (16 << 20) - (1 << 10);
 
-    /// Sets how many messages a remote may ask for at once. Default: 2^32.
+    /// Sets the maximum number of messages in one Ask.
+    ///
+    /// Default: 2^32.
     #[must_use]
     pub fn with_max_count(mut self, messages: u64) -> Self {
         self.max_count = messages;
         self
     }
 
-    /// Sets how many bytes a message may have that a remote asks for; so much memory is used for
-    /// each remote that does. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
+    /// Sets the maximum size in bytes of a message that a remote asks for.
+    ///
+    /// The node uses this much memory for each remote that asks. Default and maximum:
+    /// [`MAX_SIZE`](Self::MAX_SIZE).
     #[must_use]
     pub fn with_max_size(mut self, bytes: usize) -> Self {
         self.max_size = bytes.min(Self::MAX_SIZE);
         self
     }
 
-    /// Sets how many bytes a message that a stranger asks for, or wants echoed may have; a larger one ends the peer. Strangers are all
-    /// but those of this machine, by their loopback address. Default: 64 KiB, so that a tiny request costs
-    /// little.
+    /// Sets the maximum size in bytes of a message for a stranger.
+    ///
+    /// An Ask or Echo above it ends the peer. A stranger is a peer without a loopback address.
+    /// Default: 64 KiB, so that a tiny request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
         self
     }
 
-    /// Sets how long the client waits for an answer while nothing comes; a second for each 64 KiB of a
-    /// message is granted on top. Default: 30 s.
+    /// Sets how long the client waits for an answer while no Data arrive.
+    ///
+    /// One second for each 64 KiB of a message is added. Default: 30 s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;

@@ -13,7 +13,9 @@ use super::{BenchMessage, Client, Config};
 use crate::client::Registry;
 use crate::{ClientError, Totals, most_for};
 
-/// A node's `bench/1`: register a clone of it with a server, and keep one to measure peers.
+/// A node's `bench/1`.
+///
+/// Register a clone of it with a server, and keep one to measure peers.
 #[derive(Debug, Clone)]
 pub struct Bench {
     shared: Arc<Shared>,
@@ -26,7 +28,7 @@ struct Shared {
 }
 
 impl Bench {
-    /// A node's part in the protocol.
+    /// Creates a node's `bench/1`.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let running = Registry::new();
@@ -35,7 +37,10 @@ impl Bench {
         }
     }
 
-    /// A client for a connected peer; waits until the protocol runs with it. Cancel safe.
+    /// Returns a client for a connected peer once the protocol runs with it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     ///
     /// # Errors
     /// [`ClientError::NotShared`] if the peer does not speak `bench/1`, [`ClientError::Ended`] if
@@ -52,9 +57,9 @@ impl ProtocolHandler for Bench {
     const NAME: &'static str = "bench";
     const VERSION: u64 = 1;
 
-    /// Reads, streams and answers side by side. The reader never waits for the connection to take
-    /// something: if it did, two sides that stream to each other would each wait for the other
-    /// one to read. What waits to be answered keeps its room in the protocol's bounds instead.
+    /// Reads, streams and answers concurrently. The reader never waits to send: otherwise two sides
+    /// that stream to each other would each wait for the other to read. Unanswered messages keep
+    /// their room in the protocol's queue bounds instead.
     async fn run(
         self: Arc<Self>,
         peer: Peer,
@@ -75,7 +80,7 @@ impl ProtocolHandler for Bench {
             replies,
         };
         tokio::select! {
-            // Answers first: the reader would fill the queues before anything goes out.
+            // Answer first: otherwise the reader fills the queues before anything is sent.
             biased;
             result = reply(&connection, replies_to_send) => result,
             result = stream(&connection, asks_to_serve) => result,
@@ -84,14 +89,14 @@ impl ProtocolHandler for Bench {
     }
 }
 
-/// Takes the remote's messages.
+/// Handles the remote's messages.
 struct Reader<'a> {
     connection: &'a BenchConnection,
     max_count: u64,
     max_size: usize,
-    /// Asks to be streamed, in order.
+    /// Asks to stream, in order.
     asks: mpsc::Sender<Received<BenchMessage>>,
-    /// Messages to be sent.
+    /// Messages to send.
     replies: mpsc::Sender<Received<BenchMessage>>,
 }
 
@@ -144,11 +149,11 @@ impl Reader<'_> {
 fn above_ceiling(ask: &BenchMessage) -> MessageError {
     MessageError::NotAllowed {
         code: ask.code(),
-        rule: "an Ask or Echo above the ceiling",
+        rule: "an Ask or Echo above the limit",
     }
 }
 
-/// Hands a message over. There is room: each message in the queue has its place in the protocol's
+/// Queues a message. There is always room: each queued message holds its place in the protocol's
 /// bounds, which are no wider than the queue.
 async fn queue(
     to: &mpsc::Sender<Received<BenchMessage>>,
@@ -157,7 +162,7 @@ async fn queue(
     to.send(message).await.map_err(|_| SendError::ShuttingDown)
 }
 
-/// Answers Asks, one after the other.
+/// Answers Asks in order.
 async fn stream(
     connection: &BenchConnection,
     mut asks: mpsc::Receiver<Received<BenchMessage>>,
@@ -166,7 +171,7 @@ async fn stream(
         let BenchMessage::Ask { count, size } = ask.into_inner() else {
             continue;
         };
-        // Below the ceiling, which is a `usize`.
+        // `size` is at most `max_size`, which is a `usize`.
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let _turn = connection.data.lock().await;
         send_data(connection, count, size, || {}).await?;
@@ -180,7 +185,8 @@ async fn stream(
     Ok(())
 }
 
-/// Sends `count` Data of `size` random bytes, as fast as the connection takes them, and calls `sent` after each.
+/// Sends `count` Data of `size` random bytes, as fast as the connection takes them. Calls `sent`
+/// after each.
 pub(super) async fn send_data(
     connection: &BenchConnection,
     count: u64,
@@ -197,7 +203,7 @@ pub(super) async fn send_data(
     Ok(())
 }
 
-/// Sends what was asked for beside Data.
+/// Sends all answers except Data.
 async fn reply(
     connection: &BenchConnection,
     mut replies: mpsc::Receiver<Received<BenchMessage>>,

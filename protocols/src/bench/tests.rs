@@ -7,7 +7,7 @@ use peermux::{Bytes, Capability, DisconnectReason, Message, Peer, Protocol, Wire
 use super::{Bench, BenchMessage, Client, Config};
 use crate::{ClientError, Totals};
 
-/// Where the only protocol's codes begin.
+/// The first code of the only protocol.
 const OFFSET: u64 = 16;
 
 fn bench() -> Bench {
@@ -25,7 +25,7 @@ async fn pair() -> (Connected, Client, Client) {
     (connected, ours, theirs)
 }
 
-/// A node, and a remote that does what the test says.
+/// A node and a scripted remote.
 async fn scripted(bench: &Bench) -> (Peer, Scripted) {
     let capabilities = [Capability::new("bench", 1)];
     Scripted::remote_of(Protocol::new(bench.clone()), &capabilities)
@@ -157,7 +157,7 @@ async fn data_that_answers_an_ask_does_not_count_in_stats() {
             decode(remote.expect().await),
             BenchMessage::Ask { count: 2, size: 4 }
         );
-        // Data of the remote's own, up to a Flush, and then the answer.
+        // The remote's own Data up to a Flush, then the answer.
         send(&mut remote, &data()).await;
         send(&mut remote, &BenchMessage::Flush).await;
         let stats = decode(remote.expect().await);
@@ -227,7 +227,7 @@ async fn the_ceiling_can_be_lowered() {
     }
 }
 
-/// What a client says when the remote answers its request with `answers`.
+/// Returns the result of `drive` when the remote answers with `answers`.
 async fn verdict(
     drive: impl AsyncFnOnce(Client) -> Result<super::Measured, ClientError>,
     requests: usize,
@@ -324,7 +324,7 @@ async fn what_is_too_large_is_not_sent() {
     assert!(matches!(error, Err(ClientError::TooLarge { .. })));
 }
 
-/// One tiny request must not cost much.
+/// A tiny request must not cost much.
 #[tokio::test]
 async fn strangers_are_served_small_messages_only() {
     use peermux::transport::Generic;

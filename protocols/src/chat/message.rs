@@ -4,37 +4,37 @@ messages! {
     /// The messages of `chat/2`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum ChatMessage, length = 3 {
-        /// Who the sender is.
+        /// The sender's name.
         0x00 => Name(String),
-        /// What it, or somebody that it hears, says.
+        /// A line by the sender, or one that it passes on.
         0x01 => Line(Spoken),
-        /// What was said before.
+        /// Earlier lines.
         0x02 => History(History),
     }
 }
 
-/// Lines that were said before, oldest first.
+/// Earlier lines, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, RlpValue)]
 #[rlp(transparent)]
 pub struct History(#[rlp(max = super::MAX_HISTORY)] pub Vec<Spoken>);
 
-/// A line on its way, which may lead to a node several times.
+/// A line in transit; a node may receive it more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, RlpValue)]
 pub struct Spoken {
-    /// A random number, which tells two lines with one text apart.
+    /// A random number that distinguishes two lines with the same text.
     pub nonce: u64,
     /// The speaker's name.
     pub name: String,
-    /// What was said.
+    /// The text.
     pub text: String,
 }
 
-/// A line, and who said it.
+/// A line and its speaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The speaker's name, as the line says: nothing proves it.
+    /// The speaker's name as sent; it is not verified.
     pub name: String,
-    /// What was said.
+    /// The text.
     pub text: String,
 }
 

@@ -1,4 +1,4 @@
-//! `chat/2`: lines of text go to all peers, and to theirs.
+//! `chat/2` sends lines of text to all peers, which pass them on.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
@@ -6,18 +6,18 @@
 //! | 0x01 | Line | `[nonce, name, text]`: a random number, a string as in Name, a string of 1 to 4096 bytes | something that the sender says or passes on |
 //! | 0x02 | History | `[[nonce, name, text], …]`, 1 to 256 lines, oldest first | what was said before; may follow Name, once |
 //!
-//! Strings are UTF-8. Each node passes a line that is new to it on to all its peers but the one that
-//! it came from, so that those hear each other who are connected through others. Lines with the same
-//! nonce, name and text are one line; the last 4096 are remembered. A History is not passed on, though
-//! its lines are remembered. Lines that take one way keep their order; on another way one may overtake.
-//! Who is behind a name is not proven, least of all when others pass it on. Another order or length
-//! breaks the protocol, and the peer ends with
-//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts come as they were
-//! sent; whoever prints them to a terminal has to take control characters out.
+//! Strings are UTF-8. A node passes each new line on to all its peers except the one that sent it,
+//! so nodes that are connected through others receive it too. Lines with the same nonce, name and
+//! text are one line; the last 4096 are remembered. The lines of a History are remembered but not
+//! passed on. Lines on one path keep their order; a line on another path may overtake them. Names
+//! are not proven, least of all those of lines that others pass on. A message of another length or
+//! out of order breaks the protocol, and the peer ends with
+//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Texts are returned as
+//! sent: remove control characters before you print them to a terminal.
 //!
-//! Two policies for the slow: a peer that has not taken a line, or one that is passed on, within the
-//! [patience](Config::with_patience) is disconnected, and an application that does not take its
-//! [`Events`] holds its chat connections up, until their peers end as stalled.
+//! Slow readers are treated in two ways. A peer that does not take a line within the
+//! [patience](Config::with_patience) is disconnected. An application that does not read its
+//! [`Events`] stalls its chat connections, until their peers end as stalled.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -54,11 +54,11 @@ use peermux::NodeId;
 pub use message::{ChatMessage, History, Line, Spoken};
 pub use run::{Chat, Events};
 
-/// The longest name, in bytes.
+/// Maximum length of a name in bytes.
 pub const MAX_NAME: usize = 64;
-/// The longest line, in bytes.
+/// Maximum length of a line in bytes.
 pub const MAX_LINE: usize = 4096;
-/// The most lines in one History.
+/// Maximum number of lines in one History.
 pub const MAX_HISTORY: usize = 256;
 
 /// The settings of a [`Chat`].
@@ -83,10 +83,10 @@ pub struct LengthError {
 }
 
 impl Config {
-    /// The settings of a participant with this name.
+    /// Returns the default settings of a participant with this name.
     ///
     /// # Errors
-    /// [`LengthError`] for an empty name and for one over [`MAX_NAME`].
+    /// [`LengthError`] if the name is empty or longer than [`MAX_NAME`].
     pub fn new(name: impl Into<String>) -> Result<Self, LengthError> {
         let name = name.into();
         check("a name", &name, MAX_NAME)?;
@@ -97,16 +97,19 @@ impl Config {
         })
     }
 
-    /// Sets how many lines are kept for peers that come later. Default: 100; at most
-    /// [`MAX_HISTORY`].
+    /// Sets how many lines are kept for peers that join later.
+    ///
+    /// Default: 100; at most [`MAX_HISTORY`].
     #[must_use]
     pub fn with_history(mut self, lines: usize) -> Self {
         self.history = lines.min(MAX_HISTORY);
         self
     }
 
-    /// Sets how long [`Chat::say`], or a line that is passed on, waits at most for peers whose queues are full; those that are
-    /// still full then are disconnected. Default: 2 s.
+    /// Sets how long sending a line waits for peers with full queues.
+    ///
+    /// This applies to [`Chat::say`] and to lines that are passed on. Peers whose queues are still
+    /// full then are disconnected. Default: 2 s.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -121,32 +124,32 @@ pub(crate) fn check(what: &'static str, text: &str, limit: usize) -> Result<(), 
     }
 }
 
-/// Something that happened in the chat.
+/// An event in the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A peer told its name.
+    /// A peer sent its name.
     Joined {
         /// The peer.
         peer: NodeId,
-        /// Its name, which others may have too.
+        /// Its name; not necessarily unique.
         name: String,
     },
-    /// A peer told what was said before.
+    /// A peer sent earlier lines.
     History {
         /// The peer.
         peer: NodeId,
-        /// The lines that were not heard before, oldest first; at least one.
+        /// The lines that are new here, oldest first; at least one.
         lines: Vec<Line>,
     },
-    /// Somebody said something.
+    /// A new line arrived.
     Said {
-        /// The peer that it came from first: the speaker, or one that passes it on.
+        /// The peer that delivered it first: the speaker or a node that passes it on.
         peer: NodeId,
-        /// The speaker's name and what was said.
+        /// The line.
         line: Line,
     },
-    /// A peer that had joined is gone.
+    /// A peer that had joined has left.
     Left {
         /// The peer.
         peer: NodeId,

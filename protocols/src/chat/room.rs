@@ -6,7 +6,7 @@ use super::seen::Seen;
 use super::{ChatMessage, History, Spoken};
 use crate::mutex::Mutex;
 
-/// Who is there, and what was said.
+/// The members of the chat and the latest lines.
 #[derive(Debug)]
 pub(super) struct Room {
     name: String,
@@ -21,7 +21,7 @@ struct State {
     seen: Seen,
 }
 
-/// A peer that lines are sent to.
+/// A peer that receives lines.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) peer: Peer,
@@ -34,8 +34,8 @@ impl Room {
         Self { name, keep, state }
     }
 
-    /// Greets a peer and lets it in, in one step, so that each line is either in its History or
-    /// sent to it.
+    /// Greets a peer and adds it, under one lock. So each line is either in its History or sent to
+    /// it.
     pub(super) fn enter(&self, member: Member) -> Result<Inside<'_>, TrySendError> {
         let mut state = self.state.lock();
         let sender = &member.sender;
@@ -49,7 +49,7 @@ impl Room {
         Ok(Inside { room: self, peer })
     }
 
-    /// Keeps a line of one's own; returns who has to get it.
+    /// Records a line of this node; returns the members to send it to.
     pub(super) fn say(&self, text: &str) -> (Spoken, Vec<Member>) {
         let line = Spoken {
             nonce: rand::random(),
@@ -62,8 +62,8 @@ impl Room {
         (line, state.members.values().cloned().collect())
     }
 
-    /// Keeps a line that came from a peer; returns who else has to get it, or `None` if it was
-    /// heard before.
+    /// Records a line from a peer and returns the other members. Returns `None` if the line is
+    /// known.
     pub(super) fn heard(&self, from: NodeId, line: &Spoken) -> Option<Vec<Member>> {
         let mut state = self.state.lock();
         if !state.seen.is_new(line) {
@@ -75,7 +75,7 @@ impl Room {
         Some(others.cloned().collect())
     }
 
-    /// The lines of a peer's history that were not heard before.
+    /// Returns the lines of a peer's history that are new here.
     pub(super) fn new_to_us(&self, lines: Vec<Spoken>) -> Vec<Spoken> {
         let mut state = self.state.lock();
         lines
@@ -92,7 +92,7 @@ impl Room {
     }
 }
 
-/// A peer's place in the room, which it leaves when this is dropped.
+/// A peer's membership, which ends when this is dropped.
 pub(super) struct Inside<'a> {
     room: &'a Room,
     peer: Peer,
@@ -103,7 +103,7 @@ impl Drop for Inside<'_> {
         let mut state = self.room.state.lock();
         let id = self.peer.id();
         let same = |member: &Member| member.peer.channel_binding() == self.peer.channel_binding();
-        // A node that came back meanwhile has a place of its own.
+        // A node that has reconnected is a new member.
         if state.members.get(&id).is_some_and(same) {
             state.members.remove(&id);
         }

@@ -15,14 +15,16 @@ use super::{
     ChatMessage, Config, Event, LengthError, Line, MAX_HISTORY, MAX_LINE, MAX_NAME, Spoken, check,
 };
 
-/// How long a peer may take to tell its name.
+/// How long a peer may take to send its name.
 const NAME_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many events wait for the application.
+/// Maximum number of events queued for the application.
 const EVENTS: usize = 256;
-/// What a nonce and RLP add to one line of a history, at most: a number and three headers.
+/// Maximum overhead per line of a history in bytes: a nonce and three RLP headers.
 const LINE_EXTRA: usize = 24;
 
-/// A node's `chat/2`: register a clone of it with a server, and keep one to say something.
+/// A node's `chat/2` handler.
+///
+/// Register a clone of it with a server, and keep one to send lines.
 #[derive(Clone)]
 pub struct Chat {
     shared: Arc<Shared>,
@@ -32,23 +34,28 @@ struct Shared {
     config: Config,
     room: Room,
     events: mpsc::Sender<Event>,
-    /// Held while a line is sent, so that all peers get the lines in one order.
+    /// Held while sending a line, so that all peers receive lines in the same order.
     speaking: Turn<()>,
 }
 
-/// What happens in a chat, in order.
+/// The events of a chat, in order.
 #[derive(Debug)]
 pub struct Events(mpsc::Receiver<Event>);
 
 impl Events {
-    /// The next event, or `None` once no clone of the [`Chat`] is left. Cancel safe.
+    /// Returns the next event, or `None` once no [`Chat`] is left.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }
 }
 
 impl Chat {
-    /// A node's part in the chat, and what it hears. Dropping the events means not to listen.
+    /// Creates a node's chat and its events.
+    ///
+    /// Drop the events if the application does not need them.
     #[must_use]
     pub fn new(config: Config) -> (Self, Events) {
         let (events, receiver) = mpsc::channel(EVENTS);
@@ -62,12 +69,16 @@ impl Chat {
         (Self { shared }, Events(receiver))
     }
 
-    /// Sends a line to all peers; returns how many took it. Waits while their queues are full,
-    /// at most for the [patience](Config::with_patience) in all; a peer whose queue is full then
-    /// is disconnected. A dropped call may have sent the line to some of them.
+    /// Sends a line to all peers and returns how many accepted it.
+    ///
+    /// Waits while their queues are full, at most for the [patience](Config::with_patience) in
+    /// total. A peer whose queue is still full after that is disconnected.
+    ///
+    /// # Cancel safety
+    /// A dropped call may already have sent the line to some peers.
     ///
     /// # Errors
-    /// [`LengthError`] for an empty line and for one over [`MAX_LINE`].
+    /// [`LengthError`] if the line is empty or longer than [`MAX_LINE`].
     pub async fn say(&self, text: &str) -> Result<usize, LengthError> {
         check("a line", text, MAX_LINE)?;
         let _turn = self.shared.speaking.lock().await;
@@ -75,7 +86,7 @@ impl Chat {
         Ok(self.send(line, members).await)
     }
 
-    /// Sends a line to some peers; returns how many took it.
+    /// Sends a line to `members` and returns how many accepted it.
     async fn send(&self, line: Spoken, members: Vec<Member>) -> usize {
         let line = ChatMessage::Line(line);
         let all = members.len();
@@ -122,7 +133,9 @@ impl ProtocolHandler for Chat {
             .enter(member)
             .map_err(ProtocolError::other)?;
         let named = timeout(NAME_TIMEOUT, first_name(&mut conn)).await;
-        let Some(name) = named.map_err(|_| ProtocolError::other("no name came in time"))?? else {
+        let Some(name) =
+            named.map_err(|_| ProtocolError::other("the peer did not send its name in time"))??
+        else {
             return Ok(());
         };
         self.tell(Event::Joined {
@@ -142,7 +155,7 @@ impl ProtocolHandler for Chat {
 }
 
 impl Chat {
-    /// Takes what a peer says after its name.
+    /// Handles the peer's messages after its name.
     async fn listen(
         &self,
         peer: &Peer,
@@ -176,7 +189,7 @@ impl Chat {
                     }
                 }
                 ChatMessage::History(_) => {
-                    return Err(not_allowed(code, "a History that is not behind the Name").into());
+                    return Err(not_allowed(code, "a History that does not follow the Name").into());
                 }
                 ChatMessage::Name(_) => return Err(not_allowed(code, "a second Name").into()),
             }
@@ -186,12 +199,12 @@ impl Chat {
     }
 
     async fn tell(&self, event: Event) {
-        // Nobody has to listen.
+        // The application may have dropped the events.
         let _ = self.shared.events.send(event).await;
     }
 }
 
-/// The peer's name, or `None` if the peer ends before.
+/// Returns the peer's name, or `None` if the peer disconnects first.
 async fn first_name(conn: &mut ProtocolConn<ChatMessage>) -> Result<Option<String>, ProtocolError> {
     let Some(message) = conn.recv().await? else {
         return Ok(None);

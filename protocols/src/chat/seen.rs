@@ -3,11 +3,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::message::Spoken;
 
-/// How many lines are remembered, so that each is heard and passed on once.
+/// How many lines are remembered, so that each is reported and passed on once.
 const REMEMBERED: usize = 4096;
 
-/// The lines that were heard last, as hashes under a key of this node: nobody can make a line that
-/// passes for another.
+/// Hashes of the latest lines. Their key is random, so a remote cannot construct a line that
+/// collides with another.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     key: RandomState,
@@ -16,7 +16,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Remembers a line; false if it is remembered already.
+    /// Remembers a line; returns false if it was already remembered.
     pub(super) fn is_new(&mut self, line: &Spoken) -> bool {
         let hash = self.key.hash_one(line);
         if !self.hashes.insert(hash) {

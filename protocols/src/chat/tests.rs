@@ -7,7 +7,7 @@ use super::{
     Chat, ChatMessage, Config, Event, Events, History, Line, MAX_HISTORY, MAX_LINE, Spoken,
 };
 
-/// Where the only protocol's codes begin.
+/// The first code of the only protocol.
 const OFFSET: u64 = 16;
 
 fn chat(name: &str) -> (Chat, Events) {
@@ -154,11 +154,11 @@ async fn a_line_is_passed_on_once_and_not_back() {
     let said = ChatMessage::Line(spoken(7, "Ben", "hello"));
     send(ben, &said).await;
     assert_eq!(decode(carol.expect().await), said);
-    // Carol has it another way too, and sends it before she sees that Ann knows it.
+    // Carol has also received it by another path, and sends it before she sees that Ann has it.
     send(carol, &said).await;
     let other = ChatMessage::Line(spoken(8, "Ben", "hello"));
     send(carol, &other).await;
-    // Nothing comes before this one: neither his own line nor the repetition.
+    // Nothing arrives before this line: neither Ben's own line nor the duplicate.
     assert_eq!(decode(ben.expect().await), other);
     for _ in 0..2 {
         let event = events.next().await;
@@ -272,7 +272,8 @@ async fn a_slow_peer_is_dropped_and_stops_nobody() {
     let (slow, mut slow_remote) = scripted(&ann).await;
     let (quick, mut quick_remote) = scripted(&ann).await;
     for remote in [&mut slow_remote, &mut quick_remote] {
-        // Once greeted it is in the room. The slow one reads nothing more, so that it fills up.
+        // The greeting shows that the remote is a member. The slow one reads no further, so its
+        // queue fills.
         remote.expect().await;
         send(remote, &ChatMessage::Name("Ben".to_owned())).await;
     }

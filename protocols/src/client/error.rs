@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use peermux::{Capability, SendError};
 
-/// Why a request to a peer brought no, or no correct, answer.
+/// Why a request to a peer has no answer or a wrong one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -13,46 +13,46 @@ pub enum ClientError {
     /// The peer ended before it answered.
     #[error("the peer ended before it answered")]
     Ended,
-    /// No answer came, and nothing that leads to one.
+    /// Neither an answer nor data that precedes it arrived in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
-    /// The request cannot be sent.
+    /// Sending the request failed.
     #[error(transparent)]
     Send(SendError),
-    /// More was asked for than one message or one request may have.
+    /// The request exceeds a limit on its size or on its number of messages.
     #[error("{what} of {got} is over the limit of {limit}")]
     TooLarge {
         /// What is too large: a message size in bytes, or a number of messages.
         what: &'static str,
-        /// What was asked for.
+        /// The requested value.
         got: u64,
         /// The limit.
         limit: u64,
     },
-    /// Numbers that the peer told, or that were counted here, are not what they should be.
+    /// Totals that the peer reported or this side counted are wrong.
     #[error("{what}: expected {expected}, got {got}")]
     Mismatch {
         /// What was compared.
         what: &'static str,
-        /// What was told or counted.
+        /// The reported or counted totals.
         got: Totals,
-        /// What it should be.
+        /// The correct totals.
         expected: Totals,
     },
-    /// Messages of another length than asked for arrived.
-    #[error("{wrong} of the messages received do not have the {size} bytes asked for")]
+    /// Some messages do not have the requested length.
+    #[error("{wrong} of the received messages do not have the requested {size} bytes")]
     WrongLength {
-        /// How many.
+        /// The number of such messages.
         wrong: u64,
-        /// The length asked for, in bytes.
+        /// The requested length in bytes.
         size: usize,
     },
-    /// Other bytes came back than were sent.
-    #[error("{got} bytes came back for {sent} bytes sent, or different ones")]
+    /// The answer does not contain the bytes that were sent.
+    #[error("the answer of {got} bytes differs from the {sent} bytes sent")]
     WrongContent {
-        /// How many bytes came back.
+        /// The length of the answer in bytes.
         got: usize,
-        /// How many were sent.
+        /// The length of the request in bytes.
         sent: usize,
     },
 }
@@ -69,14 +69,14 @@ impl From<SendError> for ClientError {
 /// A number of messages and the sum of their sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many messages.
+    /// The number of messages.
     pub messages: u64,
-    /// The sum of their contents in bytes.
+    /// The sum of their content lengths in bytes.
     pub bytes: u64,
 }
 
 impl Totals {
-    /// `count` messages of `size` bytes each.
+    /// Returns the totals of `count` messages of `size` bytes each.
     #[must_use]
     pub fn of(count: u64, size: usize) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} messages of {} bytes in all",
+            "{} messages with {} bytes in total",
             self.messages, self.bytes
         )
     }

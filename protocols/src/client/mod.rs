@@ -1,4 +1,4 @@
-//! What the client handles of `echo` and `bench` have in common.
+//! Shared parts of the client handles of `echo` and `bench`.
 
 mod error;
 mod question;

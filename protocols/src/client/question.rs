@@ -7,10 +7,10 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard, oneshot};
 use super::ClientError;
 use crate::mutex::Mutex;
 
-/// One kind of request to one peer, of which one at a time is open.
+/// One kind of request to one peer, with at most one open request.
 ///
-/// `P` is what is noted while the answer is on its way, `A` the answer. A caller that gives up
-/// leaves the request open, so that its late answer is neither taken for the next one's nor for
+/// `P` is the state kept until the answer arrives, `A` is the answer. If a caller gives up, its
+/// request stays open. A late answer is therefore neither mistaken for the next one nor treated as
 /// a breach.
 #[derive(Debug)]
 pub(crate) struct Question<P, A> {
@@ -48,8 +48,10 @@ impl<P, A> Question<P, A> {
         }
     }
 
-    /// Waits for the turn, opens a request and sends it. The receiver fails when the peer ends.
-    /// Cancel safe: a request that was not sent is not open.
+    /// Waits for its turn, opens a request and sends it. The receiver fails when the peer ends.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a request that was not sent is not left open.
     pub(crate) async fn ask(
         &self,
         progress: P,
@@ -68,14 +70,14 @@ impl<P, A> Question<P, A> {
                 _turn: turn,
             });
         }
-        // The answer may be there before `send` returns, so the request is open already.
+        // The answer may arrive before `send` returns, so the request is opened first.
         let mut unsent = Unsent(Some(self));
         send.await?;
         unsent.0 = None;
         Ok(receiver)
     }
 
-    /// Looks at the open request, if there is one.
+    /// Calls `look` with the state of the open request, if any.
     pub(crate) fn with_open<R>(&self, look: impl FnOnce(&mut P) -> R) -> Option<R> {
         match &mut *self.state.lock() {
             State::Open(asked) => Some(look(&mut asked.progress)),
@@ -83,7 +85,7 @@ impl<P, A> Question<P, A> {
         }
     }
 
-    /// Closes the open request, if there is one.
+    /// Closes the open request, if any, and returns it.
     pub(crate) fn take(&self) -> Option<Asked<P, A>> {
         let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Idle) {
@@ -101,7 +103,7 @@ impl<P, A> Question<P, A> {
     }
 }
 
-/// Closes a request that is not sent after all.
+/// Closes its request when dropped, unless the request was sent.
 struct Unsent<'a, P, A>(Option<&'a Question<P, A>>);
 
 impl<P, A> Drop for Unsent<'_, P, A> {

@@ -7,9 +7,9 @@ use tokio::sync::Notify;
 use super::ClientError;
 use crate::mutex::Mutex;
 
-/// A protocol's part of one connection, as its clients hold it.
+/// A protocol's state on one connection, shared by its clients.
 pub(crate) trait Connection {
-    /// Fails everything that waits for the peer.
+    /// Fails every request that waits for the peer.
     fn end(&self);
 }
 
@@ -39,8 +39,7 @@ impl<C: Connection> Registry<C> {
         }
     }
 
-    /// Waits until the protocol, which is `capability`, runs with `peer`: soon after a dial
-    /// returned it does.
+    /// Waits until the protocol `capability` runs with `peer`, which is soon after a dial returns.
     pub(crate) async fn find(
         &self,
         peer: &Peer,
@@ -62,7 +61,7 @@ impl<C: Connection> Registry<C> {
             }
         };
         tokio::select! {
-            // A connection that is there serves, although the peer may be ending.
+            // Prefer a running connection, even if the peer is already ending.
             biased;
             connection = listed => Ok(connection),
             () = peer.ending() => Err(ClientError::Ended),
@@ -70,7 +69,7 @@ impl<C: Connection> Registry<C> {
     }
 }
 
-/// Takes its connection off the list again.
+/// Removes its connection from the registry when dropped.
 pub(crate) struct Listed<'a, C: Connection> {
     registry: &'a Registry<C>,
     id: NodeId,
@@ -81,7 +80,7 @@ impl<C: Connection> Drop for Listed<'_, C> {
     fn drop(&mut self) {
         {
             let mut running = self.registry.running.lock();
-            // A node that came back meanwhile is listed with its new connection.
+            // If the node has reconnected, the entry belongs to the new connection.
             let same = |listed: &Arc<C>| Arc::ptr_eq(listed, &self.connection);
             if running.get(&self.id).is_some_and(same) {
                 running.remove(&self.id);

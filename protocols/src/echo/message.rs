@@ -4,7 +4,7 @@ messages! {
     /// The messages of `echo/1`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum EchoMessage, length = 2 {
-        /// The receiver answers with the same bytes.
+        /// Asks the receiver to answer with the same bytes.
         0x00 => Request(Bytes),
         /// The bytes of a request.
         0x01 => Response(Bytes),

@@ -1,12 +1,12 @@
-//! `echo/1`: each request's bytes come back.
+//! `echo/1` returns each request's bytes.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
 //! | 0x00 | Request | byte string | the receiver answers Response with the same bytes |
 //! | 0x01 | Response | byte string | the answer to the oldest open Request |
 //!
-//! Requests are answered in order. A Response that nobody asked for, like any malformed payload,
-//! breaks the protocol: the peer ends with
+//! Requests are answered in order. A Response without a Request and any malformed payload break the
+//! protocol: the peer ends with
 //! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL).
 //!
 //! ```
@@ -45,28 +45,33 @@ pub struct Config {
 }
 
 impl Config {
-    /// The most bytes that a request can have: 16 MiB − 1 KiB, since data that does not compress
-    /// grows a little.
+    /// Maximum size of a request: 16 MiB − 1 KiB.
+    ///
+    /// The margin is for incompressible data, which grows slightly.
     pub const MAX_SIZE: usize = (16 << 20) - (1 << 10);
 
-    /// Sets how many bytes a request may have, in both directions; a larger one that arrives ends
-    /// the peer. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
+    /// Sets the maximum size of a request in bytes, in both directions.
+    ///
+    /// A larger one that arrives ends the peer. Default and maximum: [`MAX_SIZE`](Self::MAX_SIZE).
     #[must_use]
     pub fn with_max_size(mut self, bytes: usize) -> Self {
         self.max_size = bytes.min(Self::MAX_SIZE);
         self
     }
 
-    /// Sets how many bytes a request of a stranger may have; a larger one ends the peer. Strangers are all
-    /// but those of this machine, by their loopback address. Default: 64 KiB, so that a tiny request costs
-    /// little.
+    /// Sets the maximum size in bytes of a stranger's request.
+    ///
+    /// A larger one ends the peer. A stranger is a peer without a loopback address. Default: 64
+    /// KiB, so that a compressed tiny request costs little.
     #[must_use]
     pub fn with_max_size_for_strangers(mut self, bytes: usize) -> Self {
         self.max_size_for_strangers = bytes;
         self
     }
 
-    /// Sets how long the client waits for a response. Default: 30 s.
+    /// Sets how long the client waits for a response.
+    ///
+    /// Default: 30 s.
     #[must_use]
     pub fn with_answer_timeout(mut self, timeout: Duration) -> Self {
         self.answer_timeout = timeout;

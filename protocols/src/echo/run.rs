@@ -11,10 +11,12 @@ use super::{Config, EchoMessage};
 use crate::client::{Connection, Question, Registry};
 use crate::{ClientError, most_for};
 
-/// The longest RLP header of a byte string below 16 MiB.
+/// Length of the longest RLP header of a byte string below 16 MiB.
 const STRING_HEADER: usize = 4;
 
-/// A node's `echo/1`: register a clone of it with a server, and keep one to make round trips.
+/// A node's `echo/1`.
+///
+/// Register a clone of it with a server, and keep one to make round trips.
 #[derive(Debug, Clone)]
 pub struct Echo {
     shared: Arc<Shared>,
@@ -40,7 +42,7 @@ impl Connection for EchoConnection {
 }
 
 impl Echo {
-    /// A node's part in the protocol.
+    /// Creates a node's `echo/1`.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let running = Registry::new();
@@ -49,7 +51,10 @@ impl Echo {
         }
     }
 
-    /// A client for a connected peer; waits until the protocol runs with it. Cancel safe.
+    /// Returns a client for a connected peer once the protocol runs with it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     ///
     /// # Errors
     /// [`ClientError::NotShared`] if the peer does not speak `echo/1`, [`ClientError::Ended`] if
@@ -83,14 +88,14 @@ impl ProtocolHandler for Echo {
         while let Some(message) = conn.recv().await? {
             match message.into_inner() {
                 EchoMessage::Request(bytes) if bytes.len() > most => {
-                    let rule = "a Request above the ceiling";
+                    let rule = "a Request above the limit";
                     return Err(not_allowed(&EchoMessage::Request(bytes), rule).into());
                 }
                 EchoMessage::Request(bytes) => conn.send(&EchoMessage::Response(bytes)).await?,
                 EchoMessage::Response(bytes) => match connection.request.take() {
                     Some(asked) => asked.answer(bytes),
                     None => {
-                        let rule = "a Response that nobody asked for";
+                        let rule = "a Response without a Request";
                         return Err(not_allowed(&EchoMessage::Response(bytes), rule).into());
                     }
                 },
@@ -111,7 +116,9 @@ fn not_allowed(message: &EchoMessage, rule: &'static str) -> MessageError {
     }
 }
 
-/// Makes round trips with one peer, one at a time. Cheap to clone.
+/// Makes round trips with one peer, one at a time.
+///
+/// Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Arc<EchoConnection>,
@@ -119,11 +126,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Sends `content`, checks that the same bytes come back, and tells how long that took. Waits
-    /// while another round trip with the peer is open.
+    /// Sends `content`, checks the response and returns the duration.
     ///
-    /// Cancel safe, though the response to a dropped call still has to arrive before the next
-    /// one begins.
+    /// Waits while another round trip with the peer is open.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but the response to a dropped call must still arrive before the next call can
+    /// send.
     ///
     /// # Errors
     /// [`ClientError`] if the content is too large, the peer ends, does not answer in time or

@@ -6,7 +6,7 @@ use peermux::{Bytes, Capability, DisconnectReason, Protocol};
 use super::{Config, Echo};
 use crate::ClientError;
 
-/// Where the only protocol's codes begin.
+/// The first code of the only protocol.
 const OFFSET: u64 = 16;
 
 fn echo() -> Echo {
@@ -79,7 +79,7 @@ async fn a_client_tells_other_bytes_silence_and_the_end_apart() {
     let silence = client.round_trip("cat").await;
     assert_eq!(silence, Err(ClientError::TimedOut(Duration::from_secs(3))));
 
-    // Its late answer belongs to nobody and harms nobody.
+    // The late answer belongs to no open call and causes no error.
     remote.expect().await;
     remote.send(OFFSET + 1, &[0x83, b'c', b'a', b't']).await;
     let again = async {

@@ -13,7 +13,7 @@ use super::store::Store;
 use super::version::{AllRequests, Version};
 use super::{Chain, Header, HeadersQuery, MAX_MESSAGE, VERSIONS};
 
-/// How many events wait for the application.
+/// How many events are queued for the application.
 const EVENTS: usize = 256;
 
 /// The settings of an [`Eth`].
@@ -28,7 +28,7 @@ pub struct EthBuilder {
 }
 
 impl Eth {
-    /// Begins with a chain, which others are compared with.
+    /// Returns a builder for a node on `chain`, with which peers' chains are compared.
     pub fn builder(chain: Chain) -> EthBuilder {
         EthBuilder {
             chain,
@@ -41,31 +41,37 @@ impl Eth {
 }
 
 impl EthBuilder {
-    /// Sets which versions are spoken, of 68 to 70. Default: all. With each peer it is the highest that
-    /// both speak.
+    /// Sets the supported versions, from 68 to 70.
+    ///
+    /// Default: all. Each peer uses the highest version that both sides support.
     pub fn versions(mut self, versions: RangeInclusive<u64>) -> Self {
         self.versions = versions;
         self
     }
 
-    /// Sets how long a peer may take to send its Status. Default: 5 s.
+    /// Sets how long a peer may take to send its Status.
+    ///
+    /// Default: 5 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
         self
     }
 
-    /// Sets the bounds on requests, in both directions. Default: [`RequestConfig::default`], with
-    /// responses of up to [`MAX_MESSAGE`].
+    /// Sets the limits of requests, in both directions.
+    ///
+    /// Default: [`RequestConfig::default`], with responses of up to [`MAX_MESSAGE`].
     pub fn requests(mut self, config: RequestConfig) -> Self {
         self.requests = config;
         self
     }
 
-    /// Sets the function that answers queries for headers: with those of the query that it has, in
-    /// order and from the first one on. Default: it has none.
+    /// Sets the function that answers header queries.
     ///
-    /// The limit of the query is [`MAX_HEADERS`](super::MAX_HEADERS) at most; of what the function returns no more is sent, and
-    /// no more than fits into [`MAX_RESPONSE`](super::MAX_RESPONSE).
+    /// It returns the requested headers that it has, in order and from the first one on. Default:
+    /// no headers.
+    ///
+    /// The query's limit is at most [`MAX_HEADERS`](super::MAX_HEADERS). Headers beyond the limit,
+    /// or beyond [`MAX_RESPONSE`](super::MAX_RESPONSE) bytes, are not sent.
     pub fn headers<F, Fut>(mut self, headers: F) -> Self
     where
         F: Fn(Peer, HeadersQuery) -> Fut + Send + Sync + 'static,
@@ -75,7 +81,9 @@ impl EthBuilder {
         self
     }
 
-    /// The protocol, and what happens in it. Dropping the events means not to listen.
+    /// Returns the protocol and its events.
+    ///
+    /// Drop the events if the application does not need them.
     #[must_use]
     pub fn build(self) -> (Eth, Events) {
         let (events, receiver) = mpsc::channel(EVENTS);

@@ -1,11 +1,13 @@
 use super::{BlockRange, ForkFilter, ForkId, Hash};
 
-/// The chain that a node says it is on, and how far it is. There need be nothing behind it.
+/// The chain that a node claims to be on, and its head.
+///
+/// The node need not have any of its blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
     /// The network's number: 1 for Ethereum's mainnet.
     pub network: u64,
-    /// Its first block, and its forks.
+    /// The genesis block and the forks.
     pub forks: ForkFilter,
     /// The newest block.
     pub head: Head,
@@ -20,15 +22,15 @@ pub struct Head {
     pub time: u64,
     /// Its hash.
     pub hash: Hash,
-    /// The sum of all difficulties up to it, which `eth/68` alone tells.
+    /// The sum of all difficulties up to it, which only `eth/68` sends.
     pub total_difficulty: u128,
-    /// The number of the first block of which the node has the body and receipts, which `eth/68` does
-    /// not tell.
+    /// The number of the first block whose body and receipts the node has. `eth/68` does not send
+    /// it.
     pub earliest: u64,
 }
 
 impl Head {
-    /// The first block of a chain.
+    /// Returns the head of a chain that has only its first block.
     #[must_use]
     pub fn genesis(hash: Hash, time: u64) -> Self {
         Self {
@@ -42,7 +44,7 @@ impl Head {
 }
 
 impl Chain {
-    /// What a node says of it in its Status.
+    /// Returns the Status that a node on this chain sends.
     #[must_use]
     pub fn status(&self, version: u64) -> Status {
         let head = &self.head;
@@ -58,14 +60,14 @@ impl Chain {
         }
     }
 
-    /// The fork identifier.
+    /// Returns the fork identifier.
     #[must_use]
     pub fn fork_id(&self) -> ForkId {
         self.forks.id(self.head.number, self.head.time)
     }
 }
 
-/// What a node says about itself and its chain when the protocol begins.
+/// A node's description of itself and its chain, sent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
@@ -81,13 +83,12 @@ pub struct Status {
     pub head: Hash,
     /// In `eth/68`: the sum of all difficulties up to that block.
     pub total_difficulty: Option<u128>,
-    /// From `eth/69` on: the numbers of the first and the last block of which it has the body and
-    /// receipts.
+    /// From `eth/69` on: the first and last block whose body and receipts it has.
     pub blocks: Option<(u64, u64)>,
 }
 
 impl Status {
-    /// The blocks that the node has, if the version tells.
+    /// Returns the range of blocks that the node has, from `eth/69` on.
     #[must_use]
     pub fn range(&self) -> Option<BlockRange> {
         let (earliest, latest) = self.blocks?;

@@ -1,15 +1,15 @@
 use peermux::NodeId;
 use peermux::requests::RequestError;
 
-/// Why a query brought no headers.
+/// Why a query failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadersError {
-    /// No response came.
+    /// The request failed.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The response cannot be that to the query.
-    #[error("{peer} answered with headers that were not asked for: {rule}")]
+    /// The response cannot be an answer to the query.
+    #[error("{peer} answered with headers that do not match the query: {rule}")]
     NotAsked {
         /// The peer.
         peer: NodeId,

@@ -6,72 +6,77 @@ use tokio::sync::mpsc;
 
 use super::{Block, BlockId, BlockRange, HandshakeError, PooledHashes, Status};
 
-/// Something that a peer announces of its own accord.
+/// An unsolicited announcement by a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Announcement {
     /// New blocks.
     BlockHashes(Vec<BlockId>),
-    /// A new block, whole.
+    /// A new block with its transactions.
     Block(Block),
-    /// Transactions, whole: a list each, or, of types that came later, a byte string.
+    /// Transactions, each a list, or a byte string if its type is newer.
     Transactions(Vec<Raw>),
-    /// Transactions that can be asked for.
+    /// Transactions that can be requested.
     Pooled(PooledHashes),
-    /// The blocks that the peer has from now on. From `eth/69` on.
+    /// The blocks that the peer now has. From `eth/69` on.
     Range(BlockRange),
 }
 
-/// Something that happened with a peer.
+/// An event of a peer.
 #[non_exhaustive]
 pub enum Event {
-    /// A peer is on the same chain, and can be asked.
+    /// A peer is on the same chain and accepts requests.
     Joined {
         /// The peer.
         peer: Peer,
-        /// What it says about itself.
+        /// Its Status.
         status: Status,
     },
-    /// A peer was refused, and ends.
+    /// A peer was refused and is ending.
     Refused {
         /// The peer.
         peer: Peer,
-        /// What it says about itself, if it said something.
+        /// Its Status, if it sent one.
         status: Option<Status>,
         /// Why it was refused.
         error: HandshakeError,
     },
-    /// A peer that had joined announces something.
+    /// A peer that had joined sent an announcement.
     Announced(Announced),
-    /// A peer that had joined is gone.
+    /// A peer that had joined has ended.
     Left {
         /// The peer.
         peer: Peer,
     },
 }
 
-/// What a peer announces. Until it is dropped it takes room in the bounds of the peer's messages.
+/// A peer's announcement.
+///
+/// Until it is dropped, it counts towards the bounds on the peer's received messages.
 pub struct Announced {
     /// The peer.
     pub peer: Peer,
-    /// What it announces.
+    /// The announcement.
     pub announcement: Announcement,
     pub(super) _room: Box<dyn Send>,
 }
 
-/// What happens with the peers, in order.
+/// The events of all peers, in order.
 #[derive(Debug)]
 pub struct Events(pub(super) mpsc::Receiver<Event>);
 
 impl Events {
-    /// The next event, or `None` once no clone of the [`Eth`](super::Eth) is left. Cancel safe.
+    /// Returns the next event, or `None` once no [`Eth`](super::Eth) is left.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }
 }
 
 impl Event {
-    /// The peer.
+    /// Returns the peer.
     #[must_use]
     pub fn peer(&self) -> &Peer {
         match self {

@@ -1,5 +1,7 @@
-//! Which chain a node is on, and how far: [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124), with the
-//! forks by time of [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
+//! Fork identifiers: which chain a node is on, and how far.
+//!
+//! They follow [EIP-2124](https://eips.ethereum.org/EIPS/eip-2124), and for forks by time
+//! [EIP-6122](https://eips.ethereum.org/EIPS/eip-6122).
 
 use std::fmt;
 
@@ -8,20 +10,21 @@ use peermux::{NodeRecord, RlpValue};
 
 use super::{Hash, NAME};
 
-/// A `next` above this may be a time, below it is a block: when Ethereum's mainnet began, in Unix seconds.
+/// The start of Ethereum's mainnet in Unix seconds. A `next` above it may be a time, one below it
+/// is a block number.
 const FIRST_TIME: u64 = 1_438_269_973;
 
 /// A node's fork identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, RlpValue)]
 pub struct ForkId {
-    /// The CRC-32 checksum of the genesis hash and of the forks that the node has passed.
+    /// The CRC-32 checksum of the genesis hash and of the passed forks.
     pub checksum: [u8; 4],
-    /// The block number or time of the next fork that it knows; 0 for none.
+    /// The block number or time of the next known fork; 0 for none.
     pub next: u64,
 }
 
 impl ForkId {
-    /// The identifier with the checksum as a number, as tables show it.
+    /// Makes an identifier from the checksum as a number, as tables show it.
     #[must_use]
     pub fn new(checksum: u32, next: u64) -> Self {
         let checksum = checksum.to_be_bytes();
@@ -30,9 +33,11 @@ impl ForkId {
 }
 
 impl ForkId {
-    /// The identifier under `eth` in a node's record, if it has one there
-    /// ([ENR entry](https://github.com/ethereum/devp2p/blob/master/enr-entries/eth.md)): what chain a node is on
-    /// can be known before it is dialled. It may be out of date.
+    /// Returns the fork identifier in a node's record, if there is one.
+    ///
+    /// It is the entry `eth` ([ENR
+    /// entry](https://github.com/ethereum/devp2p/blob/master/enr-entries/eth.md)), which shows a
+    /// node's chain before a dial. It may be outdated.
     #[must_use]
     pub fn of_record(record: &NodeRecord) -> Option<Self> {
         let (_, value) = record.pairs().find(|(key, _)| *key == NAME.as_bytes())?;
@@ -56,19 +61,19 @@ impl fmt::Debug for ForkId {
     }
 }
 
-/// Why nodes with two fork identifiers have no use for each other.
+/// Why two fork identifiers are incompatible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForkError {
-    /// The remote has not passed, and does not know, a fork that this side has passed.
-    #[error("the remote does not know a fork that has passed here")]
+    /// The remote neither passed nor knows a fork that this side has passed.
+    #[error("the remote does not know a fork that this node has passed")]
     RemoteStale,
-    /// The chains differ, or the remote has passed a fork that this side does not know.
-    #[error("the chains differ, or a fork is not known here")]
+    /// The chains differ, or the remote passed a fork unknown to this side.
+    #[error("the chains differ, or the remote passed a fork that this node does not know")]
     Incompatible,
 }
 
-/// The forks of a chain: makes fork identifiers, and judges those of others.
+/// The forks of a chain, which make and check fork identifiers.
 ///
 /// ```
 /// use peermux_protocols::eth::{ForkError, ForkFilter, ForkId, Hash};
@@ -85,13 +90,13 @@ pub enum ForkError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkFilter {
     genesis: Hash,
-    /// Both in rising order, without duplicates, and none that the genesis block has passed.
+    /// Both ascending, without duplicates, and without forks up to the genesis block.
     blocks: Vec<u64>,
     times: Vec<u64>,
 }
 
 impl ForkFilter {
-    /// A chain without forks.
+    /// Makes the filter of a chain without forks.
     #[must_use]
     pub fn new(genesis: Hash) -> Self {
         Self {
@@ -101,29 +106,31 @@ impl ForkFilter {
         }
     }
 
-    /// Sets the numbers of the blocks at which the chain forks, in any order. Those at block 0 are
-    /// part of the genesis.
+    /// Sets the block numbers of the chain's forks, in any order.
+    ///
+    /// Forks at block 0 are part of the genesis and are ignored.
     #[must_use]
     pub fn with_blocks(mut self, blocks: impl IntoIterator<Item = u64>) -> Self {
         self.blocks = in_order(blocks, 0);
         self
     }
 
-    /// Sets the times at which the chain forks, in Unix seconds and in any order. Those up to the time
-    /// of the genesis block are part of it.
+    /// Sets the times of the chain's forks, in Unix seconds and any order.
+    ///
+    /// Forks up to the time of the genesis block are part of it and are ignored.
     #[must_use]
     pub fn with_times(mut self, genesis_time: u64, times: impl IntoIterator<Item = u64>) -> Self {
         self.times = in_order(times, genesis_time);
         self
     }
 
-    /// The hash of the chain's first block.
+    /// Returns the hash of the chain's first block.
     #[must_use]
     pub fn genesis(&self) -> Hash {
         self.genesis
     }
 
-    /// The identifier of a node whose newest block has this number and time.
+    /// Returns the identifier of a node with this newest block.
     #[must_use]
     pub fn id(&self, block: u64, time: u64) -> ForkId {
         let passed = self.passed(block, time);
@@ -133,30 +140,30 @@ impl ForkFilter {
         }
     }
 
-    /// Judges a remote's identifier, for a node whose newest block has this number and time.
+    /// Checks a remote's identifier for a node with this newest block.
     ///
     /// # Errors
-    /// [`ForkError`] if the two have no use for each other.
+    /// [`ForkError`] if the two are incompatible.
     pub fn check(&self, block: u64, time: u64, remote: ForkId) -> Result<(), ForkError> {
         let passed = self.passed(block, time);
         if self.checksum(passed) == remote.checksum {
-            // The same state. A fork that only the remote knows must not have passed here.
+            // The same state. A fork that only the remote knows must still be in the future here.
             let by_time = passed >= self.blocks.len() && !self.times.is_empty();
             let here = if by_time { time } else { block };
             let missed = here >= remote.next || (remote.next > FIRST_TIME && time >= remote.next);
-            return match remote.next > 0 && missed {
-                true => Err(ForkError::Incompatible),
-                false => Ok(()),
-            };
+            if remote.next > 0 && missed {
+                return Err(ForkError::Incompatible);
+            }
+            return Ok(());
         }
         let all = self.blocks.len().saturating_add(self.times.len());
         let theirs = (0..=all).find(|&count| self.checksum(count) == remote.checksum);
         match theirs {
-            // The remote is behind, and must know what comes next.
+            // The remote is behind, so it must know its next fork.
             Some(count) if count < passed && self.fork(count) != Some(remote.next) => {
                 Err(ForkError::RemoteStale)
             }
-            // Otherwise one of the two is still on its way.
+            // The remote is behind but knows its next fork, or this node is behind.
             Some(_) => Ok(()),
             None => Err(ForkError::Incompatible),
         }
@@ -170,14 +177,14 @@ impl ForkFilter {
         self.forks().nth(index)
     }
 
-    /// How many forks a node has passed, up to the first that it has not.
+    /// Returns the number of forks before the first one that a node has not passed.
     fn passed(&self, block: u64, time: u64) -> usize {
         let blocks = self.blocks.iter().map(|&fork| fork <= block);
         let times = self.times.iter().map(|&fork| fork <= time);
         blocks.chain(times).take_while(|&passed| passed).count()
     }
 
-    /// The checksum after this number of forks.
+    /// Returns the checksum after this number of forks.
     fn checksum(&self, forks: usize) -> [u8; 4] {
         let genesis = crc32(0, &self.genesis.0);
         let passed = self.forks().take(forks);
@@ -193,7 +200,7 @@ fn in_order(forks: impl IntoIterator<Item = u64>, genesis: u64) -> Vec<u64> {
     forks
 }
 
-/// Goes on with the CRC-32 checksum of IEEE 802.3, whose polynomial reads 0xedb88320 backwards.
+/// Continues a CRC-32 checksum of IEEE 802.3; its bit-reversed polynomial is 0xedb88320.
 fn crc32(sum: u32, bytes: &[u8]) -> u32 {
     let step = |sum: u32| (sum >> 1) ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
     let with_byte = |sum, &byte: &u8| (0..8).fold(sum ^ u32::from(byte), |sum, _| step(sum));

@@ -6,60 +6,60 @@ use peermux::DisconnectReason;
 
 use super::{Chain, ForkError, ForkId, Hash, Status};
 
-/// Why a peer was refused at the beginning of the protocol.
+/// Why a peer was refused in the protocol's handshake.
 ///
-/// It ends with [`USELESS_PEER`](DisconnectReason::USELESS_PEER) if it is on another chain, with
-/// [`READ_TIMEOUT`](DisconnectReason::READ_TIMEOUT) if it was too slow, and with
-/// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR) if it made a mistake.
+/// The peer ends with [`USELESS_PEER`](DisconnectReason::USELESS_PEER) if it is on another chain,
+/// with [`READ_TIMEOUT`](DisconnectReason::READ_TIMEOUT) if it is too slow, and with
+/// [`SUBPROTOCOL_ERROR`](DisconnectReason::SUBPROTOCOL_ERROR) if it breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// No Status came in time.
+    /// No Status arrived in time.
     TimedOut(Duration),
     /// The first message was not a Status.
     NoStatus {
-        /// The code of the message that came.
+        /// The code of the first message.
         code: u64,
     },
-    /// The Status is of another version than was agreed on.
+    /// The Status has another version than the one negotiated.
     Version {
-        /// The version agreed on.
+        /// The negotiated version.
         ours: u64,
-        /// What the Status says.
+        /// The version in the Status.
         theirs: u64,
     },
     /// The peer is on another network.
     Network {
-        /// The number of our network.
+        /// Our network number.
         ours: u64,
-        /// That of the peer's.
+        /// The peer's network number.
         theirs: u64,
     },
-    /// The peer's chain begins with another block.
+    /// The peer's chain has another first block.
     Genesis {
         /// Our first block.
         ours: Hash,
-        /// The peer's.
+        /// The peer's first block.
         theirs: Hash,
     },
-    /// The peer's chain has other forks.
+    /// The peer's fork identifier is incompatible.
     Fork {
         /// Our fork identifier.
         ours: ForkId,
-        /// The peer's.
+        /// The peer's fork identifier.
         theirs: ForkId,
-        /// Why they do not go together.
+        /// Why they are incompatible.
         why: ForkError,
     },
-    /// The peer has a range of blocks that cannot be.
+    /// The peer's range of blocks is impossible.
     Range {
-        /// The rule that it breaks.
+        /// The rule that the range breaks.
         rule: &'static str,
     },
 }
 
 impl HandshakeError {
-    /// What goes to the peer.
+    /// Returns the reason sent to the peer.
     #[must_use]
     pub fn reason(&self) -> DisconnectReason {
         *self.static_reason()
@@ -81,12 +81,12 @@ impl HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(limit) => write!(f, "no Status came within {limit:?}"),
+            Self::TimedOut(limit) => write!(f, "no Status within {limit:?}"),
             Self::NoStatus { code } => {
-                write!(f, "message {code:#04x} came first instead of a Status")
+                write!(f, "the first message is {code:#04x}, not a Status")
             }
             Self::Version { ours, theirs } => {
-                write!(f, "the Status is of eth/{theirs}, not eth/{ours}")
+                write!(f, "the Status is for eth/{theirs}, not eth/{ours}")
             }
             Self::Network { ours, theirs } => {
                 write!(f, "the peer is on network {theirs}, not {ours}")
@@ -95,25 +95,28 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the peer's first block is {theirs}, not {ours}")
             }
             Self::Fork { ours, theirs, why } => {
-                write!(f, "fork identifier {theirs} does not go with {ours}: {why}")
+                write!(
+                    f,
+                    "fork identifier {theirs} is incompatible with {ours}: {why}"
+                )
             }
-            Self::Range { rule } => write!(f, "the peer's range of blocks is wrong: {rule}"),
+            Self::Range { rule } => write!(f, "the peer's range of blocks is invalid: {rule}"),
         }
     }
 }
 
 impl Error for HandshakeError {
-    /// The reason, which is so found by the peer that the protocol ends.
+    /// Returns the disconnect reason, which the protocol's end looks for among the sources.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.static_reason())
     }
 }
 
 impl Chain {
-    /// Whether a node on this chain has a use for one with this Status.
+    /// Checks whether a peer with this Status is useful to a node on this chain.
     ///
     /// # Errors
-    /// [`HandshakeError`] if not.
+    /// [`HandshakeError`] if it is not.
     pub fn check(&self, version: u64, theirs: &Status) -> Result<(), HandshakeError> {
         let ours = self.status(version);
         if theirs.network != ours.network {

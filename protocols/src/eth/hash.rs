@@ -3,7 +3,9 @@ use std::fmt;
 use peermux::RlpValue;
 use sha3::{Digest, Keccak256};
 
-/// A Keccak-256 hash, of a block or a transaction. It is shown in hex, with `0x` in front.
+/// A Keccak-256 hash of a block or transaction.
+///
+/// It is displayed in hex with `0x` in front.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, RlpValue)]
 #[rlp(transparent)]
 pub struct Hash(
@@ -12,13 +14,13 @@ pub struct Hash(
 );
 
 impl Hash {
-    /// The hash of some bytes.
+    /// Hashes some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Keccak256::digest(bytes).into())
     }
 
-    /// Whether all its bytes are zero, which stands for no block.
+    /// Returns whether all bytes are zero, which stands for no block.
     #[must_use]
     pub fn is_zero(&self) -> bool {
         self.0 == [0; 32]

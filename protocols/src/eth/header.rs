@@ -5,13 +5,15 @@ use peermux::{BytesMut, RlpValue};
 
 use super::Hash;
 
-/// Where a header's number stands in its list.
+/// The index of the block number in a header's list.
 const NUMBER: usize = 8;
 
-/// A block's header: its bytes, and the number in it. Nothing else of it is looked at, so that headers
-/// with fields of later forks are headers, too. A received one shares the memory of its message.
+/// A block's header: its bytes, its parent and its number.
 ///
-/// [`from_rlp`](RlpValue::from_rlp) makes one of encoded bytes.
+/// Other fields are not decoded, so headers with fields of later forks are accepted. A received
+/// header shares the memory of its message.
+///
+/// [`from_rlp`](RlpValue::from_rlp) makes one from encoded bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     raw: Raw,
@@ -20,25 +22,25 @@ pub struct Header {
 }
 
 impl Header {
-    /// The block's number.
+    /// Returns the block's number.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The hash of the block before.
+    /// Returns the parent block's hash.
     #[must_use]
     pub fn parent(&self) -> Hash {
         self.parent
     }
 
-    /// The block's hash, which is computed with each call.
+    /// Returns the block's hash, computed on each call.
     #[must_use]
     pub fn hash(&self) -> Hash {
         Hash::of(self.raw.as_bytes())
     }
 
-    /// The header as it is encoded.
+    /// Returns the encoded header.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.raw.as_bytes()

@@ -1,9 +1,10 @@
-//! `eth/68`, `eth/69` and `eth/70`, the protocol of Ethereum's nodes, without a chain behind it: what
-//! crawlers, relays and test tools need.
+//! `eth/68`, `eth/69` and `eth/70`, the protocol of Ethereum's nodes.
 //!
-//! Peers tell each other first which chain they are on; those of another chain are refused. Then they
-//! announce blocks and transactions, which become [`Event`]s, and ask each other for headers. Requests
-//! for bodies, receipts and transactions are answered with nothing.
+//! There is no chain behind it: it is for crawlers, relays and test tools.
+//!
+//! Peers first exchange which chain they are on; peers on another chain are refused. Then they
+//! announce blocks and transactions, which become [`Event`]s, and request headers. Requests for
+//! bodies, receipts and transactions get empty answers.
 //!
 //! | code | name | payload | meaning |
 //! |---|---|---|---|
@@ -22,17 +23,20 @@
 //! | 0x10 | Receipts | `[id, [[receipt, …], …]]`, in `eth/70` `[id, incomplete, [[receipt, …], …]]` | |
 //! | 0x11 | BlockRangeUpdate | `[earliest, latest, latest hash]` | from `eth/69` on: which blocks the sender has |
 //!
-//! A message has up to [`MAX_MESSAGE`] bytes. Hashes, sizes and ranges have to make sense by
-//! themselves, or the peer ends with
-//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL); headers, blocks and transactions are
-//! not verified. How a peer ends that is refused at the beginning, [`HandshakeError`] says.
+//! A message has up to [`MAX_MESSAGE`] bytes. Announced hashes, sizes and ranges must be
+//! consistent, or the peer ends with
+//! [`BREACH_OF_PROTOCOL`](peermux::DisconnectReason::BREACH_OF_PROTOCOL). Headers, blocks and
+//! transactions are not verified. [`HandshakeError`] lists how a peer that is refused in the
+//! handshake ends.
 //!
-//! An application that does not take its [`Events`] holds the peers up, until they end as
-//! stalled; one that does not want them drops them.
+//! An application that does not read its [`Events`] stalls the peers until they end as stalled. If
+//! it does not need the events, it should drop them.
 //!
-//! The specification is [`caps/eth.md`](https://github.com/ethereum/devp2p/blob/master/caps/eth.md), and for what
-//! the versions do not share EIPs [5793](https://eips.ethereum.org/EIPS/eip-5793),
-//! [7642](https://eips.ethereum.org/EIPS/eip-7642) and [7975](https://eips.ethereum.org/EIPS/eip-7975).
+//! The specification is
+//! [`caps/eth.md`](https://github.com/ethereum/devp2p/blob/master/caps/eth.md). The differences
+//! between the versions are in EIPs [5793](https://eips.ethereum.org/EIPS/eip-5793),
+//! [7642](https://eips.ethereum.org/EIPS/eip-7642) and
+//! [7975](https://eips.ethereum.org/EIPS/eip-7975).
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -95,11 +99,13 @@ pub use values::{Block, BlockId, BlockRange, PooledHashes};
 
 /// The protocol's name.
 pub const NAME: &str = "eth";
-/// The versions that are spoken here.
+/// The supported versions.
 pub const VERSIONS: RangeInclusive<u64> = 68..=70;
-/// The most bytes that a message may have: 10 MiB, as in other implementations.
+/// Maximum size of a message: 10 MiB, as in other implementations.
 pub const MAX_MESSAGE: usize = 10 << 20;
-/// The most headers in one response.
+/// Maximum number of headers in one response.
 pub const MAX_HEADERS: usize = 1024;
-/// About the most bytes in a response with headers that this side sends: 2 MiB, as is recommended.
+/// Maximum size of the headers in a response that this side sends.
+///
+/// It is 2 MiB, as the specification recommends. A first header of any size is sent.
 pub const MAX_RESPONSE: usize = 2 << 20;

@@ -26,7 +26,7 @@ impl Peers {
     }
 }
 
-/// A peer's place among them, which it leaves when this is dropped.
+/// A peer's place among the joined ones, which ends when this is dropped.
 pub(super) struct Joined<'a> {
     peers: &'a Peers,
     peer: Peer,
@@ -37,7 +37,7 @@ impl Drop for Joined<'_> {
         let mut peers = self.peers.0.lock();
         let id = self.peer.id();
         let same = |peer: &Peer| peer.channel_binding() == self.peer.channel_binding();
-        // A node that came back meanwhile has a place of its own.
+        // A node that has reconnected has its own place.
         if peers.get(&id).is_some_and(|(peer, _)| same(peer)) {
             peers.remove(&id);
         }

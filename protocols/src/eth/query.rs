@@ -3,7 +3,7 @@ use peermux::{BytesMut, RlpValue};
 
 use super::{Hash, Header};
 
-/// The block that a query begins with.
+/// The first block of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// The block with this number.
@@ -27,7 +27,7 @@ impl RlpValue for Start {
         }
     }
 
-    /// The length tells them apart.
+    /// The length distinguishes a hash from a number.
     fn read_rlp(from: &mut ValueReader<'_>) -> Result<Self, ValueError> {
         match from.clone().string()?.len() {
             32 => Hash::read_rlp(from).map(Self::Hash),
@@ -36,27 +36,27 @@ impl RlpValue for Start {
     }
 }
 
-/// Which headers are asked for.
+/// A query for headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, RlpValue)]
 pub struct HeadersQuery {
-    /// The first one.
+    /// The first block.
     pub start: Start,
-    /// How many at most.
+    /// The maximum number of headers.
     pub limit: u64,
-    /// How many blocks to leave out between two of them.
+    /// The number of blocks to skip between two headers.
     pub skip: u64,
-    /// Whether the numbers fall; otherwise they rise.
+    /// Whether block numbers decrease; otherwise they increase.
     pub reverse: bool,
 }
 
 impl HeadersQuery {
-    /// Up to `limit` blocks, one after the other, from the one with this number on.
+    /// Queries up to `limit` consecutive blocks, starting at this number.
     #[must_use]
     pub fn from_number(number: u64, limit: u64) -> Self {
         Self::of(Start::Number(number), limit)
     }
 
-    /// Up to `limit` blocks, one after the other, from the one with this hash on.
+    /// Queries up to `limit` consecutive blocks, starting at this hash.
     #[must_use]
     pub fn from_hash(hash: Hash, limit: u64) -> Self {
         Self::of(Start::Hash(hash), limit)
@@ -71,21 +71,22 @@ impl HeadersQuery {
         }
     }
 
-    /// Leaves out this number of blocks between two.
+    /// Skips this number of blocks between two headers.
     #[must_use]
     pub fn with_skip(self, skip: u64) -> Self {
         Self { skip, ..self }
     }
 
-    /// Goes backwards.
+    /// Returns headers in decreasing order of block numbers.
     #[must_use]
     pub fn reversed(self) -> Self {
         let reverse = true;
         Self { reverse, ..self }
     }
 
-    /// The numbers of the blocks that are asked for, if the first one has the number `first`; they end
-    /// where numbers do. For stores, which know the number of a hash.
+    /// Returns the queried block numbers, given the number of the first block.
+    ///
+    /// They end at the bounds of `u64`. This is for stores, which know the number of a hash.
     ///
     /// ```
     /// use peermux_protocols::eth::HeadersQuery;
@@ -95,18 +96,21 @@ impl HeadersQuery {
     /// ```
     pub fn numbers(&self, first: u64) -> impl Iterator<Item = u64> + use<> {
         let (step, reverse) = (self.skip.checked_add(1), self.reverse);
-        let next = move |&number: &u64| match reverse {
-            true => number.checked_sub(step?),
-            false => number.checked_add(step?),
+        let next = move |&number: &u64| {
+            if reverse {
+                number.checked_sub(step?)
+            } else {
+                number.checked_add(step?)
+            }
         };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         std::iter::successors(Some(first), next).take(limit)
     }
 
-    /// Whether `headers` can answer this: the error is the rule that they break.
+    /// Checks whether `headers` can answer this query. The error is the broken rule.
     pub(super) fn check(&self, headers: &[Header]) -> Result<(), &'static str> {
         if headers.len() as u64 > self.limit {
-            return Err("there are no more headers than were asked for");
+            return Err("there are no more headers than requested");
         }
         let Some(first) = headers.first() else {
             return Ok(());
@@ -116,12 +120,12 @@ impl HeadersQuery {
             Start::Hash(hash) => hash == first.hash(),
         };
         if !begins {
-            return Err("the first header is the one that was asked for");
+            return Err("the first header is the requested one");
         }
         let numbers = self.numbers(first.number()).take(headers.len());
-        match numbers.eq(headers.iter().map(Header::number)) {
-            true => Ok(()),
-            false => Err("the headers have the numbers that were asked for"),
+        if !numbers.eq(headers.iter().map(Header::number)) {
+            return Err("the headers have the requested numbers");
         }
+        Ok(())
     }
 }

@@ -21,8 +21,10 @@ use super::{
 };
 use crate::mutex::Mutex;
 
-/// A node's part in the protocol, in all its versions: [register](Self::register) it with a server, and
-/// keep a clone to ask peers. Cheap to clone.
+/// A node's `eth`, in all its versions.
+///
+/// [Register](Self::register) it with a server, and keep a clone to send requests to peers. Cheap
+/// to clone.
 #[derive(Clone)]
 pub struct Eth {
     shared: Arc<Shared>,
@@ -62,12 +64,12 @@ impl Eth {
         Self { shared }
     }
 
-    /// Registers all versions with a server.
+    /// Registers all supported versions with a server.
     pub fn register<D, L>(&self, server: ServerBuilder<D, L>) -> ServerBuilder<D, L> {
         server.protocols(self.protocols())
     }
 
-    /// A protocol for each version, to be registered together.
+    /// Returns one protocol per supported version, to register together.
     #[must_use]
     pub fn protocols(&self) -> Vec<Protocol> {
         let all = [
@@ -93,19 +95,21 @@ impl Eth {
         })
     }
 
-    /// Asks a peer for headers, which are checked to be those that the query asks for. The peer need not
-    /// have all of them, or any. Waits while the peer's protocol begins.
+    /// Requests headers from a peer and checks that they match the query.
     ///
-    /// Cancel safe in that a dropped call gives the request up.
+    /// The peer may have only some of them, or none. Waits while the peer's protocol starts.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropping the call gives up the request.
     ///
     /// # Errors
-    /// [`HeadersError`].
+    /// [`HeadersError`] if the request fails or the response does not match the query.
     pub async fn headers(
         &self,
         peer: &NodeId,
         query: HeadersQuery,
     ) -> Result<Vec<Header>, HeadersError> {
-        // A peer speaks one version: with the others it is not connected.
+        // A peer uses one version; for the other versions it is not connected.
         let mut answer = self.ask::<Eth70>(peer, query).await;
         if let Err(RequestError::NotConnected { .. }) = answer {
             answer = self.ask::<Eth69>(peer, query).await;
@@ -129,44 +133,46 @@ impl Eth {
         Ok(V::headers(response))
     }
 
-    /// The requests of `eth/68`, to ask for bodies, receipts and transactions.
+    /// Returns the requests of `eth/68`, for bodies, receipts and transactions.
     #[must_use]
     pub fn requests68(&self) -> &Requests<Eth68> {
         &self.shared.requests.requests68
     }
 
-    /// The requests of `eth/69`.
+    /// Returns the requests of `eth/69`.
     #[must_use]
     pub fn requests69(&self) -> &Requests<Eth69> {
         &self.shared.requests.requests69
     }
 
-    /// The requests of `eth/70`.
+    /// Returns the requests of `eth/70`.
     #[must_use]
     pub fn requests70(&self) -> &Requests<Eth70> {
         &self.shared.requests.requests70
     }
 
-    /// The peers that have joined.
+    /// Returns the peers that have joined.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.shared.peers.all()
     }
 
-    /// What a peer that has joined said about itself.
+    /// Returns the Status of a peer that has joined.
     #[must_use]
     pub fn status(&self, peer: &NodeId) -> Option<Status> {
         self.shared.peers.status(peer)
     }
 
-    /// The chain as new peers get to know it.
+    /// Returns the chain that new peers are compared with.
     #[must_use]
     pub fn chain(&self) -> Chain {
         self.shared.chain.lock().clone()
     }
 
-    /// Sets the newest block, for peers to come. Those that are there can be told with a
-    /// `BlockRangeUpdate`, through [`Server::broadcast`](peermux::Server::broadcast).
+    /// Sets the newest block for future peers.
+    ///
+    /// Send connected peers a `BlockRangeUpdate` through
+    /// [`Server::broadcast`](peermux::Server::broadcast).
     pub fn set_head(&self, head: Head) {
         self.shared.chain.lock().head = head;
     }
@@ -191,7 +197,7 @@ impl Eth {
         result
     }
 
-    /// Exchanges Status with a peer; `None` if it ends before.
+    /// Exchanges Status with a peer. Returns `None` if the peer ends first.
     async fn shake_hands<V: Version>(
         &self,
         peer: &Peer,
@@ -217,12 +223,12 @@ impl Eth {
             status,
             error,
         };
-        // Peers of no use must not stay because nobody takes events.
+        // A refused peer must not stay connected because the application does not read events.
         let _ = timeout(limit, self.tell(refused)).await;
         Err(ProtocolError::other(error))
     }
 
-    /// Takes what a peer announces, until it ends. Its requests are answered meanwhile.
+    /// Reports a peer's announcements until it ends. Its requests are answered meanwhile.
     async fn listen<V: Version>(
         &self,
         peer: &Peer,
@@ -241,7 +247,7 @@ impl Eth {
     }
 
     async fn tell(&self, event: Event) {
-        // Nobody has to listen.
+        // The application may have dropped the events.
         let _ = self.shared.events.send(event).await;
     }
 }

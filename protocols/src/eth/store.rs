@@ -1,4 +1,4 @@
-//! Where the headers come from that this node answers with.
+//! The source of the headers that this node answers with.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,7 @@ use super::{Header, HeadersQuery, MAX_HEADERS, MAX_RESPONSE};
 
 type HeadersFn = dyn Fn(Peer, HeadersQuery) -> BoxFuture<'static, Vec<Header>> + Send + Sync;
 
-/// The user's function; none has no headers.
+/// The user's function, if set.
 #[derive(Default)]
 pub(super) struct Store(Option<Box<HeadersFn>>);
 
@@ -26,7 +26,7 @@ impl Store {
         })))
     }
 
-    /// The headers for a peer's query, as many as fit in a response.
+    /// Returns the headers for a peer's query, as many as fit into a response.
     pub(super) async fn headers(&self, peer: Peer, mut query: HeadersQuery) -> Vec<Header> {
         query.limit = query.limit.min(MAX_HEADERS as u64);
         let Some(headers) = self.0.as_ref().filter(|_| query.limit > 0) else {

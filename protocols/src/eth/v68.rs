@@ -1,4 +1,6 @@
-//! `eth/68`, with announcements that say types and sizes ([EIP-5793](https://eips.ethereum.org/EIPS/eip-5793)).
+//! `eth/68`, which announces transactions with types and sizes.
+//!
+//! See [EIP-5793](https://eips.ethereum.org/EIPS/eip-5793).
 
 use peermux::messages;
 use peermux::rlp::Raw;
@@ -32,23 +34,23 @@ messages! {
         0x01 => NewBlockHashes(Vec<BlockId>),
         /// Transactions that the receiver may not have.
         0x02 => Transactions(Vec<Raw>),
-        /// Asks for headers.
+        /// Requests headers.
         0x03 => GetBlockHeaders(HeadersQuery) -> BlockHeaders,
-        /// The headers that were asked for, from the first on, as far as the sender has them.
+        /// The requested headers that the sender has, from the first one on.
         0x04 => BlockHeaders(#[rlp(max = MAX_HEADERS)] Vec<Header>),
-        /// Asks for the bodies of blocks.
+        /// Requests the bodies of blocks.
         0x05 => GetBlockBodies(Vec<Hash>) -> BlockBodies,
-        /// Bodies.
+        /// The requested bodies.
         0x06 => BlockBodies(Vec<Raw>),
         /// A new block.
         0x07 => NewBlock(Block),
-        /// Transactions that can be asked for.
+        /// Transactions that can be requested.
         0x08 => NewPooledTransactionHashes(PooledHashes),
-        /// Asks for such transactions.
+        /// Requests such transactions.
         0x09 => GetPooledTransactions(Vec<Hash>) -> PooledTransactions,
-        /// The transactions that were asked for, without those that the sender does not have.
+        /// The requested transactions that the sender has.
         0x0a => PooledTransactions(Vec<Raw>),
-        /// Asks for the receipts of blocks.
+        /// Requests the receipts of blocks.
         0x0f => GetReceipts(Vec<Hash>) -> Receipts,
         /// A list of receipts for each block.
         0x10 => Receipts(Vec<Raw>),

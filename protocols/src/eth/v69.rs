@@ -1,4 +1,6 @@
-//! `eth/69`, which says which blocks a node has ([EIP-7642](https://eips.ethereum.org/EIPS/eip-7642)).
+//! `eth/69`, whose Status has the range of a node's blocks.
+//!
+//! See [EIP-7642](https://eips.ethereum.org/EIPS/eip-7642).
 
 use peermux::messages;
 use peermux::rlp::Raw;
@@ -24,38 +26,38 @@ messages! {
             genesis: Hash,
             /// The fork identifier.
             fork_id: ForkId,
-            /// The number of the first block that the sender has the body and receipts of.
+            /// The number of the first block whose body and receipts the sender has.
             earliest: u64,
-            /// The number of the last one.
+            /// The number of the last such block.
             latest: u64,
-            /// The hash of the last one.
+            /// The hash of the last such block.
             latest_hash: Hash,
         },
         /// New blocks.
         0x01 => NewBlockHashes(Vec<BlockId>),
         /// Transactions that the receiver may not have.
         0x02 => Transactions(Vec<Raw>),
-        /// Asks for headers.
+        /// Requests headers.
         0x03 => GetBlockHeaders(HeadersQuery) -> BlockHeaders,
-        /// The headers that were asked for, from the first on, as far as the sender has them.
+        /// The requested headers that the sender has, from the first one on.
         0x04 => BlockHeaders(#[rlp(max = MAX_HEADERS)] Vec<Header>),
-        /// Asks for the bodies of blocks.
+        /// Requests the bodies of blocks.
         0x05 => GetBlockBodies(Vec<Hash>) -> BlockBodies,
-        /// Bodies.
+        /// The requested bodies.
         0x06 => BlockBodies(Vec<Raw>),
         /// A new block.
         0x07 => NewBlock(Block),
-        /// Transactions that can be asked for.
+        /// Transactions that can be requested.
         0x08 => NewPooledTransactionHashes(PooledHashes),
-        /// Asks for such transactions.
+        /// Requests such transactions.
         0x09 => GetPooledTransactions(Vec<Hash>) -> PooledTransactions,
-        /// The transactions that were asked for, without those that the sender does not have.
+        /// The requested transactions that the sender has.
         0x0a => PooledTransactions(Vec<Raw>),
-        /// Asks for the receipts of blocks.
+        /// Requests the receipts of blocks.
         0x0f => GetReceipts(Vec<Hash>) -> Receipts,
         /// A list of receipts for each block, without their bloom filters.
         0x10 => Receipts(Vec<Raw>),
-        /// Which blocks the sender has from now on.
+        /// The range of blocks that the sender now has.
         0x11 => BlockRangeUpdate(BlockRange),
     }
 }

@@ -1,4 +1,4 @@
-//! What messages of all versions are made of.
+//! Values in the messages of all versions.
 
 use peermux::rlp::Raw;
 use peermux::{Bytes, MessageError, RlpValue};
@@ -14,7 +14,7 @@ pub struct BlockId {
     pub number: u64,
 }
 
-/// A whole block, as chains without proof of stake pass them on.
+/// A whole block, as chains without proof of stake broadcast it.
 #[derive(Debug, Clone, PartialEq, Eq, RlpValue)]
 pub struct Block {
     /// The list of its header, transactions and ommers.
@@ -23,10 +23,10 @@ pub struct Block {
     pub total_difficulty: u128,
 }
 
-/// Transactions that can be asked for, each with three values in the same places.
+/// Transactions that can be requested; entry `i` of each list describes transaction `i`.
 #[derive(Debug, Clone, PartialEq, Eq, RlpValue)]
 pub struct PooledHashes {
-    /// Their types, a byte each.
+    /// Their types, one byte each.
     pub types: Bytes,
     /// Their sizes in bytes.
     pub sizes: Vec<u32>,
@@ -37,36 +37,36 @@ pub struct PooledHashes {
 impl PooledHashes {
     pub(super) fn check(&self, code: u64) -> Result<(), MessageError> {
         let count = self.hashes.len();
-        match self.types.len() == count && self.sizes.len() == count {
-            true => Ok(()),
-            false => Err(MessageError::NotAllowed {
+        if self.types.len() != count || self.sizes.len() != count {
+            return Err(MessageError::NotAllowed {
                 code,
                 rule: "there are as many types and sizes as hashes",
-            }),
+            });
         }
+        Ok(())
     }
 }
 
-/// The blocks of which a node has the bodies and receipts.
+/// The blocks whose bodies and receipts a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, RlpValue)]
 pub struct BlockRange {
-    /// The number of the first one.
+    /// The number of the first block.
     pub earliest: u64,
-    /// The number of the last one.
+    /// The number of the last block.
     pub latest: u64,
-    /// The hash of the last one.
+    /// The hash of the last block.
     pub latest_hash: Hash,
 }
 
 impl BlockRange {
-    /// Whether there can be such a range: the error is the rule that it breaks.
+    /// Checks whether such a range can exist. The error is the broken rule.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.earliest > self.latest {
-            return Err("the earliest block is not behind the latest");
+            return Err("the earliest block is not after the latest");
         }
-        match self.latest_hash.is_zero() {
-            true => Err("the latest block has a hash"),
-            false => Ok(()),
+        if self.latest_hash.is_zero() {
+            return Err("the latest block has a hash");
         }
+        Ok(())
     }
 }

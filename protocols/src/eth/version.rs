@@ -1,4 +1,4 @@
-//! What the protocol does with the messages of each of its versions.
+//! The handling of each version's messages.
 
 use std::sync::Arc;
 
@@ -17,40 +17,41 @@ use super::{Header, HeadersQuery, Status};
 pub(super) trait Version: RequestMessages {
     /// Its number.
     const VERSION: u64;
-    /// What asks for headers.
+    /// The request for headers.
     type GetHeaders: Request<Messages = Self>;
 
-    /// The requests of this version among those of all.
+    /// Returns the requests of this version.
     fn requests(all: &AllRequests) -> &Requests<Self>;
 
-    /// The first message to a peer.
+    /// Returns the first message to a peer.
     fn from_status(ours: &Status) -> Self;
 
-    /// The status in the first message of a peer; `None` if it is another message.
+    /// Returns the status in a Status message; `None` for other messages.
     fn status(&self) -> Option<Status>;
 
-    /// What a later message announces.
+    /// Returns the announcement in a message after the Status.
     ///
     /// # Errors
-    /// [`MessageError`] if it may not come, or breaks a rule.
+    /// [`MessageError`] if the message is not allowed here or breaks a rule.
     fn into_announcement(self) -> Result<Announcement, MessageError>;
 
-    /// The request for headers.
+    /// Makes a request for headers.
     fn get_headers(query: HeadersQuery) -> Self::GetHeaders;
 
-    /// The headers of a response.
+    /// Returns the headers of a response.
     fn headers(response: <Self::GetHeaders as Request>::Response) -> Vec<Header>;
 
-    /// Sets what answers requests: `store` those for headers, nothing the others.
+    /// Sets the answers: headers from `store`, empty answers to other requests.
     fn answers(requests: RequestsBuilder<Self>, store: &Arc<Store>) -> RequestsBuilder<Self>;
 }
 
 impl Status {
-    /// Reads the payload of a Status of this version, one of [`VERSIONS`](super::VERSIONS): for tools that speak
-    /// single messages.
+    /// Decodes a Status payload of one of the [`VERSIONS`](super::VERSIONS).
+    ///
+    /// This is for tools that handle single messages.
     ///
     /// # Errors
-    /// [`MessageError`] if it is none, or if there is no such version here.
+    /// [`MessageError`] if the payload is malformed or the version is not supported.
     pub fn decode(version: u64, payload: impl Into<Bytes>) -> Result<Self, MessageError> {
         const CODE: u64 = 0;
         fn read<V: Version>(message: Message) -> Result<Option<Status>, MessageError> {
@@ -65,12 +66,12 @@ impl Status {
         };
         read?.ok_or(MessageError::NotAllowed {
             code: CODE,
-            rule: "the version is one of those that are spoken here",
+            rule: "the version is supported",
         })
     }
 }
 
-/// The requests of all versions. A peer speaks one of them.
+/// The requests of all versions. A peer uses one of them.
 #[derive(Debug)]
 pub(super) struct AllRequests {
     pub(super) requests68: Requests<Eth68>,
@@ -78,7 +79,7 @@ pub(super) struct AllRequests {
     pub(super) requests70: Requests<Eth70>,
 }
 
-/// Takes an announcement apart from the room that it takes, which goes on to count.
+/// Splits a message into the announcement and its room, which counts until it is dropped.
 pub(super) fn announced<V: Version>(
     message: Received<V>,
 ) -> Result<(Announcement, Box<dyn Send>), MessageError> {
@@ -86,8 +87,8 @@ pub(super) fn announced<V: Version>(
     Ok((message.into_announcement()?, Box::new(room)))
 }
 
-/// Implements [`Version`] for a set of messages. What the versions do not share stands beside the set:
-/// `status_message`, `status_of`, `no_receipts`.
+/// Implements [`Version`] for a set of messages. The functions that differ between versions stand
+/// next to each set: `status_message`, `status_of`, `no_receipts`.
 macro_rules! version {
     ($messages:ident, $version:literal, $requests:ident $(, $range:ident)?) => {
         impl $crate::eth::version::Version for $messages {
@@ -129,10 +130,10 @@ macro_rules! version {
                         range.check().map_err(not_allowed)?;
                         Ok(Announcement::Range(range))
                     })?
-                    // Requests and responses do not come this way.
+                    // Only a second Status reaches this: `requests` handles requests and responses.
                     _ => Err(peermux::MessageError::NotAllowed {
                         code,
-                        rule: "a Status comes once",
+                        rule: "a Status is sent once",
                     }),
                 }
             }
@@ -165,7 +166,7 @@ macro_rules! version {
     };
 }
 
-/// Makes `status_message` and `status_of` for a version whose Status says which blocks a node has.
+/// Defines `status_message` and `status_of` for versions whose Status has a range of blocks.
 macro_rules! status_with_blocks {
     ($messages:ident) => {
         fn status_message(ours: &Status) -> $messages {

@@ -1,4 +1,4 @@
-//! Gossip's messages as bytes, for the fuzz target.
+//! Gossip messages as bytes, for the fuzz target.
 
 use peermux::Bytes;
 use peermux::comm::Envelope;
@@ -10,7 +10,7 @@ pub fn reencode(envelope: &Envelope) -> Option<Envelope> {
     Gossiped::decode(envelope).map(|message| message.encode())
 }
 
-/// The author's identity, and what it signed, if this is a well-formed Data.
+/// Returns the author's identity and the signed envelope of a well-formed Data.
 pub fn authored(envelope: &Envelope) -> Option<(Bytes, Envelope)> {
     match Gossiped::decode(envelope)? {
         Gossiped::Data(message) => {

@@ -1,4 +1,4 @@
-//! Values by message id, and which sender brought each of them.
+//! Values by message id, with the sender that brought each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,22 +6,22 @@ use peermux::comm::PeerId;
 
 use super::message::MessageId;
 
-/// Values with a weight each. [`crowded`](Self::crowded) names the one that gives way: the oldest by
-/// the author with the most, among those of the sender with the most. So a flood of one sender
-/// costs the others nothing as long as they hold less, and neither does a flood of one author that
-/// reaches this node through honest senders.
+/// Weighted values, of which [`crowded`](Self::crowded) names the next to evict. Among the values
+/// of the sender with the largest sum, it is the oldest by the author with the largest sum. So a
+/// flood by one sender evicts nothing of senders that hold less. Nor does a flood by one author
+/// that arrives through honest senders.
 #[derive(Debug)]
 pub(super) struct Held<V> {
-    /// The least that a value counts when senders are compared.
+    /// The minimum weight of a value when senders and authors are compared.
     slot: usize,
     entries: HashMap<MessageId, Entry<V>>,
-    /// In the order of arrival.
+    /// Ids in order of arrival.
     order: BTreeMap<u64, MessageId>,
     arrivals: u64,
     weight: usize,
     senders: Ranking,
     authors: HashMap<PeerId, Ranking>,
-    /// Sender, author and number of arrival of each value.
+    /// Sender, author and arrival number of each value.
     lines: BTreeSet<(PeerId, PeerId, u64)>,
 }
 
@@ -33,7 +33,7 @@ struct Entry<V> {
     arrival: u64,
 }
 
-/// Sums by id, and which one is the largest.
+/// Sums by id, with the largest at hand.
 #[derive(Debug, Default)]
 struct Ranking {
     sums: HashMap<PeerId, usize>,
@@ -74,7 +74,7 @@ impl<V> Held<V> {
         self.entries.len()
     }
 
-    /// The sum of all weights.
+    /// Returns the sum of all weights.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
@@ -83,7 +83,7 @@ impl<V> Held<V> {
         self.entries.contains_key(id)
     }
 
-    /// A value and its sender.
+    /// Returns a value and its sender.
     pub(super) fn get(&self, id: &MessageId) -> Option<(PeerId, &V)> {
         let entry = self.entries.get(id)?;
         Some((entry.sender, &entry.value))
@@ -93,12 +93,12 @@ impl<V> Held<V> {
         self.entries.get_mut(id).map(|entry| &mut entry.value)
     }
 
-    /// The ids, the newest first.
+    /// Returns the ids, newest first.
     pub(super) fn newest(&self) -> impl Iterator<Item = MessageId> + '_ {
         self.order.values().rev().copied()
     }
 
-    /// Puts a value in, in place of an older one of the same id.
+    /// Inserts a value; replaces an older one with the same id.
     pub(super) fn insert(&mut self, sender: PeerId, id: MessageId, weight: usize, value: V) {
         self.remove(&id);
         self.arrivals = self.arrivals.wrapping_add(1);
@@ -119,7 +119,7 @@ impl<V> Held<V> {
         self.entries.insert(id, entry);
     }
 
-    /// Takes a value out, with its sender.
+    /// Removes a value and returns it with its sender.
     pub(super) fn remove(&mut self, id: &MessageId) -> Option<(PeerId, V)> {
         let entry = self.entries.remove(id)?;
         let (sender, less) = (entry.sender, entry.weight.max(self.slot));
@@ -136,7 +136,7 @@ impl<V> Held<V> {
         Some((sender, entry.value))
     }
 
-    /// The value that gives way first, and its sender.
+    /// Returns the value to evict next, and its sender.
     pub(super) fn crowded(&self) -> Option<(PeerId, MessageId)> {
         let sender = self.senders.largest()?;
         let author = self.authors.get(&sender)?.largest()?;
@@ -144,7 +144,7 @@ impl<V> Held<V> {
         self.order.get(&line.2).map(|id| (sender, *id))
     }
 
-    /// Takes out the values for which `is_over` holds.
+    /// Removes and returns the values for which `is_over` is true.
     pub(super) fn take_if(&mut self, is_over: impl Fn(&V) -> bool) -> Vec<(MessageId, PeerId, V)> {
         let over = self.entries.iter().filter(|(_, one)| is_over(&one.value));
         let over: Vec<_> = over.map(|(id, _)| *id).collect();

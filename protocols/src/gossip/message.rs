@@ -8,25 +8,26 @@ pub(super) const DIGEST: u64 = 0x676f_0201;
 pub(super) const REQUEST: u64 = 0x676f_0202;
 pub(super) const DATA: u64 = 0x676f_0203;
 
-/// The most ids in one message.
+/// Maximum number of ids in one message.
 pub(super) const MAX_IDS: usize = 1024;
-/// How many messages one Request is answered with at most, which is how many answers comm queues.
+/// Maximum number of answers to one Request, which equals comm's queue of answers.
 pub(super) const MAX_ANSWERS: usize = 64;
-/// The largest identity and signature, in bytes, as in comm.
+/// Maximum lengths of an identity and a signature in bytes, as in comm.
 const MAX_IDENTITY: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4 << 10;
 
-/// From this length on, a byte string's length has bytes of its own; what their number is added to.
+/// Byte strings of this length and more have separate length bytes. Their count is added to
+/// `LONG_STRING`.
 const LONG: usize = 56;
 const LONG_STRING: u8 = 0xb7;
 
-/// Names one message.
+/// Identifies one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct MessageId {
-    /// Who wrote it.
+    /// The author.
     pub author: PeerId,
-    /// Which one of the author's it is.
+    /// The author's number for it.
     pub sequence: u64,
 }
 
@@ -47,19 +48,19 @@ impl MessageId {
     }
 }
 
-/// A message with what proves its author.
+/// A message with the proof of its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signed {
     pub(super) identity: Bytes,
     pub(super) sequence: u64,
-    /// Since 1970, in whole milliseconds.
+    /// The time since 1970, in whole milliseconds.
     pub(super) written: Duration,
     pub(super) content: Bytes,
     pub(super) signature: Bytes,
 }
 
 impl Signed {
-    /// What the author signed.
+    /// Returns the envelope that the author signed.
     pub(super) fn envelope(&self) -> Envelope {
         let written = millis(self.written).to_be_bytes();
         let payload = [&written, &self.content[..]].concat();
@@ -68,7 +69,7 @@ impl Signed {
         envelope
     }
 
-    /// The same message in memory of its own: slices of a received one keep all of it.
+    /// Copies the message, since slices would keep all of a received message alive.
     pub(super) fn detached(&self) -> Self {
         Self {
             identity: Bytes::copy_from_slice(&self.identity),
@@ -83,7 +84,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What nodes tell each other.
+/// The messages between nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Gossiped {
     Digest { pull: bool, ids: Vec<MessageId> },
@@ -117,15 +118,15 @@ impl Gossiped {
         }
     }
 
-    /// Reads a message; `None` if it is malformed.
+    /// Decodes a message. Returns `None` if it is malformed.
     pub(super) fn decode(envelope: &Envelope) -> Option<Self> {
         check_exact(&envelope.payload).ok()?;
         decode_list(envelope.tag, &envelope.payload).ok()
     }
 }
 
-/// A byte string. The `rlp` crate copies byte by byte, which took most of the time that a Request costs; only
-/// one that is short, and may have no header, goes there.
+/// Appends a byte string. Long ones avoid the `rlp` crate: it copies byte by byte, which took most
+/// of the time of a Request. Short ones, which may have no header, use it.
 fn append_string(out: &mut RlpStream, string: &Bytes) {
     if string.len() < LONG {
         out.append(string);
@@ -228,7 +229,7 @@ mod tests {
             out.append(&id(1).to_bytes());
             out
         });
-        // A list in the place of an id's bytes.
+        // A list instead of an id's bytes.
         let mut list = RlpStream::new_list(1);
         list.begin_list(40).append_raw(&[5; 40], 40);
         for ids in [many.out(), list.out()] {

@@ -21,24 +21,24 @@ use super::message::{DATA, DIGEST, Gossiped, MAX_ANSWERS, MessageId, REQUEST, Si
 use super::store::Store;
 use crate::mutex::Mutex;
 
-/// About how many bytes one Request is answered with at most, and a message of any size.
+/// Maximum content sent for one Request in bytes. A first message of any size is sent.
 const MAX_ANSWERED: usize = 4 << 20;
 
-/// A message that has reached this node, or was published by it.
+/// A message that arrived at this node or was published by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GossipMessage {
-    /// Which one it is, and whose.
+    /// The id, with the author.
     pub id: MessageId,
-    /// What its author wrote.
+    /// The content.
     pub content: Bytes,
 }
 
-/// Why a message was not published.
+/// Why publishing a message failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GossipError {
-    /// It is too large.
+    /// The message is too large.
     #[error("a message of {size} bytes is over the limit of {limit}")]
     TooLarge {
         /// Its size in bytes.
@@ -46,32 +46,32 @@ pub enum GossipError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// It could not be signed.
+    /// The message could not be signed.
     #[error(transparent)]
     Signing(#[from] IdentityError),
 }
 
-/// What a node has sent and received; a snapshot.
+/// Counters of a node's gossip; a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GossipStats {
     /// Rounds since the start.
     pub rounds: u64,
-    /// Digests that were sent.
+    /// Digests sent.
     pub digests: u64,
-    /// Requests that were sent.
+    /// Requests sent.
     pub requests: u64,
-    /// Messages that were sent with their content.
+    /// Messages sent with their content.
     pub data: u64,
-    /// Messages that were new when they arrived.
+    /// Messages that arrived and were new.
     pub fresh: u64,
-    /// Messages that were known already when they arrived, too old, or from the future.
+    /// Messages that arrived and were known, too old, or from the future.
     pub stale: u64,
     /// Peers that broke the protocol.
     pub broken: u64,
-    /// Messages that are kept at present.
+    /// Messages kept at present.
     pub kept: usize,
-    /// How many bytes they take.
+    /// The bytes that they take.
     pub kept_bytes: usize,
 }
 
@@ -86,8 +86,9 @@ struct Counters {
     broken: AtomicU64,
 }
 
-/// A node's part in the gossip. Cheap to clone; it ends with the last clone, or when its
-/// [`Comm`] stops.
+/// A node's gossip.
+///
+/// Cheap to clone. It ends with the last clone, or when its [`Comm`] stops.
 #[derive(Clone)]
 pub struct Gossip {
     shared: Arc<Shared>,
@@ -105,7 +106,7 @@ struct Shared {
 }
 
 impl Gossip {
-    /// Takes part, in a task of the current tokio runtime. The node has no peers yet.
+    /// Starts gossip in a task of the current tokio runtime, without peers.
     #[must_use]
     pub fn start(comm: Comm, config: Config) -> Self {
         let inbox = comm.accept(|message| {
@@ -119,7 +120,7 @@ impl Gossip {
             peers: Mutex::default(),
             feed: Demux::new(),
             counters: Counters::default(),
-            // A node that comes back under its old identity must not use a number again.
+            // Start at random: a node that restarts with its old identity must not reuse a number.
             sequence: AtomicU64::new(rand::rng().random::<u64>() >> 1),
         });
         let (last, ended) = watch::channel(());
@@ -130,17 +131,19 @@ impl Gossip {
         }
     }
 
-    /// Sets whom to gossip with, in place of those before.
+    /// Replaces the set of peers.
     pub fn set_peers(&self, mut peers: Vec<RemotePeer>) {
         let own = self.shared.comm.id();
         peers.retain(|peer| peer.id() != Some(own));
         *self.shared.peers.lock() = peers;
     }
 
-    /// Spreads a message from the next round on; own subscriptions see it too.
+    /// Publishes a message, which spreads from the next round on.
+    ///
+    /// This node's own subscriptions receive it too.
     ///
     /// # Errors
-    /// [`GossipError`]; nothing is spread then.
+    /// [`GossipError`] if the message is too large or cannot be signed; it is not spread then.
     pub async fn publish(&self, content: impl Into<Bytes>) -> Result<MessageId, GossipError> {
         let (content, shared) = (content.into(), &self.shared);
         let (size, limit) = (content.len(), shared.config.max_content);
@@ -167,7 +170,9 @@ impl Gossip {
         Ok(id)
     }
 
-    /// Receives all messages from now on. A subscriber that is too slow loses the newest.
+    /// Subscribes to all messages from now on.
+    ///
+    /// A subscriber that is too slow loses the newest messages.
     #[must_use]
     pub fn subscribe(&self) -> Subscription<GossipMessage> {
         self.shared
@@ -175,7 +180,7 @@ impl Gossip {
             .subscribe(SubscriptionConfig::default(), |_| true)
     }
 
-    /// What the node has sent and received.
+    /// Returns a snapshot of the counters.
     #[must_use]
     pub fn stats(&self) -> GossipStats {
         let counters = &self.shared.counters;
@@ -205,10 +210,10 @@ async fn run(
     let mut rounds = interval(shared.config.interval);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        // A flood of messages leaves time for other tasks.
+        // A flood of messages must leave time for other tasks.
         consume_budget().await;
         tokio::select! {
-            // The end first, and a round that is due before what never stops coming in.
+            // Check the end first, then a due round: messages may arrive without a pause.
             biased;
             _ = ended.changed() => break,
             _ = rounds.tick() => shared.round(),
@@ -222,7 +227,7 @@ async fn run(
 }
 
 impl Shared {
-    /// Tells some peers what is new, and asks one what else there is.
+    /// Announces new messages to some peers and requests the Digest of one other.
     fn round(&self) {
         let (hot, digest) = {
             let mut store = self.store.lock();
@@ -253,13 +258,13 @@ impl Shared {
         for peer in peers {
             self.count(message);
             if !self.is_lost() {
-                // What does not arrive is found again in a later round.
+                // A message that is lost here is found again in a later round.
                 drop(self.comm.send(&envelope, std::slice::from_ref(peer)));
             }
         }
     }
 
-    /// Answers, or not; what is not answered is asked for again in a later round.
+    /// Answers if there is room. Otherwise the peer requests it again in a later round.
     fn answer(&self, received: &ReceivedMessage, message: &Gossiped) {
         if self.is_lost() {
             return;
@@ -294,13 +299,13 @@ impl Shared {
             Some(Gossiped::Digest { pull, ids }) => self.compare(received, pull, &ids),
             Some(Gossiped::Request(ids)) => self.supply(received, &ids).await,
             Some(Gossiped::Data(message)) => self.take_in(received.sender().id, &message).await,
-            None => self.broken(received.sender().id, "malformed gossip"),
+            None => self.broken(received.sender().id, "the message is malformed"),
         }
     }
 
-    /// Requests what a Digest names and this node lacks, and answers with a Digest if it is asked.
+    /// Requests missing messages of a Digest, and answers with a Digest if requested.
     fn compare(&self, received: &ReceivedMessage, pull: bool, ids: &[MessageId]) {
-        // Without room for an answer nothing is noted as requested, and no Digest is made.
+        // Without room for an answer, nothing may be recorded as requested.
         if !received.has_room(0) {
             return;
         }
@@ -315,12 +320,12 @@ impl Shared {
         }
     }
 
-    /// Answers a Request: each message once, and no more at a time than is queued for one peer.
+    /// Answers a Request: each message once, and no more than comm queues for one peer.
     async fn supply(&self, received: &ReceivedMessage, ids: &[MessageId]) {
         let (mut named, now) = (HashSet::new(), self.comm.unix_time());
         let (mut answers, mut bytes) = (0_usize, 0_usize);
         for id in ids.iter().filter(|id| named.insert(**id)) {
-            // One peer's Request leaves time for other tasks.
+            // One peer's Request must leave time for other tasks.
             consume_budget().await;
             let Some(message) = self.store.lock().get(id, now).cloned() else {
                 continue;
@@ -340,7 +345,7 @@ impl Shared {
             return self.broken(sender, "the message is too large");
         }
         let now = self.comm.unix_time();
-        // Before the signature is checked, which costs the most.
+        // Check the time before the signature, which is the most expensive check.
         if !self.store.lock().is_current(message.written, now) {
             self.counters.stale.fetch_add(1, Relaxed);
             return;
@@ -364,12 +369,12 @@ impl Shared {
     }
 
     fn broken(&self, id: PeerId, rule: &str) {
-        debug!(%id, rule, "peer breaks the gossip");
+        debug!(%id, rule, "gossip peer breaks a rule");
         self.counters.broken.fetch_add(1, Relaxed);
         self.comm.close_conn(&id);
     }
 
-    /// Some distinct peers, by chance.
+    /// Returns up to `count` distinct random peers.
     fn some_peers(&self, count: usize) -> Vec<RemotePeer> {
         let (peers, mut rng) = (self.peers.lock(), rand::rng());
         let mut left: Vec<_> = (0..peers.len()).collect();

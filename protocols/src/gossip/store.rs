@@ -1,7 +1,6 @@
-//! The messages that one node has, under a bound, as a state machine over time.
+//! The bounded set of messages of one node, as a state machine over time.
 //!
-//! Times of writing and expiry follow the calendar, as durations since 1970; what was requested
-//! follows the monotonic clock.
+//! Times of writing and the expiry are durations since 1970. Times of requests are monotonic.
 
 use std::time::Duration;
 
@@ -12,21 +11,21 @@ use super::Config;
 use super::held::Held;
 use super::message::{MAX_ANSWERS, MAX_IDS, MessageId, Signed};
 
-/// How many ids of forgotten messages are remembered for each message that may be kept.
+/// The number of ids of evicted messages to remember, per message that may be kept.
 const SEEN_FACTOR: usize = 4;
-/// A sender that was asked for a message and did not send it is asked again after this many rounds;
-/// others are asked in the next one. So nobody holds a message up by announcing it first.
+/// How many rounds a sender has to answer a request before it is asked again. Another sender is
+/// asked in the next round, so a sender cannot delay a message by announcing it first.
 const PATIENCE: u32 = 4;
-/// What a message takes beside its byte strings: its places in the tables, about.
+/// The approximate memory of a message besides its byte strings, in bytes.
 const OVERHEAD: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Store {
     config: Config,
     kept: Held<Kept>,
-    /// Times of writing of forgotten messages, which stay away as long as they are accepted.
+    /// Times of writing of evicted messages, to reject them until they expire.
     seen: Held<Duration>,
-    /// When a message was requested from its sender.
+    /// When a message was requested, and from which sender.
     requested: Held<Instant>,
 }
 
@@ -36,7 +35,7 @@ struct Kept {
     hot: u32,
 }
 
-/// How many bytes a message takes in the store.
+/// Returns the memory of a message in the store, in bytes.
 fn cost(message: &Signed) -> usize {
     let strings = [&message.identity, &message.content, &message.signature];
     let bytes = strings.iter().map(|string| string.len());
@@ -58,18 +57,18 @@ impl Store {
         self.kept.len()
     }
 
-    /// How many bytes the kept messages take.
+    /// Returns the memory of the kept messages, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.kept.weight()
     }
 
-    /// Whether a message that was written at a time can be accepted.
+    /// Returns whether a message with this time of writing is acceptable.
     pub(super) fn is_current(&self, written: Duration, now: Duration) -> bool {
         let latest = now.saturating_add(self.config.clock_tolerance);
         written <= latest && now.saturating_sub(written) < self.config.expiry
     }
 
-    /// Takes in a message that `sender` brought; false if it is known, not current, or too large.
+    /// Inserts a message from `sender`. Returns false if it is known, not current, or too large.
     pub(super) fn insert(
         &mut self,
         sender: PeerId,
@@ -96,7 +95,7 @@ impl Store {
         true
     }
 
-    /// Forgets a message that could still come back.
+    /// Evicts a message and remembers its id, since it could arrive again.
     fn forget(&mut self, id: MessageId) {
         let Some((sender, kept)) = self.kept.remove(&id) else {
             return;
@@ -110,7 +109,7 @@ impl Store {
         self.seen.insert(sender, id, 1, kept.message.written);
     }
 
-    /// Forgets what is over, which is not accepted again.
+    /// Removes expired messages and ids, and requests without an answer.
     pub(super) fn expire(&mut self, now: Duration, instant: Instant) {
         let Config {
             expiry, interval, ..
@@ -123,14 +122,14 @@ impl Store {
             .take_if(|since| instant.saturating_duration_since(*since) >= patience);
     }
 
-    /// A message that is not over yet.
+    /// Returns a message that has not expired.
     pub(super) fn get(&self, id: &MessageId, now: Duration) -> Option<&Signed> {
         let (_, kept) = self.kept.get(id)?;
         self.is_current(kept.message.written, now)
             .then_some(&kept.message)
     }
 
-    /// The ids that are new; each is so for a number of rounds.
+    /// Returns the ids of new messages, and reduces the rounds that they stay new.
     pub(super) fn take_hot(&mut self) -> Vec<MessageId> {
         let mut ids = Vec::new();
         let newest: Vec<_> = self.kept.newest().collect();
@@ -146,13 +145,14 @@ impl Store {
         ids
     }
 
-    /// The ids of the newest messages.
+    /// Returns the ids of the newest messages.
     pub(super) fn digest(&self) -> Vec<MessageId> {
         self.kept.newest().take(MAX_IDS).collect()
     }
 
-    /// Which of these to request from their sender: no more than one Request is answered with, each
-    /// at most once in a round. Where too much is requested, the sender with the most gives way.
+    /// Returns the ids to request from their sender, and records them as requested. There are at
+    /// most as many as one Request is answered with, and each at most once per round. If too many
+    /// are requested, one of the sender with the most is evicted.
     pub(super) fn missing(
         &mut self,
         sender: PeerId,

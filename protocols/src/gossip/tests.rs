@@ -15,7 +15,7 @@ use super::store::Store;
 use super::{Config, Gossip, GossipError};
 
 const SOON: Duration = Duration::from_secs(60);
-/// When each node starts; from there their clocks follow the virtual time.
+/// The calendar time at which each node starts. Its clock follows the virtual time.
 const START: Duration = Duration::from_secs(1_800_000_000);
 
 #[derive(Clone, Default)]
@@ -38,7 +38,7 @@ impl Net {
     async fn node(&self) -> (Comm, RemotePeer) {
         let random = || SecretKey::random(&mut rand::rng());
         let (key, identity) = (random(), Secp256k1Identity::new(random()));
-        // Only the key counts; what has no address is not dialled.
+        // Only the key matters: nodes without an address are not dialled.
         let enode = Enode::new(key.public_key(), "192.0.2.1:1".parse().unwrap());
         let builder = Server::builder(key)
             .configure(|config| config.with_max_peers(200))
@@ -66,7 +66,8 @@ impl Net {
     }
 }
 
-/// How many messages plain flooding takes: who hears of a message tells everybody else.
+/// Returns how many messages plain flooding sends and how many nodes it reaches. Each node that
+/// receives the message sends it to all others.
 fn flood(nodes: usize, loss: f64) -> (usize, usize) {
     let mut rng = rand::rng();
     let mut reached = vec![false; nodes];
@@ -93,7 +94,7 @@ async fn a_message_reaches_fifty_nodes_in_few_rounds_although_one_in_ten_is_lost
     };
     let nodes = Net::default().gossips(NODES, config).await;
     let mut feeds: Vec<_> = nodes.iter().map(Gossip::subscribe).collect();
-    // Connections are made meanwhile.
+    // Wait until the connections are established.
     sleep(SOON).await;
     let sum = |of: fn(&super::GossipStats) -> u64| -> u64 {
         nodes.iter().map(|node| of(&node.stats())).sum()
@@ -182,7 +183,7 @@ async fn who_passes_on_what_its_author_did_not_sign_loses_its_connection() {
     assert!(feed.next().await.is_none());
 }
 
-/// A message that its author signed.
+/// Returns a message with its author's signature.
 fn by(author: &Secp256k1Identity, sequence: u64, written: Duration) -> Signed {
     let mut message = Signed {
         identity: author.identity(),
@@ -262,7 +263,7 @@ fn id(byte: u8, sequence: u64) -> MessageId {
     MessageId::new(author(byte), sequence)
 }
 
-/// Inserts a message of author `by`, brought by `sender`, that takes `size` bytes.
+/// Inserts a message by author `by` from `sender` that takes `size` bytes.
 fn insert(store: &mut Store, sender: u8, by: u8, sequence: u64, size: usize) -> bool {
     let message = Signed {
         identity: vec![0; size / 2].into(),
@@ -286,7 +287,7 @@ async fn the_store_keeps_its_bounds() {
     assert!(!insert(&mut store, 1, 1, 3, 10_000), "known");
     assert!(
         !insert(&mut store, 2, 1, 0, 10_000),
-        "forgotten, and not wanted back"
+        "evicted, and not accepted again"
     );
     assert!(!insert(&mut store, 1, 1, 9, 100_001), "too large for ever");
     assert_eq!(store.digest(), [id(1, 3), id(1, 2), id(1, 1)]);
@@ -302,7 +303,7 @@ async fn the_store_keeps_its_bounds() {
         let now = now + config.interval * rounds;
         store.missing(author(sender), &[id(1, 7)], now).len()
     };
-    assert_eq!((again(1, 0), again(2, 0)), (0, 0), "asked for already");
+    assert_eq!((again(1, 0), again(2, 0)), (0, 0), "already requested");
     assert_eq!((again(1, 1), again(1, 3), again(1, 4)), (0, 0, 1));
     assert_eq!(again(2, 5), 1, "another sender, in the next round");
 }
@@ -313,7 +314,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
         .with_max_messages(40)
         .with_max_bytes(100_000);
     let mut store = Store::new(config);
-    // Both bring what honest authors wrote; 8 is an author who floods, through 1 as well as alone.
+    // Both bring messages of honest authors. Author 8 floods, through sender 1 and by itself.
     for n in 0..5 {
         assert!(insert(&mut store, 1, 10 + n, 0, 1100));
         assert!(insert(&mut store, 2, 20 + n, 0, 4000));
@@ -334,7 +335,7 @@ fn a_flood_of_one_sender_or_one_author_crowds_out_its_own_messages_first() {
             assert!(store.get(&id(honest, 0), START).is_some(), "{honest}");
         }
     }
-    // Nor does it make the node forget what it has seen of others.
+    // Nor does a flood make the node forget the ids of other authors.
     let mut seen = Store::new(config.with_max_messages(1));
     assert!(insert(&mut seen, 1, 1, 0, 1100) && insert(&mut seen, 1, 1, 1, 1100));
     for n in 0..100 {
@@ -370,7 +371,7 @@ async fn times_and_counts_of_any_size_work() {
     assert_eq!(store.missing(author(1), &ids, now), ids);
     store.expire(Duration::MAX, now + SOON);
     let again = store.missing(author(2), &ids, now + SOON);
-    assert!(again.is_empty(), "asked for already");
+    assert!(again.is_empty(), "already requested");
     let net = Net::default();
     let gossips = net.gossips(2, largest).await;
     gossips[0].publish("to be told").await.unwrap();

@@ -1,4 +1,4 @@
-//! Bans by IP address.
+//! Bans of nodes and of IP addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use crate::addrbook::time::{is_ahead, later};
 use crate::node::NodeId;
 
-/// More of a reason is cut off, in characters.
+/// The most characters of a reason. The rest is cut off.
 const LONGEST_REASON: usize = 256;
 
-/// Why and for how long a node or an address is kept out.
+/// Why and how long a node or an address is banned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ban {
@@ -21,9 +21,9 @@ pub struct Ban {
     pub until: SystemTime,
     /// Why, for people; at most 256 characters.
     pub reason: String,
-    /// When it was read from a store, if it was to begin later than that: then either the clock that wrote
-    /// it was wrong, or the one at the reading is. Until the latter is corrected, the ban holds for its
-    /// length from then.
+    /// When the ban was read from a store, if it began in the future. Then the clock was wrong
+    /// either when the ban was written or when it was read. Until the latter is corrected, the ban
+    /// holds for its length from this time.
     read: Option<SystemTime>,
 }
 
@@ -54,13 +54,14 @@ impl Ban {
     }
 
     pub(super) fn holds(&self, now: SystemTime) -> bool {
-        match is_ahead(now, self.since) {
-            false => self.until > now,
-            true => self.read.is_some() && self.end() > now,
+        if is_ahead(now, self.since) {
+            self.read.is_some() && self.end() > now
+        } else {
+            self.until > now
         }
     }
 
-    /// When it ends, or is looked at again.
+    /// When the ban ends or is checked again.
     pub(super) fn end(&self) -> SystemTime {
         let length = self.until.duration_since(self.since).unwrap_or_default();
         self.read.map_or(self.until, |read| later(read, length))
@@ -72,26 +73,27 @@ impl Ban {
         self.end().duration_since(now).unwrap_or_default()
     }
 
-    /// The ban at its end, if it has one still to come because the clock was corrected.
+    /// Checks a ban at its end. Returns it if it still holds, after a correction of the clock.
     pub(super) fn looked_at_again(mut self, now: SystemTime) -> Option<Self> {
         self.read = None;
         self.holds(now).then_some(self)
     }
 }
 
-/// Who is banned.
+/// A node or an IP address that is banned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum BanTarget {
     /// A node, wherever it is.
     Node(NodeId),
-    /// Whoever is at this IPv4 address, or in the /64 of this IPv6 address, which is the least
-    /// that one customer gets.
+    /// Any node at this IPv4 address, or in the /64 of this IPv6 address.
+    ///
+    /// A /64 is the least that one customer gets.
     Ip(IpAddr),
 }
 
 impl BanTarget {
-    /// The ban of an IP address; an IPv6 address is cut to its /64.
+    /// The target for an IP address; an IPv6 address is cut to its /64.
     pub fn ip(ip: IpAddr) -> Self {
         Self::Ip(banned_net(ip))
     }
@@ -107,7 +109,7 @@ impl fmt::Display for BanTarget {
     }
 }
 
-/// A bounded number of bans of IP addresses; the one that ends first gives way.
+/// A bounded number of bans of IP addresses. The one that ends first makes room.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IpBans {
     bans: BTreeMap<IpAddr, Ban>,
@@ -123,7 +125,7 @@ impl IpBans {
         self.bans.get(&net)
     }
 
-    /// Sets a ban and returns the addresses whose bans changed or went.
+    /// Sets a ban, and returns the addresses whose bans changed or were dropped.
     pub(super) fn insert(&mut self, ip: IpAddr, ban: Ban, most: usize) -> Vec<IpAddr> {
         let net = banned_net(ip);
         self.remove(net);
@@ -149,7 +151,7 @@ impl IpBans {
         true
     }
 
-    /// Drops the bans that have ended and returns whose they were.
+    /// Drops the bans that have ended, and returns their addresses.
     pub(super) fn expire(&mut self, now: SystemTime) -> Vec<IpAddr> {
         let mut ended = Vec::new();
         while let Some((_, net)) = self.by_end.first().filter(|(until, _)| *until <= now) {

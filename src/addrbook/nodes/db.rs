@@ -11,15 +11,17 @@ use crate::node::NodeId;
 use crate::settings::settings;
 
 settings! {
-    /// How much a [`NodeDb`] remembers and when it bans.
+    /// How much a [`NodeDb`] remembers, and when it bans.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct NodeDbConfig {
-        /// How many nodes are remembered; 0 counts as 1. Default: 65,536. Beyond, the unbanned
-        /// node gives way of which nothing was heard for longest; only where all are banned, the
-        /// one whose ban ends first.
+        /// How many nodes are remembered; 0 counts as 1.
+        ///
+        /// Beyond that, the unbanned node that was untouched for longest is dropped. If all are
+        /// banned, it is the one whose ban ends first. Default: 65,536.
         max_nodes / with_max_nodes: usize = 65_536, |nodes: usize| nodes.max(1);
-        /// How many IP addresses can be banned; 0 counts as 1. Default: 16,384. Beyond, the ban
-        /// that ends first gives way.
+        /// How many IP addresses can be banned; 0 counts as 1.
+        ///
+        /// Beyond that, the ban that ends first is dropped. Default: 16,384.
         max_ip_bans / with_max_ip_bans: usize = 16_384, |bans: usize| bans.max(1);
         /// A score above this bans a node. Default: 100.
         ban_above / with_ban_above: u32 = 100;
@@ -28,8 +30,9 @@ settings! {
     }
 }
 
-/// What a node remembers of others by their ids, and the IP addresses it bans, as a pure data
-/// structure: time is an argument, from one [`Clock`](super::super::Clock).
+/// The records of nodes by id, and the bans of IP addresses.
+///
+/// It is a pure data structure: time is an argument, from one [`Clock`](super::super::Clock).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -48,7 +51,7 @@ settings! {
 pub struct NodeDb {
     config: NodeDbConfig,
     records: BTreeMap<NodeId, KnownNode>,
-    /// All records, in the order in which they give way.
+    /// All records, in the order in which they are dropped.
     by_rank: BTreeSet<(bool, SystemTime, NodeId)>,
     ip_bans: IpBans,
     pub(in crate::addrbook) unsaved: Unsaved<BanTarget>,
@@ -63,7 +66,7 @@ impl NodeDb {
         }
     }
 
-    /// Notes that a node is connected: its failures are over.
+    /// Records that a node is connected, and resets its failures.
     pub fn seen(&mut self, id: &NodeId, now: SystemTime) {
         self.change(id, now, |info| {
             info.last_seen = Some(now);
@@ -71,8 +74,9 @@ impl NodeDb {
         });
     }
 
-    /// Notes that a node could not be reached or did not get through its handshake, and returns
-    /// how often in a row that has happened.
+    /// Records that a dial of a node or its handshake failed.
+    ///
+    /// Returns how often in a row that has happened.
     pub fn failed(&mut self, id: &NodeId, now: SystemTime) -> u32 {
         self.change(id, now, |info| {
             info.failures = info.failures.saturating_add(1);
@@ -81,8 +85,9 @@ impl NodeDb {
         })
     }
 
-    /// Adds to a node's [`Score`](super::super::Score) and returns it. A score above the limit
-    /// bans the node with this reason, and the score starts afresh.
+    /// Adds to a node's [`Score`](super::super::Score), and returns it.
+    ///
+    /// A score above the limit bans the node with this reason, and is reset to zero.
     pub fn penalise(
         &mut self,
         id: &NodeId,
@@ -99,7 +104,7 @@ impl NodeDb {
         score
     }
 
-    /// Bans for some time from now, in place of an earlier ban.
+    /// Bans for some time from now, and replaces an earlier ban.
     pub fn ban(&mut self, target: BanTarget, time: Duration, reason: &str, now: SystemTime) {
         let ban = Ban::new(now, time, reason);
         match target {
@@ -111,7 +116,7 @@ impl NodeDb {
         }
     }
 
-    /// Lifts a ban and says whether there was one.
+    /// Lifts a ban; returns whether there was one.
     pub fn unban(&mut self, target: BanTarget, now: SystemTime) -> bool {
         match target {
             BanTarget::Node(id) => {
@@ -128,8 +133,9 @@ impl NodeDb {
         }
     }
 
-    /// The ban of a node that holds now. An IP address has its own:
-    /// [`banned_ip`](Self::banned_ip).
+    /// The ban of a node that holds now.
+    ///
+    /// For IP addresses see [`banned_ip`](Self::banned_ip).
     pub fn banned(&self, id: &NodeId, now: SystemTime) -> Option<&Ban> {
         let ban = self.records.get(id)?.ban.as_ref();
         ban.filter(|ban| ban.holds(now))
@@ -151,7 +157,7 @@ impl NodeDb {
         all.filter(move |(_, ban)| ban.holds(now))
     }
 
-    /// What is remembered of a node.
+    /// The record of a node.
     pub fn node(&self, id: &NodeId) -> Option<&KnownNode> {
         self.records.get(id)
     }
@@ -171,7 +177,7 @@ impl NodeDb {
         self.records.is_empty()
     }
 
-    /// Forgets a node, its ban too, and says whether it was known.
+    /// Removes a node with its ban; returns whether it was known.
     pub fn forget(&mut self, id: &NodeId) -> bool {
         let Some(info) = self.records.remove(id) else {
             return false;
@@ -182,14 +188,15 @@ impl NodeDb {
         true
     }
 
-    /// Drops the bans that have ended and says how many there were. This happens by itself
-    /// whenever a node comes in.
+    /// Drops the bans that have ended, and returns how many there were.
+    ///
+    /// This also happens whenever a node is added.
     pub fn expire(&mut self, now: SystemTime) -> usize {
         let ended = self.ip_bans.expire(now);
         let mut count = ended.len();
         ended.into_iter().for_each(|net| self.ip_changed(net));
         while let Some((until, id)) = self.first_ban().filter(|(until, _)| *until <= now) {
-            // The record was last of use when the ban ended.
+            // The record counts as touched when its ban ended.
             count += self.change_at(&id, until, |info| {
                 let ban = info.ban.take();
                 info.ban = ban.and_then(|ban| ban.looked_at_again(now));
@@ -244,14 +251,14 @@ impl NodeDb {
         result
     }
 
-    /// Takes in a record from the store.
+    /// Adds a record from the store.
     pub(in crate::addrbook) fn restore(&mut self, id: NodeId, info: KnownNode) {
         let touched = info.touched;
         self.change(&id, touched, |slot| *slot = info);
         self.unsaved.restored(BanTarget::Node(id));
     }
 
-    /// Takes in a ban from the store.
+    /// Adds a ban from the store.
     pub(in crate::addrbook) fn restore_ip_ban(&mut self, net: IpAddr, ban: Ban) {
         self.unsaved.restored(BanTarget::Ip(net));
         let changed = self.ip_bans.insert(net, ban, self.config.max_ip_bans());

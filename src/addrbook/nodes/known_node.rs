@@ -1,4 +1,4 @@
-//! What is remembered of one node.
+//! The record of one node.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::Ban;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct KnownNode {
-    /// When the node was first heard of.
+    /// When the record was made.
     pub first_seen: SystemTime,
     /// When it was last connected, or `None` if it never was.
     pub last_seen: Option<SystemTime>,
@@ -38,8 +38,9 @@ impl KnownNode {
         }
     }
 
-    /// Where the record stands in the order in which records give way: the unbanned before the
-    /// banned, the longest untouched first, of the banned the one whose ban ends first.
+    /// The rank of the record; the lowest is dropped first. Unbanned records rank below banned
+    /// ones. Of the unbanned, the one untouched for longest is the lowest; of the banned, the one
+    /// whose ban ends first.
     pub(super) fn rank(&self) -> (bool, SystemTime) {
         match &self.ban {
             None => (false, self.touched),

@@ -1,4 +1,4 @@
-//! What is remembered of nodes by id: sightings, failures, misbehaviour, bans.
+//! The records of nodes by id: sightings, failures, misbehaviour, bans.
 
 mod ban;
 mod db;

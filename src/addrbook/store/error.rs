@@ -1,26 +1,29 @@
-//! What can go wrong between a book and its file.
+//! The errors between a book and its file.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::private_file::Exposed;
 
-/// Why a book could not be read or written. Nothing is ever deleted.
+/// Why a book could not be read or written.
+///
+/// No error deletes a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The file is not what was written. Unless `kept` is `None`, it was renamed to that, and
-    /// opening `path` again starts an empty book.
+    /// The file is damaged.
+    ///
+    /// If `kept` is set, the file was renamed to it, and opening `path` again starts an empty book.
     #[error("{path:?} is damaged: {what}{}", kept_as(.kept))]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
-        /// Where it is kept now.
+        /// The new path of the file.
         kept: Option<PathBuf>,
     },
-    /// The file was written by a newer version of this library. It is left where it is.
+    /// A newer version of this library wrote the file. It is left unchanged.
     #[error("{path:?} has format version {found}, and this program reads up to {supported}")]
     Newer {
         /// The file.
@@ -36,7 +39,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Others than its owner could read or change the file. It is left as it is.
+    /// Users other than its owner could read or change the file. It is left unchanged.
     #[error(transparent)]
     Exposed(#[from] Exposed),
     /// Reading or writing failed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use redb::{BackendError, StorageBackend};
 
-/// A file that is used without a lock if it cannot be locked: some file systems have no locks, and
+/// A file that is used without a lock if it cannot be locked. Some file systems have no locks, and
 /// a network's lock server may be missing.
 #[derive(Debug)]
 pub(super) struct LockIfPossible<B> {
@@ -19,7 +19,7 @@ impl<B: StorageBackend> LockIfPossible<B> {
         tracing::warn!(
             path = ?self.path,
             %reason,
-            "the file cannot be locked: see to it that no other process uses it"
+            "the file cannot be locked: make sure that no other process uses it"
         );
     }
 }
@@ -51,7 +51,7 @@ impl<B: StorageBackend> StorageBackend for LockIfPossible<B> {
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.try_lock_range(start, end).map_err(|error| {
-            // redb tries the whole file last, and goes on where the system has no locks.
+            // redb tries the whole file last, and continues if locks are not supported.
             if (start, end) == (Bound::Unbounded, Bound::Unbounded) {
                 self.warn(error);
             }

@@ -9,7 +9,9 @@ use crate::mutex::Mutex;
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
-/// A store in memory. Clones share their rows, so that one can outlive a book and feed the next.
+/// A store in memory.
+///
+/// Clones share their rows, so that a clone can outlive a book and load the next one.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Rows>>);
 

@@ -1,4 +1,4 @@
-//! Where a book is kept between two runs.
+//! The stores that keep a book between two runs.
 
 use std::path::Path;
 
@@ -11,7 +11,9 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use redb::RedbStore;
 
-/// One table of a [`Store`]. What stands in it is the book's business.
+/// One table of a [`Store`].
+///
+/// Only the book interprets its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Table {
@@ -44,16 +46,16 @@ impl Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row {
-    /// In which table.
+    /// The row's table.
     pub table: Table,
-    /// The row's name in its table.
+    /// The row's key in its table.
     pub key: Vec<u8>,
-    /// What it says.
+    /// The row's value.
     pub value: Vec<u8>,
 }
 
 impl Row {
-    /// A row.
+    /// Creates a row.
     pub fn new(table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         Self {
             table,
@@ -67,16 +69,16 @@ impl Row {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// In which table.
+    /// The row's table.
     pub table: Table,
-    /// The row's name in its table.
+    /// The row's key in its table.
     pub key: Vec<u8>,
-    /// What it says from now on, or `None` to remove it.
+    /// The new value, or `None` to remove the row.
     pub value: Option<Vec<u8>>,
 }
 
 impl Change {
-    /// A row that is written, or removed with `None`.
+    /// Creates a change that writes a row, or removes it if `value` is `None`.
     pub fn new(table: Table, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) -> Self {
         Self {
             table,
@@ -86,17 +88,20 @@ impl Change {
     }
 }
 
-/// A place for rows. Its calls may block; they are never made on a thread of the async runtime.
+/// A place for rows.
+///
+/// Its functions may block; they are never called on a thread of the async runtime.
 pub trait Store: std::fmt::Debug + Send + 'static {
-    /// All rows.
+    /// Returns all rows.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if what is there is not what was written, [`StoreError::Io`] if it
-    /// cannot be read.
+    /// [`StoreError::Damaged`] if the rows are not those that were written, [`StoreError::Io`] if
+    /// they cannot be read.
     fn load(&mut self) -> Result<Vec<Row>, StoreError>;
 
-    /// Makes all changes or, on an error or a crash, none of them. When it returns `Ok`, they
-    /// survive a crash of the process and of the machine.
+    /// Makes all changes or, on an error or a crash, none of them.
+    ///
+    /// When it returns `Ok`, they survive a crash of the process and of the machine.
     ///
     /// # Errors
     /// [`StoreError::Io`] if nothing was written; a later call may succeed.

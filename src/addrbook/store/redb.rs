@@ -11,19 +11,21 @@ use super::lock::LockIfPossible;
 use super::{Change, Row, Store, StoreError, Table};
 use crate::private_file::{self, OpenError, Unfinished};
 
-/// The rows fit into far less; this bounds what the database's cache may take, in bytes.
+/// The bound on the database's cache, in bytes. The rows take far less.
 const CACHE: usize = 4 << 20;
 
 /// A store in one file, by the embedded database `redb`.
 ///
 /// A commit is one transaction: it is flushed to the disk before it counts, and a crash at any
-/// moment leaves the file as it was after the last commit. The file is created readable for its
-/// owner only, because it holds the secret that chooses buckets, and one that others can read or
-/// change, or a symbolic link to one, is not opened ([`private_file`]). One process can have it open; on a
-/// file system without locks a warning says that nobody sees to that.
+/// moment leaves the file as it was after the last commit.
 ///
-/// A new file is made under another name, `path.new-…`, and renamed when it is complete; a process
-/// that is killed meanwhile leaves one behind, which nobody reads again.
+/// The file is created readable for its owner only, because it holds the secret that chooses
+/// buckets. A file that others can read or change, or a symbolic link, is not opened
+/// ([`private_file`]). Only one process can have the file open; on a file system without locks this
+/// is not enforced, and a warning is logged.
+///
+/// A new file is made under another name, `path.new-…`, and renamed when it is complete. A process
+/// that is killed meanwhile leaves that file behind, and it is never read.
 #[derive(Debug)]
 pub struct RedbStore {
     path: PathBuf,
@@ -32,7 +34,7 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens a file or creates it, and checks the checksums of all that it holds.
+    /// Opens a file or creates it, and verifies the checksums of its content.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not such a database or was changed from outside; it
@@ -43,8 +45,10 @@ impl RedbStore {
         Ok(Self { path, database })
     }
 
-    /// Renames a file to the first free one of `path.damaged-1`, `path.damaged-2` and so on, and
-    /// returns that. Close the store before.
+    /// Renames a damaged file, and returns its new path.
+    ///
+    /// The path is the first free one of `path.damaged-1`, `path.damaged-2` and so on. Close the
+    /// store before.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the file cannot be renamed.
@@ -83,7 +87,7 @@ impl Store for RedbStore {
             Some(database) => database,
             None => open(&self.path)?,
         };
-        // On an error the database stays closed: redb takes no more writes then.
+        // On an error the database stays closed: redb accepts no more writes then.
         write(&database, changes).map_err(|problem| problem.at(&self.path, "write"))?;
         self.database = Some(database);
         Ok(())
@@ -103,8 +107,8 @@ const fn definition(table: Table) -> Bytes {
 fn open(path: &Path) -> Result<Database, StoreError> {
     let cannot_open = |error| failed(path, "open", error);
     if private_file::is_missing(path).map_err(cannot_open)? {
-        // A database that is just being created does not survive a crash, so it gets its name
-        // when it is complete.
+        // A database does not survive a crash during its creation, so it gets its name when it is
+        // complete.
         let unfinished = Unfinished::beside(path);
         let file = private_file::create(unfinished.path()).map_err(cannot_open)?;
         drop(open_file(file, unfinished.path())?);
@@ -156,7 +160,7 @@ fn write(database: &Database, changes: &[Change]) -> Result<(), Problem> {
     Ok(())
 }
 
-/// An error of the database, before it is told apart.
+/// An error of the database, before it becomes a [`StoreError`].
 struct Problem(redb::Error);
 
 impl<E: Into<redb::Error>> From<E> for Problem {

@@ -1,4 +1,4 @@
-//! Which addresses the book takes in, and whose word replaces whose.
+//! Which addresses the book admits, and which claims replace others.
 
 use super::super::{AddError, Added, Promotion};
 use super::*;
@@ -62,7 +62,7 @@ fn names_come_from_our_own_side() {
     assert!(matches!(told, Err(AddError::NameFromStranger { .. })));
     let own = book.add(&enode, Source::Own, start(), start(), &mut rng());
     assert_eq!(own, Ok(Added::New));
-    // Written otherwise, it is the same name, and there is one entry for it.
+    // The same name in another spelling has the same entry.
     let other: Enode = format!("enode://{}@NODE.example.org.:30303", key(2))
         .parse()
         .unwrap();
@@ -111,7 +111,7 @@ fn a_place_belongs_to_whom_a_handshake_proves() {
     assert_eq!(book.len(), 1);
 }
 
-/// A claim that is refused for one reason does not put out what stood in its way otherwise.
+/// A refused claim does not remove an entry that would have given way to it.
 #[test]
 fn a_refused_claim_changes_nothing() {
     let mut book = book();

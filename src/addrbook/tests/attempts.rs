@@ -1,4 +1,4 @@
-//! What attempts and sightings say about an address.
+//! How attempts and sightings count for an address.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn an_attempt_records_its_time() {
 }
 
 #[test]
-fn a_connection_refreshes_only_a_sighting_that_is_an_hour_old() {
+fn a_connection_refreshes_only_a_sighting_that_is_20_minutes_old() {
     let mut book = book();
     add(&mut book, &node(1), start());
     let seen_at = |book: &mut Book, now| {
@@ -25,8 +25,7 @@ fn a_connection_refreshes_only_a_sighting_that_is_an_hour_old() {
     assert_eq!(seen_at(&mut book, start() + HOUR), start() + HOUR);
 }
 
-/// The chance is 1, a hundredth within ten minutes of an attempt, and each failed attempt divides it
-/// by 1.5.
+/// The chance is 1, or 0.01 within ten minutes of an attempt. A failed attempt divides it by 1.5.
 #[test]
 fn attempts_lower_the_chance_of_an_address() {
     let mut book = book();
@@ -80,8 +79,8 @@ fn an_address_is_bad_by_its_age_or_its_failures() {
     }
 }
 
-/// A failed dial counts only if some dial has succeeded since the previous attempt on that address.
-/// Otherwise three rounds of dials without a network would make every untested address bad.
+/// A failed dial counts only if a dial succeeded since that address failed before. Otherwise three
+/// rounds of dials without a network would make every untested address bad.
 #[test]
 fn attempts_while_offline_do_not_count() {
     let mut book = book();
@@ -100,7 +99,7 @@ fn attempts_while_offline_do_not_count() {
         0
     );
 
-    // Online again, the addresses that never answer are found out.
+    // Once online again, addresses that never answer become bad.
     for round in 0..3 {
         book.dial_succeeded();
         for id in &ids {

@@ -1,4 +1,4 @@
-//! Times that a clock wrote which was wrong, and times that are read while the clock is.
+//! Times that were written, or are read, while the clock is wrong.
 
 use super::super::nodes::{BanTarget, NodeDb, NodeDbConfig};
 use super::super::rows::{self, Pending};
@@ -14,7 +14,7 @@ fn targets() -> [BanTarget; 2] {
     [BanTarget::Node(id(&node(1))), BanTarget::ip(ip("12.1.2.3"))]
 }
 
-/// What a store holds after bans of a day at this time.
+/// The rows of a store after bans of a day at this time.
 fn banned_at(time: SystemTime) -> Vec<Row> {
     let (mut book, mut nodes) = (book(), NodeDb::default());
     for target in targets() {

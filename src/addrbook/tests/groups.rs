@@ -40,7 +40,7 @@ fn the_zero_block_is_unroutable_but_addresses_that_embed_ipv4_are_not() {
     }
 }
 
-/// Whoever can embed an address in another one must not thereby reach private machines.
+/// An attacker must not reach private machines by embedding their addresses in others.
 #[test]
 fn an_embedded_address_decides_for_the_whole() {
     assert_eq!(Reach::of(ip("2002:0a01:0203::1")), Reach::Private);

@@ -122,7 +122,7 @@ impl Model {
                     by => Source::Ip(ip(&format!("{by}.2.2.2"))),
                 };
                 let seen = now - seen_hours_ago * HOUR;
-                // A refusal is fine; the invariants tell whether it did harm.
+                // A refusal is fine; the invariants show whether it did harm.
                 let _ = self
                     .book
                     .add(&at(node, &spot(place)), source, seen, now, rng);
@@ -177,7 +177,7 @@ impl Model {
         }
     }
 
-    /// Writes what changed, and builds the book anew from all that was ever written.
+    /// Writes the changes, and builds the book again from all rows written so far.
     fn reload(&mut self) {
         let mut nodes = NodeDb::default();
         let mut pending = Pending::take(&mut self.book, &mut nodes);

@@ -27,7 +27,7 @@ fn a_score_fades_and_its_fading_part_ends() {
     );
 }
 
-/// The sum includes the fading part as it is now, even if only the lasting part grows.
+/// The sum includes the current fading part, even if only the lasting part grows.
 #[test]
 fn a_score_has_one_value_and_does_not_wrap() {
     let mut score = Score::default();
@@ -102,14 +102,14 @@ fn the_oldest_unbanned_record_gives_way() {
     assert!(nodes.node(&some_id(3)).is_none());
     assert!(banned(&nodes, 1, start()));
 
-    // Of the banned, the one whose ban ends first; one that ended is no reason to stay.
+    // Of the banned, the one whose ban ends first goes. An ended ban keeps no record.
     nodes.ban(BanTarget::Node(some_id(2)), 2 * DAY, "", start() + HOUR);
     nodes.ban(BanTarget::Node(some_id(4)), 3 * DAY, "", start() + HOUR);
     nodes.seen(&some_id(5), start() + HOUR);
     assert!(nodes.node(&some_id(1)).is_none());
     nodes.seen(&some_id(6), start() + 30 * DAY);
     assert_eq!(nodes.len(), 3);
-    assert!(nodes.node(&some_id(5)).is_none(), "unheard of for longest");
+    assert!(nodes.node(&some_id(5)).is_none(), "untouched for longest");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::*;
 
-/// A clock that stands: the store keeps milliseconds, and what is compared must be whole ones.
+/// A clock that stands still at a whole millisecond, since the store keeps milliseconds.
 struct Still;
 
 impl Clock for Still {
@@ -59,7 +59,7 @@ async fn a_saved_book_comes_back_whole() {
     for number in 0..5 {
         let id = id(&node(number));
         let entry = |book: &AddressBook| book.entry(&id).map(|entry| format!("{entry:?}"));
-        // What belongs to the process alone differs.
+        // The store does not keep the rest.
         let lasting = |text: Option<String>| {
             text.map(|text| text.split("successes_seen").next().unwrap().to_owned())
         };
@@ -99,7 +99,7 @@ async fn changes_are_written_at_the_interval() {
     assert_eq!(addresses(&store), 2);
 }
 
-/// A newer or a damaged store gives an error that names it, the versions, and what is wrong.
+/// The error for a newer or damaged store names it and the cause.
 #[tokio::test]
 async fn a_newer_or_a_damaged_store_is_told_apart() {
     let mut store = MemoryStore::default();
@@ -127,7 +127,7 @@ async fn a_newer_or_a_damaged_store_is_told_apart() {
     }
 }
 
-/// Fails as long as it is told to.
+/// A store that fails while `fails` is set.
 #[derive(Debug)]
 struct Moody {
     inner: MemoryStore,
@@ -185,7 +185,7 @@ async fn changes_survive_a_store_that_fails_for_a_while() {
     running.await.unwrap().unwrap();
 }
 
-/// The banned are neither taken in nor drawn, whether by id or by IP address.
+/// Banned nodes are neither added nor drawn, whether banned by id or by IP address.
 #[tokio::test]
 async fn the_banned_stay_out() {
     let (book, _writer) = load(&MemoryStore::default()).await.unwrap();

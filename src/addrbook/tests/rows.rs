@@ -55,7 +55,7 @@ fn what_is_wrong_with_a_row_is_said_in_a_short_line() {
     }
 }
 
-/// A book is built completely or not at all, so that every count is a count of its content.
+/// A book is built completely or not at all, so its counts match its content.
 #[test]
 fn damaged_rows_make_no_book() {
     let mut full = book();
@@ -78,7 +78,7 @@ fn damaged_rows_make_no_book() {
     for rows in broken {
         assert!(matches!(load(&rows), Err(BadRows::Damaged(_))));
     }
-    // The owner goes on with an empty book, which claims nothing.
+    // The application continues with an empty book.
     let empty = load(&[]).unwrap();
     assert_eq!((empty.len(), empty.tried_len()), (0, 0));
     assert!(empty.get(start(), &mut rng()).is_none());

@@ -1,4 +1,4 @@
-//! Memory accounting: what one peer may hold, and what all peers of a node may hold together.
+//! Memory accounting for each peer, and for all peers of a node together.
 
 mod peer;
 mod queue;
@@ -17,33 +17,38 @@ use crate::spare::Spare;
 pub(crate) use peer::{EndAccount, OverBudget, PeerBudget};
 pub(crate) use queue::QueueCharge;
 
-/// What a message counts beside its payload, in bytes: its place in a queue, so that small ones are
-/// not free.
+/// The cost of a message beside its payload, in bytes.
+///
+/// It stands for the place in a queue, so that small messages are not free.
 pub(crate) const MESSAGE_COST: usize = 64;
 
 /// Bytes that each peer holds without charging the node's budget.
 const FREE_PER_PEER: usize = 32 << 10;
 
 settings! {
-    /// Bounds on the memory that received data may take, and data that waits to be sent.
+    /// Bounds on the memory of received data, and of data that waits to be sent.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct MemoryLimits {
-        /// What one peer's read buffer and undelivered messages may take together, in bytes, and what
-        /// waits to be sent to it may take too; at least and by default 32 MiB.
+        /// How much one peer may hold in each direction, in bytes.
+        ///
+        /// The read buffer and undelivered messages count together, and data that waits to be sent
+        /// counts separately. At least 32 MiB, which is also the default.
         #[serde(with = "crate::units::size")]
         per_peer / with_per_peer: usize = Self::MIN;
-        /// What all peers may take together beyond 32 KiB each, in bytes, in both directions; at least
-        /// 32 MiB, by default 512 MiB. When it is used up, the peer ends that holds most, if that is
-        /// more than its fair share: this limit divided by the number of peers.
+        /// How much all peers may hold together beyond 32 KiB each, in bytes.
+        ///
+        /// Both directions count. At least 32 MiB; default: 512 MiB. When it is used up, the peer
+        /// that holds the most is disconnected, if that is more than its fair share: this limit
+        /// divided by the number of peers.
         #[serde(with = "crate::units::size")]
         per_node / with_per_node: usize = 512 << 20;
     }
 }
 
 impl MemoryLimits {
-    /// The least that works, in bytes: one maximal message on the wire and decompressed.
+    /// The minimum, in bytes: one maximal message on the wire and decompressed.
     pub const MIN: usize = 32 << 20;
 
     pub(crate) fn check(&self) -> Result<(), TooSmall> {
@@ -52,8 +57,9 @@ impl MemoryLimits {
     }
 }
 
-/// The memory budget that all peers of a node share, and the memory that large payloads leave for
-/// the next ones. Cloning shares it.
+/// The memory budget that all peers of a node share; clones share it too.
+///
+/// It also holds the memory that large payloads leave for the next ones.
 #[derive(Debug, Clone)]
 pub struct NodeBudget(Arc<NodeShared>);
 
@@ -63,9 +69,9 @@ struct NodeShared {
     per_node: AtomicUsize,
     used: AtomicUsize,
     freed: Notify,
-    /// How often what peers hold, or who holds something, has changed.
+    /// How often the memory of peers, or the set of peers, has changed.
     changes: AtomicU64,
-    /// At which change somebody looked last for a peer that has to end.
+    /// The value of `changes` when `make_room` looked last.
     looked: AtomicU64,
     next_peer: AtomicU64,
     peers: Mutex<HashMap<u64, Weak<PeerBudget>>>,
@@ -79,7 +85,7 @@ impl Default for NodeBudget {
 }
 
 impl NodeBudget {
-    /// A budget with these limits.
+    /// Creates a budget with these limits.
     ///
     /// # Errors
     /// [`TooSmall`] if one is below [`MemoryLimits::MIN`].
@@ -111,8 +117,10 @@ impl NodeBudget {
         }
     }
 
-    /// Changes the limits from now on. What is held beyond them stays until it is given back, or until
-    /// somebody waits for room and the peer that holds most ends.
+    /// Changes the limits from now on.
+    ///
+    /// Memory held beyond them stays until it is released, or until a caller waits for room and the
+    /// peer that holds the most is disconnected.
     ///
     /// # Errors
     /// [`TooSmall`] if one is below [`MemoryLimits::MIN`]; nothing changes then.
@@ -120,7 +128,7 @@ impl NodeBudget {
         limits.check()?;
         self.0.per_peer.store(limits.per_peer, Ordering::Relaxed);
         self.0.per_node.store(limits.per_node, Ordering::Relaxed);
-        // Somebody may hold more than its fair share now, or there may be room.
+        // A peer may hold more than its fair share now, or there may be room.
         self.changed();
         self.0.freed.notify_waiters();
         Ok(())
@@ -134,13 +142,13 @@ impl NodeBudget {
         self.0.per_node.load(Ordering::Relaxed)
     }
 
-    /// What all peers hold now beyond their free part, in bytes.
+    /// The bytes that all peers hold now beyond their free part.
     #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Acquire)
     }
 
-    /// What the peer holds that holds most, its free part included, in bytes.
+    /// The bytes of the peer that holds most, its free part included.
     #[cfg(feature = "metrics")]
     pub(crate) fn largest(&self) -> usize {
         // The last handle on an account must not be dropped under the lock.
@@ -149,12 +157,12 @@ impl NodeBudget {
         peers.map(|peer| peer.held()).max().unwrap_or_default()
     }
 
-    /// The memory of payloads that were written.
+    /// The memory of written payloads, for the next ones.
     pub(crate) fn spare(&self) -> &Arc<Spare> {
         &self.0.spare
     }
 
-    /// Opens an account for one more peer, which [ends](PeerBudget::end) with it.
+    /// Opens an account for one more peer. It [ends](PeerBudget::end) with the peer.
     pub(crate) fn open(&self) -> Arc<PeerBudget> {
         let id = self.0.next_peer.fetch_add(1, Ordering::Relaxed);
         let peer = Arc::new(PeerBudget::new(id, self.clone()));
@@ -185,7 +193,7 @@ impl NodeBudget {
         charged.is_ok()
     }
 
-    /// Charges `bytes` that are there already, whatever room there is.
+    /// Charges `bytes` that are already held, whether or not there is room.
     fn charge(&self, bytes: usize) {
         if bytes > 0 {
             self.0.used.fetch_add(bytes, Ordering::AcqRel);
@@ -198,7 +206,7 @@ impl NodeBudget {
         bytes == 0 || sum <= self.per_node()
     }
 
-    /// Charges `bytes` that belong to no single peer; `None` if there is no room for them.
+    /// Charges `bytes` that belong to no single peer, if there is room.
     pub(crate) fn charge_shared(&self, bytes: usize) -> Option<SharedCharge> {
         self.try_charge(bytes).then(|| SharedCharge {
             node: self.clone(),
@@ -214,10 +222,11 @@ impl NodeBudget {
         }
     }
 
-    /// Ends the peer that holds most, if that is more than its fair share; one at a time, since its
-    /// memory is free only when it has ended. All who wait ask for it whenever something is released, so
-    /// that only the first one looks: a look at each peer by each of them takes a thousand peers' node
-    /// longer than what it has to do.
+    /// Ends the peer that holds most, if that is more than its fair share.
+    ///
+    /// One peer ends at a time, since its memory is free only when it has ended. All waiting
+    /// callers ask for this after each release, so only the first one looks: with a thousand peers,
+    /// a look at each peer by each caller would take longer than the node's work.
     fn make_room(&self) {
         let changes = self.0.changes.load(Ordering::Acquire);
         if self.0.looked.swap(changes, Ordering::AcqRel) == changes {
@@ -240,7 +249,7 @@ impl NodeBudget {
     }
 }
 
-/// Bytes that the node counts once, however many peers they go to; given back on drop.
+/// Bytes that the node counts once for several peers; released on drop.
 #[derive(Debug)]
 pub(crate) struct SharedCharge {
     node: NodeBudget,

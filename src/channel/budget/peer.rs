@@ -33,15 +33,15 @@ pub(crate) struct PeerBudget {
     ended: AtomicBool,
 }
 
-/// What a peer holds, in bytes.
+/// The memory that a peer holds, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
     received: usize,
     to_send: usize,
-    /// What waits to be sent and is shared with other peers, which the node counts once.
+    /// Data to send that is shared with other peers, which the node counts once.
     shared: usize,
     sealing: usize,
-    /// Whether something found no room since those who wait for it were last woken.
+    /// Whether a charge was refused since those who wait were last woken.
     refused: bool,
 }
 
@@ -56,17 +56,17 @@ impl Held {
         self.shared = self.shared.saturating_add(shared);
     }
 
-    /// What waits to be sent.
+    /// All data that waits to be sent.
     fn waiting(self) -> usize {
         self.to_send.saturating_add(self.shared)
     }
 
-    /// What others cannot have because of this peer.
+    /// The memory that others cannot have because of this peer.
     fn in_the_way(self) -> usize {
         self.beyond_free().saturating_add(self.shared)
     }
 
-    /// What counts for the node.
+    /// The memory that counts for the node.
     fn beyond_free(self) -> usize {
         self.sum().saturating_sub(FREE_PER_PEER)
     }
@@ -85,37 +85,39 @@ impl PeerBudget {
         }
     }
 
-    /// Charges `bytes` of received data, or says which budget has no room for them.
+    /// Charges `bytes` of received data, or returns which budget has no room.
     pub(crate) fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
         self.try_add(|held| held.received = held.received.saturating_add(bytes))
     }
 
-    /// Charges `bytes` that wait to be sent, in the same way, and `shared` ones to the peer alone: the
-    /// node counts those once for all who share them.
+    /// Charges `bytes` that wait to be sent, and `shared` bytes to the peer alone.
+    ///
+    /// The node counts the shared bytes once for all peers that share them.
     pub(crate) fn try_charge_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
         self.try_add(|held| held.add_to_send(bytes, shared))
     }
 
-    /// Charges `bytes` that wait to be sent and are there already, whatever room there is.
+    /// Charges `bytes` to send that are already held, whether or not there is room.
     pub(crate) fn charge_to_send(&self, bytes: usize) {
         self.change(|held| held.to_send = held.to_send.saturating_add(bytes));
     }
 
-    /// Charges the memory that sealing takes now, in place of what it took before, whatever room there
-    /// is. It counts for the node alone: one message at a time is sealed.
+    /// Replaces the charge for the memory of sealing, whether or not there is room.
+    ///
+    /// It counts for the node alone, since one message at a time is sealed.
     pub(crate) fn set_sealing(&self, bytes: usize) {
         self.change(|held| held.sealing = bytes);
     }
 
-    /// Whether there would be room for `bytes` that wait to be sent, and `shared` ones.
+    /// Whether there is room for `bytes` that wait to be sent, and `shared` ones.
     pub(crate) fn check_to_send(&self, bytes: usize, shared: usize) -> Result<(), OverBudget> {
         let mut held = self.held.lock();
         let mut sum = *held;
         sum.add_to_send(bytes, shared);
         let more = self.uncounted(*held, sum);
-        let room = more.and_then(|more| match self.node.has_room(more) {
-            true => Ok(()),
-            false => Err(OverBudget::Node),
+        let room = more.and_then(|more| {
+            let has_room = self.node.has_room(more);
+            has_room.then_some(()).ok_or(OverBudget::Node)
         });
         held.refused |= room.is_err();
         room
@@ -126,25 +128,26 @@ impl PeerBudget {
         let mut sum = *held;
         add(&mut sum);
         let more = self.uncounted(*held, sum);
-        let added = more.and_then(|more| match self.node.try_charge(more) {
-            true => Ok(()),
-            false => Err(OverBudget::Node),
+        let added = more.and_then(|more| {
+            let charged = self.node.try_charge(more);
+            charged.then_some(()).ok_or(OverBudget::Node)
         });
         if added.is_err() {
             held.refused = true;
             return added;
         }
         if sum.shared != held.shared {
-            // The node counts the same, but this peer is in the way of more.
+            // The node counts the same, but this peer keeps more from others.
             self.node.changed();
         }
         *held = sum;
         Ok(())
     }
 
-    /// What the node has to count more of a peer that holds `sum` from now on, if that is within its own
-    /// bound. Only the direction that grows is looked at: what waits to be sent never stops reading, and
-    /// the other way round.
+    /// How much more the node counts if the peer holds `sum` from now on.
+    ///
+    /// Fails if that exceeds the peer's own bound. Only a direction that grows is checked: data
+    /// that waits to be sent never stops reading, nor the reverse.
     fn uncounted(&self, held: Held, sum: Held) -> Result<usize, OverBudget> {
         let most = self.node.per_peer();
         let exceeds = |before: usize, now: usize| now > before && now > most;
@@ -154,14 +157,14 @@ impl PeerBudget {
         Ok(sum.beyond_free().saturating_sub(held.beyond_free()))
     }
 
-    /// Gives `bytes` of received data back.
+    /// Releases `bytes` of received data.
     pub(crate) fn release(&self, bytes: usize) {
         self.change(|held| held.received = held.received.saturating_sub(bytes));
         // The read loop may have waited for room in a protocol's queue.
         self.freed.notify_one();
     }
 
-    /// Gives `bytes` back that were sent, or will not be, and `shared` ones.
+    /// Releases `bytes` that were sent, or will not be, and `shared` ones.
     pub(crate) fn release_to_send(&self, bytes: usize, shared: usize) {
         self.change(|held| {
             held.to_send = held.to_send.saturating_sub(bytes);
@@ -169,9 +172,11 @@ impl PeerBudget {
         });
     }
 
-    /// Changes what the peer holds, and what the node counts of it. Where it is less, the peer's own
-    /// read loop and senders are woken, if they found no room: its own bound may have kept them, or it
-    /// has a free part again. Others are woken only where the node's budget has more room.
+    /// Changes the memory that the peer holds, and the node's count of it.
+    ///
+    /// If the peer holds less, its own read loop and senders are woken if they found no room: its
+    /// own bound may have stopped them, or it has a free part again. Others are woken only if the
+    /// node's budget has more room.
     fn change(&self, change: impl FnOnce(&mut Held)) {
         let mut held = self.held.lock();
         let before = *held;
@@ -184,7 +189,7 @@ impl PeerBudget {
             self.node.release(was - now);
         }
         let total = |held: Held| held.sum().saturating_add(held.shared);
-        // Who waits has registered before it found no room, under the same lock.
+        // Those who wait registered before they found no room, under the same lock.
         if total(*held) < total(before) && std::mem::take(&mut held.refused) {
             drop(held);
             self.sent.notify_waiters();
@@ -197,14 +202,14 @@ impl PeerBudget {
         self.node.used() < self.node.per_node() / 2
     }
 
-    /// What the peer holds now in both directions, in bytes.
+    /// The bytes that the peer holds now in both directions.
     #[cfg(any(test, feature = "fuzzing", feature = "metrics"))]
     pub(crate) fn held(&self) -> usize {
         let held = self.held.lock();
         held.sum().saturating_add(held.shared)
     }
 
-    /// The memory of payloads that were written.
+    /// The memory of written payloads, for the next ones.
     pub(crate) fn spare(&self) -> Arc<Spare> {
         Arc::clone(self.node.spare())
     }
@@ -214,8 +219,9 @@ impl PeerBudget {
         &self.node
     }
 
-    /// Repeats `attempt` until it succeeds, after each release in between. Only the peer's read
-    /// loop waits here, so one waiter is woken at a time. Cancel safe.
+    /// Repeats `attempt` after each release, until it succeeds. Cancel safe.
+    ///
+    /// Only the peer's read loop waits here, so one waiter is woken at a time.
     pub(crate) async fn when_freed<T>(
         &self,
         mut attempt: impl FnMut() -> Result<T, OverBudget>,
@@ -230,7 +236,7 @@ impl PeerBudget {
                 Err(OverBudget::Peer) => {}
             }
             tokio::select! {
-                // Either means to look again.
+                // Both lead to another attempt.
                 biased;
                 () = self.freed.notified() => {}
                 () = node_freed => {}
@@ -238,20 +244,22 @@ impl PeerBudget {
         }
     }
 
-    /// Either completes when a message may find room that finds none now: in the peer's own part, in the
-    /// node's budget. Enable them before looking, so that nothing which is released in between is missed.
+    /// Returns the notifications after which a refused message may find room.
+    ///
+    /// The first is for the peer's own part, the second for the node's budget. Enable them before
+    /// the attempt, so that no release in between is missed.
     pub(crate) fn room_to_send(&self) -> [Notified<'_>; 2] {
         [self.sent.notified(), self.node.0.freed.notified()]
     }
 
-    /// Makes room for a message that found none, where others are to blame.
+    /// Makes room for a message, if the node's budget refused it.
     pub(crate) fn make_room(&self, over: OverBudget) {
         if over == OverBudget::Node {
             self.node.make_room();
         }
     }
 
-    /// Wakes a waiting [`when_freed`](Self::when_freed) to look again.
+    /// Wakes a waiting [`when_freed`](Self::when_freed) for another attempt.
     pub(crate) fn nudge(&self) {
         self.freed.notify_one();
     }
@@ -261,7 +269,7 @@ impl PeerBudget {
         self.evicted.cancelled().await;
     }
 
-    /// Nothing of the peer runs any more; what it holds now is in the hands of users.
+    /// Notes that nothing of the peer runs; users hold the memory that is left.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         self.node.changed();
@@ -269,7 +277,7 @@ impl PeerBudget {
         self.node.0.freed.notify_waiters();
     }
 
-    /// Has the peer end to make room for others.
+    /// Asks the peer to end, to make room for others.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
@@ -279,17 +287,17 @@ impl PeerBudget {
         self.evicted.is_cancelled()
     }
 
-    /// What others cannot have because of this peer, in bytes.
+    /// The bytes that others cannot have because of this peer.
     pub(super) fn in_the_way(&self) -> usize {
         self.held.lock().in_the_way()
     }
 
-    /// Whether the peer ends for others, and has not ended.
+    /// Whether the peer was asked to end for others, and has not ended.
     pub(super) fn is_going(&self) -> bool {
         self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }
 
-    /// Whether the peer has not ended, and does not for others.
+    /// Whether the peer has not ended, nor was asked to end for others.
     pub(super) fn is_living(&self) -> bool {
         !self.evicted.is_cancelled() && !self.ended.load(Ordering::Acquire)
     }

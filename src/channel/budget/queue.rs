@@ -1,4 +1,4 @@
-//! What waits in front of a lane.
+//! The memory charged for queues in front of a lane.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use tokio::sync::futures::Notified;
 
 use super::{NodeBudget, OverBudget, PeerBudget};
 
-/// What is charged for messages that wait.
+/// The account that waiting messages are charged to.
 #[derive(Debug, Clone)]
 pub(crate) enum Holder {
-    /// The node alone: nobody is connected.
+    /// The node alone, while nobody is connected.
     Node(NodeBudget),
     /// A peer, and with it its node.
     Peer(Arc<PeerBudget>),
@@ -18,10 +18,10 @@ pub(crate) enum Holder {
 impl Holder {
     fn try_charge(&self, bytes: usize) -> Result<(), OverBudget> {
         match self {
-            Self::Node(node) => match node.try_charge(bytes) {
-                true => Ok(()),
-                false => Err(OverBudget::Node),
-            },
+            Self::Node(node) => {
+                let charged = node.try_charge(bytes);
+                charged.then_some(()).ok_or(OverBudget::Node)
+            }
             Self::Peer(peer) => peer.try_charge_to_send(bytes, 0),
         }
     }
@@ -47,7 +47,7 @@ impl Holder {
         }
     }
 
-    /// As [`PeerBudget::room_to_send`].
+    /// Like [`PeerBudget::room_to_send`].
     pub(crate) fn room(&self) -> [Notified<'_>; 2] {
         match self {
             Self::Node(node) => [node.0.freed.notified(), node.0.freed.notified()],
@@ -55,7 +55,7 @@ impl Holder {
         }
     }
 
-    /// As [`PeerBudget::make_room`].
+    /// Like [`PeerBudget::make_room`].
     pub(crate) fn make_room(&self, over: OverBudget) {
         if over == OverBudget::Node {
             self.node().make_room();
@@ -63,8 +63,9 @@ impl Holder {
     }
 }
 
-/// What a queue in front of a lane holds, in bytes: the node's, and the peer's once there is a
-/// connection. Given back on drop.
+/// The memory of a queue in front of a lane, in bytes; released on drop.
+///
+/// It is charged to the node, and to the peer too once there is a connection.
 #[derive(Debug)]
 pub(crate) struct QueueCharge {
     holder: Holder,
@@ -79,25 +80,25 @@ impl QueueCharge {
         }
     }
 
-    /// What it is charged to.
+    /// The account that it is charged to.
     pub(crate) fn holder(&self) -> &Holder {
         &self.holder
     }
 
-    /// Charges `bytes`, or says which budget has no room for them.
+    /// Charges `bytes`, or returns which budget has no room.
     pub(crate) fn try_add(&mut self, bytes: usize) -> Result<(), OverBudget> {
         self.holder.try_charge(bytes)?;
         self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
     }
 
-    /// Charges `bytes` that are there already, whatever room there is.
+    /// Charges `bytes` that are already held, whether or not there is room.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.holder.charge(bytes);
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Gives `bytes` back.
+    /// Releases `bytes`.
     pub(crate) fn remove(&mut self, bytes: usize) {
         if bytes > 0 {
             self.bytes = self.bytes.saturating_sub(bytes);
@@ -105,12 +106,12 @@ impl QueueCharge {
         }
     }
 
-    /// The lane of the peer has taken `bytes` over, with what is charged for them.
+    /// Hands the charge for `bytes` over to the lane of the peer.
     pub(crate) fn hand_over(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Whether there would be room for `bytes`.
+    /// Whether there is room for `bytes`.
     pub(crate) fn check(&self, bytes: usize) -> Result<(), OverBudget> {
         match &self.holder {
             Holder::Node(node) if node.has_room(bytes) => Ok(()),
@@ -119,12 +120,12 @@ impl QueueCharge {
         }
     }
 
-    /// There is a connection: from now on its peer is charged, also for what is there.
+    /// Charges the peer of a new connection from now on, including for queued messages.
     pub(crate) fn connect(&mut self, peer: &Arc<PeerBudget>) {
         self.switch(Holder::Peer(Arc::clone(peer)));
     }
 
-    /// The connection has ended.
+    /// Charges the node alone again, since the connection has ended.
     pub(crate) fn disconnect(&mut self) {
         let node = self.holder.node().clone();
         self.switch(Holder::Node(node));

@@ -56,7 +56,7 @@ fn small() -> NodeBudget {
     NodeBudget::within(MemoryLimits::default().with_per_node(MemoryLimits::MIN))
 }
 
-/// Whether `peer` must end for a charge of 8 MiB that finds no room.
+/// Waits until `peer` must end for a charge of 8 MiB without room.
 async fn ends(peer: &PeerBudget, wants: &PeerBudget) {
     tokio::select! {
         // The wait is what ends it.
@@ -76,14 +76,14 @@ async fn under_pressure_who_holds_most_ends_first_whatever_it_holds() {
     ends(&sending, &third).await;
     let wait = third.when_freed(|| third.try_charge(22 << 20));
     tokio::select! {
-        // The wait, which must not end anybody.
+        // The wait must not end anybody.
         biased;
         () = wait => panic!("no room yet"),
         () = complete.evicted() => panic!("another one is ending"),
         () = tokio::task::yield_now() => {}
     }
     sending.end();
-    // A user keeps what it was given.
+    // A user keeps the messages that it has.
     ends(&complete, &third).await;
     drop((sending, complete));
     third.when_freed(|| third.try_charge(22 << 20)).await;
@@ -117,7 +117,7 @@ async fn nobody_ends_who_holds_its_fair_share() {
     assert!(peers.iter().all(|peer| !peer.is_evicted()));
 }
 
-/// With a thousand peers that waited, each message of one more woke a thousand senders.
+/// A message of one peer must not wake the senders of a thousand others.
 #[tokio::test]
 async fn what_is_released_wakes_those_who_can_use_it() {
     let node = small();
@@ -154,12 +154,12 @@ fn each_direction_has_a_bound_of_its_own() {
     assert_eq!(peer.try_charge_to_send(1, 0), Err(OverBudget::Peer));
     peer.release_to_send(MemoryLimits::MIN, 0);
     assert_eq!(peer.held(), 0);
-    // What is there already is charged whatever room there is.
+    // Memory that is already held is charged whether or not there is room.
     peer.charge_to_send(2 * MemoryLimits::MIN);
     assert_eq!(peer.try_charge(MemoryLimits::MIN), Ok(()));
 }
 
-/// Memory that a large message has left for the next one must not keep that one out.
+/// The sealing memory that one large message leaves must not block the next one.
 #[test]
 fn memory_for_sealing_counts_for_the_node_alone() {
     let node = NodeBudget::default();
@@ -202,7 +202,7 @@ async fn send(peer: &PeerBudget, bytes: usize) {
             Err(over) => peer.make_room(over),
         }
         tokio::select! {
-            // Either means to look again.
+            // Both lead to another attempt.
             biased;
             () = own => {}
             () = nodes => {}
@@ -210,8 +210,9 @@ async fn send(peer: &PeerBudget, bytes: usize) {
     }
 }
 
-/// Whether what one direction gives back wakes who waits in the other: with the node's budget used up,
-/// a peer has its free part, of which both directions take.
+/// A release in one direction wakes those who wait in the other.
+///
+/// With the node's budget used up, both directions share the peer's free part.
 #[test]
 fn who_waits_is_woken_where_the_other_direction_leaves_room_in_the_free_part() {
     let node = small();
@@ -303,7 +304,7 @@ fn lowered_limits_end_who_holds_more_than_its_share_now() {
     assert!(peers.iter().any(|peer| peer.is_evicted()));
 }
 
-/// The node counts it before it is in the queue of any peer.
+/// The node counts shared data before it is in the queue of any peer.
 #[test]
 fn who_holds_what_is_shared_is_looked_at_once_it_does() {
     let node = small();

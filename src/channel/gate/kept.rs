@@ -2,15 +2,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of them a peer's senders keep together; one of any size may be alone.
+/// How many bytes of payloads a peer's senders keep together.
+///
+/// A single payload of any size may be kept alone.
 pub(super) const MOST: usize = 256 << 10;
 
-/// What the senders of one peer keep while they wait. The others encode their messages again when there
-/// is room for them.
+/// The payloads that the senders of one peer keep while they wait.
+///
+/// The other senders encode their messages again when there is room for them.
 #[derive(Debug, Default)]
 pub(super) struct KeptPayloads(AtomicUsize);
 
-/// A payload that may be kept, for as long as this is.
+/// Permission to keep a payload, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Kept<'a> {
     all: &'a AtomicUsize,
@@ -18,7 +21,7 @@ pub(super) struct Kept<'a> {
 }
 
 impl KeptPayloads {
-    /// Whether a payload of `bytes` may be kept.
+    /// Returns permission to keep a payload of `bytes`, if there is room.
     pub(super) fn keep(&self, bytes: usize) -> Option<Kept<'_>> {
         let fits = |kept: usize| {
             let sum = kept.checked_add(bytes)?;

@@ -12,7 +12,7 @@ use super::{Flushed, LaneStats, NotQueued, Payload, QueuedMessage, SharedPayload
 use crate::channel::{PeerBudget, SendError, TrySendError};
 use crate::spare::Spare;
 
-/// One protocol's way into the write gate. Codes are made absolute here.
+/// One protocol's lane into the write gate, which makes codes absolute.
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     gate: Arc<WriteGate>,
@@ -40,7 +40,7 @@ impl WeakLane {
 }
 
 impl Lane {
-    /// What waits in it, and for how long messages did.
+    /// How much waits in it, and how long messages waited.
     pub(crate) fn stats(&self) -> LaneStats {
         self.gate.stats(self.index)
     }
@@ -77,36 +77,40 @@ impl Lane {
         &self.gate.spare
     }
 
-    /// Queues the message that `encode` makes, waiting for room. It may be made again when there is
-    /// room. Cancel safe: dropped early it has queued nothing.
+    /// Queues the message that `encode` makes, waiting for room.
+    ///
+    /// The message may be encoded a second time once there is room. Cancel safe: a call that is
+    /// dropped early has queued nothing.
     pub(crate) async fn send(&self, encode: impl Encode) -> Result<(), SendError> {
         self.encode_when_room(None, encode).await
     }
 
-    /// As [`send`](Self::send), and waits until the message was handed to the socket.
+    /// Like [`send`](Self::send), but waits until the message is handed to the socket.
     pub(crate) async fn send_and_flush(&self, encode: impl Encode) -> Result<(), SendError> {
         let (flushed, written) = oneshot::channel();
         let flushed = Some(Flushed::One(flushed));
         self.encode_when_room(flushed, encode).await?;
         match written.await {
             Ok(()) => Ok(()),
-            // Why is not certain before the peer ends.
+            // The reason is not certain before the peer ends.
             Err(_) => Err(self.gate.shut().await),
         }
     }
 
-    /// What the messages in here are charged to.
+    /// The budget that its messages are charged to.
     pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
         self.gate.budget()
     }
 
-    /// Sets where messages come from that [`fill`](Self::fill) queues.
+    /// Sets the source whose messages [`fill`](Self::fill) queues.
     pub(crate) fn set_source(&self, source: Arc<dyn LaneSource>) {
         self.gate.sources.set(self.index, source);
     }
 
-    /// Queues messages for as long as there is room; the others are left where they are. `look` tells
-    /// the size of a message, and whether it is charged to [the peer](Self::budget) already.
+    /// Queues messages while there is room, and leaves the others in `from`.
+    ///
+    /// `look` returns the size of a message, and whether it is already charged to
+    /// [the peer](Self::budget).
     pub(crate) fn fill<T>(
         &self,
         from: &mut VecDeque<T>,
@@ -119,7 +123,7 @@ impl Lane {
         })
     }
 
-    /// Queues a message whose payload goes to several peers, if there is room at once.
+    /// Queues a message whose payload goes to several peers, if there is room now.
     pub(crate) fn try_send_shared(
         &self,
         code: u64,
@@ -128,7 +132,7 @@ impl Lane {
         self.try_push(self.frame(code, Payload::Shared(Arc::clone(payload)), None))
     }
 
-    /// As [`send`](Self::send), with a payload that goes to several peers.
+    /// Like [`send`](Self::send), with a payload that goes to several peers.
     pub(crate) async fn send_shared(
         &self,
         code: u64,
@@ -200,7 +204,7 @@ impl Lane {
         self.when_room(push).await
     }
 
-    /// Queues a message that has no payload meanwhile, or leaves it as it is.
+    /// Encodes and queues a message without payload, or leaves it as it is.
     fn encode_and_push(
         &self,
         size: usize,
@@ -217,7 +221,7 @@ impl Lane {
         pushed
     }
 
-    /// Waits until a message of `bytes` may be sent by the rate of the lane. Cancel safe.
+    /// Waits until the lane's rate permits a message of `bytes`. Cancel safe.
     async fn paced(&self, bytes: usize) -> Result<(), SendError> {
         while let Err(until) = self.gate.pace(self.index, bytes) {
             // Boxed, since few lanes have a rate.
@@ -229,7 +233,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Repeats `push` until it has queued a message, whenever there may be room. Cancel safe.
+    /// Repeats `push` whenever there may be room, until it succeeds. Cancel safe.
     async fn when_room(
         &self,
         mut push: impl FnMut() -> Result<(), NotQueued>,
@@ -240,7 +244,7 @@ impl Lane {
             let changed = self.gate.changed.notified();
             let mut freed = pin!(Some(room.notified()));
             tokio::pin!(own, nodes, changed);
-            // Registered before the attempt, so that room which comes in between is not missed.
+            // Registered before the attempt, so that room freed in between is not missed.
             freed.as_mut().as_pin_mut().map(Notified::enable);
             own.as_mut().enable();
             nodes.as_mut().enable();
@@ -262,13 +266,13 @@ impl Lane {
                     }
                 }
                 Some(over) => {
-                    // Room in the lane is for those who can use it: this one leaves their queue,
-                    // and passes on what has woken it.
+                    // Room in the lane is for senders that can use it, so this one leaves the
+                    // lane's waiters and passes its wake-up on.
                     freed.set(None);
                     room.notify_one();
                     self.gate.budget.make_room(over);
                     tokio::select! {
-                        // In any case the message is tried again.
+                        // Each of them leads to another attempt.
                         biased;
                         () = changed => {}
                         () = own => {}
@@ -280,12 +284,12 @@ impl Lane {
     }
 }
 
-/// Makes a message, with its code.
+/// Encodes a message, and returns it with its code.
 pub(crate) trait Encode: Fn() -> Result<(u64, Bytes), SendError> {}
 
 impl<F: Fn() -> Result<(u64, Bytes), SendError>> Encode for F {}
 
-/// Gives a payload back that is encoded again.
+/// Frees a payload that will be encoded again.
 fn let_go(frame: &mut Option<QueuedMessage>) {
     if let Some(frame) = frame {
         frame.payload = Bytes::new().into();

@@ -1,13 +1,14 @@
-//! The write gate: one message is sealed at a time, and only while the connection is healthy.
+//! The write gate: one message at a time, and only while the connection is healthy.
 //!
-//! The gate's token is the sealing half of the session, and its holder is the write loop, the one
-//! task that takes messages out of here. Protocols put messages in, each into a lane of its own.
-//! What the gate promises:
+//! The gate's token is the sealing half of the session. The write loop holds it, and is the only
+//! task that takes messages out of the gate. Each protocol puts its messages into a lane of its
+//! own. The gate guarantees:
 //!
 //! - messages go out one at a time, those of one lane in order;
-//! - control frames go first, then the most urgent class of lanes, and in a class lanes by deficit
-//!   round robin over bytes, by weight; a class that is passed over keeps a twentieth of the bytes;
-//! - after a failed write nothing is written any more, and everyone who waits gets
+//! - control frames go first, then the most urgent class of lanes, and within a class lanes by
+//!   deficit round robin over bytes, by weight; a class that is passed over keeps a twentieth of
+//!   the bytes;
+//! - after a failed write nothing more is written, and every waiting caller gets
 //!   [`SendError::WriteFailed`] once it is certain that this ends the peer;
 //! - the Disconnect is the last frame.
 
@@ -46,19 +47,19 @@ use crate::mutex::Mutex;
 use crate::p2p::DisconnectReason;
 use crate::spare::Spare;
 
-/// The gate of one peer, shared by its protocols, its read loop and its write loop.
+/// The gate of one peer, shared by its protocols, read loop and write loop.
 #[derive(Debug)]
 pub(crate) struct WriteGate {
     state: Mutex<State>,
-    /// Where senders wait for room, a place for each lane.
+    /// Where senders wait for room, one place for each lane.
     room: Vec<Notify>,
-    /// Wakes those who wait for anything else: memory for what they send, or the end.
+    /// Wakes those who wait for memory or for the end.
     changed: Notify,
     kept: KeptPayloads,
     sources: Sources,
-    /// What each lane may still send, if that is bounded.
+    /// How much each lane may still send, if its rate is bounded.
     paces: Box<[Option<Box<Mutex<TokenBucket>>>]>,
-    /// Where payloads leave their memory once they are written.
+    /// The memory of written payloads, for the next ones.
     pub(crate) spare: Arc<Spare>,
     budget: Arc<PeerBudget>,
 }
@@ -66,17 +67,17 @@ pub(crate) struct WriteGate {
 #[derive(Debug)]
 struct State {
     schedule: Schedule,
-    /// Of each lane that has sent something.
+    /// One for each lane that has sent something.
     waits: Box<[Option<Box<Waits>>]>,
     outgoing: Outgoing,
     phase: Phase,
-    /// The write that failed, if that closed it.
+    /// The failed write that closed the gate, if one did.
     failure: Option<WriteError>,
-    /// Whether what is queued was dropped, and what is not begun of a batch should be.
+    /// Whether queued messages were dropped, and no further message of a batch may begin.
     dropping: bool,
-    /// How many messages of protocols will never be written.
+    /// How many protocol messages will never be written.
     unsent: usize,
-    /// How many the write loop has taken last, which may be writing them, and what they count.
+    /// How many messages the write loop took last and may be writing, and their cost.
     in_flight: usize,
     in_flight_cost: Cost,
     writer: Option<Waker>,
@@ -86,13 +87,13 @@ struct State {
 enum Phase {
     /// Messages come in and go out.
     Open,
-    /// Nothing comes in; what is queued goes out, then the final frame.
+    /// Nothing comes in; queued messages go out, then the final frame.
     Ending(Option<DisconnectReason>),
     /// Nothing moves any more.
     Closed,
 }
 
-/// What waits in a lane now, and how long messages did that were taken.
+/// How much waits in a lane now, and how long messages waited.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneStats {
     pub(crate) waiting: usize,
@@ -101,7 +102,7 @@ pub(crate) struct LaneStats {
     pub(crate) wait_p99: Option<Duration>,
 }
 
-/// What the write loop does next.
+/// The next step of the write loop.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// Write this batch.
@@ -162,8 +163,10 @@ impl WriteGate {
         }
     }
 
-    /// Lets no more messages in. With `drain` those that are queued still go out, else they are
-    /// dropped, which a second call can decide; then comes a Disconnect, if there is a reason.
+    /// Lets no more messages in, and ends with a Disconnect if there is a reason.
+    ///
+    /// With `drain` queued messages still go out; without it they are dropped. A second call can
+    /// decide to drop them.
     pub(crate) fn finish(&self, drain: bool, reason: Option<DisconnectReason>) {
         let mut state = self.lock();
         if !drain {
@@ -176,14 +179,15 @@ impl WriteGate {
         self.release_senders();
     }
 
-    /// Ends everything after a failed write.
+    /// Closes the gate after a failed write.
     pub(crate) fn fail(&self, failure: WriteError) {
         self.lock().failure = Some(failure);
         self.close();
     }
 
-    /// Ends everything at once. Returns how many messages of protocols were queued and never
-    /// written, or not as a whole.
+    /// Ends everything at once.
+    ///
+    /// Returns how many queued protocol messages were not written, or not completely.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.lock();
         state.phase = Phase::Closed;
@@ -194,21 +198,22 @@ impl WriteGate {
         unsent
     }
 
-    /// Whether nothing more should be begun but the Disconnect.
+    /// Whether only the Disconnect may still be begun.
     pub(crate) fn is_dropping(&self) -> bool {
         self.lock().dropping
     }
 
-    /// Waits until there is something to write, and moves up to `limit` bytes of it into `batch`,
-    /// which is cleared first; one message may have more. What is still in `batch` was not written.
-    /// Cancel safe. Only the write loop calls this.
+    /// Waits for something to write, and moves up to `limit` bytes of it into `batch`.
+    ///
+    /// A single message may exceed `limit`. `batch` is cleared first; messages that are still in it
+    /// were not written. Cancel safe. Only the write loop calls this.
     pub(crate) async fn next(&self, batch: &mut Batch, limit: usize) -> Next {
         let mut left = batch.of_protocols();
         batch.clear();
         poll_fn(|cx| self.poll_next(cx, batch, limit, std::mem::take(&mut left))).await
     }
 
-    /// Gives the memory of empty lanes back.
+    /// Frees the memory of empty lanes.
     pub(crate) fn shrink(&self) {
         self.lock().schedule.shrink();
     }
@@ -226,8 +231,8 @@ impl WriteGate {
         let written = std::mem::take(&mut state.in_flight_cost);
         if written != Cost::default() {
             state.outgoing.remove(written);
-            // The charge is rounded up to steps: there may be room inside it, which the budget does not
-            // report.
+            // The charge is rounded up to steps, so there may be room in it that the budget does
+            // not report.
             self.changed.notify_waiters();
         }
         if state.phase == Phase::Closed {
@@ -255,12 +260,12 @@ impl WriteGate {
         Poll::Pending
     }
 
-    /// Waits until nothing can be sent any more, and says why. Cancel safe.
+    /// Waits until nothing can be sent any more, and returns the reason. Cancel safe.
     async fn shut(&self) -> SendError {
         loop {
             let released = self.changed.notified();
             tokio::pin!(released);
-            // Registered before looking, so that no end is missed.
+            // Registered before the check, so that no end is missed.
             released.as_mut().enable();
             if let Err(error) = self.lock().check_open() {
                 return error;
@@ -269,7 +274,7 @@ impl WriteGate {
         }
     }
 
-    /// Counts a message of `bytes` against the quota of its lane, or says when it may be sent.
+    /// Counts a message against the quota of its lane, or returns when it may go.
     fn pace(&self, lane: usize, bytes: usize) -> Result<(), Instant> {
         match &self.paces[lane] {
             Some(bucket) => bucket.lock().take(bytes, Instant::now()),
@@ -277,7 +282,7 @@ impl WriteGate {
         }
     }
 
-    /// Queues a message in a lane, or says that there is no room and leaves it where it is.
+    /// Queues a message in a lane; without room it stays in `frame`.
     fn push(&self, lane: usize, frame: &mut Option<QueuedMessage>) -> Result<(), NotQueued> {
         let mut state = self.lock();
         state.check_open().map_err(NotQueued::Refused)?;
@@ -301,7 +306,7 @@ impl WriteGate {
         self.lock().schedule.waiting(lane)
     }
 
-    /// What waits in a lane, and for how long such messages did.
+    /// How much waits in a lane, and how long messages waited.
     fn stats(&self, lane: usize) -> LaneStats {
         let state = self.lock();
         let (waiting, waiting_bytes) = state.schedule.waiting(lane);
@@ -326,14 +331,15 @@ impl WriteGate {
         room.map_err(NotQueued::OverBudget)
     }
 
-    /// What the messages in here are charged to.
+    /// The budget that messages in the gate are charged to.
     pub(crate) fn budget(&self) -> &Arc<PeerBudget> {
         &self.budget
     }
 
-    /// Queues messages in a lane, in order, for as long as there is room, and leaves the others
-    /// where they are. `look` tells the size of a message, and whether it is charged to the peer
-    /// already, which then goes on.
+    /// Queues messages in a lane while there is room, and leaves the others in `from`.
+    ///
+    /// `look` returns the size of a message, and whether it is already charged to the peer. The
+    /// gate takes over such a charge.
     fn fill<T>(
         &self,
         lane: usize,
@@ -358,7 +364,7 @@ impl WriteGate {
         result
     }
 
-    /// Frames that came from the source of a lane were handed to the socket.
+    /// Reports to the source of a lane how many of its frames were written.
     pub(crate) fn count_written(&self, lane: usize, frames: usize) {
         if let Some(source) = self.sources.of(lane) {
             source.written(frames);
@@ -391,18 +397,17 @@ impl State {
         }
     }
 
-    /// Takes a message of `size` in, unless it finds no room.
+    /// Admits a message of `size`, if there is room.
     fn admit(&mut self, lane: usize, size: usize, charged: bool) -> Result<(), NotQueued> {
         if !self.schedule.has_room(lane, size) {
             return Err(NotQueued::Full);
         }
         let cost = Cost::of_own(size);
-        match charged {
-            true => {
-                self.outgoing.take_over(cost.own);
-                Ok(())
-            }
-            false => self.outgoing.admit(cost).map_err(NotQueued::OverBudget),
+        if charged {
+            self.outgoing.take_over(cost.own);
+            Ok(())
+        } else {
+            self.outgoing.admit(cost).map_err(NotQueued::OverBudget)
         }
     }
 

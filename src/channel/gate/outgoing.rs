@@ -1,12 +1,13 @@
-//! What a peer's outgoing messages hold, and what of it is charged.
+//! The memory of a peer's outgoing messages, and how much of it is charged.
 
 use std::sync::Arc;
 
 use super::payload::Cost;
 use crate::channel::{OverBudget, PeerBudget};
 
-/// The budget is asked in steps of this many bytes, so that small messages seldom do. The first step is
-/// free.
+/// The step of charges, in bytes, so that small messages rarely touch the budget.
+///
+/// The first step is free.
 const STEP: usize = 16 << 10;
 
 /// The messages that are queued or on their way to the socket, in bytes.
@@ -29,7 +30,7 @@ impl Outgoing {
         }
     }
 
-    /// Takes a message in, if the budget has room for it.
+    /// Admits a message, if the budget has room for it.
     pub(super) fn admit(&mut self, cost: Cost) -> Result<(), OverBudget> {
         let sum = self.messages.saturating_add(cost.own);
         let more = self.uncharged(sum);
@@ -50,13 +51,13 @@ impl Outgoing {
         }
     }
 
-    /// Takes a message of `bytes` in that is charged to the peer already.
+    /// Admits a message of `bytes` that is already charged to the peer.
     pub(super) fn take_over(&mut self, bytes: usize) {
         self.messages = self.messages.saturating_add(bytes);
         self.charged = self.charged.saturating_add(bytes);
     }
 
-    /// Messages are gone that counted this.
+    /// Removes messages of this cost.
     pub(super) fn remove(&mut self, cost: Cost) {
         self.messages = self.messages.saturating_sub(cost.own);
         self.shared = self.shared.saturating_sub(cost.shared);
@@ -67,26 +68,29 @@ impl Outgoing {
         }
     }
 
-    /// What has to be charged if there are `messages` bytes of messages.
+    /// How much more must be charged for `messages` bytes of messages.
     fn uncharged(&self, messages: usize) -> usize {
         due(messages).saturating_sub(self.charged)
     }
 
-    /// What of the charge is not needed, but for one step, since more may follow.
+    /// The part of the charge to release.
+    ///
+    /// A surplus of up to one step is kept, since more messages may follow.
     fn surplus(&self) -> usize {
         let due = due(self.messages);
         let keep = match due {
             0 => 0,
             due => due.saturating_add(STEP),
         };
-        match self.charged > keep {
-            true => self.charged - due,
-            false => 0,
+        if self.charged > keep {
+            self.charged - due
+        } else {
+            0
         }
     }
 }
 
-/// What is charged for `messages` bytes of messages.
+/// The charge for `messages` bytes of messages.
 fn due(messages: usize) -> usize {
     let beyond = messages.saturating_sub(STEP);
     beyond.checked_next_multiple_of(STEP).unwrap_or(beyond)

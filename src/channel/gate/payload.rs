@@ -1,4 +1,4 @@
-//! What a queued message carries.
+//! The payloads of queued messages.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::rlpx::{Prepared, SealError};
 /// The payload of a message on its way out.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// This message's own.
+    /// A payload of this message alone.
     Own(Bytes),
-    /// One that goes to several peers.
+    /// A payload that goes to several peers.
     Shared(Arc<SharedPayload>),
 }
 
@@ -24,7 +24,9 @@ pub(crate) struct SharedPayload {
 }
 
 impl SharedPayload {
-    /// Compresses a payload, and charges both forms to the node; `None` if it has no room for them.
+    /// Compresses a payload, and charges both forms to the node.
+    ///
+    /// Returns `None` if the node has no room for them.
     ///
     /// # Errors
     /// [`SealError`] if it is too large.
@@ -60,12 +62,12 @@ impl From<Bytes> for Payload {
     }
 }
 
-/// What messages count in the budgets, in bytes.
+/// The cost of messages in the budgets, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cost {
-    /// For the peer and the node.
+    /// Counted for the peer and the node.
     pub(crate) own: usize,
-    /// For the peer alone.
+    /// Counted for the peer alone.
     pub(crate) shared: usize,
 }
 
@@ -80,7 +82,7 @@ impl Cost {
         }
     }
 
-    /// What a message counts with a payload of `bytes` of its own.
+    /// The cost of a message with `bytes` of its own payload.
     pub(super) fn of_own(bytes: usize) -> Self {
         Self {
             own: bytes.saturating_add(MESSAGE_COST),
@@ -88,7 +90,7 @@ impl Cost {
         }
     }
 
-    /// For the peer.
+    /// The total cost for the peer.
     pub(super) fn sum(self) -> usize {
         self.own.saturating_add(self.shared)
     }

@@ -1,4 +1,6 @@
-//! What goes out next: control messages, then the lanes by deficit round robin. Pure.
+//! The order of outgoing messages: control messages, then lanes by deficit round robin.
+//!
+//! Pure: no clock, no I/O.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,12 +14,12 @@ use crate::arena::Gathered;
 use crate::channel::{Class, ProtocolLimits};
 use crate::p2p::ids;
 
-/// What a lane of weight 1 may send in one round, in bytes.
+/// How much a lane of weight 1 may send in one round, in bytes.
 const QUANTUM: usize = 16 << 10;
 /// The payload of a Ping and of a Pong.
 const EMPTY_LIST: Bytes = Bytes::from_static(&[0xc0]);
 
-/// One lane's bounds and share.
+/// One lane's limits and share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LaneSettings {
     pub(crate) limits: ProtocolLimits,
@@ -36,17 +38,17 @@ impl LaneSettings {
 pub(crate) struct QueuedMessage {
     pub(crate) id: u64,
     pub(crate) payload: Payload,
-    /// Who is told when it was handed to the socket.
+    /// Notified when it is handed to the socket.
     pub(crate) flushed: Option<Flushed>,
 }
 
 impl QueuedMessage {
-    /// What it counts in budgets.
+    /// Its cost in budgets.
     pub(crate) fn cost(&self) -> Cost {
         Cost::of(&self.payload)
     }
 
-    /// What it counts in rounds, in bytes.
+    /// Its size in rounds, in bytes.
     fn bytes(&self) -> usize {
         self.cost().sum()
     }
@@ -56,14 +58,14 @@ impl QueuedMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Dropped {
     pub(crate) messages: usize,
-    /// What they counted.
+    /// Their cost in budgets.
     pub(crate) cost: Cost,
 }
 
-/// Who is told when a message was handed to the socket.
+/// Receives the notification that a message was handed to the socket.
 #[derive(Debug)]
 pub(crate) enum Flushed {
-    /// Who waits for this one; dropped if it never happens.
+    /// The caller that waits for this message; dropped if it is never written.
     One(oneshot::Sender<()>),
     /// The lane's source, which counts.
     Counted,
@@ -74,7 +76,7 @@ pub(crate) enum Flushed {
 pub(crate) struct Batch {
     messages: Vec<(Option<usize>, QueuedMessage)>,
     bytes: usize,
-    /// How many messages of protocols were left when these were taken.
+    /// How many protocol messages were still queued after these were taken.
     left: usize,
     /// How long some of them waited, with their lanes.
     waits: Vec<(usize, Duration)>,
@@ -87,7 +89,7 @@ impl Batch {
         self.bytes = 0;
     }
 
-    /// Notes how long messages waited, as `waited` tells of some of each lane.
+    /// Notes how long messages waited, as far as `waited` returns it.
     pub(super) fn note_waits(&mut self, mut waited: impl FnMut(usize) -> Option<Duration>) {
         let lanes = self.messages.iter().filter_map(|(lane, _)| *lane);
         let waits = lanes.filter_map(|lane| Some((lane, waited(lane)?)));
@@ -103,7 +105,7 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// How many of them are protocols' own, which control messages are not.
+    /// How many of them are protocol messages, not control messages.
     pub(crate) fn of_protocols(&self) -> usize {
         self.messages
             .iter()
@@ -111,19 +113,19 @@ impl Batch {
             .count()
     }
 
-    /// What those of protocols count in budgets.
+    /// The cost of its protocol messages in budgets.
     pub(crate) fn cost_of_protocols(&self) -> Cost {
         let of_protocols = self.messages.iter().filter(|(lane, _)| lane.is_some());
         let costs = of_protocols.map(|(_, message)| message.cost());
         costs.fold(Cost::default(), Cost::and)
     }
 
-    /// How many messages of protocols were left when these were taken.
+    /// How many protocol messages were still queued after these were taken.
     pub(crate) fn left(&self) -> usize {
         self.left
     }
 
-    /// What the messages take, in bytes before compression.
+    /// The size of the messages in bytes, before compression.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -142,7 +144,7 @@ impl Batch {
         self.messages.drain(..count)
     }
 
-    /// The lanes that gave messages, some of them more than once.
+    /// The lanes that the messages came from, some of them more than once.
     pub(crate) fn drained_lanes(&self) -> impl Iterator<Item = usize> {
         let mut last = None;
         self.messages.iter().filter_map(move |(lane, _)| {
@@ -152,7 +154,7 @@ impl Batch {
         })
     }
 
-    /// Tells how many of the first `count` messages are counted, for each stretch of one lane.
+    /// Reports how many of the first `count` messages are counted, by runs of one lane.
     pub(crate) fn counted(&self, count: usize, tell: impl Fn(usize, usize)) {
         let is_counted =
             |message: &QueuedMessage| matches!(message.flushed, Some(Flushed::Counted));
@@ -179,7 +181,7 @@ struct LaneState {
     settings: LaneSettings,
     queue: VecDeque<QueuedMessage>,
     bytes: usize,
-    /// What the lane may still send in this round, in bytes.
+    /// How much the lane may still send in this round, in bytes.
     deficit: usize,
     small: Gathered,
 }
@@ -239,7 +241,8 @@ impl Schedule {
             *payload = state.small.take(own, state.queue.is_empty());
         }
         if state.queue.is_empty() {
-            // A lane that was idle may send at its first turn, so that a lone message is not late.
+            // A lane that was idle may send at its first turn, so that a lone message is not
+            // delayed.
             state.deficit = state.settings.quantum();
             self.turns.join(state.settings.class, lane);
         }
@@ -273,7 +276,7 @@ impl Schedule {
         batch.left = self.lanes.iter().map(|lane| lane.queue.len()).sum();
     }
 
-    /// Lets one lane send until its share of the round or the batch is used up.
+    /// Lets a lane send until its share of the round or the batch is full.
     fn take_turn(&mut self, class: Class, lane: usize, batch: &mut Batch, limit: usize) {
         let alone = self.turns.is_alone(class);
         let state = &mut self.lanes[lane];
@@ -298,7 +301,7 @@ impl Schedule {
         }
     }
 
-    /// Drops everything; returns what of protocols that was.
+    /// Drops everything, and returns the dropped protocol messages.
     pub(crate) fn clear(&mut self) -> Dropped {
         self.ping = false;
         self.pongs = 0;
@@ -314,7 +317,7 @@ impl Schedule {
         dropped
     }
 
-    /// Gives the memory of empty lanes back.
+    /// Frees the memory of empty lanes.
     pub(crate) fn shrink(&mut self) {
         for lane in &mut self.lanes {
             if lane.queue.is_empty() {

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// A queue of its own whose messages [`Lane::fill`](super::Lane::fill) puts into a lane. The write
-/// loop calls it, so it does little.
+/// A queue whose messages [`Lane::fill`](super::Lane::fill) puts into a lane.
+///
+/// The write loop calls it, so it does little.
 pub(crate) trait LaneSource: Send + Sync {
-    /// The lane gave frames, so that there is room for others.
+    /// Reports that the lane has sent frames, so that there is room for others.
     fn room(&self);
 
-    /// This number of messages, the next ones that came from here, were handed to the socket.
+    /// Reports that the next `frames` messages of this source were handed to the socket.
     fn written(&self, frames: usize);
 }
 
-/// At most one a lane.
+/// At most one source for each lane.
 pub(super) struct Sources(Vec<OnceLock<Arc<dyn LaneSource>>>);
 
 impl Sources {
@@ -21,7 +22,7 @@ impl Sources {
         Self(std::iter::repeat_with(OnceLock::new).take(lanes).collect())
     }
 
-    /// The first one that is set for a lane stays.
+    /// Sets the source of a lane, unless it has one.
     pub(super) fn set(&self, lane: usize, source: Arc<dyn LaneSource>) {
         self.0[lane].get_or_init(|| source);
     }

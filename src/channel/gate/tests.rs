@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::channel::{Class, MemoryLimits, NodeBudget, ProtocolLimits, TrySendError};
 
-/// What a batch takes at most.
+/// The size limit of a batch.
 const MOST: usize = 64 << 10;
 
 fn settings(weight: u32) -> LaneSettings {
@@ -197,7 +197,7 @@ async fn many_senders_of_one_lane_all_get_through() {
     }
 }
 
-/// The first was woken for the room in the lane, found none in the budget, and gave up.
+/// The first sender is woken for the lane, finds no memory and gives up.
 #[test]
 fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     let limits = ProtocolLimits::default().with_queue_messages(1);
@@ -222,8 +222,7 @@ fn a_sender_that_gives_up_for_want_of_memory_leaves_the_lane_to_the_next() {
     assert_eq!(second.now_or_never(), Some(Ok(())));
 }
 
-/// Charges are given back in steps: a written message can leave room inside a step, which the budget
-/// does not report.
+/// The budget does not report room that a written message leaves inside a charged step.
 #[test]
 fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_is_charged() {
     let limits = ProtocolLimits::default();
@@ -249,7 +248,7 @@ fn a_sender_without_memory_goes_on_where_a_written_message_leaves_room_in_what_i
     assert_eq!(waiting.now_or_never(), Some(Ok(())));
 }
 
-/// A payload that counts the memory of all that there are.
+/// A payload that counts the memory of all payloads like it.
 struct Counted(Vec<u8>, &'static AtomicUsize);
 
 impl AsRef<[u8]> for Counted {
@@ -264,7 +263,7 @@ impl Drop for Counted {
     }
 }
 
-/// What waits in `send` is in no budget.
+/// No budget counts the messages that wait in `send`.
 #[test]
 fn few_senders_keep_an_encoded_message_while_they_wait() {
     static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -287,7 +286,7 @@ fn few_senders_keep_an_encoded_message_while_they_wait() {
     assert_eq!(sending.len(), 98, "two lanes take one each");
     let live = LIVE.load(Ordering::Relaxed);
     assert_eq!(live, 2 * size + kept::MOST);
-    // One that may not be kept is made again, and one that is too large is kept if it is alone.
+    // A message that may not be kept is encoded again; one that is too large is kept if alone.
     let mut batch = Batch::default();
     let mut written = 0;
     while gate.next(&mut batch, usize::MAX).now_or_never().is_some() {
@@ -353,8 +352,7 @@ proptest! {
         }
     }
 
-    /// While all lanes have something to send, each sends by its weight, within one round and
-    /// one message.
+    /// Busy lanes share by weight, within one round and one message.
     #[test]
     fn lanes_share_by_weight(
         lanes in prop::collection::vec((1u32..5, 1usize..40_000), 2..5),

@@ -1,30 +1,34 @@
-//! Whose turn it is: classes one after the other, the lanes of a class in turn. Pure.
+//! The turns of classes by urgency, and of the lanes within a class.
+//!
+//! Pure: no clock, no I/O.
 
 use std::collections::VecDeque;
 
 use crate::channel::Class;
 
-/// For each 19 bytes that more urgent classes send, a class that waits may send one.
+/// More urgent classes send this many bytes for each byte of a waiting class.
 const PARTS: usize = 19;
 
-/// The lanes that have messages. There are few, and of most peers none: one queue for all classes takes
-/// least memory.
+/// The lanes that have messages.
+///
+/// There are few, and most peers have none, so one queue for all classes takes the least memory.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// Each with its class; those of a class are in the order of their turns.
+    /// Each with its class, those of a class in the order of their turns.
     lanes: VecDeque<(Class, usize)>,
-    /// Bytes that more urgent classes have sent while a normal or a bulk one waited, less its part of
-    /// them.
+    /// Bytes that more urgent classes sent while a normal or a bulk class waited.
+    ///
+    /// Less [`PARTS`] times the bytes that the class has sent itself.
     passed_over: [usize; 2],
 }
 
 impl Turns {
-    /// A lane has messages now.
+    /// Adds a lane that has messages now.
     pub(super) fn join(&mut self, class: Class, lane: usize) {
         self.lanes.push_back((class, lane));
     }
 
-    /// The lane at the front of its class sends no more.
+    /// Removes the lane at the front of its class, which sends no more.
     pub(super) fn leave(&mut self, class: Class) {
         self.take_front(class);
         if self.front(class).is_none()
@@ -34,7 +38,7 @@ impl Turns {
         }
     }
 
-    /// It is the turn of the next lane of a class.
+    /// Passes the turn to the next lane of a class.
     pub(super) fn rotate(&mut self, class: Class) {
         let front = self.take_front(class);
         self.lanes.extend(front);
@@ -45,14 +49,16 @@ impl Turns {
         self.lanes.iter().filter(|(of, _)| *of == class).count() == 1
     }
 
-    /// The class and lane that send next, and how many bytes: one message if a more urgent class waits.
-    /// `first` tells the size of a lane's first message.
+    /// Returns the class and lane that send next, and how many bytes.
+    ///
+    /// That is one message if a more urgent class waits. `first` returns the size of a lane's first
+    /// message.
     pub(super) fn next(&self, first: impl Fn(usize) -> usize) -> Option<(Class, usize, usize)> {
         let mut waiting = Class::ALL
             .into_iter()
             .filter_map(|class| Some((class, self.front(class)?)));
         let (most_urgent, lane) = waiting.next()?;
-        // The least urgent first, since it has fewer chances.
+        // The least urgent goes first, since it has fewer chances.
         let due = waiting.rev().find_map(|(class, lane)| {
             let passed_over = self.passed_over.get(place(class)?)?;
             let (share, one) = (passed_over / PARTS, first(lane));
@@ -61,7 +67,7 @@ impl Turns {
         Some(due.unwrap_or((most_urgent, lane, usize::MAX)))
     }
 
-    /// A class has sent bytes.
+    /// Counts the bytes that a class has sent.
     pub(super) fn sent(&mut self, class: Class, bytes: usize) {
         if let Some(own) = self.passed_over(class) {
             *own = own.saturating_sub(bytes.saturating_mul(PARTS));
@@ -95,7 +101,7 @@ impl Turns {
     }
 }
 
-/// The place of a class among those that can be passed over.
+/// The index of a class among those that can be passed over.
 fn place(class: Class) -> Option<usize> {
     (class as usize).checked_sub(1)
 }

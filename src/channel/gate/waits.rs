@@ -1,4 +1,4 @@
-//! How long messages wait in a lane, of which some are watched.
+//! How long messages wait in a lane, measured for some of them.
 
 use std::time::Duration;
 
@@ -6,7 +6,9 @@ use tokio::time::Instant;
 
 use crate::quantiles::Quantiles;
 
-/// One message in 16 is watched, since reading the clock takes as long as queueing one.
+/// One message in this many is timed.
+///
+/// Reading the clock takes as long as queueing a message.
 const EVERY: u64 = 16;
 
 /// The messages of one lane, by number.
@@ -14,7 +16,7 @@ const EVERY: u64 = 16;
 pub(super) struct Waits {
     pushed: u64,
     taken: u64,
-    /// The message that is watched, and since when it waits.
+    /// The message that is timed, and when it was queued.
     watched: Option<(u64, Instant)>,
     times: Quantiles,
 }
@@ -27,7 +29,7 @@ impl Waits {
         self.pushed = self.pushed.wrapping_add(1);
     }
 
-    /// The next message was taken to be written. Returns how long it waited, if it was watched.
+    /// Notes that the next message was taken. Returns how long it waited, if it was timed.
     pub(super) fn taken(&mut self) -> Option<Duration> {
         let watched = self.watched.take_if(|(number, _)| *number == self.taken);
         let waited = watched.map(|(_, since)| since.elapsed());
@@ -38,7 +40,7 @@ impl Waits {
         waited
     }
 
-    /// What half of them did not exceed, and 99 %.
+    /// The median and the 99th percentile of the waits.
     pub(super) fn times(&self) -> [Option<Duration>; 2] {
         [50, 99].map(|percent| self.times.percent(percent))
     }

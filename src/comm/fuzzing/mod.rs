@@ -1,5 +1,6 @@
-//! Messages and proofs of `comm/1` as bytes, and the store of connections and queues step by step,
-//! for the fuzz targets.
+//! Messages, proofs, connections and queues of `comm/1`, for the fuzz targets.
+//!
+//! Messages and proofs are bytes. The store of connections and queues is driven step by step.
 
 mod store;
 

@@ -30,27 +30,27 @@ use crate::time::after;
 /// The bounds of a lane, so small that queues fill up behind it.
 const LANE_MESSAGES: usize = 3;
 
-/// What follows from sending a message.
+/// A message that was sent.
 #[derive(Debug)]
 pub struct Sent {
-    /// How it ended; there once it has.
+    /// Receives the outcome.
     pub outcome: oneshot::Receiver<Delivery>,
-    /// What was answered, if an answer was asked for.
+    /// Receives the answer, if an acknowledgement was requested.
     pub ack: Option<oneshot::Receiver<Result<(), CommError>>>,
 }
 
-/// Room in a queue that was waited for.
+/// Reserved room in a queue.
 #[derive(Debug)]
 pub struct Room(QueueRoom);
 
-/// What became of a connection.
+/// The outcome of a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placed {
-    /// It is the one of its identity, and has this number.
+    /// It is now the connection of its identity, and has this number.
     Kept(usize),
-    /// Another one is.
+    /// Another connection of its identity stays.
     Lost,
-    /// It is not wanted.
+    /// It was rejected.
     Refused,
 }
 
@@ -60,8 +60,9 @@ struct Connection {
     opening: Opening,
 }
 
-/// The connections and queues of one node, without tasks. Other nodes and their identities are
-/// numbers; this node is number 0.
+/// The connections and queues of one node, without tasks.
+///
+/// Other nodes and their identities are numbers; this node is number 0.
 pub struct Store {
     table: ConnectionTable,
     stats: Arc<Stats>,
@@ -75,7 +76,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A node that knows of `nodes` nodes, itself among them.
+    /// A node that knows `nodes` nodes, including itself.
     ///
     /// # Panics
     /// If there are more than a hundred.
@@ -127,7 +128,7 @@ impl Store {
         route
     }
 
-    /// Sends a message at once or not at all, through room that was waited for if there is some.
+    /// Sends a message without waiting, through `room` if it is in the same queue.
     pub fn send(
         &mut self,
         (node, id): (usize, Option<u8>),
@@ -172,7 +173,7 @@ impl Store {
         Sent { outcome, ack }
     }
 
-    /// Waits for room for a message of `size` bytes; `None` if there is no way to the node.
+    /// Waits for room for `size` bytes; `None` if there is no route to the node.
     pub fn reserve(
         &mut self,
         (node, id): (usize, Option<u8>),
@@ -188,7 +189,7 @@ impl Store {
         })
     }
 
-    /// Answers over a connection, at once or not at all.
+    /// Answers over a connection without waiting.
     pub fn answer(&self, connection: usize, payload: Bytes) -> Option<Sent> {
         let queue = self.connections.get(&connection)?.entry.queue.current();
         let (done, outcome) = oneshot::channel();
@@ -206,7 +207,7 @@ impl Store {
         Some(Sent { outcome, ack: None })
     }
 
-    /// An attempt to connect fails, if there is one.
+    /// Fails the attempt to connect to a node, if there is one.
     pub fn fail_attempt(&mut self, node: usize) {
         if let Some(serial) = self.nodes[node].1.take() {
             let id = node_id(&self.nodes, node);
@@ -215,7 +216,7 @@ impl Store {
         }
     }
 
-    /// The transport of an attempt is gone before anything was proven.
+    /// Ends the transport of an attempt before an identity was proven.
     pub fn attempt_over(&mut self, node: usize) {
         if let Some(serial) = self.nodes[node].1.take() {
             let next = self.table.flight_over(&node_id(&self.nodes, node), serial);
@@ -223,7 +224,9 @@ impl Store {
         }
     }
 
-    /// A node proves an identity over a connection that it dialled, or this one. `peer` is any handle.
+    /// Opens a connection over which a node proves an identity.
+    ///
+    /// That node dialled if `by_them`, else this one. `peer` is any handle.
     pub fn open(&mut self, node: usize, id: u8, by_them: bool, peer: &Peer) -> Placed {
         let (enode, _) = &self.nodes[node];
         let info = Arc::new(ConnInfo {
@@ -252,7 +255,7 @@ impl Store {
         }
     }
 
-    /// Lets a connection take what is queued.
+    /// Lets a connection take queued messages.
     fn attach(&self, entry: Arc<Entry>) -> Option<Connection> {
         let limits = ProtocolLimits::default().with_queue_messages(LANE_MESSAGES);
         let memory = Memory::open(&self.budget);
@@ -266,7 +269,7 @@ impl Store {
         })
     }
 
-    /// A connection writes up to `limit` bytes; returns how many messages.
+    /// Writes up to `limit` bytes over a connection; returns how many messages.
     pub fn write(&mut self, connection: usize, limit: usize) -> usize {
         let Some(connection) = self.connections.get_mut(&connection) else {
             return 0;
@@ -278,14 +281,14 @@ impl Store {
         taken
     }
 
-    /// The transport of a connection takes nothing more.
+    /// Breaks the transport of a connection, which then accepts nothing more.
     pub fn break_transport(&self, connection: usize) {
         if let Some(connection) = self.connections.get(&connection) {
             connection.exit.fail(ErrorKind::BrokenPipe);
         }
     }
 
-    /// A connection ends, whether the table still holds it or not.
+    /// Ends a connection, whether the table still holds it or not.
     pub fn end(&mut self, connection: usize) {
         if let Some(connection) = self.connections.remove(&connection) {
             let reason = &ConnectionEnd::TransportEnded;
@@ -294,7 +297,7 @@ impl Store {
         }
     }
 
-    /// A message is acknowledged over a connection; whether somebody waited for that.
+    /// Acknowledges a message over a connection; returns whether a call waited for it.
     pub fn acknowledge(&self, connection: usize, number: u64) -> bool {
         let connection = self.connections.get(&connection);
         connection.is_some_and(|connection| connection.entry.acks.answer(number, Ok(())))
@@ -321,12 +324,12 @@ impl Store {
         self.table.gauges()
     }
 
-    /// What was counted so far.
+    /// A snapshot of the counters.
     pub fn stats(&self) -> CommStats {
         self.stats.snapshot()
     }
 
-    /// What the queues of all connections hold that have not ended.
+    /// The accounts of all connections' queues that have not ended.
     pub fn accounts(&self) -> Vec<[Account; 2]> {
         let queues = self.connections.values().map(|one| &one.entry.queue);
         queues.filter_map(|queue| queue.accounts()).collect()

@@ -1,4 +1,4 @@
-//! What judging a certificate costs, for the fuzz target.
+//! Counts the signature checks of a validation, for the fuzz target.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificat
 use super::x509::ALGORITHMS;
 use super::{IdentityError, Validity, X509Identity};
 
-/// As [`IdentityProvider::validate`](super::IdentityProvider::validate), and how many signatures
-/// were checked for it.
+/// Like [`IdentityProvider::validate`](super::IdentityProvider::validate); also returns how many
+/// signatures were checked.
 pub fn validate_counted(
     provider: &X509Identity,
     identity: &[u8],

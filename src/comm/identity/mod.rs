@@ -1,4 +1,4 @@
-//! Who somebody is, beyond the node that they run.
+//! Identities, which are separate from the nodes that prove them.
 
 #[cfg(all(feature = "fuzzing", feature = "x509"))]
 pub(super) mod fuzzing;
@@ -29,7 +29,7 @@ pub use self::x509::{X509Error, X509Identity};
 pub struct PeerId([u8; 32]);
 
 impl PeerId {
-    /// Bytes of an id.
+    /// The length of an id, in bytes.
     pub const LENGTH: usize = 32;
 
     /// The id with these bytes.
@@ -61,13 +61,14 @@ impl fmt::Debug for PeerId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Organisation(pub Bytes);
 
-/// What a provider knows of a valid identity.
+/// What a provider knows about a valid identity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Validity {
-    /// The organisation that it belongs to, if there is one: a node that answers under another
-    /// identity of the same organisation is still accepted.
+    /// The organisation that it belongs to, if there is one.
+    ///
+    /// A node that answers under another identity of the same organisation is still accepted.
     pub organisation: Option<Organisation>,
-    /// When it ends, since the Unix epoch; `None` if it never does.
+    /// When it expires, since the Unix epoch; `None` if it never does.
     pub expires: Option<Duration>,
 }
 
@@ -81,31 +82,32 @@ pub enum IdentityError {
     /// The identity is well-formed but not one that this node trusts.
     #[error("unknown identity: {0}")]
     Unknown(String),
-    /// The identity's time is over.
+    /// The identity has expired.
     #[error("the identity expired {ago:?} ago")]
     Expired {
-        /// For how long it has been invalid.
+        /// How long ago it expired.
         ago: Duration,
     },
     /// The identity is not valid yet.
-    #[error("the identity is valid only in {wait:?}")]
+    #[error("the identity becomes valid in {wait:?}")]
     NotYetValid {
-        /// How long it takes until it is.
+        /// The time until it is valid.
         wait: Duration,
     },
-    /// The signature does not fit the identity and the signed bytes.
-    #[error("the signature does not fit the identity")]
+    /// The signature does not match the identity and the signed bytes.
+    #[error("the signature does not match the identity")]
     BadSignature,
-    /// Own key material cannot sign.
+    /// This node's key cannot sign.
     #[error("cannot sign: {0}")]
     Signing(String),
 }
 
-/// What the layer needs to know about identities. An identity is an opaque string of bytes, such
-/// as a public key or a certificate; at most 16 KiB.
+/// Makes, checks and names identities for the layer.
 ///
-/// No function waits for anything: they are called while a connection is set up, within its time
-/// limit. Questions about remotes are asked on a thread for blocking code, unless the provider
+/// An identity is an opaque byte string of at most 16 KiB, such as a public key or a certificate.
+///
+/// No function may wait for anything: they are called while a connection is set up, within its time
+/// limit. Calls about remotes run on a thread for blocking code, unless the provider
 /// [is quick](Self::is_quick). Times are durations since the Unix epoch.
 pub trait IdentityProvider: Send + Sync + 'static {
     /// This node's own identity.
@@ -117,13 +119,13 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// [`IdentityError::Malformed`].
     fn id_of(&self, identity: &[u8]) -> Result<PeerId, IdentityError>;
 
-    /// Checks that `identity` is trusted and valid at the time `now`, and says what belongs to it.
+    /// Checks that `identity` is trusted and valid at the time `now`.
     ///
     /// # Errors
-    /// [`IdentityError`] that says why not.
+    /// [`IdentityError`] with the reason why it is not.
     fn validate(&self, identity: &[u8], now: Duration) -> Result<Validity, IdentityError>;
 
-    /// Signs with the key of the own identity.
+    /// Signs with the key of this node's identity.
     ///
     /// # Errors
     /// [`IdentityError::Signing`].
@@ -140,8 +142,9 @@ pub trait IdentityProvider: Send + Sync + 'static {
         signature: &[u8],
     ) -> Result<(), IdentityError>;
 
-    /// Whether each answer takes less than about 0.1 ms, so that a runtime's thread can give it.
-    /// Default: false.
+    /// Whether each call takes less than about 0.1 ms.
+    ///
+    /// Then the layer makes them on the runtime's threads. Default: false.
     fn is_quick(&self) -> bool {
         false
     }

@@ -8,10 +8,11 @@ use tokio::task::spawn_blocking;
 use super::{IdentityError, IdentityProvider};
 use crate::guarded::caught;
 
-/// The provider of identities, asked so that it holds up neither the runtime nor a lock.
+/// Calls the identity provider without blocking the runtime.
 ///
-/// A slow one, such as a check of certificates, works on threads for blocking code. It has half as
-/// many turns as there are processors, at least one, so that strangers cannot occupy all of them.
+/// A slow provider, such as a check of certificates, runs on threads for blocking code. It uses at
+/// most half of the processors at a time, at least one, so that strangers cannot occupy all of
+/// them.
 pub(crate) struct Provider {
     provider: Arc<dyn IdentityProvider>,
     is_quick: bool,
@@ -28,12 +29,12 @@ impl Provider {
         }
     }
 
-    /// For questions about the own identity.
+    /// The provider itself, for calls about this node's identity.
     pub(crate) fn direct(&self) -> &dyn IdentityProvider {
         &*self.provider
     }
 
-    /// Asks a question about a remote's identity, in turn.
+    /// Calls the provider about a remote's identity, in turn.
     ///
     /// # Errors
     /// [`IdentityError::Unknown`] if the provider panics.
@@ -47,7 +48,7 @@ impl Provider {
             ask()
         } else {
             let turn = Arc::clone(&self.turns).acquire_owned().await;
-            // The turn belongs to the work: it ends with that, also if nobody waits any more.
+            // The work holds the turn until it ends, even if the caller stops waiting.
             let work = spawn_blocking(move || {
                 let answer = ask();
                 drop(turn);

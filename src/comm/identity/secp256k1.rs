@@ -6,11 +6,11 @@ use super::{IdentityError, IdentityProvider, Organisation, PeerId, Validity};
 use crate::keccak::keccak256;
 use crate::node::{PublicKey, SecretKey};
 
-/// Identities that are public keys on secp256k1, 64 bytes x ‖ y; whoever holds the secret key is
-/// trusted, and for ever. The id is the Keccak-256 hash of the key, as a node id is.
+/// Identities that are public keys on secp256k1, 64 bytes x ‖ y.
 ///
-/// All such identities together are no organisation, unless the constructor
-/// [`in_organisation`](Self::in_organisation) says so.
+/// Every key is trusted and never expires. The id is the Keccak-256 hash of the key, like a node
+/// id. Such identities belong to no organisation, unless
+/// [`in_organisation`](Self::in_organisation) made the provider.
 #[derive(Debug, Clone)]
 pub struct Secp256k1Identity {
     key: SecretKey,
@@ -18,7 +18,7 @@ pub struct Secp256k1Identity {
 }
 
 impl Secp256k1Identity {
-    /// The identity of the holder of `key`, which can be the node's own static key or another one.
+    /// The identity of `key`, which can be the node's static key or another one.
     #[must_use]
     pub fn new(key: SecretKey) -> Self {
         Self {
@@ -27,8 +27,9 @@ impl Secp256k1Identity {
         }
     }
 
-    /// As [`new`](Self::new), in a network where all identities belong to one organisation: a node
-    /// that answers under a new key is accepted, and reported as an identity switch.
+    /// Like [`new`](Self::new), in a network whose identities all belong to one organisation.
+    ///
+    /// A node that answers under a new key is accepted, and reported as an identity switch.
     #[must_use]
     pub fn in_organisation(key: SecretKey, organisation: impl Into<Bytes>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The identities that this node has seen proven.
+//! The identities that this node remembers.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,10 +12,11 @@ settings! {
     /// How many identities are kept, and for how long.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct IdentityLimits {
-        /// The most identities at once, the own one among them; the one unused for longest makes
-        /// room. At least 1. Default: 4096.
+        /// The most identities at a time, including this node's; at least 1.
+        ///
+        /// The one unused for longest makes room. Default: 4096.
         max / with_max: usize = 4096;
-        /// After how long without use one is forgotten; [`Duration::MAX`] is never. Default: 1 h.
+        /// How long an unused identity is kept; [`Duration::MAX`] is for ever. Default: 1 h.
         unused / with_unused: Duration = Duration::from_secs(3600);
     }
 }
@@ -30,7 +31,7 @@ pub struct IdentityRecord {
     pub identity: Bytes,
     /// Its organisation, if it has one.
     pub organisation: Option<Organisation>,
-    /// When it ends, since the Unix epoch; `None` if it never does.
+    /// When it expires, since the Unix epoch; `None` if it never does.
     pub expires: Option<Duration>,
 }
 
@@ -63,7 +64,7 @@ impl IdentityRecord {
     }
 }
 
-/// Proven identities by id, under a bound. It asks no provider, since it is used under a lock.
+/// The known identities by id, up to a bound. It calls no provider, since it is used under a lock.
 /// Times are durations since the Unix epoch.
 pub(crate) struct IdentityStore {
     limits: IdentityLimits,
@@ -77,7 +78,7 @@ struct Known {
 }
 
 impl IdentityStore {
-    /// A store that holds the own identity, which never leaves.
+    /// A store with this node's identity, which is never removed.
     pub(crate) fn new(own: IdentityRecord, limits: IdentityLimits, now: Duration) -> Self {
         let mut store = Self {
             limits,
@@ -92,26 +93,26 @@ impl IdentityStore {
         self.own
     }
 
-    /// Takes an identity in that was examined and proven, or marks a known one as used; a known one
-    /// is not overwritten.
-    pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) {
+    /// Adds an examined identity, or marks a known one as used. A known one is not overwritten.
+    /// Returns the identity that was removed to make room.
+    pub(crate) fn put(&mut self, record: IdentityRecord, now: Duration) -> Option<PeerId> {
         if let Some(known) = self.known.get_mut(&record.id) {
             known.used = now;
-            return;
+            return None;
         }
-        self.make_room();
+        let removed = self.make_room();
         self.known.insert(record.id, Known { record, used: now });
+        removed
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Option<PeerId> {
         if self.known.len() < self.limits.max() {
-            return;
+            return None;
         }
         let others = self.known.iter().filter(|(id, _)| **id != self.own);
         let oldest = others.min_by_key(|(_, known)| known.used);
-        if let Some(id) = oldest.map(|(id, _)| *id) {
-            self.known.remove(&id);
-        }
+        let id = oldest.map(|(id, _)| *id)?;
+        self.known.remove(&id).map(|_| id)
     }
 
     /// A known identity.
@@ -145,13 +146,13 @@ impl IdentityStore {
             .collect()
     }
 
-    /// Forgets an identity; false if it is not known, or the own one.
+    /// Removes an identity; returns false if it is unknown or this node's.
     pub(crate) fn remove(&mut self, id: &PeerId) -> bool {
         *id != self.own && self.known.remove(id).is_some()
     }
 
-    /// Removes what has expired and what was not used for long. The own identity stays. Returns the
-    /// ids that left.
+    /// Removes the identities that have expired or were unused for too long, except this node's.
+    /// Returns their ids.
     pub(crate) fn purge(&mut self, now: Duration) -> Vec<PeerId> {
         let Self { limits, own, known } = self;
         let gone: Vec<_> = known
@@ -169,7 +170,7 @@ impl IdentityStore {
         gone
     }
 
-    /// The next time at which [`purge`](Self::purge) can find something that is over.
+    /// The next time at which [`purge`](Self::purge) can remove an identity.
     pub(crate) fn next_purge(&self) -> Option<Duration> {
         let others = self.known.values().filter(|one| one.record.id != self.own);
         others

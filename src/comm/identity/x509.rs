@@ -17,7 +17,7 @@ use crate::rlp::{Rlp, RlpStream, check_exact};
 /// The most certificates in one identity.
 const MAX_CHAIN: usize = 8;
 
-/// With which keys certificates and proofs can be signed.
+/// The algorithms with which certificates and proofs can be signed.
 pub(super) const ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     webpki::ring::ECDSA_P256_SHA256,
     webpki::ring::ECDSA_P384_SHA384,
@@ -31,7 +31,7 @@ pub enum X509Error {
     /// A trusted certificate cannot be read.
     #[error("root certificate {index} cannot be used: {reason}")]
     Root {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
         /// What is wrong with it.
         reason: String,
@@ -44,18 +44,20 @@ pub enum X509Error {
     Certificate(IdentityError),
 }
 
-/// Identities that are X.509 certificates with their intermediate certificates, issued under roots
-/// that this node trusts. The id is the SHA-256 digest of the first certificate. The organisation is
-/// the SHA-256 digest of the public key that issued it, and its subject's organisation name: the same
-/// name under another issuer is another organisation.
+/// Identities that are X.509 certificates, issued under roots that this node trusts.
 ///
-/// An identity is the RLP list of its certificates in DER, its own first, at most 8 of them. Each is
-/// issued by the next one, and no two of them have one subject. So there is one way to a root, and
-/// false certificates cost no more signature checks than true ones. It ends with the first of its
-/// certificates that does. Keys
-/// are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
-/// client authentication. There are no revocation lists; a provider of your own around this one
-/// can refuse what it likes.
+/// An identity is the RLP list of its certificates in DER, its own first, then the intermediate
+/// ones, at most 8 in all. Each must be issued by the next one, and no two may have the same
+/// subject. So there is only one path to a root, and false certificates cost no more signature
+/// checks than true ones.
+///
+/// The id is the SHA-256 digest of the first certificate. The organisation is the SHA-256 digest of
+/// the public key that issued it, and its subject's organisation name: the same name under another
+/// issuer is another organisation. The identity expires with the first of its certificates.
+///
+/// Keys are ECDSA on P-256 or P-384, or Ed25519. Certificates with an extended key usage must allow
+/// client authentication. There are no revocation lists; wrap this provider in your own to reject
+/// more identities.
 pub struct X509Identity {
     roots: Vec<TrustAnchor<'static>>,
     identity: Bytes,
@@ -68,11 +70,13 @@ enum Key {
 }
 
 impl X509Identity {
-    /// An identity of this node: certificates in DER, the own one first, and the own secret key in
-    /// PKCS #8; and the roots that it and all others are issued under, in DER.
+    /// Creates this node's identity from its certificates, its secret key and the roots.
+    ///
+    /// `chain` contains the certificates in DER, this node's first. `pkcs8` is its secret key in
+    /// PKCS #8. `roots`, in DER, are those under which this and all other identities are issued.
     ///
     /// # Errors
-    /// [`X509Error`]. Whether the certificate is valid is judged later, by the layer's clock.
+    /// [`X509Error`]. Whether the certificate is valid is checked later, by the layer's clock.
     pub fn new(chain: &[&[u8]], pkcs8: &[u8], roots: &[&[u8]]) -> Result<Self, X509Error> {
         let anchor = |(index, der): (usize, &&[u8])| {
             anchor_from_trusted_cert(&CertificateDer::from(*der))
@@ -110,7 +114,7 @@ impl X509Identity {
         Ok(own)
     }
 
-    /// As [`IdentityProvider::validate`], with these ways to check signatures.
+    /// Like [`IdentityProvider::validate`], with the given signature algorithms.
     pub(super) fn validate_with(
         &self,
         algorithms: &[&dyn SignatureVerificationAlgorithm],
@@ -176,8 +180,8 @@ fn leaf(identity: &[u8]) -> Result<CertificateDer<'_>, IdentityError> {
     first.ok_or_else(|| malformed("no certificate"))
 }
 
-/// Checks that each certificate names the next one as its issuer, and that no two have one subject.
-/// A search for a path among certificates of one name checks up to 100 signatures.
+/// Checks that each certificate is issued by the next one, and that subjects differ. Otherwise a
+/// search for a path among certificates of one name checks up to 100 signatures.
 fn check_order(chain: &[CertificateDer<'_>]) -> Result<(), IdentityError> {
     let parsed: Vec<_> = chain
         .iter()
@@ -191,10 +195,10 @@ fn check_order(chain: &[CertificateDer<'_>]) -> Result<(), IdentityError> {
         return Err(malformed("a certificate is not issued by the next one"));
     }
     let mut subjects = HashSet::new();
-    match parsed.iter().all(|one| subjects.insert(one.subject())) {
-        true => Ok(()),
-        false => Err(malformed("two certificates have the same subject")),
+    if !parsed.iter().all(|one| subjects.insert(one.subject())) {
+        return Err(malformed("two certificates have the same subject"));
     }
+    Ok(())
 }
 
 fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
@@ -202,7 +206,7 @@ fn parse(certificate: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     Ok(parsed)
 }
 
-/// The public key with its algorithm, without the outer header, as a trust anchor has it.
+/// The public key with its algorithm, without the outer header, as in a trust anchor.
 fn public_key(certificate: &[u8]) -> Result<Vec<u8>, IdentityError> {
     let whole = parse(certificate)?.tbs_certificate.subject_pki.raw.to_vec();
     let (_, content) = Any::from_der(&whole).map_err(malformed)?;
@@ -268,7 +272,7 @@ impl IdentityProvider for X509Identity {
     ) -> Result<(), IdentityError> {
         let leaf = leaf(identity)?;
         let certificate = EndEntityCert::try_from(&leaf).map_err(malformed)?;
-        // Which of them it is, the certificate's key says; the others are refused for it.
+        // The certificate's key determines the algorithm; all others fail with it.
         ALGORITHMS
             .iter()
             .any(|algorithm| {

@@ -14,14 +14,14 @@ pub(super) struct Exit {
     lane: Lane,
     acks: Arc<AckTable>,
     handed: Arc<Handed>,
-    /// The lane is full; it calls when it has room.
+    /// The lane is full; it reports when it has room.
     blocked: bool,
-    /// It takes nothing more.
+    /// The lane accepts nothing more.
     over: bool,
 }
 
 impl Exit {
-    /// Hands messages over for as long as there is room.
+    /// Hands messages over while there is room.
     fn take(&mut self, queue: &mut VecDeque<Outgoing>, left: &mut Left) {
         if self.blocked || queue.is_empty() {
             return;
@@ -33,7 +33,7 @@ impl Exit {
             message.hand_over(&self.acks, &mut senders)
         });
         match result {
-            // What finds no memory is not charged, and does not wait.
+            // Only a message that is not charged can find no memory, and it does not wait.
             Ok(()) | Err(NotQueued::OverBudget(_)) => {}
             Err(NotQueued::Full) => self.blocked = true,
             Err(NotQueued::Refused(_)) => (self.blocked, self.over) = (true, true),
@@ -42,8 +42,8 @@ impl Exit {
 }
 
 impl SendQueue {
-    /// Lets a connection take messages until what is returned is dropped: then what it took and
-    /// is not known to have written fails. A queue has one connection in its life.
+    /// Lets a connection take messages until the returned [`Opening`] is dropped. Then messages
+    /// that it took but may not have written fail. A queue has at most one connection in its life.
     pub(crate) fn open(self: &Arc<Self>, lane: Lane, acks: Arc<AckTable>) -> Opening {
         let handed = Arc::new(Handed::new(Arc::clone(&self.stats)));
         let supply = Supply {
@@ -65,7 +65,7 @@ impl SendQueue {
         Opening(Arc::clone(self))
     }
 
-    /// The transport has room again.
+    /// Hands over messages, since the transport has room again.
     fn unblock(&self) {
         let mut state = self.lock();
         if let Some(exit) = &mut state.exit
@@ -82,7 +82,7 @@ impl SendQueue {
         self.settle(&gone);
     }
 
-    /// Counts what was handed over, when the queue is not locked any more.
+    /// Counts the messages that were handed over, after the queue is unlocked.
     pub(super) fn settle(&self, gone: &Gone) {
         self.stats.waiting.decrement(gone.messages);
         for (semaphore, free) in [&self.replies, &self.messages].into_iter().zip(gone.free) {
@@ -96,18 +96,18 @@ impl SendQueue {
     }
 }
 
-/// What was handed over.
+/// The messages that were handed over.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
     messages: u32,
-    /// The units that others can have, of answers and of messages.
+    /// The units that became free, of answers and of messages.
     free: [usize; 2],
-    /// The connection takes nothing more.
+    /// The connection accepts nothing more.
     over: bool,
 }
 
 impl State {
-    /// Hands over to the connection what it has room for, answers first.
+    /// Hands messages over while the connection has room, answers first.
     pub(super) fn hand_over(&mut self, gone: &mut Gone) {
         let Some(exit) = self.exit.as_mut().filter(|exit| !exit.blocked) else {
             return;
@@ -123,7 +123,7 @@ impl State {
     }
 }
 
-/// What the transport asks.
+/// The transport's calls to the queue.
 struct Supply {
     queue: Weak<SendQueue>,
     handed: Arc<Handed>,
@@ -146,7 +146,7 @@ impl LaneSource for Supply {
 pub(crate) struct Opening(Arc<SendQueue>);
 
 impl Opening {
-    /// Waits until the transport takes nothing more. Cancel safe.
+    /// Waits until the transport accepts nothing more. Cancel safe.
     pub(crate) async fn over(&self) {
         while !self.0.lock().exit.as_ref().is_some_and(|exit| exit.over) {
             self.0.over.notified().await;

@@ -8,18 +8,18 @@ use super::{Part, SendQueue};
 pub struct Account {
     /// How many messages wait.
     pub waiting: usize,
-    /// What they take.
+    /// The units that they take.
     pub taken: usize,
-    /// What others may take.
+    /// The units that are free.
     pub free: usize,
-    /// What messages of other queues took beyond the bound.
+    /// The units that messages from other queues took over the bound.
     pub owed: usize,
     /// The bound.
     pub total: usize,
 }
 
 impl SendQueue {
-    /// What the messages take, and the answers; `None` if the queue has ended.
+    /// The accounts of messages and of answers; `None` if the queue has ended.
     pub(in crate::comm) fn accounts(&self) -> Option<[Account; 2]> {
         let mut state = self.lock();
         if state.end.is_some() {

@@ -1,5 +1,7 @@
-//! The sending queue of one destination. It exists from the first message on, before there is a
-//! connection, and hands over to the connection what that has room for.
+//! The sending queue of one destination.
+//!
+//! It exists from the first message on, before there is a connection. It hands messages over while
+//! the connection has room.
 
 mod exit;
 #[cfg(feature = "fuzzing")]
@@ -24,7 +26,7 @@ use outgoing::cost;
 pub(crate) use outgoing::{Draft, Outgoing};
 pub(crate) use room::Room;
 
-/// How many answers may wait beside the queue of messages.
+/// How many answers may wait, in addition to messages.
 const REPLIES: usize = 64;
 
 /// Which part of the queue: answers go out before messages.
@@ -37,9 +39,9 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct SendQueue {
     state: Mutex<State>,
-    /// Wakes the connection when its lane takes nothing more.
+    /// Wakes the connection when its lane accepts nothing more.
     over: Notify,
-    /// Wakes those who wait for memory when the queue ends, or something else is charged.
+    /// Wakes calls that wait for memory when the queue ends or changes its budget.
     changed: Notify,
     /// Room in units, so that one bound holds for messages and for bytes.
     messages: Arc<Semaphore>,
@@ -54,10 +56,10 @@ struct State {
     messages: VecDeque<Outgoing>,
     replies: VecDeque<Outgoing>,
     small: Gathered,
-    /// What is charged for all that waits, and for room that was reserved. What goes into a lane with
-    /// room at once is the lane's to charge.
+    /// The charge for waiting messages and for reserved room. The lane itself charges a message
+    /// that enters it immediately.
     memory: QueueCharge,
-    /// Units of messages that came from another queue over the bound; what leaves pays them first.
+    /// Units over the bound, taken by messages from another queue. Freed units pay them first.
     owed: Owed,
     exit: Option<Exit>,
     end: Option<End>,
@@ -77,7 +79,7 @@ impl Owed {
         }
     }
 
-    /// How many of the units that a message leaves are free for others.
+    /// Pays owed units with those of a message that leaves. Returns the rest, which is free.
     fn pay(&mut self, part: Part, units: usize) -> usize {
         let owed = self.part(part);
         let free = units.saturating_sub(*owed);
@@ -111,16 +113,16 @@ impl State {
 #[derive(Debug)]
 enum End {
     Failed(CommError),
-    /// Everything goes through the queue of the connection that took this one's place.
+    /// Messages go through the queue of the connection that replaced this one.
     Moved(Arc<SendQueue>),
 }
 
-/// What left a queue.
+/// The messages that left a queue.
 #[derive(Debug, Default)]
 struct Left {
     messages: u32,
     units: usize,
-    /// What was charged for it, in bytes.
+    /// Their charge, in bytes.
     charged: usize,
 }
 
@@ -193,7 +195,7 @@ impl SendQueue {
         }
     }
 
-    /// Queues a message for which there is room, and which fails if the queue has ended.
+    /// Queues a message in reserved room. It fails if the queue has ended.
     pub(crate) fn push(&self, part: Part, mut message: Outgoing, room: Room) {
         message.units = room.take();
         message.charged = true;
@@ -202,13 +204,13 @@ impl SendQueue {
         }
     }
 
-    /// As [`push`](Self::push); a message for which there is no room comes back.
+    /// Like [`push`](Self::push), but returns a message for which there is no room.
     pub(crate) fn try_push(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let (semaphore, units) = self.room(part, message.size());
         let room = match semaphore.try_acquire_many(units) {
             Ok(room) => Some(room),
             Err(TryAcquireError::NoPermits) => return Err(message),
-            // The end of the queue is the message's, too.
+            // The queue has ended: `put` fails the message or moves it on.
             Err(TryAcquireError::Closed) => None,
         };
         message.units = room.as_ref().map_or(0, SemaphorePermit::num_permits);
@@ -219,7 +221,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Puts a message in; one that is not charged, has to wait and finds no memory comes back.
+    /// Adds a message. Returns an uncharged one that has to wait but finds no memory.
     fn put(&self, part: Part, mut message: Outgoing) -> Result<(), Outgoing> {
         let mut state = self.lock();
         let moved = match &state.end {
@@ -250,7 +252,7 @@ impl SendQueue {
         state.hand_over(&mut gone);
         let refused = match state.charge_last(part) {
             Ok(()) => {
-                // It may be that only the lane's budget had no room.
+                // The message is charged now, so a lane that found no memory for it may take it.
                 state.hand_over(&mut gone);
                 None
             }
@@ -269,9 +271,9 @@ impl SendQueue {
         back.map_or(Ok(()), Err)
     }
 
-    /// Takes a message from another queue, if need be over the bound: two full queues can become
-    /// one. More than that is not kept, so that a remote that comes back again and again
-    /// does not make this side hold more each time.
+    /// Adds a message from another queue, over the bound if necessary. Two full queues can merge;
+    /// further messages fail, so that a remote that reconnects again and again does not make this
+    /// side hold more each time.
     fn put_moved(&self, part: Part, mut message: Outgoing) {
         let (semaphore, units) = self.room(part, message.size());
         let (units, most) = (units as usize, self.total(part));
@@ -287,7 +289,7 @@ impl SendQueue {
             }
             *owed = more;
             message.units = units;
-            // It is there already.
+            // Not checked against the budget: the message is already in memory.
             state.memory.add(cost(message.size()));
             message.charged = true;
         }
@@ -296,7 +298,7 @@ impl SendQueue {
         }
     }
 
-    /// The queue that takes messages in place of this one, which may be itself.
+    /// The queue that takes messages in place of this one; it may be this one.
     pub(crate) fn current(self: &Arc<Self>) -> Arc<Self> {
         let mut queue = Arc::clone(self);
         loop {
@@ -322,7 +324,7 @@ impl SendQueue {
         state.messages.len() + state.replies.len()
     }
 
-    /// Ends the queue: what waits in it fails, and so does what comes later.
+    /// Ends the queue: waiting messages and later ones fail.
     pub(crate) fn fail(&self, error: &CommError) {
         let waiting = {
             let mut state = self.lock();
@@ -337,9 +339,9 @@ impl SendQueue {
         }
     }
 
-    /// Ends the queue: what waits in it, and what comes later, goes to another one and counts there.
+    /// Ends the queue: waiting messages and later ones go to `other`, and count there.
     pub(crate) fn move_to(&self, other: &Arc<Self>) {
-        // Locked until all are there, so that what comes later does not come before them.
+        // Locked until all have moved, so that later messages do not overtake them.
         let mut state = self.lock();
         if state.end.is_some() {
             return;
@@ -350,7 +352,7 @@ impl SendQueue {
         state.end = Some(End::Moved(Arc::clone(other)));
     }
 
-    /// Takes everything out, answers first, and wakes who waits for room.
+    /// Removes all messages, answers first, and wakes the calls that wait for room.
     fn close(&self, state: &mut State) -> Vec<(Part, Outgoing)> {
         let mut waiting = Vec::new();
         for part in [Part::Replies, Part::Messages] {
@@ -365,8 +367,8 @@ impl SendQueue {
         waiting
     }
 
-    /// Looks at the id that each waiting message was meant for; those for which `judge` gives an
-    /// error fail with it.
+    /// Calls `judge` with the id that each waiting message expects. If it returns an error, the
+    /// message fails with it.
     pub(crate) fn sift(&self, mut judge: impl FnMut(PeerId) -> Option<CommError>) {
         let mut refused = Vec::new();
         let mut left = Left::default();

@@ -12,7 +12,7 @@ use crate::comm::handed::Sender;
 use crate::comm::stats::Stats;
 use crate::comm::{CommError, Delivery, PeerId};
 
-/// What a message of `size` bytes counts in the memory budgets while it waits.
+/// The charge of a waiting message of `size` bytes in the memory budgets.
 pub(super) fn cost(size: usize) -> usize {
     size.saturating_add(MESSAGE_COST)
 }
@@ -22,15 +22,15 @@ pub(super) fn cost(size: usize) -> usize {
 pub(crate) struct Draft {
     pub(crate) code: u64,
     pub(crate) payload: Bytes,
-    /// Under which number an Ack is waited for, and by whom.
+    /// The number of the expected Ack, and its waiter.
     pub(crate) ack: Option<(u64, AckSender)>,
     pub(crate) done: Option<oneshot::Sender<Delivery>>,
 }
 
 impl Draft {
-    /// Ends the message.
+    /// Ends the message, and reports the outcome.
     pub(crate) fn refuse(self, delivery: Delivery) {
-        // Whoever has stopped waiting does not hear of it.
+        // The calls that waited may have been dropped.
         if let (Some((_, waiter)), Some(error)) = (self.ack, delivery.error()) {
             let _ = waiter.send(Err(error.clone()));
         }
@@ -44,10 +44,10 @@ impl Draft {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) draft: Draft,
-    /// For whom it is, as long as nobody is connected.
+    /// The expected identity, until there is a connection.
     pub(super) expects: Option<Box<PeerId>>,
     queued: Instant,
-    /// What it takes of the queue's bound.
+    /// The units that it takes of the queue's bound.
     pub(super) units: usize,
     /// Whether it is charged while it waits.
     pub(super) charged: bool,
@@ -68,11 +68,12 @@ impl Outgoing {
         self.draft.payload.len()
     }
 
-    /// What is charged for it, which is no more from now on.
+    /// Ends the charge, and returns its size in bytes.
     pub(super) fn uncharge(&mut self) -> usize {
-        match std::mem::take(&mut self.charged) {
-            true => cost(self.size()),
-            false => 0,
+        if std::mem::take(&mut self.charged) {
+            cost(self.size())
+        } else {
+            0
         }
     }
 
@@ -81,7 +82,7 @@ impl Outgoing {
         self.draft.refuse(Delivery::Failed(error));
     }
 
-    /// What the transport gets; from now on an Ack counts.
+    /// Returns code and payload for the transport. From now on an Ack counts.
     pub(super) fn hand_over(self, acks: &AckTable, senders: &mut VecDeque<Sender>) -> (u64, Bytes) {
         let draft = self.draft;
         if let Some((number, waiter)) = draft.ack {

@@ -1,4 +1,4 @@
-//! Room in a queue that is waited for.
+//! Reserved room in a queue.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Part, SendQueue, cost};
 use crate::channel::OverBudget;
 
-/// Room for one message: in the queue's bounds, and in the memory budgets. Given back on drop.
+/// Room for one message, in the queue's bounds and in the memory budgets. Released on drop.
 #[derive(Debug)]
 pub(crate) struct Room {
     queue: Arc<SendQueue>,
@@ -20,7 +20,7 @@ impl Room {
         Arc::ptr_eq(&self.queue, queue)
     }
 
-    /// A message takes it; returns the units that it takes.
+    /// Hands the room to a message, and returns its units.
     pub(super) fn take(mut self) -> usize {
         self.charged = 0;
         let permit = self.permit.take();
@@ -39,8 +39,8 @@ impl Drop for Room {
 }
 
 impl SendQueue {
-    /// Waits for room for a message of `size` bytes, in the order of asking; `None` if the queue
-    /// ends first. Cancel safe.
+    /// Waits for room for a message of `size` bytes, in the order of calls. Returns `None` if the
+    /// queue ends first. Cancel safe.
     pub(crate) async fn reserve(self: &Arc<Self>, part: Part, size: usize) -> Option<Room> {
         let (semaphore, units) = self.room(part, size);
         let permit = Arc::clone(semaphore).acquire_many_owned(units).await.ok()?;
@@ -55,7 +55,7 @@ impl SendQueue {
             let holder = self.lock().memory.holder().clone();
             let [own, nodes] = holder.room();
             tokio::pin!(changed, own, nodes);
-            // Registered before the next attempt, so that room which comes in between is not missed.
+            // Registered before the next attempt, so that room that appears meanwhile is noticed.
             changed.as_mut().enable();
             own.as_mut().enable();
             nodes.as_mut().enable();
@@ -64,7 +64,7 @@ impl SendQueue {
                 Err(over) => holder.make_room(over),
             }
             tokio::select! {
-                // Each means to look again.
+                // The order does not matter: each leads to another attempt.
                 biased;
                 () = changed => {}
                 () = own => {}
@@ -75,7 +75,7 @@ impl SendQueue {
         Some(room)
     }
 
-    /// Charges what a message will take; `None` if the queue has ended.
+    /// Charges the memory for a message; `None` if the queue has ended.
     fn try_charge(&self, bytes: usize) -> Option<Result<(), OverBudget>> {
         let mut state = self.lock();
         match state.end {

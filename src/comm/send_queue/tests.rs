@@ -30,9 +30,9 @@ fn large() -> (Outgoing, oneshot::Receiver<Delivery>) {
 }
 
 const LARGE: usize = 100 << 10;
-/// What it counts.
+/// The charge of a large message.
 const COST: usize = LARGE + 64;
-/// What each peer holds for nothing.
+/// The bytes that each peer holds without a charge.
 const FREE: usize = 32 << 10;
 
 /// A gate whose lane takes two messages.
@@ -76,7 +76,7 @@ async fn what_finds_no_room_is_handed_over_later_in_order() {
     }
     assert_eq!(written.concat(), [0, 1, 2, 3, 4]);
     for receipt in receipts {
-        assert!(receipt.await.expect("told").is_sent());
+        assert!(receipt.await.expect("an outcome").is_sent());
     }
 }
 
@@ -91,7 +91,7 @@ async fn a_dropped_queue_tells_its_senders() {
     assert_eq!(stats.snapshot().failed_closed, 1);
 }
 
-/// A remote that takes the place of its own connection again and again, and reads nothing.
+/// A remote that replaces its own connection again and again, and reads nothing.
 #[tokio::test]
 async fn messages_of_a_replaced_connection_count_in_the_bound() {
     let config = Config::default().with_queue_messages(8);
@@ -116,7 +116,7 @@ async fn messages_of_a_replaced_connection_count_in_the_bound() {
     second.move_to(&queue);
     third.move_to(&queue);
     assert_eq!((queue.len(), fill(&queue)), (16, 0));
-    let refused = receipt.await.expect("told");
+    let refused = receipt.await.expect("an outcome");
     assert!(matches!(refused, Delivery::Failed(CommError::Full)));
 }
 
@@ -140,12 +140,12 @@ fn a_message_is_counted_once_from_the_queue_until_it_is_written() {
     while gate.next(&mut batch, 1).now_or_never().is_some() {
         written += batch.of_protocols();
         let (left, held) = ((8 - written) * COST, gate.budget().held());
-        // A lane has its first step for nothing, and gives charges back in steps.
+        // A lane's first step is free, and it releases charges in steps.
         let within = left - (16 << 10)..left + (32 << 10);
         assert!(within.contains(&held), "{left} {held}");
     }
     assert_eq!((written, gate.budget().held(), node.used()), (7, 0, 0));
-    // What goes into the lane at once is the lane's.
+    // The lane charges a message that enters it immediately.
     push(Part::Messages);
     assert_eq!((queue.len(), gate.budget().held()), (0, 96 << 10));
     for _ in 0..3 {
@@ -172,7 +172,7 @@ fn a_message_without_memory_is_dropped_and_the_largest_holder_ends() {
         assert!(queue.try_push(part, large().0).is_err());
         assert!(one.budget().evicted().now_or_never().is_some());
         assert!(other.budget().evicted().now_or_never().is_none());
-        // Those that fit into the free part of the peer find room.
+        // Messages that fit into the peer's free part find room.
         assert_eq!(queue.has_room(part, 1), connected);
         assert_eq!(queue.try_push(part, message(0).0).is_ok(), connected);
     }
@@ -216,7 +216,7 @@ fn who_waits_for_memory_is_woken_by_all_that_may_bring_it() {
     assert!((&mut waiting).now_or_never().is_none());
     let opening = queue.open(Lane::new(&peer, 0, 16), Arc::default());
     let room = (&mut waiting).now_or_never().flatten().expect("room");
-    // Its own writing gives the free part back.
+    // When the peer has written, its free part is available again.
     peer.budget().charge_to_send(FREE);
     let mut waiting = Box::pin(queue.reserve(Part::Messages, 1));
     assert!((&mut waiting).now_or_never().is_none());

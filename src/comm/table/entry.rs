@@ -11,11 +11,11 @@ use crate::comm::{CommError, ConnInfo, ConnectionEnd};
 use crate::node::NodeId;
 use crate::peer::Peer;
 
-/// One connection; a number is never used twice.
+/// The number of a connection, which is never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnId(pub(super) u64);
 
-/// How a connection is asked to end.
+/// Asks a connection to end.
 #[derive(Debug, Default)]
 pub(crate) struct ConnControl {
     closing: CancellationToken,
@@ -23,7 +23,7 @@ pub(crate) struct ConnControl {
 }
 
 impl ConnControl {
-    /// Only the first reason counts.
+    /// Asks for the end; only the first reason counts.
     pub(crate) fn close(&self, reason: ConnectionEnd) {
         self.reason.get_or_init(|| reason);
         self.closing.cancel();
@@ -43,7 +43,7 @@ pub(crate) struct Entry {
     pub(crate) info: Arc<ConnInfo>,
     pub(crate) peer: Peer,
     pub(crate) queue: Arc<SendQueue>,
-    /// Goes over to the connection that takes this one's place, as what is acknowledged may.
+    /// Shared with the connection that replaces this one, over which Acks may arrive.
     pub(crate) acks: Arc<AckTable>,
     pub(crate) control: Arc<ConnControl>,
     pub(super) dialler: NodeId,
@@ -51,7 +51,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Tells all who wait that nothing comes of it.
+    /// Fails all waiting messages, and all waits for Acks.
     pub(super) fn fail(&self, reason: &ConnectionEnd) {
         let error = CommError::PeerClosed(reason.clone());
         self.queue.fail(&error);

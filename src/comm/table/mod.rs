@@ -1,10 +1,10 @@
-//! Which identities are connected, which nodes are being dialled: a state machine over time.
+//! A state machine of connected identities and of nodes that are being dialled.
 //!
 //! ```text
 //!              route                    opened
 //!   none ───────────────▶ flight ─────────────────────▶ open ──┐ opened, the new one wins
 //!    ▲  ▲                   │  │                        │ │ ▲  │
-//!    │  └── failure is      │  └─ flight_ended: error   │ │ └──┘
+//!    │  └── failure is      │  └─ flight_failed: error  │ │ └──┘
 //!    │      remembered ◀────┘                           │ │
 //!    └──────────────────────────────────────────────────┘ │ closed, close_id, stop
 //!                          opened, the old one wins: ◀────┘
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! An open connection is removed by its own number only, so that the end of one never removes
-//! another. All queues end while the table is locked, so that whoever finds a queue through
-//! [`ConnectionTable::route`] under the same lock can put a message in.
+//! another. All queues end while the table is locked, so a queue that [`ConnectionTable::route`]
+//! returns takes messages under the same lock.
 
 mod entry;
 
@@ -35,11 +35,11 @@ use crate::peer::Peer;
 use crate::time::after;
 pub(crate) use entry::{ConnId, Entry};
 
-/// How many expected ids of one dial are reported when it fails.
+/// How many expected ids of one dial are reported as dead when it fails.
 const MAX_WANTED: usize = 16;
 /// How many ids are remembered as dead, so that each is reported once.
 const MAX_DEAD: usize = 4096;
-/// An identity can take the place of its own connection once in this time.
+/// An identity can replace its own connection once in this time.
 const REPLACE_SPACING: Duration = Duration::from_secs(1);
 
 /// What a connection attempt is for.
@@ -47,9 +47,9 @@ const REPLACE_SPACING: Duration = Duration::from_secs(1);
 pub(crate) enum Purpose {
     /// To stay open.
     Open,
-    /// To learn who is there.
+    /// To learn which identity answers.
     Handshake,
-    /// To learn whether somebody is there.
+    /// To learn whether the node answers.
     Probe,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Landed {
 
 pub(crate) type FlightResult = Option<Result<Landed, CommError>>;
 
-/// One attempt to connect to a node, shared by all who want it.
+/// One attempt to connect to a node, shared by all calls that want it.
 #[derive(Debug)]
 struct Flight {
     serial: u64,
@@ -94,21 +94,21 @@ pub(crate) enum Route {
     },
 }
 
-/// What is to be told to the feeds.
+/// Ids to emit on the feeds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     pub(crate) dead: Vec<PeerId>,
     pub(crate) switched: Vec<PeerId>,
 }
 
-/// What became of an authenticated connection.
+/// The outcome of an authenticated connection.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// It is the one.
+    /// It is now the identity's connection.
     Kept(Arc<Entry>),
-    /// Another one of the same identity, this, stays.
+    /// This other connection of the same identity stays.
     Lost(Arc<Entry>),
-    /// It is not wanted.
+    /// It was rejected.
     Refused(EstablishError),
 }
 
@@ -167,7 +167,7 @@ impl ConnectionTable {
         self.next
     }
 
-    /// What is charged for messages that wait.
+    /// The budget to which waiting messages are charged.
     pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.memory
     }
@@ -201,13 +201,13 @@ impl ConnectionTable {
         (self.open.len(), self.flights.len(), waiting)
     }
 
-    /// What this side wants of a node that it is being connected to, if anything.
+    /// The purpose and the result of the attempt to connect to a node, if any.
     pub(crate) fn flight(&self, node: &NodeId) -> Option<(Purpose, watch::Receiver<FlightResult>)> {
         let flight = self.flights.get(node)?;
         Some((flight.purpose, flight.result.subscribe()))
     }
 
-    /// The way to a peer: its connection, the attempt to make one, or why there is none.
+    /// Finds the route to a peer: its connection, or the attempt to make one.
     pub(crate) fn route(
         &mut self,
         to: &RemotePeer,
@@ -288,8 +288,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Whether an identity may stand for another one that was expected: only within one
-    /// organisation, which is reported.
+    /// Checks whether an identity may replace the expected one. Only one of the same organisation
+    /// may, and `news` reports the switch. Returns the error otherwise.
     fn accept_other(
         &mut self,
         expected: PeerId,
@@ -313,7 +313,7 @@ impl ConnectionTable {
         })
     }
 
-    /// Takes an authenticated connection in, unless another one of its identity stays.
+    /// Adds an authenticated connection, unless another one of its identity stays.
     pub(crate) fn opened(
         &mut self,
         info: &Arc<ConnInfo>,
@@ -378,19 +378,20 @@ impl ConnectionTable {
         if let Some(held_back) = self.contests.next(now) {
             tracing::warn!(
                 id = %new.id, node = %new.node, other = %old.node, held_back,
-                "two nodes have one identity, each takes the other's place"
+                "two nodes have one identity and replace each other's connection"
             );
         }
     }
 
-    /// Which of two connections of one identity stays. Of two that came about at the same time
-    /// both sides keep the one that the larger node id dialled.
+    /// Decides which of two connections of one identity stays. Of two simultaneous ones both sides
+    /// keep the one that the node with the larger id dialled.
     fn compare(&self, old: &Entry, dialler: NodeId, now: Instant) -> Choice {
         let age = now.saturating_duration_since(old.opened);
         if old.dialler != dialler && age < self.config.simultaneous() {
-            match dialler > old.dialler {
-                true => Choice::New,
-                false => Choice::Old,
+            if dialler > old.dialler {
+                Choice::New
+            } else {
+                Choice::Old
             }
         } else if old.dialler == dialler && age < REPLACE_SPACING {
             Choice::Neither
@@ -413,7 +414,7 @@ impl ConnectionTable {
         flight.result.send_replace(Some(Ok(landed)));
     }
 
-    /// Tells those who wait what an attempt found that is not to stay open; it goes on until the
+    /// Reports the result of an attempt that does not stay open. The attempt lasts until the
     /// transport is gone.
     pub(crate) fn found(&mut self, node: &NodeId, landed: Landed) {
         if let Some(flight) = self.flights.get(node) {
@@ -421,7 +422,7 @@ impl ConnectionTable {
         }
     }
 
-    /// Fails the attempt to connect to `node`, for whichever cause came first.
+    /// Fails the attempt to connect to `node`. Only the first cause counts.
     pub(crate) fn refused(&mut self, node: &NodeId, error: &CommError, now: Instant) -> News {
         let serial = self.flights.get(node).map(|flight| flight.serial);
         serial.map_or_else(News::default, |serial| {
@@ -466,8 +467,8 @@ impl ConnectionTable {
         }
     }
 
-    /// Ends an attempt whose transport is gone again. If messages wait for the node meanwhile,
-    /// it is followed by one that stays open.
+    /// Ends an attempt whose transport is gone. If messages wait for the node by now, it returns
+    /// another attempt, which stays open.
     pub(crate) fn flight_over(&mut self, node: &NodeId, serial: u64) -> Option<Start> {
         let flight = self.take_flight(node, serial)?;
         if flight.queue.is_empty() || self.stopped {
@@ -495,7 +496,7 @@ impl ConnectionTable {
         }
     }
 
-    /// A connection ended. If it is no longer in the table, that changes nothing.
+    /// Removes a connection that has ended. If it is no longer in the table, nothing changes.
     pub(crate) fn closed(&mut self, conn: ConnId, reason: &ConnectionEnd) -> News {
         let mut news = News::default();
         if let Some(entry) = self.remove(conn) {
@@ -525,7 +526,7 @@ impl ConnectionTable {
             return false;
         };
         let entry = self.open.get(&conn).cloned();
-        // By our own will, so there is no news of a death.
+        // This side decided, so there is no dead peer to report.
         self.closed(conn, reason);
         if let Some(entry) = entry {
             entry.control.close(reason.clone());
@@ -533,7 +534,7 @@ impl ConnectionTable {
         true
     }
 
-    /// Ends everything, and lets nothing in any more.
+    /// Ends all connections and attempts, and rejects new ones.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
         for (_, entry) in self.open.drain() {
@@ -551,7 +552,7 @@ impl ConnectionTable {
         self.failures.clear();
     }
 
-    /// Lets go of one identity, and of its connection.
+    /// Removes one identity, and closes its connection.
     pub(crate) fn withdraw(&mut self, id: PeerId) -> News {
         let mut news = News::default();
         if self.identities.remove(&id) {
@@ -561,7 +562,8 @@ impl ConnectionTable {
         news
     }
 
-    /// Lets go of identities that are over, and of their connections.
+    /// Removes identities that have expired or were unused for too long, and closes their
+    /// connections.
     pub(crate) fn purge(&mut self, unix_now: Duration) -> News {
         for entry in self.open.values() {
             self.identities.touch(&entry.info.id, unix_now);

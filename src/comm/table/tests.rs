@@ -39,7 +39,7 @@ fn info(who: PeerId, at: NodeId) -> Arc<ConnInfo> {
     })
 }
 
-/// What the table makes of a connection with identity and node `n`.
+/// Adds a connection with identity and node `n`.
 fn open(table: &mut ConnectionTable, n: u8, dialler: NodeId, now: Instant) -> Opened {
     let (info, peer) = (info(id(n), node(n)), testing::peer("x", vec![]));
     table.opened(&info, &peer, dialler, now, &mut News::default())
@@ -86,7 +86,7 @@ async fn both_sides_keep_the_same_of_two_in_whatever_order_they_learn_of_them() 
     }
 }
 
-/// Two nodes that were given one key by mistake, or of which one was copied from the other.
+/// Two nodes have one key by mistake, or one is a copy of the other.
 #[tokio::test]
 async fn two_nodes_of_one_identity_are_noticed() {
     let (mut table, now) = (table(node(0)), Instant::now());
@@ -150,7 +150,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// An identity has at most one connection, the maps agree, and the end of a connection that is
+    /// An identity has at most one connection, and the maps agree. The end of a connection that is
     /// no longer stored changes nothing and reports nothing.
     #[test]
     fn the_maps_agree_whatever_happens(steps in prop::collection::vec(step(), 1..60)) {
@@ -189,7 +189,7 @@ proptest! {
             for entry in &known {
                 let stored = table.open.contains_key(&entry.conn);
                 let closing = entry.control.reason.get().is_some();
-                prop_assert!(stored != closing, "told to end exactly if it is not stored");
+                prop_assert!(stored != closing, "asked to end exactly if it is not stored");
                 prop_assert_eq!(entry.queue.has_ended(), closing);
             }
         }

@@ -1,16 +1,16 @@
-//! Who may come in, and how much work strangers may cause.
+//! Limits on inbound connections, and on the work that unknown remotes can cause.
 //!
-//! | limit | of | default |
+//! | limit on | per | default |
 //! |---|---|---|
 //! | accepted connections | an IPv4 address or an IPv6 /64 | 1 in 30 s; not of loopback, private and link-local addresses |
 //! | incomplete handshakes | a /24 or /64; a /16 or /48; a /32 of IPv6 | 8; 16; 24 |
 //! | handshakes begun | all | 40 at once, then 20/s |
 //!
-//! The rates are those of a node that does little else. A server sets its own, by what a handshake
-//! was measured to cost: see its configuration.
+//! The default rates fit a node that does little else. A server sets its own from the measured cost
+//! of a handshake: see its configuration.
 //!
-//! The first is asked with [`Admission::accept`]; an admission is a [`Filter`] that does so. Then
-//! [`Admission::handshake`] counts one that begins, until what it returns is dropped.
+//! [`Admission::accept`] checks the first limit, and an admission is a [`Filter`] that does so.
+//! [`Admission::handshake`] then counts a handshake until its result is dropped.
 
 mod recent;
 
@@ -63,30 +63,34 @@ impl fmt::Debug for AdmissionConfig {
 }
 
 impl AdmissionConfig {
-    /// After which time one address, or IPv6 /64, is accepted again; 30 s by default, zero is at
-    /// once.
+    /// Sets the time after which an IPv4 address or IPv6 /64 is accepted again.
+    ///
+    /// The default is 30 s; zero accepts it at once.
     #[must_use]
     pub fn with_throttle(mut self, time: Duration) -> Self {
         self.throttle = time;
         self
     }
 
-    /// Who may come back at once; [`is_local`] by default. All other limits hold for them too.
+    /// Sets the addresses that may return at once; [`is_local`] by default.
+    ///
+    /// All other limits apply to them, too.
     #[must_use]
     pub fn with_exempt(mut self, exempt: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         self.exempt = Arc::new(exempt);
         self
     }
 
-    /// How many handshakes of one IPv4 /24 or IPv6 /64 may be incomplete; 8 by default. Twice as many
-    /// may be of a /16 or /48, three times as many of a /32 of IPv6.
+    /// Sets the maximum of incomplete handshakes per IPv4 /24 or IPv6 /64.
+    ///
+    /// The default is 8. A /16 or /48 may have twice as many, and an IPv6 /32 three times as many.
     #[must_use]
     pub fn with_pending_per_network(mut self, handshakes: usize) -> Self {
         self.pending_per_network = handshakes;
         self
     }
 
-    /// How fast all handshakes may begin; by default 40 at once, then 20 a second.
+    /// Sets the rate of all handshakes; by default 40 at once, then 20 a second.
     #[must_use]
     pub fn with_setup_rate(mut self, rate: Rate) -> Self {
         self.setup_rate = rate;
@@ -94,14 +98,17 @@ impl AdmissionConfig {
     }
 }
 
-/// Whether an address is of this machine or of a local network: loopback, private, link-local,
-/// unique local.
+/// Returns whether an address belongs to this machine or a local network.
+///
+/// Such addresses are loopback, private, link-local and unique local.
 #[must_use]
 pub fn is_local(ip: IpAddr) -> bool {
     (Scope::Loopback..=Scope::Private).contains(&Scope::of(ip))
 }
 
-/// Counts strangers. Cloning shares it.
+/// Limits connections and handshakes of unknown remotes.
+///
+/// Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Admission(Arc<Mutex<State>>);
 
@@ -114,7 +121,7 @@ struct State {
 }
 
 impl Admission {
-    /// Nobody has come yet.
+    /// Creates an admission that has accepted nothing yet.
     #[must_use]
     pub fn new(config: AdmissionConfig) -> Self {
         let state = State {
@@ -126,7 +133,9 @@ impl Admission {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Changes the limits from now on. What is counted already stays counted.
+    /// Changes the limits from now on.
+    ///
+    /// Connections and handshakes that are counted already stay counted.
     pub fn set_config(&self, config: AdmissionConfig) {
         let mut state = self.lock();
         state.recent.set_period(config.throttle);
@@ -134,10 +143,11 @@ impl Admission {
         state.config = config;
     }
 
-    /// Whether a connection from `ip` may be accepted.
+    /// Accepts a connection from `ip`, if its last one is long enough ago.
     ///
     /// # Errors
-    /// [`Refusal::TooSoon`] if one was accepted a moment ago. Trying does not make it longer.
+    /// [`Refusal::TooSoon`] if one was accepted too recently. A refused attempt does not extend the
+    /// wait.
     pub fn accept(&self, ip: IpAddr) -> Result<(), Refusal> {
         // A user's function must not run under the lock.
         let exempt = Arc::clone(&self.lock().config.exempt);
@@ -148,12 +158,13 @@ impl Admission {
         }
     }
 
-    /// Begins a handshake, which is incomplete until the result is dropped. Where the source is
-    /// not known, behind a proxy for example, only the limits for all hold.
+    /// Begins a handshake, which is incomplete until the result is dropped.
+    ///
+    /// If the source is unknown, for example behind a proxy, only the limits for all apply.
     ///
     /// # Errors
-    /// [`Refusal::TooManyHandshakes`] if as many of this network are incomplete as may be, which
-    /// costs nothing, and [`Refusal::RateLimited`].
+    /// [`Refusal::TooManyHandshakes`] if its network has too many incomplete handshakes, which
+    /// takes no token from the rate. [`Refusal::RateLimited`] if handshakes begin too fast.
     pub fn handshake(&self, source: Option<IpAddr>) -> Result<Handshake, Refusal> {
         let networks: Vec<_> = source.into_iter().flat_map(networks).collect();
         let mut state = self.lock();
@@ -182,7 +193,7 @@ impl Admission {
     }
 }
 
-/// Lets strangers in as [`Admission::accept`] says, and everything be dialled.
+/// Accepts by [`Admission::accept`], and allows all dials.
 impl Filter<SocketAddr> for Admission {
     fn accept(&self, addr: &SocketAddr) -> Result<(), Refusal> {
         Self::accept(self, addr.ip())
@@ -193,7 +204,7 @@ impl Filter<SocketAddr> for Admission {
     }
 }
 
-/// An incomplete handshake. Drop it when the handshake is complete, or has failed.
+/// An incomplete handshake; drop it when the handshake has succeeded or failed.
 #[derive(Debug)]
 pub struct Handshake {
     admission: Admission,

@@ -1,4 +1,4 @@
-//! Who came a moment ago.
+//! Recently accepted visitors.
 
 use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
@@ -8,19 +8,21 @@ use tokio::time::Instant;
 
 use crate::ip::network_by_family;
 
-/// The most visitors that are remembered. Where more come in a period, the oldest may come again early.
+/// Maximum number of remembered visitors. If more come in a period, the oldest may return early.
 const MOST: usize = 16_384;
 
-/// Below this size tables keep their memory.
+/// Tables of up to this size keep their memory.
 const SMALL: usize = 64;
 
-/// Lets each visitor in once per period: an IPv4 address, or the /64 of an IPv6 address, of which
-/// one household has 2⁶⁴ addresses. Holds only those of the current period.
+/// Admits each visitor once per period and holds those of the current period.
+///
+/// A visitor is an IPv4 address, or the /64 of an IPv6 address, because one household has 2⁶⁴
+/// addresses.
 #[derive(Debug)]
 pub(super) struct Recent {
     period: Duration,
     visitors: HashSet<IpAddr>,
-    /// The same in the order of time.
+    /// The same visitors, oldest first.
     order: VecDeque<(Instant, IpAddr)>,
 }
 
@@ -37,8 +39,9 @@ impl Recent {
         self.period = period;
     }
 
-    /// Whether `ip` may come in now; if so it may not for a period. A refusal does not make that
-    /// longer.
+    /// Admits `ip` unless it was admitted less than a period ago.
+    ///
+    /// A refusal does not extend that period.
     pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
         while let Some(&(then, visitor)) = self.order.front()
             && (self.order.len() >= MOST || now.saturating_duration_since(then) >= self.period)
@@ -55,7 +58,7 @@ impl Recent {
         admitted
     }
 
-    /// Gives most of the memory back that many visitors have left.
+    /// Frees most of the memory that a flood of visitors used.
     fn shrink(&mut self) {
         let size = self.order.len().max(SMALL);
         if self.order.capacity() / 4 > size {

@@ -77,7 +77,7 @@ async fn one_visit_in_thirty_seconds() {
         assert_eq!(visit("127.0.0.1"), Ok(()));
         assert_eq!(visit("10.0.0.1"), Ok(()));
     }
-    // The refusal has not made it longer.
+    // The refusal has not extended the wait.
     advance(28 * SECOND).await;
     assert_eq!(visit("192.0.2.1"), Err(Refusal::TooSoon));
     advance(SECOND).await;

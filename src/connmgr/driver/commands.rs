@@ -8,7 +8,8 @@ use crate::connmgr::handle::{Command, Request};
 use crate::connmgr::request::{Candidate, ConnState, ReqId, RetryPolicy};
 
 impl<D: Dialer> Driver<D> {
-    /// Carries a command out and answers it. Who asked may be gone: then nobody hears the answer.
+    /// Carries out a command and answers it. The caller may be gone, so errors of the reply are
+    /// ignored.
     pub(super) fn carry_out(&mut self, command: Command<D::Addr>, now: Instant) {
         let machine = &mut self.machine;
         match command {

@@ -1,4 +1,6 @@
-//! Addresses to which the dialer found no route: when one of them has a way again, so have others.
+//! Addresses to which the dialer found no route.
+//!
+//! When one of them is reachable again, others probably are, too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,10 +12,10 @@ use crate::connmgr::request::Address;
 use crate::guarded::caught;
 use crate::time::after;
 
-/// How many are remembered, the latest: enough for the few ways that a machine has out.
+/// Number of remembered addresses, the latest: machines have few routes out.
 const SAMPLES: usize = 8;
 
-/// How often the dialer is asked about them.
+/// Interval between checks with the dialer.
 const EVERY: Duration = Duration::from_secs(5);
 
 pub(in crate::connmgr) struct Lost<A> {
@@ -31,7 +33,9 @@ impl<A> Default for Lost<A> {
 }
 
 impl<A: Address> Lost<A> {
-    /// There was no route to an address. It is of no use here if the dialer sees one all the same.
+    /// Records an address without a route.
+    ///
+    /// An address is ignored if the dialer reports a route to it all the same.
     pub(super) fn note<D: Dialer<Addr = A>>(&mut self, addr: &A, dialer: &D, now: Instant) {
         if self.addrs.contains(addr) || may_reach(dialer, addr) {
             return;
@@ -43,12 +47,12 @@ impl<A: Address> Lost<A> {
         self.ask_at.get_or_insert(after(now, EVERY));
     }
 
-    /// When to ask the dialer, while there is something to ask about.
+    /// Returns when to check with the dialer, if an address is recorded.
     pub(super) fn ask_at(&self) -> Option<Instant> {
         self.ask_at
     }
 
-    /// Whether the dialer sees a way to one of them again, which are forgotten then.
+    /// Returns whether an address has a route again, and forgets those that have.
     pub(super) fn any_returned<D: Dialer<Addr = A>>(&mut self, dialer: &D, now: Instant) -> bool {
         let before = self.addrs.len();
         self.addrs.retain(|addr| !may_reach(dialer, addr));
@@ -57,7 +61,7 @@ impl<A: Address> Lost<A> {
     }
 }
 
-/// A dialer that panics is not asked again about this address.
+/// If the dialer panics, the address counts as reachable, so it is not checked again.
 fn may_reach<D: Dialer>(dialer: &D, addr: &D::Addr) -> bool {
     caught("the dialer", || dialer.may_reach(addr)).unwrap_or(true)
 }

@@ -29,7 +29,7 @@ use crate::queue::Reader;
 use crate::time::{after, millis};
 pub(super) use lost::Lost;
 
-/// What the driver wakes up for.
+/// Reasons for the driver to wake up.
 enum Wake<A: Address, Io> {
     Stop,
     DrainOver,
@@ -47,26 +47,26 @@ pub(super) struct Driver<D: Dialer> {
     pub(super) config: ConnConfig,
     pub(super) machine: Machine<D::Addr>,
     pub(super) dialer: Arc<D>,
-    /// Away while it is asked.
+    /// `None` while it is being asked.
     pub(super) source: Option<Box<dyn DynSource<Candidate<D::Addr>>>>,
     pub(super) asking: Option<BoxFuture<'static, Answer<Candidate<D::Addr>>>>,
     pub(super) listeners: JoinSet<()>,
-    /// How many of them have not failed.
+    /// Number of listeners that have not failed.
     pub(super) listening: usize,
-    /// Gone when stopping.
+    /// `None` when stopping.
     pub(super) accepted: Option<AcceptQueue<D::Addr, D::Io>>,
     pub(super) dials: Dials<D::Io>,
     /// Asks the owners of open connections to end them.
     pub(super) closing: HashMap<ReqId, CancellationToken>,
     pub(super) states: HashMap<ReqId, watch::Sender<ConnState>>,
     pub(super) notices: Reader<Notice>,
-    /// Gone when no handle is left.
+    /// `None` when no handle is left.
     pub(super) commands: Option<mpsc::Receiver<Command<D::Addr>>>,
     pub(super) events: EventSender<D::Addr, D::Io>,
     pub(super) stop: CancellationToken,
     pub(super) stopping: bool,
     pub(super) lost: Lost<D::Addr>,
-    /// When to forget what owners have not ended.
+    /// When to forget connections that owners have not ended.
     pub(super) drain_until: Option<Instant>,
 }
 
@@ -91,7 +91,7 @@ impl<D: Dialer> Driver<D> {
     async fn next_wake(&mut self, paused: bool) -> Wake<D::Addr, D::Io> {
         let deadline = self.machine.next_deadline();
         tokio::select! {
-            // A stop first, then what frees places, then what takes them.
+            // A stop comes first, then events that free places, then those that take them.
             biased;
             () = self.stop.cancelled(), if !self.stopping => Wake::Stop,
             () = until(self.drain_until) => Wake::DrainOver,
@@ -184,7 +184,7 @@ impl<D: Dialer> Driver<D> {
             self.lost.note(addr, &*self.dialer, now);
         }
         let opening = self.machine.dial_done(id, generation, outcome, now);
-        // Without an opening the socket closes here.
+        // Without an opening the stream closes here.
         if let Some((opening, io)) = opening.zip(io) {
             self.open(opening, io);
         }
@@ -222,7 +222,7 @@ impl<D: Dialer> Driver<D> {
         self.events.push(ConnEvent::Opened { io, lease });
     }
 
-    /// Carries out what the machine has decided.
+    /// Carries out the machine's actions.
     fn act(&mut self) {
         while let Some(action) = self.machine.poll_action() {
             match action {

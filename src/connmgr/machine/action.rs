@@ -2,18 +2,18 @@ use crate::connmgr::error::{CloseReason, ConnectError};
 use crate::connmgr::request::{ConnState, Kind, ReqId};
 use std::time::Duration;
 
-/// What the driver has to do, in this order.
+/// An action for the driver, to be carried out in order.
 #[derive(Debug)]
 pub(crate) enum Action<A> {
-    /// Ask the address source; the answer goes to `sourced`.
+    /// Ask the address source; `sourced` takes the answer.
     Ask,
-    /// Start a dial. It is answered by exactly one `dial_done`, also after a `CancelDial`.
+    /// Start a dial. Exactly one `dial_done` answers it, even after a `CancelDial`.
     Dial { id: ReqId, generation: u32, addr: A },
-    /// Give up the dial that is in flight for this request.
+    /// Cancel the dial in flight for this request.
     CancelDial { id: ReqId },
     /// Ask the owner to end its connection.
     Close { id: ReqId },
-    /// The request is in this state now.
+    /// Report the request's new state.
     State { id: ReqId, state: ConnState },
     /// Report the end of a connection.
     Closed { id: ReqId, reason: CloseReason },
@@ -27,7 +27,7 @@ pub(crate) enum Action<A> {
     },
 }
 
-/// A connection that the owner is to be given.
+/// A connection to hand to the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Opening<A> {
     pub(crate) id: ReqId,

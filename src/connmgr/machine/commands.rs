@@ -1,4 +1,4 @@
-//! What the owner of a manager asks of it.
+//! Commands from the owner of a manager.
 
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::connmgr::token_bucket::Rate;
 use crate::time::after;
 
 impl<A: Address> Machine<A> {
-    /// Makes a request that the caller asked for: `Permanent` or `OneShot`.
+    /// Creates a request for the caller: `Permanent` or `OneShot`.
     pub(in crate::connmgr) fn connect(
         &mut self,
         candidate: Candidate<A>,
@@ -53,8 +53,9 @@ impl<A: Address> Machine<A> {
         Ok(id)
     }
 
-    /// Ends the connection of a request, or the request if it has none; with `Force` dials at
-    /// once what waits.
+    /// Ends a request's connection, or the request itself if it has none.
+    ///
+    /// With `Force` a waiting request is dialled at once instead.
     pub(in crate::connmgr) fn disconnect(
         &mut self,
         id: ReqId,
@@ -79,8 +80,9 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Forgets that attempts of a waiting request were not wanted: what it has to wait for besides
-    /// that, such as its last real attempt, stays.
+    /// Ignores the refused attempts of a waiting request.
+    ///
+    /// Other reasons to wait, such as its last real attempt, stay.
     pub(in crate::connmgr) fn reconsider(
         &mut self,
         id: ReqId,
@@ -103,8 +105,9 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Dials what waits after a failure now rather than later, but for the least wait after its last dial,
-    /// and forgets that the network counted as down.
+    /// Dials requests that wait after a failure, and counts the network as up.
+    ///
+    /// Each still keeps the shortest wait of its backoff after its last dial.
     pub(in crate::connmgr) fn network_changed(&mut self, now: Instant) {
         self.revived = Some(now);
         self.pacing.revive();
@@ -127,15 +130,16 @@ impl<A: Address> Machine<A> {
             .collect();
         due.sort_unstable();
         for (until, id) in due {
-            match until > now {
-                true => self.set_phase(
+            if until > now {
+                self.set_phase(
                     id,
                     Phase::Waiting {
                         until,
                         failed: true,
                     },
-                ),
-                false => self.enqueue(id),
+                );
+            } else {
+                self.enqueue(id);
             }
         }
         self.pump(now);
@@ -158,7 +162,7 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// The request that leads to this address, or came from it.
+    /// Returns the request that leads to this address, or the connection accepted from it.
     pub(in crate::connmgr) fn find(&self, addr: &A) -> Result<ReqId, ManagerError> {
         self.check_running()?;
         let inbound = || self.inbound_addrs.get(addr).copied();
@@ -166,8 +170,9 @@ impl<A: Address> Machine<A> {
         found.ok_or(ManagerError::UnknownAddress)
     }
 
-    /// Changes how many automatic connections to hold. Attempts beyond that are given up,
-    /// connections beyond it end by themselves.
+    /// Changes the number of automatic connections to hold.
+    ///
+    /// Attempts beyond it are cancelled, connections beyond it end by themselves.
     pub(in crate::connmgr) fn set_target(
         &mut self,
         target: usize,
@@ -186,8 +191,9 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Changes how many dials may be in flight and how fast automatic ones start. Dials that are in flight
-    /// go on.
+    /// Changes the bound on dials in flight and the rate of automatic ones.
+    ///
+    /// Dials in flight go on.
     pub(in crate::connmgr) fn set_dial_limits(
         &mut self,
         max_dials: usize,
@@ -201,8 +207,9 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Gives a permanent request another address. A dial or wait of the old one is given up, a
-    /// connection stays.
+    /// Gives a permanent request another address.
+    ///
+    /// A dial or wait for the old one is cancelled; a connection stays.
     pub(in crate::connmgr) fn set_addr(
         &mut self,
         id: ReqId,
@@ -238,7 +245,7 @@ impl<A: Address> Machine<A> {
         Ok(())
     }
 
-    /// Makes a request permanent, or changes its policy for the waits to come.
+    /// Makes a request permanent, or changes its policy for future waits.
     pub(in crate::connmgr) fn set_permanent(
         &mut self,
         id: ReqId,
@@ -272,12 +279,12 @@ impl<A: Address> Machine<A> {
         known(id, self.entries.get(&id)).map(|entry| entry.info(id, now))
     }
 
-    /// Where a request leads to.
+    /// Returns the address of a request.
     pub(in crate::connmgr) fn addr(&self, id: ReqId) -> Option<&A> {
         Some(self.entries.get(&id)?.candidate.addr())
     }
 
-    /// Everything, in the order of ids.
+    /// Returns all requests, in the order of their ids.
     pub(in crate::connmgr) fn list(&self, now: Instant) -> Vec<RequestInfo<A>> {
         let mut all: Vec<_> = self
             .entries
@@ -295,7 +302,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Gives up everything that is not connected, and asks the owners of the rest to end it.
+    /// Cancels unconnected requests, and asks owners to end their connections.
     pub(in crate::connmgr) fn stop(&mut self) {
         self.stopping = true;
         self.pace_at = None;
@@ -314,7 +321,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Forgets what owners have not ended.
+    /// Forgets connections that owners have not ended.
     pub(in crate::connmgr) fn close_all(&mut self) {
         let mut ids: Vec<_> = self.entries.keys().copied().collect();
         ids.sort_unstable();
@@ -332,12 +339,13 @@ impl<A: Address> Machine<A> {
     }
 }
 
-/// The entry of a request, if it was found.
+/// Returns the entry, or an error if it was not found.
 fn known<E>(id: ReqId, entry: Option<E>) -> Result<E, ManagerError> {
     entry.ok_or(ManagerError::UnknownId(id))
 }
 
-/// An explicit claim only fails because of another request.
+/// Returns the request that holds the claim. An explicit claim fails only because of another
+/// request.
 fn holder(taken: Taken, id: ReqId) -> ReqId {
     match taken {
         Taken::By(holder) => holder,

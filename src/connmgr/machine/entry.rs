@@ -1,4 +1,4 @@
-//! One request and where it is.
+//! One request and its phase.
 
 use tokio::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::connmgr::request::{
     Address, Candidate, ConnState, Count, Counts, Kind, ReqId, RequestInfo,
 };
 
-/// Where a live request is; terminal ones are forgotten.
+/// The phase of a live request; terminal ones are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It waits for a dial slot.
@@ -17,16 +17,16 @@ pub(super) enum Phase {
     },
     /// Its dial is in flight.
     Dialing,
-    /// It waits for a time.
+    /// It waits until a given time.
     Waiting {
         until: Instant,
-        /// Whether a dial failed before, rather than a connection ended.
+        /// Whether it waits after a failed dial, rather than after the end of a connection.
         failed: bool,
     },
     /// It is connected.
     Connected {
         since: Instant,
-        /// Whether its owner called it ready.
+        /// Whether its owner marked it ready.
         ready: bool,
     },
 }
@@ -36,13 +36,12 @@ pub(super) struct Entry<A: Address> {
     pub(super) kind: Kind,
     pub(super) candidate: Candidate<A>,
     pub(super) phase: Phase,
-    /// Counts dials, so that neither the result of one that was given up nor the end of an earlier
-    /// connection is taken for that of the present one.
+    /// Counts dials, which identifies results and ends of earlier ones as stale.
     pub(super) generation: u32,
     pub(super) failures: u32,
-    /// How many of these failures were not wanted, and so no fault of the remote's.
+    /// Number of these failures that were refusals of our own, not faults of the remote.
     pub(super) unwanted: u32,
-    /// When the last attempt that was one, or the last connection, allows another.
+    /// When the last real attempt, or the last connection, allows another attempt.
     pub(super) due: Option<Instant>,
     pub(super) last_dial: Option<Instant>,
     /// Held while the request lives; accepted connections claim nothing.
@@ -80,7 +79,7 @@ impl<A: Address> Entry<A> {
     }
 }
 
-/// The counter for requests of `kind` that are or are not connected.
+/// Returns the counter for requests of `kind` that are connected or not.
 pub(super) fn counter(counts: &mut Counts, kind: Kind, connected: bool) -> &mut usize {
     let Count {
         pending,

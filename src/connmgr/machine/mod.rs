@@ -1,8 +1,8 @@
-//! The decisions of a connection manager, without sockets, tasks and clocks.
+//! The decisions of a connection manager, without sockets, tasks or clocks.
 //!
 //! Commands and outcomes go in, [`Action`]s come out. Time is an argument, and the machine owns the
-//! generator that it draws waits from. After each call the driver takes the actions with
-//! `poll_action`, in order, and calls `advance` when `next_deadline` has come.
+//! generator from which it draws waits. After each call the driver takes the actions with
+//! `poll_action`, in order. It calls `advance` at `next_deadline`.
 
 mod action;
 mod commands;
@@ -33,14 +33,16 @@ pub(super) use action::{Action, Opening};
 use entry::{Entry, Phase, counter};
 use pacing::Pacing;
 
-/// So many waiting requests make each other late by a millisecond.
+/// Number of waiting requests that delay each other by one millisecond; see `next_deadline`.
 const WAITING_PER_MILLI: u64 = 20;
 
-/// No request is later than this for the others' sake.
+/// The longest delay of a request for the sake of batching.
 const LATEST: Duration = Duration::from_millis(500);
 
-/// All requests, and what comes next for each of them. No input takes more than logarithmic time
-/// in the number of requests, except `list`, `network_changed` and `stop`.
+/// All requests and their next steps.
+///
+/// Each input takes at most logarithmic time in the number of requests, except `list`,
+/// `network_changed` and `stop`.
 pub(super) struct Machine<A: Address> {
     config: ConnConfig,
     filter: Arc<dyn Filter<A>>,
@@ -49,21 +51,21 @@ pub(super) struct Machine<A: Address> {
     inbound_addrs: HashMap<A, ReqId>,
     automatic: BTreeSet<ReqId>,
     timers: BTreeSet<(Instant, ReqId)>,
-    /// Explicit requests that wait for a dial slot, by their place in the queue.
+    /// Explicit requests that wait for a dial slot, by their place in line.
     queue: BTreeMap<u64, ReqId>,
-    /// Automatic ones, which take turns with the explicit ones.
+    /// Automatic requests, which take turns with the explicit ones.
     automatic_queue: BTreeMap<u64, ReqId>,
     automatic_turn: bool,
     counts: Counts,
     pacing: Pacing,
-    /// When the pacing wants to be asked again.
+    /// When to ask the pacing again.
     pace_at: Option<Instant>,
     has_source: bool,
     rng: StdRng,
     paused: bool,
-    /// When the network last counted as another one.
+    /// When the network was last considered to have changed.
     revived: Option<Instant>,
-    /// Requests that failed for want of the filter's consent since `set_paused`.
+    /// Requests that the filter refused since the last `set_paused`.
     refusals: usize,
     stopping: bool,
     last_id: u64,
@@ -105,13 +107,14 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// The next thing to do.
+    /// Returns the next action.
     pub(super) fn poll_action(&mut self) -> Option<Action<A>> {
         self.actions.pop_front()
     }
 
-    /// When to call `advance`. Where many requests wait they are taken together, a little late:
-    /// to wake up costs more than to dial.
+    /// Returns when to call `advance`.
+    ///
+    /// Many waiting requests are batched, a little late, because waking up costs more than a dial.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let late = Duration::from_millis(self.timers.len() as u64 / WAITING_PER_MILLI);
         let timer = self
@@ -125,7 +128,7 @@ impl<A: Address> Machine<A> {
             .min()
     }
 
-    /// What an address source is asked with.
+    /// Returns the filter for the address source.
     pub(super) fn dial_filter(&self) -> DialFilter<Candidate<A>> {
         let (claims, filter) = (self.claims.clone(), Arc::clone(&self.filter));
         DialFilter::new(move |candidate| {
@@ -133,7 +136,7 @@ impl<A: Address> Machine<A> {
         })
     }
 
-    /// Whether a stopped machine waits for nothing any more.
+    /// Returns whether a stopped machine has nothing left to wait for.
     pub(super) fn is_drained(&self) -> bool {
         self.stopping && self.entries.is_empty() && self.counts.dialing == 0
     }
@@ -173,14 +176,16 @@ impl<A: Address> Machine<A> {
         self.entries.insert(id, entry);
     }
 
-    /// Puts a request into its queue, at the end.
+    /// Appends a request to its queue.
     fn enqueue(&mut self, id: ReqId) {
         self.last_place += 1;
         let place = self.last_place;
         self.set_phase(id, Phase::Queued { place });
     }
 
-    /// The only way in which a phase changes: keeps queues, timers and counters in step.
+    /// Changes the phase of a request.
+    ///
+    /// Every change goes through here, which keeps queues, timers and counters consistent.
     fn set_phase(&mut self, id: ReqId, phase: Phase) {
         self.unschedule(id);
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -205,7 +210,7 @@ impl<A: Address> Machine<A> {
         self.actions.push_back(Action::State { id, state });
     }
 
-    /// Takes a request out of queue and timers.
+    /// Removes a request from its queue and the timers.
     fn unschedule(&mut self, id: ReqId) {
         match self.entries.get(&id).map(|entry| entry.phase) {
             Some(Phase::Queued { place }) => {
@@ -219,7 +224,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Forgets a request, which gives its claim back.
+    /// Forgets a request, which releases its claim.
     fn finish(&mut self, id: ReqId, state: ConnState) {
         debug_assert!(state.is_terminal());
         self.unschedule(id);

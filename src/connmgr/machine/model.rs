@@ -1,7 +1,7 @@
 //! Random commands and outcomes against the table of states and transitions.
 //!
-//! The model knows of each request only its kind and one of three places, as the table does. After
-//! each step the invariants of the manager must hold.
+//! The model keeps only the kind and one of three places of each request, as the table does. After
+//! each step the manager's invariants must hold.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const MAX_DIALS: usize = 3;
 const MAX_REQUESTS: usize = 6;
 const CAP: Duration = Duration::from_secs(300);
 
-/// A step. Numbers choose among what there is.
+/// A step. Numbers are indices into the existing requests, dials or connections.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Connect { addr: u8, permanent: bool },
@@ -70,7 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Where a request is, as far as the table cares.
+/// The place of a request in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Pending,
@@ -91,12 +91,12 @@ struct Model {
     machine: Machine<u8>,
     now: Instant,
     seen: HashMap<ReqId, Seen>,
-    /// Dials that were started and not answered.
+    /// Dials that are not answered yet.
     dials: Vec<(ReqId, u32)>,
-    /// Generations of the connections that owners hold.
+    /// The connections that owners hold, with their generations.
     held: Vec<(ReqId, u32)>,
     target: usize,
-    /// How many automatic requests there were after the last step.
+    /// Number of automatic requests after the last step.
     automatic: usize,
     asked: bool,
     stopped: bool,
@@ -144,7 +144,7 @@ impl Model {
         self.seen.get(&id).map_or(Place::Over, |seen| seen.place)
     }
 
-    /// What a command for `id` must answer, unless it is refused for reasons of its own.
+    /// The required answer to a command for `id`, unless it fails for its own reasons.
     fn expected(&self, id: ReqId) -> Result<(), ManagerError> {
         if self.stopped {
             Err(ManagerError::Stopped)
@@ -266,7 +266,7 @@ impl Model {
         }
     }
 
-    /// A request is made, or refused for a reason that holds.
+    /// A request is made, or refused for a valid reason.
     fn connect(&mut self, addr: u8, permanent: bool) {
         let retry = permanent.then(RetryPolicy::default);
         let candidate = Candidate::new(addr);
@@ -354,7 +354,7 @@ impl Model {
             let now = self.now;
             self.machine.dropped(id, generation, reason, reconnect, now);
             self.settle();
-            // The end of a connection that was closed before is old news.
+            // A drop of a connection that was closed before is ignored.
             let ends = u32::from(current);
             assert_eq!(self.seen[&id].closed, before.closed + ends);
             let again = match (before.kind, reconnect) {
@@ -369,7 +369,7 @@ impl Model {
         }
     }
 
-    /// Takes the machine's actions, each of which must be allowed where the request is.
+    /// Takes the machine's actions and checks that each is allowed in the request's place.
     fn settle(&mut self) {
         while let Some(action) = self.machine.poll_action() {
             match action {
@@ -410,7 +410,7 @@ impl Model {
 
     fn note_state(&mut self, id: ReqId, state: &ConnState) {
         if !self.seen.contains_key(&id) {
-            // Only automatic requests come about by themselves.
+            // Only automatic requests are created without a command.
             assert!(self.machine.automatic.contains(&id) || state.is_terminal());
             self.note_new(id, Kind::Automatic, Place::Pending);
         }
@@ -424,7 +424,7 @@ impl Model {
     fn check(&mut self) {
         let machine = &self.machine;
         for (id, seen) in &self.seen {
-            // The reported state is the true one, and open connections are those not yet ended.
+            // The reported state matches the place, and open connections are those not yet ended.
             let state = machine.get(*id, self.now).ok().map(|info| info.state);
             let place = match state {
                 None => Place::Over,
@@ -434,7 +434,7 @@ impl Model {
             assert_eq!(place, seen.place, "{id}");
             assert_eq!(seen.opened - seen.closed, u32::from(place == Place::Active));
         }
-        // Every dial is counted until it is answered, and never too many are in flight.
+        // Every dial counts until it is answered, and the bound on dials holds.
         assert_eq!(machine.counts.dialing, self.dials.len());
         assert!(self.dials.len() <= MAX_DIALS);
         // A lowered target ends no connection, but nothing is added beyond it.
@@ -444,7 +444,7 @@ impl Model {
         self.check_tables();
     }
 
-    /// Queues, timers, claims and counters say the same as the entries.
+    /// Queues, timers, claims and counters agree with the entries.
     fn check_tables(&self) {
         let machine = &self.machine;
         let mut counts = Counts {

@@ -1,4 +1,4 @@
-//! What happened to dials, sockets and connections.
+//! Outcomes of dials, accepted sockets and connections.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use crate::connmgr::error::{CloseReason, ConnectError, Refusal};
 use crate::connmgr::request::{Address, Candidate, ConnState, Kind, Reconnect, ReqId};
 use crate::time::after;
 
-/// The least time between two signs of life that hurry dials.
+/// Minimum time between two signs of life that speed up dials.
 const REVIVE_GAP: Duration = Duration::from_secs(60);
 
 impl<A: Address> Machine<A> {
-    /// A dial ended. Of a success nobody waits for any more nothing comes: its socket is to be
-    /// closed.
+    /// Handles the end of a dial.
+    ///
+    /// A success that no request waits for is ignored; the caller closes its stream.
     pub(in crate::connmgr) fn dial_done(
         &mut self,
         id: ReqId,
@@ -65,17 +66,16 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// A dial failed, or was not even tried: a permanent request waits, others end.
+    /// Handles a dial that failed or was refused: a permanent request waits, others end.
     pub(super) fn fail(&mut self, id: ReqId, error: ConnectError, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         let unwanted = matches!(error, ConnectError::Unwanted(_));
         entry.failures = entry.failures.saturating_add(1);
-        entry.unwanted = match unwanted {
-            true => entry.unwanted.saturating_add(1),
-            false => entry.unwanted,
-        };
+        if unwanted {
+            entry.unwanted = entry.unwanted.saturating_add(1);
+        }
         let until = match entry.kind {
             Kind::Permanent(_) if error.is_retryable() => Some(self.retry_at(id, now)),
             _ => None,
@@ -105,7 +105,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// When a request that failed, or lost its connection, is dialled again.
+    /// Returns when to redial a request that failed or lost its connection.
     fn retry_at(&mut self, id: ReqId, now: Instant) -> Instant {
         let Some(entry) = self.entries.get(&id) else {
             return now;
@@ -114,14 +114,16 @@ impl<A: Address> Machine<A> {
             Kind::Permanent(retry) => (retry.backoff(), retry.redial_gap()),
             _ => (self.config.backoff(), Duration::ZERO),
         };
-        // Even the first retry is spread: what one outage ended must not come back as one.
+        // Even the first retry is spread, so that connections lost in one outage do not all return
+        // at once.
         let wait = backoff.draw(entry.failures.max(1), &mut self.rng);
         let earliest = entry.last_dial.map_or(now, |last| after(last, gap));
         after(now, wait).max(earliest)
     }
 
-    /// Something got through although nothing is connected: whatever kept dials from their goal may be
-    /// over. Strangers can connect too, so this counts once in a while only.
+    /// A connection succeeded while nothing is connected, so the network may be back.
+    ///
+    /// Unknown remotes can cause this, too, so it counts at most once per `REVIVE_GAP`.
     fn sign_of_life(&mut self, now: Instant) {
         let rested = self
             .revived
@@ -131,7 +133,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// A socket was accepted.
+    /// Handles an accepted connection.
     pub(in crate::connmgr) fn accepted(
         &mut self,
         addr: A,
@@ -151,7 +153,7 @@ impl<A: Address> Machine<A> {
         })
     }
 
-    /// The owner called a connection good.
+    /// The owner marked a connection ready.
     pub(in crate::connmgr) fn ready(&mut self, id: ReqId, generation: u32) {
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.generation == generation
@@ -165,7 +167,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// The owner let go of a connection.
+    /// The owner dropped a connection.
     pub(in crate::connmgr) fn dropped(
         &mut self,
         id: ReqId,
@@ -181,7 +183,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// A connection is over: reports it, and decides what becomes of its request.
+    /// Reports the end of a connection and decides what its request does next.
     pub(super) fn end(
         &mut self,
         id: ReqId,
@@ -196,10 +198,11 @@ impl<A: Address> Machine<A> {
             return;
         };
         let lasted = ready || now.saturating_duration_since(since) >= self.config.stable_after();
-        (entry.failures, entry.unwanted) = match lasted {
-            true => (0, 0),
-            false => (entry.failures.saturating_add(1), entry.unwanted),
-        };
+        if lasted {
+            (entry.failures, entry.unwanted) = (0, 0);
+        } else {
+            entry.failures = entry.failures.saturating_add(1);
+        }
         let again = match (entry.kind, reconnect) {
             _ if self.stopping => false,
             (Kind::Inbound, _) | (_, Reconnect::Never) => false,
@@ -232,7 +235,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// The address source answered.
+    /// Handles the answer of the address source.
     pub(in crate::connmgr) fn sourced(&mut self, candidate: Option<Candidate<A>>, now: Instant) {
         self.pacing
             .on_answer(candidate.is_some(), now, &mut self.rng);
@@ -251,9 +254,10 @@ impl<A: Address> Machine<A> {
         self.pump(now);
     }
 
-    /// Stops or resumes the start of dials, as the driver can take their outcome or not; answers
-    /// whether that is a change. To be called after each round of actions: there is a bound on
-    /// the failures of one round.
+    /// Pauses or resumes dials; returns whether that is a change.
+    ///
+    /// The driver pauses them while it cannot take their outcomes. It must call this after each
+    /// round of actions, because the refusals of one round are bounded.
     pub(in crate::connmgr) fn set_paused(&mut self, paused: bool, now: Instant) -> bool {
         self.refusals = 0;
         let changed = self.paused != paused;

@@ -1,4 +1,4 @@
-//! When to ask for the next address of an automatic connection.
+//! Paces the requests for addresses of automatic connections.
 
 use std::time::Duration;
 
@@ -11,40 +11,41 @@ use crate::connmgr::request::{Count, Family};
 use crate::connmgr::token_bucket::{Rate, TokenBucket};
 use crate::time::after;
 
-/// What automatic dialling may do now.
+/// The next step of automatic dialling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// Ask for an address.
     Ask,
-    /// Look again at this time.
+    /// Check again at this time.
     At(Instant),
-    /// Nothing until something happens.
+    /// Wait until something changes.
     Wait,
 }
 
-/// What dials of one family of addresses came to last.
+/// The last results of dials to one family of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Unknown,
-    /// One succeeded.
+    /// A dial succeeded.
     Open,
-    /// How many automatic ones have failed in a row.
+    /// Number of automatic dials that have failed in a row.
     Failing(u32),
 }
 
-/// Spends a token per address, and after too many failures in a row probes the network with one
-/// dial at a time.
+/// Limits automatic dials: one token per address.
+///
+/// After too many failures in a row it probes the network with one dial at a time.
 #[derive(Debug)]
 pub(super) struct Pacing {
     pub(super) target: usize,
-    /// Whether the source is asked and has not answered.
+    /// Whether the source has been asked and has not answered yet.
     pub(super) asking: bool,
     bucket: TokenBucket,
     backoff: Backoff,
     offline_after: u32,
-    /// Of IPv4, of IPv6, and of addresses that are of no one family.
+    /// For IPv4, for IPv6, and for addresses without a family.
     ways: [Way; 3],
-    /// Times in a row that the source had nothing.
+    /// Number of times in a row that the source had no address.
     dry: u32,
     not_before: Option<Instant>,
 }
@@ -67,13 +68,14 @@ impl Pacing {
         self.bucket.set_rate(rate, now);
     }
 
-    /// Whether every family that was dialled has failed too often. Something that is connected proves
-    /// the contrary.
+    /// Returns whether every family that was dialled has failed too often.
+    ///
+    /// An open connection proves that the network works.
     pub(super) fn is_offline(&self, connected: bool) -> bool {
         !connected && self.probes() > 0
     }
 
-    /// How many dials in a row have failed since the network counts as down; 0 if it does not.
+    /// Returns the number of failed dials since the network counts as down, else 0.
     fn probes(&self) -> u32 {
         let mut least = None;
         for way in self.ways {
@@ -87,7 +89,7 @@ impl Pacing {
         failures.saturating_sub(self.offline_after)
     }
 
-    /// With `counts` of automatic requests, and whether anything is connected.
+    /// Returns the next step, given the automatic requests and whether anything is connected.
     pub(super) fn next(&mut self, automatic: Count, connected: bool, now: Instant) -> Pace {
         let total = automatic.pending.saturating_add(automatic.connected);
         let probing = self.is_offline(connected) && automatic.pending > 0;
@@ -107,7 +109,7 @@ impl Pacing {
         }
     }
 
-    /// The source answered, with an address or not.
+    /// Handles the source's answer; `found` if it had an address.
     pub(super) fn on_answer(&mut self, found: bool, now: Instant, rng: &mut impl Rng) {
         self.asking = false;
         if found {
@@ -118,7 +120,7 @@ impl Pacing {
         }
     }
 
-    /// A dial of any kind succeeded: the network is there.
+    /// A dial of any kind succeeded, so the network is up.
     pub(super) fn on_success(&mut self, family: Option<Family>) {
         if self.probes() > 0 {
             self.not_before = None;
@@ -139,7 +141,7 @@ impl Pacing {
         }
     }
 
-    /// The network may be another one: nothing that failed before counts, and no wait holds.
+    /// The network may have changed: forgets failures and waits.
     pub(super) fn revive(&mut self) {
         self.ways = [Way::Unknown; 3];
         (self.dry, self.not_before) = (0, None);

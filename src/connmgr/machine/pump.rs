@@ -1,4 +1,4 @@
-//! Turns what is due into dials.
+//! Turns due requests into dials.
 
 use tokio::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::connmgr::error::ConnectError;
 use crate::connmgr::request::{Address, Kind, ReqId};
 
 impl<A: Address> Machine<A> {
-    /// Time has passed: queues what is due.
+    /// Queues the requests that are due.
     pub(in crate::connmgr) fn advance(&mut self, now: Instant) {
         while let Some(&(until, id)) = self.timers.first()
             && until <= now
@@ -19,7 +19,7 @@ impl<A: Address> Machine<A> {
         self.pump(now);
     }
 
-    /// Lets a request be dialled as soon as a slot is free, but not before `earliest`.
+    /// Queues a request for a dial slot, but not before `earliest`.
     pub(super) fn schedule(&mut self, id: ReqId, earliest: Option<Instant>, now: Instant) {
         match earliest {
             Some(until) if until > now => self.set_phase(
@@ -33,7 +33,7 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Starts dials while there are slots, and asks for addresses while slots are to be filled.
+    /// Fills free dial slots, and asks for addresses while automatic slots are free.
     pub(super) fn pump(&mut self, now: Instant) {
         self.pace_at = None;
         self.claims.forget(now);
@@ -41,11 +41,11 @@ impl<A: Address> Machine<A> {
             return;
         }
         if !self.start_dials(now) {
-            // The driver looks first whether the events can still be taken.
+            // The driver must first check whether there is room for the events.
             self.pace_at = Some(now);
             return;
         }
-        // An address that has to wait for a slot would be old when its turn comes.
+        // An address that waited for a slot could be stale at its turn.
         if self.has_source && self.automatic_queue.is_empty() {
             let connected = self.counts.any_connected();
             match self.pacing.next(self.counts.automatic, connected, now) {
@@ -56,8 +56,10 @@ impl<A: Address> Machine<A> {
         }
     }
 
-    /// Fills the dial slots from the queues. Requests that the filter does not want at their turn
-    /// fail; false if that were so many that there may be more.
+    /// Fills the dial slots from the queues.
+    ///
+    /// Requests that the filter refuses at their turn fail. Returns false if the bound on refusals
+    /// was reached while requests are still queued.
     fn start_dials(&mut self, now: Instant) -> bool {
         while self.counts.dialing < self.config.max_dials() {
             if self.refusals >= self.config.max_dials() {

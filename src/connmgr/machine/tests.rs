@@ -224,7 +224,7 @@ fn requests_that_wait_in_great_number_are_dialled_together() {
     assert!(bench.now - began <= 10 * SECOND && wakes < 1000, "{wakes}");
 }
 
-/// Refuses everything for this reason.
+/// Refuses everything with this reason.
 struct Closed(Refusal);
 
 impl Filter<u32> for Closed {
@@ -249,10 +249,15 @@ fn a_permanent_request_that_is_not_wanted_now_waits() {
     assert_eq!(bench.connect(2, None), Err(refused));
 
     let mut bench = Bench::new(explicit_only(), Closed(Refusal::Banned));
+    bench.connect(1, policy).expect("a ban may end");
     let refused = ManagerError::Refused(Refusal::Banned);
-    assert_eq!(bench.connect(1, policy), Err(refused));
+    assert_eq!(bench.connect(2, None), Err(refused));
     let accepted = bench.machine.accepted(1, bench.now);
     assert_eq!(accepted, Err(Refusal::Banned));
+
+    let mut bench = Bench::new(explicit_only(), Closed(Refusal::Restricted));
+    let refused = ManagerError::Refused(Refusal::Restricted);
+    assert_eq!(bench.connect(1, policy), Err(refused));
 }
 
 #[test]
@@ -273,7 +278,7 @@ fn what_is_wanted_again_waits_for_nothing_but_its_last_real_attempt() {
         bench.dialed(dial, unwanted());
         dial = reconsider(&mut bench).expect("dialled at once");
     }
-    // What was not wanted does not make the wait after a failure longer.
+    // Refused attempts do not lengthen the wait after a failure.
     bench.dialed(dial, Err(ConnectError::Refused));
     assert_eq!(bench.machine.get(id, bench.now).expect("known").failures, 1);
     for _ in 0..GAP.as_secs() - 1 {
@@ -309,7 +314,7 @@ fn refusals_come_in_bounded_rounds() {
     }
 }
 
-/// A deadline that stays in the past would let the driver spin.
+/// A deadline in the past would make the driver spin.
 #[test]
 fn no_deadline_is_left_in_the_past() {
     let mut bench = Bench::new(ConnConfig::default(), AllowAll);
@@ -344,7 +349,7 @@ fn no_deadline_is_left_in_the_past() {
     }
 }
 
-/// Lets the source answer with `addr`, and the dial of that fail.
+/// Makes the source answer with `addr`, and the dial of it fail.
 fn fail_automatic(bench: &mut Bench, addr: u32, family: Family) {
     while !bench.machine.pacing.asking {
         bench.now = bench.machine.next_deadline().expect("asks again");
@@ -376,7 +381,7 @@ fn failures_of_one_family_are_not_those_of_the_other() {
         assert!(!bench.machine.counts().offline, "{addr}");
         fail_automatic(&mut bench, addr, Family::V4);
     }
-    assert!(bench.machine.counts().offline, "both have failed");
+    assert!(bench.machine.counts().offline, "both families have failed");
 }
 
 #[test]
@@ -442,7 +447,8 @@ fn a_sign_of_life_hurries_what_failed_but_strangers_cannot_make_it_a_habit() {
             bench.dialed(dial, Err(ConnectError::Timeout));
         }
     }
-    // The first at the end of the shortest wait, 5 s after the last dial, and then once a minute.
+    // The first dial comes at the end of the shortest wait, 5 s after the last one, then one a
+    // minute.
     assert_eq!(hurried.len(), 3, "{hurried:?}");
     assert_eq!(hurried[0], 4, "{hurried:?}");
 }

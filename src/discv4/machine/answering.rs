@@ -1,4 +1,4 @@
-//! What other nodes ask.
+//! Answers to other nodes.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,9 @@ use crate::keccak::keccak256;
 use crate::node::{NodeId, PublicKey};
 
 impl Machine {
-    /// Answers with a Pong, and with a Ping if the node has no endpoint proof.
+    /// Answers a Ping with a Pong.
+    ///
+    /// Also pings the node if it has no endpoint proof or is not in the table.
     pub(super) fn answer_ping(
         &mut self,
         contact: Contact,
@@ -23,7 +25,7 @@ impl Machine {
         let (id, ip) = (contact.node_id(), contact.ip());
         let proven = self.bonds.is_proven(id, ip, now.at);
         if !proven && self.bonds.is_known(ip, now.at) {
-            // It was not counted yet: another node has proven to be there.
+            // It is not counted yet, because another node has proven this address.
             self.admit_stranger(ip, now)?;
         }
         let pong = Packet::Pong(Pong {
@@ -80,7 +82,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Refuses a node without an endpoint proof: the answer may be larger than the question.
+    /// Rejects a node without an endpoint proof, since answers may be larger than requests.
     fn proven_asker(
         &self,
         packet: &'static str,
@@ -89,9 +91,10 @@ impl Machine {
         now: Now,
     ) -> Result<NodeId, Dropped> {
         let (id, ip) = (sender.node_id(), from.ip());
-        match self.bonds.is_proven(id, ip, now.at) {
-            true => Ok(id),
-            false => Err(Dropped::Unproven { packet, ip }),
+        if self.bonds.is_proven(id, ip, now.at) {
+            Ok(id)
+        } else {
+            Err(Dropped::Unproven { packet, ip })
         }
     }
 }

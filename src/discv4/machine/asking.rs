@@ -1,4 +1,4 @@
-//! What we ask other nodes.
+//! Requests to other nodes.
 
 use super::query::{PendingPing, Query, Stage, Want};
 use super::{Event, Machine, Now, PINGS, RequestId, Timer, expiration};
@@ -9,15 +9,17 @@ use crate::node::{NodeId, NodeRecord};
 use crate::time::{after, part};
 use tokio::time::Instant;
 
-/// Requests for records that callers have under way, and those that the table has.
+/// Maximum number of record requests under way for callers, and for the table.
 const RECORDS: usize = 64;
 const RECORDS_OF_TABLE: usize = 16;
 
-/// How many answers a query waits for while the node is asked by another lookup.
+/// Number of request timeouts for which a query waits for another lookup's query.
 const TURNS: u32 = 4;
 
 impl Machine {
-    /// Asks a node for its record. The answer is [`Event::RecordDone`].
+    /// Requests a node's record.
+    ///
+    /// [`Event::RecordDone`] reports the result.
     ///
     /// # Errors
     /// [`Discv4Error::Busy`].
@@ -37,7 +39,9 @@ impl Machine {
         Ok(RequestId(request))
     }
 
-    /// Sends a Ping unless one waits for its answer already, or `limit` do in all.
+    /// Pings a node, unless a Ping is pending or `limit` Pings are in all.
+    ///
+    /// Returns whether a Ping to the node is pending then.
     pub(super) fn ping(&mut self, contact: Contact, limit: usize, now: Now) -> bool {
         let place = (contact.node_id(), contact.udp_addr());
         if self.pinged.contains_key(&place) {
@@ -90,7 +94,7 @@ impl Machine {
         }
     }
 
-    /// Notes that a node which we pinged has pinged us.
+    /// Records that a node which we pinged has pinged us.
     pub(super) fn note_pinged(&mut self, contact: &Contact, now: Now) {
         let hash = self
             .pinged
@@ -101,14 +105,14 @@ impl Machine {
         }
     }
 
-    /// Takes the sequence number of a node's record, and fetches the record if it is newer.
+    /// Stores a record's sequence number, and fetches the record if it is newer.
     pub(super) fn note_sequence(&mut self, contact: &Contact, seq: Option<u64>, now: Now) {
         let id = contact.node_id();
         self.table.told_sequence(&id, seq);
         self.fetch_newer_record(&id, now);
     }
 
-    /// Fetches the record of a node in the table if there is a newer one.
+    /// Fetches the record of a node in the table, if it has a newer one.
     pub(super) fn fetch_newer_record(&mut self, id: &NodeId, now: Now) {
         let Some(entry) = self.table.get(id).filter(|entry| entry.has_newer_record()) else {
             return;
@@ -122,7 +126,7 @@ impl Machine {
         }
     }
 
-    /// Starts a question to a node.
+    /// Starts a query to a node.
     pub(super) fn query(&mut self, contact: Contact, want: Want, now: Now) {
         let id = self.next_id();
         let nodes = matches!(want, Want::Nodes { .. });
@@ -148,7 +152,7 @@ impl Machine {
         }
     }
 
-    /// Asks, or first proves to the node that we are where we say.
+    /// Asks the node, or first proves our endpoint to it.
     fn begin(&mut self, id: u64, now: Now) {
         let Some(contact) = self.queries.get(&id).map(|query| query.contact) else {
             return;
@@ -163,15 +167,16 @@ impl Machine {
             return;
         }
         if self.bonds.answered_within(node, ip, time, now.at) {
-            // It was pinged a moment ago, and is about to ping us.
+            // It has just answered our Ping, and is about to ping us.
             self.enter(id, Stage::AwaitingPing, after(now.at, time));
             return;
         }
         let pinged = self.ping(contact, PINGS, now);
-        let deadline = match pinged {
-            // The Ping's own deadline comes before.
-            true => after(now.at, self.config.request_timeout().saturating_mul(2)),
-            false => now.at,
+        let deadline = if pinged {
+            // The Ping's own deadline comes first.
+            after(now.at, self.config.request_timeout().saturating_mul(2))
+        } else {
+            now.at
         };
         self.enter(id, Stage::Proving, deadline);
     }
@@ -214,7 +219,7 @@ impl Machine {
         }
     }
 
-    /// Ends a query earlier than it would.
+    /// Shortens a query's wait to `deadline`, if that is earlier.
     pub(super) fn hasten(&mut self, id: u64, deadline: Instant) {
         let before = self.queries.get(&id).map(|query| query.deadline);
         if before.is_some_and(|before| deadline < before) {
@@ -222,7 +227,7 @@ impl Machine {
         }
     }
 
-    /// The queries to a node that are at a stage.
+    /// Returns the queries to a node that are at a stage.
     fn queries_to(&self, contact: &Contact, at: impl Fn(&Stage) -> bool) -> Vec<u64> {
         let concerned = |query: &Query| {
             query.contact.node_id() == contact.node_id()
@@ -234,33 +239,34 @@ impl Machine {
         ids.map(|(id, _)| *id).collect()
     }
 
-    /// A node answered our Ping: asks it if it has a proof of us, else waits for its Ping.
+    /// A node answered our Ping: asks it, or first waits for its Ping.
+    ///
+    /// It is asked at once if it has a proof of our endpoint.
     pub(super) fn proven(&mut self, contact: &Contact, now: Now) {
         let answers = self
             .bonds
             .answers_us(contact.node_id(), contact.ip(), now.at);
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::Proving)) {
-            match answers {
-                true => self.ask(id, false, now),
-                false => {
-                    let deadline = after(now.at, self.config.request_timeout());
-                    self.enter(id, Stage::AwaitingPing, deadline);
-                }
+            if answers {
+                self.ask(id, false, now);
+            } else {
+                let deadline = after(now.at, self.config.request_timeout());
+                self.enter(id, Stage::AwaitingPing, deadline);
             }
         }
     }
 
-    /// A node pinged us and was answered: now it has the proof that it may have waited for.
+    /// Starts the queries that waited for a node's Ping, which we have answered.
     pub(super) fn pinged_by(&mut self, contact: &Contact, now: Now) {
         for id in self.queries_to(contact, |stage| matches!(stage, Stage::AwaitingPing)) {
             self.ask(id, false, now);
         }
     }
 
-    /// The time of a query's stage is over.
+    /// Handles a query whose deadline has passed.
     pub(super) fn query_due(&mut self, id: u64, now: Now) {
         match self.queries.get(&id).map(|query| &query.stage) {
-            // It seems to have a proof of us already.
+            // It probably already has a proof of our endpoint.
             Some(Stage::AwaitingPing) => self.ask(id, false, now),
             Some(Stage::Asked { answered: true, .. }) => self.finish_asked(id, now),
             Some(Stage::Asked { again: false, .. }) => self.ask(id, true, now),
@@ -276,7 +282,7 @@ impl Machine {
         }
     }
 
-    /// Ends a question for nodes with what was answered.
+    /// Ends a query for nodes with the nodes received.
     pub(super) fn finish_asked(&mut self, id: u64, now: Now) {
         let Some(query) = self.remove_query(id, now) else {
             return;
@@ -287,7 +293,7 @@ impl Machine {
         }
     }
 
-    /// Ends a question for a record.
+    /// Ends a query for a record.
     pub(super) fn finish_record(
         &mut self,
         id: u64,
@@ -324,7 +330,7 @@ impl Machine {
         }
     }
 
-    /// Takes a query out; the next one to the same node has its turn.
+    /// Removes a query, and starts the next one to the same node.
     fn remove_query(&mut self, id: u64, now: Now) -> Option<Query> {
         let query = self.queries.remove(&id)?;
         self.timers.remove(&(query.deadline, Timer::Query(id)));

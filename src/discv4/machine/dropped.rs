@@ -1,4 +1,4 @@
-//! Why something that arrived had no effect.
+//! Reasons for which received packets have no effect.
 
 use std::net::IpAddr;
 
@@ -8,41 +8,41 @@ use crate::discv4::packet::PacketError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Dropped {
-    /// It comes from an address whose nodes take no part.
-    #[error("{ip} is a private, local or unusable address, which takes no part")]
+    /// It comes from an address that may not take part.
+    #[error("{ip} is a private, local or unusable address, which may not take part")]
     Address {
         /// The address.
         ip: IpAddr,
     },
     /// Too many packets came from this address.
-    #[error("more packets came from {ip} than it may send")]
+    #[error("too many packets came from {ip}")]
     TooOften {
         /// The address.
         ip: IpAddr,
     },
-    /// It is no packet.
-    #[error("no packet of Node Discovery v4")]
+    /// It is not a packet.
+    #[error("not a packet of Node Discovery v4")]
     Packet(#[from] PacketError),
-    /// Its time is over.
+    /// It has expired.
     #[error("the packet expired at {expiration}, and it is {now} (Unix time in seconds)")]
     Expired {
-        /// Until when it counted.
+        /// Its expiry.
         expiration: u64,
         /// When it arrived.
         now: u64,
     },
-    /// It answers nothing that was asked there.
-    #[error("{packet} answers nothing that {ip} was asked")]
+    /// It answers no pending request.
+    #[error("{packet} answers no pending request to {ip}")]
     Unsolicited {
-        /// What it is.
+        /// The type of the packet.
         packet: &'static str,
         /// Where it came from.
         ip: IpAddr,
     },
-    /// It asks for what only a node with an endpoint proof is given.
-    #[error("{packet} of a node that has not proven to be at {ip}")]
+    /// It is a request that needs an endpoint proof.
+    #[error("{packet} from a node that has not proven its address {ip}")]
     Unproven {
-        /// What it is.
+        /// The type of the packet.
         packet: &'static str,
         /// Where it came from.
         ip: IpAddr,

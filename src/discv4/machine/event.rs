@@ -1,4 +1,4 @@
-//! What a machine tells.
+//! Events of a machine.
 
 use std::net::SocketAddr;
 
@@ -6,11 +6,11 @@ use crate::discv4::contact::Contact;
 use crate::discv4::error::Discv4Error;
 use crate::node::{NodeId, NodeRecord};
 
-/// Names a lookup or another request in the event that ends it.
+/// Identifies a lookup or another request in the event that ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
-/// A node that has proven to be where it says, or whose record was fetched.
+/// A node that has proven its endpoint, or whose record was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
@@ -20,17 +20,17 @@ pub struct Found {
     pub record: Option<NodeRecord>,
 }
 
-/// As whom another node sees us: what the sender of a Pong says about where our Ping came from.
+/// The address at which another node sees us, as its Pong reports it.
 ///
-/// One node may lie. Count the statements of nodes of different networks.
+/// A node may lie. Count the reports of nodes in different networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Observation {
     /// Our address and port as the other node sees them.
     pub seen_as: SocketAddr,
-    /// The node that says so.
+    /// The node that reports it.
     pub by: NodeId,
-    /// Where that node is.
+    /// That node's address.
     pub at: SocketAddr,
 }
 
@@ -40,17 +40,17 @@ pub struct Observation {
 pub struct LookupDone {
     /// The nodes nearest to the target that answered, the nearest first, at most 16.
     pub nodes: Vec<Contact>,
-    /// How many nodes were asked, in groups of the three that are asked at a time.
+    /// Number of nodes that were asked, in groups of three.
     pub rounds: usize,
 }
 
-/// Something that happened.
+/// An event of a machine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// A node was found.
     Found(Found),
-    /// A node said where it sees us.
+    /// A node reported our address as it sees it.
     Observed(Observation),
     /// A lookup of the caller ended.
     LookupDone(RequestId, LookupDone),

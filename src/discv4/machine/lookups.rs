@@ -1,4 +1,4 @@
-//! Lookups that run, and those that fill the table.
+//! Running lookups, and those that refresh the table.
 
 use rand::Rng;
 
@@ -12,13 +12,13 @@ use crate::node::{NodeId, PublicKey};
 use crate::time::after;
 use std::time::Duration;
 
-/// Lookups of callers under way.
+/// Maximum number of callers' lookups under way.
 const LOOKUPS: usize = 16;
 
-/// After how long nodes that did not answer at the start are tried again.
+/// Interval at which an empty table pings the seeds again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// A lookup and whom it is for.
+/// A lookup, and the caller's request if it has one.
 #[derive(Debug)]
 pub(super) struct Running {
     lookup: Lookup,
@@ -27,7 +27,9 @@ pub(super) struct Running {
 }
 
 impl Machine {
-    /// Looks for the nodes nearest to the hash of `target`. The answer is [`Event::LookupDone`].
+    /// Looks up the nodes nearest to the hash of `target`.
+    ///
+    /// [`Event::LookupDone`] reports the result.
     ///
     /// # Errors
     /// [`Discv4Error::Busy`].
@@ -45,7 +47,7 @@ impl Machine {
         Ok(RequestId(request))
     }
 
-    /// As [`lookup`](Self::lookup), of a random target.
+    /// Looks up the nodes nearest to a random target.
     ///
     /// # Errors
     /// [`Discv4Error::Busy`].
@@ -88,7 +90,7 @@ impl Machine {
         }
     }
 
-    /// Asks whom the lookup wants to ask, and ends it if that is nobody.
+    /// Asks the next nodes of a lookup, or ends it if none are left.
     fn step(&mut self, id: u64, now: Now) {
         while let Some(running) = self.lookups.get_mut(&id) {
             let target = running.target;
@@ -114,13 +116,14 @@ impl Machine {
         }
     }
 
-    /// Fills the table: by lookups, or by asking the seeds if nobody is in it.
+    /// Refreshes the table by lookups, or pings the seeds if it is empty.
     pub(super) fn refresh(&mut self, now: Now) {
         let every = self.config.refresh_every();
         let empty = self.table.is_empty();
-        let next = match empty && !self.seeds.is_empty() {
-            true => every.min(RETRY),
-            false => every,
+        let next = if empty && !self.seeds.is_empty() {
+            every.min(RETRY)
+        } else {
+            every
         };
         self.timers.insert((after(now.at, next), Timer::Refresh));
         if empty {
@@ -129,7 +132,7 @@ impl Machine {
             }
             return;
         }
-        // Those of the last time are over long ago; if not, there is nothing to hurry.
+        // The last refresh has usually ended long ago. If not, a new one is not urgent.
         if self
             .lookups
             .values()
@@ -145,14 +148,14 @@ impl Machine {
         }
     }
 
-    /// Whether this is the first seed that answers.
+    /// Returns whether this is the first seed to answer, and remembers it.
     pub(super) fn is_first_seed(&mut self, id: &NodeId) -> bool {
         let first = !self.joined && self.seeds.iter().any(|seed| seed.node_id() == *id);
         self.joined |= first;
         first
     }
 
-    /// Fills the table at once.
+    /// Refreshes the table at once.
     pub(super) fn hurry_refresh(&mut self, now: Now) {
         self.timers.retain(|(_, timer)| *timer != Timer::Refresh);
         self.timers.insert((now.at, Timer::Refresh));

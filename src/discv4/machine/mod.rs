@@ -1,4 +1,4 @@
-//! What a node of the protocol does: packets in, packets out, deadlines.
+//! The state machine of a node: packets in, packets out, deadlines.
 
 mod answering;
 mod asking;
@@ -29,34 +29,37 @@ pub use event::{Event, Found, LookupDone, Observation, RequestId};
 use lookups::Running;
 use query::{PendingPing, Query};
 
-/// How long a packet of ours counts, in seconds.
+/// Lifetime of our packets, in seconds.
 const EXPIRATION: u64 = 20;
 
-/// Pings that wait for their answer, and how many of them may be to strangers who pinged us.
+/// Maximum number of pending Pings.
 const PINGS: usize = 1024;
+
+/// Number of pending Pings from which on nodes that ping us are not pinged back.
 const PINGS_TO_STRANGERS: usize = 768;
 
-/// Addresses that a generation of a rate limit holds, and networks: as many as have room in a hash table of
-/// 2,048 and of 1,024 places.
+/// Addresses, and networks, per generation of a rate limiter.
+///
+/// They are as many as fit into hash tables of 2,048 and of 1,024 slots.
 const LIMITED: usize = 1792;
 const LIMITED_NETWORKS: usize = 896;
 
-/// How many nodes are pinged at the start.
+/// Maximum number of nodes to ping at the start.
 const SEEDS: usize = 256;
 
 /// A moment, on the steady clock and on the calendar.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// The steady clock, by which deadlines go.
+    /// The steady clock, for deadlines.
     pub at: Instant,
-    /// Seconds since 1970, by which packets expire.
+    /// Seconds since 1970, for the expiry of packets.
     pub unix: u64,
 }
 
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where it goes.
+    /// The recipient's address.
     pub to: SocketAddr,
     /// The packet, at most [`MAX_PACKET`](super::packet::MAX_PACKET) bytes.
     pub datagram: Bytes,
@@ -70,13 +73,14 @@ enum Timer {
     Refresh,
 }
 
-/// A node of the protocol without socket, clock or task.
+/// A node of the protocol without a socket, a clock or a task.
 ///
-/// Hand in what arrives with [`received`](Self::received) and time with [`advance`](Self::advance), at
-/// [`next_deadline`](Self::next_deadline) at the latest. After each call, send what
-/// [`poll_transmit`](Self::poll_transmit) has and look at what [`poll_event`](Self::poll_event) has, until
-/// both have nothing more: a call adds a few of either, and nothing else takes them away. Everything that is
-/// held for others is bounded. What it does depends on the calls and the generator alone.
+/// Pass received datagrams to [`received`](Self::received), and the time to
+/// [`advance`](Self::advance) at [`next_deadline`](Self::next_deadline) at the latest. After each
+/// call, drain [`poll_transmit`](Self::poll_transmit), to send its packets, and
+/// [`poll_event`](Self::poll_event): a call adds a few of either, and nothing else removes them.
+/// Everything that it stores for others is bounded. Its behaviour depends only on the calls and the
+/// generator.
 #[derive(Debug)]
 pub struct Machine {
     key: SecretKey,
@@ -104,8 +108,9 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The node with this key, which says this about itself, and knows the first 256 of these seeds. The
-    /// record has to be the key's.
+    /// Creates a node with this key, its record, and the first 256 of these seeds.
+    ///
+    /// The record must be the key's.
     #[must_use]
     pub fn new(
         key: SecretKey,
@@ -148,8 +153,9 @@ impl Machine {
         }
     }
 
-    /// Says something else about itself from now on. A record that is not the key's, or not newer, is not
-    /// taken; returns whether it was.
+    /// Replaces the node's record; returns whether it was accepted.
+    ///
+    /// A record that is not the key's, or not newer, is rejected.
     pub fn set_record(&mut self, record: NodeRecord) -> bool {
         let newer = record.node_id() == self.own && record.seq() > self.record.seq();
         if newer {
@@ -158,27 +164,27 @@ impl Machine {
         newer
     }
 
-    /// What the node says about itself.
+    /// Returns the node's own record.
     #[must_use]
     pub fn record(&self) -> &NodeRecord {
         &self.record
     }
 
-    /// The nodes in the table, the nearest first, as far as their buckets tell.
+    /// Returns the nodes in the table, the nearest bucket first.
     pub fn table(&self) -> impl Iterator<Item = &TableEntry> {
         self.table.entries()
     }
 
-    /// When [`advance`](Self::advance) has to be called at the latest.
+    /// Returns when [`advance`](Self::advance) must be called at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Does what is due.
+    /// Handles all timers that are due.
     pub fn advance(&mut self, now: Now) {
-        // What a timer starts is due later, but for a lookup's next question where no Ping has room: as many
-        // as a lookup asks.
+        // The loop ends: a timer starts only later ones, except a lookup's next query if no Ping
+        // has room. A lookup makes a bounded number of queries.
         while let Some(due) = self.timers.first().copied()
             && due.0 <= now.at
         {
@@ -192,12 +198,12 @@ impl Machine {
         }
     }
 
-    /// The next packet to send.
+    /// Returns the next packet to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()
     }
 
-    /// What happened next.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -215,7 +221,7 @@ impl Machine {
         self.last_id
     }
 
-    /// Whether nodes at this address take part.
+    /// Returns whether nodes at this address take part.
     fn admits(&self, ip: IpAddr) -> bool {
         match Reach::of(ip) {
             Reach::Public => true,
@@ -224,7 +230,7 @@ impl Machine {
         }
     }
 
-    /// Signs and sends a packet; returns its hash.
+    /// Signs and queues a packet; returns its hash.
     fn send(&mut self, to: SocketAddr, packet: &Packet) -> Option<PacketHash> {
         let sealed = packet.seal(&self.key).ok()?;
         self.transmits.push_back(Transmit {
@@ -234,7 +240,7 @@ impl Machine {
         Some(sealed.hash)
     }
 
-    /// Where we are, as far as our record says.
+    /// Returns our endpoint according to our record.
     fn own_endpoint(&self) -> WireEndpoint {
         let endpoint = self.record.endpoint();
         let ip = endpoint.as_ref().and_then(|endpoint| match endpoint.host {

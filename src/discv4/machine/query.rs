@@ -1,4 +1,4 @@
-//! What waits for an answer.
+//! Pending Pings and queries.
 
 use tokio::time::Instant;
 
@@ -15,7 +15,7 @@ pub(super) struct PendingPing {
     pub(super) pinged: Option<Instant>,
 }
 
-/// What a node is asked for.
+/// The content of a query.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Want {
     /// The nodes nearest to a target, for a lookup.
@@ -27,26 +27,30 @@ pub(super) enum Want {
     Record { request: Option<u64> },
 }
 
-/// How far a query is.
+/// The progress of a query.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// The node is being asked by another lookup: answers do not say which question they belong to.
+    /// Another lookup's query to the node is under way.
+    ///
+    /// Answers do not identify their request, so only one may be.
     Queued,
-    /// We pinged the node, as it may want a proof of us.
+    /// We pinged the node, since it may need a proof of our endpoint.
     Proving,
-    /// The node answered, and is about to ping us if it wants a proof.
+    /// The node answered, and is about to ping us if it needs a proof.
     AwaitingPing,
-    /// We asked.
+    /// We sent the request.
     Asked {
         hash: PacketHash,
-        /// For the second time: a packet may get lost, or overtake the proof that it needs.
+        /// Whether this is the second attempt.
+        ///
+        /// The first packet may be lost, or overtake the proof that it needs.
         again: bool,
         answered: bool,
         nodes: Vec<Contact>,
     },
 }
 
-/// A question to a node.
+/// A query to a node.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) contact: Contact,
@@ -64,7 +68,7 @@ impl Query {
         matches!(self.stage, Stage::Asked { .. })
     }
 
-    /// Whether this packet of ours asked it.
+    /// Returns whether our packet with this hash asked it.
     pub(super) fn has_hash(&self, asked: &PacketHash) -> bool {
         matches!(&self.stage, Stage::Asked { hash, .. } if hash == asked)
     }

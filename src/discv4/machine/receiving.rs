@@ -1,4 +1,4 @@
-//! What arrives: the cheap checks before the signature, and the answers to what we asked.
+//! Receives packets: cheap checks first, then the signature, then answers to our requests.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,25 +14,25 @@ use crate::ip::canonical;
 use crate::node::{Host, PublicKey, Reach};
 use crate::time::after;
 
-/// Fewer nodes than this in a packet are the last ones: more of any kind have room in it.
+/// A packet with fewer nodes is the last one, since it has room for more.
 const FULL: usize = 12;
 
-/// How long a packet that overtook others waits for them, as a part of the time for an answer.
+/// A last packet waits this part of the request timeout for packets it overtook.
 const OVERTAKEN: u32 = 10;
 
 impl Machine {
-    /// Takes a datagram that arrived from an address.
+    /// Handles a datagram that arrived from `from`.
     ///
     /// # Errors
-    /// Why it had no effect. What costs least is checked first; a signature is looked at only if everything
-    /// else is right.
+    /// The reason why it had no effect. The cheapest checks come first; the signature is checked
+    /// only if all else is valid.
     pub fn received(&mut self, from: SocketAddr, datagram: &[u8], now: Now) -> Result<(), Dropped> {
         let from = canonical(from);
         let ip = from.ip();
         if !self.admits(ip) || from.port() == 0 {
             return Err(Dropped::Address { ip });
         }
-        // Where private networks take part, their nodes are trusted not to flood.
+        // Nodes of private networks, if they take part, are trusted not to flood.
         if is_limited(ip) && !self.packets.take(sender_of(ip), now.at) {
             return Err(Dropped::TooOften { ip });
         }
@@ -67,8 +67,10 @@ impl Machine {
         }
     }
 
-    /// Refuses what needs no look at its data: answers where nothing was asked, questions where nobody has
-    /// proven to be, and more Pings of strangers than they may send.
+    /// Rejects packets whose data need not be read.
+    ///
+    /// They are unsolicited answers, requests from unproven addresses, and Pings from unknown
+    /// addresses above their rate limit.
     fn is_expected(
         &mut self,
         datagram: &Datagram<'_>,
@@ -93,23 +95,26 @@ impl Machine {
         }
     }
 
-    /// Counts a Ping that is answered with more bytes than it has, to an address that anybody may have
-    /// written into it.
+    /// Counts a Ping from an unproven address against its rate limits.
+    ///
+    /// The answer is larger than the Ping, and anybody may have forged the address.
     pub(super) fn admit_stranger(&mut self, ip: IpAddr, now: Now) -> Result<(), Dropped> {
         let admitted = !is_limited(ip)
             || (self.strangers.take(sender_of(ip), now.at)
                 && self.stranger_networks.take(network_of(ip), now.at));
-        match admitted {
-            true => Ok(()),
-            false => Err(Dropped::TooOften { ip }),
+        if admitted {
+            Ok(())
+        } else {
+            Err(Dropped::TooOften { ip })
         }
     }
 
     fn is_expected_pong(&self, pong: &Pong, ip: IpAddr) -> Result<(), Dropped> {
         let ping = pong.ping_hash.and_then(|hash| self.pings.get(&hash));
-        match ping.is_some_and(|ping| ping.contact.ip() == ip) {
-            true => Ok(()),
-            false => Err(Dropped::Unsolicited { packet: "Pong", ip }),
+        if ping.is_some_and(|ping| ping.contact.ip() == ip) {
+            Ok(())
+        } else {
+            Err(Dropped::Unsolicited { packet: "Pong", ip })
         }
     }
 
@@ -192,7 +197,7 @@ impl Machine {
         };
         *answered = true;
         let room = NEAREST.saturating_sub(nodes.len());
-        // What is over the limit is not read.
+        // Nodes above the limit are ignored.
         let full = neighbors.nodes.len() >= room;
         nodes.extend(told.take(room));
         if full {
@@ -252,12 +257,14 @@ impl Machine {
     }
 }
 
-/// Whether rate limits hold for an address.
+/// Returns whether rate limits apply to an address.
 fn is_limited(ip: IpAddr) -> bool {
     Reach::of(ip) == Reach::Public
 }
 
-/// Whether a time has passed. One that has no place in a signed number is one before 1970.
+/// Returns whether a time has passed.
+///
+/// A value that does not fit a signed number counts as one before 1970.
 fn is_over(expiration: u64, now: u64) -> bool {
     i64::try_from(expiration).is_err() || expiration < now
 }

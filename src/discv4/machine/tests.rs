@@ -7,7 +7,7 @@ use super::*;
 use crate::discv4::error::Discv4Error;
 use crate::discv4::packet::{Datagram, EnrRequest, FindNode, Neighbors, Ping, Pong, kind};
 
-/// A node of which the test moves each packet.
+/// A node whose packets the test moves one by one.
 struct Node {
     key: SecretKey,
     addr: SocketAddr,
@@ -53,7 +53,7 @@ impl Node {
         std::iter::from_fn(|| self.machine.poll_transmit()).collect()
     }
 
-    /// What it sent, by type.
+    /// Takes the types of the packets that it sent.
     fn kinds(&mut self) -> Vec<u8> {
         let sent = self.sent();
         sent.iter()
@@ -80,7 +80,7 @@ fn later(now: Now, wait: Duration) -> Now {
     }
 }
 
-/// Carries packets to and fro until nobody has any.
+/// Delivers packets until no node has any.
 fn settle(nodes: &mut [Node], now: Now) {
     loop {
         let mut moved = false;
@@ -99,7 +99,7 @@ fn settle(nodes: &mut [Node], now: Now) {
     }
 }
 
-/// Lets time pass from deadline to deadline.
+/// Advances the time from deadline to deadline.
 fn run(nodes: &mut [Node], mut now: Now, time: Duration) -> Now {
     let end = later(now, time);
     settle(nodes, now);
@@ -155,7 +155,7 @@ fn find(number: u32, now: Now) -> Bytes {
     sealed(number, &Packet::FindNode(find)).0
 }
 
-/// Proves to node 1 that `number` is where it is; what comes of it is not looked at.
+/// Gives `node` an endpoint proof of `number`, and ignores its other packets.
 fn bond(node: &mut Node, number: u32, now: Now) {
     let (datagram, _) = ping(number, now);
     let _ = node.machine.received(address(number), &datagram, now);
@@ -224,7 +224,7 @@ fn who_answered_is_in_the_table_and_is_answered_from_there_alone() {
         .received(address(2), &find(2, now), now)
         .unwrap();
     assert_eq!(node.kinds(), [kind::NEIGHBORS]);
-    // Neither from elsewhere, nor as another node, nor half a day later.
+    // It gets no answer from elsewhere, as another node, or half a day later.
     for (from, datagram) in [(address(3), find(2, now)), (address(2), find(3, now))] {
         let refused = node.machine.received(from, &datagram, now);
         assert!(
@@ -298,7 +298,7 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         .filter(|kind| **kind == kind::PONG)
         .count();
     assert_eq!(answered, 32);
-    // From all addresses of one network, a few times that.
+    // All addresses of one network get a few times that.
     for number in 0..=255 {
         let (datagram, _) = ping(2, now);
         let from = SocketAddr::from(([21, 0, 0, number], 3000));
@@ -310,14 +310,14 @@ fn a_flood_of_strangers_is_answered_to_the_limit() {
         .filter(|kind| **kind == kind::PONG)
         .count();
     assert_eq!(answered, 128);
-    // The addresses of an IPv6 network are one sender's.
+    // An IPv6 network counts as one sender.
     let (datagram, _) = ping(2, now);
     let answered = (0..100u16).filter(|host| {
         let from = format!("[2a01::{host:x}]:3000").parse().unwrap();
         node.machine.received(from, &datagram, now).is_ok()
     });
     assert_eq!(answered.count(), 32);
-    // And nothing at all is looked at beyond the limit of all packets.
+    // Nothing is processed beyond the limit of all packets.
     let of_one = |node: &mut Node| node.machine.received(address(9), &[0; 200], now);
     let refused = (0..200)
         .map(|_| of_one(&mut node))
@@ -435,7 +435,7 @@ fn records_are_fetched_when_they_are_new() {
     assert!(!nodes[1].machine.set_record(record(2, 1)));
     assert!(!nodes[1].machine.set_record(record(3, 5)));
     assert!(nodes[1].machine.set_record(record(2, 5)));
-    // The next Pong, to a check whether it is still there, tells the number.
+    // The next Pong, which answers a check, carries the number.
     run(&mut nodes, now, Duration::from_secs(30));
     assert_eq!(
         (known(&nodes[0]), known(&nodes[1])),
@@ -513,7 +513,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
     nodes[0].machine.request_record(contact(2), now).unwrap();
     let now = run(&mut nodes, now, Duration::from_secs(2));
     assert!(result(&mut nodes[0]).unwrap().is_ok());
-    // It starts again, and knows nobody.
+    // It restarts, and knows no other node.
     nodes[1] = Node::new(2, &[], now);
     nodes[0].machine.request_record(contact(2), now).unwrap();
     let now = run(&mut nodes, now, Duration::from_secs(2));
@@ -527,7 +527,7 @@ fn a_node_that_has_forgotten_us_is_pinged_anew() {
 fn a_question_that_is_lost_is_asked_again() {
     let now = start();
     let mut node = Node::new(1, &[], now);
-    // The first look at the table, which is empty, goes before.
+    // The first refresh, of the empty table, comes first.
     node.machine.advance(now);
     bond(&mut node, 2, now);
     node.sent();

@@ -84,11 +84,13 @@ impl Packet {
 }
 
 impl Neighbors {
-    /// The fewest packets, at least one, none of them longer than [`MAX_PACKET`], that hold these
-    /// nodes in their order.
+    /// Splits nodes, in order, into the fewest packets of at most [`MAX_PACKET`] bytes.
+    ///
+    /// Returns at least one packet.
     #[must_use]
     pub fn split(nodes: &[Neighbor], expiration: u64) -> Vec<Self> {
-        // Hash, signature and type; the headers of two lists of over 255 bytes; the expiration.
+        // Hash, signature and type; the headers of two lists of more than 255 bytes; the
+        // expiration.
         const BESIDE: usize = KIND + 1 + 3 + 3 + 9;
         let mut packets = vec![Self {
             nodes: Vec::new(),
@@ -149,7 +151,7 @@ fn put_optional(out: &mut BytesMut, number: Option<u64>) {
     }
 }
 
-/// Reads elements of a packet, and says which one is wrong.
+/// Reads elements of a packet, and reports which one is invalid.
 struct Fields<'a> {
     packet: &'static str,
     list: Reader<'a>,
@@ -157,7 +159,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn of(packet: &'static str, data: &'a [u8]) -> Result<Self, PacketError> {
-        // Bytes behind the list are passed over.
+        // Bytes after the list are ignored.
         let list = Reader::new(data)
             .list()
             .map_err(|source| PacketError::Field {
@@ -185,24 +187,24 @@ impl<'a> Fields<'a> {
     }
 
     fn sequence(&mut self) -> Result<Option<u64>, PacketError> {
-        match self.list.is_empty() {
-            true => Ok(None),
-            false => self
-                .take("record's sequence number", Reader::number)
-                .map(Some),
+        if self.list.is_empty() {
+            return Ok(None);
         }
+        self.take("record's sequence number", Reader::number)
+            .map(Some)
     }
 
     fn hash(&mut self, field: &'static str) -> Result<Option<[u8; 32]>, PacketError> {
         self.take(field, |list| Ok(list.string()?.try_into().ok()))
     }
 
-    /// Passes over the elements of later versions: each has to be there in full, and what it holds
-    /// is not looked at.
+    /// Skips the elements of later versions.
+    ///
+    /// Each must be complete, but its content is not checked.
     fn end(self) -> Result<(), PacketError> {
         let mut list = self.list;
         while !list.is_empty() {
-            // A byte that needs no header may have one here.
+            // Accept a single byte with a header that it does not need.
             if let [0x81, _, rest @ ..] = list.rest() {
                 list = Reader::new(rest);
                 continue;

@@ -1,18 +1,18 @@
-//! What can be wrong with a packet.
+//! Errors of packets.
 
 use crate::node::{KeyError, RecordError};
 use crate::rlp::RlpError;
 
-/// Why bytes are not a packet of Node Discovery v4, or why a packet cannot be made.
+/// Why bytes are not a valid packet, or why a packet cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketError {
-    /// There is no room for hash, signature and type.
+    /// The bytes are too few for hash, signature and type.
     #[error("packet of {got} bytes, at least {least} are needed")]
     TooShort {
         /// The packet's length in bytes.
         got: usize,
-        /// The shortest that is possible.
+        /// The minimum length.
         least: usize,
     },
     /// The packet is longer than [`MAX_PACKET`](super::MAX_PACKET).
@@ -20,13 +20,15 @@ pub enum PacketError {
     TooLong {
         /// The packet's length in bytes.
         got: usize,
-        /// The longest that is allowed.
+        /// The maximum length.
         limit: usize,
     },
-    /// The first 32 bytes are not the hash of the others: it is no packet of this protocol.
+    /// The first 32 bytes are not the hash of the rest.
+    ///
+    /// So the datagram is not a packet of this protocol.
     #[error("packet does not begin with its hash")]
     Hash,
-    /// The type is none of the six.
+    /// The type is not one of the six.
     #[error("packet has the unknown type {found:#04x}")]
     Kind {
         /// The type.
@@ -35,12 +37,12 @@ pub enum PacketError {
     /// No public key can be recovered from the signature.
     #[error("packet has an invalid signature")]
     Signature(#[source] KeyError),
-    /// What follows the type is not a list, or an element is not what its place asks for.
+    /// The data is not a list, or an element is invalid for its position.
     #[error("{packet} packet's {field} cannot be decoded")]
     Field {
         /// The packet's name.
         packet: &'static str,
-        /// Which element.
+        /// The element.
         field: &'static str,
         /// What is wrong with it.
         source: RlpError,

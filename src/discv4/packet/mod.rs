@@ -1,12 +1,12 @@
 //! The six packets, as bytes and as values: a pure codec.
 //!
-//! A packet is `hash || signature || type || data`: Keccak-256 of what follows it, the sender's
-//! signature of type and data, one byte, and a list in RLP
-//! ([wire protocol](https://github.com/ethereum/devp2p/blob/master/discv4.md#wire-protocol)).
-//! As [EIP-8](https://eips.ethereum.org/EIPS/eip-8) asks, further elements of the list and bytes
-//! behind it are passed over, and so is another version in a Ping.
+//! A packet is `hash || signature || type || data`: the Keccak-256 of all that follows, the
+//! sender's signature of type and data, one byte, and an RLP list ([wire
+//! protocol](https://github.com/ethereum/devp2p/blob/master/discv4.md#wire-protocol)). As
+//! [EIP-8](https://eips.ethereum.org/EIPS/eip-8) requires, further elements of the list, bytes
+//! after it, and other versions in a Ping are ignored.
 //!
-//! Reading goes in steps, the cheap ones first: [`Datagram::check`] compares the hash,
+//! Packets are read in steps, the cheap ones first: [`Datagram::check`] compares the hash,
 //! [`Datagram::packet`] reads the data, and [`Datagram::sender`] recovers the sender's key, which
 //! takes a hundred times longer than the rest.
 
@@ -24,22 +24,22 @@ use crate::node::{NodeRecord, PublicKey, SecretKey, recover};
 pub(super) use body::kind;
 pub use error::PacketError;
 
-/// The longest packet, in bytes.
+/// The maximum length of a packet, in bytes.
 pub const MAX_PACKET: usize = 1280;
 
-/// Bytes of the hash in front, which names a packet in the answer to it.
+/// Length of the leading hash, by which an answer identifies the packet.
 const HASH: usize = 32;
 const SIGNATURE: usize = 65;
-/// Where the type stands.
+/// Offset of the type.
 const KIND: usize = HASH + SIGNATURE;
 
-/// Keccak-256 of all of a packet but its first 32 bytes.
+/// Keccak-256 of a packet without its first 32 bytes.
 pub type PacketHash = [u8; HASH];
 
-/// Where a node is, as packets tell it.
+/// A node's address and ports, as packets contain them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireEndpoint {
-    /// The address; `None` if what was sent is neither an IPv4 nor an IPv6 address.
+    /// The address; `None` if the sent bytes are neither an IPv4 nor an IPv6 address.
     pub ip: Option<IpAddr>,
     /// The port for discovery.
     pub udp: u16,
@@ -48,7 +48,7 @@ pub struct WireEndpoint {
 }
 
 impl WireEndpoint {
-    /// The endpoint with this address and port for discovery.
+    /// Creates an endpoint from the address for discovery and the TCP port.
     #[must_use]
     pub fn new(udp: SocketAddr, tcp: u16) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl WireEndpoint {
         }
     }
 
-    /// Address and port for discovery, if there is an address.
+    /// Returns the address and port for discovery, if there is an address.
     #[must_use]
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.ip?, self.udp))
@@ -68,9 +68,9 @@ impl WireEndpoint {
 /// A node in a `Neighbors` packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Neighbor {
-    /// Where it is.
+    /// Its endpoint.
     pub endpoint: WireEndpoint,
-    /// The bytes x || y of its key, which need not be a point on the curve.
+    /// The bytes x || y of its key, which may not be on the curve.
     pub key: [u8; PublicKey::LENGTH],
 }
 
@@ -85,16 +85,16 @@ impl fmt::Debug for Neighbor {
     }
 }
 
-/// Asks whether a node is there, and proves to it that we are.
+/// Asks whether a node is alive, and proves our endpoint to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
-    /// The version of the protocol, 4; any other is as good.
+    /// The version of the protocol, 4; any other is accepted, too.
     pub version: u64,
-    /// Where the sender believes to be.
+    /// The sender's endpoint, as the sender knows it.
     pub from: WireEndpoint,
-    /// Where the recipient is, as the sender sees it.
+    /// The recipient's endpoint, as the sender sees it.
     pub to: WireEndpoint,
-    /// Unix time in seconds from which on the packet counts no more.
+    /// Expiry as Unix time in seconds.
     pub expiration: u64,
     /// The sequence number of the sender's record, if the packet has it.
     pub enr_seq: Option<u64>,
@@ -103,11 +103,11 @@ pub struct Ping {
 /// Answers a [`Ping`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pong {
-    /// Where the Ping came from.
+    /// The endpoint from which the Ping came.
     pub to: WireEndpoint,
-    /// The hash of the Ping; `None` if what was sent is no hash.
+    /// The hash of the Ping; `None` if the sent bytes are not a hash.
     pub ping_hash: Option<PacketHash>,
-    /// Unix time in seconds from which on the packet counts no more.
+    /// Expiry as Unix time in seconds.
     pub expiration: u64,
     /// The sequence number of the sender's record, if the packet has it.
     pub enr_seq: Option<u64>,
@@ -116,9 +116,9 @@ pub struct Pong {
 /// Asks for the nodes nearest to a target.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FindNode {
-    /// 64 bytes whose hash is the target, mostly a public key.
+    /// 64 bytes whose hash is the target, usually a public key.
     pub target: [u8; PublicKey::LENGTH],
-    /// Unix time in seconds from which on the packet counts no more.
+    /// Expiry as Unix time in seconds.
     pub expiration: u64,
 }
 
@@ -134,23 +134,23 @@ impl fmt::Debug for FindNode {
 pub struct Neighbors {
     /// The nodes.
     pub nodes: Vec<Neighbor>,
-    /// Unix time in seconds from which on the packet counts no more.
+    /// Expiry as Unix time in seconds.
     pub expiration: u64,
 }
 
 /// Asks for a node's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrRequest {
-    /// Unix time in seconds from which on the packet counts no more.
+    /// Expiry as Unix time in seconds.
     pub expiration: u64,
 }
 
 /// Answers an [`EnrRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrResponse {
-    /// The hash of the request; `None` if what was sent is no hash.
+    /// The hash of the request; `None` if the sent bytes are not a hash.
     pub request_hash: Option<PacketHash>,
-    /// The record, whose signature is right. Whether it is the sender's is for the reader to check.
+    /// The record, whose signature is valid. The reader must check that it is the sender's.
     pub record: NodeRecord,
 }
 
@@ -172,12 +172,12 @@ pub enum Packet {
     EnrResponse(EnrResponse),
 }
 
-/// A packet that is ready to be sent.
+/// A signed packet, ready to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The packet, at most [`MAX_PACKET`] bytes.
     pub bytes: Bytes,
-    /// Its hash, by which an answer names it.
+    /// Its hash, by which an answer identifies it.
     pub hash: PacketHash,
 }
 
@@ -200,7 +200,7 @@ impl Packet {
         }
     }
 
-    /// The Unix time in seconds from which on the packet counts no more; an `ENRResponse` has none.
+    /// Returns the packet's expiry as Unix time in seconds; an `ENRResponse` has none.
     #[must_use]
     pub fn expiration(&self) -> Option<u64> {
         match self {
@@ -214,7 +214,7 @@ impl Packet {
     }
 }
 
-/// Signs type and data, and puts hash and signature in front.
+/// Signs type and data, and prepends hash and signature.
 pub(super) fn assemble(key: &SecretKey, kind: u8, data: &[u8]) -> (Bytes, PacketHash) {
     let kind = [kind];
     let signature = key.sign_recoverable(&keccak256(&[&kind, data]));
@@ -227,7 +227,7 @@ pub(super) fn assemble(key: &SecretKey, kind: u8, data: &[u8]) -> (Bytes, Packet
     (bytes.freeze(), hash)
 }
 
-/// Bytes that begin with the hash of what follows: most likely a packet.
+/// Bytes that begin with the hash of the rest: most likely a packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
     hash: PacketHash,
@@ -261,25 +261,25 @@ impl<'a> Datagram<'a> {
                 got: bytes.len(),
                 least: KIND + 1,
             })?;
-        match keccak256(&[hashed]) == *hash {
-            true => Ok(Self {
-                hash: *hash,
-                signature,
-                signed,
-                kind,
-                data,
-            }),
-            false => Err(PacketError::Hash),
+        if keccak256(&[hashed]) != *hash {
+            return Err(PacketError::Hash);
         }
+        Ok(Self {
+            hash: *hash,
+            signature,
+            signed,
+            kind,
+            data,
+        })
     }
 
-    /// The packet's hash.
+    /// Returns the packet's hash.
     #[must_use]
     pub fn hash(&self) -> PacketHash {
         self.hash
     }
 
-    /// The byte that says which packet it is.
+    /// Returns the type byte.
     #[must_use]
     pub fn kind(&self) -> u8 {
         self.kind
@@ -293,10 +293,10 @@ impl<'a> Datagram<'a> {
         Packet::read_body(self.kind, self.data)
     }
 
-    /// The key that signed the packet.
+    /// Returns the key that signed the packet.
     ///
     /// # Errors
-    /// [`PacketError::Signature`] if none can be recovered.
+    /// [`PacketError::Signature`] if no key can be recovered.
     pub fn sender(&self) -> Result<PublicKey, PacketError> {
         recover(self.signature, &keccak256(&[self.signed])).map_err(PacketError::Signature)
     }

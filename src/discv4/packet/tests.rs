@@ -15,7 +15,7 @@ fn read(bytes: &[u8]) -> Result<(Packet, PublicKey), PacketError> {
     Ok((datagram.packet()?, datagram.sender()?))
 }
 
-/// Type and data, signed as it is.
+/// Signs type and data as they are.
 fn signed(kind: u8, data: &[u8]) -> Vec<u8> {
     let signature = key().sign_recoverable(&keccak256(&[&[kind], data]));
     let hash = keccak256(&[&signature, &[kind], data]);
@@ -30,7 +30,7 @@ fn endpoint(ip: &str, udp: u16, tcp: u16) -> WireEndpoint {
     }
 }
 
-/// Packets that EIP-8 publishes, all signed by the same key.
+/// The packets of EIP-8, all signed by the same key.
 const EIP8: [&str; 4] = [
     "71dbda3a79554728d4f94411e42ee1f8b0d561c10e1e5f5893367948c6a7d70bb87b235fa28a77070271b6c164a2dce8c7e13a5739b53b5e96f2e5acb0e458a02902f5965d55ecbeb2ebb6cabb8b2b232896a36b737666c55265ad0a68412f250001ea04cb847f000001820cfa8215a8d790000000000000000000000000000000018208ae820d058443b9a355",
     "e9614ccfd9fc3e74360018522d30e1419a143407ffcce748de3e22116b7e8dc92ff74788c0b6663aaa3d67d641936511c8f8d6ad8698b820a7cf9e1be7155e9a241f556658c55428ec0563514365799a4be2be5a685a80971ddcfa80cb422cdd0101ec04cb847f000001820cfa8215a8d790000000000000000000000000000000018208ae820d058443b9a3550102",

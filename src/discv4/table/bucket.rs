@@ -10,10 +10,12 @@ use crate::discv4::contact::Contact;
 use crate::discv4::networks::Networks;
 use crate::node::{NodeId, NodeRecord};
 
-/// How many nodes wait for a place.
+/// Maximum number of nodes that wait for a place.
 const WAITING: usize = 10;
 
-/// The nodes at one distance, and those that wait for a place, both with the longest silent first.
+/// The nodes at one distance, and those that wait for a place.
+///
+/// In both, the node that has been silent longest comes first.
 #[derive(Debug)]
 pub(super) struct Bucket {
     entries: Vec<TableEntry>,
@@ -34,7 +36,7 @@ impl Bucket {
         self.entries.iter()
     }
 
-    /// Where a node is, be it that it waits.
+    /// Returns the address of a node, even if it waits.
     pub(super) fn ip_of(&self, id: &NodeId) -> Option<IpAddr> {
         let mut all = self.entries.iter().chain(&self.waiting);
         let entry = all.find(|entry| entry.is(id));
@@ -58,7 +60,7 @@ impl Bucket {
         self.networks.has_room(ip)
     }
 
-    /// Counts a node at its new address instead of the one before, if there is room for it.
+    /// Moves a node's count to its new address, if there is room for it.
     pub(super) fn may_move(&mut self, from: IpAddr, to: IpAddr) -> bool {
         self.networks.remove(from);
         let room = self.networks.has_room(to);
@@ -66,7 +68,7 @@ impl Bucket {
         room
     }
 
-    /// Adds a node that is not here. Returns the address of one that no longer waits.
+    /// Adds a new node; returns the address of a waiting node that it displaced.
     pub(super) fn add(&mut self, entry: TableEntry) -> (Seen, Option<IpAddr>) {
         self.networks.add(entry.contact.ip());
         if self.entries.len() < BUCKET {
@@ -74,9 +76,10 @@ impl Bucket {
             return (Seen::Added, None);
         }
         self.waiting.push_back(entry);
-        let gone = match self.waiting.len() > WAITING {
-            true => self.waiting.pop_front().map(|entry| entry.contact.ip()),
-            false => None,
+        let gone = if self.waiting.len() > WAITING {
+            self.waiting.pop_front().map(|entry| entry.contact.ip())
+        } else {
+            None
         };
         if let Some(gone) = gone {
             self.networks.remove(gone);
@@ -84,7 +87,7 @@ impl Bucket {
         (Seen::Known, gone)
     }
 
-    /// Notes that a node that is here answered.
+    /// Records that a node of this bucket answered.
     pub(super) fn renew(&mut self, contact: Contact, seq: Option<u64>, now: Instant) {
         let id = contact.node_id();
         let renewed = |mut entry: TableEntry| {
@@ -104,7 +107,7 @@ impl Bucket {
         }
     }
 
-    /// Notes that a node did not answer; returns its address if it goes.
+    /// Records that a node did not answer; returns its address if it is removed.
     pub(super) fn failed(&mut self, id: &NodeId) -> Option<IpAddr> {
         let gone = if let Some(at) = self.entries.iter().position(|entry| entry.is(id)) {
             let entry = self.entries.get_mut(at)?;
@@ -113,8 +116,8 @@ impl Bucket {
                 return None;
             }
             let gone = self.entries.remove(at);
-            // Of those that wait the one that answered last is most likely still there. It keeps its
-            // time, so that it is asked soon.
+            // The waiting node that answered last is most likely still there. It keeps its time, so
+            // that it is checked soon.
             self.entries.extend(self.waiting.pop_back());
             gone
         } else {
@@ -126,7 +129,9 @@ impl Bucket {
         Some(ip)
     }
 
-    /// Keeps a record that is newer; returns whether it is news.
+    /// Stores a newer record; returns whether it is new.
+    ///
+    /// The record of a node that is not in the bucket always counts as new.
     pub(super) fn set_record(&mut self, id: &NodeId, record: NodeRecord) -> bool {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.is(id)) else {
             return true;

@@ -7,21 +7,21 @@ use tokio::time::Instant;
 use crate::discv4::contact::Contact;
 use crate::node::{NodeId, NodeRecord};
 
-/// A node in the table, as it was when it was asked for.
+/// A copy of a node's entry in the table.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TableEntry {
-    /// The node and where it answered.
+    /// The node and the address from which it answered.
     pub contact: Contact,
-    /// Its record, once it was fetched.
+    /// Its record, once it has been fetched.
     pub record: Option<Box<NodeRecord>>,
-    /// The sequence number of its record that it sent last, if any.
+    /// The sequence number of its record as last announced, if ever.
     pub enr_seq: Option<u64>,
-    /// When it came into the table.
+    /// When it was added to the table.
     pub added: Instant,
     /// When it last answered a Ping.
     pub last_pong: Instant,
-    /// How often it answered, one for each Ping; not answering divides this by three.
+    /// Number of answered Pings; each unanswered one divides it by three.
     pub answers: u32,
 }
 
@@ -41,15 +41,16 @@ impl TableEntry {
         self.contact.node_id() == *id
     }
 
-    /// Whether the node has a newer record than that which is here.
+    /// Returns whether the node has a newer record than the one kept here.
     #[must_use]
     pub fn has_newer_record(&self) -> bool {
         let known = self.record.as_ref().map_or(0, |record| record.seq());
         self.enr_seq.is_some_and(|seq| seq > known)
     }
 
-    /// Whether the node is worth keeping for the next start: it answered more than once, and for five
-    /// minutes or longer.
+    /// Returns whether the node is worth keeping for the next start.
+    ///
+    /// True if it answered more than once, over at least five minutes.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
         const LONG: Duration = Duration::from_secs(5 * 60);

@@ -15,34 +15,36 @@ use crate::node::{NodeId, NodeRecord};
 use bucket::Bucket;
 pub use entry::TableEntry;
 
-/// How many nodes a bucket has, and how many nodes an answer and a lookup.
+/// Number of nodes in a bucket, in an answer and in a lookup.
 pub(super) const BUCKET: usize = 16;
 
-/// Buckets: one for each of the largest 17 distances, whereby the first takes all that are nearer, too. Of
-/// 2^20 nodes, 16 are expected in it.
+/// Number of buckets: one for each of the 17 largest distances.
+///
+/// The first one also takes all nearer nodes. Of 2^20 nodes, 16 are expected in it.
 const BUCKETS: usize = 17;
 
-/// How many nodes of one /24, or /64 of IPv6, there may be in the table and in a bucket, with those that
-/// wait.
+/// Maximum nodes per /24, or IPv6 /64, in the table and in a bucket.
+///
+/// Nodes that wait for a place count too.
 const OF_NETWORK: usize = 10;
 const OF_NETWORK_IN_BUCKET: usize = 2;
 
-/// What became of a node that answered.
+/// How the table treated a node that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// It is in the table, and was not before.
+    /// It was added to the table.
     Added,
-    /// It is there already, or waits for a place.
+    /// It is already in the table, or waits for a place.
     Known,
-    /// There are too many nodes of its network, or it is our own.
+    /// Its network has too many nodes, or it is our own.
     Refused,
 }
 
 /// Nodes that answered a Ping, in buckets by the logarithm of their distance.
 ///
-/// A bucket holds 16 nodes, in the order in which they answered last, and of those that found no
-/// room the 10 that answered last. A node leaves only because it does not answer. Nothing here
-/// depends on anything but the calls and their order.
+/// A bucket holds 16 nodes, in the order of their last answers, and the 10 waiting nodes that
+/// answered last. A node leaves only because it does not answer. The state depends only on the
+/// calls and their order.
 #[derive(Debug)]
 pub(super) struct Table {
     own: NodeId,
@@ -74,7 +76,7 @@ impl Table {
         self.buckets.get_mut(place)
     }
 
-    /// Takes in a node that answered a Ping, with the sequence number of its record if it sent one.
+    /// Records a node that answered a Ping, and its record's sequence number if sent.
     pub(super) fn seen(&mut self, contact: Contact, seq: Option<u64>, now: Instant) -> Seen {
         let (id, ip) = (contact.node_id(), contact.ip());
         let own = self.own;
@@ -88,7 +90,8 @@ impl Table {
         match bucket.ip_of(&id) {
             Some(before) if before == ip => {}
             Some(before) => {
-                // It moved. Where its new network has no room it stays where it was, to be asked there.
+                // It moved. If its new network has no room, the old address stays and is checked
+                // there.
                 networks.remove(before);
                 if !networks.has_room(ip) || !bucket.may_move(before, ip) {
                     networks.add(before);
@@ -110,15 +113,16 @@ impl Table {
         Seen::Known
     }
 
-    /// Notes that a node did not answer. One that has answered rarely goes, and one that waited takes
-    /// its place.
+    /// Records that a node did not answer.
+    ///
+    /// A node that has rarely answered is removed, and a waiting one takes its place.
     pub(super) fn failed(&mut self, id: &NodeId) {
         if let Some(gone) = self.bucket_mut(id).and_then(|bucket| bucket.failed(id)) {
             self.networks.remove(gone);
         }
     }
 
-    /// The node that has been silent for longest, if that is at least `silence`.
+    /// Returns the node that has been silent longest, if for at least `silence`.
     pub(super) fn stalest(&self, silence: Duration, now: Instant) -> Option<Contact> {
         let stalest = self.entries().min_by_key(|entry| entry.last_pong);
         let silent =
@@ -126,8 +130,7 @@ impl Table {
         stalest.filter(silent).map(|entry| entry.contact)
     }
 
-    /// The nodes of the table that are nearest to a target, the nearest first, at most `count` of
-    /// those that are wanted.
+    /// Returns at most `count` wanted nodes nearest to a target, the nearest first.
     pub(super) fn nearest(
         &self,
         target: &NodeId,
@@ -141,31 +144,32 @@ impl Table {
         nearest
     }
 
-    /// The nodes that are in the table, the nearest bucket first.
+    /// Returns the nodes in the table, the nearest bucket first.
     pub(super) fn entries(&self) -> impl Iterator<Item = &TableEntry> {
         self.buckets.iter().flat_map(Bucket::entries)
     }
 
-    /// A node that is in the table.
+    /// Returns a node that is in the table.
     pub(super) fn get(&self, id: &NodeId) -> Option<&TableEntry> {
         self.bucket(id)?.entries().find(|entry| entry.is(id))
     }
 
-    /// Whether the node is in the table, or waits for a place, at just this address and port.
+    /// Returns whether the node is here or waits, at this address and port.
     pub(super) fn is_at(&self, contact: &Contact) -> bool {
         let bucket = self.bucket(&contact.node_id());
         bucket.is_some_and(|bucket| bucket.is_at(contact))
     }
 
-    /// Takes the sequence number of a node's record that the node sent.
+    /// Stores the sequence number that a node sent of its record.
     pub(super) fn told_sequence(&mut self, id: &NodeId, seq: Option<u64>) {
         if let Some(bucket) = self.bucket_mut(id) {
             bucket.told_sequence(id, seq);
         }
     }
 
-    /// Keeps a node's record if the node is in the table and the record is newer. Returns whether the
-    /// record is news: that, or of a node that is not in the table.
+    /// Stores a newer record of a node in the table; returns whether it is new.
+    ///
+    /// A record of a node that is not in the table counts as new.
     pub(super) fn set_record(&mut self, record: NodeRecord) -> bool {
         let id = record.node_id();
         let bucket = self.bucket_mut(&id);

@@ -26,7 +26,7 @@ fn table() -> Table {
     Table::new(key(u32::MAX).public_key().node_id())
 }
 
-/// The first nodes of the farthest bucket, in which half of all are.
+/// The first 40 nodes of the farthest bucket, which covers half of all node ids.
 fn farthest(table: &Table) -> Vec<u32> {
     let far = |number: &u32| table.place(&contact(*number).node_id()) == BUCKETS - 1;
     (0..100).filter(far).take(40).collect()
@@ -43,12 +43,12 @@ fn a_bucket_has_sixteen_and_ten_wait() {
     assert!(seen[..16].iter().all(|seen| *seen == Seen::Added));
     assert!(seen[16..].iter().all(|seen| *seen == Seen::Known));
     assert_eq!(table.entries().count(), 16);
-    // The one that answered last takes the place of one that is gone.
+    // The waiting node that answered last replaces the removed one.
     let gone = contact(numbers[3]).node_id();
     table.failed(&gone);
     assert!(table.get(&gone).is_none());
     assert!(table.get(&contact(numbers[39]).node_id()).is_some());
-    // Ten waited, and those that waited no longer take part of no limit.
+    // Only ten nodes were left waiting, and displaced ones no longer count towards any limit.
     for number in &numbers[4..16] {
         table.failed(&contact(*number).node_id());
     }
@@ -110,7 +110,7 @@ fn a_node_that_moves_takes_its_count_along() {
         table.get(&contact(7).node_id()).unwrap().contact.ip(),
         ip([20, 0, 10, 1])
     );
-    // Two others in the bucket fill the network that it would move to.
+    // Two other nodes of the bucket fill the network that it moves to.
     let place = table.place(&contact(7).node_id());
     let beside: Vec<_> = (100..400)
         .filter(|number| table.place(&contact(*number).node_id()) == place)

@@ -1,4 +1,4 @@
-//! Lists with something wrong at one name: an error that names it, and all the rest.
+//! Lists with one damaged name: one error names it, and the rest is read.
 
 use super::net::{Net, fast, key, node};
 use crate::dns::{DnsError, EntryError, EntryHash, Link, LookupError, MAX_TEXT, SyncedTree, Tree};
@@ -168,7 +168,7 @@ async fn a_root_by_another_key_is_no_root() {
         matches!(&error, DnsError::Invalid { name, source: EntryError::Signature } if name == "n"),
         "{error:?}"
     );
-    // Beside the right one it does no harm.
+    // Next to the right root it does no harm.
     let (net, link) = list();
     net.add("n", &root.to_string());
     assert_eq!(sync(&net, &link).await.unwrap().root().seq(), 5);

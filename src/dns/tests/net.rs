@@ -9,7 +9,7 @@ use crate::dns::{Client, Config, Entry, EntryHash, Link, LookupError, Resolver, 
 use crate::mutex::Mutex;
 use crate::node::{NodeRecord, SecretKey};
 
-/// The texts under each name, and what was asked for.
+/// The texts under each name, and the names that were looked up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Net(Arc<Mutex<Zone>>);
 
@@ -44,7 +44,7 @@ impl Net {
         net
     }
 
-    /// Puts one text under a name, in the place of what is there.
+    /// Puts one text under a name, replacing those that are there.
     pub(super) fn set(&self, name: &str, text: &str) {
         let texts = vec![text.to_owned()];
         self.0.lock().texts.insert(name.to_owned(), texts);
@@ -75,7 +75,7 @@ impl Net {
         zone.texts.get(name).unwrap()[0].clone()
     }
 
-    /// The names that were asked for since the last call.
+    /// The names that were looked up since the last call.
     pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().asked)
     }
@@ -143,7 +143,7 @@ pub(super) fn node(number: u16) -> NodeRecord {
     record.sign(&key).unwrap()
 }
 
-/// Fast enough that no test's virtual time matters but where it is meant to.
+/// So fast that virtual time matters only where a test means it to.
 pub(super) fn fast() -> Config {
     Config::default()
         .with_entries_per_second(1_000_000)

@@ -34,7 +34,7 @@ fn links_that_are_none() {
         "AP62DT7WOTEQZGQZOU474PP3KMEGVTTE7A7NPRXKX3DUD57",
         "AKPYQIUQIL7PSIACI32J7FGZW56E5FKHEFCCOFHILBIMW3M6LWXS2AAA",
         "akpyqiuqil7psiaci32j7fgzw56e5fkhefccofhilbimw3m6lwxs2",
-        // The last bits mean nothing.
+        // The unused last bits are not zero.
         "AKPYQIUQIL7PSIACI32J7FGZW56E5FKHEFCCOFHILBIMW3M6LWXS3",
     ] {
         assert_eq!(
@@ -98,7 +98,7 @@ fn branches() {
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "AAAAAAAAAAAAAAAAAAAA,",
         "aaaaaaaaaaaaaaaaaaaa",
-        // Hashes have one name each: the last bits mean nothing.
+        // Each hash has one name, so the unused last bits must be zero.
         "BBBBBBBBBBBBBBBBBBBB",
     ] {
         assert!(

@@ -1,5 +1,4 @@
-//! Lists that others have published as examples: that of EIP-1459, which go-ethereum's tests have too, and
-//! the other one of these.
+//! Published example lists: that of EIP-1459, also in go-ethereum's tests, and their second one.
 
 use crate::dns::Link;
 use crate::node::SecretKey;

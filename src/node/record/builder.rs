@@ -1,4 +1,4 @@
-//! Making and changing records.
+//! Creating and changing records.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::keccak::keccak256;
 use crate::node::SecretKey;
 use crate::rlp::{self, Encodable};
 
-/// The content of a record that is still to be signed; see [`NodeRecord::builder`].
+/// The content of a record before it is signed; see [`NodeRecord::builder`].
 ///
 /// ```
 /// use peermux::node::{NodeRecord, SecretKey};
@@ -36,7 +36,7 @@ impl NodeRecordBuilder {
         }
     }
 
-    /// Sets `ip` or `ip6`, whichever the address is; a record can have both.
+    /// Sets `ip` or `ip6`, by the address's family; a record can have both.
     pub fn ip(self, ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => self.value("ip", &&ip.octets()[..]),
@@ -54,23 +54,25 @@ impl NodeRecordBuilder {
         self.value("udp", &port)
     }
 
-    /// Sets the port for connections over IPv6, where it differs.
+    /// Sets the port for connections over IPv6, if it differs.
     pub fn tcp6(self, port: u16) -> Self {
         self.value("tcp6", &port)
     }
 
-    /// Sets the port for discovery over IPv6, where it differs.
+    /// Sets the port for discovery over IPv6, if it differs.
     pub fn udp6(self, port: u16) -> Self {
         self.value("udp6", &port)
     }
 
-    /// Sets any other key. `id` and `secp256k1` are overwritten when the record is signed.
+    /// Sets any other key.
+    ///
+    /// Signing overwrites `id` and `secp256k1`.
     pub fn value(mut self, key: impl Into<Vec<u8>>, value: &impl Encodable) -> Self {
         self.pairs.insert(key.into(), rlp::encode(value).to_vec());
         self
     }
 
-    /// Sets a key whose value is RLP already.
+    /// Sets a key to a value that is already RLP.
     #[cfg(feature = "server")]
     pub(crate) fn encoded(mut self, key: &[u8], value: &[u8]) -> Self {
         self.pairs.insert(key.to_vec(), value.to_vec());
@@ -83,7 +85,7 @@ impl NodeRecordBuilder {
         &self.pairs
     }
 
-    /// Takes a key out again.
+    /// Removes a key.
     pub fn remove(mut self, key: impl AsRef<[u8]>) -> Self {
         self.pairs.remove(key.as_ref());
         self
@@ -100,7 +102,7 @@ impl NodeRecordBuilder {
             .value("id", &SCHEME)
             .value("secp256k1", &&public_key[..]);
         let hash = keccak256(&[&encode(None, seq, &pairs)]);
-        // The recovery id at the end has no place in a record.
+        // A record does not contain the recovery id at the end.
         let [signature @ .., _] = key.sign_recoverable(&hash);
         NodeRecord::decode(&encode(Some(&signature), seq, &pairs))
     }

@@ -1,4 +1,4 @@
-//! Which of a record's addresses to use.
+//! Selection of a record's addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,8 +6,8 @@ use super::NodeRecord;
 use crate::ip::Scope;
 use crate::node::{Endpoint, Host};
 
-/// Where the node is: first the address that reaches farthest, of two that reach as far the IPv4 address.
-/// An address that does not reach as far is left out: it means something only near that node.
+/// The endpoints of the node's addresses with the widest scope, IPv4 first. An address of a
+/// narrower scope is left out, since it has a meaning only near that node.
 pub(super) fn all(record: &NodeRecord) -> impl Iterator<Item = Endpoint> {
     let usable = |ip: &IpAddr| !ip.is_multicast();
     let v4 = address::<4>(record, "ip")

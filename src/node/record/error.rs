@@ -1,9 +1,9 @@
-//! What can be wrong with a record.
+//! Errors of records.
 
 use crate::node::KeyError;
 use crate::rlp::RlpError;
 
-/// Why bytes or text are not a valid node record, or why one cannot be made.
+/// Why a node record is invalid or cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -16,7 +16,7 @@ pub enum RecordError {
     /// The text is not base64 for URLs without padding.
     #[error("node record is not URL-safe base64 without padding, at character {position}")]
     Base64 {
-        /// Where behind the prefix, from 0.
+        /// The position after the prefix, from 0.
         position: usize,
     },
     /// The record is longer than [`MAX_RECORD`](super::MAX_RECORD).
@@ -41,7 +41,7 @@ pub enum RecordError {
         /// How many are needed.
         expected: usize,
     },
-    /// An element is not what its place asks for.
+    /// An element does not have the type that its place requires.
     #[error("node record's {field} cannot be decoded")]
     Field {
         /// Which element.
@@ -52,7 +52,7 @@ pub enum RecordError {
     /// The last key has no value.
     #[error("node record's last key has no value")]
     KeyWithoutValue,
-    /// A key comes before one that it should follow.
+    /// A key comes after one that it should precede.
     #[error("node record's key {key:?} is not in order")]
     Unsorted {
         /// The key that comes too late.
@@ -64,7 +64,7 @@ pub enum RecordError {
         /// The key.
         key: String,
     },
-    /// A key that every record of this scheme has is absent.
+    /// A key that the identity scheme requires is missing.
     #[error("node record has no key {key:?}")]
     Missing {
         /// The key.
@@ -79,7 +79,7 @@ pub enum RecordError {
     /// The value of `secp256k1` is not a compressed public key.
     #[error("node record has an invalid public key")]
     Key(#[source] KeyError),
-    /// The signature is of a wrong length.
+    /// The signature has the wrong length.
     #[error("node record has a signature of {got} bytes instead of {expected}")]
     SignatureLength {
         /// Its length in bytes.
@@ -87,7 +87,7 @@ pub enum RecordError {
         /// The right one.
         expected: usize,
     },
-    /// The signature is not the key's for this content.
+    /// The signature does not match the key and the content.
     #[error("node record has an invalid signature")]
     Signature,
     /// The sequence number cannot be raised.

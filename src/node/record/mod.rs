@@ -30,12 +30,12 @@ const SIGNATURE_LENGTH: usize = 64;
 /// The record's pairs: a key's bytes, and its value as RLP.
 type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// What a node says about itself, signed by its static key
-/// ([EIP-778](https://eips.ethereum.org/EIPS/eip-778), identity scheme "v4").
+/// A node's statement about itself, signed by its static key.
 ///
-/// A record has a sequence number and pairs of key and value; the newer of two records of a node is
-/// the one with the higher number. Every value of this type carries a valid signature. The text
-/// form is `enr:` and the encoding in base64 for URLs.
+/// The format is [EIP-778](https://eips.ethereum.org/EIPS/eip-778) with the identity scheme "v4". A
+/// record has a sequence number and pairs of key and value. Of two records of a node, the one with
+/// the higher number is newer. Every value of this type carries a valid signature. The text form is
+/// `enr:`, followed by the encoding in URL-safe base64.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeRecord {
     signature: [u8; SIGNATURE_LENGTH],
@@ -45,8 +45,9 @@ pub struct NodeRecord {
 }
 
 impl NodeRecord {
-    /// Starts a record with this sequence number; the usual first one is the current Unix time in
-    /// milliseconds.
+    /// Starts a record with this sequence number.
+    ///
+    /// The first one is usually the current Unix time in milliseconds.
     pub fn builder(seq: u64) -> NodeRecordBuilder {
         NodeRecordBuilder::new(seq)
     }
@@ -66,10 +67,12 @@ impl NodeRecord {
         })
     }
 
-    /// Reads a record of at most [`MAX_RECORD`] bytes, with nothing behind it, and verifies it.
+    /// Decodes and verifies a record of at most [`MAX_RECORD`] bytes.
+    ///
+    /// The record must not be followed by other bytes.
     ///
     /// # Errors
-    /// [`RecordError`] says which rule is broken.
+    /// [`RecordError`] names the broken rule.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD {
             return Err(RecordError::TooLong {
@@ -100,7 +103,9 @@ impl NodeRecord {
         })
     }
 
-    /// The record as RLP, at most [`MAX_RECORD`] bytes; exactly the bytes it was decoded from.
+    /// Encodes the record as RLP, in at most [`MAX_RECORD`] bytes.
+    ///
+    /// A decoded record encodes to exactly the bytes that it was decoded from.
     pub fn encode(&self) -> Bytes {
         encode(Some(&self.signature), self.seq, &self.pairs)
     }
@@ -125,23 +130,26 @@ impl NodeRecord {
         self.pairs.iter().map(|(key, raw)| (&key[..], &raw[..]))
     }
 
-    /// The value under a key, or `None` if there is none or it is not of this type.
+    /// Returns the value of a key.
+    ///
+    /// `None` if there is none or it is not of this type.
     pub fn get<T: Decodable>(&self, key: impl AsRef<[u8]>) -> Option<T> {
         crate::rlp::decode(self.pairs.get(key.as_ref())?).ok()
     }
 
-    /// Where the node is; `None` if the record has no usable address.
+    /// The node's endpoint; `None` if the record has no usable address.
     ///
-    /// With addresses of both families the more global one is taken: unspecified, loopback,
-    /// link-local, private, global; of equal ones the IPv4 address. Multicast addresses and values
-    /// of a wrong length are as good as absent. An IPv6 address goes with `tcp6` and `udp6`, and
-    /// with `tcp` and `udp` in their absence. A port that is absent is 0.
+    /// Of addresses of both families, the one with the wider scope is returned, in the order
+    /// unspecified, loopback, link-local, private, global. If they are equal, it is the IPv4
+    /// address. Multicast addresses and values of a wrong length count as absent. An IPv6 address
+    /// uses `tcp6` and `udp6`, or `tcp` and `udp` if those are absent. An absent port is 0.
     pub fn endpoint(&self) -> Option<Endpoint> {
         endpoint::all(self).next()
     }
 
-    /// Key and [`endpoint`](Self::endpoint) as an enode, with a second endpoint if the record has addresses
-    /// of both families that reach as far.
+    /// Returns the key and the [`endpoint`](Self::endpoint) as an enode.
+    ///
+    /// It has a second endpoint if the record has addresses of both families of the same scope.
     pub fn to_enode(&self) -> Enode {
         endpoint::all(self).fold(
             Enode::incomplete(self.public_key),
@@ -216,7 +224,7 @@ fn required<'a>(pairs: &'a Pairs, key: &'static str) -> Result<&'a [u8], RecordE
     Reader::new(raw).string().map_err(field(key))
 }
 
-/// Checks the signature under the scheme "v4" and returns the key that made it.
+/// Verifies the signature under the scheme "v4" and returns the key that made it.
 fn verify(signature: &[u8], seq: u64, pairs: &Pairs) -> Result<PublicKey, RecordError> {
     let scheme = required(pairs, "id")?;
     if scheme != SCHEME {
@@ -249,7 +257,7 @@ fn exact_signature(signature: &[u8]) -> Result<[u8; SIGNATURE_LENGTH], RecordErr
         })
 }
 
-/// The record, or without the signature what is signed.
+/// Encodes the record, or without a signature the content that is signed.
 fn encode(signature: Option<&[u8; SIGNATURE_LENGTH]>, seq: u64, pairs: &Pairs) -> Bytes {
     let mut record = BytesMut::new();
     put_list(&mut record, |list| {

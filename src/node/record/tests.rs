@@ -53,7 +53,7 @@ fn ports_fit_the_address() {
         endpoint_of(|b| ports(b).ip(ip("2a01::1"))).unwrap(),
         "[2a01::1]:6?discport=7"
     );
-    // A port over 16 bits is as good as absent.
+    // A port over 16 bits counts as absent.
     assert_eq!(
         endpoint_of(|b| ports(b).ip(ip("2a01::1")).value("tcp6", &70_000u32)).unwrap(),
         "[2a01::1]:4?discport=7"

@@ -18,7 +18,7 @@ fn hello() -> Hello {
     }
 }
 
-/// A Hello of raw elements; each is already encoded.
+/// Returns a Hello of elements that are already encoded.
 fn raw(elements: &[&[u8]]) -> Vec<u8> {
     let mut stream = RlpStream::new_list(elements.len());
     for element in elements {

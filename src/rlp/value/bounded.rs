@@ -5,8 +5,9 @@ use bytes::BytesMut;
 use super::{Counted, RlpValue, ValueError, ValueReader};
 use crate::rlp::RlpError;
 
-/// A list of at most `N` items, or a string of at most `N` bytes. A longer one is refused before it
-/// is built.
+/// A list of at most `N` items, or a string of at most `N` bytes.
+///
+/// A longer one is rejected before it is built.
 ///
 /// ```
 /// use peermux::RlpValue;
@@ -24,7 +25,7 @@ use crate::rlp::RlpError;
 pub struct Bounded<T, const N: usize>(T);
 
 impl<T: Counted, const N: usize> Bounded<T, N> {
-    /// The value, if it has at most `N` items or bytes.
+    /// Wraps a value of at most `N` items or bytes.
     ///
     /// # Errors
     /// [`RlpError::TooMany`] if it has more.
@@ -37,7 +38,7 @@ impl<T: Counted, const N: usize> Bounded<T, N> {
 }
 
 impl<T, const N: usize> Bounded<T, N> {
-    /// The value without its bound.
+    /// Returns the value without its bound.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.0

@@ -2,12 +2,12 @@ use std::fmt;
 
 use crate::rlp::RlpError;
 
-/// Why a payload holds no value of the type that is asked for, and where in it.
+/// Why a payload is not a value of the expected type, and where in it.
 ///
-/// It displays as `Headers.headers[3].parent: a byte string of 32 bytes is wanted, not of 31`.
+/// It displays as `Headers.headers[3].parent: expected a byte string of 32 bytes, got 31`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError(
-    // Boxed, so that reading a number, which succeeds nearly always, returns two words.
+    // Boxed, so that the result of reading a number, which rarely fails, takes two words.
     Box<Inner>,
 );
 
@@ -18,26 +18,28 @@ struct Inner {
 }
 
 impl ValueError {
-    /// Where the value stands: names of fields and indices of items, from the outside to the inside,
-    /// e.g. `Headers.headers[3].parent`; empty for the whole of a payload.
+    /// Returns the path of the value, e.g. `Headers.headers[3].parent`.
+    ///
+    /// It has the names of fields and the indices of items, outermost first. It is empty for the
+    /// whole payload.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path.trim_start_matches('.')
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with the value.
     #[must_use]
     pub fn problem(&self) -> RlpError {
         self.0.problem
     }
 
-    /// The same error, in a field of this name.
+    /// Returns the same error with a field's name in front of its path.
     #[must_use]
     pub fn in_field(self, name: impl fmt::Display) -> Self {
         self.inside(&format!(".{name}"))
     }
 
-    /// The same error, in the item of a list with this index.
+    /// Returns the same error with an item's index in front of its path.
     #[must_use]
     pub fn in_item(self, index: usize) -> Self {
         self.inside(&format!("[{index}]"))

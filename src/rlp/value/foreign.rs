@@ -3,13 +3,14 @@ use bytes::BytesMut;
 use super::{RlpValue, ValueError, ValueReader};
 use crate::rlp::{Decodable, Encodable, RlpError, RlpStream};
 
-/// About how many bytes a value takes whose type says nothing about it.
+/// A guess at the encoded size, which the type does not offer.
 const SOME: usize = 32;
 
-/// A value of a type that implements the `rlp` crate's [`Encodable`] and [`Decodable`], and not
-/// [`RlpValue`], e.g. a number of 256 bits from another crate.
+/// Makes an [`RlpValue`] of a type that implements the `rlp` crate's traits.
 ///
-/// What it takes in memory is not counted: bound the list or the message that it stands in.
+/// Use it for a type with [`Encodable`] and [`Decodable`] but without [`RlpValue`], e.g. a 256-bit
+/// number from another crate. The memory that it takes is not counted, so bound the list or the
+/// message that holds it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign<T>(
     /// The value.

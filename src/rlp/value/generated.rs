@@ -1,4 +1,4 @@
-//! What the code calls that [`messages!`](crate::messages) and the derive of
+//! Functions for the code that [`messages!`](crate::messages) and the derive of
 //! [`RlpValue`](super::RlpValue) generate.
 
 use bytes::BytesMut;
@@ -7,16 +7,18 @@ pub use super::super::write::put_list;
 use super::{RlpValue, ValueError, ValueReader};
 use crate::rlp::STRING;
 
-/// What was read of a field.
+/// Adds a field's name to the error of reading it.
 ///
 /// # Errors
-/// As it was, with the field's name.
+/// The error in `read`.
 #[inline]
 pub fn field<T>(name: &str, read: Result<T, ValueError>) -> Result<T, ValueError> {
     read.map_err(|error| error.in_field(name))
 }
 
-/// Reads a field that may be left out at the end of the list, where `read` reads what it holds.
+/// Reads a field that may be absent at the end of the list.
+///
+/// `read` reads its value if it is there.
 ///
 /// # Errors
 /// As `read`.
@@ -30,7 +32,7 @@ pub fn read_optional<'a, T>(
     let mut behind = list.clone();
     let gap = behind.raw()? == [STRING] && !behind.is_empty();
     match read(list) {
-        // The field is not there, but one behind it is.
+        // The field is absent, and a later one is there.
         Err(_) if gap => {
             *list = behind;
             Ok(None)
@@ -39,7 +41,7 @@ pub fn read_optional<'a, T>(
     }
 }
 
-/// Appends a field that may be left out, unless a `later` one is there.
+/// Appends an optional field; `None` as the empty string if a `later` field follows.
 pub fn write_optional<T: RlpValue>(field: &Option<T>, later: bool, list: &mut BytesMut) {
     match field {
         Some(value) => value.write_rlp(list),

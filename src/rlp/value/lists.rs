@@ -1,4 +1,4 @@
-//! Values that are made of others.
+//! Values that contain others: lists, options, boxes and tuples.
 
 use bytes::BytesMut;
 
@@ -64,7 +64,7 @@ impl<T: RlpValue> RlpValue for Option<T> {
     }
 }
 
-/// The bound is on what it holds.
+/// The bound is on the inner value.
 impl<T: Counted> Counted for Option<T> {
     fn count(&self) -> usize {
         self.as_ref().map_or(0, T::count)

@@ -3,10 +3,10 @@ use bytes::{Bytes, BytesMut};
 use super::{RlpValue, ValueError, ValueReader};
 use crate::rlp::{RlpError, check_exact};
 
-/// A value as it is encoded: for places where several forms are allowed, such as a transaction, which
-/// is a list or a byte string, and for what is only passed on.
+/// A value in its encoded form.
 ///
-/// A received one shares the memory of its payload.
+/// Use it where several forms are allowed, e.g. for a transaction, which is a list or a byte
+/// string, and for values that are only passed on. A received one shares the memory of its payload.
 ///
 /// ```
 /// use peermux::RlpValue;
@@ -21,29 +21,29 @@ use crate::rlp::{RlpError, check_exact};
 pub struct Raw(Bytes);
 
 impl Raw {
-    /// A value that is encoded already.
+    /// Wraps a value that is already encoded.
     ///
     /// # Errors
-    /// [`RlpError`] unless these bytes are exactly one value in canonical form.
+    /// [`RlpError`] unless `bytes` is exactly one value in canonical form.
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, RlpError> {
         let bytes = bytes.into();
         check_exact(&bytes)?;
         Ok(Self(bytes))
     }
 
-    /// The value of a type that has one.
+    /// Encodes a value.
     #[must_use]
     pub fn of(value: &impl RlpValue) -> Self {
         Self(value.to_rlp())
     }
 
-    /// The bytes of the value, with its header.
+    /// Returns the encoded value, with its header.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes of the value, with its header.
+    /// Returns the encoded value, with its header.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0

@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use crate::rlp::{Reader, RlpError};
 
-/// What the values of a payload may take in memory without a word of its protocol: this many bytes,
-/// and eight for each byte of the payload.
+/// Bytes of memory for a payload's values, if its protocol sets no limit.
 const FREE: usize = 4 << 20;
+/// More bytes of memory for each byte of the payload.
 const PER_BYTE: usize = 8;
 
-/// What an allocation costs beside the bytes in it, about.
+/// The approximate overhead of an allocation, in bytes.
 const ALLOCATION: usize = 16;
 
 /// The memory that the values of one payload may take.
@@ -20,25 +20,25 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// At most `limit` bytes.
+    /// Allows `limit` bytes.
     pub(crate) fn of(limit: usize) -> Self {
         let left = Cell::new(limit);
         Self { limit, left }
     }
 
-    /// As much as a payload of `size` bytes may take that no protocol has a limit for.
+    /// Allows the default for a payload of `size` bytes.
     pub(crate) fn for_payload(size: usize) -> Self {
         Self::of(size.saturating_mul(PER_BYTE).saturating_add(FREE))
     }
 }
 
-/// Reads values that stand one behind the other in a payload, as the elements of a list do.
+/// Reads consecutive values of a payload, e.g. the elements of a list.
 ///
-/// Byte strings that are taken as [`bytes`](Self::bytes) share the payload's memory. What other
-/// values take on the heap is counted with [`charge`](Self::charge), so that a payload cannot turn
-/// into many times its size: items of lists, strings and boxes are counted by themselves. All values
-/// of a payload together may take 4 MiB and eight bytes for each byte of the payload, unless its
-/// protocol says otherwise with `max_memory` (see [`messages!`](crate::messages)).
+/// Byte strings read with [`bytes`](Self::bytes) share the payload's memory. The heap memory of
+/// other values is counted with [`charge`](Self::charge), so that a payload cannot grow to many
+/// times its size; lists, strings and boxes do this on their own. All values of a payload together
+/// may take 4 MiB plus eight bytes for each byte of the payload, unless its protocol sets
+/// `max_memory` (see [`messages!`](crate::messages)).
 #[derive(Debug, Clone)]
 pub struct ValueReader<'a> {
     items: Reader<'a>,
@@ -47,7 +47,7 @@ pub struct ValueReader<'a> {
 }
 
 impl<'a> ValueReader<'a> {
-    /// Reads the value that is the whole of `payload`.
+    /// Returns a reader of the values in `payload`.
     pub(crate) fn new(payload: &'a Bytes, memory: &'a Memory) -> Self {
         Self {
             items: Reader::new(payload),
@@ -56,7 +56,7 @@ impl<'a> ValueReader<'a> {
         }
     }
 
-    /// The elements of the next value, a list.
+    /// Takes the next value, a list, and returns a reader of its elements.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else.
@@ -68,7 +68,7 @@ impl<'a> ValueReader<'a> {
         })
     }
 
-    /// The next value, a byte string.
+    /// Takes the next value, a byte string.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else.
@@ -77,7 +77,7 @@ impl<'a> ValueReader<'a> {
         self.items.string()
     }
 
-    /// The next value, a byte string that shares the memory of the payload.
+    /// Takes the next value, a byte string, which shares the memory of the payload.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else.
@@ -87,13 +87,13 @@ impl<'a> ValueReader<'a> {
         Ok(self.shared(string))
     }
 
-    /// A part of the payload, whose memory it shares.
+    /// Returns a part of the payload, which shares its memory.
     #[inline]
     pub(super) fn shared(&self, part: &[u8]) -> Bytes {
         self.payload.slice_ref(part)
     }
 
-    /// The next value, a number.
+    /// Takes the next value, a number.
     ///
     /// # Errors
     /// [`RlpError`] if it is something else or has more than 64 bits.
@@ -102,21 +102,21 @@ impl<'a> ValueReader<'a> {
         self.items.number()
     }
 
-    /// The next value with its header, whatever it is.
+    /// Takes the next value of any kind, with its header.
     ///
     /// # Errors
-    /// [`RlpError`] if there is none.
+    /// [`RlpError`] if no well-formed value is left.
     pub fn raw(&mut self) -> Result<&'a [u8], RlpError> {
         self.items.raw()
     }
 
-    /// How many values are left.
+    /// Returns how many values are left.
     #[must_use]
     pub fn count(&self) -> usize {
         self.items.count()
     }
 
-    /// Whether no value is left.
+    /// Returns whether no value is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -131,10 +131,10 @@ impl<'a> ValueReader<'a> {
         self.items.end()
     }
 
-    /// Counts an allocation of `bytes` that is about to hold what is read.
+    /// Counts an allocation of `bytes` before it is made.
     ///
     /// # Errors
-    /// [`RlpError::Memory`] if the values of this payload would take more than they may.
+    /// [`RlpError::Memory`] if the values of this payload would exceed their limit.
     #[inline]
     pub fn charge(&self, bytes: usize) -> Result<(), RlpError> {
         if bytes == 0 {

@@ -1,4 +1,4 @@
-//! Values that are one byte string: numbers, texts, addresses.
+//! Values that are encoded as one byte string: numbers, texts, addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -41,7 +41,7 @@ fn too_large<T>() -> RlpError {
 
 numbers!(u16, u32, u64);
 
-/// Many of them are a byte string.
+/// Several of them are a byte string, not a list.
 impl RlpValue for u8 {
     fn rlp_size(&self) -> usize {
         2
@@ -117,7 +117,7 @@ impl RlpValue for bool {
         match from.string()? {
             [] => Ok(false),
             [1] => Ok(true),
-            _ => Err(RlpError::Other("a truth value is 0 or 1").into()),
+            _ => Err(RlpError::Other("a boolean is 0 or 1").into()),
         }
     }
 }
@@ -221,7 +221,7 @@ impl RlpValue for IpAddr {
     }
 }
 
-/// The next value, a byte string of exactly `N` bytes.
+/// Takes the next value, a byte string of exactly `N` bytes.
 #[inline]
 fn exactly<const N: usize>(from: &mut ValueReader<'_>) -> Result<[u8; N], ValueError> {
     let string = from.string()?;
@@ -231,7 +231,7 @@ fn exactly<const N: usize>(from: &mut ValueReader<'_>) -> Result<[u8; N], ValueE
     })
 }
 
-/// Refuses a byte string of more than `most` bytes.
+/// Rejects a byte string of more than `most` bytes.
 fn at_most(string: &[u8], most: usize) -> Result<&[u8], RlpError> {
     match string.len() {
         count if count > most => Err(RlpError::TooMany { count, most }),

@@ -20,12 +20,12 @@ fn round_trip<T: RlpValue + Debug + PartialEq>(value: &T) -> Bytes {
     payload
 }
 
-/// A value that both know must have one form.
+/// Checks that this and the `rlp` crate encode a value alike.
 fn as_the_crate<T: RlpValue + Encodable + Debug + PartialEq>(value: &T) {
     assert_eq!(round_trip(value), crate::rlp::encode(value), "{value:?}");
 }
 
-/// Reads as the crate reads what is in canonical form, and refuses the rest.
+/// Checks that canonical input is read as by the `rlp` crate, and the rest rejected.
 fn read_as_the_crate<T: RlpValue + Decodable + Debug + PartialEq>(bytes: &[u8]) {
     let payload = Bytes::copy_from_slice(bytes);
     let crates = match check_exact(bytes) {
@@ -67,7 +67,7 @@ struct Name(String);
 #[rlp(crate = here)]
 struct Nothing;
 
-/// A list that holds itself.
+/// A list that may contain another one of its type.
 #[derive(Debug, PartialEq, RlpValue)]
 #[rlp(crate = here)]
 struct Nested(Option<Box<Nested>>);
@@ -142,17 +142,17 @@ fn fields_at_the_end_may_be_left_out() {
         round_trip(&later(Some(7), None, Some(&[9])))[..],
         [0xc5, 2, 7, 0x80, 0xc1, 9]
     );
-    // The field's own type takes the empty string.
+    // The type of `fee` accepts the empty string, as 0.
     let gap = later(None, Some([1; 4]), None).to_rlp();
     assert_eq!(gap[..], [0xc7, 2, 0x80, 0x84, 1, 1, 1, 1]);
     assert_eq!(
         Later::from_rlp(&gap),
         Ok(later(Some(0), Some([1; 4]), None))
     );
-    // There is no gap at the end.
+    // The last field cannot be the empty string.
     assert_eq!(
         refused::<Later>(&[0xc3, 2, 7, 0x80]),
-        "root: a byte string of 4 bytes is wanted, not of 0"
+        "root: expected a byte string of 4 bytes, got 0"
     );
     assert_eq!(
         refused::<Later>(&[0xc7, 2, 7, 0x80, 0xc3, 1, 2, 3]),
@@ -169,17 +169,17 @@ fn fields_at_the_end_may_be_left_out() {
 fn numbers_have_their_widths() {
     assert_eq!(
         refused::<u8>(&[0x82, 1, 0]),
-        "a number of at most 8 bits is wanted"
+        "the number does not fit into 8 bits"
     );
     assert_eq!(
         refused::<u16>(&[0x83, 1, 0, 0]),
-        "a number of at most 16 bits is wanted"
+        "the number does not fit into 16 bits"
     );
     assert_eq!(
         refused::<u64>(&[0x89, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
-        "a number of at most 64 bits is wanted"
+        "the number does not fit into 64 bits"
     );
-    assert_eq!(refused::<bool>(&[0x02]), "a truth value is 0 or 1");
+    assert_eq!(refused::<bool>(&[0x02]), "a boolean is 0 or 1");
     assert_eq!(refused::<String>(&[0x81, 0xff]), "the text is not UTF-8");
 }
 
@@ -197,7 +197,7 @@ fn lists_have_exactly_or_at_most_their_number() {
     assert_eq!(round_trip(&[1u16, 2, 3]), round_trip(&three));
     assert_eq!(
         refused::<[u16; 2]>(&three.to_rlp()),
-        "a list of 2 items is wanted, not of 3"
+        "expected a list of 2 items, got 3"
     );
     let bounded = Bounded::<_, 3>::new(three.clone()).unwrap();
     assert_eq!(round_trip(&bounded), three.to_rlp());
@@ -225,15 +225,15 @@ fn addresses_are_their_bytes() {
 
 #[test]
 fn values_take_no_more_memory_than_they_may() {
-    // Each item is one byte, and 32 bytes in memory.
+    // Each item takes one byte in the payload and 32 in memory.
     let empties = vec![Bytes::new(); 1 << 20].to_rlp();
     let limit = (4 << 20) + 8 * empties.len();
     let error = Vec::<Bytes>::from_rlp(&empties).unwrap_err();
     assert_eq!(error.problem(), RlpError::Memory { limit });
-    // Numbers of the same payload fit, and lists of few small items do.
+    // The same payload fits as numbers, and so do fewer items.
     assert!(Vec::<u64>::from_rlp(&empties).is_ok());
     assert!(Vec::<Bytes>::from_rlp(&vec![Bytes::new(); 1 << 16].to_rlp()).is_ok());
-    // What is nested counts together.
+    // The memory of nested lists is added up.
     let nested = vec![vec![String::new(); 1 << 10]; 1 << 10].to_rlp();
     assert!(matches!(
         Vec::<Vec<String>>::from_rlp(&nested).unwrap_err().problem(),
@@ -275,7 +275,7 @@ fn types_of_the_crates_traits_are_values_in_a_wrapper() {
     );
 }
 
-/// Items as a list of the crate.
+/// Encodes a list with the `rlp` crate.
 fn list_by_the_crate(items: &[String]) -> Vec<u8> {
     let mut stream = RlpStream::new();
     stream.append_list::<String, _>(items);

@@ -5,8 +5,9 @@ use super::{ValueError, ValueReader};
 use crate::rlp::write::{MAX_HEADER, put_list};
 use crate::rlp::{RlpError, check_exact};
 
-/// A type that stands for a value in a message: a field of [`messages!`](crate::messages), of a
-/// record, or an item of a list.
+/// A type of values in messages.
+///
+/// Its values can be fields of [`messages!`](crate::messages) and of records, and items of lists.
 ///
 /// | type | RLP |
 /// |---|---|
@@ -16,16 +17,16 @@ use crate::rlp::{RlpError, check_exact};
 /// | [`Bytes`], `Vec<u8>` | a byte string; `Bytes` shares the memory of a received payload |
 /// | `[u8; N]` | a byte string of exactly `N` bytes |
 /// | `Vec<T>`, `[T; N]` | a list, the latter of exactly `N` items |
-/// | [`Bounded<Vec<T>, N>`](super::Bounded) | a list of at most `N` items, refused before they are built |
-/// | `Option<T>` | a list of none or one, as in the `rlp` crate |
-/// | tuples of up to eight | a list of exactly these |
-/// | `Box<T>` | what `T` is |
+/// | [`Bounded<Vec<T>, N>`](super::Bounded) | a list of at most `N` items, rejected before they are built |
+/// | `Option<T>` | a list of no or one item, as in the `rlp` crate |
+/// | tuples of up to eight | a list of exactly these items |
+/// | `Box<T>` | the same as `T` |
 /// | `Ipv4Addr`, `Ipv6Addr`, `IpAddr` | a byte string of 4 or 16 bytes |
-/// | [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of 32, of 64 bytes |
-/// | [`Raw`](super::Raw) | any value, as it is encoded |
-/// | [`Foreign<T>`](super::Foreign) | what the `rlp` crate's traits make of `T` |
+/// | [`NodeId`](crate::NodeId), [`PublicKey`](crate::PublicKey) | a byte string of 32 or 64 bytes |
+/// | [`Raw`](super::Raw) | any value, in its encoded form |
+/// | [`Foreign<T>`](super::Foreign) | the encoding of `T` by the `rlp` crate's traits |
 ///
-/// `#[derive(RlpValue)]` makes a struct a value, the list of its fields:
+/// `#[derive(RlpValue)]` encodes a struct as the list of its fields:
 ///
 /// ```
 /// use peermux::RlpValue;
@@ -48,32 +49,33 @@ use crate::rlp::{RlpError, check_exact};
 /// assert_eq!(Header::from_rlp(&payload), Ok(header));
 ///
 /// let error = Header::from_rlp(&vec![0xc1, 0x05].into()).unwrap_err();
-/// assert_eq!(error.to_string(), "parent: a byte string of 32 bytes is wanted, not of 1");
+/// assert_eq!(error.to_string(), "parent: expected a byte string of 32 bytes, got 1");
 /// ```
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | on a field: `#[rlp(max = N)]` | a list of more than `N` items, or a string of more than `N` bytes, is refused before it is built |
-/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is left out where none behind it is there |
+/// | on a field: `#[rlp(max = N)]` | a list of more than `N` items, or a string of more than `N` bytes, is rejected before it is built |
+/// | on the last fields, each an `Option`: `#[rlp(optional)]` | a field that is `None` is left out if all fields behind it are |
 /// | on a struct with one field: `#[rlp(transparent)]` | the value is the field itself, not a list of it |
-/// | on a struct: `#[rlp(crate = path)]` | where `peermux` is, if it has another name |
+/// | on a struct: `#[rlp(crate = path)]` | the path of `peermux`, if it has another name |
 ///
 /// A `None` before an optional field that is there is written as the empty string. It is read as
-/// `None` again unless the field's type takes the empty string itself, as numbers (0) and byte
-/// strings (empty) do. Bounds hold for what is received; what is sent is the sender's own matter.
+/// `None` again unless the field's type accepts the empty string itself, as numbers (0) and byte
+/// strings (empty) do. Bounds apply to received values only; sent ones are not checked.
 ///
-/// Types of your own may implement it by hand: the three functions without a body are all that it
-/// takes.
+/// To implement the trait by hand, write the three functions that have no body.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no value of a message",
-    label = "is neither a number, a string, a list of values, nor a record",
+    message = "`{Self}` cannot be a value of a message",
+    label = "neither a number, a string, a list of values, nor a record",
     note = "derive `peermux::RlpValue` for a struct; wrap a type of the `rlp` crate's traits in `peermux::rlp::Foreign`"
 )]
 pub trait RlpValue: Sized {
-    /// About how many bytes the value takes. Too few or too many cost time, nothing else.
+    /// Returns about how many bytes the encoded value takes.
+    ///
+    /// A wrong estimate costs time, nothing else.
     fn rlp_size(&self) -> usize;
 
-    /// Appends the value, exactly one.
+    /// Appends exactly one value to `out`.
     fn write_rlp(&self, out: &mut BytesMut);
 
     /// Reads the next value.
@@ -82,14 +84,14 @@ pub trait RlpValue: Sized {
     /// [`ValueError`] if it is something else.
     fn read_rlp(from: &mut ValueReader<'_>) -> Result<Self, ValueError>;
 
-    /// The value as a payload.
+    /// Encodes the value as a payload.
     fn to_rlp(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(self.rlp_size());
         self.write_rlp(&mut out);
         out.freeze()
     }
 
-    /// The value that is the whole of `payload`, in canonical form.
+    /// Decodes a payload, which must be exactly one value in canonical form.
     ///
     /// # Errors
     /// [`ValueError`] if it is something else.
@@ -99,7 +101,7 @@ pub trait RlpValue: Sized {
         Self::read_rlp(&mut ValueReader::new(payload, &memory))
     }
 
-    /// About how many bytes several values take together: those of a list.
+    /// Returns about how many bytes a list of these values takes.
     #[doc(hidden)]
     fn rlp_size_of(values: &[Self]) -> usize {
         values.iter().map(Self::rlp_size).sum::<usize>() + MAX_HEADER
@@ -113,7 +115,7 @@ pub trait RlpValue: Sized {
         });
     }
 
-    /// Reads up to `most` values that are one.
+    /// Reads up to `most` values from one: a list, or for `u8` a byte string.
     #[doc(hidden)]
     fn read_rlp_vec(from: &mut ValueReader<'_>, most: usize) -> Result<Vec<Self>, ValueError> {
         let mut list = from.list()?;
@@ -130,7 +132,7 @@ pub trait RlpValue: Sized {
         Ok(values)
     }
 
-    /// Reads `N` values that are one.
+    /// Reads exactly `N` values from one: a list, or for `u8` a byte string.
     #[doc(hidden)]
     fn read_rlp_array<const N: usize>(from: &mut ValueReader<'_>) -> Result<[Self; N], ValueError> {
         let wrong = |count| RlpError::Items { wanted: N, count }.into();
@@ -145,14 +147,15 @@ pub trait RlpValue: Sized {
     }
 }
 
-/// A value that holds a number of items or bytes, which can be bounded before it is built:
-/// `#[rlp(max = N)]` on a field, or [`Bounded`](super::Bounded).
+/// A value with a number of items or bytes, which can be bounded.
+///
+/// `#[rlp(max = N)]` on a field and [`Bounded`](super::Bounded) check it before it is built.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no number of items that `max` could bound",
     note = "lists, strings and byte strings have one"
 )]
 pub trait Counted: RlpValue {
-    /// How many items or bytes it holds.
+    /// Returns how many items or bytes it holds.
     fn count(&self) -> usize;
 
     /// Reads the next value, of at most `most` items or bytes.

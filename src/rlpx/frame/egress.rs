@@ -11,21 +11,23 @@ use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::message_id;
 use crate::rlpx::snappy::Compressor;
 
-/// A body is encrypted and authenticated in pieces of this size, so that a piece is still in the
-/// cache when the MAC reads it. A multiple of the cipher's block and of the cache line.
+/// Bytes of a body that are encrypted and then authenticated at a time.
+///
+/// The piece is still in the cache when the MAC reads it. A multiple of the cipher's block and of
+/// the cache line.
 const PIECE: usize = 8 * 1024;
 
 /// Header data: the RLP list `[0, 0]`, which receivers ignore.
 const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
-/// Seals messages into frames, in the order in which they must go over the wire.
+/// Seals messages into frames, which must be sent in this order.
 pub struct Egress {
     cipher: Cipher,
     pub(super) mac: FrameMac,
     snappy: bool,
-    /// Made when it is needed, and kept until the connection falls silent.
+    /// Created on first use, and kept until the connection falls silent.
     compressor: Option<Box<Compressor>>,
-    /// The frame that is sealed in pieces.
+    /// The buffer of a frame that is sealed in pieces.
     pub(super) large: Vec<u8>,
 }
 
@@ -40,8 +42,9 @@ impl Egress {
         }
     }
 
-    /// Switches compression on or off for the messages that follow. It starts switched off, and
-    /// is switched on when both Hellos say version 5 ([EIP-706]).
+    /// Switches compression on or off for the following messages.
+    ///
+    /// It is off at first. Switch it on when both Hellos have version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
@@ -53,14 +56,15 @@ impl Egress {
         self.snappy
     }
 
-    /// Gives the memory back that compressing, and sealing in pieces, took. For a connection that
-    /// fell silent.
+    /// Frees the memory for compressing and for sealing in pieces.
+    ///
+    /// For a connection that fell silent.
     pub fn shrink(&mut self) {
         self.compressor = None;
         self.large = Vec::new();
     }
 
-    /// What compresses, if compression is on.
+    /// Returns the compressor, if compression is on.
     pub(super) fn compressor(&mut self) -> Option<&mut Compressor> {
         self.snappy.then(|| {
             let compressor = &mut self.compressor;
@@ -68,24 +72,24 @@ impl Egress {
         })
     }
 
-    /// Appends one frame with the message `id` and `data` to `out`, with `data` compressed if
-    /// compression is on. Returns the bytes that `data` takes on the wire.
+    /// Appends a frame with one message, and returns its data's size on the wire.
     ///
-    /// The message is built, compressed and encrypted in place; if `out` has room, nothing is
-    /// allocated.
+    /// `data` is compressed if compression is on. The frame is built, compressed and encrypted in
+    /// place: if `out` has room, nothing is allocated.
     ///
     /// # Errors
-    /// [`SealError`] for data longer than [`MAX_PAYLOAD`], or if id and data
-    /// do not fit into a frame. Then `out` and the state of the connection are as before, and the
-    /// connection lives.
+    /// [`SealError`] if `data` is longer than [`MAX_PAYLOAD`], or id and data do not fit into a
+    /// frame. Then `out` and the state of the connection are unchanged, and the connection can
+    /// still be used.
     pub fn seal(&mut self, id: u64, data: &[u8], out: &mut BytesMut) -> Result<usize, SealError> {
         let start = out.len();
         let result = append_plaintext(id, data, self.compressor(), out);
         self.encrypt_appended(start, result, out)
     }
 
-    /// As [`seal`](Self::seal), but never compresses: for the Hello, and for a Disconnect that is
-    /// sent instead of one.
+    /// Like [`seal`](Self::seal), but never compresses.
+    ///
+    /// For the Hello, and for a Disconnect in its place.
     ///
     /// # Errors
     /// As [`seal`](Self::seal).
@@ -100,7 +104,7 @@ impl Egress {
         self.encrypt_appended(start, result, out)
     }
 
-    /// Encrypts the plaintext that was appended at `start`, or takes it away if that failed.
+    /// Encrypts the plaintext that was appended at `start`, or removes it on an error.
     fn encrypt_appended(
         &mut self,
         start: usize,
@@ -119,7 +123,7 @@ impl Egress {
         }
     }
 
-    /// Turns the plaintext of a frame, with room for its header and MACs, into the frame.
+    /// Encrypts a frame in place; `frame` has room for header and MACs.
     pub(in crate::rlpx) fn encrypt(&mut self, mut header: [u8; BLOCK], frame: &mut [u8]) {
         let (head, body) = frame.split_at_mut(HEADER);
         let (body, body_mac) = body.split_at_mut(body.len() - mac::LENGTH);
@@ -137,8 +141,7 @@ impl Egress {
         body_mac.copy_from_slice(&body_tag.0);
     }
 
-    /// Encrypts what is there of a body, and the header in front of it, which goes into `head` with
-    /// its MAC.
+    /// Encrypts the header into `head`, with its MAC, and the first part of the body.
     pub(super) fn encrypt_begin(
         &mut self,
         mut header: [u8; BLOCK],
@@ -154,7 +157,7 @@ impl Egress {
         self.encrypt_more(rest);
     }
 
-    /// Encrypts what follows of a body.
+    /// Encrypts the next part of the body.
     pub(super) fn encrypt_more(&mut self, body: &mut [u8]) {
         for piece in body.chunks_mut(PIECE) {
             self.cipher.apply_keystream(piece);
@@ -171,7 +174,7 @@ impl fmt::Debug for Egress {
     }
 }
 
-/// The header's plaintext for this many bytes of id and data.
+/// Returns the plaintext of the header for `frame_size` bytes of id and data.
 pub(in crate::rlpx) fn header(frame_size: usize) -> [u8; BLOCK] {
     let mut header = [0; BLOCK];
     header[..3].copy_from_slice(&frame_size.to_be_bytes()[size_of::<usize>() - 3..]);
@@ -179,7 +182,7 @@ pub(in crate::rlpx) fn header(frame_size: usize) -> [u8; BLOCK] {
     header
 }
 
-/// What was appended for a frame.
+/// The sizes of an appended plaintext.
 pub(super) struct Plaintext {
     /// Bytes of id and data.
     pub(super) frame_size: usize,
@@ -225,7 +228,7 @@ pub(super) fn check_payload(data: &[u8]) -> Result<(), SealError> {
     Ok(())
 }
 
-/// Returns how many bytes of id and data there are, if a frame holds them.
+/// Returns `size`, the bytes of id and data, if it fits into a frame.
 pub(super) fn check_frame(size: usize) -> Result<usize, SealError> {
     if size > MAX_FRAME_SIZE {
         return Err(SealError::FrameTooLarge {

@@ -13,7 +13,7 @@ use crate::rlpx::error::{FrameError, MessageIdError};
 use crate::rlpx::mac::{self, FrameMac};
 use crate::rlpx::{message_id, snappy};
 
-/// Opens received frames, in the order in which they came.
+/// Opens received frames, in the order of their arrival.
 pub struct Ingress {
     cipher: Cipher,
     pub(super) mac: FrameMac,
@@ -22,7 +22,7 @@ pub struct Ingress {
     state: State,
 }
 
-/// Where in the stream of frames we are.
+/// The position in the stream of frames.
 ///
 /// ```text
 ///            header verified
@@ -35,26 +35,28 @@ pub struct Ingress {
 enum State {
     /// The next bytes are a header.
     Header,
-    /// The header was verified and decrypted; its bytes are still in the caller's buffer, and the
-    /// MAC has absorbed so much of the body behind it.
+    /// The header is verified and decrypted, and part of the body absorbed.
+    ///
+    /// The header's bytes are still in the caller's buffer; `absorbed` counts the bytes of the body
+    /// that the MAC has absorbed.
     Body { frame_size: usize, absorbed: usize },
-    /// A frame was refused; there is no way back into step.
+    /// A frame was rejected; the cipher states cannot agree again.
     Failed,
 }
 
-/// What [`Ingress::open`] found.
+/// The result of [`Ingress::open`].
 #[derive(Debug)]
 pub enum Opened<'b> {
     /// The frame is not complete.
     NeedMore {
-        /// Bytes that the input must hold, from the frame's start, before another call helps.
+        /// Bytes of input that the next call needs at least, from the frame's start.
         total: usize,
     },
     /// One frame, verified and decrypted.
     Frame {
         /// The frame; it borrows the input.
         frame: Frame<'b>,
-        /// Bytes of the input that it takes. The next frame starts behind them.
+        /// Bytes of the input that the frame takes. The next frame starts behind them.
         consumed: usize,
     },
 }
@@ -70,33 +72,36 @@ impl Ingress {
         }
     }
 
-    /// Says whether the frames that follow are compressed. They are not at first, and are after
-    /// both Hellos said version 5 ([EIP-706]).
+    /// Sets whether the following frames are compressed.
+    ///
+    /// At first they are not. Switch it on when both Hellos have version 5 ([EIP-706]).
     ///
     /// [EIP-706]: https://eips.ethereum.org/EIPS/eip-706
     pub fn set_snappy(&mut self, on: bool) {
         self.snappy = on;
     }
 
-    /// Sets how many bytes of id and data a frame may announce. It starts with 2049, which a
-    /// Hello never exceeds; raise it, at most to [`MAX_FRAME_SIZE`], once
-    /// the Hello was read. A larger value means no limit but the format's.
+    /// Sets how many bytes of id and data a frame may announce.
+    ///
+    /// The initial limit is 2049, which a Hello never exceeds; raise it after the Hello. A value
+    /// above [`MAX_FRAME_SIZE`], the format's limit, means just that.
     pub fn set_max_frame_size(&mut self, bytes: usize) {
         self.max_frame_size = bytes.min(MAX_FRAME_SIZE);
     }
 
     /// Opens the frame at the start of `input`, in place.
     ///
-    /// As soon as the header is there, it is verified and decrypted, once; until the whole frame
-    /// is there, call again with the same bytes in front and more behind. What arrived of the body
-    /// goes into its MAC meanwhile, so that little is left to do when the last byte comes. Each
-    /// MAC is compared in constant time and before anything that it covers is used, but for the
-    /// size in the header of a frame that is there in whole: that only says how far to compute.
+    /// When the header has arrived, it is verified and decrypted once. Until the frame is complete,
+    /// call again with the same bytes in front and more behind them. Each call absorbs the new part
+    /// of the body into the MAC, so little work is left when the last byte arrives.
+    ///
+    /// Each MAC is compared in constant time, before anything that it covers is used. The one
+    /// exception is the size in the header, which determines how many bytes the MAC absorbs.
     ///
     /// # Errors
-    /// [`FrameError`]; the connection is lost then, and every later call fails too.
+    /// [`FrameError`]. The connection is lost then, and every later call fails too.
     pub fn open<'b>(&mut self, input: &'b mut [u8]) -> Result<Opened<'b>, FrameError> {
-        // Whatever returns early below without setting another state leaves this one behind.
+        // An early return below leaves the state at `Failed` unless it sets another one.
         let (frame_size, body) = match mem::replace(&mut self.state, State::Failed) {
             State::Failed => return Err(FrameError::AlreadyFailed),
             State::Body {
@@ -130,8 +135,9 @@ impl Ingress {
         })
     }
 
-    /// Verifies a header, and the body too if all of it is in `rest`. Returns the bytes of id and
-    /// data.
+    /// Verifies a header, and the body too if all of it is in `rest`.
+    ///
+    /// Returns the number of bytes of id and data, and the state of the body.
     fn begin(&mut self, header: &[u8; HEADER], rest: &[u8]) -> Result<(usize, Body), FrameError> {
         let (ciphertext, header_mac) = header.split_at(BLOCK);
         let mut block = [0; BLOCK];
@@ -159,7 +165,7 @@ impl Ingress {
         Ok((frame_size, Body::Incomplete { absorbed }))
     }
 
-    /// Takes what more arrived of a body into its MAC, and verifies it if it is complete.
+    /// Absorbs the new part of a body, and verifies the body if it is complete.
     fn go_on(
         &mut self,
         input: &[u8],
@@ -175,13 +181,14 @@ impl Ingress {
             let absorbed = absorbed.max(arrived.saturating_sub(HEADER));
             return Ok(Body::Incomplete { absorbed });
         };
-        match self.mac.finish().verify(body_mac) {
-            true => Ok(Body::Verified),
-            false => Err(FrameError::BodyMac),
+        if self.mac.finish().verify(body_mac) {
+            Ok(Body::Verified)
+        } else {
+            Err(FrameError::BodyMac)
         }
     }
 
-    /// Decrypts a header; returns the bytes of id and data that it announces.
+    /// Decrypts a header, and returns the number of bytes of id and data.
     fn announced(&mut self, mut header: [u8; BLOCK]) -> usize {
         self.cipher.apply_keystream(&mut header);
         header[..3]
@@ -190,15 +197,15 @@ impl Ingress {
     }
 }
 
-/// How far a body has come.
+/// The state of a body.
 enum Body {
-    /// All of it is there, and its MAC is right.
+    /// It is complete, and its MAC is right.
     Verified,
-    /// The MAC has absorbed what arrived.
+    /// The MAC has absorbed the part that has arrived.
     Incomplete { absorbed: usize },
 }
 
-/// A frame's body and its MAC, if both are in `rest`.
+/// Returns a frame's body and its MAC, if both are in `rest`.
 fn whole_body(frame_size: usize, rest: &[u8]) -> Option<(&[u8], &[u8])> {
     let (body, rest) = rest.split_at_checked(padded(frame_size))?;
     Some((body, rest.get(..mac::LENGTH)?))
@@ -226,7 +233,7 @@ impl fmt::Debug for Ingress {
     }
 }
 
-/// One message, as it came out of a frame.
+/// One message from a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'b> {
     id: u64,
@@ -244,24 +251,27 @@ impl<'b> Frame<'b> {
         })
     }
 
-    /// The message id.
+    /// Returns the message id.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// What follows the id, as it came over the wire: compressed if
-    /// [`is_compressed`](Self::is_compressed) says so.
+    /// Returns the bytes behind the id, as received.
+    ///
+    /// They are compressed if [`is_compressed`](Self::is_compressed) returns `true`.
     pub fn data(&self) -> &'b [u8] {
         self.data
     }
 
-    /// Whether compression was on when the frame was opened.
+    /// Returns whether compression was on when the frame was opened.
     pub fn is_compressed(&self) -> bool {
         self.compressed
     }
 
-    /// Bytes of the payload, uncompressed; of compressed data this is what it declares. Nothing
-    /// is allocated, so limits can be checked first.
+    /// Returns the length of the uncompressed payload.
+    ///
+    /// For compressed data this is the declared length. Nothing is allocated, so the caller can
+    /// check limits first.
     ///
     /// # Errors
     /// [`FrameError::Snappy`] if a compressed payload declares no readable length,
@@ -274,18 +284,19 @@ impl<'b> Frame<'b> {
         at_most(declared, MAX_FRAME_SIZE)
     }
 
-    /// As [`payload_len`](Self::payload_len), and at most `limit`.
+    /// Like [`payload_len`](Self::payload_len), but rejects more than `limit` bytes.
     pub(crate) fn payload_len_within(&self, limit: usize) -> Result<usize, FrameError> {
         at_most(self.payload_len()? as u64, limit)
     }
 
-    /// The payload, uncompressed, in a buffer of exactly its size. The length is checked before
-    /// the buffer is allocated.
+    /// Returns the uncompressed payload, in a buffer of exactly its size.
+    ///
+    /// The length is checked before the buffer is allocated.
     ///
     /// # Errors
     /// As [`payload_len`](Self::payload_len); [`FrameError::PayloadTooLarge`] if the payload has
-    /// more than `limit` bytes; [`FrameError::Snappy`] if it does not decompress to the length
-    /// that it declares.
+    /// more than `limit` bytes; [`FrameError::Snappy`] if it does not decompress to its declared
+    /// length.
     pub fn payload(&self, limit: usize) -> Result<Bytes, FrameError> {
         let length = self.payload_len_within(limit)?;
         let mut payload = BytesMut::with_capacity(length);
@@ -293,8 +304,9 @@ impl<'b> Frame<'b> {
         Ok(payload.freeze())
     }
 
-    /// The payload, whose length the caller has from this frame, in memory that small payloads
-    /// share.
+    /// Returns the uncompressed payload, in memory that small payloads share.
+    ///
+    /// The caller has read `length` from this frame.
     #[cfg(feature = "server")]
     pub(crate) fn payload_in(&self, length: usize, arena: &mut Arena) -> Result<Bytes, FrameError> {
         arena.payload(length, |payload| self.write_payload(length, payload))

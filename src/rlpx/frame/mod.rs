@@ -1,4 +1,4 @@
-//! Frames: what travels after the handshake ([devp2p rlpx.md], "Framing").
+//! Frames, which carry all messages after the handshake ([devp2p rlpx.md], "Framing").
 //!
 //! ```text
 //! frame  = header (16) || header MAC (16) || body (multiple of 16) || body MAC (16)
@@ -30,12 +30,15 @@ pub use pieces::Pieces;
 #[cfg(feature = "server")]
 pub(crate) use prepared::Prepared;
 
-/// The largest payload, uncompressed, that every receiver is sure to accept: incompressible data
-/// of this size grows under Snappy to just what one frame with a one-byte message id holds.
+/// The largest uncompressed payload that every receiver accepts.
+///
+/// Snappy makes incompressible data larger. At this size the result just fits into one frame with a
+/// one-byte message id.
 pub const MAX_PAYLOAD: usize = 16_776_442;
 
-/// The largest payload, uncompressed, that can be sent under a message id: [`MAX_PAYLOAD`], less
-/// what the id takes beyond one byte.
+/// Returns the largest uncompressed payload for a message id.
+///
+/// It is [`MAX_PAYLOAD`] less the bytes that the id takes beyond the first.
 ///
 /// ```
 /// use peermux::rlpx::{MAX_PAYLOAD, max_payload};
@@ -49,25 +52,26 @@ pub fn max_payload(id: u64) -> usize {
     MAX_PAYLOAD + 1 - id_length
 }
 
-/// The most bytes that a message id and its data may have in one frame: the size field's maximum.
+/// The most bytes of id and data in one frame: the size field's maximum.
 pub const MAX_FRAME_SIZE: usize = (1 << 24) - 1;
 
-/// Bytes of the first frame's id and data that are accepted: a Hello of 2048 bytes and its id.
+/// The limit for the first frame: a Hello of 2048 bytes and its id.
 const MAX_FIRST_FRAME: usize = 2049;
 
 pub(super) const BLOCK: usize = 16;
 pub(super) const HEADER: usize = BLOCK + mac::LENGTH;
 
-/// The initial vector is zero, so a counter of 64 bits yields the same stream as one of 128 for
-/// longer than any connection lives, and it is faster. Counter mode never decrypts a block, so half
-/// of the key schedule is enough.
+/// AES-256 with a 64-bit counter, which is faster than one of 128 bits.
+///
+/// The initial vector is zero, so both yield the same stream for longer than any connection lives.
+/// Counter mode never decrypts a block, so half of the key schedule is enough.
 type Cipher = ctr::Ctr64BE<Aes256Enc>;
 
 fn cipher(aes_secret: &[u8; 32]) -> Cipher {
     Cipher::new(aes_secret.into(), &Array::default())
 }
 
-/// `size` rounded up to whole blocks.
+/// Returns `size`, rounded up to whole blocks.
 const fn padded(size: usize) -> usize {
     size.next_multiple_of(BLOCK)
 }

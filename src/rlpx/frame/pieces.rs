@@ -1,5 +1,6 @@
-//! Sealing a large message piece by piece, so that its first bytes travel while the last ones are
-//! still being encrypted.
+//! Seals a large message piece by piece.
+//!
+//! Its first bytes travel while the last ones are still being encrypted.
 
 use std::mem;
 
@@ -11,23 +12,26 @@ use crate::rlpx::error::SealError;
 use crate::rlpx::mac;
 use crate::rlpx::message_id;
 
-/// What is kept of the memory for a large message.
+/// Bytes of the buffer for large messages that are kept for the next one.
 const KEEP: usize = 2 << 20;
 
-/// A message that is being sealed. Nothing else may be sealed before its last piece is.
+/// A message that is being sealed.
+///
+/// Seal all of its pieces before anything else.
 #[derive(Debug)]
-#[must_use = "a frame that is begun has to be sealed to its end"]
+#[must_use = "a frame that is begun must be sealed to its end"]
 pub struct Pieces {
     /// Bytes of id and data.
     frame_size: usize,
-    /// Bytes of id, data and padding that were sealed.
+    /// Bytes of id, data and padding sealed so far.
     sealed: usize,
 }
 
 impl Egress {
-    /// Begins to seal the message `id` with `data`, which is compressed first if compression is
-    /// on. The frame is built, and then encrypted, in memory that is kept until
-    /// [`shrink`](Self::shrink).
+    /// Begins to seal a message; [`next_piece`](Self::next_piece) returns the frame.
+    ///
+    /// `data` is compressed first if compression is on. The frame is built and encrypted in memory
+    /// that is kept until [`shrink`](Self::shrink).
     ///
     /// ```
     /// # use peermux::rlpx::{Egress, SealError};
@@ -70,8 +74,10 @@ impl Egress {
         })
     }
 
-    /// The memory that sealing takes now, in bytes, and the most that it takes once a message with
-    /// `payload` bytes of data is [begun](Self::begin).
+    /// Returns the most bytes of memory that sealing takes for a message.
+    ///
+    /// `payload` is the size of the data of the message to [begin](Self::begin); for 0 it is the
+    /// memory held now.
     #[cfg(feature = "server")]
     pub(crate) fn sealing(&self, payload: usize) -> usize {
         let most =
@@ -82,8 +88,9 @@ impl Egress {
         }
     }
 
-    /// The next piece of the frame, as it goes over the wire: about `size` bytes and at most 63
-    /// more. `None` after the last one.
+    /// Returns the next piece of the frame to send, or `None` after the last one.
+    ///
+    /// A piece has about `size` bytes, and at most 63 more.
     pub fn next_piece(&mut self, pieces: &mut Pieces, size: usize) -> Option<&[u8]> {
         let body = padded(pieces.frame_size);
         let begin = pieces.sealed;
@@ -110,7 +117,7 @@ impl Egress {
     }
 }
 
-/// At least `room` bytes, and not much more than is kept.
+/// Grows `memory` to `room` bytes, or replaces it if longer than `KEEP` and `room`.
 fn make_room(memory: &mut Vec<u8>, room: usize) {
     if memory.len() < room {
         memory.resize(room, 0);

@@ -1,4 +1,4 @@
-//! Data that many connections send: it is compressed once, and copied only where it is encrypted.
+//! Data for many connections: compressed once, and copied only to be encrypted.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,7 +8,7 @@ use crate::rlpx::error::SealError;
 use crate::rlpx::snappy::Compressor;
 use crate::rlpx::{mac, message_id};
 
-/// The data of a message as it is, and compressed.
+/// The data of a message, plain and compressed.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     plain: Bytes,
@@ -24,37 +24,38 @@ impl Prepared {
         check_payload(&plain)?;
         let mut compressed = BytesMut::new();
         Compressor::new().append(&plain, &mut compressed)?;
-        // Without the room that it might have needed.
+        // The copy has no spare capacity.
         let compressed = Bytes::copy_from_slice(&compressed);
         Ok(Self { plain, compressed })
     }
 
-    /// The data before compression.
+    /// Returns the plain data.
     pub(crate) fn plain(&self) -> &Bytes {
         &self.plain
     }
 
-    /// What both forms take, in bytes.
+    /// Returns the bytes of memory that both forms take.
     pub(crate) fn memory(&self) -> usize {
         self.plain.len().saturating_add(self.compressed.len())
     }
 }
 
-/// A message that is being sealed from prepared data. Nothing else may be sealed before its last
-/// piece is.
+/// A message that is being sealed from prepared data.
+///
+/// Seal all of its pieces before anything else.
 #[derive(Debug)]
-#[must_use = "a frame that is begun has to be sealed to its end"]
+#[must_use = "a frame that is begun must be sealed to its end"]
 pub(crate) struct PreparedPieces<'a> {
     id: u64,
     data: &'a [u8],
     /// Bytes of id and data.
     frame_size: usize,
-    /// Bytes of data that were sealed; `None` before the first piece.
+    /// Bytes of data sealed so far; `None` before the first piece.
     sealed: Option<usize>,
 }
 
 impl Egress {
-    /// Begins to seal the message `id` with prepared data, of which no copy is made as a whole.
+    /// Begins to seal a message with prepared data, which is never copied as a whole.
     ///
     /// # Errors
     /// [`SealError::FrameTooLarge`], before anything is sealed.
@@ -63,9 +64,10 @@ impl Egress {
         id: u64,
         data: &'a Prepared,
     ) -> Result<PreparedPieces<'a>, SealError> {
-        let data = match self.is_compressing() {
-            true => &data.compressed,
-            false => &data.plain,
+        let data = if self.is_compressing() {
+            &data.compressed
+        } else {
+            &data.plain
         };
         let id_length = message_id::encode(id, &mut [0; message_id::MAX_LENGTH]).len();
         Ok(PreparedPieces {
@@ -76,8 +78,9 @@ impl Egress {
         })
     }
 
-    /// Appends the next piece of the frame to `out`, as it goes over the wire, with about `size`
-    /// bytes of data. False if there is none left.
+    /// Appends the next piece of the frame to `out`, with about `size` bytes of data.
+    ///
+    /// Returns `false` if no piece is left.
     pub(crate) fn append_piece(
         &mut self,
         pieces: &mut PreparedPieces<'_>,
@@ -93,7 +96,7 @@ impl Egress {
         let (now, rest) = left.split_at(left.len().min(size.next_multiple_of(BLOCK)));
         pieces.sealed = Some(sealed.saturating_add(now.len()));
         let start = out.len();
-        // What many connections take at a time: no more than it needs.
+        // Many connections may seal at a time, so each takes no more memory than it needs.
         out.reserve(HEADER + message_id::MAX_LENGTH + now.len() + BLOCK + mac::LENGTH);
         if first {
             out.resize(start + HEADER, 0);

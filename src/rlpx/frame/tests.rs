@@ -22,7 +22,7 @@ impl Ingress {
     }
 }
 
-/// Both directions of one connection, initiator's egress first, without limits below the format's.
+/// Returns both ends of one direction, with the format's limits only.
 fn pair() -> (Egress, Ingress) {
     let (initiator, recipient) = sessions();
     let mut ingress = recipient.ingress;
@@ -43,8 +43,9 @@ fn opened<'b>(ingress: &mut Ingress, input: &'b mut [u8]) -> (Frame<'b>, usize) 
     }
 }
 
-/// The vector was made with a hash that always yields 01…01, which the MACs on the wire are; the
-/// rest of the frame does not depend on the hash.
+/// The vector was made with a hash that always yields 01…01, as its MACs show.
+///
+/// The rest of the frame does not depend on the hash.
 #[test]
 fn golden_frame() {
     let golden = &VECTORS["golden_frame_constant_mac"];
@@ -104,7 +105,7 @@ fn the_first_frame_is_limited_to_a_hello() {
     let (frame, consumed) = opened(&mut ingress, &mut wire);
     assert_eq!((frame.data().len(), consumed), (2048, wire.len()));
     let mut wire = sealed(&mut egress, 0, &[7; 2049]);
-    // The header alone says so.
+    // The header alone is enough.
     assert_eq!(
         ingress.open(&mut wire[..32]).unwrap_err(),
         FrameError::FrameTooLarge {
@@ -118,7 +119,7 @@ fn the_first_frame_is_limited_to_a_hello() {
     );
 }
 
-/// On the plaintext alone: to encrypt this much takes long without optimisation.
+/// Without encryption, which takes long in builds without optimisation.
 #[test]
 fn the_largest_payload_just_fits_a_frame() {
     let mut data = vec![0; MAX_PAYLOAD];
@@ -134,7 +135,7 @@ fn the_largest_payload_just_fits_a_frame() {
     let mut decompressed = BytesMut::new();
     snappy::decompress(compressed, MAX_PAYLOAD, &mut decompressed).unwrap();
     assert!(decompressed == data);
-    // With a second byte of id the same data is one byte too long.
+    // With an id of two bytes the same data is one byte too long.
     let result = append_plaintext(0x80, &data, Some(&mut compressor), &mut BytesMut::new());
     assert_eq!(
         result.err(),
@@ -229,7 +230,7 @@ fn no_state_is_shown() {
     assert!(format!("{ingress:?}").ends_with(".. }"));
 }
 
-/// Seals under the hand of a remote that writes malformed ids.
+/// Seals a malformed id, as a faulty remote would.
 #[test]
 fn an_id_that_is_cut_off_fails() {
     let (initiator, recipient) = sessions();
@@ -255,7 +256,7 @@ fn messages() -> impl Strategy<Value = Vec<(u64, Vec<u8>, bool)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Messages of any size, delivered in chunks of any size, with compression changing between.
+    /// Messages of any size, in chunks of any size, with and without compression.
     #[test]
     fn round_trip(messages in messages(), chunk in 1usize..5000) {
         let (mut egress, mut ingress) = pair();
@@ -291,7 +292,7 @@ proptest! {
         prop_assert!(input.is_empty() && wire.is_empty());
     }
 
-    /// Sealed in pieces of whatever size, a frame has the same bytes.
+    /// Sealed in pieces of any size, a frame has the same bytes.
     #[test]
     fn pieces_are_the_whole(
         messages in messages(),
@@ -312,7 +313,7 @@ proptest! {
         prop_assert_eq!(wire, expected);
     }
 
-    /// Whichever byte is changed, the frame is refused by the right MAC and stays refused.
+    /// If any byte is changed, the right MAC fails, and later calls fail too.
     #[test]
     fn a_changed_byte_is_noticed(length in 0usize..200, position: prop::sample::Index, change in 1u8..) {
         let (mut egress, mut ingress) = pair();
@@ -338,7 +339,7 @@ proptest! {
         one.set_snappy(snappy);
         other.set_snappy(snappy);
         let prepared = Prepared::new(Bytes::from(data.clone())).unwrap();
-        // Two frames, since the MAC goes on from one to the next.
+        // Two frames, since the second one's MAC depends on the first.
         for _ in 0..2 {
             let expected = sealed(&mut one, id, &data);
             let (mut out, mut rest) = (BytesMut::new(), 1);

@@ -1,4 +1,4 @@
-//! What fuzz targets do that a correct peer never does: any plaintext, correctly encrypted.
+//! Functions for fuzz targets, to encrypt plaintexts that a correct peer never sends.
 
 use bytes::{Bytes, BytesMut};
 
@@ -7,7 +7,7 @@ use super::{AuthReceived, HandshakeRandomness, Initiator, Session};
 use crate::node::PublicKey;
 use crate::rlpx::ecies;
 
-/// A packet with this plaintext, in the format of EIP-8.
+/// Seals a plaintext as an EIP-8 packet.
 pub fn seal_eip8(
     plaintext: &[u8],
     remote: &PublicKey,
@@ -20,7 +20,7 @@ pub fn seal_eip8(
     packet
 }
 
-/// A packet with this plaintext, in the format from before EIP-8.
+/// Seals a plaintext as a packet in the format from before EIP-8.
 pub fn seal_legacy(
     plaintext: &[u8],
     remote: &PublicKey,
@@ -31,27 +31,27 @@ pub fn seal_legacy(
     packet
 }
 
-/// An auth's plaintext as we would write it, if this is one.
+/// Decodes an auth's plaintext and encodes it again.
 pub fn reencode_auth(plaintext: &[u8]) -> Option<BytesMut> {
     Auth::decode(plaintext).ok().map(|auth| auth.encode())
 }
 
-/// An ack's plaintext as we would write it, if this is one.
+/// Decodes an ack's plaintext and encodes it again.
 pub fn reencode_ack(plaintext: &[u8]) -> Option<BytesMut> {
     Ack::decode(plaintext).ok().map(|ack| ack.encode())
 }
 
-/// The recipient's session, if it had answered with the packet `ack`.
+/// Returns the recipient's session after it answered with the packet `ack`.
 pub fn session(auth: &AuthReceived, own: &HandshakeRandomness, ack: &[u8]) -> Session {
     auth.exchange(&own.ephemeral, &own.nonce, ack).session()
 }
 
-/// The ephemeral key recovered from an auth's signature.
+/// Returns the ephemeral key recovered from an auth's signature.
 pub fn ephemeral(auth: &AuthReceived) -> &PublicKey {
     &auth.remote_ephemeral
 }
 
-/// The initiator, as if it had sent the packet `auth` instead of its own.
+/// Makes an initiator believe that it sent `auth` instead of its own packet.
 pub fn having_sent(mut initiator: Initiator, auth: &[u8]) -> Initiator {
     initiator.auth = Bytes::copy_from_slice(auth);
     initiator

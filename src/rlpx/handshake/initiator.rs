@@ -10,20 +10,21 @@ use crate::node::{PublicKey, SecretKey};
 use crate::rlpx::error::HandshakeError;
 use crate::rlpx::secrets::{Exchange, Role, xor};
 
-/// The initiator, which knows whom it dialled, while it waits for the ack.
+/// The initiator, while it waits for the ack.
 pub struct Initiator {
     pub(super) key: SecretKey,
     pub(super) remote: PublicKey,
     pub(super) ephemeral: SecretKey,
     pub(super) nonce: Nonce,
-    /// Our packet as it goes over the wire.
+    /// Our packet on the wire.
     pub(super) auth: Bytes,
     pub(super) receiver: Receiver,
 }
 
 impl Initiator {
-    /// Starts a handshake from the node with the static `key` to the node `remote`. Returns the
-    /// auth packet to send, 384 to 584 bytes with `randomness` that was drawn at random.
+    /// Starts a handshake with the node `remote`, and returns the auth packet to send.
+    ///
+    /// `key` is our static key. With random `randomness`, the packet has 384 to 584 bytes.
     ///
     /// # Errors
     /// [`HandshakeError::PaddingTooLong`], which random `randomness` never causes.
@@ -55,16 +56,17 @@ impl Initiator {
         Ok((initiator, auth))
     }
 
-    /// Sets whether an ack in the format from before EIP-8 is accepted; by default it is not.
+    /// Sets whether a legacy ack is accepted; the default is [`Legacy::Refuse`].
     #[must_use]
     pub fn with_legacy(mut self, legacy: Legacy) -> Self {
         self.receiver.legacy = (legacy == Legacy::Accept).then_some(legacy::ACK_LENGTH);
         self
     }
 
-    /// How many more bytes than `input` are needed, at least, before
-    /// [`read_ack`](Self::read_ack) has anything to compute: most of a handshake's cost, which a node may want
-    /// to do at a time of its choice.
+    /// Returns how many bytes beyond `input` [`read_ack`](Self::read_ack) needs at least.
+    ///
+    /// At 0, `read_ack` has a packet to compute on, which is most of a handshake's cost. The caller
+    /// can choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.
@@ -72,7 +74,7 @@ impl Initiator {
         self.receiver.lacks(input)
     }
 
-    /// Takes the ack from the front of `input`, if it is complete, and derives the session.
+    /// Takes the ack from the front of `input`, if complete, and derives the session.
     ///
     /// # Errors
     /// [`HandshakeError`] if the packet is malformed or made for another key.

@@ -5,7 +5,7 @@
 //! ack  = ephemeral key (64) || nonce (32) || 00
 //! ```
 //!
-//! The last byte was a flag that nobody used.
+//! The last byte was a flag that no implementation used.
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -25,8 +25,9 @@ pub(super) const AUTH_LENGTH: usize = AUTH_PLAINTEXT + ecies::OVERHEAD;
 /// Bytes of an ack packet.
 pub(super) const ACK_LENGTH: usize = ACK_PLAINTEXT + ecies::OVERHEAD;
 
-/// Reads an auth. The hash of the ephemeral key adds nothing to the signature that yields the
-/// key, so it is skipped.
+/// Reads an auth.
+///
+/// The signature yields the ephemeral key, so the key's hash is skipped.
 pub(super) fn decode_auth(plaintext: &[u8]) -> Result<Auth, HandshakeError> {
     let mut rest = plaintext;
     let signature = take(&mut rest, "signature")?;

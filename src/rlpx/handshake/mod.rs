@@ -1,14 +1,13 @@
-//! The handshake: one packet each way, after which both sides share a session
-//! ([devp2p rlpx.md], [EIP-8]).
+//! The handshake: one packet each way gives both sides a session ([devp2p rlpx.md], [EIP-8]).
 //!
 //! ```text
 //! Initiator ── read_ack ──▶ Session
 //! Recipient ── read_auth ─▶ AuthReceived ── answer ──▶ ack packet, Session
 //! ```
 //!
-//! Each arrow consumes the state before it; a step that lacks bytes hands the state back. The
-//! handshake itself proves only that the recipient holds its static key; the initiator's is
-//! proven by the first frame whose MACs verify.
+//! Each arrow consumes the state before it; a step that lacks bytes returns the state. The
+//! handshake itself proves only that the recipient holds its static key. The initiator's first
+//! frame with valid MACs proves that it holds its own.
 //!
 //! [devp2p rlpx.md]: https://github.com/ethereum/devp2p/blob/master/rlpx.md#initial-handshake
 //! [EIP-8]: https://eips.ethereum.org/EIPS/eip-8
@@ -36,25 +35,29 @@ use crate::node::{PublicKey, SecretKey};
 pub use initiator::Initiator;
 pub use recipient::{AuthReceived, Recipient};
 
-/// Zeros behind a packet's body. At least 100, because receivers from before EIP-8 wait for the
-/// size of the old format; a random number, so that sizes differ.
+/// The number of zeros behind a packet's body, which is random so that sizes differ.
+///
+/// At least 100, because receivers from before EIP-8 wait for the size of the old format.
 const PADDING: RangeInclusive<usize> = 100..=300;
 
 type Nonce = Zeroizing<[u8; 32]>;
 
-/// Whether packets in the format from before EIP-8 (2015) are accepted. Current implementations
-/// neither send nor accept them.
+/// Whether packets in the format from before EIP-8 (2015) are accepted.
+///
+/// Current implementations neither send nor accept them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Legacy {
-    /// Only EIP-8 packets.
+    /// Accepts EIP-8 packets only.
     #[default]
     Refuse,
-    /// Both formats. A legacy auth is answered with a legacy ack.
+    /// Accepts both formats, and answers a legacy auth with a legacy ack.
     Accept,
 }
 
-/// Everything random in one side's handshake. It serves once: both parts of a session's secrecy,
-/// the ephemeral key and the nonce, are in it. Wiped on drop.
+/// All random values of one side's handshake.
+///
+/// Use it for one handshake only: the session's secrecy depends on the ephemeral key and the nonce
+/// in it. It is wiped on drop.
 pub struct HandshakeRandomness {
     ephemeral: SecretKey,
     nonce: Nonce,
@@ -77,9 +80,10 @@ impl HandshakeRandomness {
         )
     }
 
-    /// Sets every part, to reproduce known packets: the key that the session's secrets come from,
-    /// the nonce, the key and the initial vector that the packet is encrypted with, and the number
-    /// of zeros behind the packet's body.
+    /// Sets every value, to reproduce known packets.
+    ///
+    /// `ephemeral` is the key from which the session's secrets are derived. `packet_key` and
+    /// `packet_iv` encrypt the packet, and `padding` is the number of zeros behind its body.
     pub fn from_parts(
         ephemeral: SecretKey,
         nonce: Zeroizing<[u8; 32]>,
@@ -105,21 +109,21 @@ impl fmt::Debug for HandshakeRandomness {
     }
 }
 
-/// Where a step of the handshake led.
+/// The result of a step of the handshake.
 #[derive(Debug)]
 pub enum Step<S, T> {
     /// The packet is not complete; nothing was taken from the input.
     NeedMore {
-        /// The state to go on with.
+        /// The state for the next attempt.
         state: S,
-        /// How many more bytes are needed, at least.
+        /// How many more bytes are needed at least.
         bytes: usize,
     },
-    /// The packet was taken from the input. What is left there are the first frames.
+    /// The packet was taken from the input; any bytes left belong to the first frames.
     Done(T),
 }
 
-/// What both sides hold after the handshake.
+/// One side's state after the handshake.
 #[derive(Debug)]
 pub struct Session {
     /// The remote's static key: its identity.
@@ -128,6 +132,6 @@ pub struct Session {
     pub egress: Egress,
     /// Opens the frames that we receive.
     pub ingress: Ingress,
-    /// Names this connection; both sides compute the same value.
+    /// Identifies this connection; both sides compute the same value.
     pub binding: ChannelBinding,
 }

@@ -1,4 +1,4 @@
-//! Packets in the format of [EIP-8], and how a packet of either format is taken from the input.
+//! Packets in the format of [EIP-8], and the reception of packets in both formats.
 //!
 //! ```text
 //! packet = size (2) || ECIES(RLP list || padding), authenticated together with the size
@@ -16,7 +16,7 @@ use crate::rlp::{Reader, check_canonical};
 use crate::rlpx::ecies::{self, PacketRandomness};
 use crate::rlpx::error::HandshakeError;
 
-/// Bytes behind the size prefix that are accepted and sent.
+/// The most bytes behind the size prefix that are accepted and sent.
 const MAX_SIZE: usize = 2048;
 
 const PREFIX: usize = 2;
@@ -33,16 +33,16 @@ pub(super) enum Format {
 
 /// A packet that was taken from the input and decrypted.
 pub(super) struct Received {
-    /// As it came over the wire, for the MACs.
+    /// The packet on the wire, for the MACs.
     pub(super) packet: Bytes,
     pub(super) plaintext: Zeroizing<Vec<u8>>,
     pub(super) format: Format,
 }
 
-/// Whether the input holds a whole packet.
+/// The result of [`Receiver::receive`].
 pub(super) enum Reception {
     NeedMore {
-        /// How many more bytes are needed, at least.
+        /// How many more bytes are needed at least.
         bytes: usize,
     },
     Packet(Received),
@@ -51,18 +51,17 @@ pub(super) enum Reception {
 /// Takes one packet from the input.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Receiver {
-    /// Bytes of the legacy packet, as long as the next packet may be one.
+    /// The length of a legacy packet, while the next packet may be one.
     pub(super) legacy: Option<usize>,
 }
 
 impl Receiver {
-    /// How many bytes are needed, at least, before trying to open a packet makes sense: 0 if that
-    /// is all that is left to do.
+    /// Returns how many bytes are missing at least before a packet can be opened.
     pub(super) fn lacks(&self, input: &[u8]) -> Result<usize, HandshakeError> {
         let length = match (self.legacy, input) {
-            // A legacy packet starts with the format byte of its point. EIP-8 packets of 1024 to
-            // 1279 bytes start so too: they are longer, so waiting for the legacy size stalls
-            // neither.
+            // A legacy packet starts with 4, the format byte of its point, and so does an EIP-8
+            // packet of 1024 to 1279 bytes. The latter is longer, so waiting for the legacy size
+            // stalls neither.
             (Some(length), [4, ..]) => length,
             (_, &[high, low, ..]) => PREFIX + checked_size([high, low])?,
             _ => PREFIX,
@@ -70,7 +69,7 @@ impl Receiver {
         Ok(length.saturating_sub(input.len()))
     }
 
-    /// Takes a packet for `key` from the front of `input`, or says how many more bytes it takes.
+    /// Takes a packet for `key` from the front of `input`, if it is complete.
     pub(super) fn receive(
         &mut self,
         key: &SecretKey,
@@ -134,14 +133,15 @@ pub(super) fn seal(
     Ok(packet.into())
 }
 
-/// A list, written in memory which need not move, so that wiping the result wipes it all.
+/// Encodes a list.
 fn encode(append: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    // Large enough not to be moved, so that wiping the result leaves no copy.
     let mut body = BytesMut::with_capacity(256);
     put_list(&mut body, append);
     body
 }
 
-/// What an auth packet says.
+/// The content of an auth packet.
 pub(super) struct Auth {
     pub(super) signature: [u8; 65],
     pub(super) initiator: PublicKey,
@@ -168,7 +168,7 @@ impl Auth {
     }
 }
 
-/// What an ack packet says.
+/// The content of an ack packet.
 pub(super) struct Ack {
     pub(super) ephemeral: PublicKey,
     pub(super) nonce: Nonce,
@@ -196,8 +196,9 @@ pub(super) fn public_key(bytes: [u8; 64]) -> Result<PublicKey, HandshakeError> {
     PublicKey::from_bytes(&bytes).map_err(HandshakeError::InvalidPublicKey)
 }
 
-/// The list at the front of `plaintext`; EIP-8 says to ignore what follows it, and elements
-/// beyond the `expected` ones.
+/// Reads the list at the front of `plaintext`, with at least `expected` elements.
+///
+/// EIP-8 requires receivers to ignore further elements, and bytes behind the list.
 fn list(plaintext: &[u8], expected: usize) -> Result<Reader<'_>, HandshakeError> {
     check_canonical(plaintext).map_err(HandshakeError::NotCanonical)?;
     let list = Reader::new(plaintext).list();
@@ -208,7 +209,7 @@ fn list(plaintext: &[u8], expected: usize) -> Result<Reader<'_>, HandshakeError>
     }
 }
 
-/// The next element, a byte string of `N` bytes.
+/// Reads the next element, a byte string of `N` bytes.
 fn element<const N: usize>(
     list: &mut Reader<'_>,
     element: &'static str,

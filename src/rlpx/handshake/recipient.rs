@@ -1,4 +1,4 @@
-//! The side that accepted.
+//! The side that accepted the connection.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// Waits for a handshake with the node with the static `key`.
+    /// Starts to wait for an auth to the node with the static `key`.
     pub fn new(key: &SecretKey, legacy: Legacy) -> Self {
         Self {
             key: key.clone(),
@@ -27,9 +27,10 @@ impl Recipient {
         }
     }
 
-    /// How many more bytes than `input` are needed, at least, before
-    /// [`read_auth`](Self::read_auth) has anything to compute: most of a handshake's cost, which a node may want
-    /// to do at a time of its choice.
+    /// Returns how many bytes beyond `input` [`read_auth`](Self::read_auth) needs at least.
+    ///
+    /// At 0, `read_auth` has a packet to compute on, which is most of a handshake's cost. The
+    /// caller can choose when to do it.
     ///
     /// # Errors
     /// [`HandshakeError`] if the size prefix is out of range.
@@ -40,8 +41,8 @@ impl Recipient {
     /// Takes the auth from the front of `input`, if it is complete.
     ///
     /// # Errors
-    /// [`HandshakeError`] if the packet is malformed or made for another key. A size prefix that
-    /// is out of range fails before the rest of the packet arrived.
+    /// [`HandshakeError`] if the packet is malformed or made for another key. A size prefix out of
+    /// range fails before the rest of the packet has arrived.
     pub fn read_auth(
         mut self,
         input: &mut BytesMut,
@@ -73,10 +74,10 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// The recipient, after the auth: the moment to decide whether this remote is welcome.
+/// The recipient after the auth, when it decides whether to accept the remote.
 ///
-/// The identity is not proven yet. Anybody can send the packet of somebody else again; only the
-/// holder of the ephemeral key can go on to send a frame.
+/// The identity is not proven yet. Anybody can replay another node's packet; only the holder of the
+/// ephemeral key can send a frame afterwards.
 pub struct AuthReceived {
     remote: PublicKey,
     pub(super) remote_ephemeral: PublicKey,
@@ -86,13 +87,14 @@ pub struct AuthReceived {
 }
 
 impl AuthReceived {
-    /// The static key that the initiator claims.
+    /// Returns the static key that the initiator claims.
     pub fn remote(&self) -> &PublicKey {
         &self.remote
     }
 
-    /// Answers, in the format in which the initiator spoke. Returns the ack packet to send and
-    /// the session.
+    /// Returns the ack packet to send, and the session.
+    ///
+    /// The ack has the format of the auth.
     ///
     /// # Errors
     /// [`HandshakeError::PaddingTooLong`], which random `randomness` never causes.

@@ -22,8 +22,9 @@ fn read_auth(name: &str, legacy: Legacy) -> Result<AuthReceived, HandshakeError>
     Ok(received)
 }
 
-/// EIP-8's initiator after it sent `auth`. Its signature was not made with RFC 6979, so the packet
-/// cannot be made anew.
+/// Returns EIP-8's initiator after it sent `auth`.
+///
+/// Its signature was not made with RFC 6979, so the packet cannot be reproduced.
 fn initiator(auth: &str, legacy: Legacy) -> Initiator {
     Initiator {
         key: key(eip8(), "static_key_A"),
@@ -172,7 +173,7 @@ fn padded(mut randomness: HandshakeRandomness, padding: usize) -> HandshakeRando
     randomness
 }
 
-/// An auth for a recipient of its own, with its size prefix starting with 04.
+/// Returns a recipient's key and an auth whose size prefix starts with 04.
 fn ambiguous_auth() -> (SecretKey, Bytes, Initiator) {
     let rng = &mut rand::rng();
     let (dialler, listener) = (SecretKey::random(rng), SecretKey::random(rng));
@@ -329,7 +330,7 @@ fn padding_is_drawn_from_the_whole_range() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// However the bytes are split, both sides agree and the first frames stay in the input.
+    /// For any split of the bytes, both sides agree; later bytes stay there.
     #[test]
     fn any_split_of_the_input(
         seed: u64,

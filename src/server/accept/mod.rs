@@ -1,4 +1,4 @@
-//! How connections are accepted.
+//! Accepts connections.
 
 mod slots;
 
@@ -17,7 +17,7 @@ use crate::connmgr::Listener;
 use crate::ip::canonical;
 use crate::transport::{SocketOptions, TcpTransport};
 
-/// Listens on TCP, and sets accepted sockets up.
+/// Listens on TCP, and configures accepted sockets.
 #[derive(Debug)]
 pub(crate) struct SocketListener {
     pub(crate) listener: TcpListener,
@@ -33,26 +33,27 @@ impl Listener for SocketListener {
             let (stream, addr) = self.listener.accept().await?;
             match TcpTransport::new(stream, self.options) {
                 Ok(stream) => return Ok((stream, addr)),
-                // One connection's socket says nothing about the listener.
-                Err(error) => tracing::warn!(%addr, %error, "cannot set an accepted socket up"),
+                // The error of one socket does not concern the listener.
+                Err(error) => tracing::warn!(%addr, %error, "cannot configure an accepted socket"),
             }
         }
     }
 }
 
-/// Takes a slot for each connection that is accepted; it is given back when the set-up ends. While one
-/// waits for a slot, others wait in the kernel.
+/// Takes a slot for each accepted connection, which holds it until its set-up ends.
+///
+/// While one connection waits for a slot, others wait in the kernel.
 pub(crate) struct SlotListener<L: Listener, Io> {
     listener: L,
     slots: Slots,
     checks: Arc<Checks>,
     convert: fn(L::Io) -> Io,
-    /// What waits for a slot.
+    /// The accepted connection that waits for a slot.
     waiting: Option<(L::Io, SocketAddr)>,
 }
 
 impl<L: Listener, Io> SlotListener<L, Io> {
-    /// `convert` makes the listener's connections the server's.
+    /// `convert` converts the listener's streams to the server's.
     pub(crate) fn new(
         listener: L,
         slots: &Slots,
@@ -83,7 +84,7 @@ impl<L: Listener<Addr = SocketAddr>, Io: Send + 'static> Listener for SlotListen
                 addr
             }
         };
-        // A dropped call leaves what it has accepted to the next one.
+        // `waiting` keeps the connection, so that the next call has it if this one is dropped.
         let slot = self.slots.take(self.checks.is_known(addr.ip())).await;
         let accepted = self.waiting.take();
         let (stream, addr) = accepted.ok_or(io::ErrorKind::NotConnected)?;

@@ -1,4 +1,4 @@
-//! Places for inbound connections that are being set up.
+//! Slots for inbound connections in set-up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -11,21 +11,24 @@ use tokio_util::sync::CancellationToken;
 use crate::mutex::Mutex;
 use crate::time::after;
 
-/// How long a connection may keep its slot without a step of its remote while others wait for one.
+/// How long a silent remote may keep its slot while other connections wait.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How short that becomes while others come faster than slots become free: an auth follows the opening of
-/// a connection at once, whatever the distance.
+/// The shortest patience for an auth, while connections arrive faster than slots become free.
+///
+/// It can be below a round trip, since an auth immediately follows the opening of a connection.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// What is regained with each connection that finds a slot at once.
+/// How much the patience grows with each connection that finds a slot at once.
 const REGAINED: Duration = Duration::from_millis(10);
 
-/// One in this number of slots is kept for addresses that are known.
+/// One in this number of slots is reserved for known addresses.
 const KNOWN_SHARE: usize = 8;
 
-/// A bounded number of slots. When all are taken, connections go whose remote has not made a step for too
-/// long: its first byte, its auth, its Hello. The first one to be too late goes first. Cloning shares it.
+/// A bounded number of slots. Clones share them.
+///
+/// When all are taken and a connection waits, the set-up ends whose remote has first exceeded its
+/// time for a step: its first byte, its auth, its Hello.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Shared>);
 
@@ -39,10 +42,10 @@ struct Shared {
 struct State {
     limit: usize,
     last: u64,
-    /// By age.
+    /// The taken slots, the oldest first.
     taken: BTreeMap<u64, Taken>,
     strangers: usize,
-    /// How long an auth is waited for.
+    /// How long to wait for an auth, from [`LEAST`] to [`PATIENCE`].
     patience: Duration,
 }
 
@@ -59,7 +62,7 @@ struct Taken {
 pub(crate) enum Awaits {
     /// The remote's auth, or the rest of it.
     Auth,
-    /// Something of ours.
+    /// A step of this side.
     Us,
     /// The remote's Hello, which takes a round trip.
     Hello,
@@ -79,19 +82,19 @@ impl Slots {
         }))
     }
 
-    /// Changes how many there are. What holds one beyond that keeps it to its end.
+    /// Changes the number of slots. Set-ups beyond it keep theirs to their end.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.lock().limit = limit;
         self.0.changed.notify_waiters();
     }
 
-    /// Takes a slot as soon as there is one. Cancel safe.
+    /// Takes a slot as soon as one is free. Cancel safe.
     pub(crate) async fn take(&self, known: bool) -> Slot {
         let mut waited = false;
         loop {
             let changed = self.0.changed.notified();
             tokio::pin!(changed);
-            // Registered before looking, so that no change in between is missed.
+            // Registered before the attempt, so that no change in between is missed.
             changed.as_mut().enable();
             let again = match self.try_take(known) {
                 Ok(slot) => {
@@ -112,7 +115,6 @@ impl Slots {
                 }
             };
             tokio::select! {
-                // Either means to look again.
                 biased;
                 () = changed => {}
                 () = later => {}
@@ -120,14 +122,14 @@ impl Slots {
         }
     }
 
-    /// Takes a slot, or says when a connection has had its time.
+    /// Takes a slot, or returns when the first set-up exceeds its time.
     fn try_take(&self, known: bool) -> Result<Slot, Option<Instant>> {
         let now = Instant::now();
         let mut state = self.lock();
-        let room = match known {
-            true => state.taken.len() < state.limit,
-            // The rest is left to others.
-            false => state.strangers < state.limit - state.limit / KNOWN_SHARE,
+        let room = if known {
+            state.taken.len() < state.limit
+        } else {
+            state.strangers < state.limit - state.limit / KNOWN_SHARE
         };
         if !room {
             return Err(state.want_one(now));
@@ -156,8 +158,9 @@ impl Slots {
 }
 
 impl State {
-    /// Lets the connection go that has had its time first, or says when that will be. One at a time is
-    /// enough.
+    /// Ends the set-up that has first exceeded its time, or returns when one will.
+    ///
+    /// One at a time is enough.
     fn want_one(&mut self, now: Instant) -> Option<Instant> {
         let staying = self
             .taken
@@ -176,18 +179,18 @@ impl State {
         None
     }
 
-    /// A connection has found a slot at once.
+    /// Raises the patience, since a connection has found a slot at once.
     fn relax(&mut self) {
         self.patience = PATIENCE.min(self.patience.saturating_add(REGAINED));
     }
 
-    /// A connection has to wait although none has had its time.
+    /// Lowers the patience, since a connection waits and no set-up has exceeded its time.
     fn hurry(&mut self) {
         self.patience = LEAST.max(self.patience.checked_div(2).unwrap_or_default());
     }
 }
 
-/// A connection's slot, which is free again when this is dropped.
+/// A connection's slot. Dropping it frees the slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Slots,
@@ -196,7 +199,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The set-up has made a step, and waits for the next one.
+    /// Records a step of the set-up, and what it waits for next.
     pub(crate) fn awaits(&self, awaits: Awaits) {
         if let Some(taken) = self.slots.lock().taken.get_mut(&self.id) {
             taken.awaits = awaits;
@@ -204,7 +207,7 @@ impl Slot {
         }
     }
 
-    /// Completes when the remote has made no step for too long while others wait. Cancel safe.
+    /// Completes when the remote has exceeded its time while others wait. Cancel safe.
     pub(crate) async fn wanted(&self) {
         self.wanted.cancelled().await;
     }
@@ -247,7 +250,7 @@ mod tests {
         assert!(taken.iter().all(|slot| !slot.wanted.is_cancelled()));
     }
 
-    /// Each step counts, so that an auth that never ends keeps its slot no longer than silence does.
+    /// An auth that never ends keeps its slot no longer than silence does.
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_a_second_for_each_step() {
         let slots = Slots::new(1);
@@ -281,7 +284,7 @@ mod tests {
         assert_eq!(slots.lock().patience, PATIENCE);
     }
 
-    /// They come in one go, so that all that have a slot are late together, and few have to wait for the first.
+    /// All set-ups exceed their time together, so few connections wait for the first.
     #[tokio::test(start_paused = true)]
     async fn a_crowd_that_comes_at_once_is_through_in_about_two_seconds() {
         let slots = Slots::new(50);

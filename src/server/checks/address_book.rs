@@ -11,8 +11,11 @@ use crate::node::{Enode, Host, NodeId};
 use crate::peer::PeerError;
 use crate::rlpx::FrameError;
 
-/// A clone of the book for [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store): the
-/// server dials what it knows, the book records each outcome, and banned nodes are rejected.
+/// An address book is a store of nodes for a server.
+///
+/// Pass a clone of it to [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store).
+/// The server then dials nodes from the book, the book records each outcome, and banned nodes are
+/// rejected.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +34,7 @@ use crate::rlpx::FrameError;
 ///
 /// let key = SecretKey::generate();
 /// let server = Server::builder(key).node_store(book.clone()).start().await?;
-/// // Whatever is learnt of, by other means than this:
+/// // Add nodes that are known by other means.
 /// let friend = SecretKey::generate().public_key();
 /// book.add(&format!("enode://{friend}@203.0.114.9:30303").parse()?, Source::Own)?;
 ///
@@ -56,7 +59,7 @@ impl NodeStore for AddressBook {
 
     fn good(&self, node: &Enode) {
         if let Err(error) = Self::good(self, node) {
-            // A static node may be where nobody else should look for it.
+            // A static node may have an address that the book does not accept.
             debug!(id = %node.node_id(), %error, "not kept in the address book");
         }
     }
@@ -69,8 +72,9 @@ impl NodeStore for AddressBook {
         Self::failed(self, node);
     }
 
-    /// As told by the node itself: all that one network tells of itself has one bucket of new addresses, however
-    /// many nodes it has.
+    /// Adds the node with its own address as the source.
+    ///
+    /// All nodes of one network thus share one bucket of new addresses, however many they are.
     fn discovered(&self, node: &Enode) {
         let Some(Host::Ip(ip)) = node.endpoint().map(|endpoint| &endpoint.host) else {
             return;
@@ -80,8 +84,9 @@ impl NodeStore for AddressBook {
         }
     }
 
-    /// Two breaches within a minute ban a node, and so do five within any time. A frame that was
-    /// changed on the way counts little: anybody on the path can do that.
+    /// Penalises a node: two breaches within a minute ban it, or five in any time.
+    ///
+    /// A frame with a wrong MAC counts little, since anybody on the path can cause one.
     fn misbehaved(&self, node: &NodeId, error: &PeerError) {
         let (lasting, fading) = match error {
             PeerError::Frame(FrameError::HeaderMac | FrameError::BodyMac) => (0, 20),

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::node::NodeId;
 use crate::time::millis;
 
-/// A ban that holds now: of a node or of an address.
+/// A ban of a node or an address that holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -13,14 +13,14 @@ pub struct BanInfo {
     pub node_id: Option<NodeId>,
     /// The IP address, if one is banned; an IPv6 address stands for its /64.
     pub ip: Option<IpAddr>,
-    /// How much longer it holds, in milliseconds.
+    /// The remaining time, in milliseconds.
     pub left_ms: u64,
-    /// Why, for people; at most 256 characters.
+    /// The reason, as text for people; at most 256 characters.
     pub reason: String,
 }
 
 impl BanInfo {
-    /// The ban of a node for this much longer.
+    /// Makes the ban of a node, with the remaining time.
     #[must_use]
     pub fn of_node(node: NodeId, left: Duration, reason: impl Into<String>) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl BanInfo {
         }
     }
 
-    /// The ban of an address for this much longer.
+    /// Makes the ban of an address, with the remaining time.
     #[must_use]
     pub fn of_ip(ip: IpAddr, left: Duration, reason: impl Into<String>) -> Self {
         Self {

@@ -13,13 +13,14 @@ use crate::mutex::Mutex;
 use crate::node::NodeId;
 use crate::time::after;
 
-/// How many nodes, and how many addresses, may be banned. Beyond, the ban that ends first gives way.
+/// How many nodes, and how many addresses, can be banned. Beyond, the ban that ends first is
+/// dropped.
 const MOST: usize = 16_384;
 
-/// More of a reason is cut off, in characters.
+/// A longer reason is cut off, in characters.
 const LONGEST_REASON: usize = 256;
 
-/// Nodes and addresses that are banned for a time; an IPv6 address stands for its /64.
+/// Nodes and addresses banned for a time; an IPv6 address stands for its /64.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     nodes: Mutex<Table<NodeId>>,
@@ -37,7 +38,7 @@ impl Bans {
         self.ips.lock().insert(banned_net(ip), ban, Instant::now());
     }
 
-    /// Those that hold now.
+    /// All bans that hold now.
     pub(crate) fn all(&self) -> Vec<BanInfo> {
         let now = Instant::now();
         let nodes = self
@@ -58,12 +59,12 @@ impl Bans {
         (self.nodes.lock().count(now), self.ips.lock().count(now))
     }
 
-    /// Whether there was a ban.
+    /// Lifts a ban. Returns whether there was one.
     pub(crate) fn unban(&self, node: &NodeId) -> bool {
         self.nodes.lock().remove(node, Instant::now())
     }
 
-    /// Whether there was a ban.
+    /// Lifts a ban. Returns whether there was one.
     pub(crate) fn unban_ip(&self, ip: IpAddr) -> bool {
         self.ips.lock().remove(&banned_net(ip), Instant::now())
     }
@@ -77,7 +78,7 @@ impl Bans {
     }
 }
 
-/// What is banned with an address.
+/// The first address of the network that is banned with an address.
 pub(crate) fn banned_net(ip: IpAddr) -> IpAddr {
     network_by_family(ip, 32, 64)
 }
@@ -113,7 +114,7 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Copy + Eq + Hash + Ord> Table<K> {
-    /// In place of an earlier ban.
+    /// Replaces an earlier ban.
     fn insert(&mut self, key: K, ban: Ban, now: Instant) {
         self.remove(&key, now);
         while let Some((end, _)) = self.by_end.first()
@@ -137,7 +138,7 @@ impl<K: Copy + Eq + Hash + Ord> Table<K> {
 
     #[cfg(feature = "metrics")]
     fn count(&self, now: Instant) -> usize {
-        // Those that have ended come first.
+        // Expired bans come first.
         let ended = self.by_end.iter().take_while(|(end, _)| *end <= now);
         self.by_end.len().saturating_sub(ended.count())
     }

@@ -1,8 +1,9 @@
-//! Which inbound peer gives its place to a newcomer, when all are taken.
+//! Chooses the inbound peer to evict for a newcomer when all seats are taken.
 //!
-//! Somebody who wants all places would have to be at once in many networks, near, and there for long. The
-//! rules are those of [Bitcoin Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp),
-//! as far as they do not concern blocks and transactions.
+//! To take all seats, an attacker would need peers in many networks, nearby, and connected for a
+//! long time. The rules are those of
+//! [Bitcoin Core](https://github.com/bitcoin/bitcoin/blob/master/src/node/eviction.cpp), without
+//! those about blocks and transactions.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,27 +11,29 @@ use std::time::Duration;
 
 use crate::node::{Group, NodeId};
 
-/// How many networks nobody can choose, since a secret does.
+/// How many networks are protected. A secret selects them, so no remote can.
 const NETWORKS: usize = 4;
 
-/// How many near peers stay.
+/// How many peers with the shortest round trip stay.
 const NEAR: usize = 8;
 
 /// An inbound peer that is neither trusted nor static.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
     pub(super) id: NodeId,
-    /// `None` for an address of which one party cannot easily have many.
+    /// `None` for a local address, or if the transport has none.
     pub(super) network: Option<Group>,
     pub(super) rtt: Option<Duration>,
     pub(super) lifetime: Duration,
 }
 
-/// The peer that goes: of the network with most peers the youngest. These stay: one peer each of four
-/// networks that `secret` chooses, the eight with the shortest round trip, and of the others the half that has
-/// been connected for longest. `None` if nobody is left.
+/// Returns the peer to evict: the youngest of the network with most unprotected peers.
+///
+/// Protected are: the oldest peer of each of four networks that `secret` selects, the eight peers
+/// with the shortest round trip, and of the others the half that has been connected longest. `None`
+/// if all are protected.
 pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<NodeId> {
-    // The order in which a table gives them is another one each time.
+    // The order of a hash table differs each time.
     candidates.sort_by_key(|peer| (std::cmp::Reverse(peer.lifetime), peer.id));
     protect_networks(&mut candidates, secret);
     candidates.sort_by_key(|peer| (peer.rtt.is_none(), peer.rtt));
@@ -46,7 +49,7 @@ pub(super) fn choose(mut candidates: Vec<Candidate>, secret: u64) -> Option<Node
     candidates.iter().max_by_key(youngest).map(|peer| peer.id)
 }
 
-/// Takes the peers that were there first of some networks out.
+/// Removes the oldest peer of each of [`NETWORKS`] networks.
 fn protect_networks(candidates: &mut Vec<Candidate>, secret: u64) {
     let rank = |network: &Group| {
         let mut hasher = DefaultHasher::new();
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn of_the_largest_network_the_youngest_goes() {
-        // Forty of one network that came late, and twenty of as many networks.
+        // Forty late peers of one network, and twenty peers of a network each.
         let crowd = (0..40).map(|n| peer(n, 200, 50, 30 - u64::from(n) / 2));
         let others = (0..20).map(|n| peer(100 + n, n, 100, 60));
         let all: Vec<_> = crowd.chain(others).collect();
@@ -100,7 +103,7 @@ mod tests {
         assert!(choose(far, 1).is_some());
     }
 
-    /// A newcomer from each of a thousand networks, one after the other.
+    /// A thousand newcomers, each from another network, one after the other.
     #[test]
     fn newcomers_in_numbers_do_not_displace_those_who_stay() {
         let mut peers: Vec<_> = (0..34).map(|n| peer(n, n, 80, 1000)).collect();

@@ -1,4 +1,4 @@
-//! Where static and trusted nodes are.
+//! The addresses of static and trusted nodes.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use crate::mutex::Mutex;
 use crate::node::{Endpoint, Enode};
 
-/// How many addresses are remembered of nodes that were connected, the latest.
+/// How many addresses of connected nodes are remembered; the oldest goes first.
 const PROVEN: usize = 256;
 
-/// Addresses of nodes that the user has named: those of the configuration, and those from which such nodes
-/// were connected.
+/// Addresses of static and trusted nodes: configured ones, and those they connected from.
 #[derive(Debug, Default)]
 pub(crate) struct KnownIps {
     configured: Vec<IpAddr>,
@@ -33,7 +32,7 @@ impl KnownIps {
         self.configured.binary_search(&ip).is_ok() || self.proven.lock().contains(&ip)
     }
 
-    /// A static or trusted node has proved to be at this address.
+    /// Records the proven address of a static or trusted node.
     pub(crate) fn prove(&self, ip: IpAddr) {
         if self.contains(ip) {
             return;

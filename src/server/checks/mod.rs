@@ -1,8 +1,8 @@
-//! Who may be talked to.
+//! Decides which nodes may be dialled and accepted.
 //!
-//! It is asked where the answer can change: when a node is to be dialled (the request), when its turn
-//! comes (a queue may be long), after the auth (now it is known who is there, or another connection
-//! came first), and when the peer takes its seat (the last seat may be gone).
+//! The checks run wherever the answer can change: when a dial is requested, when its turn comes (a
+//! queue may be long), after the auth (the remote's identity is known, or another connection came
+//! first), and when the peer takes its seat (the last seat may be gone).
 
 #[cfg(feature = "addrbook")]
 mod address_book;
@@ -42,10 +42,10 @@ use crate::node::{Endpoint, Enode, NodeId};
 use crate::p2p::DisconnectReason;
 use crate::peer::{EndCause, Judge};
 
-/// From this many nodes on, a private address is more likely that of a proxy than their own.
+/// A private address with at least this many nodes is probably a proxy's.
 const HIDDEN: usize = 8;
 
-/// What decides about connections. The connection manager asks it inside its task, so nothing here
+/// Decides about connections. The connection manager calls it inside its task, so nothing here
 /// waits.
 #[derive(Debug)]
 pub(crate) struct Checks {
@@ -53,12 +53,12 @@ pub(crate) struct Checks {
     pub(crate) peers: PeerSet,
     pub(crate) waiters: Waiters,
     pub(crate) store: Arc<dyn NodeStore>,
-    /// Those that the store does not keep.
+    /// The bans that the store does not keep.
     pub(crate) bans: Bans,
     pub(crate) scores: Scores,
     /// The score above which a node is banned, and for how long.
     pub(crate) ban_above: Mutex<(u32, Duration)>,
-    /// Whether nodes to dial are found by the server itself.
+    /// Whether the server finds nodes to dial by itself.
     pub(crate) has_source: bool,
     pub(crate) permitted: Option<NetList>,
     pub(crate) exempt: NetList,
@@ -70,7 +70,7 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    /// Whether a node may be dialled as things stand.
+    /// Checks whether a node may be dialled now.
     pub(crate) fn check(&self, node: &Enode) -> Result<(), Refusal> {
         self.check_node(node)?;
         let checked = self.peers.check(&node.node_id(), None);
@@ -84,25 +84,26 @@ impl Checks {
         })
     }
 
-    /// Whether a node may be talked to at all, whatever is connected.
+    /// Checks whether a node is allowed at all, regardless of the connected peers.
     pub(crate) fn check_node(&self, node: &Enode) -> Result<(), Refusal> {
         let mut endpoints = node
             .tcp_endpoints()
             .map(|endpoint| self.check_endpoint(endpoint));
-        // One way to it is enough.
+        // One permitted endpoint is enough.
         if let Some(refused) = endpoints.next()
             && refused.is_err()
             && endpoints.all(|checked| checked.is_err())
         {
             return refused;
         }
-        match self.is_banned(&node.node_id()) {
-            true => Err(Refusal::Banned),
-            false => Ok(()),
+        if self.is_banned(&node.node_id()) {
+            Err(Refusal::Banned)
+        } else {
+            Ok(())
         }
     }
 
-    /// The node with those of its endpoints that may be talked to.
+    /// The node with only its permitted endpoints.
     pub(crate) fn permitted_part(&self, node: &Enode) -> Enode {
         node.clone()
             .only(|endpoint| self.check_endpoint(endpoint).is_ok())
@@ -113,8 +114,9 @@ impl Checks {
         addr.map_or(Ok(()), |addr| self.check_ip(addr.ip()))
     }
 
-    /// Whether an address may be talked to at all. It is asked again when a socket has it, since a name
-    /// can lead anywhere.
+    /// Checks whether an address is allowed at all.
+    ///
+    /// The dialer checks again with the socket's address, since a name can resolve to any address.
     pub(crate) fn check_ip(&self, ip: IpAddr) -> Result<(), Refusal> {
         let permitted = self.permitted.as_ref();
         if permitted.is_some_and(|networks| !networks.contains(ip)) {
@@ -140,13 +142,13 @@ impl Checks {
             self.bans.ban(*id, time, reason);
         }
         tracing::debug!(%id, ?time, reason, "node banned");
-        // Banned first: one that is set up meanwhile is found here, or finds the ban.
+        // After the ban: a connection that is being set up is either found here or sees the ban.
         if let Some(peer) = self.peers.get(id) {
             peer.end(EndCause::Banned);
         }
     }
 
-    /// Bans an address from now on, and ends the connections with it.
+    /// Bans an address from now on, and ends its connections.
     pub(crate) fn ban_ip(&self, ip: IpAddr, time: Duration, reason: &str) {
         self.keep_out(ip, time, reason);
         let net = banned_net(ip);
@@ -155,7 +157,7 @@ impl Checks {
         }
     }
 
-    /// Bans an address for new connections alone.
+    /// Bans an address, for new connections only.
     fn keep_out(&self, ip: IpAddr, time: Duration, reason: &str) {
         if !self.store.ban_ip(ip, time, reason) {
             self.bans.ban_ip(ip, time, reason);
@@ -163,9 +165,9 @@ impl Checks {
         tracing::debug!(%ip, ?time, reason, "address banned");
     }
 
-    /// Lifts a ban, and says whether there was one.
+    /// Lifts a ban. Returns whether there was one.
     pub(crate) fn unban(&self, id: &NodeId) -> bool {
-        // Both: a store may have refused to keep an earlier one.
+        // Both: the store may have declined to keep an earlier ban.
         self.bans.unban(id) | self.store.unban(id)
     }
 
@@ -180,9 +182,10 @@ impl Checks {
         all
     }
 
-    /// Begins the set-up of a connection that was accepted from `ip`. Local addresses are not
-    /// counted by their networks, in which everybody on this machine is, and those of the whitelist
-    /// not at all.
+    /// Begins the set-up of a connection that was accepted from `ip`.
+    ///
+    /// Exempt addresses do not count for the bounds of their networks: everybody on this machine
+    /// shares those of a local address. Addresses of the whitelist do not count at all.
     pub(crate) fn begin_handshake(&self, ip: IpAddr) -> Result<Option<Handshake>, Refusal> {
         if self.whitelist.contains(ip) {
             return Ok(None);
@@ -191,7 +194,7 @@ impl Checks {
         self.admission.handshake(source).map(Some)
     }
 
-    /// Where an inbound peer comes from, for the shares of networks: not if many may have its address.
+    /// The origin of an inbound peer. Exempt addresses do not count for the shares of networks.
     pub(crate) fn inbound_from(&self, addr: Option<SocketAddr>) -> Inbound {
         let ip = addr.map(|addr| addr.ip());
         Inbound {
@@ -201,8 +204,9 @@ impl Checks {
         }
     }
 
-    /// Warns once when [`HIDDEN`] nodes are connected from one private address: it is probably that of
-    /// something in between, and nobody's limit holds.
+    /// Warns once when [`HIDDEN`] nodes are connected from one private address.
+    ///
+    /// The address is then probably a proxy's, and no limit on strangers holds.
     pub(crate) fn look_for_hidden(&self, ip: IpAddr) {
         let named = self.exempt.contains(ip) || self.whitelist.contains(ip);
         if !self.exempt_local || ip.is_loopback() || !is_local(ip) || named {
@@ -213,12 +217,12 @@ impl Checks {
             tracing::warn!(
                 %ip, nodes,
                 "many nodes connect from one private address, which is exempt from all limits on strangers: \
-                 if it hides where they come from, set exempt_local = false"
+                 if it is a proxy's, set exempt_local = false"
             );
         }
     }
 
-    /// Whether a static or trusted node is, or was, at this address, or the whitelist has it.
+    /// Whether an address is whitelisted, or known as a static or trusted node's.
     pub(crate) fn is_known(&self, ip: IpAddr) -> bool {
         self.whitelist.contains(ip) || self.known.contains(ip)
     }
@@ -229,9 +233,11 @@ impl Checks {
 }
 
 impl Judge for Checks {
-    /// A stranger can be another node at once, so where many strangers may share an address or nobody is
-    /// a stranger the node alone is banned, and elsewhere the address too. Others who are connected from
-    /// there have done nothing, and stay.
+    /// Adds to a node's score, and bans the node above the limit.
+    ///
+    /// An inbound stranger can return at once with another key, so its address is banned too,
+    /// except where many nodes may share the address or a known node uses it. Other peers that are
+    /// already connected from there stay, since they have done nothing.
     fn penalise(&self, node: &NodeId, points: u32, reason: &str) -> u32 {
         if self.peers.is_no_stranger(node) {
             return 0;

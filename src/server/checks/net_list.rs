@@ -4,32 +4,33 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Networks, written as `10.0.0.0/8, 2001:db8::/32`; an address alone is a network of one.
+/// A list of networks, such as `10.0.0.0/8, 2001:db8::/32`; a bare address is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetList(Vec<IpNet>);
 
-/// A text that is not a list of networks.
+/// The error for a text that is not a list of networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a network such as 10.0.0.0/8 or 2001:db8::/32")]
 pub struct NetListError(String);
 
 impl NetList {
-    /// Whether an address is in one of the networks. An IPv4 address mapped into IPv6 counts as
-    /// what it is.
+    /// Returns whether an address is in one of the networks.
+    ///
+    /// An IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.0.iter().any(|network| network.contains(&ip))
     }
 
-    /// The networks of both lists.
+    /// Appends the networks of another list.
     #[must_use]
     pub fn with(mut self, other: &Self) -> Self {
         self.0.extend(&other.0);
         self
     }
 
-    /// Whether there is no network in it.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

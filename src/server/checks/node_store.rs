@@ -8,52 +8,64 @@ use crate::node::{Enode, NodeId, NodeRecord};
 use crate::peer::PeerError;
 use crate::server::{DialError, DialOutcome};
 
-/// What is remembered of nodes beyond a connection: whom to dial, who proved to be where, who is
-/// banned. An address book is one; [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store) takes it.
+/// Remembers nodes across connections: addresses to dial, proven addresses, and bans.
 ///
-/// All methods are called from the server's tasks, so they must answer at once. Those that only
-/// tell do nothing by default. A method that panics has no effect; if it asks for a ban, the answer is yes.
+/// An address book is one. Pass a store to
+/// [`ServerBuilder::node_store`](crate::server::ServerBuilder::node_store).
+///
+/// The server's tasks call all methods, so they must not block. Methods that only notify do nothing
+/// by default. A method that panics has no effect; if it asks for a ban, the node counts as banned.
 pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
-    /// Up to `most` nodes to dial, the best first. The server dials the first that it wants now, and
-    /// tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, unless nothing was
-    /// learnt about the node.
+    /// Returns up to `most` nodes to dial, the best first.
+    ///
+    /// The server dials the first one that it wants now, and reports the outcome by
+    /// [`good`](Self::good) or [`failed`](Self::failed), unless it learnt nothing about the node.
     fn draw(&self, most: usize) -> Vec<Enode>;
 
-    /// A node that the server shall ask whether it is still there, if there is one now: it connects
-    /// to it, tells by [`good`](Self::good) or [`failed`](Self::failed) what came of it, and takes
-    /// leave.
+    /// Returns a node for the server to test, if there is one now.
+    ///
+    /// The server connects to the node, reports the outcome by [`good`](Self::good) or
+    /// [`failed`](Self::failed), and disconnects.
     fn probe(&self) -> Option<Enode> {
         None
     }
 
-    /// A dial opened a connection, to whomever: this node is not offline.
+    /// Notifies the store that a dial opened a connection, so this node is online.
     fn dial_succeeded(&self) {}
 
-    /// A dialled node has proved by its handshake to be at this address, whether it became a peer or not:
-    /// [`DialOutcome::There`].
+    /// Notifies the store that a dialled node proved its key at this address.
+    ///
+    /// This is [`DialOutcome::There`], whether the node became a peer or not.
     fn good(&self, _node: &Enode) {}
 
-    /// A node is, or just was, connected, whoever dialled.
+    /// Notifies the store that a node is, or just was, connected, in either direction.
     fn connected(&self, _node: &NodeId) {}
 
-    /// A dialled node was not reached, or did not prove its key: [`DialOutcome::Unreachable`].
+    /// Notifies the store that a dialled node was [unreachable](DialOutcome::Unreachable).
+    ///
+    /// The node was not reached, or did not prove its key.
     fn failed(&self, _node: &NodeId) {}
 
-    /// Discovery knows this node for some minutes at least, and that it is at this address; not that it takes
-    /// connections. What the store [has drawn](Self::draw) of it at the next start is where discovery begins. Told
-    /// when the node is new and now and then later, at most 272 nodes in 30 s, and all of them once more at the end.
+    /// Notifies the store of a node that discovery has known for at least some minutes.
+    ///
+    /// The node answers at this address, but is not known to accept connections. At the next start
+    /// discovery begins with nodes that the store [returns](Self::draw). The server reports a node
+    /// when it is new and occasionally later, at most 272 nodes in 30 s, and all of them once more
+    /// at the end.
     fn discovered(&self, _node: &Enode) {}
 
-    /// A peer ended because it broke the protocol: [`PeerError::is_misbehaviour`].
+    /// Notifies the store that a peer ended because it [misbehaved](PeerError::is_misbehaviour).
     fn misbehaved(&self, _node: &NodeId, _error: &PeerError) {}
 
-    /// The newest record of a node that is known, for the information records of peers. Default: none.
+    /// Returns the newest known record of a node, for its peer information. Default: none.
     fn record(&self, _node: &NodeId) -> Option<NodeRecord> {
         None
     }
 
-    /// Bans a node for some time from now on, in place of an earlier ban, and says whether the store keeps
-    /// bans. Default: no, and the server keeps them in memory until it stops.
+    /// Bans a node for `time` from now on, and returns whether the store keeps bans.
+    ///
+    /// The ban replaces an earlier one. Default: `false`, and the server keeps bans in memory until
+    /// it stops.
     fn ban(&self, _node: &NodeId, _time: Duration, _reason: &str) -> bool {
         false
     }
@@ -63,32 +75,32 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Lifts the ban of a node and says whether there was one.
+    /// Lifts the ban of a node, and returns whether there was one.
     fn unban(&self, _node: &NodeId) -> bool {
         false
     }
 
-    /// Lifts the ban of an IP address and says whether there was one.
+    /// Lifts the ban of an IP address, and returns whether there was one.
     fn unban_ip(&self, _ip: IpAddr) -> bool {
         false
     }
 
-    /// All bans that hold now, for those who look at the node. Default: none.
+    /// Returns all bans that hold now, for display. Default: none.
     fn bans(&self) -> Vec<BanInfo> {
         Vec::new()
     }
 
-    /// How much the store keeps, for metrics: asked every few seconds. Default: nothing.
+    /// Returns how much the store keeps; called every few seconds for metrics. Default: nothing.
     fn sizes(&self) -> StoreSizes {
         StoreSizes::default()
     }
 
-    /// Whether a node must neither be dialled nor become a peer.
+    /// Returns whether a node must neither be dialled nor become a peer.
     fn is_banned(&self, _node: &NodeId) -> bool {
         false
     }
 
-    /// Whether no connection with an address is wanted.
+    /// Returns whether connections with an address are rejected.
     fn is_banned_ip(&self, _ip: IpAddr) -> bool {
         false
     }
@@ -99,16 +111,16 @@ pub trait NodeStore: fmt::Debug + Send + Sync + 'static {
 pub struct StoreSizes {
     /// Addresses to which no connection has succeeded yet.
     pub new: usize,
-    /// Addresses to which one has.
+    /// Addresses to which a connection has succeeded.
     pub tried: usize,
-    /// Nodes that are banned.
+    /// Banned nodes.
     pub banned_nodes: usize,
-    /// IP addresses that are banned.
+    /// Banned IP addresses.
     pub banned_ips: usize,
 }
 
 impl dyn NodeStore {
-    /// What a dial that brought no peer says about the node.
+    /// Records the outcome of a dial that produced no peer.
     pub(crate) fn learn(&self, node: &Enode, error: &DialError) {
         match error.outcome() {
             DialOutcome::There => self.good(&node.reached_at(error.addr())),
@@ -118,7 +130,7 @@ impl dyn NodeStore {
     }
 }
 
-/// A user's store in the server's tasks, which it must not end.
+/// A user's store whose panics do not end the server's tasks.
 #[derive(Debug)]
 pub(crate) struct Guarded<M>(pub(crate) M);
 
@@ -194,7 +206,7 @@ impl<M: NodeStore> NodeStore for Guarded<M> {
     }
 }
 
-/// Remembers nothing.
+/// A store that remembers nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct NoStore;
 

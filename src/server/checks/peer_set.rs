@@ -1,4 +1,4 @@
-//! Who is connected, and who may.
+//! The connected peers, and the limits on them.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -17,27 +17,28 @@ use crate::p2p::DisconnectReason;
 use crate::peer::Peer;
 use crate::setup::Direction;
 
-/// How long a new connection waits for the end of an earlier one with its node. Most remotes give a
-/// handshake 5 s.
+/// How long a new connection waits for an ending one with the same node.
+///
+/// Below 5 s, which is the handshake timeout of most remotes.
 pub(crate) const ENDING: Duration = Duration::from_secs(3);
 
-/// One in this number of inbound seats is the share of a small network.
+/// The smallest network's share of the inbound seats: one in this number.
 const NETWORK_SHARE: usize = 8;
 
-/// How many peers may be on their way out for the sake of newcomers.
+/// How many evicted peers may be ending at the same time.
 const MOST_LEAVING: usize = 8;
 
 /// How many peers a node wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seats {
-    /// In all.
+    /// In total.
     pub(crate) all: usize,
-    /// That dialled us.
+    /// Of these, the most that inbound peers may take.
     pub(crate) inbound: usize,
 }
 
 impl Seats {
-    /// One of `ratio` seats is kept for dialled peers, rounded up; with `ratio` 0 none is.
+    /// Reserves one of `ratio` seats, rounded up, for dialled peers; none if `ratio` is 0.
     pub(crate) fn new(all: usize, ratio: usize) -> Self {
         let dialled = match (all, ratio) {
             (0, _) | (_, 0) => 0,
@@ -49,14 +50,13 @@ impl Seats {
         }
     }
 
-    /// How many are kept for dialled peers.
+    /// How many seats are reserved for dialled peers.
     pub(crate) fn dialled(self) -> usize {
         self.all - self.inbound
     }
 }
 
-/// The connected peers of a node. The checks are made under the same lock as the changes. Cloning
-/// shares it.
+/// The connected peers of a node. Checks and changes share one lock. Clones share the set.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerSet(Arc<Shared>);
 
@@ -64,9 +64,9 @@ pub(crate) struct PeerSet(Arc<Shared>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inbound {
     pub(super) ip: Option<IpAddr>,
-    /// The same for the shares of networks; `None` where its address says nothing about it.
+    /// The address that counts for the shares of networks; `None` if the address is exempt.
     pub(super) counted: Option<IpAddr>,
-    /// Whether its address is of the whitelist.
+    /// Whether its address is in the whitelist.
     pub(super) whitelisted: bool,
 }
 
@@ -79,7 +79,7 @@ impl Inbound {
 #[derive(Debug)]
 struct Shared {
     own: NodeId,
-    /// Chooses networks that stay.
+    /// Selects the networks that eviction protects.
     secret: u64,
     state: Mutex<State>,
 }
@@ -91,11 +91,11 @@ struct State {
     inbound: usize,
     trusted: HashSet<NodeId>,
     statics: HashSet<NodeId>,
-    /// How many static nodes are not connected: their seats are kept.
+    /// How many static nodes are not connected; their seats are reserved.
     absent: usize,
     /// Inbound peers that count for the shares of their networks.
     networks: HashMap<Network, usize>,
-    /// Those who have given their seats to newcomers, and have not ended.
+    /// Evicted peers that have not ended yet.
     leaving: HashSet<NodeId>,
     closed: bool,
 }
@@ -103,7 +103,7 @@ struct State {
 #[derive(Debug)]
 struct Member {
     peer: Peer,
-    /// Of the connection manager, if that has opened the connection.
+    /// The connection manager's request, if the manager owns the connection.
     request: Option<ReqId>,
     inbound: Option<Inbound>,
 }
@@ -113,7 +113,7 @@ impl Member {
         self.inbound.is_some_and(|inbound| inbound.whitelisted)
     }
 
-    /// As the listener says, or as the stream does.
+    /// The address that the listener reports, else the stream's.
     fn ip(&self) -> Option<IpAddr> {
         let accepted = self.inbound.and_then(|inbound| inbound.ip);
         accepted.or_else(|| Some(self.peer.remote_addr()?.ip()))
@@ -139,7 +139,7 @@ impl PeerSet {
         }))
     }
 
-    /// Whether a node may become a peer as things stand; an inbound one comes from somewhere.
+    /// Checks whether a node may become a peer now. `inbound` is the origin of an inbound one.
     pub(crate) fn check(
         &self,
         id: &NodeId,
@@ -148,8 +148,10 @@ impl PeerSet {
         self.check_in(&self.lock(), id, inbound).map(drop)
     }
 
-    /// Also says who has to go for it. The order of the checks is that of go-ethereum, whose reasons
-    /// remotes know; trusted nodes are exempt from the limits alone.
+    /// Like [`check`](Self::check), but returns the peer to evict, if any.
+    ///
+    /// The checks are in go-ethereum's order, whose reasons remotes know. Trusted nodes are exempt
+    /// from the limits only.
     fn check_in(
         &self,
         state: &State,
@@ -160,17 +162,19 @@ impl PeerSet {
         let exempt = state.trusted.contains(id);
         let taken = state.peers.len().saturating_sub(state.leaving.len());
         let is_static = state.statics.contains(id);
-        let full = match is_static {
-            true => taken >= seats.all,
-            false => taken.saturating_add(state.absent) >= seats.all,
+        let full = if is_static {
+            taken >= seats.all
+        } else {
+            taken.saturating_add(state.absent) >= seats.all
         };
         let inbound_full = inbound.is_some_and(|inbound| !inbound.whitelisted)
             && !is_static
             && state.inbound.saturating_sub(state.leaving.len()) >= seats.inbound;
         let crowded = !is_static && inbound.is_some_and(|inbound| self.is_crowded(state, inbound));
-        let goes = match inbound.is_some() && (full || inbound_full) && !exempt && !crowded {
-            true => self.who_goes(state),
-            false => None,
+        let goes = if inbound.is_some() && (full || inbound_full) && !exempt && !crowded {
+            self.who_goes(state)
+        } else {
+            None
         };
         let no_seat = (full || inbound_full) && goes.is_none() || crowded;
         if state.closed {
@@ -186,8 +190,10 @@ impl PeerSet {
         }
     }
 
-    /// Whether a network has its share of the inbound seats: an eighth for the smallest one, two and three
-    /// eighths for those around it, and two seats at least.
+    /// Whether one of the peer's networks has used up its share of the inbound seats.
+    ///
+    /// The share is an eighth for the smallest network, two and three eighths for the networks
+    /// around it, with an eighth counted as at least two seats.
     fn is_crowded(&self, state: &State, inbound: Inbound) -> bool {
         let share = (state.seats.inbound / NETWORK_SHARE).max(2);
         inbound.networks().enumerate().any(|(place, network)| {
@@ -196,7 +202,7 @@ impl PeerSet {
         })
     }
 
-    /// The inbound peer that gives its seat to a newcomer, if one does.
+    /// The inbound peer to evict for a newcomer, if any.
     fn who_goes(&self, state: &State) -> Option<NodeId> {
         if state.leaving.len() >= MOST_LEAVING {
             return None;
@@ -224,7 +230,7 @@ impl PeerSet {
         choose(candidates.collect(), self.0.secret)
     }
 
-    /// Gives a peer its seat, unless things have changed since it was checked. Another peer may have to go.
+    /// Checks a peer again and gives it a seat, which may evict another peer.
     pub(crate) fn insert(
         &self,
         peer: Peer,
@@ -254,7 +260,7 @@ impl PeerSet {
         }
         drop(state);
         if let Some(goes) = goes {
-            tracing::debug!(peer = %goes.id(), "gives its place to another one");
+            tracing::debug!(peer = %goes.id(), "evicted in favour of a newcomer");
             goes.disconnect(DisconnectReason::TOO_MANY_PEERS);
         }
         Ok(Seat {
@@ -264,24 +270,26 @@ impl PeerSet {
         })
     }
 
-    /// Sets whether a node is exempt from the limits; a connected one is told so at once.
+    /// Sets whether a node is exempt from the limits, and updates its peer if connected.
     pub(crate) fn set_trusted(&self, id: NodeId, trusted: bool) {
         let mut state = self.lock();
-        match trusted {
-            true => state.trusted.insert(id),
-            false => state.trusted.remove(&id),
-        };
+        if trusted {
+            state.trusted.insert(id);
+        } else {
+            state.trusted.remove(&id);
+        }
         if let Some(member) = state.peers.get(&id) {
             member.peer.control().set_trusted(trusted);
         }
     }
 
-    /// Sets whether a node is dialled again and again; a connected one is told so at once.
+    /// Sets whether a node is static, and updates its peer if connected.
     pub(crate) fn set_static(&self, id: NodeId, wanted: bool) {
         let mut state = self.lock();
-        let changed = match wanted {
-            true => state.statics.insert(id),
-            false => state.statics.remove(&id),
+        let changed = if wanted {
+            state.statics.insert(id)
+        } else {
+            state.statics.remove(&id)
         };
         match state.peers.get(&id) {
             Some(member) => member.peer.control().set_static(wanted),
@@ -291,11 +299,12 @@ impl PeerSet {
         }
     }
 
-    /// Lets an ending peer of this node end: it is no duplicate of a new connection, which waits for
-    /// that for [`ENDING`] at most. Cancel safe.
+    /// Waits up to [`ENDING`] for a peer of this node that is ending. Cancel safe.
+    ///
+    /// Such a peer should not make a new connection a duplicate.
     pub(crate) async fn let_end(&self, id: &NodeId) {
         if let Some(peer) = self.get(id).filter(Peer::is_ending) {
-            // One that takes longer is in the way after all.
+            // A peer that takes longer makes the new connection a duplicate after all.
             let _ = timeout(ENDING, peer.ended()).await;
         }
     }
@@ -304,13 +313,13 @@ impl PeerSet {
         self.lock().statics.contains(id)
     }
 
-    /// Whether a node is trusted, or connected from an address of the whitelist.
+    /// Whether a node is trusted, or connected from an address in the whitelist.
     pub(crate) fn is_no_stranger(&self, id: &NodeId) -> bool {
         let state = self.lock();
         state.trusted.contains(id) || state.peers.get(id).is_some_and(Member::is_whitelisted)
     }
 
-    /// Where an inbound peer comes from, if it is one and there are addresses.
+    /// The address of an inbound peer, if the transport has addresses.
     pub(crate) fn inbound_ip(&self, id: &NodeId) -> Option<IpAddr> {
         let state = self.lock();
         let member = state.peers.get(id)?;
@@ -318,7 +327,7 @@ impl PeerSet {
         member.ip()
     }
 
-    /// The peers with an address for which `there` holds.
+    /// The peers whose address satisfies `there`.
     pub(crate) fn at(&self, there: impl Fn(IpAddr) -> bool) -> Vec<Peer> {
         let state = self.lock();
         let members = state.peers.values();
@@ -330,7 +339,7 @@ impl PeerSet {
         self.lock().seats
     }
 
-    /// Changes how many peers are wanted. Nobody has to go.
+    /// Changes how many peers are wanted. Evicts no peer.
     pub(crate) fn set_seats(&self, seats: Seats) {
         self.lock().seats = seats;
     }
@@ -367,7 +376,7 @@ impl PeerSet {
         peers
     }
 
-    /// Lets nobody in any more, and tells who is there.
+    /// Rejects new peers from now on, and returns the connected ones.
     pub(crate) fn close(&self) -> Vec<Peer> {
         self.lock().closed = true;
         self.snapshot()
@@ -378,7 +387,7 @@ impl PeerSet {
     }
 }
 
-/// A peer's place in the set, which it leaves when this is dropped.
+/// A peer's place in the set. Dropping it removes the peer.
 #[derive(Debug)]
 pub(crate) struct Seat {
     peers: PeerSet,

@@ -1,4 +1,4 @@
-//! How badly nodes behave, as protocols have seen it.
+//! Scores of nodes' misbehaviour, as reported by protocols.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use tokio::time::Instant;
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 
-/// How many nodes have a score. Beyond, the lowest is forgotten.
+/// How many nodes have a score. Beyond, the lowest score is dropped.
 const MOST: usize = 4096;
 
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// Scores by node, which halve every minute; they outlive connections.
+/// Scores by node, which halve every minute and outlive connections.
 #[derive(Debug, Default)]
 pub(crate) struct Scores(Mutex<HashMap<NodeId, Score>>);
 
 #[derive(Debug)]
 struct Score {
     points: f64,
-    /// When these were the points.
+    /// When the score was `points`.
     since: Instant,
 }
 
@@ -32,7 +32,7 @@ impl Score {
 }
 
 impl Scores {
-    /// Adds to a node's score and returns it, rounded to whole points.
+    /// Adds to a node's score, and returns the sum, rounded to whole points.
     pub(crate) fn add(&self, node: &NodeId, points: u32) -> u32 {
         let now = Instant::now();
         let mut scores = self.0.lock();

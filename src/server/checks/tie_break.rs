@@ -1,7 +1,7 @@
-//! Which of two connections goes on when two nodes dial each other.
+//! Decides which connection goes on when two nodes dial each other.
 //!
-//! Without a rule each side completes its own dial first and refuses the other's, and both are lost. The
-//! rule is applied when an inbound auth names a node, before our ack:
+//! Without a rule each side completes its own dial first and rejects the other's, and both are
+//! lost. The rule applies when an inbound auth names a node, before our ack:
 //!
 //! | our dial to that node | the inbound connection | the dial |
 //! |---|---|---|
@@ -10,8 +10,9 @@
 //! | has sent its auth, no Hello, and the remote's node id is larger | goes on | pauses |
 //! | anything else | waits for the dial's end | goes on |
 //!
-//! Only a verified first frame proves who the inbound connection comes from; it cancels the paused dial. An
-//! auth can be replayed by anybody, so a dial pauses once, for [`PAUSE`] at most, and then goes on.
+//! Only a verified first frame proves the identity of the inbound connection's remote; it cancels
+//! the paused dial. Anybody can replay an auth, so a dial pauses once, for at most [`PAUSE`], and
+//! then goes on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -23,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use crate::mutex::Mutex;
 use crate::node::NodeId;
 
-/// The longest that inbound connections delay a dial, in all.
+/// The longest total delay of a dial by inbound connections.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How far an outbound connection is.
@@ -34,7 +35,7 @@ enum Progress {
     HelloSent,
 }
 
-/// What becomes of an inbound connection.
+/// What an inbound connection does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Go,
@@ -53,15 +54,15 @@ fn judge(own: &NodeId, remote: &NodeId, dial: Option<Progress>) -> Verdict {
 #[derive(Debug, Default)]
 struct Contest {
     dial: Option<Progress>,
-    /// Inbound connections that went on and are not decided.
+    /// Inbound connections that went on and are not decided yet.
     inbound: usize,
     /// Whether an inbound connection has proven its identity.
     verified: bool,
-    /// Everyone who takes part, also who only waits.
+    /// All connections that take part, waiting ones included.
     members: usize,
 }
 
-/// All contests of a node. An entry exists for as long as anybody takes part.
+/// All contests of a node. An entry exists while it has members.
 #[derive(Debug, Clone)]
 pub(crate) struct TieBreak {
     own: NodeId,
@@ -76,7 +77,7 @@ impl TieBreak {
         }
     }
 
-    /// An outbound connection was opened. `None` if there is another one to this node.
+    /// Enters an outbound connection that was opened. `None` if there is another to this node.
     pub(crate) fn dial(&self, remote: NodeId) -> Option<DialTurn> {
         let member = self.join(remote);
         let mut first = false;
@@ -90,7 +91,7 @@ impl TieBreak {
         })
     }
 
-    /// An inbound connection has sent an auth that names `remote`.
+    /// Enters an inbound connection whose auth names `remote`.
     pub(crate) fn inbound(&self, remote: NodeId) -> InboundTurn {
         InboundTurn {
             member: self.join(remote),
@@ -114,7 +115,7 @@ impl TieBreak {
     }
 }
 
-/// Somebody who takes part in a contest, until dropped.
+/// A connection's membership in a contest, until dropped.
 #[derive(Debug)]
 struct Member {
     contest: watch::Sender<Contest>,
@@ -128,7 +129,7 @@ impl Member {
     }
 
     async fn until(&self, condition: impl FnMut(&Contest) -> bool) {
-        // This side holds a sender, so the channel is open.
+        // `self` holds a sender, so the channel is open.
         let _ = self.contest.subscribe().wait_for(condition).await;
     }
 }
@@ -147,7 +148,7 @@ impl Drop for Member {
     }
 }
 
-/// An inbound connection of the same node has taken a dial's place.
+/// An inbound connection of the same node has replaced a dial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Superseded;
 
@@ -155,27 +156,27 @@ pub(crate) struct Superseded;
 #[derive(Debug)]
 pub(crate) struct DialTurn {
     member: Member,
-    /// How long its one pause was.
+    /// The length of its one pause.
     paused: Option<Duration>,
 }
 
 impl DialTurn {
-    /// To be called before the auth is sent; pauses while an inbound connection goes on.
+    /// Pauses while an inbound connection goes on. Call it before sending the auth.
     pub(crate) async fn before_auth(&mut self) -> Result<(), Superseded> {
         self.step(Progress::AuthSent).await
     }
 
-    /// To be called before the Hello is sent; likewise.
+    /// Pauses while an inbound connection goes on. Call it before sending the Hello.
     pub(crate) async fn before_hello(&mut self) -> Result<(), Superseded> {
         self.step(Progress::HelloSent).await
     }
 
-    /// How long it has paused, which its deadline does not count.
+    /// How long it has paused. The dial's deadline excludes this time.
     pub(crate) fn paused(&self) -> Duration {
         self.paused.unwrap_or_default()
     }
 
-    /// Ends when an inbound connection takes the dial's place, before its Hello is sent.
+    /// Completes when an inbound connection replaces the dial before the dial's Hello.
     pub(crate) fn superseded(&self) -> impl Future<Output = Superseded> + use<> {
         let mut contest = self.member.contest.subscribe();
         async move {
@@ -192,7 +193,7 @@ impl DialTurn {
         let decided = |contest: &Contest| contest.verified || contest.inbound == 0;
         if self.paused.is_none() && !decided(&self.member.contest.borrow()) {
             let started = Instant::now();
-            // Past the pause the dial goes on, whatever the inbound connections do.
+            // After the pause the dial goes on, whatever the inbound connections do.
             let _ = timeout(PAUSE, self.member.until(decided)).await;
             self.paused = Some(started.elapsed());
         }
@@ -221,7 +222,7 @@ pub(crate) struct InboundTurn {
 }
 
 impl InboundTurn {
-    /// To be called before the ack is sent; waits for the end of a dial that has precedence.
+    /// Waits for the end of a dial that has precedence. Call it before sending the ack.
     pub(crate) async fn before_ack(&mut self) {
         loop {
             let mut verdict = Verdict::Hold;
@@ -239,7 +240,7 @@ impl InboundTurn {
         }
     }
 
-    /// The first frame came from the node itself.
+    /// Records that the first frame proved the node's identity.
     pub(crate) fn verified(&self) {
         self.member.change(|contest| contest.verified = true);
     }

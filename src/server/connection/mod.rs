@@ -1,4 +1,4 @@
-//! What becomes of the connections that the connection manager opens.
+//! Handles the connections that the connection manager opens.
 
 mod remote;
 mod run;
@@ -27,7 +27,7 @@ use crate::setup::SetupError;
 use crate::time::millis;
 use crate::transport::Transport;
 
-/// Sets up what is opened, and tells what was not, until the connection manager has stopped.
+/// Sets up connections and reports failed ones until the connection manager has stopped.
 pub(crate) async fn run<T: Transport>(
     shared: Arc<Shared>,
     mut events: ConnEvents<NodeAddr, Socket<T>>,
@@ -35,7 +35,7 @@ pub(crate) async fn run<T: Transport>(
     while let Some(event) = events.recv().await {
         match event {
             ConnEvent::Opened { io, lease } => opened(&shared, io, lease),
-            // Its peer, or its set-up, has told already.
+            // Its peer or set-up has already reported the end.
             ConnEvent::Closed { .. } => {}
             ConnEvent::DialFailed {
                 id,
@@ -108,18 +108,18 @@ async fn dialled<T: Transport>(
     match result {
         Ok(peer) => {
             shared.meters.dial_succeeded();
-            // So that a caller finds what the protocols register when they start.
+            // The caller then finds what the protocols register at their start.
             peer.running().await;
             answer.send(&Ok(peer));
         }
         Err(error) => {
             let source = Arc::new(error);
-            // Before anybody hears of it: whoever does may dial again at once.
+            // Before any report, since its receiver may dial again at once.
             if let (_, Some(lease)) = setup.into_parts() {
                 lease.close(NotSetUp(Arc::clone(&source)), Reconnect::ByKind);
             }
             let error = DialError::Setup { id, addr, source };
-            // A request that is not tried again is unknown by now.
+            // A request without another attempt is unknown by now.
             let waiting = shared.connections.get(request).await;
             let (failures, retry_in) =
                 waiting.map_or((1, None), |info| (info.failures, info.next_dial));
@@ -129,7 +129,7 @@ async fn dialled<T: Transport>(
     }
 }
 
-/// The callers that wait for a dial: they get an answer however its task ends.
+/// Answers the callers that wait for a dial, however its task ends.
 struct AnswerOnDrop<'a> {
     shared: &'a Shared,
     id: NodeId,
@@ -186,7 +186,7 @@ async fn accepted<T: Transport>(
     }
 }
 
-/// Reports that a node was not connected to.
+/// Reports a failed dial.
 fn report(
     shared: &Shared,
     connection: ReqId,
@@ -217,7 +217,7 @@ fn report(
     shared.connection_events.emit(event);
 }
 
-/// A connection was closed as soon as it was accepted.
+/// Reports a connection that was closed as soon as it was accepted.
 fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     debug!(%addr, %cause, "inbound connection rejected");
     shared.meters.inbound_rejected(cause);
@@ -225,7 +225,7 @@ fn rejected(shared: &Shared, addr: SocketAddr, cause: Refusal) {
     shared.connection_events.emit(event);
 }
 
-/// Why a connection ended that was never a peer.
+/// Why a connection ended that never became a peer.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct NotSetUp(Arc<SetupError>);

@@ -1,12 +1,12 @@
 use crate::node::NodeId;
 
-/// Who opened a connection.
+/// The identity of the remote that opened a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remote {
-    /// It has said nothing yet.
+    /// The remote has sent no auth yet.
     Unknown,
-    /// As its auth says, which anybody can write.
+    /// The identity in its auth, which anybody can write.
     Claimed(NodeId),
-    /// As its Hello has proven.
+    /// The identity that its Hello has proven.
     Proven(NodeId),
 }

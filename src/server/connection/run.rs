@@ -1,4 +1,4 @@
-//! A peer from its seat in the set to its end.
+//! Runs a peer from its seat in the set to its end.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -16,17 +16,19 @@ use crate::server::shared::Shared;
 use crate::setup::Direction;
 use crate::transport::Transport;
 
-/// A peer in the set. However its task ends, dropping this frees its seat and reports its end.
+/// A peer in the set.
+///
+/// However its task ends, dropping this frees its seat and reports its end.
 pub(super) struct Running {
     shared: Arc<Shared>,
     peer: Peer,
-    /// `None` once the peer has left them.
+    /// `None` once the peer has left the set.
     places: Option<(Seat, Option<Lease<NodeAddr>>)>,
     outcome: Option<Arc<PeerOutcome>>,
 }
 
 impl Running {
-    /// Reports a new peer to everybody to whom a good connection matters.
+    /// Reports a new peer as an event, to the store, and to the checks.
     pub(super) fn begin(
         shared: &Arc<Shared>,
         peer: Peer,
@@ -51,7 +53,8 @@ impl Running {
         let store = &shared.checks.store;
         store.connected(&running.peer.id());
         if let Some((_, Some(lease))) = &running.places {
-            // Whether the connection was good, its age will tell: a node may end it right after its Hello.
+            // Good for now: a node may still end the connection right after its Hello. The manager
+            // judges the connection by its age.
             if let NodeAddr::Node(node) = lease.addr() {
                 store.good(&node.reached_at(running.peer.remote_addr()));
             }
@@ -59,34 +62,34 @@ impl Running {
         running
     }
 
-    /// Runs the peer. It ends by itself, or when the connection manager does not want it any more.
+    /// Runs the peer until it ends or the connection manager closes it.
     pub(super) fn run<T: Transport>(
         self,
         driver: PeerDriver<T>,
         closing: CancellationToken,
     ) -> impl Future<Output = ()> + Send {
         let (peer, stopping) = (self.peer.clone(), self.shared.tasks.stopping.clone());
-        // Boxed, since the future has room for it twice.
+        // Boxed, since the future stores it twice.
         let mut running = Box::new(self);
-        // A caller that waits for the end may dial the node again at once, so the places are free
-        // before.
+        // A caller that waits for the end may dial the node again at once, so the seat and the
+        // lease are free before that.
         let let_go = move |outcome: &Arc<PeerOutcome>| {
             running.leave(outcome);
             running
         };
-        // It is large, and lives as long as the peer: there must be one copy of it.
+        // Boxed, since it is large and lives as long as the peer, so it must exist only once.
         let driven = Box::pin(Box::new(driver).run_until(let_go));
         async move {
             let unwanted = async {
                 closing.cancelled().await;
-                // A server that stops has asked its peers itself, and grants them time.
+                // A stopping server has requested the end itself, with a deadline.
                 if !stopping.is_cancelled() {
                     peer.disconnect(DisconnectReason::REQUESTED);
                 }
                 pending::<Infallible>().await
             };
             tokio::select! {
-                // The peer's own end first: it has left its places.
+                // The peer's own end first: it has left the set.
                 biased;
                 running = driven => drop(running),
                 never = unwanted => match never {},
@@ -97,7 +100,7 @@ impl Running {
     fn leave(&mut self, outcome: &Arc<PeerOutcome>) {
         self.outcome = Some(Arc::clone(outcome));
         if let Some((seat, lease)) = self.places.take() {
-            // Before the places are free, so that there is always one or the other.
+            // Before the seat is free, so that a node always has its peer or its recording.
             let recording = self.peer.recording_at(Some(outcome));
             self.shared.recordings.keep(recording);
             if outcome.error.is_misbehaviour() {
@@ -131,7 +134,7 @@ impl Drop for Running {
     }
 }
 
-/// Why a connection ended that was a peer.
+/// Why the connection of a peer ended.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.error)]
 struct PeerEnded(Arc<PeerOutcome>);

@@ -1,4 +1,4 @@
-//! From a stream to a peer in the set: checked after the auth and when it takes its seat.
+//! Sets up a connection, with checks after the auth and before the seat.
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
@@ -49,14 +49,14 @@ impl<'a> Passed<'a> {
     }
 }
 
-/// A connection on its way to become a peer.
+/// A connection that is being set up.
 pub(crate) struct Setup<'a> {
     shared: &'a Arc<Shared>,
-    /// Its place in the connection manager, if that has opened it. The peer takes it along.
+    /// Its lease, if the connection manager has opened it. The peer takes it over.
     lease: Option<Lease<NodeAddr>>,
-    /// Fires when the connection manager wants it ended.
+    /// Fires when the connection manager closes the connection.
     closing: CancellationToken,
-    /// Its place among those that are set up, if it was accepted.
+    /// Its slot, if it was accepted.
     slot: Option<Slot>,
     started: Instant,
     remote: Remote,
@@ -75,7 +75,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// What all that is logged of the connection, and of its peer, stands in.
+    /// The span of all log lines about the connection and its peer.
     fn span(&self, direction: Direction, addr: Option<SocketAddr>) -> Span {
         info_span!(
             "connection",
@@ -87,12 +87,12 @@ impl<'a> Setup<'a> {
         )
     }
 
-    /// Who opened the connection, and what a failed set-up has left. Its slot is free from now on.
+    /// Frees the slot, and returns the remote's identity and the lease of a failed set-up.
     pub(crate) fn into_parts(self) -> (Remote, Option<Lease<NodeAddr>>) {
         (self.remote, self.lease)
     }
 
-    /// Sets up a connection that the remote opened, and that holds `slot` while it does not end.
+    /// Sets up a connection that the remote opened, and holds `slot` until the set-up ends.
     pub(crate) async fn inbound<T: Transport>(
         &mut self,
         stream: T,
@@ -154,21 +154,21 @@ impl<'a> Setup<'a> {
             let authenticated = self.bounded(deadline, Stage::Ack, initiate).await?;
             passed.stage(Stage::Ack);
             turn.before_hello().await.map_err(given_up)?;
-            // The pause is not the remote's.
+            // The remote has not caused the pause.
             let deadline = after(deadline, turn.paused().saturating_sub(paused));
             let established = self.greet(deadline, authenticated).await?;
             self.launch(established)
         };
         let steps = steps.instrument(span);
         tokio::select! {
-            // A peer that is set up stays one.
+            // The set-up first: a finished peer is not dropped.
             biased;
             result = steps => result,
             Superseded = superseded => Err(taken),
         }
     }
 
-    /// Asks whether the dialled node is wanted still, and exchanges Hello.
+    /// Checks whether the dialled node may still become a peer, and exchanges Hellos.
     async fn greet<T: Transport>(
         &self,
         deadline: Instant,
@@ -177,7 +177,7 @@ impl<'a> Setup<'a> {
         let id = authenticated.id();
         let waiting = Instant::now();
         self.let_end(deadline, &id).await?;
-        // That was not the remote's doing.
+        // The remote has not caused this wait.
         let deadline = after(deadline, waiting.elapsed());
         if let Err((error, reason)) = self.check_banned(&id).and_then(|()| self.check(&id, None)) {
             self.dismiss(authenticated.refuse(reason));
@@ -186,8 +186,10 @@ impl<'a> Setup<'a> {
         self.exchange_hello(deadline, authenticated).await
     }
 
-    /// Asks whether there is a place, exchanges Hello, and asks about the node itself only then: who
-    /// claims to be another node must not learn whether that one is connected or banned.
+    /// Checks for a free seat, exchanges Hellos, and only then checks the node itself.
+    ///
+    /// A remote that claims another identity must not learn whether that node is connected or
+    /// banned.
     async fn answer<T: Transport>(
         &mut self,
         deadline: Instant,
@@ -230,7 +232,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Lets an ending peer of the same node end first.
+    /// Waits for an ending peer of the same node.
     async fn let_end(&self, deadline: Instant, id: &NodeId) -> Result<(), SetupError> {
         let let_end = async {
             self.shared.checks.peers.let_end(id).await;
@@ -240,9 +242,10 @@ impl<'a> Setup<'a> {
     }
 
     fn check_banned(&self, id: &NodeId) -> Result<(), (SetupError, DisconnectReason)> {
-        match self.shared.checks.is_banned(id) {
-            true => Err((SetupError::Banned { id: *id }, DisconnectReason::REQUESTED)),
-            false => Ok(()),
+        if self.shared.checks.is_banned(id) {
+            Err((SetupError::Banned { id: *id }, DisconnectReason::REQUESTED))
+        } else {
+            Ok(())
         }
     }
 
@@ -272,14 +275,14 @@ impl<'a> Setup<'a> {
         };
         let (error, farewell) = failed.into_parts();
         match self.slot {
-            // Who has failed does not keep others from its slot.
+            // A failed set-up frees its slot at once.
             Some(_) => self.dismiss(farewell),
             None => farewell.await,
         }
         Err(error)
     }
 
-    /// Where an inbound connection comes from: as the listener says, or as the stream does.
+    /// The origin of an inbound connection, by the listener's address, else the stream's.
     fn inbound_from(&self, direction: Direction, remote: Option<SocketAddr>) -> Option<Inbound> {
         let accepted = self.lease.as_ref().and_then(|lease| match lease.addr() {
             NodeAddr::Inbound(addr) => Some(*addr),
@@ -289,7 +292,7 @@ impl<'a> Setup<'a> {
         (direction == Direction::Inbound).then(from)
     }
 
-    /// Bounds one step, which cannot tell the remote why it is interrupted.
+    /// Bounds one step. An interrupted step sends no reason to the remote.
     async fn bounded<R>(
         &self,
         deadline: Instant,
@@ -297,15 +300,17 @@ impl<'a> Setup<'a> {
         step: impl Future<Output = Result<R, SetupError>>,
     ) -> Result<R, SetupError> {
         tokio::select! {
-            // What the step has brought first: it says more than that its time is over.
+            // The step's own result first: it is more precise than a timeout.
             biased;
             result = step => result,
             error = self.interrupted(deadline, stage) => Err(error),
         }
     }
 
-    /// Completes at the deadline of the whole set-up, when the server stops, when the connection is
-    /// not wanted any more, and when another one needs its slot.
+    /// Completes with the error for which the set-up must end.
+    ///
+    /// The causes are the deadline of the whole set-up, the stop of the server, a close by the
+    /// connection manager, and another connection that needs the slot.
     async fn interrupted(&self, deadline: Instant, stage: Stage) -> SetupError {
         let slot_wanted = async {
             match &self.slot {
@@ -315,7 +320,7 @@ impl<'a> Setup<'a> {
         };
         let stopping = &self.shared.tasks.stopping;
         tokio::select! {
-            // The causes that say more first.
+            // The more precise causes first.
             biased;
             () = stopping.cancelled() => {
                 SetupError::RefusedHere(DisconnectReason::CLIENT_QUITTING)
@@ -334,8 +339,9 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// Lets a refused remote read why, unless as many do so already as may: then its connection closes at
-    /// once.
+    /// Keeps a rejected connection open until its remote has read the reason.
+    ///
+    /// If [`FAREWELLS`](crate::server::shared::FAREWELLS) are already open, it closes at once.
     fn dismiss(&self, farewell: impl Future<Output = ()> + Send + 'static) {
         let Ok(place) = Arc::clone(&self.shared.farewells).try_acquire_owned() else {
             return;
@@ -347,7 +353,7 @@ impl<'a> Setup<'a> {
         spawn(self.shared, farewell.in_current_span());
     }
 
-    /// The second checkpoint; a connection that passes is a peer.
+    /// The second checkpoint: a connection that passes becomes a peer.
     fn launch<T: Transport>(&mut self, established: Established<T>) -> Result<Peer, SetupError> {
         let shared = self.shared;
         let theirs = &established.hello().capabilities;
@@ -365,7 +371,8 @@ impl<'a> Setup<'a> {
             self.dismiss(established.refuse(DisconnectReason::USELESS_PEER));
             return Err(error);
         }
-        // The sum of all lengths was checked at the start, that of some of them is smaller.
+        // The start has checked the sum of all lengths, and the sum of the shared ones is no
+        // larger.
         let driver = PeerDriver::new(established, &shared.protocols, shared.options.clone())
             .map_err(|_| SetupError::RefusedHere(DisconnectReason::REQUESTED))?;
         let peer = driver.peer().clone();
@@ -378,7 +385,7 @@ impl<'a> Setup<'a> {
                 return Err(SetupError::RefusedHere(reason));
             }
         };
-        // One that came about while it was set up has not found the peer.
+        // A ban during the set-up has not found the peer in the set.
         if let Err((error, reason)) = self.check_banned(&peer.id()) {
             drop(seat);
             self.dismiss(driver.refuse(reason));

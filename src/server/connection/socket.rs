@@ -1,4 +1,4 @@
-//! The streams that a server's connection manager holds.
+//! The streams of a server's connection manager.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::server::accept::Slot;
 use crate::server::meters::DialMeter;
 use crate::transport::Transport;
 
-/// Either of two transports, for a node whose dialled and accepted streams differ.
+/// Either of two transports, for a node with different dialled and accepted streams.
 impl<A: Transport, B: Transport> Transport for Either<A, B> {
     type Reader = Either<A::Reader, B::Reader>;
     type Writer = Either<A::Writer, B::Writer>;
@@ -41,8 +41,9 @@ impl<A: Transport, B: Transport> Transport for Either<A, B> {
     }
 }
 
-/// A stream, with the slot that an accepted one holds until its set-up ends, and what counts a
-/// dialled one until then.
+/// A stream, with what it holds until its set-up ends.
+///
+/// That is the slot of an accepted stream, or the meter of a dialled one.
 #[derive(Debug)]
 pub(crate) struct Socket<T> {
     pub(crate) stream: T,

@@ -1,4 +1,4 @@
-//! What the connection manager's connections lead to.
+//! The addresses of the connection manager's connections.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use crate::connmgr::admission::is_local;
 use crate::connmgr::{Candidate, Family};
 use crate::node::{Enode, Group, Host};
 
-/// Where a connection of a server leads to, or comes from.
+/// The address of a server's connection.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum NodeAddr {
     /// The node to dial.
@@ -25,15 +25,16 @@ impl fmt::Display for NodeAddr {
     }
 }
 
-/// As `Display`, since requests show addresses so.
+/// Like `Display`, since requests format addresses by `Debug`.
 impl fmt::Debug for NodeAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A node as the connection manager wants it: one request per node, and one automatic request per
-/// network of addresses.
+/// A node as a candidate for the connection manager.
+///
+/// Its key allows one request per node, and its group one automatic request per network.
 pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     let mut candidate =
         Candidate::new(NodeAddr::Node(node.clone())).with_key(node.node_id().as_bytes());
@@ -46,7 +47,7 @@ pub(crate) fn candidate(node: &Enode) -> Candidate<NodeAddr> {
     candidate
 }
 
-/// The family that all of a node's addresses are of.
+/// The family of a node's addresses, if all have the same.
 fn family(node: &Enode) -> Option<Family> {
     let mut families = node
         .tcp_endpoints()
@@ -57,7 +58,7 @@ fn family(node: &Enode) -> Option<Family> {
         .then_some(first)
 }
 
-/// The node that a candidate leads to.
+/// The node of an outbound candidate.
 pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
     match candidate.addr() {
         NodeAddr::Node(node) => Some(node),
@@ -65,8 +66,9 @@ pub(crate) fn node_of(candidate: &Candidate<NodeAddr>) -> Option<&Enode> {
     }
 }
 
-/// The group of a node's address, in which one party easily has many. Local addresses are nobody
-/// else's, so they have none.
+/// The network of a node's address, in which one party can easily have many addresses.
+///
+/// Local addresses have none, since no other party has them.
 fn group(node: &Enode) -> Option<Group> {
     match &node.endpoint()?.host {
         Host::Ip(ip) if is_local(*ip) => None,
@@ -88,7 +90,7 @@ mod tests {
         };
         assert_eq!(group_of("20.1.9.9"), group_of("20.1.2.3"));
         assert_ne!(group_of("20.2.2.3"), group_of("20.1.2.3"));
-        // An IPv4 address inside an IPv6 one is that of the same party.
+        // A 6to4 address belongs to the owner of the IPv4 address inside it.
         assert_eq!(group_of("[2002:1401:203::1]"), group_of("20.1.2.3"));
         assert_eq!(group_of("Node.Example"), group_of("node.example"));
         for local in ["127.0.0.1", "10.1.1.1", "[::1]", "[fd00::1]"] {

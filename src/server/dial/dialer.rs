@@ -1,4 +1,4 @@
-//! The dialer of a server's connection manager.
+//! The dialer for a server's connection manager.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::setup::Direction;
 use crate::stage::Stage;
 use crate::transport::Transport;
 
-/// Connects to a node. A socket that turns out to lead where nobody may be talked to is closed.
+/// Connects to a node, and closes a socket whose address is not permitted.
 pub(crate) async fn open<D>(
     dialer: &D,
     checks: &Checks,
@@ -34,7 +34,7 @@ where
     Ok(stream)
 }
 
-/// Dials nodes. `In` is what listeners accept.
+/// Dials nodes. `In` is the stream that listeners accept.
 pub(crate) struct ServerDialer<D, In> {
     dialer: Arc<D>,
     checks: Arc<Checks>,

@@ -1,4 +1,4 @@
-//! Lists in the DNS as a source of nodes to dial.
+//! Lists of nodes in the DNS as a source of nodes to dial.
 
 use tracing::debug;
 
@@ -6,14 +6,14 @@ use crate::connmgr::{AddressSource, DialFilter};
 use crate::dns::{Resolver, Walk};
 use crate::node::Enode;
 
-/// How many nodes and failed lookups are passed over before the source says that it has none.
+/// How many nodes and failed lookups the source skips before it returns none.
 const LOOKED_AT: usize = 64;
 
-/// A [source](crate::ServerBuilder::source) of nodes to dial. What is wrong with a list is for the log.
+/// A [source](crate::ServerBuilder::source) of nodes to dial, which logs errors of a list.
 impl<R: Resolver> AddressSource<Enode> for Walk<R> {
     async fn next(&mut self, wanted: &DialFilter<Enode>) -> Option<Enode> {
         for _ in 0..LOOKED_AT {
-            // The walk's own method.
+            // The inherent method of the walk.
             match Self::next(self).await? {
                 Ok(record) => {
                     let node = record.to_enode();
@@ -21,7 +21,7 @@ impl<R: Resolver> AddressSource<Enode> for Walk<R> {
                         return Some(node);
                     }
                 }
-                Err(error) => debug!(%error, "a list of nodes"),
+                Err(error) => debug!(%error, "error in a list of nodes"),
             }
         }
         None

@@ -1,4 +1,4 @@
-//! How nodes are dialled: who asks for a dial, where the nodes come from, and the dialer.
+//! Dials nodes: the requests, the sources of nodes, and the dialer.
 
 mod addr;
 mod dialer;

@@ -12,9 +12,11 @@ use crate::node::{Endpoint, Enode, Host};
 use crate::server::NetList;
 use crate::transport::{SocketOptions, TcpTransport};
 
-/// Connects to nodes by TCP. A name is resolved each time. Of several addresses, up to eight are tried,
-/// the families in turn: the next one as soon as one has failed or has not answered for 250 ms, beside
-/// those that are under way ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
+/// Connects to nodes by TCP.
+///
+/// A name is resolved for each dial. Up to eight addresses are tried, the families in turn: the
+/// next attempt begins when one has failed or has not answered for 250 ms, and earlier attempts
+/// continue ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
 #[derive(Debug, Clone, Default)]
 pub struct NodeDialer {
     options: SocketOptions,
@@ -23,14 +25,14 @@ pub struct NodeDialer {
 }
 
 impl NodeDialer {
-    /// Sets up the sockets like this.
+    /// Sets the options of the sockets.
     #[must_use]
     pub fn with_socket_options(mut self, options: SocketOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Connects to these networks only, also where a name leads elsewhere.
+    /// Connects to these networks only, whatever addresses a name resolves to.
     #[must_use]
     pub fn with_permitted(mut self, networks: NetList) -> Self {
         self.permitted = Some(networks);
@@ -40,7 +42,7 @@ impl NodeDialer {
     /// Returns the addresses of an endpoint, at least one.
     ///
     /// # Errors
-    /// [`ConnectError::Resolve`].
+    /// [`ConnectError::Resolve`] if a name does not resolve to an address.
     pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, ConnectError> {
         let host = match &endpoint.host {
             Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, endpoint.tcp)]),
@@ -52,13 +54,14 @@ impl NodeDialer {
         };
         let found = lookup_host((host.as_str(), endpoint.tcp)).await;
         let addrs: Vec<_> = found.map_err(unresolved)?.collect();
-        match addrs.is_empty() {
-            true => Err(unresolved(io::Error::other("it has no address"))),
-            false => Ok(addrs),
+        if addrs.is_empty() {
+            Err(unresolved(io::Error::other("it has no address")))
+        } else {
+            Ok(addrs)
         }
     }
 
-    /// The addresses of all endpoints, in the order in which they are tried.
+    /// The addresses of all endpoints, in the order of the attempts.
     async fn addrs(&self, node: &Enode) -> Result<Vec<SocketAddr>, ConnectError> {
         let mut addrs = Vec::new();
         let mut unresolved = None;
@@ -104,7 +107,7 @@ impl Dialer for NodeDialer {
         })
     }
 
-    /// A node that has addresses only of families to which the system has no route cannot be reached.
+    /// Whether the system has a route to the family of any of the node's addresses.
     fn may_reach(&self, node: &Enode) -> bool {
         let mut endpoints = node.tcp_endpoints();
         endpoints.any(|endpoint| {

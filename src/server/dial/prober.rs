@@ -1,4 +1,4 @@
-//! Asks after nodes that the store is in doubt about.
+//! Tests whether doubtful nodes of the store still answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,10 @@ use crate::stage::Stage;
 use crate::time::part;
 use crate::transport::Transport;
 
-/// The task that does so: one node at a time, at random moments that are `interval` apart on
-/// average, and none while the network is down.
+/// The task that probes nodes, one at a time.
+///
+/// Probes are at random times, `interval` apart on average. There is none while the network is
+/// down.
 pub(crate) struct Prober<D> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) dialer: Arc<D>,
@@ -29,7 +31,7 @@ pub(crate) struct Prober<D> {
 }
 
 impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
-    /// Runs until the server stops, which ends a probe under way too.
+    /// Runs until the server stops, which also ends a probe under way.
     pub(crate) async fn run(self) {
         let stopping = self.shared.tasks.stopping.clone();
         let rng = self.shared.random.fork();
@@ -41,7 +43,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
             let half = part(self.interval, 2);
             let wait = rng.random_range(half..=self.interval.saturating_add(half));
             sleep(wait).await;
-            // It fails when the manager has stopped.
+            // This fails once the manager has stopped.
             let Ok(counts) = self.shared.connections.counts().await else {
                 return;
             };
@@ -55,7 +57,7 @@ impl<D: Dialer<Addr = Enode, Io: Transport>> Prober<D> {
         }
     }
 
-    /// Connects to a node up to its Hello, which proves who it is, and takes leave.
+    /// Connects to a node up to its Hello, which proves its key, and disconnects.
     async fn probe(&self, node: &Enode) {
         let (id, store) = (node.node_id(), &self.shared.checks.store);
         if self.shared.checks.check_node(node).is_err() {

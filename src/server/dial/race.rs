@@ -1,4 +1,4 @@
-//! Several addresses of one node: [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305), "happy eyeballs".
+//! Tries several addresses of one node, see [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305).
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
@@ -10,14 +10,15 @@ use tokio::time::sleep;
 
 use crate::connmgr::ConnectError;
 
-/// How long an address is waited for before the next one is tried beside it; section 8 of the RFC.
+/// The wait before the next address is tried as well; section 8 of the RFC.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// More addresses of one node are not tried: with their starts apart, all have their share of a dial's time.
+/// The most addresses of one node to try, so that each has enough time.
 const MOST: usize = 8;
 
-/// The order in which to try addresses: the families in turn, beginning with that of the first, each in
-/// its order; section 4.
+/// Returns addresses in the order of the attempts; section 4 of the RFC.
+///
+/// The families take turns, beginning with that of the first address. Each family keeps its order.
 pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let addrs: Vec<_> = addrs.into_iter().collect();
     let first = addrs.first().is_some_and(SocketAddr::is_ipv4);
@@ -43,9 +44,10 @@ pub(super) fn in_turn(addrs: impl IntoIterator<Item = SocketAddr>) -> Vec<Socket
     mixed
 }
 
-/// Connects to the first address that answers. The next one is begun when one has failed, or has not
-/// answered for a moment; section 5. `None` without addresses. Of several errors the first stands that says
-/// something about the remote.
+/// Connects to the first address that answers; section 5 of the RFC.
+///
+/// The next attempt begins when one has failed, or after [`STAGGER`]. `None` without addresses. If
+/// all fail, it returns the first error about the remote, else the last one.
 pub(super) async fn first_of<T, F>(
     addrs: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -65,7 +67,7 @@ where
             }
         };
         let ended = tokio::select! {
-            // A connection that is there is taken, rather than another begun.
+            // A finished connection first, instead of another attempt.
             biased;
             ended = begun.next() => ended,
             () = stagger => continue,
@@ -132,9 +134,10 @@ mod tests {
         let (begun, tried) = (Instant::now(), Mutex::new(0));
         let found = first_of(addrs(["[::1]:1", "1.1.1.1:1", "[::2]:1"]), async |addr| {
             *tried.lock().unwrap() += 1;
-            Err::<(), _>(match addr.is_ipv4() {
-                true => ConnectError::Refused,
-                false => ConnectError::NoRoute,
+            Err::<(), _>(if addr.is_ipv4() {
+                ConnectError::Refused
+            } else {
+                ConnectError::NoRoute
             })
         });
         let error = found.await.unwrap().unwrap_err();

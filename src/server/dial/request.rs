@@ -1,4 +1,4 @@
-//! Dials that a caller waits for.
+//! Dials on request of a caller, which waits for the outcome.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::server::connection::Setup;
 use crate::server::shared::{Shared, spawn};
 use crate::transport::Transport;
 
-/// Connects to a node, or waits for the connection that somebody else has asked for.
+/// Connects to a node, or waits for a dial that is already under way.
 pub(crate) async fn dial(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> {
     let peer = connect(shared, node).await;
     peer.map_err(|error| or_connected(shared, error))
@@ -25,7 +25,7 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     let id = node.node_id();
     shared.checks.peers.let_end(&id).await;
     if node.tcp_endpoint().is_none() {
-        // Our own enode may have none.
+        // First, since this node's own enode may have no endpoint.
         check_seat(shared, id)?;
         return Err(DialError::NoEndpoint { id });
     }
@@ -33,7 +33,7 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     match shared.connections.connect(candidate(node)).await {
         Ok(request) => debug!(%id, request = %request.id(), "dialling on request"),
         Err(ManagerError::AlreadyManaged(request)) => {
-            // It may have become a peer before this call began to wait.
+            // The node may have become a peer before this call began to wait.
             check_seat(shared, id).inspect_err(|_| waiter.settled = true)?;
             hurry(shared, request).await;
         }
@@ -45,17 +45,17 @@ async fn connect(shared: &Arc<Shared>, node: &Enode) -> Result<Peer, DialError> 
     waiter.answer().await
 }
 
-/// Lets a request that waits for its next dial wait no longer.
+/// Dials at once for a request that waits for its next attempt.
 async fn hurry(shared: &Shared, request: crate::connmgr::ReqId) {
     let waiting = shared.connections.get(request).await;
     if waiting.is_ok_and(|info| info.next_dial.is_some()) {
         let forced = shared.connections.disconnect(request, Reconnect::Force);
-        // If its turn has come meanwhile, all the better.
+        // This fails if the attempt has begun in the meantime, which is as good.
         forced.await.ok();
     }
 }
 
-/// An error that says that the node is connected, with its peer.
+/// Replaces an error for a connected node by one with its peer.
 fn or_connected(shared: &Shared, error: DialError) -> DialError {
     let connected = error.reason() == Some(DisconnectReason::ALREADY_CONNECTED);
     let peer = connected.then(|| shared.checks.peers.get(&error.id()));
@@ -63,18 +63,18 @@ fn or_connected(shared: &Shared, error: DialError) -> DialError {
         .map_or(error, |peer| DialError::Connected { peer })
 }
 
-/// Whether the node with this id may become a peer as things stand.
+/// Checks whether the node with this id may become a peer now.
 fn check_seat(shared: &Shared, id: NodeId) -> Result<(), DialError> {
     let checked = shared.checks.peers.check(&id, None);
     checked.map_err(|reason| DialError::Unwanted { id, reason })
 }
 
-/// A call that waits. When the last one of a node is dropped, the dial is given up.
+/// A waiting call. Dropping the last one of a node cancels the dial.
 struct Waiter {
     shared: Arc<Shared>,
     node: Enode,
     answer: oneshot::Receiver<Result<Peer, DialError>>,
-    /// Nothing has to be given up.
+    /// Whether no dial has to be cancelled.
     settled: bool,
 }
 
@@ -107,7 +107,7 @@ impl Drop for Waiter {
     }
 }
 
-/// Ends a dial that nobody waits for any more, unless somebody wants it for another reason.
+/// Cancels a dial, unless a call still waits for it or it has another purpose.
 async fn give_up(shared: &Shared, node: Enode) {
     let id = node.node_id();
     let Ok(request) = shared.connections.find(NodeAddr::Node(node)).await else {
@@ -117,7 +117,7 @@ async fn give_up(shared: &Shared, node: Enode) {
         || shared.checks.waiters.any(&id)
         || shared.checks.peers.get(&id).is_some();
     if !wanted {
-        // It may have ended by itself.
+        // The request may have ended by itself.
         shared.connections.remove(request.id).await.ok();
     }
 }

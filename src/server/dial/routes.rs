@@ -1,4 +1,4 @@
-//! Which families of addresses this machine has a way to.
+//! Finds out to which families of addresses this machine has a route.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use crate::ip::Scope;
 use crate::mutex::Mutex;
 
-/// How long an answer stands.
+/// How long an answer is used again.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// Asks the system for each family of public addresses, now and then, whether there is a route.
+/// Remembers for each family of public addresses whether the system has a route.
 #[derive(Debug)]
 pub(super) struct Routes {
     ask: fn(SocketAddr) -> bool,
@@ -29,7 +29,7 @@ impl Default for Routes {
 }
 
 impl Routes {
-    /// Whether there may be a way to an address. What is near has routes of its own.
+    /// Whether there may be a route to an address. Local addresses have their own routes.
     pub(super) fn may_reach(&self, addr: SocketAddr) -> bool {
         if Scope::of(addr.ip()) != Scope::Global {
             return (self.ask)(addr);
@@ -49,8 +49,9 @@ impl Routes {
     }
 }
 
-/// Asks the system, which sends nothing when a datagram socket is connected. Any answer but that there
-/// is no route counts as one.
+/// Asks the system for a route, by connecting a datagram socket, which sends nothing.
+///
+/// Errors other than a missing route count as a route.
 fn has_route(addr: SocketAddr) -> bool {
     let own: IpAddr = match addr {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

@@ -1,4 +1,4 @@
-//! A node that only dials, for days of virtual time, in a network where nodes come and go.
+//! Runs a node that only dials, for days of virtual time, in a changing network.
 
 #![cfg(feature = "addrbook")]
 
@@ -30,22 +30,22 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const NODES: usize = 500;
 
-/// The networks (/16) in which they are.
+/// The number of /16 networks of the nodes.
 const NETWORKS: u32 = 400;
 
 const TARGET: usize = 50;
 
-/// A tenth of them leaves in an hour, each at a time of its own.
+/// A tenth of the nodes leaves in an hour, each at its own time.
 const LEAVES_EVERY: Duration = Duration::from_secs(3600 * 10 / NODES as u64);
 
-/// How long it may take until all places are filled for the first time.
+/// How long it may take until all seats are taken for the first time.
 const WARM_UP: Duration = Duration::from_secs(600);
 
-/// Everybody but the node that dials.
+/// All nodes except the one that dials.
 struct Network {
     rng: StdRng,
     alive: Vec<Enode>,
-    /// Those that left last, of which others still tell.
+    /// The nodes that left last, which others still announce.
     gone: Vec<Enode>,
     keys: u32,
 }
@@ -72,7 +72,7 @@ impl Network {
         self.alive.push(Enode::new(key, addr));
     }
 
-    /// One leaves, and another one comes.
+    /// Replaces a node by a new one.
     fn churn(&mut self) -> NodeId {
         let at = self.rng.random_range(0..self.alive.len());
         let left = self.alive.swap_remove(at);
@@ -89,11 +89,12 @@ impl Network {
         self.alive.iter().any(|node| node.node_id() == *id)
     }
 
-    /// A node that others tell of: one in five is gone by now.
+    /// A node that others announce; one in five has left.
     fn rumour(&mut self) -> Enode {
-        let nodes = match !self.gone.is_empty() && self.rng.random_ratio(1, 5) {
-            true => &self.gone,
-            false => &self.alive,
+        let nodes = if !self.gone.is_empty() && self.rng.random_ratio(1, 5) {
+            &self.gone
+        } else {
+            &self.alive
         };
         nodes.choose(&mut self.rng).cloned().unwrap()
     }
@@ -128,7 +129,7 @@ impl Dialer for Shared {
     }
 }
 
-/// As discovery does it: a lookup takes a while, and what it finds is mostly there.
+/// A source like discovery: lookups take a while, and most nodes are alive.
 struct Discovered(Shared);
 
 impl AddressSource<Enode> for Discovered {
@@ -141,7 +142,7 @@ impl AddressSource<Enode> for Discovered {
     }
 }
 
-/// As a list in the DNS is: of some hours ago, and the same for all that time.
+/// A source like a list in the DNS: hours old, and unchanged in between.
 struct Listed {
     network: Shared,
     list: Vec<Enode>,
@@ -162,7 +163,9 @@ impl AddressSource<Enode> for Listed {
     }
 }
 
-/// What the server does with connections: the store learns of each outcome. Half of the nodes have no place.
+/// Handles connections like the server, which reports each outcome to the store.
+///
+/// Half of the nodes have no free seat.
 struct Connections {
     network: Shared,
     book: AddressBook,
@@ -240,7 +243,7 @@ async fn a_node_keeps_its_peers_for_days_while_nodes_come_and_go() {
     while begin.elapsed() < 3 * DAY {
         let before = Instant::now();
         tokio::select! {
-            // In any fixed order, so that a run is like another.
+            // Any fixed order, so that runs are reproducible.
             biased;
             () = sleep_until(leaves) => {
                 let mut network = network.0.lock();

@@ -1,4 +1,4 @@
-//! Where the nodes to dial come from.
+//! The sources of nodes to dial.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::connmgr::{AddressSource, Answer, Candidate, DialFilter, DynSource};
 use crate::node::Enode;
 use crate::server::checks::NodeStore;
 
-/// How long a source that has nothing yet is waited for while the others have nothing either.
+/// How long to wait for a source while no other source has a node.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many nodes a store is asked for at once.
+/// How many nodes are drawn from the store at once.
 const REMEMBERED: usize = 64;
 
-/// How many nodes that are of no use are drawn from the sources before the next pause.
+/// How many unwanted nodes are drawn from the sources before the next pause.
 const DRAWS: usize = 64;
 
-/// What the server remembers, as one of its sources.
+/// The store of nodes as a source.
 pub(crate) struct Remembered(pub(crate) Arc<dyn NodeStore>);
 
 impl AddressSource<Enode> for Remembered {
@@ -34,9 +34,9 @@ impl AddressSource<Enode> for Remembered {
     }
 }
 
-/// Several sources that take turns. One that waits does not hold the others up.
+/// Several sources that take turns. A waiting source does not delay the others.
 pub(crate) struct Mixed {
-    /// The one whose turn it is comes first.
+    /// The source with the next turn comes first.
     sources: VecDeque<State>,
 }
 
@@ -63,7 +63,7 @@ impl Mixed {
         timeout(PATIENCE, first).await.ok().flatten()
     }
 
-    /// `Ready(None)` once every source has answered that it has nothing.
+    /// `Ready(None)` once every source has answered that it has no node.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Enode>> {
         let mut waiting = false;
         for position in 0..self.sources.len() {
@@ -74,7 +74,7 @@ impl Mixed {
                 Poll::Ready(None) => {}
                 Poll::Pending => waiting = true,
                 Poll::Ready(Some(node)) => {
-                    // Its next turn comes after everybody else's.
+                    // Its next turn comes after those of all others.
                     if let Some(served) = self.sources.remove(position) {
                         self.sources.push_back(served);
                     }
@@ -121,7 +121,7 @@ impl AddressSource<Candidate<NodeAddr>> for Mixed {
         });
         for _ in 0..DRAWS {
             let node = self.any(&wanted).await?;
-            // A source that waited may answer with what was of use then.
+            // A source that waited may answer with a node that is no longer wanted.
             if wanted.allows(&node) {
                 return Some(candidate(&node));
             }
@@ -148,7 +148,7 @@ mod tests {
     use crate::connmgr::Family;
     use crate::node::SecretKey;
 
-    /// Has always another node, all at one address, after a while.
+    /// Always has another node after a while, all at one address.
     struct Endless {
         ip: [u8; 4],
         port: u16,
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// How many nodes of each source are dialled, of 300, with as long a pause between two dials.
+    /// How many of 300 dialled nodes come from each source, with pauses between dials.
     async fn dialled(slow: Duration, pause: Duration) -> [usize; 3] {
         let sources = [Duration::ZERO, slow, Duration::ZERO];
         let sources = sources.into_iter().zip(1..).map(|(after, number)| {
@@ -194,7 +194,8 @@ mod tests {
         // Two dials a second, the rate of automatic ones.
         let pause = Duration::from_millis(500);
         assert_eq!(dialled(Duration::ZERO, pause).await, [100; 3]);
-        // One that is slower than its turns gets those that it can take, and the others share the rest.
+        // A source slower than its turns has as many nodes as it can, and the others share the
+        // rest.
         for (seconds, least) in [(1, 60), (3, 30)] {
             let counts = dialled(Duration::from_secs(seconds), pause).await;
             let [first, slow, second] = counts;

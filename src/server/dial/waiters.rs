@@ -1,4 +1,4 @@
-//! Who waits for a node to be connected.
+//! The calls that wait for a connection to a node.
 
 use std::collections::HashMap;
 use std::sync::MutexGuard;
@@ -12,7 +12,7 @@ use crate::server::DialError;
 
 type Answer = Result<Peer, DialError>;
 
-/// The calls that wait for a node: all of one node get the same answer.
+/// The calls that wait for nodes; all calls for one node get the same answer.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters(Mutex<State>);
 
@@ -33,12 +33,12 @@ impl Waiters {
         receiver
     }
 
-    /// Whether anybody waits for a node.
+    /// Whether any call waits for a node.
     pub(crate) fn any(&self, id: &NodeId) -> bool {
         self.lock().waiting.contains_key(id)
     }
 
-    /// Somebody has stopped waiting.
+    /// Forgets the calls that have stopped waiting for a node.
     pub(crate) fn leave(&self, id: &NodeId) {
         let mut state = self.lock();
         if let Some(waiting) = state.waiting.get_mut(id) {
@@ -49,16 +49,16 @@ impl Waiters {
         }
     }
 
-    /// Answers everybody who waits for a node.
+    /// Answers all calls that wait for a node.
     pub(crate) fn answer(&self, id: &NodeId, answer: &Answer) {
         let waiting = self.lock().waiting.remove(id);
         for sender in waiting.into_iter().flatten() {
-            // Who does not wait any more needs no answer.
+            // A call that has stopped waiting needs no answer.
             sender.send(answer.clone()).ok();
         }
     }
 
-    /// Nobody will be answered any more.
+    /// Ends all waits without an answer, now and in future.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;

@@ -1,4 +1,4 @@
-//! What passes between discovery and the server.
+//! Connects discovery with the server.
 
 #[cfg(not(feature = "discv5"))]
 use std::convert::Infallible;
@@ -22,14 +22,16 @@ use crate::node::NodeRecord;
 use crate::server::checks::NodeStore;
 use crate::server::shared::Shared;
 
-/// At which address somebody sees this node.
+/// A report of the address at which another node sees this one.
 struct Seen {
     by: SocketAddr,
     seen: SocketAddr,
 }
 
-/// Passes the node's records on to discovery, what others see to the record, and nodes that are worth keeping to
-/// the store, until the server stops.
+/// Passes data between discovery and the server until the server stops.
+///
+/// New versions of the node's record go to discovery, the addresses that others see go to the
+/// record, and nodes that are worth keeping go to the store.
 pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     let stopping = shared.tasks.stopping.clone();
     let mut records = shared.local_node.watch();
@@ -55,7 +57,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut running: Running) {
     let mut introducing = true;
     loop {
         tokio::select! {
-            // The end first, then what is rare.
+            // The end first, then rare events.
             biased;
             () = stopping.cancelled() => break,
             changed = records.changed() => {
@@ -103,7 +105,7 @@ async fn tell_kept(_: &mut Option<()>, _: &dyn NodeStore) {
     pending::<()>().await;
 }
 
-/// Has version 4 fetch the records of bootnodes that version 5 cannot begin with.
+/// Fetches by version 4 the records of bootnodes that version 5 lacks.
 #[cfg(all(feature = "discv4", feature = "discv5"))]
 fn introduce(running: &mut Running) -> impl Future<Output = ()> + Send + 'static + use<> {
     let nodes = std::mem::take(&mut running.without_record);
@@ -116,10 +118,10 @@ fn introduce(running: &mut Running) -> impl Future<Output = ()> + Send + 'static
             match v4.request_record(&node).await {
                 Ok(record) => {
                     if let Err(error) = v5.add(&record) {
-                        debug!(%error, "a bootnode is of no use for Discovery v5");
+                        debug!(%error, "Discovery v5 cannot use a bootnode");
                     }
                 }
-                Err(error) => debug!(%node, %error, "no record of a bootnode"),
+                Err(error) => debug!(%node, %error, "cannot fetch the record of a bootnode"),
             }
         }
     }
@@ -128,13 +130,13 @@ fn introduce(running: &mut Running) -> impl Future<Output = ()> + Send + 'static
 async fn set_record(running: &Running, record: NodeRecord) {
     #[cfg(feature = "discv5")]
     if let Some(Err(error)) = running.v5.as_ref().map(|v5| v5.set_record(&record)) {
-        debug!(%error, "the record of Discovery v5 does not change");
+        debug!(%error, "cannot change the record of Discovery v5");
     }
     #[cfg(feature = "discv4")]
     if let Some(v4) = &running.v4
         && let Err(error) = v4.set_record(record).await
     {
-        debug!(%error, "the record of Discovery v4 does not change");
+        debug!(%error, "cannot change the record of Discovery v4");
     }
 }
 
@@ -151,7 +153,7 @@ async fn v4_seen(observations: &mut Option<EventStream<Observation>>) -> Seen {
                     seen: one.seen_as,
                 };
             }
-            // Others will say the same.
+            // Lost reports do not matter, since other nodes report the same.
             Some(Err(_)) => {}
             None => return pending().await,
         }
@@ -164,7 +166,7 @@ async fn v4_seen(_: &mut Option<()>) -> Seen {
 }
 
 impl Running {
-    /// Hands version 4 its packets, until somebody says at which address it sees this node. Cancel safe.
+    /// Passes packets to version 4 until a node reports this node's address. Cancel safe.
     #[cfg(feature = "discv5")]
     async fn next_of_v5(&mut self) -> Seen {
         let Some(events) = &mut self.events else {
@@ -172,7 +174,7 @@ impl Running {
         };
         loop {
             tokio::select! {
-                // What is rare first.
+                // Rare events first.
                 biased;
                 Some(one) = events.observed.recv() => {
                     return Seen { by: one.by, seen: one.seen };
@@ -180,7 +182,7 @@ impl Running {
                 Some(frame) = events.frames.recv() => {
                     #[cfg(feature = "discv4")]
                     if let Some(inlet) = &self.inlet {
-                        // One that finds no room is as one that was lost on its way.
+                        // A packet without room counts as lost on its way.
                         inlet.feed(crate::ip::canonical(frame.from), frame.packet);
                     }
                     #[cfg(not(feature = "discv4"))]

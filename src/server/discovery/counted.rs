@@ -3,7 +3,7 @@ use crate::metrics::table::DISCOVERY_FOUND;
 use crate::metrics::{Counter, NodeLabel};
 use crate::node::Enode;
 
-/// A source that counts the nodes that it has found.
+/// A source that counts the nodes that it finds.
 pub(super) struct Counted<S> {
     source: S,
     found: Counter,

@@ -1,4 +1,4 @@
-//! Which nodes are wanted, by what they say about themselves.
+//! Selects nodes by their records.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::node::NodeRecord;
 
 type Wanted = Arc<dyn Fn(&NodeRecord) -> bool + Send + Sync>;
 
-/// A user's choice of nodes by their records; all of them if there is none.
+/// A user's filter of records. Without one all nodes are wanted.
 #[derive(Clone, Default)]
 pub(crate) struct RecordFilter(Option<Wanted>);
 
@@ -17,12 +17,12 @@ impl RecordFilter {
         Self(Some(Arc::new(wanted)))
     }
 
-    /// Whether records matter at all.
+    /// Whether there is a filter.
     pub(super) fn is_set(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether a node is wanted. Where records matter, one without a record is not.
+    /// Whether a node is wanted. With a filter, a node without a record is not.
     pub(super) fn allows(&self, record: Option<&NodeRecord>) -> bool {
         let Some(wanted) = &self.0 else {
             return true;

@@ -1,4 +1,4 @@
-//! Nodes of the table that outlive the run.
+//! Nodes of the table that the store keeps between runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,14 +12,16 @@ use crate::node::{Enode, NodeId};
 use crate::server::checks::NodeStore;
 use crate::time::after;
 
-/// How often the table is looked through.
+/// How often the table is checked.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// After how long the store gets a node again that is still there.
+/// How often the store is notified again of a node that stays in the table.
 const AGAIN: Duration = Duration::from_secs(20 * 60);
 
-/// Hands the nodes that are worth keeping to the store: new ones soon, the others now and then, so that the
-/// store does not write all of them every time.
+/// Notifies the store of the nodes that are worth keeping.
+///
+/// New ones are reported soon and the others only occasionally, so that the store does not write
+/// all of them every time.
 pub(super) struct Kept {
     v4: Discv4,
     filter: RecordFilter,
@@ -27,7 +29,7 @@ pub(super) struct Kept {
     told: Told,
 }
 
-/// Of which nodes the store knows, and since when. Nodes that the table lost are forgotten.
+/// The nodes that the store was notified of, and when. Nodes that leave the table are dropped.
 #[derive(Default)]
 struct Told(BTreeMap<NodeId, (Contact, Instant)>);
 
@@ -41,13 +43,13 @@ impl Kept {
         }
     }
 
-    /// Waits until it is time, and hands on what is new. Cancel safe.
+    /// Waits for the next check, and notifies the store of new nodes. Cancel safe.
     pub(super) async fn tell_when_due(&mut self, store: &dyn NodeStore) {
         sleep_until(self.due).await;
         self.tell(store).await;
     }
 
-    /// Hands on everything at the end.
+    /// Notifies the store of all nodes, at the end.
     pub(super) async fn tell_all(mut self, store: &dyn NodeStore) {
         self.told = Told::default();
         self.tell(store).await;
@@ -57,7 +59,7 @@ impl Kept {
         let mut kept = match self.v4.worth_keeping().await {
             Ok(kept) => kept,
             Err(error) => {
-                debug!(%error, "no table to keep nodes of");
+                debug!(%error, "cannot read the table for the store");
                 Vec::new()
             }
         };
@@ -71,7 +73,7 @@ impl Kept {
 }
 
 impl Told {
-    /// Those that the store does not know, or not at this place, or that it was told of long ago.
+    /// The nodes that are new, have moved, or were reported longer than [`AGAIN`] ago.
     fn news(&mut self, kept: &[TableEntry], now: Instant) -> Vec<Enode> {
         let before = std::mem::take(&mut self.0);
         let mut news = Vec::new();
@@ -118,7 +120,7 @@ mod tests {
         let moved = [entry(1, 30_304, start), two];
         assert_eq!(news(&moved, start + AGAIN / 2), ids[..1]);
         assert_eq!(news(&moved, start + EVERY + AGAIN), ids[1..]);
-        // One that was away is new.
+        // A node that returns is new.
         assert_eq!(news(&[], start + EVERY + AGAIN), []);
         assert_eq!(news(&[one], start + EVERY + AGAIN), ids[..1]);
     }

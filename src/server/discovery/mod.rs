@@ -1,4 +1,4 @@
-//! Discovery beside a server: one socket, one record, and sources of nodes to dial.
+//! Discovery for a server: one socket, one record, and sources of nodes to dial.
 
 mod beside;
 mod counted;

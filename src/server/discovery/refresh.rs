@@ -1,4 +1,6 @@
-//! Keeping the table of Discovery v5 full, and this node in those of others, whether it dials or not.
+//! Keeps the table of Discovery v5 full, and this node in the tables of others.
+//!
+//! It does so whether the node dials or not.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -12,14 +14,16 @@ use crate::discv5::Discv5;
 use crate::node::NodeId;
 use crate::time::doubled;
 
-/// From the first lookup to the second; each further pause is twice as long as the one before.
+/// The pause after the first lookup; each further pause is twice the one before.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// From one lookup to the next, once the network is known.
+/// The longest pause between two lookups.
 const EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// Looks for nodes until discovery ends, in turns for the node's own neighbours, who are to know it, and for
-/// anybody.
+/// Looks up nodes until discovery ends.
+///
+/// Lookups alternate between the node's own neighbours, which thus learn of the node, and random
+/// targets.
 pub(super) async fn run(v5: Option<Discv5>, own: NodeId) -> Infallible {
     let Some(v5) = v5 else {
         return pending().await;
@@ -27,7 +31,7 @@ pub(super) async fn run(v5: Option<Discv5>, own: NodeId) -> Infallible {
     for lookup in 0_u32.. {
         let target = if lookup % 2 == 0 { own } else { random() };
         if let Err(error) = v5.lookup(&target).await {
-            debug!(%error, "the table of Discovery v5 is not refreshed any more");
+            debug!(%error, "stopped refreshing the table of Discovery v5");
             break;
         }
         sleep(pause(lookup)).await;

@@ -1,4 +1,4 @@
-//! How a server takes part in discovery.
+//! The settings of a server's part in discovery.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,8 +10,10 @@ use crate::discv4::Discv4Config;
 use crate::discv5::{Discv5Builder, Discv5Config, Talk};
 use crate::node::{Node, NodeRecord};
 
-/// How a [`Server`](crate::Server) finds nodes by itself, and is found: by the versions of the discovery
-/// protocol that this crate was built with (features `discv4` and `discv5`), on one UDP port.
+/// The settings by which a [`Server`](crate::Server) finds nodes and is found.
+///
+/// It uses the versions of the discovery protocol that this crate was built with (features `discv4`
+/// and `discv5`), on one UDP port.
 ///
 /// ```
 /// # tokio_test::block_on(async {
@@ -49,7 +51,7 @@ pub struct Discovery {
 type AddTalk = Box<dyn FnOnce(Discv5Builder) -> Discv5Builder + Send>;
 
 impl Discovery {
-    /// Takes part in each version that this crate was built with.
+    /// Takes part in every version that this crate was built with.
     pub fn new() -> Self {
         Self {
             bootnodes: Vec::new(),
@@ -65,39 +67,47 @@ impl Discovery {
         }
     }
 
-    /// Adds nodes to start from: their records, or their enode URLs with the port for discovery. Discovery v5
-    /// needs a record, which v4 asks for where both run.
+    /// Adds bootnodes, as records or as enode URLs with the port for discovery.
+    ///
+    /// Discovery v5 needs a record, which v4 requests if both run.
     pub fn with_bootnodes<N: Into<Node>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
         self.bootnodes.extend(nodes.into_iter().map(Into::into));
         self
     }
 
-    /// Sets the UDP address. Default: that which the server listens on, and its port; where it does not
-    /// listen, any port of all IPv4 addresses.
+    /// Sets the UDP address.
+    ///
+    /// Default: the listening address and port of the server. If the server does not listen, a free
+    /// port of all IPv4 addresses.
     pub fn with_addr(mut self, addr: SocketAddr) -> Self {
         self.addr = Some(addr);
         self
     }
 
-    /// Sets whether nodes of private networks and of this machine take part, for which limits by network do
-    /// not hold then. Default: yes if the UDP address is such a one.
+    /// Sets whether nodes of private networks and of this machine take part.
+    ///
+    /// The limits by network do not apply to them. Default: `true` if the UDP address is such an
+    /// address.
     pub fn with_private_networks(mut self, take_part: bool) -> Self {
         self.private_networks = Some(take_part);
         self
     }
 
-    /// Has those nodes alone dialled whose record is wanted, for instance by an entry such as a fork
-    /// identifier ([`NodeRecord::get`]). All nodes take part in discovery itself all the same.
+    /// Dials only nodes whose record satisfies the filter.
     ///
-    /// Version 4 finds nodes without their records: they are asked for them before they are dialled, eight at a
-    /// time, and one that does not answer or does not fit is left alone for ten minutes. Nodes that have no
-    /// record are not dialled. Of nodes that are [kept](crate::server::NodeStore::discovered) for the next start
-    /// the same holds. Static nodes, those that the store knew before, and those of
-    /// [sources](crate::ServerBuilder::source) of your own are not asked about. A filter that panics refuses.
+    /// The filter can check an entry such as a fork identifier ([`NodeRecord::get`]). All nodes
+    /// still take part in discovery itself.
+    ///
+    /// Version 4 finds nodes without their records. It requests the records before the dials, eight
+    /// at a time, and skips a node for ten minutes if it does not answer or does not fit. Nodes
+    /// without a record are not dialled. The same holds for nodes that the store
+    /// [keeps](crate::server::NodeStore::discovered) for the next start. The filter does not apply
+    /// to static nodes, to nodes that the store knew before, and to your own
+    /// [sources](crate::ServerBuilder::source). A filter that panics rejects the node.
     ///
     /// ```
     /// # use peermux::server::Discovery;
-    /// // Nodes that say they have a shop.
+    /// // Nodes whose record has a shop.
     /// let discovery = Discovery::new().with_filter(|record| record.get::<u8>("shop").is_some());
     /// ```
     pub fn with_filter(
@@ -108,22 +118,21 @@ impl Discovery {
         self
     }
 
-    /// Sets how the node takes part in version 4, or that it does not.
+    /// Sets the configuration of version 4; `None` disables it.
     #[cfg(feature = "discv4")]
     pub fn with_v4(mut self, config: impl Into<Option<Discv4Config>>) -> Self {
         self.v4 = config.into();
         self
     }
 
-    /// Sets how the node takes part in version 5, or that it does not.
+    /// Sets the configuration of version 5; `None` disables it.
     #[cfg(feature = "discv5")]
     pub fn with_v5(mut self, config: impl Into<Option<Discv5Config>>) -> Self {
         self.v5 = config.into();
         self
     }
 
-    /// Sets what answers the talk requests of other nodes to a protocol, see
-    /// [`Discv5Builder::talk`].
+    /// Answers the talk requests of other nodes to a protocol, see [`Discv5Builder::talk`].
     #[cfg(feature = "discv5")]
     pub fn with_talk<F, Fut>(mut self, protocol: impl Into<Vec<u8>>, answer: F) -> Self
     where

@@ -6,17 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use super::Discovery;
 use crate::node::Reach;
 
-/// The socket, and whether nodes of private networks take part.
+/// The bound socket, and whether nodes of private networks take part.
 pub(crate) struct Bound {
     pub(super) socket: UdpSocket,
     pub(super) private_networks: bool,
     pub(crate) port: u16,
 }
 
-/// Binds the socket: at the configured address, or beside the listener.
+/// Binds the socket at the configured address, or at the listener's.
 ///
 /// # Errors
-/// Which address it was, and what the system said.
+/// The address and the system's error.
 pub(crate) fn bind(
     discovery: &Discovery,
     listener: Option<SocketAddr>,
@@ -24,7 +24,7 @@ pub(crate) fn bind(
     let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let addr = discovery.addr.or(listener).unwrap_or(anywhere);
     let bound = UdpSocket::bind(addr).or_else(|error| {
-        // Nobody chose the port of a listener that took any.
+        // Without a configured address any other free port will do.
         let any = discovery.addr.is_none() && error.kind() == io::ErrorKind::AddrInUse;
         if any {
             UdpSocket::bind(SocketAddr::new(addr.ip(), 0))

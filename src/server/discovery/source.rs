@@ -13,22 +13,24 @@ use crate::discv4::{Discv4, Discv4Error, RandomWalk};
 use crate::node::{Enode, NodeId};
 use crate::time::after;
 
-/// How many nodes are looked at before the source says that it has none.
+/// How many nodes the source checks before it returns none.
 const LOOKED_AT: usize = 64;
 
-/// How many nodes are asked for their records at a time.
+/// How many records are requested at a time.
 const ASKED: usize = 8;
 
-/// How many nodes are remembered that do not fit, and for how long: their records may change.
+/// How many nodes that do not fit are remembered.
 const REFUSED: usize = 1024;
+
+/// How long a node that does not fit is remembered, since its record may change.
 const REFUSED_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// Nodes from anywhere, for ever: those whose records fit, if records matter.
+/// An endless source of random nodes that satisfy the filter.
 pub(super) struct Walk {
     v4: Discv4,
     walk: RandomWalk,
     filter: RecordFilter,
-    /// Those that fit and that nobody has taken, at most [`ASKED`].
+    /// Nodes that fit and are not returned yet, at most [`ASKED`].
     fit: VecDeque<Enode>,
     refused: Refused,
 }
@@ -44,7 +46,7 @@ impl Walk {
         }
     }
 
-    /// Looks at nodes until one or a few of them are worth a closer look. Returns how many it looked at.
+    /// Collects one or a few candidates in `found`, and returns how many nodes it checked.
     async fn find(
         &mut self,
         wanted: &DialFilter<Enode>,
@@ -59,7 +61,8 @@ impl Walk {
             if dialable && !self.refused.holds(&node.node_id(), now) {
                 found.push(node);
             }
-            // One lookup's nodes are asked together; where no record matters, the first is as good as any.
+            // With a filter the nodes of one lookup are asked together. Without one the first node
+            // is enough.
             let enough = if self.filter.is_set() { ASKED } else { 1 };
             next = (found.len() < enough)
                 .then(|| self.walk.next_found())
@@ -68,7 +71,7 @@ impl Walk {
         Ok(looked_at)
     }
 
-    /// Keeps those that fit.
+    /// Keeps the candidates that fit.
     async fn choose(&mut self, found: Vec<Enode>) {
         if !self.filter.is_set() {
             self.fit.extend(found);
@@ -82,7 +85,7 @@ impl Walk {
                 Ok(record) if self.filter.allows(Some(&record)) => self.fit.push_back(node),
                 Ok(_) => self.refused.add(node.node_id(), now),
                 Err(error) => {
-                    debug!(%error, "the record of a node that was found");
+                    debug!(%error, "cannot fetch the record of a found node");
                     self.refused.add(node.node_id(), now);
                 }
             }
@@ -106,7 +109,7 @@ impl AddressSource<Enode> for Walk {
             match self.find(wanted, &mut found).await {
                 Ok(more) => looked_at += more,
                 Err(error) => {
-                    debug!(%error, "discovery finds nobody");
+                    debug!(%error, "discovery finds no nodes");
                     return None;
                 }
             }
@@ -115,7 +118,7 @@ impl AddressSource<Enode> for Walk {
     }
 }
 
-/// Nodes that do not fit, so that a walk that meets them again does not ask them again at once.
+/// Nodes that do not fit, which the walk skips for [`REFUSED_FOR`].
 #[derive(Default)]
 struct Refused(BTreeMap<NodeId, Instant>);
 
@@ -124,7 +127,7 @@ impl Refused {
         self.0.get(id).is_some_and(|until| now < *until)
     }
 
-    /// Where there is no room, a node is asked again.
+    /// Remembers a node. Without room it is forgotten, and asked again.
     fn add(&mut self, id: NodeId, now: Instant) {
         if self.0.len() >= REFUSED {
             self.0.retain(|_, until| now < *until);

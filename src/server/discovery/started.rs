@@ -1,4 +1,4 @@
-//! What runs for discovery.
+//! Starts discovery.
 
 #[cfg(feature = "discv5")]
 use std::{io, sync::Arc};
@@ -25,14 +25,14 @@ use crate::metrics::NodeLabel;
 use crate::node::{Enode, Node, NodeRecord, SecretKey};
 use crate::server::StartError;
 
-/// The versions that run.
+/// The running versions.
 #[derive(Default)]
 pub(crate) struct Running {
-    /// Which nodes are dialled.
+    /// The filter of nodes to dial.
     pub(super) filter: RecordFilter,
     #[cfg(feature = "discv4")]
     pub(crate) v4: Option<Discv4>,
-    /// Where version 4 gets its packets, if the socket is version 5's.
+    /// The inlet for packets of version 4, if version 5 owns the socket.
     #[cfg(all(feature = "discv4", feature = "discv5"))]
     pub(super) inlet: Option<Inlet>,
     /// Bootnodes without a record, which version 5 needs.
@@ -44,8 +44,10 @@ pub(crate) struct Running {
     pub(super) events: Option<Discv5Events>,
 }
 
-/// Starts what is wanted, on a socket that is bound, for a node with this key and record. `known` are nodes
-/// of an earlier run, and the bootnodes of the settings come first.
+/// Starts the configured versions on a bound socket.
+///
+/// `key` and `record` are the node's. `known` are nodes of an earlier run, which follow the
+/// bootnodes.
 pub(crate) async fn start(
     discovery: Discovery,
     bound: Bound,
@@ -86,7 +88,7 @@ pub(crate) async fn start(
             match node {
                 Node::Record(record) => {
                     if let Err(error) = v5.add(&record) {
-                        warn!(%error, "a bootnode is of no use for Discovery v5");
+                        warn!(%error, "Discovery v5 cannot use a bootnode");
                     }
                 }
                 #[cfg(feature = "discv4")]
@@ -123,7 +125,7 @@ fn v5_socket(socket: std::net::UdpSocket) -> io::Result<Sockets> {
 }
 
 impl Running {
-    /// Finds nodes to dial: each version for itself.
+    /// Makes a source of nodes to dial for each version.
     pub(crate) fn sources(&self, label: &NodeLabel) -> Vec<Box<dyn DynSource<Enode>>> {
         let mut sources: Vec<Box<dyn DynSource<Enode>>> = Vec::new();
         #[cfg(feature = "discv4")]

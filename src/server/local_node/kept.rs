@@ -1,4 +1,4 @@
-//! The file that keeps a node's own record from one run to the next.
+//! The file that stores a node's own record between runs.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,14 @@ use tracing::warn;
 use crate::node::{NodeId, NodeRecord};
 use crate::private_file;
 
-/// Where the record stands: its text on the first line, and below it the addresses that others saw this
-/// node at, one a line.
+/// The path of the file.
+///
+/// Its first line is the text of the record. The addresses at which others saw this node follow,
+/// one per line.
 #[derive(Debug)]
 pub(super) struct Kept(pub(super) PathBuf);
 
-/// What a run leaves for the next.
+/// The content of the file, from the last run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Last {
     pub(super) record: NodeRecord,
@@ -23,8 +25,10 @@ pub(super) struct Last {
 }
 
 impl Kept {
-    /// What the last run of this node left. Nothing is missed of another node's record, for that one's next
-    /// number is the time. A file that is damaged is kept aside.
+    /// Loads the content, if the last run of this node stored any. A damaged file is kept aside.
+    ///
+    /// Another node's record is ignored. Its loss does no harm, since that node's next record has
+    /// the time as its number.
     pub(super) fn load(&self, own: &NodeId) -> io::Result<Option<Last>> {
         let path = &self.0;
         let text = match fs::read_to_string(path) {
@@ -38,11 +42,11 @@ impl Kept {
             Err(why) => why,
         };
         let aside = private_file::keep_aside(path)?;
-        warn!(path = %path.display(), aside = %aside.display(), %why, "the kept node record is of no use");
+        warn!(path = %path.display(), aside = %aside.display(), %why, "the stored node record is damaged");
         Ok(None)
     }
 
-    /// Takes the place of what was kept before.
+    /// Stores the content, which replaces the earlier one.
     pub(super) fn save(&self, last: &Last) -> io::Result<()> {
         let mut text = format!("{}\n", last.record);
         for seen in &last.seen {

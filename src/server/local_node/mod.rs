@@ -1,4 +1,4 @@
-//! The node's own record: what it says about itself, signed, and where others can reach it.
+//! The node's own signed record, and the addresses at which others can reach it.
 
 mod kept;
 mod place;
@@ -26,44 +26,44 @@ use place::{Families, KEYS, Place, reachable};
 pub(crate) use place::Own;
 use votes::Votes;
 
-/// How many networks have to see the node at the same address before it believes them.
+/// How many networks must report the same address before the node adopts it.
 const VOTES: usize = 10;
 
-/// How long what they saw counts.
+/// How long a report counts.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// Keys of a record that are nobody's to set.
+/// Keys that only the signing of a record sets.
 const IDENTITY: [&str; 2] = ["id", "secp256k1"];
 
-/// Why an entry of the own record was not set.
+/// Why an entry of the node's record was not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// The key has a meaning of its own: identity, addresses, ports.
-    #[error("the node fills in {key:?} of its record itself")]
+    /// The key is reserved for identity, addresses or ports.
+    #[error("the node sets {key:?} in its record itself")]
     Reserved {
         /// The key.
         key: String,
     },
-    /// The record cannot be made with it.
+    /// The record cannot be made with the entry.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
 
-/// Where a node's record starts from.
+/// The settings of a node's record.
 #[derive(Debug, Default)]
 pub(crate) struct LocalNodeSettings {
     /// A record made elsewhere.
     pub(crate) record: Option<NodeRecord>,
     /// Entries of the user, as RLP.
     pub(crate) entries: Entries,
-    /// Where the record is kept.
+    /// The file that stores the record.
     pub(crate) file: Option<PathBuf>,
-    /// The address that is to be dialled.
+    /// The advertised address.
     pub(crate) advertised: Option<Endpoint>,
-    /// The address that others see, with the node's own ports.
+    /// The external address, to which the node's own ports belong.
     pub(crate) external_ip: Option<IpAddr>,
-    /// The address that is listened on.
+    /// The listening address.
     pub(crate) bound: Option<SocketAddr>,
     /// The port for discovery, if the node takes part.
     pub(crate) udp: Option<u16>,
@@ -85,25 +85,25 @@ struct State {
     v4: Votes,
     v6: Votes,
     bound: Option<SocketAddr>,
-    /// A name to be dialled at, which a record has no room for.
+    /// The advertised address if it is a name, which a record cannot hold.
     name: Option<Endpoint>,
 }
 
-/// What a record says.
+/// The content of a record.
 #[derive(Clone)]
 struct Says {
     place: Place,
-    /// Addresses and ports are the user's, who gave a whole record.
+    /// Whether the user set a whole record, whose addresses and ports are kept.
     is_given: bool,
     entries: Entries,
 }
 
 impl LocalNode {
-    /// Makes the node's record, or takes the kept one if that says the same.
+    /// Makes the node's record, or uses the stored one if its content is the same.
     ///
     /// # Errors
-    /// What the system says about the file; a [`RecordError`] inside of it if the entries are too long for
-    /// a record.
+    /// The system's error about the file, or an error with a [`RecordError`] inside if the entries
+    /// are too long for a record.
     pub(crate) fn new(key: &SecretKey, settings: LocalNodeSettings) -> io::Result<Self> {
         let mut state = State::new(&settings);
         let kept = settings.file.map(Kept);
@@ -148,12 +148,12 @@ impl LocalNode {
         self.record.borrow().clone()
     }
 
-    /// The newest record, and those that follow.
+    /// A receiver of the newest record and each later one.
     pub(crate) fn watch(&self) -> watch::Receiver<NodeRecord> {
         self.record.subscribe()
     }
 
-    /// The node as others dial it, as far as that is known; as programs on this machine do, if not.
+    /// The node with the endpoint for others if known, else for programs on this machine.
     pub(crate) fn enode(&self) -> Enode {
         let key = self.key.public_key();
         let state = self.state.lock();
@@ -164,13 +164,13 @@ impl LocalNode {
         }
     }
 
-    /// Whether the address in [`enode`](Self::enode) is one that only programs on this machine can dial.
+    /// Whether only programs on this machine can dial the address in [`enode`](Self::enode).
     pub(crate) fn is_stand_in(&self) -> bool {
         let state = self.state.lock();
         state.endpoint().is_none() && state.stand_in().is_some()
     }
 
-    /// Sets one of the user's entries, or takes it out.
+    /// Sets or removes one of the user's entries.
     pub(crate) fn set_entry(&self, key: &[u8], value: Option<Vec<u8>>) -> Result<(), EntryError> {
         check_key(key)?;
         self.change(|state| {
@@ -182,7 +182,7 @@ impl LocalNode {
         })
     }
 
-    /// A node that has proved its address sees this one as `seen`.
+    /// Counts the vote of `voter`, which has proved its address, for `seen`.
     pub(crate) fn vote(&self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
         let mut state = self.state.lock();
         let votes = match seen.ip().to_canonical() {
@@ -190,7 +190,7 @@ impl LocalNode {
             IpAddr::V6(_) => &mut state.v6,
         };
         votes.vote(voter, seen, now);
-        // What was believed last is better than nothing, and mostly nothing is new.
+        // Without a winner the last one stays. Mostly nothing changes.
         let winner = votes.winner(now);
         let believed = *state.says.place.voted.of(seen.ip());
         if winner.is_none() || winner == believed {
@@ -200,17 +200,17 @@ impl LocalNode {
             *state.says.place.voted.of(seen.ip()) = winner;
         });
         if let Err(error) = changed {
-            warn!(%error, "the own node record does not change");
+            warn!(%error, "cannot change the node's own record");
         }
     }
 
-    /// The ports for connections and for discovery, as far as there are any.
+    /// The ports for connections and for discovery, if any.
     pub(crate) fn ports(&self) -> (Option<u16>, Option<u16>) {
         let place = &self.state.lock().says.place;
         (place.tcp, place.udp)
     }
 
-    /// A router maps this address to the node, or none any more.
+    /// Sets the address that a router maps to the node, if any.
     pub(crate) fn set_mapped(&self, mapped: Option<Own>) {
         let changed = self.change(|state| {
             let families = &mut state.says.place.mapped;
@@ -220,11 +220,11 @@ impl LocalNode {
             }
         });
         if let Err(error) = changed {
-            warn!(%error, "the own node record does not change");
+            warn!(%error, "cannot change the node's own record");
         }
     }
 
-    /// Changes something, and makes a new record if it says something else then.
+    /// Changes the state, and publishes a new record if its content differs.
     fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), EntryError> {
         self.change_in(&mut self.state.lock(), change)
     }
@@ -250,13 +250,13 @@ impl LocalNode {
     }
 
     fn publish(&self, last: Last) {
-        // First of all, so that a number is used once even if the process ends now.
+        // Stored first, so that no number is used twice even if the process ends now.
         let saved = self.kept.as_ref().map(|kept| kept.save(&last));
         if let Some(Err(error)) = saved {
-            warn!(%error, "the own node record is not kept");
+            warn!(%error, "cannot store the node's own record");
         }
         let Last { record, .. } = last;
-        info!(%record, "the own node record changed");
+        info!(%record, "the node's own record changed");
         self.record.send_replace(record);
     }
 }
@@ -306,7 +306,7 @@ impl State {
         name.or_else(|| self.says.place.endpoint())
     }
 
-    /// A listener on all addresses, as programs on this machine dial it.
+    /// The endpoint at which programs on this machine dial the listener.
     fn stand_in(&self) -> Option<Endpoint> {
         let bound = self.bound?;
         Some(Endpoint {
@@ -318,7 +318,7 @@ impl State {
 }
 
 impl Says {
-    /// The record with this number, not signed yet.
+    /// The unsigned record with this sequence number.
     fn unsigned(&self, seq: u64) -> NodeRecordBuilder {
         let mut record = NodeRecord::builder(seq);
         if !self.is_given {
@@ -328,7 +328,7 @@ impl Says {
         entries.fold(record, |record, (key, value)| record.encoded(key, value))
     }
 
-    /// What the next run needs of this record.
+    /// The content of the file for the next run.
     fn to_keep(&self, record: &NodeRecord) -> Last {
         Last {
             record: record.clone(),
@@ -336,7 +336,7 @@ impl Says {
         }
     }
 
-    /// The record that follows `last`, unless that says the same.
+    /// The record that follows `last`, unless their content is the same.
     fn follow(
         &self,
         key: &SecretKey,
@@ -351,7 +351,7 @@ impl Says {
     }
 }
 
-/// The pairs of a record but those that signing sets.
+/// The pairs of a record, without those that signing sets.
 fn user_pairs(record: &NodeRecord) -> Entries {
     let pairs = record.pairs();
     let pairs = pairs.filter(|(key, _)| !IDENTITY.iter().any(|name| name.as_bytes() == *key));
@@ -360,7 +360,7 @@ fn user_pairs(record: &NodeRecord) -> Entries {
         .collect()
 }
 
-/// Whether an entry may have this key.
+/// Rejects a key that entries must not have.
 pub(crate) fn check_key(key: &[u8]) -> Result<(), EntryError> {
     let mut reserved = IDENTITY.iter().chain(&KEYS);
     match reserved.find(|name| name.as_bytes() == key) {
@@ -376,7 +376,7 @@ pub(crate) fn encoded(value: &impl Encodable) -> Vec<u8> {
     rlp::encode(value).to_vec()
 }
 
-/// The number of a first record.
+/// The sequence number of a first record: the current time.
 fn milliseconds() -> u64 {
     let now = wall().duration_since(SystemTime::UNIX_EPOCH);
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)

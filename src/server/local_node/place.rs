@@ -1,37 +1,37 @@
-//! Where a node is: which addresses and ports stand in its record.
+//! The addresses and ports in a node's record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::node::{Endpoint, Host, NodeRecordBuilder};
 
-/// The keys that a place fills in.
+/// The keys that a [`Place`] sets.
 pub(super) const KEYS: [&str; 6] = ["ip", "tcp", "udp", "ip6", "tcp6", "udp6"];
 
-/// What is known of the addresses of a node, from several sides.
+/// The known addresses of a node, by origin.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place {
     /// The port for connections, if the node listens.
     pub(super) tcp: Option<u16>,
     /// The port for discovery, if the node takes part.
     pub(super) udp: Option<u16>,
-    /// What the configuration says.
+    /// The configured addresses.
     pub(super) configured: Families<Own>,
-    /// What a router maps to this node.
+    /// The addresses that a router maps to this node.
     pub(super) mapped: Families<Own>,
-    /// The address that a listener is bound to, if it is a single one.
+    /// The listening address, if it is a single one.
     pub(super) bound: Families<Own>,
-    /// What others see.
+    /// The addresses that others see.
     pub(super) voted: Families<SocketAddr>,
 }
 
-/// Something for each family of addresses.
+/// A value for each family of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Families<T> {
     v4: Option<T>,
     v6: Option<T>,
 }
 
-/// An address of the node, and its ports where they are not the node's own.
+/// An address of the node, and its ports if they differ from the node's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Own {
     pub(crate) ip: IpAddr,
@@ -46,7 +46,7 @@ impl<T> Default for Families<T> {
 }
 
 impl<T: Copy> Families<T> {
-    /// The one for the family of `ip`.
+    /// The value for the family of `ip`.
     pub(super) fn of(&mut self, ip: IpAddr) -> &mut Option<T> {
         if ip.to_canonical().is_ipv4() {
             &mut self.v4
@@ -57,7 +57,9 @@ impl<T: Copy> Families<T> {
 }
 
 impl Place {
-    /// What counts for one family: the configuration before the router before the listener before what
+    /// The address of one family in the record.
+    ///
+    /// The configured one has precedence, then the router's, the listener's, and the one that
     /// others see.
     fn effective(
         &self,
@@ -66,7 +68,8 @@ impl Place {
     ) -> Option<Own> {
         let own = family(&self.configured).or_else(|| family(&self.mapped));
         let own = own.or_else(|| family(&self.bound));
-        // They see the port for discovery; that for connections is as it is here.
+        // Others see the port for discovery. The port for connections is assumed to be the node's
+        // own.
         let seen = || {
             voted.map(|seen| Own {
                 ip: seen.ip(),
@@ -88,13 +91,13 @@ impl Place {
         self.effective(|own| own.v6, self.voted.v6)
     }
 
-    /// The addresses that others saw this node at.
+    /// The addresses at which others saw this node.
     pub(super) fn seen(&self) -> Vec<SocketAddr> {
         let Families { v4, v6 } = self.voted;
         v4.into_iter().chain(v6).collect()
     }
 
-    /// Fills the keys of a record in.
+    /// Sets the [`KEYS`] of a record.
     pub(super) fn fill(&self, mut record: NodeRecordBuilder) -> NodeRecordBuilder {
         let (v4, v6) = (self.v4(), self.v6());
         let first = v4.or(v6);
@@ -117,7 +120,7 @@ impl Place {
             .fold(record, NodeRecordBuilder::udp6)
     }
 
-    /// Where the node is dialled, if that is known.
+    /// The endpoint at which others dial the node, if known.
     pub(super) fn endpoint(&self) -> Option<Endpoint> {
         let own = self.v4().or_else(|| self.v6())?;
         Some(Endpoint {
@@ -128,7 +131,7 @@ impl Place {
     }
 }
 
-/// An address that a local program can dial, for a listener on `ip`.
+/// The address at which a local program can dial a listener on `ip`.
 pub(super) fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

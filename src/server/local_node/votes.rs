@@ -1,4 +1,4 @@
-//! At which address others see this node.
+//! Votes of other nodes on the address of this one.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,16 +8,15 @@ use tokio::time::Instant;
 
 use crate::node::{Group, Reach};
 
-/// How many networks have a vote at a time.
+/// How many networks can have a vote at a time.
 const MOST: usize = 256;
 
-/// What other nodes say about the address of this one, for one family of addresses.
+/// The votes of other nodes on this node's address, for one family of addresses.
 ///
-/// Each network has one vote, the last one that came from it: who owns a network can have any number of
-/// nodes there.
+/// Each network has one vote, its last one, since its owner can run any number of nodes there.
 #[derive(Debug)]
 pub(super) struct Votes {
-    /// How many networks have to agree.
+    /// How many networks must agree.
     least: usize,
     /// How long a vote counts.
     window: Duration,
@@ -39,9 +38,9 @@ impl Votes {
         }
     }
 
-    /// `voter` sees this node as `seen`. Only votes of nodes that have proved their address may come here.
+    /// Counts the vote of `voter`, which must have proved its address, for `seen`.
     pub(super) fn vote(&mut self, voter: SocketAddr, seen: SocketAddr, now: Instant) {
-        // A neighbour in a private network sees an address that means nothing elsewhere.
+        // A neighbour in a private network sees an address that is useless elsewhere.
         let reach = Reach::of(seen.ip());
         if reach == Reach::Unroutable || reach != Reach::of(voter.ip()) || seen.port() == 0 {
             return;
@@ -56,7 +55,7 @@ impl Votes {
         self.by_network.insert(network, Vote { seen, at: now });
     }
 
-    /// The address that most networks name, if enough of them do, and more than half of all.
+    /// The address that most networks named, if it has enough votes and a majority.
     pub(super) fn winner(&mut self, now: Instant) -> Option<SocketAddr> {
         let window = self.window;
         let counts = |vote: &Vote| now.saturating_duration_since(vote.at) < window;

@@ -1,4 +1,4 @@
-//! Keeps the node's ports mapped by a router, and the node's record true.
+//! Keeps the node's ports mapped by a router, and the node's record current.
 
 mod renewal;
 
@@ -21,30 +21,30 @@ use crate::node::Reach;
 
 use renewal::{LEASE, Renewal, Step};
 
-/// How long a router is waited for, in all that a request takes.
+/// The longest time of a whole request to a router.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How long the end of a server waits for a router.
+/// How long a stopping server waits for a router.
 const UNMAP: Duration = Duration::from_secs(2);
 
-/// The task that does so.
+/// The task that keeps the mappings.
 pub(super) struct Mapper {
     shared: Arc<Shared>,
     gateway: Box<dyn DynGateway>,
     ports: Vec<Port>,
-    /// What was said to be reachable.
+    /// The address that was last reported as mapped.
     told: Option<External>,
 }
 
 /// A port of the node.
 struct Port {
-    /// What is asked for, with the external port that the router chose last.
+    /// The request, with the external port that the router chose last.
     request: PortRequest,
-    /// Whether there is something to be ended: nobody ends what may be another's.
+    /// Whether the router maps the port to this node. Only such a mapping is removed at the end.
     is_mapped: bool,
 }
 
-/// Where others reach the node.
+/// The address and ports at which others reach the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct External {
     ip: IpAddr,
@@ -80,7 +80,7 @@ impl Mapper {
         }
     }
 
-    /// Runs until the server stops, and ends the mappings then.
+    /// Runs until the server stops, and then removes the mappings.
     pub(super) async fn run(mut self) {
         let stopping = self.shared.tasks.stopping.clone();
         if self.ports.is_empty() {
@@ -91,7 +91,7 @@ impl Mapper {
         stopping.run_until_cancelled(self.keep()).await;
         let removed = timeout(UNMAP, self.remove()).await;
         if removed.is_err() {
-            debug!(after = ?UNMAP, "the router did not end the mapping in time");
+            debug!(after = ?UNMAP, "the router did not remove the mapping in time");
         }
     }
 
@@ -100,7 +100,7 @@ impl Mapper {
         loop {
             let (at, step) = renewal.next();
             tokio::select! {
-                // After a sleep of the machine the next step may be due as well, and comes at once then.
+                // After a sleep of the machine both may be due. The step then follows at once.
                 biased;
                 _ = suspend::jump(wall) => renewal.hurry(Instant::now()),
                 () = sleep_until(at) => self.take(step, &mut renewal).await,
@@ -126,7 +126,7 @@ impl Mapper {
             Step::Check => {
                 let asked = bounded(async { self.gateway.external_ip().await }).await;
                 if let Err(error) = &asked {
-                    debug!(%error, "the router does not say its address");
+                    debug!(%error, "the router does not report its address");
                 }
                 renewal.checked(Instant::now(), asked.ok());
             }
@@ -142,7 +142,7 @@ impl Mapper {
         }
     }
 
-    /// Asks for all ports. The lease is the shortest.
+    /// Maps all ports, and returns the shortest lease.
     async fn map(&mut self) -> Result<(External, Option<Duration>), GatewayError> {
         let mut all = External {
             ip: Ipv4Addr::UNSPECIFIED.into(),
@@ -169,10 +169,12 @@ impl Mapper {
         Ok((all, leases.into_iter().min()))
     }
 
-    /// Passes on where the node is reached, if that is news. An address that others cannot dial is none.
+    /// Logs a mapping and updates the record, if the mapping is new.
+    ///
+    /// An address that others cannot dial does not enter the record.
     fn tell(&mut self, external: External, lease: Option<Duration>) {
         if self.told == Some(external) {
-            debug!(%external, ?lease, "the mapping by the router goes on");
+            debug!(%external, ?lease, "the router renewed the mapping");
             return;
         }
         self.told = Some(external);
@@ -186,7 +188,7 @@ impl Mapper {
                 %external,
                 local,
                 "a router maps the port to this node, but its own address is not public: \
-                 there is another router before it, so this does not count as reachable"
+                 there is another router in front of it, so the node does not count as reachable"
             );
         }
         let External { ip, tcp, udp } = external;
@@ -198,14 +200,14 @@ impl Mapper {
         for Port { request, .. } in self.ports.iter().filter(|port| port.is_mapped) {
             let unmapped = bounded(async { self.gateway.unmap(*request).await }).await;
             match unmapped {
-                Ok(()) => debug!(?request, "nothing is mapped any more"),
-                Err(error) => debug!(%error, "the router does not end the mapping"),
+                Ok(()) => debug!(?request, "the mapping is removed"),
+                Err(error) => debug!(%error, "the router did not remove the mapping"),
             }
         }
     }
 }
 
-/// What a gateway answers, which has a deadline and no panics.
+/// Bounds a gateway's answer by [`ANSWER`], and catches its panics.
 async fn bounded<T>(
     answer: impl Future<Output = Result<T, GatewayError>>,
 ) -> Result<T, GatewayError> {

@@ -1,4 +1,4 @@
-//! When a router is asked, and what for.
+//! Decides when to send which request to a router.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,31 +7,33 @@ use tokio::time::Instant;
 
 use crate::time::{after, doubled, part};
 
-/// How long a mapping lasts. A node that is killed leaves it until then.
+/// The requested lifetime of a mapping. The mapping of a killed node remains that long.
 pub(super) const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// A router that lets mappings end sooner is not asked more often.
+/// The shortest time between two renewals, even for shorter leases.
 const SOONEST: Duration = Duration::from_secs(30);
 
-/// How often a router's own address is asked for.
+/// How often to request the router's own address.
 const CHECK: Duration = Duration::from_secs(2 * 60);
 
-/// The waits after the first failure and after many: each is twice the one before.
+/// The wait after the first failure; each further one is twice the one before.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
+
+/// The longest wait after a failure.
 const LAST_RETRY: Duration = Duration::from_secs(10 * 60);
 
-/// What is due.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Ask for the mapping, the first time or again.
+    /// Request the mapping, or renew it.
     Map,
-    /// Ask for the router's own address.
+    /// Request the router's own address.
     Check,
-    /// Nothing is mapped any more.
+    /// Give up the mapping, whose lease has ended.
     Lapse,
 }
 
-/// A mapping and its next renewal. It has no clock: time is an argument.
+/// A mapping and its next renewal. Time is an argument.
 #[derive(Debug)]
 pub(super) struct Renewal {
     held: Option<Held>,
@@ -43,12 +45,12 @@ pub(super) struct Renewal {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     ip: IpAddr,
-    /// When it ends by itself, if it does.
+    /// The end of the lease, if there is one.
     ends: Option<Instant>,
 }
 
 impl Renewal {
-    /// The mapping is asked for at once.
+    /// Starts without a mapping, and requests it at once.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             held: None,
@@ -58,20 +60,20 @@ impl Renewal {
         }
     }
 
-    /// What comes next, and when.
+    /// Returns the next step and its time.
     pub(super) fn next(&self) -> (Instant, Step) {
         let map = (self.map_at, Step::Map);
         let Some(held) = &self.held else {
             return map;
         };
-        // While mapping fails, the address of what is there decides nothing.
+        // While mapping fails, the router's address changes nothing.
         let check = (self.failures == 0).then_some((self.check_at, Step::Check));
         let lapse = held.ends.map(|ends| (ends, Step::Lapse));
         let all = [Some(map), lapse, check].into_iter().flatten();
         all.min_by_key(|(at, _)| *at).unwrap_or(map)
     }
 
-    /// The router maps `ip` to this node for the time of the lease.
+    /// Records that the router maps `ip` to this node for the time of the lease.
     pub(super) fn mapped(&mut self, now: Instant, ip: IpAddr, lease: Option<Duration>) {
         let term = lease.map_or(LEASE, |lease| lease.min(LEASE));
         self.held = Some(Held {
@@ -83,7 +85,7 @@ impl Renewal {
         self.check_at = after(now, CHECK);
     }
 
-    /// The mapping was not made. Returns how long it is until the next try.
+    /// Records that the mapping failed. Returns the wait before the next attempt.
     pub(super) fn failed(&mut self, now: Instant) -> Duration {
         let wait = doubled(FIRST_RETRY, self.failures).min(LAST_RETRY);
         self.failures = self.failures.saturating_add(1);
@@ -91,8 +93,9 @@ impl Renewal {
         wait
     }
 
-    /// The router's own address, or that it did not say it. The mapping is asked for at once if it is not
-    /// as before.
+    /// Records the router's own address, or `None` if it did not report one.
+    ///
+    /// Unless the address is as before, the mapping is renewed at once.
     pub(super) fn checked(&mut self, now: Instant, ip: Option<IpAddr>) {
         self.check_at = after(now, CHECK);
         if ip.is_none() || ip != self.held.map(|held| held.ip) {
@@ -100,12 +103,12 @@ impl Renewal {
         }
     }
 
-    /// What was mapped has ended.
+    /// Records the end of the mapping.
     pub(super) fn lapsed(&mut self) {
         self.held = None;
     }
 
-    /// The machine may be elsewhere: what was mapped is asked for at once.
+    /// Renews the mapping at once, since the machine may be on another network.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.failures = 0;
         self.map_at = now;
@@ -123,7 +126,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// What comes next, in seconds from the start.
+    /// The next step and its time, in seconds from the start.
     fn next(renewal: &Renewal, start: Instant) -> (u64, Step) {
         let (at, step) = renewal.next();
         (at.duration_since(start).as_secs(), step)
@@ -147,7 +150,7 @@ mod tests {
             (Some(0), 30),
         ] {
             let (mut renewal, start) = mapped(lease);
-            // The address is as before each time.
+            // The address stays the same.
             while let (at, Step::Check) = renewal.next() {
                 renewal.checked(at, Some(IP));
             }

@@ -1,4 +1,4 @@
-//! UPnP beside PCP and NAT-PMP.
+//! UPnP and PCP or NAT-PMP, whichever answers first.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use super::pmp::Pmp;
 use super::upnp::Upnp;
 use super::{Gateway, GatewayError, PortMapping, PortRequest};
 
-/// The protocol that answers first. If none finds a router, the error has both reasons.
+/// The protocol that answers first. If none finds a router, the error has both causes.
 #[derive(Debug, Default)]
 pub(super) struct Any {
     upnp: Upnp,
@@ -31,7 +31,7 @@ impl By {
         }
     }
 
-    /// The errors of this one and of the other.
+    /// Combines the errors of this protocol and of the other.
     fn neither(self, error: GatewayError, other: GatewayError) -> GatewayError {
         let (upnp, pmp) = match self {
             Self::Upnp => (error, other),
@@ -45,7 +45,7 @@ impl By {
 }
 
 impl Any {
-    /// Asks both at once. Nothing is mapped yet, so that the slower one has nothing to end.
+    /// Asks by both at once, without a mapping, so the slower one leaves none behind.
     async fn find(&mut self) -> Result<By, GatewayError> {
         if let Some(chosen) = self.chosen {
             return Ok(chosen);
@@ -77,13 +77,13 @@ impl Gateway for Any {
             Ok(mapping) => return Ok(mapping),
             Err(error) => error,
         };
-        // It answers, but may not be allowed to map.
+        // A protocol may answer without being allowed to map.
         let other = self.map_by(first.other(), request).await;
         other.map_err(|other| first.neither(error, other))
     }
 
     async fn unmap(&mut self, request: PortRequest) -> Result<(), GatewayError> {
-        // What was not used has nothing to end, and asks nobody.
+        // A protocol without a mapping sends nothing.
         self.upnp
             .unmap(request)
             .await

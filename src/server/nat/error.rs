@@ -4,30 +4,30 @@ use std::time::Duration;
 
 use super::PortProtocol;
 
-/// Why a router maps no port.
+/// Why a router maps no port, or another request to it failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatewayError {
     /// No router was found.
     #[error("no router found by {by}: {source}")]
     NotFound {
-        /// How it was looked for: UPnP, or PCP and NAT-PMP.
+        /// The protocol of the search: UPnP, or PCP and NAT-PMP.
         by: &'static str,
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// What answered is outside of the local network, so that it is not this node's router.
-    #[error("{router} answers by {by} and is not in the local network")]
+    /// A host outside the local network answered, so it is not this node's router.
+    #[error("{router} answers by {by}, but is not in the local network")]
     Stranger {
-        /// How it was found.
+        /// The protocol of the answer.
         by: &'static str,
         /// Its address.
         router: IpAddr,
     },
-    /// The router did not map a port, or not end a mapping.
+    /// The router did not map a port, or did not remove a mapping.
     #[error("router {router}, by {by}: {protocol} port {port}: {source}")]
     Port {
-        /// How the router was asked.
+        /// The protocol of the request.
         by: &'static str,
         /// Its address.
         router: IpAddr,
@@ -35,46 +35,46 @@ pub enum GatewayError {
         protocol: PortProtocol,
         /// The port that the node listens on.
         port: u16,
-        /// What the router said, or what went wrong.
+        /// The router's error, or another cause.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The router did not say its own address.
+    /// The router did not report its own address.
     #[error("router {router}, by {by}: its own address: {source}")]
     ExternalIp {
-        /// How the router was asked.
+        /// The protocol of the request.
         by: &'static str,
         /// Its address.
         router: IpAddr,
-        /// What the router said, or what went wrong.
+        /// The router's error, or another cause.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The router maps port 0, which cannot be dialled.
     #[error("the router maps {external}, which cannot be dialled")]
     PortZero {
-        /// What it maps.
+        /// The mapped address.
         external: SocketAddr,
     },
-    /// The node listens where no router sends anything to: on this machine alone, or on IPv6 alone.
+    /// No router can reach the listening address, on loopback or IPv6 only.
     #[error("no router maps a port to {local}, which the node listens on")]
     Local {
         /// The address.
         local: SocketAddr,
     },
-    /// Neither way led to a mapping.
+    /// Neither protocol led to a mapping.
     #[error("{upnp}; {pmp}")]
     Neither {
-        /// What UPnP came to.
+        /// The error of UPnP.
         upnp: Box<GatewayError>,
-        /// What PCP and NAT-PMP came to.
+        /// The error of PCP and NAT-PMP.
         pmp: Box<GatewayError>,
     },
-    /// There was no answer in time.
+    /// The router did not answer in time.
     #[error("the router has not answered within {after:?}")]
     TimedOut {
-        /// How long it was waited for.
+        /// The deadline.
         after: Duration,
     },
-    /// The [`Gateway`](super::Gateway) panicked; the log says more.
+    /// The [`Gateway`](super::Gateway) panicked; the log gives the details.
     #[error("the gateway panicked")]
     Panicked,
     /// A [`Gateway`](super::Gateway) of a user failed.

@@ -1,4 +1,4 @@
-//! Who maps ports.
+//! The interface to a router that maps ports.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -9,37 +9,40 @@ use super::{GatewayError, PortMapping, PortRequest};
 
 /// A router that maps ports, for [`ServerBuilder::gateway`](crate::ServerBuilder::gateway).
 ///
-/// A server makes one call at a time, waits 30 s at most for each, and drops the future when the server
+/// A server makes one call at a time, waits at most 30 s for each, and drops the future when it
 /// stops. A call that panics has failed.
 pub trait Gateway: Send + 'static {
-    /// Maps a port to this machine, or prolongs the lease of one that it has mapped.
+    /// Maps a port to this machine, or extends the lease of its mapping.
     ///
     /// # Errors
-    /// [`GatewayError`]; the server tries again after a growing wait.
+    /// [`GatewayError`]; the server retries after a growing wait.
     fn map(
         &mut self,
         port: PortRequest,
     ) -> impl Future<Output = Result<PortMapping, GatewayError>> + Send;
 
-    /// Ends the mapping to [`local`](PortRequest::local); `external` is what [`map`](Self::map) returned.
-    /// It is called when the server stops, which waits 2 s for it. One that is not there is no error.
+    /// Removes the mapping to [`local`](PortRequest::local), if there is one.
+    ///
+    /// `external` is the port that [`map`](Self::map) returned. The server calls this when it
+    /// stops, and waits up to 2 s for it. A missing mapping is no error.
     ///
     /// # Errors
     /// [`GatewayError`], which is logged.
     fn unmap(&mut self, port: PortRequest)
     -> impl Future<Output = Result<(), GatewayError>> + Send;
 
-    /// The router's own address. It is asked every two minutes, so that a new address is noticed before a
-    /// lease ends.
+    /// Returns the router's own address.
+    ///
+    /// The server calls this every two minutes, to detect a new address before the lease ends.
     ///
     /// # Errors
-    /// [`GatewayError`]; the server asks for its mapping again then.
+    /// [`GatewayError`]; the server then renews its mapping.
     fn external_ip(&mut self) -> impl Future<Output = Result<IpAddr, GatewayError>> + Send;
 }
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, GatewayError>>;
 
-/// A [`Gateway`] of any type.
+/// A boxed [`Gateway`] of any type.
 pub(in crate::server) trait DynGateway: Send {
     fn map(&mut self, port: PortRequest) -> Answer<'_, PortMapping>;
     fn unmap(&mut self, port: PortRequest) -> Answer<'_, ()>;

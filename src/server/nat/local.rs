@@ -1,4 +1,4 @@
-//! The local network: which router leads out of it, and which address the node has in it.
+//! The local network: its default router, and the node's address in it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,14 +7,16 @@ use tokio::net::UdpSocket;
 
 use super::{GatewayError, PortRequest};
 
-/// An address that is nobody's (RFC 5737), for the question which way leads to others. Nothing is sent there.
+/// An unused address (RFC 5737) to find the route to other networks. Nothing is sent there.
 const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
 
 /// Where Linux lists its routes.
 const ROUTES: &str = "/proc/net/route";
 
-/// The router that leads to other networks. Where the system does not say it, this is the first address of
-/// the node's own /24, which most routers of homes have.
+/// The router to other networks.
+///
+/// If the system does not list it, this is the first address of the node's own /24, which most home
+/// routers have.
 pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
     let listed = std::fs::read_to_string(ROUTES);
     if let Some(router) = listed.ok().and_then(|text| parse_routes(&text)) {
@@ -29,28 +31,28 @@ pub(super) async fn default_router() -> io::Result<Ipv4Addr> {
 
 /// The gateway of the default route with the lowest metric.
 fn parse_routes(text: &str) -> Option<Ipv4Addr> {
-    /// It is up, and it has a gateway.
+    /// The route is up and has a gateway.
     const FLAGS: u32 = 0x3;
     let routes = text.lines().skip(1).filter_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
         let hex = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
         let is_default = hex(1)? == 0 && hex(7)? == 0 && hex(3)? & FLAGS == FLAGS;
         let metric: u32 = fields.get(6)?.parse().ok()?;
-        // As the kernel has it in memory, in network order.
+        // The text shows the kernel's memory, which has the address in network order.
         let router = Ipv4Addr::from(hex(2)?.to_ne_bytes());
         is_default.then_some((metric, router))
     });
     routes.min_by_key(|(metric, _)| *metric).map(|(_, ip)| ip)
 }
 
-/// The address that this machine has on its way to another. Nothing is sent.
+/// The address of this machine on its route to another. Nothing is sent.
 async fn towards(other: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     socket.connect(other).await?;
     Ok(socket.local_addr()?.ip())
 }
 
-/// The address that a router is to send to what is for the node.
+/// The address of the node to which a router must forward.
 pub(super) async fn address(
     request: &PortRequest,
     router: SocketAddr,
@@ -61,11 +63,12 @@ pub(super) async fn address(
         ip if ip.is_unspecified() => towards(router).await.map_err(|_| wrong())?,
         ip => ip,
     };
-    // What is bound to this machine is reached by no router, unless that runs here too.
+    // Only a router on this machine reaches a loopback address.
     let is_reached = !ip.is_loopback() || router.ip().is_loopback();
-    match ip.is_ipv4() && is_reached && local.port() != 0 {
-        true => Ok(SocketAddr::new(ip, local.port())),
-        false => Err(wrong()),
+    if ip.is_ipv4() && is_reached && local.port() != 0 {
+        Ok(SocketAddr::new(ip, local.port()))
+    } else {
+        Err(wrong())
     }
 }
 
@@ -89,7 +92,7 @@ mod tests {
         let lines = [
             line(none, [10, 0, 0, 1], "0003", 100, none),
             line(none, [10, 0, 0, 2], "0003", 20, none),
-            // Without a gateway; down; a net of its own; half of all addresses.
+            // Without a gateway; down; a single network; half of all addresses.
             line(none, none, "0001", 0, none),
             line(none, [10, 0, 0, 3], "0002", 0, none),
             line([10, 0, 0, 0], [10, 0, 0, 4], "0003", 0, [255, 0, 0, 0]),

@@ -1,5 +1,6 @@
-//! How a node that stands behind a router is reached: by a port that the router maps to it, or at an address
-//! that the user knows.
+//! Makes a node behind a router reachable.
+//!
+//! The router maps a port to the node, or the user knows the external address.
 
 #[cfg(feature = "nat")]
 mod any;
@@ -23,9 +24,9 @@ pub use port::{PortMapping, PortProtocol, PortRequest};
 
 pub(super) use gateway::DynGateway;
 
-/// How a node behind a router becomes reachable, in the words of go-ethereum's `--nat`.
+/// How a node behind a router becomes reachable, in the syntax of go-ethereum's `--nat`.
 ///
-/// Those that ask a router need the feature `nat`. A [`Gateway`] of your own takes their place with
+/// Variants that ask a router need the feature `nat`. Your own [`Gateway`] replaces them with
 /// [`ServerBuilder::gateway`](super::ServerBuilder::gateway).
 ///
 /// ```
@@ -36,20 +37,22 @@ pub(super) use gateway::DynGateway;
 /// assert_eq!("none".parse(), Ok(Nat::None));
 /// # Ok::<(), NatError>(())
 /// ```
+#[doc(alias("UPnP", "port mapping"))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Nat {
-    /// Nobody is asked.
+    /// No router is asked.
     #[default]
     None,
-    /// Others see the node at this address, with the port that it listens on.
+    /// Others reach the node at this address, with the listening port.
     ExtIp(IpAddr),
     /// UPnP and PCP or NAT-PMP at once, whichever answers first.
     Any,
-    /// UPnP: the Internet Gateway Device of the local network is searched for.
+    /// UPnP: the server searches the local network for an Internet Gateway Device.
     Upnp,
-    /// PCP (RFC 6887), else NAT-PMP (RFC 6886): the router at this address, or the one that leads to other
-    /// networks.
+    /// PCP (RFC 6887), else NAT-PMP (RFC 6886).
+    ///
+    /// The server asks the router at this address, else the default router.
     Pmp(Option<Ipv4Addr>),
 }
 
@@ -57,32 +60,32 @@ pub enum Nat {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatError {
-    /// It is none of the words.
-    #[error("{got:?} is none of any, none, upnp, pmp, pmp:IP, extip:IP")]
+    /// The text is not one of the words.
+    #[error("{got:?} is not one of any, none, upnp, pmp, pmp:IP, extip:IP")]
     Unknown {
         /// The text.
         got: String,
     },
-    /// What follows the word is no address of a node or router; a router's is of IPv4.
-    #[error("{got:?} of {word}:{got} is no address that can be used there")]
+    /// The text after the word is no usable address; a router's must be IPv4.
+    #[error("{got:?} in {word}:{got} is no usable address")]
     Address {
         /// The word.
         word: &'static str,
-        /// What follows it.
+        /// The text after it.
         got: String,
     },
 }
 
 /// Why a server cannot ask a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("to ask a router for a port ({nat}) takes the feature `nat`, which is not built in")]
+#[error("asking a router for a port ({nat}) needs the feature `nat`, which is not built in")]
 #[non_exhaustive]
 pub struct NatNotBuilt {
-    /// What was asked for.
+    /// The setting that needs it.
     pub nat: Nat,
 }
 
-/// What asks a router, if one is asked.
+/// The gateway, if a router is asked.
 pub(super) type Asked = Option<Box<dyn DynGateway>>;
 
 impl Nat {

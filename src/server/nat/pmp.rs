@@ -1,4 +1,4 @@
-//! PCP and NAT-PMP, which speak to port 5351 of a router.
+//! PCP and NAT-PMP, at port 5351 of a router.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,27 +13,27 @@ use crab_nat::{
 
 use super::{Gateway, GatewayError, PortMapping, PortProtocol, PortRequest, local};
 
-/// How errors call it.
+/// The name in errors.
 const BY: &str = "PCP or NAT-PMP";
 
-/// A request is sent four times in 2.75 s.
+/// Sends a request four times in 2.75 s.
 const TIMES: TimeoutConfig = TimeoutConfig {
     initial_timeout: Duration::from_millis(250),
     max_retries: 3,
     max_retry_timeout: Some(Duration::from_secs(1)),
 };
 
-/// A router that speaks one of both.
+/// A router that speaks PCP or NAT-PMP.
 #[derive(Debug, Default)]
 pub(super) struct Pmp {
     given: Option<Ipv4Addr>,
-    /// By PCP a mapping is renewed and ended by the one alone who knows its nonce.
+    /// The mappings, which PCP renews and removes only with their nonce.
     tcp: Option<crab_nat::PortMapping>,
     udp: Option<crab_nat::PortMapping>,
 }
 
 impl Pmp {
-    /// The router at this address, else the one that leads to other networks.
+    /// Uses the router at this address, else the default router.
     pub(super) fn new(given: Option<Ipv4Addr>) -> Self {
         Self {
             given,
@@ -59,14 +59,16 @@ impl Pmp {
     pub(super) async fn find(&mut self) -> Result<(), GatewayError> {
         let router = self.router().await?;
         match natpmp::external_address(router.into(), Some(TIMES)).await {
-            // It may speak PCP alone.
+            // The router may speak PCP only.
             Ok(_) | Err(Failure::UnsupportedVersion(_)) => Ok(()),
             Err(error) => Err(not_found(error)),
         }
     }
 
-    /// Asks by PCP, which knows whose mapping it is, and else by NAT-PMP: the router may speak that alone, or
-    /// keep the port for a run of this node before, whose nonce is lost.
+    /// Asks by PCP, which knows the owner of a mapping, and else by NAT-PMP.
+    ///
+    /// The router may speak only NAT-PMP, or may hold the port for an earlier run of this node,
+    /// whose nonce is lost.
     async fn ask(
         &mut self,
         router: Ipv4Addr,
@@ -143,7 +145,7 @@ impl Gateway for Pmp {
             Ok(ip) => return Ok(ip.into()),
             Err(error) => error,
         };
-        // By PCP alone it is said with a mapping, so that a new one is noticed when that is renewed.
+        // PCP reports the address only with a mapping, so a renewal detects a new one.
         let held = self.tcp.iter().chain(&self.udp).next();
         match (&error, held.map(crab_nat::PortMapping::mapping_type)) {
             (Failure::UnsupportedVersion(_), Some(PortMappingType::Pcp { external_ip, .. })) => {
@@ -191,7 +193,7 @@ fn no_external_ip(router: Ipv4Addr, source: Failure) -> GatewayError {
     }
 }
 
-// Elsewhere loopback has a single address.
+// On other systems loopback has a single address.
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;

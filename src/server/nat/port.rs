@@ -1,4 +1,4 @@
-//! What a router is asked for, and what it answers.
+//! A request to a router for a mapping, and its answer.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,26 +13,26 @@ pub enum PortProtocol {
     Udp,
 }
 
-/// What a [`Gateway`](super::Gateway) is asked to map.
+/// A request to a [`Gateway`](super::Gateway) for a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PortRequest {
     /// The protocol.
     pub protocol: PortProtocol,
-    /// Where the node listens: an address of this machine, or one that stands for all, and a port.
+    /// The listening address of the node, which may be unspecified, and port.
     pub local: SocketAddr,
-    /// The port of the router that is wanted; it may map another one.
+    /// The requested port of the router, which may map another one.
     pub external: u16,
-    /// How long it is to last.
+    /// The requested lifetime of the mapping.
     pub lease: Duration,
 }
 
-/// What a [`Gateway`](super::Gateway) maps.
+/// A mapping by a [`Gateway`](super::Gateway).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortMapping {
-    /// Where others reach the node.
+    /// The address at which others reach the node.
     pub external: SocketAddr,
-    /// How long, if it ends by itself.
+    /// The lifetime, if the mapping ends by itself.
     pub lease: Option<Duration>,
 }
 

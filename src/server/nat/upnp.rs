@@ -13,16 +13,16 @@ use super::{Gateway, GatewayError, PortMapping, PortProtocol, PortRequest, local
 use crate::node::Reach;
 use crate::printable::printable;
 
-/// How errors call it.
+/// The name in errors.
 const BY: &str = "UPnP";
 
-/// How long a router is searched for. One may take 3 s before it answers, and is asked what it can do then.
+/// How long to search for a router. It may take 3 s to answer, before further requests.
 const SEARCH: Duration = Duration::from_secs(6);
 
-/// How much of an error is kept, in characters: it can have a whole answer in it.
+/// How many characters of an error are kept, since it can contain a whole answer.
 const ERROR: usize = 200;
 
-/// What the router shows to its owner.
+/// The description of the mapping that the router shows to its owner.
 const DESCRIPTION: &str = "peermux";
 
 /// The router, once it is found.
@@ -43,7 +43,7 @@ impl Upnp {
             source: said(&error),
         })?;
         let router = device.addr.ip();
-        // Anybody can send an answer to the search.
+        // Any host can answer the search.
         if Reach::of(router) == Reach::Public {
             return Err(GatewayError::Stranger { by: BY, router });
         }
@@ -62,7 +62,7 @@ impl Upnp {
     async fn try_map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let device = self.find().await?;
         let local = local::address(&request, device.addr).await?;
-        // First, so that nothing is mapped where it is not known.
+        // First, so that a router that does not report its address maps nothing.
         let ip = self.external_ip_of(&device).await?;
         let (port, lease) = add(&device, &request, local)
             .await
@@ -77,7 +77,7 @@ impl Upnp {
 impl Gateway for Upnp {
     async fn map(&mut self, request: PortRequest) -> Result<PortMapping, GatewayError> {
         let mapped = self.try_map(request).await;
-        // It may be another one by now, or at another port after a restart.
+        // The router may be another one by now, or use another port after a restart.
         if mapped.is_err() {
             self.0 = None;
         }
@@ -101,8 +101,9 @@ impl Gateway for Upnp {
     }
 }
 
-/// Maps the port that is wanted, another one if somebody else has that, for ever if the router does not
-/// know leases. Returns the port and the lease.
+/// Maps the requested port, or another one if it is in use.
+///
+/// Returns the port and the lease. If the router does not support leases, the mapping is permanent.
 async fn add(
     device: &Device<Tokio>,
     request: &PortRequest,
@@ -146,7 +147,7 @@ fn refused(device: &Device<Tokio>, request: &PortRequest, error: &dyn Error) -> 
     }
 }
 
-/// An error as one short line, for it can repeat what the router sent.
+/// Converts an error to one short line, since it can repeat text of the router.
 fn said(error: &(impl fmt::Display + ?Sized)) -> Box<dyn Error + Send + Sync> {
     printable(&error.to_string(), ERROR).into()
 }

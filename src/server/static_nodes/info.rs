@@ -3,22 +3,22 @@ use std::time::Duration;
 use crate::node::Enode;
 use crate::server::DialError;
 
-/// A node that is kept connected, and how that goes; see [`Server::static_nodes`](crate::Server::static_nodes).
+/// The state of a static node, see [`Server::static_nodes`](crate::Server::static_nodes).
 ///
-/// With the feature `serde` it serialises to one JSON object with `node_id`, `enode`, `connected`, `failures`,
-/// `retry_in_ms` and `error`.
+/// With the feature `serde` it serialises to one JSON object with `node_id`, `enode`, `connected`,
+/// `failures`, `retry_in_ms` and `error`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StaticNode {
-    /// The node, where it is dialled.
+    /// The node, with the endpoint to dial.
     pub node: Enode,
     /// Whether it is connected now.
     pub connected: bool,
-    /// How many attempts in a row failed, or brought a connection that did not last.
+    /// How many attempts in a row failed or produced a connection that did not last.
     pub failures: u32,
-    /// After which time it is dialled next, while it waits for that.
+    /// The time until the next attempt, while the node waits for it.
     pub next_dial: Option<Duration>,
-    /// Why the last dial brought no connection, unless it is connected.
+    /// Why the node is not connected: its ban, or the error of its last dial.
     pub error: Option<DialError>,
 }
 

@@ -12,10 +12,10 @@ use crate::server::shared::Shared;
 use crate::server::{DialError, StaticNodeError};
 use crate::setup::SetupError;
 
-/// How often a node is added again whose request ends at the same moment.
+/// How often to retry adding a node whose request ends at the same moment.
 const TRIES: usize = 4;
 
-/// The task that owns the table of static nodes: one request of the connection manager each.
+/// The task that owns the static nodes, with one connection request each.
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
     retry: RetryPolicy,
@@ -31,12 +31,12 @@ impl Keeper {
         }
     }
 
-    /// Carries commands out one by one, until the server stops.
+    /// Executes commands one by one, until the server stops.
     pub(crate) async fn run(mut self, mut inbox: Inbox) {
         let stopping = self.shared.tasks.stopping.clone();
         loop {
             let command = tokio::select! {
-                // A stop first, then what has ended: a command may be about it.
+                // A stop first, then ended connections and bans, since a command may concern them.
                 biased;
                 () = stopping.cancelled() => return,
                 () = inbox.ended.changed.notified() => {
@@ -47,7 +47,7 @@ impl Keeper {
                 }
                 command = inbox.commands.recv() => command,
             };
-            // The caller may be gone: then nobody reads the answer.
+            // An answer is dropped if its caller is gone.
             match command {
                 None => return,
                 Some(Command::Add { node, reply }) => {
@@ -94,7 +94,7 @@ impl Keeper {
         })
     }
 
-    /// A request that leads to a node for ever: a new one, or the one that there is.
+    /// Returns a permanent request for a node, a new one or the existing one.
     async fn request(&self, node: &Enode) -> Result<ReqId, ManagerError> {
         let connections = &self.shared.connections;
         let known = self.nodes.get(&node.node_id());
@@ -108,7 +108,7 @@ impl Keeper {
                 };
                 match moved {
                     Ok(()) => return Ok(request),
-                    // It has ended for good, for want of a way to dial it.
+                    // The request has ended for good, because it could not be dialled.
                     Err(ManagerError::UnknownId(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -140,19 +140,20 @@ impl Keeper {
         true
     }
 
-    /// The nodes in the order of their ids.
+    /// Returns the nodes, sorted by node id.
     async fn list(&self, inbox: &Inbox) -> Vec<StaticNode> {
-        // It only fails when the manager stops, and all requests end with it.
+        // This fails only when the manager stops, and all requests end with it.
         let requests = self.shared.connections.list().await.unwrap_or_default();
         let requests: HashMap<_, _> = requests.into_iter().map(|info| (info.id, info)).collect();
         let failures = inbox.failures.0.lock();
         let describe = |(id, (node, request)): (&NodeId, &(Enode, ReqId))| {
             let connected = self.shared.checks.peers.get(id).is_some();
             let info = requests.get(request);
-            let error = match self.shared.checks.is_banned(id) {
-                // What went wrong before that is not why.
-                true => Some(self.banned(*id)),
-                false => failures.get(id).cloned(),
+            // A ban is the reason, whatever failed before.
+            let error = if self.shared.checks.is_banned(id) {
+                Some(self.banned(*id))
+            } else {
+                failures.get(id).cloned()
             };
             StaticNode {
                 node: node.clone(),
@@ -175,12 +176,13 @@ impl Keeper {
         }
     }
 
-    /// A static node whose own connection, or whose ban, has ended. While that lasted our dials were not
-    /// wanted, and the wait for the next grew: it is forgotten now, but for the least time between two
-    /// dials.
+    /// Shortens the wait of a static node whose connection or ban has ended.
+    ///
+    /// Dials were rejected until then, which made the wait longer. They no longer count; the wait
+    /// after the last real attempt stays.
     async fn reconsider(&self, id: NodeId) {
         if let Some((_, request)) = self.nodes.get(&id) {
-            // It may be removed meanwhile.
+            // The request may have ended in the meantime.
             self.shared.connections.reconsider(*request).await.ok();
         }
     }
@@ -195,15 +197,15 @@ impl Keeper {
             )
         };
         let connections = &self.shared.connections;
-        // It only fails when the manager stops.
+        // This fails only when the manager stops.
         connections.set_dial_limits(max, timeout, rate).await.ok();
     }
 
-    /// Leaves to nodes from sources what static ones do not take of the places for dialled peers.
+    /// Leaves the seats for dialled peers that static nodes do not need to other nodes.
     async fn share_out(&self) {
         let places = self.shared.checks.peers.seats().dialled();
         let target = places.saturating_sub(self.nodes.len());
-        // It only fails when the manager stops, and all requests end with it.
+        // This fails only when the manager stops, and all requests end with it.
         self.shared.connections.set_target(target).await.ok();
     }
 }

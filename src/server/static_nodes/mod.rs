@@ -1,4 +1,4 @@
-//! Nodes that are kept connected for ever.
+//! Static nodes, which the server keeps connected.
 
 mod info;
 mod keeper;
@@ -15,7 +15,7 @@ use super::{DialError, StaticNodeError};
 use crate::mutex::Mutex;
 use crate::node::{Enode, NodeId};
 
-/// How many commands wait before callers have to.
+/// How many commands are queued before callers wait.
 const COMMANDS: usize = 64;
 
 enum Command {
@@ -34,7 +34,7 @@ enum Command {
     Limits { reply: oneshot::Sender<()> },
 }
 
-/// Gives commands to the [`Keeper`].
+/// Sends commands to the [`Keeper`].
 #[derive(Debug, Clone)]
 pub(crate) struct StaticNodes {
     commands: mpsc::Sender<Command>,
@@ -42,19 +42,20 @@ pub(crate) struct StaticNodes {
     failures: Failures,
 }
 
-/// What a [`Keeper`] is given.
+/// The receiving end of a [`Keeper`].
 pub(crate) struct Inbox {
     commands: mpsc::Receiver<Command>,
     ended: Arc<Ended>,
     failures: Failures,
 }
 
-/// Why the last dial of each static node brought no connection.
+/// The error of the last failed dial of each static node.
 #[derive(Debug, Clone, Default)]
 struct Failures(Arc<Mutex<BTreeMap<NodeId, DialError>>>);
 
-/// Static nodes that may be dialled now. A drop can put something in, and there is at most one entry for
-/// each of them.
+/// Static nodes that may be dialled now, at most one entry for each.
+///
+/// Inserting one does not wait, so a drop can do it.
 #[derive(Debug, Default)]
 struct Ended {
     nodes: Mutex<BTreeSet<NodeId>>,
@@ -95,7 +96,7 @@ impl StaticNodes {
         self.ask(|reply| Command::Add { node, reply }).await?
     }
 
-    /// Whether it was a static node.
+    /// Removes a static node. Returns whether it was one.
     pub(crate) async fn remove(&self, id: NodeId) -> Result<bool, StaticNodeError> {
         self.ask(|reply| Command::Remove { id, reply }).await
     }
@@ -104,13 +105,14 @@ impl StaticNodes {
         self.ask(|reply| Command::List { reply }).await
     }
 
-    /// Keeps why a static node was not connected to.
+    /// Records why a dial of a static node failed.
     pub(crate) fn failed(&self, id: NodeId, error: &DialError) {
         self.failures.0.lock().insert(id, error.clone());
     }
 
-    /// Has the connection manager take on the settings in force. In the keeper's hands, so that of two
-    /// changes the later one lasts.
+    /// Applies the settings in force to the connection manager.
+    ///
+    /// The keeper does it, so that the later of two changes lasts.
     pub(crate) async fn limits_changed(&self) -> Result<(), StaticNodeError> {
         self.ask(|reply| Command::Limits { reply }).await
     }
@@ -125,7 +127,7 @@ impl StaticNodes {
         answer.await.map_err(|_| StaticNodeError::Stopped)
     }
 
-    /// Reports what may change whether a static node is wanted: the end of its connection, or of a ban.
+    /// Reports that a static node may be dialled, since its connection or ban has ended.
     pub(crate) fn reconsider(&self, id: NodeId) {
         self.ended.add(id);
     }

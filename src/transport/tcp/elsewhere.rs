@@ -1,4 +1,4 @@
-//! Systems whose kernel is not asked about the path: all bounds are left to it.
+//! Stubs for systems without path measurement: the kernel decides all bounds.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the kernel knows of a path, and the two bounds that follow it.
+//! Reads the kernel's measurements of a path, and sets the two bounds.
 
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -14,17 +14,17 @@ use tokio::net::TcpStream;
 
 use super::Sent;
 
-/// The part of `struct tcp_info` that is read, in words of 32 bits: all up to `tcpi_min_rtt`.
+/// The 32-bit words of `struct tcp_info` that are read, up to `tcpi_min_rtt`.
 const INFO_WORDS: usize = 38;
-/// The place of `tcpi_snd_mss` in it; bytes.
+/// The index of `tcpi_snd_mss`, in bytes.
 const SEGMENT_SIZE: usize = 4;
-/// The place of `tcpi_unacked` in it; segments.
+/// The index of `tcpi_unacked`, in segments.
 const UNACKNOWLEDGED: usize = 6;
-/// The place of `tcpi_total_retrans` in it; segments.
+/// The index of `tcpi_total_retrans`, in segments.
 const RETRANSMITS: usize = 25;
-/// The place of `tcpi_notsent_bytes` in it.
+/// The index of `tcpi_notsent_bytes`.
 const NOT_SENT: usize = 36;
-/// The place of `tcpi_min_rtt` in it; microseconds.
+/// The index of `tcpi_min_rtt`, in microseconds.
 const MIN_RTT: usize = 37;
 /// The kernel's value before its first measurement.
 const UNKNOWN: u32 = u32::MAX;
@@ -46,7 +46,7 @@ sockopt_impl!(
     u32
 );
 
-// The same, of whatever length.
+// The same with its actual length.
 getsockopt_impl!(
     InfoBytes,
     libc::IPPROTO_TCP,
@@ -55,8 +55,10 @@ getsockopt_impl!(
     GetOsString<[u8; 4 * INFO_WORDS]>
 );
 
-/// Linux has had `tcpi_min_rtt` since 4.6. Systems that imitate Linux, and emulators of other processors,
-/// may have a shorter `tcp_info`, which would not fill [`INFO_WORDS`].
+/// Whether the kernel has `tcpi_min_rtt`, as Linux does since 4.6.
+///
+/// Systems that imitate Linux, and emulators of other processors, may return a shorter `tcp_info`,
+/// which would not fill [`INFO_WORDS`].
 static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
     let system = uname().ok();
     let release = system.as_ref().and_then(|system| system.release().to_str());
@@ -66,7 +68,7 @@ static MEASURES_RTT: LazyLock<bool> = LazyLock::new(|| {
     is_new && info_is_whole().unwrap_or(true)
 });
 
-/// Whether a socket's `tcp_info` is as long as Linux has it; `None` if there is no socket to ask.
+/// Returns whether `tcp_info` is complete; `None` if no socket can be opened.
 fn info_is_whole() -> Option<bool> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
     let info = getsockopt(&socket, InfoBytes).ok()?;
@@ -79,23 +81,23 @@ fn version(release: &str) -> Option<(u32, u32)> {
     Some((next()?, next()?))
 }
 
-/// Whether [`min_rtt`] can work at all.
+/// Returns whether [`min_rtt`] can work at all.
 pub(super) fn measures_rtt() -> bool {
     *MEASURES_RTT
 }
 
-/// The shortest round trip of the last minutes.
+/// Returns the shortest round trip of the last minutes.
 pub(super) fn min_rtt(stream: &TcpStream) -> Option<Duration> {
     let micros = info(stream)?[MIN_RTT];
     (micros != UNKNOWN).then(|| Duration::from_micros(micros.into()))
 }
 
-/// The bytes that wait in the kernel to be sent for the first time.
+/// Returns how many bytes wait in the kernel to be sent for the first time.
 pub(super) fn unsent(stream: &TcpStream) -> Option<u32> {
     info(stream).map(|info| info[NOT_SENT])
 }
 
-/// What became of bytes that were sent.
+/// Returns the counters for sent bytes.
 pub(super) fn sent(stream: &TcpStream) -> Option<Sent> {
     info(stream).map(|info| Sent {
         unacknowledged: u64::from(info[UNACKNOWLEDGED]) * u64::from(info[SEGMENT_SIZE]),
@@ -109,9 +111,9 @@ fn info(stream: &TcpStream) -> Option<[u32; INFO_WORDS]> {
         .flatten()
 }
 
-/// Bounds the bytes that the remote may have under way to us.
+/// Bounds the bytes that the remote may have in flight to us.
 pub(super) fn set_window(stream: &TcpStream, bytes: u32) {
-    // Without the bound the connection works as well, only with longer queues.
+    // Without the bound the connection works too, with longer queues.
     let _ = setsockopt(stream, WindowClamp, &bytes);
 }
 
@@ -121,7 +123,7 @@ pub(super) fn set_unsent(stream: &TcpStream, bytes: u32) {
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
 }
 
-/// The size of the send buffer, in bytes.
+/// Returns the size of the send buffer, in bytes.
 pub(super) fn send_buffer(stream: &TcpStream) -> Option<u64> {
     SockRef::from(stream)
         .send_buffer_size()

@@ -1,4 +1,4 @@
-//! TCP, with bounds on what the kernel holds.
+//! TCP, with bounds on the bytes that the kernel holds.
 
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
@@ -27,10 +27,10 @@ use retransmits::{Retransmits, Sent};
 use super::Transport;
 use crate::ip::canonical;
 
-/// A TCP stream that bounds what the kernel holds for it.
+/// A TCP stream that bounds the bytes that the kernel holds for it.
 ///
-/// A server's own dialer and listener make these. A dialer of yours that ends in TCP can do the same,
-/// for short queues beside bulk traffic and full speed over distance.
+/// A server's own dialer and listener use it. Use it in a dialer of your own over TCP too, for
+/// short queues beside bulk traffic and full speed over long distances.
 #[derive(Debug)]
 pub struct TcpTransport {
     stream: TcpStream,
@@ -38,10 +38,12 @@ pub struct TcpTransport {
 }
 
 impl TcpTransport {
-    /// Sets a connected stream up. Bounds that follow the path begin with [`split`](Transport::split).
+    /// Wraps a connected stream, and sets its options.
+    ///
+    /// Bounds that follow the path start with [`split`](Transport::split).
     ///
     /// # Errors
-    /// What the system says if it does not take an option.
+    /// The system's error if it rejects an option.
     pub fn new(stream: TcpStream, options: SocketOptions) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         if let SocketBound::Bytes(bytes) = options.receive_buffer() {
@@ -99,7 +101,7 @@ impl Transport for TcpTransport {
 #[derive(Debug)]
 pub struct TcpReader {
     half: OwnedReadHalf,
-    /// `None` leaves the window alone.
+    /// `None` leaves the window unchanged.
     path: Option<Path>,
 }
 
@@ -111,7 +113,7 @@ impl TcpReader {
         if path.moved(bytes) {
             let stream = self.half.as_ref();
             path.measure(Instant::now(), || kernel::min_rtt(stream));
-            // Whether it changed or not, since the kernel raises its own bound with the rate.
+            // Even without a new measurement, since the kernel raises the bound with the rate.
             kernel::set_window(stream, path.window());
         }
     }
@@ -134,7 +136,7 @@ impl AsyncRead for TcpReader {
 #[derive(Debug)]
 pub struct TcpWriter {
     half: OwnedWriteHalf,
-    /// `None` leaves the bound on unsent bytes alone.
+    /// `None` leaves the bound on unsent bytes unchanged.
     path: Option<Path>,
     retransmits: Retransmits,
     /// Boxed, since only slow connections need it.
@@ -156,8 +158,9 @@ impl TcpWriter {
         }
     }
 
-    /// Waits on a slow path while the kernel has many unsent bytes, then returns how many to write;
-    /// `None` is as many as there are.
+    /// Waits while a slow path has many unsent bytes, then returns how many to write.
+    ///
+    /// `None` means no limit.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -179,7 +182,7 @@ impl TcpWriter {
 
 impl Drop for TcpWriter {
     fn drop(&mut self) {
-        // Most connections end before so much has moved that the kernel is asked.
+        // Most connections end before their first measurement.
         if cfg!(feature = "metrics")
             && let Some(sent) = kernel::sent(self.half.as_ref())
         {
@@ -229,7 +232,7 @@ mod tests {
         let transport = connected(options).await?;
         let socket = SockRef::from(&transport.stream);
         assert!(transport.stream.nodelay()?);
-        // Linux doubles what it is given, for its own records.
+        // Linux doubles the value, for its own bookkeeping.
         assert!([100_000, 200_000].contains(&socket.recv_buffer_size()?));
         #[cfg(any(target_os = "linux", target_os = "android"))]
         assert_eq!(socket.tcp_notsent_lowat()?, 50_000);

@@ -1,40 +1,40 @@
-//! What the kernel may hold for a connection.
+//! Settings of the bytes that the kernel may hold for a connection.
 
 use crate::settings::settings;
 
 settings! {
-    /// Bounds on what the kernel holds for a connection.
+    /// Bounds on the bytes that the kernel holds for a connection.
     ///
-    /// A message that is urgent stands behind all bytes that are already in the kernel, on this side
-    /// and on the other. Large bounds make a long queue where the receiver is slower than the path;
-    /// bounds below what the path needs make the connection slow. The default follows the path.
-    /// `TCP_NODELAY` is always on.
+    /// An urgent message waits behind all bytes that are already in the kernel, on this side and on
+    /// the other. Large bounds make a long queue if the receiver is slower than the path; bounds
+    /// below the path's needs make the connection slow. The default follows the path. `TCP_NODELAY`
+    /// is always on.
     ///
-    /// With the feature `serde` both are `"auto"`, `"system"`, or a size such as `"128 KiB"`; a size
-    /// of 0 is `"system"` too.
+    /// With the feature `serde` both are `"auto"`, `"system"`, or a size, e.g. `"128 KiB"`; a size
+    /// of 0 means `"system"`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
     #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
     pub struct SocketOptions {
-        /// From how many unsent bytes on a socket takes no more (`TCP_NOTSENT_LOWAT`). Systems
-        /// without such a bound ignore it.
+        /// The number of unsent bytes from which a socket accepts no more (`TCP_NOTSENT_LOWAT`).
         ///
-        /// Default: [`Auto`](SocketBound::Auto), an eighth of what the path holds and at least
-        /// 16 KiB; half of the send buffer where the send buffer is what limits the rate.
+        /// Systems without such a bound ignore it. Default: [`Auto`](SocketBound::Auto), an eighth
+        /// of the bytes that the path holds, but at least 16 KiB; half of the send buffer if that
+        /// limits the rate.
         unsent / with_unsent: SocketBound = SocketBound::Auto, SocketBound::normal;
-        /// The receive buffer: a number of bytes is its fixed size (`SO_RCVBUF`), which the system
-        /// may limit (`net.core.rmem_max`).
+        /// The size of the receive buffer (`SO_RCVBUF`).
         ///
-        /// Default: [`Auto`](SocketBound::Auto), where the system grows the buffer, and the window
-        /// that the remote may fill is four times what the path holds (`TCP_WINDOW_CLAMP`), from
-        /// 256 KiB to 32 MiB. A connection that nobody reads holds that much, if the system's own
-        /// limit (`net.ipv4.tcp_rmem`) is not lower.
+        /// A number of bytes is a fixed size, which the system may limit (`net.core.rmem_max`).
+        /// Default: [`Auto`](SocketBound::Auto). The system grows the buffer then, and the remote's
+        /// window is four times the bytes that the path holds (`TCP_WINDOW_CLAMP`), from 256 KiB to
+        /// 32 MiB. A connection whose owner does not read holds that much, unless the system's own
+        /// limit (`net.ipv4.tcp_rmem`) is lower.
         receive_buffer / with_receive_buffer: SocketBound = SocketBound::Auto, SocketBound::normal;
     }
 }
 
 impl SocketOptions {
-    /// Leaves all bounds to the system.
+    /// Returns options that leave all bounds to the system.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -44,17 +44,19 @@ impl SocketOptions {
     }
 }
 
-/// How much of one kind the kernel holds for a connection.
+/// A bound on the bytes that the kernel holds for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SocketBound {
-    /// As much as the path needs, measured all the time: its shortest round trip and the bytes that
-    /// move in one. Linux since 4.6; elsewhere like [`System`](Self::System).
+    /// As many as the path needs, measured continuously.
+    ///
+    /// The measure is the path's shortest round trip and the bytes that move in it. Needs Linux 4.6
+    /// or later; elsewhere like [`System`](Self::System).
     #[default]
     Auto,
     /// The system's own choice.
     System,
-    /// This number of bytes; 0 is [`System`](Self::System).
+    /// This number of bytes; 0 means [`System`](Self::System).
     Bytes(u32),
 }
 
@@ -98,7 +100,7 @@ mod text {
     impl Visitor {
         fn bytes<E: de::Error>(bytes: u64) -> Result<SocketBound, E> {
             let bytes = u32::try_from(bytes);
-            let bytes = bytes.map_err(|_| E::custom("a socket holds less than 4 GiB"))?;
+            let bytes = bytes.map_err(|_| E::custom("a size must be less than 4 GiB"))?;
             Ok(SocketBound::Bytes(bytes).normal())
         }
     }
@@ -116,7 +118,7 @@ mod text {
 
         fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<SocketBound, E> {
             let bytes = u64::try_from(bytes);
-            Self::bytes(bytes.map_err(|_| E::custom("a socket holds no less than 0 bytes"))?)
+            Self::bytes(bytes.map_err(|_| E::custom("a size must not be negative"))?)
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<SocketBound, E> {

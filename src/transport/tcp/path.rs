@@ -1,58 +1,62 @@
-//! What a path holds, and the bounds that suit it. Pure.
+//! Measures how many bytes a path holds, and computes bounds from that.
+//!
+//! Pure: the time and the round trip are arguments.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The bytes after which a bound is set anew: the kernel raises its window by itself as it sees fit.
+/// Bytes between two updates of a bound; the kernel raises its window on its own.
 const STEP: u64 = 64 << 10;
 
-/// A rate that is measured for a shorter time is a matter of chance.
+/// The shortest measurement; over a shorter time the rate is random.
 const SHORTEST_ROUND: Duration = Duration::from_millis(2);
 
-/// What a path needs where bytes arrive as fast as they are taken: with this window an echo beside
-/// bulk traffic takes less than 1 ms on one machine, at full throughput.
+/// The smallest window, enough on one machine.
+///
+/// There an echo beside bulk traffic takes less than 1 ms with it, at full throughput.
 const LEAST_WINDOW: u64 = 256 << 10;
-/// The most that the kernel may hold for one connection, as much as the peer's memory budget.
+/// The most that the kernel may hold for one connection: a peer's memory budget.
 const LARGEST_WINDOW: u64 = 32 << 20;
-/// A sender doubles its rate in a round trip and repeats what was lost in another one.
+/// A sender doubles its rate in one round trip, and retransmits losses in another.
 const WINDOWS_PER_ROUND: u64 = 4;
 
 /// Enough to keep a network card busy until the write loop has run.
 const LEAST_UNSENT: u64 = 16 << 10;
-/// An urgent message waits for the unsent bytes ahead of it: an eighth of a round trip at most.
+/// The fraction of a round trip that an urgent message waits for unsent bytes.
 const UNSENT_PER_ROUND: u64 = 8;
-/// What goes to the kernel at once is on its way in 4 ms, unless that would be very little.
+/// The kernel sends a chunk within 4 ms, unless it has the smallest size.
 const CHUNKS_PER_SECOND: u64 = 250;
 const LEAST_CHUNK: u64 = 8 << 10;
 /// The largest segment that the kernel builds, in bytes.
 const SEGMENT: u64 = 64 << 10;
-/// The rate may rise meanwhile.
+/// The longest pause, since the rate may rise meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(4);
 
-/// Measures what a path holds: the bytes that move during its shortest round trip.
+/// Measures how many bytes a path holds: those that move during its shortest round trip.
 ///
-/// A queue in a network or a kernel makes round trips longer, but not the shortest one. So this is
-/// what has to be under way for full speed, without the queues.
+/// Queues in the network or the kernel make round trips longer, but not the shortest one. So these
+/// are the bytes that must be in flight for full speed, without any queue.
 #[derive(Debug, Default)]
 pub(super) struct Path {
-    /// When the current measurement began.
+    /// The start of the current measurement.
     since: Option<Instant>,
     /// Bytes since then.
     moved: u64,
     /// Bytes since the last step.
     unseen: u64,
+    /// Bytes that the path holds; a maximum that decays by an eighth per measurement.
     held: u64,
-    /// Bytes sent and not yet acknowledged in order, the most of some rounds.
+    /// Bytes sent and not acknowledged in order, a maximum that decays in the same way.
     unacknowledged: u64,
     /// Bytes a second; `None` before the first measurement.
     rate: Option<u64>,
-    /// The rate rose by a quarter from one measurement to the next, as it does at the start.
+    /// The rate rose by a quarter since the last measurement, as at the start.
     rises: bool,
 }
 
 impl Path {
-    /// Counts bytes; returns whether a step is complete.
+    /// Counts bytes, and returns whether a step is complete.
     pub(super) fn moved(&mut self, bytes: usize) -> bool {
         self.moved = self.moved.saturating_add(bytes as u64);
         self.unseen = self.unseen.saturating_add(bytes as u64);
@@ -63,7 +67,9 @@ impl Path {
         complete
     }
 
-    /// Takes a measurement if one is due; returns whether it did. `min_rtt` is asked for only then.
+    /// Takes a measurement if one is due, and returns whether it did.
+    ///
+    /// It calls `min_rtt` only if the measurement is long enough.
     pub(super) fn measure(
         &mut self,
         now: Instant,
@@ -82,7 +88,7 @@ impl Path {
         };
         let held = u128::from(self.moved) * rtt.as_micros() / took.as_micros();
         let held = u64::try_from(held).unwrap_or(u64::MAX);
-        // What was reached once stays for some rounds: a pause of the sender changes no path.
+        // The maximum decays slowly, since a pause of the sender does not change the path.
         self.held = held.max(self.held - self.held / 8);
         let rate = u128::from(self.moved) * 1_000_000 / took.as_micros();
         let rate = u64::try_from(rate).unwrap_or(u64::MAX);
@@ -98,15 +104,16 @@ impl Path {
         self.moved = 0;
     }
 
-    /// The window that this path needs, in bytes.
+    /// Returns the window that this path needs, in bytes.
     pub(super) fn window(&self) -> u32 {
         let window = self.held.saturating_mul(WINDOWS_PER_ROUND);
         bytes(window.clamp(LEAST_WINDOW, LARGEST_WINDOW))
     }
 
-    /// How many bytes to hand to the kernel at once, if the path is so slow that a whole segment of
-    /// the kernel's would be a long queue: it looks at its bound on unsent bytes only before it
-    /// begins one. A rate that rises is not held up.
+    /// Returns how many bytes to write at once, if the path is slow.
+    ///
+    /// The kernel checks its bound on unsent bytes only before it begins a segment, and on a slow
+    /// path a whole segment would be a long queue. There is no limit while the rate rises.
     pub(super) fn chunk(&self) -> Option<usize> {
         let chunk = (self.rate? / CHUNKS_PER_SECOND).max(LEAST_CHUNK);
         let longest = chunk.max(self.short_queue());
@@ -114,8 +121,9 @@ impl Path {
         usize::try_from(chunk).ok().filter(|_| slow)
     }
 
-    /// How long to wait before a chunk with `unsent` bytes ahead of it: until half of what the
-    /// path needs are left.
+    /// Returns how long to wait before a chunk with `unsent` bytes ahead of it.
+    ///
+    /// The wait ends when half of the unsent bytes that the path needs are left.
     pub(super) fn pause(&self, unsent: u32) -> Option<Duration> {
         let surplus = u64::from(unsent).saturating_sub(self.short_queue() / 2);
         let rate = self.rate.filter(|rate| *rate > 0)?;
@@ -123,27 +131,28 @@ impl Path {
         (u64::from(unsent) >= self.short_queue()).then(|| pause.min(LONGEST_PAUSE))
     }
 
-    /// Takes note of the bytes that were sent and are not yet acknowledged in order.
+    /// Records the bytes that were sent and are not acknowledged in order.
     ///
-    /// Where packets are lost these are several times as many as the path holds.
+    /// With packet loss these are several times as many as the path holds.
     pub(super) fn on_unacknowledged(&mut self, bytes: u64) {
         let last = self.unacknowledged;
         self.unacknowledged = bytes.max(last - last / 8);
     }
 
-    /// The unsent bytes that this path needs, with a send buffer of `send_buffer` bytes.
+    /// Returns the unsent bytes that this path needs, given the send buffer's size.
     ///
-    /// A kernel that has a buffer full of bytes under way wakes a writer only when a third of it is
-    /// free. Then the writer has to be allowed to fill that third.
+    /// If the bytes in flight fill the send buffer, the kernel wakes a writer only when a third of
+    /// the buffer is free. The writer must be allowed to fill that third then.
     pub(super) fn unsent(&self, send_buffer: u64) -> u32 {
         let half = send_buffer / 2;
-        match self.held.max(self.unacknowledged) > half {
-            true => bytes(half.max(LEAST_UNSENT)),
-            false => bytes(self.short_queue()),
-        }
+        bytes(if self.held.max(self.unacknowledged) > half {
+            half.max(LEAST_UNSENT)
+        } else {
+            self.short_queue()
+        })
     }
 
-    /// Unsent bytes that keep an urgent message waiting for little.
+    /// Returns a number of unsent bytes that delays an urgent message only briefly.
     fn short_queue(&self) -> u64 {
         (self.held / UNSENT_PER_ROUND).max(LEAST_UNSENT)
     }
@@ -159,7 +168,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Bytes that move at a steady rate, in steps.
+    /// Moves bytes at a steady rate, in steps.
     fn flow(path: &mut Path, start: Instant, rate: u64, lasts: Duration, rtt: Duration) -> Instant {
         let step = Duration::from_secs_f64(STEP as f64 / rate as f64);
         let (mut now, end) = (start, start + lasts);

@@ -1,17 +1,18 @@
 use crate::metrics::table::TCP_RETRANSMITS;
 use crate::metrics::{Counter, NodeLabel};
 
-/// What the kernel says of the bytes that a connection has sent.
+/// The kernel's counters for the bytes that a connection has sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
-    /// About how many are not yet acknowledged in order.
+    /// The approximate number of bytes not acknowledged in order.
     pub(super) unacknowledged: u64,
-    /// Segments that were sent again, since the connection began.
+    /// Segments retransmitted since the connection began.
     pub(super) retransmits: u32,
 }
 
-/// Counts the segments that the kernel sends again. A socket does not know its server, so the series of all
-/// servers in a process is one.
+/// Counts the segments that the kernel retransmits.
+///
+/// A socket does not know its server, so all servers of a process share one series.
 #[derive(Debug)]
 pub(super) struct Retransmits {
     counted: u32,

@@ -1,4 +1,4 @@
-//! Snappy: what compresses well takes few bytes on the wire, in both directions of the stream.
+//! Snappy: compressible content takes few bytes on the wire, in both directions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::Case;
 use crate::foreign::Foreign;
 use crate::node::Node;
 
-/// The content repeats itself every 251 bytes. Snappy makes a twentieth of it, whoever compresses.
+/// The content repeats every 251 bytes. Every Snappy encoder shrinks it to about a twentieth.
 const CONTENT: usize = 1 << 20;
 const AT_MOST: usize = CONTENT / 10;
 
@@ -23,7 +23,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Bytes that went through a stream.
+/// Counters of the bytes on a stream.
 #[derive(Default)]
 struct Counted {
     read: AtomicUsize,
@@ -42,7 +42,8 @@ impl Counted {
         }))
     }
 
-    /// The remote sends back what it gets, and both directions carry it compressed.
+    /// Sends messages that the remote returns, and checks that both directions carry them
+    /// compressed.
     fn assert_compressed(&self, node: &Node, peer: &Peer) {
         assert_eq!(peer.hello().version, 5, "the first version with Snappy");
         node.round_trips(peer, &[CONTENT]);

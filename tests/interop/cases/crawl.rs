@@ -1,4 +1,4 @@
-//! `peermux crawl` over other implementations, and what go-ethereum reads of its files.
+//! `peermux crawl` visits other implementations, and go-ethereum reads its files.
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Visits one node.
+/// Crawls a single node and returns its result.
 fn visited(enode: &str) -> Value {
     let mut told = peermux_cli::crawl(&["--bootnode", enode, "--discovery", "none"]);
     assert_eq!(told.len(), 2, "{told:?}");
@@ -61,7 +61,7 @@ fn a_chain_is_told(foreign: &Foreign) {
     assert!(fork.ends_with(&format!("/{next}")), "{node}");
 }
 
-/// A node with a record and one without stand in a set that go-ethereum's tool understands.
+/// go-ethereum's tool reads a set with a node that has a record and one without.
 fn node_set(foreign: &Foreign) {
     let (_theirs, plain) = foreign.serve(&[]);
     let (_ours, _, recorded) = peermux_cli::listen_with_record(&[]);

@@ -15,7 +15,7 @@ use super::Case;
 use super::packets::bytes;
 use crate::foreign::{Foreign, Implementation};
 
-/// How many packets the decoders are compared on.
+/// The number of packets on which the decoders are compared.
 const PACKETS: usize = 100_000;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -54,7 +54,7 @@ fn conformance_of_v5(foreign: &Foreign) {
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let key = SecretKey::generate();
-    // The suite waits a minute for a ping to each of its nodes, which share one network.
+    // The suite waits a minute for a ping to each of its nodes, which all share one network.
     let config = Discv5Config::default()
         .with_ping_interval(Duration::from_secs(5))
         .with_limit_networks(false);
@@ -100,7 +100,7 @@ fn decoders_agree(foreign: &Foreign) {
             accepted += usize::from(ours.is_ok());
         }
     }
-    // Neither side refuses everything.
+    // Neither decoder rejects nearly everything.
     assert!(
         accepted > PACKETS / 10 && accepted < PACKETS * 9 / 10,
         "{accepted}"

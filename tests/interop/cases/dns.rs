@@ -1,4 +1,4 @@
-//! Lists of nodes in the DNS: go-ethereum's read by us, and ours by it, through a real DNS server.
+//! Lists of nodes in the DNS: each side reads the other's from a real server.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +31,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The nodes of a list: enough for branches below branches.
+/// Returns the nodes of a list, enough for two levels of branches.
 fn nodes() -> Vec<NodeRecord> {
     let node = |number: u16| {
         let mut secret = [1; 32];
@@ -63,7 +63,7 @@ fn ours(links: Vec<Link>) -> (SignedTree, Link) {
     (signed, link)
 }
 
-/// Publishes texts with a DNS server.
+/// Publishes texts on a DNS server.
 fn publish<'a>(server: &mut Program, records: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (name, text) in records {
         server.say(&format!("set {name} {text}"));
@@ -89,14 +89,14 @@ fn texts<T: ToString>(all: impl IntoIterator<Item = T>) -> BTreeSet<String> {
     all.into_iter().map(|one| one.to_string()).collect()
 }
 
-/// A folder in the form of which `devp2p dns sign` makes a list.
+/// Writes a folder that `devp2p dns sign` turns into a list.
 fn definition(folder: &Path) {
     let nodes = nodes().into_iter().map(|record| {
         let about = json!({ "seq": record.seq(), "record": record.to_string() });
         (record.node_id().to_string(), about)
     });
     let nodes: Map<String, Value> = nodes.collect();
-    // Of several, `devp2p` forgets the order that it has signed.
+    // With several links, `devp2p` does not keep the order that it has signed.
     let links = texts(links(1));
     let write = |name: &str, value: Value| {
         fs::write(folder.join(name), value.to_string()).expect("a file");
@@ -125,7 +125,7 @@ fn devp2p(foreign: &Foreign, arguments: &[&str]) -> String {
     printed
 }
 
-/// A list that `devp2p dns sign` has made, as its records.
+/// Returns the records of a list that `devp2p dns sign` made.
 fn signed_by_devp2p(foreign: &Foreign) -> Map<String, Value> {
     let folder: PathBuf = output().join(format!("dns-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder");
@@ -149,7 +149,7 @@ fn signed_by_devp2p(foreign: &Foreign) -> Map<String, Value> {
 
 fn devp2p_signs(foreign: &Foreign) {
     let theirs = signed_by_devp2p(foreign);
-    // The same list is the same text for text, with the signature.
+    // Our list of the same nodes equals theirs in every text, including the signature.
     let (signed, link) = ours(links(1));
     let ours: Map<String, Value> = signed
         .records(link.domain())
@@ -173,7 +173,7 @@ fn devp2p_signs(foreign: &Foreign) {
     let mut walk = client.walk([link]);
     let found = block_on(async {
         let mut found = BTreeSet::new();
-        // The other list is not there, and says so.
+        // The second list does not exist, which is reported as an error.
         while found.len() < nodes().len() {
             if let Some(Ok(record)) = walk.next().await {
                 found.insert(record.to_string());

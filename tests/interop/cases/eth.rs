@@ -1,5 +1,6 @@
-//! `eth` against go-ethereum's own, which has a chain of a few blocks: the handshake in both dial
-//! directions, and headers in both.
+//! `eth` against go-ethereum's own implementation on a chain of a few blocks.
+//!
+//! It covers the handshake in both dial directions, and header requests in both.
 
 use peermux::DisconnectReason;
 use peermux_protocols::eth::{
@@ -12,7 +13,7 @@ use crate::eth_node::EthNode;
 use crate::foreign::{Foreign, Implementation};
 use crate::program::Program;
 
-/// What go-ethereum speaks of ours; it has given `eth/68` up.
+/// The versions of ours that go-ethereum supports; it dropped `eth/68`.
 const VERSIONS: [u64; 2] = [69, 70];
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -27,7 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A program that speaks one version, its chain and its enode URL.
+/// Starts a program that speaks one version; returns it with its chain and enode URL.
 fn start(foreign: &Foreign, version: u64) -> (Program, Chain, String) {
     let mut theirs = foreign.eth(version);
     let chain = chain(&theirs.event("chain"));
@@ -63,7 +64,7 @@ fn hash(text: &Value) -> Hash {
     Hash(std::array::from_fn(|index| byte(index).expect("hex")))
 }
 
-/// Checks that both sides have joined with what the other one said.
+/// Checks that both sides have joined with the other's Status.
 fn joined(ours: &mut EthNode, theirs: &mut Program, status: &Status) -> peermux::Peer {
     let event = ours.event();
     let Event::Joined { peer, status: told } = event else {
@@ -128,10 +129,10 @@ fn headers_both_ways(ours: &EthNode, theirs: &mut Program, peer: &peermux::Peer,
     ask("1000 4 0 false", &[]);
 }
 
-/// Whether a refusal is the right one.
+/// Whether a refusal has the expected error.
 type IsWanted = fn(&HandshakeError) -> bool;
 
-/// Neither side lets one in that is on another chain.
+/// Each side refuses a peer on another chain.
 fn other_chains(foreign: &Foreign) {
     let (mut theirs, chain, enode) = start(foreign, 69);
     let genesis = Hash([1; 32]);
@@ -172,7 +173,7 @@ fn other_chains(foreign: &Foreign) {
         let error = refused["error"].as_str().expect("text");
         let they_refuse = error.to_lowercase().contains(they_name);
         let outcome = ours.outcome(&peer);
-        // Whichever refuses first disconnects, and may do so before the other one has a Status: they send
+        // The side that refuses first disconnects, perhaps before the other has a Status: they send
         // theirs while they read ours.
         let Some(event) = ours.told() else {
             assert!(they_refuse, "{error}; {}", outcome.error);

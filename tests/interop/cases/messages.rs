@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-/// How many messages of a size are tried: of small ones more than a queue holds.
+/// Returns how many messages of a size to send. Small ones are more than a queue holds.
 fn count(size: usize) -> u64 {
     match size {
         0..=4096 => 300,
@@ -38,7 +38,7 @@ fn count(size: usize) -> u64 {
     }
 }
 
-/// The foreign program dials our binary and drives a protocol with each size.
+/// The foreign program dials our binary and runs a protocol with each size.
 fn they_dial(foreign: &Foreign, protocol: &str, mode: &str) {
     let (mut ours, enode) = peermux_cli::listen(&[]);
     for &size in foreign.sizes {
@@ -60,7 +60,7 @@ fn they_dial(foreign: &Foreign, protocol: &str, mode: &str) {
     }
 }
 
-/// Our binary dials the foreign program and drives `bench/1` with each size.
+/// Our binary dials the foreign program and runs `bench/1` with each size.
 fn we_dial(foreign: &Foreign, mode: &str) {
     let (mut theirs, enode) = foreign.serve(&[]);
     let mut received = (0, 0);
@@ -84,7 +84,7 @@ fn we_dial(foreign: &Foreign, mode: &str) {
     }
 }
 
-/// The foreign program dials a node of ours, which drives both protocols over that one connection.
+/// The foreign program dials our node, which runs both protocols over that connection.
 fn our_requests_to_a_dialler(foreign: &Foreign) {
     let mut node = Node::start();
     let _theirs = foreign.drive(&node.enode(), "hold", &[]);
@@ -95,7 +95,7 @@ fn our_requests_to_a_dialler(foreign: &Foreign) {
     node.round_trips(&peer, foreign.sizes);
 }
 
-/// A node of ours dials the foreign program and drives `echo/1`, whose codes come after bench's.
+/// Our node dials the foreign program and runs `echo/1`, whose codes follow bench's.
 fn we_dial_for_echo(foreign: &Foreign) {
     let (mut theirs, enode) = foreign.serve(&[]);
     let node = Node::start();
@@ -119,7 +119,7 @@ fn we_dial_for_echo(foreign: &Foreign) {
     node.round_trips(&peer, foreign.sizes);
 }
 
-/// Waits until the foreign program has seen a connection of our binary begin and end.
+/// Waits until the foreign program has reported the start and end of our binary's connection.
 fn assert_connection_seen(theirs: &mut Program) {
     let added = theirs.event("peer_add");
     assert_eq!(added["capabilities"][0], "bench/1", "{added}");

@@ -1,4 +1,4 @@
-//! What is tried with each implementation.
+//! The test cases for each implementation.
 
 mod compression;
 mod crawl;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::foreign::{Foreign, Implementation};
 
-/// One test, of which the others' implementations make several.
+/// A test case, run once per implementation.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) run: Box<dyn Fn(&Foreign) + Send>,
@@ -37,7 +37,7 @@ impl Case {
         self
     }
 
-    /// Whether the case is one of this implementation's.
+    /// Returns whether the case applies to this implementation.
     pub(crate) fn concerns(&self, implementation: Implementation) -> bool {
         self.only.is_none_or(|only| only == implementation)
     }
@@ -59,7 +59,7 @@ pub(crate) fn all() -> impl Iterator<Item = Case> {
     groups.into_iter().flatten()
 }
 
-/// Asserts that a foreign program's `peer_add` tells of our node, with both protocols.
+/// Asserts that a foreign program's `peer_add` describes our node, with both protocols.
 fn assert_they_matched(added: &Value, enode: &str) {
     let ours: Enode = enode.parse().expect("an enode URL");
     assert_eq!(added["node_id"], ours.node_id().to_string(), "{added}");
@@ -72,14 +72,14 @@ fn assert_they_matched(added: &Value, enode: &str) {
     assert!(client.starts_with("peermux/"), "{added}");
 }
 
-/// Asserts the reason in a foreign program's `peer_drop`, and who asked for the end.
+/// Asserts the reason in a foreign program's `peer_drop`, and which side requested it.
 fn assert_they_dropped(dropped: &Value, code: impl Into<Option<u8>>, requested_by: &str) {
     let code: Option<u8> = code.into();
     assert_eq!(dropped["reason_code"], json!(code), "{dropped}");
     assert_eq!(dropped["requested_by"], requested_by, "{dropped}");
 }
 
-/// As [`assert_they_dropped`], for our binary's `peer_drop`.
+/// Like [`assert_they_dropped`], for our binary's `peer_drop`.
 fn assert_we_dropped(dropped: &Value, code: u8, requested_by: &str) {
     assert_eq!(dropped["reason"]["code"], code, "{dropped}");
     assert_eq!(dropped["requested_by"], requested_by, "{dropped}");

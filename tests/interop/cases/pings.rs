@@ -1,4 +1,4 @@
-//! The command lines that only ask who a node is.
+//! The command lines that only identify a node.
 
 use std::process::Command;
 

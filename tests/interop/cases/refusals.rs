@@ -1,4 +1,4 @@
-//! Connections that one side does not want.
+//! Connections that one side refuses.
 
 use peermux::DisconnectReason;
 
@@ -10,7 +10,7 @@ use crate::peermux_cli;
 const USELESS: u8 = 0x03;
 const TOO_MANY: u8 = 0x04;
 
-/// A protocol that we do not speak.
+/// A protocol that peermux does not support.
 const STRANGE: [&str; 2] = ["--caps", "other/1"];
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -30,7 +30,8 @@ fn we_are_full(foreign: &Foreign) {
     assert_they_dropped(&second.event("peer_drop"), TOO_MANY, "remote");
 }
 
-/// The command line says why it was refused, with either way of refusing: EthereumJS's comes after its Hello.
+/// The command line reports why it was refused, before or after the remote's Hello. EthereumJS
+/// refuses after it.
 fn they_are_full(foreign: &Foreign) {
     let (mut theirs, enode) = foreign.serve(&["--max-peers", "1"]);
     let node = Node::start();
@@ -41,7 +42,7 @@ fn they_are_full(foreign: &Foreign) {
     assert!(refused.log.contains("too many peers"), "{}", refused.log);
 }
 
-/// Both sides notice, and each one's word may be first.
+/// Both sides report the refusal; either Disconnect may be first.
 fn they_dial_in_vain(foreign: &Foreign) {
     let (_ours, enode) = peermux_cli::listen(&[]);
     let mut theirs = foreign.drive(&enode, "hold", &STRANGE);

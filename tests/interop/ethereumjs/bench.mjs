@@ -12,7 +12,7 @@ const FLUSH = 5
 const STATS = 6
 export const BENCH_LENGTH = 8
 
-// The largest Ask that is served; incompressible data grows under Snappy, hence the margin.
+// The largest Ask that is served. The margin is for incompressible data, which grows under Snappy.
 const MAX_ASK_COUNT = 2n ** 32n
 const MAX_ASK_SIZE = 16n * 1024n * 1024n - 1024n
 
@@ -33,7 +33,7 @@ export class Bench extends Subprotocol {
   #sinceFlush = new Totals()
   /** Our own Ask while the remote answers it. */
   #asked = null
-  /** The remote's Asks are answered one after the other; its other messages do not wait for them. */
+  /** The remote's Asks are answered in order; its other messages do not wait for them. */
   #orders = Promise.resolve()
 
   handle(code, payload) {
@@ -106,7 +106,7 @@ export class Bench extends Subprotocol {
     const done = await this.ask(ASK, [count, size], DONE)
     this.#asked = null
     if (got.messages !== count || got.bytes !== count * size) {
-      throw new Error(`asked for ${count} Data of ${size} bytes, got ${got.messages} of ${got.bytes} in all`)
+      throw new Error(`asked for ${count} Data of ${size} bytes, got ${got.messages} with ${got.bytes} bytes in total`)
     }
     verifyTotals('Done', done, size, count)
   }

@@ -20,7 +20,7 @@ export async function dial(options, own = identity(options.key)) {
   const { privateKey, publicKey } = own
   const socket = net.connect(target.port, target.host)
   await once(socket, 'connect')
-  // See serve.mjs: header and body go out apart.
+  // See serve.mjs: header and body are written separately.
   socket.setNoDelay(true)
   const peer = new Peer({
     socket,

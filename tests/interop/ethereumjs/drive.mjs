@@ -13,7 +13,7 @@ export async function drive(options, stopped) {
   const { mode, protocol } = options
   const job = { mode, protocol, size: Number(options.size), count: Number(options.count) }
   if (mode === 'handshake') {
-    // A node has its key from the start, so these are made before the clock runs.
+    // A node has its key from the start, so the keys are made before the measurement.
     const identities = Array.from({ length: job.count }, () => identity())
     return measure(job, () => handshakes(options, identities, Number(options.concurrency)))
   }

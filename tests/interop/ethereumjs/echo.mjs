@@ -1,4 +1,4 @@
-// echo/1: the receiver of a Request answers a Response with the same byte string.
+// echo/1: the receiver of a Request sends a Response with the same byte string.
 
 import { decodeString, Subprotocol } from './subprotocol.mjs'
 

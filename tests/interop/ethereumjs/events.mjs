@@ -1,4 +1,4 @@
-// The lines of JSON on standard output; all else goes to standard error.
+// JSON lines on standard output; everything else goes to standard error.
 
 import { DisconnectReasonNames } from '@ethereumjs/devp2p'
 import { keccak256 } from 'ethereum-cryptography/keccak.js'
@@ -28,8 +28,8 @@ export function peerAdd(peer) {
 }
 
 /**
- * Tells of a connection's end. `code` is undefined where no Disconnect was seen, and `byUs` is null where
- * neither side asked for the end.
+ * Reports the end of a connection. `code` is undefined if no Disconnect was seen, and `byUs` is null if
+ * neither side requested the end.
  */
 export function peerDrop(publicKey, code, byUs, text) {
   emit({

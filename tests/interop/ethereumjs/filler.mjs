@@ -1,8 +1,8 @@
-// Contents that do not compress, at no cost each: windows into random bytes.
+// Incompressible contents without generating each one: windows into random bytes.
 
 import { randomBytes } from 'node:crypto'
 
-// So many different contents there are, and steps that reach all of them.
+// The number of different contents, and a step that reaches all of them.
 const VARIETY = 4096
 const STEP = 1021
 

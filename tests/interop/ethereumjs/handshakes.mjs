@@ -1,4 +1,4 @@
-// Full connects, one after the other or several at once: RLPx handshake, Hello both ways, Disconnect.
+// Full connects, in order or several at once: RLPx handshake, Hello both ways, Disconnect.
 
 import { DISCONNECT_REASON } from '@ethereumjs/devp2p'
 
@@ -16,7 +16,7 @@ export async function handshakes(options, identities, concurrency) {
       await Promise.race([connected, ended])
       ended.catch(() => {})
       peer.disconnect(DISCONNECT_REASON.CLIENT_QUITTING)
-      // The package would wait for two seconds.
+      // The package would wait two seconds.
       peer._socket.end()
     }
   }

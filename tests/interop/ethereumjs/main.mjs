@@ -1,5 +1,5 @@
-// A devp2p node on @ethereumjs/devp2p. It serves and drives bench/1 and echo/1 for peermux's interop tests;
-// ../README.md has its command line and its output.
+// A devp2p node on @ethereumjs/devp2p. It serves and drives bench/1 and echo/1 for peermux's
+// interop tests; ../README.md describes its command line and output.
 
 import { parseArgs } from 'node:util'
 

@@ -1,4 +1,4 @@
-// Messages of eth/68, encoded and decoded by the package, with values that ../cases/packets has too.
+// Messages of eth/68, encoded and decoded by the package. ../cases/packets has the same values.
 
 import readline from 'node:readline'
 

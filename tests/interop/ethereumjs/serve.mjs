@@ -24,7 +24,8 @@ export async function serve(options, stopped) {
   rlpx.events.on('error', (error) => log(`server: ${error.message}`))
   rlpx.events.on('peer:error', (_, error) => log(`peer: ${error.message}`))
   rlpx.events.on('peer:added', (peer) => {
-    // The package writes a frame's header and body apart, which Nagle's algorithm turns into 40 ms a message.
+    // The package writes a frame's header and body separately, which Nagle's algorithm delays by 40
+    // ms.
     peer._socket.setNoDelay(true)
     peers.add(peer)
     peerAdd(peer)

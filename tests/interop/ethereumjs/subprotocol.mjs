@@ -1,4 +1,4 @@
-// What bench and echo have in common: sending with back-pressure, decoding, questions and their answers.
+// Shared parts of bench and echo: sending with back-pressure, decoding, requests and their answers.
 
 import { DISCONNECT_REASON, ProtocolType, SNAP } from '@ethereumjs/devp2p'
 import { RLP } from '@ethereumjs/rlp'
@@ -7,13 +7,13 @@ import snappy from 'snappyjs'
 import { log } from './events.mjs'
 import { Filler } from './filler.mjs'
 
-// The package keeps the base class of its protocols to itself, so it is taken from one of them.
+// The package does not export the base class of its protocols, so take it from one of them.
 const Protocol = Object.getPrototypeOf(SNAP)
 
 /** From this base protocol version on, everything after Hello is compressed. */
 const SNAPPY_VERSION = 5
 
-/** A mistake of the remote's: it is disconnected with "breach of protocol". */
+/** A breach by the remote, which is disconnected with "breach of protocol". */
 export class Breach extends Error {}
 
 /** The connection ended before an answer came. */
@@ -26,9 +26,9 @@ export class Gone extends Error {
 export class Subprotocol extends Protocol {
   #open = null
 
-  /** The package's peer calls it with these arguments once the capability has matched. */
+  /** Called by the package's peer when the capability has matched. */
   constructor(name, version, peer, send) {
-    // SNAP is the type that does not expect the eth protocol's status message within five seconds.
+    // SNAP is the type that does not expect eth's Status within five seconds.
     super(peer, send, ProtocolType.SNAP, version, {})
     this.label = `${name}/${version}`
     peer._socket.once('close', () => this.#open?.reject(new Gone()))
@@ -85,7 +85,7 @@ export class Subprotocol extends Protocol {
 
   /** Hands an answer to whoever asked; an answer to nobody is the remote's mistake. */
   answered(code, payload) {
-    if (this.#open?.answerCode !== code) throw new Breach(`an answer with code ${code} that nobody asked for`)
+    if (this.#open?.answerCode !== code) throw new Breach(`an answer with code ${code} without a request`)
     this.#open.resolve(payload)
     this.#open = null
   }
@@ -101,7 +101,7 @@ export class Subprotocol extends Protocol {
       took.push(performance.now() - begin)
       const got = decodeString(answer)
       if (Buffer.compare(got, content) !== 0) {
-        throw new Error(`round trip ${i}: ${got.length} bytes came back for ${size}, or others`)
+        throw new Error(`round trip ${i}: the answer of ${got.length} bytes differs from the ${size} bytes sent`)
       }
     }
     return took

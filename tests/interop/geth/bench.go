@@ -20,7 +20,7 @@ const (
 	benchLength
 )
 
-// The largest Ask that is served; incompressible data grows under Snappy, hence the margin.
+// The largest Ask that is served. The margin is for incompressible data, which grows under Snappy.
 const (
 	maxAskCount = 1 << 32
 	maxAskSize  = 16<<20 - 1<<10
@@ -43,14 +43,14 @@ type bench struct {
 	node      *node
 	orders    chan order
 	questions *questions
-	received  totals // since the last Flush; touched by run alone
-	buffer    []byte // for the payloads of Data; touched by run alone
+	received  totals // since the last Flush; used only by run
+	buffer    []byte // for the payloads of Data; used only by run
 
 	mu    sync.Mutex
 	asked *asked // the driver's Ask while it is being answered
 }
 
-// asked is what arrived for an Ask of ours.
+// asked is what has arrived for our own Ask.
 type asked struct {
 	order order
 	got   totals
@@ -60,14 +60,14 @@ func newBench(rw p2p.MsgReadWriter, n *node) *bench {
 	return &bench{rw: rw, node: n, orders: make(chan order, 64), questions: newQuestions()}
 }
 
-// run serves the remote until the connection ends. Asks are answered beside it, in order, so that the
-// remote may be sink and source at the same time.
+// run serves the remote until the connection ends. Asks are answered concurrently and in order, so
+// the remote may be sink and source at the same time.
 func (b *bench) run() error {
 	defer close(b.questions.closed)
 	failed := make(chan error, 1)
 	go func() {
 		failed <- b.answerOrders()
-		// The loop below may be handing over an order just now.
+		// The loop below may be sending an order at this moment.
 		for range b.orders {
 		}
 	}()
@@ -84,7 +84,7 @@ func (b *bench) run() error {
 	}
 }
 
-// next takes one message. Data go by in large numbers and are read into a buffer that is used again.
+// next handles one message. Data are frequent, so they are read into a reused buffer.
 func (b *bench) next() error {
 	msg, err := b.rw.ReadMsg()
 	if err != nil {
@@ -129,7 +129,7 @@ func (b *bench) handle(code uint64, payload []byte) error {
 		return sendValue(b.rw, codeStats, &stats)
 	case codeDone, codeEchoed, codeStats:
 		if !b.questions.answered(code, payload) {
-			return breach("an answer with code %d that nobody asked for", code)
+			return breach("an answer with code %d without a request", code)
 		}
 		return nil
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// drive runs one mode against the remote. It returns how long each round trip took, if there were any.
+// drive runs one mode against the remote. It returns the duration of each round trip, if there were
+// any.
 func (b *bench) drive(mode string, size, count uint64) ([]time.Duration, error) {
 	switch mode {
 	case "sink":

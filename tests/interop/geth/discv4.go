@@ -24,17 +24,18 @@ const (
 
 type discv4Event struct {
 	Event string `json:"event"`
-	// Hex, a packet after the other.
+	// Hex, one packet after the other.
 	Packets []string `json:"packets"`
 	// For each packet 1 if it is accepted, else 0.
 	Accepted string `json:"accepted"`
 }
 
-// discv4Main prints packets of Node Discovery v4, most of them damaged, and whether v4wire takes them.
+// discv4Main prints packets of Node Discovery v4, most of them damaged, and whether v4wire accepts
+// them.
 func discv4Main(args []string) int {
 	flags := flag.NewFlagSet("discv4", flag.ExitOnError)
-	count := flags.Int("count", 100000, "packets to make")
-	seed := flags.Int64("seed", 1, "from which they are drawn")
+	count := flags.Int("count", 100000, "number of packets")
+	seed := flags.Int64("seed", 1, "seed of the random numbers")
 	flags.Parse(args)
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("discv4")))
 	if err != nil {
@@ -63,7 +64,7 @@ func discv4Main(args []string) int {
 	return 0
 }
 
-// accepts is v4wire's decoder, and for a record the check that go-ethereum makes right behind it.
+// accepts runs v4wire's decoder, and for a record the check that go-ethereum makes right after it.
 func accepts(packet []byte) bool {
 	decoded, _, _, err := v4wire.Decode(packet)
 	if err != nil {
@@ -80,7 +81,7 @@ type packetMaker struct {
 	key *ecdsa.PrivateKey
 }
 
-// packet makes a packet. What damages it comes before the signature in most cases, so that it is read.
+// packet makes a packet. It is mostly damaged before it is signed, so that the decoder reads on.
 func (m packetMaker) packet() []byte {
 	request := m.request()
 	data, err := rlp.EncodeToBytes(request)
@@ -93,7 +94,7 @@ func (m packetMaker) packet() []byte {
 	}
 	switch m.Intn(8) {
 	case 0:
-		// Whole.
+		// Undamaged.
 	case 1:
 		data = m.damaged(data)
 	case 2:
@@ -125,7 +126,7 @@ func (m packetMaker) packet() []byte {
 	return packet
 }
 
-// listOf is a list whose elements are these bytes, be they elements or not.
+// listOf is a list with these bytes as its content, well-formed or not.
 type listOf []byte
 
 func (l listOf) EncodeRLP(w io.Writer) error {
@@ -158,7 +159,7 @@ func (m packetMaker) junk(limit int) []byte {
 	return junk
 }
 
-// damaged changes a few bytes, mostly to those that headers consist of.
+// damaged changes a few bytes, mostly to values that occur in headers.
 func (m packetMaker) damaged(data []byte) []byte {
 	const headers = "\x00\x01\x7f\x80\x81\x82\xb7\xb8\xb9\xc0\xc1\xc2\xf7\xf8\xf9\xff"
 	data = append([]byte{}, data...)

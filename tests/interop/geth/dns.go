@@ -20,7 +20,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// maxUDP is how long an answer over UDP may be; a longer one is to be asked for over TCP.
+// maxUDP is the longest answer over UDP; a longer one must be requested over TCP.
 const maxUDP = 1232
 
 type dnsListeningEvent struct {
@@ -62,13 +62,14 @@ func dnsKeyMain(args []string) int {
 	return 0
 }
 
-// zone is what a DNS server knows: the text under each name, in small letters.
+// zone is the content of a DNS server: the text under each name, in lower case.
 type zone struct {
 	mu    sync.Mutex
 	texts map[string]string
 }
 
-// dnsMain serves texts over UDP and TCP, and obeys standard input: "set NAME TEXT" and "sync LINK".
+// dnsMain serves texts over UDP and TCP, and runs the commands on standard input: "set NAME TEXT"
+// and "sync LINK".
 func dnsMain() int {
 	z := &zone{texts: make(map[string]string)}
 	packets, streams := listenBoth()
@@ -97,7 +98,7 @@ func dnsMain() int {
 	return 0
 }
 
-// listenBoth takes a port that is free for both.
+// listenBoth finds a port that is free for both.
 func listenBoth() (net.PacketConn, net.Listener) {
 	for range 100 {
 		streams, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,7 +115,7 @@ func listenBoth() (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
-// syncTree reads a list with go-ethereum's own client, through the server at an address.
+// syncTree reads a list with go-ethereum's own client from the server at an address.
 func syncTree(address, link string) dnsSyncedEvent {
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -212,13 +213,13 @@ func (z *zone) answer(packet []byte, limit int) []byte {
 		packed, err = response.Pack()
 	}
 	if err != nil {
-		log.Printf("no answer about %v: %v", question.Name, err)
+		log.Printf("no answer for %v: %v", question.Name, err)
 		return nil
 	}
 	return packed
 }
 
-// parts cuts a text into the strings of a record, of 255 bytes at most.
+// parts splits a text into the strings of a record, of at most 255 bytes.
 func parts(text string) []string {
 	var all []string
 	for len(text) > 255 {

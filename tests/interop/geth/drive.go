@@ -11,7 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// dynDialed is p2p's flag of an outbound connection that is not a static node's.
+// dynDialed is p2p's flag for an outbound connection to a node that is not static.
 const dynDialed = 1
 
 // driveOptions is the drive command's command line.
@@ -59,7 +59,7 @@ func drive(o driveOptions, stop <-chan struct{}) int {
 	return exitCode(result.OK || o.mode == "hold" && errors.As(err, &reason))
 }
 
-// measure runs a mode on the clock.
+// measure runs a mode and measures it.
 func measure(o driveOptions, run func() ([]time.Duration, error)) resultEvent {
 	begin, cpu := time.Now(), cpuSeconds()
 	took, err := run()
@@ -104,7 +104,7 @@ func connect(o driveOptions) (*node, *connection, error) {
 	return n, <-n.connected, nil
 }
 
-// dial connects to a node outside the server's own scheduler, which would hide the error and dial again.
+// dial connects to a node without the server's scheduler, which would hide the error and retry.
 func (n *node) dial(target *enode.Node) error {
 	address, ok := target.TCPEndpoint()
 	if !ok {
@@ -117,8 +117,8 @@ func (n *node) dial(target *enode.Node) error {
 	return n.server.SetupConn(socket, dynDialed, target)
 }
 
-// runMode runs a mode until it is done, the connection ends or the time is up. It returns how long each
-// round trip took, if there were any.
+// runMode runs a mode until it is done, the connection ends or the time limit expires. It returns
+// the duration of each round trip, if there were any.
 func runMode(o driveOptions, count uint64, conn *connection, stop <-chan struct{}) ([]time.Duration, error) {
 	if !conn.peer.RunningCap(o.protocol, []uint{1}) {
 		return nil, fmt.Errorf("%s/1 was not matched", o.protocol)
@@ -150,7 +150,7 @@ func runMode(o driveOptions, count uint64, conn *connection, stop <-chan struct{
 	}
 }
 
-// hold stays until the remote disconnects or the caller says stop.
+// hold waits until the remote disconnects or the caller stops it.
 func hold(n *node, conn *connection, stop <-chan struct{}) int {
 	select {
 	case <-conn.gone:
@@ -160,7 +160,7 @@ func hold(n *node, conn *connection, stop <-chan struct{}) int {
 	return 0
 }
 
-// finish disconnects with client quitting and waits until the drop is printed.
+// finish disconnects with "client quitting" and waits until the drop is printed.
 func finish(conn *connection) {
 	select {
 	case <-conn.gone:

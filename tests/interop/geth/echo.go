@@ -8,7 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/p2p"
 )
 
-// The codes of echo/1: the receiver of a Request answers a Response with the same byte string.
+// The codes of echo/1: the receiver of a Request sends a Response with the same byte string.
 const (
 	codeRequest = iota
 	codeResponse
@@ -39,7 +39,7 @@ func (e *echo) run() error {
 		if code == codeRequest {
 			err = send(e.rw, codeResponse, payload)
 		} else if !e.questions.answered(code, payload) {
-			err = breach("a Response that nobody asked for")
+			err = breach("a Response without a Request")
 		}
 		if err != nil {
 			return err
@@ -47,7 +47,7 @@ func (e *echo) run() error {
 	}
 }
 
-// drive makes sequential round trips, verifies each content and returns how long each took.
+// drive makes sequential round trips, verifies each content and returns the durations.
 func (e *echo) drive(size, count uint64) ([]time.Duration, error) {
 	return roundTrips(e.rw, e.questions, codeRequest, codeResponse, size, count)
 }
@@ -64,7 +64,7 @@ func roundTrips(rw p2p.MsgReadWriter, q *questions, askCode, answerCode, size, c
 		}
 		took = append(took, time.Since(begin))
 		if got, err := decodeString(payload); err != nil || !bytes.Equal(got, content) {
-			return nil, fmt.Errorf("round trip %d: %d bytes came back for %d, or others (%v)", i, len(got), size, err)
+			return nil, fmt.Errorf("round trip %d: the answer of %d bytes differs from the %d bytes sent (%v)", i, len(got), size, err)
 		}
 	}
 	return took, nil

@@ -26,7 +26,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 )
 
-// The chain of the eth command forks at these blocks, the second of which it never reaches.
+// The chain of the eth command forks at these blocks. It never reaches the second one.
 const (
 	passedFork = 5
 	futureFork = 1_000_000
@@ -48,7 +48,7 @@ type ethNode struct {
 func ethMain(args []string) int {
 	flags := flag.NewFlagSet("eth", flag.ExitOnError)
 	network := flags.Uint64("network", 1337, "the network's number")
-	blocks := flags.Int("blocks", 20, "blocks behind the first one")
+	blocks := flags.Int("blocks", 20, "blocks after the first one")
 	version := flags.Uint("version", 70, "the version of the protocol")
 	flags.Parse(args)
 	chain, err := newChain(*blocks)
@@ -105,7 +105,7 @@ func (n *ethNode) start(version uint) error {
 	return n.server.Start()
 }
 
-// obey carries out the commands on standard input until its end.
+// obey runs the commands on standard input until its end.
 func (n *ethNode) obey(input io.Reader) {
 	lines := bufio.NewScanner(input)
 	for lines.Scan() {
@@ -133,7 +133,8 @@ func (n *ethNode) dial(url string) error {
 	return (&node{server: n.server}).dial(target)
 }
 
-// ask asks all peers for headers: from a number or hash on, how many, leaving out how many, backwards or not.
+// ask requests headers from all peers: the first number or hash, the limit, the number to skip, and
+// whether backwards.
 func (n *ethNode) ask(words []string) error {
 	var numbers [2]int
 	for i, word := range words[1:3] {

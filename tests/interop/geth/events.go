@@ -14,7 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/p2p"
 )
 
-// Who ended a connection, as far as this side can tell.
+// Which side ended a connection, as far as this side knows.
 const (
 	byLocal   = "local"
 	byRemote  = "remote"
@@ -63,7 +63,7 @@ type resultEvent struct {
 	P999       float64 `json:"p999_us,omitempty"`
 }
 
-// percentiles notes what 50, 99 and 99.9 % of the round trips did not exceed.
+// percentiles sets the 50th, 99th and 99.9th percentile of the round trips.
 func (r *resultEvent) percentiles(took []time.Duration) {
 	if len(took) == 0 {
 		return
@@ -75,7 +75,7 @@ func (r *resultEvent) percentiles(took []time.Duration) {
 	r.P50, r.P99, r.P999 = at(0.5), at(0.99), at(0.999)
 }
 
-// cpuSeconds is how long this process has been on a processor.
+// cpuSeconds returns the CPU time of this process in seconds.
 func cpuSeconds() float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -86,7 +86,8 @@ func cpuSeconds() float64 {
 
 var stdout sync.Mutex
 
-// emit writes one event as one line; os.Stdout is unbuffered, so it is out when emit returns.
+// emit writes one event as one line. os.Stdout is unbuffered, so the line is written when emit
+// returns.
 func emit(event any) {
 	line, err := json.Marshal(event)
 	if err != nil {
@@ -97,7 +98,7 @@ func emit(event any) {
 	os.Stdout.Write(append(line, '\n'))
 }
 
-// reasonFromText finds the reason behind a peer event's error, which carries its text alone.
+// reasonFromText finds the reason for the error in a peer event, which has only its text.
 func reasonFromText(text string) *uint8 {
 	for code := range 256 {
 		if p2p.DiscReason(code).String() == text {
@@ -108,8 +109,8 @@ func reasonFromText(text string) *uint8 {
 	return nil
 }
 
-// setupDrop describes a connection that ended before it became a peer. The server's own checks return
-// a bare reason, while one that the remote sent comes wrapped as a handshake error.
+// setupDrop describes a connection that ended before it became a peer. The server's own checks
+// return a bare reason; one that the remote sent is wrapped in a handshake error.
 func setupDrop(nodeID string, err error) peerDropEvent {
 	drop := peerDropEvent{Event: "peer_drop", NodeID: nodeID, Reason: err.Error(), RequestedBy: byUnknown}
 	var reason p2p.DiscReason

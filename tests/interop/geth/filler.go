@@ -7,13 +7,13 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// A filler has so many different contents, and takes them in steps that reach all of them.
+// The number of different contents of a filler, and a step that reaches all of them.
 const (
 	variety = 4096
 	step    = 1021
 )
 
-// filler makes contents that do not compress, at no cost each: windows into random bytes.
+// filler makes incompressible contents without generating each one: windows into random bytes.
 type filler struct {
 	random   []byte
 	size, at uint64
@@ -30,10 +30,10 @@ func (f *filler) next() []byte {
 	return f.random[f.at : f.at+f.size]
 }
 
-// sendData streams what was ordered. All messages go through one buffer.
+// sendData streams the ordered messages through one buffer.
 func sendData(rw p2p.MsgWriter, o order) error {
 	contents := newFiller(o.Size)
-	// A single byte may be its own encoding, so its header is not always the same.
+	// A single byte may be its own encoding, so the header is not always the same.
 	var header []byte
 	if o.Size != 1 {
 		encoded, err := rlp.EncodeToBytes(contents.next())

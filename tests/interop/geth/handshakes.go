@@ -23,7 +23,7 @@ const (
 	handshakePeriod = 10 * time.Second
 )
 
-// hello is the Hello of the base protocol, which package p2p keeps to itself.
+// hello is the Hello of the base protocol, which package p2p does not export.
 type hello struct {
 	Version    uint64
 	Name       string
@@ -33,7 +33,8 @@ type hello struct {
 	Rest       []rlp.RawValue `rlp:"tail"`
 }
 
-// newKeys returns a key for each handshake. A node has its own from the start, so they are made before the clock runs.
+// newKeys returns a key for each handshake. A node has its key from the start, so they are made
+// before the measurement.
 func newKeys(count uint64) ([]*ecdsa.PrivateKey, error) {
 	keys := make([]*ecdsa.PrivateKey, count)
 	for i := range keys {
@@ -46,8 +47,9 @@ func newKeys(count uint64) ([]*ecdsa.PrivateKey, error) {
 	return keys, nil
 }
 
-// handshakes makes full connects: RLPx handshake, Hello both ways, Disconnect. A node takes no second
-// connection of one key and a p2p.Server has only one, so these are made with package rlpx below it.
+// handshakes makes full connects: RLPx handshake, Hello both ways, Disconnect. A node accepts no
+// second connection of a key, and a p2p.Server has only one key, so they are made with package rlpx
+// below it.
 func handshakes(o driveOptions, keys []*ecdsa.PrivateKey) error {
 	target, err := enode.ParseV4(o.enode)
 	if err != nil {

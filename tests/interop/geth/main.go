@@ -1,5 +1,5 @@
-// geth-peer is a devp2p node on go-ethereum's p2p package. It serves and drives bench/1 and echo/1 for
-// peermux's interop tests; ../README.md has its command line and its output.
+// geth-peer is a devp2p node on go-ethereum's p2p package. It serves and drives bench/1 and echo/1
+// for peermux's interop tests; ../README.md describes its command line and output.
 package main
 
 import (
@@ -66,14 +66,14 @@ func driveMain(args []string) int {
 	flags.StringVar(&o.enode, "enode", "", "the node to dial")
 	flags.StringVar(&o.mode, "mode", "echo", "sink, source, echo, hold or handshake")
 	flags.StringVar(&o.protocol, "protocol", "bench", "bench or echo")
-	flags.Uint64Var(&o.size, "size", 1024, "bytes a message")
+	flags.Uint64Var(&o.size, "size", 1024, "bytes per message")
 	flags.Uint64Var(&o.count, "count", 100, "messages")
-	flags.Uint64Var(&o.warmUp, "warm-up", 0, "messages before those that are measured")
+	flags.Uint64Var(&o.warmUp, "warm-up", 0, "messages before the measured ones")
 	flags.IntVar(&o.concurrency, "concurrency", 1, "handshakes at once")
 	flags.TextVar(&o.log, "log", slog.LevelDebug, "debug, info, warn or error")
 	flags.StringVar(&o.caps, "caps", "bench/1,echo/1", "capabilities to offer")
 	flags.StringVar(&o.key, "key", "", "private key in hex; a fresh one by default")
-	seconds := flags.Uint("timeout", 60, "bound on the mode's run, in seconds")
+	seconds := flags.Uint("timeout", 60, "time limit of the mode, in seconds")
 	flags.Parse(args)
 	o.timeout = time.Duration(*seconds) * time.Second
 	stop := newStopper()
@@ -92,9 +92,9 @@ func serveMain(args []string) int {
 	maxPeers := flags.Int("max-peers", 50, "peers to admit")
 	capsText := flags.String("caps", "bench/1,echo/1", "capabilities to offer")
 	keyText := flags.String("key", "", "private key in hex; a fresh one by default")
-	bootnode := flags.String("bootnode", "", "the node to begin discovery with; none is discovered without")
+	bootnode := flags.String("bootnode", "", "the bootnode for discovery; without one there is no discovery")
 	var find discovery
-	flags.StringVar(&find.database, "node-database", "", "a folder for the nodes that were met")
+	flags.StringVar(&find.database, "node-database", "", "a folder for the known nodes")
 	var level slog.Level
 	flags.TextVar(&level, "log", slog.LevelDebug, "debug, info, warn or error")
 	flags.Parse(args)
@@ -117,7 +117,7 @@ func serveMain(args []string) int {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Node.URLv4 would add "?discport=0", as there is no discovery.
+	// Node.URLv4 would add "?discport=0", since there is no discovery.
 	id := crypto.FromECDSAPub(&key.PublicKey)[1:]
 	emit(listeningEvent{"listening", fmt.Sprintf("enode://%x@%s", id, n.server.ListenAddr)})
 	untilStopped(n.obey)
@@ -125,7 +125,7 @@ func serveMain(args []string) int {
 	return 0
 }
 
-// obey carries out the commands on standard input until its end.
+// obey runs the commands on standard input until its end.
 func (n *node) obey(input io.Reader) {
 	lines := bufio.NewScanner(input)
 	for lines.Scan() {
@@ -154,7 +154,7 @@ type stopper struct {
 	stopped chan struct{}
 }
 
-// untilStopped carries out the commands on standard input until its end, or until a signal.
+// untilStopped runs the commands on standard input until its end, or until a signal.
 func untilStopped(obey func(io.Reader)) {
 	stop := newStopper()
 	go func() {

@@ -14,18 +14,18 @@ import (
 	"github.com/ethereum/go-ethereum/p2p/enode"
 )
 
-// noReason stands for a disconnect that this side did not ask for.
+// noReason stands for a disconnect that this side did not request.
 const noReason = -1
 
-// node is a p2p server that prints what happens to its peers.
+// node is a p2p server that prints the events of its peers.
 type node struct {
 	server *p2p.Server
 	caps   []p2p.Cap
 
 	mu    sync.Mutex
-	peers map[string]*connection // by remote address, which tells two connections of one node apart
+	peers map[string]*connection // by remote address, which distinguishes two connections of one node
 
-	connected      chan *connection // the newest one, for whoever dialled it
+	connected      chan *connection // the newest one, for the caller that dialled it
 	messages, size atomic.Uint64    // Data received by all connections
 }
 
@@ -34,14 +34,14 @@ type connection struct {
 	peer  *p2p.Peer
 	bench chan *bench
 	echo  chan *echo
-	ours  atomic.Int32  // the reason that this side asked to disconnect with, or noReason
+	ours  atomic.Int32  // the reason with which this side requested a disconnect, or noReason
 	gone  chan struct{} // closed once the drop was printed
 }
 
-// discovery says how a node finds others by itself, if it has nodes to begin with.
+// discovery is how a node finds others, if it has bootnodes.
 type discovery struct {
 	bootnodes []*enode.Node
-	database  string // the folder in which it keeps whom it met; empty for none
+	database  string // the folder for the known nodes; empty for none
 }
 
 // startNode starts a server with the given capabilities; an empty address means no listener.
@@ -72,8 +72,8 @@ func startNode(key *ecdsa.PrivateKey, caps []p2p.Cap, address string, maxPeers i
 	return n, n.server.Start()
 }
 
-// protocol registers a capability: bench and echo by name, anything else as eight codes without a meaning,
-// so that a test can offer what nobody shares.
+// protocol registers a capability: bench and echo by name, any other as eight unused codes, so that
+// a test can offer an unshared one.
 func (n *node) protocol(capability p2p.Cap) p2p.Protocol {
 	protocol := p2p.Protocol{Name: capability.Name, Version: capability.Version, Length: benchLength}
 	protocol.Run = func(peer *p2p.Peer, rw p2p.MsgReadWriter) error {
@@ -110,8 +110,8 @@ func (n *node) handle(name string, conn *connection, rw p2p.MsgReadWriter) error
 	}
 }
 
-// announce prints peer_add for the first of a peer's handlers. A peer always has one, and its drop is
-// only told after all of them returned, so the two lines keep their order.
+// announce prints peer_add for the first of a peer's handlers. A peer always has one, and its drop
+// is only reported after all of them have returned, so the two lines keep their order.
 func (n *node) announce(peer *p2p.Peer) *connection {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -137,8 +137,8 @@ func (n *node) announce(peer *p2p.Peer) *connection {
 	return conn
 }
 
-// watch prints peer_drop. The server's event does not say who asked: the reason that this side asked with
-// is on record, and any other came from the remote.
+// watch prints peer_drop. The server's event does not have the requesting side: if this side
+// requested the disconnect, its reason is recorded; any other reason came from the remote.
 func (n *node) watch(events <-chan *p2p.PeerEvent) {
 	for event := range events {
 		if event.Type != p2p.PeerEventTypeDrop {
@@ -162,7 +162,7 @@ func (n *node) watch(events <-chan *p2p.PeerEvent) {
 	}
 }
 
-// live lists the connections that are up.
+// live returns the open connections.
 func (n *node) live() []*connection {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -173,14 +173,14 @@ func (n *node) live() []*connection {
 	return all
 }
 
-// disconnect ends a connection with a reason of ours, without waiting for its end.
+// disconnect ends a connection with our reason, without waiting for its end.
 func (c *connection) disconnect(reason p2p.DiscReason) {
 	c.ours.Store(int32(reason))
 	c.peer.Disconnect(reason)
 }
 
-// stop disconnects all peers (client quitting) and waits until their drops are printed. It does not wait
-// for Server.Stop, which lasts as long as any unfinished handshake.
+// stop disconnects all peers ("client quitting") and waits until their drops are printed. It does
+// not wait for Server.Stop, which takes as long as any unfinished handshake.
 func (n *node) stop() {
 	conns := n.live()
 	for _, conn := range conns {

@@ -17,7 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// packet is a message of a real protocol, with values that ../cases/packets has too.
+// packet is a message of a real protocol. ../cases/packets has the same values.
 type packet struct {
 	name  string
 	code  uint64
@@ -32,8 +32,8 @@ type packetEvent struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// packetsMain prints all packets. Then it decodes what comes as "NAME|HEX" on standard input, and
-// prints what it encodes to again.
+// packetsMain prints all packets. Then it decodes each "NAME|HEX" on standard input, and prints the
+// value's encoding.
 func packetsMain() int {
 	known := make(map[string]packet)
 	for _, p := range packets() {
@@ -75,7 +75,7 @@ func decoded(p packet, payload []byte) packetEvent {
 	return encoded("decoded", p, value)
 }
 
-// readLists decodes the lists that a packet leaves as they came, and puts them in anew.
+// readLists decodes the lists that a packet leaves encoded, and inserts them again.
 func readLists(value any) error {
 	switch value := value.(type) {
 	case *eth.BlockHeadersPacket:
@@ -140,7 +140,7 @@ func some[T any](value T) *T {
 	return &value
 }
 
-// header has the fields up to one of its forks: 0 of none, 1 of London, 2 of Prague.
+// header has the fields up to a fork: 0 for none, 1 for London, 2 for Prague.
 func header(forks int) *types.Header {
 	h := &types.Header{
 		ParentHash: hashOf(1), UncleHash: hashOf(2), Coinbase: addressOf(3), Root: hashOf(4),
@@ -227,7 +227,7 @@ func ethPackets() []packet {
 }
 
 func snapPackets() []packet {
-	// A slim account: nonce, balance, and nothing for an empty root and no code.
+	// A slim account: nonce, balance, and empty strings for an empty root and no code.
 	slim := []byte{0xc4, 0x05, 0x06, 0x80, 0x80}
 	hashes := []common.Hash{hashOf(1), hashOf(2)}
 	proof := [][]byte{{0xc1, 0x80}, {}}

@@ -12,16 +12,16 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 )
 
-// errGone is what a driver gets when the connection ends before the answer.
+// errGone is a driver's error when the connection ends before the answer.
 var errGone = errors.New("the connection ended before the answer")
 
-// breach logs what the remote did wrong and returns the reason to disconnect with.
+// breach logs the remote's mistake and returns the reason for the disconnect.
 func breach(format string, args ...any) error {
 	log.Printf("breach of protocol: "+format, args...)
 	return p2p.DiscProtocolError
 }
 
-// receive reads one message whole: the payload must be consumed in any case.
+// receive reads one whole message: the payload must always be consumed.
 func receive(rw p2p.MsgReadWriter) (code uint64, payload []byte, err error) {
 	msg, err := rw.ReadMsg()
 	if err != nil {
@@ -31,7 +31,7 @@ func receive(rw p2p.MsgReadWriter) (code uint64, payload []byte, err error) {
 	return msg.Code, payload, err
 }
 
-// whole reads a message's payload into buffer, which grows if it must.
+// whole reads a message's payload into buffer, which grows if necessary.
 func whole(msg p2p.Msg, buffer []byte) ([]byte, error) {
 	if cap(buffer) < int(msg.Size) {
 		buffer = make([]byte, msg.Size)
@@ -53,17 +53,17 @@ func sendValue(rw p2p.MsgWriter, code uint64, value any) error {
 	return send(rw, code, payload)
 }
 
-// decodeString takes a payload that is exactly one RLP byte string.
+// decodeString decodes a payload that is exactly one RLP byte string.
 func decodeString(payload []byte) ([]byte, error) {
 	content, rest, err := rlp.SplitString(payload)
 	if err == nil && len(rest) != 0 {
-		err = fmt.Errorf("%d bytes behind the string", len(rest))
+		err = fmt.Errorf("%d bytes after the string", len(rest))
 	}
 	return content, err
 }
 
-// questions hands answers to the driver: at most one question is open at a time, and an answer to
-// none is the remote's mistake.
+// questions delivers answers to the driver. At most one question is open at a time; an answer
+// without a question is a breach by the remote.
 type questions struct {
 	mu     sync.Mutex
 	open   *question
@@ -79,7 +79,7 @@ func newQuestions() *questions {
 	return &questions{closed: make(chan struct{})}
 }
 
-// ask sends a question and waits for the payload of its answer.
+// ask sends a question and returns the payload of its answer.
 func (q *questions) ask(answerCode uint64, sendQuestion func() error) ([]byte, error) {
 	open := &question{code: answerCode, answer: make(chan []byte, 1)}
 	q.mu.Lock()
@@ -96,7 +96,7 @@ func (q *questions) ask(answerCode uint64, sendQuestion func() error) ([]byte, e
 	}
 }
 
-// answered reports whether somebody had asked for this answer.
+// answered reports whether the answer was expected.
 func (q *questions) answered(code uint64, payload []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -1,4 +1,4 @@
-//! A file that cannot be read gives an error that says so, and is kept.
+//! A file that cannot be read gives a clear error and is kept.
 
 use std::path::{Path, PathBuf};
 
@@ -38,14 +38,14 @@ async fn what_is_no_book_is_kept_aside() {
         assert!(!path.exists());
         let kept = std::fs::read_to_string(aside(&path, number)).unwrap();
         assert_eq!(kept, content.repeat(1000));
-        // The owner goes on with an empty book.
+        // The owner continues with an empty book.
         let (book, _writer) = open(&path).await.unwrap();
         assert!(book.is_empty());
     }
 }
 
-/// Wherever a file is changed or cut, it is either read as it was or told to be damaged: no wrong
-/// address, no panic.
+/// A file with a changed or missing byte is read correctly or reported as damaged. It never yields
+/// a wrong address or a panic.
 #[tokio::test]
 async fn a_changed_byte_is_noticed() {
     let folder = Folder::new();
@@ -135,7 +135,7 @@ async fn only_the_owner_can_read_the_file_else_it_is_not_opened() {
     };
     assert_eq!(named, path);
 
-    // A link that leads nowhere makes no file elsewhere.
+    // A dangling link must not create a file elsewhere.
     let link = folder.0.join("link");
     let elsewhere = folder.0.join("elsewhere");
     symlink(&elsewhere, &link).unwrap();

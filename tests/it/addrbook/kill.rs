@@ -1,4 +1,4 @@
-//! What was confirmed is there after the process was killed at any moment.
+//! Confirmed data survives a kill of the process at any moment.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,8 +18,8 @@ fn banned(number: u32) -> NodeId {
     node(1_000_000 + number).node_id()
 }
 
-/// Not a test by itself: the process that is killed. It marks node after node as good, bans
-/// another, and prints each number once both are on the disk.
+/// The process that is killed; not a test by itself. It marks nodes as good, bans others, and
+/// prints each number once both are on disk.
 #[tokio::test]
 async fn child() {
     let (Ok(path), Ok(first)) = (std::env::var(FILE), std::env::var(FIRST)) else {
@@ -36,8 +36,8 @@ async fn child() {
     }
 }
 
-/// Runs the child until it has confirmed `count` numbers, or just begun if that is 0, kills it
-/// while it goes on, and returns the last number that it confirmed.
+/// Runs the child until it has confirmed `count` numbers, and kills it while it continues. With 0,
+/// kills it right after its start. Returns the last number that it confirmed.
 fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "addrbook::kill::child", "--nocapture"])
@@ -50,14 +50,15 @@ fn run_and_kill(path: &Path, first: u32, count: u32) -> Option<u32> {
     let mut last = None;
     for line in output.lines() {
         let line = line.unwrap();
-        // libtest writes in front of the first number.
+        // libtest prints text before the first number.
         if let Some((_, number)) = line.split_once(CONFIRMED) {
             last = Some(number.parse::<u32>().unwrap());
         }
         let confirmed = last.map_or(0, |last| last + 1 - first);
         let begun = line.starts_with("running");
         if (begun && count == 0) || (!begun && confirmed == count && count > 0) {
-            // It goes on meanwhile, so this strikes anywhere; what it still says is read.
+            // The child continues meanwhile, so the kill strikes anywhere. Read the rest of its
+            // output.
             child.kill().unwrap();
         }
     }

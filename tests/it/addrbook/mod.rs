@@ -12,7 +12,7 @@ use peermux::{Enode, SecretKey, private_file};
 mod damage;
 mod kill;
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -29,9 +29,9 @@ impl Folder {
         self.0.join("addresses.redb")
     }
 
-    /// Puts this content into the file, which is its owner's alone.
+    /// Writes a file with this content that only its owner can read.
     fn write(&self, content: impl AsRef<[u8]>) {
-        // There may be none.
+        // The file may not exist.
         let _ = std::fs::remove_file(self.file());
         private_file::write_new(&self.file(), content.as_ref()).unwrap();
     }
@@ -39,7 +39,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder left behind harms nobody.
+        // If this fails, the folder that stays does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -53,7 +53,7 @@ fn clock() -> SteadyClock {
     SteadyClock::starting_at(SystemTime::UNIX_EPOCH + time)
 }
 
-/// Nodes in groups of their own.
+/// Returns a node in a group of its own.
 fn node(number: u32) -> Enode {
     let mut secret = [1; 32];
     secret[28..].copy_from_slice(&number.to_be_bytes());

@@ -1,11 +1,11 @@
-//! Acknowledgements: whom they reach, and how they are added up.
+//! Acknowledgements: who receives them, and how they are counted.
 
 use peermux::Enode;
 use peermux::comm::CommErrorKind;
 
 use super::*;
 
-/// Acknowledges what a node receives, without losing any of it; tells how much that was.
+/// Acknowledges what a node receives without losing any of it; returns how many there were.
 fn acknowledge_patiently(node: &Node, count: usize) -> tokio::task::JoinHandle<()> {
     let mut inbox = patient(&node.comm);
     tokio::spawn(async move {
@@ -44,7 +44,9 @@ async fn two_nodes_send_each_other_a_thousand_messages_at_once_and_all_are_ackno
     at_b.await.unwrap();
 }
 
-/// An acknowledgement goes only to the call that waits for it. A late one is counted and dropped.
+/// An acknowledgement reaches only the call that waits for it.
+///
+/// A late one is counted and dropped.
 #[tokio::test(start_paused = true)]
 async fn acknowledgements_reach_only_those_who_wait_for_them() {
     let net = Net::default();
@@ -174,12 +176,12 @@ async fn one_deadline_covers_the_dial_the_queue_and_the_answer() {
         assert!(started.elapsed() <= limit, "{:?}", started.elapsed());
     };
     timed(b.peer()).await;
-    // One that takes long to dial.
+    // A node whose dial takes long.
     let c = net.node();
     net.set_latency(Duration::from_secs(4));
     timed(c.peer()).await;
     net.set_latency(Duration::ZERO);
-    // One that is connected and does not answer.
+    // A node that is connected and does not answer.
     let silent = net.node();
     timed(silent.peer()).await;
 }
@@ -242,6 +244,6 @@ async fn a_result_says_whether_the_policy_is_met_and_which_kinds_of_failures_the
             .any(|one| one.peer == gone)
     );
     assert_eq!(CommErrorKind::Deadline.to_string(), "deadline");
-    // Each dial has its own text, and all are of one kind.
+    // Each dial has its own text, but all failures have one kind.
     assert_eq!(result.failures().len(), 3);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Both connections have the same id, so the id alone must not choose which one is removed.
+/// Both connections have the same id, so the id cannot select which one to remove.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     let net = Net::default();
@@ -29,7 +29,7 @@ async fn the_end_of_a_replaced_connection_leaves_its_replacement_open() {
     assert_eq!(net.dial_count(), 2);
 }
 
-/// The end of the reading side is enough: no write has to fail first.
+/// A closed reading side is enough: no write has to fail first.
 #[tokio::test(start_paused = true)]
 async fn a_broken_connection_is_removed_at_once_and_reported_once() {
     let net = Net::default();

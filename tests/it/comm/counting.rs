@@ -1,4 +1,4 @@
-//! What is counted.
+//! Counters of the communication layer.
 
 use metrics_util::debugging::DebuggingRecorder;
 use peermux::Enode;
@@ -82,7 +82,7 @@ fn the_metrics_facade_is_told_the_same() {
         during
     };
     let during = metrics::with_local_recorder(&recorder, || runtime.block_on(work));
-    // Each snapshot begins all counts anew.
+    // Each snapshot resets all counters.
     let after = values(&snapshotter);
     let expected = [
         ("connections{}", 0.0),

@@ -1,4 +1,4 @@
-//! The de-multiplexer: predicates, its close, and waiting for room.
+//! The demultiplexer: predicates, closing, and waiting for room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ async fn even_and_odd_numbers_part_and_stay_readable_after_the_close() {
     for n in 0..20 {
         assert_eq!(demux.publish(&n, 8).await, 1);
     }
-    assert_eq!(demux.publish(&-1, 8).await, 0, "nobody wants it");
+    assert_eq!(demux.publish(&-1, 8).await, 0, "no subscription accepts it");
     demux.close();
     demux.close();
     let even: Vec<_> = even.collect().await;
@@ -138,7 +138,7 @@ async fn the_oldest_messages_give_way_where_a_subscription_says_so() {
         demux.publish_from(flood, &n, 4).await;
     }
     assert_eq!(latest.dropped(), 6);
-    // It costs the one of which most waits its oldest, and nobody else.
+    // The one with the most waiting messages loses its oldest; others lose nothing.
     assert_eq!(demux.publish_from(honest, &100, 4).await, 2);
     for n in 10..12 {
         assert!(demux.publish_from(flood, &n, 4).await > 0);

@@ -1,4 +1,4 @@
-//! Messages on their way, in both directions.
+//! Messages in both directions.
 
 use peermux::ProtocolLimits;
 use peermux::comm::CommErrorKind;
@@ -14,7 +14,7 @@ async fn a_connection_that_is_closed_takes_no_more_messages() {
     net.connect(&client.node, &a.id).await.unwrap();
     let id = next(&mut inbox).await.sender().id;
     assert!(a.comm.close_conn(&id));
-    assert!(!a.comm.close_conn(&id), "there is none any more");
+    assert!(!a.comm.close_conn(&id), "the connection is gone");
     assert_eq!(a.comm.connection_count(), 0);
     let sent = timeout(SOON, client.sent)
         .await
@@ -76,7 +76,7 @@ async fn a_receiver_answers_over_an_in_memory_network() {
     assert_eq!(net.dial_count(), 1, "the responder never dialled");
 }
 
-/// Two peers that answer each other must not wait for each other.
+/// Two peers that answer each other must not deadlock.
 #[tokio::test(start_paused = true)]
 async fn responses_overtake_queued_messages_and_report_their_result() {
     let net = Net::default();
@@ -93,12 +93,12 @@ async fn responses_overtake_queued_messages_and_report_their_result() {
             .await
             .is_sent()
     );
-    // So many the transport takes before it writes any.
+    // The transport takes this many before it writes any.
     let taken = ProtocolLimits::default().queue_messages();
     for _ in 0..taken {
         drop(a.comm.send(&text("taken"), &[b.peer()]));
     }
-    // The queue of messages is full after one more, that of answers is not.
+    // One more fills the queue of messages, but not that of answers.
     let last = a.comm.send(&text("last"), &[b.peer()]).remove(0);
     let full = a.comm.send(&text("too many"), &[b.peer()]).remove(0);
     let first = ping.try_respond(&text("pong")).expect("room");
@@ -251,7 +251,7 @@ async fn closing(events: &mut EventStream<CommEvent>) -> ConnectionEnd {
     }
 }
 
-/// The flooder's messages find room first; the others arrive nevertheless, and are served in turn.
+/// The flooder's messages arrive first; the others still arrive and are served in turn.
 #[tokio::test(start_paused = true)]
 async fn a_flooder_takes_no_room_in_a_subscription_from_others() {
     const EACH: u64 = 20;
@@ -310,7 +310,7 @@ async fn a_callback_is_called_for_failed_sends_alone() {
         };
         a.comm.send_with_callback(message, peers, on_failure);
     };
-    // One goes, one finds nobody, one finds no room behind the one before.
+    // One is sent, one has an unreachable peer, and one finds the queue full.
     call(&text("x"), &[b.peer(), gone.clone(), gone.clone()]);
     assert_eq!(content(&next(&mut inbox).await), "x");
     let mut kinds = Vec::new();
@@ -324,8 +324,8 @@ async fn a_callback_is_called_for_failed_sends_alone() {
     a.comm.send(&text("y"), &[b.peer()]).remove(0).await;
     assert!(heard.try_recv().is_err());
 
-    // One that panics ends nothing but itself.
-    let panics = |_: &RemotePeer, _: &CommError| panic!("as tests go");
+    // A callback that panics ends only itself.
+    let panics = |_: &RemotePeer, _: &CommError| panic!("a panic in a test");
     a.comm
         .send_with_callback(&text("x"), std::slice::from_ref(&gone), panics);
     assert!(a.comm.stop().await);

@@ -30,7 +30,7 @@ use tokio::time::{Instant, timeout};
 
 use net::{Net, Node, key};
 
-/// Nothing that is waited for here takes so long, in virtual time.
+/// Longer than anything that these tests wait for, in virtual time.
 const SOON: Duration = Duration::from_secs(30);
 
 fn text(content: &str) -> Envelope {
@@ -59,7 +59,7 @@ fn content(message: &ReceivedMessage) -> &str {
     std::str::from_utf8(&message.envelope().payload).unwrap()
 }
 
-/// Has a node acknowledge all that it receives.
+/// Makes a node acknowledge everything that it receives.
 fn acknowledge_all(node: &Node) {
     let mut inbox = everything(&node.comm);
     tokio::spawn(async move {
@@ -75,7 +75,7 @@ fn org(name: &'static str) -> Secp256k1Identity {
     Secp256k1Identity::in_organisation(key(), name.as_bytes())
 }
 
-/// A subscription that holds the connection up rather than losing a message.
+/// Returns a subscription that stalls the connection rather than losing a message.
 fn patient(comm: &Comm) -> Subscription<ReceivedMessage> {
     let config = SubscriptionConfig::default().with_overflow(Overflow::Wait(SOON));
     comm.accept_with(config, |_| true)
@@ -86,7 +86,7 @@ async fn event(events: &mut EventStream<CommEvent>) -> CommEvent {
     event.expect("the feed goes on").expect("none was lost")
 }
 
-/// The events that are there.
+/// Returns the events that are queued.
 fn told(events: &mut EventStream<CommEvent>) -> impl Iterator<Item = CommEvent> {
     std::iter::from_fn(|| events.try_recv()).map(|event| event.expect("none was lost"))
 }

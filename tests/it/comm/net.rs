@@ -1,4 +1,4 @@
-//! Nodes that are connected in memory, by whoever asks, as often as they ask.
+//! Nodes connected in memory, on demand and any number of times.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ pub(super) fn key() -> SecretKey {
     SecretKey::random(&mut rand::rng())
 }
 
-/// A network: who is reachable, and how slowly.
+/// A network: which nodes are reachable, and the latency of dials.
 #[derive(Clone, Default)]
 pub(super) struct Net {
     hosts: Arc<Mutex<HashMap<NodeId, Host>>>,
@@ -36,7 +36,7 @@ struct Host {
     peers: Arc<Mutex<Vec<Peer>>>,
 }
 
-/// One node with its layer.
+/// A node with its communication layer.
 pub(super) struct Node {
     pub(super) comm: Comm,
     pub(super) id: NodeId,
@@ -45,7 +45,7 @@ pub(super) struct Node {
 }
 
 impl Net {
-    /// How long each dial takes from now on, whether it succeeds or not.
+    /// Sets how long each dial takes from now on, successful or not.
     pub(super) fn set_latency(&self, latency: Duration) {
         *self.latency.lock().unwrap() = latency;
     }
@@ -67,7 +67,7 @@ impl Net {
         self.node_through(key, config, identity, |link| link)
     }
 
-    /// A node whose layer asks something else for connections, which may ask the link.
+    /// Returns a node with a custom connector, which may use the link.
     pub(super) fn node_through<C: Connector>(
         &self,
         key: SecretKey,
@@ -91,13 +91,13 @@ impl Net {
         }
     }
 
-    /// Two nodes, the first with the smaller id.
+    /// Returns two nodes, the one with the smaller id first.
     pub(super) fn ordered_pair(&self) -> (Node, Node) {
         let (a, b) = (self.node(), self.node());
         if a.id < b.id { (a, b) } else { (b, a) }
     }
 
-    /// Makes a node reachable that speaks `protocols`.
+    /// Makes a node that speaks `protocols` reachable.
     pub(super) fn join(&self, key: SecretKey, protocols: Vec<Protocol>) -> RemotePeer {
         let public = key.public_key();
         let host = Host {
@@ -114,7 +114,7 @@ impl Net {
         self.hosts.lock().unwrap().get(id).cloned()
     }
 
-    /// Cuts a node off: its connections break without a word.
+    /// Removes a node from the network; its connections break without notice.
     pub(super) fn unplug(&self, id: &NodeId) {
         if let Some(host) = self.hosts.lock().unwrap().remove(id) {
             host.up.cancel();
@@ -155,7 +155,7 @@ impl Net {
         self.dials.load(Ordering::Relaxed)
     }
 
-    /// The transport connections of a node that have not ended.
+    /// Returns a node's transport connections that have not ended.
     pub(super) fn peers(&self, id: &NodeId) -> Vec<Peer> {
         let host = self.host(id).expect("reachable");
         let peers = host.peers.lock().unwrap();
@@ -184,7 +184,7 @@ fn run(host: &Host, established: Established<DuplexStream>) -> Peer {
     peer
 }
 
-/// What a node's layer asks for connections.
+/// The connector of a node's layer.
 pub(super) struct Link {
     net: Net,
     own: NodeId,
@@ -206,12 +206,12 @@ impl Connector for Link {
 }
 
 impl Node {
-    /// Where it is and who it is.
+    /// Returns its address and identity.
     pub(super) fn peer(&self) -> RemotePeer {
         RemotePeer::new(self.endpoint(), self.comm.id())
     }
 
-    /// Where it is, whoever it is.
+    /// Returns its address without an identity.
     pub(super) fn anybody(&self) -> RemotePeer {
         RemotePeer::at(self.endpoint())
     }
@@ -224,7 +224,7 @@ impl Node {
         Enode::incomplete(self.key)
     }
 
-    /// Breaks all its connections without a word, and takes it off the network.
+    /// Breaks all its connections without notice and removes it from the network.
     pub(super) fn unplug(&self) {
         self.net.unplug(&self.id);
     }

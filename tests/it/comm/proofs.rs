@@ -1,4 +1,4 @@
-//! Who is at the other end: proofs of identity and what comes of them.
+//! Proofs of identity and their consequences.
 
 use std::future::pending;
 
@@ -12,7 +12,7 @@ type Change = fn(&mut Proof);
 
 #[tokio::test(start_paused = true)]
 async fn a_stopped_layer_proves_nothing() {
-    // Where chance decides, it decides right half of the time.
+    // A wrong random choice would still be right half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let node = net.node();
@@ -131,7 +131,7 @@ async fn another_kind_of_message_before_the_proof_is_a_breach_of_protocol() {
     }
 }
 
-/// The end of the stream is noticed at once, not at the end of the time.
+/// The end of the stream is noticed at once, not at the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     let net = Net::default();
@@ -154,7 +154,7 @@ async fn a_handshake_fails_when_the_remote_leaves_or_the_time_is_up() {
     assert!(timed_out, "{error}");
 }
 
-/// A proof names its connection and the role of its author, so it proves nothing elsewhere.
+/// A proof names its connection and its author's role, so it is invalid elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_relayed_or_reflected_proof_is_refused() {
     let net = Net::default();
@@ -168,7 +168,7 @@ async fn a_relayed_or_reflected_proof_is_refused() {
     a.comm.send(&text("x"), &[mirror]).remove(0).await;
     assert_eq!(refusal(&mut events).await, EstablishError::BadSignature);
 
-    // A man in the middle has b prove itself to him, and passes that on to a.
+    // A man in the middle makes b prove itself to him, and relays the proof to a.
     let (stolen, proofs) = tokio::sync::watch::channel(None);
     let spy_key = key();
     let spy = Protocol::builder("comm", 1, 4).run(move |_, mut conn| {
@@ -210,7 +210,7 @@ async fn only_proven_identities_are_remembered() {
     let known = |node: &Node| node.comm.identities().len();
     let mut events = a.comm.events();
     let thief = impostor(&net, |_, mut conn| async move {
-        // Its own proof comes back to the node that made it.
+        // Returns the node's own proof to it.
         let mut proof = conn.recv().await?.expect("a proof").into_inner();
         let changed = [&proof.payload[..4], &[0; 8], &proof.payload[12..]].concat();
         proof.payload = changed.into();
@@ -244,7 +244,7 @@ async fn another_identity_is_accepted_only_within_the_organisation() {
     next(&mut inbox).await;
     assert_eq!(switched.next().await, Some(Ok(known.comm.id())));
 
-    // Providers without organisations have nothing in common.
+    // Providers without organisations never match.
     let b = net.node();
     let (other, third) = (net.node(), net.node());
     b.comm.send(&text("x"), &[other.peer()]).remove(0).await;
@@ -282,7 +282,7 @@ async fn a_received_message_shows_its_sender_and_its_source() {
     assert!(b.comm.verify(author, &forged).await.is_err());
 }
 
-/// As those that a connection has proven.
+/// Like identities that a connection has proven.
 #[tokio::test(start_paused = true)]
 async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use() {
     let net = Net::default();
@@ -299,7 +299,7 @@ async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use()
     let again = a.comm.learn_identity(&identity).await;
     assert_eq!(again, Ok(record.clone()));
 
-    // Now it is known that b may stand for it, being of one organisation.
+    // Now it is known that b may replace it, since both are of one organisation.
     let mut switched = a.comm.identity_switch();
     let receipt = a.comm.send(&text("x"), &[b.under(id)]).remove(0);
     assert!(receipt.await.is_sent());
@@ -311,9 +311,15 @@ async fn an_identity_that_was_learned_elsewhere_is_examined_bounded_and_of_use()
     }
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        let before = a.comm.identities();
         let other = org("red").identity();
         a.comm.learn_identity(&other).await.expect("valid");
-        assert!(a.comm.identities().len() <= 3);
+        let after = a.comm.identities();
+        assert!(after.len() <= 3);
+        // Evicted identities are reported.
+        for gone in before.iter().filter(|one| !after.contains(one)) {
+            assert_eq!(switched.next().await, Some(Ok(gone.id)));
+        }
     }
     assert!(a.comm.identities().iter().any(|one| one.id == a.comm.id()));
 }

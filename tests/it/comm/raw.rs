@@ -1,4 +1,4 @@
-//! A client that builds its messages itself.
+//! A client that builds its own messages.
 
 use peermux::comm::IdentityProvider;
 use peermux::rlp::RlpStream;
@@ -7,15 +7,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::*;
 
-/// A proof of identity on its way out, and what follows it.
+/// A proof of identity before it is sent, and what follows it.
 pub(super) struct Proof {
     pub(super) code: u64,
     pub(super) id: Vec<u8>,
     pub(super) signature: Vec<u8>,
     pub(super) delay: Duration,
-    /// What is sent in its place.
+    /// A message to send instead.
     pub(super) instead: Option<Message>,
-    /// Send messages of 1 MiB until that fails.
+    /// Send messages of 1 MiB until sending fails.
     pub(super) flood: bool,
     /// Send a malformed message after the first one.
     pub(super) garbage: bool,
@@ -25,7 +25,7 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    /// Claims another connection, and signs that.
+    /// Claims another connection in a signed proof.
     pub(super) fn rebind(&mut self, binding: [u8; 32]) {
         let end = self.statement.len() - 64;
         self.statement[end - 32..end].copy_from_slice(&binding);
@@ -39,11 +39,11 @@ pub(super) struct Client {
     pub(super) identity: Secp256k1Identity,
     /// The first message of the other side.
     pub(super) heard: watch::Receiver<Option<Bytes>>,
-    /// How many messages went through before sending failed.
+    /// How many messages were sent before sending failed.
     pub(super) sent: oneshot::Receiver<usize>,
 }
 
-/// A client that sends one changed proof, and then one message.
+/// Starts a client that sends a changed proof, then one message.
 pub(super) fn client(net: &Net, change: fn(&mut Proof)) -> Client {
     let (node_key, identity) = (key(), Secp256k1Identity::new(key()));
     let node = node_key.public_key().node_id();
@@ -130,7 +130,7 @@ fn encode(proof: &Proof) -> Message {
     Message::new(proof.code, out.out().freeze())
 }
 
-/// A Data message that wants no Ack.
+/// Returns a Data message that requests no Ack.
 pub(super) fn data(size: usize) -> Message {
     let mut out = RlpStream::new_list(5);
     out.append(&0u8).append(&0u8).append(&1u8);
@@ -138,7 +138,7 @@ pub(super) fn data(size: usize) -> Message {
     Message::new(1, out.out().freeze())
 }
 
-/// A node that speaks `comm/1` and does what `run` says instead.
+/// Starts a node that speaks `comm/1` with `run` instead of the real handler.
 pub(super) fn impostor<F, Fut>(net: &Net, run: F) -> RemotePeer
 where
     F: Fn(Peer, ProtocolConn) -> Fut + Send + Sync + 'static,
@@ -148,7 +148,7 @@ where
     net.join(key(), vec![protocol])
 }
 
-/// A node that speaks `comm/1` and never says a word.
+/// Starts a node that speaks `comm/1` and sends nothing.
 pub(super) fn mute(net: &Net) -> RemotePeer {
     impostor(net, |peer, conn| async move {
         peer.ending().await;

@@ -80,7 +80,7 @@ async fn probes_and_handshakes_tell_who_is_there_and_who_is_not() {
     );
 }
 
-/// Hands its first connection over only when that has ended.
+/// Returns its first connection only after that has ended.
 struct Late {
     link: Link,
     first: AtomicBool,
@@ -98,7 +98,7 @@ impl Connector for Late {
 
 #[tokio::test(start_paused = true)]
 async fn a_handshake_that_succeeds_takes_no_message_down_with_its_connection() {
-    // Where chance decides, it decides right half of the time.
+    // A wrong random choice would still be right half of the time.
     for _ in 0..20 {
         let net = Net::default();
         let b = net.node();
@@ -131,7 +131,7 @@ async fn a_peer_that_stops_is_presumed_dead() {
     assert_eq!(report, Ok(Some(Ok(b.comm.id()))));
 }
 
-/// All messages share one dial, and its failure is remembered for a second.
+/// All messages share one dial, whose failure is remembered for a second.
 #[tokio::test(start_paused = true)]
 async fn two_hundred_messages_to_a_dead_endpoint_dial_once() {
     let net = Net::default();
@@ -179,12 +179,12 @@ async fn a_connection_is_opened_without_a_message_and_closed_by_its_endpoint() {
     assert!(a.comm.close_conn_at(&b.endpoint()));
     assert!(
         !a.comm.close_conn_at(&b.endpoint()),
-        "there is none any more"
+        "the connection is gone"
     );
     b.until_connected(0).await;
     assert_eq!(a.comm.connection_count(), 0);
 
-    // While somebody only asks who is there, and of another identity than the one that is there.
+    // A concurrent handshake makes no difference; connecting under another identity fails.
     let (asked, opened) = tokio::join!(a.comm.handshake(&known), a.comm.connect(&known));
     assert!(asked.is_ok() && opened.is_ok());
     tokio::time::sleep(SOON).await;

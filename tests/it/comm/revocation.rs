@@ -1,4 +1,4 @@
-//! A provider that wraps another one and takes trust away again.
+//! A provider that wraps another one and revokes trust.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -9,13 +9,13 @@ use peermux::{Bytes, DialError, Enode};
 
 use super::*;
 
-/// Trusts nobody any more once it is told so.
+/// Trusts no identity once `revoked` is set.
 struct Revoking {
     provider: Secp256k1Identity,
     revoked: AtomicBool,
     panics: AtomicBool,
     asked: AtomicUsize,
-    /// The next question is answered only after this.
+    /// The next validation waits for this.
     held: Mutex<Option<Receiver<()>>>,
 }
 
@@ -39,10 +39,10 @@ impl IdentityProvider for Revoking {
             held.recv().unwrap();
         }
         assert!(!self.panics.load(Ordering::Relaxed), "a bug in a provider");
-        match self.revoked.load(Ordering::Relaxed) {
-            true => Err(IdentityError::Unknown("revoked".to_owned())),
-            false => self.provider.validate(identity, now),
+        if self.revoked.load(Ordering::Relaxed) {
+            return Err(IdentityError::Unknown("revoked".to_owned()));
         }
+        self.provider.validate(identity, now)
     }
 
     fn identity(&self) -> Bytes {

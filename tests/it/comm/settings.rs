@@ -1,4 +1,4 @@
-//! What cannot work is refused by name; the largest numbers and the longest times work.
+//! Invalid settings are refused by name; the largest counts and times work.
 
 use peermux::Server;
 use peermux::comm::{CommStartError, IdentityLimits};
@@ -103,7 +103,7 @@ async fn no_time_at_all_fails_at_once_or_does_without() {
     timeout(SOON, a.comm.stop()).await.expect("it stops");
 }
 
-/// A subscription without any room takes one message at a time.
+/// A subscription with no queue holds one message at a time.
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_is_empty_takes_a_message_in_any_case() {
     let net = Net::default();

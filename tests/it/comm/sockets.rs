@@ -1,10 +1,10 @@
-//! The whole way over sockets, where no time is asserted.
+//! The whole stack over sockets, without assertions about time.
 
 use peermux::{Enode, SecretKey, Server};
 
 use super::*;
 
-/// A node that acknowledges what it receives, and takes its time where a machine is slow.
+/// Starts a node that acknowledges what it receives, with long limits for slow machines.
 async fn start() -> (Server, Comm) {
     let key = SecretKey::random(&mut rand::rng());
     let identity = Secp256k1Identity::new(super::key());
@@ -27,8 +27,8 @@ fn address((server, comm): &(Server, Comm)) -> RemotePeer {
     RemotePeer::new(server.enode(), comm.id())
 }
 
-/// Both ends of one connection name the same dialler, listener and channel binding in what they
-/// sign, after the domain, the role and the probe flag.
+/// Returns the part of the signed text that both ends must share. After the domain, the role and
+/// the probe flag it names the dialler, the listener and the channel binding.
 fn what_both_signed(comm: &Comm) -> Option<Vec<u8>> {
     match &comm.connections()[..] {
         [only] => Some(only.signed[26..26 + 3 * 32].to_vec()),
@@ -92,7 +92,7 @@ async fn three_nodes_on_sockets_acknowledge() {
     nodes[1].0.shutdown(SOON).await.expect("all end");
     let mut dead = comm.presumed_dead();
     drop(comm.send(&text("x"), &peers[1..2]));
-    // The end may have been noticed, and reported, before anybody listened.
+    // The end may have been reported before the subscription began.
     let _ = futures::poll!(dead.next());
     assert!(comm.handshake(&peers[1]).await.is_err());
     let back = nodes[2]
@@ -106,11 +106,11 @@ async fn three_nodes_on_sockets_acknowledge() {
     }
 }
 
-/// What waits while a node is dialled counts in the memory budget of the server.
+/// Messages that wait for a dial count towards the server's memory budget.
 #[tokio::test]
 async fn what_waits_for_a_connection_counts_in_the_servers_memory() {
     let (server, comm) = start().await;
-    // The socket is there, and nobody answers.
+    // The socket is open, but nothing answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let enode = Enode::new(super::key().public_key(), silent.local_addr().unwrap());
     let to = RemotePeer::at(enode);

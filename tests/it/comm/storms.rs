@@ -1,4 +1,4 @@
-//! Many calls at once: every one ends, in order where order is promised, and nothing is left.
+//! Many calls at once: each ends, promised orders hold, and no task is left.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use peermux::{DialError, Enode, SecretKey};
 
 use super::*;
 
-/// Whoever is asked for connections and never answers.
+/// A connector that never answers.
 struct Never(Arc<AtomicUsize>);
 
 impl Connector for Never {
@@ -64,8 +64,9 @@ async fn who_waits_for_room_is_served_in_order_and_within_the_limit() {
     assert!(matches!(full, Err(CommError::Deadline { .. })));
 }
 
-/// Everything at once, on several threads: whatever happens in whatever order, each message ends,
-/// each call returns, and nothing is left at the end.
+/// Everything at once, on several threads.
+///
+/// In any order of events each message ends, each call returns, and no task is left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_of_calls_on_many_threads_leaves_nothing_behind() {
     use rand::RngExt;

@@ -36,7 +36,7 @@ async fn an_unread_subscription_loses_messages_and_delays_nobody_else() {
     let mut closing = b
         .comm
         .accept_with(few.with_overflow(Overflow::Close), |_| true);
-    // Who does not read does not see the acknowledgements of its own messages delayed either.
+    // A node that does not read still receives acknowledgements of its own messages in time.
     let not_read = a.comm.accept(|_| true);
     acknowledge_all(&b);
     for n in 0..100 {

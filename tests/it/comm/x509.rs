@@ -41,7 +41,7 @@ fn authority_named(name: &str) -> Authority {
 }
 
 impl Authority {
-    /// An authority below this one, until the end of June 2029.
+    /// Returns an authority below this one, valid until the end of June 2029.
     fn below(&self, name: &str) -> Self {
         let mut params = authority_params(name);
         params.not_after = date_time_ymd(2029, 7, 1);
@@ -57,7 +57,7 @@ impl Authority {
         self.issue_with(organisation, &[], &[self])
     }
 
-    /// A certificate for a new key, valid through the year 2029.
+    /// Issues a certificate for a new key, valid through the year 2029.
     fn issue_with(&self, organisation: &str, above: &[&Self], roots: &[&Self]) -> X509Identity {
         let mut params = CertificateParams::new(vec!["node.example".to_owned()]).unwrap();
         let name = &mut params.distinguished_name;
@@ -131,7 +131,7 @@ fn an_organisation_is_that_of_its_issuer() {
     }
 }
 
-/// The search for a path among false certificates of one name took 0.1 s.
+/// Searching for a path among false certificates of one name used to take 0.1 s.
 #[test]
 fn false_certificates_are_refused_before_their_signatures_are_checked() {
     let root = authority();

@@ -129,7 +129,7 @@ async fn a_lost_automatic_connection_is_replaced_beside_permanent_ones() {
     assert_eq!(connected, (3, 2));
 }
 
-/// Offers the same candidates again and again, whatever the filter refuses.
+/// Offers the same candidates repeatedly, even those that the filter refuses.
 struct Stubborn(Vec<Candidate<u32>>);
 
 impl AddressSource<Candidate<u32>> for Stubborn {
@@ -139,7 +139,7 @@ impl AddressSource<Candidate<u32>> for Stubborn {
     }
 }
 
-/// The reservation starts with the dial, so that parallel dials do not lead to one place.
+/// The reservation starts with the dial, so parallel dials do not reach one place.
 #[tokio::test(start_paused = true)]
 async fn a_dial_reserves_its_address_its_key_and_its_group() {
     let (dialer, mut script) = dial_script();

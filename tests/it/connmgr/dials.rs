@@ -59,7 +59,7 @@ async fn a_dial_that_succeeds_after_its_request_was_removed_is_closed() {
     assert!(script.try_next().is_none());
 }
 
-/// A dialer that panics takes nothing with it.
+/// A panic in a dialer fails only its dial.
 #[tokio::test(start_paused = true)]
 async fn a_dialer_that_panics_is_a_failed_dial() {
     let dialer = FnDialer::new(|addr: &u32| match addr {

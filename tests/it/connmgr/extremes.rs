@@ -1,11 +1,11 @@
-//! Any time and any count that a type allows works, or is refused at the start.
+//! Every time and count that a type allows works, or is refused at the start.
 
 use peermux::connmgr::admission::{Admission, AdmissionConfig};
 use peermux::connmgr::{ManagerError, Rate, Refusal};
 
 use super::*;
 
-/// A time that a test in virtual time reaches, and no wait of a day does.
+/// Tests reach this time in virtual time, but no wait of a day ends.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn all(time: Duration, count: usize, rate: u32) -> ConnConfig {

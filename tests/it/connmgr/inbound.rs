@@ -1,4 +1,4 @@
-//! Accepted connections: who is rejected, and how they end.
+//! Accepted connections: which are rejected, and how they end.
 
 use peermux::connmgr::{CloseReason, Filter, Kind, ManagerError, Refusal};
 use peermux::testing::{Caller, memory_listener};
@@ -99,7 +99,7 @@ impl Filter<u32> for Ban {
     }
 }
 
-/// The filter is asked before the handshake and before the dial.
+/// The filter is called before the handshake and before the dial.
 #[tokio::test(start_paused = true)]
 async fn banned_addresses_are_neither_accepted_nor_dialled() {
     let (listener, caller) = memory_listener();

@@ -53,7 +53,7 @@ async fn commands_before_the_start_wait_for_it_or_fail_with_the_manager() {
     assert_eq!(never.await.expect("no panic"), Err(ManagerError::Stopped));
 }
 
-/// This holds for the shortest connections, too.
+/// This also holds for the shortest connections.
 #[tokio::test]
 async fn a_connection_is_reported_open_before_it_is_reported_closed() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
@@ -155,7 +155,7 @@ async fn a_stop_asks_every_owner_and_reports_every_end() {
     let mut caller_end = caller.call(2).await;
     let accepted = opened(&mut events).await;
     let begun = Instant::now();
-    // Every owner is asked; one that never looks is forgotten all the same.
+    // Every owner is notified; one that does not react is dropped after the drain time.
     tokio::join!(dialled.closing(), accepted.closing(), handle.stop());
     assert_eq!(begun.elapsed().as_secs(), 5);
     for conn in [dialled, accepted] {
@@ -211,7 +211,7 @@ async fn nothing_is_dialled_while_events_are_unread() {
     for addr in 0..5 {
         handle.connect(addr).await.expect("accepted");
     }
-    // The third was under way when the second event filled the stream.
+    // The third dial was in progress when the second event filled the stream.
     for _ in 0..3 {
         let dial = script.next().await.expect("a dial");
         dial.fail(ConnectError::Refused);

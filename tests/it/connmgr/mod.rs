@@ -1,5 +1,6 @@
-//! The connection manager as its owner sees it. Addresses are numbers, sockets are in memory, time
-//! is virtual.
+//! The connection manager as its owner sees it.
+//!
+//! Addresses are numbers, sockets are in memory, and time is virtual.
 
 mod automatic;
 mod dials;
@@ -28,7 +29,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 type Events = ConnEvents<u32, DuplexStream>;
 type Event = ConnEvent<u32, DuplexStream>;
 
-/// A connection as its owner has it: the socket is closed before its end is reported.
+/// An owner's connection: the socket is closed before its end is reported.
 #[derive(Debug)]
 struct Conn {
     io: DuplexStream,
@@ -50,12 +51,12 @@ impl std::ops::Deref for Conn {
     }
 }
 
-/// No automatic connections.
+/// Returns a configuration without automatic connections.
 fn explicit_only() -> ConnConfig {
     ConnConfig::default().with_target(0)
 }
 
-/// What the owner of a manager holds.
+/// The handles of a manager's owner.
 type Owner<A, Io> = (ConnHandle<A>, ConnEvents<A, Io>);
 
 /// Builds a manager and runs it.
@@ -65,7 +66,7 @@ fn start<D: Dialer>(builder: ConnManagerBuilder<D>) -> Owner<D::Addr, D::Io> {
     (handle, events)
 }
 
-/// A running manager whose dials the test decides.
+/// Starts a manager whose dials the test decides.
 fn scripted(config: ConnConfig) -> (ConnHandle<u32>, Events, DialScript<u32>) {
     let (dialer, script) = dial_script();
     let (handle, events) =
@@ -73,7 +74,7 @@ fn scripted(config: ConnConfig) -> (ConnHandle<u32>, Events, DialScript<u32>) {
     (handle, events, script)
 }
 
-/// A dialer that always succeeds.
+/// Returns a dialer that always succeeds.
 fn open_dialer() -> FnDialer<u32, impl Fn(&u32) -> Result<DuplexStream, ConnectError>> {
     FnDialer::new(|_: &u32| Ok(duplex(64).0))
 }
@@ -107,7 +108,7 @@ async fn closed(events: &mut Events) -> (ReqId, CloseReason) {
     }
 }
 
-/// The wait that a failed dial announces.
+/// Returns the next failed dial with the wait before the retry.
 async fn dial_failed(events: &mut Events) -> (ReqId, ConnectError, Option<Duration>) {
     match next(events).await {
         ConnEvent::DialFailed {
@@ -120,13 +121,13 @@ async fn dial_failed(events: &mut Events) -> (ReqId, ConnectError, Option<Durati
     }
 }
 
-/// Nothing happens for this long.
+/// Checks that no event arrives for this long.
 async fn quiet(events: &mut Events, time: Duration) {
     let event = timeout(time, events.recv()).await;
     assert!(event.is_err(), "{event:?}");
 }
 
-/// The other end has closed.
+/// Returns whether the other end has closed.
 async fn at_end(stream: &mut (impl AsyncRead + Unpin)) -> bool {
     timeout(MILLI, stream.read_u8())
         .await

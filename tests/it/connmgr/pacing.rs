@@ -1,4 +1,4 @@
-//! How fast dials and accepts are tried again.
+//! How fast dials and accepts are retried.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ async fn waits_stay_between_the_base_and_the_cap() {
     assert!(Instant::now() - up < 10 * MILLI);
 }
 
-/// After an outage they would otherwise all be dialled at the same moment.
+/// Otherwise all would be dialled at the same moment after an outage.
 #[tokio::test(start_paused = true)]
 async fn retries_of_requests_that_failed_together_are_spread() {
     let dialer = FnDialer::new(|_: &u32| Err::<DuplexStream, _>(ConnectError::Refused));
@@ -56,7 +56,7 @@ async fn retries_of_requests_that_failed_together_are_spread() {
     assert!(*longest > 15 * SECOND);
 }
 
-/// A peer that accepts and hangs up must not be dialled at the base rate for ever.
+/// A peer that accepts and closes must not be dialled at the base rate forever.
 #[tokio::test(start_paused = true)]
 async fn only_a_connection_that_lasted_or_is_ready_resets_the_waits() {
     let (handle, mut events) = start(ConnManager::builder(open_dialer()).config(explicit_only()));
@@ -88,7 +88,7 @@ async fn only_a_connection_that_lasted_or_is_ready_resets_the_waits() {
     assert!(wait <= 2 * SECOND);
 }
 
-/// A burst of 8 dials, then two a second, and after 25 failures one at a time with growing waits.
+/// A burst of 8 dials, then two a second. After 25 failures, one at a time with growing waits.
 #[tokio::test(start_paused = true)]
 async fn a_dead_network_is_probed_more_and_more_slowly() {
     let up = Arc::new(AtomicBool::new(false));
@@ -129,7 +129,7 @@ async fn a_dead_network_is_probed_more_and_more_slowly() {
     assert!(back.elapsed() < 5 * SECOND);
 }
 
-/// A machine that has a route now and then.
+/// A machine whose route comes and goes.
 struct Routed(Arc<AtomicBool>);
 
 impl Dialer for Routed {
@@ -178,7 +178,7 @@ async fn addresses_without_a_route_are_not_drawn() {
     opened(&mut events).await;
 }
 
-/// Counts how often it is asked, and always fails.
+/// Counts its calls, and always fails.
 struct FailingListener(Arc<AtomicUsize>, std::io::ErrorKind);
 
 impl Listener for FailingListener {

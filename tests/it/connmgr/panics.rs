@@ -7,7 +7,7 @@ use peermux::testing::memory_listener;
 
 use super::*;
 
-/// Panics about one number.
+/// Panics at one number.
 struct Superstitious(u32);
 
 impl Filter<u32> for Superstitious {
@@ -47,7 +47,7 @@ struct Moody<T>(bool, T);
 impl<T> Moody<T> {
     fn turn(&mut self) {
         self.0 = !self.0;
-        assert!(!self.0, "not in the mood");
+        assert!(!self.0, "a panic in a test");
     }
 }
 

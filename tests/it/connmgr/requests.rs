@@ -1,4 +1,4 @@
-//! What a request goes through, from its start to its final state.
+//! A request from its start to its final state.
 
 use peermux::connmgr::{
     CloseReason, ConnState, ManagerError, Reconnect, Request, RequestInfo, RetryPolicy,
@@ -35,7 +35,7 @@ async fn a_permanent_request_reconnects_until_it_is_removed() {
     let second = opened(&mut events).await;
     assert_eq!(second.id(), request.id());
     assert!(matches!(request.state(), ConnState::Established));
-    // The end of the first connection is old news, and no end of the second one.
+    // The late end of the first connection must not end the second one.
     drop(first);
     quiet(&mut events, MINUTE).await;
 
@@ -155,7 +155,7 @@ async fn a_permanent_request_moves_to_another_address() {
     assert!(matches!(closed(&mut events).await, (id, _) if id == other));
     let conn = opened(&mut events).await;
     assert_eq!((conn.id(), conn.addr()), (id, &3));
-    // While it is connected, the new address waits for the next dial.
+    // While it is connected, the new address applies only to the next dial.
     assert_eq!(handle.set_addr(id, 4).await, Ok(()));
     assert_eq!(
         handle.set_addr(other, 5).await,
@@ -223,7 +223,7 @@ async fn a_removed_address_can_be_requested_again() {
     assert_eq!(handle.find(1).await.expect("known").id, second);
 }
 
-/// Other tasks read a copy or the value of a channel, so that no address is ever half written.
+/// Other tasks read a copy or a channel's value, so no address is half written.
 #[tokio::test(start_paused = true)]
 async fn the_information_about_a_request_is_a_snapshot() {
     fn shared<T: Send + Sync + 'static>() {}

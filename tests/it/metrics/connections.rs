@@ -36,7 +36,7 @@ fn dials_are_counted_by_what_came_of_them() {
             let wanted = remote.is_some_and(|remote| remote.id() == open.id());
             assert_eq!(dialled.is_ok(), wanted, "{dialled:?}");
         }
-        // One that is given up is neither a success nor a failure.
+        // A cancelled dial is neither a success nor a failure.
         let node = at(&full);
         tokio::select! {
             result = local.dial(&node) => panic!("{result:?}"),
@@ -75,7 +75,7 @@ fn inbound_connections_are_counted_by_what_came_of_them() {
         let stranger = node().start().await.unwrap();
         let stream = caller.call("20.1.1.1:1".parse().unwrap()).await;
         stranger.dial_over(stream, &key).await.unwrap();
-        // The same address again, and one that says nothing sensible.
+        // The same address again, and a client that sends garbage.
         let _early = caller.call("20.1.1.1:2".parse().unwrap()).await;
         failures.recv().await.unwrap().unwrap();
         drop(caller.call("20.2.1.1:1".parse().unwrap()).await);
@@ -109,7 +109,7 @@ fn the_stages_of_handshakes_are_timed() {
             let mut dialled = script.next().await.unwrap().succeed();
             let mut accepted = caller.call("20.1.1.2:1".parse().unwrap()).await;
             tokio::spawn(async move {
-                // It ends with the peers.
+                // This ends with the peers.
                 let _ = tokio::io::copy_bidirectional(&mut dialled, &mut accepted).await;
             });
         };
@@ -135,7 +135,7 @@ fn the_stages_of_handshakes_are_timed() {
 fn disconnects_are_counted_by_cause_reason_side_and_protocol() {
     let snapshotter = counted(async {
         let (peer, mut remote) = scripted(idle()).await;
-        // A reason that nobody knows makes no series of its own.
+        // An unknown reason must not create a series.
         remote.send(1, &DisconnectReason(0x42).encode()).await;
         peer.ended().await.unwrap();
         let failing = Protocol::builder("idle", 1, 1)
@@ -189,7 +189,7 @@ fn services_that_end_are_counted() {
     assert_eq!(counted[name], 1.0);
 }
 
-/// A peer of one protocol, and what stands for its remote.
+/// Returns a peer with one protocol, and its scripted remote.
 async fn scripted(protocol: Protocol) -> (Peer, Scripted) {
     let capability = protocol.capability().clone();
     Scripted::remote_of(protocol, &[capability]).await.unwrap()

@@ -1,4 +1,4 @@
-//! State that is looked at now and then.
+//! State that is sampled.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::{SECOND, counted, node, values};
 
-/// Long enough for a look at everything.
+/// Long enough to sample everything.
 const LOOK: Duration = Duration::from_secs(6);
 
 fn key() -> peermux::PublicKey {
@@ -79,7 +79,7 @@ fn what_waits_is_looked_at_and_two_servers_of_a_process_differ() {
             let builder = Server::builder(SecretKey::generate()).protocol(protocol);
             builder.metrics_label(name).start()
         };
-        // It leaves what it is sent where it is.
+        // The protocol does not read, so messages to it stay queued.
         let keeps = Protocol::builder("idle", 1, 1).run(|peer, conn| async move {
             peer.ending().await;
             drop(conn);

@@ -45,7 +45,7 @@ fn peers_messages_bytes_and_disconnects_are_counted() {
             peer.ended().await.expect("ends");
         });
     });
-    // The recorder tells what has changed since it was last read.
+    // The recorder returns changes since the last snapshot.
     let after = values(&snapshotter);
     assert_eq!(after["peermux_peers{direction=inbound,state=active}"], -1.0);
     let labels = "cause=remote,reason=too_many_peers,side=remote,protocol=";

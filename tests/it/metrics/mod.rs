@@ -1,4 +1,4 @@
-//! What is counted through the `metrics` facade.
+//! Counters and gauges through the `metrics` facade.
 
 mod connections;
 mod documentation;
@@ -15,8 +15,9 @@ use peermux::{Protocol, SecretKey, Server, ServerBuilder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// All values, under `name{label=value,…}` with the labels in their order; of a histogram how many values it
-/// has. Each of them must be as the table of metrics says: no remote can make another.
+/// Returns all values under `name{label=value,…}`, with the labels in order. For a histogram it is
+/// the number of values. Each series must be in the table of metrics, so no remote can create
+/// others.
 pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let snapshot = snapshotter.snapshot().into_vec().into_iter();
     snapshot
@@ -44,7 +45,7 @@ pub(crate) fn values(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Fails for a series that the table of metrics does not have.
+/// Fails for a series that is not in the table of metrics.
 fn check(key: &CompositeKey) {
     let (kind, key) = (key.kind(), key.key());
     let metric = all().iter().find(|metric| metric.name() == key.name());
@@ -77,7 +78,7 @@ fn node() -> ServerBuilder {
     Server::builder(SecretKey::generate()).protocol(idle())
 }
 
-/// Runs on a clock of its own, and counts nobody else's.
+/// Runs a test on its own clock and with its own recorder.
 fn counted(test: impl Future<Output = ()>) -> Snapshotter {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();

@@ -1,4 +1,4 @@
-//! Protocols that are slower than their remote: steady backpressure, stalls, dropped messages.
+//! Protocols slower than their remote: steady backpressure, stalls, dropped messages.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use super::{mirror, outcome, peer, protocol};
 
 const SECOND: Duration = Duration::from_secs(1);
 const STALL_LIMIT: Duration = Duration::from_secs(8);
-/// Of the first protocol.
+/// A message of the first protocol.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Takes one message after the other, holds each for a while, and counts them.
+/// Takes messages one by one, holds each for a while, and counts them.
 fn slow(each: Duration, limits: ProtocolLimits) -> (Protocol, Arc<AtomicU64>) {
     let taken = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&taken);
@@ -48,7 +48,7 @@ fn floods(size: usize) -> Protocol {
     })
 }
 
-/// Asks once a second and counts the answers.
+/// Sends a request once a second and counts the answers.
 fn asks(name: &str) -> (Protocol, Arc<AtomicU64>) {
     let answers = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&answers);
@@ -82,7 +82,8 @@ fn assert_alive(connected: &Connected) {
     assert!(matches!(outcomes, (None, None)), "{outcomes:?}");
 }
 
-/// A remote that never pauses, for ten times the stall limit, beside a neighbour on each side.
+/// Runs a remote that never pauses for ten times the stall limit. The slow protocol has a neighbour
+/// on each side.
 async fn steady(size: usize, each: Duration) {
     let (slow, taken) = slow(each, ProtocolLimits::default());
     let ((asks_b, answers_b), (asks_c, answers_c)) = (asks("b"), asks("c"));
@@ -116,7 +117,7 @@ async fn backpressure_by_bytes_lasts_ten_times_the_stall_limit_and_hurts_nobody(
     steady(32 << 10, Duration::from_millis(50)).await;
 }
 
-/// 128 KiB between the two hold 20 s of messages, and each Ping waits behind them.
+/// 128 KiB in the pipe hold 20 s of messages. Each Ping waits behind them.
 #[tokio::test(start_paused = true)]
 async fn backpressure_that_delays_pongs_beyond_the_liveness_timeout_ends_neither_side() {
     let (slow, _) = slow(Duration::from_millis(10), ProtocolLimits::default());
@@ -156,7 +157,7 @@ async fn each_message_taken_restarts_the_stall_limit_and_the_last_one_too() {
     remote.send_all(&[MESSAGE; 100]).await;
     let error = &outcome(&peer).await.error;
     assert!(matches!(error, PeerError::Stalled { stalled, .. } if stalled.as_secs() == 8));
-    // Then come a second for the Disconnect and the remote's time to close.
+    // One second for the Disconnect and the remote's time to close follow.
     let waited = started.elapsed().as_secs();
     assert!((10 * 7 + 8..10 * 7 + 12).contains(&waited), "{waited}");
 }
@@ -179,7 +180,7 @@ async fn a_handler_that_keeps_what_it_took_and_takes_nothing_more_is_stalled() {
         remote.disconnected().await,
         Some(DisconnectReason::SUBPROTOCOL_ERROR)
     );
-    // It took the third and last one after 10 s.
+    // It took the third and last message after 10 s.
     assert_eq!(started.elapsed().as_secs(), 10 + 8);
     drop(remote);
     assert!(matches!(
@@ -199,7 +200,7 @@ async fn a_stall_limit_without_end_waits_for_ever() {
     assert!(peer.outcome().is_none());
 }
 
-/// Two messages of 16 MiB take the peer's 32 MiB, with what the buffer holds.
+/// Two messages of 16 MiB exhaust the peer's 32 MiB, together with the buffer.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_finds_no_memory_is_not_blamed_on_its_own_protocol() {
     let holds = |name: &str| {
@@ -253,7 +254,7 @@ async fn drop_newest_drops_and_counts_what_finds_the_queue_full_and_a_neighbour_
         let message = conn.recv().await.unwrap().expect("still connected");
         assert_eq!(&message.payload[..], [number]);
     }
-    // There is room again.
+    // The queue has room again.
     remote.send(16, &[200]).await;
     let message = conn.recv().await.unwrap().expect("still connected");
     assert_eq!((&message.payload[..], conn.dropped()), (&[200][..], 96));

@@ -59,7 +59,7 @@ async fn a_protocol_that_keeps_up_may_stall_again_and_again() {
     let (peer, mut remote) = peer(bursty).await;
     for _ in 0..30 {
         assert!(remote.send(16, &[0xc0]).await);
-        // Silence must not end the peer here, only the stall clock could.
+        // Only the stall limit may end the peer here, not silence.
         tokio::time::sleep(Duration::from_millis(1700)).await;
     }
     assert!(peer.outcome().is_none());
@@ -163,10 +163,10 @@ async fn memory_is_charged_while_messages_wait_and_given_back_afterwards() {
     assert!(budget.used() <= BUFFER, "{}", budget.used());
 }
 
-/// What the usual read buffer takes beyond the free part of a peer.
+/// How much of the usual read buffer exceeds a peer's free share.
 const BUFFER: usize = 32 << 10;
 
-/// A header that announces 16 MiB costs what arrived, not what it says.
+/// A header that announces 16 MiB costs what arrived, not the announced size.
 #[tokio::test(start_paused = true)]
 async fn announcements_cost_no_more_than_the_usual_buffer() {
     let budget = NodeBudget::default();

@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// 4 Mbit/s.
 const SLOW: u64 = 500_000;
 
-/// Bytes that do not compress.
+/// Returns bytes that do not compress.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 1u64;
     let next = || {
@@ -32,7 +32,7 @@ fn noise(size: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(size).collect()
 }
 
-/// A stream with a limited rate in each direction.
+/// Returns a stream with a limited rate in each direction.
 fn slow_link(rate: u64) -> (DuplexStream, DuplexStream) {
     let ((near, near_far), (far, far_near)) = (duplex(16 << 10), duplex(16 << 10));
     let ((near_read, near_write), (far_read, far_write)) = (split(near_far), split(far_near));
@@ -54,7 +54,7 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
     let _ = to.shutdown().await;
 }
 
-/// Sends one message of a given size, and reports the size of what it receives.
+/// Sends one message of this size, and reports the size of the received one.
 fn exchanges(size: usize, received: mpsc::Sender<usize>) -> Protocol {
     protocol(1).run(move |_, mut conn| {
         let received = received.clone();
@@ -70,7 +70,7 @@ fn exchanges(size: usize, received: mpsc::Sender<usize>) -> Protocol {
     })
 }
 
-/// The largest messages over a slow link: how long they took.
+/// Exchanges the largest messages over a slow link; returns how long they took.
 async fn largest_over_a_slow_link(sizes: [usize; 2]) -> Duration {
     let (report, mut received) = mpsc::channel(2);
     let (near, far) = slow_link(SLOW);
@@ -106,7 +106,7 @@ async fn the_largest_message_crosses_a_link_of_4_mbits_in_both_directions_at_onc
     assert!((33..36).contains(&took), "{took}");
 }
 
-/// A peer that writes a mebibyte, and the raw stream that its remote reads.
+/// Returns a peer that writes 1 MiB, and the raw stream of its remote.
 async fn writes_a_mebibyte() -> (Peer, impl AsyncReadExt + Unpin) {
     let sends = protocol(1).run(|peer, conn| async move {
         conn.send(&Message::new(0, noise(1 << 20))).await?;
@@ -132,10 +132,10 @@ async fn a_remote_that_takes_a_byte_each_ten_seconds_ends_by_the_size_of_what_is
     let PeerError::SlowWrite(slow) = outcome.error else {
         panic!("{outcome:?}")
     };
-    // 20 s, and a second for each 64 KiB.
+    // 20 s, plus a second for each 64 KiB.
     assert_eq!(slow.limit, TransferLimit::Total);
     assert_eq!(slow.waited.as_secs(), 36);
-    // A failed write waits a second for the remote's last words.
+    // After a failed write, a second is left for the remote's Disconnect.
     assert_eq!(outcome.lifetime.as_secs(), 37);
     let passed = slow.done > 64 << 10 && slow.done < slow.size;
     assert!(passed && slow.size > 1 << 20, "{slow:?}");
@@ -170,7 +170,7 @@ async fn a_message_that_comes_by_a_byte_each_ten_seconds_ends_by_its_size() {
     assert_eq!((slow.waited.as_secs(), slow.size), (46, frame.len()));
 }
 
-/// What the remote sends of a message, with a whole one before it or not.
+/// Sends part of a message, after a whole one if `whole_first`.
 async fn stops_within_a_message(remote: &mut Scripted, whole_first: bool) {
     let mut bytes = Vec::new();
     if whole_first {

@@ -1,4 +1,4 @@
-//! How a peer winds down: grace, draining, and what a handler still sees.
+//! How a peer shuts down: grace, draining, and what a handler still receives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -73,7 +73,7 @@ async fn a_graceful_close_writes_what_is_queued_first() {
     assert_eq!((messages, reason), (50, Some(DisconnectReason::REQUESTED)));
 }
 
-/// A peer that has queued these messages, and its remote, which has read none of them.
+/// Returns a peer with these messages queued, and its remote, which has read none.
 async fn with_queued(messages: Vec<Vec<u8>>) -> (Peer, Scripted) {
     let limits = ProtocolLimits::default().with_queue_messages(messages.len());
     let (queued, ready) = tokio::sync::oneshot::channel::<()>();
@@ -95,7 +95,7 @@ async fn with_queued(messages: Vec<Vec<u8>>) -> (Peer, Scripted) {
     connected
 }
 
-/// Reads a message each 100 ms to the end: how many they were, and the Disconnects.
+/// Reads a message every 100 ms to the end. Returns their number and the Disconnects.
 async fn read_slowly(mut remote: Scripted) -> (usize, Vec<Option<DisconnectReason>>) {
     let (mut messages, mut reasons) = (0, Vec::new());
     while let Some(frame) = remote.next().await {
@@ -123,7 +123,7 @@ async fn at_its_deadline_a_graceful_close_gives_up_what_is_queued_and_sends_the_
 
 #[tokio::test(start_paused = true)]
 async fn a_large_message_that_is_not_begun_at_the_deadline_gives_way_to_the_disconnect() {
-    // The small ones fill the stream between the two, and the large one waits for it with them.
+    // The small messages fill the pipe, and the large one waits with the rest.
     let mut messages = vec![noise(14); 840];
     messages.push(noise(1 << 20));
     let (peer, remote) = with_queued(messages).await;
@@ -206,7 +206,7 @@ async fn after_a_local_disconnect_nothing_is_delivered_any_more() {
     outcome(&peer).await;
 }
 
-/// The remote does not read: the write in progress must not hold the end up.
+/// The remote does not read: the write in progress must not delay the end.
 #[tokio::test(start_paused = true)]
 async fn a_remote_that_does_not_read_cannot_hold_the_end_up() {
     let floods = protocol(1).run(|_, conn| async move {

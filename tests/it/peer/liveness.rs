@@ -19,7 +19,7 @@ async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
         tokio::time::sleep(Duration::from_millis(70)).await;
         remote.send(ids::PONG, &[0xc0]).await;
     }
-    // A Ping of the remote's own shows that the Pong before it was handled.
+    // The remote's own Ping shows that its earlier Pong was handled.
     remote.send(ids::PING, &[0xc0]).await;
     assert_eq!(remote.expect().await.id, ids::PONG);
     let rtt = peer.rtt().expect("measured");
@@ -29,7 +29,8 @@ async fn a_ping_goes_out_after_15_seconds_and_its_round_trip_is_known() {
     );
 }
 
-/// When ten Pings arrive that the remote answers after `answer`, from the start.
+/// Returns when ten Pings arrive, in seconds from the start. The remote answers each after
+/// `answer`.
 async fn ten_pings(interval: Duration, answer: Duration) -> Vec<f32> {
     let config = PeerConfig::default().with_ping_interval(interval);
     let (_peer, mut remote) = peer(Settings::from(idle("a", 1)).with_config(config)).await;
@@ -50,7 +51,7 @@ async fn an_interval_below_the_liveness_timeout_is_kept() {
     let at = ten_pings(Duration::from_secs(1), Duration::from_millis(70)).await;
     assert_eq!(at, each_second);
     let at = ten_pings(Duration::from_millis(1), Duration::ZERO).await;
-    assert_eq!(at, each_second, "remotes grant one Ping a second");
+    assert_eq!(at, each_second, "remotes accept one Ping a second");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +126,7 @@ async fn peer_again() -> (peermux::Peer, peermux::testing::Scripted) {
     peer(vec![]).await
 }
 
-/// A slow handler holds the stream back for a while, and with it a Ping each second.
+/// A slow handler stalls the stream for a while, with a Ping each second.
 async fn pings_through_a_pause(seconds: usize) {
     let limits = ProtocolLimits::default().with_queue_messages(1);
     let slow = protocol(1).limits(limits).run(|_, mut conn| async move {

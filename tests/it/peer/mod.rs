@@ -21,12 +21,12 @@ use std::time::Duration;
 /// The first message id of the only protocol.
 const OFFSET: u64 = 16;
 
-/// A protocol "a/0" with this many codes.
+/// Returns a protocol "a/0" with this many codes.
 fn protocol(length: u64) -> ProtocolBuilder {
     Protocol::builder("a", 0, length)
 }
 
-/// Bytes that Snappy does not make fewer.
+/// Returns bytes that Snappy does not compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut noise = vec![0; length];
     StdRng::seed_from_u64(1).fill_bytes(&mut noise);
@@ -52,7 +52,7 @@ fn mirror(name: &str) -> Protocol {
     })
 }
 
-/// A peer with these protocols, and its remote, which announces all of them.
+/// Returns a peer with these protocols, and its remote, which announces all of them.
 async fn peer(settings: impl Into<Settings>) -> (Peer, Scripted) {
     let settings = settings.into();
     let capabilities: Vec<Capability> = settings
@@ -65,7 +65,7 @@ async fn peer(settings: impl Into<Settings>) -> (Peer, Scripted) {
         .expect("connects")
 }
 
-/// How the peer ended; in virtual time any wait is short, but not for ever.
+/// Returns how the peer ended, within a bounded virtual time.
 async fn outcome(peer: &Peer) -> Arc<PeerOutcome> {
     let ended = tokio::time::timeout(Duration::from_secs(120), peer.ended()).await;
     ended

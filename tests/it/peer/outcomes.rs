@@ -1,4 +1,4 @@
-//! What each cause of an end sends to the remote and tells the application.
+//! The Disconnect and the outcome for each cause of an end.
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::{OFFSET, idle, outcome, peer, protocol};
 
-/// The reason that the remote reads, and how the peer ended.
+/// Returns the reason that the remote reads, and the peer's outcome.
 async fn both_sides(
     peer: &Peer,
     mut remote: Scripted,
@@ -219,7 +219,7 @@ async fn disconnecting_an_ended_peer_does_nothing() {
     assert!(Arc::ptr_eq(&outcome, &peer.outcome().expect("ended")));
 }
 
-/// Of several causes at once the remote's Disconnect wins, then the local one.
+/// Among simultaneous causes the remote's Disconnect wins, then the local one.
 #[tokio::test(start_paused = true)]
 async fn causes_have_a_fixed_priority() {
     let fails: Protocol = protocol(1).run(|peer, _| async move {
@@ -230,7 +230,7 @@ async fn causes_have_a_fixed_priority() {
     assert!(matches!(outcome(&peer).await.error, PeerError::Local(_)));
 }
 
-/// Everything ends at once, in every order; the peer always ends.
+/// All causes happen at once, in every order; the peer always ends.
 #[tokio::test(start_paused = true)]
 async fn any_race_of_causes_ends_the_peer() {
     for round in 0u32..200 {
@@ -270,7 +270,7 @@ async fn unsent_messages_are_counted() {
     let sends = protocol(1).run(move |peer, conn| {
         let blocked = blocked.lock().unwrap().take();
         async move {
-            // Two large messages fill the pipe, so that the rest stays in the queue.
+            // Two large messages fill the pipe, so the rest stays in the queue.
             let noise: Vec<u8> = (0..200_000u32)
                 .map(|i| (i.wrapping_mul(i) >> 7) as u8)
                 .collect();

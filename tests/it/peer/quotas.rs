@@ -1,4 +1,4 @@
-//! How many messages a protocol receives and sends in a second.
+//! Rate limits on the messages that a protocol receives and sends.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use super::{outcome, peer, protocol};
 
-/// Of the protocol, with the smallest payload.
+/// A message of the protocol, with the smallest payload.
 const MESSAGE: (u64, &[u8]) = (16, &[0xc0]);
 
-/// Tells when it has received each message, and at its end how many were dropped.
+/// Reports when each message is received, with the number dropped so far.
 fn reads(limits: ProtocolLimits) -> (Protocol, mpsc::Receiver<(Instant, u64)>) {
     let (told, tells) = mpsc::channel(1000);
     let protocol = protocol(1).limits(limits).run(move |_, mut conn| {
@@ -124,7 +124,7 @@ async fn a_sender_keeps_to_its_rate() {
                 conn.send(&message).await?;
             }
             told.send(started.elapsed()).await.ok();
-            // One more waits for its turn, and hears of the end meanwhile.
+            // One more waits for its turn and fails when the peer ends.
             let large = Message::new(0, vec![0x55; 100]);
             peer.disconnect(DisconnectReason::REQUESTED);
             assert!(conn.send(&large).await.is_err());

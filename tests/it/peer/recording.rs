@@ -1,4 +1,4 @@
-//! What is recorded of a peer, and what a server keeps of one that ended.
+//! Recordings of peers, and those that a server keeps after their end.
 
 use peermux::p2p::ids;
 use peermux::recorder::{EndedBy, RecordedEvent, Recording};
@@ -7,7 +7,7 @@ use peermux::{DisconnectReason, PeerConfig, SecretKey, Server};
 
 use super::{OFFSET, mirror, outcome, peer};
 
-/// The inbound messages: code and size.
+/// Returns code and size of the inbound messages.
 fn received(recording: &Recording) -> Vec<(u64, u32)> {
     let message = |event| match event {
         RecordedEvent::Received { code, size, .. } => Some((code, size)),

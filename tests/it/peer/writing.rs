@@ -43,7 +43,7 @@ async fn an_oversized_message_is_an_error_to_its_sender_alone() {
     assert_eq!(&remote.expect().await.payload[..], [0x05]);
 }
 
-/// The memory that one has left for the next must not keep that out.
+/// The buffer kept from a large message must not keep out the next one.
 #[tokio::test(start_paused = true)]
 async fn the_largest_messages_follow_one_another_without_a_pause() {
     let noise = noise(MAX_PAYLOAD);
@@ -217,7 +217,7 @@ async fn message_events_tell_code_and_uncompressed_size() {
     assert_eq!(json, expected);
 }
 
-/// Counts the writes that reach the stream below.
+/// Counts the writes to the underlying stream.
 struct CountWrites {
     stream: tokio::io::DuplexStream,
     writes: Arc<AtomicUsize>,

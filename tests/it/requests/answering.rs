@@ -1,4 +1,4 @@
-//! The side that answers.
+//! The answering side.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Answers when it is let, and tells how many it works on.
+/// Answers when permits are added, and counts the requests in progress.
 fn slow(config: RequestConfig) -> (RequestsBuilder<Kv>, Arc<Semaphore>, Arc<AtomicUsize>) {
     let (go, busy) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
     let (goes, works) = (Arc::clone(&go), Arc::clone(&busy));

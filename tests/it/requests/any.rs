@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// A node that is connected to some others.
+/// Returns a node that is connected to the others.
 async fn connected(others: &[&Requests<Kv>]) -> (Requests<Kv>, Server, Vec<Server>) {
     let requests = Requests::new();
     let node = server(kv(&requests)).await;
@@ -41,7 +41,7 @@ async fn the_next_peer_is_asked_when_one_does_not_answer() {
         assert_eq!(peer.id(), servers[1].id());
         assert_eq!(value, Value(Some("cat".into())));
     }
-    // Who timed out comes last from then on.
+    // A peer that timed out is asked last from then on.
     assert!(requests.stats(&servers[0].id()).unwrap().timed_out <= 1);
 }
 

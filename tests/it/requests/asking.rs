@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The requesting side.
 
 use std::future::pending;
 
@@ -93,7 +93,8 @@ async fn requests_beyond_the_most_open_wait_or_are_refused() {
     let ours = Requests::builder().config(config).build();
     let pair = Pair::of(&ours, &silent()).await;
     let id = *pair.id();
-    let refuses = config.with_when_open(WhenOpen::Refuse);
+    // A call cannot have other places than its handle.
+    let refuses = config.with_when_open(WhenOpen::Refuse).with_max_open(9);
     let hurries = config.with_timeout(SECOND);
     let (first, second, third, fourth) = tokio::join!(
         ours.request(&id, get("1")),
@@ -109,7 +110,7 @@ async fn requests_beyond_the_most_open_wait_or_are_refused() {
         refused,
         RequestError::TooManyOpen { limit: 2, .. }
     ));
-    // The third was never sent.
+    // The third request was never sent.
     assert_eq!(ours.stats(&id).unwrap().timed_out, 2);
 }
 

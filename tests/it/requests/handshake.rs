@@ -1,4 +1,4 @@
-//! Protocols with messages beside their requests.
+//! Protocols with messages besides their requests.
 
 use peermux::requests::{BeforeRequests, RequestError};
 use peermux::{DisconnectReason, ProtocolError};
@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 
-/// Exchanges Status first, of which `ours` comes after a while.
+/// Exchanges Status first, and sends its own after a delay.
 async fn handshake(
     mut before: BeforeRequests<Kv>,
     genesis: u64,
@@ -24,7 +24,7 @@ async fn handshake(
     }
     let mut conn = before.ready();
     while let Some(message) = conn.recv().await? {
-        // A later Status goes back.
+        // Returns a later Status.
         conn.send(&message.into_inner()).await?;
     }
     Ok(())

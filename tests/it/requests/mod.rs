@@ -1,4 +1,4 @@
-//! Requests that are answered, over whole connections in virtual time.
+//! Requests and responses over whole connections in virtual time.
 
 mod answering;
 mod any;
@@ -30,7 +30,7 @@ fn get(key: &str) -> Get {
     Get { key: key.into() }
 }
 
-/// Answers each key with itself.
+/// Answers each request with its key.
 fn echoes() -> RequestsBuilder<Kv> {
     Requests::builder()
         .answer(|_, get: Get| async move { Ok(Value(Some(get.key))) })
@@ -47,7 +47,7 @@ async fn server(protocol: Protocol) -> Server {
     builder.start().await.expect("starts")
 }
 
-/// Connects `ours` to `theirs`, and returns what each has of the other.
+/// Connects `ours` to `theirs`; returns each side's handle of the other.
 async fn join(ours: &Server, theirs: &Server) -> (Peer, Peer) {
     let (near, far) = duplex(64 << 10);
     let key = *theirs.enode().public_key();

@@ -1,4 +1,4 @@
-//! Responses that nobody asked for, or that come too late.
+//! Unsolicited and late responses.
 
 use peermux::requests::{RequestConfig, RequestError, Unasked};
 use peermux::{DisconnectReason, ProtocolConn, ProtocolSender};
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// A protocol without requests of its own: what it reads goes to the test, which answers.
+/// A protocol without requests: it sends what it reads to the test, which answers.
 fn by_hand() -> (Protocol, mpsc::Receiver<Kv>) {
     let (read, reads) = mpsc::channel(16);
     let protocol = Protocol::typed::<Kv>("kv", 1).run(move |_, mut conn: ProtocolConn<Kv>| {
@@ -44,7 +44,7 @@ async fn a_late_response_is_counted_and_forgiven() {
         panic!("a request");
     };
     sender.send(&Kv::Value(id, Value(None))).await.unwrap();
-    // What follows it on the way is answered, so it has arrived.
+    // The next request is answered, so the late response has arrived.
     let (answered, ()) = tokio::join!(ours.request(pair.id(), get("dog")), async {
         let Some(Kv::Get(id, _)) = reads.recv().await else {
             panic!("a request");
@@ -54,7 +54,7 @@ async fn a_late_response_is_counted_and_forgiven() {
     answered.expect("is answered");
     let stats = ours.stats(pair.id()).unwrap();
     assert_eq!((stats.late, stats.unasked, stats.answered), (1, 0, 1));
-    // A second one to the same request is too many.
+    // A second response to the same request is not forgiven.
     sender.send(&Kv::Value(id, Value(None))).await.unwrap();
     let outcome = pair.peer.ended().await.unwrap();
     let reason = outcome.error.reason();

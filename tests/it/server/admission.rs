@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Admission of inbound connections.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 
-/// Reads until the other side closes, and says whether it sent anything.
+/// Reads until the other side closes, and returns whether it sent nothing.
 async fn is_closed_without_a_word(stream: &mut DuplexStream) -> bool {
     let mut sent = Vec::new();
     let read = timeout(SECOND, stream.read_to_end(&mut sent)).await;
@@ -40,7 +40,7 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
     tokio::time::advance(20 * SECOND).await;
     let mut second = call_from(&caller, "20.1.1.1:2000").await;
     assert!(is_closed_without_a_word(&mut second).await);
-    // The first one's set-up has taken too long meanwhile.
+    // The first one's set-up has timed out meanwhile.
     let fate = [told(&mut feed).await, told(&mut feed).await];
     let rejected = fate.into_iter().find_map(|event| match event {
         ConnectionEvent::InboundRejected { addr, cause } => Some((addr.to_string(), cause)),
@@ -49,7 +49,7 @@ async fn who_comes_back_within_thirty_seconds_is_closed_without_a_word() {
     let expected = ("20.1.1.1:2000".to_owned(), Refusal::TooSoon);
     assert_eq!(rejected, Some(expected));
 
-    // Trying does not make it longer; local addresses need not wait.
+    // Another attempt does not extend the wait; local addresses need not wait.
     tokio::time::advance(11 * SECOND).await;
     for addr in [
         "20.1.1.1:3000",
@@ -134,7 +134,7 @@ async fn set_ups_beyond_the_pending_ones_wait_outside() {
     for host in 1..=3 {
         streams.push(call_from(&caller, &format!("20.{host}.1.1:1")).await);
     }
-    // The oldest is silent, and makes room after a second; nobody waits for the place of the others.
+    // The oldest is silent and makes room after a second; no client waits for the others' places.
     let started = tokio::time::Instant::now();
     for seconds in [1, 5, 6] {
         told(&mut feed).await;
@@ -160,7 +160,7 @@ async fn the_end_of_a_listener_is_told() {
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
-/// What a handshake costs is computed in turn, but nobody has a turn who must be waited for.
+/// Handshake steps take turns, but a client that still has to send holds none.
 #[tokio::test(start_paused = true)]
 async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
     let (own, (listener, caller)) = (key(), memory_listener());
@@ -168,7 +168,7 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
     let mut silent = Vec::new();
     for port in 1..=10 {
         let mut stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
-        // An auth packet of 400 bytes begins.
+        // The first bytes of an auth packet of 400 bytes.
         stream.write_all(&[1, 0x90, 4]).await.unwrap();
         silent.push(stream);
     }
@@ -177,7 +177,7 @@ async fn remotes_that_stop_half_way_keep_no_handshake_from_its_turn() {
         let stream = call_from(&caller, &format!("10.1.1.1:{port}")).await;
         let public_key = own.public_key();
         let answered = timeout(SECOND, initiate(stream, &key(), &public_key)).await;
-        // It never says Hello.
+        // It never sends Hello.
         mute.push(answered.expect("gets its turn").unwrap());
     }
 }
@@ -213,7 +213,7 @@ async fn a_set_up_that_fails_says_how_far_it_got() {
     let server = server.start().await.unwrap();
     let public_key = server_key.public_key();
 
-    // A node with our own key is ourselves.
+    // A node with our own key is this node.
     let (near, far) = tokio::io::duplex(1 << 16);
     let dial = async {
         let authenticated = initiate(far, &server_key, &public_key).await.unwrap();
@@ -224,7 +224,7 @@ async fn a_set_up_that_fails_says_how_far_it_got() {
     assert!(matches!(result, Err(SetupError::RefusedHere(reason)) if reason == own));
     assert_eq!(reason, Some(own));
 
-    // A remote may refuse instead of saying Hello.
+    // A remote may refuse instead of sending Hello.
     let (near, far) = tokio::io::duplex(1 << 16);
     let remote = key();
     let refuse = async {
@@ -237,7 +237,7 @@ async fn a_set_up_that_fails_says_how_far_it_got() {
     assert_eq!(error.reason(), Some(DisconnectReason::TOO_MANY_PEERS));
     assert!(matches!(error, DialError::Setup { .. }));
 
-    // A server that has stopped wants nobody.
+    // A stopped server accepts no node.
     server.shutdown(SECOND).await.unwrap();
     let error = server.dial(&stranger("20.1.1.1:1")).await.unwrap_err();
     assert_eq!(error.reason(), Some(DisconnectReason::CLIENT_QUITTING));
@@ -260,12 +260,12 @@ async fn silent_connections_make_nobody_wait_longer_than_a_second() {
     let begun = tokio::time::Instant::now();
     let stream = call_from(&caller, "20.99.1.1:1").await;
     honest.dial_over(stream, &key).await.expect("is let in");
-    // All before it had their second, seven at a time.
+    // Those before it each had a second, seven at a time.
     assert!(begun.elapsed() < 4 * SECOND, "{:?}", begun.elapsed());
     drop(silent);
 }
 
-/// A remote that is refused and does not close.
+/// A refused remote that does not close.
 #[tokio::test(start_paused = true)]
 async fn the_refused_that_stay_are_bounded() {
     let full = Server::builder(key()).configure(|config| config.with_max_peers(0));

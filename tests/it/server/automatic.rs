@@ -37,7 +37,7 @@ async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
     }
     no_dial(&mut script, SECOND).await;
 
-    // One fails, and one other node takes its place.
+    // One fails, and another node is dialled instead.
     dials.remove(0).fail(RawError::Refused);
     dials.push(next_dial(&mut script).await);
     no_dial(&mut script, SECOND).await;
@@ -48,7 +48,7 @@ async fn the_places_kept_for_dialled_peers_are_filled_and_refilled() {
     }
     no_dial(&mut script, SECOND).await;
 
-    // Three of them drop, and three others take their places.
+    // Three of them drop, and three other nodes replace them.
     for peer in server.peers().into_iter().take(3) {
         peer.disconnect(DisconnectReason::REQUESTED);
         dropped(&mut feed).await;
@@ -88,7 +88,7 @@ async fn a_node_that_dialled_us_is_dialled_only_when_it_is_gone() {
     let (builder, mut script) = scripted();
     let remote = remote().await;
     let nodes = VecDeque::from([at(&remote, &public(1))]);
-    // Nothing is dialled before the other side is connected.
+    // Nothing may be dialled before the other side is connected.
     let (release, released) = tokio::sync::oneshot::channel();
     let builder = builder.source(Late(Some(released), nodes));
     let server = builder.start().await.unwrap();
@@ -102,7 +102,7 @@ async fn a_node_that_dialled_us_is_dialled_only_when_it_is_gone() {
     assert_eq!(next_dial(&mut script).await.addr().node_id(), remote.id());
 }
 
-/// A source that has nothing at first.
+/// A source without nodes at first.
 struct Late(Option<tokio::sync::oneshot::Receiver<()>>, VecDeque<Enode>);
 
 impl AddressSource<Enode> for Late {

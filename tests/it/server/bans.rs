@@ -1,4 +1,4 @@
-//! Nodes that are sent away, for a time or only once.
+//! Nodes that are banned or disconnected.
 
 use std::time::SystemTime;
 
@@ -23,13 +23,13 @@ fn is_banned<T>(dialled: &Result<T, DialError>) -> bool {
     dialled.as_ref().is_err_and(refused)
 }
 
-/// Why the connection with a node ended, on the side of that node.
+/// Returns the reason that a node received when its connection ended.
 async fn told_reason(peer: &Peer) -> Option<DisconnectReason> {
     let outcome = timeout(LONG, peer.ended()).await.expect("it ends");
     outcome.and_then(|outcome| outcome.error.reason())
 }
 
-/// Who dials learns after its Hello that it is not wanted, or never gets so far.
+/// Returns whether a dial was refused, after the Hello or before.
 async fn is_turned_away(dialled: Result<Peer, DialError>) -> bool {
     match dialled {
         Ok(peer) => told_reason(&peer).await == Some(DisconnectReason::REQUESTED),
@@ -55,7 +55,7 @@ async fn without_a_store_bans_are_kept_in_memory_for_their_time() {
     server.ban(&id, Duration::MAX, "for ever");
     assert!(server.unban(&id));
     assert!(!server.unban(&id) && !server.unban(&NodeId::from_bytes([1; 32])));
-    // A dial waits for the end of the connection that the ban has ended.
+    // The dial waits for the end of the connection that the ban ended.
     let (dialled, ()) = tokio::join!(server.dial(&node), async {
         reach(next_dial(&mut script).await, &remote);
     });
@@ -115,7 +115,7 @@ async fn an_address_book_keeps_the_bans() {
     assert_eq!(book.banned_ip(ip).expect("kept").reason, "flood");
     assert!(is_banned(&server.dial(&node).await));
 
-    // In either place, a lifted ban is lifted.
+    // A ban lifted in one place is lifted in both.
     assert!(book.unban(BanTarget::Node(node.node_id())));
     assert!(!server.unban(&node.node_id()));
     assert!(server.unban_ip(ip) && book.banned_ip(ip).is_none());
@@ -145,7 +145,7 @@ async fn who_is_kicked_may_come_back_and_a_static_node_is_dialled_again() {
     reach(next_dial(&mut script).await, &remote);
     added(&mut feed).await;
 
-    // A banned one is not, until the ban is lifted.
+    // A banned node is not, until the ban is lifted.
     server.ban(&remote.id(), Duration::MAX, "for a test");
     let banned = dropped(&mut feed).await.outcome().expect("ended");
     assert_eq!(banned.error.cause(), "banned");
@@ -177,7 +177,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
     let neighbour = visit(&beside, "20.1.1.1:2").await.expect("let in");
     let peer = server.peer(&bad.id()).expect("connected");
     assert_eq!(peer.penalise(60, "spam"), 60);
-    // It fades, and outlives the connection.
+    // The penalty decays, and outlives the connection.
     server.kick(&bad.id());
     told.ended().await;
     tokio::time::advance(60 * SECOND).await;
@@ -198,7 +198,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
     let peer = server.peer(&bad.id()).expect("connected");
     assert_eq!(peer.penalise(1, "spam"), 1, "it starts afresh");
 
-    // Trusted nodes and those of the whitelist never are.
+    // Trusted and whitelisted nodes are never banned.
     let (trusted, listed) = (remote().await, remote().await);
     server.trust(trusted.id());
     for (node, from) in [(&trusted, "20.4.1.1:1"), (&listed, "30.1.1.1:1")] {
@@ -208,7 +208,7 @@ async fn a_protocol_can_penalise_until_the_node_is_banned() {
         assert!(!peer.is_ending());
     }
 
-    // Of a local address, which many may share, the node alone is banned.
+    // With a local address, which many nodes may share, only the node is banned.
     let (local, other) = (remote().await, remote().await);
     visit(&local, "127.0.0.1:1").await.expect("let in");
     server

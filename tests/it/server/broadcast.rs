@@ -12,7 +12,7 @@ messages! {
     }
 }
 
-/// Hands what it reads to `heard`; without that it reads nothing.
+/// Sends the sizes that it reads to `heard`; without that it reads nothing.
 fn blocks(heard: Option<mpsc::Sender<usize>>) -> Protocol {
     let limits = ProtocolLimits::default().with_queue_messages(4);
     let definition = Protocol::typed::<Blocks>("blocks", 1).limits(limits);
@@ -32,7 +32,7 @@ fn blocks(heard: Option<mpsc::Sender<usize>>) -> Protocol {
     })
 }
 
-/// A server, its readers, and a peer that reads nothing.
+/// Starts a server, its readers, and a peer that reads nothing.
 async fn crowd(readers: usize) -> (Server, Vec<Server>, Peer, mpsc::Receiver<usize>) {
     let (heard, hears) = mpsc::channel(1000);
     let config = |config: peermux::ServerConfig| config.with_max_peers(readers + 1);

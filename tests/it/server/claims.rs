@@ -1,4 +1,4 @@
-//! Who an auth says that it comes from is a claim, which anybody can make.
+//! The identity in an auth is only a claim, which any node can make.
 
 use peermux::rlpx::{HandshakeRandomness, Initiator};
 use peermux::server::NodeStore;
@@ -27,8 +27,8 @@ fn auth(key: &SecretKey, to: &Server) -> Vec<u8> {
     sealed.expect("sealed").1.to_vec()
 }
 
-/// What a server answers to the auth of `key` before anything is proven: how many bytes follow the
-/// ack, and after how many seconds of silence the connection ends.
+/// Returns a server's answer to an auth of `key` before any proof. It is the number of bytes after
+/// the ack, and the seconds of silence until the connection ends.
 async fn answer(server: &Server, key: &SecretKey) -> (usize, u64) {
     let auth = auth(key, server);
     let (mut near, far) = duplex(64 << 10);

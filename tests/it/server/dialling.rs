@@ -1,4 +1,4 @@
-//! Dials that somebody waits for.
+//! Dials with a waiting caller.
 
 use std::io;
 
@@ -85,7 +85,7 @@ async fn a_dial_that_nobody_waits_for_any_more_is_given_up() {
         _ = &mut second => panic!("nobody decided it"),
         dial = next_dial(&mut script) => dial,
     };
-    // The other one still waits.
+    // The other caller still waits.
     assert!(timeout(LONG / 100, dial.given_up()).await.is_err());
     drop(second);
     dial.given_up().await;
@@ -112,7 +112,7 @@ async fn a_node_is_dialled_again_right_after_its_set_up_failed() {
 
 #[tokio::test]
 async fn a_name_is_resolved_at_each_dial_and_all_its_addresses_are_tried() {
-    // `localhost` has often an IPv6 address, at which nobody listens here.
+    // `localhost` often has an IPv6 address too, at which nothing listens here.
     let listens = Server::builder(key())
         .listen("127.0.0.1:0".parse().unwrap())
         .start()

@@ -1,4 +1,4 @@
-//! Servers that find each other, from one bootnode on, over loopback.
+//! Servers that find each other over loopback, starting from one bootnode.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{idle, key};
 
-/// Nodes beside the bootnode.
+/// Nodes besides the bootnode.
 const NODES: usize = 5;
 
 /// Long enough for anything that happens on one machine.
@@ -29,7 +29,7 @@ async fn start(discovery: Discovery) -> Server {
     builder.start().await.expect("free ports")
 }
 
-/// Waits until a node has as many peers.
+/// Waits until a node has `wanted` peers.
 async fn has_peers(server: &Server, wanted: usize) {
     let mut events = server.subscribe();
     let reached = async {
@@ -40,10 +40,10 @@ async fn has_peers(server: &Server, wanted: usize) {
     };
     let reached = timeout(DEADLINE, reached).await;
     let (node, has) = (server.id(), server.peers().len());
-    reached.unwrap_or_else(|_| panic!("{node} has {has} peers of {wanted}"));
+    reached.unwrap_or_else(|_| panic!("{node} has {has} of {wanted} peers"));
 }
 
-/// A bootnode that dials nobody, and nodes that know nothing but its record.
+/// Starts a bootnode that never dials, and nodes that know only its record.
 async fn find_each_other(version: impl Fn() -> Discovery) {
     let bootnode = Server::builder(key()).listen(LOOPBACK).discovery(version());
     let bootnode = bootnode.configure(|config| config.with_no_dial(true));
@@ -55,7 +55,7 @@ async fn find_each_other(version: impl Fn() -> Discovery) {
     for node in &nodes {
         has_peers(node, NODES - 1).await;
     }
-    // A newcomer is found, and finds, without the bootnode, through one of the others.
+    // Without the bootnode, a newcomer finds and is found through one of the others.
     bootnode.shutdown(DEADLINE).await.unwrap();
     let newcomer = start(version().with_bootnodes([nodes[0].record()])).await;
     has_peers(&newcomer, NODES).await;
@@ -65,7 +65,7 @@ fn v4_alone() -> Discovery {
     Discovery::new().with_v4(fast()).with_v5(None)
 }
 
-/// Looks around again soon after it was alone.
+/// Searches again soon after it was alone.
 fn fast() -> Discv4Config {
     let refresh = Duration::from_secs(1);
     Discv4Config::default().with_refresh_every(refresh)
@@ -81,7 +81,7 @@ async fn nodes_find_each_other_by_version_5() {
     find_each_other(|| Discovery::new().with_v4(None)).await;
 }
 
-/// Each looks for its neighbours when it starts, so that those who come later find it.
+/// Each looks up its neighbours when it starts, so later nodes find it.
 #[tokio::test]
 async fn nodes_that_dial_nobody_are_known_by_version_5() {
     let version = || Discovery::new().with_v4(None);
@@ -146,7 +146,7 @@ async fn what_the_record_says_is_what_others_fetch() {
     let fetched = async {
         let v4 = asks.discv4().unwrap();
         let enode = both.enode();
-        // The change is on its way within the node.
+        // The change takes a moment to reach the record.
         loop {
             let got: NodeRecord = v4.request_record(&enode).await.unwrap();
             if got == wanted {
@@ -191,7 +191,7 @@ async fn the_port_is_free_after_a_shutdown() {
         let port = server.enode().endpoint().unwrap().udp;
         server.shutdown(DEADLINE).await.unwrap();
         let free = async {
-            // The crate of version 5 gives its socket back a moment later.
+            // The crate `discv5` closes its socket a moment later.
             while std::net::UdpSocket::bind(("127.0.0.1", port)).is_err() {
                 tokio::task::yield_now().await;
             }
@@ -213,7 +213,7 @@ async fn a_port_that_is_taken_is_named() {
     );
 }
 
-/// Texts by their names, as a DNS server has them.
+/// Texts by name, as a DNS server holds them.
 struct Zone(HashMap<String, String>);
 
 impl Resolver for Zone {
@@ -241,14 +241,14 @@ async fn nodes_of_a_list_in_the_dns_are_dialled() {
     has_peers(&server, listed.len()).await;
 }
 
-/// A node that takes part, and dials nobody.
+/// Returns a node that takes part but never dials.
 fn found_only(key: SecretKey, discovery: Discovery) -> ServerBuilder {
     let builder = Server::builder(key).protocol(idle("found"));
     let builder = builder.listen(LOOPBACK).discovery(discovery);
     builder.configure(|config| config.with_no_dial(true))
 }
 
-/// Waits until nodes are in a table, and have answered since.
+/// Waits until the nodes are in the table and have answered since `since`.
 async fn answered(v4: &Discv4, nodes: &[NodeId], since: Instant) {
     let answered = async {
         let all = async || {
@@ -266,14 +266,14 @@ async fn answered(v4: &Discv4, nodes: &[NodeId], since: Instant) {
     timeout(DEADLINE, answered).await.expect("in time");
 }
 
-/// Has the time go on, and lets packets arrive again.
+/// Advances the virtual time, then lets packets arrive again.
 async fn later(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
 }
 
-/// Has the time go on until nodes that are in a table are worth keeping.
+/// Advances the time until the nodes in the table are worth keeping.
 async fn kept(v4: &Discv4, nodes: &[NodeId]) {
     answered(v4, nodes, Instant::now() - DEADLINE).await;
     assert!(v4.worth_keeping().await.unwrap().is_empty());
@@ -282,13 +282,13 @@ async fn kept(v4: &Discv4, nodes: &[NodeId]) {
         kept.len() == nodes.len()
     };
     while !worth_keeping().await {
-        // An answer that was on its way is late, and the node has to begin anew.
+        // An answer under way is then late, and the node must start again.
         later(Duration::from_secs(301)).await;
         answered(v4, nodes, Instant::now()).await;
     }
 }
 
-/// Asks at once whoever was silent for a while.
+/// Pings silent nodes at once.
 fn attentive() -> Discovery {
     let config = fast()
         .with_revalidate_every(Duration::from_millis(20))
@@ -371,14 +371,14 @@ async fn what_is_worth_keeping_is_told_at_the_end_and_only_where_its_record_fits
     assert!(book.entry(&shop.id()).is_some() && book.entry(&boot.id()).is_none());
 }
 
-/// Nodes that do not fit are there first, and are not dialled.
+/// Nodes with unwanted records are there first, and are not dialled.
 async fn only_wanted_records_are_dialled(version: impl Fn() -> Discovery) {
     let boot = found_only(key(), version()).start().await.unwrap();
     let with_boot = || version().with_bootnodes([boot.record()]);
     let with_shop = async |number: u8| {
         let server = found_only(key(), with_boot()).record_entry("shop", &number);
         let server = server.start().await.unwrap();
-        // Whoever dials nobody does not look around by version 5 either.
+        // A node that never dials does not search by version 5 either.
         if let Some(v5) = server.discv5() {
             v5.lookup(&boot.id()).await.expect("it runs");
         }

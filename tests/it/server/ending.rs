@@ -1,10 +1,10 @@
-//! A node that comes back while its last connection is still ending.
+//! A node that reconnects while its last connection is still ending.
 
 use peermux::DisconnectReason;
 
 use super::*;
 
-/// A server whose peers take `time` to end.
+/// Starts a server whose peers take `time` to end.
 async fn slow_to_end(time: Duration) -> Server {
     let slow = Protocol::builder("test", 1, 1).run(move |peer, _conn| async move {
         peer.ending().await;

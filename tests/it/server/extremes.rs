@@ -1,14 +1,14 @@
-//! Any time and any count that a type allows works, or is refused at the start.
+//! Every time and count that a type allows works, or is refused at the start.
 
 use peermux::{DisconnectReason, Message, Protocol, ProtocolConn, ServerConfig, StartError};
 use serde_json::{Value, json};
 
 use super::*;
 
-/// Longer than a connection over loopback takes, whatever the settings are.
+/// Longer than a loopback connection takes with any settings.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Settings whose value is a choice or a name, not a time or a count.
+/// Settings that are neither a time nor a count.
 const NO_NUMBERS: [&str; 6] = [
     "exempt_local",
     "name",
@@ -18,11 +18,11 @@ const NO_NUMBERS: [&str; 6] = [
     "peer/recording",
 ];
 
-/// The values at one end of the types that a setting may have.
+/// The extreme values at one end of the types that settings have.
 type End = [Value; 3];
 
 fn largest() -> End {
-    // `Duration::MAX`, `usize::MAX`, and `u32::MAX` for what is no larger.
+    // `Duration::MAX`, `usize::MAX`, and `u32::MAX` for smaller types.
     [
         json!("18446744073709551615s 999ms 999us 999ns"),
         json!(usize::MAX),
@@ -34,7 +34,7 @@ fn zero() -> End {
     [json!("0s"), json!(0), json!("0 B")]
 }
 
-/// The path of each setting within the configuration.
+/// Collects the path of each setting in the configuration.
 fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -46,7 +46,7 @@ fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Configurations that are all the default but for one setting at its end, by that setting.
+/// Returns default configurations with one setting at its extreme, by that setting.
 fn configurations(end: &End) -> Vec<(String, ServerConfig)> {
     let default = serde_json::to_value(ServerConfig::default()).unwrap();
     let mut settings = Vec::new();
@@ -69,7 +69,7 @@ fn configurations(end: &End) -> Vec<(String, ServerConfig)> {
     found
 }
 
-/// Answers each message with itself.
+/// Echoes each message.
 fn echo() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|_, mut conn: ProtocolConn<Message>| async move {
         while let Some(message) = conn.recv().await? {
@@ -79,7 +79,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Sends one message, and ends the peer when it comes back.
+/// Sends one message, and ends the peer when it returns.
 fn ask() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|peer, mut conn: ProtocolConn<Message>| async move {
         conn.send(&Message::new(0, "hello")).await?;
@@ -89,16 +89,16 @@ fn ask() -> Protocol {
     })
 }
 
-/// How far two nodes with these settings come.
+/// How far two nodes with these settings get.
 #[derive(Debug, PartialEq)]
 enum Reached {
-    /// The setting is refused, by this name.
+    /// The setting is refused; the error has this name.
     Refused(String),
     /// They start and stop, but do not connect.
     Apart,
     /// They connect, but one of them ends the connection.
     Silent,
-    /// They connect and talk.
+    /// They connect and exchange messages.
     Talk,
 }
 
@@ -160,9 +160,9 @@ async fn each_setting_works_at_zero_or_is_refused_at_the_start() {
             }
             "memory/per_peer" => Reached::Refused("memory.per_peer".into()),
             "memory/per_node" => Reached::Refused("memory.per_node".into()),
-            // No peers, no set-ups, and no time for them.
+            // No peers, no set-ups, or no time for them.
             "max_peers" | "setup_rate/burst" => Reached::Apart,
-            // What is there at once needs no time.
+            // What is ready at once needs no time.
             "setup_timeout" => continue,
             _ => Reached::Talk,
         };

@@ -1,4 +1,4 @@
-//! What applications do with peers from outside their protocols' functions.
+//! Use of peers from outside their protocols' functions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ messages! {
     }
 }
 
-/// A protocol that reads nothing, or hands what it reads to `heard`.
+/// A protocol that sends what it reads to `heard`, or reads nothing.
 fn word(name: &str, heard: Option<tokio::sync::mpsc::Sender<Word>>) -> Protocol {
     Protocol::typed::<Word>(name, 1).run(move |_, mut conn| {
         let heard = heard.clone();
@@ -30,7 +30,7 @@ fn word(name: &str, heard: Option<tokio::sync::mpsc::Sender<Word>>) -> Protocol 
     })
 }
 
-/// Two connected servers, and what the first has of the second.
+/// Connects two servers; returns the first one's handle of the second.
 async fn connected(first: ServerBuilder, second: ServerBuilder) -> (Server, Server, Peer) {
     let first = first.start().await.unwrap();
     let second = second.start().await.unwrap();
@@ -112,7 +112,7 @@ async fn anybody_may_send_to_a_peer() {
 
     assert!(peer.sender_of::<Word>("one").is_none(), "is not shared");
     assert!(peer.sender::<Message>().is_none(), "has other messages");
-    assert!(ours.sender::<Word>(&ours.id()).is_none(), "no such peer");
+    assert!(ours.sender::<Word>(&ours.id()).is_none(), "not connected");
     let speakers: Vec<_> = ours.peers_with("two").map(|peer| peer.id()).collect();
     assert_eq!(speakers, [theirs.id()]);
     assert_eq!(ours.peers_with("one").count(), 0);
@@ -150,7 +150,7 @@ async fn who_speaks_a_protocol_can_be_watched() {
     let mut later = ours.watch_peers_with("word");
     assert!(matches!(later.recv().await, Some(PeerChange::Came(_))));
 
-    // Far more events than a reader may leave unread.
+    // Far more events than a subscriber may leave unread.
     for _ in 0..600 {
         let (_theirs, peer) = join("word").await;
         peer.expect("connects")

@@ -1,4 +1,4 @@
-//! A connection from its slot to its last event, in every order of things.
+//! A connection from its slot to its last event, in every order of events.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::*;
 
-/// An address in a network of its own.
+/// Returns an address in a network of its own.
 fn from(number: u8) -> SocketAddr {
     public(number).parse().expect("an address")
 }
@@ -51,22 +51,22 @@ async fn a_slot_is_given_back_once() {
     let key = *server.enode().public_key();
     let peer = first.dial_over(caller.call(from(1)).await, &key).await;
     let peer = peer.expect("connects");
-    // The slot that the first gave back when it was set up.
+    // This takes the slot that the first one released after its set-up.
     let mut slow = caller.call(from(2)).await;
     slow.write_u8(1).await.expect("is open");
     peer.disconnect(DisconnectReason::REQUESTED);
     peer.ended().await;
-    // Its end gives none back.
+    // The end of the first one releases no second slot.
     let waiting = third.dial_over(caller.call(from(3)).await, &key);
     tokio::pin!(waiting);
     let early = timeout(SECOND / 2, &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
-    // The slow one has made no step for a second.
+    // The slow one has made no progress for a second.
     let late = timeout(SECOND, waiting).await.expect("in time");
     assert_eq!(late.expect("connects").id(), server.id());
 }
 
-/// It kept its slot until it had been told why, for 2 s if it did not close.
+/// Formerly it kept its slot for up to 2 s after the Disconnect.
 #[tokio::test(start_paused = true)]
 async fn who_fails_at_hello_and_stays_leaves_its_slot() {
     let (listener, caller) = memory_listener();
@@ -99,7 +99,7 @@ async fn a_peer_is_dropped_after_it_was_added_however_short_it_was() {
         let peer = client
             .dial_over(caller.call(from(number)).await, &key)
             .await;
-        // Half of the remotes are gone before the server knows that they are peers.
+        // Half of the remotes close before the server has added them as peers.
         if number % 2 == 0 {
             drop(client);
         } else {

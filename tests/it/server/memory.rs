@@ -1,4 +1,4 @@
-//! What peers can make a server hold.
+//! Bounds on what peers make a server hold.
 
 use bytes::Bytes;
 use peermux::{MemoryLimits, Message, PeerConfig, PeerError, ProtocolLimits};
@@ -7,7 +7,7 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
-/// Sends a mebibyte again and again to each peer that asks.
+/// Sends 1 MiB repeatedly to each peer that asks.
 fn generous() -> Protocol {
     Protocol::builder("bulk", 1, 1).run(|_, mut conn| async move {
         conn.recv().await?;
@@ -22,7 +22,7 @@ fn generous() -> Protocol {
     })
 }
 
-/// Returns what it gets.
+/// Echoes each message.
 fn echo() -> Protocol {
     Protocol::builder("echo", 1, 1).run(|_, mut conn| async move {
         while let Some(message) = conn.recv().await? {
@@ -32,7 +32,7 @@ fn echo() -> Protocol {
     })
 }
 
-/// Asks, and never reads the answer.
+/// Sends requests and never reads the answers.
 fn greedy() -> Protocol {
     let narrow = ProtocolLimits::default().with_queue_messages(1);
     Protocol::builder("bulk", 1, 1)
@@ -82,7 +82,7 @@ async fn what_waits_to_be_sent_is_bounded_for_all_and_who_holds_most_ends_first(
         timeout(LONG, echoed.recv()).await.expect("is served");
         most = most.max(budget.used());
     }
-    // Sealing goes over it by one message a peer.
+    // Sealing exceeds the limit by one message per peer.
     assert!(most > 24 * MIB, "{most}");
     assert!(most < MemoryLimits::MIN + 9 * (MIB + MIB / 4), "{most}");
     assert!(!guest.is_ending());

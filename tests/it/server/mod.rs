@@ -1,4 +1,4 @@
-//! Whole servers: whom they dial, let in, keep and let go.
+//! Whole servers: which nodes they dial, accept, keep and disconnect.
 //!
 //! Most tests run on in-memory streams in virtual time.
 
@@ -43,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Longer than everything that a server waits for.
+/// Longer than any wait of a server.
 const LONG: Duration = Duration::from_secs(1000);
 
 fn key() -> SecretKey {
@@ -57,7 +57,7 @@ fn idle(name: &str) -> Protocol {
     })
 }
 
-/// A server whose dials the test decides.
+/// Returns a server whose dials the test decides.
 fn scripted() -> (
     ServerBuilder<ScriptedDialer<Enode>, TcpListener>,
     DialScript<Enode>,
@@ -67,13 +67,13 @@ fn scripted() -> (
     (builder.dialer(dialer), script)
 }
 
-/// A node that is reached only by what the test hands it.
+/// Starts a node that can be reached only through the test's streams.
 async fn remote() -> Server {
     let builder = Server::builder(key()).protocol(idle("test"));
     builder.start().await.expect("starts")
 }
 
-/// Where `server` is said to be.
+/// Returns an enode URL of `server` at this address.
 fn at(server: &Server, addr: &str) -> Enode {
     Enode::new(
         *server.enode().public_key(),
@@ -81,12 +81,12 @@ fn at(server: &Server, addr: &str) -> Enode {
     )
 }
 
-/// A node that nobody is.
+/// Returns an enode URL of a node that does not exist.
 fn stranger(addr: &str) -> Enode {
     Enode::new(key().public_key(), addr.parse().expect("an address"))
 }
 
-/// Public addresses in networks of their own.
+/// Returns a public address in a network of its own.
 fn public(number: u8) -> String {
     format!("20.{number}.1.1:30303")
 }
@@ -96,17 +96,17 @@ async fn next_dial(script: &mut DialScript<Enode>) -> PendingDial<Enode> {
     dial.expect("in time").expect("the server runs")
 }
 
-/// Nothing is dialled for `time`.
+/// Checks that nothing is dialled for `time`.
 async fn no_dial(script: &mut DialScript<Enode>, time: Duration) {
     let dial = timeout(time, script.next()).await;
     assert!(dial.is_err(), "dialled {dial:?}");
 }
 
-/// Lets a dial reach `server`.
+/// Connects a pending dial to `server`.
 fn reach(dial: PendingDial<Enode>, server: &Server) {
     let (stream, server) = (dial.succeed(), server.clone());
     tokio::spawn(async move {
-        // The dialling side says what went wrong.
+        // The dialling side reports what went wrong.
         server.accept_over(stream).await.ok();
     });
 }
@@ -137,14 +137,14 @@ async fn told(feed: &mut EventStream<ConnectionEvent>) -> ConnectionEvent {
     event.expect("the feed goes on").expect("none is missed")
 }
 
-/// Connects two servers over a stream of its own: what either side says.
+/// Connects two servers over a new stream; returns the results of both sides.
 async fn call(from: &Server, to: &Server) -> (Result<Peer, DialError>, Result<Peer, SetupError>) {
     let (near, far) = duplex(64 << 10);
     let remote = *to.enode().public_key();
     tokio::join!(from.dial_over(near, &remote), to.accept_over(far))
 }
 
-/// A server that the test calls from any address.
+/// Starts a server that the test calls from any address.
 async fn called<L>(builder: ServerBuilder, listener: L) -> Server
 where
     L: Listener<Addr = SocketAddr, Io = tokio::io::DuplexStream>,

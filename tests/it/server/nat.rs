@@ -15,7 +15,7 @@ use super::*;
 const IP: [u8; 4] = [9, 8, 7, 6];
 const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// What the router does next, instead of what it does always.
+/// The router's next behaviour, instead of its usual one.
 #[derive(Debug, Clone, Copy)]
 enum Turn {
     Refuses,
@@ -29,14 +29,14 @@ struct State {
     ip: IpAddr,
     lease: Option<Duration>,
     turns: VecDeque<Turn>,
-    /// Its answers to the question for its own address.
+    /// How often it was asked for its address.
     checks: usize,
-    /// When it was asked to map, in seconds from the start.
+    /// When it was asked for a mapping, in seconds from the start.
     asked: Vec<u64>,
     mapped: Option<PortRequest>,
 }
 
-/// A router that is asked by the server and set by the test.
+/// A router that the server uses and the test controls.
 #[derive(Debug, Clone)]
 struct Router(Arc<Mutex<State>>);
 
@@ -75,7 +75,7 @@ impl Gateway for Router {
         match turn {
             None => {}
             Some(Turn::Refuses) => return Err(GatewayError::Other("no".into())),
-            Some(Turn::Panics) => panic!("as it should"),
+            Some(Turn::Panics) => panic!("a panic in a test"),
             Some(Turn::Hangs) => pending().await,
         }
         Ok(self.with(|state| {
@@ -153,7 +153,7 @@ async fn a_new_address_of_the_router_is_noticed() {
     router.with(|state| state.ip = [9, 8, 7, 5].into());
     assert_eq!(next_record(&mut records).await, "9.8.7.5:4000?discport=0");
     assert!(before.elapsed() <= Duration::from_secs(120));
-    // One that others cannot dial is none.
+    // An address that others cannot dial does not count.
     for hidden in [[192, 168, 0, 1], [100, 64, 0, 1], [0, 0, 0, 0]] {
         router.with(|state| state.ip = hidden.into());
         let local = server.local_addr().expect("it listens");
@@ -177,12 +177,12 @@ async fn a_router_that_fails_is_asked_again_and_the_server_goes_on() {
         next_record(&mut server.watch_record()).await,
         "9.8.7.6:4000?discport=0"
     );
-    // The one that hangs had 30 s.
+    // The hanging request took 30 s.
     assert_eq!(router.asked(), [0, 15, 45, 135, 255]);
     router.with(|state| state.turns = vec![Turn::Refuses; 100].into());
     let mut records = server.watch_record();
     let local = server.local_addr().expect("it listens");
-    // The lease is over.
+    // The lease has expired.
     assert_eq!(
         next_record(&mut records).await,
         format!("{local}?discport=0")

@@ -1,4 +1,4 @@
-//! What a server tells its store of nodes, and asks it.
+//! A server's reports to its store of nodes, and its queries.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use tokio::io::{DuplexStream, duplex};
 
 use super::*;
 
-/// Knows some nodes, and writes down what it hears.
+/// Knows some nodes, and records all reports.
 #[derive(Debug, Clone, Default)]
 struct Notebook(Arc<Mutex<Notes>>);
 
@@ -98,7 +98,7 @@ async fn what_comes_of_a_drawn_node_is_told() {
     assert_eq!(second, [("connected", remote), ("good", remote)]);
 }
 
-/// A dial of `node` that the test decides; what the store hears of it, and what the error says.
+/// Dials `node` as the test decides. Returns the store's reports and the error.
 async fn dialled(
     builder: ServerBuilder<ScriptedDialer<Enode>, TcpListener>,
     mut script: DialScript<Enode>,
@@ -141,7 +141,7 @@ async fn only_what_was_tried_and_not_reached_counts_against_a_node() {
         let told = dialled(builder, script, &node, |dial| dial.fail(unreachable)).await;
         assert_eq!(told, (vec!["failed"], Some(DialOutcome::Unreachable)));
     }
-    // Not permitted, out of memory, of descriptors, of buffers and of ports; no such family, no route.
+    // Not permitted; out of memory, descriptors, buffers and ports; no such family, no route.
     for own in [1, 12, 24, 105, 99, 97, 101].map(of_code) {
         let (builder, script) = scripted();
         let told = dialled(builder, script, &node, |dial| dial.fail(own)).await;
@@ -149,7 +149,7 @@ async fn only_what_was_tried_and_not_reached_counts_against_a_node() {
     }
 }
 
-/// Everybody who knows our key can make an ack, but no frame behind it.
+/// Any node that knows our key can make an ack, but no frame after it.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_prove_its_key_is_not_there() {
     let (node, impostor) = (stranger(&public(1)), remote().await);
@@ -194,7 +194,7 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
 
     let stream = caller.call("20.3.1.1:9".parse().unwrap()).await;
     let key = *server.enode().public_key();
-    // It is turned away when it has proven who it is.
+    // It is refused once it has proven its identity.
     let peer = remote.dial_over(stream, &key).await.expect("connects");
     peer.ended().await;
     let ConnectionEvent::InboundFailed {
@@ -210,7 +210,7 @@ async fn who_is_banned_is_neither_dialled_nor_let_in() {
     assert!(matches!(*error, SetupError::Banned { .. }), "{error}");
 }
 
-/// Connects to another address than it was told, as a name can.
+/// Connects to another address than the given one, as a name can.
 struct Astray(SocketAddr);
 
 impl Dialer for Astray {
@@ -266,7 +266,7 @@ async fn an_ipv4_address_that_a_socket_shows_inside_an_ipv6_one_is_the_ipv4_addr
     );
 }
 
-/// The address book itself.
+/// The same with a real address book.
 #[tokio::test]
 async fn an_address_book_finds_nodes_and_learns_which_are_good() {
     let clock = SteadyClock::starting_at(SystemTime::UNIX_EPOCH + 1_000_000 * LONG);

@@ -1,4 +1,4 @@
-//! Users' code that panics ends no more than what it was called for.
+//! A panic in users' code ends only the operation that called it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 
 use super::*;
 
-/// Panics whatever it is asked and told, but knows that nobody is banned.
+/// Panics at every call, except when asked for a ban.
 #[derive(Debug)]
 struct Fragile;
 
@@ -69,7 +69,7 @@ async fn a_memory_that_panics_costs_no_connection() {
     }
 }
 
-/// Panics when it is asked who is banned.
+/// Panics when asked for a ban.
 #[derive(Debug)]
 struct Speechless;
 
@@ -96,7 +96,7 @@ async fn who_may_be_banned_is_refused() {
     }
 }
 
-/// Doubts one node.
+/// Has one node to probe.
 #[derive(Debug)]
 struct Doubtful(Enode);
 
@@ -125,7 +125,7 @@ async fn a_dialer_that_panics_does_not_end_the_probes() {
     assert!(dials.load(Ordering::Relaxed) >= 3);
 }
 
-/// A stream that panics when it is used.
+/// A stream that panics when used.
 struct Trap;
 
 impl Transport for Trap {

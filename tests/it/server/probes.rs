@@ -1,4 +1,4 @@
-//! Nodes that a store wants to be asked after.
+//! Nodes that a store wants to have probed.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// A store that doubts one node, and what it is told of it.
+/// A store that has one node to probe, with the reports that it received.
 #[derive(Debug, Clone, Default)]
 struct Doubtful {
     doubted: Arc<Mutex<Option<Enode>>>,
@@ -48,7 +48,7 @@ impl NodeStore for Doubtful {
     }
 }
 
-/// Connects to another address than it was told, as a name can.
+/// Connects to another address than the given one, as a name can.
 struct Astray;
 
 impl Dialer for Astray {
@@ -122,7 +122,7 @@ async fn a_doubted_node_that_does_not_answer_has_failed() {
     let nobody = stranger(&public(1));
     store.doubt(&nobody);
     next_dial(&mut script).await.fail(RawError::Refused);
-    // A dial that nobody answers ends, and so does a handshake.
+    // A dial or handshake without an answer ends by its deadline.
     let silent = next_dial(&mut script).await;
     let again = next_dial(&mut script).await;
     drop(silent);
@@ -150,7 +150,7 @@ async fn nothing_is_probed_while_the_network_is_down_or_when_nothing_is_to_be_di
     let store = Doubtful::default();
     let (builder, mut script) = scripted();
     let _server = builder.node_store(store.clone()).start().await.unwrap();
-    // Enough failures in a row that the network counts as down.
+    // After this many failures in a row the network counts as down.
     let nobody: Vec<_> = (1..200).map(|number| stranger(&public(number))).collect();
     store.candidates.lock().unwrap().clone_from(&nobody);
     for _ in 0..25 {

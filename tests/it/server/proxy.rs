@@ -1,4 +1,4 @@
-//! The socket is pluggable: here a SOCKS5 proxy, with a real server of it.
+//! A custom dialer for a SOCKS5 proxy, with a real SOCKS5 server.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::*;
 
-/// Connects through a proxy, which also resolves the names.
+/// Connects through a proxy, which also resolves names.
 struct ProxyDialer {
     proxy: SocketAddr,
 }
@@ -41,14 +41,16 @@ impl Dialer for ProxyDialer {
     }
 }
 
-/// A SOCKS5 server (RFC 1928): no authentication, CONNECT by IPv4 address or name.
+/// Starts a SOCKS5 server (RFC 1928).
+///
+/// It has no authentication, and supports CONNECT by IPv4 address or name.
 async fn proxy(served: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let served = Arc::clone(&served);
-            // A client that goes away ends its connection, and nothing else.
+            // A client that disconnects ends only its own connection.
             tokio::spawn(async move { serve(stream, &served).await.ok() });
         }
     });

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The settings that change; all others are refused by their name.
+/// The settings that can change; all others are refused by name.
 const CHANGE: [&str; 12] = [
     "ban_above",
     "ban_time",
@@ -27,7 +27,7 @@ const CHANGE: [&str; 12] = [
     "throttle",
 ];
 
-/// A configuration that differs from `config` in this setting alone.
+/// Returns a configuration that differs from `config` only in this setting.
 fn differing(config: &ServerConfig, setting: &str) -> ServerConfig {
     let node = stranger("20.1.1.1:1").to_string();
     let values = [
@@ -76,7 +76,7 @@ async fn each_setting_changes_or_is_named() {
     changed.sort_unstable();
     assert_eq!(changed, CHANGE);
 
-    // All or nothing.
+    // If one setting is refused, none changes.
     let before = server.config();
     let config = before.clone().with_max_peers(1).with_name("another");
     let error = server.reconfigure(config).await.unwrap_err();
@@ -164,7 +164,7 @@ async fn the_limits_of_dials_and_set_ups_change() {
     let mut feed = server.subscribe_connections();
     let mut come = async |port: u16| {
         let addr = SocketAddr::from(([20, 9, 1, 1], port));
-        // It says nothing, and closes at once.
+        // This client sends nothing and closes at once.
         drop(caller.call(addr).await);
         loop {
             match told(&mut feed).await {

@@ -1,4 +1,4 @@
-//! With a seed a run can be replayed.
+//! A seed makes runs reproducible.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use super::*;
 
 type Log = Arc<Mutex<Vec<u8>>>;
 
-/// Passes everything on, and writes it down.
+/// Forwards all bytes and records them.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, log: Log) {
     let mut bytes = [0; 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
@@ -19,12 +19,12 @@ async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
     }
 }
 
-/// What one run of two servers with this seed does.
+/// The behaviour of two servers with one seed.
 #[derive(Debug, PartialEq)]
 struct Run {
-    /// What either side sent until both were connected.
+    /// The bytes that each side sent until both were connected.
     sent: [Vec<u8>; 2],
-    /// When a node that cannot be reached is dialled, since the start.
+    /// When an unreachable node is dialled, since the start.
     dials: Vec<Duration>,
 }
 

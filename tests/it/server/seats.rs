@@ -1,4 +1,4 @@
-//! Who holds the seats of inbound peers.
+//! The seats of inbound peers.
 
 use peermux::server::NetList;
 use peermux::testing::{Caller, memory_listener};
@@ -6,7 +6,7 @@ use peermux::{DialError, DisconnectReason};
 
 use super::*;
 
-/// Connects a node of its own from this address.
+/// Connects a new node from this address.
 async fn visit(
     caller: &Caller<SocketAddr>,
     to: &Server,
@@ -133,8 +133,9 @@ async fn private_addresses_have_no_bound_unless_they_hide_others() {
     }
 }
 
-/// The limits on strangers do not hold for a network that the user has named, and the limit on peers
-/// does.
+/// The limits on strangers do not apply to a whitelisted network.
+///
+/// The limit on peers does.
 #[tokio::test(start_paused = true)]
 async fn whitelisted_addresses_are_no_strangers() {
     let (listener, caller) = memory_listener();
@@ -145,7 +146,7 @@ async fn whitelisted_addresses_are_no_strangers() {
     });
     let server = called(builder, listener).await;
     let mut visitors = Vec::new();
-    // Of one address: no throttle, no share of its network, no rate, no places kept for dialled peers.
+    // All have one address: no throttle, no network share, no rate and no reserved places apply.
     for port in 1..=28 {
         let (visitor, dialled) = visit(&caller, &server, &format!("20.1.1.1:{port}")).await;
         dialled.expect("no stranger");
@@ -159,7 +160,7 @@ async fn whitelisted_addresses_are_no_strangers() {
         dialled.expect("no stranger");
         visitors.push(visitor);
     }
-    // Nobody of them gives its place to a newcomer, not even to another one of them.
+    // No whitelisted peer gives its place to a newcomer, not even to a whitelisted one.
     let (_newcomer, dialled) = visit(&caller, &server, "20.1.1.1:31").await;
     let refused = dialled.expect_err("all thirty places are taken");
     assert_eq!(refused.reason(), Some(DisconnectReason::TOO_MANY_PEERS));

@@ -1,4 +1,4 @@
-//! What a server cannot do without: its parts, and a runtime.
+//! The parts that a server needs, and a runtime.
 
 use futures::FutureExt;
 use peermux::comm::{Comm, CommStartError, Config, Secp256k1Identity};
@@ -25,7 +25,7 @@ async fn a_part_that_ends_stops_the_server_and_is_named() {
         let (end, ended) = oneshot::channel::<()>();
         let part = async move {
             ended.await.ok();
-            assert!(!panics, "as it should");
+            assert!(!panics, "a panic in a test");
         };
         let builder = Server::builder(key()).protocol(idle("test"));
         let server = builder.stop_with("part", part).start().await.unwrap();

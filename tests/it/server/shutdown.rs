@@ -18,7 +18,7 @@ async fn a_remote_that_was_said_hello_to_is_told_of_the_end() {
     let server_key = *server.enode().public_key();
     let authenticated = initiate(stream, &key(), &server_key).await.unwrap();
     let mut remote = Scripted::before_hello(authenticated);
-    // Its Hello; ours is not sent.
+    // The server's Hello; ours is not sent.
     assert_eq!(remote.expect().await.id, 0);
     let (ended, reason) = tokio::join!(server.shutdown(LONG), remote.disconnected());
     ended.expect("in time");
@@ -37,7 +37,7 @@ async fn a_silent_remote_does_not_hold_the_end_up() {
     assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0);
 }
 
-/// A server that sends up to `count` messages of 16 KiB, and its peer, which has read the first.
+/// Starts a server that sends up to `count` messages of 16 KiB. Its peer has read the first.
 async fn flooded(count: usize) -> (Server, Scripted) {
     let limits = ProtocolLimits::default().with_queue_messages(count.min(256));
     let floods = Protocol::builder("flood", 1, 1).limits(limits);
@@ -63,7 +63,7 @@ async fn flooded(count: usize) -> (Server, Scripted) {
     (server, remote)
 }
 
-/// Reads a message each 100 ms until the Disconnect: how many they were, and its reason.
+/// Reads a message every 100 ms until the Disconnect. Returns their number and the reason.
 async fn read_slowly(mut remote: Scripted) -> (usize, Option<DisconnectReason>) {
     let mut messages = 0;
     loop {

@@ -63,6 +63,25 @@ async fn a_static_node_that_is_not_connected_has_a_cause() {
     assert!(server.static_nodes().await.unwrap().is_empty());
 }
 
+/// A ban from before it was added as well: nobody has to add it once more.
+#[tokio::test(start_paused = true)]
+async fn a_static_node_that_is_banned_is_dialled_when_the_ban_has_ended() {
+    const BAN: Duration = Duration::from_secs(100);
+    let (builder, mut script) = scripted();
+    let (server, remote) = (builder.start().await.unwrap(), remote().await);
+    server.ban(&remote.id(), BAN, "for a test");
+    let start = Instant::now();
+    let node = at(&remote, "20.1.1.1:30303");
+    server.add_static(node).await.unwrap();
+    let [listed] = &server.static_nodes().await.unwrap()[..] else {
+        panic!("there is one");
+    };
+    let error = listed.error.as_ref().expect("it is banned").to_string();
+    assert!(error.contains("banned"), "{error}");
+    reach(next_dial(&mut script).await, &remote);
+    assert!(start.elapsed() >= BAN);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_static_node_is_dialled_again_after_its_end() {
     let (builder, mut script) = scripted();
@@ -99,7 +118,7 @@ async fn a_static_node_that_ends_each_connection_at_once_is_dialled_ever_less_of
     assert!(took(&dials[10..]) > 15 * 60 * SECOND, "{dials:?}");
 }
 
-/// A retry comes at least 5 s after the failure and at least 35 s after the last dial.
+/// No retry comes within 5 s of the failure or 35 s of the dial.
 #[tokio::test(start_paused = true)]
 async fn a_failed_static_dial_is_not_repeated_too_soon() {
     let (builder, mut script) = scripted();
@@ -114,7 +133,7 @@ async fn a_failed_static_dial_is_not_repeated_too_soon() {
     assert!(gap >= 35 * SECOND && gap < 48 * SECOND, "{gap:?}");
 }
 
-/// A caller does not wait for a static node's next turn.
+/// A caller does not wait for a static node's next attempt.
 async fn dialled_at_once(
     server: &Server,
     node: &Enode,
@@ -166,7 +185,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     for node in &nodes {
         server.add_static(node.clone()).await.unwrap();
     }
-    // The first waits after a failure, the second is dialled, the third waits for the slot.
+    // The first waits after a failure, the second is being dialled, the third waits for the slot.
     next_dial(&mut script).await.fail(RawError::Refused);
     let mut dial = next_dial(&mut script).await;
     for node in nodes.iter().rev() {
@@ -176,7 +195,7 @@ async fn a_removed_static_node_is_never_dialled_whatever_it_waits_for() {
     no_dial(&mut script, LONG).await;
 }
 
-/// No node is dialled twice before every other node was dialled once.
+/// Each node is dialled once before any is dialled twice.
 #[tokio::test(start_paused = true)]
 async fn many_static_nodes_take_turns_for_few_slots() {
     let (builder, mut script) = scripted();
@@ -223,7 +242,7 @@ async fn a_static_node_that_dialled_us_is_dialled_when_it_is_gone() {
     assert_eq!(added(&mut feed).await.direction(), Direction::Outbound);
 }
 
-/// Its coming and going would otherwise be a way to make us dial as often as it likes.
+/// Otherwise a node could reconnect to make us dial as often as it likes.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
     let gap = 35 * SECOND;
@@ -248,7 +267,7 @@ async fn a_static_node_that_comes_and_goes_is_dialled_no_more_often_for_that() {
     }
     let gaps: Vec<_> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(gaps.iter().all(|between| *between >= gap), "{gaps:?}");
-    // The waits grow as if it had not called: uniform up to 300 s, 152 s on average.
+    // The waits grow as if it had not connected: uniform up to 300 s, 152 s on average.
     assert!(dials.len() < 50, "{} dials, {calls} calls", dials.len());
 }
 
@@ -296,7 +315,7 @@ async fn what_can_never_be_dialled_is_no_static_node() {
     assert_eq!(error, Err(StaticNodeError::Stopped));
 }
 
-/// It comes back elsewhere, since its old port may be somebody else's by then.
+/// It returns at another address, since its old port may be in use by then.
 #[tokio::test]
 async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() {
     let node_key = key();
@@ -316,7 +335,7 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     added(&mut feed).await;
     drop(remote);
     dropped(&mut feed).await;
-    // Nobody is there, again and again.
+    // The dials fail while it is down.
     for _ in 0..3 {
         let event = told(&mut failures).await;
         assert!(
@@ -329,7 +348,7 @@ async fn a_static_node_that_was_killed_is_connected_again_where_it_comes_back() 
     assert_eq!(added(&mut feed).await.id(), remote.id());
 }
 
-/// Several nodes may share one list, in which each finds itself.
+/// Nodes may share one list, in which each finds itself.
 #[tokio::test(start_paused = true)]
 async fn a_static_node_of_the_configuration_that_cannot_be_is_reported_and_left_out() {
     let ((dialer, mut script), own) = (dial_script(), key());

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 
-/// Panics as it is told.
+/// Panics when told to.
 struct Fragile {
     stream: DuplexStream,
     on_use: Arc<AtomicBool>,
@@ -21,7 +21,7 @@ struct Fragile {
 
 impl Fragile {
     fn check(&self) {
-        assert!(!self.on_use.load(Ordering::Relaxed), "as it should");
+        assert!(!self.on_use.load(Ordering::Relaxed), "a panic in a test");
     }
 }
 
@@ -59,7 +59,7 @@ impl AsyncWrite for Fragile {
 impl Drop for Fragile {
     fn drop(&mut self) {
         if self.on_drop && !std::thread::panicking() {
-            panic!("as it should");
+            panic!("a panic in a test");
         }
     }
 }
@@ -86,9 +86,10 @@ async fn a_transport_that_panics_keeps_no_place_and_its_peer_is_reported_as_gone
             tokio::join!(server.dial_over(fragile, &key), remote.accept_over(far));
         let (peer, accepted) = (peer.expect("connects"), accepted.expect("connects"));
         on_use.store(uses, Ordering::Relaxed);
-        match aborted {
-            false => peer.disconnect(DisconnectReason::REQUESTED),
-            true => accepted.disconnect(DisconnectReason::REQUESTED),
+        if aborted {
+            accepted.disconnect(DisconnectReason::REQUESTED);
+        } else {
+            peer.disconnect(DisconnectReason::REQUESTED);
         }
         assert_eq!(dropped(&mut feed).await.id(), remote.id());
         assert_eq!(server.peer_count(), 0);

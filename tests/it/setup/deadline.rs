@@ -78,8 +78,6 @@ async fn a_dialler_that_sends_no_hello_has_five_seconds_in_all() {
     assert_eq!(started.elapsed(), SETUP);
 }
 
-/// Oversized and malformed Hellos, under their own id and under a subprotocol's: the remote reads
-/// our Hello at most, and a Disconnect or the end.
 #[tokio::test(start_paused = true)]
 async fn a_set_up_may_be_granted_for_ever() {
     let patient = |key| {
@@ -97,6 +95,9 @@ async fn a_set_up_may_be_granted_for_ever() {
     assert_eq!(dialled.expect("a peer").id(), listener.id());
 }
 
+/// Oversized and malformed Hellos, under their own id and under a subprotocol's.
+///
+/// The remote reads at most our Hello, and a Disconnect or the end.
 #[tokio::test(start_paused = true)]
 async fn malicious_hellos_end_the_connection() {
     let name = |length: usize| vec![b'a'; length];
@@ -123,7 +124,7 @@ async fn malicious_hellos_end_the_connection() {
             let attack = async {
                 let authenticated = peermux::setup::initiate(far, &dialler, &public_key).await;
                 let mut remote = Scripted::before_hello(authenticated.expect("authenticates"));
-                // The Hello goes out before compression is on.
+                // The Hello is sent before compression is on.
                 let frame = remote.seal_raw(id, &hello(&name, &key));
                 remote.send_bytes(&frame).await;
                 while remote.next().await.is_some_and(|frame| frame.id == 0) {}

@@ -1,4 +1,4 @@
-//! The first messages, good and bad.
+//! The first messages of a connection, valid and invalid.
 
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
@@ -23,7 +23,7 @@ struct Side {
     stream: Authenticated<DuplexStream>,
 }
 
-/// Both ends after auth and ack: the initiator's, then the recipient's.
+/// Returns both ends after auth and ack, the initiator first.
 async fn authenticated() -> (Side, Side) {
     let (near, far) = duplex(1 << 16);
     let (near_key, far_key) = (key(), key());
@@ -138,7 +138,7 @@ async fn a_hello_with_another_key_is_an_unexpected_identity_on_either_side() {
     }
 }
 
-/// Sends one first message instead of Hello; gives what the other side says of it.
+/// Sends one first message instead of Hello, and returns the other side's error.
 async fn first_message(id: u64, payload: Vec<u8>) -> SetupError {
     let (near, far) = authenticated().await;
     let near_hello = hello(&near.key);

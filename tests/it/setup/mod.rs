@@ -1,4 +1,4 @@
-//! Setting connections up: handshake, Hello, admission, a server on loopback.
+//! Connection setup: handshake, Hello, admission, a server on loopback.
 
 mod deadline;
 mod hello;

@@ -81,7 +81,7 @@ async fn a_dialled_node_is_a_peer_on_both_sides_and_both_are_told() {
     listener.shutdown(SOON).await.expect("all end");
 }
 
-/// The waiting task runs on another thread than the peer, so this is tried often.
+/// The waiting task runs on another thread than the peer, so repeat this often.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_seen_a_peer_end_can_dial_its_node_again() {
     let (listener, dialler) = (node().start().await.unwrap(), node().start().await.unwrap());
@@ -192,7 +192,7 @@ async fn protocols_that_do_not_go_together_are_refused_at_the_start() {
         StartError::Lengths(_)
     ));
 
-    // A remote that knows only a/1 would leave no codes for b/1.
+    // A remote that supports only a/1 would leave no codes for b/1.
     let versions = [("a", 1, u64::MAX - 16), ("a", 2, 1), ("b", 1, 1)];
     let versions = versions
         .into_iter()
@@ -286,7 +286,7 @@ async fn information_records_have_their_json_form() {
     assert_eq!(protocols["told"]["info"], "handshake");
 }
 
-/// The peers without what a moment changes.
+/// Removes fields that change with time from the peers.
 fn timeless(peers: &mut serde_json::Value) -> &serde_json::Value {
     for peer in peers.as_array_mut().unwrap() {
         peer["connected_ms"] = 0.into();
@@ -294,7 +294,7 @@ fn timeless(peers: &mut serde_json::Value) -> &serde_json::Value {
     peers
 }
 
-/// Waits until `node` has taken `other` in.
+/// Waits until `node` has added `other`.
 async fn added(feed: &mut EventStream<PeerEvent>, other: &Server) -> Peer {
     let find = async {
         loop {

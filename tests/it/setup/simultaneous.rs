@@ -1,4 +1,4 @@
-//! Two nodes dial each other at about the same time, over links of different lengths.
+//! Two nodes dial each other at nearly the same time, with different latencies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ async fn node(key: SecretKey) -> Server {
     node.start().await.expect("starts")
 }
 
-/// Two nodes; the first has the smaller node id.
+/// Returns two nodes, the one with the smaller node id first.
 async fn nodes() -> (Server, Server) {
     let (a, b) = keys();
     (node(a).await, node(b).await)
@@ -40,7 +40,7 @@ fn keys() -> (SecretKey, SecretKey) {
     if id(&a) < id(&b) { (a, b) } else { (b, a) }
 }
 
-/// Dials after a wait; the connection takes one latency to open, as TCP does to the far side.
+/// Dials after a wait. The connection takes one latency to open, as with TCP.
 async fn dial(
     from: &Server,
     to: &Server,
@@ -53,7 +53,7 @@ async fn dial(
         let to = to.clone();
         async move {
             sleep(latency).await;
-            // Refusals are what this is about.
+            // A refusal is an expected result.
             let _ = to.accept_over(far).await;
         }
     };
@@ -62,7 +62,7 @@ async fn dial(
     from.dial_over(near, to.enode().public_key()).await
 }
 
-/// Checks that both know each other over one and the same connection, and keep it.
+/// Checks that both nodes have and keep the same single connection.
 async fn one_connection(a: &Server, b: &Server, what: &str) {
     sleep(Duration::from_secs(10)).await;
     let (on_a, on_b) = (a.peer(&b.id()), b.peer(&a.id()));
@@ -99,8 +99,9 @@ async fn exactly_one_connection_survives_whatever_the_latency_and_the_start() {
     }
 }
 
-/// A node without a rule, as most are: it completes a connection if it has none yet, and refuses it
-/// otherwise, before Hello and after it.
+/// A node without a tie-break rule, like most implementations.
+///
+/// It completes a connection if it has none yet, and otherwise refuses it, before or after Hello.
 #[derive(Clone)]
 struct Unruly {
     key: SecretKey,
@@ -156,7 +157,7 @@ impl Unruly {
         let remote = *to.enode().public_key();
         tokio::spawn(async move {
             sleep(latency).await;
-            // Who is refused sees it on the other end.
+            // The refused side sees the refusal at its end.
             let _ = to.accept_over(far).await;
         });
         sleep(latency * 2).await;
@@ -191,7 +192,7 @@ async fn with_a_node_that_has_no_rule_at_least_one_survives() {
                     accepting.accept(far).await;
                 });
                 sleep(way * 2).await;
-                // Either connection may be the one that survives.
+                // Either connection may survive.
                 let _ = ours.dial_over(near, &theirs.key.public_key()).await;
                 sleep(Duration::from_secs(10)).await;
                 let what = format!("{latency} ms, {skew} ms later, {ours_first} {ours_smaller}");
@@ -201,7 +202,7 @@ async fn with_a_node_that_has_no_rule_at_least_one_survives() {
     }
 }
 
-/// Opens connections to `to` with auths that anybody could have recorded of the node with `key`.
+/// Opens connections to `to` with recorded auths of the node with `key`.
 async fn replay_auths(key: &SecretKey, to: &Server, count: usize) -> Vec<DuplexStream> {
     let mut held = Vec::new();
     for _ in 0..count {

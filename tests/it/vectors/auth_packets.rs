@@ -17,7 +17,7 @@ fn accepted() {
             let (_, session) = auth
                 .answer(randomness(transcript, "recipient", "ack"))
                 .unwrap();
-            // The packet itself goes into the session, so each one gives another.
+            // The packet itself is an input of the session, so each packet gives another one.
             assert_ne!(session.binding, handshake(transcript).1.binding);
         }
     }

@@ -33,7 +33,7 @@ fn capability_matching() {
         for entry in &shared {
             assert_eq!(local[entry.local], (entry.capability.clone(), entry.length));
         }
-        // The number itself, of pairs of a local and a remote entry, means nothing to us.
+        // Only whether the number of pairs is zero matters here.
         let useless = number(case, "matching_entries") == 0;
         assert_eq!(shared.is_empty(), useless, "{name}");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Reading the cases of a section.
+//! Access to the cases of a section.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../vectors/devp2p.json")).expect("valid JSON")
 });
 
-/// The cases of a section; there is at least one.
+/// Returns the cases of a section; there is at least one.
 pub(super) fn cases(section: &str) -> &'static [Value] {
     let cases = VECTORS[section]["cases"].as_array().expect("a list");
     assert!(!cases.is_empty());

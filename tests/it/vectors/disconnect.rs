@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::cases::{bytes, cases, text};
 
-/// `null` stands for a Disconnect that gives no reason.
+/// Returns the expected reason. `null` means a Disconnect without a reason.
 fn wanted(case: &Value) -> Option<DisconnectReason> {
     match &case["wanted_reason"] {
         Value::Null => None,
@@ -18,7 +18,7 @@ fn disconnect_payloads() {
     for case in cases("disconnect_payloads") {
         let decoded = decode_disconnect(&bytes(case, "payload"), false);
         assert_eq!(decoded, wanted(case), "{case}");
-        // Where go-ethereum agrees on the reason, we call it the same.
+        // Where go-ethereum has the same reason, our name for it is the same.
         if let Some(reason) = decoded.filter(|reason| case["upstream_reason"] == reason.0) {
             assert_eq!(reason.to_string(), text(case, "upstream_name"));
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{VECTORS, cases, handshake, hex, text};
 
-/// Opens the frame and takes its payload, as the reading side of a connection does.
+/// Opens the frame and returns its message, like a connection's read loop.
 fn open(case: &Value) -> Result<(u64, Bytes), FrameError> {
     let (_, recipient) = handshake(&VECTORS["transcript_v4_uncompressed"]);
     let mut ingress = recipient.ingress;

@@ -1,4 +1,4 @@
-//! The vectors of `tests/vectors/devp2p.json`, through the public interface.
+//! Runs the vectors of `tests/vectors/devp2p.json` through the public interface.
 
 mod auth_packets;
 mod capabilities;
@@ -25,32 +25,32 @@ use zeroize::Zeroizing;
 pub(crate) static VECTORS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../vectors/devp2p.json")).unwrap());
 
-/// The list of cases in a section.
+/// Returns the cases of a section.
 pub(crate) fn cases(section: &str) -> &'static [Value] {
     VECTORS[section]["cases"].as_array().unwrap()
 }
 
-/// A member that is text.
+/// Returns a text field.
 pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// The bytes of a member that is hexadecimal.
+/// Decodes a hexadecimal field.
 pub(crate) fn hex(value: &Value, name: &str) -> Vec<u8> {
     HEXLOWER.decode(text(value, name).as_bytes()).unwrap()
 }
 
-/// As [`hex`], as an array.
+/// Decodes a hexadecimal field of fixed length.
 pub(crate) fn array<const N: usize>(value: &Value, name: &str) -> [u8; N] {
     hex(value, name).try_into().unwrap()
 }
 
-/// A secret key.
+/// Returns a secret key.
 pub(crate) fn key(value: &Value, name: &str) -> SecretKey {
     SecretKey::from_bytes(&array(value, name)).unwrap()
 }
 
-/// A transcript's randomness for its `packet`, "auth" or "ack", which `side` sent.
+/// Returns the randomness for `packet`, "auth" or "ack", which `side` sent.
 fn randomness(transcript: &Value, side: &str, packet: &str) -> HandshakeRandomness {
     let made_with = &transcript[packet];
     HandshakeRandomness::from_parts(
@@ -62,7 +62,7 @@ fn randomness(transcript: &Value, side: &str, packet: &str) -> HandshakeRandomne
     )
 }
 
-/// Reads an auth packet as the recipient of a transcript.
+/// Reads an auth packet as a transcript's recipient.
 fn read_auth(
     transcript: &Value,
     packet: &[u8],
@@ -79,8 +79,8 @@ fn read_auth(
     }
 }
 
-/// Both sides of a transcript's handshake, initiator first. Each packet is made anew and must be
-/// the transcript's, byte for byte.
+/// Repeats a transcript's handshake; returns both sides, the initiator first. Each packet is
+/// rebuilt and must equal the transcript's, byte for byte.
 fn handshake(transcript: &Value) -> (Session, Session) {
     let recipient_key = key(transcript, "recipient_static_key");
     let (initiator, auth) = Initiator::new(

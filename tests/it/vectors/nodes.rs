@@ -19,7 +19,7 @@ fn node_records_and_urls() {
             let upstream = text(case, "upstream_error");
             assert!(
                 upstream.contains(upstream_wording(&error)),
-                "{input}: {error}, instead of {upstream}"
+                "{input}: got {error}, expected {upstream}"
             );
         }
     }
@@ -46,7 +46,7 @@ fn check(case: &Value, node: &Node) {
     assert_eq!(u64::from(udp), number(case, "udp"), "{input}");
 }
 
-/// What go-ethereum calls the same fault; it calls several of ours an invalid signature.
+/// Returns go-ethereum's text for the same error. It reports several as invalid signatures.
 fn upstream_wording(error: &NodeError) -> &'static str {
     match error {
         NodeError::UnknownForm { .. } => "missing 'enr:' prefix",
@@ -79,7 +79,7 @@ fn upstream_wording(error: &NodeError) -> &'static str {
     }
 }
 
-/// Only the reader of enode URLs takes a key alone.
+/// Only the parser of enode URLs accepts a bare key.
 #[test]
 fn a_bare_key_is_no_node_but_an_incomplete_enode() {
     let key = text(&cases("node_records_and_urls")[0], "pubkey");

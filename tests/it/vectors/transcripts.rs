@@ -1,4 +1,4 @@
-//! Two complete connections, between implementations that this crate did not write.
+//! Two complete connections between other implementations.
 
 use bytes::BytesMut;
 use peermux::rlpx::{Egress, Ingress, Opened, Session};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{VECTORS, array, handshake, hex, key, text};
 
-/// A direction of a connection: what one side writes and the other reads.
+/// One direction of a connection: one side's writer and the other's reader.
 struct Direction {
     egress: Egress,
     ingress: Ingress,
@@ -48,8 +48,8 @@ fn identities_and_bindings() {
     );
 }
 
-/// Writes the frame and checks it against the transcript. Encoders of Snappy differ, so a
-/// compressed frame is written from its compressed data, and must only round-trip from its payload.
+/// Writes the frame and compares it with the transcript. Snappy encoders differ, so a compressed
+/// frame is written from its compressed data. From its payload it only has to round-trip.
 fn write(direction: &mut Direction, frame: &Value) -> BytesMut {
     let id = frame["msg_id"].as_u64().unwrap();
     let frame_data = hex(frame, "frame_data");
@@ -71,7 +71,7 @@ fn read(direction: &mut Direction, frame: &Value, wire: &mut BytesMut) {
         .ingress
         .set_snappy(frame["snappy"].as_bool().unwrap());
     let size = frame["wire_len"].as_u64().unwrap() as usize;
-    // Byte by byte, as slow as a connection can be.
+    // Byte by byte, as on the slowest connection.
     for available in 0..size {
         match direction.ingress.open(&mut wire[..available]).unwrap() {
             Opened::NeedMore { total } => {

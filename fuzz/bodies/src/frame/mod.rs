@@ -1,7 +1,7 @@
-//! A stream of frames from a sender that may do anything, in reads of any size.
+//! A stream of frames from an arbitrary sender, in reads of any size.
 //!
-//! [`script`] seals messages as the input says, correctly or not, and damages them on their way;
-//! [`sent`] foretells of each what the receiver must make of what arrives, [`reader`] receives it.
+//! [`script`] seals messages as the input says, correctly or not, and damages them on their way.
+//! [`sent`] predicts the receiver's result for each, and [`reader`] receives them.
 
 mod reader;
 mod script;
@@ -10,7 +10,7 @@ mod sent;
 use super::input::Input;
 use reader::Reader;
 
-/// The first four bytes choose the sizes of reads; the rest is the script.
+/// The first four bytes select the sizes of reads; the rest is the script.
 pub fn frame(data: &[u8]) {
     let mut input = Input::new(data);
     let reads = input.array();

@@ -1,4 +1,4 @@
-//! The receiving side, as the read loop of a connection does it.
+//! The receiving side, like the read loop of a connection.
 
 use peermux::rlpx::{Frame, FrameError, Ingress, Opened, ReadBuffer};
 
@@ -6,26 +6,26 @@ use super::script::Played;
 use super::sent::{Content, Expect, Sent, expect_none};
 use crate::message::{check_error, check_frame};
 
-/// What may be reserved before bytes arrive.
+/// How many bytes may be reserved before they arrive.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// A body that is smaller than this may be read one byte at a time.
+/// The largest body that may be read one byte at a time.
 const STEPS: usize = 2048;
 
 pub(super) struct Reader {
     ingress: Ingress,
     buffer: ReadBuffer,
     sent: Vec<Sent>,
-    /// All bytes that arrive, how many of them did, and where the next frame should start.
+    /// All bytes to arrive, how many did, and where the next frame should start.
     stream: Vec<u8>,
     arrived: usize,
     start: usize,
-    /// The sizes of reads, in turn.
+    /// The sizes of reads, used in turn.
     reads: [usize; 4],
     turn: usize,
 }
 
-/// How it went with one frame.
+/// The result for one frame.
 enum Outcome {
     Opened,
     Refused(FrameError),
@@ -53,7 +53,7 @@ impl Reader {
         }
     }
 
-    /// Receives what arrives, up to the first frame that is refused.
+    /// Receives the stream, up to the first refused frame.
     pub(super) fn run(mut self) {
         for sent in std::mem::take(&mut self.sent) {
             self.ingress.set_snappy(sent.snappy);
@@ -67,7 +67,7 @@ impl Reader {
         self.receive_as(&rest, false);
     }
 
-    /// Receives one frame, which must be as foretold. Whether there may be another.
+    /// Receives one frame, which must be as predicted. Returns whether to continue.
     fn receive_as(&mut self, expect: &Expect<'_>, compressed: bool) -> bool {
         let outcome = self.receive(|frame| match expect {
             Expect::Opened(content) => check(frame, content, compressed),
@@ -114,7 +114,7 @@ impl Reader {
         Outcome::Opened
     }
 
-    /// One read; whether there was anything to read.
+    /// Reads once. Returns whether there was anything to read.
     fn read(&mut self, total: usize) -> bool {
         let before = self.buffer.capacity();
         let (length, next) = (self.buffer.len(), self.buffer.next_capacity(total));
@@ -130,13 +130,13 @@ impl Reader {
         let capacity = self.buffer.capacity();
         assert_eq!(capacity, next);
         assert_eq!(self.buffer.len(), length + count);
-        // Memory follows what arrived of a frame, and never exceeds the frame.
+        // The memory of a frame follows what arrived of it, and never exceeds the frame.
         assert!(capacity <= before.max(READ_AHEAD).max(2 * length));
         assert!(capacity <= before.max(READ_AHEAD).max(total));
         count > 0
     }
 
-    /// Checks that nothing was lost while waiting, and that nothing is kept without need.
+    /// Checks that no byte was lost while waiting and no memory is wasted.
     fn assert_starved(&mut self) {
         assert_eq!(self.arrived, self.stream.len());
         assert_eq!(self.buffer.len(), self.stream.len() - self.start);
@@ -146,7 +146,7 @@ impl Reader {
         }
     }
 
-    /// Checks that there is no way on after an error.
+    /// Checks that nothing works after an error.
     fn assert_failed(&mut self) {
         let failed = Some(FrameError::AlreadyFailed);
         assert_eq!(self.ingress.open(&mut []).err(), failed);
@@ -155,7 +155,7 @@ impl Reader {
     }
 }
 
-/// Checks a frame that was opened.
+/// Checks an opened frame.
 fn check(frame: &Frame<'_>, content: &Content, compressed: bool) {
     assert_eq!(frame.is_compressed(), compressed);
     match content {

@@ -1,4 +1,4 @@
-//! What the sender does.
+//! The sender's actions.
 
 use std::sync::LazyLock;
 
@@ -11,33 +11,33 @@ use super::sent::{Content, Sent, wire_size};
 use crate::input::Input;
 use crate::message::{header, read_id};
 
-/// Scripts that send more are cut off: they are slow and show nothing new.
+/// Longer scripts are cut off: they are slow and show nothing new.
 const MAX_WIRE: usize = 192 * 1024;
 
-/// One byte more than can be sent.
+/// One byte more than the largest payload.
 static TOO_MUCH: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; MAX_PAYLOAD + 1]);
 
-/// What a script did.
+/// The result of a script.
 pub(super) struct Played {
     pub(super) ingress: Ingress,
     pub(super) sent: Vec<Sent>,
-    /// The bytes that arrive: those of the frames, unless something happened to them.
+    /// The bytes that arrive: the frames, unless they were damaged.
     pub(super) stream: Vec<u8>,
 }
 
-/// The sender and what became of its doings.
+/// The sender, with the results of its actions so far.
 struct Script<'a> {
     input: Input<'a>,
     egress: Egress,
     snappy: bool,
     max_frame_size: usize,
     sent: Vec<Sent>,
-    /// What arrives, frame by frame.
+    /// The bytes that arrive, by frame.
     arriving: Vec<Vec<u8>>,
 }
 
-/// Plays a script: operations of one byte, with arguments behind it. Bits 0 to 2 are the
-/// operation, bits 3 to 7 what happens to the frame on its way.
+/// Runs a script of one-byte operations with their arguments. Bits 0 to 2 are the operation, bits 3
+/// to 7 the damage to the frame on its way.
 pub(super) fn run(input: Input<'_>) -> Played {
     let (egress, ingress) = direction();
     let mut script = Script {
@@ -99,7 +99,7 @@ impl Script<'_> {
         }
     }
 
-    /// Ids of all lengths.
+    /// Returns ids of all lengths.
     fn id(&mut self) -> u64 {
         match self.input.byte() {
             id @ 0..0x80 => id.into(),
@@ -107,7 +107,7 @@ impl Script<'_> {
         }
     }
 
-    /// Up to 126 KiB, mostly much less, of one byte or of bytes that do not compress.
+    /// Returns up to 126 KiB, mostly much less, of one byte or of incompressible bytes.
     fn filling(&mut self) -> Vec<u8> {
         let length = usize::from(self.input.byte()).pow(3) / 128;
         let seed = self.input.byte();
@@ -137,7 +137,7 @@ impl Script<'_> {
         self.sent(wire, announced, Content::Message { id, payload })
     }
 
-    /// Data that the receiver takes for compressed if compression is on.
+    /// Sends data that the receiver treats as compressed if compression is on.
     fn uncompressed(&mut self, id: u64, data: &[u8]) -> Sent {
         let mut wire = BytesMut::new();
         let length = self.egress.seal_uncompressed(id, data, &mut wire);
@@ -149,7 +149,7 @@ impl Script<'_> {
         self.sent(&wire, announced, Content::Frame { plaintext })
     }
 
-    /// A frame whose header says anything and whose body is anything.
+    /// Sends a frame with any header and any body.
     fn parts(&mut self) -> Sent {
         let flags = self.input.byte();
         let mut head: [u8; 16] = self.input.array();
@@ -157,7 +157,7 @@ impl Script<'_> {
         if flags & 1 == 0 {
             head[..3].copy_from_slice(&header(body.len())[..3]);
         }
-        // Padding of any content, and at times more of it than there should be.
+        // Padding of any content, sometimes too long.
         let padded = body.len().next_multiple_of(16) + 16 * usize::from(flags >> 6);
         body.resize(padded, flags);
         let mut wire = BytesMut::new();
@@ -183,7 +183,7 @@ impl Script<'_> {
         }
     }
 
-    /// A message that must be refused without a trace.
+    /// Seals a message that must be refused without side effects.
     fn too_much(&mut self) {
         let mut out = BytesMut::from(&b"before"[..]);
         let error = self.egress.seal(1, &TOO_MUCH, &mut out).unwrap_err();
@@ -191,20 +191,20 @@ impl Script<'_> {
         assert_eq!(out, b"before"[..]);
     }
 
-    /// Lets a frame arrive, unless `damage` happens to it.
+    /// Delivers a frame, with `damage`.
     fn forward(&mut self, damage: u8, mut wire: Vec<u8>) {
         match damage {
             24 | 25 => {
                 let position = (self.input.u16() | self.input.u16() << 16) % wire.len();
                 wire[position] ^= self.input.byte().max(1);
             }
-            // Cut short: what follows takes the place of what is missing.
+            // Cut short: the next bytes replace the missing ones.
             26 => wire.truncate(self.input.u16() % wire.len()),
-            // Something in front of it.
+            // Other bytes before it.
             27 => self.arriving.push(self.input.sized().to_vec()),
-            // Sent twice.
+            // Duplicated.
             28 => self.arriving.push(wire.clone()),
-            // Overtaking the frame before.
+            // Before the previous frame.
             29 => {
                 if let Some(last) = self.arriving.last_mut() {
                     std::mem::swap(last, &mut wire);
@@ -216,7 +216,7 @@ impl Script<'_> {
     }
 }
 
-/// Bytes of id and data.
+/// Returns the length of id and data in bytes.
 fn frame_size(id: u64, data: usize) -> usize {
     encode(&id).len() + data
 }

@@ -1,46 +1,45 @@
-//! What was sent, and what the receiver must make of the bytes that arrive in its place.
+//! What was sent, and the receiver's expected result for the bytes that arrive.
 
 use peermux::rlpx::{FrameError, MAX_FRAME_SIZE, MessageIdError};
 
-/// Bytes of a frame's header and its MAC.
+/// Length of a frame's header with its MAC in bytes.
 const HEADER: usize = 32;
 
-/// A frame as it left the sender.
+/// A frame as the sender wrote it.
 pub(super) struct Sent {
     pub(super) wire: Vec<u8>,
-    /// How the receiver is set before it reads the frame.
+    /// The receiver's settings before it reads the frame.
     pub(super) snappy: bool,
     pub(super) max_frame_size: usize,
-    /// Bytes of id and data that the header announces, whatever the body has.
+    /// The length of id and data in the header, whatever the body has.
     pub(super) announced: usize,
     pub(super) content: Content,
 }
 
-/// What is in a frame's body.
+/// The content of a frame's body.
 pub(super) enum Content {
     /// A message from [`Egress::seal`](peermux::rlpx::Egress::seal).
     Message { id: u64, payload: Vec<u8> },
-    /// A valid id, and data of any kind.
+    /// A valid id, then data of any kind.
     Frame { plaintext: Vec<u8> },
-    /// Bytes that begin with no valid id.
+    /// Bytes without a valid id.
     NoId,
 }
 
-/// What the receiver must find.
+/// The receiver's expected result.
 pub(super) enum Expect<'a> {
     Opened(&'a Content),
     Refused(FrameError),
-    /// The body is authentic, but its id is not valid. How the id fails is looked at closer by the
-    /// target `message`.
+    /// The body is authentic, but its id is invalid. The target `message` checks the exact error.
     BadId,
     /// Too few bytes.
     Starved,
 }
 
 impl Sent {
-    /// What a receiver in step must make of `arrived`, all that comes from where it expects this
-    /// frame. Nothing but the very bytes that were sent may be opened, and those must be: a frame
-    /// that was cut short is whole if what follows happens to begin with the missing bytes.
+    /// Returns the expected result for `arrived`, all bytes from where the receiver expects this
+    /// frame. Exactly the bytes that were sent may and must be opened. A truncated frame is whole
+    /// if the bytes after it happen to complete it.
     pub(super) fn expect(&self, arrived: &[u8]) -> Expect<'_> {
         let Some(header) = arrived.first_chunk::<HEADER>() else {
             return Expect::Starved;
@@ -63,7 +62,7 @@ impl Sent {
         }
     }
 
-    /// What the header alone decides.
+    /// Checks what the header alone decides.
     fn check_size(&self) -> Result<(), FrameError> {
         let max = self.max_frame_size.min(MAX_FRAME_SIZE);
         match self.announced {
@@ -74,7 +73,7 @@ impl Sent {
     }
 }
 
-/// What a receiver must make of bytes that no frame was sent for.
+/// Returns the expected result for bytes that belong to no frame.
 pub(super) fn expect_none(arrived: &[u8]) -> Expect<'static> {
     if arrived.len() < HEADER {
         Expect::Starved
@@ -83,7 +82,7 @@ pub(super) fn expect_none(arrived: &[u8]) -> Expect<'static> {
     }
 }
 
-/// Bytes on the wire of a frame with so many bytes of id and data.
+/// Returns the size on the wire for this many bytes of id and data.
 pub(super) fn wire_size(frame_size: usize) -> usize {
     HEADER + frame_size.next_multiple_of(16) + 16
 }
@@ -95,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// A message as the first one of a connection.
+    /// Returns a message as the first one of a connection.
     fn sent() -> Sent {
         let mut wire = BytesMut::new();
         direction().0.seal(1, b"payload", &mut wire).unwrap();

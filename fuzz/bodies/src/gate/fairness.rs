@@ -1,13 +1,12 @@
-/// What a lane of weight 1 may send in one round, and what a message costs beside its payload, as
-/// the documentation says.
+/// The bytes that a lane of weight 1 may send per round, as documented.
 const QUANTUM: usize = 16 << 10;
 
-/// How much lanes have sent since they all have something to send, two by two.
+/// What each lane has sent while it and another one were both busy.
 pub(super) struct Fairness {
     weights: Vec<usize>,
-    /// What the first has sent since both have something, and what the second.
+    /// For each pair, the bytes that each has sent since both are busy.
     sent: Vec<Vec<[usize; 2]>>,
-    /// The largest message of a lane since it has something.
+    /// The largest message of each lane since it is busy.
     largest: Vec<usize>,
 }
 
@@ -21,12 +20,12 @@ impl Fairness {
         }
     }
 
-    /// A lane got a message.
+    /// A lane received a message.
     pub(super) fn pushed(&mut self, lane: usize, cost: usize) {
         self.largest[lane] = self.largest[lane].max(cost);
     }
 
-    /// A lane has nothing more.
+    /// A lane is empty.
     pub(super) fn emptied(&mut self, lane: usize) {
         self.largest[lane] = 0;
         for other in 0..self.weights.len() {
@@ -35,8 +34,8 @@ impl Fairness {
         }
     }
 
-    /// A lane sent a message while `busy` says which lanes have something. Over any time in which two
-    /// lanes have, each sends by its weight, within two rounds and two messages.
+    /// A lane sent a message while the lanes in `busy` have messages. While two lanes are busy,
+    /// each sends in proportion to its weight, within two rounds and two messages.
     pub(super) fn sent(&mut self, lane: usize, cost: usize, busy: impl Fn(usize) -> bool) {
         for other in (0..self.weights.len()).filter(|other| *other != lane && busy(*other)) {
             self.sent[lane][other][0] += cost;

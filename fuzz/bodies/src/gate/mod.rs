@@ -1,7 +1,7 @@
-//! The write gate of one peer, against a plain model.
+//! The write gate of one peer, compared with a plain model.
 //!
-//! The input is a script of what senders, the read loop and the write loop do, and of what others
-//! hold of the node's memory. After each step all who were woken go on.
+//! The input is a script of actions by senders, the read loop and the write loop, and of the node's
+//! memory that others hold. After each step all woken tasks continue.
 
 mod fairness;
 mod model;
@@ -22,10 +22,10 @@ use senders::Senders;
 
 const PER_NODE: usize = 40 << 20;
 const FREE_PER_PEER: usize = 32 << 10;
-/// How many ids each lane has; those of the first lane begin at 16.
+/// The number of ids of each lane; those of the first lane begin at 16.
 const IDS: u64 = 1 << 32;
 
-/// The first bytes choose the lanes; the rest is the script.
+/// The first bytes select the lanes; the rest is the script.
 pub fn gate(data: &[u8]) {
     let mut input = Input::new(data);
     let limits = MemoryLimits::default().with_per_node(PER_NODE);
@@ -37,12 +37,12 @@ pub fn gate(data: &[u8]) {
         world.check();
     }
     drop(world);
-    assert_eq!(node.used(), 0, "all is given back");
+    assert_eq!(node.used(), 0, "memory was not released");
 }
 
 struct World {
     node: NodeBudget,
-    /// What others hold.
+    /// The memory that others hold.
     others: Account,
     elsewhere: usize,
     account: Account,
@@ -53,7 +53,7 @@ struct World {
     model: Model,
 }
 
-/// One lane's bounds and its weight, and where its ids begin.
+/// Returns one lane's bounds, its weight and its first id.
 fn lane(index: u64, choice: u8) -> (ProtocolLimits, u32, u64) {
     let limits = ProtocolLimits::default()
         .with_queue_messages(usize::from(choice & 7) + 1)
@@ -127,12 +127,12 @@ impl World {
                 self.model.fail(self.exit.fail(kind));
             }
             4 => assert_eq!(self.exit.close(), self.model.close()),
-            // An end is for good, so it is seldom.
+            // Rare, because it ends the run.
             _ => {}
         }
     }
 
-    /// The write loop writes what it took, but for what it gives up at an end.
+    /// The write loop writes what it took, except what it drops at an end.
     fn write(&mut self, count: usize) {
         self.exit.write(count);
         self.model.write(count);
@@ -155,12 +155,12 @@ impl World {
 
     fn wake_writer(&mut self) {
         if self.writer_waits && self.model.has_work() {
-            assert!(self.bell.has_rung(), "the write loop sleeps on");
+            assert!(self.bell.has_rung(), "the write loop was not woken");
             self.writer_waits = false;
         }
     }
 
-    /// What the budgets have room for: the peer's own, and the node's.
+    /// Returns the room in the budgets: the peer's own, and the node's.
     fn room(&self) -> [usize; 2] {
         let held = self.account.held();
         let node = PER_NODE.saturating_sub(self.node.used());
@@ -172,11 +172,9 @@ impl World {
         let mut next = 0;
         while next < self.senders.len() {
             let room = self.room();
-            match self.senders.advance(next, &mut self.model, room) {
-                // Others may have been woken by it.
-                true => next = 0,
-                false => next += 1,
-            }
+            let went_on = self.senders.advance(next, &mut self.model, room);
+            // It may have woken others.
+            next = if went_on { 0 } else { next + 1 };
             self.wake_writer();
         }
     }
@@ -186,7 +184,11 @@ impl World {
         self.model.check(held);
         let beyond_free = |held: usize| held.saturating_sub(FREE_PER_PEER);
         let used = beyond_free(held) + beyond_free(self.elsewhere);
-        assert_eq!(self.node.used(), used, "the node counts what peers hold");
+        assert_eq!(
+            self.node.used(),
+            used,
+            "the node does not count what peers hold"
+        );
         self.senders.check(&self.model, self.room());
     }
 }

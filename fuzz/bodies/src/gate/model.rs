@@ -4,15 +4,15 @@ use peermux::{DisconnectReason, ProtocolLimits, SendError};
 
 use super::fairness::Fairness;
 
-/// What a message costs beside its payload.
+/// The cost of a message besides its payload, in bytes.
 const MESSAGE_COST: usize = 64;
-/// The budget is asked in steps, of which the first is free.
+/// The budget is charged in steps, of which the first is free.
 const STEP: usize = 16 << 10;
 const PING: u64 = 2;
 const PONG: u64 = 3;
 const CONTROL_COST: usize = 1 + MESSAGE_COST;
 
-/// Who waits until a message was written.
+/// Whether a sender waits until its message is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flush {
     Nobody,
@@ -44,21 +44,21 @@ struct Lane {
     queue: VecDeque<Queued>,
 }
 
-/// What must be in the gate.
+/// The expected state of the gate.
 pub(super) struct Model {
     lanes: Vec<Lane>,
     fairness: Fairness,
     ping: bool,
     pongs: usize,
-    /// What the write loop has taken and not written; control messages are `None`.
+    /// Messages that the write loop took and has not written; control messages are `None`.
     taken: VecDeque<Option<Queued>>,
-    /// How many messages of protocols it had taken, and their cost.
+    /// The number and the cost of the protocols' messages that it took.
     in_flight: [usize; 2],
     unsent: usize,
     phase: Phase,
     failure: Option<SendError>,
     dropping: bool,
-    /// What was written of what somebody waits for.
+    /// The written messages for which a sender waits.
     written: HashSet<u64>,
 }
 
@@ -93,12 +93,12 @@ impl Model {
         self.lanes[lane].queue.is_empty()
     }
 
-    /// Whether queued messages may be given up.
+    /// Returns whether queued messages may be dropped.
     pub(super) fn is_dropping(&self) -> bool {
         self.dropping
     }
 
-    /// Why nothing can be sent any more.
+    /// Returns why nothing can be sent any more.
     pub(super) fn closed(&self) -> Option<SendError> {
         let error = || self.failure.clone().unwrap_or(SendError::ShuttingDown);
         (self.phase != Phase::Open).then(error)
@@ -109,7 +109,7 @@ impl Model {
         queued.map(Queued::cost).sum::<usize>() + self.in_flight[1]
     }
 
-    /// Whether a message is let in, if these are the rooms of the peer's and of the node's budget.
+    /// Returns whether a message is accepted with this room in both budgets.
     pub(super) fn has_room(&self, lane: usize, size: usize, [peer, node]: [usize; 2]) -> bool {
         let Lane { limits, queue, .. } = &self.lanes[lane];
         let bytes: usize = queue.iter().map(|one| one.size).sum();
@@ -133,14 +133,14 @@ impl Model {
         self.ping |= self.phase == Phase::Open;
     }
 
-    /// One more than `count`.
+    /// Queues one more Pong than `count`.
     pub(super) fn pongs(&mut self, count: usize) {
         if self.phase == Phase::Open {
             self.pongs += count + 1;
         }
     }
 
-    /// Whether the write loop has something to do.
+    /// Returns whether the write loop has something to do.
     pub(super) fn has_work(&self) -> bool {
         let queued = self.lanes.iter().any(|lane| !lane.queue.is_empty());
         queued || self.ping || self.pongs > 0 || self.phase != Phase::Open
@@ -159,20 +159,20 @@ impl Model {
         self.written.contains(&code)
     }
 
-    /// Whether a message is queued, or with the write loop.
+    /// Returns whether a message is queued or taken by the write loop.
     pub(super) fn is_there(&self, code: u64) -> bool {
         let queued = self.lanes.iter().flat_map(|lane| &lane.queue);
         let taken = self.taken.iter().flatten();
         queued.chain(taken).any(|one| one.code == code)
     }
 
-    /// The write loop came back, and what it did not write is lost.
+    /// The write loop returned; messages that it did not write are lost.
     fn came_back(&mut self) {
         self.unsent += self.taken.drain(..).flatten().count();
         self.in_flight = [0; 2];
     }
 
-    /// The write loop took this, of which it wanted `limit` bytes.
+    /// The write loop asked for `limit` bytes and took these messages.
     pub(super) fn took(&mut self, messages: &[(Option<usize>, u64, usize)], limit: usize) {
         self.came_back();
         assert!(self.phase != Phase::Closed);
@@ -187,15 +187,15 @@ impl Model {
                 bytes += CONTROL_COST;
                 self.taken.push_back(None);
             } else {
-                assert!(bytes < limit, "more than was asked for");
-                let lane = lane.expect("control came first");
+                assert!(bytes < limit, "more than requested");
+                let lane = lane.expect("control messages come first");
                 bytes += self.take(lane, id, size);
             }
         }
         self.pongs -= pongs;
         self.ping = false;
         let all = self.pongs == 0 && self.lanes.iter().all(|lane| lane.queue.is_empty());
-        assert!(bytes >= limit || all, "less than there is");
+        assert!(bytes >= limit || all, "less than available");
     }
 
     fn take(&mut self, lane: usize, id: u64, size: usize) -> usize {
@@ -216,14 +216,14 @@ impl Model {
 
     pub(super) fn waits(&mut self) {
         self.came_back();
-        assert!(!self.has_work(), "there is something to write");
+        assert!(!self.has_work(), "the write loop missed a message");
     }
 
     pub(super) fn finished(&mut self, reason: Option<DisconnectReason>) {
         self.came_back();
         assert!(
             self.phase == Phase::Ending(reason),
-            "the Disconnect is the last"
+            "the Disconnect is not last"
         );
         self.phase = Phase::Closed;
         assert!(self.lanes.iter().all(|lane| lane.queue.is_empty()));
@@ -248,7 +248,7 @@ impl Model {
         self.close();
     }
 
-    /// How many messages were never written.
+    /// Returns how many messages were never written.
     pub(super) fn close(&mut self) -> usize {
         self.phase = Phase::Closed;
         self.drop_queued();
@@ -264,7 +264,7 @@ impl Model {
         }
     }
 
-    /// What is charged is what is held, within a step or two.
+    /// Checks that the charge equals what is held, within a step or two.
     pub(super) fn check(&self, charged: usize) {
         let cost = self.cost();
         assert!(

@@ -6,10 +6,10 @@ use super::super::input::Input;
 use super::super::waiting::{Waiting, payload};
 use super::model::{Flush, Model};
 
-/// The most that surely fits into a frame, whatever the message's id, and a little less.
+/// A size that fits into a frame with any message id, with a margin.
 const MOST: usize = (16 << 20) - 4096;
 
-/// Who sends at the moment.
+/// The current senders.
 pub(super) struct Senders {
     lanes: Vec<ProtocolSender>,
     sending: Vec<Sending>,
@@ -21,7 +21,7 @@ struct Sending {
     lane: usize,
     code: u64,
     size: usize,
-    /// Waits until the message was written.
+    /// Whether it waits until the message is written.
     flushes: bool,
     queued: bool,
 }
@@ -47,7 +47,7 @@ impl Senders {
         (Message::new(self.next_code, payload), self.next_code, size)
     }
 
-    /// Begins to send, which goes on when the others do.
+    /// Starts a sender, which continues with the others.
     pub(super) fn start(&mut self, lane: usize, flushes: bool, input: &mut Input<'_>) {
         if self.sending.len() > 20 {
             return;
@@ -55,9 +55,10 @@ impl Senders {
         let (message, code, size) = self.message(input);
         let sender = self.lanes[lane].clone();
         let sending = async move {
-            match flushes {
-                true => sender.send_and_flush(&message).await,
-                false => sender.send(&message).await,
+            if flushes {
+                sender.send_and_flush(&message).await
+            } else {
+                sender.send(&message).await
             }
         };
         self.sending.push(Sending {
@@ -89,7 +90,7 @@ impl Senders {
         }
     }
 
-    /// One of them stops waiting.
+    /// Cancels one sender.
     pub(super) fn cancel(&mut self, choice: u8) {
         if !self.sending.is_empty() {
             let index = usize::from(choice) % self.sending.len();
@@ -97,7 +98,7 @@ impl Senders {
         }
     }
 
-    /// Lets one of them go on if it was woken; whether it was.
+    /// Continues one sender if it was woken. Returns whether it was.
     pub(super) fn advance(&mut self, index: usize, model: &mut Model, room: [usize; 2]) -> bool {
         let one = &mut self.sending[index];
         let Some(polled) = one.waiting.poll_if_woken() else {
@@ -106,9 +107,10 @@ impl Senders {
         let taken = !one.queued && model.closed().is_none();
         let taken = taken && model.has_room(one.lane, one.size, room);
         if taken {
-            let flush = match one.flushes {
-                true => Flush::Awaited,
-                false => Flush::Nobody,
+            let flush = if one.flushes {
+                Flush::Awaited
+            } else {
+                Flush::Nobody
             };
             model.queue(one.lane, one.code, one.size, flush);
             one.queued = true;
@@ -126,7 +128,7 @@ impl Senders {
         true
     }
 
-    /// Nobody waits whom nothing keeps.
+    /// Checks that each waiting sender has a reason to wait.
     pub(super) fn check(&self, model: &Model, room: [usize; 2]) {
         for one in &self.sending {
             assert!(one.outcome(model).is_pending(), "a sender was not woken");
@@ -138,7 +140,7 @@ impl Senders {
 }
 
 impl Sending {
-    /// How it must have ended, if it has.
+    /// Returns the result that the sender must have.
     fn outcome(&self, model: &Model) -> Poll<Result<(), peermux::SendError>> {
         if self.queued && (!self.flushes || model.was_written(self.code)) {
             return Poll::Ready(Ok(()));

@@ -1,7 +1,8 @@
-//! Inboxes of a few peers with their memory budgets, against a plain model.
+//! Inboxes of a few peers with their memory budgets, compared with a plain model.
 //!
-//! The input is a script of what read loops, handlers and peers do. After each step all who were
-//! woken go on, what is charged is what is held, and nobody waits for what is there.
+//! The input is a script of actions by read loops, handlers and peers. After each step all woken
+//! tasks continue. The charge then equals the held memory, and no task waits for room that is
+//! there.
 
 mod peer;
 
@@ -12,15 +13,15 @@ use super::input::Input;
 use peer::Peer;
 
 const PEERS: usize = 3;
-/// What a peer holds without charging the node, as the documentation says.
+/// The memory that a peer holds without charging the node, as documented.
 const FREE_PER_PEER: usize = 32 << 10;
-/// What a message costs beside its payload.
+/// The cost of a message besides its payload, in bytes.
 const MESSAGE_COST: usize = 64;
 const PER_PEER: usize = MemoryLimits::MIN;
-/// Less than two peers may hold.
+/// Less than two peers may hold together.
 const PER_NODE: usize = 48 << 20;
 
-/// The script, six bytes at most a step.
+/// Runs a script with at most six bytes per step.
 pub fn inbox(data: &[u8]) {
     let mut input = Input::new(data);
     let limits = MemoryLimits::default().with_per_node(PER_NODE);
@@ -36,7 +37,7 @@ pub fn inbox(data: &[u8]) {
     }
     let World { node, peers } = world;
     drop(peers);
-    assert_eq!(node.used(), 0, "all is given back");
+    assert_eq!(node.used(), 0, "memory was not released");
 }
 
 struct World {
@@ -68,12 +69,12 @@ impl World {
         }
     }
 
-    /// What all peers hold beyond their free part.
+    /// Returns what all peers hold beyond their free parts.
     fn used(&self) -> usize {
         self.peers.iter().map(Peer::beyond_free).sum()
     }
 
-    /// Lets those who were woken go on until nobody is.
+    /// Continues woken tasks until none is left.
     fn settle(&mut self) {
         let mut go_on = true;
         while go_on {
@@ -81,7 +82,7 @@ impl World {
         }
     }
 
-    /// Whether a peer's read loop was woken.
+    /// Continues a peer's read loop. Returns whether it was woken.
     fn advance(&mut self, index: usize) -> bool {
         let used = self.used();
         let evicted: Vec<_> = self.peers.iter().map(Peer::is_evicted).collect();
@@ -98,14 +99,18 @@ impl World {
             .filter(|&peer| self.peers[peer].is_evicted() && !evicted[peer])
             .map(|peer| self.peers[peer].beyond_free())
             .collect();
-        // One at a time, and the largest first.
+        // One at a time, the largest first.
         assert_eq!(fresh, to_blame.into_iter().collect::<Vec<_>>());
         true
     }
 
     fn check(&self) {
         let used = self.used();
-        assert_eq!(self.node.used(), used, "the node counts what peers hold");
+        assert_eq!(
+            self.node.used(),
+            used,
+            "the node does not count what peers hold"
+        );
         for peer in &self.peers {
             peer.check(used);
         }

@@ -11,13 +11,13 @@ use super::super::input::Input;
 use super::super::waiting::{Bell, Waiting, payload, size};
 use super::{FREE_PER_PEER, MESSAGE_COST, PER_NODE, PER_PEER};
 
-/// A peer with two protocols, and what it must hold.
+/// A peer with two protocols, and its expected state.
 pub(super) struct Peer {
     account: Account,
     inboxes: [Inbox; 2],
     sealing: usize,
     ended: bool,
-    /// The read loop, if it waits for room: for which protocol, how large, under which code.
+    /// The read loop if it waits for room, with its message's protocol, size and code.
     waiting: Option<(Waiting<bool>, usize, usize, u64)>,
     next_code: u64,
 }
@@ -28,7 +28,7 @@ struct Inbox {
     reader: Option<ProtocolReceiver>,
     bell: Arc<Bell>,
     reader_waits: bool,
-    /// What is queued: codes and sizes.
+    /// The codes and sizes of queued messages.
     queued: VecDeque<(u64, usize)>,
     held: Vec<Received<Message>>,
     closed: bool,
@@ -74,7 +74,7 @@ impl Inbox {
 
     fn reader_must_wake(&mut self) {
         if std::mem::take(&mut self.reader_waits) {
-            assert!(self.bell.has_rung(), "the reader sleeps on");
+            assert!(self.bell.has_rung(), "the reader was not woken");
         }
     }
 
@@ -120,7 +120,7 @@ impl Peer {
         self.is_evicted() && !self.ended
     }
 
-    /// The expected result of pushing a message while all peers together hold `used`.
+    /// Returns the expected result of a push while all peers hold `used` in total.
     fn foretell(&self, which: usize, size: usize, used: usize) -> Entry {
         let inbox = &self.inboxes[which];
         let received = self.received() + size + MESSAGE_COST;
@@ -254,12 +254,13 @@ impl Peer {
         self.account.end();
     }
 
-    /// Charges are what is held, and nobody waits for what is there, if all peers hold `used`.
+    /// Checks that charges equal held memory and no task waits needlessly. All peers hold `used` in
+    /// total.
     pub(super) fn check(&self, used: usize) {
         assert_eq!(self.account.held(), self.received() + self.sealing);
         for inbox in &self.inboxes {
             let most = inbox.limits.queue_messages().max(1);
-            assert!(inbox.messages() <= most, "the queue is bounded");
+            assert!(inbox.messages() <= most, "the queue exceeds its bound");
             let lone = inbox.messages() == 1;
             assert!(lone || inbox.bytes() <= inbox.limits.queue_bytes());
         }
@@ -267,7 +268,7 @@ impl Peer {
             let expected = self.foretell(*which, *size, used);
             assert!(
                 !matches!(expected, Entry::Taken | Entry::Closed),
-                "the read loop waits for what is there"
+                "the read loop waits for room that is there"
             );
         }
     }

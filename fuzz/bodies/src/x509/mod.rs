@@ -1,7 +1,7 @@
-//! Identities that are certificates, from somebody who may do anything.
+//! Certificates as identities, from an arbitrary remote.
 //!
-//! [`script`] issues certificates as the input says, and foretells whether they must be accepted;
-//! [`path`] finds the way from accepted ones to a root by other means than the library's.
+//! [`script`] issues certificates as the input says, and predicts whether they must be accepted.
+//! [`path`] finds the path from accepted ones to a root without the library.
 
 mod path;
 mod script;
@@ -17,11 +17,11 @@ use super::assert_explained;
 use super::input::Input;
 use script::{Roots, Script, pkcs8, public_key_info};
 
-/// The middle of 2026, since 1970.
+/// The middle of 2026, as seconds since 1970.
 const NOW: Duration = Duration::from_secs(1_782_864_000);
 const MAX_CHAIN: usize = 8;
-/// Two roots are trusted. The names of issuers differ but for the last one's, so at most three
-/// certificates name a root, each with the rest of the chain below it.
+/// The maximum number of signature checks. Issuer names differ except for the last one's, and two
+/// roots are trusted, so at most three certificates name a root, each with the chain below it.
 const MAX_CHECKS: usize = 3 * MAX_CHAIN;
 
 struct World {
@@ -37,11 +37,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let judge = X509Identity::new(&own, &pkcs8(script::LEAF_KEY), &[first, second]);
     World {
         roots,
-        judge: judge.expect("a true identity"),
+        judge: judge.expect("a valid identity"),
     }
 });
 
-/// Below 0x40 the first byte says that the rest is an identity; else the rest is a script.
+/// The input is an identity if its first byte is below 0x40, else a script.
 pub fn x509(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() {
@@ -50,7 +50,7 @@ pub fn x509(data: &[u8]) {
     }
 }
 
-/// What must hold of any bytes.
+/// Checks what must hold for any bytes.
 fn judge(identity: &[u8]) -> Result<Validity, IdentityError> {
     let World { roots, judge } = &*WORLD;
     let (validity, checks) = validate_counted(judge, identity, NOW);
@@ -92,7 +92,7 @@ fn check_script(mut input: Input<'_>) {
             assert_eq!(organisation, script::organisation(&public_key_info(issuer)));
         }
     } else if validity.is_ok() {
-        // What follows the way to a root is not looked at.
+        // Certificates after the path to a root are ignored.
         let path = path::to_root(&arrived, &WORLD.roots.trusted()).expect("it ends at a root");
         assert_eq!(first(&arrived, path.length), first(&sent, path.length));
     }

@@ -3,18 +3,18 @@ use std::time::Duration;
 use peermux::rlp::Rlp;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The certificates that lead to a root.
+/// The certificates on the path to a root.
 pub(super) struct Path {
     pub(super) length: usize,
-    /// When the first of them is no longer valid.
+    /// When the first of them expires.
     pub(super) expires: Duration,
 }
 
-/// The way from the first certificate to a root, each signed by the next one.
+/// Returns the path from the first certificate to a root.
 pub(super) fn to_root(identity: &[u8], roots: &[&[u8]]) -> Option<Path> {
     let roots: Vec<_> = roots.iter().map(|root| parse(root)).collect();
     let list = Rlp::new(identity);
-    // What follows the way to a root may be anything.
+    // Certificates after the path may be anything.
     let mut chain = list.iter().map(|one| one.data().expect("a string"));
     let mut certificate = parse(chain.next()?);
     let mut expires = i64::MAX;

@@ -11,16 +11,16 @@ use sha2::{Digest, Sha256};
 use super::super::input::Input;
 use super::MAX_CHAIN;
 
-/// Keys are numbers: that of the first certificate, of the others by their place, of roots.
+/// Keys are numbers: the first certificate's, the others' by position, the roots'.
 pub(super) const LEAF_KEY: u8 = 0;
 const ROOT_KEYS: [u8; 3] = [0x80, 0x81, 0x82];
-/// The third is a stranger that bears the name of the first.
+/// The third root is not trusted and has the name of the first.
 const ROOT_NAMES: [&str; 3] = ["root", "other", "root"];
 const ORGANISATION: &str = "peermux";
-/// The most certificates between the first one and a root.
+/// The maximum number of certificates between the first one and a root.
 const MAX_BETWEEN: usize = 6;
 
-/// A secret key in the form of RFC 8410.
+/// Returns a secret key in the form of RFC 8410.
 pub(super) fn pkcs8(key: u8) -> Vec<u8> {
     let header = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
     [&header[..], &[key + 1; 32]].concat()
@@ -38,18 +38,18 @@ pub(super) fn sign(key: u8, message: &[u8]) -> Vec<u8> {
     key_pair(key).sign(message).expect("a signature")
 }
 
-/// A public key with its algorithm, without the outer header.
+/// Returns a public key with its algorithm, without the outer header.
 pub(super) fn public_key_info(key: u8) -> Vec<u8> {
     let algorithm = b"\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
     [&algorithm[..], key_pair(key).public_key_raw()].concat()
 }
 
-/// What the documentation of the identity says.
+/// Returns the organisation as documented for the identity.
 pub(super) fn organisation(issuer: &[u8]) -> Vec<u8> {
     [&Sha256::digest(issuer)[..], ORGANISATION.as_bytes()].concat()
 }
 
-/// What is sent of them.
+/// Returns the identity that is sent for these certificates.
 pub(super) fn identity(certificates: &[Vec<u8>]) -> Vec<u8> {
     let mut list = RlpStream::new_list(certificates.len());
     for certificate in certificates {
@@ -69,7 +69,7 @@ fn issuer(name: &str, key: u8) -> Issuer<'static, &'static KeyPair> {
     Issuer::new(named(name), key_pair(key))
 }
 
-/// Their certificates.
+/// The certificates of the roots.
 pub(super) struct Roots([Vec<u8>; 3]);
 
 impl Roots {
@@ -88,17 +88,17 @@ impl Roots {
     }
 }
 
-/// Certificates to issue, the first one's own first. Their order is as it should be, unless the
-/// input says otherwise.
+/// Certificates to issue, the first one's own first. They are in the correct order unless the input
+/// changes it.
 pub(super) struct Script {
     links: Vec<Link>,
-    /// Which root issues the last one.
+    /// The root that issues the last one.
     root: usize,
-    /// Whether that root's certificate comes too.
+    /// Whether that root's certificate is sent too.
     with_root: bool,
 }
 
-/// One certificate, which is as it should be if all is false.
+/// One certificate, which is valid if all flags are false.
 #[derive(Clone, Copy, Default)]
 struct Link {
     wrong_signer: bool,
@@ -107,9 +107,9 @@ struct Link {
     wrong_usage: bool,
     expired: bool,
     early: bool,
-    /// How many authorities may stand between it and the first certificate.
+    /// How many authorities may be between it and the first certificate.
     path: Option<u8>,
-    /// A subject that another one may have.
+    /// A subject, which another certificate may share.
     subject: Option<usize>,
 }
 
@@ -143,19 +143,22 @@ impl Script {
     }
 
     fn issuer(&self, index: usize) -> String {
-        match self.links[index].wrong_issuer {
-            true => "nobody".to_owned(),
-            false => self.subject(index + 1),
+        if self.links[index].wrong_issuer {
+            "nobody".to_owned()
+        } else {
+            self.subject(index + 1)
         }
     }
 
-    /// Whose key signs it.
+    /// Returns the key that signs it.
     fn signer(&self, index: usize) -> u8 {
         let next = u8::try_from(index + 1).expect("few");
-        match self.links[index].wrong_signer {
-            true => 0x70,
-            false if index + 1 == self.links.len() => ROOT_KEYS[self.root],
-            false => next,
+        if self.links[index].wrong_signer {
+            0x70
+        } else if index + 1 == self.links.len() {
+            ROOT_KEYS[self.root]
+        } else {
+            next
         }
     }
 
@@ -200,11 +203,11 @@ impl Script {
         params
     }
 
-    /// Whose key issued the first certificate, if the identity must be accepted.
+    /// Returns the key that issued the first certificate, if the identity must be accepted.
     pub(super) fn accepted(&self, roots: &Roots) -> Option<u8> {
         let sent = self.links.len() + usize::from(self.with_root);
         let mut subjects: Vec<_> = (0..sent).map(|index| self.subject(index)).collect();
-        // The first one's also names its organisation.
+        // The first subject also names its organisation.
         subjects[0].push_str(" of it");
         let distinct: HashSet<_> = subjects.iter().collect();
         let next = |index| self.issuer(index) == subjects[index + 1];
@@ -243,7 +246,7 @@ impl Link {
             || self.wrong_usage
             || self.expired
             || self.early;
-        // Certificates of authorities between this one and the first.
+        // The number of authorities between this certificate and the first one.
         let below = index.saturating_sub(1);
         let long_enough = self.path.is_none_or(|path| usize::from(path) >= below);
         !wrong && (index == 0 || long_enough)

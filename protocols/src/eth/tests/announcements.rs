@@ -1,4 +1,4 @@
-//! What peers announce.
+//! Announcements by peers.
 
 use peermux::DisconnectReason;
 use peermux::rlp::Raw;

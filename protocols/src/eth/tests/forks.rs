@@ -1,4 +1,4 @@
-//! The test vectors of EIP-2124, and what later forks made of mainnet and Sepolia.
+//! The test vectors of EIP-2124, and later forks of mainnet and Sepolia.
 
 use super::ForkError::{Incompatible, RemoteStale};
 use peermux::rlp::{Encodable, RlpStream};
@@ -12,7 +12,7 @@ const RINKEBY: &str = "6341fd3daf94b748c72ced5a5b26028f2474f5f00d824504e4fa37a75
 const GOERLI: &str = "bf7e331f7f7c1dd2e05159666b3bf8bc7a8a3a9eb1d518969eab529dd9b88c1a";
 const SEPOLIA: &str = "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9";
 
-/// Mainnet's forks up to Petersburg, which is the newest that the EIP knows; Constantinople came with it.
+/// Mainnet's forks up to Petersburg, the newest in the EIP. Constantinople has the same block.
 const MAINNET_THEN: [u64; 8] = [
     1_150_000, 1_920_000, 2_463_000, 2_675_000, 4_370_000, 7_280_000, 7_280_000, 0,
 ];
@@ -122,7 +122,7 @@ const SEPOLIA_IDS: &[(u64, u64, u32, u64)] = &[
     (1_735_372, 1_791_294_816, 0x6c1d_9423, 0),
 ];
 
-/// In no order.
+/// Out of order.
 fn mainnet() -> ForkFilter {
     let blocks = [
         15_050_000, 13_773_000, 12_965_000, 12_244_000, 9_200_000, 9_069_000,
@@ -203,26 +203,26 @@ fn judgements_of_the_eip() {
     let judged: &[(u64, u32, u64, Judgement)] = &[
         // The same state.
         (7_987_396, 0x668d_b0af, 0, Ok(())),
-        // A fork that is still to come is uncertain.
+        // A fork in the future may or may not happen.
         (7_987_396, 0x668d_b0af, u64::MAX, Ok(())),
-        // It may learn of the next fork before that passes.
+        // The remote may learn of the next fork before it happens.
         (7_279_999, 0xa00b_c324, 0, Ok(())),
         (7_279_999, 0xa00b_c324, 7_280_000, Ok(())),
         (7_279_999, 0xa00b_c324, u64::MAX, Ok(())),
-        // The remote is behind, and knows what comes next.
+        // The remote is behind and knows its next fork.
         (7_987_396, 0xa00b_c324, 7_280_000, Ok(())),
         (7_987_396, 0x3edd_5b10, 4_370_000, Ok(())),
         // We are behind.
         (7_279_999, 0x668d_b0af, 0, Ok(())),
         (4_369_999, 0xa00b_c324, 0, Ok(())),
-        // It has missed a fork.
+        // The remote missed a fork.
         (7_987_396, 0xa00b_c324, 0, Err(RemoteStale)),
-        // It has passed a fork that we do not know.
+        // The remote passed a fork that we do not know.
         (7_987_396, 0x5cdd_c0e1, 0, Err(Incompatible)),
         (7_279_999, 0x5cdd_c0e1, 0, Err(Incompatible)),
         // Another chain.
         (7_987_396, 0xafec_6b27, 0, Err(Incompatible)),
-        // A fork of its own has passed here without us.
+        // The remote's own fork is in the past here.
         (88_888_888, 0x668d_b0af, 88_888_888, Err(Incompatible)),
         (7_279_999, 0xa00b_c324, 7_279_999, Err(Incompatible)),
     ];
@@ -237,7 +237,7 @@ fn judgements_of_the_eip() {
 fn judgements_with_forks_by_time() {
     #[rustfmt::skip]
     let judged: &[(u64, u64, u32, u64, Judgement)] = &[
-        // A fork by time that only one of the two knows is uncertain.
+        // A future fork by time that only one side knows may or may not happen.
         (15_050_000, 0, 0xf0af_d0e3, 0, Ok(())),
         (15_050_000, 0, 0xf0af_d0e3, 1_681_338_455, Ok(())),
         (15_050_000, 0, 0xf0af_d0e3, u64::MAX, Ok(())),
@@ -254,10 +254,10 @@ fn judgements_with_forks_by_time() {
         // The same state.
         (20_000_000, 1_681_338_455, 0xdce9_6c2d, 0, Ok(())),
         (20_000_000, 1_681_338_455, 0xdce9_6c2d, u64::MAX, Ok(())),
-        // It has missed a fork.
+        // The remote missed a fork.
         (20_000_000, 1_681_338_455, 0xf0af_d0e3, 0, Err(RemoteStale)),
         (21_000_000, 1_710_338_135, 0xdce9_6c2d, 0, Err(RemoteStale)),
-        // A fork of its own has passed here without us.
+        // The remote's own fork is in the past here.
         (888_888_888, 1_660_000_000, 0xf0af_d0e3, 1_660_000_000, Err(Incompatible)),
         (19_999_999, 1_667_999_999, 0xf0af_d0e3, 1_667_999_999, Err(Incompatible)),
         (88_888_888, 8_888_888_888, 0x07c9_462e, 8_888_888_888, Err(Incompatible)),
@@ -295,7 +295,7 @@ fn encodings_of_the_eip() {
     }
 }
 
-/// A value that is RLP already.
+/// A value that is already RLP.
 struct Encoded(Bytes);
 
 impl Encodable for Encoded {
@@ -315,7 +315,7 @@ fn a_record_tells_the_identifier() {
     let entry = "cbca84deadbeef84baddcafe";
     assert_eq!(of("eth", entry), Some(id));
     assert_eq!(of("et", entry), None);
-    // What later versions add is passed over.
+    // Fields of later versions are ignored.
     assert_eq!(of("eth", "ccca84deadbeef84baddcafe01"), Some(id));
     for wrong in ["80", "c0", "c1c0", "c8c783deadbe820102", "c6c584deadbeef"] {
         assert_eq!(of("eth", wrong), None, "{wrong}");

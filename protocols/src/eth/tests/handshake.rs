@@ -1,4 +1,4 @@
-//! Who is let in, and what is said to those who are not.
+//! Which peers join, and how others are refused.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use tokio::time::Instant;
 use super::version::Version;
 use super::*;
 
-/// A change to a Status, and what comes of it.
+/// A change to a Status and the resulting disconnect reason and error.
 type Wrong = (
     fn(&mut Status),
     DisconnectReason,
     fn(&HandshakeError) -> bool,
 );
 
-/// How a peer's protocol failed.
+/// Returns the error and the disconnect reason that ended a peer's protocol.
 async fn failed(peer: &Peer) -> (HandshakeError, DisconnectReason) {
     let outcome = peer.ended().await.expect("ended in order");
     let PeerError::Protocol { source, .. } = &outcome.error else {
@@ -28,7 +28,7 @@ async fn failed(peer: &Peer) -> (HandshakeError, DisconnectReason) {
     (*error, outcome.error.reason().expect("was told"))
 }
 
-/// A Status by itself, as a version sends it.
+/// Returns the payload of a version's Status.
 fn payload<V: Version>(chain: &Chain) -> Bytes {
     V::from_status(&chain.status(V::VERSION)).encode()
 }
@@ -155,7 +155,7 @@ async fn nodes_of_other_chains_are_useless() {
             };
             assert_eq!((told, why), (status, error));
         }
-        // Between two nodes, whichever is first.
+        // The same between two nodes, whichever refuses first.
         let (left, _) = Eth::builder(ours.clone()).build();
         let (right, _) = Eth::builder(chain).build();
         let connected = connect(left.protocols(), right.protocols())

@@ -70,7 +70,7 @@ async fn three_nodes_ask_each_other() {
 async fn a_store_is_asked_for_and_gives_no_more_than_fits() {
     let headers = Headers::of(2);
     let (few, _) = headers.node();
-    // Gives more than it is asked for, each of 100 KiB.
+    // Returns more headers than requested, each of 100 KiB.
     let large = header(Hash::default(), 1, &vec![0; 100 << 10]);
     let (many, _) = Eth::builder(headers.chain())
         .headers(move |_, query| {

@@ -1,5 +1,6 @@
-//! Each message byte for byte; those with an id are the test vectors of
-//! [EIP-2481](https://eips.ethereum.org/EIPS/eip-2481).
+//! Checks each message byte for byte.
+//!
+//! Messages with an id are the test vectors of [EIP-2481](https://eips.ethereum.org/EIPS/eip-2481).
 
 use std::fmt::Debug;
 
@@ -66,7 +67,7 @@ fn is<M: WireMessage + PartialEq + Debug>(message: &M, code: u64, payload: &str)
     assert_eq!(decoded.as_ref(), Ok(message));
 }
 
-/// A hash of equal bytes, as it is encoded.
+/// Returns the encoding of a hash whose bytes are all equal.
 fn item(byte: &str) -> String {
     format!("a0{}", byte.repeat(32))
 }
@@ -111,7 +112,7 @@ fn status() {
     assert!(matches!(large, Err(MessageError::TooLarge { .. })));
 }
 
-/// The messages that all versions share.
+/// Checks the messages that all versions share.
 macro_rules! shared {
     ($version:ident, $messages:ident) => {{
         use super::$version::*;
@@ -244,7 +245,7 @@ fn a_header_is_looked_into_as_far_as_its_number() {
     assert_eq!((header.number(), header.parent()), (3333, Hash::default()));
     assert_eq!(header.hash(), hash(HEADER_HASH));
     assert_eq!(header.as_bytes(), &hex(HEADER));
-    // Fields of later forks, or none at all, make no difference.
+    // Additional or missing fields make no difference.
     let parent = item("05");
     for rest in ["", "80", "c0"] {
         let length = 33 + 8 + 3 + rest.len() / 2 - 1;

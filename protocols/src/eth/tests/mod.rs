@@ -11,10 +11,10 @@ use peermux::{Bytes, Capability, Peer, RlpValue};
 
 use super::*;
 
-/// Where the only protocol's codes begin.
+/// The first code of the only protocol.
 const OFFSET: u64 = 16;
 
-/// The bytes that a text in hex stands for.
+/// Decodes hex.
 fn hex(text: &str) -> Bytes {
     let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex");
     (0..text.len()).step_by(2).map(digits).collect()
@@ -24,7 +24,7 @@ fn hash(text: &str) -> Hash {
     Hash(hex(text)[..].try_into().expect("32 bytes"))
 }
 
-/// A header as the first blocks of Ethereum had it.
+/// The fields of a header of Ethereum's first blocks.
 #[derive(RlpValue)]
 struct Fields {
     parent: Hash,
@@ -102,7 +102,7 @@ impl Headers {
         }
     }
 
-    /// A node that has them.
+    /// Returns a node that has these headers.
     fn node(&self) -> (Eth, Events) {
         let headers = self.clone();
         let builder = Eth::builder(self.chain());
@@ -128,14 +128,14 @@ impl Headers {
     }
 }
 
-/// The protocol with a scripted remote, which speaks one version.
+/// Connects a scripted remote that speaks one version.
 async fn scripted(eth: &Eth, version: u64) -> (Peer, Scripted) {
     let capabilities = [Capability::new("eth", version)];
     let connected = Scripted::remote_of(eth.protocols(), &capabilities).await;
     connected.expect("connects")
 }
 
-/// As [`scripted`], with `eth/69` and after the exchange of Status.
+/// Like [`scripted`], with `eth/69` and after the exchange of Status.
 async fn joined(eth: &Eth) -> (Peer, Scripted) {
     let (peer, mut remote) = scripted(eth, 69).await;
     let theirs = remote.expect().await;

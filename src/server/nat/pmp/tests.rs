@@ -1,4 +1,6 @@
-//! Against a router of before PCP, on a loopback address. `tests/interop` has one that speaks both.
+//! Tests with a router that speaks only NAT-PMP, on a loopback address.
+//!
+//! `tests/interop` has one that speaks both.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +10,7 @@ use super::*;
 
 const LOCAL: &str = "127.0.0.1:30303";
 
-/// What the router was asked to map, as the requests are on the wire.
+/// The requests for mappings that the router received, as bytes.
 type Asked = Arc<Mutex<Vec<[u8; 12]>>>;
 
 /// An address that no other test has, here or in another process.
@@ -32,7 +34,7 @@ async fn router(test: u8, result: u8) -> (Ipv4Addr, Asked) {
     (router, asked)
 }
 
-/// As RFC 6886 says.
+/// Answers by RFC 6886.
 fn answer(request: &[u8], result: u8, asked: &Asked) -> Vec<u8> {
     let op = 0x80 | request[1];
     match request {
@@ -44,7 +46,7 @@ fn answer(request: &[u8], result: u8, asked: &Asked) -> Vec<u8> {
             let external: &[u8] = if lease == [0; 4] { &[0, 0] } else { &[16, 1] };
             [&[0, op, 0, result, 0, 0, 0, 1], port, external, lease].concat()
         }
-        // Another version: that is said in the format of this one.
+        // Another version: the error is in the format of this one.
         _ => vec![0, op, 0, 1, 0, 0, 0, 1],
     }
 }
@@ -72,7 +74,7 @@ async fn a_router_that_does_not_know_pcp_maps_by_nat_pmp() {
         pmp.unmap(request(protocol)).await.unwrap();
         let end = [0, op, 0, 0, 0x76, 0x5f, 0, 0, 0, 0, 0, 0];
         assert_eq!(asked.lock().unwrap().pop(), Some(end));
-        // It is asked once.
+        // The router is asked only once.
         pmp.unmap(request(protocol)).await.unwrap();
         assert_eq!(asked.lock().unwrap().pop(), None);
     }

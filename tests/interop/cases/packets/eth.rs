@@ -39,7 +39,7 @@ messages! {
     }
 }
 
-/// The status since `eth/69`.
+/// The Status since `eth/69`.
 #[derive(Debug, PartialEq, RlpValue)]
 struct Status {
     version: u32,
@@ -65,7 +65,7 @@ struct Query {
     reverse: bool,
 }
 
-/// Where headers begin: one value in two forms, so it is read by hand.
+/// The first header of a query. It has two forms, so it is decoded by hand.
 #[derive(Debug, PartialEq)]
 enum Origin {
     Hash([u8; 32]),
@@ -127,7 +127,7 @@ struct Header {
 
 #[derive(Debug, PartialEq, RlpValue)]
 struct Body {
-    /// Each a list, or a byte string with a type in front.
+    /// Each is a list, or a byte string with its type in front.
     transactions: Vec<Raw>,
     uncles: Vec<Header>,
     #[rlp(optional)]
@@ -158,14 +158,14 @@ struct Log {
     data: Bytes,
 }
 
-/// The last byte of a field of `N` bytes.
+/// Returns a field of `N` bytes, all zero but the last.
 fn last<const N: usize>(byte: u8) -> [u8; N] {
     let mut bytes = [0; N];
     bytes[N - 1] = byte;
     bytes
 }
 
-/// A header with the fields up to one of its forks: 0 of none, 1 of London, 2 of Prague.
+/// Returns a header with the fields up to a fork: none, London or Prague.
 fn header(forks: u8) -> Header {
     let (london, prague) = (forks > 0, forks > 1);
     Header {
@@ -217,7 +217,7 @@ fn status(version: u32) -> Status {
     }
 }
 
-/// What was announced: one transaction of each kind.
+/// Returns an announcement of one transaction of each kind.
 fn announced() -> (Bytes, Vec<u32>, Vec<[u8; 32]>) {
     let hashes = vec![hash(1), hash(2)];
     (Bytes::from_static(&[0, 2]), vec![127, 131_072], hashes)
@@ -288,7 +288,7 @@ pub(super) fn version_69(foreign: &Foreign) {
     theirs.end();
 }
 
-/// A transaction of the first kind.
+/// A legacy transaction.
 #[derive(Debug, PartialEq, RlpValue)]
 struct Legacy {
     nonce: u64,
@@ -302,7 +302,7 @@ struct Legacy {
     s: u64,
 }
 
-/// A transaction of EIP-1559, behind its type.
+/// A transaction of EIP-1559, without the type in front.
 #[derive(Debug, PartialEq, RlpValue)]
 struct Dynamic {
     chain: u64,
@@ -319,7 +319,7 @@ struct Dynamic {
     s: u64,
 }
 
-/// A body with an uncle and without withdrawals, and one of today.
+/// Returns a body with an uncle and without withdrawals, and a current one.
 fn bodies_of_both_kinds() -> Bodies {
     let legacy = Raw::of(&Legacy {
         nonce: 1,

@@ -1,5 +1,6 @@
-//! Messages of real protocols, byte for byte: what `messages!` makes of them against what other
-//! implementations' own types do, with the same values on both sides.
+//! Compares messages of real protocols, byte for byte.
+//!
+//! `messages!` encodes and decodes the same values as the other implementations' own types.
 
 mod eth;
 mod snap;
@@ -22,16 +23,16 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A foreign program that has told its packets, and decodes ours.
+/// A foreign program that has printed its packets and decodes ours.
 struct Theirs {
     program: Program,
     packets: Vec<Value>,
-    /// How many of them were compared.
+    /// The number of compared packets.
     compared: usize,
 }
 
 impl Theirs {
-    /// Starts the program, whose packets of a protocol come before those of the next.
+    /// Starts the program. It prints the packets of one protocol after the other.
     fn start(foreign: &Foreign, protocol: &str, count: usize) -> Self {
         let mut program = foreign.packets();
         let mut packets = Vec::new();
@@ -49,7 +50,7 @@ impl Theirs {
         }
     }
 
-    /// Checks that both sides encode a message alike, and decode what the other has encoded.
+    /// Checks that both sides encode a message identically and decode the other's encoding.
     fn compare<M: WireMessage + Debug + PartialEq>(&mut self, name: &str, message: &M) {
         let packet = self.packets.iter().find(|packet| packet["name"] == name);
         let packet = packet.unwrap_or_else(|| panic!("they have no {name}"));
@@ -66,7 +67,7 @@ impl Theirs {
         self.compared += 1;
     }
 
-    /// Checks that none of their packets was left out.
+    /// Checks that all of its packets were compared.
     fn end(mut self) {
         assert_eq!(self.compared, self.packets.len());
         self.program.end_input();
@@ -83,7 +84,7 @@ pub(super) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(digits).collect()
 }
 
-/// A hash whose bytes are all the same.
+/// Returns a hash whose bytes are all the same.
 const fn hash(byte: u8) -> [u8; 32] {
     [byte; 32]
 }

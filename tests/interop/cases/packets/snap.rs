@@ -24,7 +24,7 @@ messages! {
 #[derive(Debug, PartialEq, RlpValue)]
 struct Account {
     hash: [u8; 32],
-    /// The nonce, the balance, and nothing for an empty root and for no code.
+    /// The nonce and the balance, then empty strings for an empty root and no code.
     body: Raw,
 }
 

@@ -1,0 +1,77 @@
+//! Checks the first sentences of rustdoc.
+
+use std::path::Path;
+
+/// The most words of a first sentence.
+const MOST: usize = 15;
+
+/// Returns the comments whose first sentence is longer, as `line: sentence`.
+pub fn too_long(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut before = "";
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    for (number, line) in lines.iter().enumerate() {
+        let marker = marker(line);
+        if !marker.is_empty() && marker != before {
+            let block = lines[number..]
+                .iter()
+                .map_while(|line| line.strip_prefix(marker));
+            let sentence = first_sentence(block);
+            if sentence.split_whitespace().count() > MOST {
+                found.push(format!("{}: {sentence}", number + 1));
+            }
+        }
+        before = marker;
+    }
+    found
+}
+
+/// How a line of rustdoc begins, or nothing.
+fn marker(line: &str) -> &'static str {
+    match line {
+        _ if line.starts_with("////") => "",
+        _ if line.starts_with("///") => "///",
+        _ if line.starts_with("//!") => "//!",
+        _ => "",
+    }
+}
+
+/// The text up to the first full stop, without the targets of links.
+fn first_sentence<'a>(block: impl Iterator<Item = &'a str>) -> String {
+    let paragraph = block.map(str::trim).take_while(|line| {
+        let is_other = ["|", "```", "- ", "#"]
+            .iter()
+            .any(|start| line.starts_with(start));
+        !line.is_empty() && !is_other
+    });
+    let text = paragraph.collect::<Vec<_>>().join(" ");
+    let mut sentence = String::new();
+    let mut in_target = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        in_target |= character == '(' && sentence.ends_with(']');
+        if !in_target {
+            sentence.push(character);
+        }
+        in_target &= character != ')';
+        let is_end = matches!(character, '.' | '!' | '?') && characters.peek() == Some(&' ');
+        if is_end && !sentence.ends_with("e.g.") && !sentence.ends_with("i.e.") {
+            break;
+        }
+    }
+    sentence
+}
+
+/// Returns the findings in a folder and those below it.
+pub fn in_folder(folder: &Path, into: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        if path.is_dir() {
+            in_folder(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let found = too_long(&text).into_iter();
+            into.extend(found.map(|one| format!("{}:{one}", path.display())));
+        }
+    }
+}

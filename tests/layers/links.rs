@@ -1,0 +1,119 @@
+//! Checks the links in the documents.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A link to a file: the document that has it, and its target as written.
+type Link = (PathBuf, String);
+
+/// The Markdown files that are kept in a folder and those below it, except what builds leave there.
+fn documents(folder: &Path, into: &mut Vec<PathBuf>) {
+    const NOT_OURS: [&str; 3] = ["target", "node_modules", ".git"];
+    for entry in std::fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("");
+        if path.is_dir() && !NOT_OURS.contains(&name) {
+            documents(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            into.push(path);
+        }
+    }
+}
+
+/// The lines outside of code blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_code ^= is_fence;
+        !in_code && !is_fence
+    })
+}
+
+fn is_file(target: &str) -> bool {
+    !target.starts_with('#') && !target.contains("://") && !target.starts_with("crate::")
+}
+
+/// The targets of links that stand in the text, `[text](target)`.
+fn inline(text: &str) -> Vec<String> {
+    let ends = |rest: &str| rest.split_once(')').map(|(target, _)| target.to_owned());
+    let lines = prose(text).flat_map(|line| line.split("](").skip(1));
+    lines
+        .filter_map(ends)
+        .filter(|target| is_file(target))
+        .collect()
+}
+
+/// The labels and targets of definitions, `[label]: target`.
+fn definitions(text: &str) -> Vec<(String, String)> {
+    let defined = |line: &str| {
+        let (label, target) = line.strip_prefix('[')?.split_once("]: ")?;
+        Some((label.to_owned(), target.trim().to_owned()))
+    };
+    prose(text).filter_map(defined).collect()
+}
+
+/// The links of all documents below `root`.
+pub fn all(root: &Path) -> Vec<Link> {
+    let mut files = Vec::new();
+    documents(root, &mut files);
+    let mut links = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a document");
+        let defined = definitions(&text).into_iter().map(|(_, target)| target);
+        let targets = inline(&text).into_iter().chain(defined);
+        links.extend(
+            targets
+                .filter(|target| is_file(target))
+                .map(|to| (file.clone(), to)),
+        );
+    }
+    links
+}
+
+/// Those that lead to no file.
+pub fn broken(links: &[Link]) -> Vec<&Link> {
+    let leads_nowhere = |(from, to): &&Link| {
+        let file = to.split('#').next().unwrap_or(to);
+        let folder = from.parent().expect("a file in a folder");
+        !folder.join(file).exists()
+    };
+    links.iter().filter(leads_nowhere).collect()
+}
+
+/// Returns the links that would not work in rustdoc.
+///
+/// These are links in the text of a chapter, and labels without a target in `src/guide.rs`.
+pub fn lost_in_rustdoc(root: &Path) -> Vec<String> {
+    let guide = std::fs::read_to_string(root.join("src/guide.rs")).expect("the guide");
+    let known: BTreeSet<&str> = guide
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("\"[")?.split_once("]: "))
+        .map(|(label, _)| label)
+        .collect();
+    let mut lost = Vec::new();
+    for entry in std::fs::read_dir(root.join("docs")).expect("docs") {
+        let path = entry.expect("a readable entry").path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let (name, text) = (
+            path.display(),
+            std::fs::read_to_string(&path).expect("a chapter"),
+        );
+        lost.extend(
+            inline(&text)
+                .iter()
+                .map(|target| format!("{name}: {target} in the text")),
+        );
+        for (label, target) in definitions(&text) {
+            if is_file(&target) && !known.contains(label.as_str()) {
+                lost.push(format!("{name}: [{label}] is not in src/guide.rs"));
+            }
+        }
+    }
+    lost
+}
